@@ -1,0 +1,280 @@
+"""A date is evidence: when a capture was made, how we know, and why it may not be believed.
+
+A date that is wrong poisons a clean set silently, so every rule here errs to the late side:
+
+- a date of reduced precision (`2021`, `2021-12-31`, `2016020900`) stands for its *last* instant;
+- a date that cannot be right gets a problem code (`archive.reasons.DATE_PROBLEMS`) and proves nothing;
+- where two sources disagree, neither is proof until a third confirms one.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+#: Nothing on the web is older: the first page was written in 1991.
+WEB_BEGAN = datetime(1991, 1, 1, tzinfo=UTC)
+#: Clocks of crawlers run ahead by up to this much before a date counts as `future`.
+CLOCK_SLACK = timedelta(days=1)
+#: Two sources of one date may differ by this much.
+AGREEMENT = timedelta(days=1)
+#: Common Crawl names a crawl by a week near its end; its pages are fetched from about three weeks
+#: before that week to (in 2013 and 2014) seven weeks after it. The early side is the tight one,
+#: because only a date that is too early can make a false proof.
+CRAWL_SLACK_BEFORE = timedelta(days=30)
+CRAWL_SLACK_AFTER = timedelta(days=60)
+
+#: Common Crawl's ARC files of 2008 to 2012 carry US Pacific time where the format says UTC: the file
+#: 1213893279526_0 was written at epoch 1213893279 (16:34:39Z) and dates itself 09:34:39, and
+#: the servers' own Date headers are 7 hours ahead in summer and 8 in winter.
+PACIFIC = ZoneInfo("America/Los_Angeles")
+
+_W3C = re.compile(
+    r"(\d{4,9})(?:-(\d\d)(?:-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?\s*(Z|UTC|[+-]\d\d:?\d\d)?)?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+_DIGITS = re.compile(r"\d{4,18}", re.ASCII)
+_CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)")
+_CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}")
+
+#: Web archives whose replay URLs carry the time of the capture. Any other site may write such URLs
+#: as it likes, so elsewhere the record's own date stands.
+REPLAY_HOSTS = frozenset(
+    {
+        "web.archive.org",
+        "web-beta.archive.org",
+        "wayback.archive.org",
+        "wayback.archive-it.org",
+        "arquivo.pt",
+        "webarchive.loc.gov",
+        "webarchive.nationalarchives.gov.uk",
+        "www.webarchive.org.uk",
+        "web.archive.org.au",
+        "swap.stanford.edu",
+        "wayback.vefsafn.is",
+        "haw.nsk.hr",
+        "perma-archives.org",
+    }
+)
+_REPLAY = re.compile(
+    r"https?://(?:www\.)?(?P<host>[^/:?#]+)(?::\d+)?/(?:[^?#]*?/)?(?P<stamp>\d{4,14})(?:[a-z]{2}_)?/"
+    r"(?P<page>(?:https?:/|ftp:/|www\.).*)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time in which a crawl ran; both ends count, slack included."""
+
+    start: datetime
+    end: datetime
+
+    def holds(self, moment: datetime) -> bool:
+        return self.start <= moment <= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """When something was captured. `problem` is None where the date may serve as proof."""
+
+    captured_at: datetime | None
+    source: str
+    problem: str | None = None
+
+    @property
+    def month(self) -> str:
+        """The partition: `YYYY-MM`, or `unproven` for whatever proves nothing."""
+        if self.problem or self.captured_at is None:
+            return UNPROVEN
+        return f"{self.captured_at:%Y-%m}"
+
+
+UNPROVEN = "unproven"
+
+
+@lru_cache(maxsize=4096)
+def parse(raw: str | None) -> tuple[datetime | None, str | None]:
+    """Read a date in any of the ways archives write one: `(UTC time, problem)`, one of the two None.
+
+    Understood are the W3C form of the WARC standard with any precision (ISO 28500, 6.6.4; offsets are
+    applied, a time without one is UTC, digits beyond the microsecond are dropped) and the
+    run of digits of ARC and CDX (4 to 18 of them: year, month, day, hour, minute, second, fraction).
+
+    >>> parse("2021-12-31")
+    (datetime.datetime(2021, 12, 31, 23, 59, 59, 999999, tzinfo=datetime.timezone.utc), None)
+    >>> parse("2009-03-65T08:43:19-0800")
+    (None, 'unparsable')
+    """
+    text = (raw or "").strip()
+    if not text or text.lower() in {"null", "none", "-"}:
+        return None, "missing"
+    if _DIGITS.fullmatch(text):
+        return _from_digits(text)
+    if match := _W3C.fullmatch(text):
+        return _from_parts(*match.groups())
+    return None, "unparsable"
+
+
+def _from_digits(text: str) -> tuple[datetime | None, str | None]:
+    if len(text) < 14 and len(text) % 2:
+        return None, "unparsable"
+    fields = [text[:4], *(text[at : at + 2] for at in range(4, min(len(text), 14), 2))]
+    if any(int(field) == 0 for field in fields[:3]):
+        return None, "unparsable"
+    return _from_parts(*(fields + [None] * 6)[:6], text[14:] or None, None)
+
+
+def _from_parts(
+    year: str | None,
+    month: str | None,
+    day: str | None,
+    hour: str | None,
+    minute: str | None,
+    second: str | None,
+    fraction: str | None,
+    zone: str | None,
+) -> tuple[datetime | None, str | None]:
+    y = int(year or 0)
+    if y > 9999:
+        return None, "future"
+    try:
+        m = int(month) if month else 12
+        d = int(day) if day else calendar.monthrange(y, m)[1]
+        leap = second == "60"
+        moment = datetime(
+            y,
+            m,
+            d,
+            int(hour) if hour else 23,
+            int(minute) if minute else 59,
+            59 if leap or not second else int(second),
+            999_999 if leap or not second else int((fraction or "0")[:6].ljust(6, "0")),
+            tzinfo=UTC,
+        )
+        if zone and zone.upper() not in {"Z", "UTC"}:
+            digits = zone[1:].replace(":", "")
+            offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+            if offset > timedelta(hours=14):
+                return None, "unparsable"
+            moment = moment - offset if zone[0] == "+" else moment + offset
+    except (ValueError, OverflowError, calendar.IllegalMonthError):
+        return None, "unparsable"
+    return moment, None
+
+
+def from_pacific(moment: datetime) -> datetime:
+    """The UTC time of a clock in California that was taken for UTC; in the doubled hour, the later."""
+    return moment.replace(tzinfo=PACIFIC, fold=1).astimezone(UTC)
+
+
+def crawl_window(*names: str | None) -> Window | None:
+    """The time of the crawl that a file name or a warcinfo field names, with its slack.
+
+    Only names of Common Crawl count. Time stamps in other names say when a *file* was made, and
+    archives repack old captures into new files.
+    """
+    for name in names:
+        if match := _CRAWL_WEEK.search(name or ""):
+            try:
+                monday = datetime.fromisocalendar(int(match[1]), min(int(match[2]), 52), 1)
+            except ValueError:
+                continue
+            monday = monday.replace(tzinfo=UTC)
+            return Window(monday - CRAWL_SLACK_BEFORE, monday + timedelta(days=7) + CRAWL_SLACK_AFTER)
+    for name in names:
+        if match := _CRAWL_STAMP.search(name or ""):
+            start, _ = parse(match[1])
+            end, _ = parse(match[2] or match[1])
+            if start and end:
+                return Window(start - CRAWL_SLACK_BEFORE, end + CRAWL_SLACK_AFTER)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A URL of a web archive: the page that it shows, and the time that it names."""
+
+    page: str
+    stamp: str
+
+
+def replay_of(url: str | None) -> Replay | None:
+    """What a replay URL of a known web archive shows, or None for any other URL."""
+    if not url or "/" not in url:
+        return None
+    match = _REPLAY.fullmatch(url)
+    if not match or match["host"].lower() not in REPLAY_HOSTS:
+        return None
+    page = re.sub(r"^(https?|ftp):/+", r"\1://", match["page"], flags=re.IGNORECASE)
+    return Replay(page if "://" in page else f"http://{page}", match["stamp"])
+
+
+def _memento(value: str | None) -> datetime | None:
+    """The time of a Memento-Datetime header (RFC 7089)."""
+    try:
+        return parsedate_to_datetime(value).astimezone(UTC) if value else None
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def judge(
+    raw: str | None,
+    source: str,
+    *,
+    now: datetime,
+    window: Window | None = None,
+    replay: Replay | None = None,
+    memento: str | None = None,
+    pacific: bool = False,
+    recovered: bool = False,
+    floor: datetime | None = None,
+) -> Dated:
+    """Decide what the dates around one record are worth.
+
+    `raw` is the date of the record itself; `replay` and `memento` (its Memento-Datetime header) speak
+    where it was fetched from a web archive; `floor` is the earliest believed date of the same
+    file, and bounds what a `recovered` record may claim.
+    """
+    moment, problem = parse(raw)
+    if moment and pacific:
+        moment = from_pacific(moment)
+    if replay:
+        moment, source, problem = _judge_replay(moment, replay, _memento(memento))
+        window = None  # the crawl of the replay tool says nothing about the age of the page
+    if problem or moment is None:
+        return Dated(moment, source, problem or "unparsable")
+    if moment > now + CLOCK_SLACK:
+        problem = "future"
+    elif moment < WEB_BEGAN:
+        problem = "before-web"
+    elif window and not window.holds(moment):
+        problem = "outside-crawl"
+    elif recovered and (floor is None or moment < floor):
+        problem = "recovered"
+    return Dated(moment, source, problem)
+
+
+def _judge_replay(
+    record: datetime | None, replay: Replay, memento: datetime | None
+) -> tuple[datetime | None, str, str | None]:
+    """Rank the dates of a replayed page: the archive's own header confirms the URL; else all must agree.
+
+    A replay may answer with the nearest capture it has, so a URL alone that contradicts the date of
+    the record is no proof. Where the record has no date, the URL is all there is, and it is
+    what the archive redirected to.
+    """
+    stamp, problem = parse(replay.stamp)
+    if stamp is None:
+        return record, "cdx", problem
+    if memento:
+        agree = len(replay.stamp) < 14 or abs(memento - stamp) <= AGREEMENT
+        return memento, "cdx", None if agree else "conflict"
+    if record and abs(record - stamp) > AGREEMENT:
+        return stamp, "cdx", "conflict"
+    return stamp, "cdx", None

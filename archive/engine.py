@@ -1,0 +1,179 @@
+"""The one place that knows how work is run: in local processes.
+
+A worker that dies (a crash in native code, the alarm of `archive.guard`, the kernel's memory killer) costs
+nothing but time: its task is given to a fresh worker that works carefully.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import connection
+from typing import Any, Generic, TypeVar
+
+from archive.errors import ArchiveError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+#: `work(task, careful, progress) -> result`; must be importable by name.
+Work = Callable[[Task, bool, Callable[[int, int], None]], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Task, Result]):
+    task: Task
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Generic[Task]):
+    """A task that could not be done, also not by a careful worker; `error` is one line."""
+
+    task: Task
+    error: str
+
+
+class Engine(Generic[Task, Result]):
+    """Runs tasks in `workers` processes and yields what comes of them, in the order in which they end.
+
+    Tasks are taken from the iterator only as workers become free, and `submit` adds one in front.
+    """
+
+    def __init__(self, work: Work[Task, Result], workers: int, progress: Callable[[int, int], None]) -> None:
+        self._work = work
+        self._count = max(workers, 1)
+        self._progress = progress
+        self._again: deque[tuple[Task, bool]] = deque()
+        self._workers: list[_Worker] = []
+
+    def submit(self, task: Task) -> None:
+        self._again.append((task, False))
+
+    def run(self, tasks: Iterator[Task]) -> Iterator[Done[Task, Result] | Failed[Task]]:
+        # fork before anything here has threads, from a server process that has none
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([self._work.__module__])
+        exhausted = False
+        try:
+            while True:
+                idle = [worker for worker in self._workers if worker.task is None]
+                while (self._again or not exhausted) and (idle or len(self._workers) < self._count):
+                    if self._again:
+                        task, careful = self._again.popleft()
+                    else:
+                        try:
+                            task, careful = next(tasks), False
+                        except StopIteration:
+                            exhausted = True
+                            break
+                    worker = idle.pop() if idle else self._hire(context)
+                    worker.give(task, careful)
+                busy = [worker for worker in self._workers if worker.task is not None]
+                if not busy:
+                    if exhausted and not self._again:
+                        return
+                    continue
+                yield from self._wait(busy)
+        finally:
+            for worker in self._workers:
+                worker.stop()
+
+    def _hire(self, context: Any) -> _Worker:
+        worker = _Worker(context, self._work)
+        self._workers.append(worker)
+        return worker
+
+    def _wait(self, busy: list[_Worker]) -> Iterator[Done[Task, Result] | Failed[Task]]:
+        ready = connection.wait([worker.pipe for worker in busy] + [worker.process.sentinel for worker in busy], 1.0)
+        for worker in busy:
+            if worker.pipe not in ready and worker.process.sentinel not in ready:
+                continue
+            try:
+                if not worker.pipe.poll():
+                    raise EOFError
+                kind, value = worker.pipe.recv()
+            except (EOFError, OSError):
+                yield from self._bury(worker)
+                continue
+            if kind == "progress":
+                worker.told = (worker.told[0] + value[0], worker.told[1] + value[1])
+                self._progress(*value)
+                continue
+            task, worker.task = worker.task, None
+            if kind == "done":
+                yield Done(task, value)
+            else:
+                yield Failed(task, value)
+
+    def _bury(self, worker: _Worker) -> Iterator[Failed[Task]]:
+        """A worker died at its task: take back the progress it told, and try once more with care."""
+        self._workers.remove(worker)
+        worker.process.join()
+        task, careful, code = worker.task, worker.careful, worker.process.exitcode
+        self._progress(-worker.told[0], -worker.told[1])
+        if careful:
+            yield Failed(task, f"the process that worked on it died twice (exit code {code})")
+        else:
+            self._again.append((task, True))
+
+
+class _Worker:
+    """A process and the task it has."""
+
+    def __init__(self, context: Any, work: Any) -> None:
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, work), daemon=False)
+        self.process.start()
+        theirs.close()
+        self.task: Any = None
+        self.careful = False
+        self.told = (0, 0)  # the progress of this task so far
+
+    def give(self, task: Any, careful: bool) -> None:
+        self.task, self.careful, self.told = task, careful, (0, 0)
+        self.pipe.send((task, careful))
+
+    def stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self.pipe.close()
+        if self.task is not None:
+            self.process.kill()
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+
+
+def _serve(pipe: connection.Connection, work: Any) -> None:
+    """The life of a worker: tasks until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    _die_with_parent()
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            task, careful = pipe.recv()
+            try:
+                answer = ("done", work(task, careful, lambda *done: pipe.send(("progress", done))))
+            except ArchiveError as error:
+                answer = ("failed", str(error))
+            except Exception:
+                answer = ("failed", traceback.format_exc(limit=-4).strip())
+            pipe.send(answer)
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed must not go on writing for nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,194 @@
+"""Plan, work, commit: brings sources into a lake."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from archive import storage
+from archive.commit import Committer
+from archive.engine import Engine, Failed
+from archive.lake import Lake
+from archive.part import Part, Tally
+from archive.plan import SPAN, Known, Unreadable, plan
+from archive.storage import Listed
+from archive.unit import Batch, Settings
+from archive.work import Job, work
+
+
+@dataclass(slots=True)
+class Summary:
+    """What an ingest did. records = captures + sum(rejects) + sum(skipped)."""
+
+    files: int = 0
+    files_known: int = 0
+    records: int = 0
+    captures: int = 0
+    new_texts: int = 0
+    known_texts: int = 0
+    bytes: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
+    recovered: int = 0
+
+    def add(self, tally: Tally) -> None:
+        self.records += tally.records
+        self.captures += tally.captures
+        self.bytes += tally.bytes
+        self.rejects.update(tally.rejects)
+        self.skipped.update(tally.skipped)
+
+
+class Watcher:
+    """Hears how an ingest goes on; the command line shows it. This one keeps silent."""
+
+    def found(self, size: int) -> None:
+        """A file, or a span of one, of `size` bytes is to be done."""
+
+    def progress(self, records: int, size: int) -> None:
+        """So many more records and bytes of input are done (less, where a worker died and starts again)."""
+
+    def committed(self, batch: Batch, part: Part) -> None:
+        """A batch is in the lake."""
+
+    def failed(self, file: str, error: str) -> None:
+        """A file could not be read; it will be tried again by the next ingest."""
+
+
+def ingest(
+    lake: Lake,
+    sources: Iterable[str],
+    settings: Settings = Settings(),
+    workers: int | None = None,
+    watcher: Watcher | None = None,
+    span: int = SPAN,
+) -> Summary:
+    """Bring sources into a lake; what is there already is passed over.
+
+    Args:
+        sources: files, folders, patterns, `s3://…`, `https://…`.
+        workers: processes that read and extract; by default one for each core.
+        span: bytes of a large file that one worker does at a time.
+
+    Raises:
+        SourceError: a source does not exist.
+        LakeError: the lake cannot be written.
+    """
+    return _Ingest(lake, settings, watcher or Watcher(), span).run(sources, workers or os.cpu_count() or 1)
+
+
+@dataclass(slots=True)
+class _Chain:
+    """The spans of one file, which are committed in their order."""
+
+    index: int  #: of the next span to commit
+    position: int | None  #: where the span before it ended, which is where it must begin
+    waiting: dict[int, tuple[Batch, Part]] = field(default_factory=dict)
+
+
+class _Ingest:
+    def __init__(self, lake: Lake, settings: Settings, watcher: Watcher, span: int) -> None:
+        self._lake = lake
+        self._settings = settings
+        self._watcher = watcher
+        self._span = span
+        self._now = datetime.now(UTC)
+        self._summary = Summary()
+        self._chains: dict[str, _Chain] = {}
+
+    def run(self, sources: Iterable[str], workers: int) -> Summary:
+        listed = [file for source in sources for file in storage.list_files(source)]
+        self._lake.create()
+        self._engine: Engine[Job, Part] = Engine(work, workers, self._watcher.progress)
+        self._committer = Committer(self._lake)
+        try:
+            self._summary.recovered = self._committer.recover()
+            for end in self._engine.run(self._jobs(listed)):
+                if isinstance(end, Failed):
+                    self._fail(end.task.batch, end.error)
+                else:
+                    self._arrived(end.task.batch, end.result)
+        finally:
+            self._committer.close()
+        return self._summary
+
+    def _jobs(self, listed: list[Listed]) -> Iterator[Job]:
+        ledger = self._lake.read("sources", ["unit", "next_offset"])
+        ends = dict(zip(ledger["unit"].to_pylist(), ledger["next_offset"].to_pylist(), strict=True))
+        for item in plan(ends, listed, self._settings, self._span):
+            if isinstance(item, Known):
+                self._summary.files_known += 1
+            elif isinstance(item, Unreadable):
+                self._give_up(item.file, item.error)
+            else:
+                first = item.units[0]
+                if first.after or not first.last:
+                    self._chains.setdefault(first.version, _Chain(first.index, ends.get(first.after or "")))
+                self._watcher.found(item.bytes)
+                yield self._job(item)
+
+    def _job(self, batch: Batch) -> Job:
+        return Job(self._lake.location, batch, self._now)
+
+    def _fail(self, batch: Batch, error: str) -> None:
+        if len(batch.units) > 1:  # one bad file must not hold up the others
+            for unit in batch.units:
+                self._engine.submit(self._job(Batch((unit,))))
+        else:
+            self._give_up(batch.units[0].file, error)
+
+    def _give_up(self, file: str, error: str) -> None:
+        self._summary.failed[file] = error
+        self._watcher.failed(file, error)
+
+    def _arrived(self, batch: Batch, part: Part) -> None:
+        unit = batch.units[0]
+        chain = self._chains.get(unit.version)
+        if chain is None:
+            self._commit(batch, part)
+            return
+        chain.waiting[unit.index] = (batch, part)
+        while chain.index in chain.waiting:
+            if not self._advance(chain, *chain.waiting.pop(chain.index)):
+                return
+
+    def _advance(self, chain: _Chain, batch: Batch, part: Part) -> bool:
+        """Commit the next span of a file, if it begins where the one before it ended.
+
+        A span that begins in the middle searched for its first record, and may have found the
+        content of another one. Then it is done again, from where it must begin.
+        """
+        unit, tally = batch.units[0], part.tallies[0]
+        if unit.index and tally.first_offset != chain.position:
+            self._lake.discard(part.files)
+            end = unit.span.end
+            if chain.position is not None and (end is None or chain.position < end):
+                self._engine.submit(self._job(Batch((replace(unit, begin=chain.position),))))
+                return False
+            tally = Tally(unit.key, next_offset=chain.position)  # the span before it reached over this one
+            part = Part(part.batch, [tally], [])
+        self._commit(batch, part)
+        chain.index += 1
+        chain.position = tally.next_offset
+        return True
+
+    def _commit(self, batch: Batch, part: Part) -> None:
+        committed = self._committer.commit(batch, part)
+        if committed is None:  # another ingest was faster with some of these units
+            self._lake.discard(part.files)
+            done = set(self._lake.read("sources", ["unit"])["unit"].to_pylist())
+            left = tuple(unit for unit in batch.units if unit.key not in done)
+            if left:
+                self._engine.submit(self._job(Batch(left)))
+            self._summary.files_known += sum(unit.last for unit in batch.units if unit.key in done)
+            return
+        for tally in part.tallies:
+            self._summary.add(tally)
+        self._summary.files += sum(unit.last for unit in batch.units)
+        self._summary.new_texts += committed.new_texts
+        self._summary.known_texts += committed.known_texts
+        self._watcher.committed(batch, part)

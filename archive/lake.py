@@ -1,0 +1,200 @@
+"""A lake: a folder or S3 prefix that holds Delta tables, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction
+from pyarrow import fs as pafs
+
+from archive import storage
+from archive.errors import LakeError
+from archive.tables import TABLES, Table
+
+#: Delta reads its log from the last checkpoint on.
+_CONFIGURATION = {"delta.checkpointInterval": "50", "delta.logRetentionDuration": "interval 30 days"}
+_MAX_TRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A Parquet file that lies in a table's folder and is not yet part of the table."""
+
+    table: str
+    path: str  #: inside the table
+    size: int  #: bytes
+    partition: dict[str, str]
+    stats: str  #: Delta's statistics, JSON
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class Lake:
+    """A lake at a location (`./lake`, `s3://bucket/prefix`).
+
+    >>> lake = Lake("/tmp/lake")           # doctest: +SKIP
+    >>> lake.delta("captures").version()   # doctest: +SKIP
+    """
+
+    def __init__(self, location: str) -> None:
+        if storage.is_http(location):
+            raise LakeError(f"{location}: a lake lies in a folder or under s3://, not on a web server")
+        self.location = location.rstrip("/") if storage.is_s3(location) else os.path.abspath(location)
+        self.filesystem: pafs.FileSystem
+        self.filesystem, self._root = storage.filesystem(self.location)
+
+    # -- tables ------------------------------------------------------------------------------------
+
+    def table_uri(self, table: str) -> str:
+        return f"{self.location}/{table}"
+
+    def table_path(self, table: str) -> str:
+        """The folder of a table as `filesystem` names it."""
+        return f"{self._root}/{table}"
+
+    @property
+    def storage_options(self) -> dict[str, str]:
+        if not storage.is_s3(self.location):
+            return {}
+        options = {"AWS_CONDITIONAL_PUT": "etag", "timeout": "60s", "connect_timeout": "20s"}
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        if endpoint:
+            options["AWS_ENDPOINT_URL"] = endpoint
+            options["AWS_ALLOW_HTTP"] = str(endpoint.startswith("http://")).lower()
+        options["AWS_REGION"] = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        return options
+
+    def exists(self) -> bool:
+        return DeltaTable.is_deltatable(self.table_uri("sources"), storage_options=self.storage_options)
+
+    def create(self) -> None:
+        """Create the tables that are missing. Safe where several do it at once.
+
+        Raises:
+            LakeError: the location cannot be written, or is a file.
+        """
+        for table in TABLES.values():
+            if DeltaTable.is_deltatable(self.table_uri(table.name), storage_options=self.storage_options):
+                continue
+            try:
+                if not storage.is_s3(self.location):
+                    os.makedirs(self.table_uri(table.name), exist_ok=True)
+                DeltaTable.create(
+                    self.table_uri(table.name),
+                    schema=table.schema,
+                    mode="ignore",
+                    partition_by=list(table.partition_by) or None,
+                    configuration=_CONFIGURATION,
+                    storage_options=self.storage_options,
+                )
+            except CommitFailedError:
+                continue  # somebody else created it in the same moment
+            except (OSError, DeltaError) as error:
+                if DeltaTable.is_deltatable(self.table_uri(table.name), storage_options=self.storage_options):
+                    continue
+                raise LakeError(f"{self.location}: no lake can be created here ({_line(error)})") from None
+
+    def delta(self, table: str) -> DeltaTable:
+        """The Delta table in its newest version.
+
+        Raises:
+            LakeError: there is no lake here.
+        """
+        try:
+            return DeltaTable(self.table_uri(table), storage_options=self.storage_options)
+        except (TableNotFoundError, DeltaError, OSError) as error:
+            if isinstance(error, TableNotFoundError) or not self.exists():
+                raise LakeError(
+                    f"{self.location}: there is no lake here; `archive ingest SOURCE --lake {self.location}` makes one"
+                ) from None
+            raise LakeError(f"{self.table_uri(table)}: {_line(error)}") from None
+
+    def dataset(self, table: str) -> pads.Dataset:
+        """The table in its newest version as an Arrow dataset that skips files by partition and statistics."""
+        return self.delta(table).to_pyarrow_dataset(filesystem=self._table_filesystem(table))
+
+    def _table_filesystem(self, table: str) -> pafs.FileSystem:
+        return pafs.SubTreeFileSystem(self.table_path(table), self.filesystem)
+
+    def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
+        return self.dataset(table).to_table(columns=columns)
+
+    def files(self, table: str) -> list[str]:
+        """Paths, inside the table, of the Parquet files that make up its newest version."""
+        return [str(path) for path in pa.table(self.delta(table).get_add_actions()).column("path").to_pylist()]
+
+    def read_files(self, table: str, paths: list[str], columns: list[str]) -> Iterator[pa.Table]:
+        """The named columns of some of a table's Parquet files."""
+        for path in paths:
+            yield pq.read_table(f"{self.table_path(table)}/{path}", columns=columns, filesystem=self.filesystem)
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def commit(self, table: Table, files: list[NewFile], transactions: list[str]) -> bool:
+        """Add files to a table in one atomic transaction that is named by `transactions`.
+
+        Returns False, with nothing changed, where another process has committed one of these
+        names or changed the table since it was opened; look again then.
+        """
+        delta = self.delta(table.name)
+        if any(delta.transaction_version(name) is not None for name in transactions):
+            return False
+        return self.commit_to(delta, table, files, transactions)
+
+    def commit_to(self, delta: DeltaTable, table: Table, files: list[NewFile], transactions: list[str]) -> bool:
+        """Like `commit`, on a table opened before; conflicts with every name committed since then."""
+        now = int(time.time() * 1000)
+        actions = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
+        try:
+            delta.create_write_transaction(
+                actions,
+                "append",
+                table.schema,
+                partition_by=list(table.partition_by) or None,
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(name, 1) for name in transactions], max_commit_retries=_MAX_TRIES
+                ),
+                post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+            )
+        except CommitFailedError:
+            return False
+        except DeltaError as error:
+            raise LakeError(f"{self.table_uri(table.name)}: {_line(error)}") from None
+        return True
+
+
+    def discard(self, files: list[NewFile]) -> None:
+        """Delete files that were written for a table and will not become part of it."""
+        for file in files:
+            with contextlib.suppress(OSError):
+                self.filesystem.delete_file(f"{self.table_path(file.table)}/{file.path}")
+
+
+def statistics(table: pa.Table) -> str:
+    """Delta's statistics of a file: the number of rows, and the range of `captured_at` in milliseconds."""
+    stats: dict[str, Any] = {"numRecords": table.num_rows}
+    if "captured_at" in table.column_names:
+        column = table.column("captured_at")
+        bounds = pc.min_max(column).as_py()
+        stats["nullCount"] = {"captured_at": column.null_count}
+        if bounds["min"]:
+            stats["minValues"] = {"captured_at": f"{bounds['min']:%Y-%m-%dT%H:%M:%S}.000Z"}
+            stats["maxValues"] = {"captured_at": f"{bounds['max']:%Y-%m-%dT%H:%M:%S}.999Z"}
+    return json.dumps(stats)
+
+
+def _line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0][:300]

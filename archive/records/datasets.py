@@ -1,0 +1,204 @@
+"""Text data sets as sources: JSON lines and Parquet with a text (or HTML) and a date column.
+
+The columns of Dolma, C4, FineWeb, CmonCrawl and of tables with WARC header names are known; others
+are named by `Columns`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archive.records.cursor import Cursor
+from archive.records.members import Members, compression_of
+
+PARQUET_MAGIC = b"PAR1"
+
+_TEXT = ("text", "content", "raw_content", "raw_text")
+_HTML = ("html", "raw_html")
+_DATE = (
+    "date",  # FineWeb, RedPajama
+    "domain_record.timestamp",  # CmonCrawl
+    "timestamp",  # C4
+    "warc_date",
+    "WARC-Date",
+    "date_download",  # CCNet
+    "metadata.date_download",  # Dolma made of CCNet
+    "metadata.WARC-Date",
+    "metadata.warc_date",
+    "created",  # Dolma
+    "crawl_date",
+)
+_URL = ("url", "domain_record.url", "metadata.url", "WARC-Target-URI", "metadata.WARC-Target-URI", "uri", "source_url")
+_CRAWL = ("dump", "file_path", "domain_record.filename", "metadata.cc_segment", "filename", "metadata.dump")
+_TYPE = ("WARC-Identified-Payload-Type", "mime", "content_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns hold what; dots reach into nested ones. None means: whichever known name is there."""
+
+    text: str | None = None
+    html: str | None = None
+    date: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a data set. `problem` is set where it cannot be used."""
+
+    offset: int  #: of the line (or its compressed member) in bytes; for Parquet the number of the row
+    skip: int
+    length: int | None
+    url: str = ""
+    date: str | None = None
+    text: str | None = None
+    html: str | None = None
+    mime: str = ""
+    crawl: str | None = None  #: a name that may name the crawl
+    problem: str | None = None
+    detail: str = ""
+
+
+def _lookup(row: Mapping[str, Any], name: str) -> Any:
+    if name in row:
+        return row[name]
+    value: Any = row
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -> Any:
+    for name in (chosen,) if chosen else known:
+        if (value := _lookup(row, name)) not in (None, ""):
+            return value
+    return None
+
+
+def _as_date(value: Any) -> str | None:
+    """A date value as a date string. Numbers are not dates: seconds, milliseconds or a year, nobody knows."""
+    if isinstance(value, datetime):
+        return (value.replace(tzinfo=UTC) if value.tzinfo is None else value).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str):
+        return value
+    return None if value is None else f"a {type(value).__name__}: {str(value)[:40]}"
+
+
+def _row(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, length: int | None) -> Row:
+    html = _first(row, columns.html, _HTML) if not columns.text else None
+    text = _first(row, columns.text, _TEXT) if not columns.html else None
+    problem = detail = ""
+    if not isinstance(text, str | None) or not isinstance(html, str | None):
+        problem, detail = "no-text-column", "the text is not a string"
+        text = html = None
+    elif text is None and html is None:
+        known = any(_has(row, name) for name in (columns.text or columns.html,) if name) or (
+            not (columns.text or columns.html) and any(_has(row, name) for name in _TEXT + _HTML)
+        )
+        problem = "empty-text" if known else "no-text-column"
+        detail = "" if known else f"columns: {', '.join(list(row)[:20])}"
+    crawl = _first(row, None, _CRAWL)
+    return Row(
+        offset,
+        skip,
+        length,
+        url=str(_first(row, columns.url, _URL) or ""),
+        date=_as_date(_first(row, columns.date, _DATE)),
+        text=text,
+        html=html if text is None else None,
+        mime=str(_first(row, None, _TYPE) or ""),
+        crawl=crawl if isinstance(crawl, str) else None,
+        problem=problem or None,
+        detail=detail,
+    )
+
+
+def _has(row: Mapping[str, Any], name: str) -> bool:
+    if name in row:
+        return True
+    head, dot, tail = name.partition(".")
+    return bool(dot) and isinstance(row.get(head), Mapping) and _has(row[head], tail)
+
+
+def read_jsonl(file: BinaryIO, columns: Columns, max_line: int) -> Iterator[Row]:
+    """The rows of a JSON lines file, plain, gzip, zstd or lz4."""
+    file.seek(0)
+    members = Members(file, compression_of(file.read(8)), 0, lambda data: data.lstrip().startswith(b"{"))
+    cursor = Cursor(members)
+    while True:
+        offset, skip = cursor.address() if cursor.fill(1) else (0, 0)
+        if not cursor.available():
+            fault = members.fault
+            if fault is None:
+                return
+            yield Row(fault.member, 0, None, problem=fault.reason, detail=fault.detail)
+            if not cursor.resync():
+                return
+            continue
+        end = cursor.find(b"\n", max_line)
+        if end < 0 and cursor.available() > max_line:
+            size = _skip_line(cursor)
+            yield Row(offset, skip, None, problem="too-large", detail=f"a line of {size} bytes")
+            continue
+        line = cursor.take(end + 1 if end >= 0 else cursor.available())
+        if not line.strip(b" \t\r\n\0\xef\xbb\xbf"):
+            continue
+        yield _parse_line(line, columns, offset, skip, len(line) if not members.compression else None)
+
+
+def _skip_line(cursor: Cursor) -> int:
+    size = 0
+    while cursor.fill(1):
+        end = cursor.find(b"\n", 1 << 20)
+        step = end + 1 if end >= 0 else min(cursor.available(), 1 << 20)
+        size += cursor.skip(step)
+        if end >= 0:
+            break
+    return size
+
+
+def _parse_line(line: bytes, columns: Columns, offset: int, skip: int, length: int | None) -> Row:
+    try:
+        value = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        return Row(offset, skip, length, problem="bad-row", detail=str(error)[:200])
+    if not isinstance(value, dict):
+        return Row(offset, skip, length, problem="bad-row", detail=f"a JSON {type(value).__name__}, not an object")
+    return _row(value, columns, offset, skip, length)
+
+
+def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
+    """The rows of a Parquet file; only the columns that are used are read, a batch at a time."""
+    try:
+        parquet = pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        yield Row(0, 0, None, problem="bad-compression", detail=str(error)[:200])
+        return
+    wanted = _wanted(parquet.schema_arrow, columns)
+    number = 0
+    try:
+        for batch in parquet.iter_batches(batch_size=256, columns=wanted):
+            for row in batch.to_pylist():
+                yield _row(row, columns, number, 0, None)
+                number += 1
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        yield Row(number, 0, None, problem="bad-compression", detail=str(error)[:200])
+
+
+def _wanted(schema: pa.Schema, columns: Columns) -> list[str]:
+    chosen = {name for name in (columns.text, columns.html, columns.date, columns.url) if name}
+    known = chosen | set(_TEXT + _HTML + _DATE + _URL + _CRAWL + _TYPE)
+    heads = {name.partition(".")[0] for name in known}
+    return [name for name in schema.names if name in known or name in heads] or schema.names[:1]

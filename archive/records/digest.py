@@ -1,0 +1,52 @@
+"""Digests that records state, computed again from their bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+#: Algorithms a WARC may name, by the names hashlib knows.
+_ALGORITHMS = {"sha1": "sha1", "sha-1": "sha1", "sha256": "sha256", "sha-256": "sha256", "md5": "md5", "sha512": "sha512"}
+
+VERIFIED, MISMATCH, ABSENT, UNSUPPORTED, CLAIMED = "verified", "mismatch", "absent", "unsupported", "claimed"
+
+
+def compute(payload: bytes, algorithm: str = "sha1") -> str:
+    """`sha1:` and the digest in base32, as WARC files write it."""
+    digest = hashlib.new(algorithm, payload, usedforsecurity=False).digest()
+    return f"{algorithm}:{base64.b32encode(digest).decode().rstrip('=')}"
+
+
+def normal_form(claim: str | None) -> str | None:
+    """A stated digest as `compute` writes it (hexadecimal becomes base32); None if it names no known algorithm."""
+    name, colon, value = (claim or "").strip().partition(":")
+    value = value.strip()
+    if not colon:
+        name, value = ("sha1", name) if re.fullmatch(r"[A-Z2-7]{32}", name) else ("", name)
+    algorithm = _ALGORITHMS.get(name.lower())
+    if algorithm is None or not value:
+        return None
+    size = hashlib.new(algorithm, usedforsecurity=False).digest_size
+    if re.fullmatch(rf"[0-9a-fA-F]{{{size * 2}}}", value):
+        value = base64.b32encode(bytes.fromhex(value)).decode()
+    return f"{algorithm}:{value.rstrip('=').upper()}"
+
+
+def check(claim: str | None, *readings: bytes) -> tuple[str, str]:
+    """Compare a stated digest with the bytes: `(digest, outcome)`.
+
+    Writers disagree on what a payload digest covers (the body as transferred, or with its chunks
+    joined), so each reading is tried. The digest that comes back is computed, never the claim: what does not
+    agree must not connect a revisit to a text.
+    """
+    wanted = normal_form(claim)
+    if not claim or not claim.strip():
+        return compute(readings[0]), ABSENT
+    if wanted is None:
+        return compute(readings[0]), UNSUPPORTED
+    algorithm = wanted.partition(":")[0]
+    for reading in readings:
+        if (digest := compute(reading, algorithm)) == wanted:
+            return digest, VERIFIED
+    return compute(readings[0], algorithm), MISMATCH

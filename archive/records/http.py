@@ -1,0 +1,189 @@
+"""HTTP messages inside records: the header, and the body as the browser would have seen it."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+
+import brotli
+import zstandard
+from isal import isal_zlib
+
+from archive.records.record import parse_fields
+
+_STATUS = re.compile(rb"(?:HTTP|ICY)(?:/\d(?:\.\d)?)?[ \t]+(\d{3})\b[^\n]*", re.IGNORECASE)
+_CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
+_HEADER_LIMIT = 1 << 17
+
+
+class BodyTooLarge(Exception):
+    """The decoded body grows beyond the limit."""
+
+
+class BadEncoding(Exception):
+    """The body is not what its Content-Encoding says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An HTTP response. `body` is the payload as transferred, its chunks not yet joined."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "")
+
+    @property
+    def mime(self) -> str:
+        """The media type alone, in lower case."""
+        return media_type(self.content_type)
+
+
+def media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].split(",")[0].strip().lower()
+
+
+def parse_response(block: bytes) -> Message | None:
+    """Read a response block, or None where it does not begin with a status line."""
+    block = block[4:] if block.startswith(b"\r\n\r\n") else block.lstrip(b"\r\n")
+    match = _STATUS.match(block)
+    if not match:
+        return None
+    after = match.end() + 1
+    crlf = block.find(b"\r\n\r\n", match.end() - 1, _HEADER_LIMIT)
+    lf = block.find(b"\n\n", match.end() - 1, crlf if crlf >= 0 else _HEADER_LIMIT)
+    if lf >= 0:
+        end, start = lf, lf + 2
+    elif crlf >= 0:
+        end, start = crlf, crlf + 4
+    else:
+        end = start = len(block)
+    return Message(int(match[1]), parse_fields(block[after:end]), block[start:])
+
+
+def dechunk(body: bytes) -> tuple[bytes, bool]:
+    """Join the chunks of a chunked body: `(payload, whole)`.
+
+    A body that does not begin with a chunk size was joined already and comes back as it is; one that
+    breaks off or goes wrong gives what was joined up to there, and `whole` is False.
+    """
+    match = _CHUNK_SIZE.match(body)
+    if not match:
+        return body, True
+    parts: list[bytes] = []
+    view = memoryview(body)
+    at = 0
+    while match:
+        size = int(match[1], 16)
+        at = match.end()
+        if size == 0:
+            return b"".join(parts), True
+        piece = view[at : at + size]
+        parts.append(bytes(piece))
+        at += size
+        if len(piece) < size:
+            return b"".join(parts), False
+        at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
+        match = _CHUNK_SIZE.match(body, at)
+    rest = body[at:].strip()
+    if rest:  # no chunk size where one should be: what follows is not lost
+        parts.append(body[at:])
+    return b"".join(parts), False
+
+
+def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
+    """Undo the Content-Encoding of a body: `(payload, whole)`.
+
+    Crawlers often store a body decoded and keep the header, so a body without the magic number of its
+    encoding passes as it is. Of one that is cut off, what can be decoded comes back.
+
+    Raises:
+        BodyTooLarge: the result is larger than `limit` bytes.
+        BadEncoding: nothing can be decoded.
+    """
+    whole = True
+    for name in reversed([part.strip().lower() for part in encodings.split(",")]):
+        if name in {"gzip", "x-gzip"}:
+            if not body.startswith(b"\x1f\x8b"):
+                continue
+            body, complete = _inflate(body, 31, limit)
+        elif name == "deflate":
+            zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] * 256 + body[1]) % 31 == 0
+            if not zlib_header and _looks_like_text(body):
+                continue
+            body, complete = _inflate(body, 15 if zlib_header else -15, limit)
+        elif name == "br":
+            body, complete = _unbrotli(body, limit)
+        elif name == "zstd":
+            body, complete = _unzstd(body, limit)
+        else:
+            continue
+        whole = whole and complete
+    return body, whole
+
+
+def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
+    # zlib, not isal, for what may be damaged: it hands out all that precedes the damage
+    for engine in (isal_zlib.decompressobj(wbits), zlib.decompressobj(wbits)):
+        out, data = bytearray(), body
+        try:
+            while data and not engine.eof:
+                step = data[: 1 << 16]
+                out += engine.decompress(step, max(limit + 1 - len(out), 1))
+                data = engine.unconsumed_tail + data[len(step) :]
+                if len(out) > limit:
+                    raise BodyTooLarge
+            if out or engine.eof:
+                return bytes(out), bool(engine.eof)
+        except (isal_zlib.error, zlib.error):
+            continue
+    if out:
+        return bytes(out), False
+    raise BadEncoding("the body is not the deflated data that its Content-Encoding promises")
+
+
+def _unbrotli(body: bytes, limit: int) -> tuple[bytes, bool]:
+    engine, out = brotli.Decompressor(), bytearray()
+    try:
+        for at in range(0, len(body), 1 << 12):
+            out += engine.process(body[at : at + (1 << 12)], output_buffer_limit=1 << 20)
+            while not engine.can_accept_more_data() and not engine.is_finished():
+                out += engine.process(b"", output_buffer_limit=1 << 20)
+                if len(out) > limit:
+                    raise BodyTooLarge
+            if len(out) > limit:
+                raise BodyTooLarge
+            if engine.is_finished():
+                break
+    except brotli.error:
+        if not out and _looks_like_text(body):
+            return body, True
+        if not out:
+            raise BadEncoding("the body is not brotli data") from None
+    return bytes(out), engine.is_finished()
+
+
+def _unzstd(body: bytes, limit: int) -> tuple[bytes, bool]:
+    if not body.startswith(b"\x28\xb5\x2f\xfd"):
+        return body, True
+    out, whole = bytearray(), False
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
+            while data := reader.read(1 << 16):
+                out += data
+                if len(out) > limit:
+                    raise BodyTooLarge
+        whole = True
+    except zstandard.ZstdError:
+        if not out:
+            raise BadEncoding("the body is not zstd data") from None
+    return bytes(out), whole
+
+
+def _looks_like_text(body: bytes) -> bool:
+    head = body[:512]
+    return bool(head) and sum(byte < 32 and byte not in b"\t\n\r\f" for byte in head) * 50 < len(head)

@@ -1,0 +1,369 @@
+"""Finds the records of WARC and ARC files, however they are compressed and whatever is broken in them.
+
+FastWARC and warcio stop, or silently skip, where a file is damaged, and neither reads the ARC
+files of 2008 to 2010. Evidence needs more: the exact address of every record, a reject for every
+span of bytes that is none, and reading that goes on behind damage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from archive.records.cursor import Cursor
+from archive.records.members import Members, compression_of
+from archive.records.record import (
+    ARC_START,
+    HEADER_LIMIT,
+    WARC_START,
+    Record,
+    parse_arc_line,
+    parse_warc_header,
+    starts_arc,
+    starts_warc,
+)
+
+_BLANK = b"\r\n \t\0"
+#: How much of a record that is too large is kept: enough to see its HTTP header.
+HEAD_KEPT = 1 << 14
+_SEARCH = 1 << 18
+#: Types whose content is never looked at.
+_PASSED_OVER = frozenset({"request", "metadata", "continuation"})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which records of a file to read: those that start at an offset in [start, end).
+
+    `exact` says that a record is known to start at `start`; otherwise the first one is searched for.
+    """
+
+    start: int = 0
+    end: int | None = None
+    exact: bool = True
+
+
+def starts_record(data: bytes) -> bool:
+    data = data.lstrip(b"\r\n")
+    return starts_warc(data) or starts_arc(data)
+
+
+class RecordReader:
+    """Iterates over the records of a span.
+
+    After the last one, `first_offset` and `next_offset` say where the first record of the span started
+    and where the first one behind it does; the spans of a file fit if they chain.
+
+    Args:
+        file: a seekable binary file.
+        max_record: the largest block in bytes that is held; of larger ones only the head is kept.
+    """
+
+    def __init__(self, file: BinaryIO, span: Span = Span(), max_record: int = 1 << 25) -> None:
+        file.seek(0)
+        head = file.read(8)
+        self.compression = compression_of(head)
+        self._starts: Callable[[bytes], bool] = starts_record
+        start = span.start
+        if not span.exact and not self.compression:
+            start = max(start - 1, 0)  # a record is found behind the end of a line
+        self.members = Members(file, self.compression, start, lambda data: self._starts(data))
+        self.max_record = max_record
+        self.span = span
+        self.first_offset: int | None = None
+        self.next_offset: int | None = None
+        self.format: str | None = None
+        self._recovered = False
+        self._cursor = Cursor(self.members)
+        self._reported: set[int] = set()  # members whose damage was reported with a record
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    def __iter__(self) -> Iterator[Record]:
+        if not self.span.exact and not self._seek_start():
+            self.next_offset = self.first_offset = None
+            return
+        cursor = self._cursor
+        while True:
+            self._skip_blank()
+            if not cursor.fill(1):
+                if cursor.fault is None:
+                    break
+                yield from self._over_damage()
+                if cursor.members.fault:
+                    break
+                continue
+            offset, _ = cursor.address()
+            if self.first_offset is None:
+                self.first_offset = offset
+            if self.span.end is not None and offset >= self.span.end:
+                self.next_offset = offset
+                return
+            data = cursor.peek(512)
+            if self.format != "arc" and starts_warc(data):
+                self._fix_format("warc")
+                yield from self._complete(self._read_warc())
+            elif self.format != "warc" and (starts_arc(data) or starts_arc(cursor.peek(HEADER_LIMIT))):
+                self._fix_format("arc")
+                yield from self._complete(self._read_arc())
+            else:
+                yield from self._over_junk()
+
+    def _fix_format(self, name: str) -> None:
+        """From the first record on, only records of its kind count: the payload of a WARC may hold ARC lines."""
+        if self.format is None:
+            self.format = name
+            starts = starts_warc if name == "warc" else starts_arc
+            self._starts = lambda data: starts(data.lstrip(b"\r\n"))
+
+    def _seek_start(self) -> bool:
+        if self.compression:
+            return self.members.find_start(self.span.start) is not None
+        return self._search(anywhere=self.span.start == 0)
+
+    def _skip_blank(self) -> None:
+        cursor = self._cursor
+        while data := cursor.peek(64):
+            blank = len(data) - len(data.lstrip(_BLANK))
+            cursor.skip(blank)
+            if blank < len(data):
+                return
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def _read_warc(self) -> Record:
+        cursor = self._cursor
+        start = cursor.position
+        offset, skip = cursor.address()
+        end, gap = self._header_end()
+        if end < 0:
+            return self._broken(start, "the header has no end within 64 KiB")
+        fields, length = parse_warc_header(cursor.peek(end))
+        record = Record(
+            format="warc",
+            type=fields.get("warc-type", "").lower(),
+            headers=fields,
+            uri=fields.get("warc-target-uri", "").strip("<>"),
+            date=fields.get("warc-date"),
+            record_id=fields.get("warc-record-id"),
+            offset=offset,
+            skip=skip,
+            recovered=self._recovered,
+            truncated=fields.get("warc-truncated"),
+        )
+        if length is None:
+            found = fields.get("content-length")
+            return self._broken(start, f"Content-Length is {found!r}" if found else "no Content-Length", record)
+        cursor.skip(end + gap)
+        self._read_block(record, start, length)
+        return record
+
+    def _header_end(self) -> tuple[int, int]:
+        """Where the header ends and how long the blank line behind it is; (-1, 0) if it does not end."""
+        cursor = self._cursor
+        crlf = cursor.find(b"\r\n\r\n", HEADER_LIMIT)
+        lf = cursor.find(b"\n\n", crlf if crlf >= 0 else HEADER_LIMIT)
+        if lf >= 0:
+            return lf, 2
+        return (crlf, 4) if crlf >= 0 else (-1, 0)
+
+    def _read_arc(self) -> Record:
+        cursor = self._cursor
+        start = cursor.position
+        offset, skip = cursor.address()
+        line = cursor.peek(HEADER_LIMIT).partition(b"\n")[0]
+        fields, length = parse_arc_line(line)
+        uri = fields["uri"]
+        record = Record(
+            format="arc",
+            type="warcinfo" if uri.startswith("filedesc:") else "response",
+            headers=fields,
+            uri=uri,
+            date=fields["date"],
+            record_id=None,  # ARC has none: file, offset and digest are the address
+            offset=offset,
+            skip=skip,
+            recovered=self._recovered,
+        )
+        if length is None:
+            return self._broken(start, f"the length in the header line is no number: {line[-40:]!r}", record)
+        cursor.skip(len(line) + 1)
+        self._read_block(record, start, length)
+        return record
+
+    def _read_block(self, record: Record, start: int, length: int) -> None:
+        cursor = self._cursor
+        keep = length <= self.max_record and record.type not in _PASSED_OVER
+        block_start = cursor.position
+        if keep:
+            got = min(cursor.fill(length), length)
+            boundary = cursor.boundary_in(block_start, block_start + got, self._starts)
+            if boundary is not None:  # the next record starts in the middle of what this one claims
+                got = boundary - block_start
+            record.block = cursor.take(got)
+        else:
+            if length > self.max_record and record.type not in _PASSED_OVER:
+                record.block = cursor.peek(HEAD_KEPT)[:length]
+                record.problem, record.detail = "too-large", f"{length} bytes"
+            got = self._skip_block(length)
+            boundary = block_start + got if got < length and cursor.available() else None
+        if got < length:
+            self._note_short(record, length, got, boundary is not None)
+        elif not self._at_record_end():
+            self._note_overrun(record, start, block_start)
+
+    def _skip_block(self, length: int) -> int:
+        """Pass over a block; stops early where a member begins with the next record."""
+        cursor, done = self._cursor, 0
+        while done < length:
+            step = min(length - done, 1 << 20)
+            here = cursor.position
+            have = min(cursor.fill(step), step)
+            boundary = cursor.boundary_in(here, here + have, self._starts)
+            if boundary is not None:
+                cursor.skip(boundary - here)
+                return done + boundary - here
+            cursor.skip(have)
+            done += have
+            if have < step:
+                break
+        return done
+
+    def _note_short(self, record: Record, length: int, got: int, boundary: bool) -> None:
+        fault = self._cursor.members.fault
+        if boundary:
+            record.problem = "bad-length"
+            record.detail = f"{length} bytes by its header, {got} up to the next record"
+        else:
+            record.problem = fault.reason if fault else "truncated"
+            record.detail = f"{got} of {length} bytes; " + (fault.detail if fault else "the file ends")
+
+    def _at_record_end(self) -> bool:
+        """Whether here is where a record may end: blank bytes, the end, or the next record follow."""
+        rest = self._cursor.peek(512).lstrip(_BLANK)
+        if not rest or self._starts(rest):
+            return True
+        if self.format == "arc" and self._starts(self._cursor.peek(HEADER_LIMIT).lstrip(_BLANK)):
+            return True
+        return self._cursor.address()[1] == 0 and bool(self.compression)
+
+    def _note_overrun(self, record: Record, start: int, block_start: int) -> None:
+        """The bytes behind the block belong to no record: too short a length, or one that swallows others."""
+        swallowed = self._next_start(record.block)
+        if swallowed is not None:
+            self._cursor.back_to(block_start + swallowed)
+            self._recovered = True
+            record.block = record.block[:swallowed]
+            record.problem, record.detail = "bad-length", "the next record starts inside the stated length"
+
+    def _broken(self, start: int, detail: str, record: Record | None = None) -> Record:
+        """A record whose header cannot be used. The search for the next one starts behind its first line."""
+        cursor = self._cursor
+        offset, skip = cursor.address(start)
+        record = record or Record("warc", "", {}, "", None, None, offset, skip)
+        record.problem, record.detail = "bad-record", detail
+        cursor.skip(max(len(cursor.peek(HEADER_LIMIT).partition(b"\n")[0]) + 1, 1))
+        self._search()
+        return record
+
+    def _complete(self, record: Record) -> Iterator[Record]:
+        """Give the record its length once its end is known, and check that its member ended well."""
+        cursor = self._cursor
+        self._skip_blank()
+        members = self.members
+        if not self.compression:
+            record.length = cursor.position - record.offset
+        else:
+            cursor.fill(1)
+            end = members.ends.get(record.offset)
+            record.length = end - record.offset if end is not None else None
+            fault = cursor.fault
+            if fault and fault.member == record.offset and record.problem is None:
+                record.problem, record.detail = fault.reason, fault.detail
+            if fault and record.problem:
+                self._reported.add(fault.member)
+            if len(members.ends) > 64:
+                members.ends = {k: v for k, v in members.ends.items() if k >= record.offset}
+        yield record
+
+    # -- damage ------------------------------------------------------------------------------------
+
+    def _over_damage(self) -> Iterator[Record]:
+        """Report a damaged member that was not reported with a record, and go on behind it."""
+        fault = self._cursor.members.fault
+        assert fault is not None
+        if fault.member not in self._reported:
+            yield self._junk(fault.member, 0, fault.reason, fault.detail)
+        if self._cursor.resync():
+            self._recovered = True
+
+    def _over_junk(self) -> Iterator[Record]:
+        """Report bytes that are no record, and go to the next one.
+
+        The rest of a member whose record was read is junk inside that member only: the next member
+        is in its place, not searched for.
+        """
+        cursor = self._cursor
+        start = cursor.position
+        offset, skip = cursor.address()
+        if self.compression and skip:
+            count = cursor.rest_of_member()
+        else:
+            cursor.skip(1)
+            self._search()
+            count = cursor.position - start
+        yield self._junk(offset, skip, "bad-record", f"{count} bytes that are no record")
+
+    def _junk(self, offset: int, skip: int, reason: str, detail: str) -> Record:
+        return Record("", "", {}, "", None, None, offset, skip, problem=reason, detail=detail)
+
+    def _search(self, anywhere: bool = False) -> bool:
+        """Go to the next record of the stream: where a member starts with one, or else a line does.
+
+        A record at the start of a member is in its place. One found by its line might be
+        the content of a damaged record, and all from there on counts as recovered.
+        """
+        cursor = self._cursor
+        while data := cursor.peek(_SEARCH + HEADER_LIMIT):
+            here = cursor.position
+            boundary = cursor.boundary_in(here - 1, here + len(data), self._starts)
+            found = self._next_start(data, anywhere)
+            if boundary is not None and (found is None or boundary - here <= found):
+                cursor.skip(boundary - here)
+                return True
+            if found is not None:
+                cursor.skip(found)
+                self._recovered = self._recovered or self.first_offset is not None
+                return True
+            last = len(data) < _SEARCH + HEADER_LIMIT
+            cursor.skip(len(data) if last else _SEARCH)
+            anywhere = False
+        return False
+
+    def _next_start(self, data: bytes, anywhere: bool = False) -> int | None:
+        """Where in `data` the next line begins a record that can be read."""
+        if anywhere and self._starts(data):
+            return 0
+        pattern = _ANY_LINE if self.format is None else _WARC_LINE if self.format == "warc" else _ARC_LINE
+        for match in pattern.finditer(data):
+            at = match.start() + 1
+            if self._starts(data[at : at + HEADER_LIMIT]) and _plausible(data[at : at + HEADER_LIMIT]):
+                return at
+        return None
+
+
+_WARC_LINE = re.compile(rb"\n(?=WARC/\d)", re.IGNORECASE)
+_ARC_LINE = re.compile(rb"\n(?=[a-z][a-z0-9+.-]{1,20}:[^\n]+ -?\d+\r?\n)")
+_ANY_LINE = re.compile(rb"\n(?=WARC/\d|[a-z][a-z0-9+.-]{1,20}:[^\n]+ -?\d+\r?\n)")
+
+
+def _plausible(data: bytes) -> bool:
+    """Whether a header found by searching has what a record needs."""
+    if WARC_START.match(data):
+        end = data.find(b"\r\n\r\n")
+        head = data[: end if end >= 0 else HEADER_LIMIT].lower()
+        return b"warc-type:" in head and b"content-length:" in head
+    match = ARC_START.match(data)
+    return match is not None and starts_arc(data)

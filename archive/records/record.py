@@ -1,0 +1,114 @@
+"""One record of a WARC or ARC file, and how their headers are read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+#: The beginning of a WARC record; 0.17 and 0.18 are drafts that ClueWeb09 and early crawls use.
+WARC_START = re.compile(rb"WARC/\d\.\d{1,2}[ \t]*\r?\n", re.IGNORECASE)
+#: The beginning of an ARC record: a URL, then space-separated fields, the last of them the length.
+ARC_START = re.compile(
+    rb"(?:filedesc|dns|whois|https?|ftp|gopher|news|mailto|urn|screenshot|[a-z][a-z0-9+.-]{1,20})"
+    rb":[^\n]{1,16384} (?P<length>-?\w*)\r?\n"
+)
+_DATE_FIELD = re.compile(r"\d{10,18}\D*", re.ASCII)
+_ARC_FIELD = re.compile(rb"[^\n]*[ \t](?:\d{4,18}\w*|[0-9a-f]{20,})[ \t]|[^\n]* (?:\d{1,3}\.){3}\d{1,3} ")
+
+HEADER_LIMIT = 1 << 16
+
+
+@dataclass(slots=True)
+class Record:
+    """A record as it lies in the file. `problem` is set where it could not be read whole.
+
+    `offset` and `length` say which bytes of the file hold it (its compressed member, or the record
+    itself in an uncompressed file), `skip` how many decompressed bytes lie in front of it there.
+    """
+
+    format: str  #: "warc" or "arc"
+    type: str  #: WARC-Type; for ARC "response" or "warcinfo" (the filedesc record)
+    headers: dict[str, str]  #: names in lower case; the first of a repeated field
+    uri: str
+    date: str | None  #: as written
+    record_id: str | None
+    offset: int
+    skip: int
+    length: int | None = None
+    block: bytes = b""
+    problem: str | None = None
+    detail: str = ""
+    recovered: bool = False  #: found by searching behind damage
+    truncated: str | None = None  #: WARC-Truncated, or why the record is shorter than the original
+
+
+def starts_warc(data: bytes) -> bool:
+    return WARC_START.match(data) is not None
+
+
+def starts_arc(data: bytes) -> bool:
+    """Whether a line reads like an ARC header: a URL, a date or an address, a length."""
+    if ARC_START.match(data) is None:
+        return False
+    return data.startswith(b"filedesc:") or _ARC_FIELD.match(data) is not None
+
+
+def decode(raw: bytes) -> str:
+    """Header bytes as text: UTF-8 where they are, else Latin-1."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def parse_fields(raw: bytes) -> dict[str, str]:
+    """`Name: value` lines with folded continuations. Names in lower case, the first of each counts."""
+    fields: dict[str, str] = {}
+    last = ""
+    for line in decode(raw).split("\n"):
+        line = line.rstrip("\r")
+        if line[:1] in {" ", "\t"} and last:
+            fields[last] = f"{fields[last]} {line.strip()}".strip()
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        last = ""
+        if colon and name and name not in fields:
+            fields[name] = value.strip()
+            last = name
+    return fields
+
+
+def parse_warc_header(raw: bytes) -> tuple[dict[str, str], int | None]:
+    """The fields of a WARC header and its Content-Length (None where it is missing or no number)."""
+    fields = parse_fields(raw.partition(b"\n")[2])
+    length = fields.get("content-length", "")
+    return fields, int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
+
+
+def parse_arc_line(line: bytes) -> tuple[dict[str, str], int | None]:
+    """The fields of an ARC header line of version 1 or 2, and the length of the record.
+
+    Lines in old archives miss fields, swap them, or hold spaces in the URL; the fields are found by their
+    looks: the length is the last, the date the last field that has 10 to 18 digits in front of it.
+    """
+    text = decode(line).strip()
+    parts = text.split(" ")
+    length = int(parts[-1]) if re.fullmatch(r"\d{1,18}", parts[-1], re.ASCII) else None
+    fields: dict[str, str] = {}
+    # version 1: URL IP date type length; version 2: URL IP date type result checksum location offset file length
+    for from_end, tail in ((3, 1), (8, 6)):
+        if len(parts) > from_end + 1 and _DATE_FIELD.fullmatch(parts[-from_end]):
+            fields["date"] = parts[-from_end]
+            fields["ip"] = parts[-from_end - 1]
+            fields["content-type"] = parts[-tail - 1]
+            fields["uri"] = " ".join(parts[: -from_end - 1])
+            return fields, length
+    at = next((n for n, part in enumerate(parts[1:-1], 1) if _DATE_FIELD.fullmatch(part)), None)
+    if at is not None:  # swapped or missing fields
+        fields["date"] = parts[at]
+        fields["uri"] = " ".join(parts[: max(at - 1, 1)])
+    else:
+        fields["date"] = parts[2] if len(parts) > 2 else ""
+        fields["uri"] = parts[0]
+    return fields, length

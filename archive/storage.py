@@ -1,0 +1,325 @@
+"""Where bytes lie: a local path, an S3 object, or a file on a web server.
+
+Everything above sees the same three things: `open_bytes` (a seekable binary file that streams),
+`list_files` and `fingerprint`. Broken connections are taken up again where they broke.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import http.client
+import io
+import os
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from pyarrow import fs as pafs
+
+from archive.errors import SourceError
+
+#: How often a broken connection is taken up again without any byte arriving in between.
+ATTEMPTS = 8
+#: Seconds before a silent server counts as gone.
+TIMEOUT = 60.0
+_SAMPLE = 1 << 13
+_TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+
+def is_remote(uri: str) -> bool:
+    return uri.startswith(("s3://", "http://", "https://"))
+
+
+def is_s3(uri: str) -> bool:
+    return uri.startswith("s3://")
+
+
+def is_http(uri: str) -> bool:
+    return uri.startswith(("http://", "https://"))
+
+
+@lru_cache(maxsize=8)
+def _s3(endpoint: str | None, region: str | None, key: str | None, anonymous: bool) -> pafs.S3FileSystem:
+    scheme, _, host = (endpoint or "").rpartition("://")
+    return pafs.S3FileSystem(
+        region=region,
+        scheme=scheme or "https",
+        endpoint_override=host or None,
+        anonymous=anonymous,
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=10),
+        connect_timeout=20,
+        request_timeout=TIMEOUT,
+    )
+
+
+def s3_filesystem() -> pafs.S3FileSystem:
+    """The S3 client that the usual environment variables describe (AWS_ENDPOINT_URL, AWS_REGION, …)."""
+    env = os.environ
+    return _s3(
+        env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL"),
+        env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
+        env.get("AWS_ACCESS_KEY_ID"),
+        env.get("AWS_SKIP_SIGNATURE", "").lower() in {"1", "true"},
+    )
+
+
+def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
+    """The Arrow file system of a local path or S3 URI, and the path inside it."""
+    if is_s3(uri):
+        return s3_filesystem(), uri.removeprefix("s3://").rstrip("/")
+    return pafs.LocalFileSystem(), uri
+
+
+class HttpFile(io.RawIOBase):
+    """A file on a web server, read as a stream; a lost connection is resumed with a range request.
+
+    Raises:
+        SourceError: the server refuses, keeps failing, or the file changed under the reader.
+    """
+
+    def __init__(self, url: str, attempts: int = ATTEMPTS, timeout: float = TIMEOUT) -> None:
+        self.url = url
+        self.attempts = attempts
+        self.timeout = timeout
+        self.size: int | None = None
+        self.etag: str | None = None
+        self._at = 0
+        self._response: http.client.HTTPResponse | None = None
+        self._connect()
+
+    def _connect(self) -> None:
+        for attempt in range(self.attempts):
+            if attempt:
+                time.sleep(min(0.1 * 2**attempt, 10))
+            try:
+                self._response = self._request()
+                return
+            except urllib.error.HTTPError as error:
+                if error.code == 416:  # nothing lies behind the end
+                    self._response = None
+                    return
+                if error.code not in _TRANSIENT_STATUS:
+                    raise SourceError(f"{self.url}: the server answered {error.code} {error.reason}") from None
+                last: Exception = error
+            except (OSError, http.client.HTTPException) as error:
+                last = error
+        raise SourceError(f"{self.url}: no answer after {self.attempts} attempts ({last})")
+
+    def _request(self) -> http.client.HTTPResponse:
+        headers = {"User-Agent": "lowbackground", "Accept-Encoding": "identity"}
+        if self._at:
+            headers["Range"] = f"bytes={self._at}-"
+        request = urllib.request.Request(self.url, headers=headers)
+        response = cast(http.client.HTTPResponse, urllib.request.urlopen(request, timeout=self.timeout))
+        etag = response.headers.get("ETag") or response.headers.get("Last-Modified")
+        if self._at and self.etag and etag and etag != self.etag:
+            response.close()
+            raise SourceError(f"{self.url}: the file changed while it was read")
+        self.etag = self.etag or etag
+        length = response.headers.get("Content-Length")
+        ranged = response.status == 206
+        if self.size is None and length and length.isdigit():
+            self.size = int(length) + (self._at if ranged else 0)
+        if self._at and not ranged:  # the server knows no ranges: read up to where we were
+            left = self._at
+            while left and (data := response.read(min(left, 1 << 20))):
+                left -= len(data)
+        return response
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_CUR:
+            offset += self._at
+        elif whence == io.SEEK_END:
+            if self.size is None:
+                raise SourceError(f"{self.url}: the server does not say how long the file is")
+            offset += self.size
+        if offset != self._at:
+            self._hang_up()
+            self._at = offset
+        return offset
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        if self.size is not None and self._at >= self.size:
+            return 0
+        for _ in range(self.attempts):
+            if self._response is None:
+                self._connect()
+                if self._response is None:
+                    return 0
+            try:
+                count = self._response.readinto(view)
+            except (OSError, http.client.HTTPException):
+                count = -1
+            if count > 0:
+                self._at += count
+                return count
+            if count == 0 and (self.size is None or self._at >= self.size):
+                return 0
+            self._hang_up()  # cut off before the end: go on from here
+        raise SourceError(f"{self.url}: the connection keeps breaking at byte {self._at}")
+
+    def _hang_up(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
+    def close(self) -> None:
+        self._hang_up()
+        super().close()
+
+
+def open_bytes(uri: str) -> BinaryIO:
+    """Open a file for reading. It streams, and seeks by reconnecting.
+
+    Raises:
+        SourceError: it is not there, or may not be read.
+    """
+    try:
+        if is_http(uri):
+            return cast(BinaryIO, io.BufferedReader(HttpFile(uri), 1 << 18))
+        if is_s3(uri):
+            system, path = filesystem(uri)
+            return cast(BinaryIO, io.BufferedReader(_ArrowRaw(system.open_input_file(path)), 1 << 20))
+        return open(uri, "rb", buffering=1 << 17)
+    except OSError as error:
+        raise SourceError(f"{uri}: {_reason(error)}") from None
+
+
+class _ArrowRaw(io.RawIOBase):
+    """An Arrow file as a raw Python file."""
+
+    def __init__(self, file: object) -> None:
+        self._file = cast(BinaryIO, file)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        return self._file.tell()
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        data = self._file.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A source file that was found: where, how long, and what tells this state of it from another."""
+
+    uri: str
+    size: int | None
+    version: str
+
+
+def list_files(source: str) -> Iterator[Listed]:
+    """The files that one SOURCE argument names, in a fixed order.
+
+    A file names itself, a folder or S3 prefix all files below it, and `*`, `?`, `[…]` or `**` a set.
+
+    Raises:
+        SourceError: nothing is there.
+    """
+    if is_http(source):
+        yield _listed_http(source)
+    elif is_s3(source):
+        yield from _list_s3(source)
+    else:
+        yield from _list_local(source)
+
+
+def _list_local(source: str) -> Iterator[Listed]:
+    if os.path.isdir(source):
+        paths = sorted(str(path) for path in Path(source).rglob("*") if path.is_file())
+    elif os.path.exists(source):
+        paths = [source]
+    else:
+        paths = sorted(path for path in glob.glob(source, recursive=True) if os.path.isfile(path))
+        if not paths:
+            raise SourceError(f"{source}: no such file or folder, and nothing matches it as a pattern")
+    for path in paths:
+        try:
+            yield _listed_local(os.path.realpath(path))
+        except OSError as error:
+            raise SourceError(f"{path}: {_reason(error)}") from None
+
+
+def _listed_local(path: str) -> Listed:
+    """A local file is known by its size and samples of its content, so that a copy of it is the same."""
+    size = os.path.getsize(path)
+    digest = hashlib.sha256(b"%d" % size)
+    with open(path, "rb") as file:
+        for part in range(16):  # 16 blocks of 8 KiB, the first and the last among them
+            file.seek(max(size - _SAMPLE, 0) * part // 15)
+            digest.update(file.read(_SAMPLE))
+    return Listed(path, size, digest.hexdigest())
+
+
+def _list_s3(source: str) -> Iterator[Listed]:
+    system, path = filesystem(source)
+    try:
+        head = re.split(r"[*?[]", path, maxsplit=1)[0]
+        if head != path:
+            selector = pafs.FileSelector(head.rpartition("/")[0], recursive=True, allow_not_found=True)
+            infos = [info for info in system.get_file_info(selector) if _matches(info.path, path)]
+        else:
+            info = system.get_file_info(path)
+            infos = (
+                [info]
+                if info.type == pafs.FileType.File
+                else system.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
+            )
+    except OSError as error:
+        raise SourceError(f"{source}: {_reason(error)}") from None
+    files = sorted((info for info in infos if info.type == pafs.FileType.File), key=lambda info: info.path)
+    if not files:
+        raise SourceError(f"{source}: no object has this name or prefix")
+    for info in files:
+        yield Listed(f"s3://{info.path}", info.size, f"s3://{info.path} {info.size} {info.mtime_ns}")
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """`*` and `?` stay inside one folder, `**` crosses folders, as in a shell."""
+    tokens = re.split(r"(\*\*/?|\*|\?|\[[^]]+\])", pattern)
+    wild = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
+    regex = "".join(wild.get(t) or (t if t.startswith("[") else re.escape(t)) for t in tokens)
+    return re.fullmatch(regex, path) is not None
+
+
+def _listed_http(url: str) -> Listed:
+    with HttpFile(url) as file:
+        return Listed(url, file.size, f"{url} {file.size} {file.etag}")
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error).split("\n", 1)[0]

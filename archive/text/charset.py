@@ -1,0 +1,61 @@
+"""Bytes to text with the right charset: BOM, HTTP header, meta element, then detection.
+
+The order is that of the WHATWG encoding sniffing algorithm, with one correction: a declared
+charset that the bytes contradict loses to UTF-8 where the bytes are valid UTF-8.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_HEADER = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+_META = re.compile(rb"<(?:meta|\?xml)[^>]{0,500}?(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+
+
+def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]:
+    """Decode a body: `(text, charset)`. Never fails; bytes that fit no charset become U+FFFD."""
+    for bom, name in _BOMS:
+        if body.startswith(bom):
+            return body[len(bom) :].decode(name, "replace"), name
+    declared = _known(match[1]) if (match := _HEADER.search(content_type)) else None
+    if declared is None and html and (found := _META.search(body, 0, 4096)):
+        declared = _known(found[1].decode("ascii", "replace"))
+        if declared and declared.startswith("utf-16"):  # a meta that could be read is not UTF-16
+            declared = "utf-8"
+    if declared != "utf-8" and _is_utf8(body):
+        declared = "utf-8"
+    if declared is None:
+        declared = detect_encoding(body[: 1 << 18], html5_compatible=True) or "windows-1252"
+    if declared == "utf-8":
+        return body.decode("utf-8", "replace"), declared
+    return bytes_to_str(body, declared, fallback_encodings=("utf-8", "windows-1252")), declared
+
+
+def _known(label: str) -> str | None:
+    """The charset a browser takes for this label, or None where there is no such charset."""
+    try:
+        codecs.lookup(label)
+    except (LookupError, ValueError):
+        return None
+    return str(map_encoding_to_html5(label, fallback_utf8=False) or "") or None
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Whether the bytes are UTF-8 and not merely ASCII."""
+    if body.isascii():
+        return False
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

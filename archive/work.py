@@ -1,0 +1,195 @@
+"""The work of an ingest: a batch of units becomes a part. Runs in any process, on any machine."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, cast
+
+from archive import dates, storage
+from archive.capture import Capture, Examiner, Limits, Outcome, Reject, Unusable
+from archive.errors import SourceError
+from archive.guard import Extract, Isolated, guarded
+from archive.lake import Lake
+from archive.part import Part, PartWriter, Tally
+from archive.records import RecordReader, Span
+from archive.records.datasets import Row, read_jsonl, read_parquet
+from archive.records.kind import Kind
+from archive.records.wacz import entries
+from archive.text.extract import from_plain
+from archive.unit import Batch, Unit
+
+#: Called now and then with the records and bytes of input done since the last call.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch with the lake that it is for."""
+
+    location: str
+    batch: Batch
+    started: datetime
+
+
+def work(job: Job, careful: bool, progress: Progress) -> Part:
+    """Read the records of a batch, take their texts, and write them as Parquet files in the lake's folders.
+
+    Nothing of it is visible before it is committed.
+
+    Raises:
+        SourceError: a source cannot be read.
+    """
+    settings = job.batch.units[0].settings
+    name, seconds = settings.extractor, settings.limits.seconds
+    extract: Extract = Isolated(name, seconds) if careful else guarded(name, seconds)
+    writer = PartWriter(Lake(job.location), job.batch.key)
+    try:
+        tallies = [_do(unit, writer, extract, job.started, progress) for unit in job.batch.units]
+        return writer.finish(tallies)
+    except OSError as error:
+        raise SourceError(f"{job.location}: {error}") from None
+    finally:
+        if isinstance(extract, Isolated):
+            extract.close()
+
+
+def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progress: Progress) -> Tally:
+    tally = Tally(unit.key, format=unit.kind)
+    started, told, told_bytes = time.monotonic(), 0, 0
+    with storage.open_bytes(unit.file) as file:
+        counting = _Counting(file)
+        for name, outcome in _outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
+            tally.records += 1
+            if isinstance(outcome, Capture):
+                tally.captures += 1
+                tally.texts += writer.add_capture(unit.key, name, outcome)
+            elif isinstance(outcome, Reject):
+                tally.rejects[outcome.reason] += 1
+                writer.add_reject(unit.key, name, outcome)
+            else:
+                tally.skipped[outcome.kind] += 1
+            if tally.records - told >= 50:
+                progress(tally.records - told, counting.count - told_bytes)
+                told, told_bytes = tally.records, counting.count
+        tally.bytes = counting.count
+    progress(tally.records - told, tally.bytes - told_bytes)
+    tally.seconds = time.monotonic() - started
+    return tally
+
+
+def _outcomes(
+    unit: Unit, file: BinaryIO, extract: Extract, now: datetime, tally: Tally
+) -> Iterator[tuple[str, Outcome]]:
+    """Every outcome of a unit, with the name of the file or WACZ entry that it lies in."""
+    limits = unit.settings.limits
+    if unit.kind == "records":
+        span = unit.span if unit.begin is None else Span(unit.begin, unit.span.end)
+        yield from _from_records(unit.file, file, span, extract, limits, now, tally)
+    elif unit.kind == "wacz":
+        for entry in entries(file):
+            name = f"{unit.file}!/{entry.name}" if entry.name else unit.file
+            if entry.file is None:
+                yield name, Reject(entry.reason, entry.detail, 0, 0)
+            else:
+                yield from _from_entry(name, entry.file, extract, limits, now, tally)
+    elif unit.kind in {"jsonl", "parquet"}:
+        rows = (
+            read_jsonl(file, unit.settings.columns, limits.record)
+            if unit.kind == "jsonl"
+            else read_parquet(file, unit.settings.columns)
+        )
+        examiner = Examiner(unit.file, extract, limits, now)
+        for row in rows:
+            yield unit.file, examine_row(row, examiner)
+    else:
+        reason: dict[Kind, str] = {"empty": "empty-file", "unknown": "unknown-format"}
+        yield unit.file, Reject(reason[unit.kind], "", 0, 0, unit.size)
+
+
+def _from_entry(
+    name: str, file: BinaryIO, extract: Extract, limits: Limits, now: datetime, tally: Tally
+) -> Iterator[tuple[str, Outcome]]:
+    try:
+        yield from _from_records(name, file, Span(), extract, limits, now, tally)
+    except Exception as error:  # zipfile raises whatever its codecs raise
+        if isinstance(error, SourceError):
+            raise
+        yield name, Reject("bad-compression", f"{type(error).__name__}: {error}"[:200], 0, 0)
+
+
+def _from_records(
+    name: str, file: BinaryIO, span: Span, extract: Extract, limits: Limits, now: datetime, tally: Tally
+) -> Iterator[tuple[str, Outcome]]:
+    examiner = Examiner(name, extract, limits, now)
+    if span.start:  # what the head of the file says of all its records
+        head = next(iter(RecordReader(file, Span(0, 1), 1 << 20)), None)
+        if head is not None:
+            examiner.introduce(head)
+    reader = RecordReader(file, span, limits.record)
+    for record in reader:
+        yield name, examiner.examine(record)
+    tally.first_offset, tally.next_offset = reader.first_offset, reader.next_offset
+    tally.format = reader.format or tally.format
+
+
+def examine_row(row: Row, examiner: Examiner) -> Outcome:
+    """What a row of a data set is worth."""
+    try:
+        if row.problem:
+            raise Unusable(row.problem, row.detail)
+        if row.html is not None:
+            page, _ = examiner.page_of(row.html.encode("utf-8", "replace"), "text/html; charset=utf-8")
+        elif row.mime.startswith(("text/html", "application/xhtml")):
+            page, _ = examiner.page_of((row.text or "").encode("utf-8", "replace"), "text/html; charset=utf-8")
+        else:
+            if len(row.text or "") > examiner.limits.page:
+                raise Unusable("too-large", f"{len(row.text or '')} characters")
+            page = from_plain(row.text or "")
+            if not page.text:
+                raise Unusable("empty-text")
+    except Unusable as error:
+        return Reject(error.reason, error.detail[:500], row.offset, row.skip, row.length, None, "row", row.url or None, row.date)
+    window = dates.crawl_window(row.crawl) if row.crawl else None
+    return Capture(
+        url=row.url,
+        via=None,
+        dated=dates.judge(row.date, "dataset", now=examiner.now, window=window),
+        record_type="row",
+        offset=row.offset,
+        skip=row.skip,
+        length=row.length,
+        record_id=None,
+        mime=row.mime or None,
+        title=page.title,
+        extractor="dataset" if page.extractor == "plain" else page.extractor,
+        text=page.text,
+    )
+
+
+class _Counting(io.BufferedIOBase):
+    """A file that counts the bytes read from it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = self._file.read(-1 if size is None else size)
+        self.count += len(data)
+        return data
