@@ -21,6 +21,7 @@ _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.
 _PLAIN_TYPES = frozenset({"text/plain"})
 _NO_TYPE = frozenset({"", "unk", "unknown", "no-type", "application/octet-stream", "application/unknown", "x-unknown/x-unknown"})
 _HTML_LOOKS = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|\?xml[^>]*>\s*<(?:!doctype\s+)?html)\b", re.I | re.S)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 #: First bytes of what is no text, whatever its Content-Type says.
 _BINARY = re.compile(rb"%PDF-|\x89PNG\r\n|GIF8[79]a|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF....WEBP|\x00\x00\x00.ftyp|OggS|ID3|\x7fELF|wOF[F2]|\xd0\xcf\x11\xe0", re.S)
 
@@ -185,6 +186,9 @@ class Examiner:
     def _response(self, record: Record) -> Capture:
         message = self._message(record)
         if message is None:
+            stated = record.headers.get("content-type", "")
+            if record.format == "warc" and _kind_of(media_type(stated), record.block):
+                return self._bare(record, stated)  # some tools write the page without its HTTP header
             raise Unusable("bad-http", "no HTTP status line")
         capture = self._new_capture(record, message)
         capture.status, capture.mime = message.status, message.mime or None
@@ -300,14 +304,14 @@ class Examiner:
             Unusable: `not-text`, `empty-text`, or what the extractor says.
         """
         kind = _kind_of(media_type(content_type), body)
-        if not body.strip():
-            raise Unusable("empty-text", "the body is empty")
         if kind is None:
             raise Unusable("not-text", media_type(content_type) or "no Content-Type")
+        if not body or body.isspace():
+            raise Unusable("empty-text", "the body is empty")
         if _BINARY.match(body):
             raise Unusable("not-text", f"{media_type(content_type)}, but the bytes are of another type")
         text, charset = decode(body, content_type, kind == "html")
-        if text.count("\0") * 20 > len(text):
+        if b"\0" in body and text.count("\0") * 20 > len(text):
             raise Unusable("not-text", "one character in twenty or more is NUL")
         if kind == "html":
             page = self.extract(text)
@@ -324,6 +328,9 @@ def _kind_of(mime: str, body: bytes) -> str | None:
         return "html"
     if mime in _PLAIN_TYPES:
         return "html" if _HTML_LOOKS.match(body[:4096]) else "plain"
-    if mime in _NO_TYPE and _HTML_LOOKS.match(body[:4096]):
-        return "html"
+    if mime in _NO_TYPE:
+        if _HTML_LOOKS.match(body[:4096]):
+            return "html"
+        if not mime and not _CONTROL.search(body[:4096]):
+            return "plain"
     return None

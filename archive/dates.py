@@ -92,7 +92,7 @@ class Dated:
         """The partition: `YYYY-MM`, or `unproven` for whatever proves nothing."""
         if self.problem or self.captured_at is None:
             return UNPROVEN
-        return f"{self.captured_at:%Y-%m}"
+        return f"{self.captured_at.year:04}-{self.captured_at.month:02}"
 
 
 UNPROVEN = "unproven"

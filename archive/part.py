@@ -25,7 +25,8 @@ _GROUP_CHARS = 16 << 20
 _ROWS = 50_000
 #: Different texts remembered to keep a part free of duplicates; beyond it, the commit drops them.
 _REMEMBERED = 2_000_000
-_COMPRESSION_LEVEL = 6
+#: 6 saves 7 % of the bytes at twice the time, measured on web text.
+_COMPRESSION_LEVEL = 3
 
 
 @dataclass(slots=True)
@@ -38,8 +39,10 @@ class Tally:
     texts: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    months: Counter[str] = field(default_factory=Counter)  #: captures by partition
     bytes: int = 0
     seconds: float = 0.0
+    peak: int = 0  #: bytes of memory that the worker has used at most, up to the end of the unit
     format: str = ""
     first_offset: int | None = None
     next_offset: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
             tally.records += 1
             if isinstance(outcome, Capture):
                 tally.captures += 1
+                tally.months[outcome.dated.month] += 1
                 tally.texts += writer.add_capture(unit.key, name, outcome)
             elif isinstance(outcome, Reject):
                 tally.rejects[outcome.reason] += 1
@@ -78,6 +80,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
         tally.bytes = counting.count
     progress(tally.records - told, tally.bytes - told_bytes)
     tally.seconds = time.monotonic() - started
+    tally.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return tally
 
 

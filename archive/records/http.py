@@ -44,7 +44,8 @@ class Message:
 
 
 def media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].split(",")[0].strip().lower()
+    first = re.split(r"[;,\s]", content_type.strip(), maxsplit=1)[0]
+    return first.lower()
 
 
 def parse_response(block: bytes) -> Message | None:

@@ -34,4 +34,6 @@ def kind_of(file: BinaryIO, name: str) -> Kind:
         return "jsonl"
     if b"\nWARC/" in cursor.peek(_LOOK) or name.lower().endswith(_RECORD_NAMES):
         return "records"
-    return "unknown" if text or cursor.members.fault is None else "records"
+    if not text and cursor.members.fault is None:
+        return "empty"
+    return "unknown" if text else "records"

@@ -21,6 +21,9 @@ _BOMS = (
 _HEADER = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _META = re.compile(rb"<(?:meta|\?xml)[^>]{0,500}?(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 
+#: Detection looks at this many bytes.
+_DETECT = 1 << 18
+
 
 def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]:
     """Decode a body: `(text, charset)`. Never fails; bytes that fit no charset become U+FFFD."""
@@ -32,10 +35,13 @@ def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]
         declared = _known(found[1].decode("ascii", "replace"))
         if declared and declared.startswith("utf-16"):  # a meta that could be read is not UTF-16
             declared = "utf-8"
-    if declared != "utf-8" and _is_utf8(body):
-        declared = "utf-8"
+    if declared in {None, "utf-8"} or not body.isascii():
+        try:
+            return body.decode("utf-8"), "utf-8"
+        except UnicodeDecodeError:
+            pass
     if declared is None:
-        declared = detect_encoding(body[: 1 << 18], html5_compatible=True) or "windows-1252"
+        declared = detect_encoding(body[:_DETECT], html5_compatible=True) or "windows-1252"
     if declared == "utf-8":
         return body.decode("utf-8", "replace"), declared
     return bytes_to_str(body, declared, fallback_encodings=("utf-8", "windows-1252")), declared
@@ -48,14 +54,3 @@ def _known(label: str) -> str | None:
     except (LookupError, ValueError):
         return None
     return str(map_encoding_to_html5(label, fallback_utf8=False) or "") or None
-
-
-def _is_utf8(body: bytes) -> bool:
-    """Whether the bytes are UTF-8 and not merely ASCII."""
-    if body.isascii():
-        return False
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -10,13 +10,15 @@ import hashlib
 import re
 import unicodedata
 
+_NEWLINE = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 #: Control characters but tab and newline, unpaired surrogates, non-characters, BOM, soft hyphen.
-_DROP = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\xad\ufeff\ufffe\uffff\ud800-\udfff]")
-_NEWLINES = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
-#: Any run of spaces inside a line that is not one plain space.
-_SPACES = re.compile("[^\\S\n ]+ *| {2,}| +[^\\S\n ]+")
-_EDGES = re.compile(r" *\n *")
-_BLANK_LINES = re.compile(r"\n{3,}")
+_DROPPED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\ufeff\ufffe\uffff\ud800-\udfff]+")
+#: White space of any kind but newline and the plain space.
+_ODD_SPACE = re.compile(r"[^\S\n ]+")
+#: All that the three above match. Most texts hold none of it, and one look costs less than three.
+_ODD = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\xa0\xad\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 
 
 def normalise(text: str) -> str:
@@ -32,11 +34,19 @@ def normalise(text: str) -> str:
     >>> normalise("  Cafe\\u0301 \\r\\n\\r\\n\\r\\n\\r\\nbar\\t baz ")
     'Café\\n\\nbar baz'
     """
-    text = _DROP.sub("", _NEWLINES.sub("\n", text))
-    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
-        text = unicodedata.normalize("NFC", text)
-    text = _EDGES.sub("\n", _SPACES.sub(" ", text))
-    return _BLANK_LINES.sub("\n\n", text).strip()
+    text = text.replace("\xa0", " ").replace("\t", " ")  # the two that are common
+    if _ODD.search(text):
+        text = _NEWLINE.sub("\n", text)
+        text = _DROPPED.sub("", text)
+        text = _ODD_SPACE.sub(" ", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)  # looks first, and is quick where nothing is to be done
+    while "  " in text:
+        text = text.replace("  ", " ")
+    text = text.replace(" \n", "\n").replace("\n ", "\n")
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip(" \n")
 
 
 def content_id(text: str) -> str:

@@ -33,7 +33,8 @@ class Summary:
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
-    recovered: int = 0
+    recovered: int = 0  #: commits of an earlier ingest that were carried out first
+    peak_worker: int = 0  #: bytes of memory that the largest worker used
 
     def add(self, tally: Tally) -> None:
         self.records += tally.records
@@ -41,13 +42,14 @@ class Summary:
         self.bytes += tally.bytes
         self.rejects.update(tally.rejects)
         self.skipped.update(tally.skipped)
+        self.peak_worker = max(self.peak_worker, tally.peak)
 
 
 class Watcher:
     """Hears how an ingest goes on; the command line shows it. This one keeps silent."""
 
-    def found(self, size: int) -> None:
-        """A file, or a span of one, of `size` bytes is to be done."""
+    def found(self, batch: Batch) -> None:
+        """A batch is to be done."""
 
     def progress(self, records: int, size: int) -> None:
         """So many more records and bytes of input are done (less, where a worker died and starts again)."""
@@ -128,7 +130,7 @@ class _Ingest:
                 first = item.units[0]
                 if first.after or not first.last:
                     self._chains.setdefault(first.version, _Chain(first.index, ends.get(first.after or "")))
-                self._watcher.found(item.bytes)
+                self._watcher.found(item)
                 yield self._job(item)
 
     def _job(self, batch: Batch) -> Job:

@@ -1,0 +1,1 @@
+"""The subcommands of `archive` that belong to the lake."""

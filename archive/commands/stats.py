@@ -1,0 +1,104 @@
+"""`archive stats`: what is in the lake, from its tables alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import click
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+
+from archive.cli import lake_option
+from archive.lake import Lake
+from archive.show import bytes_text, counts_table, months_table
+from archive.tables import TABLES
+
+
+def lake_stats(lake: Lake) -> dict[str, Any]:
+    """The numbers of a lake: records = captures + rejects + skipped, and where the captures stand in time.
+
+    Reads the ledger and two narrow columns; never a text.
+    """
+    ledger = lake.read("sources", ["file", "records", "captures", "rejects", "skipped", "format", "new_texts"])
+    rejects: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
+    formats: Counter[str] = Counter()
+    for row in ledger.select(["rejects", "skipped", "format", "records"]).to_pylist():
+        rejects.update(dict(row["rejects"]))
+        skipped.update(dict(row["skipped"]))
+        formats[row["format"]] += row["records"]
+    return {
+        "lake": lake.location,
+        "files": pc.count_distinct(ledger["file"]).as_py(),
+        "records": pc.sum(ledger["records"]).as_py() or 0,
+        "captures": pc.sum(ledger["captures"]).as_py() or 0,
+        "rejects": dict(rejects.most_common()),
+        "skipped": dict(skipped.most_common()),
+        "texts": _rows(lake, "documents"),
+        "formats": dict(formats.most_common()),
+        "captures_by_month": _months(lake),
+        "date_problems": _counts(lake, "captures", "date_problem"),
+        "date_sources": _counts(lake, "captures", "date_source"),
+        "languages": _counts(lake, "documents", "language"),
+        "bytes": {name: _bytes(lake, name) for name in TABLES},
+    }
+
+
+def _files(lake: Lake, table: str) -> pa.Table:
+    return pa.table(lake.delta(table).get_add_actions(flatten=True))
+
+
+def _rows(lake: Lake, table: str) -> int:
+    return pc.sum(_files(lake, table)["num_records"]).as_py() or 0
+
+
+def _bytes(lake: Lake, table: str) -> int:
+    return pc.sum(_files(lake, table)["size_bytes"]).as_py() or 0
+
+
+def _months(lake: Lake) -> dict[str, int]:
+    """From the log of the table: no file is opened."""
+    files = _files(lake, "captures")
+    if not files.num_rows:
+        return {}
+    months: Counter[str] = Counter()
+    for month, rows in zip(files["partition.month"].to_pylist(), files["num_records"].to_pylist(), strict=True):
+        months[month] += rows
+    return dict(sorted(months.items()))
+
+
+def _counts(lake: Lake, table: str, column: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for batch in lake.dataset(table).to_batches(columns=[column]):
+        for pair in pc.value_counts(batch.column(column)).to_pylist():
+            if pair["values"] is not None:
+                counts[pair["values"]] += pair["counts"]
+    return dict(counts.most_common())
+
+
+@click.command("stats")
+@lake_option
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+def command(location: str, as_json: bool) -> None:
+    """Show what is in the lake: records and what became of them, texts, months, languages, bytes.
+
+    \b
+    Example:
+      archive stats --lake s3://bucket/lake --json
+    """
+    numbers = lake_stats(Lake(location))
+    if as_json:
+        click.echo(json.dumps(numbers, indent=2))
+        return
+    console = Console(soft_wrap=True)
+    console.print(f"{numbers['lake']}: {numbers['files']:,} files, {numbers['texts']:,} different texts")
+    console.print(counts_table(numbers["records"], numbers["captures"], numbers["rejects"], numbers["skipped"]))
+    console.print(months_table(numbers["captures_by_month"]))
+    for title in ("date_problems", "date_sources", "languages"):
+        line = ", ".join(f"{name} {count:,}" for name, count in list(numbers[title].items())[:12])
+        console.print(f"{title.replace('_', ' ')}: {line or 'none'}")
+    sizes = ", ".join(f"{name} {bytes_text(size)}" for name, size in numbers["bytes"].items())
+    console.print(f"on disk: {sizes}")

@@ -1,0 +1,40 @@
+"""`archive query`: SQL over a lake."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import duckdb
+
+from archive.cli import lake_option
+from archive.errors import ArchiveError
+from query.output import FORMATS, write
+from query.sql import connect
+
+
+@click.command("query")
+@click.argument("sql")
+@lake_option
+@click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="[default: table on a terminal, else csv]")
+def command(sql: str, location: str, form: str | None) -> None:
+    """Ask the lake in SQL (DuckDB's). It can only read, and only the lake.
+
+    \b
+    Views:
+      captures    each time a page was seen: content_id, url, captured_at, date_source, date_problem,
+                  file, offset, length, status, title, payload_digest, ...
+      documents   each text once: content_id, first_seen, last_seen, captures, url, title, language, text, ...
+      rejects     each record that gave no text: reason, detail, url, file, offset, ...
+      sources     each file, or span of one, that was ingested
+
+    \b
+    Examples:
+      archive query "SELECT month, count(*) FROM captures GROUP BY month ORDER BY month"
+      archive query "SELECT url, text FROM documents WHERE first_seen < '2015-01-01'" -f jsonl > old.jsonl
+      archive query "DESCRIBE captures"
+    """
+    try:
+        write(connect(location).execute(sql), form or ("table" if sys.stdout.isatty() else "csv"), sys.stdout)
+    except duckdb.Error as error:
+        raise ArchiveError(str(error).strip()) from None
