@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -101,6 +102,35 @@ class Unusable(Exception):
         self.detail = detail
 
 
+class PageCache:
+    """The pages of payloads seen lately: crawls hold many exact copies, and extraction is what costs.
+
+    A payload is known by its digest, as in the revisit records of the WARC standard.
+
+    Args:
+        chars: how many characters of text are kept.
+    """
+
+    def __init__(self, chars: int) -> None:
+        self._limit = chars
+        self._chars = 0
+        self._pages: OrderedDict[tuple[str | None, int, str], tuple[Page, str]] = OrderedDict()
+
+    def get(self, key: tuple[str | None, int, str]) -> tuple[Page, str] | None:
+        if (found := self._pages.get(key)) is not None:
+            self._pages.move_to_end(key)
+        return found
+
+    def put(self, key: tuple[str | None, int, str], page: tuple[Page, str]) -> None:
+        size = len(page[0].text)
+        if size * 8 > self._limit:
+            return
+        self._pages[key] = page
+        self._chars += size
+        while self._chars > self._limit:
+            self._chars -= len(self._pages.popitem(last=False)[1][0].text)
+
+
 @dataclass(slots=True)
 class Examiner:
     """Examines the records of one file in their order.
@@ -109,12 +139,14 @@ class Examiner:
         name: the name of the file, which may name a crawl.
         extract: HTML to text; raises `Unusable` where the page gives none.
         now: the time that no honest date lies after.
+        pages: what was extracted lately.
     """
 
     name: str
     extract: Callable[[str], Page]
     limits: Limits = Limits()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    pages: PageCache = field(default_factory=lambda: PageCache(0))
     window: Window | None = None
     pacific: bool = False
     _info: tuple[str | None, Window | None] = (None, None)
@@ -294,7 +326,12 @@ class Examiner:
             raise Unusable("bad-encoding", str(error)) from None
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
-        page, capture.charset = self.page_of(body, message.content_type)
+        key = (capture.payload_digest, len(body), message.content_type)
+        found = self.pages.get(key)
+        if found is None:
+            found = self.page_of(body, message.content_type)
+            self.pages.put(key, found)
+        page, capture.charset = found
         capture.text, capture.title, capture.extractor = page.text, page.title, page.extractor
 
     def page_of(self, body: bytes, content_type: str) -> tuple[Page, str]:

@@ -7,6 +7,7 @@ nothing but time: its task is given to a fresh worker that works carefully.
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from typing import Any, Generic, TypeVar
 
 from archive.errors import ArchiveError
@@ -52,14 +53,15 @@ class Engine(Generic[Task, Result]):
         self._progress = progress
         self._again: deque[tuple[Task, bool]] = deque()
         self._workers: list[_Worker] = []
+        # workers fork from a server process that has no threads; it loads its modules while the caller plans
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([work.__module__])
+        forkserver.ensure_running()
 
     def submit(self, task: Task) -> None:
         self._again.append((task, False))
 
     def run(self, tasks: Iterator[Task]) -> Iterator[Done[Task, Result] | Failed[Task]]:
-        # fork before anything here has threads, from a server process that has none
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([self._work.__module__])
         exhausted = False
         try:
             while True:
@@ -73,7 +75,7 @@ class Engine(Generic[Task, Result]):
                         except StopIteration:
                             exhausted = True
                             break
-                    worker = idle.pop() if idle else self._hire(context)
+                    worker = idle.pop() if idle else self._hire()
                     worker.give(task, careful)
                 busy = [worker for worker in self._workers if worker.task is not None]
                 if not busy:
@@ -85,8 +87,8 @@ class Engine(Generic[Task, Result]):
             for worker in self._workers:
                 worker.stop()
 
-    def _hire(self, context: Any) -> _Worker:
-        worker = _Worker(context, self._work)
+    def _hire(self) -> _Worker:
+        worker = _Worker(self._context, self._work)
         self._workers.append(worker)
         return worker
 
@@ -154,6 +156,7 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
     """The life of a worker: tasks until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     _die_with_parent()
+    gc.disable()  # records make no cycles, and looking for them in a part's rows costs more than it finds
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             task, careful = pipe.recv()
@@ -164,6 +167,7 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
             except Exception:
                 answer = ("failed", traceback.format_exc(limit=-4).strip())
             pipe.send(answer)
+            gc.collect()
 
 
 def _die_with_parent() -> None:

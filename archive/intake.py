@@ -103,9 +103,9 @@ class _Ingest:
         self._chains: dict[str, _Chain] = {}
 
     def run(self, sources: Iterable[str], workers: int) -> Summary:
+        self._engine: Engine[Job, Part] = Engine(work, workers, self._watcher.progress)
         listed = [file for source in sources for file in storage.list_files(source)]
         self._lake.create()
-        self._engine: Engine[Job, Part] = Engine(work, workers, self._watcher.progress)
         self._committer = Committer(self._lake)
         try:
             self._summary.recovered = self._committer.recover()

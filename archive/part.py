@@ -83,8 +83,12 @@ def parquet_options(table: Table) -> dict[str, Any]:
         "compression": "zstd",
         "compression_level": _COMPRESSION_LEVEL,
         "use_dictionary": dictionary,
-        "write_statistics": [name for name in table.file_schema.names if name not in {"text", "detail", "title"}],
+        "write_statistics": [name for name in table.file_schema.names if name in _STATISTICS],
     }
+
+
+#: The columns by which readers can skip row groups.
+_STATISTICS = frozenset({"captured_at", "content_id", "url", "reason", "language"})
 
 
 class PartWriter:

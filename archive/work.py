@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import BinaryIO, cast
 
 from archive import dates, storage
-from archive.capture import Capture, Examiner, Limits, Outcome, Reject, Unusable
+from archive.capture import Capture, Examiner, Limits, Outcome, PageCache, Reject, Unusable
 from archive.errors import SourceError
 from archive.guard import Extract, Isolated, guarded
 from archive.lake import Lake
@@ -22,6 +22,9 @@ from archive.records.kind import Kind
 from archive.records.wacz import entries
 from archive.text.extract import from_plain
 from archive.unit import Batch, Unit
+
+#: Of this process: 32 million characters, 32 to 128 MB.
+_PAGES = PageCache(32 << 20)
 
 #: Called now and then with the records and bytes of input done since the last call.
 Progress = Callable[[int, int], None]
@@ -127,7 +130,7 @@ def _from_entry(
 def _from_records(
     name: str, file: BinaryIO, span: Span, extract: Extract, limits: Limits, now: datetime, tally: Tally
 ) -> Iterator[tuple[str, Outcome]]:
-    examiner = Examiner(name, extract, limits, now)
+    examiner = Examiner(name, extract, limits, now, _PAGES)
     if span.start:  # what the head of the file says of all its records
         head = next(iter(RecordReader(file, Span(0, 1), 1 << 20)), None)
         if head is not None:

@@ -18,7 +18,7 @@ from archive.text.normalise import normalise
 #: The rank at which Resiliparse's detector gives up; a score is the distance from it, 0 to 1.
 _LANGUAGE_CUTOFF = 1200
 #: The detector looks at this many characters.
-_LANGUAGE_SAMPLE = 10_000
+_LANGUAGE_SAMPLE = 4_000
 
 EXTRACTORS = ("resiliparse", "trafilatura")
 
