@@ -19,6 +19,7 @@ from archive.text.charset import decode
 from archive.text.extract import from_plain
 
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
+_WEB_SCHEMES = ("http:", "https:", "ftp:", "gopher:")
 _PLAIN_TYPES = frozenset({"text/plain"})
 _NO_TYPE = frozenset({"", "unk", "unknown", "no-type", "application/octet-stream", "application/unknown", "x-unknown/x-unknown"})
 _HTML_LOOKS = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|\?xml[^>]*>\s*<(?:!doctype\s+)?html)\b", re.I | re.S)
@@ -189,6 +190,8 @@ class Examiner:
         if kind == "response":
             return self._response(record)
         if kind == "resource":
+            if not record.uri.lower().startswith(_WEB_SCHEMES):
+                return Skipped("not-web")  # a log, a screenshot or a note of the crawler itself
             return self._bare(record, record.headers.get("content-type", ""))
         if kind == "conversion":
             return self._conversion(record)
@@ -255,6 +258,8 @@ class Examiner:
         if claim is None:
             raise Unusable("revisit-without-digest", record.headers.get("warc-profile", ""))
         message = self._message(record)
+        if message and message.mime and message.mime not in _HTML_TYPES | _PLAIN_TYPES:
+            raise Unusable("not-text", message.mime)
         capture = self._new_capture(record, message)
         if message:
             capture.status, capture.mime = message.status, message.mime or None

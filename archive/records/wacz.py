@@ -37,12 +37,12 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError) as error:
         yield Entry(prefix, None, "bad-compression", f"not a ZIP file that can be read: {error}")
         return
-    for info in infos:
+    archives = [info for info in infos if info.filename.lower().endswith((*_ARCHIVE_NAMES, ".wacz"))]
+    if not archives:
+        yield Entry(prefix.removesuffix("!/"), None, "unknown-format", "a ZIP file without web archives")
+    for info in archives:
         name = info.filename
-        lower = name.lower()
-        nested = lower.endswith(".wacz")
-        if info.is_dir() or not (nested or lower.endswith(_ARCHIVE_NAMES)):
-            continue
+        nested = name.lower().endswith(".wacz")
         if problem := _problem(info):
             yield Entry(prefix + name, None, *problem)
             continue

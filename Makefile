@@ -1,0 +1,54 @@
+# `make demo` and `make test` need Python 3.11 or newer and a package index; they make their own environment.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
+
+.PHONY: demo test check docs clean
+
+# Real captures of 2013 to 2017 into a lake, and three questions worth asking.
+demo: $(SAMPLE)
+	rm -rf demo/lake
+	-$(BIN)/archive ingest $(SAMPLE) --lake demo/lake
+	@echo "Captures by month:"
+	@$(BIN)/archive query --lake demo/lake --format table \
+	  "SELECT month, count(*) AS captures, count(DISTINCT content_id) AS texts FROM captures GROUP BY month ORDER BY month"
+	@echo "The texts that were seen longest:"
+	@$(BIN)/archive query --lake demo/lake --format table \
+	  "SELECT first_seen::DATE AS first_seen, last_seen::DATE AS last_seen, captures, url, title FROM documents WHERE first_seen IS NOT NULL \
+	   ORDER BY documents.last_seen - documents.first_seen DESC, captures DESC, url LIMIT 8"
+	@echo "What was rejected, and why:"
+	@$(BIN)/archive query --lake demo/lake --format table \
+	  "SELECT reason, count(*) AS records, min(coalesce(nullif(detail, ''), url)) AS example FROM rejects \
+	   GROUP BY reason ORDER BY records DESC, reason"
+
+# pywb's wheel carries real captures: iana.org, example.com, ARC files, revisits, a broken file.
+$(SAMPLE): $(VENV)/base
+	$(PIP) download --no-deps --dest demo pywb==2.10.0
+	$(BIN)/python -m zipfile --extract demo/pywb-2.10.0-py2.py3-none-any.whl demo
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python docs/generate.py --check
+
+docs: $(VENV)/dev
+	$(BIN)/python docs/generate.py
+
+$(VENV)/base: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/base
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf demo $(VENV) build *.egg-info

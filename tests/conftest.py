@@ -1,0 +1,132 @@
+"""What the tests share: records made here, the shared data where it is, and lakes to put them in."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+import query
+from archive.intake import Summary, ingest
+from archive.lake import Lake
+from archive.unit import Settings
+
+SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real captures."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no shared data at {folder}")
+    return folder
+
+
+def record(
+    url: str = "http://example.com/",
+    body: bytes | str = "<html><title>T</title><body><p>Some words of text.</p></body></html>",
+    date: str | None = "2015-03-04T05:06:07Z",
+    kind: str = "response",
+    status: str = "200 OK",
+    content_type: str = "text/html; charset=utf-8",
+    http: dict[str, str] | None = None,
+    warc: dict[str, str] | None = None,
+    http_header: bool = True,
+) -> bytes:
+    """One uncompressed WARC record, as warcio writes it."""
+    out = io.BytesIO()
+    writer = WARCWriter(out, gzip=False)
+    payload = body.encode() if isinstance(body, str) else body
+    headers = StatusAndHeaders(
+        status, [("Content-Type", content_type), *(http or {}).items()], protocol="HTTP/1.1"
+    )
+    made = writer.create_warc_record(
+        url,
+        kind,
+        payload=io.BytesIO(payload),
+        http_headers=headers if http_header and kind in {"response", "revisit"} else None,
+        warc_content_type="" if kind in {"response", "revisit"} else content_type,
+        warc_headers_dict={"WARC-Date": date or "2015-03-04T05:06:07Z", **(warc or {})},
+    )
+    if date is None:
+        made.rec_headers.remove_header("WARC-Date")
+    else:
+        made.rec_headers.replace_header("WARC-Date", date)
+    writer.write_record(made)
+    return out.getvalue()
+
+
+def members(*records: bytes) -> bytes:
+    """Records as a .warc.gz: a gzip member each."""
+    return b"".join(gzip.compress(each, mtime=0) for each in records)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, bytes], str]:
+    """Write a source file; returns its path."""
+
+    def make(name: str, content: bytes) -> str:
+        path = tmp_path / "sources" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return str(path)
+
+    return make
+
+
+def take(lake: Lake, *sources: str, workers: int = 1, **options: Any) -> Summary:
+    """Ingest, and check that every record is accounted for."""
+    summary = ingest(lake, sources, options.pop("settings", Settings()), workers, **options)
+    assert summary.records == summary.captures + summary.rejects.total() + summary.skipped.total()
+    return summary
+
+
+def rows(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
+    return query.connect(lake).execute(sql).fetchall()
+
+
+#: The views without what may differ between two runs: when, in which units, and in which file formats.
+SNAPSHOT = {
+    "captures": "SELECT * EXCLUDE (unit) FROM captures ORDER BY ALL",
+    "documents": "SELECT * FROM documents ORDER BY ALL",
+    "rejects": "SELECT * EXCLUDE (unit) FROM rejects ORDER BY ALL",
+}
+
+
+def snapshot(lake: Lake) -> dict[str, list[tuple[Any, ...]]]:
+    """All that a reader sees."""
+    db = query.connect(lake)
+    return {name: db.execute(sql).fetchall() for name, sql in SNAPSHOT.items()}
+
+
+def command(*args: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `archive` as a user does."""
+    done = subprocess.run([sys.executable, "-m", "archive", *args], capture_output=True, text=True, **options)
+    if check:
+        assert done.returncode in {0, 1}, done.stderr
+    return done
+
+
+@pytest.fixture(scope="session")
+def bench_warc(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A WARC of 2,000 real pages."""
+    path = tmp_path_factory.mktemp("bench") / "bench.warc.gz"
+    tool = data.parent / "tools" / "make_bench_warc.py"
+    subprocess.run([sys.executable, str(tool), str(path), "--pages", "2000"], check=True, capture_output=True)
+    yield str(path)
+    path.unlink()
