@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from archive.errors import LakeError
 from archive.known import KnownTexts
-from archive.lake import Lake, NewFile
+from archive.lake import Lake, NewFile, statistics
 from archive.part import Part, parquet_options, write_parquet
 from archive.tables import DATA_TABLES, DOCUMENTS, SOURCES, TABLES
 from archive.unit import Batch
@@ -158,7 +158,7 @@ class Committer:
                     if inside:
                         writer.write_table(table.take(pa.array(inside)).cast(DOCUMENTS.schema))
             size = sink.tell()
-        return NewFile("documents", name, size, {}, json.dumps({"numRecords": rows}))
+        return NewFile("documents", name, size, {}, statistics(rows))
 
 
 def _files_of(decision: dict[str, dict[str, list[dict[str, object]]]]) -> list[NewFile]:

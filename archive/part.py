@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable
@@ -69,7 +68,7 @@ def write_parquet(
     with lake.filesystem.open_output_stream(full) as sink:
         pq.write_table(data.cast(table.file_schema), sink, **parquet_options(table))
         size = sink.tell()
-    return NewFile(table.name, path, size, partition or {}, statistics(data))
+    return NewFile(table.name, path, size, partition or {}, statistics(data.num_rows))
 
 
 def parquet_options(table: Table) -> dict[str, Any]:
@@ -217,7 +216,7 @@ class PartWriter:
             self._document_writer.close()
             size = self._sink.tell()
             self._sink.close()
-            stats = json.dumps({"numRecords": self._document_rows})
+            stats = statistics(self._document_rows)
             self._files.insert(0, NewFile("documents", self._document_path, size, {}, stats))
         return Part(self._batch, tallies, self._files)
 

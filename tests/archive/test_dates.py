@@ -1,0 +1,186 @@
+"""A date proves something only where it can be believed, and never more than it says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive.dates import CRAWL_SLACK_AFTER, CRAWL_SLACK_BEFORE, crawl_window, judge, parse, replay_of
+from archive.reasons import DATE_PROBLEMS
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
+
+
+READ = {
+    "2014-01-26T20:06:24Z": at(2014, 1, 26, 20, 6, 24),
+    "2014-01-26t20:06:24z": at(2014, 1, 26, 20, 6, 24),
+    "2014-01-26 20:06:24": at(2014, 1, 26, 20, 6, 24),
+    "2019-11-18T12:56:03.352903Z": at(2019, 11, 18, 12, 56, 3, 352903),
+    "2019-11-18T12:56:03.352903999Z": at(2019, 11, 18, 12, 56, 3, 352903),
+    "2021-05-20T22:15:09.036Z": at(2021, 5, 20, 22, 15, 9, 36000),
+    "2021-12-31T23:30:00-01:00": at(2022, 1, 1, 0, 30),
+    "2022-01-01T00:30:00+0100": at(2021, 12, 31, 23, 30),
+    "2016-12-31T23:59:60Z": at(2016, 12, 31, 23, 59, 59, 999999),
+    # what is left out counts to its end
+    "2021-12-31T23:59Z": at(2021, 12, 31, 23, 59, 59, 999999),
+    "2021-12-31": at(2021, 12, 31, 23, 59, 59, 999999),
+    "2020-02": at(2020, 2, 29, 23, 59, 59, 999999),
+    "2021": at(2021, 12, 31, 23, 59, 59, 999999),
+    # ARC and CDX digits
+    "20140216050221": at(2014, 2, 16, 5, 2, 21),
+    "2016020900": at(2016, 2, 9, 0, 59, 59, 999999),
+    "200011101120": at(2000, 11, 10, 11, 20, 59, 999999),
+    "201601131150267": at(2016, 1, 13, 11, 50, 26, 700000),
+    "2000082305410049": at(2000, 8, 23, 5, 41, 0, 490000),
+    "20160113115026123": at(2016, 1, 13, 11, 50, 26, 123000),
+    "200009180023002953": at(2000, 9, 18, 0, 23, 0, 295300),
+}
+
+BROKEN = {
+    None: "missing",
+    "": "missing",
+    "null": "missing",
+    "-": "missing",
+    "5088968-11-06T12:31:23Z": "future",
+    "2009-03-65T08:43:19-0800": "unparsable",
+    "2009-67-01T00:00:00Z": "unparsable",
+    "2021-02-29T00:00:00Z": "unparsable",
+    "201512000000000": "unparsable",
+    "20160211000000jpg": "unparsable",
+    "20151301000000": "unparsable",
+    "20150101250000": "unparsable",
+    "2015010125": "unparsable",
+    "201501012": "unparsable",
+    "a0d1fdddf3165d0447b1f7a285c61c1c9": "unparsable",
+    "Tue, 11 Jan 2011 14:58:35 GMT": "unparsable",
+    "0000-01-01T00:00:00Z": "unparsable",
+    "2015-01-01T00:00:00+99:00": "unparsable",
+    "٢٠١٥-٠١-٠١T00:00:00Z": "unparsable",
+}
+
+
+@pytest.mark.parametrize(("raw", "moment"), READ.items())
+def test_a_date_is_read_as_its_last_instant_in_utc(raw: str, moment: datetime) -> None:
+    assert parse(raw) == (moment, None)
+
+
+@pytest.mark.parametrize(("raw", "problem"), BROKEN.items())
+def test_a_broken_date_has_a_problem_and_no_time(raw: str | None, problem: str) -> None:
+    assert parse(raw) == (None, problem)
+
+
+@given(st.text(max_size=40))
+def test_any_string_is_a_date_or_a_documented_problem(raw: str) -> None:
+    moment, problem = parse(raw)
+    assert (moment is None) == (problem is not None)
+    assert problem is None or problem in DATE_PROBLEMS
+
+
+@given(st.datetimes(datetime(1991, 1, 1), datetime(2025, 1, 1)), st.integers(4, 18))
+def test_a_shortened_date_never_claims_to_be_older_than_the_full_one(moment: datetime, digits: int) -> None:
+    full = f"{moment:%Y%m%d%H%M%S}{moment.microsecond:06d}"
+    short, problem = parse(full[:digits])
+    if problem is None:
+        assert short is not None
+        assert short >= moment.replace(tzinfo=UTC, microsecond=0)
+    else:
+        assert digits < 14
+        assert digits % 2
+
+
+def test_dates_that_cannot_be_right_keep_their_time_but_prove_nothing() -> None:
+    for raw, problem in {"2031-01-01T00:00:00Z": "future", "1969-12-31T23:59:59Z": "before-web"}.items():
+        dated = judge(raw, "warc", now=NOW)
+        assert dated.captured_at == parse(raw)[0]
+        assert dated.problem == problem
+        assert dated.month == "unproven"
+    assert judge("2026-01-01T20:00:00Z", "warc", now=NOW).problem is None, "clocks differ by hours"
+
+
+@pytest.mark.parametrize(
+    ("date", "problem"),
+    [
+        ("2020-08-08T16:54:17Z", None),
+        ("2020-07-20T00:00:00Z", None),
+        ("2020-10-15T00:00:00Z", None),
+        ("2020-07-17T00:00:00Z", "outside-crawl"),
+        ("2020-11-01T00:00:00Z", "outside-crawl"),
+        ("2014-08-08T16:54:17Z", "outside-crawl"),
+    ],
+)
+def test_a_date_outside_the_crawl_that_the_file_names_is_no_proof(date: str, problem: str | None) -> None:
+    window = crawl_window("s3://commoncrawl/crawl-data/CC-MAIN-2020-34/segments/1/warc/x.warc.gz")
+    assert judge(date, "warc", now=NOW, window=window).problem == problem
+
+
+def test_the_window_of_a_crawl_is_its_week_with_the_documented_slack() -> None:
+    window = crawl_window("CC-MAIN-2020-34")
+    assert window is not None
+    assert window.start == at(2020, 8, 17) - CRAWL_SLACK_BEFORE
+    assert window.end == at(2020, 8, 24) + CRAWL_SLACK_AFTER
+    stamped = crawl_window("CC-MAIN-20140820021334-00006-ip-10-180-136-8.ec2.internal.warc.gz")
+    assert stamped is not None
+    assert stamped.holds(at(2014, 8, 21))
+    assert not stamped.holds(at(2014, 6, 1))
+    assert crawl_window("INA-HISTORICAL-2000-GROUP-ACS-20100812000000-00001.arc") is None, "old captures, repacked"
+
+
+PAGE = "http://example.org/page"
+REPLAY = f"https://web.archive.org/web/20120101000000/{PAGE}"
+
+
+@pytest.mark.parametrize(
+    ("record", "memento", "captured_at", "problem"),
+    [
+        (None, None, at(2012, 1, 1), None),
+        ("null", "Sun, 01 Jan 2012 00:00:00 GMT", at(2012, 1, 1), None),
+        ("2012-01-01T00:00:05Z", None, at(2012, 1, 1), None),
+        ("2023-05-05T00:00:00Z", "Sun, 01 Jan 2012 00:00:00 GMT", at(2012, 1, 1), None),
+        ("2023-05-05T00:00:00Z", None, at(2012, 1, 1), "conflict"),
+        ("2023-05-05T00:00:00Z", "Wed, 03 Jun 2020 00:00:00 GMT", at(2020, 6, 3), "conflict"),
+        ("2023-05-05T00:00:00Z", "not a date", at(2012, 1, 1), "conflict"),
+    ],
+)
+def test_of_a_replayed_page_the_archive_decides_and_contradictions_prove_nothing(
+    record: str | None, memento: str | None, captured_at: datetime, problem: str | None
+) -> None:
+    dated = judge(record, "warc", now=NOW, replay=replay_of(REPLAY), memento=memento)
+    assert (dated.captured_at, dated.source, dated.problem) == (captured_at, "cdx", problem)
+
+
+def test_only_known_web_archives_may_name_an_earlier_time() -> None:
+    assert replay_of("https://evil.example/web/20100101000000/http://example.org/") is None
+    assert replay_of("https://web.archive.org.evil.example/web/20100101000000/http://example.org/") is None
+    assert replay_of("https://web.archive.org/about/") is None
+    replay = replay_of("http://web.archive.org/web/20110111145835id_/http:/example.org:80/a?b=/web/2009/")
+    assert replay is not None
+    assert (replay.page, replay.stamp) == ("http://example.org:80/a?b=/web/2009/", "20110111145835")
+
+
+def test_a_record_found_behind_damage_may_not_be_older_than_what_stands_before_it() -> None:
+    floor = at(2015, 1, 1)
+    assert judge("2015-01-02T00:00:00Z", "warc", now=NOW, recovered=True, floor=floor).problem is None
+    assert judge("2014-12-31T00:00:00Z", "warc", now=NOW, recovered=True, floor=floor).problem == "recovered"
+    assert judge("2015-01-02T00:00:00Z", "warc", now=NOW, recovered=True).problem == "recovered"
+
+
+def test_dates_of_common_crawl_arc_files_are_pacific_time() -> None:
+    assert judge("20080509190241", "arc", now=NOW, pacific=True).captured_at == at(2008, 5, 10, 2, 2, 41)
+    assert judge("20091121004501", "arc", now=NOW, pacific=True).captured_at == at(2009, 11, 21, 8, 45, 1)
+    doubled = judge("20091101013000", "arc", now=NOW, pacific=True).captured_at
+    assert doubled == at(2009, 11, 1, 9, 30), "the hour that the clock shows twice counts as the later one"
+
+
+@given(st.datetimes(datetime(1995, 1, 1), datetime(2025, 1, 1)), st.timedeltas(timedelta(0), timedelta(days=4000)))
+def test_no_lie_about_a_replay_makes_a_page_older_than_both_of_its_dates(moment: datetime, later: timedelta) -> None:
+    replay = replay_of(f"https://web.archive.org/web/{moment:%Y%m%d%H%M%S}/{PAGE}")
+    record = f"{moment + later:%Y-%m-%dT%H:%M:%SZ}"
+    dated = judge(record, "warc", now=at(2050, 1, 1), replay=replay)
+    assert dated.problem == ("conflict" if later >= timedelta(days=1, seconds=1) else dated.problem)
