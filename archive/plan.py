@@ -98,5 +98,5 @@ def _units(listed: Listed, settings: Settings, span: int) -> list[Unit]:
 
 def _members_are_records(file: BinaryIO) -> bool:
     """Whether the first record of a compressed file is a member of its own."""
-    record = next(iter(RecordReader(file, Span(0, 1), _FIRST_RECORD)), None)
+    record = RecordReader(file, Span(), _FIRST_RECORD).first()
     return record is not None and record.length is not None and not record.problem

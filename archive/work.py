@@ -132,8 +132,7 @@ def _from_records(
 ) -> Iterator[tuple[str, Outcome]]:
     examiner = Examiner(name, extract, limits, now, _PAGES)
     if span.start:  # what the head of the file says of all its records
-        head = next(iter(RecordReader(file, Span(0, 1), 1 << 20)), None)
-        if head is not None:
+        if (head := RecordReader(file, Span(), 1 << 20).first()) is not None:
             examiner.introduce(head)
     reader = RecordReader(file, span, limits.record)
     for record in reader:

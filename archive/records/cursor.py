@@ -124,10 +124,11 @@ class Cursor:
         self._at += len(data)
         return data
 
-    def back_to(self, position: int) -> None:
-        """Go back to a position that is still in the buffer."""
-        assert position >= self._base
-        self._at = position - self._base
+    def unread(self, data: bytes) -> None:
+        """Put back the bytes that were taken last."""
+        self._compact()
+        self._buffer = data + self._buffer
+        self._base -= len(data)
 
     def skip(self, count: int) -> int:
         """Pass over bytes without keeping them; returns how many there were."""

@@ -148,7 +148,7 @@ def read_jsonl(file: BinaryIO, columns: Columns, max_line: int) -> Iterator[Row]
                 return
             continue
         end = cursor.find(b"\n", max_line)
-        if end < 0 and cursor.available() > max_line:
+        if end < 0 and cursor.available() >= max_line:
             size = _skip_line(cursor)
             yield Row(offset, skip, None, problem="too-large", detail=f"a line of {size} bytes")
             continue

@@ -287,9 +287,9 @@ class Members:
         self._go_to(offset)
         return True
 
-    def find_start(self, offset: int) -> int | None:
-        """The first member at or after `offset` that begins with a record; reading goes on there."""
-        found = self._find(offset)
+    def find_start(self, offset: int, end: int | None = None) -> int | None:
+        """The first member in [offset, end) that begins with a record; reading goes on there."""
+        found = self._find(offset, end)
         if found is not None:
             self._go_to(found)
         return found
@@ -298,9 +298,9 @@ class Members:
         self._go_to(offset)
         return self._fill(4) and self._raw.startswith(self._magic)
 
-    def _find(self, offset: int) -> int | None:
+    def _find(self, offset: int, end: int | None = None) -> int | None:
         self._go_to(offset)
-        while self._fill(4):
+        while self._fill(4) and (end is None or self._raw_at < end):
             at = self._raw.find(self._magic)
             if at < 0:
                 self._drop(max(len(self._raw) - 3, 1))

@@ -76,10 +76,16 @@ class RecordReader:
         self.next_offset: int | None = None
         self.format: str | None = None
         self._recovered = False
+        self._pass_large = True
         self._cursor = Cursor(self.members)
         self._reported: set[int] = set()  # members whose damage was reported with a record
 
     # -- the loop ----------------------------------------------------------------------------------
+
+    def first(self) -> Record | None:
+        """The first record alone. If it is too large, nothing behind its header is read."""
+        self._pass_large = False
+        return next(iter(self), None)
 
     def __iter__(self) -> Iterator[Record]:
         if not self.span.exact and not self._seek_start():
@@ -119,9 +125,10 @@ class RecordReader:
             self._starts = lambda data: starts(data.lstrip(b"\r\n"))
 
     def _seek_start(self) -> bool:
+        """Go to the first record of the span. What lies behind its end is for the spans that follow."""
         if self.compression:
-            return self.members.find_start(self.span.start) is not None
-        return self._search(anywhere=self.span.start == 0)
+            return self.members.find_start(self.span.start, self.span.end) is not None
+        return self._search(anywhere=self.span.start == 0, end=self.span.end)
 
     def _skip_blank(self) -> None:
         cursor = self._cursor
@@ -157,7 +164,7 @@ class RecordReader:
             found = fields.get("content-length")
             return self._broken(start, f"Content-Length is {found!r}" if found else "no Content-Length", record)
         cursor.skip(end + gap)
-        self._read_block(record, start, length)
+        self._read_block(record, length)
         return record
 
     def _header_end(self) -> tuple[int, int]:
@@ -190,10 +197,10 @@ class RecordReader:
         if length is None:
             return self._broken(start, f"the length in the header line is no number: {line[-40:]!r}", record)
         cursor.skip(len(line) + 1)
-        self._read_block(record, start, length)
+        self._read_block(record, length)
         return record
 
-    def _read_block(self, record: Record, start: int, length: int) -> None:
+    def _read_block(self, record: Record, length: int) -> None:
         cursor = self._cursor
         keep = length <= self.max_record and record.type not in _PASSED_OVER
         block_start = cursor.position
@@ -207,12 +214,14 @@ class RecordReader:
             if length > self.max_record and record.type not in _PASSED_OVER:
                 record.block = cursor.peek(HEAD_KEPT)[:length]
                 record.problem, record.detail = "too-large", f"{length} bytes"
+            if not self._pass_large:
+                return
             got = self._skip_block(length)
             boundary = block_start + got if got < length and cursor.available() else None
         if got < length:
             self._note_short(record, length, got, boundary is not None)
         elif not self._at_record_end():
-            self._note_overrun(record, start, block_start)
+            self._note_overrun(record)
 
     def _skip_block(self, length: int) -> int:
         """Pass over a block; stops early where a member begins with the next record."""
@@ -249,11 +258,12 @@ class RecordReader:
             return True
         return self._cursor.address()[1] == 0 and bool(self.compression)
 
-    def _note_overrun(self, record: Record, start: int, block_start: int) -> None:
+    def _note_overrun(self, record: Record) -> None:
         """The bytes behind the block belong to no record: too short a length, or one that swallows others."""
-        swallowed = self._next_start(record.block)
-        if swallowed is not None:
-            self._cursor.back_to(block_start + swallowed)
+        behind = self._cursor.peek(HEADER_LIMIT)
+        swallowed = self._next_start(record.block + behind)
+        if swallowed is not None and swallowed < len(record.block):
+            self._cursor.unread(record.block[swallowed:])
             self._recovered = True
             record.block = record.block[:swallowed]
             record.problem, record.detail = "bad-length", "the next record starts inside the stated length"
@@ -263,7 +273,8 @@ class RecordReader:
         cursor = self._cursor
         offset, skip = cursor.address(start)
         record = record or Record("warc", "", {}, "", None, None, offset, skip)
-        record.problem, record.detail = "bad-record", detail
+        fault = cursor.members.fault
+        record.problem, record.detail = (fault.reason, fault.detail) if fault else ("bad-record", detail)
         cursor.skip(max(len(cursor.peek(HEADER_LIMIT).partition(b"\n")[0]) + 1, 1))
         self._search()
         return record
@@ -319,7 +330,7 @@ class RecordReader:
     def _junk(self, offset: int, skip: int, reason: str, detail: str) -> Record:
         return Record("", "", {}, "", None, None, offset, skip, problem=reason, detail=detail)
 
-    def _search(self, anywhere: bool = False) -> bool:
+    def _search(self, anywhere: bool = False, end: int | None = None) -> bool:
         """Go to the next record of the stream: where a member starts with one, or else a line does.
 
         A record at the start of a member is in its place. One found by its line might be
@@ -340,6 +351,8 @@ class RecordReader:
             last = len(data) < _SEARCH + HEADER_LIMIT
             cursor.skip(len(data) if last else _SEARCH)
             anywhere = False
+            if end is not None and cursor.position >= end:
+                break
         return False
 
     def _next_start(self, data: bytes, anywhere: bool = False) -> int | None:
