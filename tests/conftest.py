@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -41,7 +42,6 @@ def record(
     content_type: str = "text/html; charset=utf-8",
     http: dict[str, str] | None = None,
     warc: dict[str, str] | None = None,
-    http_header: bool = True,
 ) -> bytes:
     """One uncompressed WARC record, as warcio writes it."""
     out = io.BytesIO()
@@ -54,7 +54,7 @@ def record(
         url,
         kind,
         payload=io.BytesIO(payload),
-        http_headers=headers if http_header and kind in {"response", "revisit"} else None,
+        http_headers=headers if kind in {"response", "revisit"} else None,
         warc_content_type="" if kind in {"response", "revisit"} else content_type,
         warc_headers_dict={"WARC-Date": date or "2015-03-04T05:06:07Z", **(warc or {})},
     )
@@ -63,7 +63,10 @@ def record(
     else:
         made.rec_headers.replace_header("WARC-Date", date)
     writer.write_record(made)
-    return out.getvalue()
+    content = out.getvalue()
+    if claim := (warc or {}).get("WARC-Payload-Digest"):  # warcio writes its own
+        content = re.sub(rb"(?<=\r\nWARC-Payload-Digest: )[^\r]+", claim.encode(), content, count=1)
+    return content
 
 
 def members(*records: bytes) -> bytes:

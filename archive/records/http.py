@@ -171,18 +171,18 @@ def _unbrotli(body: bytes, limit: int) -> tuple[bytes, bool]:
 def _unzstd(body: bytes, limit: int) -> tuple[bytes, bool]:
     if not body.startswith(b"\x28\xb5\x2f\xfd"):
         return body, True
-    out, whole = bytearray(), False
+    engine, out = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(), bytearray()
     try:
-        with zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(body) as reader:
-            while data := reader.read(1 << 16):
-                out += data
-                if len(out) > limit:
-                    raise BodyTooLarge
-        whole = True
+        for at in range(0, len(body), 256):  # the library has no limit on its output
+            out += engine.decompress(body[at : at + 256])
+            if len(out) > limit:
+                raise BodyTooLarge
+            if engine.eof:
+                break
     except zstandard.ZstdError:
         if not out:
             raise BadEncoding("the body is not zstd data") from None
-    return bytes(out), whole
+    return bytes(out), engine.eof
 
 
 def _looks_like_text(body: bytes) -> bool:

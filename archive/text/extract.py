@@ -43,8 +43,8 @@ def extractor(name: str) -> Callable[[str], Page]:
     if name == "trafilatura":
         try:
             importlib.import_module("trafilatura")
-        except ImportError:
-            raise ArchiveError("trafilatura is not installed: pip install 'lowbackground[trafilatura]'") from None
+        except ImportError as error:
+            raise ArchiveError(f"pip install 'lowbackground[trafilatura]' for this extractor ({error})") from None
         return _with_trafilatura
     raise ArchiveError(f"no extractor {name!r}; there are {', '.join(EXTRACTORS)}")
 
