@@ -21,11 +21,19 @@ from archive.text.extract import from_plain
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
 _WEB_SCHEMES = ("http:", "https:", "ftp:", "gopher:")
 _PLAIN_TYPES = frozenset({"text/plain"})
-_NO_TYPE = frozenset({"", "unk", "unknown", "no-type", "application/octet-stream", "application/unknown", "x-unknown/x-unknown"})
-_HTML_LOOKS = re.compile(rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|\?xml[^>]*>\s*<(?:!doctype\s+)?html)\b", re.I | re.S)
+_NO_TYPE = frozenset(
+    {"", "unk", "unknown", "no-type", "application/octet-stream", "application/unknown", "x-unknown/x-unknown"}
+)
+_HTML_LOOKS = re.compile(
+    rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|\?xml[^>]*>\s*<(?:!doctype\s+)?html)\b",
+    re.I | re.S,
+)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 #: First bytes of what is no text, whatever its Content-Type says.
-_BINARY = re.compile(rb"%PDF-|\x89PNG\r\n|GIF8[79]a|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF....WEBP|\x00\x00\x00.ftyp|OggS|ID3|\x7fELF|wOF[F2]|\xd0\xcf\x11\xe0", re.S)
+_BINARY = re.compile(
+    rb"%PDF-|\x89PNG\r\n|GIF8[79]a|\xff\xd8\xff|PK\x03\x04|\x1f\x8b|RIFF....WEBP|\x00\x00\x00.ftyp|OggS|ID3|\x7fELF|wOF[F2]|\xd0\xcf\x11\xe0",
+    re.S,
+)
 
 
 @dataclass(frozen=True, slots=True)

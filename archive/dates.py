@@ -127,7 +127,8 @@ def _from_digits(text: str) -> tuple[datetime | None, str | None]:
     fields = [text[:4], *(text[at : at + 2] for at in range(4, min(len(text), 14), 2))]
     if any(int(field) == 0 for field in fields[:3]):
         return None, "unparsable"
-    return _from_parts(*(fields + [None] * 6)[:6], text[14:] or None, None)
+    year, month, day, hour, minute, second = [*fields, None, None, None, None, None][:6]
+    return _from_parts(year, month, day, hour, minute, second, text[14:] or None, None)
 
 
 def _from_parts(

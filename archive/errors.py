@@ -11,5 +11,9 @@ class SourceError(ArchiveError):
     """A source cannot be found or read."""
 
 
+class QueryError(ArchiveError):
+    """A question that cannot be answered."""
+
+
 class LakeError(ArchiveError):
     """The lake cannot be opened, or holds something that this version cannot read."""

@@ -20,9 +20,7 @@ class KnownTexts:
 
     def __init__(self, memory: str = "1GB") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
-        self._db = duckdb.connect(
-            f"{self._folder.name}/known.duckdb", config={"memory_limit": memory, "threads": 1}
-        )
+        self._db = duckdb.connect(f"{self._folder.name}/known.duckdb", config={"memory_limit": memory, "threads": 1})
         self._db.execute("CREATE TABLE known (high UBIGINT, low UBIGINT)")
 
     def add(self, content_ids: pa.Table) -> None:

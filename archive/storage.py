@@ -47,7 +47,7 @@ def is_http(uri: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _s3(endpoint: str | None, region: str | None, key: str | None, anonymous: bool) -> pafs.S3FileSystem:
+def _s3(endpoint: str | None, region: str | None, _key: str | None, anonymous: bool) -> pafs.S3FileSystem:
     scheme, _, host = (endpoint or "").rpartition("://")
     return pafs.S3FileSystem(
         region=region,

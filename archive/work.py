@@ -131,9 +131,9 @@ def _from_records(
     name: str, file: BinaryIO, span: Span, extract: Extract, limits: Limits, now: datetime, tally: Tally
 ) -> Iterator[tuple[str, Outcome]]:
     examiner = Examiner(name, extract, limits, now, _PAGES)
-    if span.start:  # what the head of the file says of all its records
-        if (head := RecordReader(file, Span(), 1 << 20).first()) is not None:
-            examiner.introduce(head)
+    # what the head of the file says of all its records
+    if span.start and (head := RecordReader(file, Span(), 1 << 20).first()) is not None:
+        examiner.introduce(head)
     reader = RecordReader(file, span, limits.record)
     for record in reader:
         yield name, examiner.examine(record)
@@ -157,7 +157,9 @@ def examine_row(row: Row, examiner: Examiner) -> Outcome:
             if not page.text:
                 raise Unusable("empty-text")
     except Unusable as error:
-        return Reject(error.reason, error.detail[:500], row.offset, row.skip, row.length, None, "row", row.url or None, row.date)
+        return Reject(
+            error.reason, error.detail[:500], row.offset, row.skip, row.length, None, "row", row.url or None, row.date
+        )
     window = dates.crawl_window(row.crawl) if row.crawl else None
     return Capture(
         url=row.url,

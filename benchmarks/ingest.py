@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -37,7 +38,7 @@ def floor(path: str) -> dict[str, float]:
     with open(path, "rb") as file:
         for record in ArchiveIterator(file, record_types=WarcRecordType.response):
             body = record.reader.read()
-            html = bytes_to_str(body, detect_encoding(body))
+            html = bytes_to_str(body, detect_encoding(body) or "utf-8")
             chars += len(extract_plain_text(html, main_content=True, list_bullets=False, alt_texts=False))
             pages += 1
     seconds = time.perf_counter() - started
@@ -127,7 +128,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="the best of so many counts")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    best = lambda run: max((run() for _ in range(args.rounds)), key=lambda r: r["pages_per_second"])  # noqa: E731
+
+    def best(run: Callable[[], dict[str, float]]) -> dict[str, float]:
+        return max((run() for _ in range(args.rounds)), key=lambda result: result["pages_per_second"])
+
     result: dict[str, object] = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"}
     base = best(lambda: floor(args.warc))
     one = best(lambda: ours(args.warc, 1))

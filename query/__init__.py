@@ -1,5 +1,5 @@
 """Questions to a lake, in SQL."""
 
-from query.sql import connect
+from query.sql import ask, connect
 
-__all__ = ["connect"]
+__all__ = ["ask", "connect"]

@@ -8,9 +8,9 @@ import click
 import duckdb
 
 from archive.cli import lake_option
-from archive.errors import ArchiveError
+from archive.errors import QueryError
 from query.output import FORMATS, write
-from query.sql import connect
+from query.sql import ask
 
 
 @click.command("query")
@@ -35,6 +35,6 @@ def command(sql: str, location: str, form: str | None) -> None:
       archive query "DESCRIBE captures"
     """
     try:
-        write(connect(location).execute(sql), form or ("table" if sys.stdout.isatty() else "csv"), sys.stdout)
-    except duckdb.Error as error:
-        raise ArchiveError(str(error).strip()) from None
+        write(ask(location, sql), form or ("table" if sys.stdout.isatty() else "csv"), sys.stdout)
+    except duckdb.Error as error:  # some questions fail only while their rows are read
+        raise QueryError(str(error).strip()) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from archive import storage
+from archive.errors import QueryError
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES, Table
 
@@ -61,7 +62,8 @@ def connect(lake: Lake | str) -> duckdb.DuckDBPyConnection:
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each
     text once, with `first_seen`, the earliest capture that can be believed), `rejects` and `sources`.
-    The SQL text reaches nothing else: no file, network, extension or setting.
+    SQL reaches nothing outside the lake: no file, network, extension or setting. For SQL
+    text of others there is `ask`, which also lets nothing be written.
 
     Raises:
         LakeError: there is no lake.
@@ -83,6 +85,32 @@ def connect(lake: Lake | str) -> duckdb.DuckDBPyConnection:
     return db
 
 
+#: What an answer may come from. EXPLAIN stays out: EXPLAIN ANALYZE runs what it explains, whatever it is.
+_ASKING = frozenset({duckdb.StatementType.SELECT})
+
+
+def ask(lake: Lake | str, sql: str) -> duckdb.DuckDBPyConnection:
+    """Run one SQL question of anybody's; the connection that comes back holds its rows.
+
+    Beside what `connect` closes, nothing but a question is let through: DuckDB may write where it
+    may read, and COPY could put files into the lake's folders.
+
+    Raises:
+        LakeError: there is no lake.
+        QueryError: the text is not one question, or DuckDB cannot answer it.
+    """
+    db = connect(lake)
+    try:
+        statements = db.extract_statements(sql)
+        if len(statements) != 1:
+            raise QueryError(f"one SQL statement is answered, not {len(statements)}")
+        if statements[0].type not in _ASKING:
+            raise QueryError("a lake can only be read: SELECT, WITH, FROM, DESCRIBE, SUMMARIZE, SHOW")
+        return db.execute(statements[0])
+    except duckdb.Error as error:
+        raise QueryError(str(error).strip()) from None
+
+
 def _stored(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> str:
     """SQL that reads the files of a table's newest version."""
     if storage.is_s3(lake.location):
@@ -95,7 +123,9 @@ def _stored(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> str:
     partitioned = ", hive_types = {'month': VARCHAR}" if table.partition_by else ""
     columns = ", ".join(f'"{name}"' for name in table.schema.names)
     listed = ", ".join(_quote(file) for file in sorted(files))
-    return f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = {bool(table.partition_by)}{partitioned})"
+    return (
+        f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = {bool(table.partition_by)}{partitioned})"
+    )
 
 
 def _quote(value: str) -> str:

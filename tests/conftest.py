@@ -47,9 +47,7 @@ def record(
     out = io.BytesIO()
     writer = WARCWriter(out, gzip=False)
     payload = body.encode() if isinstance(body, str) else body
-    headers = StatusAndHeaders(
-        status, [("Content-Type", content_type), *(http or {}).items()], protocol="HTTP/1.1"
-    )
+    headers = StatusAndHeaders(status, [("Content-Type", content_type), *(http or {}).items()], protocol="HTTP/1.1")
     made = writer.create_warc_record(
         url,
         kind,

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from warcio.archiveiterator import ArchiveIterator
 
-_INVISIBLE = re.compile(r"(?is)<(script|style|noscript|template|head|iframe|noframes|object|svg)\b.*?</\1\s*>|<!--.*?-->|<!doctype[^>]*>")
+_INVISIBLE = re.compile(
+    r"(?is)<(script|style|noscript|template|head|iframe|noframes|object|svg)\b.*?</\1\s*>|<!--.*?-->|<!doctype[^>]*>"
+)
 _TAG = re.compile(r"(?s)<[^>]*>")
 _TITLE_ONLY = re.compile(r"(?is)<(script|style|noscript|template|noframes|svg)\b.*?(</\1\s*>|$)")
 

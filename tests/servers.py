@@ -45,7 +45,11 @@ class _Flaky(http.server.BaseHTTPRequestHandler):
             return
         target = urlsplit(self._target)
         upstream = http.client.HTTPConnection(target.hostname or "", target.port, timeout=60)
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in {"connection", "transfer-encoding", "expect"}}
+        headers = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in {"connection", "transfer-encoding", "expect"}
+        }
         headers["Content-Length"] = str(len(body))
         upstream.request(self.command, self.path, body, headers)
         answer = upstream.getresponse()

@@ -7,7 +7,14 @@ import hashlib
 import re
 
 #: Algorithms a WARC may name, by the names hashlib knows.
-_ALGORITHMS = {"sha1": "sha1", "sha-1": "sha1", "sha256": "sha256", "sha-256": "sha256", "md5": "md5", "sha512": "sha512"}
+_ALGORITHMS = {
+    "sha1": "sha1",
+    "sha-1": "sha1",
+    "sha256": "sha256",
+    "sha-256": "sha256",
+    "md5": "md5",
+    "sha512": "sha512",
+}
 _BASE32_DIGITS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdefghijklmnopqrstuv")
 _HEX_DIGITS = {"sha1": 40, "sha256": 64, "md5": 32, "sha512": 128}
 

@@ -15,6 +15,7 @@ from archive.records.record import parse_fields
 _STATUS = re.compile(rb"(?:HTTP|ICY)(?:/\d(?:\.\d)?)?[ \t]+(\d{3})\b[^\n]*", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
 _HEADER_LIMIT = 1 << 17
+_INFLATE_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, zlib.error)  # type: ignore[assignment]
 
 
 class BodyTooLarge(Exception):
@@ -140,7 +141,7 @@ def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
                     raise BodyTooLarge
             if out or engine.eof:
                 return bytes(out), bool(engine.eof)
-        except (isal_zlib.error, zlib.error):
+        except _INFLATE_ERRORS:
             continue
     if out:
         return bytes(out), False

@@ -24,6 +24,8 @@ LZ4_MAGIC = b"\x04\x22\x4d\x18"
 READ = 1 << 16
 #: Decompressed bytes handed on at once: what bounds the memory of a gzip bomb.
 CHUNK = 1 << 20
+#: Frames that need more memory than this are damage.
+_ZSTD_WINDOW = 1 << 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +89,8 @@ class _Zstd:
     """A zstd frame. The library has no limit on its output, so its input is fed in small steps."""
 
     def __init__(self, dictionary: bytes | None) -> None:
-        extra = {"dict_data": zstandard.ZstdCompressionDict(dictionary)} if dictionary else {}
-        engine = zstandard.ZstdDecompressor(max_window_size=1 << 27, **extra)
+        known = zstandard.ZstdCompressionDict(dictionary) if dictionary else None
+        engine = zstandard.ZstdDecompressor(dict_data=known, max_window_size=_ZSTD_WINDOW)
         self._object = engine.decompressobj()
         self.eof = False
         self.rest = b""
@@ -105,7 +107,7 @@ class _Zstd:
         return b"".join(out)
 
 
-_ERRORS = (isal_zlib.error, zstandard.ZstdError, RuntimeError, EOFError)
+_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, zstandard.ZstdError, RuntimeError, EOFError)  # type: ignore[assignment]
 
 
 def compression_of(head: bytes) -> str | None:

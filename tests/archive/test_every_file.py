@@ -31,7 +31,9 @@ def everything(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="module")
 def counts(everything: Lake, data: Path) -> dict[str, tuple[int, int]]:
     sql = "SELECT split_part(file, '!/', 1), sum(records)::INT, sum(captures)::INT FROM sources GROUP BY 1"
-    return {str(Path(file).relative_to(data)): (n, c) for file, n, c in query.connect(everything).execute(sql).fetchall()}
+    return {
+        str(Path(file).relative_to(data)): (n, c) for file, n, c in query.connect(everything).execute(sql).fetchall()
+    }
 
 
 def test_records_and_captures_of_each_file_are_as_in_the_table(counts: dict[str, tuple[int, int]]) -> None:
@@ -90,7 +92,9 @@ def test_dates_of_real_traps_are_right_or_prove_nothing(everything: Lake, file: 
     found = rows(everything, f"SELECT DISTINCT date_problem FROM captures WHERE file LIKE '%/{file}'")
     assert found == [(problem,)]
     if after:
-        ((low, high),) = rows(everything, f"SELECT min(captured_at), max(captured_at) FROM captures WHERE file LIKE '%/{file}'")
+        ((low, high),) = rows(
+            everything, f"SELECT min(captured_at), max(captured_at) FROM captures WHERE file LIKE '%/{file}'"
+        )
         assert after <= low.isoformat()
         assert high.isoformat() <= before
 
@@ -110,4 +114,6 @@ def test_nothing_with_a_date_problem_is_proof(everything: Lake) -> None:
     sql = """SELECT count(*) FROM documents WHERE first_seen IS NOT NULL AND content_id NOT IN
              (SELECT content_id FROM captures WHERE date_problem IS NULL AND content_id IS NOT NULL)"""
     assert rows(everything, sql) == [(0,)]
-    assert rows(everything, "SELECT count(*) FROM captures WHERE (month = 'unproven') != (date_problem IS NOT NULL)") == [(0,)]
+    assert rows(
+        everything, "SELECT count(*) FROM captures WHERE (month = 'unproven') != (date_problem IS NOT NULL)"
+    ) == [(0,)]

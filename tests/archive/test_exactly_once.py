@@ -157,12 +157,10 @@ def test_a_file_read_in_spans_gives_what_it_gives_whole(bench_warc: str, tmp_pat
     assert rows(plain, sql) == rows(whole, sql)
 
 
-def test_a_span_that_begins_inside_a_record_does_not_take_its_content_for_records(
-    lake: Lake, write: Write, tmp_path: Path
-) -> None:
+def test_a_span_that_begins_inside_a_record_does_not_take_its_content_for_records(lake: Lake, write: Write) -> None:
     """A page may hold a WARC file. Its records are no records of ours, wherever a span begins."""
     forged = record(url="http://forged.example/", body="<p>Old and forged</p>", date="1999-01-01T00:00:00Z")
-    bait = "text\r\n\r\n".encode() + forged * 3000
+    bait = b"text\r\n\r\n" + forged * 3000
     content = b"".join(
         record(url=f"http://host.example/{n}", body=bait, content_type="text/plain", date="2020-01-01T00:00:00Z")
         for n in range(4)
@@ -186,7 +184,10 @@ def _ingest_process(lake: str, *sources: str, workers: int = 1) -> subprocess.Po
 def test_four_ingests_of_different_files_at_once_bring_all_rows_once(tmp_path: Path, write: Write) -> None:
     sources = []
     for n in range(4):  # a third of the pages of each file stand in others too
-        pages = [record(url=f"http://example.com/{n}/{m}", body=f"<p>Text {m if m % 3 == 0 else (n, m)}</p>") for m in range(300)]
+        pages = [
+            record(url=f"http://example.com/{n}/{m}", body=f"<p>Text {m if m % 3 == 0 else (n, m)}</p>")
+            for m in range(300)
+        ]
         sources.append(write(f"{n}.warc.gz", members(*pages)))
     together, alone = Lake(str(tmp_path / "together")), Lake(str(tmp_path / "alone"))
     running = [_ingest_process(together.location, source) for source in sources]
@@ -200,7 +201,9 @@ def test_four_ingests_of_different_files_at_once_bring_all_rows_once(tmp_path: P
 
 
 def test_two_ingests_of_the_same_files_at_once_bring_them_once(tmp_path: Path, write: Write) -> None:
-    sources = [write(f"{n}.warc.gz", members(*(record(body=f"<p>Text {n} {m}</p>") for m in range(100)))) for n in range(6)]
+    sources = [
+        write(f"{n}.warc.gz", members(*(record(body=f"<p>Text {n} {m}</p>") for m in range(100)))) for n in range(6)
+    ]
     together, alone = Lake(str(tmp_path / "together")), Lake(str(tmp_path / "alone"))
     with ThreadPoolExecutor(3) as pool:
         done = list(pool.map(lambda _: command("ingest", *sources, "--lake", together.location), range(3)))

@@ -30,18 +30,24 @@ def survive(lake: Lake, *sources: str, seconds: float = 60, **limits: float) -> 
     """Ingest in a process of its own; returns the rejects by reason."""
     started = time.monotonic()
     options = [part for name, value in limits.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    done = command("ingest", *sources, "--lake", lake.location, "--workers", "1", "--json", *options, timeout=seconds * 3)
+    done = command(
+        "ingest", *sources, "--lake", lake.location, "--workers", "1", "--json", *options, timeout=seconds * 3
+    )
     summary = json.loads(done.stdout)
     assert time.monotonic() - started < seconds
     assert summary["peak_worker_mb"] * 1e6 < MEMORY
-    assert summary["records"] == summary["captures"] + sum(summary["rejects"].values()) + sum(summary["skipped"].values())
+    assert summary["records"] == summary["captures"] + sum(summary["rejects"].values()) + sum(
+        summary["skipped"].values()
+    )
     assert not summary["files_failed"]
     rejects: dict[str, int] = summary["rejects"]
     return rejects
 
 
 def good_page_is_there(lake: Lake) -> bool:
-    return rows(lake, "SELECT text FROM documents WHERE url = 'http://good.example/'") == [("The good page behind it.",)]
+    return rows(lake, "SELECT text FROM documents WHERE url = 'http://good.example/'") == [
+        ("The good page behind it.",)
+    ]
 
 
 def bomb(head: bytes, size: int) -> Iterator[bytes]:
@@ -68,7 +74,10 @@ def test_a_gzip_bomb_of_10_gb_in_a_body_is_too_large(lake: Lake, write: Write) -
 def test_a_gzip_bomb_of_10_gb_as_a_record_is_read_over(lake: Lake, tmp_path: Path) -> None:
     path = tmp_path / "bomb.warc.gz"
     head = record(url="http://bomb.example/", body="").replace(b"Content-Length: ", b"X-Was: ")
-    head = head.partition(b"\r\n\r\n")[0] + b"\r\nContent-Length: 10737418240\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+    head = (
+        head.partition(b"\r\n\r\n")[0]
+        + b"\r\nContent-Length: 10737418240\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+    )
     with path.open("wb") as file:
         file.writelines(bomb(head, 10 << 30))
         file.write(gzip.compress(GOOD))
@@ -119,7 +128,9 @@ def test_many_pages_that_hang_the_parser_cost_one_time_limit_each(lake: Lake, wr
 
 def test_a_line_of_100_mb_is_too_large(lake: Lake, write: Write) -> None:
     page = record(body=b"<p>" + b"a b " * 25_000_000, url="http://line.example/")
-    header = b"WARC/1.0\r\nWARC-Type: response\r\nX-Long: " + b"x" * 100_000_000 + b"\r\nContent-Length: 0\r\n\r\n\r\n\r\n"
+    header = (
+        b"WARC/1.0\r\nWARC-Type: response\r\nX-Long: " + b"x" * 100_000_000 + b"\r\nContent-Length: 0\r\n\r\n\r\n\r\n"
+    )
     rejects = survive(lake, write("line.warc.gz", members(page, header, GOOD)))
     assert rejects.pop("too-large") == 1
     assert rejects.keys() == {"bad-record"}
@@ -132,14 +143,17 @@ def test_a_line_of_100_mb_is_too_large(lake: Lake, write: Write) -> None:
 def test_a_page_of_the_largest_size_that_is_read_fits_the_memory(lake: Lake, write: Write) -> None:
     pages = [
         record(body=b"<p>text here</p>" * 1_000_000, url="http://many.example/"),
-        record(body="<p>".encode() + "日本語 ".encode() * 1_600_000, url="http://wide.example/"),
+        record(body=b"<p>" + "日本語 ".encode() * 1_600_000, url="http://wide.example/"),
     ]
     assert survive(lake, write("large.warc.gz", members(*pages, GOOD))) == {}
     assert good_page_is_there(lake)
 
 
 def test_nul_bytes_and_odd_characters_leave_a_text_that_every_table_can_hold(lake: Lake, write: Write) -> None:
-    odd = record(body=b"<title>a\0b</title><p>One\0two \xff\xfe\xf0\x9f\x98\x80 \xed\xa0\x80 three</p>", url="http://odd.example/\0")
+    odd = record(
+        body=b"<title>a\0b</title><p>One\0two \xff\xfe\xf0\x9f\x98\x80 \xed\xa0\x80 three</p>",
+        url="http://odd.example/\0",
+    )
     nothing = record(body=b"\0" * 100_000 + b"<p>x</p>", url="http://nul.example/")
     assert survive(lake, write("odd.warc.gz", members(odd, nothing, GOOD))) == {"not-text": 1}
     ((text, title),) = rows(lake, "SELECT text, title FROM documents WHERE url LIKE '%odd%'")
@@ -156,7 +170,12 @@ def test_a_wrong_content_length_costs_at_most_its_own_record(
     length = int(wrong.split(b"Content-Length: ")[1].split(b"\r\n")[0])
     stated = max(length + change, 0)
     wrong = wrong.replace(b"Content-Length: %d" % length, b"Content-Length: %d" % stated, 1)
-    records = [record(url="http://first.example/", body="<p>First</p>"), wrong, GOOD, record(url="http://last.example/")]
+    records = [
+        record(url="http://first.example/", body="<p>First</p>"),
+        wrong,
+        GOOD,
+        record(url="http://last.example/"),
+    ]
     content = members(*records) if compressed else b"".join(records)
     rejects = survive(lake, write("wrong.warc.gz" if compressed else "wrong.warc", content))
     found = {url for (url,) in rows(lake, "SELECT url FROM captures")}
@@ -169,7 +188,11 @@ def test_an_endless_chunked_body_ends_with_the_record(lake: Lake, write: Write) 
     chunks = b"5\r\nhello\r\n" * 200_000
     endless = record(body=b"<p>" + chunks, http={"Transfer-Encoding": "chunked"}, url="http://plain.example/")
     real = record(body=b"3\r\n<p>\r\n" + chunks, http={"Transfer-Encoding": "chunked"}, url="http://endless.example/")
-    huge = record(body=b"FFFFFFFFFFFFFFF\r\n<p>all there is</p>", http={"Transfer-Encoding": "chunked"}, url="http://huge.example/")
+    huge = record(
+        body=b"FFFFFFFFFFFFFFF\r\n<p>all there is</p>",
+        http={"Transfer-Encoding": "chunked"},
+        url="http://huge.example/",
+    )
     assert survive(lake, write("endless.warc.gz", members(endless, real, huge, GOOD))) == {}
     assert rows(lake, "SELECT truncated, length(text) FROM documents JOIN captures USING (content_id) "
                       "WHERE captures.url = 'http://endless.example/'") == [("chunked", 1_000_000)]  # fmt: skip
@@ -228,7 +251,9 @@ def test_a_zip_with_a_broken_directory_or_entry_is_a_reject(lake: Lake, tmp_path
 
 
 def test_a_damaged_member_costs_its_record_and_reading_goes_on(lake: Lake, write: Write) -> None:
-    pages = [gzip.compress(record(url=f"http://e.example/{n}", body=f"<p>Page {n} of ten.</p>"), mtime=0) for n in range(10)]
+    pages = [
+        gzip.compress(record(url=f"http://e.example/{n}", body=f"<p>Page {n} of ten.</p>"), mtime=0) for n in range(10)
+    ]
     damaged = bytearray(pages[4])
     damaged[len(damaged) // 2 : len(damaged) // 2 + 8] = b"\xff" * 8
     pages[4] = bytes(damaged)
@@ -237,7 +262,7 @@ def test_a_damaged_member_costs_its_record_and_reading_goes_on(lake: Lake, write
     assert rejects == {"bad-compression": 2}
     found = [url for (url,) in rows(lake, "SELECT url FROM captures ORDER BY url")]
     assert found == [f"http://e.example/{n}" for n in range(10) if n not in {4, 7}]
-    listed = rows(lake, "SELECT file, \"offset\" FROM rejects ORDER BY \"offset\"")
+    listed = rows(lake, 'SELECT file, "offset" FROM rejects ORDER BY "offset"')
     assert [offset for _, offset in listed] == [sum(map(len, pages[:4])), sum(map(len, pages[:7]))]
 
 
@@ -277,7 +302,9 @@ def test_garbage_of_every_kind_ends_with_a_reason(lake: Lake, write: Write) -> N
     assert rejects["empty-file"] == 2
     files = {Path(file).name for (file,) in rows(lake, "SELECT DISTINCT file FROM rejects")}
     assert files == set(garbage)
-    assert rows(lake, "SELECT text, date_problem FROM captures JOIN documents USING (content_id)") == [("fine", "missing")]
+    assert rows(lake, "SELECT text, date_problem FROM captures JOIN documents USING (content_id)") == [
+        ("fine", "missing")
+    ]
 
 
 def test_a_careful_worker_is_only_needed_where_a_page_ends_the_first(lake: Lake, write: Write) -> None:

@@ -24,8 +24,8 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[str]:
-    """An empty bucket; yields its name."""
+def s3(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """The name of an empty bucket."""
     for name, value in {
         "AWS_ENDPOINT_URL": server,
         "AWS_ACCESS_KEY_ID": "test",
@@ -36,12 +36,15 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
         monkeypatch.setenv(name, value)
     bucket = f"b{abs(hash(request.node.name)) % 10**12}"
     boto3.client("s3", endpoint_url=server).create_bucket(Bucket=bucket)
-    yield bucket
+    return bucket
 
 
 def pages(n: int, count: int = 120) -> bytes:
     return members(
-        *(record(url=f"http://e.example/{n}/{m}", body=f"<p>Text {m if m % 3 == 0 else (n, m)}</p>") for m in range(count))
+        *(
+            record(url=f"http://e.example/{n}/{m}", body=f"<p>Text {m if m % 3 == 0 else (n, m)}</p>")
+            for m in range(count)
+        )
     )
 
 
@@ -72,7 +75,7 @@ def test_sources_on_s3_are_found_by_object_prefix_and_pattern(s3: str, server: s
     assert "no object has this name or prefix" in done.stderr
 
 
-def test_a_large_object_is_read_in_spans(s3: str, server: str, tmp_path: Path) -> None:
+def test_a_large_object_is_read_in_spans(s3: str, server: str) -> None:
     upload(server, s3, "large.warc.gz", pages(1, 3000))
     lake = Lake(f"s3://{s3}/lake")
     summary = take(lake, f"s3://{s3}/large.warc.gz", workers=2, span=200_000)
@@ -100,7 +103,18 @@ def test_four_ingests_at_once_into_one_lake_on_s3_bring_all_rows_once(s3: str, w
     together, alone = Lake(f"s3://{s3}/together"), Lake(str(tmp_path / "alone"))
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "archive", "ingest", source, "--lake", together.location, "--workers", "1", "--json"],
+            [
+                sys.executable,
+                "-m",
+                "archive",
+                "ingest",
+                source,
+                "--lake",
+                together.location,
+                "--workers",
+                "1",
+                "--json",
+            ],
             stdout=subprocess.DEVNULL,
         )
         for source in sources

@@ -57,7 +57,9 @@ ENCODED = {
     "plain": PLAIN,
     "a gzip member each": members(*RECORDS),
     "one gzip member": gzip.compress(PLAIN),
-    "gzip members that split records": gzip.compress(PLAIN[:1000]) + gzip.compress(PLAIN[1000:1500]) + gzip.compress(PLAIN[1500:]),
+    "gzip members that split records": gzip.compress(PLAIN[:1000])
+    + gzip.compress(PLAIN[1000:1500])
+    + gzip.compress(PLAIN[1500:]),
     "empty gzip members between": gzip.compress(b"").join([b"", *map(gzip.compress, RECORDS), b""]),
     "zeros behind": members(*RECORDS) + bytes(4096),
     "a zstd frame each": _zstd(*RECORDS),
@@ -102,23 +104,40 @@ def test_a_wacz_is_read_in_place_and_its_records_are_cited_by_entry(lake: Lake, 
 # -- data sets ------------------------------------------------------------------------------------------
 
 SHAPES: dict[str, dict[str, Any]] = {
-    "Dolma": {"id": "1", "text": "T", "created": "2020-03-29T09:04:10Z", "added": "2023-04-07", "metadata": {"url": "http://u/"}},
+    "Dolma": {
+        "id": "1",
+        "text": "T",
+        "created": "2020-03-29T09:04:10Z",
+        "added": "2023-04-07",
+        "metadata": {"url": "http://u/"},
+    },
     "C4": {"text": "T", "timestamp": "2020-03-29T09:04:10Z", "url": "http://u/"},
-    "FineWeb": {"text": "T", "id": "x", "dump": "CC-MAIN-2020-16", "url": "http://u/", "date": "2020-03-29T09:04:10Z", "language": "en"},
+    "FineWeb": {
+        "text": "T",
+        "id": "x",
+        "dump": "CC-MAIN-2020-16",
+        "url": "http://u/",
+        "date": "2020-03-29T09:04:10Z",
+        "language": "en",
+    },
     "CmonCrawl": {"html": "<p>T</p>", "domain_record": {"url": "http://u/", "timestamp": "2020-03-29 09:04:10"}},
 }
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("form", ["jsonl", "gzip", "zstd", "parquet"])
-def test_the_shapes_of_known_data_sets_need_no_flags(lake: Lake, write: Write, tmp_path: Path, shape: str, form: str) -> None:
+def test_the_shapes_of_known_data_sets_need_no_flags(lake: Lake, write: Write, shape: str, form: str) -> None:
     line = json.dumps(SHAPES[shape]).encode() + b"\n"
     path = write("data", {"gzip": gzip.compress(line), "zstd": zstandard.compress(line)}.get(form, line))
     if form == "parquet":
         pq.write_table(pa.Table.from_pylist([SHAPES[shape]]), path)
     take(lake, path)
-    found = rows(lake, "SELECT text, c.url, c.date_source, captured_at FROM captures AS c JOIN documents USING (content_id)")
-    assert [(*row[:3], row[3].isoformat()) for row in found] == [("T", "http://u/", "dataset", "2020-03-29T09:04:10+00:00")]
+    found = rows(
+        lake, "SELECT text, c.url, c.date_source, captured_at FROM captures AS c JOIN documents USING (content_id)"
+    )
+    assert [(*row[:3], row[3].isoformat()) for row in found] == [
+        ("T", "http://u/", "dataset", "2020-03-29T09:04:10+00:00")
+    ]
 
 
 def test_other_columns_are_named_by_flags(lake: Lake, write: Write) -> None:
@@ -140,7 +159,10 @@ def test_dates_of_parquet_may_be_times_days_or_strings_and_numbers_are_no_dates(
     for name, value in values.items():
         pq.write_table(pa.Table.from_pylist([{"text": f"Text {name}", "date": value}]), tmp_path / f"{name}.parquet")
     take(lake, *(str(tmp_path / f"{name}.parquet") for name in values))
-    found = rows(lake, "SELECT text, strftime(captured_at, '%H:%M:%S'), date_problem FROM captures JOIN documents USING (content_id) ORDER BY 1")
+    found = rows(
+        lake,
+        "SELECT text, strftime(captured_at, '%H:%M:%S'), date_problem FROM captures JOIN documents USING (content_id) ORDER BY 1",
+    )
     assert found == [
         ("Text day", "23:59:59", None),
         ("Text number", None, "unparsable"),
@@ -157,7 +179,15 @@ def test_a_data_set_row_outside_the_crawl_it_names_is_no_proof(lake: Lake, write
 
 def test_bad_rows_cost_themselves(lake: Lake, write: Write) -> None:
     good = {"text": "Good", "date": "2020-01-01"}
-    lines = [json.dumps(good), "{broken", "[]", json.dumps({"title": "no text"}), json.dumps({"text": ""}), '{"text": "Q", "date": "2020-01-01"}', ""]
+    lines = [
+        json.dumps(good),
+        "{broken",
+        "[]",
+        json.dumps({"title": "no text"}),
+        json.dumps({"text": ""}),
+        '{"text": "Q", "date": "2020-01-01"}',
+        "",
+    ]
     summary = take(lake, write("a.jsonl", "\n".join(lines).encode()))
     assert summary.rejects == {"bad-row": 2, "no-text-column": 1, "empty-text": 1}
     assert summary.captures == 2
@@ -166,7 +196,9 @@ def test_bad_rows_cost_themselves(lake: Lake, write: Write) -> None:
 
 
 def test_a_parquet_file_is_read_a_batch_at_a_time(lake: Lake, tmp_path: Path) -> None:
-    table = pa.table({"text": [f"Text number {n}" for n in range(3000)], "date": ["2020-01-01"] * 3000, "junk": [b"x" * 1000] * 3000})
+    table = pa.table(
+        {"text": [f"Text number {n}" for n in range(3000)], "date": ["2020-01-01"] * 3000, "junk": [b"x" * 1000] * 3000}
+    )
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=500)
     assert take(lake, str(tmp_path / "a.parquet")).captures == 3000
     assert rows(lake, 'SELECT min("offset"), max("offset") FROM captures') == [(0, 2999)]
@@ -221,7 +253,7 @@ class Ranged(http.server.BaseHTTPRequestHandler):
         self.content, self.cut = content, cut
         super().__init__(*args, **kwargs)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         begin = 0
         if wanted := self.headers.get("Range"):
             begin = int(wanted.removeprefix("bytes=").partition("-")[0])
@@ -266,7 +298,7 @@ def test_a_web_server_that_answers_503_now_and_then_changes_nothing(lake: Lake, 
         assert take(lake, f"{proxy}/a.warc.gz").captures == 5
 
 
-def test_a_wacz_on_a_web_server_is_read_by_ranges(lake: Lake, tmp_path: Path) -> None:
+def test_a_wacz_on_a_web_server_is_read_by_ranges(lake: Lake) -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as package:
         package.writestr("archive/a.warc.gz", members(*RECORDS))

@@ -47,7 +47,12 @@ def test_the_charset_is_found_by_bom_bytes_and_header(body: bytes, content_type:
     [
         ("Füße und Äpfel", "latin-1", "text/html; charset=ISO-8859-1", ""),
         ("Füße und Äpfel", "cp1252", "text/html", '<meta charset="windows-1252">'),
-        ("Русский текст", "cp1251", "text/html", "<META http-equiv=Content-Type content='text/html; charset=windows-1251'>"),
+        (
+            "Русский текст",
+            "cp1251",
+            "text/html",
+            "<META http-equiv=Content-Type content='text/html; charset=windows-1251'>",
+        ),
         ("日本語のページ", "shift_jis", "text/html; charset=Shift_JIS", ""),
         ("日本語のページ", "iso2022_jp", "text/html; charset=ISO-2022-JP", ""),
         ("日本語のページです。これは検出のための文章です。" * 5, "euc_jp", "text/html", ""),
@@ -93,7 +98,9 @@ def test_main_content_leaves_boilerplate_and_bare_pages_give_what_they_have() ->
 
 
 def test_languages_have_a_score() -> None:
-    german, score = language_of("Der schnelle braune Fuchs springt über den faulen Hund und läuft dann in den Wald hinein.")
+    german, score = language_of(
+        "Der schnelle braune Fuchs springt über den faulen Hund und läuft dann in den Wald hinein."
+    )
     assert german == "de"
     assert 0 < score <= 1
     assert language_of("") == (None, 0.0) or language_of("")[1] <= 1
@@ -152,9 +159,18 @@ def test_chunks_are_joined_and_broken_chunks_lose_nothing() -> None:
 
 @pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
 def test_http_headers_are_read_with_either_line_end(ends: bytes) -> None:
-    message = parse_response(ends.join([b"HTTP/1.1 200 OK", b"Content-Type: text/html;charset=x", b"X-A: 1", b" 2", b"", b"body\r\n\r\nmore"]))
+    message = parse_response(
+        ends.join(
+            [b"HTTP/1.1 200 OK", b"Content-Type: text/html;charset=x", b"X-A: 1", b" 2", b"", b"body\r\n\r\nmore"]
+        )
+    )
     assert message is not None
-    assert (message.status, message.mime, message.headers["x-a"], message.body) == (200, "text/html", "1 2", b"body\r\n\r\nmore")
+    assert (message.status, message.mime, message.headers["x-a"], message.body) == (
+        200,
+        "text/html",
+        "1 2",
+        b"body\r\n\r\nmore",
+    )
     assert parse_response(b"no status line") is None
     assert parse_response(b"") is None
 
@@ -180,15 +196,21 @@ def test_a_record_without_text_has_a_reason(lake: Lake, write: Write, options: d
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("covers", ["transferred", "joined"])
-def test_digests_are_verified_over_the_body_as_sent_or_joined(lake: Lake, write: Write, chunked: bool, covers: str) -> None:
+def test_digests_are_verified_over_the_body_as_sent_or_joined(
+    lake: Lake, write: Write, chunked: bool, covers: str
+) -> None:
     from archive.records.digest import compute
 
     joined = b"<p>Some words in chunks.</p>"
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(joined), joined) if chunked else joined
     claim = compute(joined if covers == "joined" else body)
-    made = record(body=body, http={"Transfer-Encoding": "chunked"} if chunked else {}, warc={"WARC-Payload-Digest": claim})
+    made = record(
+        body=body, http={"Transfer-Encoding": "chunked"} if chunked else {}, warc={"WARC-Payload-Digest": claim}
+    )
     take(lake, write("a.warc", made))
-    assert rows(lake, "SELECT payload_check, block_check, payload_digest FROM captures") == [("verified", "verified", claim)]
+    assert rows(lake, "SELECT payload_check, block_check, payload_digest FROM captures") == [
+        ("verified", "verified", claim)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +230,11 @@ def test_a_digest_that_does_not_agree_is_told(lake: Lake, write: Write, claim: s
 
 
 def test_trafilatura_can_be_chosen_and_is_named_with_its_version(lake: Lake, write: Write) -> None:
-    page = "<html><body><article><h1>Head</h1>" + "<p>A paragraph of an article with enough words in it.</p>" * 5 + "</article></body></html>"
+    page = (
+        "<html><body><article><h1>Head</h1>"
+        + "<p>A paragraph of an article with enough words in it.</p>" * 5
+        + "</article></body></html>"
+    )
     source = write("a.warc", record(body=page))
     command("ingest", source, "--lake", lake.location, "--extractor", "trafilatura")
     ((extractor,),) = rows(lake, "SELECT extractor FROM captures")
