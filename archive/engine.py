@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver
+from multiprocessing.context import ForkServerContext
 from typing import Any, Generic, TypeVar
 
 from archive.errors import ArchiveError
@@ -41,6 +42,14 @@ class Failed(Generic[Task]):
     error: str
 
 
+def preload(module: str) -> ForkServerContext:
+    """Start the server process that workers fork from; it has no threads, and loads `module` meanwhile."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([module])
+    forkserver.ensure_running()
+    return context
+
+
 class Engine(Generic[Task, Result]):
     """Runs tasks in `workers` processes and yields what comes of them, in the order in which they end.
 
@@ -53,39 +62,37 @@ class Engine(Generic[Task, Result]):
         self._progress = progress
         self._again: deque[tuple[Task, bool]] = deque()
         self._workers: list[_Worker] = []
-        # workers fork from a server process that has no threads; it loads its modules while the caller plans
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([work.__module__])
-        forkserver.ensure_running()
+        self._context = preload(work.__module__)
 
     def submit(self, task: Task) -> None:
         self._again.append((task, False))
 
     def run(self, tasks: Iterator[Task]) -> Iterator[Done[Task, Result] | Failed[Task]]:
-        exhausted = False
         try:
             while True:
-                idle = [worker for worker in self._workers if worker.task is None]
-                while (self._again or not exhausted) and (idle or len(self._workers) < self._count):
-                    if self._again:
-                        task, careful = self._again.popleft()
-                    else:
-                        try:
-                            task, careful = next(tasks), False
-                        except StopIteration:
-                            exhausted = True
-                            break
-                    worker = idle.pop() if idle else self._hire()
-                    worker.give(task, careful)
+                self._assign(tasks)
                 busy = [worker for worker in self._workers if worker.task is not None]
                 if not busy:
-                    if exhausted and not self._again:
-                        return
-                    continue
-                yield from self._wait(busy)
+                    return
+                ends = list(self._wait(busy))
+                self._assign(tasks)  # nobody waits while the caller deals with what ended
+                yield from ends
         finally:
             for worker in self._workers:
                 worker.stop()
+
+    def _assign(self, tasks: Iterator[Task]) -> None:
+        """Give every free worker a task, as far as there are any."""
+        idle = [worker for worker in self._workers if worker.task is None]
+        while idle or len(self._workers) < self._count:
+            if self._again:
+                task, careful = self._again.popleft()
+            else:
+                try:
+                    task, careful = next(tasks), False
+                except StopIteration:
+                    return
+            (idle.pop() if idle else self._hire()).give(task, careful)
 
     def _hire(self) -> _Worker:
         worker = _Worker(self._context, self._work)

@@ -15,7 +15,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import AddAction
 from pyarrow import fs as pafs
 
 from archive import storage
@@ -156,9 +156,7 @@ class Lake:
     def commit_to(self, delta: DeltaTable, table: Table, files: list[NewFile], transactions: list[str]) -> bool:
         """Like `commit`, on a table opened before; conflicts with every name committed since then."""
         now = int(time.time() * 1000)
-        actions: list[AddAction | RemoveAction] = [
-            AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files
-        ]
+        actions: list[Any] = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
         try:
             delta.create_write_transaction(
                 actions,

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_help_loads_no_heavy_package_and_is_quick() -> None:
-    code = "import sys, archive.cli; print(sorted({'pyarrow', 'duckdb', 'deltalake', 'torch', 'rich'} & set(sys.modules)))"
+    code = (
+        "import sys, archive.cli; print(sorted({'pyarrow', 'duckdb', 'deltalake', 'torch', 'rich'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     seconds = []
@@ -38,7 +40,9 @@ def test_the_base_install_needs_no_torch_ray_or_scrapy() -> None:
 
 
 def test_ingest_tells_what_became_of_every_record(lake: Lake, write: Write) -> None:
-    source = write("a.warc.gz", members(record(), record(status="404 Not Found"), record(body="<p>Other</p>"), record()))
+    source = write(
+        "a.warc.gz", members(record(), record(status="404 Not Found"), record(body="<p>Other</p>"), record())
+    )
     done = command("ingest", source, "--lake", lake.location)
     assert done.returncode == 0
     for line in ("1 files ingested", "records read", "http-404", "2 new texts, 0 texts already known", "2015-03"):
@@ -94,9 +98,11 @@ def test_a_lake_where_nothing_can_be_written_is_one_line(write: Write, tmp_path:
 
 
 def test_query_writes_csv_json_lines_and_a_table(lake: Lake, write: Write) -> None:
-    command("ingest", write("a.warc", record(body="<title>[b]Ünï</title><p>a, \"b\"\nc</p>")), "--lake", lake.location)
+    command("ingest", write("a.warc", record(body='<title>[b]Ünï</title><p>a, "b"\nc</p>')), "--lake", lake.location)
     sql = "SELECT title, text, first_seen, captures, NULL AS nothing FROM documents"
-    out = {form: command("query", sql, "--lake", lake.location, "-f", form).stdout for form in ("csv", "jsonl", "table")}
+    out = {
+        form: command("query", sql, "--lake", lake.location, "-f", form).stdout for form in ("csv", "jsonl", "table")
+    }
     assert out["csv"].startswith("title,text,first_seen,captures,nothing\n")
     assert json.loads(out["jsonl"]) == {
         "title": "[b]Ünï",

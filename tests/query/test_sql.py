@@ -26,14 +26,18 @@ def small(lake: Lake, write: Write) -> Lake:
 
 def test_the_views_show_captures_documents_rejects_and_sources(small: Lake) -> None:
     assert rows(small, "SELECT count(*), count(DISTINCT month) FROM captures") == [(4, 4)]
-    assert rows(small, "SELECT title, strftime(first_seen, '%Y') FROM documents ORDER BY title LIMIT 1") == [("T0", "2010")]
+    assert rows(small, "SELECT title, strftime(first_seen, '%Y') FROM documents ORDER BY title LIMIT 1") == [
+        ("T0", "2010")
+    ]
     assert rows(small, "SELECT reason FROM rejects") == [("http-404",)]
     assert rows(small, "SELECT records, captures, rejects['http-404'] FROM sources") == [(5, 4, 1)]
 
 
 def test_a_document_tells_the_capture_that_proves_it(lake: Lake, write: Write) -> None:
     for year in (2016, 2012, 2014):
-        page = record(url=f"http://{year}.example/", body=f"<title>{year}</title><p>Same.</p>", date=f"{year}-01-01T00:00:00Z")
+        page = record(
+            url=f"http://{year}.example/", body=f"<title>{year}</title><p>Same.</p>", date=f"{year}-01-01T00:00:00Z"
+        )
         take(lake, write(f"{year}.warc", page))
     ((url, title, file, captures),) = rows(lake, "SELECT url, title, file, captures FROM documents")
     assert (url, title, captures) == ("http://2012.example/", "2012", 3)
