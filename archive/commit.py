@@ -45,6 +45,7 @@ class Committer:
         self._lake = lake
         self._known = KnownTexts()
         self._seen: set[str] = set()  # document files whose ids are in _known, or were looked at
+        self._entries: set[str] = set()  # files of the ledger that were looked at
 
     def close(self) -> None:
         self._known.close()
@@ -60,11 +61,9 @@ class Committer:
         for text in pending:
             decision = json.loads(text)
             batch = decision["batch"]
-            missing = [
-                table for table in DATA_TABLES
-                if decision["files"].get(table.name) and deltas[table.name].transaction_version(batch) is None
-            ]  # fmt: skip
-            if missing:
+            tables = [table.name for table in DATA_TABLES if decision["files"].get(table.name)]
+            # the tables get their files in a fixed order, so the last one tells of all
+            if tables and deltas[tables[-1]].transaction_version(batch) is None:
                 self._apply(batch, _files_of(decision))
                 done += 1
         return done
@@ -72,10 +71,13 @@ class Committer:
     def _catch_up(self) -> None:
         """Learn the texts that stand in the lake or are decided to, as far as they are not known yet."""
         paths = set(self._lake.files("documents"))
-        for text in self._lake.read("sources", ["files"]).column("files").to_pylist():
-            if text:
-                decision = json.loads(text)
-                paths.update(file["path"] for file in decision["files"].get("documents", []))
+        entries = set(self._lake.files("sources")) - self._entries
+        for entry in self._lake.read_files("sources", sorted(entries), ["files"]):
+            for text in entry.column("files").to_pylist():
+                if text:
+                    decision = json.loads(text)
+                    paths.update(file["path"] for file in decision["files"].get("documents", []))
+        self._entries |= entries
         fresh = sorted(paths - self._seen)
         for path in fresh:
             try:
@@ -93,6 +95,13 @@ class Committer:
         Raises:
             LakeError: the lake cannot be written.
         """
+        try:
+            return self._commit(batch, part)
+        except OSError as error:  # a full disk, a store that stays away
+            raise LakeError(f"{self._lake.location}: {error.strerror or error}; nothing of this batch is lost, "
+                            "run the same command again when it is mended") from None  # fmt: skip
+
+    def _commit(self, batch: Batch, part: Part) -> Committed | None:
         for _ in range(_TRIES):
             ledger = self._lake.delta("sources")
             if any(ledger.transaction_version(unit.key) is not None for unit in batch.units):

@@ -15,6 +15,7 @@ from archive.lake import Lake
 from archive.part import Part, Tally
 from archive.plan import SPAN, Known, Unreadable, plan
 from archive.storage import Listed
+from archive.tables import TABLES
 from archive.unit import Batch, Settings
 from archive.work import Job, work
 
@@ -114,6 +115,8 @@ class _Ingest:
                     self._fail(end.task.batch, end.error)
                 else:
                     self._arrived(end.task.batch, end.result)
+            for table in TABLES.values():
+                self._lake.compact(table)
         finally:
             self._committer.close()
         return self._summary

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs as pafs
@@ -23,8 +24,17 @@ from archive.errors import LakeError
 from archive.tables import TABLES, Table
 
 #: Delta reads its log from the last checkpoint on.
-_CONFIGURATION = {"delta.checkpointInterval": "50", "delta.logRetentionDuration": "interval 30 days"}
+#: No ranges of columns in it: see `statistics`.
+_CONFIGURATION = {
+    "delta.checkpointInterval": "50",
+    "delta.logRetentionDuration": "interval 30 days",
+    "delta.dataSkippingNumIndexedCols": "0",
+}
 _MAX_TRIES = 200
+#: Files below this many bytes are small; so many of them in one partition are merged into files of about …
+_SMALL = 16 << 20
+_CROWD = 32
+_COMPACTED = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +183,31 @@ class Lake:
         except DeltaError as error:
             raise LakeError(f"{self.table_uri(table.name)}: {_line(error)}") from None
         return True
+
+    def compact(self, table: Table) -> None:
+        """Merge the small files of a table, where there are many. Readers of the old files keep them.
+
+        Where another process does the same at the same time, one of the two gives up.
+        """
+        delta = self.delta(table.name)
+        small: Counter[str] = Counter()
+        files = pa.table(delta.get_add_actions(flatten=True))
+        if not files.num_rows:
+            return
+        sizes = files["size_bytes"].to_pylist()
+        column = f"partition.{table.partition_by[0]}" if table.partition_by else None
+        for size, partition in zip(sizes, files[column].to_pylist() if column else sizes, strict=True):
+            small[str(partition) if column else ""] += size < _SMALL
+        crowded = [partition for partition, count in small.items() if count >= _CROWD]
+        if not crowded:
+            return
+        with contextlib.suppress(CommitFailedError):
+            delta.optimize.compact(
+                partition_filters=[(table.partition_by[0], "in", crowded)] if table.partition_by else None,
+                target_size=_COMPACTED,
+                max_concurrent_tasks=1,
+                writer_properties=WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=8192),
+            )
 
     def discard(self, files: list[NewFile]) -> None:
         """Delete files that were written for a table and will not become part of it."""

@@ -261,3 +261,42 @@ def test_a_decision_that_was_not_carried_out_is_carried_out_by_the_next_ingest(
     committer = Committer(lake)
     assert committer.recover() == 0
     committer.close()
+
+
+# -- small files, full disks --------------------------------------------------------------------------------
+
+
+def test_many_small_ingests_are_merged_and_nothing_changes(lake: Lake, write: Write, tmp_path: Path) -> None:
+    pages = [record(url=f"http://e.example/{n}", body=f"<p>Text {n}</p>") for n in range(40)]
+    sources = [write(f"{n}.warc", page + record(status="404 Not Found")) for n, page in enumerate(pages)]
+    for source in sources:
+        take(lake, source)
+    for table in ("captures", "documents", "rejects", "sources"):
+        assert len(lake.files(table)) < 32, table
+    whole = Lake(str(tmp_path / "whole"))
+    take(whole, *sources)
+    assert snapshot(lake) == snapshot(whole)
+    assert take(lake, write("another name.warc", Path(sources[7]).read_bytes())).files_known == 1
+    assert take(lake, write("seven.warc", pages[7])).new_texts == 0, "merged texts are known too"
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on_when_there_is_room(tmp_path: Path, write: Write) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        dice = random.Random(3)
+        bodies = [f"<p>{dice.randbytes(30_000).hex()}</p>" for _ in range(40)]
+        source = write("a.warc.gz", members(*(record(url=f"http://e.example/{n}", body=b) for n, b in enumerate(bodies))))
+        full = command("ingest", source, "--lake", str(disk / "lake"), check=False)
+        assert full.returncode in {1, 2}
+        assert "No space left" in full.stdout + full.stderr
+        assert "Traceback" not in full.stdout + full.stderr
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        assert command("ingest", source, "--lake", str(disk / "lake")).returncode == 0
+        alone = Lake(str(tmp_path / "alone"))
+        take(alone, source)
+        assert snapshot(Lake(str(disk / "lake"))) == snapshot(alone)
+    finally:
+        subprocess.run(["umount", str(disk)], check=False)
