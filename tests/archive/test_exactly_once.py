@@ -288,7 +288,9 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_when_there_is_room
     try:
         dice = random.Random(3)
         bodies = [f"<p>{dice.randbytes(30_000).hex()}</p>" for _ in range(40)]
-        source = write("a.warc.gz", members(*(record(url=f"http://e.example/{n}", body=b) for n, b in enumerate(bodies))))
+        source = write(
+            "a.warc.gz", members(*(record(url=f"http://e.example/{n}", body=b) for n, b in enumerate(bodies)))
+        )
         full = command("ingest", source, "--lake", str(disk / "lake"), check=False)
         assert full.returncode in {1, 2}
         assert "No space left" in full.stdout + full.stderr
