@@ -44,11 +44,13 @@ class Limits:
         record: the largest record block in bytes that is read.
         page: the largest decoded body in bytes that text is taken from.
         seconds: the longest that extracting one page may take.
+        tags: the most `<` in a page; each is a node of its parse tree, of a few hundred bytes.
     """
 
     record: int = 32 << 20
     page: int = 16 << 20
     seconds: float = 20.0
+    tags: int = 1_000_000
 
 
 @dataclass(slots=True)
@@ -109,6 +111,13 @@ class Unusable(Exception):
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
+
+
+def reason_of(error: Exception) -> tuple[str, str]:
+    """The reject reason and detail of whatever went wrong with one record."""
+    if isinstance(error, Unusable):
+        return error.reason, error.detail[:500]
+    return "internal-error", f"{type(error).__name__}: {error}"[:500]
 
 
 class PageCache:
@@ -173,10 +182,9 @@ class Examiner:
             if record.problem:
                 raise Unusable(record.problem, record.detail)
             return self._examine(record)
-        except Unusable as error:
+        except Exception as error:
             return Reject(
-                error.reason,
-                error.detail[:500],
+                *reason_of(error),
                 record.offset,
                 record.skip,
                 record.length,
@@ -364,6 +372,8 @@ class Examiner:
         if b"\0" in body and text.count("\0") * 20 > len(text):
             raise Unusable("not-text", "one character in twenty or more is NUL")
         if kind == "html":
+            if text.count("<") > self.limits.tags:
+                raise Unusable("too-large", f"more than {self.limits.tags} tags")
             page = self.extract(text)
         else:
             page = from_plain(text)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import BinaryIO, cast
 
 from archive import dates, storage
-from archive.capture import Capture, Examiner, Limits, Outcome, PageCache, Reject, Unusable
+from archive.capture import Capture, Examiner, Limits, Outcome, PageCache, Reject, Unusable, reason_of
 from archive.errors import SourceError
 from archive.guard import Extract, Isolated, guarded
 from archive.lake import Lake
@@ -156,10 +156,9 @@ def examine_row(row: Row, examiner: Examiner) -> Outcome:
             page = from_plain(row.text or "")
             if not page.text:
                 raise Unusable("empty-text")
-    except Unusable as error:
-        return Reject(
-            error.reason, error.detail[:500], row.offset, row.skip, row.length, None, "row", row.url or None, row.date
-        )
+    except Exception as error:
+        where = (row.offset, row.skip, row.length, None, "row", row.url or None, row.date)
+        return Reject(*reason_of(error), *where)
     window = dates.crawl_window(row.crawl) if row.crawl else None
     return Capture(
         url=row.url,
