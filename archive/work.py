@@ -157,8 +157,9 @@ def examine_row(row: Row, examiner: Examiner) -> Outcome:
             if not page.text:
                 raise Unusable("empty-text")
     except Exception as error:
-        where = (row.offset, row.skip, row.length, None, "row", row.url or None, row.date)
-        return Reject(*reason_of(error), *where)
+        reject = Reject(*reason_of(error), row.offset, row.skip, row.length, None, "row")
+        reject.url, reject.date = row.url or None, row.date
+        return reject
     window = dates.crawl_window(row.crawl) if row.crawl else None
     return Capture(
         url=row.url,
