@@ -23,8 +23,8 @@ from archive.records.wacz import entries
 from archive.text.extract import from_plain
 from archive.unit import Batch, Unit
 
-#: Of this process: 32 million characters, 32 to 128 MB.
-_PAGES = PageCache(32 << 20)
+#: Of this process: 8 million characters, 8 to 32 MB.
+_PAGES = PageCache(8 << 20)
 
 #: Called now and then with the records and bytes of input done since the last call.
 Progress = Callable[[int, int], None]
