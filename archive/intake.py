@@ -49,8 +49,11 @@ class Summary:
 class Watcher:
     """Hears how an ingest goes on; the command line shows it. This one keeps silent."""
 
-    def found(self, batch: Batch) -> None:
-        """A batch is to be done."""
+    def listed(self, files: int, size: int) -> None:
+        """The sources are so many files of so many bytes, as far as their size is known."""
+
+    def known(self, size: int) -> None:
+        """A file of so many bytes is in the lake already."""
 
     def progress(self, records: int, size: int) -> None:
         """So many more records and bytes of input are done (less, where a worker died and starts again)."""
@@ -106,6 +109,7 @@ class _Ingest:
     def run(self, sources: Iterable[str], workers: int) -> Summary:
         self._engine: Engine[Job, Part] = Engine(work, workers, self._watcher.progress)
         listed = [file for source in sources for file in storage.list_files(source)]
+        self._watcher.listed(len(listed), sum(file.size or 0 for file in listed))
         self._lake.create()
         self._committer = Committer(self._lake)
         try:
@@ -127,13 +131,13 @@ class _Ingest:
         for item in plan(ends, listed, self._settings, self._span):
             if isinstance(item, Known):
                 self._summary.files_known += 1
+                self._watcher.known(item.size)
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
             else:
                 first = item.units[0]
                 if first.after or not first.last:
                     self._chains.setdefault(first.version, _Chain(first.index, ends.get(first.after or "")))
-                self._watcher.found(item)
                 yield self._job(item)
 
     def _job(self, batch: Batch) -> Job:

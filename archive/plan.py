@@ -28,6 +28,7 @@ class Known:
     """A file that is in the lake already, whole."""
 
     file: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def plan(
     seen: set[str] = set()
     for listed in sources:
         if listed.version in seen:
-            yield Known(listed.uri)
+            yield Known(listed.uri, listed.size or 0)
             continue
         seen.add(listed.version)
         try:
@@ -61,7 +62,7 @@ def plan(
             continue
         left = [unit for unit in units if unit.key not in done]
         if not left:
-            yield Known(listed.uri)
+            yield Known(listed.uri, listed.size or 0)
         elif len(units) > 1 or listed.size is None or listed.size > _BATCH_BYTES:
             yield from (Batch((unit,)) for unit in left)
         else:

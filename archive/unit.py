@@ -56,8 +56,3 @@ class Batch:
     @property
     def key(self) -> str:
         return hashlib.sha256("|".join(unit.key for unit in self.units).encode()).hexdigest()[:32]
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of input, as far as they are known before reading."""
-        return sum((unit.span.end or unit.size or 0) - unit.span.start for unit in self.units)

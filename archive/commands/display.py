@@ -45,9 +45,13 @@ class Display(Watcher):
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def found(self, batch: Batch) -> None:
-        self._total += batch.bytes
-        self._files += sum(unit.last for unit in batch.units)
+    def listed(self, files: int, size: int) -> None:
+        self._files, self._total = files, size
+        self._update()
+
+    def known(self, size: int) -> None:
+        self._files -= 1
+        self._total -= size
         self._update()
 
     def progress(self, records: int, size: int) -> None:
