@@ -24,8 +24,9 @@ _PLAIN_TYPES = frozenset({"text/plain"})
 _NO_TYPE = frozenset(
     {"", "unk", "unknown", "no-type", "application/octet-stream", "application/unknown", "x-unknown/x-unknown"}
 )
+_COMMENT = re.compile(rb"\s*<!--.*?-->", re.S)
 _HTML_LOOKS = re.compile(
-    rb"\s*(?:<!--.{0,2000}?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta|\?xml[^>]*>\s*<(?:!doctype\s+)?html)\b",
+    rb"\s*<(?:!doctype\s+html|html|head|body|title|meta|\?xml[^>]{0,500}>\s*<(?:!doctype\s+)?html)\b",
     re.I | re.S,
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -312,7 +313,7 @@ class Examiner:
             recovered=record.recovered,
             floor=self.floor,
         )
-        if not record.recovered and not dated.problem and dated.captured_at:
+        if not record.recovered and not replay and not dated.problem and dated.captured_at:
             self.floor = min(self.floor or dated.captured_at, dated.captured_at)
         return Capture(
             url=replay.page if replay else record.uri,
@@ -387,10 +388,17 @@ def _kind_of(mime: str, body: bytes) -> str | None:
     if mime in _HTML_TYPES:
         return "html"
     if mime in _PLAIN_TYPES:
-        return "html" if _HTML_LOOKS.match(body[:4096]) else "plain"
+        return "html" if _looks_like_html(body) else "plain"
     if mime in _NO_TYPE:
-        if _HTML_LOOKS.match(body[:4096]):
+        if _looks_like_html(body):
             return "html"
         if not mime and not _CONTROL.search(body[:4096]):
             return "plain"
     return None
+
+
+def _looks_like_html(body: bytes) -> bool:
+    head, at = body[:4096], 0
+    while comment := _COMMENT.match(head, at):
+        at = comment.end()
+    return _HTML_LOOKS.match(head, at) is not None

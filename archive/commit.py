@@ -110,7 +110,9 @@ class Committer:
             trimmed, new = self._without_known(part)
             row = write_parquet(self._lake, SOURCES, _ledger_rows(batch, trimmed, new), f"unit-{part.batch[:16]}")
             names = [unit.key for unit in batch.units] + ["ledger"]
-            if self._lake.commit_to(ledger, SOURCES, [row], names):
+            committed = self._lake.commit_to(ledger, SOURCES, [row], names)
+            # an object store may carry out a commit and lose the answer: the log has the last word
+            if committed or row.path in self._lake.files("sources"):
                 self._apply(part.batch, trimmed.files)
                 self._lake.discard([file for file in part.files if file not in trimmed.files])
                 return Committed(new, sum(tally.texts for tally in part.tallies) - new)
@@ -198,6 +200,8 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int) -> pa.Table:
                 "start": unit.span.start,
                 "end": unit.span.end,
                 "next_offset": tally.next_offset,
+                "recovered": tally.recovered,
+                "floor": tally.floor,
                 "format": tally.format,
                 "extractor": unit.settings.extractor,
                 "records": tally.records,

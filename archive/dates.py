@@ -219,7 +219,10 @@ def replay_of(url: str | None) -> Replay | None:
 def _memento(value: str | None) -> datetime | None:
     """The time of a Memento-Datetime header (RFC 7089)."""
     try:
-        return parsedate_to_datetime(value).astimezone(UTC) if value else None
+        moment = parsedate_to_datetime(value) if value else None
+        if moment is None:
+            return None
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)  # RFC 7089: always GMT
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

@@ -20,6 +20,9 @@ from archive.text import Page, extractor
 
 #: Address space that the child of a careful worker may use beyond what it starts with.
 _CHILD_MEMORY = 2 << 30
+#: Seconds that the child may take to start.
+_START = 300
+_READY = "ready"
 Extract = Callable[[str], Page]
 
 
@@ -51,8 +54,8 @@ class Isolated:
         self._pipe: Connection | None = None
 
     def __call__(self, html: str) -> Page:
-        pipe = self._start()
         try:
+            pipe = self._start()
             pipe.send_bytes(html.encode("utf-8", "surrogatepass"))
             if not pipe.poll(self._seconds):
                 self.close()
@@ -72,8 +75,9 @@ class Isolated:
             self._child = self._context.Process(target=_serve, args=(theirs, self._name), daemon=True)
             self._child.start()
             theirs.close()
-            if self._pipe.poll(60):  # importing is not part of a page's time
-                self._pipe.recv()
+            # importing is not part of a page's time; without this answer the next ones would be off by one
+            if not self._pipe.poll(_START) or self._pipe.recv() != _READY:
+                raise EOFError
         return self._pipe
 
     def close(self) -> None:
@@ -93,7 +97,7 @@ def _serve(pipe: Connection, name: str) -> None:
         with open("/proc/self/statm") as file:
             used = int(file.read().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + _CHILD_MEMORY, used + _CHILD_MEMORY))
-    pipe.send("ready")
+    pipe.send(_READY)
     with contextlib.suppress(EOFError, OSError):
         while True:
             html = pipe.recv_bytes().decode("utf-8", "surrogatepass")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 from archive import storage
@@ -13,7 +13,7 @@ from archive.commit import Committer
 from archive.engine import Engine, Failed
 from archive.lake import Lake
 from archive.part import Part, Tally
-from archive.plan import SPAN, Known, Unreadable, plan
+from archive.plan import SPAN, DoneUnit, Known, Unreadable, plan
 from archive.storage import Listed
 from archive.tables import TABLES
 from archive.unit import Batch, Settings
@@ -92,7 +92,9 @@ class _Chain:
     """The spans of one file, which are committed in their order."""
 
     index: int  #: of the next span to commit
-    position: int | None  #: where the span before it ended, which is where it must begin
+    position: int | None = None  #: where the span before it ended, which is where it must begin
+    recovered: bool = False  #: whether that lies behind damage …
+    floor: datetime | None = None  #: … and the earliest date that was believed in front of it
     waiting: dict[int, tuple[Batch, Part]] = field(default_factory=dict)
 
 
@@ -126,9 +128,10 @@ class _Ingest:
         return self._summary
 
     def _jobs(self, listed: list[Listed]) -> Iterator[Job]:
-        ledger = self._lake.read("sources", ["unit", "next_offset"])
-        ends = dict(zip(ledger["unit"].to_pylist(), ledger["next_offset"].to_pylist(), strict=True))
-        for item in plan(ends, listed, self._settings, self._span):
+        columns = [field.name for field in fields(DoneUnit)]
+        ledger = self._lake.read("sources", ["unit", *columns]).to_pylist()
+        done = {row.pop("unit"): DoneUnit(**row) for row in ledger}
+        for item in plan(done, listed, self._settings, self._span):
             if isinstance(item, Known):
                 self._summary.files_known += 1
                 self._watcher.known(item.size)
@@ -137,7 +140,11 @@ class _Ingest:
             else:
                 first = item.units[0]
                 if first.after or not first.last:
-                    self._chains.setdefault(first.version, _Chain(first.index, ends.get(first.after or "")))
+                    before = done.get(first.after or "")
+                    chain = _Chain(first.index)
+                    if before:
+                        chain = _Chain(first.index, before.next_offset, before.recovered, before.floor)
+                    self._chains.setdefault(first.version, chain)
                 yield self._job(item)
 
     def _job(self, batch: Batch) -> Job:
@@ -172,17 +179,21 @@ class _Ingest:
         content of another one. Then it is done again, from where it must begin.
         """
         unit, tally = batch.units[0], part.tallies[0]
-        if unit.index and tally.first_offset != chain.position:
+        again = replace(unit, begin=chain.position, recovered=chain.recovered, floor=chain.floor)
+        fits = tally.first_offset == chain.position and unit.recovered == chain.recovered
+        if unit.index and not fits and unit != again:
             self._lake.discard(part.files)
             end = unit.span.end
             if chain.position is not None and (end is None or chain.position < end):
-                self._engine.submit(self._job(Batch((replace(unit, begin=chain.position),))))
+                self._engine.submit(self._job(Batch((again,))))
                 return False
-            tally = Tally(unit.key, next_offset=chain.position)  # the span before it reached over this one
+            # the span before it reached over this one
+            tally = Tally(unit.key, next_offset=chain.position, recovered=chain.recovered, floor=chain.floor)
             part = Part(part.batch, [tally], [])
+        tally.floor = min((date for date in (chain.floor, tally.floor) if date), default=None)
         self._commit(batch, part)
         chain.index += 1
-        chain.position = tally.next_offset
+        chain.position, chain.recovered, chain.floor = tally.next_offset, tally.recovered, tally.floor
         return True
 
     def _commit(self, batch: Batch, part: Part) -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -45,6 +46,8 @@ class Tally:
     format: str = ""
     first_offset: int | None = None
     next_offset: int | None = None
+    recovered: bool = False  #: the end of the span lies behind damage
+    floor: datetime | None = None  #: the earliest believed date in front of damage, in this span or before it
 
 
 @dataclass(slots=True)
@@ -223,5 +226,12 @@ class PartWriter:
 
 def _table(rows: Iterable[tuple[Any, ...]], table: Table) -> pa.Table:
     columns = zip(*rows, strict=True)
-    arrays = [pa.array(column, kind.type) for column, kind in zip(columns, table.schema, strict=True)]
+    arrays = [_array(column, kind.type) for column, kind in zip(columns, table.schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=table.schema)
+
+
+def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except UnicodeEncodeError:  # unpaired surrogates, which JSON can hold and Parquet cannot
+        return pa.array([value and value.encode("utf-8", "replace").decode() for value in values], kind)

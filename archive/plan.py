@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import BinaryIO
 
 from archive import storage
@@ -24,6 +25,19 @@ _BATCH_FILES = 256
 
 
 @dataclass(frozen=True, slots=True)
+class DoneUnit:
+    """A unit that is in the lake, as the ledger tells it."""
+
+    version: str
+    extractor: str
+    start: int
+    end: int | None
+    next_offset: int | None
+    recovered: bool
+    floor: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """A file that is in the lake already, whole."""
 
@@ -40,14 +54,17 @@ class Unreadable:
 
 
 def plan(
-    done: Container[str], sources: Iterable[Listed], settings: Settings, span: int = SPAN
+    done: Mapping[str, DoneUnit], sources: Iterable[Listed], settings: Settings, span: int = SPAN
 ) -> Iterator[Batch | Known | Unreadable]:
     """The batches that are left to do, in the order of the sources.
 
     Args:
-        done: keys of the units that the lake has.
+        done: the units that the lake has, by key.
         span: the bytes of a file that make a unit, where it can be cut.
     """
+    spans: dict[tuple[str, str], list[tuple[int, int | None]]] = {}
+    for unit in done.values():
+        spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
     small: list[Unit] = []
     seen: set[str] = set()
     for listed in sources:
@@ -56,9 +73,10 @@ def plan(
             continue
         seen.add(listed.version)
         try:
-            units = _units(listed, settings, span)
-        except (SourceError, OSError) as error:
-            yield Unreadable(listed.uri, str(error))
+            recorded = sorted(spans.get((listed.version, settings.extractor), []), key=lambda edges: edges[0])
+            units = _units(listed, settings, span, recorded)
+        except Exception as error:  # whatever one file does, the others are planned
+            yield Unreadable(listed.uri.encode("utf-8", "backslashreplace").decode(), str(error))
             continue
         left = [unit for unit in units if unit.key not in done]
         if not left:
@@ -78,22 +96,32 @@ def _bytes(units: list[Unit]) -> int:
     return sum(unit.size or 0 for unit in units)
 
 
-def _units(listed: Listed, settings: Settings, span: int) -> list[Unit]:
+def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[int, int | None]]) -> list[Unit]:
+    """The units of a file. Where some are in the lake, those, and the rest of the file in spans of any size."""
+    if not is_text(listed.uri):
+        raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
     with storage.open_bytes(listed.uri) as file:
         kind = kind_of(file, listed.uri)
         whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
-        if kind != "records" or listed.size is None or listed.size < span * 3 // 2:
+        if kind != "records" or listed.size is None:
             return [whole]
-        file.seek(0)
-        if compression_of(file.read(8)) and not _members_are_records(file):
-            return [whole]
-    count = max(round(listed.size / span), 2)
-    edges = [listed.size * n // count for n in range(count)]
+        if not recorded:
+            if listed.size < span * 3 // 2:
+                return [whole]
+            file.seek(0)
+            if compression_of(file.read(8)) and not _members_are_records(file):
+                return [whole]
+    edges = list(recorded)
+    rest = edges[-1][1] if edges else 0
+    if rest is not None:
+        count = max(round((listed.size - rest) / span), 1)
+        starts = [rest + (listed.size - rest) * n // count for n in range(count)]
+        edges += zip(starts, [*starts[1:], None], strict=True)
     units: list[Unit] = []
-    for n, (start, end) in enumerate(zip(edges, [*edges[1:], None], strict=True)):
+    for n, (start, end) in enumerate(edges):
         after = units[-1].key if units else None
         part = Span(start, end, exact=n == 0)
-        units.append(replace(whole, span=part, index=n, last=n == count - 1, after=after))
+        units.append(replace(whole, span=part, index=n, last=n == len(edges) - 1, after=after))
     return units
 
 
@@ -101,3 +129,12 @@ def _members_are_records(file: BinaryIO) -> bool:
     """Whether the first record of a compressed file is a member of its own."""
     record = RecordReader(file, Span(), _FIRST_RECORD).first()
     return record is not None and record.length is not None and not record.problem
+
+
+def is_text(name: str) -> bool:
+    """Whether a file name is text, and not bytes that happen to be one."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

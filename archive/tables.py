@@ -103,6 +103,8 @@ SOURCES = Table(
             ("start", pa.int64()),  # the span of the file that the unit covers: records that start in [start, end)
             ("end", pa.int64()),
             ("next_offset", pa.int64()),  # where the first record behind the span starts; null at the end
+            ("recovered", pa.bool_()),  # the end of the span lies behind damage
+            ("floor", _UTC),  # the earliest believed date in front of damage, in this span or before it
             ("format", pa.string()),
             ("extractor", pa.string()),
             ("records", pa.int64()),  # = captures + sum(rejects) + sum(skipped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from archive.capture import Limits
 from archive.records import Span
@@ -38,6 +39,8 @@ class Unit:
     last: bool = True
     after: str | None = None
     begin: int | None = None
+    recovered: bool = False  #: the span before ended behind damage …
+    floor: datetime | None = None  #: … and this is the earliest date that was believed in front of it
     key: str = field(init=False)  #: the same for the same work, wherever and whenever it is planned
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import BinaryIO, cast
 
 from archive import dates, storage
-from archive.capture import Capture, Examiner, Limits, Outcome, PageCache, Reject, Unusable, reason_of
+from archive.capture import Capture, Examiner, Outcome, PageCache, Reject, Unusable, reason_of
 from archive.errors import SourceError
 from archive.guard import Extract, Isolated, guarded
 from archive.lake import Lake
@@ -65,7 +65,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     tally = Tally(unit.key, format=unit.kind)
     started, told, told_bytes = time.monotonic(), 0, 0
     with storage.open_bytes(unit.file) as file:
-        counting = _Counting(file)
+        counting = _Counting(file, unit.file)
         for name, outcome in _outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
             tally.records += 1
             if isinstance(outcome, Capture):
@@ -93,15 +93,18 @@ def _outcomes(
     """Every outcome of a unit, with the name of the file or WACZ entry that it lies in."""
     limits = unit.settings.limits
     if unit.kind == "records":
-        span = unit.span if unit.begin is None else Span(unit.begin, unit.span.end)
-        yield from _from_records(unit.file, file, span, extract, limits, now, tally)
+        span = unit.span
+        if unit.begin is not None:
+            span = Span(unit.begin, span.end, recovered=unit.recovered)
+        examiner = Examiner(unit.file, extract, limits, now, _PAGES, floor=unit.floor)
+        yield from _from_records(file, span, examiner, tally)
     elif unit.kind == "wacz":
         for entry in entries(file):
             name = f"{unit.file}!/{entry.name}" if entry.name else unit.file
             if entry.file is None:
                 yield name, Reject(entry.reason, entry.detail, 0, 0)
             else:
-                yield from _from_entry(name, entry.file, extract, limits, now, tally)
+                yield from _from_entry(entry.file, Examiner(name, extract, limits, now, _PAGES), tally)
     elif unit.kind in {"jsonl", "parquet"}:
         rows = (
             read_jsonl(file, unit.settings.columns, limits.record)
@@ -116,28 +119,24 @@ def _outcomes(
         yield unit.file, Reject(reason[unit.kind], "", 0, 0, unit.size)
 
 
-def _from_entry(
-    name: str, file: BinaryIO, extract: Extract, limits: Limits, now: datetime, tally: Tally
-) -> Iterator[tuple[str, Outcome]]:
+def _from_entry(file: BinaryIO, examiner: Examiner, tally: Tally) -> Iterator[tuple[str, Outcome]]:
     try:
-        yield from _from_records(name, file, Span(), extract, limits, now, tally)
+        yield from _from_records(file, Span(), examiner, tally)
+    except SourceError:
+        raise
     except Exception as error:  # zipfile raises whatever its codecs raise
-        if isinstance(error, SourceError):
-            raise
-        yield name, Reject("bad-compression", f"{type(error).__name__}: {error}"[:200], 0, 0)
+        yield examiner.name, Reject("bad-compression", f"{type(error).__name__}: {error}"[:200], 0, 0)
 
 
-def _from_records(
-    name: str, file: BinaryIO, span: Span, extract: Extract, limits: Limits, now: datetime, tally: Tally
-) -> Iterator[tuple[str, Outcome]]:
-    examiner = Examiner(name, extract, limits, now, _PAGES)
+def _from_records(file: BinaryIO, span: Span, examiner: Examiner, tally: Tally) -> Iterator[tuple[str, Outcome]]:
     # what the head of the file says of all its records
     if span.start and (head := RecordReader(file, Span(), 1 << 20).first()) is not None:
         examiner.introduce(head)
-    reader = RecordReader(file, span, limits.record)
+    reader = RecordReader(file, span, examiner.limits.record)
     for record in reader:
-        yield name, examiner.examine(record)
+        yield examiner.name, examiner.examine(record)
     tally.first_offset, tally.next_offset = reader.first_offset, reader.next_offset
+    tally.recovered, tally.floor = reader.recovered, examiner.floor
     tally.format = reader.format or tally.format
 
 
@@ -180,8 +179,9 @@ def examine_row(row: Row, examiner: Examiner) -> Outcome:
 class _Counting(io.BufferedIOBase):
     """A file that counts the bytes read from it."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
+        self._name = name
         self.count = 0
 
     def readable(self) -> bool:
@@ -191,12 +191,18 @@ class _Counting(io.BufferedIOBase):
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            raise SourceError(f"{self._name}: {error}") from None
 
     def tell(self) -> int:
         return self._file.tell()
 
     def read(self, size: int | None = -1) -> bytes:
-        data = self._file.read(-1 if size is None else size)
+        try:
+            data = self._file.read(-1 if size is None else size)
+        except OSError as error:  # what the file is cannot be told now: the next ingest tries again
+            raise SourceError(f"{self._name}: {error}") from None
         self.count += len(data)
         return data

@@ -190,11 +190,30 @@ def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
     number = 0
     try:
         for batch in parquet.iter_batches(batch_size=256, columns=wanted):
-            for row in batch.to_pylist():
-                yield _row(row, columns, number, 0, None)
+            for row in _python_rows(batch):
+                if isinstance(row, Exception):
+                    yield Row(number, 0, None, problem="bad-row", detail=f"{type(row).__name__}: {row}"[:200])
+                else:
+                    yield _row(row, columns, number, 0, None)
                 number += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         yield Row(number, 0, None, problem="bad-compression", detail=str(error)[:200])
+
+
+def _python_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
+    """The rows of a batch as dictionaries; a row with a value that Python cannot hold costs itself."""
+    for at, column in enumerate(batch.columns):
+        if pa.types.is_timestamp(column.type):  # nanoseconds and unknown zones; the values are UTC
+            plain = column.cast(pa.timestamp("us", "UTC" if column.type.tz else None), safe=False)
+            batch = batch.set_column(at, batch.schema.names[at], plain)
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError):
+        for at in range(batch.num_rows):
+            try:
+                yield from batch.slice(at, 1).to_pylist()
+            except (ValueError, OverflowError) as error:
+                yield error
 
 
 def _wanted(schema: pa.Schema, columns: Columns) -> list[str]:

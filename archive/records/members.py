@@ -228,7 +228,11 @@ class Members:
                 continue
             self.member, self._emitted, self._first = self._raw_at, 0, True
             if self._raw.startswith(self._magic):
-                self._decoder = self._new_decoder()
+                try:
+                    self._decoder = self._new_decoder()
+                except _ERRORS as error:  # a dictionary that is none
+                    self.fault = Fault("bad-compression", self._raw_at, str(error))
+                    return False
                 return True
             if not self._raw[:READ].strip(b"\0"):  # padding
                 self._drop(len(self._raw))
@@ -252,10 +256,13 @@ class Members:
         self._fill(8 + length)
         frame = self._raw[8 : 8 + length]
         if self._raw[0] == 0x5D and frame:
-            if frame.startswith(ZSTD_MAGIC):
-                with zstandard.ZstdDecompressor().stream_reader(frame) as reader:
-                    frame = reader.read(1 << 25)
-            self._dictionary = frame
+            try:
+                if frame.startswith(ZSTD_MAGIC):
+                    with zstandard.ZstdDecompressor().stream_reader(frame) as reader:
+                        frame = reader.read(1 << 25)
+                self._dictionary = frame
+            except zstandard.ZstdError:
+                pass  # its frames will not decode, and say so
         self._drop(8 + length)
 
     def _salvage(self, detail: str) -> Chunk | None:
@@ -264,8 +271,9 @@ class Members:
         self.fault = Fault("bad-compression", self.member, detail)
         emitted, out = self._emitted, bytearray()
         self._go_to(self.member)
-        decoder, position = self._new_decoder(), 0
+        position = 0
         try:
+            decoder = self._new_decoder()
             while not decoder.eof and self._fill():
                 step = self._raw if self._raw_at + len(self._raw) <= bad_at else self._raw[:1]
                 fed = decoder.feed(step)
@@ -319,8 +327,9 @@ class Members:
         return None
 
     def _begins_record(self, raw: bytes) -> bool:
-        decoder, out = self._new_decoder(), b""
+        out = b""
         try:
+            decoder = self._new_decoder()
             while len(out) < 512 and raw and not decoder.eof:
                 out += decoder.feed(raw[:256])
                 raw = decoder.rest + raw[256:]

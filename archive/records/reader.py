@@ -29,6 +29,8 @@ _BLANK = b"\r\n \t\0"
 #: How much of a record that is too large is kept: enough to see its HTTP header.
 HEAD_KEPT = 1 << 14
 _SEARCH = 1 << 18
+#: Records whose length swallows the next one, after which lengths over a megabyte are not believed.
+_LIES = 64
 #: Types whose content is never looked at.
 _PASSED_OVER = frozenset({"request", "metadata", "continuation"})
 
@@ -43,6 +45,7 @@ class Span:
     start: int = 0
     end: int | None = None
     exact: bool = True
+    recovered: bool = False  #: the span before ended behind damage, so that this one is behind it too
 
 
 def starts_record(data: bytes) -> bool:
@@ -54,7 +57,8 @@ class RecordReader:
     """Iterates over the records of a span.
 
     After the last one, `first_offset` and `next_offset` say where the first record of the span started
-    and where the first one behind it does; the spans of a file fit if they chain.
+    and where the first one behind it does; the spans of a file fit if they chain. `recovered` says whether
+    its end lies behind damage.
 
     Args:
         file: a seekable binary file.
@@ -75,7 +79,8 @@ class RecordReader:
         self.first_offset: int | None = None
         self.next_offset: int | None = None
         self.format: str | None = None
-        self._recovered = False
+        self.recovered = span.recovered
+        self._swallowed = 0
         self._pass_large = True
         self._cursor = Cursor(self.members)
         self._reported: set[int] = set()  # members whose damage was reported with a record
@@ -157,7 +162,7 @@ class RecordReader:
             record_id=fields.get("warc-record-id"),
             offset=offset,
             skip=skip,
-            recovered=self._recovered,
+            recovered=self.recovered,
             truncated=fields.get("warc-truncated"),
         )
         if length is None:
@@ -192,7 +197,7 @@ class RecordReader:
             record_id=None,  # ARC has none: file, offset and digest are the address
             offset=offset,
             skip=skip,
-            recovered=self._recovered,
+            recovered=self.recovered,
         )
         if length is None:
             return self._broken(start, f"the length in the header line is no number: {line[-40:]!r}", record)
@@ -220,7 +225,7 @@ class RecordReader:
             boundary = block_start + got if got < length and cursor.available() else None
         if got < length:
             self._note_short(record, length, got, boundary is not None)
-        elif not self._at_record_end():
+        elif not self._at_record_end() and keep:
             self._note_overrun(record)
 
     def _skip_block(self, length: int) -> int:
@@ -264,7 +269,10 @@ class RecordReader:
         swallowed = self._next_start(record.block + behind)
         if swallowed is not None and swallowed < len(record.block):
             self._cursor.unread(record.block[swallowed:])
-            self._recovered = True
+            self._swallowed += 1
+            if self._swallowed > _LIES:  # reading far ahead and coming back, record after record, takes for ever
+                self.max_record = min(self.max_record, 1 << 20)
+            self.recovered = True
             record.block = record.block[:swallowed]
             record.problem, record.detail = "bad-length", "the next record starts inside the stated length"
 
@@ -308,7 +316,7 @@ class RecordReader:
         if fault.member not in self._reported:
             yield self._junk(fault.member, 0, fault.reason, fault.detail)
         if self._cursor.resync():
-            self._recovered = True
+            self.recovered = True
 
     def _over_junk(self) -> Iterator[Record]:
         """Report bytes that are no record, and go to the next one.
@@ -346,7 +354,7 @@ class RecordReader:
                 return True
             if found is not None:
                 cursor.skip(found)
-                self._recovered = self._recovered or self.first_offset is not None
+                self.recovered = self.recovered or self.first_offset is not None
                 return True
             last = len(data) < _SEARCH + HEADER_LIMIT
             cursor.skip(len(data) if last else _SEARCH)

@@ -16,6 +16,8 @@ _DATE_FIELD = re.compile(r"\d{10,18}\D*", re.ASCII)
 _ARC_FIELD = re.compile(rb"[^\n]*[ \t](?:\d{4,18}\w*|[0-9a-f]{20,})[ \t]|[^\n]* (?:\d{1,3}\.){3}\d{1,3} ")
 
 HEADER_LIMIT = 1 << 16
+#: No honest header is longer; what lies behind is not looked at.
+_FIELDS_LIMIT = 1 << 18
 
 
 @dataclass(slots=True)
@@ -63,20 +65,19 @@ def decode(raw: bytes) -> str:
 
 def parse_fields(raw: bytes) -> dict[str, str]:
     """`Name: value` lines with folded continuations. Names in lower case, the first of each counts."""
-    fields: dict[str, str] = {}
-    last = ""
-    for line in decode(raw).split("\n"):
+    fields: dict[str, list[str]] = {}
+    last: list[str] | None = None
+    for line in decode(raw[:_FIELDS_LIMIT]).split("\n"):
         line = line.rstrip("\r")
         if line[:1] in {" ", "\t"} and last:
-            fields[last] = f"{fields[last]} {line.strip()}".strip()
+            last.append(line.strip())
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        last = ""
+        last = None
         if colon and name and name not in fields:
-            fields[name] = value.strip()
-            last = name
-    return fields
+            last = fields[name] = [value.strip()]
+    return {name: " ".join(parts).strip() for name, parts in fields.items()}
 
 
 def parse_warc_header(raw: bytes) -> tuple[dict[str, str], int | None]:
@@ -90,24 +91,25 @@ def parse_arc_line(line: bytes) -> tuple[dict[str, str], int | None]:
     """The fields of an ARC header line of version 1 or 2, and the length of the record.
 
     Lines in old archives miss fields, swap them, or hold spaces in the URL; the fields are found by their
-    looks: the length is the last, the date the last field that has 10 to 18 digits in front of it.
+    looks: the length is the last, the date the only one with 10 to 18 digits, or of several the latest.
     """
     text = decode(line).strip()
     parts = text.split(" ")
     length = int(parts[-1]) if re.fullmatch(r"\d{1,18}", parts[-1], re.ASCII) else None
     fields: dict[str, str] = {}
     # version 1: URL IP date type length; version 2: URL IP date type result checksum location offset file length
-    for from_end, tail in ((3, 1), (8, 6)):
-        if len(parts) > from_end + 1 and _DATE_FIELD.fullmatch(parts[-from_end]):
-            fields["date"] = parts[-from_end]
-            fields["ip"] = parts[-from_end - 1]
+    dated = [n for n, part in enumerate(parts[1:-1], 1) if _DATE_FIELD.fullmatch(part)]
+    for from_end, tail in ((8, 6), (3, 1)):
+        at = len(parts) - from_end
+        if at > 1 and dated == [at]:
+            fields["date"], fields["ip"] = parts[at], parts[at - 1]
             fields["content-type"] = parts[-tail - 1]
-            fields["uri"] = " ".join(parts[: -from_end - 1])
+            fields["uri"] = " ".join(parts[: at - 1])
             return fields, length
-    at = next((n for n, part in enumerate(parts[1:-1], 1) if _DATE_FIELD.fullmatch(part)), None)
-    if at is not None:  # swapped or missing fields
+    if dated:  # fields that are swapped or missing, or several that look like dates: the latest claims least
+        at = max(dated, key=lambda n: parts[n])
         fields["date"] = parts[at]
-        fields["uri"] = " ".join(parts[: max(at - 1, 1)])
+        fields["uri"] = " ".join(parts[: max(dated[0] - 1, 1)])
     else:
         fields["date"] = parts[2] if len(parts) > 2 else ""
         fields["uri"] = parts[0]

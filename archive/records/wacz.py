@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
+
+from archive.errors import SourceError
 
 ZIP_MAGIC = b"PK\x03\x04"
 _MAX_DEPTH = 3
@@ -34,7 +35,9 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
     try:
         package = zipfile.ZipFile(file)
         infos = sorted(package.infolist(), key=lambda info: info.filename)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError) as error:
+    except SourceError:
+        raise
+    except Exception as error:  # zipfile raises whatever its codecs raise
         yield Entry(prefix, None, "bad-compression", f"not a ZIP file that can be read: {error}")
         return
     archives = [info for info in infos if info.filename.lower().endswith((*_ARCHIVE_NAMES, ".wacz"))]
@@ -48,7 +51,9 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
             continue
         try:
             opened = cast(BinaryIO, package.open(info))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, OSError) as error:
+        except SourceError:
+            raise
+        except Exception as error:
             yield Entry(prefix + name, None, "bad-compression", str(error))
             continue
         with opened:

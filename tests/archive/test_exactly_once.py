@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -169,6 +170,53 @@ def test_a_span_that_begins_inside_a_record_does_not_take_its_content_for_record
     assert len(rows(lake, "SELECT unit FROM sources")) > 8
     assert rows(lake, "SELECT count(*), min(strftime(captured_at, '%Y')) FROM captures") == [(4, "2020")]
     assert rows(lake, "SELECT count(*) FROM rejects") == [(0,)]
+
+
+def test_records_found_behind_damage_stay_recovered_over_the_edge_of_a_span(lake: Lake, write: Write) -> None:
+    """A broken record whose payload is a WARC: its records may not become proof, in whatever span they lie."""
+    inner = [
+        record(url=f"http://forged.example/{n}", body=f"<p>Forged {n}</p>", date="1999-01-01T00:00:00Z")
+        for n in range(200)
+    ]
+    host = record(url="http://host.example/", body=b"text\r\n\r\n" + b"".join(inner), date="2020-01-01T00:00:00Z")
+    broken = re.sub(rb"Content-Length: \d+", b"Content-Length: junk", host, count=1)
+    honest = record(url="http://honest.example/", body="<p>Honest</p>", date="2020-01-02T00:00:00Z")
+    content = record(url="http://first.example/", date="2020-01-01T00:00:00Z") + broken + honest
+    source = write("bait.warc", content)
+    take(lake, source, workers=2, span=len(content) // 8)
+    assert len(rows(lake, "SELECT unit FROM sources")) == 8
+    forged = rows(lake, "SELECT DISTINCT date_problem FROM captures WHERE url LIKE '%forged%'")
+    assert forged == [("recovered",)]
+    assert rows(lake, "SELECT date_problem FROM captures WHERE url LIKE '%honest%'") == [(None,)]
+    assert rows(lake, "SELECT count(*) FROM documents WHERE first_seen < '2019-01-01'") == [(0,)]
+
+
+def test_another_span_size_does_not_bring_a_file_again(lake: Lake, write: Write) -> None:
+    pages = [record(url=f"http://e.example/{n}", body=f"<p>Page {n}</p>") for n in range(300)]
+    source = write("a.warc", b"".join(pages))
+    take(lake, source, span=40_000)
+    for span in (60_000, 1 << 20, 40_000):
+        assert take(lake, source, span=span).files_known == 1
+    assert rows(lake, "SELECT count(*) FROM captures") == [(300,)]
+
+
+def test_a_commit_whose_answer_was_lost_is_found_in_the_log(
+    lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Lake.commit_to
+
+    def lose_answer(self: Lake, *args: object) -> bool:
+        real(self, *args)  # type: ignore[arg-type]
+        return False
+
+    monkeypatch.setattr(Lake, "commit_to", lose_answer)
+    source = write("a.warc.gz", members(record(), record(status="404 Not Found")))
+    take(lake, source)
+    monkeypatch.undo()
+    assert take(lake, source).files_known == 1
+    assert rows(
+        lake, "SELECT (SELECT count(*) FROM captures), (SELECT count(*) FROM rejects), (SELECT count(*) FROM documents)"
+    ) == [(1, 1, 1)]
 
 
 def _ingest_process(lake: str, *sources: str, workers: int = 1) -> subprocess.Popen[bytes]:

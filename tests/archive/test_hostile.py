@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 import time
 import zipfile
@@ -318,6 +319,70 @@ def test_garbage_of_every_kind_ends_with_a_reason(lake: Lake, write: Write) -> N
     assert rows(lake, "SELECT text, date_problem FROM captures JOIN documents USING (content_id)") == [
         ("fine", "missing")
     ]
+
+
+def test_values_that_a_table_cannot_hold_cost_themselves(lake: Lake, tmp_path: Path, write: Write) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    lines = [
+        '{"text": "Good one", "date": "2020-01-01"}',
+        '{"text": "Odd", "url": "http://a/\\ud800", "date": "2020-01-01"}',
+    ]
+    times = pa.array([1_577_836_800_123_456_789, -(2**62), None], pa.timestamp("ns", "America/Nowhere"))
+    pq.write_table(pa.table({"text": ["Ns", "Long ago", "No date"], "date": times}), tmp_path / "ns.parquet")
+    days = pa.array([18262, 2**31 - 1], pa.date32())
+    pq.write_table(pa.table({"text": ["Day", "Day out of range"], "date": days}), tmp_path / "days.parquet")
+    sources = [
+        write("odd.jsonl", "\n".join(lines).encode()),
+        str(tmp_path / "ns.parquet"),
+        str(tmp_path / "days.parquet"),
+    ]
+    assert survive(lake, *sources) == {"bad-row": 1}
+    found = dict(rows(lake, "SELECT text, date_problem FROM captures JOIN documents USING (content_id)"))
+    assert found == {
+        "Good one": None,
+        "Odd": None,
+        "Ns": None,
+        "Long ago": "before-web",
+        "No date": "missing",
+        "Day": None,
+    }
+
+
+def test_patterns_in_a_page_cannot_keep_a_worker_busy(lake: Lake, write: Write) -> None:
+    comments = record(body="<!---->" * 500 + "x", content_type="text/plain", url="http://comments.example/")
+    folded = record(body="x", url="http://folded.example/").replace(
+        b"\r\n\r\nx", b"\r\nX-A: b" + b"\r\n c" * 500_000, 1
+    )
+    head = folded.index(b"HTTP/1.1")
+    folded = re.sub(rb"Content-Length: \d+", b"Content-Length: %d" % (len(folded) - head - 4), folded, count=1)
+    survive(lake, write("a.warc.gz", members(comments, folded, GOOD)), seconds=15)
+    assert good_page_is_there(lake)
+
+
+def test_lengths_that_swallow_their_successors_do_not_make_reading_quadratic(lake: Lake, write: Write) -> None:
+    one = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Date: 2015-01-01T00:00:00Z\r\nContent-Length: 30000000\r\n\r\nx\r\n"
+    survive(lake, write("lies.warc", one * 300_000), seconds=90)
+
+
+def test_a_record_that_is_too_large_and_lies_about_its_length_lends_no_text(lake: Lake, write: Write) -> None:
+    forged = record(url="http://forged.example/", body="<p>forged</p>" + "y" * 200_000, date="1999-01-01T00:00:00Z")
+    bait = record(url="http://large.example/", body=b"t\r\n\r\n" + forged + b"z" * 3_000_000, content_type="text/plain")
+    lying = re.sub(rb"Content-Length: (\d+)", lambda m: b"Content-Length: %d" % (int(m[1]) - 1000), bait, count=1)
+    first = record(url="http://first.example/", date="2014-01-01T00:00:00Z")
+    survive(lake, write("a.warc", first + lying + GOOD), max_record=1_000_000)
+    assert rows(lake, "SELECT count(*) FROM captures WHERE date_problem IS NULL AND captured_at < '2010-01-01'") == [
+        (0,)
+    ]
+    assert good_page_is_there(lake)
+
+
+def test_a_zstd_dictionary_that_is_none_is_damage(lake: Lake, write: Write) -> None:
+    frame = b"\x28\xb5\x2f\xfd" + b"\xff" * 60
+    bad = b"\x5d\x2a\x4d\x18" + len(frame).to_bytes(4, "little") + frame + b"\x28\xb5\x2f\xfd" + b"\1" * 80
+    survive(lake, write("bad.warc.zst", bad), write("good.warc", GOOD))
+    assert good_page_is_there(lake)
 
 
 def test_a_careful_worker_is_only_needed_where_a_page_ends_the_first(lake: Lake, write: Write) -> None:

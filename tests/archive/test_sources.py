@@ -317,3 +317,26 @@ def test_settings_reach_the_reader(lake: Lake, write: Write) -> None:
     assert rows(lake, "SELECT text FROM documents") == [("T",)]
     with pytest.raises(SourceError):
         take(lake, "")
+
+
+@pytest.mark.parametrize(
+    ("line", "date", "uri"),
+    [
+        (b"http://a/ 1.2.3.4 20080619163439 text/html 12", "20080619163439", "http://a/"),
+        (b"http://a/b c 1.2.3.4 20080619163439 text/html 12", "20080619163439", "http://a/b c"),
+        (b"http://a/ 1.2.3.4 20080619163439 text/html; charset=utf-8 12", "20080619163439", "http://a/"),
+        (
+            b"http://a/ 1.1.1.1 19990101000000 x 1.2.3.4 20080619163439 text/html; charset=utf-8 12",
+            "20080619163439",
+            "http://a/",
+        ),
+        (b"http://a/ 1.2.3.4 20080619163439 19990101000000 12", "20080619163439", "http://a/"),
+        (b"http://a/ 20031219215023 63.241.1.1 text/html 12", "20031219215023", "http://a/"),
+        (b"http://a/ 1.2.3.4 20080619163439 text/html 200 sum - 1234567890 file.arc 12", "20080619163439", "http://a/"),
+    ],
+)
+def test_of_several_fields_that_look_like_dates_the_latest_counts(line: bytes, date: str, uri: str) -> None:
+    from archive.records.record import parse_arc_line
+
+    fields, length = parse_arc_line(line)
+    assert (fields["date"], fields["uri"], length) == (date, uri, 12)
