@@ -51,7 +51,7 @@ class Limits:
     record: int = 32 << 20
     page: int = 16 << 20
     seconds: float = 20.0
-    tags: int = 1_000_000
+    tags: int = 500_000
 
 
 @dataclass(slots=True)

@@ -147,7 +147,7 @@ class _Worker:
 
     def give(self, task: Any, careful: bool) -> None:
         self.task, self.careful, self.told = task, careful, (0, 0)
-        self.pipe.send((task, careful))
+        self.pipe.send((task, careful, dict(os.environ)))
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):
@@ -166,7 +166,10 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
     gc.disable()  # records make no cycles, and looking for them in a part's rows costs more than it finds
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            task, careful = pipe.recv()
+            task, careful, environment = pipe.recv()
+            if environment != dict(os.environ):  # that of the server process is as old as the first engine
+                os.environ.clear()
+                os.environ.update(environment)
             try:
                 answer = ("done", work(task, careful, lambda *done: pipe.send(("progress", done))))
             except ArchiveError as error:
