@@ -373,7 +373,7 @@ class Examiner:
         if b"\0" in body and text.count("\0") * 20 > len(text):
             raise Unusable("not-text", "one character in twenty or more is NUL")
         if kind == "html":
-            if text.count("<") > self.limits.tags:
+            if len(text) > self.limits.tags and text.count("<") > self.limits.tags:
                 raise Unusable("too-large", f"more than {self.limits.tags} tags")
             page = self.extract(text)
         else:
