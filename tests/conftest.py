@@ -21,7 +21,7 @@ from archive.intake import Summary, ingest
 from archive.lake import Lake
 from archive.unit import Settings
 
-SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared"))
+SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared")).resolve()
 
 
 @pytest.fixture(scope="session")
