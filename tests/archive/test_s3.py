@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -122,3 +126,23 @@ def test_four_ingests_at_once_into_one_lake_on_s3_bring_all_rows_once(s3: str, w
     assert [process.wait(180) for process in running] == [0] * 4
     take(alone, *sources)
     assert snapshot(together) == snapshot(alone)
+
+
+def test_an_ingest_into_s3_killed_at_random_moments_ends_as_if_undisturbed(
+    s3: str, write: Write, tmp_path: Path
+) -> None:
+    source = write("0.warc.gz", pages(0, 2000))
+    killed, alone = Lake(f"s3://{s3}/killed"), Lake(str(tmp_path / "alone"))
+    args = ["ingest", source, "--lake", killed.location, "--workers", "2", "--span", "100k", "--json"]
+    dice = random.Random(5)
+    for _ in range(20):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "archive", *args], stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        time.sleep(dice.uniform(0.3, 2.5))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    take(killed, source, workers=2, span=100 << 10)
+    take(alone, source, workers=2, span=100 << 10)
+    assert snapshot(killed) == snapshot(alone)
+    assert len(rows(killed, "SELECT unit FROM sources")) > 4
