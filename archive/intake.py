@@ -110,7 +110,8 @@ class _Ingest:
 
     def run(self, sources: Iterable[str], workers: int) -> Summary:
         self._engine: Engine[Job, Part] = Engine(work, workers, self._watcher.progress)
-        listed = [file for source in sources for file in storage.list_files(source)]
+        inside = f"{self._lake.location}/"  # a folder may hold the lake that it goes into
+        listed = [file for source in sources for file in storage.list_files(source) if not file.uri.startswith(inside)]
         self._watcher.listed(len(listed), sum(file.size or 0 for file in listed))
         self._lake.create()
         self._committer = Committer(self._lake)

@@ -61,7 +61,7 @@ class Lake:
     def __init__(self, location: str) -> None:
         if storage.is_http(location):
             raise LakeError(f"{location}: a lake lies in a folder or under s3://, not on a web server")
-        self.location = location.rstrip("/") if storage.is_s3(location) else os.path.abspath(location)
+        self.location = location.rstrip("/") if storage.is_s3(location) else os.path.realpath(location)
         self.filesystem: pafs.FileSystem
         self.filesystem, self._root = storage.filesystem(self.location)
 

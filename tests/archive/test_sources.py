@@ -215,6 +215,14 @@ def test_a_folder_and_a_pattern_name_all_their_files(lake: Lake, write: Write, t
     assert take(lake, root).files == 1
 
 
+def test_a_folder_that_holds_the_lake_itself_does_not_feed_it_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.warc").write_bytes(PLAIN)
+    lake = Lake(str(tmp_path / "lake"))
+    assert take(lake, str(tmp_path)).captures == 5
+    again = take(lake, str(tmp_path))
+    assert (again.files, again.files_known) == (0, 1)
+
+
 @pytest.mark.parametrize("source", ["nothing-there", "no/match/*.warc"])
 def test_a_source_that_is_not_there_is_one_line_and_exit_status_2(lake: Lake, source: str) -> None:
     done = command("ingest", source, "--lake", lake.location, check=False)
