@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from archive.records import digest
 from archive.records.http import BadEncoding, BodyTooLarge, Message, dechunk, decompress, media_type, parse_response
 from archive.records.record import Record, parse_fields
 from archive.text import Page
+from archive.text.cache import PageCache
 from archive.text.charset import decode
 from archive.text.extract import from_plain
 
@@ -119,35 +119,6 @@ def reason_of(error: Exception) -> tuple[str, str]:
     if isinstance(error, Unusable):
         return error.reason, error.detail[:500]
     return "internal-error", f"{type(error).__name__}: {error}"[:500]
-
-
-class PageCache:
-    """The pages of payloads seen lately: crawls hold many exact copies, and extraction is what costs.
-
-    A payload is known by its digest, as in the revisit records of the WARC standard.
-
-    Args:
-        chars: how many characters of text are kept.
-    """
-
-    def __init__(self, chars: int) -> None:
-        self._limit = chars
-        self._chars = 0
-        self._pages: OrderedDict[tuple[str | None, int, str], tuple[Page, str]] = OrderedDict()
-
-    def get(self, key: tuple[str | None, int, str]) -> tuple[Page, str] | None:
-        if (found := self._pages.get(key)) is not None:
-            self._pages.move_to_end(key)
-        return found
-
-    def put(self, key: tuple[str | None, int, str], page: tuple[Page, str]) -> None:
-        size = len(page[0].text)
-        if size * 8 > self._limit:
-            return
-        self._pages[key] = page
-        self._chars += size
-        while self._chars > self._limit:
-            self._chars -= len(self._pages.popitem(last=False)[1][0].text)
 
 
 @dataclass(slots=True)

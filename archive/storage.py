@@ -34,10 +34,6 @@ _SAMPLE = 1 << 13
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
-def is_remote(uri: str) -> bool:
-    return uri.startswith(("s3://", "http://", "https://"))
-
-
 def is_s3(uri: str) -> bool:
     return uri.startswith("s3://")
 

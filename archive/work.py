@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import BinaryIO, cast
 
 from archive import dates, storage
-from archive.capture import Capture, Examiner, Outcome, PageCache, Reject, Unusable, reason_of
+from archive.capture import Capture, Examiner, Outcome, Reject, Unusable, reason_of
 from archive.errors import SourceError
 from archive.guard import Extract, Isolated, guarded
 from archive.lake import Lake
@@ -20,6 +20,7 @@ from archive.records import RecordReader, Span
 from archive.records.datasets import Row, read_jsonl, read_parquet
 from archive.records.kind import Kind
 from archive.records.wacz import entries
+from archive.text.cache import PageCache
 from archive.text.extract import from_plain
 from archive.unit import Batch, Unit
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from archive.records.members import Fault, Members
 
-_KEEP = 1 << 22
-
 
 class Cursor:
     """Reads the chunks of `Members` as one stream of bytes, without ever holding the whole.
