@@ -1,0 +1,1 @@
+"""Which texts are the same, and since when: MinHash signatures, verified near-duplicates, witnesses."""
