@@ -14,7 +14,7 @@ from archive.errors import ArchiveError
 _COMMANDS = {
     "ingest": ("archive.commands.ingest", "Bring web archives or data sets into the lake."),
     "query": ("query.command", "Ask the lake in SQL."),
-    "stats": ("archive.commands.stats", "Show what is in the lake."),
+    "stats": ("query.stats", "Show what is in the lake."),
 }
 
 

@@ -7,9 +7,9 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -89,14 +89,17 @@ class Lake:
     def exists(self) -> bool:
         return DeltaTable.is_deltatable(self.table_uri("sources"), storage_options=self.storage_options)
 
-    def create(self) -> None:
+    def has(self, table: Table) -> bool:
+        return DeltaTable.is_deltatable(self.table_uri(table.name), storage_options=self.storage_options)
+
+    def create(self, tables: Iterable[Table] = TABLES.values(), description: str | None = None) -> None:
         """Create the tables that are missing. Safe where several do it at once.
 
         Raises:
             LakeError: the location cannot be written, or is a file.
         """
-        for table in TABLES.values():
-            if DeltaTable.is_deltatable(self.table_uri(table.name), storage_options=self.storage_options):
+        for table in tables:
+            if self.has(table):
                 continue
             try:
                 if not storage.is_s3(self.location):
@@ -106,13 +109,14 @@ class Lake:
                     schema=table.schema,
                     mode="ignore",
                     partition_by=list(table.partition_by) or None,
+                    description=description,
                     configuration=_CONFIGURATION,
                     storage_options=self.storage_options,
                 )
             except CommitFailedError:
                 continue  # somebody else created it in the same moment
             except (OSError, DeltaError) as error:
-                if DeltaTable.is_deltatable(self.table_uri(table.name), storage_options=self.storage_options):
+                if self.has(table):
                     continue
                 raise LakeError(f"{self.location}: no lake can be created here ({_line(error)})") from None
 
@@ -163,14 +167,24 @@ class Lake:
             return False
         return self.commit_to(delta, table, files, transactions)
 
-    def commit_to(self, delta: DeltaTable, table: Table, files: list[NewFile], transactions: list[str]) -> bool:
-        """Like `commit`, on a table opened before; conflicts with every name committed since then."""
+    def commit_to(
+        self,
+        delta: DeltaTable,
+        table: Table,
+        files: list[NewFile],
+        transactions: list[str],
+        mode: Literal["append", "overwrite"] = "append",
+    ) -> bool:
+        """Like `commit`, on a table opened before; conflicts with every name committed since then.
+
+        With `overwrite` the files take the place of all that the table holds.
+        """
         now = int(time.time() * 1000)
         actions: list[Any] = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
         try:
             delta.create_write_transaction(
                 actions,
-                "append",
+                mode,
                 table.schema,
                 partition_by=list(table.partition_by) or None,
                 commit_properties=CommitProperties(

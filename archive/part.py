@@ -60,16 +60,20 @@ class Part:
 
 
 def write_parquet(
-    lake: Lake, table: Table, data: pa.Table, name: str, partition: dict[str, str] | None = None
+    lake: Lake, table: Table, data: pa.Table, name: str, partition: dict[str, str] | None = None, **options: Any
 ) -> NewFile:
-    """Write one Parquet file into a table's folder, under a name that nothing else has."""
+    """Write one Parquet file into a table's folder, under a name that nothing else has.
+
+    Args:
+        options: of `pyarrow.parquet.write_table`, instead of the usual ones.
+    """
     sub = "".join(f"{key}={value}/" for key, value in (partition or {}).items())
     path = f"{sub}{name}-{uuid.uuid4().hex[:12]}.parquet"
     full = f"{lake.table_path(table.name)}/{path}"
     if sub and isinstance(lake.filesystem, pafs.LocalFileSystem):
         lake.filesystem.create_dir(full.rpartition("/")[0], recursive=True)
     with lake.filesystem.open_output_stream(full) as sink:
-        pq.write_table(data.cast(table.file_schema), sink, **parquet_options(table))
+        pq.write_table(data.cast(table.file_schema), sink, **(options or parquet_options(table)))
         size = sink.tell()
     return NewFile(table.name, path, size, partition or {}, statistics(data.num_rows))
 

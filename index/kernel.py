@@ -178,18 +178,6 @@ def _keys(signatures, counts, bands, rows, keys):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _unique(values, count):  # type: ignore[no-untyped-def]
-    """Sort values[:count] in place and drop what is there twice; returns how many are left."""
-    values[:count].sort()
-    kept = 0
-    for place in range(count):
-        if place == 0 or values[place] != values[kept - 1]:
-            values[kept] = values[place]
-            kept += 1
-    return kept
-
-
-@compiled
 def shared(left, right):  # type: ignore[no-untyped-def]
     """How many numbers two sorted sets have in common."""
     common = 0
@@ -230,9 +218,8 @@ def sign(
     data, offsets = utf8(texts)
     signatures = np.empty((len(texts), parameters.hashes), np.uint16)
     counts = np.empty(len(texts), np.int32)
-    _sign_all(
-        data, offsets, fold(), parameters.words, *procedure.permutations(parameters.hashes), signatures, counts
-    )
+    factors, summands = (np.array(drawn, np.uint32) for drawn in procedure.permutations(parameters.hashes))
+    _sign_all(data, offsets, fold(), parameters.words, factors, summands, signatures, counts)
     return signatures, counts
 
 
@@ -245,12 +232,46 @@ def band_keys(
     return keys
 
 
+@compiled
+def _sets(data, offsets, fold, words, out, starts):  # type: ignore[no-untyped-def]
+    at = 0
+    for text in range(offsets.size - 1):
+        starts[text] = at
+        at += shingles_into(data, offsets[text], offsets[text + 1], fold, words, out[at:])
+    starts[offsets.size - 1] = at
+
+
+@compiled
+def _compact(values, starts):  # type: ignore[no-untyped-def]
+    """Drop what is twice in each sorted stretch, and move the stretches together."""
+    to = 0
+    for text in range(starts.size - 1):
+        first, last = starts[text], starts[text + 1]
+        starts[text] = to
+        for place in range(first, last):
+            if place == first or values[place] != values[to - 1]:
+                values[to] = values[place]
+                to += 1
+    starts[starts.size - 1] = to
+
+
+def shingle_sets(
+    texts: pa.Array, parameters: Parameters = Parameters()
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """The different shingles of each text, hashed to 64 bits and sorted: one after the other, with their offsets."""
+    data, offsets = utf8(texts)
+    out = np.empty((offsets[-1] - offsets[0]) // 2 + 2 * len(texts) + 2, np.uint64)
+    starts = np.empty(len(texts) + 1, np.int64)
+    _sets(data, offsets, fold(), parameters.words, out, starts)
+    for first, last in zip(starts, starts[1:], strict=False):
+        out[first:last].sort()
+    _compact(out, starts)
+    return out[: starts[-1]], starts
+
+
 def shingle_set(text: str, parameters: Parameters = Parameters()) -> npt.NDArray[np.uint64]:
     """The different shingles of one text, hashed to 64 bits, sorted."""
-    data = np.frombuffer(text.encode(), np.uint8)
-    out = np.empty(len(data) // 2 + 2, np.uint64)
-    count = shingles_into(data, 0, len(data), fold(), parameters.words, out)
-    return out[: _unique(out, count)]
+    return shingle_sets(pa.array([text], pa.large_string()), parameters)[0]
 
 
 def jaccard(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> float:

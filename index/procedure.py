@@ -9,9 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
-import numpy.typing as npt
-
 NUMBER = 1
 _MASK = (1 << 64) - 1
 
@@ -65,7 +62,7 @@ def mix(value: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def permutations(hashes: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+def permutations(hashes: int) -> tuple[list[int], list[int]]:
     """The factors (odd) and summands of the permutations x -> a·x + b mod 2^32, from SplitMix64 (Steele et al. 2014)."""
     state, drawn = _SEED, []
     for _ in range(2 * hashes):
@@ -73,4 +70,4 @@ def permutations(hashes: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.ui
         z = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & _MASK
         z = (z ^ z >> 27) * 0x94D049BB133111EB & _MASK
         drawn.append((z ^ z >> 31) >> 32)
-    return np.array(drawn[0::2], np.uint32) | np.uint32(1), np.array(drawn[1::2], np.uint32)
+    return [factor | 1 for factor in drawn[0::2]], drawn[1::2]

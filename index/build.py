@@ -1,0 +1,155 @@
+"""Brings the index of a lake up to date: sign, find, verify, derive.
+
+Signatures, bands and similarities are facts about texts, whatever else the lake holds. They are made for what is
+new, and kept. What depends on dates and on the other texts, who is whose witness, is derived from all of them by
+one pass over sorted numbers, at the speed of memory. So the result is a function of what the lake holds:
+the order in which it came, the batches, and a kill on the way change nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from archive.errors import LakeError
+from archive.lake import Lake, NewFile
+from archive.part import write_parquet
+from index import cluster, ids, segments, sign, tables, texts
+from index.candidates import Codes, candidates, split
+from index.procedure import Parameters
+from index.segments import Bands
+from index.similarity import Similarities, similarity
+from index.tables import BANDS, DUPLICATES, PAIRS, SIGNATURES
+from index.texts import Texts
+
+_TRIES = 100
+
+
+@dataclass(slots=True)
+class Summary:
+    """What `archive index` did, and what the index then says."""
+
+    signed: int = 0  #: texts that got a signature
+    texts: int = 0  #: that have one
+    candidates: int = 0  #: pairs that share a band
+    verified: int = 0  #: of these and of those found through them, the ones that were not known yet
+    pairs: int = 0  #: near-duplicates
+    clusters: int = 0
+    clustered: int = 0  #: texts in clusters
+
+
+class Watcher:
+    """Hears how the work goes on; the command line shows it. This one keeps silent."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A stage begins, of so many texts or pairs."""
+
+    def progress(self, done: int, size: int) -> None:
+        """So many more texts or pairs are done, of so many bytes."""
+
+
+def build(
+    lake: Lake,
+    parameters: Parameters | None = None,
+    workers: int | None = None,
+    watcher: Watcher | None = None,
+    device: str = "cpu",
+) -> Summary:
+    """Index what is new in a lake, and derive witnesses and clusters anew.
+
+    Args:
+        parameters: those that the index has, or is to be made with. None: those it has, or the defaults.
+        workers: processes; by default one for each core.
+        device: `cpu`, or a device of torch for the signatures; the bits are the same.
+
+    Raises:
+        LakeError: there is no lake, it has an index with other parameters, or it cannot be written.
+    """
+    workers, watcher = workers or os.cpu_count() or 1, watcher or Watcher()
+    documents = lake.delta("documents")
+    if parameters is None:
+        parameters = tables.parameters_of(lake) if lake.has(SIGNATURES) else Parameters()
+    try:
+        tables.create(lake, parameters)
+        summary = Summary()
+        count = pa.table(documents.get_add_actions(flatten=True))
+        watcher.stage("sign", pc.sum(count["num_records"]).as_py() if count.num_rows else 0)
+        summary.signed = sign.sign_new(lake, parameters, workers, device, watcher.progress)
+        for table in (SIGNATURES, PAIRS):
+            lake.compact(table)
+        watcher.stage("bands", None)
+        segments.build(lake, parameters, workers)
+        for _ in range(_TRIES):
+            if _derive(lake, parameters, workers, watcher, summary):
+                return summary
+    except OSError as error:
+        raise LakeError(f"{lake.location}: {error.strerror or error}; what was committed stays, "
+                        "run the same command again when it is mended") from None  # fmt: skip
+    raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
+
+
+def _derive(lake: Lake, parameters: Parameters, workers: int, watcher: Watcher, summary: Summary) -> bool:
+    """Derive the near-duplicates from what the lake holds now. False if another process did so in the meantime."""
+    before = lake.delta(DUPLICATES.name)  # opened first: what is committed then was derived from no less
+    known = texts.load(lake)
+    watcher.stage("find", None)
+    with Bands(lake, known.segments, known.starts, parameters) as bands:
+        codes = candidates(known, bands, parameters.leaders)
+    similarities = Similarities(lake, known, parameters, workers, watcher.progress)
+    watcher.stage("verify", len(codes))
+    near = cluster.witnessed(codes, known, similarities, parameters.leaders)
+    rows = _rows(near, known, similarities)
+    summary.texts = int(known.live.sum())
+    summary.candidates, summary.verified, summary.pairs = len(codes), summary.verified + similarities.verified, len(near)
+    summary.clusters = len(pc.unique(rows["cluster_id"]))
+    summary.clustered = len(np.unique(np.concatenate(split(near))))
+    if rows.equals(_stored(lake)):
+        return True
+    files = [write_parquet(lake, DUPLICATES, rows, "duplicates", **_OPTIONS)] if rows.num_rows else []
+    if lake.commit_to(before, DUPLICATES, files, ["derived"], "overwrite"):
+        return True
+    lake.discard(files)
+    return False
+
+
+_OPTIONS = {"compression": "zstd", "use_dictionary": ["cluster_id"], "write_statistics": ["content_id", "cluster_id"]}
+
+
+def _rows(near: Codes, known: Texts, similarities: Similarities) -> pa.Table:
+    """The table `duplicates`, in an order that its content alone decides."""
+    left, right = split(near)
+    swap = known.rank[left] < known.rank[right]
+    later, earlier = np.where(swap, right, left), np.where(swap, left, right)
+    root = cluster.clusters(near, known)
+    order = np.lexsort((known.rank[earlier], known.rank[later], known.rank[root]))
+    values = similarities.of(near)[order]
+
+    def named(numbers: npt.NDArray[np.int64]) -> pa.Array:
+        return ids.text(known.ids[numbers[order]])
+
+    return pa.table(
+        {
+            "content_id": named(later),
+            "earlier_id": named(earlier),
+            "similarity": similarity(values),
+            "shared": values[:, 0],
+            "total": values[:, 1],
+            "estimated": values[:, 2] != 0,
+            "cluster_id": named(root),
+        },
+        schema=DUPLICATES.schema,
+    )
+
+
+def _stored(lake: Lake) -> pa.Table:
+    files = lake.files(DUPLICATES.name)
+    found = list(lake.read_files(DUPLICATES.name, files, DUPLICATES.schema.names))
+    return pa.concat_tables([DUPLICATES.schema.empty_table(), *found])
+
+
+__all__ = ["BANDS", "NewFile", "Summary", "Watcher", "build"]

@@ -1,0 +1,122 @@
+"""The shingle sets of chosen texts of a lake, brought into one scratch file by one scan of `documents`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archive.engine import Engine, Failed
+from archive.errors import LakeError
+from archive.lake import Lake
+from archive.tables import DOCUMENTS
+from index import ids
+from index.ids import Ids
+from index.kernel import compiled, shared, shingle_sets
+from index.procedure import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A file of documents, and the scratch folder that says which texts are wanted and takes their shingles."""
+
+    location: str
+    file: str
+    scratch: str
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Wanted texts that a file holds, by their place in the wanted ids, and the size of their sets."""
+
+    places: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
+
+
+def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Found:
+    """Find the wanted texts of a file; only row groups that hold some are read."""
+    lake = Lake(task.location)
+    wanted = np.load(f"{task.scratch}/wanted.npy", mmap_mode="r")
+    starts = np.load(f"{task.scratch}/starts.npy", mmap_mode="r")
+    shingles = np.memmap(f"{task.scratch}/shingles", np.uint64, "r+")
+    places, sizes = [], []
+    with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{task.file}", filesystem=lake.filesystem) as file:
+        for group in range(file.num_row_groups):
+            content_ids = ids.parse(file.read_row_group(group, columns=["content_id"]).column(0))
+            place = ids.places(wanted, content_ids)
+            rows = np.flatnonzero(place >= 0)
+            if not len(rows):
+                continue
+            texts = file.read_row_group(group, columns=["text"]).column(0).take(pa.array(rows)).combine_chunks()
+            sets, offsets = shingle_sets(texts, task.parameters)
+            for number, text in enumerate(place[rows]):
+                one = sets[offsets[number] : offsets[number + 1]]
+                shingles[starts[text] : starts[text] + len(one)] = one
+            places.append(place[rows])
+            sizes.append(np.diff(offsets))
+    shingles.flush()
+    nothing = np.empty(0, np.int64)
+    return Found(np.concatenate([nothing, *places]), np.concatenate([nothing, *sizes]))
+
+
+@compiled
+def _compare(shingles, starts, sizes, left, right, common):  # type: ignore[no-untyped-def]
+    for pair in range(left.size):
+        a, b = left[pair], right[pair]
+        common[pair] = shared(
+            shingles[starts[a] : starts[a] + sizes[a]], shingles[starts[b] : starts[b] + sizes[b]]
+        )
+
+
+class ShingleSets:
+    """The shingle sets of some texts of a lake, in a scratch file of 8 bytes a shingle.
+
+    Args:
+        wanted: ids of texts, sorted, each once.
+        shingles: of each, as `signatures` counts them; an upper bound of what is different among them.
+    """
+
+    def __init__(
+        self, lake: Lake, wanted: Ids, shingles: npt.NDArray[np.int32], parameters: Parameters, workers: int
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
+        scratch = self._folder.name
+        self._starts = np.concatenate([[0], np.cumsum(shingles, dtype=np.int64)])
+        np.save(f"{scratch}/wanted.npy", wanted)
+        np.save(f"{scratch}/starts.npy", self._starts)
+        with open(f"{scratch}/shingles", "wb") as file:
+            os.truncate(file.fileno(), 8 * max(int(self._starts[-1]), 1))
+        self.sizes = np.full(len(wanted), -1, np.int64)  #: different shingles of each, -1 where the text is not there
+        files = sorted(lake.files(DOCUMENTS.name)) if len(wanted) else []
+        tasks = (Task(lake.location, file, scratch, parameters) for file in files)
+        engine: Engine[Task, Found] = Engine(work, workers, lambda *_: None)
+        for end in engine.run(tasks):
+            if isinstance(end, Failed):
+                raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+            self.sizes[end.result.places] = end.result.sizes
+        self._shingles = np.memmap(f"{scratch}/shingles", np.uint64, "r")
+
+    def __enter__(self) -> ShingleSets:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self._shingles
+        self._folder.cleanup()
+
+    def common(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """How many shingles the texts of each pair share; both must be there."""
+        out = np.empty(len(left), np.int32)
+        _compare(self._shingles, self._starts, self.sizes, left, right, out)
+        return out
+
+    def common_with(self, place: int, one: npt.NDArray[np.uint64]) -> int:
+        """How many shingles a text shares with a set."""
+        start = self._starts[place]
+        return int(shared(self._shingles[start : start + self.sizes[place]], one))

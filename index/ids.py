@@ -1,0 +1,79 @@
+"""Content ids as numbers: 64 hexadecimal digits are four unsigned words, the first one the highest."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from index.kernel import compiled, utf8
+
+Ids = npt.NDArray[np.uint64]  #: (texts, 4)
+
+
+@compiled
+def _parse(data, offsets, out):  # type: ignore[no-untyped-def]
+    for text in range(out.shape[0]):
+        at = offsets[text]
+        if offsets[text + 1] - at != 64:
+            return text
+        for word in range(4):
+            value = np.uint64(0)
+            for _ in range(16):
+                digit = np.uint64(data[at])
+                digit = digit - np.uint64(48) if digit < 58 else digit - np.uint64(87)
+                if digit > 15:
+                    return text
+                value = (value << np.uint64(4)) | digit
+                at += 1
+            out[text, word] = value
+    return -1
+
+
+def parse(content_ids: pa.Array | pa.ChunkedArray) -> Ids:
+    """Content ids as numbers.
+
+    Raises:
+        ValueError: one is not 64 lower-case hexadecimal digits.
+    """
+    if isinstance(content_ids, pa.ChunkedArray):
+        content_ids = content_ids.combine_chunks()
+    out = np.empty((len(content_ids), 4), np.uint64)
+    wrong = _parse(*utf8(content_ids), out)
+    if wrong >= 0:
+        raise ValueError(f"{content_ids[wrong].as_py()!r} is no content id")
+    return out
+
+
+def text(ids: Ids) -> pa.Array:
+    """Numbers as content ids."""
+    digits = ids.astype(">u8").tobytes().hex()
+    return pa.array([digits[at : at + 64] for at in range(0, len(digits), 64)], pa.string())
+
+
+def sort(ids: Ids) -> npt.NDArray[np.int64]:
+    """The order that sorts them; equal ones keep theirs. The upper 128 bits tell texts apart."""
+    return np.lexsort((ids[:, 1], ids[:, 0]))
+
+
+@compiled
+def find(ordered, wanted, found):  # type: ignore[no-untyped-def]
+    """Where in the sorted ids each wanted one stands first, or -1."""
+    for number in range(wanted.shape[0]):
+        high, low = wanted[number, 0], wanted[number, 1]
+        first, last = 0, ordered.shape[0]
+        while first < last:
+            middle = (first + last) // 2
+            if ordered[middle, 0] < high or (ordered[middle, 0] == high and ordered[middle, 1] < low):
+                first = middle + 1
+            else:
+                last = middle
+        here = first < ordered.shape[0] and ordered[first, 0] == high and ordered[first, 1] == low
+        found[number] = first if here else -1
+
+
+def places(ordered: Ids, wanted: Ids) -> npt.NDArray[np.int64]:
+    """Where in the sorted ids each wanted one stands first, or -1."""
+    found = np.empty(len(wanted), np.int64)
+    find(ordered, wanted, found)
+    return found

@@ -1,0 +1,134 @@
+"""Plan, work, commit: signatures of the texts that have none yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archive.engine import Engine, Failed
+from archive.errors import LakeError
+from archive.lake import Lake, NewFile
+from archive.part import write_parquet
+from archive.tables import DOCUMENTS
+from index import ids
+from index.procedure import Parameters
+from index.tables import SIGNATURES
+
+_OPTIONS = {
+    "use_dictionary": False,
+    "compression": "zstd",
+    "compression_level": 1,  # signatures are noise; only the ids and counts shrink
+    "write_statistics": False,
+    "row_group_size": 1 << 16,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A file of documents, and which of its rows have no signature yet (None: all)."""
+
+    location: str
+    file: str
+    rows: npt.NDArray[np.bool_] | None
+    parameters: Parameters
+    device: str  #: cpu, or a device of torch
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What came of a unit."""
+
+    texts: int
+    file: NewFile | None
+
+
+def plan(lake: Lake, parameters: Parameters, device: str) -> Iterator[Unit]:
+    """Files of documents that were not signed yet. One that compaction made holds texts that were."""
+    signatures = lake.delta(SIGNATURES.name)
+    fresh = [file for file in sorted(lake.files(DOCUMENTS.name)) if signatures.transaction_version(file) is None]
+    segments = lake.files(SIGNATURES.name) if fresh else []
+    known = [ids.parse(table["content_id"]) for table in lake.read_files(SIGNATURES.name, segments, ["content_id"])]
+    ordered = np.concatenate(known) if known else np.empty((0, 4), np.uint64)
+    ordered = ordered[ids.sort(ordered)]
+    for file in fresh:
+        rows = None
+        if len(ordered):
+            (table,) = lake.read_files(DOCUMENTS.name, [file], ["content_id"])
+            rows = ids.places(ordered, ids.parse(table["content_id"])) < 0
+        yield Unit(lake.location, file, rows, parameters, device)
+
+
+def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Signed:
+    """Sign the texts of a unit, a row group at a time, and write the signatures."""
+    lake = Lake(unit.location)
+    sign = signer(unit.device)
+    made: list[pa.Table] = []
+    at = 0
+    with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{unit.file}", filesystem=lake.filesystem) as file:
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            wanted = None if unit.rows is None else unit.rows[at : at + count]
+            at += count
+            if wanted is not None and not wanted.any():
+                continue
+            table = file.read_row_group(group, columns=["content_id", "text"])
+            if wanted is not None:
+                table = table.filter(pa.array(wanted))
+            signatures, counts = sign(table["text"].combine_chunks(), unit.parameters)
+            made.append(table_of(table["content_id"], counts, signatures))
+            progress(table.num_rows, int(table["text"].nbytes))
+    if not made:
+        return Signed(0, None)
+    table = pa.concat_tables(made)
+    return Signed(table.num_rows, write_parquet(lake, SIGNATURES, table, "signatures", **_OPTIONS))
+
+
+def table_of(
+    content_ids: pa.Array | pa.ChunkedArray, counts: npt.NDArray[np.int32], signatures: npt.NDArray[np.uint16]
+) -> pa.Table:
+    """Rows of `signatures`."""
+    width = signatures.shape[1] * 2
+    offsets = np.arange(len(counts) + 1, dtype=np.int32) * width
+    data = pa.py_buffer(np.ascontiguousarray(signatures).astype("<u2", copy=False))
+    column = pa.Array.from_buffers(pa.binary(), len(counts), [None, pa.py_buffer(offsets), data])
+    return pa.table({"content_id": content_ids, "shingles": counts, "signature": column}, schema=SIGNATURES.schema)
+
+
+def signer(device: str) -> Callable[[pa.Array, Parameters], tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]]:
+    """The kernel for a device: `cpu`, or a device of torch such as `cuda`."""
+    if device == "cpu":
+        from index.kernel import sign
+
+        return sign
+    from index.torch_kernel import sign as on_device
+
+    return lambda texts, parameters: on_device(texts, parameters, device)
+
+
+def sign_new(
+    lake: Lake, parameters: Parameters, workers: int, device: str, progress: Callable[[int, int], None]
+) -> int:
+    """Sign all texts that have no signature yet; returns how many.
+
+    Raises:
+        LakeError: a file of documents cannot be read, or the lake not be written.
+    """
+    count = 0
+    engine: Engine[Unit, Signed] = Engine(work, 1 if device != "cpu" else workers, progress)
+    for end in engine.run(plan(lake, parameters, device)):
+        if isinstance(end, Failed):
+            raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+        signed, name = end.result, end.task.file
+        files = [signed.file] if signed.file else []
+        if lake.commit(SIGNATURES, files, [name]):
+            count += signed.texts
+        elif lake.delta(SIGNATURES.name).transaction_version(name) is not None:
+            lake.discard(files)  # another process did the same
+        else:
+            raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
+    return count

@@ -1,0 +1,181 @@
+"""How similar pairs of texts are: known from the table `pairs`, or verified and put there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from archive.lake import Lake
+from archive.part import write_parquet
+from index import ids
+from index.candidates import Codes, join, split
+from index.gather import ShingleSets
+from index.procedure import Parameters
+from index.tables import PAIRS
+from index.texts import Texts
+
+#: Shingles of the texts that are verified together; 8 bytes each in a scratch file.
+_SHINGLES = 1 << 29
+#: An estimate counts where it lies this many standard errors above the threshold: true with 95 %.
+_ERRORS = 1.645
+
+
+def lower_bound(equal: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.float64]:
+    """The similarity that two texts have at least, with 95 % confidence, if so many of their hashes are equal.
+
+    Wilson's score interval (1927) for a share of `hashes` independent draws.
+
+    >>> lower_bound(np.array([101]), 112).round(3)
+    array([0.844])
+    """
+    share = equal / hashes
+    spread = _ERRORS**2 / hashes
+    middle = share + spread / 2
+    width = _ERRORS * np.sqrt(share * (1 - share) / hashes + spread / hashes / 4)
+    bound: npt.NDArray[np.float64] = (middle - width) / (1 + spread)
+    return bound
+
+
+class Similarities:
+    """The similarities of pairs of texts of an index. What is verified is kept in the lake at once."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        texts: Texts,
+        parameters: Parameters,
+        workers: int,
+        progress: Callable[[int, int], None],
+        shingles: int = _SHINGLES,
+    ) -> None:
+        self._lake = lake
+        self._texts = texts
+        self._parameters = parameters
+        self._workers = workers
+        self._progress = progress
+        self._most = shingles
+        self.verified = 0  #: pairs that were not known before
+        self._codes: Codes = np.empty(0, np.uint64)
+        self._values = np.empty((0, 3), np.int32)  # shared, total, estimated
+        for table in lake.read_files(PAIRS.name, sorted(lake.files(PAIRS.name)), PAIRS.schema.names):
+            left, right = (texts.find(ids.parse(table[name])) for name in "ab")
+            both = (left >= 0) & (right >= 0)
+            values = np.stack([table[name].to_numpy() for name in ("shared", "total", "estimated")], axis=1)
+            self._learn(join(left[both], right[both]), values[both].astype(np.int32))
+
+    def of(self, codes: Codes) -> npt.NDArray[np.int32]:
+        """Shared, total and whether it is estimated, (pairs, 3), of sorted pairs; verifies those that are not known."""
+        missing = codes[~self._known(codes)]
+        for block in self._blocks(missing):
+            self._verify(block)
+            self._progress(len(block), 0)
+        places = np.searchsorted(self._codes, codes)
+        return self._values[places]
+
+    def near(self, codes: Codes) -> npt.NDArray[np.bool_]:
+        """Which pairs are near-duplicates."""
+        shared, total, estimated = self.of(codes).T
+        threshold = self._parameters.threshold
+        exact = shared >= np.ceil(threshold * total - 1e-9)
+        if not estimated.any():
+            return exact & (total > 0)
+        sure = lower_bound(shared.astype(np.int64), self._parameters.hashes) >= threshold
+        return np.where(estimated != 0, sure, exact) & (total > 0)
+
+    def _known(self, codes: Codes) -> npt.NDArray[np.bool_]:
+        places = np.searchsorted(self._codes, codes)
+        inside = places < len(self._codes)
+        known = np.zeros(len(codes), bool)
+        known[inside] = self._codes[places[inside]] == codes[inside]
+        return known
+
+    def _learn(self, codes: Codes, values: npt.NDArray[np.int32]) -> None:
+        codes = np.concatenate([self._codes, codes])
+        values = np.concatenate([self._values, values])
+        order = np.lexsort((values[:, 2], codes))  # what is exact goes before an estimate
+        codes, values = codes[order], values[order]
+        first = np.ones(len(codes), bool)
+        first[1:] = codes[1:] != codes[:-1]
+        self._codes, self._values = codes[first], values[first]
+
+    def _blocks(self, codes: Codes) -> Iterator[Codes]:
+        """Pairs in blocks whose texts have a bounded number of shingles together; a leader's pairs stay together."""
+        left, right = split(codes)
+        earlier = np.where(self._texts.rank[left] < self._texts.rank[right], left, right)
+        order = np.argsort(earlier, kind="stable")
+        most = self._texts.shingles
+        weight = np.cumsum(most[left[order]].astype(np.int64) + most[right[order]])
+        block = weight // max(self._most, 1)
+        for part in np.split(order, np.flatnonzero(np.diff(block)) + 1):
+            if len(part):
+                yield np.sort(codes[part])
+
+    def _verify(self, codes: Codes) -> None:
+        left, right = split(codes)
+        numbers = np.unique(np.concatenate([left, right]))
+        order = np.argsort(self._texts.rank[numbers], kind="stable")  # any order in which ids can be looked up
+        numbers = numbers[ids.sort(self._texts.ids[numbers])]
+        del order
+        place = np.empty(len(self._texts), np.int64)
+        place[numbers] = np.arange(len(numbers))
+        values = np.empty((len(codes), 3), np.int32)
+        with ShingleSets(
+            self._lake, self._texts.ids[numbers], self._texts.shingles[numbers], self._parameters, self._workers
+        ) as sets:
+            a, b = place[left], place[right]
+            there = (sets.sizes[a] >= 0) & (sets.sizes[b] >= 0)
+            common = sets.common(a[there], b[there])
+            values[there, 0] = common
+            values[there, 1] = sets.sizes[a[there]] + sets.sizes[b[there]] - common
+            values[there, 2] = 0
+        values[~there] = self._estimate(left[~there], right[~there])
+        self._keep(codes, values)
+        self._learn(codes, values)
+        self.verified += len(codes)
+
+    def _estimate(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        hashes = self._parameters.hashes
+        values = np.empty((len(left), 3), np.int32)
+        step = 1 << 20
+        for at in range(0, len(left), step):
+            a, b = left[at : at + step], right[at : at + step]
+            numbers, inverse = np.unique(np.concatenate([a, b]), return_inverse=True)
+            signatures = self._texts.signatures(self._lake, numbers, hashes)
+            equal = (signatures[inverse[: len(a)]] == signatures[inverse[len(a) :]]).sum(axis=1)
+            values[at : at + step] = np.stack([equal, np.full(len(a), hashes), np.ones(len(a), int)], axis=1)
+        return values
+
+    def _keep(self, codes: Codes, values: npt.NDArray[np.int32]) -> None:
+        """Add pairs to the lake. That two processes may both add one does no harm: they say the same."""
+        left, right = split(codes)
+        a, b = self._texts.ids[left], self._texts.ids[right]
+        swap = (a[:, 0] > b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] > b[:, 1]))
+        first, second = np.where(swap[:, None], b, a), np.where(swap[:, None], a, b)
+        table = pa.table(
+            {
+                "a": ids.text(first),
+                "b": ids.text(second),
+                "shared": values[:, 0],
+                "total": values[:, 1],
+                "estimated": values[:, 2] != 0,
+            }
+        )
+        file = write_parquet(self._lake, PAIRS, table, "pairs")
+        self._lake.commit(PAIRS, [file], [])
+
+
+def similarity(values: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Jaccard similarities of (shared, total, …) rows, 0 where there is nothing."""
+    result: npt.NDArray[np.float64] = np.divide(
+        values[:, 0], values[:, 1], out=np.zeros(len(values)), where=values[:, 1] > 0
+    )
+    return result
+
+
+def standard_error(share: float, hashes: int) -> float:
+    """Of a similarity that is estimated from signatures."""
+    return math.sqrt(share * (1 - share) / hashes)

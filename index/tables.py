@@ -1,0 +1,102 @@
+"""The tables that the index adds to a lake.
+
+What never changes is kept apart from what dates decide: signatures, bands and the similarities of pairs are
+facts about texts. Which text was first may change with each ingest, so `duplicates` is derived anew.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pyarrow as pa
+
+from archive.errors import LakeError
+from archive.lake import Lake
+from archive.tables import Table
+from index import procedure
+from index.procedure import Parameters
+
+SIGNATURES = Table(
+    "signatures",
+    pa.schema(
+        [
+            ("content_id", pa.string()),
+            ("shingles", pa.int32()),  # in the text, repeated ones counted; 0 for a text without words
+            ("signature", pa.binary()),  # 2 bytes for each hash, little-endian
+        ]
+    ),
+)
+
+#: A segment is the bands of the texts of one file of `signatures`, and made from nothing else.
+BANDS = Table(
+    "bands",
+    pa.schema(
+        [
+            ("key", pa.int64()),  # of a band's value (the bits of an unsigned number); the rows are sorted by it
+            ("row", pa.int32()),  # in the file of signatures
+            ("segment", pa.string()),  # the name of the file of signatures
+        ]
+    ),
+    ("segment",),
+)
+
+PAIRS = Table(
+    "pairs",
+    pa.schema(
+        [
+            ("a", pa.string()),  # content id, the lesser of the two
+            ("b", pa.string()),
+            ("shared", pa.int32()),  # different shingles in both; where estimated, equal hashes
+            ("total", pa.int32()),  # different shingles in either; where estimated, hashes
+            ("estimated", pa.bool_()),  # from the signatures, since a text is not in the lake
+        ]
+    ),
+)
+
+DUPLICATES = Table(
+    "duplicates",
+    pa.schema(
+        [
+            ("content_id", pa.string()),
+            ("earlier_id", pa.string()),  # a verified near-duplicate, earlier when the index was made
+            ("similarity", pa.float64()),  # Jaccard: shared / total shingles
+            ("shared", pa.int32()),
+            ("total", pa.int32()),
+            ("estimated", pa.bool_()),  # from the signatures, since a text is not in the lake
+            ("cluster_id", pa.string()),  # of all that hang together: the content id of the earliest
+        ]
+    ),
+)
+
+TABLES = {table.name: table for table in (SIGNATURES, BANDS, PAIRS, DUPLICATES)}
+
+
+def create(lake: Lake, parameters: Parameters) -> None:
+    """Create the tables that are missing; what the index is made with stands in the description of `signatures`.
+
+    Raises:
+        LakeError: the lake has an index that was made with other parameters.
+    """
+    lake.create([SIGNATURES], json.dumps({"procedure": procedure.NUMBER, **asdict(parameters)}))
+    made_with = parameters_of(lake)
+    if made_with != parameters:
+        old, new = asdict(made_with), asdict(parameters)
+        differing = ", ".join(f"{name} {old[name]} (not {new[name]})" for name in old if old[name] != new[name])
+        raise LakeError(f"{lake.location}: the index of this lake was made with {differing}; use the same, or another lake")
+    lake.create([BANDS, PAIRS, DUPLICATES])
+
+
+def parameters_of(lake: Lake) -> Parameters:
+    """What the index of a lake was made with.
+
+    Raises:
+        LakeError: it has none, or one of a newer version of the procedure.
+    """
+    if not lake.has(SIGNATURES):
+        raise LakeError(f"{lake.location}: there is no index yet; `archive index --lake {lake.location}` makes it")
+    stated = json.loads(lake.delta(SIGNATURES.name).metadata().description)
+    number = stated.pop("procedure")
+    if number != procedure.NUMBER:
+        raise LakeError(f"{lake.location}: its index follows procedure {number}, this program {procedure.NUMBER}")
+    return Parameters(**stated)
