@@ -13,6 +13,8 @@ from archive.errors import ArchiveError
 #: name -> (module, what the list of commands says of it)
 _COMMANDS = {
     "ingest": ("archive.commands.ingest", "Bring web archives or data sets into the lake."),
+    "index": ("index.command", "Find near-duplicates, and since when each text is known."),
+    "certify": ("index.certify.command", "Tell which rows of a data set provably existed before a date."),
     "query": ("query.command", "Ask the lake in SQL."),
     "stats": ("query.stats", "Show what is in the lake."),
 }

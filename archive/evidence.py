@@ -40,7 +40,7 @@ SELECT content_id,
        min(captured_at) AS first_seen,
        max(captured_at) AS last_seen,
        min({'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
-            'extractor': extractor, 'source': date_source, 'digest': payload_digest}) AS first
+            'extractor': extractor, 'source': date_source, 'length': length, 'digest': payload_digest}) AS first
 FROM captures WHERE date_problem IS NULL AND content_id IS NOT NULL
 GROUP BY content_id
 """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Mapping
 
-from rich import box
+from rich import box, progress
+from rich.console import Console
 from rich.table import Table
 
 from archive.dates import UNPROVEN
@@ -38,16 +41,81 @@ def counts_table(records: int, captures: int, rejects: Mapping[str, int], skippe
 
 def months_table(months: Mapping[str, int]) -> Table:
     """Captures by month (by year, where the months are many), with bars."""
-    by_year = len(months) > _MONTHS_SHOWN
     counts: dict[str, int] = {}
     for month, count in sorted(months.items(), key=lambda item: (item[0] == UNPROVEN, item[0])):
-        key = month if month == UNPROVEN or not by_year else month[:4]
+        key = _period(month, len(months))
         counts[key] = counts.get(key, 0) + count
     most = max(counts.values(), default=1)
     table = Table(box=box.SIMPLE, pad_edge=False)
-    table.add_column("year" if by_year else "month")
+    table.add_column("year" if len(months) > _MONTHS_SHOWN else "month")
     table.add_column("captures", justify="right")
     table.add_column("")
     for key, count in counts.items():
         table.add_row(key, f"{count:,}", "█" * max(round(40 * count / most), 1))
     return table
+
+
+def _period(month: str, months: int) -> str:
+    return month if month == UNPROVEN or months <= _MONTHS_SHOWN else month[:4]
+
+
+def duplicates_table(months: Mapping[str, Mapping[str, int]]) -> Table:
+    """The share of captures whose text, or a near-duplicate of it, was seen before: by month, or by year."""
+    sums: dict[str, Counter[str]] = {}
+    for month, counts in months.items():
+        sums.setdefault(_period(month, len(months)), Counter()).update(counts)
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("year" if len(months) > _MONTHS_SHOWN else "month")
+    for name in ("dated texts", "seen before", "near one seen before"):
+        table.add_column(name, justify="right")
+    for period, counts in sums.items():
+        shares = (f"{counts[name] / max(counts['captures'], 1):.1%}" for name in ("exact", "near"))
+        table.add_row(period, f"{counts['captures']:,}", *shares)
+    return table
+
+
+class Progress:
+    """The stages of long work: a bar on a terminal; elsewhere a plain line every ten seconds."""
+
+    def __init__(self, silent: bool) -> None:
+        self._console = Console(stderr=True)
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[done]}  {task.fields[rate]}"),
+            progress.TimeElapsedColumn(),
+            progress.TextColumn("ETA"),
+            progress.TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=silent or not self._console.is_terminal,
+        )
+        self._lines = not silent and not self._console.is_terminal
+        self._task: progress.TaskID | None = None
+        self._name, self._done, self._total = "", 0, None  # type: str, int, int | None
+        self._started = self._told = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A stage begins, of so many items."""
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._name, self._done, self._total, self._started = name, 0, total, time.monotonic()
+        self._task = self._bar.add_task(name, total=total, done="", rate="")
+
+    def progress(self, done: int, size: int) -> None:
+        """So many more items of it are done."""
+        self._done += done
+        rate = f"{self._done / max(time.monotonic() - self._started, 1e-3):,.0f}/s"
+        if self._task is not None:
+            self._bar.update(self._task, completed=self._done, done=f"{self._done:,}", rate=rate)
+        if self._lines and time.monotonic() - self._told > 10:
+            self._told = time.monotonic()
+            of = f" of {self._total:,}" if self._total else ""
+            self._console.print(f"{self._name}: {self._done:,}{of}, {rate}")

@@ -19,7 +19,7 @@ from index import ids
 from index.procedure import Parameters
 from index.tables import SIGNATURES
 
-_OPTIONS = {
+OPTIONS = {
     "use_dictionary": False,
     "compression": "zstd",
     "compression_level": 1,  # signatures are noise; only the ids and counts shrink
@@ -85,7 +85,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Sig
     if not made:
         return Signed(0, None)
     table = pa.concat_tables(made)
-    return Signed(table.num_rows, write_parquet(lake, SIGNATURES, table, "signatures", **_OPTIONS))
+    return Signed(table.num_rows, write_parquet(lake, SIGNATURES, table, "signatures", **OPTIONS))
 
 
 def table_of(

@@ -13,8 +13,10 @@ from rich.console import Console
 
 from archive.cli import lake_option
 from archive.lake import Lake
-from archive.show import bytes_text, counts_table, months_table
+from archive.show import bytes_text, counts_table, duplicates_table, months_table
 from archive.tables import TABLES
+from index import tables as index_tables
+from query.sql import connect
 
 
 def lake_stats(lake: Lake) -> dict[str, Any]:
@@ -43,7 +45,8 @@ def lake_stats(lake: Lake) -> dict[str, Any]:
         "date_problems": _counts(lake, "captures", "date_problem"),
         "date_sources": _counts(lake, "captures", "date_source"),
         "languages": _counts(lake, "documents", "language"),
-        "bytes": {name: _bytes(lake, name) for name in TABLES},
+        "duplicates_by_month": _duplicates(lake),
+        "bytes": {name: _bytes(lake, name) for name in _tables(lake)},
     }
 
 
@@ -70,6 +73,32 @@ def _months(lake: Lake) -> dict[str, int]:
     return dict(sorted(months.items()))
 
 
+#: A capture is an exact duplicate where its text was seen before, and a near one where a near-duplicate was.
+_DUPLICATES = """
+SELECT c.month, count(*) AS captures,
+       count(*) FILTER (NOT first) AS exact,
+       count(*) FILTER (first AND witness IS NOT NULL) AS near
+FROM (
+    SELECT month, content_id,
+           (captured_at, file, "offset", skip) = (p.first_seen, p.first.file, p.first."offset", p.first.skip) AS first
+    FROM captures LEFT JOIN proofs AS p USING (content_id)
+    WHERE date_problem IS NULL AND content_id IS NOT NULL
+) AS c
+LEFT JOIN witnesses USING (content_id)
+GROUP BY c.month ORDER BY c.month
+"""
+
+
+def _duplicates(lake: Lake) -> dict[str, dict[str, int]]:
+    """By month the captures of texts, and how many were seen before, exactly or nearly."""
+    found = connect(lake).execute(_DUPLICATES).fetchall()
+    return {month: {"captures": all_, "exact": exact, "near": near} for month, all_, exact, near in found}
+
+
+def _tables(lake: Lake) -> list[str]:
+    return [*TABLES, *(table.name for table in index_tables.TABLES.values() if lake.has(table))]
+
+
 def _counts(lake: Lake, table: str, column: str) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for batch in lake.dataset(table).to_batches(columns=[column]):
@@ -89,7 +118,8 @@ def command(location: str, as_json: bool) -> None:
     Example:
       archive stats --lake s3://bucket/lake --json
     """
-    numbers = lake_stats(Lake(location))
+    lake = Lake(location)
+    numbers = lake_stats(lake)
     if as_json:
         click.echo(json.dumps(numbers, indent=2))
         return
@@ -97,6 +127,8 @@ def command(location: str, as_json: bool) -> None:
     console.print(f"{numbers['lake']}: {numbers['files']:,} files, {numbers['texts']:,} different texts")
     console.print(counts_table(numbers["records"], numbers["captures"], numbers["rejects"], numbers["skipped"]))
     console.print(months_table(numbers["captures_by_month"]))
+    if lake.has(index_tables.DUPLICATES):
+        console.print(duplicates_table(numbers["duplicates_by_month"]))
     for title in ("date_problems", "date_sources", "languages"):
         line = ", ".join(f"{name} {count:,}" for name, count in list(numbers[title].items())[:12])
         console.print(f"{title.replace('_', ' ')}: {line or 'none'}")

@@ -96,6 +96,12 @@ def _as_date(value: Any) -> str | None:
     return None if value is None else f"a {type(value).__name__}: {str(value)[:40]}"
 
 
+def text_of(row: Mapping[str, Any], columns: Columns) -> str | None:
+    """The plain text of a row, or None where it has none."""
+    text = _first(row, columns.text, _TEXT)
+    return text if isinstance(text, str) else None
+
+
 def _row(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, length: int | None) -> Row:
     html = _first(row, columns.html, _HTML) if not columns.text else None
     text = _first(row, columns.text, _TEXT) if not columns.html else None
@@ -132,8 +138,20 @@ def _has(row: Mapping[str, Any], name: str) -> bool:
     return bool(dot) and isinstance(row.get(head), Mapping) and _has(row[head], tail)
 
 
-def read_jsonl(file: BinaryIO, columns: Columns, max_line: int) -> Iterator[Row]:
-    """The rows of a JSON lines file, plain, gzip, zstd or lz4."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a JSON lines file with its line end, or what stands in the way of one."""
+
+    offset: int
+    skip: int
+    length: int | None
+    data: bytes = b""
+    problem: str | None = None
+    detail: str = ""
+
+
+def read_lines(file: BinaryIO, max_line: int) -> Iterator[Line]:
+    """The lines of a file, plain, gzip, zstd or lz4, without blank ones."""
     file.seek(0)
     members = Members(file, compression_of(file.read(8)), 0, lambda data: data.lstrip().startswith(b"{"))
     cursor = Cursor(members)
@@ -143,19 +161,27 @@ def read_jsonl(file: BinaryIO, columns: Columns, max_line: int) -> Iterator[Row]
             fault = members.fault
             if fault is None:
                 return
-            yield Row(fault.member, 0, None, problem=fault.reason, detail=fault.detail)
+            yield Line(fault.member, 0, None, problem=fault.reason, detail=fault.detail)
             if not cursor.resync():
                 return
             continue
         end = cursor.find(b"\n", max_line)
         if end < 0 and cursor.available() >= max_line:
             size = _skip_line(cursor)
-            yield Row(offset, skip, None, problem="too-large", detail=f"a line of {size} bytes")
+            yield Line(offset, skip, None, problem="too-large", detail=f"a line of {size} bytes")
             continue
         line = cursor.take(end + 1 if end >= 0 else cursor.available())
-        if not line.strip(b" \t\r\n\0\xef\xbb\xbf"):
-            continue
-        yield _parse_line(line, columns, offset, skip, len(line) if not members.compression else None)
+        if line.strip(b" \t\r\n\0\xef\xbb\xbf"):
+            yield Line(offset, skip, len(line) if not members.compression else None, line)
+
+
+def read_jsonl(file: BinaryIO, columns: Columns, max_line: int) -> Iterator[Row]:
+    """The rows of a JSON lines file, plain, gzip, zstd or lz4."""
+    for line in read_lines(file, max_line):
+        if line.problem:
+            yield Row(line.offset, line.skip, line.length, problem=line.problem, detail=line.detail)
+        else:
+            yield _parse_line(line.data, columns, line.offset, line.skip, line.length)
 
 
 def _skip_line(cursor: Cursor) -> int:
