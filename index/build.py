@@ -152,4 +152,3 @@ def _stored(lake: Lake) -> pa.Table:
     return pa.concat_tables([DUPLICATES.schema.empty_table(), *found])
 
 
-__all__ = ["BANDS", "NewFile", "Summary", "Watcher", "build"]

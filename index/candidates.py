@@ -18,7 +18,7 @@ Codes = npt.NDArray[np.uint64]  #: a pair of text numbers: the lesser << 32 | th
 
 
 @compiled
-def _earliest(texts, first, last, rank, leaders):  # type: ignore[no-untyped-def]
+def earliest(texts, first, last, rank, leaders):  # type: ignore[no-untyped-def]
     """The earliest texts of a bucket into `leaders`, in order; returns how many."""
     held = 0
     for place in range(first, last):
@@ -53,7 +53,7 @@ def _pairs(keys, texts, rank, most, codes):  # type: ignore[no-untyped-def]
             if codes.size == 0:
                 count += held * (held - 1) // 2 + (size - held) * held
             else:
-                held = _earliest(texts, first, last, rank, leaders)
+                held = earliest(texts, first, last, rank, leaders)
                 for place in range(first, last):
                     text = texts[place]
                     for leader in leaders[:held]:

@@ -75,6 +75,20 @@ def _compare(shingles, starts, sizes, left, right, common):  # type: ignore[no-u
         )
 
 
+class Opened:
+    """Shingle sets that another process has gathered into a folder."""
+
+    def __init__(self, folder: str) -> None:
+        self._starts = np.load(f"{folder}/starts.npy", mmap_mode="r")
+        self._sizes = np.load(f"{folder}/sizes.npy", mmap_mode="r")
+        self._shingles = np.memmap(f"{folder}/shingles", np.uint64, "r")
+
+    def of(self, place: int) -> npt.NDArray[np.uint64]:
+        """The shingle set of a text."""
+        start = self._starts[place]
+        return self._shingles[start : start + self._sizes[place]]
+
+
 class ShingleSets:
     """The shingle sets of some texts of a lake, in a scratch file of 8 bytes a shingle.
 
@@ -101,7 +115,13 @@ class ShingleSets:
             if isinstance(end, Failed):
                 raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
             self.sizes[end.result.places] = end.result.sizes
+        np.save(f"{scratch}/sizes.npy", self.sizes)
         self._shingles = np.memmap(f"{scratch}/shingles", np.uint64, "r")
+
+    @property
+    def folder(self) -> str:
+        """Where they lie, for another process to open."""
+        return self._folder.name
 
     def __enter__(self) -> ShingleSets:
         return self
@@ -115,8 +135,3 @@ class ShingleSets:
         out = np.empty(len(left), np.int32)
         _compare(self._shingles, self._starts, self.sizes, left, right, out)
         return out
-
-    def common_with(self, place: int, one: npt.NDArray[np.uint64]) -> int:
-        """How many shingles a text shares with a set."""
-        start = self._starts[place]
-        return int(shared(self._shingles[start : start + self.sizes[place]], one))

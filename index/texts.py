@@ -120,6 +120,6 @@ def load(lake: Lake) -> Texts:
 def _dates(lake: Lake) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
     """The first acceptable capture of each text, in batches."""
     with evidence.connect(lake) as db:
-        result = db.sql("SELECT content_id, epoch_us(first_seen) AS at FROM proofs")
+        result = db.sql("SELECT content_id, epoch_us(first_seen) AS moment FROM proofs")
         for batch in result.to_arrow_reader(1 << 18):
             yield ids.parse(batch.column(0)), batch.column(1).to_numpy()

@@ -1,0 +1,87 @@
+"""What a lake can prove about a time before a date: its texts with an acceptable capture from before."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from archive import evidence
+from archive.lake import Lake
+from index import ids
+from index.ids import Ids
+
+_PROVEN = """
+CREATE TEMP TABLE proven AS
+SELECT content_id, epoch_us(first_seen) AS moment, first.url AS url, first.file AS file, first."offset" AS "offset",
+       first.skip AS skip, first.digest AS digest
+FROM proofs WHERE first_seen < ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The capture that proves a text: when, of which page, and where the record lies."""
+
+    at: int  #: microseconds since 1970
+    url: str | None
+    file: str
+    offset: int
+    skip: int
+    digest: str | None
+
+    @property
+    def date(self) -> datetime:
+        return datetime.fromtimestamp(self.at // 1_000_000, UTC).replace(microsecond=self.at % 1_000_000)
+
+
+class Proven:
+    """The texts of a lake that have an acceptable capture before a date, numbered.
+
+    Memory: 80 bytes a text; the captures themselves lie in a scratch database.
+    """
+
+    def __init__(self, lake: Lake, before: datetime, memory: str = "2GB") -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
+        self._db = evidence.connect(lake, memory_limit=memory, temp_directory=self._folder.name)
+        self._db.execute(_PROVEN, [before])
+        parsed, dates = [np.empty((0, 4), np.uint64)], [np.empty(0, np.int64)]
+        for batch in self._db.sql("SELECT content_id, moment FROM proven ORDER BY rowid").to_arrow_reader(1 << 18):
+            parsed.append(ids.parse(batch.column(0)))
+            dates.append(batch.column(1).to_numpy())
+        unordered = np.concatenate(parsed)
+        self._order = ids.sort(unordered)
+        self._ids = unordered[self._order]
+        self.at: npt.NDArray[np.int64] = np.concatenate(dates)  #: microseconds since 1970, of each
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __enter__(self) -> Proven:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def find(self, wanted: Ids) -> npt.NDArray[np.int64]:
+        """The numbers of texts, -1 for one that is not proven."""
+        places = ids.places(self._ids, wanted)
+        return np.where(places >= 0, self._order[places], -1) if len(self) else places
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """What another process needs to find texts and their dates: sorted ids, their numbers, dates by number."""
+        return {"proven-ids": self._ids, "proven-numbers": self._order, "proven-at": self.at}
+
+    def proofs(self, numbers: npt.NDArray[np.int64]) -> dict[int, Proof]:
+        """The captures that prove some texts."""
+        self._db.register("wanted", pa.table({"number": np.unique(numbers)}))
+        found = self._db.execute(
+            'SELECT p.rowid, moment, url, file, "offset", skip, digest FROM proven AS p JOIN wanted ON p.rowid = number'
+        ).fetchall()
+        self._db.unregister("wanted")
+        return {row[0]: Proof(*row[1:]) for row in found}

@@ -1,0 +1,176 @@
+"""The rows of a data set as they stand, in chunks, and the same rows with what is proven about each."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import lz4.frame
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from archive.errors import SourceError
+from archive.records.datasets import Columns, read_lines, text_of
+from archive.records.kind import kind_of
+from archive.records.members import compression_of
+from archive.storage import open_bytes
+from index.certify.verdict import SCHEMA, Verdict
+
+#: Rows and bytes that are worked on together.
+_ROWS, _BYTES = 1000, 8 << 20
+#: A longer line is no row.
+_LINE = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that holds no text, or a stretch of the file that holds no row."""
+
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Rows of a JSON lines file, as they were written."""
+
+    lines: list[bytes]
+    compression: str | None
+    unreadable: list[Problem]  #: stretches of the file behind the last line that hold no line
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def texts(self, columns: Columns) -> Iterator[str | Problem]:
+        """The text of each row."""
+        for line in self.lines:
+            row = _parsed(line)
+            if isinstance(row, Problem):
+                yield row
+                continue
+            if taken := sorted(row.keys() & set(SCHEMA.names)):
+                raise SourceError(f"the data set has a column {taken[0]} already; certify one without")
+            yield _checked(text_of(row, columns), row)
+
+    def with_verdicts(self, verdicts: list[Verdict]) -> bytes:
+        """The same lines, byte for byte, with further members at their ends; compressed as the file was."""
+        out = []
+        for line, verdict in zip(self.lines, verdicts, strict=True):
+            body = line.strip(b" \t\r\n\0")
+            if isinstance(_parsed(line), Problem):
+                out.append(body + b"\n")  # kept as it stands
+                continue
+            head = body[:-1].rstrip()
+            more = json.dumps(verdict.as_json(), ensure_ascii=False).encode("utf-8", "replace")
+            out.append(head + (b"" if head.endswith(b"{") else b", ") + more[1:] + b"\n")
+        content = b"".join(out)
+        if self.compression == "gzip":
+            return gzip.compress(content, 6, mtime=0)
+        if self.compression == "zstd":
+            return zstandard.compress(content, 3)
+        return cast(bytes, lz4.frame.compress(content)) if self.compression == "lz4" else content
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of a Parquet file."""
+
+    batch: pa.RecordBatch
+    unreadable: list[Problem]
+
+    def __len__(self) -> int:
+        return int(self.batch.num_rows)
+
+    def texts(self, columns: Columns) -> Iterator[str | Problem]:
+        """The text of each row."""
+        heads = {name.partition(".")[0] for name in (columns.text,) if name}
+        names = [name for name in self.batch.schema.names if not heads or name in heads or name in (columns.text,)]
+        narrow = self.batch.select([name for name in names if _may_hold_text(self.batch.schema.field(name).type)])
+        if not narrow.num_columns:
+            narrow = self.batch.select(names[:1])
+        for row in narrow.to_pylist():
+            yield _checked(text_of(row, columns), row)
+
+    def with_verdicts(self, verdicts: list[Verdict]) -> pa.Table:
+        """The same rows with further columns."""
+        table = pa.Table.from_batches([self.batch])
+        proofs = pa.Table.from_pylist([verdict.as_row() for verdict in verdicts], schema=SCHEMA)
+        for field in SCHEMA:
+            table = table.append_column(field, proofs[field.name])
+        return table
+
+
+def _may_hold_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_struct(kind)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | Problem:
+    try:
+        row = json.loads(line.strip(b"\0").decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        return Problem("bad-row", str(error)[:200])
+    return row if isinstance(row, dict) else Problem("bad-row", f"a JSON {type(row).__name__}, not an object")
+
+
+def _checked(text: str | None, row: dict[str, Any]) -> str | Problem:
+    if text is None:
+        return Problem("no-text-column", f"columns: {', '.join(map(str, list(row)[:20]))}"[:200])
+    return text
+
+
+def read(uri: str) -> Iterator[Lines | Batch]:
+    """The rows of a JSON lines or Parquet file, in chunks.
+
+    Raises:
+        SourceError: the file is neither, or cannot be read.
+    """
+    with open_bytes(uri) as file:
+        kind = kind_of(file, uri)
+        if kind == "jsonl":
+            file.seek(0)
+            yield from _lines(file, compression_of(file.read(8)))
+        elif kind == "parquet":
+            yield from _batches(file, uri)
+        elif kind != "empty":
+            raise SourceError(f"{uri}: neither JSON lines nor Parquet")
+
+
+def _lines(file: BinaryIO, compression: str | None) -> Iterator[Lines]:
+    lines: list[bytes] = []
+    unreadable: list[Problem] = []
+    size = 0
+    for line in read_lines(file, _LINE):
+        if line.problem:
+            unreadable.append(Problem(line.problem, line.detail))
+            continue
+        lines.append(line.data)
+        size += len(line.data)
+        if len(lines) >= _ROWS or size >= _BYTES:
+            yield Lines(lines, compression, unreadable)
+            lines, unreadable, size = [], [], 0
+    if lines or unreadable:
+        yield Lines(lines, compression, unreadable)
+
+
+def _batches(file: BinaryIO, uri: str) -> Iterator[Batch]:
+    try:
+        parquet = pq.ParquetFile(file)
+        if taken := sorted(set(parquet.schema_arrow.names) & set(SCHEMA.names)):
+            raise SourceError(f"{uri}: the data set has a column {taken[0]} already; certify one without")
+        for batch in parquet.iter_batches(batch_size=_ROWS):
+            yield Batch(batch, [])
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{uri}: {str(error).splitlines()[0]}") from None
+
+
+def parquet_schema(uri: str) -> pa.Schema | None:
+    """The schema of a Parquet file with the columns of the verdict, or None for a file of another kind."""
+    with open_bytes(uri) as file:
+        if kind_of(file, uri) != "parquet":
+            return None
+        schema = pq.read_schema(file)
+    return pa.schema([*schema, *SCHEMA], schema.metadata)

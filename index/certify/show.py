@@ -1,0 +1,40 @@
+"""What `archive certify` prints for people."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from index.certify.run import Summary
+
+
+def show(summary: Summary, seconds: float) -> None:
+    """Print how much is proven, by kind and by year."""
+    console = Console(soft_wrap=True)
+    known = f" ({summary.files_known:,} of them before)" if summary.files_known else ""
+    console.print(f"{summary.rows:,} rows of {summary.files:,} files{known} in {seconds:.1f} s")
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("proof")
+    table.add_column("rows", justify="right")
+    table.add_column("share", justify="right")
+    if summary.paragraphs:
+        table.add_column("paragraphs", justify="right")
+        table.add_column("share", justify="right")
+    for kind in ("exact", "near", "none"):
+        cells = [f"{summary.kinds[kind]:,}", f"{summary.kinds[kind] / max(summary.rows, 1):.1%}"]
+        if summary.paragraphs:
+            all_ = max(summary.paragraphs.total(), 1)
+            cells += [f"{summary.paragraphs[kind]:,}", f"{summary.paragraphs[kind] / all_:.1%}"]
+        table.add_row(kind, *cells)
+    console.print(table)
+    if summary.years:
+        table = Table(box=box.SIMPLE, pad_edge=False)
+        for name in ("proven since", "exact", "near"):
+            table.add_column(name, justify="left" if name == "proven since" else "right")
+        for year in sorted({year for year, _ in summary.years}):
+            table.add_row(year, f"{summary.years[year, 'exact']:,}", f"{summary.years[year, 'near']:,}")
+        console.print(table)
+    if summary.problems:
+        told = ", ".join(f"{reason} {count:,}" for reason, count in summary.problems.most_common())
+        console.print(f"not judged: {told}")

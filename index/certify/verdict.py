@@ -1,0 +1,78 @@
+"""What is proven about a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from index.certify.proven import Proof
+
+Kind = Literal["exact", "near", "none"]
+
+_RECORD = pa.struct(
+    [("file", pa.string()), ("offset", pa.int64()), ("skip", pa.int64()), ("digest", pa.string())]
+)
+_PARAGRAPH = pa.struct(
+    [
+        ("words", pa.int32()),
+        ("proof", pa.string()),
+        ("proof_date", pa.timestamp("us", "UTC")),
+        ("proof_similarity", pa.float64()),
+        ("proof_url", pa.string()),
+        ("proof_record", _RECORD),
+    ]
+)
+#: The columns that a certified data set has beside its own.
+SCHEMA = pa.schema(
+    [
+        ("proof", pa.string()),  # exact, near, none
+        ("proof_date", pa.timestamp("us", "UTC")),
+        ("proof_similarity", pa.float64()),  # Jaccard similarity of the row and the text of the capture
+        ("proof_estimated", pa.bool_()),  # the lake holds no text to compare with: similarity from signatures
+        ("proof_url", pa.string()),
+        ("proof_record", _RECORD),
+        ("proof_paragraphs", pa.list_(_PARAGRAPH)),  # null unless asked for
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The earliest acceptable capture of a text (`exact`) or of a verified near-duplicate (`near`), if any."""
+
+    kind: Kind = "none"
+    similarity: float | None = None
+    estimated: bool = False
+    proof: Proof | None = None
+    paragraphs: tuple[tuple[int, Verdict], ...] | None = None  #: words and verdict of each paragraph
+
+    def as_row(self) -> dict[str, Any]:
+        """The values of the columns."""
+        return {
+            **self._common(),
+            "proof_estimated": self.estimated if self.kind == "near" else None,
+            "proof_paragraphs": None
+            if self.paragraphs is None
+            else [{"words": words, **verdict._common()} for words, verdict in self.paragraphs],
+        }
+
+    def _common(self) -> dict[str, Any]:
+        proof = self.proof
+        return {
+            "proof": self.kind,
+            "proof_date": proof and proof.date,
+            "proof_similarity": self.similarity,
+            "proof_url": proof and proof.url,
+            "proof_record": proof
+            and {"file": proof.file, "offset": proof.offset, "skip": proof.skip, "digest": proof.digest},
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON can hold it, in the order of the columns; without paragraphs where none were judged."""
+        row = self.as_row()
+        for part in [row, *(row["proof_paragraphs"] or [])]:
+            if part["proof_date"] is not None:
+                part["proof_date"] = part["proof_date"].isoformat().replace("+00:00", "Z")
+        return {name: row[name] for name in SCHEMA.names if name != "proof_paragraphs" or row[name] is not None}

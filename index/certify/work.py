@@ -1,0 +1,178 @@
+"""The work on one chunk of a data set, in a worker: first what its rows are, later what is proven about them."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from archive.records.datasets import Columns
+from archive.text.normalise import normalise
+from index.certify.paragraphs import Best, Paragraphs
+from index.certify.proven import Proof
+from index.certify.rows import Batch, Lines, Problem
+from index.certify.verdict import Verdict
+from index.gather import Opened
+from index.ids import Ids
+from index.kernel import shared, shingle_sets, sign
+from index.procedure import Parameters
+from index.similarity import lower_bound
+
+
+@dataclass(frozen=True, slots=True)
+class Examine:
+    """A chunk of rows to be examined; it is put into the scratch folder under its number."""
+
+    number: int
+    chunk: Lines | Batch
+    columns: Columns
+    parameters: Parameters
+    scratch: str
+    paragraphs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the rows of a chunk are: ids and signatures; of a row without text 0."""
+
+    number: int
+    ids: Ids
+    shingles: npt.NDArray[np.int32]
+    signatures: npt.NDArray[np.uint16]
+    problems: Counter[str]
+    paragraphs: Paragraphs | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """A chunk and what may prove its rows."""
+
+    number: int
+    columns: Columns
+    parameters: Parameters
+    scratch: str
+    exact: npt.NDArray[np.int64]  #: for each row the number of its proof, or -1
+    rows: npt.NDArray[np.int64]  #: of candidates, in order …
+    numbers: npt.NDArray[np.int64]  #: … the number of the proof, …
+    places: npt.NDArray[np.int64]  #: … where its shingles are in the stored sets, or -1 …
+    equal: npt.NDArray[np.int64]  #: … and then how many hashes are equal
+    proofs: dict[int, Proof]
+    sets: str  #: the folder of the stored sets
+    paragraphs: list[list[tuple[int, Best | None]]] | None
+
+
+@dataclass(slots=True)
+class Proved:
+    """A chunk whose rows have their verdicts, as a file of the scratch folder."""
+
+    number: int
+    path: str
+    rows: int
+    kinds: Counter[str] = field(default_factory=Counter)
+    years: Counter[tuple[str, str]] = field(default_factory=Counter)  #: (year of the proof, kind)
+    paragraphs: Counter[str] = field(default_factory=Counter)
+
+
+def work(task: Examine | Prove, careful: bool, progress: Callable[[int, int], None]) -> Examined | Proved:
+    """Either half of the work."""
+    if isinstance(task, Examine):
+        done = examine(task)
+        progress(len(task.chunk), 0)
+        return done
+    return prove(task)
+
+
+def examine(task: Examine) -> Examined:
+    """Bring the texts of a chunk to their normal form; their ids and signatures."""
+    with open(f"{task.scratch}/chunk-{task.number}", "wb") as file:
+        pickle.dump(task.chunk, file)
+    texts, problems = _texts(task.chunk, task.columns)
+    problems.update(problem.reason for problem in task.chunk.unreadable)
+    digests = b"".join(hashlib.sha256(text.encode()).digest() if text else bytes(32) for text in texts)
+    found = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 4)
+    array = pa.array(texts, pa.large_string())
+    signatures, counts = sign(array, task.parameters)
+    paragraphs = Paragraphs.of(texts, task.parameters) if task.paragraphs else None
+    return Examined(task.number, found, counts, signatures, problems, paragraphs)
+
+
+def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[list[str], Counter[str]]:
+    """The normal form of each row's text, empty where it has none."""
+    texts, problems = [], Counter[str]()
+    for text in chunk.texts(columns):
+        if isinstance(text, Problem):
+            problems[text.reason] += 1
+            texts.append("")
+        else:
+            texts.append(normalise(text))
+    return texts, problems
+
+
+def prove(task: Prove) -> Proved:
+    """Verify the candidates of each row, give it the earliest proof, and write the chunk."""
+    with open(f"{task.scratch}/chunk-{task.number}", "rb") as file:
+        chunk: Lines | Batch = pickle.load(file)
+    near = _near(task, chunk)
+    verdicts = []
+    done = Proved(task.number, f"{task.scratch}/piece-{task.number}", len(chunk))
+    for row, number in enumerate(task.exact):
+        verdict = near.get(row, Verdict())
+        if number >= 0:
+            verdict = Verdict("exact", 1.0, False, task.proofs[int(number)])
+        if task.paragraphs is not None:
+            judged = tuple((words, _verdict(best, task.proofs)) for words, best in task.paragraphs[row])
+            verdict = Verdict(verdict.kind, verdict.similarity, verdict.estimated, verdict.proof, judged)
+            done.paragraphs.update(each.kind for _, each in judged)
+        verdicts.append(verdict)
+        done.kinds[verdict.kind] += 1
+        if verdict.proof:
+            done.years[f"{verdict.proof.date.year}", verdict.kind] += 1
+    made = chunk.with_verdicts(verdicts)
+    if isinstance(made, bytes):
+        with open(done.path, "wb") as file:
+            file.write(made)
+    else:
+        with pa.OSFile(done.path, "wb") as sink, pa.ipc.new_file(sink, made.schema) as writer:
+            writer.write_table(made)
+    return done
+
+
+def _verdict(best: Best | None, proofs: dict[int, Proof]) -> Verdict:
+    if best is None:
+        return Verdict()
+    return Verdict("exact" if best.exact else "near", best.similarity, False, proofs[best.number])
+
+
+def _near(task: Prove, chunk: Lines | Batch) -> dict[int, Verdict]:
+    """The earliest verified near-duplicate of each row that has candidates; of equally early ones the most similar."""
+    if not len(task.rows):
+        return {}
+    texts, _ = _texts(chunk, task.columns)
+    rows, index = np.unique(task.rows, return_inverse=True)
+    flat, starts = shingle_sets(pa.array([texts[row] for row in rows], pa.large_string()), task.parameters)
+    sets = Opened(task.sets)
+    hashes, threshold = task.parameters.hashes, task.parameters.threshold
+    best: dict[int, tuple[tuple[int, float, int], Verdict]] = {}
+    for candidate, row in enumerate(task.rows.tolist()):
+        own = flat[starts[index[candidate]] : starts[index[candidate] + 1]]
+        place, number = int(task.places[candidate]), int(task.numbers[candidate])
+        if place >= 0:
+            other = sets.of(place)
+            common = int(shared(other, own))
+            total = len(other) + len(own) - common
+            similarity, sure = common / total if total else 0.0, common >= threshold * total - 1e-9 and total > 0
+        else:
+            equal = task.equal[candidate : candidate + 1]
+            similarity, sure = float(equal[0]) / hashes, bool(lower_bound(equal, hashes)[0] >= threshold)
+        if sure:
+            proof = task.proofs[number]
+            key = (proof.at, -similarity, number)
+            if row not in best or key < best[row][0]:
+                best[row] = (key, Verdict("near", similarity, place < 0, proof))
+    return {row: verdict for row, (_, verdict) in best.items()}
