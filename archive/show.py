@@ -74,8 +74,18 @@ def duplicates_table(months: Mapping[str, Mapping[str, int]]) -> Table:
     return table
 
 
-class Progress:
-    """The stages of long work: a bar on a terminal; elsewhere a plain line every ten seconds."""
+class Stages:
+    """Hears how long work goes on; `Progress` shows it. This one keeps silent."""
+
+    def stage(self, name: str, total: int | None) -> None:
+        """A stage begins, of so many items."""
+
+    def progress(self, done: int, size: int) -> None:
+        """So many more items of it are done, of so many bytes."""
+
+
+class Progress(Stages):
+    """Shows stages: a bar on a terminal; elsewhere a plain line every ten seconds."""
 
     def __init__(self, silent: bool) -> None:
         self._console = Console(stderr=True)
@@ -103,14 +113,12 @@ class Progress:
         self._bar.stop()
 
     def stage(self, name: str, total: int | None) -> None:
-        """A stage begins, of so many items."""
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._name, self._done, self._total, self._started = name, 0, total, time.monotonic()
         self._task = self._bar.add_task(name, total=total, done="", rate="")
 
     def progress(self, done: int, size: int) -> None:
-        """So many more items of it are done."""
         self._done += done
         rate = f"{self._done / max(time.monotonic() - self._started, 1e-3):,.0f}/s"
         if self._task is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +18,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive.errors import LakeError
-from archive.lake import Lake, NewFile
+from archive.lake import Lake
 from archive.part import write_parquet
+from archive.show import Stages
 from index import cluster, ids, segments, sign, tables, texts
 from index.candidates import Codes, candidates, split
 from index.procedure import Parameters
 from index.segments import Bands
 from index.similarity import Similarities, similarity
-from index.tables import BANDS, DUPLICATES, PAIRS, SIGNATURES
+from index.tables import DUPLICATES, PAIRS, SIGNATURES
 from index.texts import Texts
 
 _TRIES = 100
@@ -43,21 +45,11 @@ class Summary:
     clustered: int = 0  #: texts in clusters
 
 
-class Watcher:
-    """Hears how the work goes on; the command line shows it. This one keeps silent."""
-
-    def stage(self, name: str, total: int | None) -> None:
-        """A stage begins, of so many texts or pairs."""
-
-    def progress(self, done: int, size: int) -> None:
-        """So many more texts or pairs are done, of so many bytes."""
-
-
 def build(
     lake: Lake,
     parameters: Parameters | None = None,
     workers: int | None = None,
-    watcher: Watcher | None = None,
+    stages: Stages | None = None,
     device: str = "cpu",
 ) -> Summary:
     """Index what is new in a lake, and derive witnesses and clusters anew.
@@ -70,7 +62,7 @@ def build(
     Raises:
         LakeError: there is no lake, it has an index with other parameters, or it cannot be written.
     """
-    workers, watcher = workers or os.cpu_count() or 1, watcher or Watcher()
+    workers, stages = workers or os.cpu_count() or 1, stages or Stages()
     documents = lake.delta("documents")
     if parameters is None:
         parameters = tables.parameters_of(lake) if lake.has(SIGNATURES) else Parameters()
@@ -78,14 +70,14 @@ def build(
         tables.create(lake, parameters)
         summary = Summary()
         count = pa.table(documents.get_add_actions(flatten=True))
-        watcher.stage("sign", pc.sum(count["num_records"]).as_py() if count.num_rows else 0)
-        summary.signed = sign.sign_new(lake, parameters, workers, device, watcher.progress)
+        stages.stage("sign", pc.sum(count["num_records"]).as_py() if count.num_rows else 0)
+        summary.signed = sign.sign_new(lake, parameters, workers, device, stages.progress)
         for table in (SIGNATURES, PAIRS):
             lake.compact(table)
-        watcher.stage("bands", None)
+        stages.stage("bands", None)
         segments.build(lake, parameters, workers)
         for _ in range(_TRIES):
-            if _derive(lake, parameters, workers, watcher, summary):
+            if _derive(lake, parameters, workers, stages, summary):
                 return summary
     except OSError as error:
         raise LakeError(f"{lake.location}: {error.strerror or error}; what was committed stays, "
@@ -93,19 +85,23 @@ def build(
     raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
 
 
-def _derive(lake: Lake, parameters: Parameters, workers: int, watcher: Watcher, summary: Summary) -> bool:
+def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, summary: Summary) -> bool:
     """Derive the near-duplicates from what the lake holds now. False if another process did so in the meantime."""
     before = lake.delta(DUPLICATES.name)  # opened first: what is committed then was derived from no less
     known = texts.load(lake)
-    watcher.stage("find", None)
+    stages.stage("find", None)
     with Bands(lake, known.segments, known.starts, parameters) as bands:
         codes = candidates(known, bands, parameters.leaders)
-    similarities = Similarities(lake, known, parameters, workers, watcher.progress)
-    watcher.stage("verify", len(codes))
+    similarities = Similarities(lake, known, parameters, workers, stages.progress)
+    stages.stage("verify", len(codes))
     near = cluster.witnessed(codes, known, similarities, parameters.leaders)
     rows = _rows(near, known, similarities)
     summary.texts = int(known.live.sum())
-    summary.candidates, summary.verified, summary.pairs = len(codes), summary.verified + similarities.verified, len(near)
+    summary.candidates, summary.verified, summary.pairs = (
+        len(codes),
+        summary.verified + similarities.verified,
+        len(near),
+    )
     summary.clusters = len(pc.unique(rows["cluster_id"]))
     summary.clustered = len(np.unique(np.concatenate(split(near))))
     if rows.equals(_stored(lake)):
@@ -117,7 +113,11 @@ def _derive(lake: Lake, parameters: Parameters, workers: int, watcher: Watcher, 
     return False
 
 
-_OPTIONS = {"compression": "zstd", "use_dictionary": ["cluster_id"], "write_statistics": ["content_id", "cluster_id"]}
+_OPTIONS: dict[str, Any] = {
+    "compression": "zstd",
+    "use_dictionary": ["cluster_id"],
+    "write_statistics": ["content_id", "cluster_id"],
+}
 
 
 def _rows(near: Codes, known: Texts, similarities: Similarities) -> pa.Table:
@@ -150,5 +150,3 @@ def _stored(lake: Lake) -> pa.Table:
     files = lake.files(DUPLICATES.name)
     found = list(lake.read_files(DUPLICATES.name, files, DUPLICATES.schema.names))
     return pa.concat_tables([DUPLICATES.schema.empty_table(), *found])
-
-

@@ -22,7 +22,9 @@ def require_kernel() -> None:
 @click.command("index")
 @lake_option
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
-@click.option("--device", default="cpu", show_default=True, help="Makes signatures: cpu, or cuda (extra: gpu). Same bits.")
+@click.option(
+    "--device", default="cpu", show_default=True, help="Makes signatures: cpu, or cuda (extra: gpu). Same bits."
+)
 @click.option("--words", type=click.IntRange(1, 64), help="Words in a shingle.  [default: 5]")
 @click.option("--bands", type=click.IntRange(1, 256), help="Bands of a signature.  [default: 14]")
 @click.option("--rows", type=click.IntRange(1, 64), help="Hashes in a band.  [default: 8]")

@@ -70,9 +70,7 @@ def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Fou
 def _compare(shingles, starts, sizes, left, right, common):  # type: ignore[no-untyped-def]
     for pair in range(left.size):
         a, b = left[pair], right[pair]
-        common[pair] = shared(
-            shingles[starts[a] : starts[a] + sizes[a]], shingles[starts[b] : starts[b] + sizes[b]]
-        )
+        common[pair] = shared(shingles[starts[a] : starts[a] + sizes[a]], shingles[starts[b] : starts[b] + sizes[b]])
 
 
 class Opened:

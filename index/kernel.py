@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
@@ -16,8 +16,6 @@ import pyarrow as pa
 
 from index import characters, procedure
 from index.procedure import Parameters
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _LETTER = np.uint64(procedure.LETTER)
 _WORD = np.uint64(procedure.WORD)
@@ -30,9 +28,9 @@ _0, _1, _2, _3, _4 = (np.uint64(number) for number in range(5))
 _BLOCK = 4096
 
 
-def compiled(function: Function) -> Function:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile to machine code at the first call and keep the result on disk; run without Python's lock."""
-    made: Function = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    made: Callable[..., Any] = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
     return made
 
 

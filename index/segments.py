@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from index.tables import BANDS, SIGNATURES
 from index.texts import as_matrix
 
 #: Keys lie close where there are many, so the differences of sorted ones are short numbers.
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "use_dictionary": False,
     "column_encoding": {"key": "DELTA_BINARY_PACKED", "row": "PLAIN"},
     "write_statistics": ["key"],
@@ -47,9 +48,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> New
     return write_parquet(lake, BANDS, table, "bands", {"segment": unit.segment}, **_OPTIONS)
 
 
-def computed(
-    lake: Lake, segment: str, parameters: Parameters
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+def computed(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """The sorted bands of a segment, from its signatures. Rows without shingles have none."""
     (table,) = lake.read_files(SIGNATURES.name, [segment], ["signature", "shingles"])
     counts = table["shingles"].to_numpy().astype(np.int32)
@@ -113,7 +112,7 @@ class Bands:
     @property
     def size(self) -> int:
         """Rows of all segments."""
-        stored = sum(file.metadata.num_rows for file in self._files if file is not None)
+        stored: int = sum(file.metadata.num_rows for file in self._files if file is not None)
         return stored + sum(len(keys) for keys, _ in self._held.values())
 
     def ranges(self, rows: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,7 @@ from index import ids
 from index.procedure import Parameters
 from index.tables import SIGNATURES
 
-OPTIONS = {
+OPTIONS: dict[str, Any] = {
     "use_dictionary": False,
     "compression": "zstd",
     "compression_level": 1,  # signatures are noise; only the ids and counts shrink

@@ -80,11 +80,12 @@ class Similarities:
         """Which pairs are near-duplicates."""
         shared, total, estimated = self.of(codes).T
         threshold = self._parameters.threshold
-        exact = shared >= np.ceil(threshold * total - 1e-9)
+        exact: npt.NDArray[np.bool_] = (total > 0) & (shared >= np.ceil(threshold * total - 1e-9))
         if not estimated.any():
-            return exact & (total > 0)
+            return exact
         sure = lower_bound(shared.astype(np.int64), self._parameters.hashes) >= threshold
-        return np.where(estimated != 0, sure, exact) & (total > 0)
+        chosen: npt.NDArray[np.bool_] = np.where(estimated != 0, sure, exact)
+        return chosen
 
     def _known(self, codes: Codes) -> npt.NDArray[np.bool_]:
         places = np.searchsorted(self._codes, codes)
@@ -117,9 +118,7 @@ class Similarities:
     def _verify(self, codes: Codes) -> None:
         left, right = split(codes)
         numbers = np.unique(np.concatenate([left, right]))
-        order = np.argsort(self._texts.rank[numbers], kind="stable")  # any order in which ids can be looked up
         numbers = numbers[ids.sort(self._texts.ids[numbers])]
-        del order
         place = np.empty(len(self._texts), np.int64)
         place[numbers] = np.arange(len(numbers))
         values = np.empty((len(codes), 3), np.int32)

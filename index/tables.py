@@ -83,7 +83,9 @@ def create(lake: Lake, parameters: Parameters) -> None:
     if made_with != parameters:
         old, new = asdict(made_with), asdict(parameters)
         differing = ", ".join(f"{name} {old[name]} (not {new[name]})" for name in old if old[name] != new[name])
-        raise LakeError(f"{lake.location}: the index of this lake was made with {differing}; use the same, or another lake")
+        raise LakeError(
+            f"{lake.location}: the index of this lake was made with {differing}; use the same, or another lake"
+        )
     lake.create([BANDS, PAIRS, DUPLICATES])
 
 

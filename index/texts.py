@@ -53,13 +53,15 @@ class Texts:
             begin, end = np.searchsorted(numbers[order], [first, last])
             if begin == end:
                 continue
-            mine = order[begin:end]
-            at = 0
-            for rows, values in _groups(lake, segment, "signature"):
-                here = (numbers[mine] - first >= at) & (numbers[mine] - first < at + rows)
-                if here.any():
-                    out[mine[here]] = as_matrix(values(), hashes)[numbers[mine[here]] - first - at]
-                at += rows
+            mine, at = order[begin:end], first
+            with pq.ParquetFile(f"{lake.table_path(SIGNATURES.name)}/{segment}", filesystem=lake.filesystem) as file:
+                for group in range(file.num_row_groups):
+                    rows = file.metadata.row_group(group).num_rows
+                    here = mine[(numbers[mine] >= at) & (numbers[mine] < at + rows)]
+                    if len(here):
+                        column = file.read_row_group(group, columns=["signature"]).column(0)
+                        out[here] = as_matrix(column, hashes)[numbers[here] - at]
+                    at += rows
         return out
 
 
@@ -73,16 +75,6 @@ def as_matrix(column: pa.ChunkedArray | pa.Array, hashes: int) -> npt.NDArray[np
         return np.empty((0, hashes), np.uint16)
     first = int(np.frombuffer(offsets, np.int64)[column.offset])
     return np.frombuffer(data, "<u2")[first // 2 : first // 2 + len(column) * hashes].reshape(-1, hashes)
-
-
-def _groups(lake: Lake, segment: str, column: str) -> Iterator[tuple[int, object]]:
-    path = f"{lake.table_path(SIGNATURES.name)}/{segment}"
-    with pq.ParquetFile(path, filesystem=lake.filesystem) as file:
-        for group in range(file.num_row_groups):
-            yield (
-                file.metadata.row_group(group).num_rows,
-                lambda group=group: file.read_row_group(group, columns=[column]).column(0),
-            )
 
 
 def load(lake: Lake) -> Texts:

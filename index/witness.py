@@ -6,7 +6,10 @@ It is a lake like any other, with one capture for each text, its first acceptabl
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -56,7 +59,7 @@ def export(lake: Lake, out: Lake) -> int:
     return int(earlier.sum())
 
 
-def _signatures(lake: Lake, out: Lake, source: Texts, wanted: np.ndarray, hashes: int) -> None:  # type: ignore[type-arg]
+def _signatures(lake: Lake, out: Lake, source: Texts, wanted: npt.NDArray[np.bool_], hashes: int) -> None:
     for number, segment in enumerate(source.segments):
         rows = np.flatnonzero(wanted[source.starts[number] : source.starts[number + 1]])
         for at in range(0, len(rows), _ROWS):
@@ -69,7 +72,10 @@ def _signatures(lake: Lake, out: Lake, source: Texts, wanted: np.ndarray, hashes
 
 def _captures(lake: Lake, out: Lake, wanted: ids.Ids) -> None:
     ordered = wanted[ids.sort(wanted)]
-    options = {**parquet_options(CAPTURES), "column_encoding": {"content_id": "PLAIN", "offset": "DELTA_BINARY_PACKED"}}
+    options: dict[str, Any] = {
+        **parquet_options(CAPTURES),
+        "column_encoding": {"content_id": "PLAIN", "offset": "DELTA_BINARY_PACKED"},
+    }
     with evidence.connect(lake) as db:
         for batch in db.sql(_WITNESSES).to_arrow_reader(_ROWS):
             table = pa.Table.from_batches([batch])

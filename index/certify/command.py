@@ -63,11 +63,10 @@ def command(
     from index.certify.run import certify
     from index.certify.show import show
 
+    moment, columns = before.replace(tzinfo=UTC), Columns(text=text_column)
     started = time.monotonic()
     with Progress(quiet or as_json) as progress:
-        summary = certify(
-            Lake(location), dataset, out, before.replace(tzinfo=UTC), Columns(text=text_column), workers, paragraphs, progress
-        )  # fmt: skip
+        summary = certify(Lake(location), dataset, out, moment, columns, workers, paragraphs, progress)
     seconds = time.monotonic() - started
     if as_json:
         click.echo(json.dumps({**summary.as_json(), "seconds": round(seconds, 3)}, indent=2))

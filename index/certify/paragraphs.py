@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -144,8 +145,9 @@ def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Met
     """Compare the paragraphs of one file of documents with those of the data set."""
     lake, parameters = Lake(task.location), task.parameters
 
-    def stored(name: str) -> npt.NDArray[np.generic]:
-        return np.load(f"{task.scratch}/{name}.npy", mmap_mode="r")
+    def stored(name: str) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = np.load(f"{task.scratch}/{name}.npy", mmap_mode="r")
+        return array
 
     own, owners, bits, sets, starts = (stored(name) for name in ("keys", "owners", "bits", "sets", "starts"))
     digests, shingles = stored("digests"), stored("shingles")
@@ -221,8 +223,7 @@ class _Bests:
             worth = -similarity[first] if not kind else np.zeros(len(first))
             known = -self._similarity[where] if not kind else np.zeros(len(first))
             better = (at[first] < dates[where]) | (
-                (at[first] == dates[where])
-                & ((worth < known) | ((worth == known) & (number[first] < held[where])))
+                (at[first] == dates[where]) & ((worth < known) | ((worth == known) & (number[first] < held[where])))
             )
             first, where = first[better], where[better]
             dates[where], held[where] = at[first], number[first]

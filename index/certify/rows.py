@@ -105,7 +105,7 @@ class Batch:
 
 
 def _may_hold_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_struct(kind)
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_struct))
 
 
 def _parsed(line: bytes) -> dict[str, Any] | Problem:

@@ -15,9 +15,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,17 +26,16 @@ from archive.engine import Engine, Failed
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake
 from archive.records.datasets import Columns
+from archive.show import Stages
 from archive.storage import Listed
-from index import ids, segments, tables, texts
-from index.build import Watcher
+from index import ids, tables, texts
 from index.certify import paragraphs, rows
 from index.certify.match import meet
-from index.certify.proven import Proof, Proven
+from index.certify.proven import Proven
 from index.certify.work import Examine, Examined, Prove, Proved, work
 from index.gather import ShingleSets
 from index.kernel import band_keys
 from index.segments import Bands
-from index.texts import NEVER
 
 #: Rows and bytes of a block. Scratch space: its bytes, and 8 for each shingle of the texts that it meets.
 _ROWS, _BYTES = 100_000, 1 << 29
@@ -60,7 +59,7 @@ class Summary:
         for name in ("kinds", "years", "paragraphs", "problems"):
             getattr(self, name).update(getattr(other, name))
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Any]:
         years: dict[str, dict[str, int]] = {}
         for (year, kind), count in sorted(self.years.items()):
             years.setdefault(year, {})[kind] = count
@@ -75,11 +74,11 @@ class Summary:
         }
 
     @classmethod
-    def from_json(cls, numbers: dict[str, object]) -> Summary:
-        stated: dict[str, dict[str, int]] = numbers["proof_by_year"]  # type: ignore[assignment]
+    def from_json(cls, numbers: dict[str, Any]) -> Summary:
+        stated = numbers["proof_by_year"]
         years = {(year, kind): count for year, kinds in stated.items() for kind, count in kinds.items()}
-        named = {name: Counter(numbers[name]) for name in ("paragraphs", "problems")}  # type: ignore[call-overload]
-        return cls(0, 0, numbers["rows"], Counter(numbers["proof"]), Counter(years), **named)  # type: ignore
+        named = {name: Counter(numbers[name]) for name in ("paragraphs", "problems")}
+        return cls(0, 0, numbers["rows"], Counter(numbers["proof"]), Counter(years), **named)
 
 
 def certify(
@@ -90,7 +89,7 @@ def certify(
     columns: Columns = Columns(),
     workers: int | None = None,
     judge_paragraphs: bool = False,
-    watcher: Watcher | None = None,
+    stages: Stages | None = None,
 ) -> Summary:
     """Write a data set with columns that tell which rows provably existed before a date.
 
@@ -108,7 +107,7 @@ def certify(
         LakeError: there is no lake, or it has no index.
         ArchiveError: `out` holds something else.
     """
-    return _Certify(lake, out, before, columns, workers or os.cpu_count() or 1, judge_paragraphs, watcher).run(dataset)
+    return _Certify(lake, out, before, columns, workers or os.cpu_count() or 1, judge_paragraphs, stages).run(dataset)
 
 
 @dataclass(slots=True)
@@ -132,17 +131,17 @@ class _Certify:
         columns: Columns,
         workers: int,
         judge_paragraphs: bool,
-        watcher: Watcher | None,
+        stages: Stages | None,
     ) -> None:
         self._lake, self._out, self._before, self._columns = lake, out, before, columns
-        self._workers, self._paragraphs, self._watcher = workers, judge_paragraphs, watcher or Watcher()
+        self._workers, self._paragraphs, self._stages = workers, judge_paragraphs, stages or Stages()
         self._parameters = tables.parameters_of(lake)
         self._system, self._root = storage.filesystem(out if storage.is_s3(out) else os.path.abspath(out))
         self._summary = Summary()
 
     def run(self, dataset: str) -> Summary:
-        listed = [file for file in storage.list_files(dataset)]
-        names = _names(dataset, listed)
+        listed = list(storage.list_files(dataset))
+        names = _names(listed)
         inside = f"{self._root}/"
         if any(file.uri.startswith(inside) for file in listed):
             raise ArchiveError(f"{self._out}: the result would lie inside the data set; choose another folder")
@@ -156,7 +155,7 @@ class _Certify:
             else:
                 todo.append(_Output(file, names[file.uri]))
         if todo:
-            self._watcher.stage("look up", None)
+            self._stages.stage("look up", None)
             with Proven(self._lake, self._before) as proven:
                 self._known = texts.load(self._lake)
                 self._proof_of = proven.find(self._known.ids)
@@ -164,7 +163,7 @@ class _Certify:
         self._summary.files = len(listed)
         return self._summary
 
-    def _open(self, dataset: str) -> dict[str, dict[str, dict[str, object]]]:
+    def _open(self, dataset: str) -> dict[str, dict[str, Any]]:
         """What an earlier run of the same command has done; the folder must be new otherwise."""
         arguments = {
             "lake": self._lake.location,
@@ -178,13 +177,14 @@ class _Certify:
         path = f"{self._root}/{_MANIFEST}"
         try:
             with self._system.open_input_stream(path) as file:
-                manifest: dict[str, dict[str, dict[str, object]]] = json.loads(file.read())
+                manifest: dict[str, dict[str, Any]] = json.loads(file.read())
         except FileNotFoundError:
             return {"arguments": arguments, "files": {}}
         if manifest["arguments"] != arguments:
             differing = [name for name, value in arguments.items() if manifest["arguments"].get(name) != value]
             raise ArchiveError(
-                f"{self._out}: holds the result of another certify ({', '.join(differing)} differ); choose another folder"
+                f"{self._out}: holds the result of another certify ({', '.join(differing)} differ); "
+                "choose another folder"
             )
         return manifest
 
@@ -197,7 +197,7 @@ class _Certify:
             chunks = self._chunks(todo)
             while True:
                 with tempfile.TemporaryDirectory(prefix="lowbackground-") as scratch:
-                    self._watcher.stage("certify", None)
+                    self._stages.stage("certify", None)
                     done = self._block(chunks, number, scratch)
                 number += done
                 if not done:
@@ -224,7 +224,7 @@ class _Certify:
                 at = number + len(owners) - 1
                 yield Examine(at, chunk, self._columns, self._parameters, scratch, self._paragraphs)
 
-        engine: Engine[Examine | Prove, Examined | Proved] = Engine(work, self._workers, self._watcher.progress)
+        engine: Engine[Examine | Prove, Examined | Proved] = Engine(work, self._workers, self._stages.progress)
         examined: dict[int, Examined] = {}
         for end in engine.run(examinations()):
             if isinstance(end, Failed):
@@ -376,11 +376,9 @@ class _Proofs:
         self.sets.__exit__(*exception)
 
 
-def _names(dataset: str, listed: list[Listed]) -> dict[str, str]:
+def _names(listed: list[Listed]) -> dict[str, str]:
     """The name of each file in the result: its path below the folder or pattern that was named."""
     if len(listed) == 1:
         return {listed[0].uri: listed[0].uri.rpartition("/")[2]}
     common = os.path.commonpath([file.uri.rpartition("/")[0] for file in listed])
     return {file.uri: file.uri[len(common) :].lstrip("/") for file in listed}
-
-

@@ -11,9 +11,7 @@ from index.certify.proven import Proof
 
 Kind = Literal["exact", "near", "none"]
 
-_RECORD = pa.struct(
-    [("file", pa.string()), ("offset", pa.int64()), ("skip", pa.int64()), ("digest", pa.string())]
-)
+_RECORD = pa.struct([("file", pa.string()), ("offset", pa.int64()), ("skip", pa.int64()), ("digest", pa.string())])
 _PARAGRAPH = pa.struct(
     [
         ("words", pa.int32()),
