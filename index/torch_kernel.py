@@ -29,7 +29,7 @@ except ImportError:  # it is an extra, and whoever has no GPU needs none
 _CHUNK = 32 << 20
 #: Texts in a chunk, which bound the signatures on the device.
 _TEXTS = 1 << 18
-#: Permuted shingles at a time: 64 MiB. Fewer cost more launches of kernels than they save memory traffic.
+#: Permuted shingles at a time: 64 MiB. More would cost memory, fewer would cost launches of kernels.
 _VALUES = 1 << 24
 #: Zero bytes behind a chunk: the longest character can be read at each place, and each character has a next one.
 _PADDING = 3
@@ -95,7 +95,7 @@ def _chunks(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def _upload(data: npt.NDArray[np.uint8], on: torch.device) -> torch.Tensor:
-    # A copy into pinned memory and from there is faster than the driver's own way from Arrow's memory.
+    # By way of pinned memory, since the driver would copy from Arrow's memory in small pieces.
     padded = torch.empty(data.size + _PADDING, dtype=torch.uint8, pin_memory=on.type == "cuda")
     view = padded.numpy()
     view[: data.size] = data
