@@ -42,10 +42,10 @@ class Failed(Generic[Task]):
     error: str
 
 
-def preload(module: str) -> ForkServerContext:
-    """Start the server process that workers fork from; it has no threads, and loads `module` meanwhile."""
+def preload(*modules: str) -> ForkServerContext:
+    """Start the server process that workers fork from; it has no threads, and loads the modules meanwhile."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([module])
+    context.set_forkserver_preload(list(modules))
     forkserver.ensure_running()
     return context
 

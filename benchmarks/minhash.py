@@ -316,7 +316,7 @@ def signatures(args: argparse.Namespace) -> Result:
         return float(results[name]["texts"] / results[name]["best"])
 
     print(f"{results['machine']}. {results['texts']}. datatrove got {len(few):,} of them.\n")
-    print("| one core | signatures/s | µs a text | ours is faster |\n| --- | --: | --: | --: |")
+    print("| one core | signatures/s | µs a text | ours to it |\n| --- | --: | --: | --: |")
     for name, signer in SIGNERS.items():
         label, error = signer.label, results[name].get("error")
         if signer.package:

@@ -64,7 +64,7 @@ def command(
     require_kernel()
     from archive.engine import preload
 
-    preload("index.sign")
+    preload("index.sign", "index.segments", "index.gather", "index.kernel")
 
     from archive.lake import Lake
     from archive.show import Progress

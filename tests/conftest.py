@@ -17,9 +17,12 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 import query
+from archive.engine import preload
 from archive.intake import Summary, ingest
 from archive.lake import Lake
 from archive.unit import Settings
+
+preload("archive.work", "index.sign", "index.segments", "index.certify.work", "index.certify.paragraphs", "index.kernel")
 
 SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared")).resolve()
 

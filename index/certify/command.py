@@ -55,7 +55,7 @@ def command(
     require_kernel()
     from archive.engine import preload
 
-    preload("index.certify.work")
+    preload("index.certify.work", "index.certify.paragraphs")
 
     from archive.lake import Lake
     from archive.records.datasets import Columns
