@@ -320,7 +320,7 @@ def signatures(args: argparse.Namespace) -> Result:
     for name, signer in SIGNERS.items():
         label, error = signer.label, results[name].get("error")
         if signer.package:
-            label = f"{signer.package} {results[name].get('version', '')}: {label}"
+            label = " ".join(filter(None, (signer.package, results[name].get("version")))) + f": {label}"
         if error:
             print(f"| {label} | {error} | | |")
             continue
@@ -465,8 +465,8 @@ def _counts(values: Iterable[int]) -> dict[int, int]:
 PIPELINE_NOTES = """\
 - Time is from the start to the end of the process. *Dropped* are all texts of a cluster but one.
 - Ours starts from the lake, whose ingest is not in its time, and reads Parquet. It computes the similarity of every
-  candidate exactly and leaves out those below 0.8, and commits signatures, bands, pairs and clusters with their dates,
-  so that a later run does only what is new. It writes no kept texts.
+  candidate exactly, leaves out those below 0.8, orders each pair by date, and commits signatures, bands, pairs and
+  clusters, so that a later run does only what is new. It writes no kept texts.
 - datatrove and text-dedup read JSON lines, take any two texts that share a band for duplicates (there is no threshold
   beside the bands), and write the kept texts. datatrove makes all numbers 0 first. text-dedup splits at each character
   that is no letter or digit, so that two of these have an empty word between them.
@@ -519,7 +519,7 @@ def pipeline(args: argparse.Namespace) -> Result:
             return result
 
         def best(run: Callable[[], Result]) -> Result:
-            return min((run() for _ in range(args.rounds)), key=lambda result: float(result["seconds"]))
+            return min((run() for _ in range(args.rounds)), key=lambda result: float(result.get("seconds", 0)))
 
         ours(1)  # the first run of all compiles the kernels, which stay on disk
         results["ours, 1 worker, 1 core"] = best(lambda: ours(1))
@@ -604,7 +604,8 @@ def measure(command: list[str], cores: int = 1) -> Result:
         last = (result.pop("output").strip().splitlines() or ["it failed"])[-1]
         if not re.search(r"No module named|ImportError|Please install", last):
             raise SystemExit(f"{' '.join(command)}: {last}")
-        return {"error": f"not installed ({last.rpartition(': ')[2]})", "seconds": float("inf")}
+        reason = last.rpartition(": ")[2].rstrip(")")
+        return {"error": f"not installed ({reason})"}
     return result
 
 

@@ -94,7 +94,7 @@ def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, su
         codes = candidates(known, bands, parameters.leaders)
     similarities = Similarities(lake, known, parameters, workers, stages.progress)
     stages.stage("verify", len(codes))
-    near = cluster.witnessed(codes, known, similarities, parameters.leaders)
+    near = cluster.witnessed(codes, known, similarities)
     rows = _rows(near, known, similarities)
     summary.texts = int(known.live.sum())
     summary.candidates, summary.verified, summary.pairs = (

@@ -42,19 +42,23 @@ def clusters(codes: Codes, texts: Texts) -> npt.NDArray[np.int64]:
     return parent[left]
 
 
-def witnessed(codes: Codes, texts: Texts, similarities: Similarities, leaders: int) -> Codes:
+#: Earlier near-duplicates of its witness with which a text is compared at most. Few have so many.
+_BEYOND = 32
+
+
+def witnessed(codes: Codes, texts: Texts, similarities: Similarities) -> Codes:
     """The near-duplicates among candidate pairs, and with them the earlier ones that chance has hidden.
 
-    A text shares no band with one in thirteen of those that are just similar enough. So each is
-    also compared with the `leaders` earliest near-duplicates of its witness, its witness with theirs, and so
-    on, until nobody finds an earlier one. A witness is always similar to the text itself.
+    A text shares no band with one in thirteen of those that are just similar enough. So each is also compared
+    with the earlier near-duplicates of its witness, that one with those of its own, and so on, until nobody
+    finds an earlier one. A witness is always similar to the text itself.
 
     Returns:
         verified pairs, sorted: a function of the texts and dates alone.
     """
     near = codes[similarities.near(codes)]
     while True:
-        further = np.setdiff1d(_beyond(near, texts, leaders), codes, assume_unique=True)
+        further = np.setdiff1d(_beyond(near, texts), codes, assume_unique=True)
         if not len(further):
             return near
         codes = np.union1d(codes, further)
@@ -64,7 +68,7 @@ def witnessed(codes: Codes, texts: Texts, similarities: Similarities, leaders: i
         near = np.union1d(near, found)
 
 
-def _beyond(near: Codes, texts: Texts, leaders: int) -> Codes:
+def _beyond(near: Codes, texts: Texts) -> Codes:
     """Each text that has a witness, with the earliest near-duplicates of that witness, as far as they are earlier."""
     left, right = split(near)
     swap = texts.rank[left] < texts.rank[right]
@@ -78,7 +82,7 @@ def _beyond(near: Codes, texts: Texts, leaders: int) -> Codes:
     inside[inside] = text[place[inside]] == witness[inside]  # the witness has a witness itself
     text, place = text[inside], place[inside]
     pairs = [np.empty(0, np.uint64)]
-    for step in range(leaders):
+    for step in range(_BEYOND):
         more = count[place] > step
         pairs.append(join(text[more], earlier[first[place[more]] + step]))
     return np.unique(np.concatenate(pairs))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -261,7 +262,7 @@ def shingle_sets(
     out = np.empty((offsets[-1] - offsets[0]) // 2 + 2 * len(texts) + 2, np.uint64)
     starts = np.empty(len(texts) + 1, np.int64)
     _sets(data, offsets, fold(), parameters.words, out, starts)
-    for first, last in zip(starts, starts[1:], strict=False):
+    for first, last in pairwise(starts):
         out[first:last].sort()
     _compact(out, starts)
     return out[: starts[-1]], starts

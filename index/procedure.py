@@ -63,7 +63,7 @@ def mix(value: int) -> int:
 
 @lru_cache(maxsize=8)
 def permutations(hashes: int) -> tuple[list[int], list[int]]:
-    """The factors (odd) and summands of the permutations x -> a·x + b mod 2^32, from SplitMix64 (Steele et al. 2014)."""
+    """Factors (odd) and summands of the permutations x -> a·x + b mod 2^32, from SplitMix64 (Steele et al. 2014)."""
     state, drawn = _SEED, []
     for _ in range(2 * hashes):
         state = (state + 0x9E3779B97F4A7C15) & _MASK

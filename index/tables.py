@@ -96,6 +96,7 @@ def parameters_of(lake: Lake) -> Parameters:
         LakeError: it has none, or one of a newer version of the procedure.
     """
     if not lake.has(SIGNATURES):
+        lake.delta("captures")  # says so where there is no lake
         raise LakeError(f"{lake.location}: there is no index yet; `archive index --lake {lake.location}` makes it")
     stated = json.loads(lake.delta(SIGNATURES.name).metadata().description)
     number = stated.pop("procedure")

@@ -61,8 +61,8 @@ def connect(lake: Lake | str) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection that sees the lake as it is now.
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each
-    text once, with `first_seen`, the earliest capture that can be believed, and `first_seen_near`, also of its witness),
-    `duplicates` (verified pairs), `clusters`, `rejects` and `sources`.
+    text once, with `first_seen`, the earliest capture that can be believed, and `first_seen_near`, that of its
+    witness), `duplicates` (verified pairs), `clusters`, `rejects` and `sources`.
     SQL reaches nothing outside the lake: no file, network, extension or setting. For SQL
     text of others there is `ask`, which also lets nothing be written.
 

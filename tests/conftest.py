@@ -22,7 +22,9 @@ from archive.intake import Summary, ingest
 from archive.lake import Lake
 from archive.unit import Settings
 
-preload("archive.work", "index.sign", "index.segments", "index.certify.work", "index.certify.paragraphs", "index.kernel")
+preload(
+    "archive.work", "index.sign", "index.segments", "index.certify.work", "index.certify.paragraphs", "index.kernel"
+)
 
 SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared")).resolve()
 

@@ -97,8 +97,10 @@ def _as_date(value: Any) -> str | None:
 
 
 def text_of(row: Mapping[str, Any], columns: Columns) -> str | None:
-    """The plain text of a row, or None where it has none."""
+    """The plain text of a row, empty where its column holds nothing; None where there is no such column of text."""
     text = _first(row, columns.text, _TEXT)
+    if text is None and any(_has(row, name) for name in ((columns.text,) if columns.text else _TEXT)):
+        return ""
     return text if isinstance(text, str) else None
 
 

@@ -117,7 +117,7 @@ class _Output:
     listed: Listed
     name: str
     summary: Summary = field(default_factory=Summary)
-    last: int | None = None  #: number of its last chunk, once it is known
+    first: int = -1  #: number of its first chunk
     sink: pa.NativeFile | None = None
     writer: pq.ParquetWriter | None = None
 
@@ -219,6 +219,7 @@ class _Certify:
             while held < _ROWS and size < _BYTES and (following := next(chunks, None)):
                 output, chunk = following
                 owners.append(output)
+                output.first = number + len(owners) - 1 if output.first < 0 else output.first
                 held += len(chunk)
                 size += sum(map(len, chunk.lines)) if isinstance(chunk, rows.Lines) else chunk.batch.nbytes
                 at = number + len(owners) - 1
@@ -231,6 +232,10 @@ class _Certify:
                 raise SourceError(end.error)
             assert isinstance(end.result, Examined)
             examined[end.result.number] = end.result
+            output = owners[end.result.number - number]
+            if end.result.without_column and end.task.number == output.first:
+                raise SourceError(f"{output.listed.uri}: none of the rows has a column of text that is known "
+                                  f"({end.result.without_column}); name it by --text-column")  # fmt: skip
         if not owners:
             return 0
         proved: dict[int, Proved] = {}

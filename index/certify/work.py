@@ -46,6 +46,7 @@ class Examined:
     shingles: npt.NDArray[np.int32]
     signatures: npt.NDArray[np.uint16]
     problems: Counter[str]
+    without_column: str  #: what columns there are, where no row has one of text
     paragraphs: Paragraphs | None
 
 
@@ -92,22 +93,25 @@ def examine(task: Examine) -> Examined:
     """Bring the texts of a chunk to their normal form; their ids and signatures."""
     with open(f"{task.scratch}/chunk-{task.number}", "wb") as file:
         pickle.dump(task.chunk, file)
-    texts, problems = _texts(task.chunk, task.columns)
+    texts, found_problems = _texts(task.chunk, task.columns)
+    problems = Counter(problem.reason for problem in found_problems)
+    without = [problem.detail for problem in found_problems if problem.reason == "no-text-column"]
     problems.update(problem.reason for problem in task.chunk.unreadable)
     digests = b"".join(hashlib.sha256(text.encode()).digest() if text else bytes(32) for text in texts)
     found = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 4)
     array = pa.array(texts, pa.large_string())
     signatures, counts = sign(array, task.parameters)
     paragraphs = Paragraphs.of(texts, task.parameters) if task.paragraphs else None
-    return Examined(task.number, found, counts, signatures, problems, paragraphs)
+    columns = without[0] if without and len(without) == len(texts) else ""
+    return Examined(task.number, found, counts, signatures, problems, columns, paragraphs)
 
 
-def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[list[str], Counter[str]]:
+def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[list[str], list[Problem]]:
     """The normal form of each row's text, empty where it has none."""
-    texts, problems = [], Counter[str]()
+    texts, problems = [], []
     for text in chunk.texts(columns):
         if isinstance(text, Problem):
-            problems[text.reason] += 1
+            problems.append(text)
             texts.append("")
         else:
             texts.append(normalise(text))

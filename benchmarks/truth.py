@@ -1,0 +1,108 @@
+"""How many of the true near-duplicates the index finds, beside what theory says, and what people judged.
+
+    python benchmarks/truth.py page-versions.jsonl.gz [copycat-judged-pairs.jsonl.gz]
+
+The versions (`text`, `date`) go into a fresh lake and its index; every pair of them is also compared by brute force.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import tempfile
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from archive.intake import ingest
+from archive.lake import Lake
+from archive.text.normalise import normalise
+from index.build import build
+from index.kernel import band_keys, jaccard, shared, shingle_set, shingle_sets, sign
+from index.procedure import Parameters
+from query import connect
+
+
+def similar_pairs(texts: list[str], threshold: float = 0.8) -> dict[tuple[int, int], float]:
+    """The exact Jaccard similarity of every pair (later, earlier) of at least the threshold, by brute force."""
+    flat, starts = shingle_sets(pa.array(texts, pa.large_string()))
+    sets = [flat[first:last] for first, last in pairwise(starts)]
+    sizes = np.diff(starts)
+    found = {}
+    for later in range(len(texts)):
+        # sets of which one is so much smaller cannot be similar
+        fits = (sizes[:later] >= threshold * sizes[later]) & (threshold * sizes[:later] <= sizes[later])
+        for earlier in np.flatnonzero(fits):
+            common = int(shared(sets[later], sets[earlier]))
+            total = int(sizes[later] + sizes[earlier]) - common
+            if total and common >= threshold * total:
+                found[later, int(earlier)] = common / total
+    return found
+
+
+def versions(path: str) -> None:
+    """Recall by similarity, and how many dates are right."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "versions.jsonl"
+        with gzip.open(path, "rt") as file:
+            rows = [json.loads(line) for line in file]
+        source.write_text("".join(json.dumps({"text": row["text"], "date": row["date"]}) + "\n" for row in rows))
+        lake = Lake(f"{folder}/lake")
+        ingest(lake, [str(source)])
+        build(lake)
+        db = connect(lake)
+        documents = db.execute(
+            "SELECT content_id, text, first_seen, first_seen_near FROM documents ORDER BY first_seen, content_id"
+        ).fetchall()
+        duplicates = db.execute("SELECT content_id, earlier_id FROM duplicates").fetchall()
+    number = {row[0]: at for at, row in enumerate(documents)}
+    said = {tuple(sorted((number[a], number[b]), reverse=True)) for a, b in duplicates}
+    texts = [row[1] for row in documents]
+    true = similar_pairs(texts)
+    keys = band_keys(*sign(pa.array(texts, pa.large_string())))
+    print(f"{len(rows):,} versions, {len(texts):,} different texts, {len(true):,} true pairs;", end=" ")
+    print(f"{len(said):,} reported, {len(said - true.keys())} of them false\n")
+    print("| similarity | true pairs | share a band: theory | measured | reported | a later text with a witness |")
+    print("| --- | --: | --: | --: | --: | --: |")
+    witnessed = {later for later, _ in said}
+    edges = (0.8, 0.85, 0.9, 0.95, 1.001)
+    for low, high in pairwise(edges):
+        here = [pair for pair, similarity in true.items() if low <= similarity < high]
+        theory = np.mean([Parameters().chance(true[pair]) for pair in here])
+        met = np.mean([(keys[a] == keys[b]).any() for a, b in here])
+        reported = np.mean([pair in said for pair in here])
+        known = np.mean([later in witnessed for later, _ in here])
+        name = f"{low} to {min(high, 1.0):.2g}"
+        print(f"| {name} | {len(here):,} | {theory:.1%} | {met:.1%} | {reported:.1%} | {known:.1%} |")
+    best: dict[int, int] = {}
+    for later, earlier in true:
+        best[later] = min(earlier, best.get(later, later))
+    right = sum(row[3] == documents[best.get(at, at)][2] for at, row in enumerate(documents))
+    early = sum(row[3] < documents[best.get(at, at)][2] for at, row in enumerate(documents))
+    print(
+        f"\nfirst_seen_near equals that of brute force for {right:,} of {len(documents):,} texts; {early} are too early"
+    )
+
+
+def judged(path: str) -> None:
+    """Similarity beside the label that people gave."""
+    labels = defaultdict(list)
+    with gzip.open(path, "rt") as file:
+        for row in map(json.loads, file):
+            left, right = (shingle_set(normalise(row[side])) for side in ("left", "right"))
+            labels[row["label"]].append(jaccard(left, right))
+    print("\n| label | pairs | median similarity | under 0.4 | 0.4 to 0.6 | 0.6 to 0.8 | 0.8 and more |")
+    print("| --- | --: | --: | --: | --: | --: | --: |")
+    for label, found in sorted(labels.items()):
+        counts = np.histogram(found, bins=[0, 0.4, 0.6, 0.8, 1.001])[0]
+        print(f"| {label} | {len(found)} | {np.median(found):.3f} | {' | '.join(map(str, counts))} |")
+
+
+if __name__ == "__main__":
+    versions(sys.argv[1])
+    if len(sys.argv) > 2:
+        judged(sys.argv[2])
