@@ -14,8 +14,9 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerContext
 from typing import Any, Generic, TypeVar
@@ -48,6 +49,25 @@ def preload(*modules: str) -> ForkServerContext:
     context.set_forkserver_preload(list(modules))
     forkserver.ensure_running()
     return context
+
+
+def run_all(
+    work: Work[Task, Result],
+    tasks: Iterable[Task],
+    workers: int,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Iterator[Done[Task, Result] | Failed[Task]]:
+    """Run tasks that need no isolation: with one worker, or where there is only one task, in this process."""
+    tasks = iter(tasks)
+    first = list(islice(tasks, 2))
+    if workers > 1 and len(first) > 1:
+        yield from Engine(work, workers, progress).run(chain(first, tasks))
+        return
+    for task in chain(first, tasks):
+        try:
+            yield Done(task, work(task, False, progress))
+        except ArchiveError as error:
+            yield Failed(task, str(error))
 
 
 class Engine(Generic[Task, Result]):

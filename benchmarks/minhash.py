@@ -129,22 +129,20 @@ def described(texts: Sequence[str]) -> str:
 
 
 def normal_and_sign(texts: list[str]) -> Callable[[], object]:
-    import pyarrow as pa
-
-    from archive.text.normalise import normalise
     from index.kernel import sign
+    from index.normal import normal_forms
 
     def run() -> None:
         for first in range(0, len(texts), _BATCH):
-            sign(pa.array([normalise(text) for text in texts[first : first + _BATCH]], pa.large_string()))
+            sign(normal_forms(texts[first : first + _BATCH]))
 
     return run
 
 
 def normal(texts: list[str]) -> Callable[[], object]:
-    from archive.text.normalise import normalise
+    from index.normal import normal_forms
 
-    return lambda: [normalise(text) for text in texts]
+    return lambda: normal_forms(texts)
 
 
 def kernel(texts: list[str]) -> Callable[[], object]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.engine import Engine, Failed
+from archive.engine import Failed, run_all
 from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
@@ -108,8 +108,7 @@ class ShingleSets:
         self.sizes = np.full(len(wanted), -1, np.int64)  #: different shingles of each, -1 where the text is not there
         files = sorted(lake.files(DOCUMENTS.name)) if len(wanted) else []
         tasks = (Task(lake.location, file, scratch, parameters) for file in files)
-        engine: Engine[Task, Found] = Engine(work, workers, lambda *_: None)
-        for end in engine.run(tasks):
+        for end in run_all(work, tasks, workers):
             if isinstance(end, Failed):
                 raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
             self.sizes[end.result.places] = end.result.sizes

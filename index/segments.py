@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.engine import Engine, Failed
+from archive.engine import Failed, run_all
 from archive.errors import LakeError
 from archive.lake import Lake, NewFile
 from archive.part import write_parquet
@@ -64,8 +64,7 @@ def build(lake: Lake, parameters: Parameters, workers: int) -> None:
     segments = set(lake.files(SIGNATURES.name))
     there = set(listed(lake))
     units = (Unit(lake.location, segment, parameters) for segment in sorted(segments - there))
-    engine: Engine[Unit, NewFile] = Engine(work, workers, lambda *_: None)
-    for end in engine.run(units):
+    for end in run_all(work, units, workers):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(SIGNATURES.name)}/{end.task.segment}: {end.error}")
         if not lake.commit(BANDS, [end.result], [end.task.segment]) and end.task.segment not in listed(lake):

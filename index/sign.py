@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.engine import Engine, Failed
+from archive.engine import Failed, run_all
 from archive.errors import LakeError
 from archive.lake import Lake, NewFile
 from archive.part import write_parquet
@@ -120,8 +120,7 @@ def sign_new(
         LakeError: a file of documents cannot be read, or the lake not be written.
     """
     count = 0
-    engine: Engine[Unit, Signed] = Engine(work, 1 if device != "cpu" else workers, progress)
-    for end in engine.run(plan(lake, parameters, device)):
+    for end in run_all(work, plan(lake, parameters, device), 1 if device != "cpu" else workers, progress):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
         signed, name = end.result, end.task.file

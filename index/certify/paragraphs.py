@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from archive.engine import Engine, Failed
+from archive.engine import Failed, run_all
 from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
@@ -280,8 +280,7 @@ def judge(
         np.save(f"{scratch}/{name}.npy", array)
     best = _Bests(len(first))
     tasks = (Task(lake.location, file, scratch, parameters) for file in sorted(lake.files(DOCUMENTS.name)))
-    engine: Engine[Task, Met] = Engine(work, workers, lambda *_: None)
-    for end in engine.run(tasks if len(first) else iter(())):
+    for end in run_all(work, tasks if len(first) else (), workers):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
         met = end.result

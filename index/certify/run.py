@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive import storage
-from archive.engine import Engine, Failed
+from archive.engine import Failed, run_all
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake
 from archive.records.datasets import Columns
@@ -225,9 +225,8 @@ class _Certify:
                 at = number + len(owners) - 1
                 yield Examine(at, chunk, self._columns, self._parameters, scratch, self._paragraphs)
 
-        engine: Engine[Examine | Prove, Examined | Proved] = Engine(work, self._workers, self._stages.progress)
         examined: dict[int, Examined] = {}
-        for end in engine.run(examinations()):
+        for end in run_all(work, examinations(), self._workers, self._stages.progress):
             if isinstance(end, Failed):
                 raise SourceError(end.error)
             assert isinstance(end.result, Examined)
@@ -241,12 +240,11 @@ class _Certify:
         proved: dict[int, Proved] = {}
         following = number
         with self._proofs([examined[at] for at in sorted(examined)], scratch) as proofs:
-            engine = Engine(work, self._workers, lambda *_: None)
-            for end in engine.run(proofs.tasks):
-                if isinstance(end, Failed):
-                    raise SourceError(end.error)
-                assert isinstance(end.result, Proved)
-                proved[end.result.number] = end.result
+            for made in run_all(work, proofs.tasks, self._workers):
+                if isinstance(made, Failed):
+                    raise SourceError(made.error)
+                assert isinstance(made.result, Proved)
+                proved[made.result.number] = made.result
                 while following in proved:
                     output = owners[following - number]
                     output.summary.problems.update(examined[following].problems)

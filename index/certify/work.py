@@ -7,20 +7,21 @@ import pickle
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from archive.records.datasets import Columns
-from archive.text.normalise import normalise
 from index.certify.paragraphs import Best, Paragraphs
 from index.certify.proven import Proof
 from index.certify.rows import Batch, Lines, Problem
 from index.certify.verdict import Verdict
 from index.gather import Opened
 from index.ids import Ids
-from index.kernel import shared, shingle_sets, sign
+from index.kernel import shared, shingle_sets, sign, utf8
+from index.normal import normal_forms
 from index.procedure import Parameters
 from index.similarity import lower_bound
 
@@ -97,16 +98,18 @@ def examine(task: Examine) -> Examined:
     problems = Counter(problem.reason for problem in found_problems)
     without = [problem.detail for problem in found_problems if problem.reason == "no-text-column"]
     problems.update(problem.reason for problem in task.chunk.unreadable)
-    digests = b"".join(hashlib.sha256(text.encode()).digest() if text else bytes(32) for text in texts)
+    data, offsets = utf8(texts)
+    digests = b"".join(
+        hashlib.sha256(memoryview(data)[first:last]).digest() for first, last in pairwise(offsets.tolist())
+    )
     found = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 4)
-    array = pa.array(texts, pa.large_string())
-    signatures, counts = sign(array, task.parameters)
-    paragraphs = Paragraphs.of(texts, task.parameters) if task.paragraphs else None
+    signatures, counts = sign(texts, task.parameters)
+    paragraphs = Paragraphs.of(texts.to_pylist(), task.parameters) if task.paragraphs else None
     columns = without[0] if without and len(without) == len(texts) else ""
     return Examined(task.number, found, counts, signatures, problems, columns, paragraphs)
 
 
-def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[list[str], list[Problem]]:
+def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, list[Problem]]:
     """The normal form of each row's text, empty where it has none."""
     texts, problems = [], []
     for text in chunk.texts(columns):
@@ -114,8 +117,8 @@ def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[list[str], list[Prob
             problems.append(text)
             texts.append("")
         else:
-            texts.append(normalise(text))
-    return texts, problems
+            texts.append(text)
+    return normal_forms(texts), problems
 
 
 def prove(task: Prove) -> Proved:
@@ -159,7 +162,7 @@ def _near(task: Prove, chunk: Lines | Batch) -> dict[int, Verdict]:
         return {}
     texts, _ = _texts(chunk, task.columns)
     rows, index = np.unique(task.rows, return_inverse=True)
-    flat, starts = shingle_sets(pa.array([texts[row] for row in rows], pa.large_string()), task.parameters)
+    flat, starts = shingle_sets(texts.take(pa.array(rows)), task.parameters)
     sets = Opened(task.sets)
     hashes, threshold = task.parameters.hashes, task.parameters.threshold
     best: dict[int, tuple[tuple[int, float, int], Verdict]] = {}

@@ -182,14 +182,14 @@ def test_the_real_versions_in_any_order_of_months(data: Path, tmp_path: Path) ->
         made = [(row["text"], row["date"]) for row in map(json.loads, file)]
     dice = random.Random(1)
     results = []
-    for name in ("once", "months", "reversed", "shuffled"):
+    for name in ("once", "in order", "reversed", "shuffled"):
         lake = Lake(str(tmp_path / name))
         order = sorted(made, key=lambda row: row[1])
         if name == "reversed":
             order.reverse()
         if name == "shuffled":
             dice.shuffle(order)
-        parts = 1 if name == "once" else 5
+        parts = 1 if name == "once" else 3
         for part in np.array_split(np.arange(len(order)), parts):
             put(lake, tmp_path / f"in-{name}", [order[number] for number in part])
             indexed(lake)
