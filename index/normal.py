@@ -60,8 +60,13 @@ def _is_plain(data, at):  # type: ignore[no-untyped-def]
     for place in range(_STRIDE):
         byte = data[at + place]
         bad |= np.uint8(byte < 32) & np.uint8(byte != 10) | np.uint8(byte > 126)
-    for place in range(_STRIDE - np.uint64(1)):
-        bad |= np.uint8(data[at + place] <= 32) & np.uint8(data[at + place + np.uint64(1)] <= 32)
+    for place in range(at + np.uint64(2), at + _STRIDE):
+        first, second, third = data[place - np.uint64(2)], data[place - np.uint64(1)], data[place]
+        bad |= np.uint8(first == 32) & np.uint8(second <= 32)  # two blanks, or one at the end of a line
+        bad |= np.uint8(second <= 32) & np.uint8(third == 32)  # or at the beginning
+        bad |= np.uint8(first <= 32) & np.uint8(second <= 32) & np.uint8(third <= 32)
+    bad |= np.uint8(data[at] <= 32) & np.uint8(data[at + np.uint64(1)] == 32)
+    bad |= np.uint8(data[at + _STRIDE - np.uint64(2)] == 32) & np.uint8(data[at + _STRIDE - np.uint64(1)] <= 32)
     return bad == 0
 
 
@@ -76,10 +81,14 @@ def _normalise(data, offsets, classes, out, ends, odd):  # type: ignore
     for text in range(ends.size):
         at, end = np.uint64(offsets[text]), np.uint64(offsets[text + 1])
         begin = to
+        look = at  # where the next stride may be looked at
         before = np.uint8(10)  # what was written last; nothing counts as a line end
         while at < end:
             byte = data[at]
-            if at + _STRIDE <= end and (byte > 32 or before > 32) and _is_plain(data, at):
+            if at >= look and at + _STRIDE <= end and (byte > 32 or before > 32):
+                look = at + _STRIDE
+                if not _is_plain(data, at):
+                    continue
                 for step in range(_STRIDE):
                     out[to + step] = data[at + step]
                 at += _STRIDE

@@ -99,9 +99,7 @@ def examine(task: Examine) -> Examined:
     without = [problem.detail for problem in found_problems if problem.reason == "no-text-column"]
     problems.update(problem.reason for problem in task.chunk.unreadable)
     data, offsets = utf8(texts)
-    digests = b"".join(
-        hashlib.sha256(memoryview(data)[first:last]).digest() for first, last in pairwise(offsets.tolist())
-    )
+    digests = b"".join(hashlib.sha256(data[first:last].data).digest() for first, last in pairwise(offsets.tolist()))
     found = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 4)
     signatures, counts = sign(texts, task.parameters)
     paragraphs = Paragraphs.of(texts.to_pylist(), task.parameters) if task.paragraphs else None

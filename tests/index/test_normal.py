@@ -39,3 +39,9 @@ def test_what_composes_with_the_letter_before_it() -> None:
     assert normal_forms(pairs).to_pylist() == [normalise(pair) for pair in pairs]
     jamo = [f"{lead}{vowel}{tail}" for lead in "ᄀᄒ" for vowel in "ᅡᅵ" for tail in ("", "ᆨ", "ᇂ")]
     assert normal_forms(jamo).to_pylist() == [normalise(text) for text in jamo]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.text(st.sampled_from("abcdefg" * 5 + " \n\n\té"), min_size=50, max_size=400), max_size=3))
+def test_it_is_the_normal_form_of_long_texts_too(texts: list[str]) -> None:
+    assert normal_forms(texts).to_pylist() == [normalise(text) for text in texts]
