@@ -92,10 +92,10 @@ def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, su
     stages.stage("find", None)
     with Bands(lake, known.segments, known.starts, parameters) as bands:
         codes = candidates(known, bands, parameters.leaders)
-    similarities = Similarities(lake, known, parameters, workers, stages.progress)
     stages.stage("verify", len(codes))
-    near = cluster.witnessed(codes, known, similarities)
-    rows = _rows(near, known, similarities)
+    with Similarities(lake, known, parameters, workers, stages.progress) as similarities:
+        near = cluster.witnessed(codes, known, similarities)
+        rows = _rows(near, known, similarities)
     summary.texts = int(known.live.sum())
     summary.candidates, summary.verified, summary.pairs = (
         len(codes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -14,9 +15,10 @@ from archive.part import write_parquet
 from index import ids
 from index.candidates import Codes, join, split
 from index.gather import ShingleSets
+from index.kernel import compiled
 from index.procedure import Parameters
-from index.tables import PAIRS
-from index.texts import Texts
+from index.tables import PAIRS, SIGNATURES
+from index.texts import Texts, as_matrix
 
 #: Shingles of the texts that are verified together; 8 bytes each in a scratch file.
 _SHINGLES = 1 << 29
@@ -40,6 +42,31 @@ def lower_bound(equal: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.flo
     return bound
 
 
+@compiled
+def _equal(matrix, left, right, out):  # type: ignore[no-untyped-def]
+    for pair in range(left.size):
+        count = 0
+        for place in range(matrix.shape[1]):
+            count += matrix[left[pair], place] == matrix[right[pair], place]
+        out[pair] = count
+
+
+class AllSignatures:
+    """The signatures of all texts in a scratch file, for look-ups in any order."""
+
+    def __init__(self, lake: Lake, texts: Texts, hashes: int) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
+        shape = (max(len(texts), 1), hashes)
+        self.matrix = np.memmap(f"{self._folder.name}/signatures", np.uint16, "w+", shape=shape)
+        for number, segment in enumerate(texts.segments):
+            (table,) = lake.read_files(SIGNATURES.name, [segment], ["signature"])
+            self.matrix[texts.starts[number] : texts.starts[number + 1]] = as_matrix(table["signature"], hashes)
+
+    def close(self) -> None:
+        del self.matrix
+        self._folder.cleanup()
+
+
 class Similarities:
     """The similarities of pairs of texts of an index. What is verified is kept in the lake at once."""
 
@@ -59,20 +86,32 @@ class Similarities:
         self._progress = progress
         self._most = shingles
         self.verified = 0  #: pairs that were not known before
+        self._signatures: AllSignatures | None = None
         self._codes: Codes = np.empty(0, np.uint64)
         self._values = np.empty((0, 3), np.int32)  # shared, total, estimated
+        known: list[tuple[Codes, npt.NDArray[np.int32]]] = []
         for table in lake.read_files(PAIRS.name, sorted(lake.files(PAIRS.name)), PAIRS.schema.names):
             left, right = (texts.find(ids.parse(table[name])) for name in "ab")
             both = (left >= 0) & (right >= 0)
             values = np.stack([table[name].to_numpy() for name in ("shared", "total", "estimated")], axis=1)
-            self._learn(join(left[both], right[both]), values[both].astype(np.int32))
+            known.append((join(left[both], right[both]), values[both].astype(np.int32)))
+        self._learn(known)
+
+    def __enter__(self) -> Similarities:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._signatures is not None:
+            self._signatures.close()
 
     def of(self, codes: Codes) -> npt.NDArray[np.int32]:
         """Shared, total and whether it is estimated, (pairs, 3), of sorted pairs; verifies those that are not known."""
         missing = codes[~self._known(codes)]
+        found = []
         for block in self._blocks(missing):
-            self._verify(block)
+            found.append((block, self._verify(block)))
             self._progress(len(block), 0)
+        self._learn(found)
         places = np.searchsorted(self._codes, codes)
         return self._values[places]
 
@@ -94,9 +133,11 @@ class Similarities:
         known[inside] = self._codes[places[inside]] == codes[inside]
         return known
 
-    def _learn(self, codes: Codes, values: npt.NDArray[np.int32]) -> None:
-        codes = np.concatenate([self._codes, codes])
-        values = np.concatenate([self._values, values])
+    def _learn(self, found: list[tuple[Codes, npt.NDArray[np.int32]]]) -> None:
+        if not found:
+            return
+        codes = np.concatenate([self._codes, *(part for part, _ in found)])
+        values = np.concatenate([self._values, *(part for _, part in found)])
         order = np.lexsort((values[:, 2], codes))  # what is exact goes before an estimate
         codes, values = codes[order], values[order]
         first = np.ones(len(codes), bool)
@@ -115,7 +156,7 @@ class Similarities:
             if len(part):
                 yield np.sort(codes[part])
 
-    def _verify(self, codes: Codes) -> None:
+    def _verify(self, codes: Codes) -> npt.NDArray[np.int32]:
         left, right = split(codes)
         numbers = np.unique(np.concatenate([left, right]))
         numbers = numbers[ids.sort(self._texts.ids[numbers])]
@@ -133,20 +174,17 @@ class Similarities:
             values[there, 2] = 0
         values[~there] = self._estimate(left[~there], right[~there])
         self._keep(codes, values)
-        self._learn(codes, values)
         self.verified += len(codes)
+        return values
 
     def _estimate(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         hashes = self._parameters.hashes
-        values = np.empty((len(left), 3), np.int32)
-        step = 1 << 20
-        for at in range(0, len(left), step):
-            a, b = left[at : at + step], right[at : at + step]
-            numbers, inverse = np.unique(np.concatenate([a, b]), return_inverse=True)
-            signatures = self._texts.signatures(self._lake, numbers, hashes)
-            equal = (signatures[inverse[: len(a)]] == signatures[inverse[len(a) :]]).sum(axis=1)
-            values[at : at + step] = np.stack([equal, np.full(len(a), hashes), np.ones(len(a), int)], axis=1)
-        return values
+        equal = np.zeros(len(left), np.int32)
+        if len(left):
+            if self._signatures is None:
+                self._signatures = AllSignatures(self._lake, self._texts, hashes)
+            _equal(self._signatures.matrix, left, right, equal)
+        return np.stack([equal, np.full_like(equal, hashes), np.ones_like(equal)], axis=1)
 
     def _keep(self, codes: Codes, values: npt.NDArray[np.int32]) -> None:
         """Add pairs to the lake. That two processes may both add one does no harm: they say the same."""
