@@ -113,10 +113,18 @@ def main() -> None:
     if given.measure:
         measure(given.measure)
         return
-    print(
-        "| texts | largest bucket | seconds | bands | find | verify, derive | µs a text | nothing new | peak memory | candidates | pairs |"
+    columns = (
+        "texts",
+        "largest bucket",
+        "seconds",
+        "bands",
+        "find",
+        "verify",
+        "µs a text",
+        "nothing new",
+        "peak memory",
     )
-    print("| --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |")
+    print(f"| {' | '.join((*columns, 'candidates', 'pairs'))} |\n|{' --: |' * (len(columns) + 2)}")
     for millions in given.texts.split(","):
         count = int(float(millions) * 1_000_000)
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:

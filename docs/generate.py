@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from archive import cli, reasons, tables
+from index import tables as index_tables
 
 DOCS = Path(__file__).parent
 
@@ -34,10 +35,12 @@ def codes() -> str:
 
 def schema() -> str:
     """The tables and their columns, with the comments that stand beside them in the code."""
-    source = inspect.getsource(tables)
-    comments = dict(re.findall(r'\("(\w+)", [^#\n]+\),(?:  # (.*))?', source))
-    parts = ["# Tables\n\nMade from `archive/tables.py` by `make docs`. The views are in `docs/lake.md`.\n"]
-    for table in tables.TABLES.values():
+    source = inspect.getsource(tables) + inspect.getsource(index_tables)
+    made = "Made from `archive/tables.py` and `index/tables.py` by `make docs`. The views are in `docs/lake.md`."
+    parts = [f"# Tables\n\n{made}\n"]
+    for table in [*tables.TABLES.values(), *index_tables.TABLES.values()]:
+        own = source.partition(f'= Table(\n    "{table.name}"')[2].partition("= Table(")[0]
+        comments = dict(re.findall(r'\("(\w+)", [^#\n]+\),(?:  # (.*))?', own))
         by = f", partitioned by {', '.join(table.partition_by)}" if table.partition_by else ""
         parts.append(f"## {table.name}{by}\n")
         parts.append(

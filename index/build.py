@@ -80,7 +80,7 @@ def build(
             if _derive(lake, parameters, workers, stages, summary):
                 return summary
     except OSError as error:
-        raise LakeError(f"{lake.location}: {error.strerror or error}; what was committed stays, "
+        raise LakeError(f"{error.filename or lake.location}: {error.strerror or error}; what was committed stays, "
                         "run the same command again when it is mended") from None  # fmt: skip
     raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
 

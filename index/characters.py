@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,7 @@ _UNSPACED = (
 def table() -> npt.NDArray[np.uint32]:
     """For each code point 0, where it separates words, else its lower case, with a flag ALONE or MARK."""
     folded = np.zeros(_POINTS, np.uint32)
-    text = resources.files("index").joinpath("characters.tsv").read_text()
+    text = Path(__file__).with_name("characters.tsv").read_text(encoding="utf-8")
     for line in text.splitlines():
         if line.startswith("#"):
             continue

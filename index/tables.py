@@ -46,7 +46,7 @@ PAIRS = Table(
     pa.schema(
         [
             ("a", pa.string()),  # content id, the lesser of the two
-            ("b", pa.string()),
+            ("b", pa.string()),  # content id, the greater
             ("shared", pa.int32()),  # different shingles in both; where estimated, equal hashes
             ("total", pa.int32()),  # different shingles in either; where estimated, hashes
             ("estimated", pa.bool_()),  # from the signatures, since a text is not in the lake
@@ -58,11 +58,11 @@ DUPLICATES = Table(
     "duplicates",
     pa.schema(
         [
-            ("content_id", pa.string()),
+            ("content_id", pa.string()),  # of the later text
             ("earlier_id", pa.string()),  # a verified near-duplicate, earlier when the index was made
             ("similarity", pa.float64()),  # Jaccard: shared / total shingles
-            ("shared", pa.int32()),
-            ("total", pa.int32()),
+            ("shared", pa.int32()),  # as in `pairs`
+            ("total", pa.int32()),  # as in `pairs`
             ("estimated", pa.bool_()),  # from the signatures, since a text is not in the lake
             ("cluster_id", pa.string()),  # of all that hang together: the content id of the earliest
         ]
