@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from archive.lake import Lake
 from archive.part import write_parquet
+from archive.tables import DOCUMENTS
 from index import ids
 from index.candidates import Codes, join, split
 from index.gather import ShingleSets
@@ -87,6 +88,8 @@ class Similarities:
         self._most = shingles
         self.verified = 0  #: pairs that were not known before
         self._signatures: AllSignatures | None = None
+        #: texts may have come since a pair was estimated; in a lake without texts none has
+        self._look_again = bool(pa.table(lake.delta(DOCUMENTS.name).get_add_actions()).num_rows)
         self._codes: Codes = np.empty(0, np.uint64)
         self._values = np.empty((0, 3), np.int32)  # shared, total, estimated
         known: list[tuple[Codes, npt.NDArray[np.int32]]] = []
@@ -126,11 +129,19 @@ class Similarities:
         chosen: npt.NDArray[np.bool_] = np.where(estimated != 0, sure, exact)
         return chosen
 
-    def _known(self, codes: Codes) -> npt.NDArray[np.bool_]:
+    def _stored(self, codes: Codes) -> npt.NDArray[np.bool_]:
+        """Which pairs `pairs` has."""
         places = np.searchsorted(self._codes, codes)
         inside = places < len(self._codes)
-        known = np.zeros(len(codes), bool)
-        known[inside] = self._codes[places[inside]] == codes[inside]
+        stored = np.zeros(len(codes), bool)
+        stored[inside] = self._codes[places[inside]] == codes[inside]
+        return stored
+
+    def _known(self, codes: Codes) -> npt.NDArray[np.bool_]:
+        """Which pairs need not be compared again."""
+        known = self._stored(codes)
+        if self._look_again:
+            known[known] = self._values[np.searchsorted(self._codes, codes[known]), 2] == 0
         return known
 
     def _learn(self, found: list[tuple[Codes, npt.NDArray[np.int32]]]) -> None:
@@ -173,8 +184,9 @@ class Similarities:
             values[there, 1] = sets.sizes[a[there]] + sets.sizes[b[there]] - common
             values[there, 2] = 0
         values[~there] = self._estimate(left[~there], right[~there])
-        self._keep(codes, values)
-        self.verified += len(codes)
+        new = there | ~self._stored(codes)
+        self._keep(codes[new], values[new])
+        self.verified += int(new.sum())
         return values
 
     def _estimate(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -188,6 +200,8 @@ class Similarities:
 
     def _keep(self, codes: Codes, values: npt.NDArray[np.int32]) -> None:
         """Add pairs to the lake. That two processes may both add one does no harm: they say the same."""
+        if not len(codes):
+            return
         left, right = split(codes)
         a, b = self._texts.ids[left], self._texts.ids[right]
         swap = (a[:, 0] > b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] > b[:, 1]))

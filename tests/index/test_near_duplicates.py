@@ -321,3 +321,21 @@ def test_the_views_are_there_before_any_index_is(lake: Lake, tmp_path: Path) -> 
     assert db.execute("SELECT cluster_id, witness_id, first_seen_near = first_seen FROM documents").fetchall() == [
         (None, None, True)
     ]
+
+
+def test_a_pair_that_was_estimated_is_compared_as_soon_as_both_texts_are_there(lake: Lake, tmp_path: Path) -> None:
+    from index.witness import export
+
+    original = words(500, 1)
+    made = [(" ".join(text), f"201{n}-01-01") for n, text in enumerate((original, edited(original, 2, 2)))]
+    put(lake, tmp_path / "in", made)
+    indexed(lake)
+    out = Lake(str(tmp_path / "witnesses"))
+    export(lake, out)
+    indexed(out)
+    estimated = "SELECT estimated, shared, total FROM duplicates"
+    assert rows(out, estimated)[0][0] is True
+    put(out, tmp_path / "again", made)
+    indexed(out)
+    assert rows(out, estimated) == rows(lake, estimated)
+    assert indexed(out).verified == 0
