@@ -342,10 +342,10 @@ def signatures(args: argparse.Namespace) -> Result:
 
 
 def step_ours(location: str, workers: str) -> Result:
-    """`index.build` on a lake that has texts and no index yet."""
+    """`index.pipeline` on a lake that has texts and no index yet."""
     from archive.lake import Lake
     from archive.show import Stages
-    from index.build import build
+    from index.pipeline import build
 
     class Clock(Stages):
         def __init__(self) -> None:

@@ -26,7 +26,7 @@ from archive.part import write_parquet
 from archive.show import Stages
 from archive.tables import CAPTURES
 from index import ids, sign, tables
-from index.build import build
+from index.pipeline import build
 from index.procedure import Parameters
 from index.tables import SIGNATURES
 

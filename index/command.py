@@ -1,4 +1,4 @@
-"""`archive index`: the command line of `index.build`."""
+"""`archive index`: the command line of `index.pipeline`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def command(
     from archive.lake import Lake
     from archive.show import Progress
     from index import tables
-    from index.build import build
+    from index.pipeline import build
     from index.procedure import Parameters
     from index.witness import export
 

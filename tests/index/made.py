@@ -11,7 +11,7 @@ from conftest import rows
 
 from archive.intake import ingest
 from archive.lake import Lake
-from index.build import Summary, build
+from index.pipeline import Summary, build
 
 #: Text, date of capture.
 Dated = tuple[str, str]
