@@ -21,8 +21,8 @@ import pyarrow as pa
 from archive.intake import ingest
 from archive.lake import Lake
 from archive.text.normalise import normalise
-from index.pipeline import build
 from index.kernel import band_keys, jaccard, shared, shingle_set, shingle_sets, sign
+from index.pipeline import build
 from index.procedure import Parameters
 from query import connect
 

@@ -22,8 +22,8 @@ from archive.errors import LakeError
 from archive.lake import Lake
 from archive.text import content_id
 from index import similarity, texts
-from index.pipeline import build
 from index.kernel import jaccard, shingle_set
+from index.pipeline import build
 from index.procedure import Parameters
 from index.tables import BANDS, SIGNATURES
 
