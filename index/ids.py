@@ -73,10 +73,20 @@ def sort(ids: Ids) -> npt.NDArray[np.int64]:
 
 @compiled
 def find(ordered, wanted, found):  # type: ignore[no-untyped-def]
-    """Where in the sorted ids each wanted one stands first, or -1."""
+    """Where in the sorted ids each wanted one stands first, or -1.
+
+    Ids are spread evenly, so each lies near the place that its value tells; the search begins around it.
+    """
+    size = ordered.shape[0]
+    reach = int(2 * np.sqrt(size)) + 16
     for number in range(wanted.shape[0]):
         high, low = wanted[number, 0], wanted[number, 1]
-        first, last = 0, ordered.shape[0]
+        guess = int(float(high) / 2.0**64 * size)
+        first, last = max(guess - reach, 0), min(guess + reach, size)
+        if first > 0 and (first >= size or ordered[first, 0] >= high):
+            first = 0
+        if last < size and ordered[last, 0] < high:
+            last = size
         while first < last:
             middle = (first + last) // 2
             if ordered[middle, 0] < high or (ordered[middle, 0] == high and ordered[middle, 1] < low):

@@ -88,6 +88,10 @@ def build(
 def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, summary: Summary) -> bool:
     """Derive the near-duplicates from what the lake holds now. False if another process did so in the meantime."""
     before = lake.delta(DUPLICATES.name)  # opened first: what is committed then was derived from no less
+    state = ", ".join(f"{name} {lake.delta(name).version()}" for name in ("captures", "documents", SIGNATURES.name))
+    if before.transaction_version(state) is not None:
+        _count(lake, summary)
+        return True
     known = texts.load(lake)
     stages.stage("find", None)
     with Bands(lake, known.segments, known.starts, parameters) as bands:
@@ -96,21 +100,24 @@ def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, su
     with Similarities(lake, known, parameters, workers, stages.progress) as similarities:
         near = cluster.witnessed(codes, known, similarities)
         rows = _rows(near, known, similarities)
-    summary.texts = int(known.live.sum())
-    summary.candidates, summary.verified, summary.pairs = (
-        len(codes),
-        summary.verified + similarities.verified,
-        len(near),
-    )
-    summary.clusters = len(pc.unique(rows["cluster_id"]))
-    summary.clustered = len(np.unique(np.concatenate(split(near))))
-    if rows.equals(_stored(lake)):
-        return True
-    files = [write_parquet(lake, DUPLICATES, rows, "duplicates", **_OPTIONS)] if rows.num_rows else []
-    if lake.commit_to(before, DUPLICATES, files, ["derived"], "overwrite"):
+    summary.candidates, summary.verified = len(codes), summary.verified + similarities.verified
+    same = rows.equals(_stored(lake, DUPLICATES.schema.names))
+    files = [write_parquet(lake, DUPLICATES, rows, "duplicates", **_OPTIONS)] if rows.num_rows and not same else []
+    if lake.commit_to(before, DUPLICATES, files, ["derived", state], "append" if same else "overwrite"):
+        _count(lake, summary)
         return True
     lake.discard(files)
     return False
+
+
+def _count(lake: Lake, summary: Summary) -> None:
+    """What the index says now."""
+    ends = _stored(lake, ["content_id", "earlier_id", "cluster_id"])
+    summary.texts = pc.count_distinct(lake.read(SIGNATURES.name, ["content_id"])["content_id"]).as_py()
+    summary.pairs = ends.num_rows
+    summary.clusters = pc.count_distinct(ends["cluster_id"]).as_py()
+    both = pa.chunked_array([*ends["content_id"].chunks, *ends["earlier_id"].chunks], pa.string())
+    summary.clustered = pc.count_distinct(both).as_py()
 
 
 _OPTIONS: dict[str, Any] = {
@@ -146,7 +153,7 @@ def _rows(near: Codes, known: Texts, similarities: Similarities) -> pa.Table:
     )
 
 
-def _stored(lake: Lake) -> pa.Table:
-    files = lake.files(DUPLICATES.name)
-    found = list(lake.read_files(DUPLICATES.name, files, DUPLICATES.schema.names))
-    return pa.concat_tables([DUPLICATES.schema.empty_table(), *found])
+def _stored(lake: Lake, columns: list[str]) -> pa.Table:
+    """Columns of the pairs as they were derived last."""
+    found = list(lake.read_files(DUPLICATES.name, lake.files(DUPLICATES.name), columns))
+    return pa.concat_tables([DUPLICATES.schema.empty_table().select(columns), *found])

@@ -8,39 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import boto3
 import pytest
 from conftest import command, members, record, rows, snapshot, take
-from servers import flaky_proxy, s3_server
+from servers import flaky_proxy
 
 from archive.lake import Lake
 
 Write = Callable[[str, bytes], str]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with s3_server() as address:
-        yield address
-
-
-@pytest.fixture
-def s3(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
-    """The name of an empty bucket."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    bucket = f"b{abs(hash(request.node.name)) % 10**12}"
-    boto3.client("s3", endpoint_url=server).create_bucket(Bucket=bucket)
-    return bucket
 
 
 def pages(n: int, count: int = 120) -> bytes:

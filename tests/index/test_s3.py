@@ -1,0 +1,45 @@
+"""Index and certify on an object store."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from conftest import rows
+from made import edited, found, indexed, put, words
+
+from archive import storage
+from archive.lake import Lake
+from index.certify import certify
+from index.witness import export
+
+BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
+
+
+def test_a_lake_on_s3_is_indexed_exported_and_certifies(s3: str, tmp_path: Path) -> None:
+    original = words(300, 1)
+    made = [
+        (" ".join(text), f"201{n}-01-01") for n, text in enumerate((original, edited(original, 2, 2), words(80, 3)))
+    ]
+    local, far = Lake(str(tmp_path / "lake")), Lake(f"s3://{s3}/lake")
+    for lake in (local, far):
+        put(lake, tmp_path / f"in-{lake is far}", made)
+        indexed(lake)
+    assert found(far) == found(local)
+    witnesses = Lake(f"s3://{s3}/witnesses")
+    assert export(far, witnesses) == 3
+    assert rows(witnesses, "SELECT count(*) FROM captures") == [(3,)]
+    source = tmp_path / "set.jsonl"
+    source.write_text(
+        "".join(
+            json.dumps({"text": " ".join(text)}) + "\n" for text in (original, edited(original, 1, 9), words(80, 4))
+        )
+    )
+    for number, lake in enumerate((far, witnesses)):
+        summary = certify(lake, str(source), f"s3://{s3}/out-{number}", BEFORE, workers=1)
+        assert dict(summary.kinds) == {"exact": 1, "near": 1, "none": 1}
+        with storage.open_bytes(f"s3://{s3}/out-{number}/set.jsonl") as file:
+            assert [json.loads(line)["proof"] for line in file] == ["exact", "near", "none"]
+        again = certify(lake, str(source), f"s3://{s3}/out-{number}", BEFORE, workers=1)
+        assert again.files_known == 1
