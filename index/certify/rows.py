@@ -56,13 +56,16 @@ class Lines:
                 raise SourceError(f"the data set has a column {taken[0]} already; certify one without")
             yield _checked(text_of(row, columns), row)
 
-    def with_verdicts(self, verdicts: list[Verdict]) -> bytes:
-        """The same lines, byte for byte, with further members at their ends; compressed as the file was."""
+    def with_verdicts(self, verdicts: list[Verdict], broken: set[int]) -> bytes:
+        """The same lines, byte for byte, with further members at their ends; compressed as the file was.
+
+        Lines that are no JSON objects, whose numbers are `broken`, are kept as they stand.
+        """
         out = []
-        for line, verdict in zip(self.lines, verdicts, strict=True):
+        for number, (line, verdict) in enumerate(zip(self.lines, verdicts, strict=True)):
             body = line.strip(b" \t\r\n\0")
-            if isinstance(_parsed(line), Problem):
-                out.append(body + b"\n")  # kept as it stands
+            if number in broken:
+                out.append(body + b"\n")
                 continue
             head = body[:-1].rstrip()
             more = json.dumps(verdict.as_json(), ensure_ascii=False).encode("utf-8", "replace")
@@ -95,7 +98,7 @@ class Batch:
         for row in narrow.to_pylist():
             yield _checked(text_of(row, columns), row)
 
-    def with_verdicts(self, verdicts: list[Verdict]) -> pa.Table:
+    def with_verdicts(self, verdicts: list[Verdict], broken: set[int]) -> pa.Table:
         """The same rows with further columns."""
         table = pa.Table.from_batches([self.batch])
         proofs = pa.Table.from_pylist([verdict.as_row() for verdict in verdicts], schema=SCHEMA)

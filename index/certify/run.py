@@ -303,7 +303,6 @@ class _Certify:
                             wanted.add(best.number)
                 yield Prove(
                     chunk.number,
-                    self._columns,
                     self._parameters,
                     scratch,
                     own,

@@ -56,7 +56,6 @@ class Prove:
     """A chunk and what may prove its rows."""
 
     number: int
-    columns: Columns
     parameters: Parameters
     scratch: str
     exact: npt.NDArray[np.int64]  #: for each row the number of its proof, or -1
@@ -92,11 +91,12 @@ def work(task: Examine | Prove, careful: bool, progress: Callable[[int, int], No
 
 def examine(task: Examine) -> Examined:
     """Bring the texts of a chunk to their normal form; their ids and signatures."""
+    texts, faults = _texts(task.chunk, task.columns)
+    broken = {row for row, problem in faults.items() if problem.reason == "bad-row"}
     with open(f"{task.scratch}/chunk-{task.number}", "wb") as file:
-        pickle.dump(task.chunk, file)
-    texts, found_problems = _texts(task.chunk, task.columns)
-    problems = Counter(problem.reason for problem in found_problems)
-    without = [problem.detail for problem in found_problems if problem.reason == "no-text-column"]
+        pickle.dump((task.chunk, texts, broken), file)
+    problems = Counter(problem.reason for problem in faults.values())
+    without = [problem.detail for problem in faults.values() if problem.reason == "no-text-column"]
     problems.update(problem.reason for problem in task.chunk.unreadable)
     data, offsets = utf8(texts)
     digests = b"".join(hashlib.sha256(data[first:last].data).digest() for first, last in pairwise(offsets.tolist()))
@@ -107,23 +107,23 @@ def examine(task: Examine) -> Examined:
     return Examined(task.number, found, counts, signatures, problems, columns, paragraphs)
 
 
-def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, list[Problem]]:
-    """The normal form of each row's text, empty where it has none."""
-    texts, problems = [], []
-    for text in chunk.texts(columns):
+def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, dict[int, Problem]]:
+    """The normal form of each row's text, empty where it has none, and why it has none."""
+    texts, faults = [], {}
+    for row, text in enumerate(chunk.texts(columns)):
         if isinstance(text, Problem):
-            problems.append(text)
+            faults[row] = text
             texts.append("")
         else:
             texts.append(text)
-    return normal_forms(texts), problems
+    return normal_forms(texts), faults
 
 
 def prove(task: Prove) -> Proved:
     """Verify the candidates of each row, give it the earliest proof, and write the chunk."""
     with open(f"{task.scratch}/chunk-{task.number}", "rb") as file:
-        chunk: Lines | Batch = pickle.load(file)
-    near = _near(task, chunk)
+        chunk, texts, broken = pickle.load(file)
+    near = _near(task, texts)
     verdicts = []
     done = Proved(task.number, f"{task.scratch}/piece-{task.number}", len(chunk))
     for row, number in enumerate(task.exact):
@@ -138,7 +138,7 @@ def prove(task: Prove) -> Proved:
         done.kinds[verdict.kind] += 1
         if verdict.proof:
             done.years[f"{verdict.proof.date.year}", verdict.kind] += 1
-    made = chunk.with_verdicts(verdicts)
+    made = chunk.with_verdicts(verdicts, broken)
     if isinstance(made, bytes):
         with open(done.path, "wb") as file:
             file.write(made)
@@ -154,11 +154,10 @@ def _verdict(best: Best | None, proofs: dict[int, Proof]) -> Verdict:
     return Verdict("exact" if best.exact else "near", best.similarity, False, proofs[best.number])
 
 
-def _near(task: Prove, chunk: Lines | Batch) -> dict[int, Verdict]:
+def _near(task: Prove, texts: pa.Array) -> dict[int, Verdict]:
     """The earliest verified near-duplicate of each row that has candidates; of equally early ones the most similar."""
     if not len(task.rows):
         return {}
-    texts, _ = _texts(chunk, task.columns)
     rows, index = np.unique(task.rows, return_inverse=True)
     flat, starts = shingle_sets(texts.take(pa.array(rows)), task.parameters)
     sets = Opened(task.sets)
