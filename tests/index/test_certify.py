@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import subprocess
@@ -22,6 +21,7 @@ from made import edited, indexed, put, words
 from archive.errors import ArchiveError, LakeError, SourceError
 from archive.lake import Lake
 from archive.records.datasets import Columns
+from benchmarks.confusion import confusion
 from index.certify.run import Summary, certify
 from index.witness import export
 
@@ -256,37 +256,16 @@ def test_a_text_that_came_after_the_index_still_proves_itself(lake: Lake, tmp_pa
 
 
 @pytest.mark.slow
-def test_nothing_that_models_wrote_is_certified(data: Path, lake: Lake, tmp_path: Path) -> None:
+def test_nothing_that_models_wrote_is_certified(data: Path, tmp_path: Path) -> None:
     """A set mixed from texts of the lake, lightly edited ones, answers of models, and their rewritings of old texts."""
-    human, models = [], []
-    for path in sorted((data / "human-machine").glob("*.raw_data.json")):
-        made = json.loads(path.read_text())
-        human += made["original"]
-        models += made["sampled"]  # continuations of the beginnings of the same texts
-    answers = []
-    for path in sorted((data / "human-machine").glob("hc3_*.csv")):
-        with open(path, newline="") as file:
-            for row in csv.DictReader(file):
-                (answers if row["label"] == "1" else human).append(row["text"])
-    human = [text for text in dict.fromkeys(human) if len(text.split()) >= 60]
-    put(lake, tmp_path / "in", [(text, "2019-01-01") for text in human])
-    indexed(lake)
-    light = [" ".join(edited(text.split(), max(len(text.split()) // 100, 1), n)) for n, text in enumerate(human)]
-    footers = [f"{text}\n\nShare this page with others" for text in human if len(text.split()) >= 100]
-    groups = {"same": human, "light": light, "footer": footers, "answers": answers, "continued": models}
-    source = write_rows(
-        tmp_path / "set.jsonl", [{"text": text, "group": name} for name, texts in groups.items() for text in texts]
-    )
-    _, rows = certified(lake, source, tmp_path / "out")
-    table: dict[str, Counter[str]] = {name: Counter() for name in groups}
-    for row in rows:
-        table[row["group"]][row["proof"]] += 1
-    assert table["same"]["exact"] == len(human)
-    assert table["light"]["near"] > 0.85 * len(light)
-    assert table["footer"]["near"] > 0.97 * len(footers)
-    assert table["answers"]["none"] == len(answers)
-    # a continuation begins with 30 words of the old text: where it is no longer than that, it is the old text
-    assert table["continued"]["none"] == len(models)
+    table = confusion(data / "human-machine", tmp_path)
+    assert set(table["same"]) == {"exact"}
+    assert table["one word in a hundred changed"]["near"] > 0.85 * table["same"].total()
+    footers = table["a footer of six words"]
+    assert footers["near"] > 0.97 * footers.total()
+    for name in ("rewritten: one word in four changed", "answers of models", "continued by models"):
+        assert set(table[name]) == {"none"}
+        assert table[name].total() > 1000
 
 
 @pytest.mark.slow
