@@ -35,6 +35,8 @@ _MAX_TRIES = 200
 _SMALL = 16 << 20
 _CROWD = 32
 _COMPACTED = 128 << 20
+#: Seconds after which one that began to merge files and never said that it ended counts as killed.
+_MERGE = 6 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +203,12 @@ class Lake:
     def compact(self, table: Table) -> None:
         """Merge the small files of a table, where there are many. Readers of the old files keep them.
 
-        Where another process does the same at the same time, one of the two gives up.
+        delta-rs does not notice that two processes merge the same files at the same time, and both results would
+        stay. So only one may: it says in the log when it begins (`merge`) and ends (`merged`).
         """
         delta = self.delta(table.name)
+        if not self._is_merged(delta):
+            return
         small: Counter[str] = Counter()
         files = pa.table(delta.get_add_actions(flatten=True))
         if not files.num_rows:
@@ -215,6 +220,12 @@ class Lake:
         crowded = [partition for partition, count in small.items() if count >= _CROWD]
         if not crowded:
             return
+        begun = int(time.time())
+        if not self._mark(delta, table, "merge", begun):
+            return  # another process was faster
+        delta = self.delta(table.name)
+        if delta.transaction_version("merge") != begun:
+            return
         with contextlib.suppress(CommitFailedError):
             delta.optimize.compact(
                 partition_filters=[(table.partition_by[0], "in", crowded)] if table.partition_by else None,
@@ -222,6 +233,30 @@ class Lake:
                 max_concurrent_tasks=1,
                 writer_properties=WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=8192),
             )
+        self._mark(self.delta(table.name), table, "merged", begun)
+
+    @staticmethod
+    def _is_merged(delta: DeltaTable) -> bool:
+        """Whether nobody is merging files; one that began so long ago was killed."""
+        begun = delta.transaction_version("merge")
+        ended = delta.transaction_version("merged")
+        return begun is None or (ended is not None and ended >= begun) or time.time() - begun > _MERGE
+
+    def _mark(self, delta: DeltaTable, table: Table, name: str, moment: int) -> bool:
+        """Write a moment into the log; False if another process did so since the table was opened."""
+        try:
+            delta.create_write_transaction(
+                [],
+                "append",
+                table.schema,
+                partition_by=list(table.partition_by) or None,
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(name, moment)], max_commit_retries=_MAX_TRIES
+                ),
+            )
+        except CommitFailedError:
+            return False
+        return True
 
     def discard(self, files: list[NewFile]) -> None:
         """Delete files that were written for a table and will not become part of it."""

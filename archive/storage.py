@@ -236,6 +236,7 @@ class Listed:
     uri: str
     size: int | None
     version: str
+    name: str = ""  #: its path below the folder, or the fixed part of the pattern, that was named
 
 
 def list_files(source: str) -> Iterator[Listed]:
@@ -263,14 +264,20 @@ def _list_local(source: str) -> Iterator[Listed]:
         paths = sorted(path for path in glob.glob(source, recursive=True) if os.path.isfile(path))
         if not paths:
             raise SourceError(f"{source}: no such file or folder, and nothing matches it as a pattern")
+    folder = source if os.path.isdir(source) else _fixed_folder(source)
     for path in paths:
         try:
-            yield _listed_local(os.path.realpath(path))
+            yield _listed_local(os.path.realpath(path), os.path.relpath(path, folder or "."))
         except OSError as error:
             raise SourceError(f"{path}: {_reason(error)}") from None
 
 
-def _listed_local(path: str) -> Listed:
+def _fixed_folder(pattern: str) -> str:
+    """The folder in front of the first wildcard."""
+    return re.split(r"[*?[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+
+
+def _listed_local(path: str, name: str) -> Listed:
     """A small local file is known by its content, so that a copy is the same; a larger one by samples and its time."""
     status = os.stat(path)
     size = status.st_size
@@ -281,7 +288,7 @@ def _listed_local(path: str) -> Listed:
         for part in range(16):  # 16 blocks of 8 KiB, the first and the last among them
             file.seek(max(size - _SAMPLE, 0) * part // 15)
             digest.update(file.read(_SAMPLE))
-    return Listed(path, size, digest.hexdigest())
+    return Listed(path, size, digest.hexdigest(), name)
 
 
 def _list_s3(source: str) -> Iterator[Listed]:
@@ -303,8 +310,11 @@ def _list_s3(source: str) -> Iterator[Listed]:
     files = sorted((info for info in infos if info.type == pafs.FileType.File), key=lambda info: info.path)
     if not files:
         raise SourceError(f"{source}: no object has this name or prefix")
+    exact = len(files) == 1 and files[0].path == path
+    folder = _fixed_folder(path) if exact or head != path else path
     for info in files:
-        yield Listed(f"s3://{info.path}", info.size, f"s3://{info.path} {info.size} {info.mtime_ns}")
+        version = f"s3://{info.path} {info.size} {info.mtime_ns}"
+        yield Listed(f"s3://{info.path}", info.size, version, info.path[len(folder) :].lstrip("/"))
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -317,7 +327,8 @@ def _matches(path: str, pattern: str) -> bool:
 
 def _listed_http(url: str) -> Listed:
     with HttpFile(url) as file:
-        return Listed(url, file.size, f"{url} {file.size} {file.etag}")
+        name = urllib.parse.urlsplit(url).path.rpartition("/")[2]
+        return Listed(url, file.size, f"{url} {file.size} {file.etag}", name or "data")
 
 
 def _reason(error: OSError) -> str:

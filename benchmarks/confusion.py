@@ -26,7 +26,9 @@ from index.pipeline import build
 
 def groups(folder: Path) -> dict[str, list[str]]:
     """The texts by what they are; `same` is what goes into the lake."""
-    human, answers, continued = [], [], []
+    human: list[str] = []
+    answers: list[str] = []
+    continued: list[str] = []
     for path in sorted(folder.glob("*.raw_data.json")):
         made = json.loads(path.read_text())
         human += made["original"]

@@ -22,6 +22,21 @@ from index.kernel import compiled, shared, shingle_sets
 from index.procedure import Parameters
 
 
+def allocate(path: str, size: int) -> None:
+    """A file of so many bytes, which are there: writing into the map of a file that a full disk cannot hold kills.
+
+    Raises:
+        OSError: the disk is full; the error names the file.
+    """
+    with open(path, "wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise OSError(
+                error.errno, f"{error.strerror} ({size / 1e6:,.0f} MB of scratch space, see TMPDIR)", path
+            ) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A file of documents, and the scratch folder that says which texts are wanted and takes their shingles."""
@@ -103,8 +118,7 @@ class ShingleSets:
         self._starts = np.concatenate([[0], np.cumsum(shingles, dtype=np.int64)])
         np.save(f"{scratch}/wanted.npy", wanted)
         np.save(f"{scratch}/starts.npy", self._starts)
-        with open(f"{scratch}/shingles", "wb") as file:
-            os.truncate(file.fileno(), 8 * max(int(self._starts[-1]), 1))
+        allocate(f"{scratch}/shingles", 8 * max(int(self._starts[-1]), 1))
         self.sizes = np.full(len(wanted), -1, np.int64)  #: different shingles of each, -1 where the text is not there
         files = sorted(lake.files(DOCUMENTS.name)) if len(wanted) else []
         tasks = (Task(lake.location, file, scratch, parameters) for file in files)

@@ -85,7 +85,7 @@ def find(ordered, wanted, found):  # type: ignore[no-untyped-def]
         first, last = max(guess - reach, 0), min(guess + reach, size)
         if first > 0 and (first >= size or ordered[first, 0] >= high):
             first = 0
-        if last < size and ordered[last, 0] < high:
+        if last < size and ordered[last, 0] <= high:
             last = size
         while first < last:
             middle = (first + last) // 2

@@ -79,6 +79,8 @@ def build(
         for _ in range(_TRIES):
             if _derive(lake, parameters, workers, stages, summary):
                 return summary
+    except pa.ArrowInvalid as error:
+        raise LakeError(f"{lake.location}: a file of the lake is damaged ({str(error).splitlines()[0]})") from None
     except OSError as error:
         raise LakeError(f"{error.filename or lake.location}: {error.strerror or error}; what was committed stays, "
                         "run the same command again when it is mended") from None  # fmt: skip
@@ -94,8 +96,7 @@ def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, su
         return True
     known = texts.load(lake)
     stages.stage("find", None)
-    with Bands(lake, known.segments, known.starts, parameters) as bands:
-        codes = candidates(known, bands, parameters.leaders)
+    codes = candidates(known, Bands(lake, known.segments, known.starts, parameters), parameters.leaders)
     stages.stage("verify", len(codes))
     with Similarities(lake, known, parameters, workers, stages.progress) as similarities:
         near = cluster.witnessed(codes, known, similarities)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake.exceptions import CommitFailedError
 
 from archive.engine import Failed, run_all
 from archive.errors import LakeError
@@ -61,18 +63,20 @@ def computed(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDAr
 
 def build(lake: Lake, parameters: Parameters, workers: int) -> None:
     """Give every file of signatures its bands, and let go of those whose file was merged into another."""
+    there = set(listed(lake))  # looked at first: what is gone from the signatures after that does not come back
     segments = set(lake.files(SIGNATURES.name))
-    there = set(listed(lake))
     units = (Unit(lake.location, segment, parameters) for segment in sorted(segments - there))
     for end in run_all(work, units, workers):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(SIGNATURES.name)}/{end.task.segment}: {end.error}")
-        if not lake.commit(BANDS, [end.result], [end.task.segment]) and end.task.segment not in listed(lake):
+        # another process may do the same: then a segment has two equal files, of which one is read
+        if not lake.commit(BANDS, [end.result], []):
             raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
     gone = sorted(there - segments)
     if gone:
         names = ", ".join(f"'{name}'" for name in gone)
-        lake.delta(BANDS.name).delete(f"segment IN ({names})")
+        with contextlib.suppress(CommitFailedError):  # another process let go of them too
+            lake.delta(BANDS.name).delete(f"segment IN ({names})")
 
 
 def listed(lake: Lake) -> dict[str, str]:
@@ -83,36 +87,35 @@ def listed(lake: Lake) -> dict[str, str]:
     return dict(zip(files["partition.segment"].to_pylist(), files["path"].to_pylist(), strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A row group of a segment, and the keys that it spans."""
+
+    number: int
+    least: int
+    most: int
+
+
 class Bands:
     """The sorted bands of all segments, read a range of keys at a time."""
 
     def __init__(self, lake: Lake, segments: list[str], starts: npt.NDArray[np.int64], parameters: Parameters) -> None:
         self._lake = lake
         self._starts = starts
-        files = listed(lake)
-        self._files: list[pq.ParquetFile | None] = []
+        self._segments: list[tuple[str, list[_Group]]] = []
         self._held: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = {}
+        self.size = 0  #: rows of all segments
+        files = listed(lake)
         for number, segment in enumerate(segments):
             if segment in files:
                 path = f"{lake.table_path(BANDS.name)}/{files[segment]}"
-                self._files.append(pq.ParquetFile(path, filesystem=lake.filesystem))
+                metadata = pq.read_metadata(path, filesystem=lake.filesystem)
+                self._segments.append((path, _groups(metadata)))
+                self.size += metadata.num_rows
             else:  # merged away by another process a moment ago
-                self._files.append(None)
+                self._segments.append(("", []))
                 self._held[number] = computed(lake, segment, parameters)
-
-    def __enter__(self) -> Bands:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._files:
-            if file is not None:
-                file.close()
-
-    @property
-    def size(self) -> int:
-        """Rows of all segments."""
-        stored: int = sum(file.metadata.num_rows for file in self._files if file is not None)
-        return stored + sum(len(keys) for keys, _ in self._held.values())
+                self.size += len(self._held[number][0])
 
     def ranges(self, rows: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
         """All bands, about `rows` at a time: sorted keys, and the number of the text of each.
@@ -124,7 +127,7 @@ class Bands:
         for part in range(parts):
             low = _LEAST + _ALL * part // parts
             high = _LEAST + _ALL * (part + 1) // parts
-            pieces = [self._slice(number, low, high) for number in range(len(self._files))]
+            pieces = [self._slice(number, low, high) for number in range(len(self._segments))]
             keys = np.concatenate([piece[0] for piece in pieces]) if pieces else np.empty(0, np.int64)
             texts = np.concatenate([piece[1] for piece in pieces]) if pieces else np.empty(0, np.int64)
             order = np.argsort(keys, kind="stable")  # merges the runs, which are sorted
@@ -132,17 +135,25 @@ class Bands:
 
     def _slice(self, number: int, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The rows of one segment with keys in [low, high)."""
-        file = self._files[number]
-        if file is None:
+        path, groups = self._segments[number]
+        if number in self._held:
             keys, rows = self._held[number]
         else:
-            groups = []
-            for group in range(file.num_row_groups):
-                statistics = file.metadata.row_group(group).column(0).statistics
-                if statistics.max >= low and statistics.min < high:
-                    groups.append(group)
-            table = file.read_row_groups(groups, columns=["key", "row"])
+            wanted = [group.number for group in groups if group.most >= low and group.least < high]
+            if not wanted:
+                return np.empty(0, np.int64), np.empty(0, np.int64)
+            with pq.ParquetFile(path, filesystem=self._lake.filesystem) as file:
+                table = file.read_row_groups(wanted, columns=["key", "row"])
             keys, rows = table["key"].to_numpy(), table["row"].to_numpy()
         first = np.searchsorted(keys, low)
         last = np.searchsorted(keys, high) if high < 1 << 63 else len(keys)
         return keys[first:last], rows[first:last] + self._starts[number]
+
+
+def _groups(metadata: pq.FileMetaData) -> list[_Group]:
+    found = []
+    for number in range(metadata.num_row_groups):
+        statistics = metadata.row_group(number).column(0).statistics
+        if statistics is not None:  # a group of no rows has none
+            found.append(_Group(number, statistics.min, statistics.max))
+    return found

@@ -15,7 +15,7 @@ from archive.part import write_parquet
 from archive.tables import DOCUMENTS
 from index import ids
 from index.candidates import Codes, join, split
-from index.gather import ShingleSets
+from index.gather import ShingleSets, allocate
 from index.kernel import compiled
 from index.procedure import Parameters
 from index.tables import PAIRS, SIGNATURES
@@ -58,7 +58,8 @@ class AllSignatures:
     def __init__(self, lake: Lake, texts: Texts, hashes: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
         shape = (max(len(texts), 1), hashes)
-        self.matrix = np.memmap(f"{self._folder.name}/signatures", np.uint16, "w+", shape=shape)
+        allocate(f"{self._folder.name}/signatures", 2 * shape[0] * hashes)
+        self.matrix = np.memmap(f"{self._folder.name}/signatures", np.uint16, "r+", shape=shape)
         for number, segment in enumerate(texts.segments):
             (table,) = lake.read_files(SIGNATURES.name, [segment], ["signature"])
             self.matrix[texts.starts[number] : texts.starts[number + 1]] = as_matrix(table["signature"], hashes)

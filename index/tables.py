@@ -78,6 +78,7 @@ def create(lake: Lake, parameters: Parameters) -> None:
     Raises:
         LakeError: the lake has an index that was made with other parameters.
     """
+    lake.create([BANDS, PAIRS, DUPLICATES])
     lake.create([SIGNATURES], json.dumps({"procedure": procedure.NUMBER, **asdict(parameters)}))
     made_with = parameters_of(lake)
     if made_with != parameters:
@@ -86,7 +87,6 @@ def create(lake: Lake, parameters: Parameters) -> None:
         raise LakeError(
             f"{lake.location}: the index of this lake was made with {differing}; use the same, or another lake"
         )
-    lake.create([BANDS, PAIRS, DUPLICATES])
 
 
 def parameters_of(lake: Lake) -> Parameters:

@@ -96,6 +96,12 @@ def _as_date(value: Any) -> str | None:
     return None if value is None else f"a {type(value).__name__}: {str(value)[:40]}"
 
 
+def text_columns(columns: Columns) -> list[str]:
+    """The outermost columns in which a text may stand."""
+    names = (columns.text,) if columns.text else _TEXT
+    return list(dict.fromkeys(part for name in names for part in (name, name.partition(".")[0])))
+
+
 def text_of(row: Mapping[str, Any], columns: Columns) -> str | None:
     """The plain text of a row, empty where its column holds nothing; None where there is no such column of text."""
     text = _first(row, columns.text, _TEXT)
@@ -218,7 +224,7 @@ def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
     number = 0
     try:
         for batch in parquet.iter_batches(batch_size=256, columns=wanted):
-            for row in _python_rows(batch):
+            for row in python_rows(batch):
                 if isinstance(row, Exception):
                     yield Row(number, 0, None, problem="bad-row", detail=f"{type(row).__name__}: {row}"[:200])
                 else:
@@ -228,7 +234,7 @@ def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
         yield Row(number, 0, None, problem="bad-compression", detail=str(error)[:200])
 
 
-def _python_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
+def python_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
     """The rows of a batch as dictionaries; a row with a value that Python cannot hold costs itself."""
     for at, column in enumerate(batch.columns):
         if pa.types.is_timestamp(column.type):  # nanoseconds and unknown zones; the values are UTC

@@ -28,7 +28,8 @@ from index.procedure import Parameters
 
 #: A paragraph is judged if it has so many shingles: a single one is too easily met.
 LEAST = 2
-#: Paragraphs of the data set that one band value leads to at most.
+#: Paragraphs of the data set, different in their shingles, that one band value leads to at most. Only near
+#: matches can be lost by it: the same paragraph is looked up by its digest.
 _SAME = 64
 _NEVER = np.iinfo(np.int64).max
 
@@ -91,15 +92,16 @@ class Task:
     parameters: Parameters
 
 
+#: Numbers of things, and of each the date, the number and the similarity of what proves it.
+Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
+
+
 @dataclass(frozen=True, slots=True)
 class Met:
-    """For paragraphs of the data set: the earliest text with the same, and the earliest with a similar one."""
+    """What a file proves: paragraphs as they are, and kinds of paragraph that have the same shingles."""
 
-    paragraphs: npt.NDArray[np.int64]
-    at: npt.NDArray[np.int64]
-    numbers: npt.NDArray[np.int64]
-    exact: npt.NDArray[np.bool_]
-    similarity: npt.NDArray[np.float64]
+    exact: Found
+    near: Found
 
 
 @compiled
@@ -150,9 +152,9 @@ def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Met
         return array
 
     own, owners, bits, sets, starts = (stored(name) for name in ("keys", "owners", "bits", "sets", "starts"))
-    digests, shingles = stored("digests"), stored("shingles")
+    digests = stored("digests")
     proven_ids, proven_numbers, proven_at = (stored(name) for name in ("proven-ids", "proven-numbers", "proven-at"))
-    best = _Bests(len(digests))
+    exact, near = _Earliest(len(digests)), _Earliest(len(starts) - 1)
     with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{task.file}", filesystem=lake.filesystem) as file:
         for group in range(file.num_row_groups):
             content_ids = ids.parse(file.read_row_group(group, columns=["content_id"]).column(0))
@@ -170,83 +172,70 @@ def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Met
             if len(codes):
                 _probe(*arguments, codes)
                 codes = np.unique(codes)
-            paragraph = (codes >> np.uint64(32)).astype(np.int64)
+            kind = (codes >> np.uint64(32)).astype(np.int64)
             line = (codes & np.uint64(0xFFFFFFFF)).astype(np.int64)
-            number = proven_numbers[places[rows[parents[line]]]]
-            at = proven_at[number]
-            # a later text than the best so far can tell nothing new, unless it may be the first exact one
-            useful = (at < best.exact_at[paragraph]) & (
-                (at < best.near_at[paragraph]) | (counts[line] == shingles[paragraph])
-            )
-            paragraph, line, number, at = paragraph[useful], line[useful], number[useful], at[useful]
-            if not len(line):
-                continue
             met, place = np.unique(line, return_inverse=True)
+            if not len(met):
+                continue
             taken = lines.take(pa.array(met))
+            number = proven_numbers[places[rows[parents[met]]]]
+            # the same paragraph shares all bands, so it is among the lines that met any
+            same = places_of(digests, _digests(taken.to_pylist()))
+            exact.learn(
+                same[same >= 0], proven_at[number[same >= 0]], number[same >= 0], np.ones(int((same >= 0).sum()))
+            )
+            useful = proven_at[number[place]] <= near.at[kind]  # a later one can tell nothing new
+            kind, place = kind[useful], place[useful]
+            if not len(kind):
+                continue
             flat, ends = shingle_sets(taken, parameters)
-            common = np.empty(len(line), np.int64)
-            _common(flat, ends, place, sets, starts, paragraph, common)
-            total = np.diff(ends)[place] + np.diff(starts)[paragraph] - common
-            near = common >= parameters.threshold * total - 1e-9
-            whole = np.flatnonzero(near & (common == total))
-            same = np.zeros(len(line), bool)
-            same[whole] = (_digests(taken[i].as_py() for i in place[whole]) == digests[paragraph[whole]]).all(axis=1)
-            best.learn(paragraph[near], at[near], number[near], same[near], (common / total)[near])
+            common = np.empty(len(kind), np.int64)
+            _common(flat, ends, place, sets, starts, kind, common)
+            total = np.diff(ends)[place] + np.diff(starts)[kind] - common
+            true = common >= parameters.threshold * total - 1e-9
+            found = number[place[true]]
+            near.learn(kind[true], proven_at[found], found, (common / total)[true])
             progress(len(rows), 0)
-    return best.met()
+    return Met(exact.found(), near.found())
 
 
-class _Bests:
-    """The earliest exact and the earliest near match of each paragraph so far."""
+def places_of(ordered: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Where in the sorted digests each wanted one stands, or -1."""
+    places = np.searchsorted(ordered[:, 0], wanted[:, 0])
+    inside = np.minimum(places, len(ordered) - 1)
+    return np.where((ordered[inside] == wanted).all(axis=1), inside, -1)
+
+
+class _Earliest:
+    """For each of some things the earliest text that proves it; of equally early ones the most similar."""
 
     def __init__(self, count: int) -> None:
-        self.exact_at = np.full(count, _NEVER)
-        self.near_at = np.full(count, _NEVER)
-        self._numbers = np.full((2, count), -1, np.int64)
-        self._similarity = np.zeros(count)
+        self.at = np.full(count, _NEVER)
+        self.numbers = np.full(count, -1, np.int64)
+        self.similarity = np.zeros(count)
 
     def learn(
         self,
-        paragraph: npt.NDArray[np.int64],
+        things: npt.NDArray[np.int64],
         at: npt.NDArray[np.int64],
-        number: npt.NDArray[np.int64],
-        exact: npt.NDArray[np.bool_],
+        numbers: npt.NDArray[np.int64],
         similarity: npt.NDArray[np.float64],
     ) -> None:
-        """Take in matches. Of equally early ones the most similar counts, then the least number."""
-        order = np.lexsort((number, -similarity, at))
-        for kind, dates in ((True, self.exact_at), (False, self.near_at)):
-            mine = order[exact[order] == kind]
-            first = mine[np.unique(paragraph[mine], return_index=True)[1]]
-            where = paragraph[first]
-            held = self._numbers[0 if kind else 1]
-            worth = -similarity[first] if not kind else np.zeros(len(first))
-            known = -self._similarity[where] if not kind else np.zeros(len(first))
-            better = (at[first] < dates[where]) | (
-                (at[first] == dates[where]) & ((worth < known) | ((worth == known) & (number[first] < held[where])))
-            )
-            first, where = first[better], where[better]
-            dates[where], held[where] = at[first], number[first]
-            if not kind:
-                self._similarity[where] = similarity[first]
+        """Take in what was found, in any order."""
+        order = np.lexsort((numbers, -similarity, at))
+        first = order[np.unique(things[order], return_index=True)[1]]
+        where = things[first]
+        alike = at[first] == self.at[where]
+        nearer = similarity[first] > self.similarity[where]
+        level = similarity[first] == self.similarity[where]
+        better = (at[first] < self.at[where]) | (alike & (nearer | (level & (numbers[first] < self.numbers[where]))))
+        first, where = first[better], where[better]
+        self.at[where], self.numbers[where] = at[first], numbers[first]
+        self.similarity[where] = similarity[first]
 
-    def met(self) -> Met:
-        exact, near = np.flatnonzero(self.exact_at < _NEVER), np.flatnonzero(self.near_at < _NEVER)
-        return Met(
-            np.concatenate([exact, near]),
-            np.concatenate([self.exact_at[exact], self.near_at[near]]),
-            np.concatenate([self._numbers[0][exact], self._numbers[1][near]]),
-            np.concatenate([np.ones(len(exact), bool), np.zeros(len(near), bool)]),
-            np.concatenate([np.ones(len(exact)), self._similarity[near]]),
-        )
-
-    def of(self, paragraph: int) -> Best | None:
-        """An exact match, else the earliest near one."""
-        if self.exact_at[paragraph] < _NEVER:
-            return Best(int(self._numbers[0][paragraph]), True, 1.0)
-        if self.near_at[paragraph] < _NEVER:
-            return Best(int(self._numbers[1][paragraph]), False, float(self._similarity[paragraph]))
-        return None
+    def found(self) -> Found:
+        things = np.flatnonzero(self.at < _NEVER)
+        return things, self.at[things], self.numbers[things], self.similarity[things]
 
 
 def judge(
@@ -255,42 +244,66 @@ def judge(
     """For each chunk the row, the number of words and the proof of each paragraph, in their order."""
     digests = np.concatenate([chunk.digests for chunk in chunks])
     _, first, inverse = np.unique(digests, axis=0, return_index=True, return_inverse=True)
-    keys = np.concatenate([chunk.keys for chunk in chunks])[first]
     flat = np.concatenate([chunk.sets for chunk in chunks])
     sizes = np.concatenate([chunk.sizes for chunk in chunks])
-    ends = np.cumsum(sizes)
-    lengths = sizes[first]
+    begins = np.cumsum(sizes) - sizes
+    # paragraphs that differ in case or punctuation only have the same shingles, and the same near-duplicates
+    kinds, kind = _kinds(flat, begins[first], sizes[first])
+    chosen = first[kinds]
+    lengths = sizes[chosen]
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    within = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths) + np.repeat((ends - sizes)[first], lengths)
-    order = np.argsort(keys.reshape(-1), kind="stable")
+    within = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths) + np.repeat(begins[chosen], lengths)
+    keys = np.concatenate([chunk.keys for chunk in chunks])[chosen].reshape(-1)
+    order = np.argsort(keys, kind="stable")
     bits = np.zeros(max(1 << 13, 1 << int(2 * keys.size).bit_length()), np.uint8)
-    _set_bits(keys.reshape(-1), bits)
-    words = np.concatenate([chunk.words for chunk in chunks])
+    _set_bits(keys, bits)
     arrays = {
-        "keys": keys.reshape(-1)[order],
+        "keys": keys[order],
         "owners": order // parameters.bands,
         "bits": bits,
         "sets": flat[within],
         "starts": starts,
         "digests": digests[first],
-        "shingles": words[first] - parameters.words + 1,
         **proven.arrays(),
     }
     for name, array in arrays.items():
         np.save(f"{scratch}/{name}.npy", array)
-    best = _Bests(len(first))
+    exact, near = _Earliest(len(first)), _Earliest(len(kinds))
     tasks = (Task(lake.location, file, scratch, parameters) for file in sorted(lake.files(DOCUMENTS.name)))
     for end in run_all(work, tasks if len(first) else (), workers):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
-        met = end.result
-        best.learn(met.paragraphs, met.at, met.numbers, met.exact, met.similarity)
+        exact.learn(*end.result.exact)
+        near.learn(*end.result.near)
+
+    def best(paragraph: int) -> Best | None:
+        if exact.at[paragraph] < _NEVER:
+            return Best(int(exact.numbers[paragraph]), True, 1.0)
+        same = kind[paragraph]
+        if near.at[same] < _NEVER:
+            return Best(int(near.numbers[same]), False, float(near.similarity[same]))
+        return None
+
     judged, at = [], 0
     for chunk in chunks:
-        number = inverse.reshape(-1)[at : at + len(chunk.rows)]
+        numbers = inverse.reshape(-1)[at : at + len(chunk.rows)]
         at += len(chunk.rows)
-        judged.append(
-            [(int(row), int(count), best.of(int(place)))
-             for row, count, place in zip(chunk.rows, chunk.words, number, strict=True)]
-        )  # fmt: skip
+        rows = zip(chunk.rows.tolist(), chunk.words.tolist(), numbers.tolist(), strict=True)
+        judged.append([(row, count, best(number)) for row, count, number in rows])
     return judged
+
+
+def _kinds(
+    flat: npt.NDArray[np.uint64], begins: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """One paragraph for each different set of shingles, and for each paragraph the number of its set."""
+    seen: dict[bytes, int] = {}
+    kinds: list[int] = []
+    kind = np.empty(len(begins), np.int64)
+    for number, (begin, size) in enumerate(zip(begins.tolist(), sizes.tolist(), strict=True)):
+        digest = hashlib.sha256(flat[begin : begin + size].data).digest()
+        if digest not in seen:
+            seen[digest] = len(kinds)
+            kinds.append(number)
+        kind[number] = seen[digest]
+    return np.array(kinds, np.int64), kind

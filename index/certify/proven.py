@@ -19,7 +19,7 @@ _PROVEN = """
 CREATE TEMP TABLE proven AS
 SELECT content_id, epoch_us(first_seen) AS moment, first.url AS url, first.file AS file, first."offset" AS "offset",
        first.skip AS skip, first.digest AS digest
-FROM proofs WHERE first_seen < ?
+FROM proofs WHERE first_seen < ? ORDER BY content_id
 """
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import lz4.frame
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from archive.errors import SourceError
-from archive.records.datasets import Columns, read_lines, text_of
+from archive.records.datasets import Columns, python_rows, read_lines, text_columns, text_of
 from archive.records.kind import kind_of
 from archive.records.members import compression_of
 from archive.storage import open_bytes
@@ -22,6 +23,7 @@ from index.certify.verdict import SCHEMA, Verdict
 
 #: Rows and bytes that are worked on together.
 _ROWS, _BYTES = 1000, 8 << 20
+_NAMED = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|lz4))?$")
 #: A longer line is no row.
 _LINE = 1 << 28
 
@@ -69,7 +71,8 @@ class Lines:
                 continue
             head = body[:-1].rstrip()
             more = json.dumps(verdict.as_json(), ensure_ascii=False).encode("utf-8", "replace")
-            out.append(head + (b"" if head.endswith(b"{") else b", ") + more[1:] + b"\n")
+            end = b"\r\n" if line.endswith(b"\r\n") else b"\n"
+            out.append(head + (b"" if head.endswith(b"{") else b", ") + more[1:] + end)
         content = b"".join(out)
         if self.compression == "gzip":
             return gzip.compress(content, 6, mtime=0)
@@ -90,13 +93,15 @@ class Batch:
 
     def texts(self, columns: Columns) -> Iterator[str | Problem]:
         """The text of each row."""
-        heads = {name.partition(".")[0] for name in (columns.text,) if name}
-        names = [name for name in self.batch.schema.names if not heads or name in heads or name in (columns.text,)]
-        narrow = self.batch.select([name for name in names if _may_hold_text(self.batch.schema.field(name).type)])
-        if not narrow.num_columns:
-            narrow = self.batch.select(names[:1])
-        for row in narrow.to_pylist():
-            yield _checked(text_of(row, columns), row)
+        names = [name for name in text_columns(columns) if self.batch.schema.get_field_index(name) >= 0]
+        if not names:
+            yield from [Problem("no-text-column", f"columns: {', '.join(self.batch.schema.names[:20])}")] * len(self)
+            return
+        for row in python_rows(self.batch.select(names)):
+            if isinstance(row, Exception):
+                yield Problem("bad-row", f"{type(row).__name__}: {row}"[:200])
+            else:
+                yield _checked(text_of(row, columns), row)
 
     def with_verdicts(self, verdicts: list[Verdict], broken: set[int]) -> pa.Table:
         """The same rows with further columns."""
@@ -107,13 +112,9 @@ class Batch:
         return table
 
 
-def _may_hold_text(kind: pa.DataType) -> bool:
-    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_struct))
-
-
 def _parsed(line: bytes) -> dict[str, Any] | Problem:
     try:
-        row = json.loads(line.strip(b"\0").decode("utf-8-sig"))
+        row = json.loads(line.strip(b" \t\r\n\0").decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         return Problem("bad-row", str(error)[:200])
     return row if isinstance(row, dict) else Problem("bad-row", f"a JSON {type(row).__name__}, not an object")
@@ -125,14 +126,26 @@ def _checked(text: str | None, row: dict[str, Any]) -> str | Problem:
     return text
 
 
+def format_of(uri: str) -> Literal["jsonl", "parquet", "empty", "unknown"]:
+    """What a file is: by its content, and by its name where that begins with a broken line."""
+    with open_bytes(uri) as file:
+        kind = kind_of(file, uri)
+        if kind in {"jsonl", "parquet", "empty"}:
+            return kind
+        if _NAMED.search(uri.lower()):
+            return "jsonl"
+        file.seek(0)
+        return "unknown" if file.read(_LINE).strip() else "empty"
+
+
 def read(uri: str) -> Iterator[Lines | Batch]:
     """The rows of a JSON lines or Parquet file, in chunks.
 
     Raises:
         SourceError: the file is neither, or cannot be read.
     """
+    kind = format_of(uri)
     with open_bytes(uri) as file:
-        kind = kind_of(file, uri)
         if kind == "jsonl":
             file.seek(0)
             yield from _lines(file, compression_of(file.read(8)))
@@ -164,16 +177,23 @@ def _batches(file: BinaryIO, uri: str) -> Iterator[Batch]:
         parquet = pq.ParquetFile(file)
         if taken := sorted(set(parquet.schema_arrow.names) & set(SCHEMA.names)):
             raise SourceError(f"{uri}: the data set has a column {taken[0]} already; certify one without")
-        for batch in parquet.iter_batches(batch_size=_ROWS):
+        for batch in parquet.iter_batches(batch_size=_rows_at_once(parquet.metadata)):
             yield Batch(batch, [])
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{uri}: {str(error).splitlines()[0]}") from None
 
 
+def _rows_at_once(metadata: pq.FileMetaData) -> int:
+    """As many rows of the widest row group as make up a chunk."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    widest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1.0)
+    return max(1, min(_ROWS, int(_BYTES / max(widest, 1.0))))
+
+
 def parquet_schema(uri: str) -> pa.Schema | None:
     """The schema of a Parquet file with the columns of the verdict, or None for a file of another kind."""
+    if format_of(uri) != "parquet":
+        return None
     with open_bytes(uri) as file:
-        if kind_of(file, uri) != "parquet":
-            return None
         schema = pq.read_schema(file)
     return pa.schema([*schema, *SCHEMA], schema.metadata)

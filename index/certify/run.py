@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs as pafs
 
 from archive import storage
 from archive.engine import Failed, run_all
@@ -39,7 +40,9 @@ from index.segments import Bands
 
 #: Rows and bytes of a block. Scratch space: its bytes, and 8 for each shingle of the texts that it meets.
 _ROWS, _BYTES = 100_000, 1 << 29
-_MANIFEST = "certify.json"
+#: What is written into the result beside the data set: its progress, and the file that is being written.
+_OWN = "_certify"
+_MANIFEST = f"{_OWN}/manifest.json"
 
 
 @dataclass(slots=True)
@@ -107,7 +110,13 @@ def certify(
         LakeError: there is no lake, or it has no index.
         ArchiveError: `out` holds something else.
     """
-    return _Certify(lake, out, before, columns, workers or os.cpu_count() or 1, judge_paragraphs, stages).run(dataset)
+    workers = workers or os.cpu_count() or 1
+    try:
+        return _Certify(lake, out, before, columns, workers, judge_paragraphs, stages).run(dataset)
+    except (OSError, pa.ArrowException) as error:
+        where = getattr(error, "filename", None) or out
+        raise ArchiveError(f"{where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}; run the same "
+                           "command again when it is mended") from None  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -115,7 +124,6 @@ class _Output:
     """A file of the result, while it is written."""
 
     listed: Listed
-    name: str
     summary: Summary = field(default_factory=Summary)
     first: int = -1  #: number of its first chunk
     sink: pa.NativeFile | None = None
@@ -136,24 +144,26 @@ class _Certify:
         self._lake, self._out, self._before, self._columns = lake, out, before, columns
         self._workers, self._paragraphs, self._stages = workers, judge_paragraphs, stages or Stages()
         self._parameters = tables.parameters_of(lake)
-        self._system, self._root = storage.filesystem(out if storage.is_s3(out) else os.path.abspath(out))
+        self._whole = out.rstrip("/") if storage.is_s3(out) else os.path.realpath(out)  #: `out`, links resolved
+        self._system, self._root = storage.filesystem(self._whole)
         self._summary = Summary()
 
     def run(self, dataset: str) -> Summary:
-        listed = list(storage.list_files(dataset))
-        names = _names(listed)
-        inside = f"{self._root}/"
-        if any(file.uri.startswith(inside) for file in listed):
-            raise ArchiveError(f"{self._out}: the result would lie inside the data set; choose another folder")
+        listed = self._list(dataset)
         self._done = self._open(dataset)
         todo = []
         for file in listed:
-            known = self._done["files"].get(names[file.uri])
-            if known and known["version"] == file.version:
+            known = self._done["files"].get(file.name)
+            if known and known["version"] == file.version and self._is_file(f"{self._root}/{file.name}"):
                 self._summary.files_known += 1
                 self._summary.add(Summary.from_json(known))
             else:
-                todo.append(_Output(file, names[file.uri]))
+                todo.append(_Output(file))
+        for name in self._done["files"].keys() - {file.name for file in listed}:
+            if self._is_file(f"{self._root}/{name}"):  # it is no longer in the data set
+                self._system.delete_file(f"{self._root}/{name}")
+            del self._done["files"][name]
+        self._note()
         if todo:
             self._stages.stage("look up", None)
             with Proven(self._lake, self._before) as proven:
@@ -163,6 +173,34 @@ class _Certify:
         self._summary.files = len(listed)
         return self._summary
 
+    def _list(self, dataset: str) -> list[Listed]:
+        """The files of the data set. What is hidden, by a dot or underscore in front, is no part of it."""
+        own = (f"{self._lake.location}/", f"{self._whole}/")
+        far = storage.is_s3(dataset) or storage.is_http(dataset)
+        place = dataset.rstrip("/") if far else os.path.realpath(dataset)
+        if f"{self._whole}/".startswith(f"{place}/"):
+            raise ArchiveError(f"{self._out}: the result would lie inside the data set; choose another folder")
+        found = list(storage.list_files(dataset))
+        if any(file.uri.startswith(own[1]) for file in found):
+            raise ArchiveError(f"{self._out}: the data set lies in it; choose another folder for the result")
+        listed = []
+        for file in found:
+            hidden = any(part.startswith((".", "_")) for part in file.name.split("/")) and len(found) > 1
+            if hidden or file.uri.startswith(own[0]):
+                continue
+            if rows.format_of(file.uri) == "unknown":
+                if len(found) == 1:
+                    raise SourceError(f"{file.uri}: neither JSON lines nor Parquet")
+                self._summary.problems["unknown-format"] += 1
+                continue
+            listed.append(file)
+        if not listed:
+            raise SourceError(f"{dataset}: no file of JSON lines or Parquet is there")
+        return listed
+
+    def _is_file(self, path: str) -> bool:
+        return bool(self._system.get_file_info(path).type == pafs.FileType.File)
+
     def _open(self, dataset: str) -> dict[str, dict[str, Any]]:
         """What an earlier run of the same command has done; the folder must be new otherwise."""
         arguments = {
@@ -170,7 +208,7 @@ class _Certify:
             "captures": self._lake.delta("captures").version(),
             "index": self._lake.delta(tables.SIGNATURES.name).version(),
             "before": self._before.isoformat(),
-            "dataset": dataset if storage.is_s3(dataset) else os.path.abspath(dataset),
+            "dataset": dataset if "://" in dataset else os.path.abspath(dataset),
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,
         }
@@ -179,7 +217,12 @@ class _Certify:
             with self._system.open_input_stream(path) as file:
                 manifest: dict[str, dict[str, Any]] = json.loads(file.read())
         except FileNotFoundError:
+            selector = pafs.FileSelector(self._root, allow_not_found=True)
+            if any(info.base_name != _OWN for info in self._system.get_file_info(selector)):
+                raise ArchiveError(f"{self._out}: holds other files; choose a new folder") from None
             return {"arguments": arguments, "files": {}}
+        except ValueError:
+            raise ArchiveError(f"{path}: is damaged; choose a new folder for the result") from None
         if manifest["arguments"] != arguments:
             differing = [name for name, value in arguments.items() if manifest["arguments"].get(name) != value]
             raise ArchiveError(
@@ -192,16 +235,16 @@ class _Certify:
         """Block by block, through all files."""
         self._waiting: list[_Output] = []
         number = 0
-        with Bands(self._lake, self._known.segments, self._known.starts, self._parameters) as bands:
-            self._bands, self._proven = bands, proven
-            chunks = self._chunks(todo)
-            while True:
-                with tempfile.TemporaryDirectory(prefix="lowbackground-") as scratch:
-                    self._stages.stage("certify", None)
-                    done = self._block(chunks, number, scratch)
-                number += done
-                if not done:
-                    break
+        self._bands = Bands(self._lake, self._known.segments, self._known.starts, self._parameters)
+        self._proven = proven
+        chunks = self._chunks(todo)
+        while True:
+            with tempfile.TemporaryDirectory(prefix="lowbackground-") as scratch:
+                self._stages.stage("certify", None)
+                done = self._block(chunks, number, scratch)
+            number += done
+            if not done:
+                break
         for output in self._waiting:  # files without any row
             self._close(output)
 
@@ -339,10 +382,7 @@ class _Certify:
         output.summary.paragraphs.update(piece.paragraphs)
 
     def _begin(self, output: _Output) -> None:
-        path = f"{self._root}/{output.name}.part"
-        if not storage.is_s3(self._out):
-            self._system.create_dir(path.rpartition("/")[0], recursive=True)
-        output.sink = self._system.open_output_stream(path, compression=None)
+        output.sink = self._system.open_output_stream(self._draft(output.listed.name), compression=None)
         schema = rows.parquet_schema(output.listed.uri)
         if schema is not None:
             output.writer = pq.ParquetWriter(output.sink, schema, compression="zstd")
@@ -355,13 +395,28 @@ class _Certify:
         if output.writer is not None:
             output.writer.close()
         output.sink.close()
-        self._system.move(f"{self._root}/{output.name}.part", f"{self._root}/{output.name}")
-        self._done["files"][output.name] = {"version": output.listed.version, **output.summary.as_json()}
-        path = f"{self._root}/{_MANIFEST}"
-        with self._system.open_output_stream(f"{path}.part") as file:
-            file.write(json.dumps(self._done, indent=1).encode())
-        self._system.move(f"{path}.part", path)
+        self._publish(output.listed.name)
+        self._done["files"][output.listed.name] = {"version": output.listed.version, **output.summary.as_json()}
+        self._note()
         self._summary.add(output.summary)
+
+    def _draft(self, name: str) -> str:
+        """Where a file is written until it is whole. On S3 it appears when it is closed, and not before."""
+        if storage.is_s3(self._out):
+            return f"{self._root}/{name}"
+        self._system.create_dir(f"{self._root}/{_OWN}", recursive=True)
+        return f"{self._root}/{_OWN}/part"
+
+    def _publish(self, name: str) -> None:
+        if not storage.is_s3(self._out):
+            self._system.create_dir(f"{self._root}/{name}".rpartition("/")[0], recursive=True)
+            self._system.move(self._draft(name), f"{self._root}/{name}")
+
+    def _note(self) -> None:
+        """Write down what is done."""
+        with self._system.open_output_stream(self._draft(_MANIFEST), compression=None) as file:
+            file.write(json.dumps(self._done, indent=1).encode())
+        self._publish(_MANIFEST)
 
 
 @dataclass(slots=True)
@@ -376,11 +431,3 @@ class _Proofs:
 
     def __exit__(self, *exception: object) -> None:
         self.sets.__exit__(*exception)
-
-
-def _names(listed: list[Listed]) -> dict[str, str]:
-    """The name of each file in the result: its path below the folder or pattern that was named."""
-    if len(listed) == 1:
-        return {listed[0].uri: listed[0].uri.rpartition("/")[2]}
-    common = os.path.commonpath([file.uri.rpartition("/")[0] for file in listed])
-    return {file.uri: file.uri[len(common) :].lstrip("/") for file in listed}

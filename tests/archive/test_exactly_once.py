@@ -350,3 +350,27 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_when_there_is_room
         assert snapshot(Lake(str(disk / "lake"))) == snapshot(alone)
     finally:
         subprocess.run(["umount", str(disk)], check=False)
+
+
+def test_only_one_process_at_a_time_merges_files(lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """delta-rs lets two merge the same files, and keeps both results."""
+    from archive import lake as module
+    from archive.tables import SOURCES
+
+    for n in range(4):
+        take(lake, write(f"{n}.warc", record(url=f"http://{n}.example/", body=f"<p>Page {n}</p>")))
+    monkeypatch.setattr(module, "_CROWD", 3)
+    files = lake.files("sources")
+    real = module.DeltaTable.optimize.fget(lake.delta("sources")).__class__.compact
+
+    def meanwhile(self: object, **options: object) -> object:
+        monkeypatch.undo()
+        monkeypatch.setattr(module, "_CROWD", 3)
+        lake.compact(SOURCES)  # another process, at the worst moment
+        assert lake.files("sources") == files
+        return real(self, **options)
+
+    monkeypatch.setattr("deltalake.table.TableOptimizer.compact", meanwhile)
+    lake.compact(SOURCES)
+    assert len(lake.files("sources")) == 1
+    assert rows(lake, "SELECT count(*) FROM sources") == [(4,)]

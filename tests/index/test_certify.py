@@ -295,3 +295,111 @@ def test_memory_does_not_grow_with_the_data_set(lake: Lake, tmp_path: Path) -> N
         done = subprocess.run(arguments, capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout))
     assert peaks[1] < 1.25 * peaks[0]
+
+
+def one_text_lake(lake: Lake, tmp_path: Path) -> str:
+    old = " ".join(words(120, 1))
+    put(lake, tmp_path / "in", [(old, "2015-06-01")])
+    indexed(lake)
+    return old
+
+
+def test_the_data_set_itself_is_never_written_to(lake: Lake, tmp_path: Path) -> None:
+    line = json.dumps({"text": one_text_lake(lake, tmp_path)}) + "\n"
+    folder = tmp_path / "set"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.jsonl").write_text(line)
+    (tmp_path / "link").symlink_to(folder)
+    for out in (folder, tmp_path / "link", folder / "out", tmp_path / "link" / "deep"):
+        with pytest.raises(ArchiveError, match="choose another folder"):
+            certify(lake, str(folder), str(out), BEFORE, workers=1)
+    with pytest.raises(ArchiveError, match="choose another folder"):
+        certify(lake, str(folder / "a.jsonl"), str(folder), BEFORE, workers=1)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with pytest.raises(ArchiveError, match="holds other files"):
+        certify(lake, str(folder), str(tmp_path / "full"), BEFORE, workers=1)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ArchiveError, match="file"):
+        certify(lake, str(folder), str(tmp_path / "file"), BEFORE, workers=1)
+    assert (folder / "a.jsonl").read_text() == line
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["a.jsonl"]
+
+
+def test_files_keep_the_names_under_which_they_were_found(lake: Lake, tmp_path: Path) -> None:
+    line = json.dumps({"text": one_text_lake(lake, tmp_path)}) + "\n"
+    folder, out = tmp_path / "set", tmp_path / "out"
+    (folder / "x").mkdir(parents=True)
+    (tmp_path / "blob").write_text(line)
+    for name in ("one.jsonl", "two.jsonl"):  # as a cache of downloads has them
+        (folder / "x" / name).symlink_to(tmp_path / "blob")
+    (folder / "certify.json").write_text(line)
+    (folder / ".one.jsonl.crc").write_bytes(b"crc")
+    (folder / "README.md").write_text("# About\n")
+    (folder / "blank.jsonl").write_text("\n \n")
+    (folder / "broken.jsonl").write_text("[1]\n" + line)
+    summary = certify(lake, str(folder), str(out), BEFORE, workers=1)
+    assert summary.problems == Counter({"unknown-format": 1, "bad-row": 1})
+    assert summary.kinds["exact"] == 4
+    made = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert made == {
+        "x/one.jsonl",
+        "x/two.jsonl",
+        "certify.json",
+        "blank.jsonl",
+        "broken.jsonl",
+        "_certify/manifest.json",
+    }
+    (out / "x" / "one.jsonl").unlink()
+    (folder / "x" / "two.jsonl").unlink()
+    again = certify(lake, str(folder), str(out), BEFORE, workers=1)
+    assert again.files_known == 3
+    assert (out / "x" / "one.jsonl").exists()
+    assert not (out / "x" / "two.jsonl").exists()
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(SourceError, match="no file of JSON lines"):
+        certify(lake, str(tmp_path / "nothing"), str(tmp_path / "out2"), BEFORE, workers=1)
+
+
+def test_parquet_of_any_kind_of_strings(lake: Lake, tmp_path: Path) -> None:
+    old = one_text_lake(lake, tmp_path)
+    columns = {
+        "dictionary": pa.array([old, "x", old]).dictionary_encode(),
+        "large": pa.array([old, None, old], pa.large_string()),
+        "struct": pa.array([{"body": old}, {"body": "x"}, {"body": old}]),
+    }
+    for name, column in columns.items():
+        table = pa.table({"url": ["a", "b", "c"], "when": pa.array([1, 2, 3], pa.timestamp("ns")), "text": column})
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(table, path)
+        wanted = Columns(text="text.body") if name == "struct" else Columns()
+        summary = certify(lake, str(path), str(tmp_path / f"out-{name}"), BEFORE, wanted, workers=1)
+        assert (summary.kinds["exact"], summary.kinds["none"]) == (2, 1), name
+        assert pq.read_table(tmp_path / f"out-{name}" / path.name)["text"].to_pylist() == table["text"].to_pylist()
+
+
+def test_many_paragraphs_that_differ_in_case_only_are_all_found(lake: Lake, tmp_path: Path) -> None:
+    common = words(12, 1)
+    lines = [
+        " ".join(word.upper() if number >> bit & 1 else word for bit, word in enumerate(common))
+        for number in range(200)
+    ]
+    put(lake, tmp_path / "in", [("\n".join(lines[:100]), "2015-01-01")])
+    indexed(lake)
+    source = write_rows(tmp_path / "set.jsonl", [{"text": "\n".join(lines)}])
+    summary, rows = certified(lake, source, tmp_path / "out", judge_paragraphs=True)
+    assert [each["proof"] for each in rows[0]["proof_paragraphs"]] == ["exact"] * 100 + ["near"] * 100
+    assert dict(summary.paragraphs) == {"exact": 100, "near": 100}
+
+
+def test_of_equally_early_proofs_always_the_same_is_cited(lake: Lake, tmp_path: Path) -> None:
+    common = words(60, 1)
+    made = [
+        (" ".join([word.upper() if at == number else word for at, word in enumerate(common)]), "2015-01-01")
+        for number in range(40)
+    ]
+    put(lake, tmp_path / "in", made)
+    indexed(lake)
+    source = write_rows(tmp_path / "set.jsonl", [{"text": " ".join(common)}])
+    cited = {certified(lake, source, tmp_path / f"out{n}")[1][0]["proof_url"] for n in range(4)}
+    assert len(cited) == 1

@@ -339,3 +339,39 @@ def test_a_pair_that_was_estimated_is_compared_as_soon_as_both_texts_are_there(l
     indexed(out)
     assert rows(out, estimated) == rows(lake, estimated)
     assert indexed(out).verified == 0
+
+
+def test_a_file_of_texts_without_words_does_no_harm(lake: Lake, tmp_path: Path) -> None:
+    put(lake, tmp_path / "in", [("... !!!", "2015-01-01"), ("???", "2015-01-02")])
+    assert indexed(lake).texts == 2
+    put(lake, tmp_path / "in", [(" ".join(words(50, 1)), "2015-01-01")] * 2)
+    assert (indexed(lake).texts, indexed(lake).pairs) == (3, 0)
+
+
+def test_bands_that_another_process_removed_are_made_again(lake: Lake, tmp_path: Path) -> None:
+    made = versions(14, 4, 4)
+    put(lake, tmp_path / "in", made)
+    indexed(lake)
+    before = found(lake)
+    lake.delta(BANDS.name).delete()
+    put(lake, tmp_path / "in", [(" ".join(words(50, 999)), "2015-01-01")])
+    indexed(lake)
+    assert found(lake)["duplicates"] == before["duplicates"]
+    assert set(lake.read(BANDS.name, ["segment"])["segment"].to_pylist()) == set(lake.files(SIGNATURES.name))
+
+
+def test_a_full_scratch_disk_is_an_error_and_not_a_crash(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from index import gather
+
+    put(lake, tmp_path / "in", versions(15, 4, 4))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(gather.os, "posix_fallocate", full)
+    with pytest.raises(LakeError, match="scratch space, see TMPDIR"):
+        indexed(lake)
+    monkeypatch.undo()
+    assert indexed(lake).pairs > 0
