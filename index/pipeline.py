@@ -114,7 +114,8 @@ def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, su
 def _count(lake: Lake, summary: Summary) -> None:
     """What the index says now."""
     ends = _stored(lake, ["content_id", "earlier_id", "cluster_id"])
-    summary.texts = pc.count_distinct(lake.read(SIGNATURES.name, ["content_id"])["content_id"]).as_py()
+    signed = pa.table(lake.delta(SIGNATURES.name).get_add_actions(flatten=True))
+    summary.texts = pc.sum(signed["num_records"]).as_py() if signed.num_rows else 0
     summary.pairs = ends.num_rows
     summary.clusters = pc.count_distinct(ends["cluster_id"]).as_py()
     both = pa.chunked_array([*ends["content_id"].chunks, *ends["earlier_id"].chunks], pa.string())

@@ -29,6 +29,7 @@ from archive.lake import Lake
 from archive.records.datasets import Columns
 from archive.show import Stages
 from archive.storage import Listed
+from archive.tables import DOCUMENTS
 from index import ids, tables, texts
 from index.certify import paragraphs, rows
 from index.certify.match import meet
@@ -149,6 +150,8 @@ class _Certify:
         self._summary = Summary()
 
     def run(self, dataset: str) -> Summary:
+        if self._paragraphs and not self._lake.files(DOCUMENTS.name):
+            raise ArchiveError(f"{self._lake.location}: holds no texts, so that paragraphs cannot be judged")
         listed = self._list(dataset)
         self._done = self._open(dataset)
         todo = []
@@ -271,7 +274,7 @@ class _Certify:
         examined: dict[int, Examined] = {}
         for end in run_all(work, examinations(), self._workers, self._stages.progress):
             if isinstance(end, Failed):
-                raise SourceError(end.error)
+                raise SourceError(f"{owners[end.task.number - number].listed.uri}: {end.error}")
             assert isinstance(end.result, Examined)
             examined[end.result.number] = end.result
             output = owners[end.result.number - number]

@@ -244,6 +244,8 @@ def test_without_texts_a_near_proof_is_an_estimate_and_says_so(lake: Lake, tmp_p
     assert [row["proof_estimated"] for row in rows] == [None, True, None, None]
     assert abs(rows[1]["proof_similarity"] - 391 / 401) < 0.06
     assert rows[1]["proof_record"] == rows[0]["proof_record"]
+    with pytest.raises(ArchiveError, match="paragraphs cannot be judged"):
+        certify(out, str(source), str(tmp_path / "out2"), BEFORE, workers=1, judge_paragraphs=True)
 
 
 def test_a_text_that_came_after_the_index_still_proves_itself(lake: Lake, tmp_path: Path) -> None:
