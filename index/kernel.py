@@ -31,7 +31,11 @@ _BLOCK = 4096
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile to machine code at the first call and keep the result on disk; run without Python's lock."""
-    made: Callable[..., Any] = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    made: Callable[..., Any]
+    try:
+        made = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    except RuntimeError:  # no place to keep it can be written: compile each time
+        made = numba.njit(nogil=True, boundscheck=False)(function)
     return made
 
 
