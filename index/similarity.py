@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable, Iterator
 
@@ -226,8 +225,3 @@ def similarity(values: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         values[:, 0], values[:, 1], out=np.zeros(len(values)), where=values[:, 1] > 0
     )
     return result
-
-
-def standard_error(share: float, hashes: int) -> float:
-    """Of a similarity that is estimated from signatures."""
-    return math.sqrt(share * (1 - share) / hashes)
