@@ -32,7 +32,7 @@ def lower_bound(equal: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.flo
     Wilson's score interval (1927) for a share of `hashes` independent draws.
 
     >>> lower_bound(np.array([101]), 112).round(3)
-    array([0.844])
+    array([0.846])
     """
     share = equal / hashes
     spread = _ERRORS**2 / hashes

@@ -275,7 +275,7 @@ def test_memory_does_not_grow_with_the_data_set(lake: Lake, tmp_path: Path) -> N
     put(lake, tmp_path / "in", [(" ".join(words(900, seed)), "2015-06-01") for seed in range(50)])
     indexed(lake)
     peaks = []
-    for name, size in (("small", 40), ("large", 400)):
+    for name, size in (("small", 40), ("large", 240)):
         line = [json.dumps({"text": " ".join(words(900, seed))}) + "\n" for seed in range(100)]
         (tmp_path / f"{name}.jsonl").write_text("".join(line) * (size // 2 * 3 // 2))
         script = (
