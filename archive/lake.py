@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties
@@ -150,6 +151,11 @@ class Lake:
     def files(self, table: str) -> list[str]:
         """Paths, inside the table, of the Parquet files that make up its newest version."""
         return [str(path) for path in pa.table(self.delta(table).get_add_actions()).column("path").to_pylist()]
+
+    def rows(self, table: str) -> int:
+        """How many rows the table has, as its log says."""
+        files = pa.table(self.delta(table).get_add_actions(flatten=True))
+        return pc.sum(files["num_records"]).as_py() or 0 if files.num_rows else 0
 
     def read_files(self, table: str, paths: list[str], columns: list[str]) -> Iterator[pa.Table]:
         """The named columns of some of a table's Parquet files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,21 @@ def allocate(path: str, size: int) -> None:
             ) from None
 
 
+def wanted_texts(lake: Lake, name: str, wanted: Ids) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
+    """The wanted texts of a file of documents, by row group: their places in the sorted ids, and the texts.
+
+    Of row groups that hold none only the ids are read.
+    """
+    with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{name}", filesystem=lake.filesystem) as file:
+        for group in range(file.num_row_groups):
+            content_ids = ids.parse(file.read_row_group(group, columns=["content_id"]).column(0))
+            places = ids.places(wanted, content_ids)
+            rows = np.flatnonzero(places >= 0)
+            if len(rows):
+                texts = file.read_row_group(group, columns=["text"]).column(0).take(pa.array(rows))
+                yield places[rows], texts.combine_chunks()
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A file of documents, and the scratch folder that says which texts are wanted and takes their shingles."""
@@ -56,26 +71,19 @@ class Found:
 
 
 def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Found:
-    """Find the wanted texts of a file; only row groups that hold some are read."""
+    """Find the wanted texts of a file, and store their shingle sets."""
     lake = Lake(task.location)
     wanted = np.load(f"{task.scratch}/wanted.npy", mmap_mode="r")
     starts = np.load(f"{task.scratch}/starts.npy", mmap_mode="r")
     shingles = np.memmap(f"{task.scratch}/shingles", np.uint64, "r+")
     places, sizes = [], []
-    with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{task.file}", filesystem=lake.filesystem) as file:
-        for group in range(file.num_row_groups):
-            content_ids = ids.parse(file.read_row_group(group, columns=["content_id"]).column(0))
-            place = ids.places(wanted, content_ids)
-            rows = np.flatnonzero(place >= 0)
-            if not len(rows):
-                continue
-            texts = file.read_row_group(group, columns=["text"]).column(0).take(pa.array(rows)).combine_chunks()
-            sets, offsets = shingle_sets(texts, task.parameters)
-            for number, text in enumerate(place[rows]):
-                one = sets[offsets[number] : offsets[number + 1]]
-                shingles[starts[text] : starts[text] + len(one)] = one
-            places.append(place[rows])
-            sizes.append(np.diff(offsets))
+    for place, texts in wanted_texts(lake, task.file, wanted):
+        sets, offsets = shingle_sets(texts, task.parameters)
+        for number, text in enumerate(place):
+            one = sets[offsets[number] : offsets[number + 1]]
+            shingles[starts[text] : starts[text] + len(one)] = one
+        places.append(place)
+        sizes.append(np.diff(offsets))
     shingles.flush()
     nothing = np.empty(0, np.int64)
     return Found(np.concatenate([nothing, *places]), np.concatenate([nothing, *sizes]))

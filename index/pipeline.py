@@ -21,6 +21,7 @@ from archive.errors import LakeError
 from archive.lake import Lake
 from archive.part import write_parquet
 from archive.show import Stages
+from archive.tables import DOCUMENTS
 from index import cluster, ids, segments, sign, tables, texts
 from index.candidates import Codes, candidates, split
 from index.procedure import Parameters
@@ -63,14 +64,13 @@ def build(
         LakeError: there is no lake, it has an index with other parameters, or it cannot be written.
     """
     workers, stages = workers or os.cpu_count() or 1, stages or Stages()
-    documents = lake.delta("documents")
+    lake.delta(DOCUMENTS.name)  # says so where there is no lake
     if parameters is None:
         parameters = tables.parameters_of(lake) if lake.has(SIGNATURES) else Parameters()
     try:
         tables.create(lake, parameters)
         summary = Summary()
-        count = pa.table(documents.get_add_actions(flatten=True))
-        stages.stage("sign", pc.sum(count["num_records"]).as_py() if count.num_rows else 0)
+        stages.stage("sign", lake.rows(DOCUMENTS.name))
         summary.signed = sign.sign_new(lake, parameters, workers, device, stages.progress)
         for table in (SIGNATURES, PAIRS):
             lake.compact(table)
@@ -114,8 +114,7 @@ def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, su
 def _count(lake: Lake, summary: Summary) -> None:
     """What the index says now."""
     ends = _stored(lake, ["content_id", "earlier_id", "cluster_id"])
-    signed = pa.table(lake.delta(SIGNATURES.name).get_add_actions(flatten=True))
-    summary.texts = pc.sum(signed["num_records"]).as_py() if signed.num_rows else 0
+    summary.texts = lake.rows(SIGNATURES.name)
     summary.pairs = ends.num_rows
     summary.clusters = pc.count_distinct(ends["cluster_id"]).as_py()
     both = pa.chunked_array([*ends["content_id"].chunks, *ends["earlier_id"].chunks], pa.string())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 NUMBER = 1
 _MASK = (1 << 64) - 1
@@ -42,6 +43,10 @@ class Parameters:
     @property
     def hashes(self) -> int:
         return self.bands * self.rows
+
+    def near(self, shared: Any, total: Any) -> Any:
+        """Whether sets that share so many of so many shingles are near-duplicates; numbers or arrays of them."""
+        return (total > 0) & (shared >= self.threshold * total - 1e-9)  # 4 of 5 is 0.8, whatever 0.8 * 5 is
 
     def chance(self, similarity: float) -> float:
         """The probability that two texts of this similarity share a band.

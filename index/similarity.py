@@ -89,7 +89,7 @@ class Similarities:
         self.verified = 0  #: pairs that were not known before
         self._signatures: AllSignatures | None = None
         #: texts may have come since a pair was estimated; in a lake without texts none has
-        self._look_again = bool(pa.table(lake.delta(DOCUMENTS.name).get_add_actions()).num_rows)
+        self._look_again = lake.rows(DOCUMENTS.name) > 0
         self._codes: Codes = np.empty(0, np.uint64)
         self._values = np.empty((0, 3), np.int32)  # shared, total, estimated
         known: list[tuple[Codes, npt.NDArray[np.int32]]] = []
@@ -121,11 +121,10 @@ class Similarities:
     def near(self, codes: Codes) -> npt.NDArray[np.bool_]:
         """Which pairs are near-duplicates."""
         shared, total, estimated = self.of(codes).T
-        threshold = self._parameters.threshold
-        exact: npt.NDArray[np.bool_] = (total > 0) & (shared >= np.ceil(threshold * total - 1e-9))
+        exact: npt.NDArray[np.bool_] = self._parameters.near(shared, total)
         if not estimated.any():
             return exact
-        sure = lower_bound(shared.astype(np.int64), self._parameters.hashes) >= threshold
+        sure = lower_bound(shared.astype(np.int64), self._parameters.hashes) >= self._parameters.threshold
         chosen: npt.NDArray[np.bool_] = np.where(estimated != 0, sure, exact)
         return chosen
 

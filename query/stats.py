@@ -22,7 +22,7 @@ from query.sql import connect
 def lake_stats(lake: Lake) -> dict[str, Any]:
     """The numbers of a lake: records = captures + rejects + skipped, and where the captures stand in time.
 
-    Reads the ledger and two narrow columns; never a text.
+    Reads the ledger, narrow columns of the captures, and the index where there is one; never a text.
     """
     ledger = lake.read("sources", ["file", "records", "captures", "rejects", "skipped", "format", "new_texts"])
     rejects: Counter[str] = Counter()
@@ -39,7 +39,7 @@ def lake_stats(lake: Lake) -> dict[str, Any]:
         "captures": pc.sum(ledger["captures"]).as_py() or 0,
         "rejects": dict(rejects.most_common()),
         "skipped": dict(skipped.most_common()),
-        "texts": _rows(lake, "documents"),
+        "texts": lake.rows("documents"),
         "formats": dict(formats.most_common()),
         "captures_by_month": _months(lake),
         "date_problems": _counts(lake, "captures", "date_problem"),
@@ -52,10 +52,6 @@ def lake_stats(lake: Lake) -> dict[str, Any]:
 
 def _files(lake: Lake, table: str) -> pa.Table:
     return pa.table(lake.delta(table).get_add_actions(flatten=True))
-
-
-def _rows(lake: Lake, table: str) -> int:
-    return pc.sum(_files(lake, table)["num_records"]).as_py() or 0
 
 
 def _bytes(lake: Lake, table: str) -> int:

@@ -15,14 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from archive.engine import Failed, run_all
 from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
 from index import ids
+from index.candidates import split
 from index.certify.proven import Proven
+from index.gather import wanted_texts
 from index.kernel import band_keys, compiled, shared, shingle_sets, sign
 from index.procedure import Parameters
 
@@ -155,55 +156,34 @@ def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Met
     digests = stored("digests")
     proven_ids, proven_numbers, proven_at = (stored(name) for name in ("proven-ids", "proven-numbers", "proven-at"))
     exact, near = _Earliest(len(digests)), _Earliest(len(starts) - 1)
-    with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{task.file}", filesystem=lake.filesystem) as file:
-        for group in range(file.num_row_groups):
-            content_ids = ids.parse(file.read_row_group(group, columns=["content_id"]).column(0))
-            places = ids.places(proven_ids, content_ids)
-            rows = np.flatnonzero(places >= 0)
-            if not len(rows):
-                continue
-            texts = file.read_row_group(group, columns=["text"]).column(0).take(pa.array(rows)).combine_chunks()
-            split = pc.split_pattern(texts.cast(pa.large_string()), "\n")
-            lines, parents = split.flatten(), pc.list_parent_indices(split).to_numpy()
-            signatures, counts = sign(lines, parameters)
-            keys = band_keys(signatures, counts, parameters)
-            arguments = (keys, counts, LEAST, own, owners, bits, _SAME)
-            codes = np.empty(_probe(*arguments, np.empty(0, np.uint64)), np.uint64)
-            if len(codes):
-                _probe(*arguments, codes)
-                codes = np.unique(codes)
-            kind = (codes >> np.uint64(32)).astype(np.int64)
-            line = (codes & np.uint64(0xFFFFFFFF)).astype(np.int64)
-            met, place = np.unique(line, return_inverse=True)
-            if not len(met):
-                continue
-            taken = lines.take(pa.array(met))
-            number = proven_numbers[places[rows[parents[met]]]]
-            # the same paragraph shares all bands, so it is among the lines that met any
-            same = places_of(digests, _digests(taken.to_pylist()))
-            exact.learn(
-                same[same >= 0], proven_at[number[same >= 0]], number[same >= 0], np.ones(int((same >= 0).sum()))
-            )
-            useful = proven_at[number[place]] <= near.at[kind]  # a later one can tell nothing new
-            kind, place = kind[useful], place[useful]
-            if not len(kind):
-                continue
-            flat, ends = shingle_sets(taken, parameters)
-            common = np.empty(len(kind), np.int64)
-            _common(flat, ends, place, sets, starts, kind, common)
-            total = np.diff(ends)[place] + np.diff(starts)[kind] - common
-            true = common >= parameters.threshold * total - 1e-9
-            found = number[place[true]]
-            near.learn(kind[true], proven_at[found], found, (common / total)[true])
-            progress(len(rows), 0)
+    for places, texts in wanted_texts(lake, task.file, proven_ids):
+        split_texts = pc.split_pattern(texts.cast(pa.large_string()), "\n")
+        lines, parents = split_texts.flatten(), pc.list_parent_indices(split_texts).to_numpy()
+        signatures, counts = sign(lines, parameters)
+        arguments = (band_keys(signatures, counts, parameters), counts, LEAST, own, owners, bits, _SAME)
+        codes = np.empty(_probe(*arguments, np.empty(0, np.uint64)), np.uint64)
+        if not len(codes):
+            continue
+        _probe(*arguments, codes)
+        kind, line = split(np.unique(codes))
+        met, place = np.unique(line, return_inverse=True)
+        taken = lines.take(pa.array(met))
+        number = proven_numbers[places[parents[met]]]
+        # the same paragraph shares all bands, so it is among the lines that met any
+        same = ids.places(digests, _digests(taken.to_pylist()))
+        there, cited = same[same >= 0], number[same >= 0]
+        exact.learn(there, proven_at[cited], cited, np.ones(len(there)))
+        useful = proven_at[number[place]] <= near.at[kind]  # a later one can tell nothing new
+        kind, place = kind[useful], place[useful]
+        flat, ends = shingle_sets(taken, parameters)
+        common = np.empty(len(kind), np.int64)
+        _common(flat, ends, place, sets, starts, kind, common)
+        total = np.diff(ends)[place] + np.diff(starts)[kind] - common
+        true = parameters.near(common, total)
+        found = number[place[true]]
+        near.learn(kind[true], proven_at[found], found, (common / total)[true])
+        progress(len(texts), 0)
     return Met(exact.found(), near.found())
-
-
-def places_of(ordered: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """Where in the sorted digests each wanted one stands, or -1."""
-    places = np.searchsorted(ordered[:, 0], wanted[:, 0])
-    inside = np.minimum(places, len(ordered) - 1)
-    return np.where((ordered[inside] == wanted).all(axis=1), inside, -1)
 
 
 class _Earliest:

@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from index.certify.run import Summary
+from index.certify.summary import Summary
 
 
 def show(summary: Summary, seconds: float) -> None:

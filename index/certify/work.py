@@ -170,7 +170,7 @@ def _near(task: Prove, texts: pa.Array) -> dict[int, Verdict]:
             other = sets.of(place)
             common = int(shared(other, own))
             total = len(other) + len(own) - common
-            similarity, sure = common / total if total else 0.0, common >= threshold * total - 1e-9 and total > 0
+            similarity, sure = common / total if total else 0.0, task.parameters.near(common, total)
         else:
             equal = task.equal[candidate : candidate + 1]
             similarity, sure = float(equal[0]) / hashes, bool(lower_bound(equal, hashes)[0] >= threshold)

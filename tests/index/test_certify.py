@@ -22,7 +22,8 @@ from archive.errors import ArchiveError, LakeError, SourceError
 from archive.lake import Lake
 from archive.records.datasets import Columns
 from benchmarks.confusion import confusion
-from index.certify.run import Summary, certify
+from index.certify import certify
+from index.certify.summary import Summary
 from index.witness import export
 
 BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
