@@ -106,8 +106,10 @@ def signer(device: str) -> Callable[[pa.Array, Parameters], tuple[npt.NDArray[np
         from index.kernel import sign
 
         return sign
+    from index.torch_kernel import open_device
     from index.torch_kernel import sign as on_device
 
+    open_device(device)  # said before any work, also where there is none
     return lambda texts, parameters: on_device(texts, parameters, device)
 
 
@@ -119,6 +121,7 @@ def sign_new(
     Raises:
         LakeError: a file of documents cannot be read, or the lake not be written.
     """
+    signer(device)
     count = 0
     for end in run_all(work, plan(lake, parameters, device), 1 if device != "cpu" else workers, progress):
         if isinstance(end, Failed):

@@ -48,7 +48,7 @@ def sign(
     Raises:
         ArchiveError: PyTorch or the device is not there.
     """
-    on = _open(device)
+    on = open_device(device)
     data, offsets = kernel.utf8(texts)
     signatures = np.empty((len(texts), parameters.hashes), np.uint16)
     counts = np.empty(len(texts), np.int32)
@@ -75,7 +75,12 @@ def _sign(
     return _least(shingles, ends[:-1], counts, parameters.hashes), counts
 
 
-def _open(device: str) -> torch.device:
+def open_device(device: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ArchiveError: PyTorch or the device is not there.
+    """
     if torch is None:
         raise ArchiveError(f"archive index --device {device} needs torch: pip install 'lowbackground[gpu]'")
     try:

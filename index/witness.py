@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive import evidence
+from archive.errors import LakeError
 from archive.lake import Lake
 from archive.part import parquet_options, write_parquet
 from archive.tables import CAPTURES
@@ -42,9 +43,11 @@ def export(lake: Lake, out: Lake) -> int:
         how many texts are new there, or have an earlier date than they had.
 
     Raises:
-        LakeError: the lake has no index, or the other one was indexed with other parameters.
+        LakeError: the lake has no index, or the other one is the same or was indexed with other parameters.
     """
     parameters = tables.parameters_of(lake)
+    if out.location == lake.location:
+        raise LakeError(f"{out.location}: a lake cannot be exported into itself; name another folder")
     out.create()
     tables.create(out, parameters)
     source, there = texts.load(lake), texts.load(out)

@@ -375,3 +375,15 @@ def test_a_full_scratch_disk_is_an_error_and_not_a_crash(
         indexed(lake)
     monkeypatch.undo()
     assert indexed(lake).pairs > 0
+
+
+def test_what_cannot_be_is_said_before_any_work(lake: Lake, tmp_path: Path) -> None:
+    from archive.errors import ArchiveError
+    from index.witness import export
+
+    put(lake, tmp_path / "in", [("some words of text", "2015-01-01")])
+    indexed(lake)
+    with pytest.raises(ArchiveError, match="nowhere"):
+        build(lake, workers=1, device="nowhere")
+    with pytest.raises(LakeError, match="into itself"):
+        export(lake, Lake(lake.location))
