@@ -17,3 +17,7 @@ class QueryError(ArchiveError):
 
 class LakeError(ArchiveError):
     """The lake cannot be opened, or holds something that this version cannot read."""
+
+
+class ExportError(ArchiveError):
+    """A set cannot be exported, or an export not be read."""
