@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from archive import dates
 from archive.dates import Dated, Window
 from archive.reasons import reject_reason
-from archive.records import digest
+from archive.records import digest, robots
 from archive.records.http import BadEncoding, BodyTooLarge, Message, dechunk, decompress, media_type, parse_response
 from archive.records.record import Record, parse_fields
 from archive.text import Page
@@ -77,6 +77,7 @@ class Capture:
     block_check: str | None = None
     refers_to_url: str | None = None
     refers_to_date: datetime | None = None
+    robots: str | None = None
     text: str | None = None  #: normalised; None for a revisit, whose text lies elsewhere
 
 
@@ -319,6 +320,7 @@ class Examiner:
             raise Unusable("bad-encoding", str(error)) from None
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
+        capture.robots = robots.directives(message.headers, body)
         key = (capture.payload_digest, len(body), message.content_type)
         found = self.pages.get(key)
         if found is None:

@@ -12,36 +12,45 @@ from archive.tables import CAPTURES, TABLES, Table
 
 #: A revisit holds no text: it proves that of the record with the same payload digest. Where one payload
 #: gave several texts (other headers, another extractor), the one of the URL it refers to, else the least,
-#: so that the order of ingests changes nothing.
+#: so that the order of ingests changes nothing. The branch without revisits is a plain scan.
 _CAPTURES = """
 CREATE TEMP VIEW captures AS
-WITH revisited AS (SELECT DISTINCT payload_digest FROM stored_captures WHERE record_type = 'revisit'),
+WITH revisits AS (SELECT * FROM stored_captures WHERE record_type = 'revisit'),
      texts AS (
-        SELECT payload_digest, url, min(content_id) AS content_id
-        FROM stored_captures SEMI JOIN revisited USING (payload_digest)
+        SELECT payload_digest, url,
+               min({'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip, 'length': length,
+                    'extractor': extractor}) AS record
+        FROM stored_captures SEMI JOIN revisits USING (payload_digest)
         WHERE content_id IS NOT NULL
         GROUP BY payload_digest, url
      ),
-     any_url AS (SELECT payload_digest, min(content_id) AS content_id FROM texts GROUP BY payload_digest)
-SELECT coalesce(c.content_id, same.content_id, other.content_id) AS content_id,
-       c.* EXCLUDE (content_id)
-FROM stored_captures AS c
-LEFT JOIN texts AS same
-    ON c.record_type = 'revisit' AND c.payload_digest = same.payload_digest
-    AND coalesce(c.refers_to_url, c.url) = same.url
-LEFT JOIN any_url AS other
-    ON c.record_type = 'revisit' AND c.payload_digest = other.payload_digest
+     any_url AS (SELECT payload_digest, min(record) AS record FROM texts GROUP BY payload_digest),
+     found AS (
+        SELECT r.*, coalesce(same.record, other.record) AS text_record
+        FROM revisits AS r
+        LEFT JOIN texts AS same
+            ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
+        LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
+     )
+SELECT content_id, * EXCLUDE (content_id), NULL AS text_record
+FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
+UNION ALL
+SELECT text_record.content_id, * EXCLUDE (content_id) FROM found
 """
 
-#: A capture counts as proof only where it has no date_problem. Ties go to the smaller file and offset.
-_PROOFS = """
+#: The first capture of a text, by date; ties go to the smaller file and offset. What a proof cites.
+FIRST = """min({'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
+            'extractor': coalesce(extractor, text_record.extractor), 'source': date_source, 'length': length,
+            'digest': payload_digest, 'record_type': record_type, 'record_id': record_id, 'robots': robots,
+            'text_record': text_record})"""
+
+#: A capture counts as proof only where it has no date_problem.
+ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL"
+
+_PROOFS = f"""
 CREATE TEMP VIEW proofs AS
-SELECT content_id,
-       min(captured_at) AS first_seen,
-       max(captured_at) AS last_seen,
-       min({'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
-            'extractor': extractor, 'source': date_source, 'length': length, 'digest': payload_digest}) AS first
-FROM captures WHERE date_problem IS NULL AND content_id IS NOT NULL
+SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen, {FIRST} AS first
+FROM captures WHERE {ACCEPTABLE}
 GROUP BY content_id
 """
 
@@ -75,15 +84,18 @@ def _stored(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> str:
     if not files:
         db.register(f"empty_{table.name}", table.schema.empty_table())
         return f"SELECT * FROM empty_{table.name}"
+    columns_there, widened = lake.columns(table)
+    columns = ", ".join(
+        f'"{name}"' if name in columns_there else f'NULL::VARCHAR AS "{name}"' for name in table.schema.names
+    )
     if storage.is_s3(lake.location):
         db.register(f"arrow_{table.name}", lake.dataset(table.name))
-        return f"SELECT * FROM arrow_{table.name}"
-    partitioned = ", hive_types = {'month': VARCHAR}" if table.partition_by else ""
-    columns = ", ".join(f'"{name}"' for name in table.schema.names)
+        return f"SELECT {columns} FROM arrow_{table.name}"
+    types = ", hive_types = {'month': VARCHAR}" if table.partition_by else ""
     listed = ", ".join(_quote(file) for file in sorted(files))
-    return (
-        f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = {bool(table.partition_by)}{partitioned})"
-    )
+    # by name only where files may lack columns: it reads the foot of every file first
+    options = f"hive_partitioning = {bool(table.partition_by)}{types}, union_by_name = {widened}"
+    return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
 
 
 def _quote(value: str) -> str:

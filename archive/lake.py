@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, WriterProperties
+from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Transaction, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs as pafs
@@ -32,6 +32,8 @@ _CONFIGURATION = {
     "delta.dataSkippingNumIndexedCols": "0",
 }
 _MAX_TRIES = 200
+#: The property of a table that got columns after it was made.
+_WIDENED = "lowbackground.widened"
 #: Files below this many bytes are small; so many of them in one partition are merged into files of about …
 _SMALL = 16 << 20
 _CROWD = 32
@@ -103,6 +105,7 @@ class Lake:
         """
         for table in tables:
             if self.has(table):
+                self._widen(table)
                 continue
             try:
                 if not storage.is_s3(self.location):
@@ -122,6 +125,21 @@ class Lake:
                 if self.has(table):
                     continue
                 raise LakeError(f"{self.location}: no lake can be created here ({_line(error)})") from None
+
+    def _widen(self, table: Table) -> None:
+        """Add the columns that came with a later version of this program; in rows from before they are null."""
+        delta = self.delta(table.name)
+        there = {column.name for column in delta.schema().fields}
+        fresh = [Field.from_arrow(column) for column in table.schema if column.name not in there]
+        if fresh:
+            with contextlib.suppress(CommitFailedError):  # somebody else did so in the same moment
+                delta.alter.set_table_properties({_WIDENED: "true"}, raise_if_not_exists=False)
+                self.delta(table.name).alter.add_columns(fresh)
+
+    def columns(self, table: Table) -> tuple[list[str], bool]:
+        """The columns that the table has here, and whether some of its files may lack some of them."""
+        delta = self.delta(table.name)
+        return [column.name for column in delta.schema().fields], _WIDENED in delta.metadata().configuration
 
     def delta(self, table: str) -> DeltaTable:
         """The Delta table in its newest version.

@@ -94,7 +94,7 @@ def parquet_options(table: Table) -> dict[str, Any]:
 
 
 #: The columns by which readers can skip row groups.
-_STATISTICS = frozenset({"captured_at", "content_id", "url", "reason", "language"})
+_STATISTICS = frozenset({"captured_at", "content_id", "url", "reason", "language", "record_type", "date_problem"})
 
 
 class PartWriter:
@@ -151,6 +151,7 @@ class PartWriter:
                 capture.block_check,
                 capture.refers_to_url,
                 capture.refers_to_date,
+                capture.robots,
                 unit,
                 dated.month,
             )

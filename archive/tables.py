@@ -50,6 +50,7 @@ CAPTURES = Table(
             ("block_check", pa.string()),
             ("refers_to_url", pa.string()),  # of a revisit
             ("refers_to_date", _UTC),
+            ("robots", pa.string()),  # what the page said to robots, if anything: `noai, noindex, ccbot:nofollow`
             ("unit", pa.string()),  # the unit of work that brought it: `sources.unit`
             ("month", pa.string()),  # YYYY-MM of captured_at, or `unproven` where there is a date_problem
         ]

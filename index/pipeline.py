@@ -90,7 +90,7 @@ def build(
 def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, summary: Summary) -> bool:
     """Derive the near-duplicates from what the lake holds now. False if another process did so in the meantime."""
     before = lake.delta(DUPLICATES.name)  # opened first: what is committed then was derived from no less
-    state = ", ".join(f"{name} {lake.delta(name).version()}" for name in ("captures", "documents", SIGNATURES.name))
+    state = tables.state(lake)
     if before.transaction_version(state) is not None:
         _count(lake, summary)
         return True

@@ -89,6 +89,16 @@ def create(lake: Lake, parameters: Parameters) -> None:
         )
 
 
+def state(lake: Lake) -> str:
+    """The versions of what `duplicates` is derived from: the name of the transaction that derived it."""
+    return ", ".join(f"{name} {lake.delta(name).version()}" for name in ("captures", "documents", SIGNATURES.name))
+
+
+def is_current(lake: Lake) -> bool:
+    """Whether `duplicates` is derived from all that the lake holds now."""
+    return lake.has(DUPLICATES) and lake.delta(DUPLICATES.name).transaction_version(state(lake)) is not None
+
+
 def parameters_of(lake: Lake) -> Parameters:
     """What the index of a lake was made with.
 

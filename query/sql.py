@@ -8,7 +8,9 @@ from archive import evidence
 from archive.errors import QueryError
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
+from index import tables as index_tables
 from index.tables import DUPLICATES
+from query import clean
 
 #: The witness of a text is the earliest of its verified near-duplicates, where that is earlier than itself. It is
 #: chosen by the dates as they are now, whenever the index was made.
@@ -57,25 +59,38 @@ FROM witnesses
 _PLAIN = "CREATE TEMP VIEW {name} AS SELECT {columns} FROM stored_{name}"
 
 
-def connect(lake: Lake | str) -> duckdb.DuckDBPyConnection:
+def connect(lake: Lake | str, memory: str | None = None) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection that sees the lake as it is now.
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each
     text once, with `first_seen`, the earliest capture that can be believed, and `first_seen_near`, that of its
-    witness), `duplicates` (verified pairs), `clusters`, `rejects` and `sources`.
+    witness), `duplicates` (verified pairs), `clusters`, `rejects` and `sources`. Table macros:
+    `clean(before, …)` and `first_seen_between(a, b)`, see `query.clean`.
     SQL reaches nothing outside the lake: no file, network, extension or setting. For SQL
     text of others there is `ask`, which also lets nothing be written.
 
+    Args:
+        memory: how much DuckDB may use (`4GB`); what does not fit is written to a folder for temporary files, and
+            a question that needs more than that fails. By default 80 % of the machine's memory.
+
     Raises:
         LakeError: there is no lake.
+        QueryError: `memory` is no size.
     """
     lake = lake if isinstance(lake, Lake) else Lake(lake)
-    db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES))
+    config = {"memory_limit": memory} if memory else {}
+    try:
+        db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES), **config)
+    except (duckdb.InvalidInputException, duckdb.ParserException) as error:
+        raise QueryError(f"--memory {memory}: {error}") from None
     for view in (_WITNESSES, _DOCUMENTS, _CLUSTERS):
         db.execute(view)
     for name in ("rejects", "duplicates"):
         db.execute(_PLAIN.format(name=name, columns="*"))
     db.execute(_PLAIN.format(name="sources", columns="* EXCLUDE (files)"))
+    db.execute(clean.index_macro(index_tables.is_current(lake), lake.has(DUPLICATES)))
+    for macro in clean.MACROS:
+        db.execute(macro)
     db.execute("SET lock_configuration = true")
     return db
 

@@ -77,6 +77,9 @@ def parse_fields(raw: bytes) -> dict[str, str]:
         last = None
         if colon and name and name not in fields:
             last = fields[name] = [value.strip()]
+        elif colon and name == "x-robots-tag":  # each of its lines counts
+            last = fields[name]
+            last.append(", " + value.strip())
     return {name: " ".join(parts).strip() for name, parts in fields.items()}
 
 
