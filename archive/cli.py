@@ -16,6 +16,8 @@ _COMMANDS = {
     "index": ("index.command", "Find near-duplicates, and since when each text is known."),
     "certify": ("index.certify.command", "Tell which rows of a data set provably existed before a date."),
     "query": ("query.command", "Ask the lake in SQL."),
+    "export": ("query.export.command", "Write a clean set as training shards, with the evidence for each row."),
+    "verify": ("query.verify.command", "Check an export against its hashes and the records that it cites."),
     "stats": ("query.stats", "Show what is in the lake."),
 }
 

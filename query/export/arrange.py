@@ -1,0 +1,175 @@
+"""The second step: the order of the rows, their folders and their shards."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from query.export import splits
+from query.export.arguments import Arguments
+from query.export.select import Step
+from query.export.workplace import Workplace
+
+#: What a row weighs in a shard beside its text: its evidence.
+_EVIDENCE = 300
+_BATCH = 20_000
+_PERIOD = {"year": "%Y", "month": "%Y-%m"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One shard: its number among all (the row group of `rows.parquet`), and its place."""
+
+    number: int
+    folder: str  #: below the folder of the export
+    stem: str
+    rows: int
+
+
+def arrange(place: Workplace, arguments: Arguments, memory: str | None) -> tuple[list[Shard], list[Step]]:
+    """Write `rows.parquet`, sorted by shard and position, and `places.parquet`, sorted by where the texts lie.
+
+    The order is that of a hash of seed and content id, so it depends on nothing else, and what a smaller
+    sample or a lower limit of tokens keeps comes in the same order.
+    """
+    config: dict[str, Any] = {"memory_limit": memory or "2GB", "temp_directory": str(place.scratch)}
+    with duckdb.connect(":memory:", config=config) as db:
+        db.execute("SET TimeZone = 'UTC'")
+        dropped = _choose(db, place, arguments)
+        if arguments.split:
+            splits.assign(db, arguments.split, arguments.seed)
+        shards = _write_rows(db, place, arguments)
+        db.execute(
+            f"""COPY (SELECT source, "row", shard, position FROM read_parquet({_quote(place.rows)})
+                ORDER BY source, "row") TO {_quote(place.places)} (FORMAT parquet, ROW_GROUP_SIZE 100000)"""
+        )
+    return shards, dropped
+
+
+def _choose(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Arguments) -> list[Step]:
+    """Make the table `chosen`: key, site, cluster and size of each row that stays."""
+    screened = sorted(place.screened.glob("*.parquet"))
+    facts = f"LEFT JOIN read_parquet([{', '.join(map(_quote, screened))}]) USING (content_id)" if screened else ""
+    tokens = "token_count" if screened and arguments.tokenizer else "NULL"
+    found = "contaminated" if screened and arguments.decontaminate else "NULL::VARCHAR[]"
+    db.execute(f"""
+        CREATE TEMP TABLE every AS
+        SELECT md5('{arguments.seed}:' || content_id) AS key, content_id, cluster_id,
+               coalesce(domain, 'text:' || content_id) AS site, chars + {_EVIDENCE} AS size,
+               {tokens}::BIGINT AS token_count, {found} AS contaminated
+        FROM read_parquet({_quote(place.selected)}) {facts}
+    """)
+    conditions = []
+    if arguments.decontaminate and not arguments.mark:
+        conditions.append(("shares an n-gram with an evaluation set", "len(contaminated) = 0"))
+    if arguments.sample is not None:
+        limit = f"{min(int(arguments.sample * 2**128), 2**128 - 1):032x}"
+        conditions.append((f"not in the sample of {arguments.sample:g}", f"key <= '{limit}'"))
+    steps = []
+    for name, condition in conditions:
+        (before,) = db.execute("SELECT count(*) FROM every").fetchall()[0]
+        db.execute(f"CREATE OR REPLACE TEMP TABLE every AS SELECT * FROM every WHERE {condition}")
+        (after,) = db.execute("SELECT count(*) FROM every").fetchall()[0]
+        steps.append(Step(name, before - after))
+    if arguments.max_tokens is None:
+        db.execute("ALTER TABLE every RENAME TO chosen")
+        return steps
+    db.execute(f"""
+        CREATE TEMP TABLE chosen AS SELECT * FROM every
+        QUALIFY sum(token_count) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) <= {arguments.max_tokens}
+    """)
+    ((left,),) = db.execute("SELECT (SELECT count(*) FROM every) - (SELECT count(*) FROM chosen)").fetchall()
+    return [*steps, Step(f"beyond {arguments.max_tokens:,} tokens", left)]
+
+
+def _write_rows(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Arguments) -> list[Shard]:
+    part = "p.split" if arguments.split else "'train'"
+    folder = part if not arguments.slices else f"strftime(captured_at, '{_PERIOD[arguments.slices]}') || '/' || {part}"
+    rows = db.sql(f"""
+        SELECT s.*, c.size, c.contaminated, {folder} AS folder, {part} AS split
+        FROM read_parquet({_quote(place.selected)}) AS s JOIN chosen AS c USING (content_id)
+        {"JOIN splits AS p USING (site)" if arguments.split else ""}
+        ORDER BY folder, c.key, content_id
+    """).to_arrow_reader(_BATCH)
+    shards: list[Shard] = []
+    inside: Counter[str] = Counter()
+    with _Writer(place.rows) as writer:
+        for piece, folder_name, split, ends in _pieces(rows, arguments.shard_size):
+            number = len(shards)
+            writer.add(piece, number)
+            if ends:
+                shards.append(Shard(number, folder_name, f"{split}-{inside[folder_name]:05d}", writer.end()))
+                inside[folder_name] += 1
+    return shards
+
+
+def _pieces(reader: pa.RecordBatchReader, limit: int) -> Iterator[tuple[pa.RecordBatch, str, str, bool]]:
+    """Cut sorted rows into runs of one shard each: `(rows, folder, split, whether the shard ends here)`."""
+    held: pa.RecordBatch | None = None
+    folder, filled = "", 0
+    for batch in reader:
+        if not batch.num_rows:
+            continue
+        start = 0
+        for at, (name, size) in enumerate(
+            zip(batch.column("folder").to_pylist(), batch.column("size").to_pylist(), strict=True)
+        ):
+            if folder and (name != folder or (filled and filled + size > limit)):
+                if held is not None:
+                    yield *_named(held), at == start
+                if at > start:
+                    yield *_named(batch.slice(start, at - start)), True
+                held, start, filled = None, at, 0
+            folder = name
+            filled += size
+        if held is not None:
+            yield *_named(held), False
+        held = batch.slice(start)
+    if held is not None:
+        yield *_named(held), True
+
+
+def _named(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, str, str]:
+    return rows, rows.column("folder")[0].as_py(), rows.column("split")[0].as_py()
+
+
+class _Writer:
+    """Writes a row group for each shard."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: pq.ParquetWriter | None = None
+        self._held: list[pa.Table] = []
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, rows: pa.RecordBatch, shard: int) -> None:
+        first = sum(table.num_rows for table in self._held)
+        table = pa.Table.from_batches([rows]).drop_columns(["size", "folder", "split"])
+        table = table.append_column("shard", pa.array([shard] * len(rows), pa.int32()))
+        self._held.append(table.append_column("position", pa.array(range(first, first + len(rows)), pa.int32())))
+
+    def end(self) -> int:
+        """Write the rows of the shard; returns how many there are."""
+        table = pa.concat_tables(self._held)
+        if self._file is None:
+            self._file = pq.ParquetWriter(self._path, table.schema, compression="zstd", compression_level=1)
+        self._file.write_table(table, row_group_size=max(table.num_rows, 1))
+        self._held = []
+        return int(table.num_rows)
+
+
+def _quote(path: Path | str) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,0 +1,100 @@
+"""`archive export`: the command line of `query.export`."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+
+import click
+
+from archive.cli import lake_option
+from archive.errors import ExportError
+from query.formats.format import FORMATS
+
+
+@click.command("export")
+@click.argument("out", type=click.Path())
+@lake_option
+@click.option("--before", required=True, metavar="DATE", help="Only texts that were captured before this date.")
+@click.option("--after", metavar="DATE", help="Only texts that were not captured before this date.")
+@click.option("--language", metavar="CODE", help="Only texts in this language (ISO 639-1).")
+@click.option("--where", metavar="SQL", help="Only texts for which this holds: a condition over columns of clean().")
+@click.option("--near/--no-near", default=False, help="Of near-duplicates only the earliest.  [default: no-near]")
+@click.option("--sources", metavar="CODES", help="Only these kinds of dates, as in warc,arc,cdx.  [default: all]")
+@click.option("--honour-opt-outs", is_flag=True, help="Leave out texts of which a capture says noai or the like.")
+@click.option("--sample", type=float, metavar="SHARE", help="Keep this share of the texts.")
+@click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="Stop before so many tokens.")
+@click.option("--slices", type=click.Choice(["year", "month"]), help="A folder for each period of first capture.")
+@click.option("--split", metavar="NAME=SHARE,…", help="Splits that share no site and no near-duplicate.")
+@click.option("--decontaminate", multiple=True, metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+              help="Drop texts that share a 13-gram with these evaluation texts; repeatable.")  # fmt: skip
+@click.option("--mark", is_flag=True, help="Keep what --decontaminate finds, and say so in a column.")
+@click.option("--mask", is_flag=True, help="Replace e-mail and IP addresses.")
+@click.option("--format", "-f", "form", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
+@click.option("--tokenizer", metavar="NAME", help="A Hugging Face tokenizer: name, folder or tokenizer.json.")
+@click.option("--eos", metavar="TOKEN", help="The token behind each text.  [default: the tokenizer's]")
+@click.option("--shard-size", type=click.IntRange(1), default=64_000_000, show_default=True,
+              help="Characters in a shard, about.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the order, the sample and the splits.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@click.option("--memory", metavar="SIZE", help="What the selection may use before it writes to disk, as in 2GB.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def command(out: str, location: str, split: str | None, sources: str | None, workers: int | None,
+            memory: str | None, as_json: bool, quiet: bool, **options: object) -> None:  # fmt: skip
+    """Write a clean set to the folder OUT: shards, manifest.json and README.md.
+
+    A text is in the set if an acceptable capture of it was made before the date (`clean()` in docs/clean-sets.md).
+    Each row carries its evidence. The same lake and arguments give the same bytes; a run that was killed goes on
+    when the same command is run again.
+
+    \b
+    Examples:
+      archive export set --before 2022-01-01 --near
+      archive export set --before 2022-01-01 --language en --split train=0.98,val=0.01,test=0.01
+      archive export set --before 2022-01-01 --where "words > 200 AND date_source = 'warc'" -f mds
+      archive export tokens --before 2022-01-01 -f megatron --tokenizer gpt2 --max-tokens 1000000000
+      archive export years --before 2022-01-01 --slices year
+    """
+    from archive.engine import preload
+
+    preload("query.export.write", "query.export.gather")
+
+    from archive.lake import Lake
+    from archive.show import Progress, bytes_text
+    from query.export import Arguments, export
+
+    arguments = Arguments(
+        split=parse_split(split) if split else (),
+        sources=tuple(part.strip() for part in sources.split(",")) if sources else (),
+        **options,  # type: ignore[arg-type]
+    )
+    started = time.monotonic()
+    with Progress(quiet or as_json) as progress:
+        summary = export(Lake(location), out, arguments, workers, memory, progress)
+    if as_json:
+        click.echo(json.dumps({**asdict(summary), "seconds": round(time.monotonic() - started, 3)}, indent=2))
+        return
+    seconds = max(time.monotonic() - started, 1e-3)
+    tokens = f", {summary.tokens:,} tokens" if summary.tokens is not None else ""
+    click.echo(
+        f"{summary.rows:,} texts{tokens} in {summary.shards:,} shards, {bytes_text(summary.bytes)}, in {seconds:.1f} s"
+    )
+    for step in summary.dropped:
+        click.echo(f"{step.dropped:>12,} left out: {step.name}")
+    click.echo(f"Merkle root {summary.root}")
+
+
+def parse_split(value: str) -> tuple[tuple[str, float], ...]:
+    """`train=0.9,test=0.1` as names and shares."""
+    parts = []
+    for part in value.split(","):
+        name, equals, share = part.partition("=")
+        try:
+            parts.append((name.strip(), float(share)))
+        except ValueError:
+            raise ExportError(f"--split {value}: write it as train=0.98,val=0.01,test=0.01") from None
+        if not equals:
+            raise ExportError(f"--split {value}: write it as train=0.98,val=0.01,test=0.01")
+    return tuple(parts)

@@ -1,0 +1,106 @@
+"""What stands beside the shards: the manifest, the data card and its picture."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from query import merkle
+from query.export import card, chart
+from query.export.arguments import Arguments
+from query.export.arrange import Shard
+from query.export.workplace import MANIFEST, Workplace, replace
+from query.formats import Format, Written
+
+VERSION = 1
+_DOMAINS = 20
+
+
+def finish(
+    place: Workplace, shards: Sequence[Shard], plan: dict[str, Any], arguments: Arguments, form: Format
+) -> dict[str, Any]:
+    """Write the index of each folder, the card, and last the manifest: an export that has one is whole."""
+    known = [json.loads((place.done / f"{shard.number}.json").read_bytes()) for shard in shards]
+    folders: dict[str, list[Written]] = {}
+    for shard in known:
+        written = Written(tuple(file["name"] for file in shard["files"]), shard["rows"])
+        folders.setdefault(shard["folder"], []).append(written)
+    beside = [Path(folder, name) for folder, of in folders.items() for name in form.index(place.out / folder, of)]
+    made: dict[str, Any] = {
+        "manifest": VERSION,
+        "program": f"lowbackground {version('lowbackground')}",
+        "lake": {"location": plan["lake"], "versions": plan["versions"]},
+        "arguments": arguments.as_json(),
+        "tokenizer": _tokenizer(arguments),
+        **{name: _total(known, name) for name in ("rows", "chars", "tokens", "masked")},
+        "bytes": sum(file["bytes"] for shard in known for file in shard["files"]),
+        "dropped": plan["dropped"],
+        "contamination": plan.get("contamination", {}),
+        **_distribution(place),
+        "splits": _splits(known),
+        "shards": known,
+        "merkle_root": merkle.root(merkle.part_leaf(shard["root"]) for shard in known),
+    }
+    replace(place.out / "distribution.svg", chart.months(made["months"], made["splits"]).encode())
+    replace(place.out / "README.md", card.card(made, sorted(folders)).encode())
+    made["files"] = [_hashed(place.out, path) for path in [*beside, Path("README.md"), Path("distribution.svg")]]
+    replace(place.out / MANIFEST, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+    return made
+
+
+def _splits(shards: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Rows of each split."""
+    rows: Counter[str] = Counter()
+    for shard in shards:
+        rows[shard["folder"].rpartition("/")[2]] += shard["rows"]
+    return dict(rows)
+
+
+def _total(shards: Sequence[dict[str, Any]], name: str) -> int | None:
+    values = [shard[name] for shard in shards]
+    return None if None in values else sum(values)
+
+
+def _hashed(out: Path, path: Path) -> dict[str, Any]:
+    data = (out / path).read_bytes()
+    return {"name": str(path), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _tokenizer(arguments: Arguments) -> dict[str, Any] | None:
+    if not arguments.tokenizer:
+        return None
+    from query.formats.tokenize import Tokenizer
+
+    tokenizer = Tokenizer(arguments.tokenizer, arguments.eos)
+    return {"name": tokenizer.name, "fingerprint": tokenizer.fingerprint, "vocab_size": tokenizer.vocab_size}
+
+
+def _distribution(place: Workplace) -> dict[str, Any]:
+    """Texts by month, language, evidence, extractor and domain."""
+    rows = "'" + str(place.rows).replace("'", "''") + "'"
+    with duckdb.connect(":memory:", config={"temp_directory": str(place.scratch)}) as db:
+        db.execute("SET TimeZone = 'UTC'")
+
+        def counts(value: str, limit: str = "") -> dict[str, int]:
+            found = db.execute(f"""
+                SELECT coalesce({value}, '?') AS value, count(*) AS rows FROM read_parquet({rows})
+                GROUP BY ALL ORDER BY {"2 DESC, 1" if limit else "1"} {limit}
+            """)
+            return {str(name): count for name, count in found.fetchall()}
+
+        ((domains,),) = db.execute(f"SELECT count(DISTINCT domain) FROM read_parquet({rows})").fetchall()
+        return {
+            "months": counts("strftime(captured_at, '%Y-%m')"),
+            "languages": counts("language", "LIMIT 1000"),
+            "date_sources": counts("date_source"),
+            "extractors": counts("extractor"),
+            "domains": domains,
+            "largest_domains": counts("domain", f"LIMIT {_DOMAINS}"),
+        }

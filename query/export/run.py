@@ -1,0 +1,150 @@
+"""`export`: select, screen, arrange, gather, write; killed anywhere, the same call goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from archive.engine import Failed, Work, run_all
+from archive.errors import ArchiveError, ExportError
+from archive.lake import Lake
+from archive.show import Stages
+from archive.tables import CAPTURES, DOCUMENTS
+from index.tables import DUPLICATES
+from query.export import gather, manifest, screen, write
+from query.export.arguments import Arguments
+from query.export.arrange import Shard, arrange
+from query.export.select import Step, select
+from query.export.workplace import Workplace, said
+from query.formats import open_format
+
+#: What decides the content of an export: their versions are the version of the lake.
+TABLES = (CAPTURES, DOCUMENTS, DUPLICATES)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What an export holds."""
+
+    rows: int
+    shards: int
+    bytes: int  #: of all shards
+    tokens: int | None
+    dropped: list[Step]
+    root: str
+
+
+def export(
+    lake: Lake,
+    out: str | Path,
+    arguments: Arguments,
+    workers: int | None = None,
+    memory: str | None = None,
+    stages: Stages | None = None,
+) -> Summary:
+    """Write a clean set to a folder.
+
+    The same version of the lake and the same arguments give the same bytes, whatever the number of workers. A
+    call that was killed is gone on with by the same call, on the version of the lake that it began with.
+
+    Args:
+        workers: processes; by default one for each core.
+        memory: what DuckDB may use for the selection (`2GB`); more is written to the disk meanwhile.
+
+    Raises:
+        ArchiveError: there is no lake, nothing to export, no room on the disk, or the folder holds something else.
+    """
+    stages = stages or Stages()
+    workers = workers or os.cpu_count() or 1
+    lake.delta("documents")  # says so where there is no lake
+    form = open_format(arguments.form)
+    place = Workplace(out)
+    try:
+        with place.open({"lake": lake.location, **_identity(arguments)}) as planned:
+            if not planned:
+                _plan(lake, place, arguments, workers, memory, stages)
+            plan = place.read("plan.json")
+            shards = [Shard(**shard) for shard in plan["shards"]]
+            _gather(lake, place, plan, workers, stages)
+            _write(place, shards, arguments, workers, stages)
+            made = manifest.finish(place, shards, plan, arguments, form)
+            place.finish()
+    except OSError as error:
+        raise said(error, place.out) from None
+    return Summary(
+        made["rows"], len(shards), made["bytes"], made["tokens"], [Step(**step) for step in plan["dropped"]],
+        made["merkle_root"],
+    )  # fmt: skip
+
+
+def _identity(arguments: Arguments) -> dict[str, Any]:
+    """What an unfinished export must have been begun with, to be gone on with."""
+    files = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in arguments.decontaminate}
+    stated = json.loads(json.dumps(arguments.as_json()))
+    return {**stated, "decontaminate": files, "program": version("lowbackground")}
+
+
+def _plan(lake: Lake, place: Workplace, arguments: Arguments, workers: int, memory: str | None, stages: Stages) -> None:
+    """Decide which row stands where; from here on the lake is only read for texts."""
+    files = sorted(lake.files("documents"))
+    added = pa.table(lake.delta("documents").get_add_actions(flatten=True))
+    sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
+    versions = {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
+    stages.stage("select", None)
+    dropped = select(lake, arguments, memory, place.selected)
+    if arguments.decontaminate or arguments.max_tokens is not None:
+        sets = screen.prepare(place, arguments)
+        units = screen.plan(lake, files, [sizes[file] for file in files], place, arguments, sets)
+        stages.stage("screen", None)
+        _run(screen.work, units, workers, stages.progress)
+    stages.stage("arrange", None)
+    shards, more = arrange(place, arguments, memory)
+    if not shards:
+        raise ExportError("the set is empty: " + "; ".join(f"{s.dropped} texts: {s.name}" for s in [*dropped, *more]))
+    if versions != {name: lake.delta(name).version() for name in versions}:
+        raise ExportError(f"{lake.location} changed while the set was selected; run the same command again")
+    place.write(
+        "plan.json",
+        {
+            "lake": lake.location,
+            "versions": versions,
+            "files": files,
+            "sizes": [sizes[file] for file in files],
+            "shards": [asdict(shard) for shard in shards],
+            "dropped": [asdict(step) for step in [*dropped, *more]],
+        },
+    )
+    place.write("planned", True)
+
+
+def _gather(lake: Lake, place: Workplace, plan: dict[str, Any], workers: int, stages: Stages) -> None:
+    stages.stage("gather", sum(shard["rows"] for shard in plan["shards"]))
+    units = gather.plan(lake, plan["files"], plan["sizes"], place.places, place.spill)
+    _run(gather.work, units, workers, stages.progress)
+
+
+def _write(place: Workplace, shards: list[Shard], arguments: Arguments, workers: int, stages: Stages) -> None:
+    stages.stage("write", sum(shard.rows for shard in shards))
+    for folder in {shard.folder for shard in shards}:
+        (place.out / folder).mkdir(parents=True, exist_ok=True)
+    spilled = gather.Spilled(place.spill)
+    units = [
+        write.Unit(place.out, shard, arguments, spilled.where(shard.number))
+        for shard in shards
+        if not (place.done / f"{shard.number}.json").exists()
+    ]
+    _run(write.work, units, workers, stages.progress)
+
+
+def _run(work: Work[Any, Any], units: Iterable[Any], workers: int, progress: Callable[[int, int], None]) -> None:
+    for end in run_all(work, units, workers, progress):
+        if isinstance(end, Failed):
+            raise ArchiveError(end.error)

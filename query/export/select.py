@@ -1,0 +1,198 @@
+"""The first step: which texts are in the set, with their evidence and the place where each text lies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from publicsuffixlist import PublicSuffixList
+
+import query.sql
+from archive.errors import ExportError
+from archive.lake import Lake
+from query.export.arguments import Arguments
+
+_BATCH = 50_000
+_HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^]]*\]|[^/?#:]*)", re.IGNORECASE)
+_ADDRESS = re.compile(r"[\d.]+|\[.*\]")
+_SUFFIXES = PublicSuffixList(only_icann=True)
+
+_EVIDENCE = """
+    c.content_id, c.url, c.title, c.language, c.first_seen AS captured_at, c.date_source, c.record_type, c.file,
+    c."offset", c.length, c.skip, c.record_id, c.payload_digest, c.extractor, c.text_record.file AS text_file,
+    c.text_record."offset" AS text_offset, c.text_record.length AS text_length, c.text_record.skip AS text_skip,
+    c.robots
+"""
+
+_CLUSTERS = """
+    SELECT content_id, min(cluster_id) AS cluster_id FROM (
+        SELECT content_id, cluster_id FROM duplicates UNION ALL SELECT earlier_id, cluster_id FROM duplicates
+    ) GROUP BY content_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One condition of the set, and how many texts it left out."""
+
+    name: str
+    dropped: int
+
+
+def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path) -> list[Step]:
+    """Write the texts of the set to a Parquet file, in no particular order; returns what was left out, and why.
+
+    Columns: those of `_EVIDENCE`, then `cluster_id`, `chars`, `domain`, and `source` and `row`: which file of
+    `documents`, by its number among the sorted names, and which row of it.
+
+    Raises:
+        ExportError: the condition cannot be answered, or nothing is left.
+    """
+    db = query.sql.connect(lake, memory)
+    try:
+        db.register("place_rows", pa.RecordBatchReader.from_batches(_PLACES, _places(lake)))
+        db.execute("CREATE TEMP TABLE places AS SELECT * FROM place_rows")
+        found = _question(arguments)
+        statements = db.extract_statements(found)
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise ExportError(f"--where {arguments.where}: this is not one SQL condition")
+        count = 0
+        with pq.ParquetWriter(to, _SELECTED, compression="zstd", compression_level=1) as writer:
+            for batch in db.sql(found).to_arrow_reader(_BATCH):
+                writer.write_batch(_with_domain(batch))
+                count += batch.num_rows
+        steps = _steps(db, arguments, lake.rows("documents"), count)
+    except duckdb.Error as error:
+        raise ExportError(str(error).strip().split("\n\n")[0]) from None
+    finally:
+        db.close()
+    if not count:
+        raise ExportError("the set is empty: " + "; ".join(f"{step.dropped} texts: {step.name}" for step in steps))
+    return steps
+
+
+_PLACES = pa.schema([("content_id", pa.string()), ("source", pa.int32()), ("row", pa.int32())])
+
+
+def _places(lake: Lake) -> Iterator[pa.RecordBatch]:
+    """Where each text lies."""
+    for number, file in enumerate(sorted(lake.files("documents"))):
+        (table,) = lake.read_files("documents", [file], ["content_id"])
+        ids = table["content_id"].combine_chunks()
+        rows = pa.array(range(len(ids)), pa.int32())
+        yield pa.record_batch([ids, pa.array([number] * len(ids), pa.int32()), rows], schema=_PLACES)
+
+
+def _clean(arguments: Arguments, **without: bool) -> str:
+    """The call of `clean` for these arguments."""
+    parts = [_quote(arguments.before)]
+    if arguments.after and "after" not in without:
+        parts.append(f"after := {_quote(arguments.after)}")
+    if arguments.language and "language" not in without:
+        parts.append(f"language := {_quote(arguments.language)}")
+    if arguments.sources:
+        parts.append(f"sources := [{', '.join(map(_quote, arguments.sources))}]")
+    if arguments.near and "near" not in without:
+        parts.append("near := true")
+    if arguments.honour_opt_outs and "honour_opt_outs" not in without:
+        parts.append("honour_opt_outs := true")
+    return f"clean({', '.join(parts)})"
+
+
+def _question(arguments: Arguments) -> str:
+    # line ends around the condition, so that a comment in it ends where it does
+    where = f"WHERE (\n{arguments.where}\n)" if arguments.where else ""
+    return f"""
+        WITH chosen AS (SELECT * FROM {_clean(arguments)} {where})
+        SELECT {_EVIDENCE}, k.cluster_id, c.chars, p.source, p.row
+        FROM chosen AS c JOIN places AS p USING (content_id)
+        LEFT JOIN ({_CLUSTERS}) AS k USING (content_id)
+    """
+
+
+def _steps(db: duckdb.DuckDBPyConnection, arguments: Arguments, texts: int, chosen: int) -> list[Step]:
+    """How many texts each condition left out, in the order in which they are asked."""
+    left, steps = texts, []
+
+    def ask(name: str, call: str) -> None:
+        nonlocal left
+        (count,) = db.execute(f"SELECT count(*) FROM {call}").fetchall()[0]
+        steps.append(Step(name, left - count))
+        left = count
+
+    every = {"after": True, "language": True, "near": True, "honour_opt_outs": True}
+    ask(f"no acceptable capture before {arguments.before[:10]}", _clean(arguments, **every))
+    for name, given, why in (
+        ("after", arguments.after, f"captured before {(arguments.after or '')[:10]} already"),
+        ("language", arguments.language, f"another language than {arguments.language}"),
+        ("honour_opt_outs", arguments.honour_opt_outs, "a capture of it opts out"),
+        ("near", arguments.near, "an earlier near-duplicate is in the lake"),
+    ):
+        if given:
+            del every[name]
+            ask(why, _clean(arguments, **every))
+    if arguments.where:
+        steps.append(Step(f"not where {arguments.where}", left - chosen))
+    return steps
+
+
+_SELECTED = pa.schema(
+    [
+        ("content_id", pa.string()),
+        ("url", pa.string()),
+        ("title", pa.string()),
+        ("language", pa.string()),
+        ("captured_at", pa.timestamp("us", tz="UTC")),
+        ("date_source", pa.string()),
+        ("record_type", pa.string()),
+        ("file", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("skip", pa.int64()),
+        ("record_id", pa.string()),
+        ("payload_digest", pa.string()),
+        ("extractor", pa.string()),
+        ("text_file", pa.string()),
+        ("text_offset", pa.int64()),
+        ("text_length", pa.int64()),
+        ("text_skip", pa.int64()),
+        ("robots", pa.string()),
+        ("cluster_id", pa.string()),
+        ("chars", pa.int32()),
+        ("source", pa.int32()),
+        ("row", pa.int32()),
+        ("domain", pa.string()),
+    ]
+)
+
+
+def _with_domain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    domains = pa.array([registered_domain(url) for url in batch.column("url").to_pylist()], pa.string())
+    return pa.RecordBatch.from_arrays([*batch.columns, domains], names=_SELECTED.names).cast(_SELECTED)
+
+
+def registered_domain(url: str | None) -> str | None:
+    """The domain that somebody registered, by the ICANN part of the Public Suffix List; an IP address is its own.
+
+    >>> registered_domain("http://user@news.bbc.co.uk:80/world")
+    'bbc.co.uk'
+    """
+    found = _HOST.match(url or "")
+    return _domain_of(found[1].lower().rstrip(".")) if found else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _domain_of(host: str) -> str | None:
+    if not host or _ADDRESS.fullmatch(host):
+        return host or None
+    return _SUFFIXES.privatesuffix(host) or host
+
+
+def _quote(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

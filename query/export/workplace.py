@@ -1,0 +1,111 @@
+"""The folder of an export: finished shards in their folders, unfinished work in `.work`."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from archive.errors import ExportError
+
+MANIFEST = "manifest.json"
+
+
+class Workplace:
+    """Where an export is made. `.work` goes when it is done; until then nothing in it is part of the set."""
+
+    def __init__(self, out: str | Path) -> None:
+        self.out = Path(out)
+        self.work = self.out / ".work"
+        self.selected = self.work / "selected.parquet"
+        self.screened = self.work / "screened"
+        self.rows = self.work / "rows.parquet"  #: a row group for each shard
+        self.places = self.work / "places.parquet"
+        self.spill = self.work / "spill"
+        self.done = self.work / "done"
+        self.parts = self.work / "parts"
+        self.scratch = self.work / "scratch"
+
+    @contextlib.contextmanager
+    def open(self, identity: dict[str, Any]) -> Iterator[bool]:
+        """Enter the folder alone. Gives True where the same export was planned here and not finished.
+
+        Raises:
+            ExportError: the folder holds something else, or another process exports into it.
+        """
+        if (self.out / MANIFEST).exists():
+            raise ExportError(f"{self.out} holds a finished export; name another folder")
+        if self.out.is_dir() and not self.work.is_dir() and any(self.out.iterdir()):
+            raise ExportError(f"{self.out} is not empty; name another folder")
+        if self.out.exists() and not self.out.is_dir():
+            raise ExportError(f"{self.out} is not a folder")
+        self.work.mkdir(parents=True, exist_ok=True)
+        with open(self.work / "lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ExportError(f"{self.out}: another process is exporting into it") from None
+            stated = self._read("identity.json")
+            if stated is not None and stated != identity:
+                differing = ", ".join(key for key in identity if stated.get(key) != identity[key])
+                raise ExportError(
+                    f"{self.out} holds an unfinished export with other values of: {differing}; "
+                    "run that again, or delete the folder"
+                )
+            planned = (self.work / "planned").exists()
+            if not planned:
+                for path in self.work.iterdir():
+                    if path.name != "lock":
+                        _remove(path)
+                self.write("identity.json", identity)
+            _remove(self.parts)
+            _remove(self.scratch)
+            for folder in (self.screened, self.spill, self.done, self.parts, self.scratch):
+                folder.mkdir(exist_ok=True)
+            yield planned
+
+    def write(self, name: str, value: Any) -> None:
+        """Write a file of the work folder, whole or not at all."""
+        replace(self.work / name, json.dumps(value).encode())
+
+    def _read(self, name: str) -> Any:
+        try:
+            return json.loads((self.work / name).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def read(self, name: str) -> Any:
+        return json.loads((self.work / name).read_bytes())
+
+    def finish(self) -> None:
+        shutil.rmtree(self.work)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put a file in its place, whole and on the disk, or leave what was there."""
+    fresh = path.with_name(f"{path.name}.new")
+    with open(fresh, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+
+
+def said(error: OSError, place: Path | str) -> ExportError:
+    """What went wrong with a disk, and what to do."""
+    if error.errno == errno.ENOSPC:
+        return ExportError(f"{place}: the disk is full; free some space and run the same command again, it goes on")
+    return ExportError(f"{error.filename or place}: {error.strerror or error}")

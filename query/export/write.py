@@ -1,0 +1,120 @@
+"""The fourth step: a shard is put together, written, hashed, and moved to its place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from archive.errors import ArchiveError, ExportError
+from query import merkle
+from query.export.arguments import Arguments
+from query.export.arrange import Shard
+from query.export.gather import texts_of
+from query.export.workplace import Workplace, replace, said
+from query.formats import Format, open_format
+from query.mask import mask
+from query.rows import COLUMNS, schema_of
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A shard, and where its texts were laid out."""
+
+    out: Path
+    shard: Shard
+    arguments: Arguments
+    where: list[tuple[str, list[int]]]
+
+
+def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int:
+    """Write the files of a shard; what is then known of it stands in `.work/done`.
+
+    Its files are whole and on the disk before they get their names. Done again, it gives the same bytes.
+
+    Raises:
+        ArchiveError: the disk is full, or the format cannot hold the rows.
+    """
+    place = Workplace(unit.out)
+    scratch = place.parts / str(unit.shard.number)
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        rows = rows_of(place, unit)
+        form = open_format(unit.arguments.form)
+        known = {**_known(rows), **_write(form, rows, scratch, unit)}
+        for file in known["files"]:
+            os.replace(scratch / file["name"], unit.out / unit.shard.folder / file["name"])
+        shutil.rmtree(scratch)
+        replace(place.done / f"{unit.shard.number}.json", json.dumps(known).encode())
+    except OSError as error:
+        raise said(error, unit.out) from None
+    except pa.ArrowException as error:
+        raise ArchiveError(f"{unit.shard.folder}/{unit.shard.stem}: {str(error).splitlines()[0]}") from None
+    progress(rows.num_rows, sum(file["bytes"] for file in known["files"]))
+    return unit.shard.number
+
+
+def rows_of(place: Workplace, unit: Unit) -> pa.Table:
+    """The rows of a shard as they are written: see `query.rows`."""
+    arguments = unit.arguments
+    with pq.ParquetFile(place.rows) as file:
+        evidence = file.read_row_group(unit.shard.number)
+    texts = texts_of(place.spill, unit.where)
+    if len(texts) != evidence.num_rows:
+        raise ExportError(f"{unit.shard.stem}: {len(texts)} texts for {evidence.num_rows} rows; delete the folder")
+    columns: dict[str, Any] = {name: evidence[name] for name in evidence.column_names if name in COLUMNS}
+    if not arguments.mark:
+        columns.pop("contaminated", None)
+    if arguments.mask:
+        masked = [mask(text.as_py()) for text in texts]
+        texts = pa.chunked_array([pa.array([text for text, _ in masked], pa.large_string())])
+        columns["masked"] = pa.array([count for _, count in masked], pa.int32())
+    vocabulary = None
+    if arguments.tokenizer:
+        from query.formats.tokenize import Tokenizer
+
+        tokenizer = Tokenizer(arguments.tokenizer, arguments.eos)
+        encoded = [ids for batch in texts.chunks for ids in tokenizer.encode(batch.to_pylist())]
+        columns["token_count"] = pa.array([len(ids) for ids in encoded], pa.int64())
+        if open_format(arguments.form).tokens:
+            columns["tokens"] = pa.array(encoded, pa.list_(pa.int32()))
+            vocabulary = tokenizer.vocab_size
+    if "tokens" not in columns:
+        columns["text"] = texts.cast(pa.string())
+    schema = schema_of(name for name in COLUMNS if name in columns)
+    if vocabulary is not None:
+        schema = schema.with_metadata({b"vocab_size": str(vocabulary).encode()})
+    return pa.table([columns[name] for name in schema.names], schema=schema).combine_chunks()
+
+
+def _known(rows: pa.Table) -> dict[str, Any]:
+    """The numbers of a shard, and the root of its rows."""
+    sizes = pc.utf8_length(rows["text"]) if "text" in rows.column_names else None
+    return {
+        "rows": rows.num_rows,
+        "chars": pc.sum(sizes).as_py() if sizes is not None else None,
+        "tokens": pc.sum(rows["token_count"]).as_py() if "token_count" in rows.column_names else None,
+        "masked": pc.sum(rows["masked"]).as_py() if "masked" in rows.column_names else None,
+        "root": merkle.root(merkle.leaves(rows)),
+    }
+
+
+def _write(form: Format, rows: pa.Table, scratch: Path, unit: Unit) -> dict[str, Any]:
+    written = form.write(rows, scratch, unit.shard.stem)
+    files = []
+    for name in written.files:
+        with open(scratch / name, "rb") as file:
+            os.fsync(file.fileno())
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            files.append({"name": name, "bytes": os.fstat(file.fileno()).st_size, "sha256": digest})
+    return {"folder": unit.shard.folder, "files": files}
