@@ -17,6 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 
+def payloads(rows: pa.Table) -> list[str]:
+    """The SHA-256 of each row's text, or of its tokens, in hexadecimal."""
+    name = "tokens" if "tokens" in rows.column_names else "text"
+    return [value.as_py().hex() for value in _content(name, rows[name])]
+
+
 def leaves(rows: pa.Table) -> list[bytes]:
     """The leaf of each row."""
     fields = [_field(_content(name, rows[name])) for name in sorted(rows.column_names)]

@@ -110,7 +110,7 @@ def text_of(row: Mapping[str, Any], columns: Columns) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _row(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, length: int | None) -> Row:
+def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, length: int | None) -> Row:
     html = _first(row, columns.html, _HTML) if not columns.text else None
     text = _first(row, columns.text, _TEXT) if not columns.html else None
     problem = detail = ""
@@ -158,10 +158,10 @@ class Line:
     detail: str = ""
 
 
-def read_lines(file: BinaryIO, max_line: int) -> Iterator[Line]:
-    """The lines of a file, plain, gzip, zstd or lz4, without blank ones."""
+def read_lines(file: BinaryIO, max_line: int, start: int = 0) -> Iterator[Line]:
+    """The lines of a file from a line or member on, plain, gzip, zstd or lz4, without blank ones."""
     file.seek(0)
-    members = Members(file, compression_of(file.read(8)), 0, lambda data: data.lstrip().startswith(b"{"))
+    members = Members(file, compression_of(file.read(8)), start, lambda data: data.lstrip().startswith(b"{"))
     cursor = Cursor(members)
     while True:
         offset, skip = cursor.address() if cursor.fill(1) else (0, 0)
@@ -210,7 +210,7 @@ def _parse_line(line: bytes, columns: Columns, offset: int, skip: int, length: i
         return Row(offset, skip, length, problem="bad-row", detail=str(error)[:200])
     if not isinstance(value, dict):
         return Row(offset, skip, length, problem="bad-row", detail=f"a JSON {type(value).__name__}, not an object")
-    return _row(value, columns, offset, skip, length)
+    return row_of(value, columns, offset, skip, length)
 
 
 def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
@@ -228,7 +228,7 @@ def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
                 if isinstance(row, Exception):
                     yield Row(number, 0, None, problem="bad-row", detail=f"{type(row).__name__}: {row}"[:200])
                 else:
-                    yield _row(row, columns, number, 0, None)
+                    yield row_of(row, columns, number, 0, None)
                 number += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         yield Row(number, 0, None, problem="bad-compression", detail=str(error)[:200])
