@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.lake import Lake
 from query.export import splits
 from query.export.arguments import Arguments
 from query.export.select import Step
@@ -33,7 +34,16 @@ class Shard:
     rows: int
 
 
-def arrange(place: Workplace, arguments: Arguments, memory: str | None) -> tuple[list[Shard], list[Step]]:
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """The shards, what was left out on the way to them, and how many texts each evaluation set was found in."""
+
+    shards: list[Shard]
+    dropped: list[Step]
+    contamination: dict[str, int]
+
+
+def arrange(lake: Lake, place: Workplace, arguments: Arguments, memory: str | None) -> Arrangement:
     """Write `rows.parquet`, sorted by shard and position, and `places.parquet`, sorted by where the texts lie.
 
     The order is that of a hash of seed and content id, so it depends on nothing else, and what a smaller
@@ -42,21 +52,21 @@ def arrange(place: Workplace, arguments: Arguments, memory: str | None) -> tuple
     config: dict[str, Any] = {"memory_limit": memory or "2GB", "temp_directory": str(place.scratch)}
     with duckdb.connect(":memory:", config=config) as db:
         db.execute("SET TimeZone = 'UTC'")
-        dropped = _choose(db, place, arguments)
+        dropped, contamination = _choose(db, place, arguments)
         if arguments.split:
-            splits.assign(db, arguments.split, arguments.seed)
+            splits.assign(db, lake, arguments.split, arguments.seed, place.scratch)
         shards = _write_rows(db, place, arguments)
         db.execute(
             f"""COPY (SELECT source, "row", shard, position FROM read_parquet({_quote(place.rows)})
                 ORDER BY source, "row") TO {_quote(place.places)} (FORMAT parquet, ROW_GROUP_SIZE 100000)"""
         )
-    return shards, dropped
+    return Arrangement(shards, dropped, contamination)
 
 
-def _choose(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Arguments) -> list[Step]:
+def _choose(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Arguments) -> tuple[list[Step], dict[str, int]]:
     """Make the table `chosen`: key, site, cluster and size of each row that stays."""
-    screened = sorted(place.screened.glob("*.parquet"))
-    facts = f"LEFT JOIN read_parquet([{', '.join(map(_quote, screened))}]) USING (content_id)" if screened else ""
+    screened = any(place.screened.glob("*.parquet"))
+    facts = f"LEFT JOIN read_parquet({_quote(place.screened / '*.parquet')}) AS f USING (content_id)"
     tokens = "token_count" if screened and arguments.tokenizer else "NULL"
     found = "contaminated" if screened and arguments.decontaminate else "NULL::VARCHAR[]"
     db.execute(f"""
@@ -64,8 +74,9 @@ def _choose(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Argument
         SELECT md5('{arguments.seed}:' || content_id) AS key, content_id, cluster_id,
                coalesce(domain, 'text:' || content_id) AS site, chars + {_EVIDENCE} AS size,
                {tokens}::BIGINT AS token_count, {found} AS contaminated
-        FROM read_parquet({_quote(place.selected)}) {facts}
+        FROM read_parquet({_quote(place.selected)}) AS s {facts if screened else ""}
     """)
+    counts = db.execute("SELECT unnest(contaminated), count(*) FROM every GROUP BY 1 ORDER BY 1").fetchall()
     conditions = []
     if arguments.decontaminate and not arguments.mark:
         conditions.append(("shares an n-gram with an evaluation set", "len(contaminated) = 0"))
@@ -80,13 +91,13 @@ def _choose(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Argument
         steps.append(Step(name, before - after))
     if arguments.max_tokens is None:
         db.execute("ALTER TABLE every RENAME TO chosen")
-        return steps
+        return steps, dict(counts)
     db.execute(f"""
         CREATE TEMP TABLE chosen AS SELECT * FROM every
         QUALIFY sum(token_count) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) <= {arguments.max_tokens}
     """)
     ((left,),) = db.execute("SELECT (SELECT count(*) FROM every) - (SELECT count(*) FROM chosen)").fetchall()
-    return [*steps, Step(f"beyond {arguments.max_tokens:,} tokens", left)]
+    return [*steps, Step(f"beyond {arguments.max_tokens:,} tokens", left)], dict(counts)
 
 
 def _write_rows(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Arguments) -> list[Shard]:

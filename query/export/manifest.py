@@ -42,7 +42,7 @@ def finish(
         **{name: _total(known, name) for name in ("rows", "chars", "tokens", "masked")},
         "bytes": sum(file["bytes"] for shard in known for file in shard["files"]),
         "dropped": plan["dropped"],
-        "contamination": plan.get("contamination", {}),
+        "contamination": plan["contamination"],
         **_distribution(place),
         "splits": _splits(known),
         "shards": known,

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from archive.engine import Failed, Work, run_all
@@ -77,6 +78,8 @@ def export(
             _write(place, shards, arguments, workers, stages)
             made = manifest.finish(place, shards, plan, arguments, form)
             place.finish()
+    except duckdb.Error as error:
+        raise ExportError(f"{place.out}: {str(error).strip().splitlines()[0]}") from None
     except OSError as error:
         raise said(error, place.out) from None
     return Summary(
@@ -106,9 +109,10 @@ def _plan(lake: Lake, place: Workplace, arguments: Arguments, workers: int, memo
         stages.stage("screen", None)
         _run(screen.work, units, workers, stages.progress)
     stages.stage("arrange", None)
-    shards, more = arrange(place, arguments, memory)
-    if not shards:
-        raise ExportError("the set is empty: " + "; ".join(f"{s.dropped} texts: {s.name}" for s in [*dropped, *more]))
+    made = arrange(lake, place, arguments, memory)
+    dropped += made.dropped
+    if not made.shards:
+        raise ExportError("the set is empty: " + "; ".join(f"{step.dropped} texts: {step.name}" for step in dropped))
     if versions != {name: lake.delta(name).version() for name in versions}:
         raise ExportError(f"{lake.location} changed while the set was selected; run the same command again")
     place.write(
@@ -118,8 +122,9 @@ def _plan(lake: Lake, place: Workplace, arguments: Arguments, workers: int, memo
             "versions": versions,
             "files": files,
             "sizes": [sizes[file] for file in files],
-            "shards": [asdict(shard) for shard in shards],
-            "dropped": [asdict(step) for step in [*dropped, *more]],
+            "shards": [asdict(shard) for shard in made.shards],
+            "dropped": [asdict(step) for step in dropped],
+            "contamination": made.contamination,
         },
     )
     place.write("planned", True)

@@ -189,7 +189,8 @@ def _texts(path: str) -> Iterator[str]:
                     for row in python_rows(batch):
                         yield from _strings(row)
             else:
-                yield file.read().decode("utf-8", "replace")
+                lines = [line.data for line in read_lines(file, _LINE)]
+                yield b"".join(lines).decode("utf-8", "replace")
     except (SourceError, OSError, ValueError, pa.ArrowInvalid) as error:
         raise ExportError(f"--decontaminate {path}: {error}") from None
 

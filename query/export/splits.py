@@ -1,67 +1,107 @@
-"""Splits that share nothing: what hangs together by site or by near-duplicates stays together."""
+"""Splits that share nothing: what hangs together by site or by likeness stays together."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from archive.errors import ExportError
+from archive.lake import Lake
+from index import tables
+
 _BATCH = 50_000
 
 
-def assign(db: duckdb.DuckDBPyConnection, split: tuple[tuple[str, float], ...], seed: int) -> None:
-    """Make the table `splits(site, split)` for the rows of `chosen(site, cluster_id, size)`.
+def assign(
+    db: duckdb.DuckDBPyConnection, lake: Lake, split: tuple[tuple[str, float], ...], seed: int, scratch: Path
+) -> None:
+    """Make the table `splits(site, split)` for the rows of `chosen(content_id, site, cluster_id, size)`.
 
-    Sites are joined where a cluster of near-duplicates has texts in both. The groups that result are dealt out from
-    the largest on, each to the split that lacks most: the shares come out as near as the groups allow.
+    Sites are joined where a text of one is like a text of the other: where they stand in one cluster of the index, and
+    where their signatures are similar (`query.export.kin`). The groups that result are dealt out from the largest
+    on, each to the split that lacks most: the shares come out as near as the groups allow.
+
+    Raises:
+        ExportError: the near-duplicates are not known.
     """
-    joined = _joined(db)
-    db.register("joined_rows", joined)
-    db.execute("CREATE TEMP TABLE joined AS SELECT * FROM joined_rows")
-    db.unregister("joined_rows")
+    if not tables.is_current(lake):
+        raise ExportError("--split keeps near-duplicates together: run `archive index` first")
+    sites = _Sites()
+    _join_clusters(db, sites)
+    _join_kin(db, lake, sites, scratch)
+    joined = sites.table()
+    db.register("joined", joined)
     db.execute("""
         CREATE TEMP TABLE sites AS
         SELECT site, coalesce(any_value(j.team), site) AS team, sum(size) AS size
         FROM chosen LEFT JOIN joined AS j USING (site) GROUP BY site
     """)
+    db.unregister("joined")
+    dealt = _deal(db, split, seed)
+    db.register("dealt", dealt)
+    db.execute("CREATE TEMP TABLE splits AS SELECT site, split FROM sites JOIN dealt USING (team)")
+    db.unregister("dealt")
+
+
+def _deal(db: duckdb.DuckDBPyConnection, split: tuple[tuple[str, float], ...], seed: int) -> pa.Table:
+    """The split of each group of sites."""
     ((total,),) = db.execute("SELECT sum(size)::BIGINT FROM sites").fetchall()
-    teams = db.execute(
+    lacking = {name: share * total for name, share in split}
+    groups = db.execute(
         f"SELECT team, sum(size)::BIGINT FROM sites GROUP BY team ORDER BY 2 DESC, md5('{seed}:' || team)"
     )
-    lacking = {name: share * total for name, share in split}
-    dealt: list[pa.RecordBatch] = []
-    while rows := teams.fetchmany(_BATCH):
-        names = []
-        for _, size in rows:
+    teams: list[str] = []
+    names: list[str] = []
+    while rows := groups.fetchmany(_BATCH):
+        for team, size in rows:
             name = max(lacking, key=lacking.__getitem__)
             lacking[name] -= size
+            teams.append(team)
             names.append(name)
-        dealt.append(pa.record_batch([pa.array([team for team, _ in rows]), pa.array(names)], names=["team", "split"]))
-    db.register("dealt_rows", pa.Table.from_batches(dealt))
-    db.execute("CREATE TEMP TABLE splits AS SELECT site, split FROM sites JOIN dealt_rows USING (team)")
-    db.unregister("dealt_rows")
+    return pa.table({"team": pa.array(teams, pa.string()), "split": pa.array(names, pa.string())})
 
 
-def _joined(db: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Sites that share a cluster with another, and the least name of all that they hang together with."""
-    root: dict[str, str] = {}
+class _Sites:
+    """Sites that hang together, as a forest; each tree is named by its least site."""
 
-    def find(site: str) -> str:
-        while (above := root.setdefault(site, site)) != site:
-            root[site] = site = root[above]
+    def __init__(self) -> None:
+        self._above: dict[str, str] = {}
+
+    def join(self, one: str, other: str) -> None:
+        one, other = self._root(one), self._root(other)
+        self._above[max(one, other)] = min(one, other)
+
+    def _root(self, site: str) -> str:
+        while (above := self._above.setdefault(site, site)) != site:
+            self._above[site] = site = self._above[above]
         return site
 
-    edges = db.execute("""
-        SELECT cluster_id, list(DISTINCT site ORDER BY site) AS sites FROM chosen WHERE cluster_id IS NOT NULL
+    def table(self) -> pa.Table:
+        sites = sorted(self._above)
+        teams = [self._root(site) for site in sites]
+        return pa.table({"site": pa.array(sites, pa.string()), "team": pa.array(teams, pa.string())})
+
+
+def _join_clusters(db: duckdb.DuckDBPyConnection, sites: _Sites) -> None:
+    found = db.execute("""
+        SELECT list(DISTINCT site ORDER BY site) FROM chosen WHERE cluster_id IS NOT NULL
         GROUP BY cluster_id HAVING count(DISTINCT site) > 1
     """)
-    while rows := edges.fetchmany(_BATCH):
-        for _, sites in rows:
-            first = find(sites[0])
-            for site in sites[1:]:
-                other = find(site)
-                first, other = min(first, other), max(first, other)
-                root[other] = first
-    sites = sorted(root)
-    return pa.table(
-        {"site": pa.array(sites, pa.string()), "team": pa.array([find(site) for site in sites], pa.string())}
-    )
+    while rows := found.fetchmany(_BATCH):
+        for ((first, *others),) in rows:
+            for other in others:
+                sites.join(first, other)
+
+
+def _join_kin(db: duckdb.DuckDBPyConnection, lake: Lake, sites: _Sites, scratch: Path) -> None:
+    from query.export.kin import kin
+
+    chosen = db.sql("SELECT content_id, site FROM chosen").to_arrow_table()
+    names = chosen["site"].combine_chunks()
+    for pairs in kin(lake, chosen["content_id"].combine_chunks(), scratch):
+        left, right = (names.take(pa.array(pairs[:, side])).to_pylist() for side in (0, 1))
+        for one, other in set(zip(left, right, strict=True)):
+            if one != other:
+                sites.join(one, other)
