@@ -27,7 +27,9 @@ WITH proof AS (
     SELECT content_id, {FIRST} AS first FROM captures WHERE {_ACCEPTED} GROUP BY content_id
 ),
 pair AS (
-    SELECT content_id AS one, earlier_id AS other FROM stored_duplicates WHERE near AND index_is_current()
+    SELECT content_id AS one, earlier_id AS other FROM stored_duplicates WHERE near
+    UNION ALL  -- a row of its own, since an empty table would ask nothing
+    SELECT NULL, NULL FROM (SELECT 1) WHERE near AND NOT index_is_current()
 ),
 dated AS (
     SELECT content_id, min(captured_at) AS "at" FROM captures

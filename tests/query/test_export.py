@@ -1,0 +1,399 @@
+"""An export is the clean set, whole, once, in an order that only the seed decides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pytest
+from conftest import members, record, rows, take
+from made import edited, words
+
+from archive.errors import ExportError
+from archive.lake import Lake
+from index.pipeline import build
+from query.export import Arguments, export
+
+BEFORE = "2022-01-01"
+
+
+def page(text: str, url: str, date: str, **options: Any) -> bytes:
+    return record(url=url, body=f"<html><body><p>{text}</p></body></html>", date=date, **options)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """120 texts of 30 sites over 12 years, some of them near-duplicates on other sites, some too late."""
+    folder = tmp_path_factory.mktemp("made")
+    dice = random.Random(5)
+    lake = Lake(str(folder / "lake"))
+    for part in range(3):
+        pages = []
+        for number in range(part * 40, part * 40 + 40):
+            text = words(60, number)
+            url = f"http://www.site{number % 30}.co.uk/{number}"
+            date = f"{2012 + number % 13}-0{number % 9 + 1}-05T00:00:00Z"
+            pages.append(page(" ".join(text), url, date))
+            if number % 6 == 0:
+                copy = " ".join(edited(text, 1, number))
+                pages.append(page(copy, f"http://copy{dice.randrange(9)}.org/{number}", "2021-06-01T00:00:00Z"))
+        (folder / f"{part}.warc.gz").write_bytes(members(*pages))
+        take(lake, str(folder / f"{part}.warc.gz"))
+    build(lake, workers=1)
+    return lake
+
+
+def files(out: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(out)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+
+
+def table(out: Path, **options: Any) -> pa.Table:
+    return pads.dataset([str(path) for path in sorted(out.rglob("*.parquet"))]).to_table(**options)
+
+
+def test_an_export_holds_the_clean_set_once_with_its_evidence(made: Lake, tmp_path: Path) -> None:
+    summary = export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+    clean = rows(made, f"SELECT content_id, text, url, first_seen, file, \"offset\" FROM clean('{BEFORE}') ORDER BY 1")
+    names = ["content_id", "text", "url", "captured_at", "file", "offset"]
+    found = sorted(tuple(row[name] for name in names) for row in table(tmp_path / "out").to_pylist())
+    assert found == clean
+    assert summary.rows == len(clean) == len({row[0] for row in clean})
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    assert sum(step["dropped"] for step in manifest["dropped"]) + summary.rows == made.rows("documents")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_no_byte(made: Lake, tmp_path: Path, workers: int) -> None:
+    arguments = Arguments(BEFORE, near=True, shard_size=9000, split=(("train", 0.8), ("val", 0.2)))
+    export(made, tmp_path / "one", arguments, workers=1)
+    export(made, tmp_path / "other", arguments, workers=workers)
+    assert len(files(tmp_path / "one")) > 8
+    assert files(tmp_path / "one") == files(tmp_path / "other")
+
+
+def test_the_seed_decides_the_order_and_nothing_else(made: Lake, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        export(made, tmp_path / str(seed), Arguments(BEFORE, seed=seed), workers=1)
+    first, second = (table(tmp_path / str(seed))["content_id"].to_pylist() for seed in (0, 1))
+    assert first != second
+    assert sorted(first) == sorted(second)
+
+
+def test_a_larger_sample_begins_with_the_smaller(made: Lake, tmp_path: Path) -> None:
+    for share in (0.2, 0.6):
+        export(made, tmp_path / str(share), Arguments(BEFORE, sample=share), workers=1)
+    small, large = (table(tmp_path / str(share))["content_id"].to_pylist() for share in (0.2, 0.6))
+    assert 5 < len(small) < len(large) < 110
+    assert large[: len(small)] == small
+
+
+def test_near_leaves_out_each_text_with_an_earlier_near_duplicate(made: Lake, tmp_path: Path) -> None:
+    export(made, tmp_path / "out", Arguments(BEFORE, near=True), workers=1)
+    kept = set(table(tmp_path / "out")["content_id"].to_pylist())
+    pairs = rows(made, "SELECT content_id, earlier_id FROM duplicates")
+    assert len(pairs) > 10
+    assert not [pair for pair in pairs if kept.issuperset(pair)]
+
+
+def test_slices_are_folders_for_each_period(made: Lake, tmp_path: Path) -> None:
+    export(made, tmp_path / "out", Arguments(BEFORE, slices="year"), workers=1)
+    folders = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
+    assert folders == [str(year) for year in range(2012, 2022)]
+    for folder in folders:
+        years = {at.year for at in table(tmp_path / "out" / folder)["captured_at"].to_pylist()}
+        assert years == {int(folder)}
+
+
+def shingles(text: str) -> set[tuple[str, ...]]:
+    parts = text.split()
+    return {tuple(parts[at : at + 5]) for at in range(len(parts) - 4)}
+
+
+def test_no_site_and_no_near_duplicate_stands_in_two_splits(made: Lake, tmp_path: Path) -> None:
+    """By brute force over all pairs."""
+    split = (("train", 0.6), ("val", 0.2), ("test", 0.2))
+    export(made, tmp_path / "out", Arguments(BEFORE, split=split), workers=1)
+    found = [
+        (name, row["domain"], shingles(row["text"]))
+        for name, _ in split
+        for row in table(tmp_path / "out" / name).to_pylist()
+    ]
+    shares = {name: sum(one == name for one, *_ in found) / len(found) for name, _ in split}
+    assert shares == pytest.approx(dict(split), abs=0.1)
+    near = 0
+    for at, (name, domain, text) in enumerate(found):
+        for other_name, other_domain, other in found[:at]:
+            similar = len(text & other) / len(text | other) >= 0.8
+            near += similar
+            assert name == other_name or not (similar or domain == other_domain)
+    assert near > 10
+
+
+def test_splits_need_an_index_that_knows_every_text(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    (tmp_path / "a.warc.gz").write_bytes(members(record()))
+    take(lake, str(tmp_path / "a.warc.gz"))
+    with pytest.raises(ExportError, match="archive index"):
+        export(lake, tmp_path / "out", Arguments(BEFORE, split=(("a", 0.5), ("b", 0.5))), workers=1)
+    with pytest.raises(ExportError, match="archive index"):
+        export(lake, tmp_path / "out2", Arguments(BEFORE, near=True), workers=1)
+
+
+def test_texts_that_share_a_13_gram_with_an_evaluation_set_are_dropped_or_marked(made: Lake, tmp_path: Path) -> None:
+    stolen = " ".join(words(60, 7)[20:40])
+    (tmp_path / "eval.jsonl").write_text(
+        json.dumps({"question": f"Which? {stolen.upper()}!", "answers": [" ".join(words(30, 999))]}) + "\n"
+    )
+    (tmp_path / "clean.txt").write_text(" ".join(words(50, 1000)))
+    given = (str(tmp_path / "eval.jsonl"), str(tmp_path / "clean.txt"))
+    ((key,),) = rows(made, f"SELECT content_id FROM clean('{BEFORE}') WHERE text LIKE '%{stolen}%'")
+    export(made, tmp_path / "dropped", Arguments(BEFORE, decontaminate=given), workers=1)
+    export(made, tmp_path / "marked", Arguments(BEFORE, decontaminate=given, mark=True), workers=1)
+    assert key not in table(tmp_path / "dropped")["content_id"].to_pylist()
+    marked = {row["content_id"]: row["contaminated"] for row in table(tmp_path / "marked").to_pylist()}
+    assert {name: sets for name, sets in marked.items() if sets} == {key: ["eval.jsonl"]}
+    manifest = json.loads((tmp_path / "dropped" / "manifest.json").read_bytes())
+    assert manifest["contamination"] == {"eval.jsonl": 1}
+
+
+@pytest.mark.parametrize("content", [b"", b"too short a text", b'{"a": 1}\n'])
+def test_an_evaluation_set_without_13_words_is_an_error(made: Lake, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "eval.jsonl").write_bytes(content)
+    with pytest.raises(ExportError, match="13 words"):
+        export(made, tmp_path / "out", Arguments(BEFORE, decontaminate=(str(tmp_path / "eval.jsonl"),)), workers=1)
+
+
+def test_addresses_are_masked_on_request(lake: Lake, write: Callable[[str, bytes], str], tmp_path: Path) -> None:
+    take(lake, write("a.warc.gz", members(record(body="<p>Write to jane.doe@site.org at 8.8.8.8 now</p>"))))
+    export(lake, tmp_path / "out", Arguments(BEFORE, mask=True), workers=1)
+    (row,) = table(tmp_path / "out").to_pylist()
+    assert (row["text"], row["masked"]) == ("Write to email@example.com at 192.0.2.1 now", 2)
+    assert row["content_id"] == hashlib.sha256(b"Write to jane.doe@site.org at 8.8.8.8 now").hexdigest()
+
+
+def test_a_revisit_as_proof_cites_the_record_with_the_text_too(
+    lake: Lake, write: Callable[[str, bytes], str], tmp_path: Path
+) -> None:
+    late = record(body="<p>Some words of text.</p>", date="2023-01-01T00:00:00Z")
+    digest = next(line for line in late.decode().splitlines() if line.startswith("WARC-Payload-Digest")).split(": ")[1]
+    early = record(kind="revisit", body="", date="2015-01-01T00:00:00Z", warc={"WARC-Payload-Digest": digest})
+    take(lake, write("late.warc.gz", members(late)))
+    take(lake, write("early.warc.gz", members(early)))
+    export(lake, tmp_path / "out", Arguments(BEFORE), workers=1)
+    (row,) = table(tmp_path / "out").to_pylist()
+    assert (row["record_type"], row["captured_at"].year) == ("revisit", 2015)
+    assert row["file"].endswith("early.warc.gz")
+    assert row["text_file"].endswith("late.warc.gz")
+
+
+# -- conditions ------------------------------------------------------------------------------------
+
+
+def test_a_condition_in_sql_chooses_texts(made: Lake, tmp_path: Path) -> None:
+    where = "url LIKE '%site3.%' -- a comment"
+    summary = export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)
+    assert set(table(tmp_path / "out")["domain"].to_pylist()) == {"site3.co.uk"}
+    assert summary.dropped[-1].name == f"not where {where}"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "nonsense",
+        "1 = 1) ; SELECT (1 = 1",
+        "url IN (SELECT content FROM read_text('/etc/passwd'))",
+        "url IN (FROM '/etc/passwd')",
+        "1 = 1); COPY (SELECT 1) TO '/tmp/never'; SELECT (1",
+        "(",
+    ],
+)
+def test_a_condition_that_is_none_or_reaches_out_is_an_error(made: Lake, tmp_path: Path, where: str) -> None:
+    with pytest.raises(ExportError):
+        export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"before": "yesterday"},
+        {"before": BEFORE, "after": "2023-01-01"},
+        {"before": BEFORE, "sample": 0.0},
+        {"before": BEFORE, "sample": 3.0},
+        {"before": BEFORE, "form": "csv"},
+        {"before": BEFORE, "form": "megatron"},
+        {"before": BEFORE, "max_tokens": 5},
+        {"before": BEFORE, "split": (("a", 0.5), ("b", 0.4))},
+        {"before": BEFORE, "split": (("a", 0.5), ("a", 0.5))},
+        {"before": BEFORE, "split": (("../a", 0.5), ("b", 0.5))},
+        {"before": BEFORE, "mark": True},
+    ],
+)
+def test_arguments_that_make_no_sense_are_errors(options: dict[str, Any]) -> None:
+    with pytest.raises(ExportError):
+        Arguments(**options)
+
+
+def test_an_empty_set_is_an_error_that_says_why(made: Lake, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="no acceptable capture before 2001"):
+        export(made, tmp_path / "out", Arguments("2001-01-01"), workers=1)
+
+
+# -- the folder ------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(made: Lake, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("x")
+    with pytest.raises(ExportError, match="not empty"):
+        export(made, tmp_path / "mine", Arguments(BEFORE), workers=1)
+    export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+    before = files(tmp_path / "out")
+    with pytest.raises(ExportError, match="finished export"):
+        export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+    assert files(tmp_path / "out") == before
+
+
+COMMAND = [sys.executable, "-m", "archive", "export"]
+
+
+def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(made: Lake, tmp_path: Path) -> None:
+    options = ["--lake", made.location, "--before", BEFORE, "--near", "--shard-size", "3000", "--workers", "2"]
+    started = time.monotonic()
+    subprocess.run([*COMMAND, str(tmp_path / "whole"), *options], check=True, capture_output=True)
+    seconds = time.monotonic() - started
+    out = tmp_path / "out"
+    kills = 0
+    for part in range(8):
+        process = subprocess.Popen(
+            [*COMMAND, str(out), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            process.wait(seconds * (0.25 + 0.1 * part))
+            break
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+            assert not (out / "manifest.json").exists()
+    if not (out / "manifest.json").exists():
+        subprocess.run([*COMMAND, str(out), *options], check=True, capture_output=True)
+    assert kills
+    assert files(out) == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("stage", ["gather", "write"])
+def test_killed_between_two_shards_it_goes_on_behind_them(
+    made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    from query.export import gather, write
+
+    arguments = Arguments(BEFORE, shard_size=3000)
+    export(made, tmp_path / "whole", arguments, workers=1)
+    module = {"gather": gather, "write": write}[stage]
+    work, done = module.work, 0
+
+    def dying(*args: Any) -> Any:
+        nonlocal done
+        if done == (1 if stage == "write" else 0):
+            raise KeyboardInterrupt
+        done += 1
+        return work(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "work", dying)
+        with pytest.raises(KeyboardInterrupt):
+            export(made, tmp_path / "out", arguments, workers=1)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    with pytest.raises(ExportError, match="other values of: seed"):
+        export(made, tmp_path / "out", Arguments(BEFORE, shard_size=3000, seed=3), workers=1)
+    export(made, tmp_path / "out", arguments, workers=1)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_what_comes_into_the_lake_meanwhile_changes_nothing_of_an_unfinished_export(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from query.export import write
+
+    lake = Lake(str(tmp_path / "lake"))
+    for name, date in (("a", "2015-01-01"), ("b", "2014-01-01")):
+        text = "The same words in both." if name == "b" else "Others."
+        (tmp_path / f"{name}.warc.gz").write_bytes(
+            members(
+                page(text, "http://a.org/", f"{date}T00:00:00Z"), page("Others.", "http://b.org/", f"{date}T00:00:00Z")
+            )
+        )
+    take(lake, str(tmp_path / "a.warc.gz"))
+    export(lake, tmp_path / "whole", Arguments(BEFORE), workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(write, "work", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            export(lake, tmp_path / "out", Arguments(BEFORE), workers=1)
+    take(lake, str(tmp_path / "b.warc.gz"))
+    export(lake, tmp_path / "out", Arguments(BEFORE), workers=1)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_shard(made: Lake, tmp_path: Path) -> None:
+    """Files may not grow beyond 20 kB: what a full disk does, without one."""
+    out = tmp_path / "out"
+    options = ["--lake", made.location, "--before", BEFORE, "--workers", "1", "--quiet"]
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    done = subprocess.run([*COMMAND, str(out), *options], preexec_fn=limit, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("archive: ")
+    assert not [path for path in out.rglob("*") if path.is_file() and ".work" not in path.parts]
+    subprocess.run([*COMMAND, str(out), *options], check=True, capture_output=True)
+    export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
+    assert files(out) == files(tmp_path / "whole")
+
+
+def test_a_disk_that_is_really_full_is_said(made: Lake, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=150k", "tmpfs", str(small)], capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        done = subprocess.run(
+            [*COMMAND, str(small / "out"), "--lake", made.location, "--before", BEFORE, "--quiet", "--workers", "1"],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert "full" in done.stderr or "No space left" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
+        there = {name: digest for name, digest in files(small / "out").items() if not name.startswith(".work")}
+        assert there.items() <= files(tmp_path / "whole").items()  # a shard that is there is whole
+        assert "manifest.json" not in there
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_two_at_once_into_one_folder_is_an_error(made: Lake, tmp_path: Path) -> None:
+    import fcntl
+
+    (tmp_path / "out" / ".work").mkdir(parents=True)
+    with open(tmp_path / "out" / ".work" / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ExportError, match="another process"):
+            export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
