@@ -97,11 +97,14 @@ def _remove(path: Path) -> None:
 def replace(path: Path, data: bytes) -> None:
     """Put a file in its place, whole and on the disk, or leave what was there."""
     fresh = path.with_name(f"{path.name}.new")
-    with open(fresh, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
+    try:
+        with open(fresh, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def said(error: OSError, place: Path | str) -> ExportError:
