@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -79,6 +80,37 @@ class _Flaky(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+class _Ranges(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, by ranges where they are asked for; keeps what was asked."""
+
+    def __init__(self, *args: Any, folder: Path, asked: list[str], **kwargs: Any) -> None:
+        self._folder, self._asked = folder, asked
+        super().__init__(*args, **kwargs)
+
+    def do_GET(self) -> None:
+        path = self._folder / self.path.lstrip("/")
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        asked = self.headers.get("Range", "")
+        self._asked.append(asked)
+        start = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
+        self.send_response(206 if asked else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        with contextlib.suppress(ConnectionError):  # who asked may hang up when it has enough
+            self.wfile.write(data[start:])
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def ranges(folder: Path, asked: list[str]) -> Any:
+    """A handler that serves a folder by ranges."""
+    return partial(_Ranges, folder=folder, asked=asked)
 
 
 class _Server(http.server.ThreadingHTTPServer):
