@@ -1,9 +1,9 @@
 """How far the presets agree with datatrove's own filters on the same texts, why not always, and how fast both are.
 
-    python benchmarks/quality.py SOURCE … --peers PYTHON [--texts N] [--json OUT]
+    python benchmarks/quality.py SOURCE … --peers PYTHON [--texts N] [--english] [--json OUT]
 
-SOURCE as in benchmarks/corpus.py: folders of pages, or JSON lines with `text`. PYTHON is an interpreter that has
-datatrove with its `processing` extra; this file runs there too (`--theirs`), and imports nothing of the project then.
+SOURCE is a lake, or as in benchmarks/corpus.py: folders of pages, or JSON lines with `text`. PYTHON is an
+interpreter that has datatrove with its `processing` extra; this file runs there too (`--theirs`), and imports nothing of the project then.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,10 +72,10 @@ def theirs(texts: Sequence[str]) -> dict[str, Any]:
     lenient, fineweb = C4QualityFilter(filter_no_terminal_punct=False), FineWebQualityFilter()
     repetition.filter(Document("A first text, which loads the tokenizer.", ""))
     result: dict[str, Any] = {name: [] for name in (*FILTERS, *PRESETS)}
-    seconds: Counter[str] = Counter()
+    seconds = dict.fromkeys(PRESETS, 0.0)
     for text in texts:
         for name, steps in {
-            "gopher": (repetition, quality),
+            "gopher": (quality, repetition),
             "c4": (c4,),
             "fineweb": (repetition, quality, lenient, fineweb),
         }.items():
@@ -96,7 +95,7 @@ def theirs(texts: Sequence[str]) -> dict[str, Any]:
         last = "dropped before" if result[FILTERS[3]][-1] else reason(fineweb.filter(document))
         result[FILTERS[4]].append("fineweb_empty" if last == "empty" else last)
     result["words"] = [len(split_into_words(text)) if text else 0 for text in texts]
-    result["seconds"] = dict(seconds)
+    result["seconds"] = seconds
     return result
 
 
@@ -185,19 +184,36 @@ def compare(texts: Sequence[str], peers: str) -> dict[str, Any]:
     }
 
 
+def read(paths: Sequence[Path], english: bool) -> list[str]:
+    """The texts of lakes, in the order of their ids, or of other sources."""
+    from corpus import source
+
+    from archive.lake import Lake
+    from archive.text import language_of
+
+    texts: list[str] = []
+    for path in paths:
+        if (path / "documents").is_dir():
+            texts += Lake(str(path)).read("documents", ["content_id", "text"]).sort_by("content_id")["text"].to_pylist()
+        else:
+            texts += [text for text, _ in source([path]) if text]
+    return [text for text in texts if not english or language_of(text)[0] == "en"]
+
+
 def main() -> None:
     if "--theirs" in sys.argv:
         print(json.dumps(theirs(json.load(sys.stdin))))
         return
-    from benchmarks.corpus import described, source, spread
+    from corpus import described, spread
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sources", nargs="+", type=Path)
     parser.add_argument("--peers", required=True, metavar="PYTHON")
     parser.add_argument("--texts", type=int, default=1000)
+    parser.add_argument("--english", action="store_true", help="only texts in English")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    texts = spread([text for text, _ in source(args.sources) if text], args.texts)
+    texts = spread(read(args.sources, args.english), args.texts)
     result = compare(texts, args.peers)
     print(f"{described(texts)}; {result['english']} English; words {result['words']} (datatrove, ours)\n")
     print("| | datatrove keeps | agreement | … on English | same reason |\n|---|--:|--:|--:|--:|")
@@ -217,5 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     main()

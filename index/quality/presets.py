@@ -71,9 +71,9 @@ FINEWEB = (
     Rule("fineweb_newlines_per_word", "fineweb_newlines_per_word > 0.3", "datatrove FineWebQualityFilter (list_ratio)"),
 )
 
-#: `fineweb` has the order of datatrove's examples/fineweb.py.
+#: `gopher` has the order of the paper, `fineweb` that of datatrove's examples/fineweb.py.
 PRESETS: dict[str, tuple[Rule, ...]] = {
-    "gopher": (*GOPHER_REPETITION, *GOPHER_QUALITY),
+    "gopher": (*GOPHER_QUALITY, *GOPHER_REPETITION),
     "c4": C4,
     "fineweb": (*GOPHER_REPETITION, *GOPHER_QUALITY, *C4_FOR_FINEWEB, *FINEWEB),
 }

@@ -205,7 +205,7 @@ def _measure(data, offsets, classes, known, stops, out):  # type: ignore[no-unty
                 full += 1
         again, characters = repetition.duplicates(keys, sizes, full, table, base)
         base += step
-        row[_SECOND], row[_SECOND + 1] = again / full, characters / size
+        row[_SECOND], row[_SECOND + 1] = again / max(full, 1), characters / size
         full = line = 0
         while line < line_count:
             begin = line_begins[line]
@@ -218,7 +218,7 @@ def _measure(data, offsets, classes, known, stops, out):  # type: ignore[no-unty
             line += 1
         again, characters = repetition.duplicates(keys, sizes, full, table, base)
         base += step
-        row[_SECOND + 2], row[_SECOND + 3] = again / full, characters / size
+        row[_SECOND + 2], row[_SECOND + 3] = again / max(full, 1), characters / size
         # runs of words
         for run in range(2, 5):
             most = repetition.top(run, hashes, lengths, count, keys, found, table, base)

@@ -11,7 +11,8 @@ without its long lists, so that it can be compiled and stays as it is. A text is
 4. What is left is cut: before n't, 'm, 're, 've, 'll, 'd at its end; cannot into two; around two or more periods, …
    and icons; around hyphens and dashes between letters or between digit and letter; around : < > = / between letter
    or digit and letter; around , between letters; around a period between a lower-case and an upper-case letter;
-   around + - * ^ between digits. But what looks like an address of the web stays whole.
+   around + - * ^ between digits. But what looks like an address (a scheme and ://, or a name, a
+   period and at least two small letters, before a path if there is one) stays whole.
 5. Each letter of a script without spaces (`index.characters`) is a word, with its marks.
 
 A sentence ends where a token is one TERMINAL character, and the next begins with the next token that is no
@@ -57,6 +58,7 @@ _DOT, _PLUS, _MINUS, _PERCENT, _COMMA, _SLASH, _COLON = (np.uint32(ord(letter)) 
 _CURLY = np.uint32(0x2019)
 _APOSTROPHE = np.uint32(ord("'"))
 _ELLIPSIS = np.uint32(0x2026)
+_QUERY, _LOW, _AT = (np.uint32(ord(letter)) for letter in "?_@")
 _EM, _EN, _TILDE = np.uint32(0x2014), np.uint32(0x2013), np.uint32(ord("~"))
 _STAR, _CARET, _LESS, _MORE, _EQUAL = (np.uint32(ord(letter)) for letter in "*^<>=")
 _N, _T, _S, _BIG_S, _M, _D, _R, _V, _E, _L = (np.uint32(ord(letter)) for letter in "ntsSmdrvel")
@@ -173,22 +175,27 @@ def _contraction(text, begin, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_address(text, begin, end, classes):  # type: ignore[no-untyped-def]
-    """http://…, www.… or name.name/…"""
-    dotted = False
-    for place in range(begin + 1, end - 1):
+    """scheme://…, name@host.name, or host.name, alone or with a path; the last name is of small letters."""
+    dot = -1
+    place = begin
+    while place < end:
         letter = text[place]
-        if letter == _COLON and place + 2 < end and text[place + 1] == _SLASH and text[place + 2] == _SLASH:
-            return True
-        if letter == _DOT and classes[text[place - 1]] & _PLAIN and classes[text[place + 1]] & _PLAIN:
-            www = np.uint32(119)
-            if place == begin + 3 and text[begin] == www and text[begin + 1] == www and text[begin + 2] == www:
-                return True
-            dotted = True
-        elif letter == _SLASH:
-            return dotted
-        elif not classes[letter] & _PLAIN and letter != _MINUS:
-            dotted = False
-    return False
+        if letter == _COLON:
+            return place > begin and place + 2 < end and text[place + 1] == _SLASH and text[place + 2] == _SLASH
+        if letter in (_SLASH, _QUERY):
+            break
+        if letter == _DOT:
+            dot = place
+        elif not (classes[letter] & _PLAIN or letter in (_MINUS, _LOW, _AT)):
+            return False
+        place += 1
+    if dot <= begin or place - dot < 3:
+        return False
+    for after in range(dot + 1, place):
+        kind = classes[text[after]]
+        if kind & UPPER or not kind & LETTER:
+            return False
+    return True
 
 
 @compiled
@@ -209,9 +216,9 @@ def _inner(text, place, end, classes):  # type: ignore[no-untyped-def]
         return 0
     before, after = classes[text[place - 1]], classes[text[place + 1]]
     number = _digit(text[place - 1])
-    if number and (letter in (_PLUS, _MINUS, _STAR, _CARET)):
-        if _digit(text[place + 1]) or text[place + 1] == _MINUS:
-            return 1
+    follows = _digit(text[place + 1]) or text[place + 1] == _MINUS
+    if number and follows and letter in (_PLUS, _MINUS, _STAR, _CARET):
+        return 1
     if letter == _DOT:
         left = before & QUOTE or (before & LETTER and not before & UPPER)
         return 1 if left and (after & UPPER or after & QUOTE) else 0
