@@ -3,7 +3,8 @@
     python benchmarks/quality.py SOURCE … --peers PYTHON [--texts N] [--english] [--json OUT]
 
 SOURCE is a lake, or as in benchmarks/corpus.py: folders of pages, or JSON lines with `text`. PYTHON is an
-interpreter that has datatrove with its `processing` extra; this file runs there too (`--theirs`), and imports nothing of the project then.
+interpreter that has datatrove with its `processing` extra; this file runs there too (`--theirs`), and imports
+nothing of the project then.
 """
 
 from __future__ import annotations

@@ -237,7 +237,8 @@ def _measure(data, offsets, classes, known, stops, out):  # type: ignore[no-unty
 
 def measured(texts: pa.Array) -> npt.NDArray[np.float64]:
     """The signals of texts in the lake's normal form: (texts, COLUMNS)."""
-    data, offsets = utf8(texts)
+    data, offsets = (numbers.view() for numbers in utf8(texts))
+    data.flags.writeable = offsets.flags.writeable = False  # of one type, wherever they come from: compiled once
     out = np.empty((len(texts), len(COLUMNS)), np.float64)
     _measure(data, offsets, classes(), tokens.abbreviations(), _stop_hashes(), out)
     return out

@@ -232,7 +232,7 @@ def _inner(text, place, end, classes):  # type: ignore[no-untyped-def]
         return 1 if after & LETTER else 0
     if letter in (_MINUS, _EM):
         size = 1
-        while place + size < end and text[place + size] == letter:
+        while size < 4 and place + size < end and text[place + size] == letter:  # a million hyphens are looked at once
             size += 1
         if size <= (3 if letter == _MINUS else 2) and place + size < end and classes[text[place + size]] & LETTER:
             return size

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -317,6 +318,23 @@ def test_the_command_says_what_it_did_and_where_there_is_no_lake(lake: Lake, tmp
     assert failed.returncode == 2
     assert "there is no lake here" in failed.stderr
     assert rows(lake, "SELECT count(*) FROM documents") == [(1,)]
+
+
+@pytest.mark.parametrize("piece", ["a", "-", "a-", "[", "[1", "...a", "(", "n't", "a.b", "x\n", "{ ", "语", ". ", "'s"])
+def test_a_text_of_a_megabyte_takes_time_in_proportion(piece: str) -> None:
+    text = normalise("a" + piece * (1_000_000 // len(piece)) + "a")
+    started = time.process_time()
+    assert np.isfinite([*measure(text).values()]).all()
+    assert time.process_time() - started < 3
+
+
+def test_the_manual_names_each_column_and_each_rule_with_its_threshold() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "quality.md").read_text(encoding="utf-8")
+    for name in COLUMNS:
+        assert f"| `{name}` |" in manual
+    for rules in presets.PRESETS.values():
+        for rule in rules:
+            assert f"| `{rule.name}` | `{rule.sql}` | {rule.source} |" in manual
 
 
 def test_the_kernel_writes_each_column_of_the_table() -> None:
