@@ -14,6 +14,7 @@ from archive.errors import ArchiveError
 _COMMANDS = {
     "ingest": ("archive.commands.ingest", "Bring web archives or data sets into the lake."),
     "index": ("index.command", "Find near-duplicates, and since when each text is known."),
+    "quality": ("index.quality.command", "Measure the quality signals of texts that have none."),
     "certify": ("index.certify.command", "Tell which rows of a data set provably existed before a date."),
     "query": ("query.command", "Ask the lake in SQL."),
     "export": ("query.export.command", "Write a clean set as training shards, with the evidence for each row."),

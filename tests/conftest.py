@@ -25,7 +25,13 @@ from archive.lake import Lake
 from archive.unit import Settings
 
 preload(
-    "archive.work", "index.sign", "index.segments", "index.certify.work", "index.certify.paragraphs", "index.kernel"
+    "archive.work",
+    "index.quality.stage",
+    "index.sign",
+    "index.segments",
+    "index.certify.work",
+    "index.certify.paragraphs",
+    "index.kernel",
 )
 
 SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared")).resolve()

@@ -1,0 +1,362 @@
+"""The word rule: words and marks apart, close to what spaCy's tokenizer for English does.
+
+The filters of the field count the tokens of spaCy 3 (`spacy.blank("en")`), as datatrove calls it. This is its rule
+without its long lists, so that it can be compiled and stays as it is. A text is cut at white space. Of each piece:
+
+1. An abbreviation of the list below, or a letter with a period, stays as it is.
+2. From the front come off, one by one: marks, quotes, currency signs, icons, § % = — –, a + that no digit follows,
+   two or more periods as one.
+3. From the back: marks, quotes, icons, — –, two or more periods as one; 's; %, + and currency signs behind a digit;
+   a period, but not behind a single capital (`U.S.`).
+4. What is left is cut: before n't, 'm, 're, 've, 'll, 'd at its end; cannot into two; around two or more periods, …
+   and icons; around hyphens and dashes between letters or between digit and letter; around : < > = / between letter
+   or digit and letter; around , between letters; around a period between a lower-case and an upper-case letter;
+   around + - * ^ between digits. But what looks like an address (a scheme and ://, or a name, a
+   period and at least two small letters, before a path if there is one) stays whole.
+5. Each letter of a script without spaces (`index.characters`) is a word, with its marks.
+
+A sentence ends where a token is one TERMINAL character, and the next begins with the next token that is no
+punctuation: the rule of spaCy's sentencizer.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from index.kernel import _decode, compiled
+from index.quality.characters import (
+    ALONE,
+    BACK,
+    CURRENCY,
+    DIGIT,
+    FRONT,
+    ICON,
+    LETTER,
+    MARK,
+    PUNCT,
+    QUOTE,
+    SPACE,
+    TERMINAL,
+    UPPER,
+)
+
+#: spaCy's `lang/en/tokenizer_exceptions.py`: abbreviations whose period is no end.
+_ABBREVIATIONS = (
+    "Adm. Ak. Ala. Apr. Ariz. Ark. Aug. Bros. Calif. Co. Colo. Conn. Corp. D.C. Dec. Del. Dr. E.G. E.g. Feb. "
+    "Fla. Ga. Gen. Gov. I.E. I.e. Ia. Id. Ill. Inc. Ind. Jan. Jr. Jul. Jun. Kan. Kans. Ky. La. Ltd. Mar. Mass. "
+    "Md. Messrs. Mich. Minn. Miss. Mo. Mont. Mr. Mrs. Ms. Mt. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nebr. Nev. "
+    "Nov. Oct. Okla. Ore. Pa. Ph.D. Prof. Rep. Rev. S.C. Sen. Sep. Sept. St. Tenn. Va. Wash. Wis. a.m. co. e.g. "
+    "i.e. p.m. v.s. vs."
+)
+ABBREVIATIONS = tuple(_ABBREVIATIONS.split())
+_LONGEST = max(map(len, ABBREVIATIONS))
+_PLAIN = LETTER | UPPER | DIGIT
+_DOT, _PLUS, _MINUS, _PERCENT, _COMMA, _SLASH, _COLON = (np.uint32(ord(letter)) for letter in ".+-%,/:")
+_CURLY = np.uint32(0x2019)
+_APOSTROPHE = np.uint32(ord("'"))
+_ELLIPSIS = np.uint32(0x2026)
+_QUERY, _LOW, _AT = (np.uint32(ord(letter)) for letter in "?_@")
+_EM, _EN, _TILDE = np.uint32(0x2014), np.uint32(0x2013), np.uint32(ord("~"))
+_STAR, _CARET, _LESS, _MORE, _EQUAL = (np.uint32(ord(letter)) for letter in "*^<>=")
+_N, _T, _S, _BIG_S, _M, _D, _R, _V, _E, _L = (np.uint32(ord(letter)) for letter in "ntsSmdrvel")
+_0, _9 = np.uint32(ord("0")), np.uint32(ord("9"))
+
+
+@lru_cache(maxsize=1)
+def abbreviations() -> npt.NDArray[np.uint64]:
+    """The list as numbers, sorted: seven bits for each character, so at most nine characters."""
+    numbers = []
+    for word in ABBREVIATIONS:
+        number = 0
+        for letter in word:
+            number = number << 7 | ord(letter)
+        numbers.append(number)
+    return np.array(sorted(numbers), np.uint64)
+
+
+@compiled
+def decode(data, begin, stop, out):  # type: ignore[no-untyped-def]
+    """The code points of data[begin:stop]; returns how many."""
+    at, end = np.uint64(begin), np.uint64(stop)
+    count = 0
+    while at < end:
+        byte = data[at]
+        if byte < 0x80:
+            out[count] = byte
+            at += np.uint64(1)
+        else:
+            out[count], at = _decode(data, at, end)
+        count += 1
+    return count
+
+
+@compiled
+def _digit(letter):  # type: ignore[no-untyped-def]
+    return _0 <= letter <= _9
+
+
+@compiled
+def _stays(text, begin, end, known):  # type: ignore[no-untyped-def]
+    """Whether a piece that ends in a period is an abbreviation."""
+    size = end - begin
+    if size > _LONGEST or size < 2 or text[end - 1] != _DOT:
+        return False
+    number = np.uint64(0)
+    for place in range(begin, end):
+        if text[place] > np.uint32(127):
+            return False
+        number = number << np.uint64(7) | np.uint64(text[place])
+    if size == 2:
+        return np.uint32(97) <= text[begin] <= np.uint32(122)
+    found = np.searchsorted(known, number)
+    return found < known.size and known[found] == number
+
+
+@compiled
+def _front(text, begin, end, classes):  # type: ignore[no-untyped-def]
+    """How many characters come off the front."""
+    letter = text[begin]
+    if letter == _DOT:
+        size = 1
+        while begin + size < end and text[begin + size] == _DOT:
+            size += 1
+        return size if size > 1 else 0
+    if letter == _PLUS:
+        return 0 if begin + 1 < end and _digit(text[begin + 1]) else 1
+    return 1 if classes[letter] & FRONT else 0
+
+
+@compiled
+def _back(text, begin, end, classes):  # type: ignore[no-untyped-def]
+    """How many characters come off the back."""
+    letter = text[end - 1]
+    kind = classes[letter]
+    if kind & BACK:
+        return 1
+    if end - begin < 2:
+        return 0
+    before = text[end - 2]
+    if letter in (_S, _BIG_S):
+        return 2 if before in (_APOSTROPHE, _CURLY) else 0
+    if letter == _DOT:
+        if before == _DOT:
+            size = 2
+            while end - size > begin and text[end - size - 1] == _DOT:
+                size += 1
+            return size
+        kind = classes[before]
+        if kind & UPPER:
+            return 1 if end - begin > 2 and classes[text[end - 3]] & UPPER else 0
+        ends = kind & (LETTER | BACK) or _digit(before) or before in (_PERCENT, _MINUS, _PLUS)
+        return 1 if ends else 0
+    if (letter in (_PERCENT, _PLUS) or kind & CURRENCY) and _digit(before):
+        return 1
+    return 0
+
+
+@compiled
+def _contraction(text, begin, end):  # type: ignore[no-untyped-def]
+    """Where the last word of a contraction begins; `end` for other words."""
+    size = end - begin
+    last = text[end - 1]
+    if size > 3 and last == _T and text[end - 3] == _N and (text[end - 2] == _APOSTROPHE or text[end - 2] == _CURLY):
+        return end - 3
+    if size > 2 and (last in (_M, _D)) and (text[end - 2] == _APOSTROPHE or text[end - 2] == _CURLY):
+        return end - 2
+    if size > 3 and (text[end - 3] == _APOSTROPHE or text[end - 3] == _CURLY):
+        first = text[end - 2]
+        if (last == _E and (first in (_R, _V))) or (last == _L and first == _L):
+            return end - 3
+    return end
+
+
+@compiled
+def _is_address(text, begin, end, classes):  # type: ignore[no-untyped-def]
+    """scheme://…, name@host.name, or host.name, alone or with a path; the last name is of small letters."""
+    dot = -1
+    place = begin
+    while place < end:
+        letter = text[place]
+        if letter == _COLON:
+            return place > begin and place + 2 < end and text[place + 1] == _SLASH and text[place + 2] == _SLASH
+        if letter in (_SLASH, _QUERY):
+            break
+        if letter == _DOT:
+            dot = place
+        elif not (classes[letter] & _PLAIN or letter in (_MINUS, _LOW, _AT)):
+            return False
+        place += 1
+    if dot <= begin or place - dot < 3:
+        return False
+    for after in range(dot + 1, place):
+        kind = classes[text[after]]
+        if kind & UPPER or not kind & LETTER:
+            return False
+    return True
+
+
+@compiled
+def _inner(text, place, end, classes):  # type: ignore[no-untyped-def]
+    """How many characters at a place inside of a piece stand apart from both sides."""
+    letter = text[place]
+    kind = classes[letter]
+    if kind & LETTER:
+        return 0
+    if letter == _ELLIPSIS or kind & ICON:
+        return 1
+    if letter == _DOT and place + 1 < end and text[place + 1] == _DOT:
+        size = 2
+        while place + size < end and text[place + size] == _DOT:
+            size += 1
+        return size
+    if place + 1 >= end:
+        return 0
+    before, after = classes[text[place - 1]], classes[text[place + 1]]
+    number = _digit(text[place - 1])
+    follows = _digit(text[place + 1]) or text[place + 1] == _MINUS
+    if number and follows and letter in (_PLUS, _MINUS, _STAR, _CARET):
+        return 1
+    if letter == _DOT:
+        left = before & QUOTE or (before & LETTER and not before & UPPER)
+        return 1 if left and (after & UPPER or after & QUOTE) else 0
+    if letter == _COMMA:
+        return 1 if before & LETTER and after & LETTER else 0
+    if not (before & LETTER or number):
+        return 0
+    if letter in (_COLON, _LESS, _MORE, _EQUAL, _SLASH):
+        return 1 if after & LETTER else 0
+    if letter in (_EN, _TILDE):
+        return 1 if after & LETTER else 0
+    if letter in (_MINUS, _EM):
+        size = 1
+        while size < 4 and place + size < end and text[place + size] == letter:  # a million hyphens are looked at once
+            size += 1
+        if size <= (3 if letter == _MINUS else 2) and place + size < end and classes[text[place + size]] & LETTER:
+            return size
+    return 0
+
+
+@compiled
+def _cut(text, begin, end, classes, begins, ends, count):  # type: ignore[no-untyped-def]
+    """The words of what is left between the marks (step 4 and 5)."""
+    if _is_address(text, begin, end, classes):
+        begins[count], ends[count] = begin, end
+        return count + 1
+    stop = _contraction(text, begin, end)
+    start = place = begin
+    while place < stop:
+        if classes[text[place]] & ALONE:
+            size = 1
+            while place + size < stop and classes[text[place + size]] & MARK:
+                size += 1
+        else:
+            size = _inner(text, place, stop, classes) if place > begin else 0
+            if not size:
+                place += 1
+                continue
+        if start < place:
+            begins[count], ends[count] = start, place
+            count += 1
+        begins[count], ends[count] = place, place + size
+        count += 1
+        place += size
+        start = place
+    if start < stop:
+        begins[count], ends[count] = start, stop
+        count += 1
+    if stop < end:
+        begins[count], ends[count] = stop, end
+        count += 1
+    return count
+
+
+@compiled
+def _is_cannot(text, begin):  # type: ignore[no-untyped-def]
+    """Whether six letters are cannot or Cannot."""
+    return (
+        text[begin] | np.uint32(32) == np.uint32(99)
+        and text[begin + 1] == np.uint32(97)
+        and text[begin + 2] == _N
+        and text[begin + 3] == _N
+        and text[begin + 4] == np.uint32(111)
+        and text[begin + 5] == _T
+    )
+
+
+@compiled
+def tokens(text, begin, stop, classes, known, begins, ends, tails, count):  # type: ignore[no-untyped-def]
+    """Where the tokens of text[begin:stop] begin and end, behind the `count` that are there; returns the new count."""
+    at = begin
+    while at < stop:
+        if classes[text[at]] & SPACE:
+            at += 1
+            continue
+        start = at
+        kinds = np.uint16(0)
+        others = np.uint16(0)
+        while at < stop:
+            kind = classes[text[at]]
+            if kind & SPACE:
+                break
+            kinds |= kind
+            others |= np.uint16(kind & _PLAIN == 0)
+            at += 1
+        if not others and not kinds & ALONE:
+            if at - start == 6 and _is_cannot(text, start):
+                begins[count], ends[count] = start, start + 3
+                count += 1
+                start += 3
+            begins[count], ends[count] = start, at
+            count += 1
+            continue
+        end = at
+        taken = 0
+        while start < end and not _stays(text, start, end, known):
+            size = _front(text, start, end, classes)
+            if size:
+                begins[count], ends[count] = start, start + size
+                count += 1
+                start += size
+                continue
+            size = _back(text, start, end, classes)
+            if not size:
+                break
+            tails[taken] = end
+            taken += 1
+            end -= size
+        if start < end:
+            if _stays(text, start, end, known):
+                begins[count], ends[count] = start, end
+                count += 1
+            else:
+                count = _cut(text, start, end, classes, begins, ends, count)
+        while taken:
+            taken -= 1
+            begins[count], ends[count] = end, tails[taken]
+            end = tails[taken]
+            count += 1
+    return count
+
+
+@compiled
+def sentences(text, classes, begins, ends, first, last):  # type: ignore[no-untyped-def]
+    """How many sentences the tokens first to last, of one line, make; 1 where there are none."""
+    count = 1
+    ended = False
+    for place in range(first, last):
+        begin, end = begins[place], ends[place]
+        if end - begin == 1 and classes[text[begin]] & TERMINAL:
+            ended = True
+        elif ended:
+            marks = True
+            for letter in range(begin, end):
+                if not classes[text[letter]] & PUNCT:
+                    marks = False
+                    break
+            if not marks:
+                count += 1
+                ended = False
+    return count
