@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -78,6 +79,19 @@ def _plain(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     raise TypeError(type(value).__name__)
+
+
+def bounds(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Where each sample of an MDS shard or a LitData chunk lies: their number, then all offsets, is how both begin."""
+    (count,) = struct.unpack_from("<I", data)
+    begin, end = struct.unpack_from("<I", data, 4)[0], struct.unpack_from("<I", data, 4 + 4 * count)[0]
+    if end != len(data):
+        raise ValueError(f"has {len(data)} bytes where its header says {end}")
+    for n in range(count):
+        begin, end = struct.unpack_from("<2I", data, 4 + 4 * n)
+        if end <= begin:
+            raise ValueError(f"sample {n} has no bytes")
+        yield begin, end
 
 
 @contextmanager

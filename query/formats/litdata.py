@@ -1,33 +1,37 @@
-"""LitData: one chunk a shard, with the bytes that the library's own BinaryWriter gives it.
+"""LitData: one chunk a shard, of samples serialized by the library's own BinaryWriter.
 
 `litdata.StreamingDataset(folder)` gives each sample as three strings. A chunk's format is inferred from its first
 sample, and must be that of all chunks; so the columns other than `content_id` and `text`, where any may be null, are
 one JSON object in the column `evidence`.
+
+The samples stand in the chunk one by one, as every release of LitData reads them. Since 0.2.7x the writer itself puts
+samples that are all text into an Arrow file at the chunk's end instead, of which the same release (0.2.76) cannot read
+a single sample from afar, nor an older one any.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import struct
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from itertools import islice
+from itertools import accumulate, pairwise
 from pathlib import Path
+from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
-from litdata.streaming.item_loader import _ARROW_FOOTER_MAGIC, _DEFAULT_BATCH_ROWS, open_arrow_footer_reader
 from litdata.streaming.writer import BinaryWriter
 
 from archive.errors import ExportError
-from query.formats.evidence import Row, dump, load, not_empty, reading, rows_of, tables_of
+from query.formats.evidence import Row, bounds, dump, load, not_empty, reading, rows_of, tables_of
 from query.formats.format import Written
 
 _PLAIN = ["content_id", "text"]
-_SCHEMA = pa.schema([("content_id", pa.string()), ("text", pa.string()), ("evidence", pa.string())])
 _INDEX = "index.json"
-#: The length of the Arrow file inside a chunk is of 32 bits.
+#: The offsets inside a chunk are of 32 bits.
 _LARGEST = (1 << 32) - 1
 
 
@@ -37,20 +41,22 @@ class LitData:
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         not_empty(rows, "litdata")
         name = f"{stem}.bin"
-        # A chunk of flat samples as `BinaryWriter._create_chunk` and `append_arrow_row_footer` of the library make it,
-        # byte for byte; but they hold it ten times. First a table of offsets, without use now that no sample follows
-        # it, then the samples as an Arrow file, its length, and a mark.
-        header = 4 + 4 * (rows.num_rows + 1)
-        with open(folder / name, "wb") as out:
-            out.write(struct.pack("<I", rows.num_rows) + struct.pack("<I", header) * (rows.num_rows + 1))
-            with pa.ipc.new_file(out, _SCHEMA) as writer:
-                samples = map(_sample, rows_of(rows))
-                while batch := list(islice(samples, _DEFAULT_BATCH_ROWS)):
-                    writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=_SCHEMA))
-            length = out.tell() - header
-            if length > _LARGEST:
+        sizes: list[int] = []
+        with (
+            TemporaryDirectory(dir=folder, prefix=f".{stem}-") as scratch,
+            open(f"{scratch}/samples", "w+b") as samples,
+        ):
+            library = BinaryWriter(scratch, chunk_size=rows.num_rows)
+            for row in rows_of(rows):
+                sizes.append(samples.write(library.serialize(_sample(row))[0]))
+            # The chunk as `BinaryWriter._create_chunk` lays it out, which would hold all of it many times.
+            begin = 4 + 4 * (len(sizes) + 1)
+            if begin + sum(sizes) > _LARGEST:
                 raise ExportError(f"{folder / name}: a shard of this format cannot hold more than 4 GiB")
-            out.write(struct.pack("<I", length) + _ARROW_FOOTER_MAGIC)
+            with open(folder / name, "wb") as out:
+                out.write(struct.pack(f"<{len(sizes) + 2}I", len(sizes), *accumulate(sizes, initial=begin)))
+                samples.seek(0)
+                copyfileobj(samples, out, 1 << 20)
         return Written((name,), rows.num_rows)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:
@@ -87,21 +93,15 @@ def _config(rows: int) -> dict[str, Any]:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    with pa.memory_map(str(path)) as file:
-        chunk = memoryview(file.read_buffer())
-    (count,) = struct.unpack_from("<I", chunk)
-    opened = open_arrow_footer_reader(chunk)
-    if opened is None:
-        raise ValueError("is not a whole chunk of samples")
-    reader, _ = opened
-    read = 0
-    for n in range(reader.num_record_batches):
-        samples = reader.get_batch(n)
-        read += samples.num_rows
-        for sample in samples.to_pylist():
-            yield {"content_id": sample["content_id"], "text": sample["text"], **load(sample["evidence"])}
-    if read != count:
-        raise ValueError(f"has {read} samples where its header says {count}")
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for begin, end in bounds(data):
+            # Of a sample: the sizes of its leaves, and the leaves.
+            sizes = struct.unpack_from("<3I", data, begin)
+            if begin + 12 + sum(sizes) != end:
+                raise ValueError(f"the sample at byte {begin} is not of the size that it says")
+            ends = list(accumulate(sizes, initial=begin + 12))
+            content_id, text, evidence = (data[start:stop].decode() for start, stop in pairwise(ends))
+            yield {"content_id": content_id, "text": text, **load(evidence)}
 
 
 FORMAT = LitData()

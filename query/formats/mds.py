@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from archive.errors import ExportError
-from query.formats.evidence import Row, dump, load, not_empty, reading, rows_of, tables_of
+from query.formats.evidence import Row, bounds, dump, load, not_empty, reading, rows_of, tables_of
 from query.formats.format import Written
 
 #: `import streaming` takes these in: with them transformers and torchvision, which breaks where it is not of the same
@@ -94,22 +94,9 @@ class Mds:
 def _rows(path: Path) -> Iterator[Row]:
     reader = MDSReader.from_json(str(path.parent), None, _entry(path))
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for begin, end in _bounds(data):
+        for begin, end in bounds(data):
             sample = reader.decode_sample(data[begin:end])
             yield {"content_id": sample["content_id"], "text": sample["text"], **load(sample["evidence"])}
-
-
-def _bounds(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Where each sample lies: the layout of `MDSWriter.encode_joint_shard`."""
-    (count,) = struct.unpack_from("<I", data)
-    begin, end = struct.unpack_from("<I", data, 4)[0], struct.unpack_from("<I", data, 4 + 4 * count)[0]
-    if end != len(data):
-        raise ValueError(f"has {len(data)} bytes where its header says {end}")
-    for n in range(count):
-        begin, end = struct.unpack_from("<2I", data, 4 + 4 * n)
-        if end <= begin:
-            raise ValueError(f"sample {n} has no bytes")
-        yield begin, end
 
 
 def _entry(path: Path) -> dict[str, Any]:
