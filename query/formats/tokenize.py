@@ -135,7 +135,7 @@ def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
 
 def _open(source: str) -> _Opened:
     path = Path(source)
-    if path.is_dir():
+    if source and path.is_dir():
         return _from_files(path, source) if (path / _FILE).is_file() else _by_transformers(source, source)
     if path.is_file():
         if path.suffix == ".gguf":
