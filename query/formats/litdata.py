@@ -1,0 +1,107 @@
+"""LitData: one chunk a shard, of samples serialized by the library's own BinaryWriter.
+
+`litdata.StreamingDataset(folder)` gives each sample as three strings. A chunk's format is inferred from its first
+sample, and must be that of all chunks; so the columns other than `content_id` and `text`, where any may be null, are
+one JSON object in the column `evidence`.
+
+The samples stand in the chunk one by one, as every release of LitData reads them. Since 0.2.7x the writer itself puts
+samples that are all text into an Arrow file at the chunk's end instead, of which the same release (0.2.76) cannot read
+a single sample from afar, nor an older one any.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from itertools import accumulate, pairwise
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+from litdata.streaming.writer import BinaryWriter
+
+from archive.errors import ExportError
+from query.formats.evidence import Row, bounds, dump, load, not_empty, reading, rows_of, tables_of
+from query.formats.format import Written
+
+_PLAIN = ["content_id", "text"]
+_INDEX = "index.json"
+#: The offsets inside a chunk are of 32 bits.
+_LARGEST = (1 << 32) - 1
+
+
+class LitData:
+    tokens = False
+
+    def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
+        not_empty(rows, "litdata")
+        name = f"{stem}.bin"
+        sizes: list[int] = []
+        with (
+            TemporaryDirectory(dir=folder, prefix=f".{stem}-") as scratch,
+            open(f"{scratch}/samples", "w+b") as samples,
+        ):
+            library = BinaryWriter(scratch, chunk_size=rows.num_rows)
+            for row in rows_of(rows):
+                sizes.append(samples.write(library.serialize(_sample(row))[0]))
+            # The chunk as `BinaryWriter._create_chunk` lays it out, which would hold all of it many times.
+            begin = 4 + 4 * (len(sizes) + 1)
+            if begin + sum(sizes) > _LARGEST:
+                raise ExportError(f"{folder / name}: a shard of this format cannot hold more than 4 GiB")
+            with open(folder / name, "wb") as out:
+                out.write(struct.pack(f"<{len(sizes) + 2}I", len(sizes), *accumulate(sizes, initial=begin)))
+                samples.seek(0)
+                copyfileobj(samples, out, 1 << 20)
+        return Written((name,), rows.num_rows)
+
+    def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:
+        path = folder / files[0]
+        with reading(path):
+            yield from tables_of(_rows(path))
+
+    def index(self, folder: Path, shards: Sequence[Written]) -> list[str]:
+        chunks = []
+        for shard in shards:
+            path = folder / shard.files[0]
+            with reading(path):
+                size = path.stat().st_size
+            chunks.append({"chunk_bytes": size, "chunk_size": shard.rows, "dim": None, "filename": path.name})
+        # As `BinaryWriter._merge_no_wait` writes it; but its `updated_at`, by which a reader tells whether what it has
+        # cached of an address is of this set, is not the time.
+        version = sha256(json.dumps(chunks, sort_keys=True).encode()).hexdigest()
+        made = {"chunks": chunks, "config": _config(max((shard.rows for shard in shards), default=1))}
+        (folder / _INDEX).write_text(json.dumps({**made, "updated_at": version}, sort_keys=True))
+        return [_INDEX]
+
+
+def _sample(row: Row) -> dict[str, str]:
+    return {"content_id": row["content_id"], "text": row["text"], "evidence": dump(row, without=_PLAIN)}
+
+
+def _config(rows: int) -> dict[str, Any]:
+    """What the library says of chunks of such samples: it infers it from one."""
+    with TemporaryDirectory() as scratch:
+        writer = BinaryWriter(scratch, chunk_size=rows)
+        writer.add_item(0, _sample({"content_id": "", "text": ""}))
+        config: dict[str, Any] = writer.get_config()
+    return config
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for begin, end in bounds(data):
+            # Of a sample: the sizes of its leaves, and the leaves.
+            sizes = struct.unpack_from("<3I", data, begin)
+            if begin + 12 + sum(sizes) != end:
+                raise ValueError(f"the sample at byte {begin} is not of the size that it says")
+            ends = list(accumulate(sizes, initial=begin + 12))
+            content_id, text, evidence = (data[start:stop].decode() for start, stop in pairwise(ends))
+            yield {"content_id": content_id, "text": text, **load(evidence)}
+
+
+FORMAT = LitData()

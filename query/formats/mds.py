@@ -1,0 +1,119 @@
+"""MosaicML Streaming: MDS shards, of samples encoded by the library's own MDSWriter.
+
+`streaming.StreamingDataset(local=folder)` and `LocalDataset(folder)` give each sample as three strings. MDS has no
+null, so the columns other than `content_id` and `text` are one JSON object in the column `evidence`.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+
+from archive.errors import ExportError
+from query.formats.evidence import Row, bounds, dump, load, not_empty, reading, rows_of, tables_of
+from query.formats.format import Written
+
+#: `import streaming` takes these in: with them transformers and torchvision, which breaks where it is not of the same
+#: build as torch (CPU, CUDA), and 300 MB in every worker. Shards of text need none of them.
+_UNUSED = ("streaming.multimodal", "streaming.text", "streaming.vision")
+
+
+def _import_streaming() -> tuple[Any, Any]:
+    """The library's writer and reader; whoever imports one of its unused parts afterwards gets the real one."""
+    absent = [name for name in _UNUSED if name not in sys.modules]
+    sys.modules.update({name: ModuleType(name) for name in absent})
+    try:
+        import streaming
+        from streaming.base.format.mds.reader import MDSReader
+    finally:
+        for name in absent:
+            del sys.modules[name]
+    for name in absent:
+        vars(streaming).pop(name.rpartition(".")[2], None)
+    return streaming.MDSWriter, MDSReader
+
+
+MDSWriter, MDSReader = _import_streaming()
+
+_COLUMNS = {"content_id": "str", "evidence": "str", "text": "str"}
+_PLAIN = ["content_id", "text"]
+_INDEX = "index.json"
+#: The offsets inside a shard are of 32 bits.
+_LARGEST = (1 << 32) - 1
+
+
+class Mds:
+    tokens = False
+
+    def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
+        not_empty(rows, "mds")
+        name = f"{stem}.mds"
+        sizes: list[int] = []
+        with (
+            TemporaryDirectory(dir=folder, prefix=f".{stem}-") as scratch,
+            open(f"{scratch}/samples", "w+b") as samples,
+        ):
+            library = MDSWriter(columns=_COLUMNS, out=f"{scratch}/out", size_limit=None)
+            for row in rows_of(rows):
+                sample = {"content_id": row["content_id"], "text": row["text"], "evidence": dump(row, without=_PLAIN)}
+                sizes.append(samples.write(library.encode_sample(sample)))
+            # The shard as `MDSWriter.encode_joint_shard` lays it out, which would hold all of it three times.
+            begin = 4 + 4 * (len(sizes) + 1) + len(library.config_data)
+            if begin + sum(sizes) > _LARGEST:
+                raise ExportError(f"{folder / name}: a shard of this format cannot hold more than 4 GiB")
+            with open(folder / name, "wb") as out:
+                out.write(struct.pack(f"<{len(sizes) + 2}I", len(sizes), *accumulate(sizes, initial=begin)))
+                out.write(library.config_data)
+                samples.seek(0)
+                copyfileobj(samples, out, 1 << 20)
+        return Written((name,), rows.num_rows)
+
+    def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:
+        path = folder / files[0]
+        with reading(path):
+            yield from tables_of(_rows(path))
+
+    def index(self, folder: Path, shards: Sequence[Written]) -> list[str]:
+        entries = [_entry(folder / shard.files[0]) for shard in shards]
+        # As `Writer._write_index` of the library writes it.
+        (folder / _INDEX).write_text(json.dumps({"version": 2, "shards": entries}, sort_keys=True))
+        return [_INDEX]
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    reader = MDSReader.from_json(str(path.parent), None, _entry(path))
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        for begin, end in bounds(data):
+            sample = reader.decode_sample(data[begin:end])
+            yield {"content_id": sample["content_id"], "text": sample["text"], **load(sample["evidence"])}
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    """The entry of a shard in the index, from the shard itself: it carries its own configuration."""
+    with reading(path), open(path, "rb") as file:
+        (count,) = struct.unpack("<I", file.read(4))
+        (start,) = struct.unpack("<I", file.read(4))
+        after = 4 + 4 * (count + 1)
+        file.seek(after)
+        config: dict[str, Any] = json.loads(file.read(start - after))
+        size = file.seek(0, 2)
+    return {
+        **config,
+        "raw_data": {"basename": path.name, "bytes": size, "hashes": {}},
+        "samples": count,
+        "zip_data": None,
+    }
+
+
+FORMAT = Mds()
