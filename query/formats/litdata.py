@@ -4,9 +4,9 @@
 sample, and must be that of all chunks; so the columns other than `content_id` and `text`, where any may be null, are
 one JSON object in the column `evidence`.
 
-The samples stand in the chunk one by one, as every release of LitData reads them. Since 0.2.7x the writer itself puts
-samples that are all text into an Arrow file at the chunk's end instead, of which the same release (0.2.76) cannot read
-a single sample from afar, nor an older one any.
+The samples stand in the chunk one by one, as LitData reads them from everywhere. Of samples that are all text, the
+writer of 0.2.76 itself leaves only an Arrow file at the chunk's end, of which the same release cannot read one sample
+from afar (`StreamingDataset("s3://…")[n]`).
 """
 
 from __future__ import annotations

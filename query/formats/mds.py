@@ -24,8 +24,8 @@ from archive.errors import ExportError
 from query.formats.evidence import Row, bounds, dump, load, not_empty, reading, rows_of, tables_of
 from query.formats.format import Written
 
-#: `import streaming` takes these in: with them transformers and torchvision, which breaks where it is not of the same
-#: build as torch (CPU, CUDA), and 300 MB in every worker. Shards of text need none of them.
+#: `import streaming` takes these in, and with them torchvision, which breaks where it is not of the same build as torch
+#: (CPU, CUDA). Shards of text need none of them.
 _UNUSED = ("streaming.multimodal", "streaming.text", "streaming.vision")
 
 

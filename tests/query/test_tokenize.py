@@ -76,7 +76,9 @@ def test_a_file_and_its_folder_are_the_same_tokenizer(folder: Path) -> None:
     by_folder, by_file = Tokenizer(folder), Tokenizer(str(folder / "tokenizer.json"))
     assert by_folder.fingerprint == by_file.fingerprint
     assert by_folder.name == by_file.name == "tiny"
-    assert by_folder.vocab_size == by_file.vocab_size == Library.from_file(str(folder / "tokenizer.json")).get_vocab_size()
+    assert (
+        by_folder.vocab_size == by_file.vocab_size == Library.from_file(str(folder / "tokenizer.json")).get_vocab_size()
+    )
     assert by_folder.eos_id == by_file.eos_id == 0
 
 
