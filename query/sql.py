@@ -9,7 +9,8 @@ from archive.errors import QueryError
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
 from index import tables as index_tables
-from index.tables import DUPLICATES
+from index.quality.presets import PRESETS, sql
+from index.tables import DUPLICATES, QUALITY
 from query import clean
 
 #: The witness of a text is the earliest of its verified near-duplicates, where that is earlier than itself. It is
@@ -80,11 +81,13 @@ def connect(lake: Lake | str, memory: str | None = None) -> duckdb.DuckDBPyConne
     lake = lake if isinstance(lake, Lake) else Lake(lake)
     config = {"memory_limit": memory} if memory else {}
     try:
-        db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES), **config)
+        db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY), **config)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise QueryError(f"--memory {memory}: {error}") from None
     for view in (_WITNESSES, _DOCUMENTS, _CLUSTERS):
         db.execute(view)
+    presets = ", ".join(f"{sql(name)} AS {name}" for name in PRESETS)
+    db.execute(_PLAIN.format(name="quality", columns=f"*, {presets}"))
     for name in ("rejects", "duplicates"):
         db.execute(_PLAIN.format(name=name, columns="*"))
     db.execute(_PLAIN.format(name="sources", columns="* EXCLUDE (files)"))

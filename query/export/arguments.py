@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from archive.errors import ExportError
+from index.quality.presets import PRESETS
 from query.formats import FORMATS
 
 PERIODS = ("year", "month")
@@ -72,6 +73,8 @@ class Arguments:
             raise ExportError("--max-tokens needs a --tokenizer that counts them")
         if self.form in {"megatron", "ds"} and not self.tokenizer:
             raise ExportError(f"--format {self.form} holds tokens: it needs a --tokenizer")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ExportError(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
         if self.slices not in {None, *PERIODS}:
             raise ExportError(f"--slices {self.slices}: {' or '.join(PERIODS)}")
         if self.shard_size < 1:

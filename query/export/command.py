@@ -10,6 +10,7 @@ import click
 
 from archive.cli import lake_option
 from archive.errors import ExportError
+from index.quality.presets import PRESETS
 from query.formats.format import FORMATS
 
 
@@ -20,6 +21,7 @@ from query.formats.format import FORMATS
 @click.option("--after", metavar="DATE", help="Only texts that were not captured before this date.")
 @click.option("--language", metavar="CODE", help="Only texts in this language (ISO 639-1).")
 @click.option("--where", metavar="SQL", help="Only texts for which this holds: a condition over columns of clean().")
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="Only texts that these published rules keep.")
 @click.option("--near/--no-near", default=False, help="Of near-duplicates only the earliest.  [default: no-near]")
 @click.option("--sources", metavar="CODES", help="Only these kinds of dates, as in warc,arc,cdx.  [default: all]")
 @click.option("--honour-opt-outs", is_flag=True, help="Leave out texts of which a capture says noai or the like.")
@@ -54,6 +56,7 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
       archive export set --before 2022-01-01 --near
       archive export set --before 2022-01-01 --language en --split train=0.98,val=0.01,test=0.01
       archive export set --before 2022-01-01 --where "words > 200 AND date_source = 'warc'" -f mds
+      archive export english --before 2022-01-01 --language en --preset fineweb --mask
       archive export tokens --before 2022-01-01 -f megatron --tokenizer gpt2 --max-tokens 1000000000
       archive export years --before 2022-01-01 --slices year
     """

@@ -19,7 +19,7 @@ from archive.errors import ArchiveError, ExportError
 from archive.lake import Lake
 from archive.show import Stages
 from archive.tables import CAPTURES, DOCUMENTS
-from index.tables import DUPLICATES
+from index.tables import DUPLICATES, QUALITY
 from query.export import gather, manifest, screen, write
 from query.export.arguments import Arguments
 from query.export.arrange import Shard, arrange
@@ -28,7 +28,7 @@ from query.export.workplace import Workplace, said
 from query.formats import open_format
 
 #: What decides the content of an export: their versions are the version of the lake.
-TABLES = (CAPTURES, DOCUMENTS, DUPLICATES)
+TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from publicsuffixlist import PublicSuffixList
 import query.sql
 from archive.errors import ExportError
 from archive.lake import Lake
+from index.quality import presets
+from index.tables import QUALITY
 from query.export.arguments import Arguments
 
 _BATCH = 50_000
@@ -29,6 +31,9 @@ _EVIDENCE = """
     c.text_record."offset" AS text_offset, c.text_record.length AS text_length, c.text_record.skip AS text_skip,
     c.robots
 """
+
+#: `words` is that of `documents`.
+_QUALITY = "SELECT * EXCLUDE (words) FROM quality"
 
 _CLUSTERS = """
     SELECT content_id, min(cluster_id) AS cluster_id FROM (
@@ -54,6 +59,8 @@ def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path) -> li
     Raises:
         ExportError: the condition cannot be answered, or nothing is left.
     """
+    if arguments.preset:
+        _require_quality(lake)
     db = query.sql.connect(lake, memory)
     try:
         db.register("place_rows", pa.RecordBatchReader.from_batches(_PLACES, _places(lake)))
@@ -105,13 +112,25 @@ def _clean(arguments: Arguments, **without: bool) -> str:
     return f"clean({', '.join(parts)})"
 
 
+def _chosen(arguments: Arguments, *conditions: str) -> str:
+    """The texts for which the conditions hold; those of `quality` may be asked of each."""
+    call = _clean(arguments)
+    if not conditions:
+        return call
+    # line ends around a condition, so that a comment in it ends where it does
+    asked = " AND ".join(f"(\n{condition}\n)" for condition in conditions)
+    return f"(SELECT * FROM {call} LEFT JOIN ({_QUALITY}) AS quality USING (content_id) WHERE {asked})"
+
+
+def _conditions(arguments: Arguments) -> list[str]:
+    given = [arguments.where, arguments.preset]  # a preset is a column of `quality` that is true or false
+    return [condition for condition in given if condition]
+
+
 def _question(arguments: Arguments) -> str:
-    # line ends around the condition, so that a comment in it ends where it does
-    where = f"WHERE (\n{arguments.where}\n)" if arguments.where else ""
     return f"""
-        WITH chosen AS (SELECT * FROM {_clean(arguments)} {where})
         SELECT {_EVIDENCE}, k.cluster_id, c.chars, p.source, p.row
-        FROM chosen AS c JOIN places AS p USING (content_id)
+        FROM {_chosen(arguments, *_conditions(arguments))} AS c JOIN places AS p USING (content_id)
         LEFT JOIN ({_CLUSTERS}) AS k USING (content_id)
     """
 
@@ -137,9 +156,31 @@ def _steps(db: duckdb.DuckDBPyConnection, arguments: Arguments, texts: int, chos
         if given:
             del every[name]
             ask(why, _clean(arguments, **every))
-    if arguments.where:
+    if arguments.where and arguments.preset:
+        ask(f"not where {arguments.where}", _chosen(arguments, arguments.where) + " AS c")
+    elif arguments.where:
         steps.append(Step(f"not where {arguments.where}", left - chosen))
+    if arguments.preset:
+        steps += _by_rule(db, arguments)
     return steps
+
+
+def _by_rule(db: duckdb.DuckDBPyConnection, arguments: Arguments) -> list[Step]:
+    """How many texts each rule of the preset left out, as the first that did."""
+    preset = arguments.preset or ""
+    conditions = [condition for condition in (arguments.where, f"NOT {preset}") if condition]
+    found = db.execute(f"""
+        SELECT {presets.reason_sql(preset)} AS rule, count(*)
+        FROM {_chosen(arguments, *conditions)} AS c GROUP BY rule ORDER BY 2 DESC, 1
+    """)
+    return [Step(f"preset {preset}: {rule}", count) for rule, count in found.fetchall()]
+
+
+def _require_quality(lake: Lake) -> None:
+    """Raises ExportError where some texts have no signals to judge them by."""
+    measured = lake.rows(QUALITY.name) if lake.has(QUALITY) else 0
+    if missing := lake.rows("documents") - measured:
+        raise ExportError(f"--preset: {missing:,} texts are not measured yet; run `archive quality` first")
 
 
 _SELECTED = pa.schema(
