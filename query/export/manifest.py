@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -19,12 +19,20 @@ from query.export.arrange import Shard
 from query.export.workplace import MANIFEST, Workplace, replace
 from query.formats import Format, Written
 
+if TYPE_CHECKING:
+    from query.formats.tokenize import Tokenizer
+
 VERSION = 1
 _DOMAINS = 20
 
 
 def finish(
-    place: Workplace, shards: Sequence[Shard], plan: dict[str, Any], arguments: Arguments, form: Format
+    place: Workplace,
+    shards: Sequence[Shard],
+    plan: dict[str, Any],
+    arguments: Arguments,
+    form: Format,
+    tokenizer: Tokenizer | None,
 ) -> dict[str, Any]:
     """Write the index of each folder, the card, and last the manifest: an export that has one is whole."""
     known = [json.loads((place.done / f"{shard.number}.json").read_bytes()) for shard in shards]
@@ -38,7 +46,7 @@ def finish(
         "program": f"lowbackground {version('lowbackground')}",
         "lake": {"location": plan["lake"], "versions": plan["versions"]},
         "arguments": arguments.as_json(),
-        "tokenizer": _tokenizer(arguments),
+        "tokenizer": _about(tokenizer),
         **{name: _total(known, name) for name in ("rows", "chars", "tokens", "masked")},
         "bytes": sum(file["bytes"] for shard in known for file in shard["files"]),
         "dropped": plan["dropped"],
@@ -73,12 +81,9 @@ def _hashed(out: Path, path: Path) -> dict[str, Any]:
     return {"name": str(path), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def _tokenizer(arguments: Arguments) -> dict[str, Any] | None:
-    if not arguments.tokenizer:
+def _about(tokenizer: Tokenizer | None) -> dict[str, Any] | None:
+    if tokenizer is None:
         return None
-    from query.formats.tokenize import Tokenizer
-
-    tokenizer = Tokenizer(arguments.tokenizer, arguments.eos)
     return {"name": tokenizer.name, "fingerprint": tokenizer.fingerprint, "vocab_size": tokenizer.vocab_size}
 
 

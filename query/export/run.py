@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -26,6 +26,10 @@ from query.export.arrange import Shard, arrange
 from query.export.select import Step, select
 from query.export.workplace import Workplace, said
 from query.formats import open_format
+from query.tokenizer import open_tokenizer
+
+if TYPE_CHECKING:
+    from query.formats.tokenize import Tokenizer
 
 #: What decides the content of an export: their versions are the version of the lake.
 TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY)
@@ -67,16 +71,17 @@ def export(
     workers = workers or os.cpu_count() or 1
     lake.delta("documents")  # says so where there is no lake
     form = open_format(arguments.form)
+    tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
     place = Workplace(out)
     try:
         with place.open({"lake": lake.location, **_identity(arguments)}) as planned:
             if not planned:
-                _plan(lake, place, arguments, workers, memory, stages)
+                _plan(lake, place, arguments, tokenizer, workers, memory, stages)
             plan = place.read("plan.json")
             shards = [Shard(**shard) for shard in plan["shards"]]
             _gather(lake, place, plan, workers, stages)
-            _write(place, shards, arguments, workers, stages)
-            made = manifest.finish(place, shards, plan, arguments, form)
+            _write(place, shards, arguments, tokenizer, workers, stages)
+            made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
             place.finish()
     except duckdb.Error as error:
         raise ExportError(f"{place.out}: {str(error).strip().splitlines()[0]}") from None
@@ -95,7 +100,15 @@ def _identity(arguments: Arguments) -> dict[str, Any]:
     return {**stated, "decontaminate": files, "program": version("lowbackground")}
 
 
-def _plan(lake: Lake, place: Workplace, arguments: Arguments, workers: int, memory: str | None, stages: Stages) -> None:
+def _plan(
+    lake: Lake,
+    place: Workplace,
+    arguments: Arguments,
+    tokenizer: Tokenizer | None,
+    workers: int,
+    memory: str | None,
+    stages: Stages,
+) -> None:
     """Decide which row stands where; from here on the lake is only read for texts."""
     files = sorted(lake.files("documents"))
     added = pa.table(lake.delta("documents").get_add_actions(flatten=True))
@@ -105,7 +118,8 @@ def _plan(lake: Lake, place: Workplace, arguments: Arguments, workers: int, memo
     dropped = select(lake, arguments, memory, place.selected)
     if arguments.decontaminate or arguments.max_tokens is not None:
         sets = screen.prepare(place, arguments)
-        units = screen.plan(lake, files, [sizes[file] for file in files], place, arguments, sets)
+        counting = tokenizer if arguments.max_tokens is not None else None
+        units = screen.plan(lake, files, [sizes[file] for file in files], place, sets, counting)
         stages.stage("screen", None)
         _run(screen.work, units, workers, stages.progress)
     stages.stage("arrange", None)
@@ -136,13 +150,20 @@ def _gather(lake: Lake, place: Workplace, plan: dict[str, Any], workers: int, st
     _run(gather.work, units, workers, stages.progress)
 
 
-def _write(place: Workplace, shards: list[Shard], arguments: Arguments, workers: int, stages: Stages) -> None:
+def _write(
+    place: Workplace,
+    shards: list[Shard],
+    arguments: Arguments,
+    tokenizer: Tokenizer | None,
+    workers: int,
+    stages: Stages,
+) -> None:
     stages.stage("write", sum(shard.rows for shard in shards))
     for folder in {shard.folder for shard in shards}:
         (place.out / folder).mkdir(parents=True, exist_ok=True)
     spilled = gather.Spilled(place.spill)
     units = [
-        write.Unit(place.out, shard, arguments, spilled.where(shard.number))
+        write.Unit(place.out, shard, arguments, spilled.where(shard.number), tokenizer)
         for shard in shards
         if not (place.done / f"{shard.number}.json").exists()
     ]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -26,6 +26,10 @@ from archive.storage import open_bytes
 from query.export import gather
 from query.export.arguments import Arguments
 from query.export.workplace import Workplace, replace, said
+from query.tokenizer import once_opened
+
+if TYPE_CHECKING:
+    from query.formats.tokenize import Tokenizer
 
 WORDS = 13
 _BATCH = 2000
@@ -47,8 +51,7 @@ class Unit:
     texts: gather.Unit
     to: Path
     sets: Sets
-    tokenizer: str | None
-    eos: str | None
+    tokenizer: Tokenizer | None
 
 
 def prepare(place: Workplace, arguments: Arguments) -> Sets:
@@ -70,11 +73,11 @@ def prepare(place: Workplace, arguments: Arguments) -> Sets:
 
 
 def plan(
-    lake: Lake, files: list[str], sizes: list[int], place: Workplace, arguments: Arguments, sets: Sets
+    lake: Lake, files: list[str], sizes: list[int], place: Workplace, sets: Sets, tokenizer: Tokenizer | None
 ) -> list[Unit]:
+    """The units of work; with a tokenizer, tokens are counted."""
     units = gather.plan(lake, files, sizes, place.work / "to_screen.parquet", place.screened)
-    counted = arguments.tokenizer if arguments.max_tokens is not None else None
-    return [Unit(unit, place.screened, sets, counted, arguments.eos) for unit in units]
+    return [Unit(unit, place.screened, sets, tokenizer) for unit in units]
 
 
 def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int:
@@ -113,9 +116,7 @@ def _screen(unit: Unit, progress: Callable[[int, int], None]) -> int:
 def _counter(unit: Unit) -> Callable[[pa.ChunkedArray], pa.Array] | None:
     if unit.tokenizer is None:
         return None
-    from query.formats.tokenize import Tokenizer
-
-    tokenizer = Tokenizer(unit.tokenizer, unit.eos)
+    tokenizer = once_opened(unit.tokenizer)
 
     def count(texts: pa.ChunkedArray) -> pa.Array:
         return pa.array([len(ids) for chunk in texts.chunks for ids in tokenizer.encode(chunk.to_pylist())], pa.int64())

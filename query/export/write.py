@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,10 @@ from query.export.workplace import Workplace, replace, said
 from query.formats import Format, open_format
 from query.mask import mask
 from query.rows import COLUMNS, schema_of
+from query.tokenizer import once_opened
+
+if TYPE_CHECKING:
+    from query.formats.tokenize import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Unit:
     shard: Shard
     arguments: Arguments
     where: list[tuple[str, list[int]]]
+    tokenizer: Tokenizer | None
 
 
 def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int:
@@ -79,22 +84,19 @@ def rows_of(place: Workplace, unit: Unit) -> pa.Table:
         masked = [mask(text.as_py()) for text in texts]
         texts = pa.chunked_array([pa.array([text for text, _ in masked], pa.large_string())])
         columns["masked"] = pa.array([count for _, count in masked], pa.int32())
-    vocabulary = None
-    if arguments.tokenizer:
-        from query.formats.tokenize import Tokenizer
-
-        tokenizer = Tokenizer(arguments.tokenizer, arguments.eos)
+    metadata = None
+    if unit.tokenizer is not None:
+        tokenizer = once_opened(unit.tokenizer)
         encoded = [ids for batch in texts.chunks for ids in tokenizer.encode(batch.to_pylist())]
         columns["token_count"] = pa.array([len(ids) for ids in encoded], pa.int64())
         if open_format(arguments.form).tokens:
             columns["tokens"] = pa.array(encoded, pa.list_(pa.int32()))
-            vocabulary = tokenizer.vocab_size
+            metadata = {b"vocab_size": str(tokenizer.vocab_size).encode(), b"tokenizer": tokenizer.name.encode()}
     if "tokens" not in columns:
         columns["text"] = texts.cast(pa.string())
     schema = schema_of(name for name in COLUMNS if name in columns)
-    if vocabulary is not None:
-        schema = schema.with_metadata({b"vocab_size": str(vocabulary).encode()})
-    return pa.table([columns[name] for name in schema.names], schema=schema).combine_chunks()
+    made = pa.table([columns[name] for name in schema.names], schema=schema).combine_chunks()
+    return made.replace_schema_metadata(metadata)
 
 
 def _known(rows: pa.Table) -> dict[str, Any]:

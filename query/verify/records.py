@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -30,6 +30,10 @@ from archive.text.extract import EXTRACTORS, from_plain
 from archive.work import examine_row
 from query import merkle
 from query.mask import mask
+from query.tokenizer import once_opened
+
+if TYPE_CHECKING:
+    from query.formats.tokenize import Tokenizer
 
 #: A line of a data set that is longer is no row.
 _LINE = 1 << 28
@@ -59,7 +63,7 @@ class Unit:
     start: int
     end: int
     moved: tuple[tuple[str, str], ...]  #: prefixes of files, and what stands there now
-    tokenizer: tuple[str, str | None] | None
+    tokenizer: Tokenizer | None
 
 
 def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> list[Finding]:
@@ -250,15 +254,8 @@ def _sha256(data: bytes) -> str:
 def _tokens(text: str, unit: Unit) -> str:
     """The SHA-256 of the tokens of a text."""
     assert unit.tokenizer is not None
-    ids = pa.array([list(_tokenizer(*unit.tokenizer).encode([text])[0])], pa.list_(pa.int32()))
+    ids = pa.array(once_opened(unit.tokenizer).encode([text]), pa.list_(pa.int32()))
     return merkle.payloads(pa.table({"tokens": ids}))[0]
-
-
-@lru_cache(maxsize=1)
-def _tokenizer(name: str, eos: str | None) -> Any:
-    from query.formats.tokenize import Tokenizer
-
-    return Tokenizer(name, eos)
 
 
 @lru_cache(maxsize=len(EXTRACTORS))

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -19,7 +19,11 @@ from archive.errors import ArchiveError, ExportError
 from archive.show import Stages
 from query import merkle
 from query.export.workplace import MANIFEST
+from query.tokenizer import open_tokenizer
 from query.verify import records, shards
+
+if TYPE_CHECKING:
+    from query.formats.tokenize import Tokenizer
 
 #: Citations that one worker follows in a go.
 _TOGETHER = 2000
@@ -165,7 +169,7 @@ def _records(
         """).fetchall()
         ((report.traced,),) = db.execute(f"""SELECT count(DISTINCT "row") FROM read_parquet('{together}')""").fetchall()
     stages.stage("records", sum(end - start for _, start, end, _ in files))
-    tokenizer = (manifest["arguments"]["tokenizer"], manifest["arguments"]["eos"]) if manifest["tokenizer"] else None
+    tokenizer = _tokenizer(manifest, report)
     units = [
         records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer)
         for file, start, end, _ in files
@@ -179,6 +183,21 @@ def _records(
     report.findings = [worst[row] for row in sorted(worst)]
     report.kinds.update(finding.kind for finding in report.findings)
     report.kinds["agrees"] = report.traced - len(worst)
+
+
+def _tokenizer(manifest: dict[str, Any], report: Report) -> Tokenizer | None:
+    """The tokenizer of the export, to compare tokens with; what stands in the way of that is a problem."""
+    if manifest["tokenizer"] is None:
+        return None
+    try:
+        tokenizer = open_tokenizer(manifest["arguments"]["tokenizer"], manifest["arguments"]["eos"])
+    except ExportError as error:
+        report.problems.append(f"tokens cannot be compared with the records: {error}")
+        return None
+    if tokenizer is not None and tokenizer.fingerprint != manifest["tokenizer"]["fingerprint"]:
+        report.problems.append(f"tokens cannot be compared with the records: {tokenizer.name} is another tokenizer now")
+        return None
+    return tokenizer
 
 
 #: Of the two citations of a row the worse counts.
