@@ -47,7 +47,7 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
             memory: str | None, as_json: bool, quiet: bool, **options: object) -> None:  # fmt: skip
     """Write a clean set to the folder OUT: shards, manifest.json and README.md.
 
-    A text is in the set if an acceptable capture of it was made before the date (`clean()` in docs/clean-sets.md).
+    A text is in the set if an acceptable capture of it was made before the date (`clean()`, docs/querying.md).
     Each row carries its evidence. The same lake and arguments give the same bytes; a run that was killed goes on
     when the same command is run again.
 
@@ -82,9 +82,9 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
     seconds = max(time.monotonic() - started, 1e-3)
     tokens = f", {summary.tokens:,} tokens" if summary.tokens is not None else ""
     click.echo(
-        f"{summary.rows:,} texts{tokens} in {summary.shards:,} shards, {bytes_text(summary.bytes)}, in {seconds:.1f} s"
+        f"{summary.rows:,} texts{tokens} in {summary.shards:,} shards: {bytes_text(summary.bytes)}, in {seconds:.1f} s"
     )
-    for step in summary.dropped:
+    for step in (step for step in summary.dropped if step.dropped):
         click.echo(f"{step.dropped:>12,} left out: {step.name}")
     click.echo(f"Merkle root {summary.root}")
 

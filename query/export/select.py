@@ -25,7 +25,8 @@ _HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^]]*\]|[^/?#:]*)", r
 _ADDRESS = re.compile(r"[\d.]+|\[.*\]")
 _SUFFIXES = PublicSuffixList(only_icann=True)
 
-_EVIDENCE = """
+#: The evidence of a row of `clean`, under the names of `query.rows`.
+EVIDENCE = """
     c.content_id, c.url, c.title, c.language, c.first_seen AS captured_at, c.date_source, c.record_type, c.file,
     c."offset", c.length, c.skip, c.record_id, c.payload_digest, c.extractor, c.text_record.file AS text_file,
     c.text_record."offset" AS text_offset, c.text_record.length AS text_length, c.text_record.skip AS text_skip,
@@ -53,7 +54,7 @@ class Step:
 def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path) -> list[Step]:
     """Write the texts of the set to a Parquet file, in no particular order; returns what was left out, and why.
 
-    Columns: those of `_EVIDENCE`, then `cluster_id`, `chars`, `domain`, and `source` and `row`: which file of
+    Columns: those of `EVIDENCE`, then `cluster_id`, `chars`, `domain`, and `source` and `row`: which file of
     `documents`, by its number among the sorted names, and which row of it.
 
     Raises:
@@ -129,7 +130,7 @@ def _conditions(arguments: Arguments) -> list[str]:
 
 def _question(arguments: Arguments) -> str:
     return f"""
-        SELECT {_EVIDENCE}, k.cluster_id, c.chars, p.source, p.row
+        SELECT {EVIDENCE}, k.cluster_id, c.chars, p.source, p.row
         FROM {_chosen(arguments, *_conditions(arguments))} AS c JOIN places AS p USING (content_id)
         LEFT JOIN ({_CLUSTERS}) AS k USING (content_id)
     """

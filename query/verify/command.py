@@ -30,7 +30,7 @@ _TOLD = 20
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(out: str, rows: int, every: bool, seed: int | None, root: str | None, moved: tuple[str, ...],
             workers: int | None, as_json: bool, quiet: bool) -> None:  # fmt: skip
-    """Check the export in the folder OUT.
+    """Check the export in the folder OUT; or, if OUT is a lake, the records that its texts cite.
 
     First all hashes: the files, and the Merkle root over rows and evidence. Then, for a sample of the rows, the cited
     record is read where it lies (local, S3, or https by range), and its address, date, digest and extracted text
@@ -39,6 +39,7 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
     \b
     Examples:
       archive verify set
+      archive verify lake --rows 1000
       archive verify set --all --moved /data/=https://data.commoncrawl.org/
     """
     from archive.engine import preload
@@ -57,7 +58,8 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
         table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
         table.add_column()
         table.add_column(justify="right")
-        table.add_row("shards", f"{report.shards:,}")
+        if report.shards:
+            table.add_row("shards", f"{report.shards:,}")
         table.add_row("rows", f"{report.rows:,}")
         table.add_row("problems", f"{len(report.problems):,}")
         table.add_row("rows traced to their records", f"{report.traced:,}")
@@ -70,7 +72,8 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
             console.print(f"{finding.kind}: row {finding.row}: {finding.detail}", markup=False, highlight=False)
         if (more := len(report.problems[_TOLD:]) + len(report.findings[_TOLD:])) > 0:
             console.print(f"… and {more:,} more; --json tells all")
-        console.print(f"Merkle root {report.root}")
+        if report.root:
+            console.print(f"Merkle root {report.root}")
     sys.exit(0 if report.is_sound else 1)
 
 

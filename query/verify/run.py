@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from archive import storage
 from archive.engine import Failed, Work, run_all
 from archive.errors import ArchiveError, ExportError
+from archive.lake import Lake
 from archive.show import Stages
 from query import merkle
 from query.export.workplace import MANIFEST
 from query.tokenizer import open_tokenizer
 from query.verify import records, shards
+from query.verify.lake import cite
 
 if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
@@ -56,9 +59,10 @@ def verify(
     workers: int | None = None,
     stages: Stages | None = None,
 ) -> Report:
-    """Check an export.
+    """Check an export, or a lake.
 
     Args:
+        out: the folder of an export; or a lake, of which there are no hashes to check, only records.
         rows: how many rows, chosen at random, to trace to their records; None: all.
         seed: of the choice; by default another each time.
         root: the Merkle root that the set is known to have, from elsewhere.
@@ -67,23 +71,33 @@ def verify(
     Raises:
         ExportError: there is no finished export here.
     """
-    out, stages, report = Path(out), stages or Stages(), Report()
+    stages, report = stages or Stages(), Report()
     workers = workers or os.cpu_count() or 1
-    manifest = _manifest(out)
-    try:
-        stated = manifest["shards"]
-        count = sum(shard["rows"] for shard in stated)
-        traced = None if rows is None or rows >= count else sorted(random.Random(seed).sample(range(count), rows))
-        with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
+    seed = random.SystemRandom().getrandbits(31) if seed is None else seed
+    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+        scratch = Path(folder)
+        if _is_lake(str(out)):
+            report.rows = cite(Lake(str(out)), rows, seed, scratch / "lake.parquet")
+            _records(scratch, moved, None, report, workers, stages)
+            return report
+        out = Path(out)
+        manifest = _manifest(out)
+        try:
+            count = sum(shard["rows"] for shard in manifest["shards"])
+            traced = None if rows is None or rows >= count else sorted(random.Random(seed).sample(range(count), rows))
             stages.stage("shards", count)
-            _shards(out, manifest, traced, Path(scratch), report, workers, stages.progress)
+            _shards(out, manifest, traced, scratch, report, workers, stages.progress)
             _beside(out, manifest, report)
             if root is not None and root.lower() != report.root:
                 report.problems.append(f"the Merkle root is {report.root}, not {root}")
-            _records(manifest, Path(scratch), moved, report, workers, stages)
-    except (KeyError, TypeError) as error:
-        raise ExportError(f"{out / MANIFEST}: this is no manifest of an export ({error!r})") from None
+            _records(scratch, moved, _tokenizer(manifest, report), report, workers, stages)
+        except (KeyError, TypeError) as error:
+            raise ExportError(f"{out / MANIFEST}: this is no manifest of an export ({error!r})") from None
     return report
+
+
+def _is_lake(location: str) -> bool:
+    return (storage.is_s3(location) or os.path.isdir(location)) and Lake(location).exists()
 
 
 def _manifest(out: Path) -> dict[str, Any]:
@@ -147,9 +161,9 @@ def _beside(out: Path, manifest: dict[str, Any], report: Report) -> None:
 
 
 def _records(
-    manifest: dict[str, Any],
     scratch: Path,
     moved: tuple[tuple[str, str], ...],
+    tokenizer: Tokenizer | None,
     report: Report,
     workers: int,
     stages: Stages,
@@ -169,7 +183,6 @@ def _records(
         """).fetchall()
         ((report.traced,),) = db.execute(f"""SELECT count(DISTINCT "row") FROM read_parquet('{together}')""").fetchall()
     stages.stage("records", sum(end - start for _, start, end, _ in files))
-    tokenizer = _tokenizer(manifest, report)
     units = [
         records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer)
         for file, start, end, _ in files

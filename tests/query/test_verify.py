@@ -261,3 +261,12 @@ def test_the_command_tells_what_it_found_and_exits_with_1(honest: Path) -> None:
     done = command("verify", str(honest), "--rows", "5", "--quiet")
     assert done.returncode == 1
     assert "not the bytes that the manifest states" in done.stdout
+
+
+def test_a_lake_is_verified_by_the_records_that_its_texts_cite(honest: Path, lake: Lake, tmp_path: Path) -> None:
+    report = verify(lake.location, rows=None, workers=1)
+    assert report.is_sound, report.findings
+    assert report.traced == report.rows == ROWS
+    assert verify(lake.location, rows=5, workers=1).traced == 5
+    (tmp_path / "sources" / "plain.warc").unlink()
+    assert kinds(verify(lake.location, rows=None, workers=1))["gone"] == 20
