@@ -31,7 +31,8 @@ _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _TOLD.items())
 #: first seen at the same moment, the one with the smaller id counts as earlier. Nothing that was captured on or
 #: after the date has a say.
 #: What the proving capture says of itself is joined on, though the date comes from the same rows: DuckDB leaves out
-#: a left join to a GROUP BY that nobody asks for, and most questions need only the dates.
+#: a left join to a GROUP BY that nobody asks for, and most questions need only the dates. No CTE here is used twice:
+#: one that is materialised keeps all columns of what stands above it.
 _CLEAN = f"""
 CREATE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, sources := NULL,
                         honour_opt_outs := false) AS TABLE
@@ -46,30 +47,31 @@ record AS (
     )
     WHERE place = 1 GROUP BY content_id
 ),
-pair AS (
-    SELECT content_id AS one, earlier_id AS other FROM stored_duplicates WHERE near AND index_is_current()
-),
-dated AS (
-    SELECT content_id, min(captured_at) AS "at" FROM captures
-    SEMI JOIN (SELECT one AS content_id FROM pair UNION ALL SELECT other FROM pair) AS paired USING (content_id)
-    WHERE {_ACCEPTED} GROUP BY content_id
+ends AS (
+    SELECT content_id AS one, earlier_id AS other, unnest([content_id, earlier_id]) AS content_id
+    FROM stored_duplicates WHERE near AND index_is_current()
 ),
 later AS (
-    SELECT CASE WHEN (x."at", one) < (y."at", other) THEN other ELSE one END AS content_id
-    FROM pair JOIN dated AS x ON one = x.content_id JOIN dated AS y ON other = y.content_id
+    SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
+    FROM ends JOIN (SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id)
+        USING (content_id)
+    GROUP BY one, other HAVING min(content_id) < max(content_id)
 ),
 opted_out AS (
     SELECT content_id FROM captures WHERE honour_opt_outs AND opts_out(robots) AND content_id IS NOT NULL
 )
-SELECT d.content_id, p.first_seen, r.url, r.title, d.language, d.language_score, d.chars, d.words, r.date_source,
+SELECT k.content_id, k.first_seen, r.url, r.title, k.language, k.language_score, k.chars, k.words, r.date_source,
        r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.payload_digest, r.extractor, r.text_record,
-       r.robots, d.text
-FROM proof AS p JOIN stored_documents AS d USING (content_id)
+       r.robots, k.text
+FROM (
+    SELECT d.*, p.first_seen
+    FROM proof AS p JOIN stored_documents AS d USING (content_id)
+    ANTI JOIN later USING (content_id)
+    ANTI JOIN opted_out USING (content_id)
+    WHERE (after IS NULL OR p.first_seen >= after::TIMESTAMPTZ)
+      AND (language IS NULL OR d.language = language)
+) AS k
 LEFT JOIN record AS r USING (content_id)
-ANTI JOIN later USING (content_id)
-ANTI JOIN opted_out USING (content_id)
-WHERE (after IS NULL OR p.first_seen >= after::TIMESTAMPTZ)
-  AND (language IS NULL OR d.language = language)
 """
 
 _BETWEEN = """
