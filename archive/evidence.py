@@ -66,9 +66,13 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
     """
     db = duckdb.connect(":memory:", config=dict(config))
     db.execute("SET TimeZone = 'UTC'")
-    readers = {table.name: _stored(db, lake, table) for table in tables}
+    named: list[str] = []
+    readers = {table.name: _stored(db, lake, table, named) for table in tables}
+    db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     if not storage.is_s3(lake.location):
-        db.execute(f"SET allowed_directories = [{_quote(lake.location + '/')}]")
+        # not the folder: the log, and files that no table names, are nobody's business
+        db.execute(f"SET allowed_paths = [{', '.join(map(_quote, named))}]")
+    db.execute("SET autoload_known_extensions = false")
     db.execute("SET enable_external_access = false")
     for name, reader in readers.items():
         db.execute(f"CREATE TEMP VIEW stored_{name} AS {reader}")
@@ -77,13 +81,17 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
     return db
 
 
-def _stored(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> str:
-    """SQL that reads the files of a table's newest version; one of another room that was never made is empty."""
+def _stored(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table, named: list[str]) -> str:
+    """SQL that reads the files of a table's newest version, which are added to `named`.
+
+    A table of another room that was never made is empty.
+    """
     there = table.name in TABLES or lake.has(table)
     files = [f"{lake.table_path(table.name)}/{path}" for path in lake.files(table.name)] if there else []
     if not files:
         db.register(f"empty_{table.name}", table.schema.empty_table())
         return f"SELECT * FROM empty_{table.name}"
+    named += files
     columns_there, widened = lake.columns(table)
     columns = ", ".join(
         f'"{name}"' if name in columns_there else f'NULL::VARCHAR AS "{name}"' for name in table.schema.names

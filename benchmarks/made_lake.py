@@ -2,7 +2,7 @@
 
     python benchmarks/made_lake.py FOLDER SOURCE... [--texts 1000000]
 
-A text is a few runs of 50 words of real texts, in an order of its own. It was captured one to several times from 2008 to 2026;
+A text is a few runs of 50 words of real texts, in an order of its own. It was captured once or more from 2008 to 2026;
 some captures are revisits, which hold no text, and some have a date that proves nothing. The files lie as an ingest
 and its merging leave them. Written directly, since extracting a million pages is not what is measured.
 """
@@ -71,7 +71,7 @@ def _write_documents(lake: Lake, runs: list[str], size: int, seen: set[bytes], d
     """One file of texts that were not there before. Their language is that of their first run."""
     languages: dict[int, tuple[str | None, float]] = {}
     rows: dict[str, list[Any]] = {name: [] for name in DOCUMENTS.schema.names}
-    titles = []
+    titles: list[str] = []
     while len(titles) < size:
         chosen = dice.integers(0, len(runs), dice.integers(*_RUNS)).tolist()
         text = "\n".join(runs[number] for number in chosen)
@@ -147,7 +147,9 @@ def main() -> None:
     args = parser.parse_args()
     started = time.perf_counter()
     lake = made(args.folder, args.source, args.texts)
-    print(f"{lake.rows('documents'):,} texts, {lake.rows('captures'):,} captures: {time.perf_counter() - started:.0f} s")
+    print(
+        f"{lake.rows('documents'):,} texts, {lake.rows('captures'):,} captures: {time.perf_counter() - started:.0f} s"
+    )
 
 
 if __name__ == "__main__":

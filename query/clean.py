@@ -53,8 +53,9 @@ ends AS (
 ),
 later AS (
     SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
-    FROM ends JOIN (SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id)
-        USING (content_id)
+    FROM ends JOIN (
+        SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id
+    ) USING (content_id)
     GROUP BY one, other HAVING min(content_id) < max(content_id)
 ),
 opted_out AS (
