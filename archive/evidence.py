@@ -12,30 +12,30 @@ from archive.tables import CAPTURES, TABLES, Table
 
 #: A revisit holds no text: it proves that of the record with the same payload digest. Where one payload
 #: gave several texts (other headers, another extractor), the one of the URL it refers to, else the least,
-#: so that the order of ingests changes nothing. The branch without revisits is a plain scan.
+#: so that the order of ingests changes nothing. The branch without revisits is a plain scan. That of revisits takes
+#: the content id and the record apart, though one holds the other: DuckDB drops what a question does not use.
 _CAPTURES = """
 CREATE TEMP VIEW captures AS
-WITH revisits AS (SELECT * FROM stored_captures WHERE record_type = 'revisit'),
-     texts AS (
-        SELECT payload_digest, url,
+WITH texts AS (
+        SELECT payload_digest, url, min(content_id) AS content_id,
                min({'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip, 'length': length,
                     'extractor': extractor}) AS record
-        FROM stored_captures SEMI JOIN revisits USING (payload_digest)
+        FROM stored_captures
+        SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
         WHERE content_id IS NOT NULL
         GROUP BY payload_digest, url
      ),
-     any_url AS (SELECT payload_digest, min(record) AS record FROM texts GROUP BY payload_digest),
-     found AS (
-        SELECT r.*, coalesce(same.record, other.record) AS text_record
-        FROM revisits AS r
-        LEFT JOIN texts AS same
-            ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
-        LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
+     any_url AS (
+        SELECT payload_digest, min(content_id) AS content_id, min(record) AS record FROM texts GROUP BY payload_digest
      )
 SELECT content_id, * EXCLUDE (content_id), NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
-SELECT text_record.content_id, * EXCLUDE (content_id) FROM found
+SELECT coalesce(same.content_id, other.content_id), r.* EXCLUDE (content_id), coalesce(same.record, other.record)
+FROM stored_captures AS r
+LEFT JOIN texts AS same ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
+LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
+WHERE r.record_type = 'revisit'
 """
 
 #: The first capture of a text, by date; ties go to the smaller file and offset. What a proof cites.
@@ -66,9 +66,13 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
     """
     db = duckdb.connect(":memory:", config=dict(config))
     db.execute("SET TimeZone = 'UTC'")
-    readers = {table.name: _stored(db, lake, table) for table in tables}
+    named: list[str] = []
+    readers = {table.name: _stored(db, lake, table, named) for table in tables}
+    db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     if not storage.is_s3(lake.location):
-        db.execute(f"SET allowed_directories = [{_quote(lake.location + '/')}]")
+        # not the folder: the log, and files that no table names, are nobody's business
+        db.execute(f"SET allowed_paths = [{', '.join(map(_quote, named))}]")
+    db.execute("SET autoload_known_extensions = false")
     db.execute("SET enable_external_access = false")
     for name, reader in readers.items():
         db.execute(f"CREATE TEMP VIEW stored_{name} AS {reader}")
@@ -77,13 +81,17 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
     return db
 
 
-def _stored(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> str:
-    """SQL that reads the files of a table's newest version; one of another room that was never made is empty."""
+def _stored(db: duckdb.DuckDBPyConnection, lake: Lake, table: Table, named: list[str]) -> str:
+    """SQL that reads the files of a table's newest version, which are added to `named`.
+
+    A table of another room that was never made is empty.
+    """
     there = table.name in TABLES or lake.has(table)
     files = [f"{lake.table_path(table.name)}/{path}" for path in lake.files(table.name)] if there else []
     if not files:
         db.register(f"empty_{table.name}", table.schema.empty_table())
         return f"SELECT * FROM empty_{table.name}"
+    named += files
     columns_there, widened = lake.columns(table)
     columns = ", ".join(
         f'"{name}"' if name in columns_there else f'NULL::VARCHAR AS "{name}"' for name in table.schema.names

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import warnings
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-FORMATS = ("table", "csv", "jsonl")
+FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 #: Rows that a table for people shows at most, and characters of a cell.
 _ROWS, _CELL = 100, 300
+#: Rows that are held at once: texts may have megabytes.
+_BATCH = 200
+#: Bytes of a row group of Parquet, before compression.
+_GROUP = 64 << 20
 
 
 def write(result: duckdb.DuckDBPyConnection, form: str, out: TextIO) -> None:
-    """Write what `execute` has left in a connection as `table`, `csv` or `jsonl`."""
+    """Write what `execute` has left in a connection in one of the formats; Parquet goes to `out.buffer`."""
     names = [column[0] for column in result.description or []]
     if form == "table":
         _table(result, names, out)
@@ -28,24 +36,57 @@ def write(result: duckdb.DuckDBPyConnection, form: str, out: TextIO) -> None:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(names)
         for row in _rows(result):
-            writer.writerow(["" if value is None else _plain(value) for value in row])
+            writer.writerow(["" if value is None else _cell_of_csv(value) for value in row])
+    elif form == "parquet":
+        _parquet(result, out.buffer)
     else:
+        opening, between, closing = ("[\n", ",\n", "\n]\n") if form == "json" else ("", "\n", "\n")
+        wrote = False
         for row in _rows(result):
             values = {name: _plain(value) for name, value in zip(names, row, strict=True)}
-            out.write(json.dumps(values, ensure_ascii=False) + "\n")
+            out.write((between if wrote else opening) + json.dumps(values, ensure_ascii=False, allow_nan=False))
+            wrote = True
+        out.write(closing if wrote else "[]\n" if form == "json" else "")
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while rows := result.fetchmany(1000):
+    while rows := result.fetchmany(_BATCH):
         yield from rows
+
+
+def _parquet(result: duckdb.DuckDBPyConnection, out: BinaryIO) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a copy of the batch, for an answer that is checked first
+        reader = cast("pa.RecordBatchReader", result.to_arrow_reader(_BATCH))
+    with pq.ParquetWriter(out, reader.schema, compression="zstd") as writer:
+        held: list[pa.RecordBatch] = []
+        size = 0
+        for batch in reader:
+            held.append(batch)
+            size += batch.nbytes
+            if size >= _GROUP:
+                writer.write_table(pa.Table.from_batches(held))
+                held, size = [], 0
+        if held:
+            writer.write_table(pa.Table.from_batches(held))
+
+
+def _cell_of_csv(value: Any) -> Any:
+    """Lists and structs as JSON: a reader can take them apart again."""
+    plain = _plain(value)
+    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, dict | list) else plain
 
 
 def _plain(value: Any) -> Any:
     """A value as JSON and CSV can hold it; times as ISO 8601 in UTC."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)  # JSON has no such numbers
     if value is None or isinstance(value, str | int | float | bool):
         return value
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -64,7 +105,7 @@ def _table(result: duckdb.DuckDBPyConnection, names: list[str], out: TextIO) -> 
     console = Console(file=out)
     console.print(table)
     if len(rows) > _ROWS:
-        console.print(f"… more than {_ROWS} rows; -f csv or -f jsonl gives all")
+        console.print(f"… more than {_ROWS} rows; --format csv or jsonl gives all")
 
 
 def _cell(value: Any) -> str:

@@ -11,7 +11,7 @@ from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
 from index.tables import DUPLICATES, QUALITY
-from query import clean
+from query import clean, closed
 
 #: The witness of a text is the earliest of its verified near-duplicates, where that is earlier than itself. It is
 #: chosen by the dates as they are now, whenever the index was made.
@@ -60,7 +60,7 @@ FROM witnesses
 _PLAIN = "CREATE TEMP VIEW {name} AS SELECT {columns} FROM stored_{name}"
 
 
-def connect(lake: Lake | str, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(lake: Lake | str, memory: str | None = None, spill: str | None = None) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection that sees the lake as it is now.
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each
@@ -73,13 +73,16 @@ def connect(lake: Lake | str, memory: str | None = None) -> duckdb.DuckDBPyConne
     Args:
         memory: how much DuckDB may use (`4GB`); what does not fit is written to a folder for temporary files, and
             a question that needs more than that fails. By default 80 % of the machine's memory.
+        spill: the folder for temporary files, of which there may be 32 GB; `.tmp` otherwise.
 
     Raises:
         LakeError: there is no lake.
         QueryError: `memory` is no size.
     """
     lake = lake if isinstance(lake, Lake) else Lake(lake)
-    config = {"memory_limit": memory} if memory else {}
+    config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
+    if spill:
+        config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
     try:
         db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY), **config)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
@@ -98,27 +101,40 @@ def connect(lake: Lake | str, memory: str | None = None) -> duckdb.DuckDBPyConne
     return db
 
 
-#: What an answer may come from. EXPLAIN stays out: EXPLAIN ANALYZE runs what it explains, whatever it is.
-_ASKING = frozenset({duckdb.StatementType.SELECT})
+#: Temporary files of one question at most.
+_SPILL = "32GB"
 
 
 def ask(lake: Lake | str, sql: str) -> duckdb.DuckDBPyConnection:
     """Run one SQL question of anybody's; the connection that comes back holds its rows.
 
-    Beside what `connect` closes, nothing but a question is let through: DuckDB may write where it
-    may read, and COPY could put files into the lake's folders.
-
     Raises:
         LakeError: there is no lake.
         QueryError: the text is not one question, or DuckDB cannot answer it.
     """
-    db = connect(lake)
+    return answer(connect(lake), sql)
+
+
+def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection:
+    """`ask` on a connection that is there, which then holds the rows.
+
+    Beside what `connect` closes, nothing but a question is let through: DuckDB may write where it
+    may read, and COPY could overwrite the lake's files.
+
+    Raises:
+        QueryError: the text is not one question, or DuckDB cannot answer it.
+    """
     try:
-        statements = db.extract_statements(sql)
-        if len(statements) != 1:
-            raise QueryError(f"one SQL statement is answered, not {len(statements)}")
-        if statements[0].type not in _ASKING:
-            raise QueryError("a lake can only be read: SELECT, WITH, FROM, DESCRIBE, SUMMARIZE, SHOW")
-        return db.execute(statements[0])
-    except duckdb.Error as error:
-        raise QueryError(str(error).strip()) from None
+        return db.execute(closed.check(db, sql))
+    except (duckdb.Error, MemoryError) as error:
+        raise said(error) from None
+
+
+def said(error: BaseException) -> QueryError:
+    """An error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+        return QueryError("this question needs more memory or temporary space than it may use; narrow it, or --memory")
+    line = (str(error).strip().splitlines() or ["it failed"])[0]
+    if isinstance(error, duckdb.PermissionException):
+        return QueryError(f"nothing outside the lake can be reached ({line.partition(' - ')[0]})")
+    return QueryError(line)

@@ -115,7 +115,7 @@ def _plan(
     sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
     versions = {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
     stages.stage("select", None)
-    dropped = select(lake, arguments, memory, place.selected)
+    dropped = select(lake, arguments, memory, place.selected, place.scratch)
     if arguments.decontaminate or arguments.max_tokens is not None:
         sets = screen.prepare(place, arguments)
         counting = tokenizer if arguments.max_tokens is not None else None

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 from publicsuffixlist import PublicSuffixList
 
 import query.sql
-from archive.errors import ExportError
+from archive.errors import ExportError, QueryError
 from archive.lake import Lake
 from index.quality import presets
 from index.tables import QUALITY
+from query import closed
 from query.export.arguments import Arguments
 
 _BATCH = 50_000
@@ -51,7 +52,7 @@ class Step:
     dropped: int
 
 
-def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path) -> list[Step]:
+def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path, spill: Path) -> list[Step]:
     """Write the texts of the set to a Parquet file, in no particular order; returns what was left out, and why.
 
     Columns: those of `EVIDENCE`, then `cluster_id`, `chars`, `domain`, and `source` and `row`: which file of
@@ -62,22 +63,20 @@ def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path) -> li
     """
     if arguments.preset:
         _require_quality(lake)
-    db = query.sql.connect(lake, memory)
+    db = query.sql.connect(lake, memory, str(spill))
     try:
         db.register("place_rows", pa.RecordBatchReader.from_batches(_PLACES, _places(lake)))
         db.execute("CREATE TEMP TABLE places AS SELECT * FROM place_rows")
-        found = _question(arguments)
-        statements = db.extract_statements(found)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise ExportError(f"--where {arguments.where}: this is not one SQL condition")
+        if arguments.where:
+            _check(db, arguments)
         count = 0
         with pq.ParquetWriter(to, _SELECTED, compression="zstd", compression_level=1) as writer:
-            for batch in db.sql(found).to_arrow_reader(_BATCH):
+            for batch in db.sql(_question(arguments)).to_arrow_reader(_BATCH):
                 writer.write_batch(_with_domain(batch))
                 count += batch.num_rows
         steps = _steps(db, arguments, lake.rows("documents"), count)
     except duckdb.Error as error:
-        raise ExportError(str(error).strip().split("\n\n")[0]) from None
+        raise ExportError(str(query.sql.said(error))) from None
     finally:
         db.close()
     if not count:
@@ -126,6 +125,17 @@ def _chosen(arguments: Arguments, *conditions: str) -> str:
 def _conditions(arguments: Arguments) -> list[str]:
     given = [arguments.where, arguments.preset]  # a preset is a column of `quality` that is true or false
     return [condition for condition in given if condition]
+
+
+def _check(db: duckdb.DuckDBPyConnection, arguments: Arguments) -> None:
+    """Raises ExportError where the condition is none, or reaches for anything but the lake."""
+    try:
+        closed.check(db, f"SELECT content_id FROM {_chosen(arguments, arguments.where or 'true')} AS c")
+    except (QueryError, duckdb.Error) as error:
+        line = str(error).strip().splitlines()[0]
+        raise ExportError(
+            f"--where {arguments.where}: this is not one condition on the lake's texts ({line})"
+        ) from None
 
 
 def _question(arguments: Arguments) -> str:

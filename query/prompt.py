@@ -1,0 +1,77 @@
+"""The prompt of `archive query`: questions line by line, with a history."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from archive.errors import ArchiveError
+
+_HELP = """A question is SQL that ends with a semicolon; it may have several lines.
+.tables  the views and macros     .help  this     .quit  or Ctrl-D"""
+_TABLES = """captures  documents  duplicates  clusters  rejects  sources        DESCRIBE captures; shows its columns
+clean(before, after := , language := , near := , sources := , honour_opt_outs := )    first_seen_between(a, b)"""
+
+
+def prompt(answer: Callable[[str], None]) -> None:
+    """Read questions from the terminal until the end; an error does not end it."""
+    with _history():
+        click.echo("The lake can only be read. .help says more.")
+        held = ""
+        while True:
+            try:
+                line = input("   ...> " if held else "archive> ")
+            except EOFError:
+                click.echo()
+                return
+            except KeyboardInterrupt:
+                click.echo()
+                held = ""
+                continue
+            word = line.strip().lower()
+            if not held and word.startswith("."):
+                if word in {".quit", ".exit"}:
+                    return
+                click.echo(_TABLES if word == ".tables" else _HELP)
+                continue
+            held = f"{held}\n{line}" if held else line
+            if not held.strip():
+                held = ""
+            elif word.endswith(";"):
+                question, held = held, ""
+                _try(answer, question)
+
+
+def _try(answer: Callable[[str], None], question: str) -> None:
+    try:
+        answer(question)
+    except ArchiveError as error:
+        click.echo(f"archive: {error}", err=True)
+    except KeyboardInterrupt:
+        click.echo("archive: stopped", err=True)
+
+
+@contextlib.contextmanager
+def _history() -> Iterator[None]:
+    """Line editing, and the lines of earlier sessions, where the system has readline."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "lowbackground"
+    file = state / "query_history"
+    with contextlib.suppress(OSError):
+        readline.read_history_file(file)
+    readline.set_history_length(1000)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # a home that cannot be written: no history
+            state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            readline.write_history_file(file)
+            file.chmod(0o600)
