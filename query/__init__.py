@@ -1,4 +1,4 @@
-"""Questions to a lake, in SQL."""
+"""Questions to a lake in SQL; clean sets as training shards (`query.export`), and their proof (`query.verify`)."""
 
 from query.sql import ask, connect
 

@@ -25,7 +25,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     page = folder / "a.warc"
     page.write_bytes(record())
     take(lake, str(page))
-    yield lake
+    return lake
 
 
 def _state(folder: Path) -> dict[Path, tuple[int, int]]:

@@ -220,6 +220,8 @@ def test_a_condition_in_sql_chooses_texts(made: Lake, tmp_path: Path) -> None:
         "url IN (SELECT content FROM read_text('/etc/passwd'))",
         "url IN (FROM '/etc/passwd')",
         "1 = 1); COPY (SELECT 1) TO '/tmp/never'; SELECT (1",
+        "content_id IN (WITH x AS (COPY (SELECT 1) TO '/tmp/never') SELECT 'a')",
+        "getenv('HOME') IS NOT NULL",
         "(",
     ],
 )
