@@ -47,6 +47,7 @@ def finish(
         "lake": {"location": plan["lake"], "versions": plan["versions"]},
         "arguments": arguments.as_json(),
         "tokenizer": _about(tokenizer),
+        "public_suffix_list": version("publicsuffixlist"),  # decides `domain`
         **{name: _total(known, name) for name in ("rows", "chars", "tokens", "masked")},
         "bytes": sum(file["bytes"] for shard in known for file in shard["files"]),
         "dropped": plan["dropped"],

@@ -14,14 +14,21 @@ CITATIONS = pa.schema(
         ("skip", pa.int64()),
         ("record_type", pa.string()),
         ("extractor", pa.string()),
+        ("record_id", pa.string()),
         ("url", pa.string()),
+        ("title", pa.string()),
+        ("robots", pa.string()),
         ("captured_at", pa.timestamp("us", tz="UTC")),
         ("payload_digest", pa.string()),
         ("content_id", pa.string()),
+        ("language", pa.string()),
         ("text_sha256", pa.string()),  # of the text as exported, where addresses were masked in it
         ("tokens_sha256", pa.string()),
     ]
 )
+
+#: What the record that proves the date says itself.
+_PROOF = ("record_type", "record_id", "url", "title", "robots", "captured_at", "payload_digest")
 
 
 def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Table:
@@ -37,10 +44,11 @@ def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Tab
     dropped = [name for name in ("text", "tokens", "contaminated") if name in rows.column_names]
     for number, payload, row in zip(numbers, payloads, rows.drop_columns(dropped).to_pylist(), strict=True):
         where = {"row": number, "file": row["file"], "offset": row["offset"], "skip": row["skip"]}
-        proof = {name: row[name] for name in ("record_type", "url", "captured_at", "payload_digest")}
+        proof = {name: row[name] for name in _PROOF}
         content = {
             "extractor": row["extractor"],
             "content_id": row["content_id"],
+            "language": row["language"],
             "tokens_sha256": payload if tokens else None,
             "text_sha256": payload if masked and not tokens else None,
         }

@@ -25,7 +25,7 @@ from archive.records.datasets import Columns, python_rows, read_lines, row_of
 from archive.records.kind import kind_of
 from archive.records.wacz import entries
 from archive.storage import open_bytes
-from archive.text import content_id
+from archive.text import content_id, language_of
 from archive.text.extract import EXTRACTORS, from_plain
 from archive.work import examine_row
 from query import merkle
@@ -192,6 +192,9 @@ def _compare(citation: Row, outcome: Outcome, unit: Unit) -> Finding:
         "date": (citation["captured_at"], outcome.dated.captured_at),
         "digest": (citation["payload_digest"], outcome.payload_digest),
         "record type": (citation["record_type"], outcome.record_type),
+        "record id": (citation["record_id"], outcome.record_id),
+        "title": (citation["title"], outcome.title),
+        "robots": (citation["robots"], outcome.robots),
     }
     for name, (claimed, there) in stated.items():
         if claimed is not None and claimed != there:
@@ -209,6 +212,8 @@ def _compare_text(citation: Row, text: str | None, extractor: str | None, unit: 
             made_by = f"made by {citation['extractor']}, and {extractor} makes another"
             return Finding(citation["row"], "unchecked", f"the text was {made_by}")
         return Finding(citation["row"], "differs", "text: the record gives another")
+    if citation["language"] and citation["language"] != language_of(text or "")[0]:
+        return Finding(citation["row"], "differs", f"language: the text is not in {citation['language']}")
     if citation["text_sha256"] and citation["text_sha256"] != _sha256(mask(text or "")[0].encode()):
         return Finding(citation["row"], "differs", "text: that of the record gives another when it is masked")
     if citation["tokens_sha256"] and unit.tokenizer and citation["tokens_sha256"] != _tokens(text or "", unit):

@@ -202,6 +202,15 @@ def test_a_revisit_as_proof_cites_the_record_with_the_text_too(
     assert row["text_file"].endswith("late.warc.gz")
 
 
+def test_a_lake_on_s3_gives_the_same_set(made: Lake, tmp_path: Path, s3: str) -> None:
+    lake = Lake(f"s3://{s3}/lake")
+    take(lake, *(str(path) for path in sorted(Path(made.location).parent.glob("*.warc.gz"))))
+    export(lake, tmp_path / "s3", Arguments(BEFORE), workers=2)
+    export(made, tmp_path / "disk", Arguments(BEFORE), workers=1)
+    columns = ["content_id", "text", "url", "captured_at", "file", "offset"]
+    assert table(tmp_path / "s3", columns=columns) == table(tmp_path / "disk", columns=columns)
+
+
 # -- conditions ------------------------------------------------------------------------------------
 
 
