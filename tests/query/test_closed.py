@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,13 @@ a_python_variable = {"a": [1]}
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+def small(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     folder = tmp_path_factory.mktemp("closed")
     lake = Lake(str(folder / "lake"))
     page = folder / "a.warc"
     page.write_bytes(record())
     take(lake, str(page))
-    yield lake
+    return lake
 
 
 def _state(folder: Path) -> dict[Path, tuple[int, int]]:
@@ -41,7 +40,7 @@ REACHING = [
     "SELECT * FROM parquet_metadata('{document}')",
     "SELECT * FROM read_text('{lake}/sources/_delta_log/00000000000000000000.json')",
     "SELECT * FROM system.main.read_text('/etc/passwd')",
-    'SELECT * FROM "READ_TEXT"(\'/etc/passwd\')',
+    "SELECT * FROM \"READ_TEXT\"('/etc/passwd')",
     "SELECT * FROM read_duckdb('/tmp/x.db')",
     "SELECT * FROM glob('/*')",
     "SELECT * FROM glob('{lake}/**')",
