@@ -19,6 +19,8 @@ from archive.errors import QueryError
 from archive.lake import Lake
 from archive.part import write_parquet
 from archive.tables import CAPTURES, DOCUMENTS
+from index.pipeline import build
+from index.procedure import Parameters
 
 _DAY = timedelta(days=1)
 _START = datetime(2021, 12, 25, tzinfo=UTC)
@@ -89,7 +91,7 @@ def _captures(draw: st.DrawFn) -> list[dict[str, Any]]:
     return made
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(captures=_captures(), days=st.integers(0, 13))
 def test_moving_the_date_by_a_day_moves_exactly_the_texts_of_that_day(
     captures: list[dict[str, Any]], days: int, tmp_path_factory: pytest.TempPathFactory
@@ -146,7 +148,7 @@ def _family(seed: int, size: int) -> list[str]:
     return [" ".join(original), *(" ".join(edited(original, 1, seed * 100 + n)) for n in range(1, size))]
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(days=st.lists(st.integers(0, 400), min_size=24, max_size=24), late=st.integers(1, 50))
 def test_nothing_captured_later_changes_a_set_without_near_duplicates(
     days: list[int], late: int, tmp_path_factory: pytest.TempPathFactory
@@ -156,7 +158,8 @@ def test_nothing_captured_later_changes_a_set_without_near_duplicates(
     texts = [text for seed in (1, 2) for text in _family(seed, 12)]
     dated = [(text, f"{date - (1 + day) * _DAY:%Y-%m-%d}") for text, day in zip(texts, days, strict=True)]
     put(lake, folder / "sets", dated)
-    indexed(lake, leaders=2)  # so that the earliest texts of a band crowd out others
+    few = Parameters(leaders=2)  # so that the earliest texts of a band crowd out others
+    build(lake, few, workers=1)
     before = _clean(lake, date, ", near := true")
     pairs = set(rows(lake, "SELECT content_id, earlier_id FROM duplicates"))
     assert pairs
@@ -164,7 +167,7 @@ def test_nothing_captured_later_changes_a_set_without_near_duplicates(
     # later captures: new near-duplicates of the same texts, and the old texts again
     more = [text for seed in (1, 2) for text in _family(seed, 20)[8:]]
     put(lake, folder / "sets", [(text, f"{date + late * _DAY:%Y-%m-%d}") for text in more])
-    indexed(lake, leaders=2)
+    build(lake, few, workers=1)
     assert _clean(lake, date, ", near := true") == before
 
 
