@@ -49,9 +49,7 @@ record AS (
 ),
 ends AS (
     SELECT content_id AS one, earlier_id AS other, unnest([content_id, earlier_id]) AS content_id
-    FROM stored_duplicates WHERE near AND index_is_current()
-    UNION ALL  -- a row of its own, since an empty table would ask nothing
-    SELECT NULL, NULL, NULL FROM (SELECT 1) WHERE near AND NOT index_is_current()
+    FROM stored_duplicates WHERE near
 ),
 later AS (
     SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
@@ -73,6 +71,7 @@ FROM (
     ANTI JOIN opted_out USING (content_id)
     WHERE (after IS NULL OR p.first_seen >= after::TIMESTAMPTZ)
       AND (language IS NULL OR d.language = language)
+      AND CASE WHEN near THEN index_is_current() ELSE true END
 ) AS k
 LEFT JOIN record AS r USING (content_id)
 """
@@ -91,5 +90,5 @@ def index_macro(current: bool, there: bool) -> str:
         return "CREATE TEMP MACRO index_is_current() AS true"
     why = "is older than the lake" if there else "was never made"
     said = f"near-duplicates: the index {why}; run `archive index` first"
-    # a value of each row, so that DuckDB cannot work it out before it knows whether anybody asks
+    # asked of each text: `duplicates` has no row to ask where the index was never made
     return f"CREATE TEMP MACRO index_is_current() AS error('{said}')::BOOLEAN"

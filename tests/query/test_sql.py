@@ -9,6 +9,7 @@ import duckdb
 import polars
 import pytest
 from conftest import members, record, rows, take
+from deltalake import DeltaTable
 
 import query
 from archive.errors import LakeError, QueryError
@@ -91,6 +92,8 @@ def test_other_engines_read_the_same_rows(small: Lake) -> None:
     assert frame.select("content_id", "month").sort("content_id", "month").collect().rows() == wanted
     plain = duckdb.sql(f"SELECT content_id, month FROM '{small.table_uri('captures')}/*/*.parquet' ORDER BY ALL")
     assert plain.fetchall() == wanted
+    committed = duckdb.read_parquet(DeltaTable(small.table_uri("captures")).file_uris(), hive_partitioning=True)
+    assert committed.select("content_id, month").order("ALL").fetchall() == wanted
     arrow = small.dataset("captures").to_table(columns=["content_id"], filter=polars_filter())
     assert arrow.num_rows == len(wanted)
 
