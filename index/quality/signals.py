@@ -240,7 +240,7 @@ def measured(texts: pa.Array) -> npt.NDArray[np.float64]:
     data, offsets = (numbers.view() for numbers in utf8(texts))
     data.flags.writeable = offsets.flags.writeable = False  # of one type, wherever they come from: compiled once
     out = np.empty((len(texts), len(COLUMNS)), np.float64)
-    _measure(data, offsets, classes(), tokens.abbreviations(), _stop_hashes(), out)
+    _measure(data, offsets, classes(), tokens.whole(), _stop_hashes(), out)
     return out
 
 

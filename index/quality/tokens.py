@@ -3,7 +3,7 @@
 The filters of the field count the tokens of spaCy 3 (`spacy.blank("en")`), as datatrove calls it. This is its rule
 without its long lists, so that it can be compiled and stays as it is. A text is cut at white space. Of each piece:
 
-1. An abbreviation of the list below, or a letter with a period, stays as it is.
+1. What is in the list below (abbreviations, and/or, faces), or a small letter with a period, stays as it is.
 2. From the front come off, one by one: marks, quotes, currency signs, icons, § % = — –, a + that no digit follows,
    two or more periods as one.
 3. From the back: marks, quotes, icons, — –, two or more periods as one; 's; %, + and currency signs behind a digit;
@@ -51,8 +51,17 @@ _ABBREVIATIONS = (
     "Nov. Oct. Okla. Ore. Pa. Ph.D. Prof. Rep. Rev. S.C. Sen. Sep. Sept. St. Tenn. Va. Wash. Wis. a.m. co. e.g. "
     "i.e. p.m. v.s. vs."
 )
-ABBREVIATIONS = tuple(_ABBREVIATIONS.split())
-_LONGEST = max(map(len, ABBREVIATIONS))
+#: What stays whole in spite of its marks: faces of `lang/tokenizer_exceptions.py`, and two words.
+_FACES = (
+    r"""'' (*_*) (-8 (-: (-; (-_-) (._.) (: (; (= (>_<) (^_^) (o: )-: ): -_- -__- ._. 0.0 0.o 0_0 0_o 8) 8-) """
+    r"""8-D 8D :'( :') :'-( :'-) :( :(( :((( :() :) :)) :))) :* :-( :-(( :-((( :-) :-)) :-))) :-* :-/ :-0 """
+    r""":-3 :-> :-D :-O :-P :-X :-] :-o :-p :-x :-| :-} :/ :0 :1 :3 :> :D :O :P :X :] :o :o) :p :x :| :} ;) """
+    r""";-) ;-D ;D ;_; <.< </3 <3 <33 <333 <space> =( =) =/ =3 =D =[ =] =| >.< >.> >:( >:o ><(((*> @_@ C++ """
+    r"""O.O O.o O_O O_o V.V V_V XD XDD [-: [: [= \") \n \t ]= ^_^ ^__^ ^___^ o.0 o.O o.o o_0 o_O o_o v.v v_v """
+    r"""xD xDD"""
+)
+WHOLE = ("and/or", "w/o", *_ABBREVIATIONS.split(), *_FACES.split())
+_LONGEST = max(map(len, WHOLE))
 _PLAIN = LETTER | UPPER | DIGIT
 _DOT, _PLUS, _MINUS, _PERCENT, _COMMA, _SLASH, _COLON = (np.uint32(ord(letter)) for letter in ".+-%,/:")
 _CURLY = np.uint32(0x2019)
@@ -66,10 +75,10 @@ _0, _9 = np.uint32(ord("0")), np.uint32(ord("9"))
 
 
 @lru_cache(maxsize=1)
-def abbreviations() -> npt.NDArray[np.uint64]:
+def whole() -> npt.NDArray[np.uint64]:
     """The list as numbers, sorted: seven bits for each character, so at most nine characters."""
     numbers = []
-    for word in ABBREVIATIONS:
+    for word in WHOLE:
         number = 0
         for letter in word:
             number = number << 7 | ord(letter)
@@ -100,17 +109,17 @@ def _digit(letter):  # type: ignore[no-untyped-def]
 
 @compiled
 def _stays(text, begin, end, known):  # type: ignore[no-untyped-def]
-    """Whether a piece that ends in a period is an abbreviation."""
+    """Whether a piece is in the list, or a small letter with a period."""
     size = end - begin
-    if size > _LONGEST or size < 2 or text[end - 1] != _DOT:
+    if size > _LONGEST or size < 2:
         return False
     number = np.uint64(0)
     for place in range(begin, end):
         if text[place] > np.uint32(127):
             return False
         number = number << np.uint64(7) | np.uint64(text[place])
-    if size == 2:
-        return np.uint32(97) <= text[begin] <= np.uint32(122)
+    if size == 2 and text[end - 1] == _DOT and np.uint32(97) <= text[begin] <= np.uint32(122):
+        return True
     found = np.searchsorted(known, number)
     return found < known.size and known[found] == number
 
