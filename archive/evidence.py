@@ -12,30 +12,30 @@ from archive.tables import CAPTURES, TABLES, Table
 
 #: A revisit holds no text: it proves that of the record with the same payload digest. Where one payload
 #: gave several texts (other headers, another extractor), the one of the URL it refers to, else the least,
-#: so that the order of ingests changes nothing. The branch without revisits is a plain scan.
+#: so that the order of ingests changes nothing. The branch without revisits is a plain scan. That of revisits takes
+#: the content id and the record apart, though one holds the other: DuckDB drops what a question does not use.
 _CAPTURES = """
 CREATE TEMP VIEW captures AS
-WITH revisits AS (SELECT * FROM stored_captures WHERE record_type = 'revisit'),
-     texts AS (
-        SELECT payload_digest, url,
+WITH texts AS (
+        SELECT payload_digest, url, min(content_id) AS content_id,
                min({'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip, 'length': length,
                     'extractor': extractor}) AS record
-        FROM stored_captures SEMI JOIN revisits USING (payload_digest)
+        FROM stored_captures
+        SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
         WHERE content_id IS NOT NULL
         GROUP BY payload_digest, url
      ),
-     any_url AS (SELECT payload_digest, min(record) AS record FROM texts GROUP BY payload_digest),
-     found AS (
-        SELECT r.*, coalesce(same.record, other.record) AS text_record
-        FROM revisits AS r
-        LEFT JOIN texts AS same
-            ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
-        LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
+     any_url AS (
+        SELECT payload_digest, min(content_id) AS content_id, min(record) AS record FROM texts GROUP BY payload_digest
      )
 SELECT content_id, * EXCLUDE (content_id), NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
-SELECT text_record.content_id, * EXCLUDE (content_id) FROM found
+SELECT coalesce(same.content_id, other.content_id), r.* EXCLUDE (content_id), coalesce(same.record, other.record)
+FROM stored_captures AS r
+LEFT JOIN texts AS same ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
+LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
+WHERE r.record_type = 'revisit'
 """
 
 #: The first capture of a text, by date; ties go to the smaller file and offset. What a proof cites.

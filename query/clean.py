@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archive.evidence import ACCEPTABLE, FIRST
+from archive.evidence import ACCEPTABLE
 from archive.records.robots import AI_AGENTS
 
 #: What a page says where it wants no model trained on it: `noai`, a reservation of the rights of text and data
@@ -17,42 +17,61 @@ CREATE TEMP MACRO opts_out(robots) AS coalesce(regexp_matches(robots,
 _BEFORE = f"{ACCEPTABLE} AND captured_at < before::TIMESTAMPTZ AND month <= strftime(before::TIMESTAMPTZ, '%Y-%m')"
 _ACCEPTED = f"{_BEFORE} AND (sources IS NULL OR list_contains(sources, date_source))"
 
+#: In which order the captures of a text are tried as its proof: as `archive.evidence.FIRST`.
+_ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
+#: What is told of the capture that proves: column of `clean` -> column of `captures`.
+_SAME = (
+    *("url", "title", "date_source", "record_type", "file", "offset", "length", "skip"),
+    *("record_id", "payload_digest", "robots", "text_record"),
+)
+_TOLD = {name: f'"{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
+_COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _TOLD.items())
+
 #: A text has an earlier near-duplicate where the pair was verified, and the other was seen before it; of two
 #: first seen at the same moment, the one with the smaller id counts as earlier. Nothing that was captured on or
 #: after the date has a say.
+#: What the proving capture says of itself is joined on, though the date comes from the same rows: DuckDB leaves out
+#: a left join to a GROUP BY that nobody asks for, and most questions need only the dates. No CTE here is used twice:
+#: one that is materialised keeps all columns of what stands above it.
 _CLEAN = f"""
 CREATE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, sources := NULL,
                         honour_opt_outs := false) AS TABLE
 WITH proof AS (
-    SELECT content_id, {FIRST} AS first FROM captures WHERE {_ACCEPTED} GROUP BY content_id
+    SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id
 ),
-pair AS (
-    SELECT content_id AS one, earlier_id AS other FROM stored_duplicates WHERE near
-    UNION ALL  -- a row of its own, since an empty table would ask nothing
-    SELECT NULL, NULL FROM (SELECT 1) WHERE near AND NOT index_is_current()
+record AS (
+    SELECT content_id, {", ".join(f'any_value("{name}") AS "{name}"' for name in _TOLD)}
+    FROM (
+        SELECT content_id, {_COLUMNS}, row_number() OVER (PARTITION BY content_id ORDER BY {_ORDER}) AS place
+        FROM captures WHERE {_ACCEPTED}
+    )
+    WHERE place = 1 GROUP BY content_id
 ),
-dated AS (
-    SELECT content_id, min(captured_at) AS "at" FROM captures
-    SEMI JOIN (SELECT one AS content_id FROM pair UNION ALL SELECT other FROM pair) AS paired USING (content_id)
-    WHERE {_ACCEPTED} GROUP BY content_id
+ends AS (
+    SELECT content_id AS one, earlier_id AS other, unnest([content_id, earlier_id]) AS content_id
+    FROM stored_duplicates WHERE near AND index_is_current()
 ),
 later AS (
-    SELECT CASE WHEN (x."at", one) < (y."at", other) THEN other ELSE one END AS content_id
-    FROM pair JOIN dated AS x ON one = x.content_id JOIN dated AS y ON other = y.content_id
+    SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
+    FROM ends JOIN (SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id)
+        USING (content_id)
+    GROUP BY one, other HAVING min(content_id) < max(content_id)
 ),
 opted_out AS (
     SELECT content_id FROM captures WHERE honour_opt_outs AND opts_out(robots) AND content_id IS NOT NULL
 )
-SELECT d.content_id, p.first."at" AS first_seen, p.first.url AS url, p.first.title AS title, d.language,
-       d.language_score, d.chars, d.words, p.first.source AS date_source, p.first.record_type AS record_type,
-       p.first.file AS file, p.first."offset" AS "offset", p.first.length AS length, p.first.skip AS skip,
-       p.first.record_id AS record_id, p.first.digest AS payload_digest, p.first.extractor AS extractor,
-       p.first.text_record AS text_record, p.first.robots AS robots, d.text
-FROM proof AS p JOIN stored_documents AS d USING (content_id)
-ANTI JOIN later USING (content_id)
-ANTI JOIN opted_out USING (content_id)
-WHERE (after IS NULL OR p.first."at" >= after::TIMESTAMPTZ)
-  AND (language IS NULL OR d.language = language)
+SELECT k.content_id, k.first_seen, r.url, r.title, k.language, k.language_score, k.chars, k.words, r.date_source,
+       r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.payload_digest, r.extractor, r.text_record,
+       r.robots, k.text
+FROM (
+    SELECT d.*, p.first_seen
+    FROM proof AS p JOIN stored_documents AS d USING (content_id)
+    ANTI JOIN later USING (content_id)
+    ANTI JOIN opted_out USING (content_id)
+    WHERE (after IS NULL OR p.first_seen >= after::TIMESTAMPTZ)
+      AND (language IS NULL OR d.language = language)
+) AS k
+LEFT JOIN record AS r USING (content_id)
 """
 
 _BETWEEN = """
