@@ -50,11 +50,14 @@ record AS (
 ends AS (
     SELECT content_id AS one, earlier_id AS other, unnest([content_id, earlier_id]) AS content_id
     FROM stored_duplicates WHERE near AND index_is_current()
+    UNION ALL  -- a row of its own, since an empty table would ask nothing
+    SELECT NULL, NULL, NULL FROM (SELECT 1) WHERE near AND NOT index_is_current()
 ),
 later AS (
     SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
-    FROM ends JOIN (SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id)
-        USING (content_id)
+    FROM ends JOIN (
+        SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id
+    ) USING (content_id)
     GROUP BY one, other HAVING min(content_id) < max(content_id)
 ),
 opted_out AS (
