@@ -87,6 +87,50 @@ def wrapped(cores: str, *command: str) -> Result:
     return {"code": code, "seconds": seconds, "peak_mb": peak, "output": text}
 
 
+def watched(command: list[str]) -> Result:
+    """Run a step that starts processes of its own: what it reports, its seconds, and of all processes together the
+    CPU seconds and the most memory at one time, looked at ten times a second."""
+    started, peak = time.perf_counter(), 0
+    cpu: dict[int, float] = {}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output)
+        while process.poll() is None:
+            family = _family(process.pid)
+            peak = max(peak, sum(map(_anonymous, family)))
+            cpu |= family
+            time.sleep(0.1)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)}: failed")
+        output.seek(0)
+        result: Result = json.loads(output.read().splitlines()[-1])
+    return {**result, "seconds": time.perf_counter() - started, "peak": peak, "cpu": sum(cpu.values())}
+
+
+def _family(root: int) -> dict[int, float]:
+    """A process and all below it, with the CPU seconds of each."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    parents, cpu = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(fields[1])
+                cpu[int(entry.name)] = (int(fields[11]) + int(fields[12])) / ticks
+    family = [root]
+    for pid in family:
+        family += [child for child, parent in parents.items() if parent == pid]
+    return {pid: cpu.get(pid, 0.0) for pid in family}
+
+
+def _anonymous(pid: int) -> int:
+    """Bytes that are the process's own; pages of mapped files can be dropped at any time."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def arguments(doc: str | None, texts: int, rounds: int) -> argparse.ArgumentParser:
     """What all scripts are given."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import pairwise
 
 import pyarrow as pa
@@ -26,8 +26,8 @@ def payloads(rows: pa.Table) -> list[str]:
 def leaves(rows: pa.Table) -> list[bytes]:
     """The leaf of each row."""
     fields = [_field(_content(name, rows[name])) for name in sorted(rows.column_names)]
-    joined = pc.binary_join_element_wise(*fields, pa.scalar(b"", pa.large_binary()))
-    return [hashlib.sha256(b"\0" + row.as_py()).digest() for row in joined]
+    joined = pc.binary_join_element_wise(_bytes(b"\0"), *fields, _bytes(b""))
+    return _hashes(joined)
 
 
 def root(hashes: Iterable[bytes]) -> str:
@@ -52,10 +52,9 @@ def part_leaf(part: str) -> bytes:
 def _content(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as bytes."""
     if name == "text":
-        hashes = [hashlib.sha256(text.as_buffer()).digest() for text in column]
-        return pa.chunked_array([pa.array(hashes, pa.large_binary())])
+        return pa.chunked_array([_hashes(column.cast(pa.large_binary()))], pa.large_binary())
     if name == "tokens":
-        return pa.chunked_array([pa.array(list(_hashes(column.combine_chunks())), pa.large_binary())])
+        return pa.chunked_array([_token_hashes(column.combine_chunks())], pa.large_binary())
     if pa.types.is_list(column.type):
         column = pa.chunked_array(
             [[None if value is None else json.dumps(value, ensure_ascii=False) for value in column.to_pylist()]],
@@ -66,16 +65,31 @@ def _content(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.large_string()).cast(pa.large_binary())
 
 
-def _hashes(tokens: pa.ListArray) -> Iterator[bytes]:
+def _hashes(column: pa.ChunkedArray) -> list[bytes]:
+    """The SHA-256 of each value, large binary."""
+    hashes: list[bytes] = []
+    for chunk in column.chunks:
+        _, offsets, data = chunk.buffers()
+        bounds = memoryview(offsets or b"").cast("q")[chunk.offset : chunk.offset + len(chunk) + 1]
+        hashes += _of_ranges(memoryview(data or b""), bounds)
+    return hashes
+
+
+def _token_hashes(tokens: pa.ListArray) -> list[bytes]:
     """Of the token ids of each row."""
     ids = memoryview(tokens.values.cast(pa.int32()).buffers()[1] or b"").cast("b")
     at = tokens.values.offset
-    for start, end in pairwise(tokens.offsets.to_pylist()):
-        yield hashlib.sha256(ids[(at + start) * 4 : (at + end) * 4]).digest()
+    return _of_ranges(ids, [(at + end) * 4 for end in tokens.offsets.to_pylist()])
+
+
+def _of_ranges(data: memoryview, bounds: Iterable[int]) -> list[bytes]:
+    return [hashlib.sha256(data[start:end]).digest() for start, end in pairwise(bounds)]
+
+
+def _bytes(value: bytes) -> pa.Scalar:
+    return pa.scalar(value, pa.large_binary())
 
 
 def _field(column: pa.ChunkedArray) -> pa.ChunkedArray:
     size = pc.binary_length(column).cast(pa.large_string()).cast(pa.large_binary())
-    empty = pa.scalar(b"", pa.large_binary())
-    field = pc.binary_join_element_wise(size, pa.scalar(b":", pa.large_binary()), column, empty)
-    return pc.fill_null(field, pa.scalar(b"-", pa.large_binary()))
+    return pc.fill_null(pc.binary_join_element_wise(size, _bytes(b":"), column, _bytes(b"")), _bytes(b"-"))

@@ -122,10 +122,18 @@ def _held(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         held.append(table)
         filled += table.nbytes
         if filled >= _HELD:
-            yield pa.concat_tables(held)
-            held, filled = [], 0
+            yield _joined(held)
+            filled = 0
     if held:
-        yield pa.concat_tables(held)
+        yield _joined(held)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Tables in one piece, since rows are taken from a column of many pieces by joining them first, each time. The
+    list is emptied, so that what it held is not held any longer."""
+    joined = pa.concat_tables(tables).combine_chunks()
+    tables.clear()
+    return joined
 
 
 def _by_shard(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
@@ -133,8 +141,7 @@ def _by_shard(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
     runs = pc.run_end_encode(table["shard"].take(order).combine_chunks())
     start = 0
     for shard, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-        rows = table.take(order.slice(start, end - start)).combine_chunks()
-        yield shard, rows.select(SPILLED.names).cast(SPILLED)
+        yield shard, table.take(order.slice(start, end - start)).select(SPILLED.names).cast(SPILLED)
         start = end
 
 

@@ -81,6 +81,7 @@ def export(
             shards = [Shard(**shard) for shard in plan["shards"]]
             _gather(lake, place, plan, workers, stages)
             _write(place, shards, arguments, tokenizer, workers, stages)
+            stages.stage("finish", None)
             made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
             place.finish()
     except duckdb.Error as error:
