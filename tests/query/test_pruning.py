@@ -36,8 +36,8 @@ def test_a_question_by_date_opens_the_files_of_its_months_only(lake: Lake, write
     sql = "SELECT count(content_id) FROM clean('2012-06-02')"
     assert rows(lake, sql) == [(3,)]
     size, _ = _plan(lake, sql)
-    assert size < documents / 3  # no text was read
-    assert _plan(lake, "SELECT sum(length(text)) FROM clean('2012-06-02')")[0] > documents / 2
+    with_texts, _ = _plan(lake, "SELECT sum(length(text)) FROM clean('2012-06-02')")
+    assert with_texts - size > documents / 2  # no text was read for the count
     _, months = _plan(lake, "SELECT count(content_id), max(url) FROM stored_captures WHERE month <= '2012-06'")
     assert months == {"2010-06", "2011-06", "2012-06"}
 
@@ -76,6 +76,8 @@ def test_on_s3_the_files_of_other_months_are_not_opened(s3: str, write: Write, m
     assert {month for path in opened for month in re.findall(r"month=(\d{4}-\d\d)", path)} == {"2012-06"}
     opened.clear()
     assert db.execute("SELECT count(*) FROM clean('2012-06-02')").fetchall() == [(3,)]
-    # of the others only the foot, once: whether they hold revisits is told by the range of record_type there
-    later = [path for path in opened if "month=" in path and path > "month=2012-07"]
-    assert len(later) == len(set(later))
+    # revisits may prove a text whose record is dated later: files of all months are asked for their payload digests,
+    # by two scans that end at the foot of a file where it tells that there is no revisit
+    read = [path for path in opened if "month=" in path]
+    assert max(map(read.count, read)) <= 4
+    assert {path for path in read if read.count(path) > 2} <= {path for path in read if path < "month=2012-07"}
