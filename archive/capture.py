@@ -193,6 +193,11 @@ class Examiner:
         if record.type == "warcinfo" and not record.problem:
             self._read_warcinfo(record)
 
+    def is_of_another_crawl(self, record: Record) -> bool:
+        """Whether a record cites a warcinfo record that was not introduced."""
+        cited = record.headers.get("warc-warcinfo-id")
+        return cited is not None and cited != self._info[0]
+
     def _read_warcinfo(self, record: Record) -> None:
         if record.format == "arc":
             self.pacific = b"CommonCrawl" in record.block.split(b"\n", 1)[0]
@@ -255,6 +260,7 @@ class Examiner:
         capture.payload_digest, capture.payload_check = claim, digest.CLAIMED
         capture.refers_to_url = record.headers.get("warc-refers-to-target-uri", "").strip("<>") or None
         capture.refers_to_date = dates.parse(record.headers.get("warc-refers-to-date"))[0]
+        capture.robots = robots.directives(message.headers, b"") if message else None
         return capture
 
     # -- parts -------------------------------------------------------------------------------------

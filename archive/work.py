@@ -16,7 +16,7 @@ from archive.errors import SourceError
 from archive.guard import Extract, Isolated, guarded
 from archive.lake import Lake
 from archive.part import Part, PartWriter, Tally
-from archive.records import RecordReader, Span
+from archive.records import RecordReader, Span, robots
 from archive.records.datasets import Row, read_jsonl, read_parquet
 from archive.records.kind import Kind
 from archive.records.wacz import entries
@@ -171,6 +171,7 @@ def examine_row(row: Row, examiner: Examiner) -> Outcome:
         length=row.length,
         record_id=None,
         mime=row.mime or None,
+        robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
         title=page.title,
         extractor="dataset" if page.extractor == "plain" else page.extractor,
         text=page.text,

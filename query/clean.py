@@ -8,9 +8,10 @@ from archive.records.robots import AI_AGENTS
 #: What a page says where it wants no model trained on it: `noai`, a reservation of the rights of text and data
 #: mining, or any refusal that names a collector for models.
 _AGENTS = "|".join(agent.replace("-", "[-]") for agent in AI_AGENTS)
+OPTED_OUT = f"(^|, )(noai|tdm-reservation:1|({_AGENTS}):(none|noindex|nofollow|noai|noarchive))(,|$)"
 _OPTS_OUT = f"""
 CREATE TEMP MACRO opts_out(robots) AS coalesce(regexp_matches(robots,
-    '(^|, )(noai|tdm-reservation:1|({_AGENTS}):(none|noindex|nofollow|noai|noarchive))(,|$)'), false)
+    '{OPTED_OUT}'), false)
 """
 
 #: The months of the captures that may lie before a date; `unproven` sorts behind all digits.

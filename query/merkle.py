@@ -1,7 +1,7 @@
 """A Merkle tree over rows and their evidence (RFC 6962): one hash stands for a whole set.
 
-A leaf is the SHA-256 of a zero byte and the fields of a row. A field is `length:bytes` with the length in bytes,
-`-` where it is null; times are microseconds since 1970, lists are JSON. In place of the text or the tokens stands
+A leaf is the SHA-256 of a zero byte and the fields of a row. A field is `name=length:bytes` with the length in bytes,
+`name=-` where it is null; times are microseconds since 1970, lists are JSON. In place of the text or the tokens stands
 the SHA-256 of the text's UTF-8 or of the token ids as 32-bit little-endian numbers. Columns come in the order of
 their names.
 """
@@ -25,7 +25,7 @@ def payloads(rows: pa.Table) -> list[str]:
 
 def leaves(rows: pa.Table) -> list[bytes]:
     """The leaf of each row."""
-    fields = [_field(_content(name, rows[name])) for name in sorted(rows.column_names)]
+    fields = [_field(name, _content(name, rows[name])) for name in sorted(rows.column_names)]
     joined = pc.binary_join_element_wise(_bytes(b"\0"), *fields, _bytes(b""))
     return _hashes(joined)
 
@@ -90,6 +90,8 @@ def _bytes(value: bytes) -> pa.Scalar:
     return pa.scalar(value, pa.large_binary())
 
 
-def _field(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _field(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    head = f"{name}=".encode()
     size = pc.binary_length(column).cast(pa.large_string()).cast(pa.large_binary())
-    return pc.fill_null(pc.binary_join_element_wise(size, _bytes(b":"), column, _bytes(b"")), _bytes(b"-"))
+    field = pc.binary_join_element_wise(_bytes(head), size, _bytes(b":"), column, _bytes(b""))
+    return pc.fill_null(field, _bytes(head + b"-"))

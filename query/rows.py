@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 #: In the order in which they stand in the files. The evidence is that of the first acceptable capture.
 COLUMNS: dict[str, tuple[pa.DataType, str]] = {
@@ -37,6 +39,19 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 }
 
 
+#: Columns that are there only where they are asked for.
+_ON_REQUEST = {"token_count": "tokenizer", "masked": "mask", "contaminated": "mark"}
+#: Formats that hold tokens in place of the text.
+TOKEN_FORMATS = frozenset({"megatron", "ds"})
+
+
+def columns(arguments: Mapping[str, Any]) -> list[str]:
+    """The columns of an export with these arguments, as its manifest states them."""
+    absent = {"text" if arguments["form"] in TOKEN_FORMATS else "tokens"}
+    absent |= {name for name, argument in _ON_REQUEST.items() if not arguments[argument]}
+    return [name for name in COLUMNS if name not in absent]
+
+
 def schema_of(names: Iterable[str]) -> pa.Schema:
     """The schema of rows with these columns.
 
@@ -44,3 +59,17 @@ def schema_of(names: Iterable[str]) -> pa.Schema:
         KeyError: there is no such column.
     """
     return pa.schema([(name, COLUMNS[name][0]) for name in names])
+
+
+#: What is counted of each shard beside its rows.
+TOTALS = ("chars", "tokens", "masked")
+
+
+def totals(rows: pa.Table) -> dict[str, int | None]:
+    """Characters, tokens and masked addresses of some rows; None where they have no such column."""
+    names = set(rows.column_names)
+    return {
+        "chars": pc.sum(pc.utf8_length(rows["text"])).as_py() if "text" in names else None,
+        "tokens": pc.sum(rows["token_count"]).as_py() if "token_count" in names else None,
+        "masked": pc.sum(rows["masked"]).as_py() if "masked" in names else None,
+    }

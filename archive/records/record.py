@@ -79,7 +79,7 @@ def parse_fields(raw: bytes) -> dict[str, str]:
             last = fields[name] = [value.strip()]
         elif colon and name == "x-robots-tag":  # each of its lines counts
             last = fields[name]
-            last.append(", " + value.strip())
+            last.append("\x1f" + value.strip())
     return {name: " ".join(parts).strip() for name, parts in fields.items()}
 
 

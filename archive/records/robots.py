@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import re
 
@@ -33,7 +34,10 @@ def directives(headers: dict[str, str], body: bytes) -> str | None:
     found = set(_listed(headers.get("x-robots-tag", "")))
     if headers.get("tdm-reservation", "").strip() == "1":
         found.add("tdm-reservation:1")
-    head = body[:_HEAD].lower()
+    head = body[:_HEAD]
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", "replace").encode()
+    head = head.lower()
     for tag in _META.findall(head) if any(name in head for name in _SOUGHT) else ():
         name, content = _NAME.search(tag), _CONTENT.search(tag)
         if not name or not content:
@@ -49,8 +53,15 @@ def directives(headers: dict[str, str], body: bytes) -> str | None:
 
 def _listed(value: str) -> list[str]:
     """`noindex, ccbot: noai, nofollow`: a name with a colon addresses all that follows it."""
+    found = []
+    for line in value.lower().split("\x1f"):  # lines of a repeated header; an agent is that of its own line
+        found += _in_line(line)
+    return found
+
+
+def _in_line(line: str) -> list[str]:
     agent, found = "", []
-    for part in value.lower().split(","):
+    for part in line.split(","):
         if (match := _AGENT.match(part)) and match[1] not in _VALUED:
             agent, part = match[1] + ":", match[2]
         if word := _WORD.search(part):

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from archive.errors import ExportError
+from archive.reasons import DATE_SOURCES
 from index.quality.presets import PRESETS
 from query.formats import FORMATS
+from query.rows import TOKEN_FORMATS
 
 PERIODS = ("year", "month")
 #: Parts by which the shares of splits may miss one.
@@ -65,13 +67,15 @@ class Arguments:
             object.__setattr__(self, "after", moment(self.after))
             if moment(self.after) >= self.before:
                 raise ExportError(f"nothing lies after {self.after} and before {self.before}")
+        if unknown := set(self.sources) - DATE_SOURCES.keys():
+            raise ExportError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
         if self.form not in FORMATS:
             raise ExportError(f"no format {self.form!r}; there are {', '.join(FORMATS)}")
         if self.sample is not None and not 0 < self.sample <= 1:
             raise ExportError(f"--sample {self.sample}: a share above 0 and up to 1")
         if self.max_tokens is not None and not self.tokenizer:
             raise ExportError("--max-tokens needs a --tokenizer that counts them")
-        if self.form in {"megatron", "ds"} and not self.tokenizer:
+        if self.form in TOKEN_FORMATS and not self.tokenizer:
             raise ExportError(f"--format {self.form} holds tokens: it needs a --tokenizer")
         if self.preset is not None and self.preset not in PRESETS:
             raise ExportError(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
@@ -101,7 +105,7 @@ def _check_split(split: tuple[tuple[str, float], ...]) -> None:
     names = [name for name, _ in split]
     if len(set(names)) != len(names) or not all(name.isidentifier() for name in names):
         raise ExportError(f"--split {','.join(names)}: each part needs a name of its own, of letters, digits and _")
-    if any(share <= 0 for _, share in split) or abs(sum(share for _, share in split) - 1) > _SUM:
+    if any(not share > 0 for _, share in split) or not abs(sum(share for _, share in split) - 1) <= _SUM:
         raise ExportError("--split: the shares must be above 0 and sum to 1, as in train=0.98,val=0.01,test=0.01")
 
 
@@ -115,4 +119,7 @@ def moment(value: str) -> str:
         parsed = datetime.fromisoformat(value)
     except ValueError:
         raise ExportError(f"{value!r} is no date; write it as 2022-01-01") from None
-    return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)).isoformat()
+    try:
+        return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)).isoformat()
+    except OverflowError:
+        raise ExportError(f"{value} lies outside of the years that are counted") from None

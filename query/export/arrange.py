@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.errors import ExportError
 from archive.lake import Lake
 from query.export import splits
 from query.export.arguments import Arguments
@@ -76,6 +77,9 @@ def _choose(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Argument
                {tokens}::BIGINT AS token_count, {found} AS contaminated
         FROM read_parquet({_quote(place.selected)}) AS s {facts if screened else ""}
     """)
+    ((rows, texts),) = db.execute("SELECT count(*), count(DISTINCT content_id) FROM every").fetchall()
+    if rows != texts:
+        raise ExportError(f"{rows - texts:,} texts stand in the lake more than once, in `documents` or `quality`")
     counts = db.execute("SELECT unnest(contaminated), count(*) FROM every GROUP BY 1 ORDER BY 1").fetchall()
     conditions = []
     if arguments.decontaminate and not arguments.mark:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from query.rows import COLUMNS
+from query.rows import COLUMNS, columns
 
 _SIZES = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8, 10**9, 10**10, 10**11, 10**12)
 _LOADABLE = {"parquet": "*.parquet", "jsonl": "*.jsonl.zst"}
@@ -112,12 +112,7 @@ def _size(bound: int | None) -> str:
 
 
 def _columns(arguments: Mapping[str, Any]) -> str:
-    tokens = arguments["form"] in {"megatron", "ds"}
-    absent = {"text" if tokens else "tokens"}
-    absent |= set() if arguments["tokenizer"] else {"token_count"}
-    absent |= set() if arguments["mask"] else {"masked"}
-    absent |= set() if arguments["mark"] else {"contaminated"}
-    return _table(("column", "meaning"), [(name, about) for name, (_, about) in COLUMNS.items() if name not in absent])
+    return _table(("column", "meaning"), [(name, COLUMNS[name][1]) for name in columns(arguments)])
 
 
 def _made(made: Mapping[str, Any]) -> str:

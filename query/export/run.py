@@ -74,7 +74,7 @@ def export(
     tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
     place = Workplace(out)
     try:
-        with place.open({"lake": lake.location, **_identity(arguments)}) as planned:
+        with place.open({"lake": lake.location, **_identity(arguments, tokenizer)}) as planned:
             if not planned:
                 _plan(lake, place, arguments, tokenizer, workers, memory, stages)
             plan = place.read("plan.json")
@@ -94,11 +94,12 @@ def export(
     )  # fmt: skip
 
 
-def _identity(arguments: Arguments) -> dict[str, Any]:
+def _identity(arguments: Arguments, tokenizer: Tokenizer | None) -> dict[str, Any]:
     """What an unfinished export must have been begun with, to be gone on with."""
     files = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in arguments.decontaminate}
     stated = json.loads(json.dumps(arguments.as_json()))
-    return {**stated, "decontaminate": files, "program": version("lowbackground")}
+    tokens = tokenizer and [tokenizer.fingerprint, tokenizer.eos_id]
+    return {**stated, "decontaminate": files, "tokenizer": tokens, "program": version("lowbackground")}
 
 
 def _plan(
@@ -111,16 +112,17 @@ def _plan(
     stages: Stages,
 ) -> None:
     """Decide which row stands where; from here on the lake is only read for texts."""
-    files = sorted(lake.files("documents"))
+    versions = {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
+    # after the versions: they are asked again at the end, so that the files are those of these versions
     added = pa.table(lake.delta("documents").get_add_actions(flatten=True))
     sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
-    versions = {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
+    files = sorted(sizes)
     stages.stage("select", None)
-    dropped = select(lake, arguments, memory, place.selected, place.scratch)
+    dropped = select(lake, files, arguments, memory, place.selected, place.scratch)
     if arguments.decontaminate or arguments.max_tokens is not None:
         sets = screen.prepare(place, arguments)
         counting = tokenizer if arguments.max_tokens is not None else None
-        units = screen.plan(lake, files, [sizes[file] for file in files], place, sets, counting)
+        units = screen.plan(lake, files, [sizes[file] for file in files], place, sets, counting, arguments.mask)
         stages.stage("screen", None)
         _run(screen.work, units, workers, stages.progress)
     stages.stage("arrange", None)

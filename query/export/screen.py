@@ -26,6 +26,7 @@ from archive.storage import open_bytes
 from query.export import gather
 from query.export.arguments import Arguments
 from query.export.workplace import Workplace, replace, said
+from query.mask import mask
 from query.tokenizer import once_opened
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Unit:
     to: Path
     sets: Sets
     tokenizer: Tokenizer | None
+    mask: bool  #: before tokens are counted
 
 
 def prepare(place: Workplace, arguments: Arguments) -> Sets:
@@ -73,11 +75,17 @@ def prepare(place: Workplace, arguments: Arguments) -> Sets:
 
 
 def plan(
-    lake: Lake, files: list[str], sizes: list[int], place: Workplace, sets: Sets, tokenizer: Tokenizer | None
+    lake: Lake,
+    files: list[str],
+    sizes: list[int],
+    place: Workplace,
+    sets: Sets,
+    tokenizer: Tokenizer | None,
+    masked: bool,
 ) -> list[Unit]:
     """The units of work; with a tokenizer, tokens are counted."""
     units = gather.plan(lake, files, sizes, place.work / "to_screen.parquet", place.screened)
-    return [Unit(unit, place.screened, sets, tokenizer) for unit in units]
+    return [Unit(unit, place.screened, sets, tokenizer, masked) for unit in units]
 
 
 def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int:
@@ -100,9 +108,12 @@ def _screen(unit: Unit, progress: Callable[[int, int], None]) -> int:
     made: list[pa.Table] = []
     source = unit.texts
     for table in gather.rows_of(source.location, source.files, source.places, ["content_id"]):
+        texts = table["text"]
+        if unit.mask:
+            texts = pa.chunked_array([pa.array([mask(text.as_py())[0] for text in texts], pa.large_string())])
         columns = {"content_id": table["content_id"].cast(pa.string())}
         if count:
-            columns["token_count"] = count(table["text"])
+            columns["token_count"] = count(texts)
         if unit.sets.names:
             columns["contaminated"] = found(table["text"])
         made.append(pa.table(columns))

@@ -14,11 +14,10 @@ import pyarrow.parquet as pq
 from publicsuffixlist import PublicSuffixList
 
 import query.sql
-from archive.errors import ExportError, QueryError
+from archive.errors import ExportError
 from archive.lake import Lake
-from index.quality import presets
-from index.tables import QUALITY
-from query import closed
+from index.quality import presets, stage
+from query.export import condition
 from query.export.arguments import Arguments
 
 _BATCH = 50_000
@@ -52,23 +51,23 @@ class Step:
     dropped: int
 
 
-def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path, spill: Path) -> list[Step]:
+def select(lake: Lake, files: list[str], arguments: Arguments, memory: str | None, to: Path, spill: Path) -> list[Step]:
     """Write the texts of the set to a Parquet file, in no particular order; returns what was left out, and why.
 
     Columns: those of `EVIDENCE`, then `cluster_id`, `chars`, `domain`, and `source` and `row`: which file of
-    `documents`, by its number among the sorted names, and which row of it.
+    `documents`, by its number in `files`, and which row of it.
 
     Raises:
         ExportError: the condition cannot be answered, or nothing is left.
     """
-    if arguments.preset:
-        _require_quality(lake)
     db = query.sql.connect(lake, memory, str(spill))
     try:
-        db.register("place_rows", pa.RecordBatchReader.from_batches(_PLACES, _places(lake)))
+        db.register("place_rows", pa.RecordBatchReader.from_batches(_PLACES, _places(lake, files)))
         db.execute("CREATE TEMP TABLE places AS SELECT * FROM place_rows")
         if arguments.where:
-            _check(db, arguments)
+            condition.check(db, arguments.where)
+        if arguments.preset or (arguments.where and condition.asks_quality(arguments.where)):
+            _require_quality(lake, db)
         count = 0
         with pq.ParquetWriter(to, _SELECTED, compression="zstd", compression_level=1) as writer:
             for batch in db.sql(_question(arguments)).to_arrow_reader(_BATCH):
@@ -87,9 +86,9 @@ def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path, spill
 _PLACES = pa.schema([("content_id", pa.string()), ("source", pa.int32()), ("row", pa.int32())])
 
 
-def _places(lake: Lake) -> Iterator[pa.RecordBatch]:
+def _places(lake: Lake, files: list[str]) -> Iterator[pa.RecordBatch]:
     """Where each text lies."""
-    for number, file in enumerate(sorted(lake.files("documents"))):
+    for number, file in enumerate(files):
         (table,) = lake.read_files("documents", [file], ["content_id"])
         ids = table["content_id"].combine_chunks()
         rows = pa.array(range(len(ids)), pa.int32())
@@ -118,24 +117,13 @@ def _chosen(arguments: Arguments, *conditions: str) -> str:
     if not conditions:
         return call
     # line ends around a condition, so that a comment in it ends where it does
-    asked = " AND ".join(f"(\n{condition}\n)" for condition in conditions)
+    asked = " AND ".join(f"(\n{each}\n)" for each in conditions)
     return f"(SELECT * FROM {call} LEFT JOIN ({_QUALITY}) AS quality USING (content_id) WHERE {asked})"
 
 
 def _conditions(arguments: Arguments) -> list[str]:
     given = [arguments.where, arguments.preset]  # a preset is a column of `quality` that is true or false
-    return [condition for condition in given if condition]
-
-
-def _check(db: duckdb.DuckDBPyConnection, arguments: Arguments) -> None:
-    """Raises ExportError where the condition is none, or reaches for anything but the lake."""
-    try:
-        closed.check(db, f"SELECT content_id FROM {_chosen(arguments, arguments.where or 'true')} AS c")
-    except (QueryError, duckdb.Error) as error:
-        line = str(error).strip().splitlines()[0]
-        raise ExportError(
-            f"--where {arguments.where}: this is not one condition on the lake's texts ({line})"
-        ) from None
+    return [each for each in given if each]
 
 
 def _question(arguments: Arguments) -> str:
@@ -179,7 +167,7 @@ def _steps(db: duckdb.DuckDBPyConnection, arguments: Arguments, texts: int, chos
 def _by_rule(db: duckdb.DuckDBPyConnection, arguments: Arguments) -> list[Step]:
     """How many texts each rule of the preset left out, as the first that did."""
     preset = arguments.preset or ""
-    conditions = [condition for condition in (arguments.where, f"NOT {preset}") if condition]
+    conditions = [each for each in (arguments.where, f"NOT {preset}") if each]
     found = db.execute(f"""
         SELECT {presets.reason_sql(preset)} AS rule, count(*)
         FROM {_chosen(arguments, *conditions)} AS c GROUP BY rule ORDER BY 2 DESC, 1
@@ -187,11 +175,14 @@ def _by_rule(db: duckdb.DuckDBPyConnection, arguments: Arguments) -> list[Step]:
     return [Step(f"preset {preset}: {rule}", count) for rule, count in found.fetchall()]
 
 
-def _require_quality(lake: Lake) -> None:
+def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
     """Raises ExportError where some texts have no signals to judge them by."""
-    measured = lake.rows(QUALITY.name) if lake.has(QUALITY) else 0
-    if missing := lake.rows("documents") - measured:
-        raise ExportError(f"--preset: {missing:,} texts are not measured yet; run `archive quality` first")
+    stage.check(lake)
+    ((missing,),) = db.execute(
+        "SELECT count(*) FROM stored_documents ANTI JOIN stored_quality USING (content_id)"
+    ).fetchall()
+    if missing:
+        raise ExportError(f"{missing:,} texts have no quality signals yet; run `archive quality` first")
 
 
 _SELECTED = pa.schema(

@@ -39,7 +39,7 @@ class Workplace:
         Raises:
             ExportError: the folder holds something else, or another process exports into it.
         """
-        if (self.out / MANIFEST).exists():
+        if (self.out / MANIFEST).exists() and not self.work.is_dir():
             raise ExportError(f"{self.out} holds a finished export; name another folder")
         if self.out.is_dir() and not self.work.is_dir() and any(self.out.iterdir()):
             raise ExportError(f"{self.out} is not empty; name another folder")
@@ -51,14 +51,14 @@ class Workplace:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise ExportError(f"{self.out}: another process is exporting into it") from None
+            planned = (self.work / "planned").exists()
             stated = self._read("identity.json")
-            if stated is not None and stated != identity:
+            if planned and stated is not None and stated != identity:
                 differing = ", ".join(key for key in identity if stated.get(key) != identity[key])
                 raise ExportError(
                     f"{self.out} holds an unfinished export with other values of: {differing}; "
                     "run that again, or delete the folder"
                 )
-            planned = (self.work / "planned").exists()
             if not planned:
                 for path in self.work.iterdir():
                     if path.name != "lock":

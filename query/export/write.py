@@ -8,22 +8,21 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archive.errors import ArchiveError, ExportError
-from query import merkle
+from query import merkle, rows
 from query.export.arguments import Arguments
 from query.export.arrange import Shard
 from query.export.gather import texts_of
 from query.export.workplace import Workplace, replace, said
 from query.formats import Format, open_format
 from query.mask import mask
-from query.rows import COLUMNS, schema_of
 from query.tokenizer import once_opened
 
 if TYPE_CHECKING:
@@ -54,9 +53,9 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
     try:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
-        rows = rows_of(place, unit)
+        table = rows_of(place, unit)
         form = open_format(unit.arguments.form)
-        known = {**_known(rows), **_write(form, rows, scratch, unit)}
+        known = {**_known(table), **_write(form, table, scratch, unit)}
         for file in known["files"]:
             os.replace(scratch / file["name"], unit.out / unit.shard.folder / file["name"])
         shutil.rmtree(scratch)
@@ -65,19 +64,21 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
         raise said(error, unit.out) from None
     except pa.ArrowException as error:
         raise ArchiveError(f"{unit.shard.folder}/{unit.shard.stem}: {str(error).splitlines()[0]}") from None
-    progress(rows.num_rows, sum(file["bytes"] for file in known["files"]))
+    progress(table.num_rows, sum(file["bytes"] for file in known["files"]))
     return unit.shard.number
 
 
 def rows_of(place: Workplace, unit: Unit) -> pa.Table:
     """The rows of a shard as they are written: see `query.rows`."""
     arguments = unit.arguments
-    with pq.ParquetFile(place.rows) as file:
+    with pq.ParquetFile(place.rows, metadata=_foot(place.rows, place.rows.stat().st_mtime_ns)) as file:
         evidence = file.read_row_group(unit.shard.number)
     texts = texts_of(place.spill, unit.where)
     if len(texts) != evidence.num_rows:
         raise ExportError(f"{unit.shard.stem}: {len(texts)} texts for {evidence.num_rows} rows; delete the folder")
-    columns: dict[str, Any] = {name: evidence[name] for name in evidence.column_names if name in COLUMNS}
+    if merkle.payloads(pa.table({"text": texts})) != evidence["content_id"].to_pylist():
+        raise ExportError(f"{unit.shard.stem}: a text is not that of its content id; delete the folder and export anew")
+    columns: dict[str, Any] = {name: evidence[name] for name in evidence.column_names if name in rows.COLUMNS}
     if not arguments.mark:
         columns.pop("contaminated", None)
     if arguments.mask:
@@ -94,25 +95,28 @@ def rows_of(place: Workplace, unit: Unit) -> pa.Table:
             metadata = {b"vocab_size": str(tokenizer.vocab_size).encode(), b"tokenizer": tokenizer.name.encode()}
     if "tokens" not in columns:
         columns["text"] = texts.cast(pa.string())
-    schema = schema_of(name for name in COLUMNS if name in columns)
+    schema = rows.schema_of(rows.columns(arguments.as_json()))
     made = pa.table([columns[name] for name in schema.names], schema=schema).combine_chunks()
     return made.replace_schema_metadata(metadata)
 
 
-def _known(rows: pa.Table) -> dict[str, Any]:
+@lru_cache(maxsize=1)
+def _foot(path: Path, _changed: int) -> pq.FileMetaData:
+    """Of a file with a row group for each shard: read once, since it grows with them."""
+    return pq.read_metadata(path)
+
+
+def _known(table: pa.Table) -> dict[str, Any]:
     """The numbers of a shard, and the root of its rows."""
-    sizes = pc.utf8_length(rows["text"]) if "text" in rows.column_names else None
     return {
-        "rows": rows.num_rows,
-        "chars": pc.sum(sizes).as_py() if sizes is not None else None,
-        "tokens": pc.sum(rows["token_count"]).as_py() if "token_count" in rows.column_names else None,
-        "masked": pc.sum(rows["masked"]).as_py() if "masked" in rows.column_names else None,
-        "root": merkle.root(merkle.leaves(rows)),
+        "rows": table.num_rows,
+        **rows.totals(table),
+        "root": merkle.root(merkle.leaves(table)),
     }
 
 
-def _write(form: Format, rows: pa.Table, scratch: Path, unit: Unit) -> dict[str, Any]:
-    written = form.write(rows, scratch, unit.shard.stem)
+def _write(form: Format, table: pa.Table, scratch: Path, unit: Unit) -> dict[str, Any]:
+    written = form.write(table, scratch, unit.shard.stem)
     files = []
     for name in written.files:
         with open(scratch / name, "rb") as file:

@@ -44,6 +44,8 @@ def tables_of(rows: Iterable[Row]) -> Iterator[pa.Table]:
 
 
 def _table(rows: list[Row]) -> pa.Table:
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise ValueError("the rows have different columns")
     return pa.Table.from_pylist(rows, schema=schema_of(in_order(rows[0])))
 
 
@@ -66,12 +68,28 @@ def dump(row: Row, without: Sequence[str] = ()) -> str:
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
-def load(text: str | bytes) -> Row:
-    """The columns that `dump` wrote."""
-    row: Row = json.loads(text)
+def load(text: str | bytes, without: Sequence[str] = ()) -> Row:
+    """The columns that `dump` wrote.
+
+    Nothing else is let through, since another reader might take it for the value: no column twice, none that there is
+    not, none of those that stand elsewhere.
+
+    Raises:
+        ValueError: this is not what `dump` writes.
+    """
+    row = json.loads(text, object_pairs_hook=_once)
+    if not isinstance(row, dict) or row.keys() - (COLUMNS.keys() - set(without)):
+        raise ValueError("it is no row of an export")
     for name, value in row.items():
         if value is not None and pa.types.is_timestamp(COLUMNS[name][0]):
             row[name] = datetime.fromisoformat(value)
+    return row
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ValueError("a name stands twice in a row")
     return row
 
 

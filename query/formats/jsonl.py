@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import zstandard
 
-from archive.errors import ExportError
+from query.formats.evidence import dump, load, reading, tables_of
 from query.formats.format import Written
-from query.rows import schema_of
 
 _LEVEL = 3
-_BATCH = 10_000
 
 
 class Jsonl:
@@ -30,41 +25,18 @@ class Jsonl:
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         with open(folder / name, "wb") as file, compressor.stream_writer(file) as out:
             for batch in rows.to_batches(max_chunksize=1000):
-                lines = [json.dumps(row, ensure_ascii=False, default=_plain) for row in batch.to_pylist()]
+                lines = [dump(row) for row in batch.to_pylist()]
                 out.write(("\n".join(lines) + "\n").encode())
         return Written((name,), rows.num_rows)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:
         path = folder / files[0]
-        held: list[dict[str, Any]] = []
-        try:
-            # Arrow's reader says where a file ends too soon; zstandard's takes that for its end.
-            with pa.input_stream(str(path), compression="zstd") as stream:
-                for line in io.TextIOWrapper(stream, "utf-8", newline="\n"):
-                    held.append(json.loads(line))
-                    if len(held) >= _BATCH:
-                        yield _table(held)
-                        held = []
-            if held:
-                yield _table(held)
-        except (OSError, ValueError, LookupError, TypeError) as error:
-            raise ExportError(f"{path}: {error}") from None
+        # Arrow's reader says where a file ends too soon; zstandard's takes that for its end.
+        with reading(path), pa.input_stream(str(path), compression="zstd") as stream:
+            yield from tables_of(load(line) for line in io.TextIOWrapper(stream, "utf-8", newline="\n"))
 
     def index(self, folder: Path, shards: Sequence[Written]) -> list[str]:
         return []
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(type(value).__name__)
-
-
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    schema = schema_of(rows[0])
-    for row in rows:
-        row["captured_at"] = datetime.fromisoformat(row["captured_at"])
-    return pa.Table.from_pylist(rows, schema=schema)
 
 
 FORMAT = Jsonl()

@@ -101,7 +101,7 @@ def _rows(path: Path) -> Iterator[Row]:
                 raise ValueError(f"the sample at byte {begin} is not of the size that it says")
             ends = list(accumulate(sizes, initial=begin + 12))
             content_id, text, evidence = (data[start:stop].decode() for start, stop in pairwise(ends))
-            yield {"content_id": content_id, "text": text, **load(evidence)}
+            yield {"content_id": content_id, "text": text, **load(evidence, without=["content_id", "text"])}
 
 
 FORMAT = LitData()

@@ -96,7 +96,11 @@ def _rows(path: Path) -> Iterator[Row]:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for begin, end in bounds(data):
             sample = reader.decode_sample(data[begin:end])
-            yield {"content_id": sample["content_id"], "text": sample["text"], **load(sample["evidence"])}
+            yield {
+                "content_id": sample["content_id"],
+                "text": sample["text"],
+                **load(sample["evidence"], without=["content_id", "text"]),
+            }
 
 
 def _entry(path: Path) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def _rows(file: BinaryIO) -> Iterator[Row]:
         other, text = next(members, ("", b""))
         if kind != "json" or other != f"{key}.txt":
             raise ValueError(f"{name} and {other or 'the end'} where a .json and its .txt should be")
-        yield {"content_id": key, "text": text.decode(), **load(content)}
+        yield {"content_id": key, "text": text.decode(), **load(content, without=["content_id", "text"])}
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[str, bytes]]:

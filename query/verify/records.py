@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
-import zipfile
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,20 +17,22 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from archive import dates
-from archive.capture import Capture, Examiner, Limits, Reject, Skipped
+from archive.capture import Capture, Examiner, Limits, Reject, Skipped, Unusable
 from archive.errors import SourceError
 from archive.guard import Isolated
 from archive.records import RecordReader, Span
 from archive.records.datasets import Columns, python_rows, read_lines, row_of
 from archive.records.kind import kind_of
+from archive.records.members import compression_of
 from archive.records.wacz import entries
-from archive.storage import open_bytes
-from archive.text import content_id, language_of
+from archive.storage import is_http, is_s3, open_bytes
+from archive.text import Page, content_id, language_of
 from archive.text.extract import EXTRACTORS, from_plain
 from archive.work import examine_row
 from query import merkle
 from query.mask import mask
 from query.tokenizer import once_opened
+from query.verify.citation import PROOF, TEXT
 
 if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
@@ -78,25 +80,28 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> lis
         if file.startswith(old):
             file = new + file[len(old) :]
             break
-    found: list[Finding] = []
-    looked_at: set[int] = set()
+    found: dict[int, Finding] = {}
+    why = "there is no record"
     try:
         for citation, outcome in _outcomes(file, cited):
-            found.append(_compare(citation, outcome, unit))
-            looked_at.add(citation["place"])
+            found[citation["place"]] = _judged(citation, outcome, unit)
             progress(1, 0)
-    except (SourceError, OSError, pa.ArrowException, zipfile.BadZipFile) as error:
-        why = str(error).splitlines()[0]
-        found += [Finding(each["row"], "gone", why) for each in cited if each["place"] not in looked_at]
-    return found
+    except Exception as error:  # whatever stands in files that anybody may have written
+        why = str(error).splitlines()[0] if str(error) else repr(error)
+    for each in cited:
+        gone = Finding(each["row"], "gone", f"{file} at {each['offset']}+{each['skip']}: {why}")
+        found.setdefault(each["place"], gone)
+    return list(found.values())
 
 
-Outcome = Capture | Reject | Skipped | Row | None
+Outcome = Capture | Reject | Skipped | Row
 
 
 def _outcomes(location: str, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
-    """Each citation with what stands there, in the order given: sorted by offset and skip."""
+    """Each citation with what stands there, in the order given: sorted by offset and skip. Some may find nothing."""
     outer, _, inner = location.partition("!/")
+    if not is_http(outer) and not is_s3(outer) and not os.path.isfile(outer):
+        raise SourceError("there is no such file")
     with open_bytes(outer) as file:
         if not inner:
             yield from _in_file(location, file, cited)
@@ -105,7 +110,7 @@ def _outcomes(location: str, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
             if entry.name == inner and entry.file is not None:
                 yield from _in_records(location, entry.file, cited)
                 return
-        raise SourceError(f"{location}: the package has no such entry")
+        raise SourceError("the package has no such entry")
 
 
 def _in_file(location: str, file: BinaryIO, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
@@ -118,127 +123,175 @@ def _in_file(location: str, file: BinaryIO, cited: list[Row]) -> Iterator[tuple[
         yield from _in_records(location, file, cited)
 
 
+Places = dict[tuple[int, int], list[Row]]
+
+
+def _places(cited: list[Row]) -> Places:
+    """Citations by where they point; several rows may cite one record."""
+    places: Places = {}
+    for citation in cited:
+        places.setdefault((citation["offset"], citation["skip"]), []).append(citation)
+    return places
+
+
 def _in_records(location: str, file: BinaryIO, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
+    file.seek(0)
+    if compression_of(file.read(8)) is None:
+        # A page may hold what reads like a record. Where nothing but the record's length says where the next one
+        # begins, only a walk from the start can tell.
+        yield from _walk(location, file, Span(), _places(cited))
+        return
     for offset, group in groupby(cited, key=lambda citation: citation["offset"]):
-        same = list(group)
-        by_skip: dict[int, list[Row]] = {}
-        for citation in same:
-            by_skip.setdefault(citation["skip"] or 0, []).append(citation)
-        examiner = Examiner(location, _extractor(same[0]["extractor"]), Limits())
-        if offset and (head := RecordReader(file, Span(), 1 << 20).first()) is not None:
-            examiner.introduce(head)
-        for record in RecordReader(file, Span(offset), Limits().record):
-            if record.offset != offset or not by_skip:
-                break
-            for citation in by_skip.pop(record.skip, []):
-                examiner.extract = _extractor(citation["extractor"])
-                yield citation, examiner.examine(record)
-            if not by_skip:
-                break
-        for missing in by_skip.values():
-            yield from ((citation, None) for citation in missing)
+        yield from _walk(location, file, Span(offset, offset + 1), _places(list(group)))
+
+
+def _walk(location: str, file: BinaryIO, span: Span, places: Places) -> Iterator[tuple[Row, Outcome]]:
+    """Examine the cited records of a span as `archive ingest` did."""
+    examiner = Examiner(location, _extractor(None), Limits())
+    if span.start and (head := RecordReader(file, Span(), 1 << 20).first()) is not None:
+        examiner.introduce(head)
+    informed = not span.start
+    for record in RecordReader(file, span, Limits().record):
+        examiner.introduce(record)
+        here = places.pop((record.offset, record.skip), [])
+        if here and not informed and examiner.is_of_another_crawl(record):
+            for info in RecordReader(file, Span(0, span.start), Limits().record):  # of joined files each has its own
+                examiner.introduce(info)
+            informed = True
+        for citation in here:
+            examiner.extract = _extractor(citation["extractor"])
+            yield citation, examiner.examine(record)
+        if not places:
+            return
 
 
 def _in_lines(file: BinaryIO, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
     for offset, group in groupby(cited, key=lambda citation: citation["offset"]):
-        left = {citation["skip"] or 0: citation for citation in group}
+        places = _places(list(group))
         for line in read_lines(file, _LINE, offset):
-            if line.offset != offset and line.offset + line.skip != offset:
+            if line.offset != offset:
                 break
-            if (citation := left.pop(line.skip, None)) is not None:
-                try:
-                    value = json.loads(line.data.decode("utf-8-sig"))
-                except ValueError:
-                    value = None
-                yield citation, value if isinstance(value, dict) else None
-            if not left:
+            here = places.pop((line.offset, line.skip), [])
+            value = json.loads(line.data.decode("utf-8-sig")) if here else None
+            yield from ((citation, value) for citation in here if isinstance(value, dict))
+            if not places:
                 break
-        yield from ((citation, None) for citation in left.values())
 
 
 def _in_parquet(file: BinaryIO, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
     parquet = pq.ParquetFile(file)
     first, group = 0, 0
     table: pa.Table | None = None
-    for citation in cited:
-        number = citation["offset"]
+    for (number, _), here in _places(cited).items():
         while group < parquet.num_row_groups and number >= first + parquet.metadata.row_group(group).num_rows:
             first, table = first + parquet.metadata.row_group(group).num_rows, None
             group += 1
         if group == parquet.num_row_groups:
-            yield citation, None
-            continue
-        if table is None:
-            table = parquet.read_row_group(group)
+            return
+        table = parquet.read_row_group(group) if table is None else table
         (row,) = python_rows(table.slice(number - first, 1).combine_chunks().to_batches()[0])
-        yield citation, row if isinstance(row, dict) else None
+        yield from ((citation, row) for citation in here if isinstance(row, dict))
 
 
 # -- comparing -------------------------------------------------------------------------------------
 
 
+def _judged(citation: Row, outcome: Outcome, unit: Unit) -> Finding:
+    row = citation["row"]
+    try:
+        return _compare(citation, outcome, unit)
+    except Exception as error:  # a row that was forged may hold anything
+        return Finding(row, "differs", f"cannot be compared: {error!r}")
+
+
 def _compare(citation: Row, outcome: Outcome, unit: Unit) -> Finding:
     row = citation["row"]
-    if outcome is None:
-        return Finding(row, "gone", f"{citation['file']} has no record at {citation['offset']}+{citation['skip']}")
     if isinstance(outcome, Reject):
         return Finding(row, "differs", f"the record gives no text: {outcome.reason} {outcome.detail}".strip())
     if isinstance(outcome, Skipped):
         return Finding(row, "differs", f"the record is of a kind that holds no page: {outcome.kind}")
     if isinstance(outcome, dict):
         return _compare_row(citation, outcome, unit)
-    stated = {
-        "url": (citation["url"], outcome.url),
-        "date": (citation["captured_at"], outcome.dated.captured_at),
-        "digest": (citation["payload_digest"], outcome.payload_digest),
-        "record type": (citation["record_type"], outcome.record_type),
-        "record id": (citation["record_id"], outcome.record_id),
-        "title": (citation["title"], outcome.title),
-        "robots": (citation["robots"], outcome.robots),
-    }
-    for name, (claimed, there) in stated.items():
-        if claimed is not None and claimed != there:
+    compared: dict[str, tuple[Any, Any]] = {"digest": (citation["payload_digest"], outcome.payload_digest)}
+    if citation["role"] != TEXT:
+        compared |= {
+            "url": (citation["url"], outcome.url),
+            "date": (citation["captured_at"], outcome.dated.captured_at),
+            "kind of date": (citation["date_source"], outcome.dated.source),
+            "record type": (citation["record_type"], outcome.record_type),
+            "record id": (citation["record_id"], outcome.record_id),
+            "title": (citation["title"], outcome.title),
+        }
+        if citation["robots"] is not None:  # null too in what was ingested before there was such a column
+            compared["robots"] = (citation["robots"], outcome.robots)
+        if outcome.dated.problem:
+            return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
+    if citation["length"] is not None and outcome.length is not None:
+        compared["length"] = (citation["length"], outcome.length)
+    for name, (claimed, there) in compared.items():
+        if claimed != there:
             return Finding(row, "differs", f"{name}: the row says {claimed}, the record {there}")
-    if citation["record_type"] is not None and outcome.dated.problem:
-        return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
+    if citation["role"] == PROOF:
+        return Finding(row, "agrees")
     return _compare_text(citation, outcome.text, outcome.extractor, unit)
 
 
 def _compare_text(citation: Row, text: str | None, extractor: str | None, unit: Unit) -> Finding:
-    if citation["content_id"] is None:
-        return Finding(citation["row"], "agrees")
-    if content_id(text or "") != citation["content_id"]:
+    def differs(why: str) -> Finding:
+        return Finding(citation["row"], "differs", why)
+
+    if text is None or content_id(text) != citation["content_id"]:
         if extractor != citation["extractor"]:
             made_by = f"made by {citation['extractor']}, and {extractor} makes another"
             return Finding(citation["row"], "unchecked", f"the text was {made_by}")
-        return Finding(citation["row"], "differs", "text: the record gives another")
-    if citation["language"] and citation["language"] != language_of(text or "")[0]:
-        return Finding(citation["row"], "differs", f"language: the text is not in {citation['language']}")
-    if citation["text_sha256"] and citation["text_sha256"] != _sha256(mask(text or "")[0].encode()):
-        return Finding(citation["row"], "differs", "text: that of the record gives another when it is masked")
-    if citation["tokens_sha256"] and unit.tokenizer and citation["tokens_sha256"] != _tokens(text or "", unit):
-        return Finding(citation["row"], "differs", "tokens: the text of the record gives others")
+        return differs("text: the record gives another")
+    if citation["language"] != language_of(text)[0]:
+        return differs(f"language: the text is not in {citation['language']}")
+    exported = mask(text)[0] if citation["masked"] else text
+    if citation["text_sha256"] is not None and citation["text_sha256"] != content_id(exported):
+        return differs("text: the row has another")
+    if unit.tokenizer is not None:
+        tokens = pa.array(once_opened(unit.tokenizer).encode([exported]), pa.list_(pa.int32()))
+        if citation["token_count"] != len(tokens[0]):
+            return differs("tokens: there are more or fewer in the text of the record")
+        if citation["tokens_sha256"] not in {None, merkle.payloads(pa.table({"tokens": tokens}))[0]}:
+            return differs("tokens: the text of the record gives others")
     return Finding(citation["row"], "agrees")
 
 
 def _compare_row(citation: Row, row: Row, unit: Unit) -> Finding:
     """A row of a data set. Which of its columns were taken is not known any more: each string may be the text."""
+    if (citation["record_type"], citation["date_source"]) != ("row", "dataset"):
+        return Finding(citation["row"], "differs", "this is a row of a data set, whose date is what somebody wrote")
     values = list(_values(row))
     strings = [value for value in values if isinstance(value, str)]
-    text = next((text for each in strings if content_id(text := from_plain(each).text) == citation["content_id"]), None)
-    if text is None:  # of HTML, by the columns that are known
-        outcome = examine_row(row_of(row, Columns(), 0, 0, None), Examiner("", _extractor(citation["extractor"])))
-        if not isinstance(outcome, Capture):
-            return Finding(citation["row"], "differs", "text: no column of the row gives it")
-        if (finding := _compare_text(citation, outcome.text, outcome.extractor, unit)).kind != "agrees":
-            return finding
-        text = outcome.text
+    outcome = examine_row(row_of(row, Columns(), 0, 0, None), Examiner("", _extractor(citation["extractor"])))
+    by_known_columns = outcome if isinstance(outcome, Capture) else None
+    text, extractor = None, citation["extractor"]
+    if by_known_columns and content_id(by_known_columns.text or "") == citation["content_id"]:
+        text = by_known_columns.text
+    else:
+        texts = [page.text for each in strings for page in _pages(each, citation["extractor"])]
+        text = next((each for each in texts if content_id(each) == citation["content_id"]), None)
+    if (finding := _compare_text(citation, text, extractor, unit)).kind != "agrees":
+        return finding
     if citation["url"] and citation["url"] not in strings:
         return Finding(citation["row"], "differs", f"url: the row of the data set has no {citation['url']}")
     moments = {dates.parse(value if isinstance(value, str) else value.isoformat())[0] for value in values}
     if citation["captured_at"] not in moments:
         return Finding(citation["row"], "differs", f"date: the row of the data set has no {citation['captured_at']}")
-    return _compare_text(citation, text, citation["extractor"], unit)
+    dated = by_known_columns.dated if by_known_columns else None
+    if dated and dated.captured_at == citation["captured_at"] and dated.problem:
+        return Finding(citation["row"], "differs", f"the date of the row proves nothing: {dated.problem}")
+    return finding
+
+
+def _pages(value: str, extractor: str) -> Iterator[Page]:
+    """A string as a text, and, where the text was taken from HTML, as a page."""
+    yield from_plain(value)
+    if extractor.partition("/")[0] in EXTRACTORS and "<" in value:
+        with contextlib.suppress(Unusable):
+            yield _extractor(extractor)(value)
 
 
 def _values(value: Any) -> Iterator[str | date]:
@@ -250,17 +303,6 @@ def _values(value: Any) -> Iterator[str | date]:
     elif isinstance(value, dict | list | tuple):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _values(item)
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _tokens(text: str, unit: Unit) -> str:
-    """The SHA-256 of the tokens of a text."""
-    assert unit.tokenizer is not None
-    ids = pa.array(once_opened(unit.tokenizer).encode([text]), pa.list_(pa.int32()))
-    return merkle.payloads(pa.table({"tokens": ids}))[0]
 
 
 @lru_cache(maxsize=len(EXTRACTORS))

@@ -20,7 +20,9 @@ from archive.errors import ArchiveError, ExportError
 from archive.lake import Lake
 from archive.show import Stages
 from query import merkle
+from query.export.arguments import Arguments
 from query.export.workplace import MANIFEST
+from query.rows import TOTALS
 from query.tokenizer import open_tokenizer
 from query.verify import records, shards
 from query.verify.lake import cite
@@ -78,11 +80,14 @@ def verify(
         scratch = Path(folder)
         if _is_lake(str(out)):
             report.rows = cite(Lake(str(out)), rows, seed, scratch / "lake.parquet")
-            _records(scratch, moved, None, report, workers, stages)
+            _records(scratch, moved, None, rows, report, workers, stages)
             return report
         out = Path(out)
         manifest = _manifest(out)
         try:
+            arguments = dict(manifest["arguments"])
+            split = tuple(arguments.pop("split").items())
+            Arguments(**{**arguments, "split": split})  # nothing else was ever exported with
             count = sum(shard["rows"] for shard in manifest["shards"])
             traced = None if rows is None or rows >= count else sorted(random.Random(seed).sample(range(count), rows))
             stages.stage("shards", count)
@@ -90,8 +95,8 @@ def verify(
             _beside(out, manifest, report)
             if root is not None and root.lower() != report.root:
                 report.problems.append(f"the Merkle root is {report.root}, not {root}")
-            _records(scratch, moved, _tokenizer(manifest, report), report, workers, stages)
-        except (KeyError, TypeError) as error:
+            _records(scratch, moved, _tokenizer(manifest, report), rows, report, workers, stages)
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise ExportError(f"{out / MANIFEST}: this is no manifest of an export ({error!r})") from None
     return report
 
@@ -110,7 +115,8 @@ def _manifest(out: Path) -> dict[str, Any]:
         raise ExportError(f"{out}: {what}") from None
     except (OSError, ValueError) as error:
         raise ExportError(f"{path}: {error}") from None
-    if not isinstance(manifest, dict) or manifest.get("manifest") != 1:
+    whole = isinstance(manifest, dict) and all(shard["rows"] >= 0 for shard in manifest.get("shards", []))
+    if not whole or manifest.get("manifest") != 1:
         raise ExportError(f"{path}: not a manifest that this version reads")
     return manifest
 
@@ -129,20 +135,44 @@ def _shards(
     for number, shard in enumerate(manifest["shards"]):
         last = first + shard["rows"]
         chosen = None if traced is None else tuple(row for row in traced if first <= row < last)
-        units.append(shards.Unit(out, manifest["arguments"], shard, first, chosen, scratch / f"{number}.parquet"))
+        to, ids = scratch / f"{number}.parquet", scratch / "ids" / f"{number}.parquet"
+        units.append(shards.Unit(out, manifest["arguments"], shard, first, chosen, to, ids))
         first = last
-    roots: dict[int, str] = {}
+    (scratch / "ids").mkdir()
+    roots: dict[Path, str] = {}
     for task, checked in _run(shards.work, units, workers, progress):
-        roots[task.first] = checked.root
+        roots[task.to] = checked.root
         report.rows += checked.rows
         report.problems += checked.problems
     report.shards = len(units)
     report.problems.sort()
-    report.root = merkle.root(merkle.part_leaf(roots[unit.first]) for unit in units)
+    report.root = merkle.root(merkle.part_leaf(roots[unit.to]) for unit in units)
     if report.root != manifest["merkle_root"]:
         report.problems.append(f"the Merkle root is {report.root}, the manifest says {manifest['merkle_root']}")
-    if report.rows != manifest["rows"]:
-        report.problems.append(f"{report.rows} rows, the manifest says {manifest['rows']}")
+    report.problems += _totals(manifest, report.rows)
+    if any((scratch / "ids").iterdir()):
+        with duckdb.connect(":memory:", config={"temp_directory": str(scratch / "spill")}) as db:
+            pattern = str(scratch / "ids" / "*.parquet").replace("'", "''")
+            ((texts,),) = db.execute(f"SELECT count(DISTINCT content_id) FROM read_parquet('{pattern}')").fetchall()
+        if texts != report.rows:
+            report.problems.append(f"{report.rows - texts} rows stand in the set more than once")
+
+
+def _totals(manifest: dict[str, Any], rows: int) -> list[str]:
+    """Numbers of the manifest that are not the sums over its shards."""
+    stated = manifest["shards"]
+    sums: dict[str, Any] = {
+        "rows": rows,
+        "bytes": sum(file["bytes"] for shard in stated for file in shard["files"]),
+        **{name: sum(shard[name] or 0 for shard in stated) for name in TOTALS},
+    }
+    splits: Counter[str] = Counter()
+    for shard in stated:
+        splits[shard["folder"].rpartition("/")[2]] += shard["rows"]
+    wrong = [name for name, value in sums.items() if (manifest[name] or 0) != value]
+    wrong += ["splits"] if manifest["splits"] != dict(splits) else []
+    wrong += [name for name in ("months", "languages", "date_sources") if sum(manifest[name].values()) != rows]
+    return [f"{name} of the manifest are not those of its shards" for name in wrong]
 
 
 def _beside(out: Path, manifest: dict[str, Any], report: Report) -> None:
@@ -150,20 +180,25 @@ def _beside(out: Path, manifest: dict[str, Any], report: Report) -> None:
     known = {MANIFEST}
     for file in manifest["files"]:
         known.add(file["name"])
-        report.problems += shards.compare(out / file["name"], file["name"], file)
+        report.problems += shards.compare(out, file["name"], file)
     for shard in manifest["shards"]:
-        known |= {f"{shard['folder']}/{file['name']}" for file in shard["files"]}
-    folders = {shard["folder"] for shard in manifest["shards"]}
-    for folder in sorted(folders):
-        if (out / folder).is_dir():
-            found = {f"{folder}/{name}" for name in os.listdir(out / folder) if (out / folder / name).is_file()}
-            report.problems += [f"{name}: not of this export" for name in sorted(found - known)]
+        names = {f"{shard['folder']}/{file['name']}" for file in shard["files"]}
+        report.problems += [f"{name}: stands in the manifest more than once" for name in sorted(names & known)]
+        known |= names
+    report.problems += [f"{name}: the manifest does not state it" for name in _CARD if name not in known]
+    there = {str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()}
+    report.problems += [f"{name}: not of this export" for name in sorted(there - known)]
+
+
+#: What every export has beside its shards.
+_CARD = ("README.md", "distribution.svg")
 
 
 def _records(
     scratch: Path,
     moved: tuple[tuple[str, str], ...],
     tokenizer: Tokenizer | None,
+    rows: int | None,
     report: Report,
     workers: int,
     stages: Stages,
@@ -182,6 +217,8 @@ def _records(
             GROUP BY file ORDER BY 2
         """).fetchall()
         ((report.traced,),) = db.execute(f"""SELECT count(DISTINCT "row") FROM read_parquet('{together}')""").fetchall()
+    if report.traced != min(report.rows, rows if rows is not None else report.rows):
+        report.problems.append(f"only {report.traced} rows could be traced")
     stages.stage("records", sum(end - start for _, start, end, _ in files))
     units = [
         records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer)
@@ -200,14 +237,14 @@ def _records(
 
 def _tokenizer(manifest: dict[str, Any], report: Report) -> Tokenizer | None:
     """The tokenizer of the export, to compare tokens with; what stands in the way of that is a problem."""
-    if manifest["tokenizer"] is None:
+    if not manifest["arguments"]["tokenizer"]:
         return None
     try:
         tokenizer = open_tokenizer(manifest["arguments"]["tokenizer"], manifest["arguments"]["eos"])
     except ExportError as error:
         report.problems.append(f"tokens cannot be compared with the records: {error}")
         return None
-    if tokenizer is not None and tokenizer.fingerprint != manifest["tokenizer"]["fingerprint"]:
+    if tokenizer is not None and tokenizer.fingerprint != (manifest["tokenizer"] or {}).get("fingerprint"):
         report.problems.append(f"tokens cannot be compared with the records: {tokenizer.name} is another tokenizer now")
         return None
     return tokenizer

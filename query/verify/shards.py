@@ -15,7 +15,11 @@ import pyarrow.parquet as pq
 
 from archive.errors import ExportError
 from query import merkle
+from query.clean import OPTED_OUT
+from query.export.select import registered_domain
 from query.formats import open_format
+from query.rows import TOTALS, columns, schema_of
+from query.rows import totals as totals_of
 from query.verify.citation import CITATIONS, citations
 
 #: Problems of one kind in a shard that are told one by one.
@@ -32,6 +36,11 @@ class Unit:
     first: int  #: the number of its first row in the set
     traced: tuple[int, ...] | None  #: numbers of rows in the set, sorted; None: all
     to: Path  #: where the citations of these rows go
+    ids: Path  #: where the content ids of all rows go
+
+    @property
+    def name(self) -> str:
+        return f"{self.stated['folder']}/{self.stated['files'][0]['name']}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +57,48 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Che
     folder = unit.out / unit.stated["folder"]
     problems = []
     for file in unit.stated["files"]:
-        name = f"{unit.stated['folder']}/{file['name']}"
-        problems += compare(unit.out / name, name, file)
+        problems += compare(unit.out, f"{unit.stated['folder']}/{file['name']}", file)
     hashes: list[bytes] = []
+    totals = dict.fromkeys(TOTALS, 0)
+    schema = schema_of(columns(unit.arguments))
     try:
         form = open_format(unit.arguments["form"])
-        with pq.ParquetWriter(unit.to, CITATIONS) as writer:
+        with pq.ParquetWriter(unit.to, CITATIONS) as writer, pq.ParquetWriter(unit.ids, _IDS) as ids:
             for rows in form.read(folder, [file["name"] for file in unit.stated["files"]]):
+                if not rows.schema.equals(schema):  # also the types: another one makes another date of the same number
+                    raise ExportError("its columns are not those of such an export")
                 first = unit.first + len(hashes)
                 hashes += merkle.leaves(rows)
                 problems += _rules(rows, unit)
+                for name, value in totals_of(rows).items():
+                    totals[name] += value or 0
+                ids.write_table(rows.select(["content_id"]))
                 chosen = _chosen(unit.traced, first, rows.num_rows)
                 traced = rows.take(pa.array([number - first for number in chosen], pa.int64()))
                 writer.write_table(citations(traced, chosen, merkle.payloads(traced)))
                 progress(rows.num_rows, rows.nbytes)
-    except (ExportError, pa.ArrowException, KeyError, ValueError) as error:
-        problems.append(f"{unit.stated['folder']}/{unit.stated['files'][0]['name']}: cannot be read ({error})")
+    except Exception as error:  # whatever stands in a file that was damaged or forged
+        problems.append(f"{unit.name}: cannot be read ({str(error).splitlines()[0] if str(error) else error!r})")
+    if len(hashes) != unit.stated["rows"]:
+        problems.append(f"{unit.name}: {len(hashes)} rows, the manifest says {unit.stated['rows']}")
+    stated = {name: unit.stated[name] or 0 for name in TOTALS}
+    problems += [f"{unit.name}: {name} are {totals[name]}, the manifest says {stated[name]}"
+                 for name in TOTALS if totals[name] != stated[name]]  # fmt: skip
     root = merkle.root(hashes)
     if root != unit.stated["root"]:
-        problems.append(f"{unit.stated['folder']}/{unit.stated['files'][0]['name']}: the rows have another Merkle root")
+        problems.append(f"{unit.name}: the rows have another Merkle root")
     return Checked(root, len(hashes), problems)
 
 
-def compare(path: Path, name: str, stated: dict[str, Any]) -> list[str]:
+_IDS = pa.schema([("content_id", pa.string())])
+
+
+def compare(out: Path, name: str, stated: dict[str, Any]) -> list[str]:
     """What is wrong with a file of the export."""
+    if name.startswith("/") or ".." in name.split("/"):
+        return [f"{name}: no name of a file of an export"]
     try:
-        with open(path, "rb") as file:
+        with open(out / name, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return [f"{name}: {error.strerror}"]
@@ -90,6 +115,12 @@ def _rules(rows: pa.Table, unit: Unit) -> list[str]:
         if len(ids):
             broken.setdefault(rule, []).extend(ids.to_pylist())
 
+    is_row, is_revisit = pc.equal(rows["record_type"], "row"), pc.equal(rows["record_type"], "revisit")
+    for column in _NEEDED:
+        find(f"no {column}", pc.is_null(rows[column]))
+    find("no payload digest", pc.and_(pc.is_null(rows["payload_digest"]), pc.invert(is_row)))
+    for column in ("text_file", "text_offset", "text_skip"):
+        find(f"{column} is for revisits alone", pc.equal(pc.is_null(rows[column]), is_revisit))
     at = rows["captured_at"]
     find(f"not captured before {arguments['before']}", pc.greater_equal(at, _moment(arguments["before"])))
     if arguments["after"]:
@@ -98,11 +129,19 @@ def _rules(rows: pa.Table, unit: Unit) -> list[str]:
         find("evidence of another kind", pc.invert(pc.is_in(rows["date_source"], pa.array(arguments["sources"]))))
     if arguments["language"]:
         find("another language", pc.not_equal(rows["language"], arguments["language"]))
+    if arguments["honour_opt_outs"]:
+        find("it opts out", pc.fill_null(pc.match_substring_regex(rows["robots"], OPTED_OUT), False))
     if "text" in rows.column_names and not arguments["mask"]:
         hashes = pa.chunked_array([merkle.payloads(rows)], pa.string())
         find("the text is not that of the content id", pc.not_equal(hashes, rows["content_id"]))
-    name = f"{unit.stated['folder']}/{unit.stated['files'][0]['name']}"
-    return [f"{name}: row {key}: {rule}" for rule, keys in broken.items() for key in keys[:_TOLD]]
+    domains = pa.chunked_array([[registered_domain(url) for url in rows["url"].to_pylist()]], pa.string())
+    other = pc.not_equal(pc.fill_null(domains, ""), pc.fill_null(rows["domain"], ""))
+    find("another domain than that of the URL", other)
+    return [f"{unit.name}: row {key}: {rule}" for rule, keys in broken.items() for key in keys[:_TOLD]]
+
+
+#: What every row must say of its proof.
+_NEEDED = ("content_id", "captured_at", "date_source", "record_type", "file", "offset", "skip", "extractor")
 
 
 def _moment(value: str) -> pa.Scalar:
