@@ -63,6 +63,7 @@ def check(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     # EXPLAIN stays out: EXPLAIN ANALYZE runs what it explains, whatever it is
     if statements[0].type != duckdb.StatementType.SELECT:
         raise QueryError("a lake can only be read: SELECT, WITH, FROM, DESCRIBE, SUMMARIZE, SHOW")
+    # all rows of it, or the connection counts as busy
     ((text,),) = db.execute("SELECT json_serialize_sql($1::VARCHAR)", [statements[0].query]).fetchall()
     try:
         parsed = json.loads(text)

@@ -16,9 +16,9 @@ import duckdb
 from archive.cli import lake_option
 from archive.errors import QueryError
 from query.limits import bound_memory, within
-from query.output import FORMATS, write
+from query.output import FORMATS, write, write_parquet
 from query.prompt import prompt
-from query.sql import answer, connect, said
+from query.sql import answer, connect, said, stream
 
 
 @click.command("query")
@@ -71,7 +71,10 @@ def command(sql: str | None, location: str, form: str | None, out: str, memory: 
         def ask(text: str) -> None:
             try:
                 with within(timeout, db, spill), _target(out) as target:
-                    write(answer(db, text), form, target)
+                    if form == "parquet":
+                        write_parquet(stream(db, text), target.buffer)
+                    else:
+                        write(answer(db, text), form, target)
             except (duckdb.Error, MemoryError) as error:
                 raise said(error) from None
 

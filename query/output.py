@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import warnings
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, BinaryIO, TextIO, cast
@@ -28,7 +27,7 @@ _GROUP = 64 << 20
 
 
 def write(result: duckdb.DuckDBPyConnection, form: str, out: TextIO) -> None:
-    """Write what `execute` has left in a connection in one of the formats; Parquet goes to `out.buffer`."""
+    """Write what `execute` has left in a connection as `table`, `csv`, `json` or `jsonl`."""
     names = [column[0] for column in result.description or []]
     if form == "table":
         _table(result, names, out)
@@ -37,8 +36,6 @@ def write(result: duckdb.DuckDBPyConnection, form: str, out: TextIO) -> None:
         writer.writerow(names)
         for row in _rows(result):
             writer.writerow(["" if value is None else _cell_of_csv(value) for value in row])
-    elif form == "parquet":
-        _parquet(result, out.buffer)
     else:
         opening, between, closing = ("[\n", ",\n", "\n]\n") if form == "json" else ("", "\n", "\n")
         wrote = False
@@ -54,10 +51,9 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         yield from rows
 
 
-def _parquet(result: duckdb.DuckDBPyConnection, out: BinaryIO) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a copy of the batch, for an answer that is checked first
-        reader = cast("pa.RecordBatchReader", result.to_arrow_reader(_BATCH))
+def write_parquet(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    """Write the rows of a question as Parquet. (Of what `execute` has left, DuckDB 2.0 would copy all rows first.)"""
+    reader = cast("pa.RecordBatchReader", relation.to_arrow_reader(_BATCH))
     with pq.ParquetWriter(out, reader.schema, compression="zstd") as writer:
         held: list[pa.RecordBatch] = []
         size = 0

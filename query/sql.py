@@ -130,6 +130,20 @@ def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection
         raise said(error) from None
 
 
+def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
+    """`answer` as a relation, which is only run when it is read.
+
+    Raises:
+        QueryError: the text is not one question, or DuckDB cannot answer it.
+    """
+    try:
+        relation = db.sql(closed.check(db, sql).query)
+    except (duckdb.Error, MemoryError) as error:
+        raise said(error) from None
+    assert relation is not None  # a SELECT
+    return relation
+
+
 def said(error: BaseException) -> QueryError:
     """An error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
