@@ -245,6 +245,8 @@ def _compare_text(citation: Row, text: str | None, extractor: str | None, unit: 
             made_by = f"made by {citation['extractor']}, and {extractor} makes another"
             return Finding(citation["row"], "unchecked", f"the text was {made_by}")
         return differs("text: the record gives another")
+    if (extractor or "").partition("/")[0] != citation["extractor"].partition("/")[0]:
+        return differs(f"extractor: the text was made by {extractor}")
     if citation["language"] != language_of(text)[0]:
         return differs(f"language: the text is not in {citation['language']}")
     exported = mask(text)[0] if citation["masked"] else text

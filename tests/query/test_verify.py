@@ -198,7 +198,7 @@ def borrowed(rows: list[dict[str, Any]]) -> None:
         set_to("record_type", "revisit"),
         set_to("payload_digest", None),
         set_to("extractor", None),
-        set_to("extractor", "trafilatura/9"),
+        set_to("extractor", "plain/1"),
         set_to("date_source", "cdx"),
         set_to("record_id", "<urn:uuid:0>"),
         set_to("title", "Another"),
