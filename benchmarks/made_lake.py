@@ -2,7 +2,7 @@
 
     python benchmarks/made_lake.py FOLDER SOURCE... [--texts 1000000]
 
-A text is a few runs of 50 words of real texts, in an order of its own. It was captured one to several times from 2008 to 2026;
+A text is a few runs of 50 words of real texts, in an order of its own. It was captured once or more from 2008 to 2026;
 some captures are revisits, which hold no text, and some have a date that proves nothing. The files lie as an ingest
 and its merging leave them. Written directly, since extracting a million pages is not what is measured.
 """

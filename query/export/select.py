@@ -50,7 +50,7 @@ class Step:
     dropped: int
 
 
-def select(lake: Lake, arguments: Arguments, memory: str | None, to: Path) -> list[Step]:
+def select(lake: Lake, arguments: Arguments, memory: str, to: Path) -> list[Step]:
     """Write the texts of the set to a Parquet file, in no particular order; returns what was left out, and why.
 
     Columns: those of `_EVIDENCE`, then `cluster_id`, `chars`, `domain`, and `source` and `row`: which file of

@@ -13,6 +13,7 @@ import pyarrow as pa
 import zstandard
 
 from archive.errors import ExportError
+from query.formats.evidence import dump
 from query.formats.format import Written
 from query.rows import schema_of
 
@@ -30,8 +31,8 @@ class Jsonl:
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         with open(folder / name, "wb") as file, compressor.stream_writer(file) as out:
             for batch in rows.to_batches(max_chunksize=1000):
-                lines = [json.dumps(row, ensure_ascii=False, default=_plain) for row in batch.to_pylist()]
-                out.write(("\n".join(lines) + "\n").encode())
+                lines = dump(batch, ", ", ": ")
+                out.write("\n".join([*lines.to_pylist(), ""]).encode())
         return Written((name,), rows.num_rows)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:
@@ -52,12 +53,6 @@ class Jsonl:
 
     def index(self, folder: Path, shards: Sequence[Written]) -> list[str]:
         return []
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(type(value).__name__)
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:

@@ -18,7 +18,7 @@ from archive.engine import Failed, Work, run_all
 from archive.errors import ArchiveError, ExportError
 from archive.show import Stages
 from query import merkle
-from query.export.workplace import MANIFEST
+from query.export.workplace import MANIFEST, MEMORY
 from query.tokenizer import open_tokenizer
 from query.verify import records, shards
 
@@ -157,7 +157,7 @@ def _records(
     """Follow the citations, file by file and in the order in which they lie there."""
     together = scratch / "sorted.parquet"
     pattern = str(scratch / "*.parquet").replace("'", "''")
-    with duckdb.connect(":memory:", config={"temp_directory": str(scratch / "spill")}) as db:
+    with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "temp_directory": str(scratch / "spill")}) as db:
         db.execute(f"""
             COPY (SELECT *, row_number() OVER (ORDER BY file, "offset", skip, "row") - 1 AS place
                   FROM read_parquet('{pattern}') ORDER BY place)
