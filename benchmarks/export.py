@@ -66,7 +66,9 @@ def _verify(out: str, rows: str, workers: str) -> Result:
 
 
 def _copy(lake: str, evidence: str, to: str, form: str, threads: str) -> Result:
-    with duckdb.connect(config={"threads": int(threads), "memory_limit": "2GB", "temp_directory": f"{to}.tmp"}) as db:
+    # in order, or with 2 GB, two threads run out of memory
+    options = {"threads": int(threads), "memory_limit": "4GB", "preserve_insertion_order": False}
+    with duckdb.connect(config={**options, "temp_directory": f"{to}.tmp"}) as db:
         texts = [f"{Lake(lake).table_path('documents')}/{file}" for file in Lake(lake).files("documents")]
         db.execute(f"""
             COPY (SELECT e.*, d.text FROM read_parquet('{evidence}') AS e JOIN read_parquet({texts}) AS d

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import tempfile
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
 
 #: Citations that one worker follows in a go.
-_TOGETHER = 2000
+_TOGETHER = 200
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ def _shards(
     units, first = [], 0
     for number, shard in enumerate(manifest["shards"]):
         last = first + shard["rows"]
-        chosen = None if traced is None else tuple(row for row in traced if first <= row < last)
+        chosen = None if traced is None else tuple(traced[bisect_left(traced, first) : bisect_left(traced, last)])
         units.append(shards.Unit(out, manifest["arguments"], shard, first, chosen, scratch / f"{number}.parquet"))
         first = last
     roots: dict[int, str] = {}
