@@ -44,13 +44,13 @@ class Arrangement:
     contamination: dict[str, int]
 
 
-def arrange(lake: Lake, place: Workplace, arguments: Arguments, memory: str | None) -> Arrangement:
+def arrange(lake: Lake, place: Workplace, arguments: Arguments, memory: str) -> Arrangement:
     """Write `rows.parquet`, sorted by shard and position, and `places.parquet`, sorted by where the texts lie.
 
     The order is that of a hash of seed and content id, so it depends on nothing else, and what a smaller
     sample or a lower limit of tokens keeps comes in the same order.
     """
-    config: dict[str, Any] = {"memory_limit": memory or "2GB", "temp_directory": str(place.scratch)}
+    config: dict[str, Any] = {"memory_limit": memory, "temp_directory": str(place.scratch)}
     with duckdb.connect(":memory:", config=config) as db:
         db.execute("SET TimeZone = 'UTC'")
         dropped, contamination = _choose(db, place, arguments)

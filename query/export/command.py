@@ -67,6 +67,7 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
     from archive.lake import Lake
     from archive.show import Progress, bytes_text
     from query.export import Arguments, export
+    from query.export.workplace import MEMORY
 
     arguments = Arguments(
         split=parse_split(split) if split else (),
@@ -75,7 +76,7 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
     )
     started = time.monotonic()
     with Progress(quiet or as_json) as progress:
-        summary = export(Lake(location), out, arguments, workers, memory, progress)
+        summary = export(Lake(location), out, arguments, workers, memory or MEMORY, progress)
     if as_json:
         click.echo(json.dumps({**asdict(summary), "seconds": round(time.monotonic() - started, 3)}, indent=2))
         return

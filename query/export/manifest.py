@@ -16,7 +16,7 @@ from query import merkle
 from query.export import card, chart
 from query.export.arguments import Arguments
 from query.export.arrange import Shard
-from query.export.workplace import MANIFEST, Workplace, replace
+from query.export.workplace import MANIFEST, MEMORY, Workplace, replace
 from query.formats import Format, Written
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _about(tokenizer: Tokenizer | None) -> dict[str, Any] | None:
 def _distribution(place: Workplace) -> dict[str, Any]:
     """Texts by month, language, evidence, extractor and domain."""
     rows = "'" + str(place.rows).replace("'", "''") + "'"
-    with duckdb.connect(":memory:", config={"temp_directory": str(place.scratch)}) as db:
+    with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(place.scratch)}) as db:
         db.execute("SET TimeZone = 'UTC'")
 
         def counts(value: str, limit: str = "") -> dict[str, int]:

@@ -24,7 +24,7 @@ from query.export import gather, manifest, screen, write
 from query.export.arguments import Arguments
 from query.export.arrange import Shard, arrange
 from query.export.select import Step, select
-from query.export.workplace import Workplace, said
+from query.export.workplace import MEMORY, Workplace, said
 from query.formats import open_format
 from query.tokenizer import open_tokenizer
 
@@ -52,7 +52,7 @@ def export(
     out: str | Path,
     arguments: Arguments,
     workers: int | None = None,
-    memory: str | None = None,
+    memory: str = MEMORY,
     stages: Stages | None = None,
 ) -> Summary:
     """Write a clean set to a folder.
@@ -108,7 +108,7 @@ def _plan(
     arguments: Arguments,
     tokenizer: Tokenizer | None,
     workers: int,
-    memory: str | None,
+    memory: str,
     stages: Stages,
 ) -> None:
     """Decide which row stands where; from here on the lake is only read for texts."""

@@ -25,7 +25,7 @@ from archive.records.kind import kind_of
 from archive.storage import open_bytes
 from query.export import gather
 from query.export.arguments import Arguments
-from query.export.workplace import Workplace, replace, said
+from query.export.workplace import MEMORY, Workplace, replace, said
 from query.mask import mask
 from query.tokenizer import once_opened
 
@@ -58,7 +58,7 @@ class Unit:
 
 def prepare(place: Workplace, arguments: Arguments) -> Sets:
     """Sort the chosen rows by where their texts lie, and hash the evaluation sets."""
-    with duckdb.connect(":memory:", config={"temp_directory": str(place.scratch)}) as db:
+    with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(place.scratch)}) as db:
         db.execute(f"""
             COPY (SELECT source, "row", content_id FROM read_parquet('{_quoted(place.selected)}')
                   ORDER BY source, "row") TO '{_quoted(place.work / "to_screen.parquet")}'

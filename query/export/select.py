@@ -51,7 +51,7 @@ class Step:
     dropped: int
 
 
-def select(lake: Lake, files: list[str], arguments: Arguments, memory: str | None, to: Path, spill: Path) -> list[Step]:
+def select(lake: Lake, files: list[str], arguments: Arguments, memory: str, to: Path, spill: Path) -> list[Step]:
     """Write the texts of the set to a Parquet file, in no particular order; returns what was left out, and why.
 
     Columns: those of `EVIDENCE`, then `cluster_id`, `chars`, `domain`, and `source` and `row`: which file of

@@ -15,6 +15,8 @@ from typing import Any
 from archive.errors import ExportError
 
 MANIFEST = "manifest.json"
+#: What DuckDB may hold of a step, unless somebody says otherwise: a process comes to some hundred megabytes more.
+MEMORY = "1GB"
 
 
 class Workplace:

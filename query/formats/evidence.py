@@ -8,25 +8,31 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from archive.errors import ExportError
 from query.rows import COLUMNS, schema_of
 
 Row = dict[str, Any]
 
-#: Rows that are Python objects at a time: few, because a text may be of many megabytes.
-_HELD = 64
+#: Rows whose evidence is written as JSON in a go.
+_DUMPED = 4096
 #: Rows and characters of text of a table that is read.
 _ROWS, _CHARACTERS = 10_000, 16 << 20
 
 
-def rows_of(table: pa.Table) -> Iterator[Row]:
-    for batch in table.to_batches(max_chunksize=_HELD):
-        yield from batch.to_pylist()
+def samples_of(table: pa.Table) -> Iterator[tuple[str, str, str]]:
+    """Content id, text and, as JSON, all other columns of each row: one row at a time, as a text may be very long."""
+    for batch in table.to_batches(max_chunksize=_DUMPED):
+        others = batch.select([name for name in batch.schema.names if name not in ("content_id", "text")])
+        for row in zip(batch.column("content_id"), batch.column("text"), dump(others), strict=True):
+            key, text, evidence = (value.as_py() for value in row)
+            yield key, text, evidence
 
 
 def tables_of(rows: Iterable[Row]) -> Iterator[pa.Table]:
@@ -62,10 +68,44 @@ def in_order(names: Iterable[str]) -> list[str]:
     return [name for name in order if name in wanted]
 
 
-def dump(row: Row, without: Sequence[str] = ()) -> str:
-    """The columns as one JSON object; times as ISO 8601 in UTC."""
-    kept = {name: value for name, value in row.items() if name not in without}
-    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), default=_plain)
+def dump(rows: pa.RecordBatch) -> pa.Array:
+    """Each row as one JSON object, as `json.dumps` writes it without escapes for what is not ASCII; times as ISO 8601
+    in UTC. Column by column, which takes a fifth of the time of row by row."""
+    if not rows.num_columns:
+        return pa.array(["{}"] * len(rows), pa.large_string())
+    parts: list[Any] = []
+    for name in rows.schema.names:
+        parts += f"{',' if parts else '{'}{json.dumps(name)}:", _values(rows.column(name))
+    return _join(*parts, "}")
+
+
+def _values(column: pa.Array) -> pa.Array:
+    """Each value as JSON."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        plain = pc.replace_substring(column.cast(pa.timestamp("us")).cast(pa.large_string()), " ", "T")
+        made = _join('"', pc.replace_substring_regex(plain, r"\.000000$", ""), 'Z"')
+    elif pa.types.is_integer(kind):
+        made = column.cast(pa.large_string())
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        made = _strings(column.cast(pa.large_string()))
+    elif pa.types.is_list(kind):
+        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+        made = pa.array([encode(value) for value in column.to_pylist()], pa.large_string())
+    else:
+        raise TypeError(str(kind))
+    return pc.fill_null(made, "null")
+
+
+def _strings(column: pa.Array) -> pa.Array:
+    special = pc.fill_null(pc.match_substring_regex(column, r'["\\\x00-\x1f]'), False)
+    quoted = [encode_basestring(value) for value in column.filter(special).to_pylist()]
+    return pc.replace_with_mask(_join('"', column, '"'), special, pa.array(quoted, pa.large_string()))
+
+
+def _join(*parts: pa.Array | str) -> pa.Array:
+    given = (pa.scalar(part, pa.large_string()) if isinstance(part, str) else part for part in parts)
+    return pc.binary_join_element_wise(*given, pa.scalar("", pa.large_string()))
 
 
 def load(text: str | bytes, without: Sequence[str] = ()) -> Row:
@@ -91,12 +131,6 @@ def _once(pairs: list[tuple[str, Any]]) -> Row:
     if len(row) < len(pairs):
         raise ValueError("a name stands twice in a row")
     return row
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    raise TypeError(type(value).__name__)
 
 
 def bounds(data: mmap.mmap) -> Iterator[tuple[int, int]]:

@@ -25,8 +25,7 @@ class Jsonl:
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         with open(folder / name, "wb") as file, compressor.stream_writer(file) as out:
             for batch in rows.to_batches(max_chunksize=1000):
-                lines = [dump(row) for row in batch.to_pylist()]
-                out.write(("\n".join(lines) + "\n").encode())
+                out.write(("\n".join(dump(batch).to_pylist()) + "\n").encode())
         return Written((name,), rows.num_rows)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:

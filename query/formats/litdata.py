@@ -26,10 +26,9 @@ import pyarrow as pa
 from litdata.streaming.writer import BinaryWriter
 
 from archive.errors import ExportError
-from query.formats.evidence import Row, bounds, dump, load, not_empty, reading, rows_of, tables_of
+from query.formats.evidence import Row, bounds, load, not_empty, reading, samples_of, tables_of
 from query.formats.format import Written
 
-_PLAIN = ["content_id", "text"]
 _INDEX = "index.json"
 #: The offsets inside a chunk are of 32 bits.
 _LARGEST = (1 << 32) - 1
@@ -47,8 +46,8 @@ class LitData:
             open(f"{scratch}/samples", "w+b") as samples,
         ):
             library = BinaryWriter(scratch, chunk_size=rows.num_rows)
-            for row in rows_of(rows):
-                sizes.append(samples.write(library.serialize(_sample(row))[0]))
+            for sample in samples_of(rows):
+                sizes.append(samples.write(library.serialize(_sample(*sample))[0]))
             # The chunk as `BinaryWriter._create_chunk` lays it out, which would hold all of it many times.
             begin = 4 + 4 * (len(sizes) + 1)
             if begin + sum(sizes) > _LARGEST:
@@ -79,15 +78,15 @@ class LitData:
         return [_INDEX]
 
 
-def _sample(row: Row) -> dict[str, str]:
-    return {"content_id": row["content_id"], "text": row["text"], "evidence": dump(row, without=_PLAIN)}
+def _sample(content_id: str, text: str, evidence: str) -> dict[str, str]:
+    return {"content_id": content_id, "text": text, "evidence": evidence}
 
 
 def _config(rows: int) -> dict[str, Any]:
     """What the library says of chunks of such samples: it infers it from one."""
     with TemporaryDirectory() as scratch:
         writer = BinaryWriter(scratch, chunk_size=rows)
-        writer.add_item(0, _sample({"content_id": "", "text": ""}))
+        writer.add_item(0, _sample("", "", "{}"))
         config: dict[str, Any] = writer.get_config()
     return config
 

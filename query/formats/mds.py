@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from archive.errors import ExportError
-from query.formats.evidence import Row, bounds, dump, load, not_empty, reading, rows_of, tables_of
+from query.formats.evidence import Row, bounds, load, not_empty, reading, samples_of, tables_of
 from query.formats.format import Written
 
 #: `import streaming` takes these in, and with them torchvision, which breaks where it is not of the same build as torch
@@ -47,7 +47,6 @@ def _import_streaming() -> tuple[Any, Any]:
 MDSWriter, MDSReader = _import_streaming()
 
 _COLUMNS = {"content_id": "str", "evidence": "str", "text": "str"}
-_PLAIN = ["content_id", "text"]
 _INDEX = "index.json"
 #: The offsets inside a shard are of 32 bits.
 _LARGEST = (1 << 32) - 1
@@ -65,8 +64,8 @@ class Mds:
             open(f"{scratch}/samples", "w+b") as samples,
         ):
             library = MDSWriter(columns=_COLUMNS, out=f"{scratch}/out", size_limit=None)
-            for row in rows_of(rows):
-                sample = {"content_id": row["content_id"], "text": row["text"], "evidence": dump(row, without=_PLAIN)}
+            for key, text, evidence in samples_of(rows):
+                sample = {"content_id": key, "text": text, "evidence": evidence}
                 sizes.append(samples.write(library.encode_sample(sample)))
             # The shard as `MDSWriter.encode_joint_shard` lays it out, which would hold all of it three times.
             begin = 4 + 4 * (len(sizes) + 1) + len(library.config_data)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import pyarrow as pa
 from webdataset.writer import TarWriter
 
-from query.formats.evidence import Row, dump, load, reading, rows_of, tables_of
+from query.formats.evidence import Row, load, reading, samples_of, tables_of
 from query.formats.format import Written
 
 
@@ -27,14 +27,8 @@ class WebDataset:
             # Without a fixed time the writer takes the clock's. Its default owner is a name of its own, not the user's.
             TarWriter(file, encoder=False, mtime=0, user="bigdata", group="bigdata", compress=False) as out,
         ):
-            for row in rows_of(rows):
-                out.write(
-                    {
-                        "__key__": row["content_id"],
-                        "txt": row["text"].encode(),
-                        "json": dump(row, without=["content_id", "text"]).encode(),
-                    }
-                )
+            for key, text, evidence in samples_of(rows):
+                out.write({"__key__": key, "txt": text.encode(), "json": evidence.encode()})
                 out.tarstream.members.clear()  # tarfile keeps the header of every member
         return Written((name,), rows.num_rows)
 

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import tempfile
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from archive.lake import Lake
 from archive.show import Stages
 from query import merkle
 from query.export.arguments import Arguments
-from query.export.workplace import MANIFEST
+from query.export.workplace import MANIFEST, MEMORY
 from query.rows import TOTALS
 from query.tokenizer import open_tokenizer
 from query.verify import records, shards
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
 
 #: Citations that one worker follows in a go.
-_TOGETHER = 2000
+_TOGETHER = 200
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ def _shards(
     units, first = [], 0
     for number, shard in enumerate(manifest["shards"]):
         last = first + shard["rows"]
-        chosen = None if traced is None else tuple(row for row in traced if first <= row < last)
+        chosen = None if traced is None else tuple(traced[bisect_left(traced, first) : bisect_left(traced, last)])
         to, ids = scratch / f"{number}.parquet", scratch / "ids" / f"{number}.parquet"
         units.append(shards.Unit(out, manifest["arguments"], shard, first, chosen, to, ids))
         first = last
@@ -151,7 +152,9 @@ def _shards(
         report.problems.append(f"the Merkle root is {report.root}, the manifest says {manifest['merkle_root']}")
     report.problems += _totals(manifest, report.rows)
     if any((scratch / "ids").iterdir()):
-        with duckdb.connect(":memory:", config={"temp_directory": str(scratch / "spill")}) as db:
+        with duckdb.connect(
+            ":memory:", config={"memory_limit": MEMORY, "temp_directory": str(scratch / "spill")}
+        ) as db:
             pattern = str(scratch / "ids" / "*.parquet").replace("'", "''")
             ((texts,),) = db.execute(f"SELECT count(DISTINCT content_id) FROM read_parquet('{pattern}')").fetchall()
         if texts != report.rows:
@@ -206,7 +209,7 @@ def _records(
     """Follow the citations, file by file and in the order in which they lie there."""
     together = scratch / "sorted.parquet"
     pattern = str(scratch / "*.parquet").replace("'", "''")
-    with duckdb.connect(":memory:", config={"temp_directory": str(scratch / "spill")}) as db:
+    with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "temp_directory": str(scratch / "spill")}) as db:
         db.execute(f"""
             COPY (SELECT *, row_number() OVER (ORDER BY file, "offset", skip, "row") - 1 AS place
                   FROM read_parquet('{pattern}') ORDER BY place)

@@ -310,16 +310,51 @@ def test_litdata_reads_it(text_rows: Any, expected: Any, tmp_path: Path) -> None
     _same([remote[n] for n in (0, 699, 700, 999)], [expected[n] for n in (0, 699, 700, 999)])
 
 
-def test_a_shard_of_mds_has_the_bytes_of_the_librarys_own_writer(text_rows: Any, tmp_path: Path) -> None:
+def samples(rows: pa.Table) -> Iterator[dict[str, str]]:
+    """Rows with the columns beside key and text as JSON, by the standard library alone."""
+    for row in rows.to_pylist():
+        key, text = row.pop("content_id"), row.pop("text")
+        yield {"content_id": key, "text": text, "evidence": plain_json(row, (",", ":"))}
+
+
+def plain_json(row: dict[str, Any], separators: tuple[str, str]) -> str:
+    return json.dumps(row, ensure_ascii=False, separators=separators, default=iso)
+
+
+def iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "title": st.none() | st.text(),
+                "captured_at": st.none() | st.datetimes(datetime(1000, 1, 1), timezones=st.just(UTC)),
+                "offset": st.none() | st.integers(-(1 << 63), (1 << 63) - 1),
+                "contaminated": st.none() | st.lists(st.text()),
+            }
+        )
+    ),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+)
+def test_rows_become_the_json_of_the_standard_library(rows: list[dict[str, Any]], separators: tuple[str, str]) -> None:
     from query.formats.evidence import dump
+
+    table = pa.Table.from_pylist(rows, schema_of(["title", "captured_at", "offset", "contaminated"]))
+    made = [line for batch in table.to_batches() for line in dump(batch, *separators).to_pylist()]
+    assert made == [plain_json(row, separators) for row in table.to_pylist()]
+
+
+def test_a_shard_of_mds_has_the_bytes_of_the_librarys_own_writer(text_rows: Any, tmp_path: Path) -> None:
     from query.formats.mds import FORMAT, MDSWriter
 
     shard = FORMAT.write(text_rows[0], tmp_path, "x")
     columns = {"content_id": "str", "evidence": "str", "text": "str"}
     with MDSWriter(columns=columns, out=str(tmp_path / "own"), size_limit=None) as out:
-        for row in text_rows[0].to_pylist():
-            evidence = dump(row, without=["content_id", "text"])
-            out.write({"content_id": row["content_id"], "text": row["text"], "evidence": evidence})
+        for sample in samples(text_rows[0]):
+            out.write(sample)
     assert (tmp_path / shard.files[0]).read_bytes() == (tmp_path / "own" / "shard.00000.mds").read_bytes()
     FORMAT.index(tmp_path, [shard])
     ours, own = (json.loads((folder / "index.json").read_text()) for folder in (tmp_path, tmp_path / "own"))
@@ -333,14 +368,14 @@ def test_a_chunk_of_litdata_has_the_bytes_of_the_librarys_own_writer(
     from litdata.streaming import writer as library
     from litdata.streaming.writer import BinaryWriter
 
-    from query.formats.litdata import FORMAT, _sample
+    from query.formats.litdata import FORMAT
 
     # Without the Arrow file at the end: `query.formats.litdata` says why.
     monkeypatch.setattr(library, "is_arrow_footer_type", lambda _: False, raising=False)
     shard = FORMAT.write(text_rows[0], tmp_path, "x")
     writer = BinaryWriter(str(tmp_path / "own"), chunk_size=text_rows[0].num_rows)
-    for n, row in enumerate(text_rows[0].to_pylist()):
-        writer.add_item(n, _sample(row))
+    for n, sample in enumerate(samples(text_rows[0])):
+        writer.add_item(n, sample)
     (chunk,) = writer.done()
     writer.merge()
     assert (tmp_path / shard.files[0]).read_bytes() == Path(chunk).read_bytes()
