@@ -85,6 +85,10 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
     click.echo(
         f"{summary.rows:,} texts{tokens} in {summary.shards:,} shards: {bytes_text(summary.bytes)}, in {seconds:.1f} s"
     )
+    if arguments.split:
+        for name, share in arguments.split:
+            rows = summary.splits.get(name, 0)
+            click.echo(f"{rows:>12,} in {name}: {rows / summary.rows:.3f} of the texts, {share:g} asked for")
     for step in (step for step in summary.dropped if step.dropped):
         click.echo(f"{step.dropped:>12,} left out: {step.name}")
     click.echo(f"Merkle root {summary.root}")

@@ -16,7 +16,8 @@ from query import closed
 
 #: What the parser makes of these is no function.
 _CLOCK = re.compile(r"\b(current_date|current_time|current_timestamp|localtime|localtimestamp)\b", re.IGNORECASE)
-_QUALITY = re.compile(rf"\b({'|'.join([*QUALITY.schema.names[1:], *PRESETS, 'quality'])})\b", re.IGNORECASE)
+_SIGNALS = sorted({*QUALITY.schema.names, *PRESETS, "quality"} - {"content_id", "words"})  # `documents` has these too
+_QUALITY = re.compile(rf"\b({'|'.join(_SIGNALS)})\b", re.IGNORECASE)
 
 
 def check(db: duckdb.DuckDBPyConnection, where: str) -> None:

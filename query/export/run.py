@@ -43,6 +43,7 @@ class Summary:
     shards: int
     bytes: int  #: of all shards
     tokens: int | None
+    splits: dict[str, int]  #: rows of each
     dropped: list[Step]
     root: str
 
@@ -74,6 +75,8 @@ def export(
     tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
     place = Workplace(out)
     try:
+        if (made := place.whole()) is not None and made["arguments"] == json.loads(json.dumps(arguments.as_json())):
+            return _summary(made)
         with place.open({"lake": lake.location, **_identity(arguments, tokenizer)}) as planned:
             if not planned:
                 _plan(lake, place, arguments, tokenizer, workers, memory, stages)
@@ -84,14 +87,18 @@ def export(
             stages.stage("finish", None)
             made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
             place.finish()
+            return _summary(made)
     except duckdb.Error as error:
         raise ExportError(f"{place.out}: {str(error).strip().splitlines()[0]}") from None
     except OSError as error:
         raise said(error, place.out) from None
+
+
+def _summary(made: dict[str, Any]) -> Summary:
+    dropped = [Step(**step) for step in made["dropped"]]
     return Summary(
-        made["rows"], len(shards), made["bytes"], made["tokens"], [Step(**step) for step in plan["dropped"]],
-        made["merkle_root"],
-    )  # fmt: skip
+        made["rows"], len(made["shards"]), made["bytes"], made["tokens"], made["splits"], dropped, made["merkle_root"]
+    )
 
 
 def _identity(arguments: Arguments, tokenizer: Tokenizer | None) -> dict[str, Any]:

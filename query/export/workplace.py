@@ -41,7 +41,7 @@ class Workplace:
         Raises:
             ExportError: the folder holds something else, or another process exports into it.
         """
-        if (self.out / MANIFEST).exists() and not self.work.is_dir():
+        if (self.out / MANIFEST).exists():
             raise ExportError(f"{self.out} holds a finished export; name another folder")
         if self.out.is_dir() and not self.work.is_dir() and any(self.out.iterdir()):
             raise ExportError(f"{self.out} is not empty; name another folder")
@@ -84,6 +84,14 @@ class Workplace:
 
     def read(self, name: str) -> Any:
         return json.loads((self.work / name).read_bytes())
+
+    def whole(self) -> dict[str, Any] | None:
+        """The manifest of an export that was killed behind its last step; what is left of the work goes."""
+        if not (self.out / MANIFEST).exists() or not self.work.is_dir():
+            return None
+        self.finish()
+        made: dict[str, Any] = json.loads((self.out / MANIFEST).read_bytes())
+        return made
 
     def finish(self) -> None:
         shutil.rmtree(self.work)

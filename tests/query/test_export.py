@@ -21,7 +21,7 @@ import pytest
 from conftest import members, record, rows, take
 from made import edited, words
 
-from archive.errors import ExportError
+from archive.errors import ArchiveError, ExportError
 from archive.lake import Lake
 from index.pipeline import build
 from query.export import Arguments, export
@@ -408,3 +408,58 @@ def test_two_at_once_into_one_folder_is_an_error(made: Lake, tmp_path: Path) -> 
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(ExportError, match="another process"):
             export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+
+
+def test_killed_behind_the_last_step_it_is_whole(made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from query.export.workplace import Workplace
+
+    export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(Workplace, "finish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+    assert export(made, tmp_path / "out", Arguments(BEFORE), workers=1).rows > 100
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("where", ["random() < 0.5", "first_seen < now()", "first_seen < current_timestamp"])
+def test_a_condition_that_changes_with_each_run_is_an_error(made: Lake, tmp_path: Path, where: str) -> None:
+    with pytest.raises(ExportError, match="another answer each time"):
+        export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)
+
+
+def test_a_condition_cannot_leave_its_place(made: Lake, tmp_path: Path) -> None:
+    where = "true\n) UNION ALL SELECT * FROM clean('2030-01-01') WHERE (true"
+    with pytest.raises(ExportError, match="not one condition"):
+        export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)
+
+
+def test_a_condition_on_quality_needs_the_signals_of_every_text(made: Lake, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="archive quality"):
+        export(made, tmp_path / "out", Arguments(BEFORE, where="stop_words > 1"), workers=1)
+
+
+def test_a_mistaken_condition_does_not_spoil_the_folder(made: Lake, tmp_path: Path) -> None:
+    with pytest.raises(ExportError):
+        export(made, tmp_path / "out", Arguments(BEFORE, where="nonsense"), workers=1)
+    assert export(made, tmp_path / "out", Arguments(BEFORE, where="words > 1"), workers=1).rows > 100
+
+
+def test_a_text_of_another_id_is_never_written(made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should a plan and the files of the lake ever disagree."""
+    from query.export import gather
+
+    laid_out = gather._by_shard
+
+    def shuffled(held: pa.Table) -> Any:
+        for shard, part in laid_out(held):
+            yield (
+                shard,
+                part.set_column(
+                    1, "text", pa.chunked_array([part["text"].combine_chunks().to_pylist()[::-1]], pa.large_string())
+                ),
+            )
+
+    monkeypatch.setattr(gather, "_by_shard", shuffled)
+    with pytest.raises(ArchiveError, match="not that of its content id"):
+        export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
