@@ -47,7 +47,7 @@ _TABLE_FUNCTIONS = frozenset(
 _SETTINGS = "settings cannot be read"
 _REFUSED = {"current_setting": _SETTINGS, "getenv": "the environment cannot be read", "write_log": "nothing is logged"}
 _REFUSED_TABLES = {"pg_settings": _SETTINGS, "duckdb_logs": "nothing is logged"}
-_VIEWS = "the views of the lake are all there is: captures, documents, duplicates, clusters, rejects, sources"
+_VIEWS = "the views of the lake are all there is: captures, documents, duplicates, clusters, quality, rejects, sources"
 
 
 def check(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
