@@ -19,6 +19,7 @@ from archive.lake import Lake
 from index.quality import presets, stage
 from query.export import condition
 from query.export.arguments import Arguments
+from query.rows import schema_of
 
 _BATCH = 50_000
 _HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^]]*\]|[^/?#:]*)", re.IGNORECASE)
@@ -185,33 +186,12 @@ def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
         raise ExportError(f"{missing:,} texts have no quality signals yet; run `archive quality` first")
 
 
+#: The names in `EVIDENCE`, in its order.
+_TOLD = ("content_id", "url", "title", "language", "captured_at", "date_source", "record_type", "file", "offset",
+         "length", "skip", "record_id", "payload_digest", "extractor", "text_file", "text_offset", "text_length",
+         "text_skip", "robots", "cluster_id")  # fmt: skip
 _SELECTED = pa.schema(
-    [
-        ("content_id", pa.string()),
-        ("url", pa.string()),
-        ("title", pa.string()),
-        ("language", pa.string()),
-        ("captured_at", pa.timestamp("us", tz="UTC")),
-        ("date_source", pa.string()),
-        ("record_type", pa.string()),
-        ("file", pa.string()),
-        ("offset", pa.int64()),
-        ("length", pa.int64()),
-        ("skip", pa.int64()),
-        ("record_id", pa.string()),
-        ("payload_digest", pa.string()),
-        ("extractor", pa.string()),
-        ("text_file", pa.string()),
-        ("text_offset", pa.int64()),
-        ("text_length", pa.int64()),
-        ("text_skip", pa.int64()),
-        ("robots", pa.string()),
-        ("cluster_id", pa.string()),
-        ("chars", pa.int32()),
-        ("source", pa.int32()),
-        ("row", pa.int32()),
-        ("domain", pa.string()),
-    ]
+    [*schema_of(_TOLD), ("chars", pa.int32()), ("source", pa.int32()), ("row", pa.int32()), ("domain", pa.string())]
 )
 
 

@@ -26,6 +26,7 @@ from query.export.workplace import MANIFEST, MEMORY
 from query.rows import TOTALS
 from query.tokenizer import open_tokenizer
 from query.verify import records, shards
+from query.verify.compare import Finding
 from query.verify.lake import cite
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
     traced: int = 0  #: rows whose records were looked at
     kinds: Counter[str] = field(default_factory=Counter)  #: of these rows: agrees, gone, differs, unchecked
-    findings: list[records.Finding] = field(default_factory=list)  #: all that do not agree
+    findings: list[Finding] = field(default_factory=list)  #: all that do not agree
 
     @property
     def is_sound(self) -> bool:
@@ -228,7 +229,7 @@ def _records(
         for file, start, end, _ in files
         for at in range(start, end, _TOGETHER)
     ]
-    worst: dict[int, records.Finding] = {}
+    worst: dict[int, Finding] = {}
     for _, findings in _run(records.work, units, workers, stages.progress):
         for finding in findings:
             if finding.kind != "agrees":

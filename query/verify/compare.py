@@ -1,0 +1,166 @@
+"""A citation against the record: what agrees, and what differs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from archive import dates
+from archive.capture import Capture, Examiner, Limits, Reject, Skipped, Unusable
+from archive.guard import Isolated
+from archive.records.datasets import Columns, row_of
+from archive.text import Page, content_id, language_of
+from archive.text.extract import EXTRACTORS, from_plain
+from archive.work import examine_row
+from query import merkle
+from query.mask import mask
+from query.tokenizer import once_opened
+from query.verify.citation import PROOF, TEXT
+
+if TYPE_CHECKING:
+    from query.formats.tokenize import Tokenizer
+
+Row = dict[str, Any]
+#: What stands at the cited place: of a record what it is worth, of a data set the row.
+Outcome = Capture | Reject | Skipped | Row
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of a citation.
+
+    `kind`: `agrees`; `gone`, where the file or the record cannot be read; `differs`, with what; `unchecked`, where
+    the text was made by an extractor that is not installed in that version, and comes out otherwise.
+    """
+
+    row: int
+    kind: str
+    detail: str = ""
+
+
+def judge(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None) -> Finding:
+    """What became of a citation."""
+    try:
+        return _compare(citation, outcome, tokenizer)
+    except Exception as error:  # a row that was forged may hold anything
+        return Finding(citation["row"], "differs", f"cannot be compared: {error!r}")
+
+
+def _compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None) -> Finding:
+    row = citation["row"]
+    if isinstance(outcome, Reject):
+        return Finding(row, "differs", f"the record gives no text: {outcome.reason} {outcome.detail}".strip())
+    if isinstance(outcome, Skipped):
+        return Finding(row, "differs", f"the record is of a kind that holds no page: {outcome.kind}")
+    if isinstance(outcome, dict):
+        return _compare_row(citation, outcome, tokenizer)
+    compared: dict[str, tuple[Any, Any]] = {"digest": (citation["payload_digest"], outcome.payload_digest)}
+    if citation["role"] != TEXT:
+        compared |= {
+            "url": (citation["url"], outcome.url),
+            "date": (citation["captured_at"], outcome.dated.captured_at),
+            "kind of date": (citation["date_source"], outcome.dated.source),
+            "record type": (citation["record_type"], outcome.record_type),
+            "record id": (citation["record_id"], outcome.record_id),
+            "title": (citation["title"], outcome.title),
+        }
+        if citation["robots"] is not None:  # null too in what was ingested before there was such a column
+            compared["robots"] = (citation["robots"], outcome.robots)
+        if outcome.dated.problem:
+            return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
+    if citation["length"] is not None and outcome.length is not None:
+        compared["length"] = (citation["length"], outcome.length)
+    for name, (claimed, there) in compared.items():
+        if claimed != there:
+            return Finding(row, "differs", f"{name}: the row says {claimed}, the record {there}")
+    if citation["role"] == PROOF:
+        return Finding(row, "agrees")
+    return _compare_text(citation, outcome.text, outcome.extractor, tokenizer)
+
+
+def _compare_text(citation: Row, text: str | None, extractor: str | None, tokenizer: Tokenizer | None) -> Finding:
+    def differs(why: str) -> Finding:
+        return Finding(citation["row"], "differs", why)
+
+    if text is None or content_id(text) != citation["content_id"]:
+        if extractor != citation["extractor"]:
+            made_by = f"made by {citation['extractor']}, and {extractor} makes another"
+            return Finding(citation["row"], "unchecked", f"the text was {made_by}")
+        return differs("text: the record gives another")
+    if (extractor or "").partition("/")[0] != citation["extractor"].partition("/")[0]:
+        return differs(f"extractor: the text was made by {extractor}")
+    if citation["language"] != language_of(text)[0]:
+        return differs(f"language: the text is not in {citation['language']}")
+    exported = mask(text)[0] if citation["masked"] else text
+    if citation["text_sha256"] is not None and citation["text_sha256"] != content_id(exported):
+        return differs("text: the row has another")
+    if tokenizer is not None:
+        tokens = pa.array(once_opened(tokenizer).encode([exported]), pa.list_(pa.int32()))
+        if citation["token_count"] != len(tokens[0]):
+            return differs("tokens: there are more or fewer in the text of the record")
+        if citation["tokens_sha256"] not in {None, merkle.payloads(pa.table({"tokens": tokens}))[0]}:
+            return differs("tokens: the text of the record gives others")
+    return Finding(citation["row"], "agrees")
+
+
+def _compare_row(citation: Row, row: Row, tokenizer: Tokenizer | None) -> Finding:
+    """A row of a data set. Which of its columns were taken is not known any more: each string may be the text."""
+    if (citation["record_type"], citation["date_source"]) != ("row", "dataset"):
+        return Finding(citation["row"], "differs", "this is a row of a data set, whose date is what somebody wrote")
+    values = list(_values(row))
+    strings = [value for value in values if isinstance(value, str)]
+    outcome = examine_row(row_of(row, Columns(), 0, 0, None), Examiner("", extractor_of(citation["extractor"])))
+    by_known_columns = outcome if isinstance(outcome, Capture) else None
+    text, extractor = None, citation["extractor"]
+    if by_known_columns and content_id(by_known_columns.text or "") == citation["content_id"]:
+        text = by_known_columns.text
+    else:
+        texts = [page.text for each in strings for page in _pages(each, citation["extractor"])]
+        text = next((each for each in texts if content_id(each) == citation["content_id"]), None)
+    if (finding := _compare_text(citation, text, extractor, tokenizer)).kind != "agrees":
+        return finding
+    if citation["url"] and citation["url"] not in strings:
+        return Finding(citation["row"], "differs", f"url: the row of the data set has no {citation['url']}")
+    moments = {dates.parse(value if isinstance(value, str) else value.isoformat())[0] for value in values}
+    if citation["captured_at"] not in moments:
+        return Finding(citation["row"], "differs", f"date: the row of the data set has no {citation['captured_at']}")
+    dated = by_known_columns.dated if by_known_columns else None
+    if dated and dated.captured_at == citation["captured_at"] and dated.problem:
+        return Finding(citation["row"], "differs", f"the date of the row proves nothing: {dated.problem}")
+    return finding
+
+
+def _pages(value: str, extractor: str) -> Iterator[Page]:
+    """A string as a text, and, where the text was taken from HTML, as a page."""
+    yield from_plain(value)
+    if extractor.partition("/")[0] in EXTRACTORS and "<" in value:
+        with contextlib.suppress(Unusable):
+            yield extractor_of(extractor)(value)
+
+
+def _values(value: Any) -> Iterator[str | date]:
+    """Every string and date in a row, however deep; times in UTC."""
+    if isinstance(value, datetime):
+        yield value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    elif isinstance(value, str | date):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _values(item)
+
+
+@lru_cache(maxsize=len(EXTRACTORS))
+def _isolated(name: str) -> Isolated:
+    return Isolated(name, Limits().seconds)
+
+
+def extractor_of(stated: str | None) -> Isolated:
+    """The extractor that made a text, in a process of its own, which a hostile page cannot make ours end."""
+    name = (stated or "").partition("/")[0]
+    return _isolated(name if name in EXTRACTORS else EXTRACTORS[0])
