@@ -10,8 +10,9 @@ EMAIL, IPV4, IPV6 = "email@example.com", "192.0.2.1", "2001:db8::1"
 #: Each begins with what is rare in a text, which `re` then leaps to; what stands in front is looked at afterwards.
 #: Bounded in each part, as mail servers bound them (RFC 5321), so that no text takes long.
 _DOMAIN = re.compile(r"@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-#: Of ASCII alone: in scripts without spaces a sentence stands right in front.
-_LOCAL = re.compile(r"(?<![A-Za-z0-9_.+-])[A-Za-z0-9_.!#$%&'*+/=?^`{|}~-]{1,64}\Z")
+#: Of Latin letters alone: in scripts without spaces a sentence stands right in front.
+_LETTERS = "A-Za-z0-9_À-ÖØ-öø-ɏ"
+_LOCAL = re.compile(rf"(?<![{_LETTERS}.+-])[{_LETTERS}.!#$%&'*+/=?^`{{|}}~-]{{1,64}}\Z")
 _IPV4 = re.compile(r"\d(?<![\w.]\d)\d{0,2}(?:\.\d{1,3}){3}(?![\w]|\.\d)", re.ASCII)
 _COLONS = re.compile(r":(?::|(?:[0-9A-Fa-f]{1,4}:){6})")  # in every IPv6 address
 _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")

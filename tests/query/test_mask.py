@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from query.mask import EMAIL, IPV4, IPV6, mask
 
 #: What is looked for, said without regard to speed.
-PLAIN_EMAIL = re.compile(r"(?<![\w.+-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}")
+LATIN = "A-Za-z0-9_À-ÖØ-öø-ɏ"
+PLAIN_EMAIL = re.compile(
+    rf"(?<![{LATIN}.+-])[{LATIN}.!#$%&'*+/=?^`{{|}}~-]{{1,64}}@[\w-]{{1,63}}(?:\.[\w-]{{1,63}}){{1,8}}"
+)
 PLAIN_IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)", re.ASCII)
 PLAIN_IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 
@@ -47,6 +50,8 @@ def test_all_that_the_plain_patterns_find_is_masked(text: str) -> None:
     ("text", "masked"),
     [
         ("jane.doe+x@site.org, 8.8.8.8", f"{EMAIL}, {IPV4}"),
+        ("请发邮件至jane@site.org", f"请发邮件至{EMAIL}"),
+        ("josé@münchen.de", EMAIL),
         ("a@b.org@c.org", f"{EMAIL}@c.org"),
         ("x" * 65 + "@site.org", "x" * 65 + "@site.org"),
         ("[2600:1:2:3:4:5:6:7] and 2600::1", f"[{IPV6}] and {IPV6}"),
