@@ -314,7 +314,7 @@ def samples(rows: pa.Table) -> Iterator[dict[str, str]]:
     """Rows with the columns beside key and text as JSON, by the standard library alone."""
     for row in rows.to_pylist():
         key, text = row.pop("content_id"), row.pop("text")
-        yield {"content_id": key, "text": text, "evidence": plain_json(row, (",", ":"))}
+        yield {"content_id": key, "text": text, "evidence": plain_json(row)}
 
 
 def plain_json(row: dict[str, Any]) -> str:
