@@ -67,7 +67,7 @@ def _verify(out: str, rows: str, workers: str) -> Result:
 
 
 def _copy(lake: str, evidence: str, to: str, form: str, threads: str) -> Result:
-    # in order, or with 2 GB, two threads run out of memory
+    # in the order of the input and with 2 GB, two threads ran out of memory
     options: dict[str, Any] = {"threads": int(threads), "memory_limit": "4GB", "preserve_insertion_order": False}
     with duckdb.connect(config={**options, "temp_directory": f"{to}.tmp"}) as db:
         texts = [f"{Lake(lake).table_path('documents')}/{file}" for file in Lake(lake).files("documents")]
