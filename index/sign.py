@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from archive.engine import Failed, run_all
 from archive.errors import LakeError
 from archive.lake import Lake, NewFile
 from archive.part import write_parquet
 from archive.tables import DOCUMENTS
-from index import ids
+from index import fresh
+from index.fresh import Wanted
 from index.procedure import Parameters
 from index.tables import SIGNATURES
 
@@ -35,7 +35,7 @@ class Unit:
 
     location: str
     file: str
-    rows: npt.NDArray[np.bool_] | None
+    wanted: Wanted
     parameters: Parameters
     device: str  #: cpu, or a device of torch
 
@@ -49,19 +49,9 @@ class Signed:
 
 
 def plan(lake: Lake, parameters: Parameters, device: str) -> Iterator[Unit]:
-    """Files of documents that were not signed yet. One that compaction made holds texts that were."""
-    signatures = lake.delta(SIGNATURES.name)
-    fresh = [file for file in sorted(lake.files(DOCUMENTS.name)) if signatures.transaction_version(file) is None]
-    segments = lake.files(SIGNATURES.name) if fresh else []
-    known = [ids.parse(table["content_id"]) for table in lake.read_files(SIGNATURES.name, segments, ["content_id"])]
-    ordered = np.concatenate(known) if known else np.empty((0, 4), np.uint64)
-    ordered = ordered[ids.sort(ordered)]
-    for file in fresh:
-        rows = None
-        if len(ordered):
-            (table,) = lake.read_files(DOCUMENTS.name, [file], ["content_id"])
-            rows = ids.places(ordered, ids.parse(table["content_id"])) < 0
-        yield Unit(lake.location, file, rows, parameters, device)
+    """Files of documents that were not signed yet."""
+    for file, wanted in fresh.fresh(lake, SIGNATURES):
+        yield Unit(lake.location, file, wanted, parameters, device)
 
 
 def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Signed:
@@ -69,20 +59,10 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Sig
     lake = Lake(unit.location)
     sign = signer(unit.device)
     made: list[pa.Table] = []
-    at = 0
-    with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{unit.file}", filesystem=lake.filesystem) as file:
-        for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            wanted = None if unit.rows is None else unit.rows[at : at + count]
-            at += count
-            if wanted is not None and not wanted.any():
-                continue
-            table = file.read_row_group(group, columns=["content_id", "text"])
-            if wanted is not None:
-                table = table.filter(pa.array(wanted))
-            signatures, counts = sign(table["text"].combine_chunks(), unit.parameters)
-            made.append(table_of(table["content_id"], counts, signatures))
-            progress(table.num_rows, int(table["text"].nbytes))
+    for table in fresh.texts(lake, unit.file, unit.wanted):
+        signatures, counts = sign(table["text"].combine_chunks(), unit.parameters)
+        made.append(table_of(table["content_id"], counts, signatures))
+        progress(table.num_rows, int(table["text"].nbytes))
     if not made:
         return Signed(0, None)
     table = pa.concat_tables(made)
@@ -126,12 +106,6 @@ def sign_new(
     for end in run_all(work, plan(lake, parameters, device), 1 if device != "cpu" else workers, progress):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
-        signed, name = end.result, end.task.file
-        files = [signed.file] if signed.file else []
-        if lake.commit(SIGNATURES, files, [name]):
-            count += signed.texts
-        elif lake.delta(SIGNATURES.name).transaction_version(name) is not None:
-            lake.discard(files)  # another process did the same
-        else:
-            raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
+        if fresh.commit(lake, SIGNATURES, end.task.file, end.result.file):
+            count += end.result.texts
     return count

@@ -1,4 +1,4 @@
-"""Plan, work, commit: signals of the texts that have none yet. The stages are those of `index.sign`."""
+"""Plan, work, commit: signals of the texts that have none yet."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from archive.engine import Failed, run_all
 from archive.errors import LakeError
@@ -19,7 +16,8 @@ from archive.lake import Lake, NewFile
 from archive.part import write_parquet
 from archive.show import Stages
 from archive.tables import DOCUMENTS
-from index import ids
+from index import fresh
+from index.fresh import Wanted
 from index.quality.signals import VERSION, signals
 from index.tables import QUALITY
 
@@ -46,7 +44,7 @@ class Unit:
 
     location: str
     file: str
-    rows: npt.NDArray[np.bool_] | None
+    wanted: Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,38 +79,18 @@ def check(lake: Lake) -> None:
 
 
 def plan(lake: Lake) -> Iterator[Unit]:
-    """Files of documents that were not measured yet. One that compaction made holds texts that were."""
-    quality = lake.delta(QUALITY.name)
-    fresh = [file for file in sorted(lake.files(DOCUMENTS.name)) if quality.transaction_version(file) is None]
-    files = lake.files(QUALITY.name) if fresh else []
-    known = [ids.parse(table["content_id"]) for table in lake.read_files(QUALITY.name, files, ["content_id"])]
-    ordered = np.concatenate(known) if known else np.empty((0, 4), np.uint64)
-    ordered = ordered[ids.sort(ordered)]
-    for file in fresh:
-        rows = None
-        if len(ordered):
-            (table,) = lake.read_files(DOCUMENTS.name, [file], ["content_id"])
-            rows = ids.places(ordered, ids.parse(table["content_id"])) < 0
-        yield Unit(lake.location, file, rows)
+    """Files of documents that were not measured yet."""
+    for file, wanted in fresh.fresh(lake, QUALITY):
+        yield Unit(lake.location, file, wanted)
 
 
 def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Measured:
     """Measure the texts of a unit, a row group at a time, and write their signals."""
     lake = Lake(unit.location)
     made: list[pa.Table] = []
-    at = 0
-    with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{unit.file}", filesystem=lake.filesystem) as file:
-        for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            wanted = None if unit.rows is None else unit.rows[at : at + count]
-            at += count
-            if wanted is not None and not wanted.any():
-                continue
-            table = file.read_row_group(group, columns=["content_id", "text"])
-            if wanted is not None:
-                table = table.filter(pa.array(wanted))
-            made.append(signals(table["content_id"].combine_chunks(), table["text"].combine_chunks()))
-            progress(table.num_rows, int(table["text"].nbytes))
+    for table in fresh.texts(lake, unit.file, unit.wanted):
+        made.append(signals(table["content_id"].combine_chunks(), table["text"].combine_chunks()))
+        progress(table.num_rows, int(table["text"].nbytes))
     if not made:
         return Measured(0, None)
     table = pa.concat_tables(made)
@@ -137,7 +115,8 @@ def measure_new(lake: Lake, workers: int | None = None, stages: Stages | None = 
         for end in run_all(work, plan(lake), workers, stages.progress):
             if isinstance(end, Failed):
                 raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
-            summary.measured += _commit(lake, end.task.file, end.result)
+            if fresh.commit(lake, QUALITY, end.task.file, end.result.file):
+                summary.measured += end.result.texts
         lake.compact(QUALITY)
         summary.texts = lake.rows(QUALITY.name)
     except pa.ArrowInvalid as error:
@@ -146,14 +125,3 @@ def measure_new(lake: Lake, workers: int | None = None, stages: Stages | None = 
         raise LakeError(f"{error.filename or lake.location}: {error.strerror or error}; what was committed stays, "
                         "run the same command again when it is mended") from None  # fmt: skip
     return summary
-
-
-def _commit(lake: Lake, name: str, measured: Measured) -> int:
-    """Add what came of a file of documents, if nobody else did; returns how many texts."""
-    files = [measured.file] if measured.file else []
-    if lake.commit(QUALITY, files, [name]):
-        return measured.texts
-    if lake.delta(QUALITY.name).transaction_version(name) is None:
-        raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
-    lake.discard(files)  # another process did the same
-    return 0

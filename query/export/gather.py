@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from archive.errors import ArchiveError
 from archive.lake import Lake
-from query.export.workplace import replace, said
+from query.export.workplace import replace, saying
 
 #: Bytes of text that are held before they are laid out; and files of less than this are done in one go.
 _HELD = 128 << 20
@@ -58,12 +57,8 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
     Raises:
         ArchiveError: a file of the lake cannot be read, or the disk is full.
     """
-    try:
+    with saying(unit.spill):
         return _lay_out(unit, progress)
-    except pa.ArrowInvalid as error:
-        raise ArchiveError(f"{unit.location}: a file of documents is damaged ({str(error).splitlines()[0]})") from None
-    except OSError as error:
-        raise said(error, unit.spill) from None
 
 
 def _lay_out(unit: Unit, progress: Callable[[int, int], None]) -> int:

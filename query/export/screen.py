@@ -18,14 +18,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.errors import ArchiveError, ExportError, SourceError
+from archive.errors import ExportError, SourceError
 from archive.lake import Lake
 from archive.records.datasets import python_rows, read_lines
 from archive.records.kind import kind_of
 from archive.storage import open_bytes
 from query.export import gather
 from query.export.arguments import Arguments
-from query.export.workplace import MEMORY, Workplace, replace, said
+from query.export.workplace import MEMORY, Workplace, replace, saying
 from query.mask import mask
 from query.tokenizer import once_opened
 
@@ -94,12 +94,8 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
     Raises:
         ArchiveError: a file of the lake cannot be read, or the disk is full.
     """
-    try:
+    with saying(unit.to):
         return _screen(unit, progress)
-    except pa.ArrowInvalid as error:
-        raise ArchiveError(f"a file of documents is damaged ({str(error).splitlines()[0]})") from None
-    except OSError as error:
-        raise said(error, unit.to) from None
 
 
 def _screen(unit: Unit, progress: Callable[[int, int], None]) -> int:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archive.errors import ExportError
+import pyarrow as pa
+
+from archive.errors import ArchiveError, ExportError
 
 MANIFEST = "manifest.json"
 #: What DuckDB may hold of a step, unless somebody says otherwise: a process comes to some hundred megabytes more.
@@ -115,6 +117,21 @@ def replace(path: Path, data: bytes) -> None:
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def saying(place: Path | str) -> Iterator[None]:
+    """What goes wrong in a unit of work, as one line.
+
+    Raises:
+        ArchiveError: a file cannot be read, or the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise said(error, place) from None
+    except pa.ArrowException as error:
+        raise ArchiveError(f"{place}: {str(error).splitlines()[0]}") from None
 
 
 def said(error: OSError, place: Path | str) -> ExportError:

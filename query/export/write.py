@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.errors import ArchiveError, ExportError
+from archive.errors import ExportError
 from query import merkle, rows
 from query.export.arguments import Arguments
 from query.export.arrange import Shard
 from query.export.gather import texts_of
-from query.export.workplace import Workplace, replace, said
+from query.export.workplace import Workplace, replace, saying
 from query.formats import Format, open_format
 from query.mask import mask
 from query.tokenizer import once_opened
@@ -50,7 +50,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
     """
     place = Workplace(unit.out)
     scratch = place.parts / str(unit.shard.number)
-    try:
+    with saying(unit.out / unit.shard.folder / unit.shard.stem):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         table = rows_of(place, unit)
@@ -60,10 +60,6 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
             os.replace(scratch / file["name"], unit.out / unit.shard.folder / file["name"])
         shutil.rmtree(scratch)
         replace(place.done / f"{unit.shard.number}.json", json.dumps(known).encode())
-    except OSError as error:
-        raise said(error, unit.out) from None
-    except pa.ArrowException as error:
-        raise ArchiveError(f"{unit.shard.folder}/{unit.shard.stem}: {str(error).splitlines()[0]}") from None
     progress(table.num_rows, sum(file["bytes"] for file in known["files"]))
     return unit.shard.number
 

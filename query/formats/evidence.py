@@ -8,8 +8,11 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import accumulate
 from json.encoder import encode_basestring
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import Any
 
 import pyarrow as pa
@@ -131,6 +134,29 @@ def _once(pairs: list[tuple[str, Any]]) -> Row:
     if len(row) < len(pairs):
         raise ValueError("a name stands twice in a row")
     return row
+
+
+#: The offsets inside a shard of samples are of 32 bits.
+_LARGEST = (1 << 32) - 1
+
+
+def write_samples(path: Path, samples: Iterable[bytes], header: bytes = b"") -> None:
+    """Lay out an MDS shard or a LitData chunk: how many samples, where each begins and the last ends, a header, and the
+    samples. The libraries' own writers hold all of it several times; here it lies in a file meanwhile.
+
+    Raises:
+        ExportError: it is too large for its offsets.
+    """
+    with TemporaryFile(dir=path.parent) as held:
+        sizes = [held.write(sample) for sample in samples]
+        begin = 4 + 4 * (len(sizes) + 1) + len(header)
+        if begin + sum(sizes) > _LARGEST:
+            raise ExportError(f"{path}: a shard of this format cannot hold more than 4 GiB")
+        with open(path, "wb") as out:
+            out.write(struct.pack(f"<{len(sizes) + 2}I", len(sizes), *accumulate(sizes, initial=begin)))
+            out.write(header)
+            held.seek(0)
+            copyfileobj(held, out, 1 << 20)
 
 
 def bounds(data: mmap.mmap) -> Iterator[tuple[int, int]]:

@@ -18,20 +18,16 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from itertools import accumulate, pairwise
 from pathlib import Path
-from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 from litdata.streaming.writer import BinaryWriter
 
-from archive.errors import ExportError
-from query.formats.evidence import Row, bounds, load, not_empty, reading, samples_of, tables_of
+from query.formats.evidence import Row, bounds, load, not_empty, reading, samples_of, tables_of, write_samples
 from query.formats.format import Written
 
 _INDEX = "index.json"
-#: The offsets inside a chunk are of 32 bits.
-_LARGEST = (1 << 32) - 1
 
 
 class LitData:
@@ -40,22 +36,11 @@ class LitData:
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         not_empty(rows, "litdata")
         name = f"{stem}.bin"
-        sizes: list[int] = []
-        with (
-            TemporaryDirectory(dir=folder, prefix=f".{stem}-") as scratch,
-            open(f"{scratch}/samples", "w+b") as samples,
-        ):
+        with TemporaryDirectory() as scratch:
             library = BinaryWriter(scratch, chunk_size=rows.num_rows)
-            for sample in samples_of(rows):
-                sizes.append(samples.write(library.serialize(_sample(*sample))[0]))
-            # The chunk as `BinaryWriter._create_chunk` lays it out, which would hold all of it many times.
-            begin = 4 + 4 * (len(sizes) + 1)
-            if begin + sum(sizes) > _LARGEST:
-                raise ExportError(f"{folder / name}: a shard of this format cannot hold more than 4 GiB")
-            with open(folder / name, "wb") as out:
-                out.write(struct.pack(f"<{len(sizes) + 2}I", len(sizes), *accumulate(sizes, initial=begin)))
-                samples.seek(0)
-                copyfileobj(samples, out, 1 << 20)
+            # The chunk as `BinaryWriter._create_chunk` lays it out.
+            samples = (library.serialize(_sample(*sample))[0] for sample in samples_of(rows))
+            write_samples(folder / name, samples)
         return Written((name,), rows.num_rows)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:

@@ -11,17 +11,14 @@ import mmap
 import struct
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from pathlib import Path
-from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
-from archive.errors import ExportError
-from query.formats.evidence import Row, bounds, load, not_empty, reading, samples_of, tables_of
+from query.formats.evidence import Row, bounds, load, not_empty, reading, samples_of, tables_of, write_samples
 from query.formats.format import Written
 
 #: `import streaming` takes these in, and with them torchvision, which breaks where it is not of the same build as torch
@@ -48,8 +45,6 @@ MDSWriter, MDSReader = _import_streaming()
 
 _COLUMNS = {"content_id": "str", "evidence": "str", "text": "str"}
 _INDEX = "index.json"
-#: The offsets inside a shard are of 32 bits.
-_LARGEST = (1 << 32) - 1
 
 
 class Mds:
@@ -58,24 +53,14 @@ class Mds:
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         not_empty(rows, "mds")
         name = f"{stem}.mds"
-        sizes: list[int] = []
-        with (
-            TemporaryDirectory(dir=folder, prefix=f".{stem}-") as scratch,
-            open(f"{scratch}/samples", "w+b") as samples,
-        ):
+        with TemporaryDirectory() as scratch:
             library = MDSWriter(columns=_COLUMNS, out=f"{scratch}/out", size_limit=None)
-            for key, text, evidence in samples_of(rows):
-                sample = {"content_id": key, "text": text, "evidence": evidence}
-                sizes.append(samples.write(library.encode_sample(sample)))
-            # The shard as `MDSWriter.encode_joint_shard` lays it out, which would hold all of it three times.
-            begin = 4 + 4 * (len(sizes) + 1) + len(library.config_data)
-            if begin + sum(sizes) > _LARGEST:
-                raise ExportError(f"{folder / name}: a shard of this format cannot hold more than 4 GiB")
-            with open(folder / name, "wb") as out:
-                out.write(struct.pack(f"<{len(sizes) + 2}I", len(sizes), *accumulate(sizes, initial=begin)))
-                out.write(library.config_data)
-                samples.seek(0)
-                copyfileobj(samples, out, 1 << 20)
+            # The shard as `MDSWriter.encode_joint_shard` lays it out.
+            samples = (
+                library.encode_sample({"content_id": key, "text": text, "evidence": evidence})
+                for key, text, evidence in samples_of(rows)
+            )
+            write_samples(folder / name, samples, library.config_data)
         return Written((name,), rows.num_rows)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:

@@ -27,6 +27,7 @@ from archive.errors import ArchiveError, LakeError
 from archive.lake import Lake
 from archive.text import content_id
 from archive.text.normalise import normalise
+from index import fresh
 from index.quality import presets, stage, tokens
 from index.quality.characters import classes
 from index.quality.signals import COLUMNS, measured, signals
@@ -280,7 +281,7 @@ def test_a_file_that_was_written_and_not_committed_changes_nothing(lake: Lake, t
     assert written.texts == 1
     assert quality(lake) == []
     assert stage.measure_new(lake, workers=1) == stage.Summary(1, 1)
-    assert stage._commit(lake, unit.file, written) == 0  # the one that was slower throws its file away
+    assert not fresh.commit(lake, QUALITY, unit.file, written.file)  # the one that was slower throws its file away
     assert len(quality(lake)) == 1
     left = [path.name for path in Path(lake.table_uri(QUALITY.name)).glob("*.parquet")]
     assert left == lake.files(QUALITY.name)
