@@ -70,6 +70,23 @@ def run_all(
             yield Failed(task, str(error))
 
 
+def results(
+    work: Work[Task, Result],
+    tasks: Iterable[Task],
+    workers: int,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Iterator[tuple[Task, Result]]:
+    """`run_all` where no task may fail.
+
+    Raises:
+        ArchiveError: one did.
+    """
+    for end in run_all(work, tasks, workers, progress):
+        if isinstance(end, Failed):
+            raise ArchiveError(end.error)
+        yield end.task, end.result
+
+
 class Engine(Generic[Task, Result]):
     """Runs tasks in `workers` processes and yields what comes of them, in the order in which they end.
 

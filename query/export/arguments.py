@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -93,10 +91,16 @@ class Arguments:
         values["sources"], values["decontaminate"] = list(self.sources), list(self.decontaminate)
         return values
 
-    @property
-    def key(self) -> str:
-        """The same for the same arguments."""
-        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Arguments:
+        """What `as_json` wrote.
+
+        Raises:
+            ExportError: nothing was ever exported with these.
+            TypeError, AttributeError: they are no arguments.
+        """
+        lists = {name: tuple(values[name]) for name in ("sources", "decontaminate")}
+        return cls(**{**values, **lists, "split": tuple(values["split"].items())})
 
 
 def _check_split(split: tuple[tuple[str, float], ...]) -> None:

@@ -18,6 +18,7 @@ from query.export.arguments import Arguments
 from query.export.arrange import Shard
 from query.export.workplace import MANIFEST, MEMORY, Workplace, replace
 from query.formats import Format, Written
+from query.rows import TOTALS
 
 if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
@@ -48,12 +49,10 @@ def finish(
         "arguments": arguments.as_json(),
         "tokenizer": _about(tokenizer),
         "public_suffix_list": version("publicsuffixlist"),  # decides `domain`
-        **{name: _total(known, name) for name in ("rows", "chars", "tokens", "masked")},
-        "bytes": sum(file["bytes"] for shard in known for file in shard["files"]),
+        **sums(known),
         "dropped": plan["dropped"],
         "contamination": plan["contamination"],
         **_distribution(place),
-        "splits": _splits(known),
         "shards": known,
         "merkle_root": merkle.root(merkle.part_leaf(shard["root"]) for shard in known),
     }
@@ -64,17 +63,17 @@ def finish(
     return made
 
 
-def _splits(shards: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Rows of each split."""
-    rows: Counter[str] = Counter()
+def sums(shards: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What a manifest says of all shards together; None where no shard has the number."""
+    splits: Counter[str] = Counter()
     for shard in shards:
-        rows[shard["folder"].rpartition("/")[2]] += shard["rows"]
-    return dict(rows)
-
-
-def _total(shards: Sequence[dict[str, Any]], name: str) -> int | None:
-    values = [shard[name] for shard in shards]
-    return None if None in values else sum(values)
+        splits[shard["folder"].rpartition("/")[2]] += shard["rows"]
+    totals: dict[str, Any] = {}
+    for name in ("rows", *TOTALS):
+        values = [shard[name] for shard in shards]
+        totals[name] = None if None in values else sum(values)
+    size = sum(file["bytes"] for shard in shards for file in shard["files"])
+    return {**totals, "bytes": size, "splits": dict(splits)}
 
 
 def _hashed(out: Path, path: Path) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from archive.engine import Failed, Work, run_all
-from archive.errors import ArchiveError, ExportError
+from archive.engine import results
+from archive.errors import ExportError
 from archive.lake import Lake
 from archive.show import Stages
 from archive.tables import CAPTURES, DOCUMENTS
@@ -75,7 +73,7 @@ def export(
     tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
     place = Workplace(out)
     try:
-        if (made := place.whole()) is not None and made["arguments"] == json.loads(json.dumps(arguments.as_json())):
+        if (made := place.whole()) is not None and made["arguments"] == arguments.as_json():
             return _summary(made)
         with place.open({"lake": lake.location, **_identity(arguments, tokenizer)}) as planned:
             if not planned:
@@ -104,7 +102,7 @@ def _summary(made: dict[str, Any]) -> Summary:
 def _identity(arguments: Arguments, tokenizer: Tokenizer | None) -> dict[str, Any]:
     """What an unfinished export must have been begun with, to be gone on with."""
     files = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in arguments.decontaminate}
-    stated = json.loads(json.dumps(arguments.as_json()))
+    stated = arguments.as_json()
     tokens = tokenizer and [tokenizer.fingerprint, tokenizer.eos_id]
     return {**stated, "decontaminate": files, "tokenizer": tokens, "program": version("lowbackground")}
 
@@ -131,7 +129,8 @@ def _plan(
         counting = tokenizer if arguments.max_tokens is not None else None
         units = screen.plan(lake, files, [sizes[file] for file in files], place, sets, counting, arguments.mask)
         stages.stage("screen", None)
-        _run(screen.work, units, workers, stages.progress)
+        for _ in results(screen.work, units, workers, stages.progress):
+            pass
     stages.stage("arrange", None)
     made = arrange(lake, place, arguments, memory)
     dropped += made.dropped
@@ -157,7 +156,8 @@ def _plan(
 def _gather(lake: Lake, place: Workplace, plan: dict[str, Any], workers: int, stages: Stages) -> None:
     stages.stage("gather", sum(shard["rows"] for shard in plan["shards"]))
     units = gather.plan(lake, plan["files"], plan["sizes"], place.places, place.spill)
-    _run(gather.work, units, workers, stages.progress)
+    for _ in results(gather.work, units, workers, stages.progress):
+        pass
 
 
 def _write(
@@ -177,10 +177,5 @@ def _write(
         for shard in shards
         if not (place.done / f"{shard.number}.json").exists()
     ]
-    _run(write.work, units, workers, stages.progress)
-
-
-def _run(work: Work[Any, Any], units: Iterable[Any], workers: int, progress: Callable[[int, int], None]) -> None:
-    for end in run_all(work, units, workers, progress):
-        if isinstance(end, Failed):
-            raise ArchiveError(end.error)
+    for _ in results(write.work, units, workers, stages.progress):
+        pass

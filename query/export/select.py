@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from publicsuffixlist import PublicSuffixList
 
 import query.sql
 from archive.errors import ExportError
 from archive.lake import Lake
 from index.quality import presets, stage
+from query.domain import registered_domain
 from query.export import condition
 from query.export.arguments import Arguments
 from query.rows import schema_of
 
 _BATCH = 50_000
-_HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^]]*\]|[^/?#:]*)", re.IGNORECASE)
-_ADDRESS = re.compile(r"[\d.]+|\[.*\]")
-_SUFFIXES = PublicSuffixList(only_icann=True)
 
 #: The evidence of a row of `clean`, under the names of `query.rows`.
 EVIDENCE = """
@@ -96,8 +91,8 @@ def _places(lake: Lake, files: list[str]) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch([ids, pa.array([number] * len(ids), pa.int32()), rows], schema=_PLACES)
 
 
-def _clean(arguments: Arguments, **without: bool) -> str:
-    """The call of `clean` for these arguments."""
+def _clean(arguments: Arguments, without: Collection[str] = ()) -> str:
+    """The call of `clean` for these arguments, but for some."""
     parts = [_quote(arguments.before)]
     if arguments.after and "after" not in without:
         parts.append(f"after := {_quote(arguments.after)}")
@@ -145,8 +140,8 @@ def _steps(db: duckdb.DuckDBPyConnection, arguments: Arguments, texts: int, chos
         steps.append(Step(name, left - count))
         left = count
 
-    every = {"after": True, "language": True, "near": True, "honour_opt_outs": True}
-    ask(f"no acceptable capture before {arguments.before[:10]}", _clean(arguments, **every))
+    later = ["after", "language", "honour_opt_outs", "near"]
+    ask(f"no acceptable capture before {arguments.before[:10]}", _clean(arguments, later))
     for name, given, why in (
         ("after", arguments.after, f"captured before {(arguments.after or '')[:10]} already"),
         ("language", arguments.language, f"another language than {arguments.language}"),
@@ -154,8 +149,8 @@ def _steps(db: duckdb.DuckDBPyConnection, arguments: Arguments, texts: int, chos
         ("near", arguments.near, "an earlier near-duplicate is in the lake"),
     ):
         if given:
-            del every[name]
-            ask(why, _clean(arguments, **every))
+            later.remove(name)
+            ask(why, _clean(arguments, later))
     if arguments.where and arguments.preset:
         ask(f"not where {arguments.where}", _chosen(arguments, arguments.where) + " AS c")
     elif arguments.where:
@@ -198,23 +193,6 @@ _SELECTED = pa.schema(
 def _with_domain(batch: pa.RecordBatch) -> pa.RecordBatch:
     domains = pa.array([registered_domain(url) for url in batch.column("url").to_pylist()], pa.string())
     return pa.RecordBatch.from_arrays([*batch.columns, domains], names=_SELECTED.names).cast(_SELECTED)
-
-
-def registered_domain(url: str | None) -> str | None:
-    """The domain that somebody registered, by the ICANN part of the Public Suffix List; an IP address is its own.
-
-    >>> registered_domain("http://user@news.bbc.co.uk:80/world")
-    'bbc.co.uk'
-    """
-    found = _HOST.match(url or "")
-    return _domain_of(found[1].lower().rstrip(".")) if found else None
-
-
-@lru_cache(maxsize=1 << 16)
-def _domain_of(host: str) -> str | None:
-    if not host or _ADDRESS.fullmatch(host):
-        return host or None
-    return _SUFFIXES.privatesuffix(host) or host
 
 
 def _quote(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from query.verify.run import Report, verify
+from query.verify.report import Report
+from query.verify.run import verify
 
 __all__ = ["Report", "verify"]

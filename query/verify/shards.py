@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ import pyarrow.parquet as pq
 from archive.errors import ExportError
 from query import merkle
 from query.clean import OPTED_OUT
-from query.export.select import registered_domain
+from query.domain import registered_domain
 from query.formats import open_format
 from query.rows import TOTALS, columns, schema_of
 from query.rows import totals as totals_of
 from query.verify.citation import CITATIONS, citations
+from query.verify.manifest import compare
 
 #: Problems of one kind in a shard that are told one by one.
 _TOLD = 5
@@ -91,18 +91,6 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Che
 
 
 _IDS = pa.schema([("content_id", pa.string())])
-
-
-def compare(out: Path, name: str, stated: dict[str, Any]) -> list[str]:
-    """What is wrong with a file of the export."""
-    if name.startswith("/") or ".." in name.split("/"):
-        return [f"{name}: no name of a file of an export"]
-    try:
-        with open(out / name, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return [f"{name}: {error.strerror}"]
-    return [] if digest == stated["sha256"] else [f"{name}: not the bytes that the manifest states"]
 
 
 def _rules(rows: pa.Table, unit: Unit) -> list[str]:
