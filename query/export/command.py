@@ -82,9 +82,8 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
         return
     seconds = max(time.monotonic() - started, 1e-3)
     tokens = f", {summary.tokens:,} tokens" if summary.tokens is not None else ""
-    click.echo(
-        f"{summary.rows:,} texts{tokens} in {summary.shards:,} shards: {bytes_text(summary.bytes)}, in {seconds:.1f} s"
-    )
+    shards = f"{summary.shards:,} shard{'' if summary.shards == 1 else 's'}"
+    click.echo(f"{summary.rows:,} texts{tokens} in {shards}: {bytes_text(summary.bytes)}, in {seconds:.1f} s")
     if arguments.split:
         for name, share in arguments.split:
             rows = summary.splits.get(name, 0)

@@ -237,7 +237,7 @@ def test_two_rows_that_cite_one_record_are_both_compared(honest: Path) -> None:
     ("path", "value"),
     [
         (("arguments", "mask"), True),
-        (("arguments", "tokenizer"), "gpt2"),
+        (("arguments", "tokenizer"), "nowhere/tokenizer.json"),
         (("arguments", "form"), "ds"),
         (("shards", 0, "rows"), 10**18),
         (("shards", 0, "rows"), -5),
