@@ -38,18 +38,16 @@ LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
 WHERE r.record_type = 'revisit'
 """
 
-#: The first capture of a text, by date; ties go to the smaller file and offset. What a proof cites.
-FIRST = """min({'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
-            'extractor': coalesce(extractor, text_record.extractor), 'source': date_source, 'length': length,
-            'digest': payload_digest, 'record_type': record_type, 'record_id': record_id, 'robots': robots,
-            'text_record': text_record})"""
-
 #: A capture counts as proof only where it has no date_problem.
 ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL"
 
+#: Of a text the first such capture, by date; ties go to the smaller file and offset.
 _PROOFS = f"""
 CREATE TEMP VIEW proofs AS
-SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen, {FIRST} AS first
+SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen,
+       min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
+            'extractor': coalesce(extractor, text_record.extractor), 'source': date_source, 'length': length,
+            'digest': payload_digest}}) AS first
 FROM captures WHERE {ACCEPTABLE}
 GROUP BY content_id
 """

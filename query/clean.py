@@ -18,7 +18,7 @@ CREATE TEMP MACRO opts_out(robots) AS coalesce(regexp_matches(robots,
 _BEFORE = f"{ACCEPTABLE} AND captured_at < before::TIMESTAMPTZ AND month <= strftime(before::TIMESTAMPTZ, '%Y-%m')"
 _ACCEPTED = f"{_BEFORE} AND (sources IS NULL OR list_contains(sources, date_source))"
 
-#: In which order the captures of a text are tried as its proof: as `archive.evidence.FIRST`.
+#: In which order the captures of a text are tried as its proof: as in the view `proofs`.
 _ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
 #: What is told of the capture that proves: column of `clean` -> column of `captures`.
 _SAME = (
