@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from collapse.measures.grams import Blocks, codes
+from collapse.measures.grams import Blocks, codes, different
 
 #: DEFLATE at its strongest, as in Python's gzip and in Shaib et al.
 _LEVEL = 9
@@ -23,7 +23,7 @@ def distinct(blocks: Blocks, n: int) -> float:
     0.6666666666666666
     """
     (grams,) = codes([blocks], n)
-    return len(np.unique(grams)) / grams.size if grams.size else math.nan
+    return len(different(grams)) / grams.size if grams.size else math.nan
 
 
 def repetition(blocks: Blocks, n: int = 4) -> float:

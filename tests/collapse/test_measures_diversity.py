@@ -67,7 +67,7 @@ def _reference(texts: list[str]) -> list[float]:
     return [bleu.sentence_score(text, texts[:n] + texts[n + 1 :]).score / 100 for n, text in enumerate(texts)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(TEXTS)
 def test_each_text_scores_what_sacrebleu_gives_it_against_the_others(texts: list[str]) -> None:
     scores = bleu_among(texts)
