@@ -209,7 +209,7 @@ def _told(what: str, course: Course) -> str:
     told = f"{what}: {course.mean(0):.4g}, in generation {course.generations} {course.mean(-1):.4g}"
     told += f" ({_percent(change.value)}"
     told += "; no interval" if math.isnan(change.low) else f"; 95 %: {_percent(change.low)} to {_percent(change.high)}"
-    told += "; chance not known)" if math.isnan(floor) else f"; by chance up to {_percent(floor)})"
+    told += "; chance not known)" if math.isnan(floor) else f"; by chance up to {_percent(floor)[1:]})"
     return told if math.isnan(course.real) else f"{told}, in real text {course.real:.4g}"
 
 

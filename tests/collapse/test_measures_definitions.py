@@ -128,7 +128,7 @@ def test_a_finding_says_its_numbers() -> None:
     course = Course([[50, 100], [50, 100]], [[50, 51], [50, 51]])
     assert _of(Evidence(course), "increase").because == (
         "perplexity of held-out text: 50, in generation 1 100 "
-        "(+100.0 %; 95 %: +100.0 % to +100.0 %; by chance up to +2.0 %)"
+        "(+100.0 %; 95 %: +100.0 % to +100.0 %; by chance up to 2.0 %)"
     )
     assert _of(Evidence(course), "variance").because == "not measured"
     assert "in real text 0.01" in _of(COLLAPSED, "hallucination").because
