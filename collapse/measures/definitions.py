@@ -1,9 +1,9 @@
 """What "model collapse" has been taken to mean, and which of it a run shows.
 
 Schaeffer, Kazdan, Arulandu and Koyejo 2025, "Position: Model Collapse Does Not Mean What You Think"
-(arXiv:2503.03150), count eight definitions in the literature, which contradict one another in part. The titles are
-shortened from theirs; the rules are ours. None of them says that a definition is right, and no change that chance
-could have made (`Course.rises`) counts for any.
+(arXiv:2503.03150), count eight definitions in the literature, which contradict one another in part. The list is theirs;
+the sentences, the papers that are named as examples and the rules are ours. No rule says that its definition is the
+right one, and no change that chance could have made (`Course.rises`) counts for any.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ DEFINITIONS = (
         "catastrophe",
         "Catastrophic increase of population risk",
         "Trained on what models wrote, a model becomes much worse at real text, and soon.",
-        "Dohmatob et al. 2024 (arXiv:2402.07712, arXiv:2410.04840); most reports in the press",
+        "Dohmatob et al. 2024 (arXiv:2402.07712)",
         "The perplexity of held-out text at least doubles within the run.",
         _catastrophe,
     ),
@@ -206,7 +206,7 @@ def _told(what: str, course: Course) -> str:
     if not course.generations:
         return f"{what}: there is no generation after generation 0"
     change, floor = course.change(), course.floor().high
-    told = f"{what}: {course.mean(0):.4g}, in generation {course.generations} {course.mean(-1):.4g}"
+    told = f"{what}: {course.mean(0):.4g} in generation 0, {course.mean(-1):.4g} in generation {course.generations}"
     told += f" ({_percent(change.value)}"
     told += "; no interval" if math.isnan(change.low) else f"; 95 %: {_percent(change.low)} to {_percent(change.high)}"
     told += "; chance not known)" if math.isnan(floor) else f"; by chance up to {_percent(floor)[1:]})"

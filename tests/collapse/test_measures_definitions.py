@@ -127,7 +127,7 @@ def test_where_chance_or_the_change_is_not_known_nothing_is_judged(course: Cours
 def test_a_finding_says_its_numbers() -> None:
     course = Course([[50, 100], [50, 100]], [[50, 51], [50, 51]])
     assert _of(Evidence(course), "increase").because == (
-        "perplexity of held-out text: 50, in generation 1 100 "
+        "perplexity of held-out text: 50 in generation 0, 100 in generation 1 "
         "(+100.0 %; 95 %: +100.0 % to +100.0 %; by chance up to 2.0 %)"
     )
     assert _of(Evidence(course), "variance").because == "not measured"
