@@ -14,7 +14,13 @@ def _names(value: str | None) -> tuple[str, ...] | None:
 @click.command("collapse")
 @click.argument("sources", nargs=-1, required=True, metavar="SET…")
 @click.option("--out", type=click.Path(), default="collapse-report", show_default=True, help="The folder of the run.")
-@click.option("--recipe", "recipe_name", default=None, metavar="NAME|FILE", help="smoke, default, … or a TOML file.  [default: default; suspect with --suspect]")
+@click.option(
+    "--recipe",
+    "recipe_name",
+    default=None,
+    metavar="NAME|FILE",
+    help="smoke, default, … or a TOML file.  [default: default; suspect with --suspect]",
+)
 @click.option("--suspect", multiple=True, metavar="SET", help="A second set: is what it teaches worse? Repeatable.")
 @click.option("--model", metavar="NAME", help="tiny, small, gpt2-9m, 125m; a name on the Hub, a folder, a GGUF file.")
 @click.option("--regimes", metavar="NAMES", help="replace, mix:X, accumulate, accumulate-subsample, fresh, real.")
@@ -29,7 +35,14 @@ def _names(value: str | None) -> tuple[str, ...] | None:
 @click.option("--epochs", type=float, metavar="N", help="How often a model sees its set.")
 @click.option("--batch", type=int, metavar="N", help="Blocks of a training step.")
 @click.option("--learning-rate", type=float, metavar="X", help="At its peak.")
-@click.option("--documents", "style", type=click.Choice(["auto", "file", "heading", "blank-line", "line"]), default="auto", show_default=True, help="What is a document in plain text.")
+@click.option(
+    "--documents",
+    "style",
+    type=click.Choice(["auto", "file", "heading", "blank-line", "line"]),
+    default="auto",
+    show_default=True,
+    help="What is a document in plain text.",
+)
 @click.option("--text-column", metavar="NAME", help="The column that holds the text, in rows.")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value; repeatable.")
 @click.option("--suspect-where", multiple=True, metavar="COLUMN=VALUE", help="The same for the suspect set.")

@@ -109,7 +109,7 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
         kind = kinds.get(name)
         if kind is None:
             raise TypeError(f"{name} is nothing that a recipe says; it may say {', '.join(sorted(kinds))}")
-        wanted = {"int": int, "float": (int, float), "str": str}.get(kind, tuple)
+        wanted: Any = {"int": int, "float": (int, float), "str": str}.get(kind, tuple)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise TypeError(f"{name} = {value!r}: {kind} is wanted")
         if kind == "float":

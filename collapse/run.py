@@ -16,7 +16,7 @@ from archive.engine import Engine, Failed
 from archive.errors import CollapseError
 from archive.records.datasets import Columns
 from archive.show import Stages
-from collapse import corpus, data, steps
+from collapse import corpus, data, results, steps
 from collapse.corpus import Style
 from collapse.recipe import Recipe
 from collapse.steps import START, Arm
@@ -24,6 +24,8 @@ from collapse.steps import START, Arm
 _RUN = "run.json"
 #: UTF-8 bytes for a token: what a set is read up to, to have blocks enough with any tokenizer and any language.
 _BYTES = 8
+#: As much is read of any set, so that also a small run sees many documents.
+_LEAST = 8_000_000
 #: Held-out text is read for more blocks than are judged, so that they come from more documents.
 _WIDER = 4
 
@@ -85,13 +87,15 @@ def run(
     with _alone(place, identity):
         stages.stage("reading the set", None)
         prepare(sources, place, recipe, suspect, reading)
-        _train(place, recipe, machine, stages)
-        return {}
+        firsts = starts(place, recipe, machine)
+        rest = {first.seed: arms(place, recipe, machine, first.seed) for first in firsts}
+        _train(firsts, rest, machine.workers, stages)
+        found = results.collect(place, recipe, firsts, [arm for held in rest.values() for arm in held])
+        results.write(place, found)
+        return found
 
 
-def prepare(
-    sources: Sequence[str], out: Path, recipe: Recipe, suspect: Sequence[str], reading: Reading
-) -> None:
+def prepare(sources: Sequence[str], out: Path, recipe: Recipe, suspect: Sequence[str], reading: Reading) -> None:
     """Read the set, hold out a part, and leave the blocks of a run in its folder, if they are not there yet."""
     folder = steps.data_folder(out)
     if folder.exists():
@@ -100,16 +104,16 @@ def prepare(
     judged = recipe.held_out_blocks * recipe.block
     read = corpus.read(
         sources,
-        limit_bytes=(wanted + judged * _WIDER) * _BYTES,
-        held_out_bytes=judged * _WIDER * _BYTES,
+        limit_bytes=max((wanted + judged * _WIDER) * _BYTES, _LEAST),
         seed=recipe.seed,
         columns=reading.columns,
         where=reading.where,
         style=reading.style,
     )
     # of a small set not all may be held out: the tokens that are judged, or a tenth of the text
-    held_out_bytes = min(judged * _WIDER * _BYTES, max(judged * _BYTES, sum(d.size for d in read.train) // 10))
-    parts = corpus.split(read, held_out_bytes)
+    wide, least = judged * _WIDER * _BYTES, judged * _BYTES
+    tenth = sum(document.size for document in read.train) // 10
+    parts = corpus.split(read, wide if read.held_out else min(wide, max(least, tenth)))
     about: dict[str, Any] = {
         "name": read.name,
         "reading": asdict(read.reading),
@@ -119,7 +123,7 @@ def prepare(
     if suspect:
         second = corpus.read(
             suspect,
-            limit_bytes=wanted * _BYTES,
+            limit_bytes=max(wanted * _BYTES, _LEAST),
             seed=recipe.seed,
             columns=reading.columns,
             where=reading.suspect_where,
@@ -151,13 +155,11 @@ def starts(out: Path, recipe: Recipe, machine: Machine) -> list[Arm]:
     return [Arm(str(out), recipe, seed, START, machine.device, machine.threads, machine.keep) for seed in seeds]
 
 
-def _train(out: Path, recipe: Recipe, machine: Machine, stages: Stages) -> None:
+def _train(firsts: Sequence[Arm], rest: Mapping[int, Sequence[Arm]], workers: int, stages: Stages) -> None:
     """Every arm of every seed; the arms of a seed begin as soon as its generation 0 is done."""
-    firsts = starts(out, recipe, machine)
-    rest = {first.seed: arms(out, recipe, machine, first.seed) for first in firsts}
     total = sum(arm.tokens() for arm in [*firsts, *(arm for held in rest.values() for arm in held)])
     stages.stage("training and writing, tokens", total)
-    engine = Engine(steps.work, machine.workers, stages.progress)
+    engine = Engine(steps.work, workers, stages.progress)
     for end in engine.run(iter(firsts)):
         if isinstance(end, Failed):
             raise CollapseError(f"{end.task.regime}, seed {end.task.seed}: {end.error}")

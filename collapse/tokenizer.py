@@ -27,7 +27,7 @@ class Tokenizer:
     @property
     def size(self) -> int:
         """One more than the greatest id."""
-        return max(self.fast.get_vocab(with_added_tokens=True).values()) + 1
+        return int(max(self.fast.get_vocab(with_added_tokens=True).values())) + 1
 
     def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """The ids of each text, and the one that ends it."""
