@@ -208,14 +208,14 @@ class _Sources:
             try:
                 yield Document(data.decode().strip())
             except UnicodeDecodeError as error:
-                self.tally.reject("not-utf-8", str(error)[:200])
+                self.tally.reject("not-utf-8", str(error))
 
     def _usable(self, document: Document) -> Iterator[Document]:
         """The document, or pieces of it where it is too long."""
         try:
             data = document.text.encode()
         except UnicodeEncodeError as error:  # halves of surrogate pairs, which JSON can hold
-            self.tally.reject("not-utf-8", str(error)[:200])
+            self.tally.reject("not-utf-8", str(error))
             return
         if not document.text.strip():
             self.tally.reject("empty-text")
