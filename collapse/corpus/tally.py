@@ -14,6 +14,8 @@ REASONS: dict[str, str] = {
     "not-asked-for": "a row that has another value than `where` asks for",
     "not-utf-8": "the bytes are not UTF-8, or hold what no text can hold",
 }
+#: Characters of a detail that are told.
+_DETAIL = 200
 
 
 class Damage(Exception):
@@ -33,4 +35,4 @@ class Tally:
 
     def reject(self, reason: str, detail: str = "") -> None:
         self.reasons[reason] += 1
-        self.details.setdefault(reason, detail)
+        self.details.setdefault(reason, " ".join(detail.split())[:_DETAIL])
