@@ -105,6 +105,7 @@ def prepare(sources: Sequence[str], out: Path, recipe: Recipe, suspect: Sequence
     read = corpus.read(
         sources,
         limit_bytes=max((wanted + judged * _WIDER) * _BYTES, _LEAST),
+        held_out_bytes=judged * _WIDER * _BYTES,
         seed=recipe.seed,
         columns=reading.columns,
         where=reading.where,
