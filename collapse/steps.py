@@ -67,14 +67,21 @@ class Arm:
     def writes(self) -> bool:
         return self.regime == START or Regime.parse(self.regime).writes
 
-    def tokens(self) -> int:
-        """Tokens that are trained on and written: how long it takes."""
+    def trained(self) -> int:
+        """Tokens that its models are trained on, each as often as it is seen."""
         recipe, total = self.recipe, 0
         for generation in self.generations:
             blocks = recipe.blocks if generation == 0 else Regime.parse(self.regime).blocks(generation, recipe.blocks)
             total += count_steps(blocks, recipe) * recipe.batch * recipe.block
-            total += recipe.blocks * recipe.block if self.writes() else 0
         return total
+
+    def written(self) -> int:
+        """Tokens that its models write."""
+        return len(self.generations) * self.recipe.blocks * self.recipe.block if self.writes() else 0
+
+    def tokens(self) -> int:
+        """How much there is to do."""
+        return self.trained() + self.written()
 
 
 def data_folder(out: str | Path) -> Path:

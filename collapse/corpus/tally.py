@@ -14,6 +14,8 @@ REASONS: dict[str, str] = {
     "not-asked-for": "a row that has another value than `where` asks for",
     "not-utf-8": "the bytes are not UTF-8, or hold what no text can hold",
 }
+#: Those that say nothing bad of the input.
+EXPECTED = frozenset({"beside-rows", "divided", "duplicate", "not-asked-for"})
 #: Characters of a detail that are told.
 _DETAIL = 200
 
