@@ -130,14 +130,13 @@ def _drawn(weights: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
 
 
 def _beams(model: Any, seen: torch.Tensor, room: int, beams: int) -> torch.Tensor:
-    """The search of transformers; texts that it ends early go on with the token that ends a text."""
+    """The search of transformers. The token that ends a text is one like others: behind it the next text begins."""
     import torch
 
-    transformers = import_transformers()
-    end = model.config.get_text_config().eos_token_id
-    end = end[0] if isinstance(end, list) else end
-    config = transformers.GenerationConfig(
-        max_new_tokens=room, min_new_tokens=room, num_beams=beams, do_sample=False, pad_token_id=end, eos_token_id=None
+    config = import_transformers().GenerationConfig(
+        max_new_tokens=room, num_beams=beams, do_sample=False, pad_token_id=0, eos_token_id=None
     )
+    # what is left open here is taken from the checkpoint's settings: its end, which stops a text, or penalties
+    model.generation_config = config
     whole = model.generate(seen, attention_mask=torch.ones_like(seen), generation_config=config)
     return whole[:, seen.shape[1] :]
