@@ -1,4 +1,4 @@
-"""`archive collapse`: the command line of `collapse.run`."""
+"""`archive collapse`: the command line of `collapse.experiment`."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
     from collapse.corpus.tally import EXPECTED
     from collapse.estimate import told
     from collapse.recipe import load
-    from collapse.run import Machine, Reading, plan, run
+    from collapse.experiment import Machine, Reading, plan, run
 
     names = tuple(part.strip() for part in regimes.split(",") if part.strip()) if regimes is not None else None
     recipe = load(recipe_name or ("suspect" if suspect else "default")).changed({**options, "regimes": names})
