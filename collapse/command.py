@@ -79,8 +79,8 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
     from archive.show import Progress
     from collapse.corpus.tally import EXPECTED
     from collapse.estimate import told
-    from collapse.recipe import load
     from collapse.experiment import Machine, Reading, plan, run
+    from collapse.recipe import load
 
     names = tuple(part.strip() for part in regimes.split(",") if part.strip()) if regimes is not None else None
     recipe = load(recipe_name or ("suspect" if suspect else "default")).changed({**options, "regimes": names})
