@@ -36,7 +36,7 @@ class Recipe:
     source: str = ""  #: whose method it follows
     model: str = "tiny"  #: a preset, a name on the Hub, a folder or a GGUF file
     block: int = 64  #: tokens of a training sequence
-    blocks: int = 1400  #: in the set of a generation
+    blocks: int = 1000  #: in the set of a generation
     held_out_blocks: int = 500
     generations: int = 3  #: after generation 0
     seeds: int = 3
