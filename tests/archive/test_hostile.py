@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import command, members, record, rows, take
+from conftest import members, record, rows, take
+from forked import forked
+from isal import isal_zlib
 
 from archive.capture import Limits
 from archive.lake import Lake
@@ -31,7 +33,7 @@ def survive(lake: Lake, *sources: str, seconds: float = 60, **limits: float) -> 
     """Ingest in a process of its own; returns the rejects by reason."""
     started = time.monotonic()
     options = [part for name, value in limits.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    done = command(
+    done = forked(
         "ingest", *sources, "--lake", lake.location, "--workers", "1", "--json", *options, timeout=seconds * 3
     )
     summary = json.loads(done.stdout)
@@ -59,7 +61,7 @@ def bomb(head: bytes, size: int) -> Iterator[bytes]:
     piece = engine.compress(block) + engine.flush(zlib.Z_FULL_FLUSH)
     crc = zlib.crc32(head)
     for _ in range(size >> 24):
-        crc = zlib.crc32(block, crc)
+        crc = isal_zlib.crc32(block, crc)  # of 10 GB, in a tenth of the time
         yield piece
     length = (len(head) + (size >> 24 << 24)) & 0xFFFFFFFF
     yield engine.flush() + crc.to_bytes(4, "little") + length.to_bytes(4, "little")

@@ -1,0 +1,88 @@
+"""The command `archive` in processes that need not load it: forked from the server that workers are forked from."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+#: What the server of the workers loads beside what they need: the program as far as most commands do.
+MODULES = (
+    "archive.commands.ingest",
+    "archive.commands.display",
+    "archive.intake",
+    "query.command",
+    "query.export.command",
+    "query.verify.command",
+    "query.verify.records",
+)
+
+
+def start(
+    args: Sequence[str], output: Path, env: Mapping[str, str] | None = None, limit: Callable[[], None] | None = None
+) -> ForkServerProcess:
+    """Begin `archive` with these arguments; what it says goes to the files `1` and `2` in the folder `output`."""
+    output.mkdir(exist_ok=True)
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=_run, args=(list(args), str(output), dict(env or os.environ), limit, os.getcwd()))
+    process.start()
+    return process
+
+
+def forked(
+    *args: str,
+    check: bool = True,
+    timeout: float | None = None,
+    env: Mapping[str, str] | None = None,
+    limit: Callable[[], None] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """`conftest.command` where the start of Python is not the point.
+
+    Args:
+        limit: called in the process before the command.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        process = start(args, Path(folder), env, limit)
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(args, timeout or 0)
+        out, err = ((Path(folder) / name).read_text() for name in ("1", "2"))
+        done = subprocess.CompletedProcess(args, process.exitcode, out, err)
+        process.close()
+    if check:
+        assert done.returncode in {0, 1}, done.stderr
+    return done
+
+
+def _run(args: list[str], output: str, env: dict[str, str], limit: Callable[[], None] | None, folder: str) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    for number in (1, 2):
+        file = os.open(f"{output}/{number}", os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin = open(os.devnull)  # noqa: SIM115
+    sys.stdout, sys.stderr = (
+        io.TextIOWrapper(os.fdopen(number, "wb", 0, closefd=False), "utf-8", write_through=True) for number in (1, 2)
+    )
+    if limit:
+        limit()
+    from archive.cli import main
+
+    try:
+        main(args, prog_name="archive")
+    finally:
+        atexit._run_exitfuncs()  # a process of multiprocessing does not, and this one stands for another
+        with contextlib.suppress(ValueError):  # a broken pipe closed it
+            sys.stdout.flush()
