@@ -21,3 +21,7 @@ class LakeError(ArchiveError):
 
 class ExportError(ArchiveError):
     """A set cannot be exported, or an export not be read."""
+
+
+class CollapseError(ArchiveError):
+    """A collapse test cannot be run."""

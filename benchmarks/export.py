@@ -28,7 +28,8 @@ from processes import Result, machine, main, watched
 from archive.lake import Lake
 from archive.show import Stages
 from query.export import Arguments, export
-from query.formats import FORMATS, open_format
+from query.formats import FORMATS
+from query.rows import TOKEN_FORMATS
 from query.verify import verify
 
 _BEFORE = "2022-01-01"
@@ -55,7 +56,7 @@ class _Clock(Stages):
 
 def _export(lake: str, out: str, form: str, workers: str, tokenizer: str) -> Result:
     clock = _Clock()
-    given = (tokenizer, "<end>") if open_format(form).tokens else (None, None)
+    given = (tokenizer, "<end>") if form in TOKEN_FORMATS else (None, None)
     arguments = Arguments(_BEFORE, form=form, tokenizer=given[0], eos=given[1])
     summary = export(Lake(lake), out, arguments, int(workers), stages=clock)
     return {"rows": summary.rows, "bytes": summary.bytes, "root": summary.root, "stages": clock.seconds()}

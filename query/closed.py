@@ -51,7 +51,12 @@ _VIEWS = "the views of the lake are all there is: captures, documents, duplicate
 
 
 def check(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    """The one question in a text.
+    """The one question in a text; raises as `parse` does."""
+    return parse(db, sql)[0]
+
+
+def parse(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[duckdb.Statement, dict[str, Any]]:
+    """The one question in a text, and the tree that DuckDB's parser makes of it.
 
     Raises:
         QueryError: it is not one question, or reaches for something that is not the lake's.
@@ -71,13 +76,14 @@ def check(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
         raise QueryError("this question is nested too deeply") from None
     if parsed.get("error"):
         raise QueryError(f"this question cannot be checked: {parsed.get('error_message', 'it is no SELECT')}")
-    for part in _parts(parsed):
+    for part in parts(parsed):
         if why := _wrong(part):
             raise QueryError(why)
-    return statements[0]
+    return statements[0], parsed
 
 
-def _parts(parsed: Any) -> Iterator[dict[str, Any]]:
+def parts(parsed: Any) -> Iterator[dict[str, Any]]:
+    """Every node of a tree."""
     held = [parsed]
     while held:
         part = held.pop()

@@ -67,7 +67,8 @@ class Row:
     detail: str = ""
 
 
-def _lookup(row: Mapping[str, Any], name: str) -> Any:
+def lookup(row: Mapping[str, Any], name: str) -> Any:
+    """The value of a column; dots reach into nested ones. None where there is none."""
     if name in row:
         return row[name]
     value: Any = row
@@ -80,7 +81,7 @@ def _lookup(row: Mapping[str, Any], name: str) -> Any:
 
 def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -> Any:
     for name in (chosen,) if chosen else known:
-        if (value := _lookup(row, name)) not in (None, ""):
+        if (value := lookup(row, name)) not in (None, ""):
             return value
     return None
 
@@ -204,13 +205,19 @@ def _skip_line(cursor: Cursor) -> int:
 
 
 def _parse_line(line: bytes, columns: Columns, offset: int, skip: int, length: int | None) -> Row:
+    row = parsed(line)
+    if isinstance(row, str):
+        return Row(offset, skip, length, problem="bad-row", detail=row)
+    return row_of(row, columns, offset, skip, length)
+
+
+def parsed(line: bytes) -> dict[str, Any] | str:
+    """The object of a line of JSON, or what is wrong with the line."""
     try:
         value = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        return Row(offset, skip, length, problem="bad-row", detail=str(error)[:200])
-    if not isinstance(value, dict):
-        return Row(offset, skip, length, problem="bad-row", detail=f"a JSON {type(value).__name__}, not an object")
-    return row_of(value, columns, offset, skip, length)
+        return str(error)[:200]
+    return value if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
 
 
 def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
@@ -220,7 +227,7 @@ def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
     except (pa.ArrowException, OSError) as error:
         yield Row(0, 0, None, problem="bad-compression", detail=str(error)[:200])
         return
-    wanted = _wanted(parquet.schema_arrow, columns)
+    wanted = known_columns(parquet.schema_arrow, columns)
     number = 0
     try:
         for batch in parquet.iter_batches(batch_size=256, columns=wanted):
@@ -250,7 +257,8 @@ def python_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
                 yield error
 
 
-def _wanted(schema: pa.Schema, columns: Columns) -> list[str]:
+def known_columns(schema: pa.Schema, columns: Columns) -> list[str]:
+    """The outermost columns of a table in which something may stand that a row is made of; never none."""
     chosen = {name for name in (columns.text, columns.html, columns.date, columns.url) if name}
     known = chosen | set(_TEXT + _HTML + _DATE + _URL + _CRAWL + _TYPE)
     heads = {name.partition(".")[0] for name in known}

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -14,8 +12,9 @@ from index.quality.presets import PRESETS
 from index.tables import QUALITY
 from query import closed
 
-#: What the parser makes of these is no function.
-_CLOCK = re.compile(r"\b(current_date|current_time|current_timestamp|localtime|localtimestamp)\b", re.IGNORECASE)
+#: Said without brackets these are names to the parser, and one of them counts as constant.
+_CLOCK = frozenset(("current_date", "current_time", "current_timestamp", "current_localtime", "current_localtimestamp",
+                    "localtime", "localtimestamp"))  # fmt: skip
 _SIGNALS = sorted({*QUALITY.schema.names, *PRESETS, "quality"} - {"content_id", "words"})  # `documents` has these too
 _QUALITY = re.compile(rf"\b({'|'.join(_SIGNALS)})\b", re.IGNORECASE)
 
@@ -27,22 +26,17 @@ def check(db: duckdb.DuckDBPyConnection, where: str) -> None:
             the next time.
     """
     try:
-        closed.check(db, f"SELECT (\n{where}\n)")
+        _, parsed = closed.parse(db, f"SELECT (\n{where}\n)")
     except (QueryError, duckdb.Error) as error:
         line = str(error).strip().splitlines()[0]
         raise ExportError(f"--where {where}: not a condition on the lake's texts ({line})") from None
-    ((text,),) = db.execute("SELECT json_serialize_sql($1::VARCHAR)", [f"SELECT (\n{where}\n)"]).fetchall()
-    node = json.loads(text)["statements"][0]["node"]
+    node = parsed["statements"][0]["node"]
     alone = node["type"] == "SELECT_NODE" and len(node["select_list"]) == 1 and not node.get("where_clause")
     if not alone or node["from_table"]["type"] != "EMPTY":
         raise ExportError(f"--where {where}: not one condition")
-    names = set(_functions(node))
-    changing = db.execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
-    ).fetchall()
-    changing_names = {name for (name,) in changing}
-    if found := sorted(names & changing_names) or _CLOCK.findall(where):
-        raise ExportError(f"--where {where}: {found[0]} gives another answer each time")
+    functions = db.execute("SELECT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'").fetchall()
+    if changing := sorted(_names(node) & ({name for (name,) in functions} | _CLOCK)):
+        raise ExportError(f"--where {where}: {changing[0]} gives another answer each time")
 
 
 def asks_quality(where: str) -> bool:
@@ -50,12 +44,8 @@ def asks_quality(where: str) -> bool:
     return _QUALITY.search(where) is not None
 
 
-def _functions(part: Any) -> Iterator[str]:
-    if isinstance(part, dict):
-        if part.get("class") == "FUNCTION":
-            yield str(part.get("function_name", "")).lower()
-        for value in part.values():
-            yield from _functions(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from _functions(value)
+def _names(node: dict[str, Any]) -> set[str]:
+    """Of all functions in an expression, and of what stands there like a column."""
+    found = {str(part.get("function_name", "")) for part in closed.parts(node) if part.get("class") == "FUNCTION"}
+    found |= {part["column_names"][-1] for part in closed.parts(node) if part.get("class") == "COLUMN_REF"}
+    return {name.lower() for name in found}

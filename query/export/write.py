@@ -86,7 +86,7 @@ def rows_of(place: Workplace, unit: Unit) -> pa.Table:
         tokenizer = once_opened(unit.tokenizer)
         encoded = [ids for batch in texts.chunks for ids in tokenizer.encode(batch.to_pylist())]
         columns["token_count"] = pa.array([len(ids) for ids in encoded], pa.int64())
-        if open_format(arguments.form).tokens:
+        if arguments.form in rows.TOKEN_FORMATS:
             columns["tokens"] = pa.array(encoded, pa.list_(pa.int32()))
             metadata = {b"vocab_size": str(tokenizer.vocab_size).encode(), b"tokenizer": tokenizer.name.encode()}
     if "tokens" not in columns:

@@ -23,8 +23,6 @@ _NARROW = 1 << 16
 
 
 class Ds:
-    tokens = True
-
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         not_empty(rows, "ds")
         vocabulary = vocab_size(rows)

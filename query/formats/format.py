@@ -33,10 +33,10 @@ class Written:
 
 
 class Format(Protocol):
-    """The same rows always become the same bytes, on any machine, in any process."""
+    """The same rows always become the same bytes, on any machine, in any process.
 
-    #: Whether the rows have `tokens` (lists of token ids) in place of `text`.
-    tokens: bool
+    Those of `query.rows.TOKEN_FORMATS` take rows with `tokens` (lists of token ids) in place of `text`.
+    """
 
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         """Write the rows of one shard as whole, closed files whose names begin with `stem` (`train-00012`)."""

@@ -18,8 +18,6 @@ _LEVEL = 3
 class Jsonl:
     """One object a line, with all columns; times as ISO 8601 in UTC."""
 
-    tokens = False
-
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         name = f"{stem}.jsonl.zst"
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)

@@ -31,8 +31,6 @@ _INDEX = "index.json"
 
 
 class LitData:
-    tokens = False
-
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         not_empty(rows, "litdata")
         name = f"{stem}.bin"

@@ -48,8 +48,6 @@ _INDEX = "index.json"
 
 
 class Mds:
-    tokens = False
-
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         not_empty(rows, "mds")
         name = f"{stem}.mds"

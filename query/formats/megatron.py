@@ -29,8 +29,6 @@ _NARROW = 65500
 
 
 class Megatron:
-    tokens = True
-
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         not_empty(rows, "megatron")
         vocabulary = vocab_size(rows)

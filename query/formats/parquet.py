@@ -16,8 +16,6 @@ _GROUP = 1000
 
 
 class Parquet:
-    tokens = False
-
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         name = f"{stem}.parquet"
         pq.write_table(

@@ -18,8 +18,6 @@ from query.formats.format import Written
 
 
 class WebDataset:
-    tokens = False
-
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         name = f"{stem}.tar"
         with (

@@ -423,7 +423,10 @@ def test_killed_behind_the_last_step_it_is_whole(made: Lake, tmp_path: Path, mon
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("where", ["random() < 0.5", "first_seen < now()", "first_seen < current_timestamp"])
+@pytest.mark.parametrize(
+    "where",
+    ["random() < 0.5", "first_seen < now()", "first_seen < current_timestamp", "first_seen < current_localtimestamp()"],
+)
 def test_a_condition_that_changes_with_each_run_is_an_error(made: Lake, tmp_path: Path, where: str) -> None:
     with pytest.raises(ExportError, match="another answer each time"):
         export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)

@@ -24,12 +24,12 @@ from query.formats import FORMATS, Format, Written, open_format
 from query.formats.jsonl import Jsonl
 from query.formats.parquet import Parquet
 from query.formats.webdataset import WebDataset
-from query.rows import COLUMNS, schema_of
+from query.rows import COLUMNS, TOKEN_FORMATS, schema_of
 
 #: An interpreter that has datatrove and megatron-core, to compare with what they write.
 PEERS = os.environ.get("LOWBACKGROUND_PEERS")
-TEXTS = [name for name in FORMATS if not open_format(name).tokens]
-TOKENS = [name for name in FORMATS if open_format(name).tokens]
+TEXTS = [name for name in FORMATS if name not in TOKEN_FORMATS]
+TOKENS = [name for name in FORMATS if name in TOKEN_FORMATS]
 ODD = 'a\0b\r\n\u2028 \U0001f600 \ufeff\ud7ff é\u0301 <|endoftext|> "\\ \x7f\x85 '
 
 
@@ -76,19 +76,31 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(params=FORMATS)
-def made(request: pytest.FixtureRequest) -> Format:
-    return open_format(request.param)
+def form(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-def test_rows_are_read_again_as_they_were_written(made: Format, tmp_path: Path) -> None:
-    rows = make(2500, made.tokens, vocab_size="49152")
+@pytest.fixture
+def made(form: str) -> Format:
+    return open_format(form)
+
+
+@pytest.fixture
+def tokens(form: str) -> bool:
+    return form in TOKEN_FORMATS
+
+
+def test_rows_are_read_again_as_they_were_written(made: Format, tokens: bool, tmp_path: Path) -> None:
+    rows = make(2500, tokens, vocab_size="49152")
     (shard,) = write_all(made, tmp_path, rows)
     assert shard.rows == 2500
     assert read(made, tmp_path, shard.files).equals(rows.replace_schema_metadata(None))
 
 
-def test_a_slice_of_a_table_in_several_chunks_is_written_as_its_rows(made: Format, tmp_path: Path) -> None:
-    rows = pa.concat_tables([make(30, made.tokens), make(30, made.tokens, 30)]).slice(20, 25)
+def test_a_slice_of_a_table_in_several_chunks_is_written_as_its_rows(
+    made: Format, tokens: bool, tmp_path: Path
+) -> None:
+    rows = pa.concat_tables([make(30, tokens), make(30, tokens, 30)]).slice(20, 25)
     shard = made.write(rows, tmp_path, "train-00000")
     assert read(made, tmp_path, shard.files).equals(rows.combine_chunks())
 
@@ -129,17 +141,15 @@ def _tables(draw: st.DrawFn, tokens: bool) -> pa.Table:
 @pytest.mark.parametrize("name", FORMATS)
 def test_any_text_and_any_evidence_come_back(name: str, data: st.DataObject, tmp_path_factory: Any) -> None:
     made = open_format(name)
-    rows = data.draw(_tables(made.tokens))
+    rows = data.draw(_tables(name in TOKEN_FORMATS))
     folder = tmp_path_factory.mktemp("rows")
     assert read(made, folder, made.write(rows, folder, "x").files).to_pylist() == rows.to_pylist()
 
 
-def test_a_text_of_many_megabytes_comes_back(made: Format, tmp_path: Path) -> None:
-    rows = make(3, made.tokens)
-    long: Any = (
-        pa.array([list(range(50_000)) * 20] * 3, COLUMNS["tokens"][0]) if made.tokens else ["é\0" * (4 << 20)] * 3
-    )
-    name = "tokens" if made.tokens else "text"
+def test_a_text_of_many_megabytes_comes_back(made: Format, tokens: bool, tmp_path: Path) -> None:
+    rows = make(3, tokens)
+    long: Any = pa.array([list(range(50_000)) * 20] * 3, COLUMNS["tokens"][0]) if tokens else ["é\0" * (4 << 20)] * 3
+    name = "tokens" if tokens else "text"
     rows = rows.set_column(rows.column_names.index(name), name, pa.array(long, COLUMNS[name][0]))
     shard = made.write(rows, tmp_path, "x")
     assert read(made, tmp_path, shard.files).equals(rows)
@@ -150,9 +160,10 @@ import sys
 from pathlib import Path
 from test_formats import make, write_all
 from query.formats import FORMATS, open_format
+from query.rows import TOKEN_FORMATS
 for name in FORMATS:
-    made = open_format(name)
-    write_all(made, Path(sys.argv[1]) / name, make(300, made.tokens, vocab_size="49152"), make(40, made.tokens, 300))
+    made, tokens = open_format(name), name in TOKEN_FORMATS
+    write_all(made, Path(sys.argv[1]) / name, make(300, tokens, vocab_size="49152"), make(40, tokens, 300))
 """
 
 
@@ -168,16 +179,16 @@ def test_the_same_rows_become_the_same_bytes_in_another_process_place_and_time(t
     (tmp_path / "there").mkdir()
     subprocess.run([sys.executable, "-c", _AGAIN, str(tmp_path / "there")], check=True, env=environment)
     for name in FORMATS:
-        made = open_format(name)
-        rows = make(300, made.tokens, vocab_size="49152"), make(40, made.tokens, 300)
+        made, tokens = open_format(name), name in TOKEN_FORMATS
+        rows = make(300, tokens, vocab_size="49152"), make(40, tokens, 300)
         for place in ("here", "again"):
             (tmp_path / place).mkdir(exist_ok=True)
             write_all(made, tmp_path / place / name, *rows)
             assert digests(tmp_path / place / name) == digests(tmp_path / "there" / name), name
 
 
-def test_a_missing_file_is_an_error_that_names_it(made: Format, tmp_path: Path) -> None:
-    shard = made.write(make(5, made.tokens), tmp_path, "x")
+def test_a_missing_file_is_an_error_that_names_it(made: Format, tokens: bool, tmp_path: Path) -> None:
+    shard = made.write(make(5, tokens), tmp_path, "x")
     for name in shard.files:
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).unlink()
@@ -186,8 +197,10 @@ def test_a_missing_file_is_an_error_that_names_it(made: Format, tmp_path: Path) 
         (tmp_path / name).write_bytes(content)
 
 
-def test_a_file_that_ends_too_soon_or_is_empty_or_another_is_an_error(made: Format, tmp_path: Path) -> None:
-    shard = made.write(make(2000, made.tokens), tmp_path, "x")
+def test_a_file_that_ends_too_soon_or_is_empty_or_another_is_an_error(
+    made: Format, tokens: bool, tmp_path: Path
+) -> None:
+    shard = made.write(make(2000, tokens), tmp_path, "x")
     for name in shard.files:
         content = (tmp_path / name).read_bytes()
         for part in (content[: len(content) // 2], content[:-1], b"", b"\0" * 1024, os.urandom(len(content)), b"\n"):
@@ -195,7 +208,7 @@ def test_a_file_that_ends_too_soon_or_is_empty_or_another_is_an_error(made: Form
                 continue  # a byte of padding; a letter of what only people read
             if part == b"\0" * 1024 and name.endswith(".tar"):
                 continue  # an empty archive
-            if len(part) == len(content) and name.endswith((".bin", ".ds")) and made.tokens:
+            if len(part) == len(content) and name.endswith((".bin", ".ds")) and tokens:
                 continue  # other ids: only a checksum tells
             if part == b"" and name.endswith(".jsonl.zst"):
                 continue  # of no rows
@@ -229,13 +242,13 @@ def test_evidence_of_other_rows_is_an_error(name: str, tmp_path: Path) -> None:
             read(made, tmp_path, files)
 
 
-def test_a_shard_without_rows_is_written_or_refused_in_words(made: Format, tmp_path: Path) -> None:
+def test_a_shard_without_rows_is_written_or_refused_in_words(made: Format, tokens: bool, tmp_path: Path) -> None:
     if isinstance(made, Jsonl | Parquet | WebDataset):
         shard = made.write(make(0), tmp_path, "x")
         assert sum(table.num_rows for table in made.read(tmp_path, shard.files)) == 0
     else:  # what the library of the format could not open
         with pytest.raises(ExportError, match="cannot be empty"):
-            made.write(make(0, made.tokens), tmp_path, "x")
+            made.write(make(0, tokens), tmp_path, "x")
 
 
 @pytest.fixture(scope="module")

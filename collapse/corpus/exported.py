@@ -1,0 +1,71 @@
+"""Sets that `archive export` wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from archive.errors import CollapseError, ExportError
+from collapse.corpus.document import Document
+from collapse.corpus.rows import matches
+from collapse.corpus.tally import Tally
+from query.export.workplace import MANIFEST
+from query.formats import open_format
+from query.rows import TOKEN_FORMATS
+from query.verify import manifest as manifests
+
+_TRAIN = "train"
+
+
+def is_export(source: str) -> bool:
+    """Whether a source is an export, finished or not."""
+    return (Path(source) / MANIFEST).is_file() or (Path(source) / ".work" / "identity.json").is_file()
+
+
+def documents(
+    out: Path, where: Mapping[str, str], enough: Mapping[bool, int] | None, tally: Tally
+) -> Iterator[tuple[bool, Document]]:
+    """The documents of an export, and whether they are held out: those of every split but `train`.
+
+    Args:
+        enough: bytes of training and of held-out text behind which no more is read. The rows stand in the order of a
+            hash, so what comes first is a sample. Those of an export in slices do not, and all are read.
+
+    Raises:
+        ArchiveError: the export is not finished, or holds tokens.
+    """
+    manifest = manifests.read(out)
+    arguments = manifest["arguments"]
+    if arguments["form"] in TOKEN_FORMATS:
+        raise CollapseError(
+            f"{out}: holds tokens ({arguments['form']}), not text; export it again with --format parquet, say"
+        )
+    form = open_format(arguments["form"])
+    left = dict(enough) if enough and not arguments["slices"] else None
+    for shard in manifest["shards"]:
+        held_out = shard["folder"].rpartition("/")[2] != _TRAIN
+        if left and left[held_out] <= 0:
+            tally.had_enough = True
+            continue
+        try:
+            for row in _rows(form.read(out / shard["folder"], [file["name"] for file in shard["files"]]), where):
+                if not matches(row, where):
+                    tally.reject("not-asked-for")
+                    continue
+                captured = row["captured_at"]
+                document = Document(row["text"], row["domain"], captured and captured.date().isoformat())
+                yield held_out, document
+                if left:
+                    left[held_out] -= document.size
+                    if left[held_out] <= 0:
+                        tally.had_enough = True
+                        break
+        except ExportError as error:
+            tally.reject("damaged-shard", str(error))
+
+
+def _rows(tables: Iterator[Any], where: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+    used = {"text", "domain", "captured_at", *where}
+    for table in tables:
+        yield from table.select([name for name in table.column_names if name in used]).to_pylist()

@@ -1,0 +1,106 @@
+"""Plain text: its lines, and where in it documents begin and end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise
+from typing import BinaryIO, Literal
+
+from archive.records.cursor import Cursor
+from archive.records.members import Members, compression_of
+from collapse.corpus.tally import Damage, Tally
+
+Style = Literal["auto", "file", "heading", "blank-line", "line"]
+
+_BOM = b"\xef\xbb\xbf"
+#: A title as WikiText writes it, ` = Title = `, and not ` = = Section = = `.
+_HEADING = re.compile(rb" ?= (?!= )(?:.*[^= ]|[^= ]) = ?\r?\n?")
+#: How much of a file is looked at.
+LOOK = 1 << 20
+#: From so many plain files on, each is a document.
+_MANY = 16
+
+
+def opened(file: BinaryIO) -> Cursor:
+    """The decompressed bytes of a file behind its byte order mark: plain, gzip, zstd or lz4."""
+    file.seek(0)
+    cursor = Cursor(Members(file, compression_of(file.read(8)), 0, lambda _: False))
+    if cursor.peek(len(_BOM)) == _BOM:
+        cursor.skip(len(_BOM))
+    return cursor
+
+
+def lines(cursor: Cursor, longest: int) -> Iterator[bytes]:
+    """The lines with their ends; a line that is longer than so many bytes in pieces.
+
+    Raises:
+        Damage: behind the last line that could be read.
+    """
+    while cursor.fill(1):
+        end = cursor.find(b"\n", longest)
+        if end >= 0:
+            yield cursor.take(end + 1)
+        else:
+            piece = cursor.peek(longest)[:longest]
+            yield cursor.take(len(piece) if len(piece) < longest else _cut(piece))
+    if fault := cursor.fault:
+        raise Damage(fault.reason, fault.detail)
+
+
+def _cut(piece: bytes) -> int:
+    """Where to cut: behind the last space of the second half, or else in front of the last character."""
+    at = piece.rfind(b" ") + 1
+    if at > len(piece) // 2:
+        return at
+    at = len(piece) - 1
+    while at > max(len(piece) - 4, 1) and piece[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+def style_of(look: bytes, files: int) -> Style:
+    """How a file is made of documents, by how it begins and how many plain files there are.
+
+    Titles as in WikiText, if there are two; else each of many files is a document; else paragraphs, where blank lines
+    separate any; else lines.
+    """
+    begun = [b"", *look.splitlines(), b""]
+    titles = sum(_is_title(*lines) for lines in zip(begun, begun[1:], begun[2:], strict=False))
+    if titles >= 2:
+        return "heading"
+    if files >= _MANY:
+        return "file"
+    return "blank-line" if re.search(rb"\S[^\S\n]*\n\s*?\n\s*\S", look) else "line"
+
+
+def documents(text: Iterable[bytes], style: Style, longest: int, tally: Tally) -> Iterator[bytes]:
+    """The documents of lines of text, none of them blank or longer than so many bytes.
+
+    Raises:
+        Damage: as `lines`; the document that the damage cuts through is left out.
+    """
+    held: list[bytes] = []
+    size = 0
+    before = b""
+    for line, after in pairwise(chain(text, [b""])):
+        too_long = size + len(line) > longest
+        if held and (too_long or (style == "heading" and _is_title(before, line, after))):
+            if too_long:
+                tally.reject("divided", f"more than {longest} bytes")
+            yield b"".join(held)
+            held, size = [], 0
+        if held or line.strip():
+            held.append(line)
+            size += len(line)
+        if held and ((style == "line" and line.endswith(b"\n")) or (style == "blank-line" and not line.strip())):
+            yield b"".join(held)
+            held, size = [], 0
+        before = line
+    if held:
+        yield b"".join(held)
+
+
+def _is_title(before: bytes, line: bytes, after: bytes) -> bool:
+    """Titles stand between blank lines; ` = 10 , W = ` in a broken formula or the key of a table does not."""
+    return not before.strip() and not after.strip() and _HEADING.fullmatch(line) is not None

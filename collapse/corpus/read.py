@@ -1,0 +1,243 @@
+"""`read`: sets of any kind as documents, in no more memory than is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from archive.errors import CollapseError
+from archive.records.datasets import Columns
+from archive.records.kind import kind_of
+from archive.storage import Listed, list_files, open_bytes
+from collapse.corpus import exported, rows
+from collapse.corpus.document import Document
+from collapse.corpus.plain import LOOK, Style, documents, lines, opened, style_of
+from collapse.corpus.sample import Sample
+from collapse.corpus.tally import Damage, Tally
+
+_Form = Literal["json-lines", "json", "parquet", "csv", "text", "unknown"]
+_FORMS: dict[str, _Form] = {
+    "jsonl": "json-lines",
+    "ndjson": "json-lines",
+    "json": "json",
+    "parquet": "parquet",
+    "csv": "csv",
+    "tsv": "csv",
+    "txt": "text",
+    "text": "text",
+    "md": "text",
+    "rst": "text",
+}
+_ENDING = re.compile(r"\.(\w+)(?:\.(?:gz|zst|lz4))?$")
+#: In a file's name or the name of a folder above it: the first word, or the first behind a dot (wiki.train.tokens).
+_PART = re.compile(r"(?:^|[/.])(?:(train|training)|valid|validation|val|dev|test|held[-_]?out)(?![a-z])")
+#: Bytes of a document, at most; and of what is kept at most such a part, so that one text does not fill a sample.
+_LONGEST = 1 << 20
+_PARTS = 32
+_SHORTEST = 1 << 12
+#: What helps, where nothing could be used for this reason.
+_HELP = {
+    "no-text-column": "name the column that holds the text",
+    "not-asked-for": "no row has the values that are asked for",
+    "not-text": "give UTF-8 text",
+    "not-utf-8": "give UTF-8 text",
+    "unknown-format": "ingest captures into a lake, and export a set of it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read, and what became of it."""
+
+    documents: int  #: usable ones, duplicates among them
+    bytes: int  #: of their texts
+    rejects: dict[str, int]  #: by reason: codes of `archive.reasons` and of `collapse.corpus.tally`
+    is_sample: bool  #: whether there was more than may be kept
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Documents in the shuffled order of a seed, each text once in each of the two lists."""
+
+    name: str  #: the sources, for people
+    train: list[Document]
+    held_out: list[Document]  #: what the sources themselves hold out; often nothing
+    reading: Reading
+
+
+def read(
+    sources: Sequence[str],
+    *,
+    limit_bytes: int = 1 << 28,
+    held_out_bytes: int | None = None,
+    seed: int = 0,
+    columns: Columns = Columns(),
+    where: Mapping[str, str] | None = None,
+    style: Style = "auto",
+) -> Corpus:
+    """Read sets: folders that `archive export` wrote, files, folders of files, patterns; on a disk, S3 or the web.
+
+    All is read once, and of more than may be kept, whole documents are drawn by a hash of seed and text, whatever the
+    order of the files. An export that is the only source is in such an order already, and read until there is enough.
+
+    Every split of an export but `train` is held out. So are files, and folders of files, whose names begin with valid,
+    val, dev, test or heldout, where others begin with train.
+
+    Args:
+        limit_bytes: of training text, at most, in UTF-8; in memory it takes up to four times as much.
+        held_out_bytes: of held-out text, at most; by default a tenth of that.
+        columns: which columns of rows hold what, where their names are not known ones.
+        where: values that columns of rows must have, as JSON writes them.
+        style: how plain text is made of documents; `auto` looks at each file (`collapse.corpus.plain.style_of`).
+
+    Raises:
+        CollapseError: nothing can be used, or an export holds tokens.
+        ArchiveError: a source is not there, or not a whole export.
+    """
+    tally = Tally()
+    longest = min(_LONGEST, max(limit_bytes // _PARTS, _SHORTEST))
+    room = {False: limit_bytes, True: limit_bytes // 10 if held_out_bytes is None else held_out_bytes}
+    samples = {held_out: Sample(most, seed) for held_out, most in room.items()}
+    count = size = 0
+    for held_out, document in _Sources(columns, where or {}, style, longest, tally).documents(sources, room):
+        count += 1
+        size += document.size
+        samples[held_out].add(document)
+    name = ", ".join(sources)
+    train, held = samples[False].documents(), samples[True].documents()
+    if not train:
+        raise CollapseError(f"{name}: {_why(tally)}")
+    if duplicates := sum(sample.duplicates for sample in samples.values()):
+        tally.reasons["duplicate"] = duplicates
+    is_sample = tally.had_enough or not all(sample.is_whole for sample in samples.values())
+    return Corpus(name, train, held, Reading(count, size, dict(sorted(tally.reasons.items())), is_sample))
+
+
+def _why(tally: Tally) -> str:
+    """Why there is nothing, and what to do."""
+    if not tally.reasons:
+        return "no training text in it; give files of text, JSON lines, Parquet or CSV, or an export"
+    found = ", ".join(
+        f"{count} {reason}" + (f" ({detail})" if (detail := tally.details[reason]) else "")
+        for reason, count in tally.reasons.most_common(3)
+    )
+    ((first, _),) = tally.reasons.most_common(1)
+    return f"no training text in it, but {found}" + (f"; {_HELP[first]}" if first in _HELP else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    listed: Listed
+    form: _Form
+    split: str | None  #: `train`, `held-out`, or none by its name
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    columns: Columns
+    where: Mapping[str, str]
+    style: Style
+    longest: int  #: bytes of a document
+    tally: Tally
+
+    def documents(self, sources: Sequence[str], room: Mapping[bool, int]) -> Iterator[tuple[bool, Document]]:
+        """All usable documents, and whether they are held out."""
+        exports = [source for source in sources if exported.is_export(source)]
+        for source in exports:
+            enough = room if len(sources) == 1 else None
+            for held_out, document in exported.documents(Path(source), self.where, enough, self.tally):
+                for usable in self._usable(document):
+                    yield held_out, usable
+        files = [file for source in sources if source not in exports for file in self._files(source)]
+        split = {"train", "held-out"} <= {file.split for file in files}
+        plain = sum(file.form == "text" for file in files)
+        for file in files:
+            try:
+                for document in self._read(file, plain):
+                    for usable in self._usable(document):
+                        yield split and file.split == "held-out", usable
+            except Damage as damage:
+                self.tally.reject(damage.reason, f"{file.listed.uri}: {damage.detail}")
+
+    def _files(self, source: str) -> Iterator[_File]:
+        """The files of a source that belong to the set; hidden ones do not."""
+        files = [
+            _File(listed, _form_of(listed), _split_of(listed.name))
+            for listed in list_files(source)
+            if not any(part.startswith(".") for part in listed.name.split("/"))
+        ]
+        has_rows = any(file.form not in {"text", "unknown"} for file in files)
+        for file in files:
+            if file.listed.size == 0:
+                self.tally.reject("empty-file", file.listed.uri)
+            elif file.form == "unknown":
+                self.tally.reject("unknown-format", file.listed.uri)
+            elif has_rows and file.form == "text":
+                self.tally.reject("beside-rows", file.listed.uri)
+            else:
+                yield file
+
+    def _read(self, file: _File, plain: int) -> Iterator[Document]:
+        with open_bytes(file.listed.uri) as opened_file:
+            if file.form == "text":
+                yield from self._plain(opened_file, plain)
+                return
+            if file.form == "json-lines":
+                found = rows.json_lines(opened_file, self.tally)
+            elif file.form == "json":
+                found = rows.json_document(opened_file, self.tally)
+            elif file.form == "parquet":
+                found = rows.parquet(opened_file, self.columns, self.where, self.tally)
+            else:
+                found = rows.csv_rows(opened_file, self.tally)
+            yield from rows.documents(found, self.columns, self.where, self.tally)
+
+    def _plain(self, file: BinaryIO, files: int) -> Iterator[Document]:
+        cursor = opened(file)
+        look = cursor.peek(LOOK)
+        if b"\0" in look:
+            self.tally.reject("not-text")
+            return
+        style = style_of(look, files) if self.style == "auto" else self.style
+        for data in documents(lines(cursor, self.longest), style, self.longest, self.tally):
+            try:
+                yield Document(data.decode().strip())
+            except UnicodeDecodeError as error:
+                self.tally.reject("not-utf-8", str(error)[:200])
+
+    def _usable(self, document: Document) -> Iterator[Document]:
+        """The document, or pieces of it where it is too long."""
+        try:
+            data = document.text.encode()
+        except UnicodeEncodeError as error:  # halves of surrogate pairs, which JSON can hold
+            self.tally.reject("not-utf-8", str(error)[:200])
+            return
+        if not document.text.strip():
+            self.tally.reject("empty-text")
+        elif len(data) <= self.longest:
+            yield document
+        else:
+            for piece in documents(lines(opened(BytesIO(data)), self.longest), "file", self.longest, self.tally):
+                yield replace(document, text=piece.decode())
+
+
+def _form_of(file: Listed) -> _Form:
+    """What a file is by its name; by its content, where the name does not say."""
+    ending = _ENDING.search(file.name.lower())
+    if ending and ending[1] in _FORMS:
+        return _FORMS[ending[1]]
+    with open_bytes(file.uri) as opened_file:
+        kind = kind_of(opened_file, file.uri)
+    if kind in {"records", "wacz"}:
+        return "unknown"
+    return "json-lines" if kind == "jsonl" else "parquet" if kind == "parquet" else "text"
+
+
+def _split_of(name: str) -> str | None:
+    """What the innermost part of a name says."""
+    found = [match[1] for match in _PART.finditer(name.lower())]
+    return None if not found else "train" if found[-1] else "held-out"

@@ -1,0 +1,120 @@
+"""Rows of data sets: JSON lines, JSON documents, Parquet and CSV, each row as a dictionary."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archive.dates import parse
+from archive.records.datasets import Columns, known_columns, lookup, parsed, python_rows, read_lines, row_of
+from collapse.corpus.document import Document
+from collapse.corpus.plain import lines, opened
+from collapse.corpus.tally import Damage, Tally
+from query.domain import registered_domain
+
+#: Bytes of the longest line, field or JSON document that is read.
+_LONGEST = 1 << 26
+_BATCH = 256
+
+Row = Mapping[str, Any]
+
+
+def json_lines(file: BinaryIO, tally: Tally) -> Iterator[Row]:
+    for line in read_lines(file, _LONGEST):
+        row = line.detail if line.problem else parsed(line.data)
+        if isinstance(row, str):
+            tally.reject(line.problem or "bad-row", row)
+        else:
+            yield row
+
+
+def json_document(file: BinaryIO, tally: Tally) -> Iterator[Row]:
+    """Rows of one JSON value: a list of objects, or an object of lists, its columns. Else it may be JSON lines."""
+    try:
+        value = json.loads(opened(file).peek(_LONGEST))
+    except (ValueError, RecursionError):
+        yield from json_lines(file, tally)
+        return
+    if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
+        value = [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=False)]
+    for row in value if isinstance(value, list) else [value]:
+        if isinstance(row, dict):
+            yield row
+        else:
+            tally.reject("bad-row", f"a JSON {type(row).__name__}, not an object")
+
+
+def parquet(file: BinaryIO, columns: Columns, where: Row, tally: Tally) -> Iterator[Row]:
+    """The rows of a Parquet file, with the columns that are used.
+
+    Raises:
+        Damage: it cannot be read, or not to its end.
+    """
+    try:
+        table = pq.ParquetFile(file)
+        asked = {name.partition(".")[0] for name in where} | where.keys()
+        names = dict.fromkeys([*known_columns(table.schema_arrow, columns), *sorted(asked)])
+        wanted = [name for name in names if name in table.schema_arrow.names]
+        for batch in table.iter_batches(_BATCH, columns=wanted):
+            for row in python_rows(batch):
+                if isinstance(row, Exception):
+                    tally.reject("bad-row", f"{type(row).__name__}: {row}"[:200])
+                else:
+                    yield row
+    except (pa.ArrowException, OSError) as error:
+        raise Damage("bad-compression", str(error)[:200]) from None
+
+
+def csv_rows(file: BinaryIO, tally: Tally) -> Iterator[Row]:
+    """The rows of a CSV file with a header; its separator is the one of `,`, `;` and the tab that the header has most.
+
+    Raises:
+        Damage: it cannot be read to its end.
+    """
+    # bytes that are no UTF-8 are kept apart, so that they cost no more than the rows they stand in
+    text = (line.decode("utf-8", "surrogateescape") for line in lines(opened(file), _LONGEST))
+    first = next(text, "")
+    separator = max(",;\t", key=first.count)
+    header = next(csv.reader([first], delimiter=separator), [])
+    csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
+    table = csv.reader(text, delimiter=separator)
+    while True:
+        try:
+            if row := next(table):
+                yield dict(zip(header, row, strict=False))
+        except StopIteration:
+            return
+        except csv.Error as error:
+            tally.reject("bad-row", str(error))
+
+
+def documents(rows: Iterable[Row], columns: Columns, where: Mapping[str, str], tally: Tally) -> Iterator[Document]:
+    """The rows that are asked for as documents, whatever their texts hold."""
+    for row in rows:
+        if not matches(row, where):
+            tally.reject("not-asked-for", f"columns: {', '.join(row)}"[:200])
+            continue
+        made = row_of(row, columns, 0, 0, None)
+        if made.text is None:
+            tally.reject(made.problem or "no-text-column", made.detail or "only HTML")
+        else:
+            yield Document(made.text, registered_domain(made.url), _day(made.date))
+
+
+def matches(row: Row, where: Mapping[str, str]) -> bool:
+    """Whether the columns have these values, as JSON writes them; strings without their quotes."""
+    return all(_written(lookup(row, name)) == value for name, value in where.items())
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _day(date: str | None) -> str | None:
+    moment, _ = parse(date)
+    return moment.date().isoformat() if moment else None

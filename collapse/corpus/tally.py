@@ -1,0 +1,36 @@
+"""What was read and could not be used, by reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+#: Reasons that only a corpus knows; the others are those of `archive.reasons`.
+REASONS: dict[str, str] = {
+    "beside-rows": "a text file in a folder of JSON lines, Parquet or CSV: a README is no part of a set",
+    "damaged-shard": "a shard of an export that cannot be read to its end",
+    "divided": "a text that is too long for one document: cut, and its pieces used",
+    "duplicate": "the same text once more",
+    "not-asked-for": "a row that has another value than `where` asks for",
+    "not-utf-8": "the bytes are not UTF-8, or hold what no text can hold",
+}
+
+
+class Damage(Exception):
+    """The rest of a file cannot be read."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(slots=True)
+class Tally:
+    reasons: Counter[str] = field(default_factory=Counter)
+    details: dict[str, str] = field(default_factory=dict)  #: one for each reason, for people
+    had_enough: bool = False  #: reading stopped before the end
+
+    def reject(self, reason: str, detail: str = "") -> None:
+        self.reasons[reason] += 1
+        self.details.setdefault(reason, detail)

@@ -1,0 +1,156 @@
+"""The blocks of a run: real text to train on, real text to judge by, the suspect's text. Made once, read by every worker."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archive.errors import CollapseError
+from collapse import tokenizer
+from collapse.corpus import Document
+from collapse.recipe import Recipe
+from collapse.tokenizer import Tokenizer
+
+Blocks = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Data:
+    """What `make` left in a folder. Arrays are mapped, not read."""
+
+    tokenizer: Tokenizer
+    real: Blocks  #: (blocks, block): all real text that may be trained on
+    held_out: Blocks  #: (blocks, block); the last block of a document is filled up with the token that ends a text
+    mask: npt.NDArray[np.bool_]  #: (blocks, block - 1): where `held_out` is text
+    document: npt.NDArray[np.int64]  #: (blocks,): the held-out document of each block
+    domains: list[str | None]  #: of each held-out document
+    dates: list[str | None]
+    suspect: Blocks | None
+    about: dict[str, Any]  #: counts for the report
+
+    def drawn(self, recipe: Recipe, seed: int) -> dict[str, Blocks]:
+        """The pools of a seed: `real`, generation 0's set; `other`, what it never saw; `suspect`.
+
+        Each seed draws its own blocks, so that the spread over seeds has that of the text in it.
+        """
+        order = np.random.default_rng((seed, 1)).permutation(len(self.real))
+        pools = {"real": self.real[order[: recipe.blocks]], "other": self.real[order[recipe.blocks :]]}
+        if self.suspect is not None:
+            chosen = np.random.default_rng((seed, 2)).permutation(len(self.suspect))[: recipe.blocks]
+            pools["suspect"] = self.suspect[chosen]
+        return pools
+
+
+def needed(recipe: Recipe) -> int:
+    """Real blocks that a run trains on: for generation 0, and as many more as the arm that wants most."""
+    regimes = recipe.parsed_regimes()
+    return recipe.blocks + max(
+        (regime.other_blocks(regime.generations(recipe.generations), recipe.blocks) for regime in regimes), default=0
+    )
+
+
+def make(
+    folder: Path,
+    recipe: Recipe,
+    train: Sequence[Document],
+    held_out: Sequence[Document],
+    suspect: Sequence[Document] | None,
+    about: dict[str, Any],
+) -> None:
+    """Tokenize, cut into blocks, and write the folder: whole or not at all.
+
+    Raises:
+        CollapseError: there is too little text; says how much is there and how much is needed.
+    """
+    made = tokenizer.make(recipe.model, [document.text for document in train])
+    real = _cut(made.encode([document.text for document in train]), recipe.block)
+    _enough("the set", "fewer --blocks, or no fresh text (--regimes)", len(real), needed(recipe))
+    blocks, lengths, numbers = _spread(made.encode([document.text for document in held_out]), recipe, made.end)
+    _enough("the held-out text", "fewer --held-out-blocks", len(blocks), recipe.held_out_blocks)
+    arrays = {"real": real, "held_out": blocks, "lengths": lengths, "document": numbers}
+    if suspect is not None:
+        arrays["suspect"] = _cut(made.encode([document.text for document in suspect]), recipe.block)
+        _enough("the suspect set", "fewer --blocks", len(arrays["suspect"]), recipe.blocks)
+    about = {
+        **about,
+        "vocabulary": made.size,
+        "blocks": {name: len(arrays[name]) for name in ("real", "held_out", "suspect") if name in arrays},
+        "held_out_tokens": int((lengths - 1).sum()),
+        "held_out_documents_used": len(np.unique(numbers)),
+    }
+    scratch = folder.with_name(folder.name + ".part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    made.save(scratch / "tokenizer.json")
+    for name, array in arrays.items():
+        np.save(scratch / f"{name}.npy", array)
+    kept = {
+        "end": made.end,
+        "domains": [document.domain for document in held_out],
+        "dates": [document.date for document in held_out],
+        "about": about,
+    }
+    (scratch / "data.json").write_text(json.dumps(kept))
+    os.replace(scratch, folder)
+
+
+def load(folder: Path) -> Data:
+    kept = json.loads((folder / "data.json").read_text())
+    lengths = np.load(folder / "lengths.npy")
+    held_out = np.load(folder / "held_out.npy", mmap_mode="r")
+    suspect = folder / "suspect.npy"
+    return Data(
+        tokenizer.load(folder / "tokenizer.json", kept["end"]),
+        np.load(folder / "real.npy", mmap_mode="r"),
+        held_out,
+        np.arange(1, held_out.shape[1])[None, :] < lengths[:, None],
+        np.load(folder / "document.npy"),
+        kept["domains"],
+        kept["dates"],
+        np.load(suspect, mmap_mode="r") if suspect.exists() else None,
+        kept["about"],
+    )
+
+
+def _cut(encoded: Iterable[npt.NDArray[np.int32]], block: int) -> Blocks:
+    """All texts one behind the other, in blocks; what does not fill a last one is left out."""
+    held = list(encoded)
+    tokens = np.concatenate(held) if held else np.empty(0, np.int32)
+    return tokens[: len(tokens) // block * block].reshape(-1, block)
+
+
+def _spread(
+    encoded: list[npt.NDArray[np.int32]], recipe: Recipe, end: int
+) -> tuple[Blocks, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Held-out blocks, their lengths in tokens and their documents: from as many documents as there are.
+
+    A long document gives a few blocks, not all, until every document has given as many: an interval over documents is
+    as wide as they are few.
+    """
+    block, wanted = recipe.block, recipe.held_out_blocks
+    places = []
+    for number, tokens in enumerate(encoded):
+        starts = np.arange(0, max(len(tokens) - 1, 0), block)
+        draw = np.random.default_rng((recipe.seed, 3, number))
+        places += [(turn, number, int(start)) for turn, start in enumerate(draw.permutation(starts))]
+    chosen = sorted(sorted(places)[:wanted], key=lambda place: place[1:])
+    blocks = np.full((len(chosen), block), end, np.int32)
+    lengths = np.zeros(len(chosen), np.int64)
+    for row, (_, number, start) in enumerate(chosen):
+        part = encoded[number][start : start + block]
+        blocks[row, : len(part)] = part
+        lengths[row] = len(part)
+    return blocks, lengths, np.array([number for _, number, _ in chosen], np.int64)
+
+
+def _enough(what: str, mend: str, have: int, wanted: int) -> None:
+    if have < wanted:
+        raise CollapseError(f"{what} has {have:,} blocks, {wanted:,} are needed; give more text, or {mend}")

@@ -1,0 +1,165 @@
+"""The model that every generation starts from: a preset freshly initialised, or a checkpoint."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archive.errors import CollapseError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A GPT-2 (Radford et al. 2019) of a size, and how many tokens its own tokenizer has."""
+
+    layers: int
+    width: int
+    heads: int
+    vocabulary: int
+
+
+PRESETS = {
+    "tiny": Preset(2, 128, 4, 4096),  #: 0.9 million parameters
+    "small": Preset(4, 256, 8, 8192),  #: 5.3 million
+    "gpt2-9m": Preset(8, 256, 8, 10_000),  #: 8.9 million, as Gerstgrasser et al. 2024 use for TinyStories
+    "125m": Preset(12, 768, 12, 50_257),  #: 124 million
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where generations start; travels to other processes, the weights do not."""
+
+    model: str
+    block: int
+    vocabulary: int  #: tokens of the tokenizer
+    dropout: float
+
+    def build(self, seed: int) -> PreTrainedModel:
+        """The model before any training, on the CPU, in float32: the same for the same seed.
+
+        Raises:
+            CollapseError: there is no such model, or it does not fit the block or the tokenizer.
+        """
+        import torch
+
+        transformers = import_transformers()
+        torch.manual_seed(seed)
+        if self.model not in PRESETS:
+            return self._load(transformers)
+        preset = PRESETS[self.model]
+        config = transformers.GPT2Config(
+            vocab_size=self.vocabulary,
+            n_positions=self.block,
+            n_layer=preset.layers,
+            n_embd=preset.width,
+            n_head=preset.heads,
+            resid_pdrop=self.dropout,
+            embd_pdrop=self.dropout,
+            attn_pdrop=self.dropout,
+            bos_token_id=0,
+            eos_token_id=0,
+        )
+        model: PreTrainedModel = transformers.GPT2LMHeadModel(config)
+        return model
+
+    def _load(self, transformers: Any) -> PreTrainedModel:
+        import torch
+
+        place, arguments = checkpoint(self.model)
+        try:
+            model: PreTrainedModel = transformers.AutoModelForCausalLM.from_pretrained(
+                place, dtype=torch.float32, **arguments
+            )
+        except (OSError, ValueError, ImportError) as error:
+            raise CollapseError(f"--model {self.model}: {str(error).strip().splitlines()[0]}") from None
+        config = model.config.get_text_config()
+        if config.vocab_size < self.vocabulary:
+            raise CollapseError(f"{self.model}: its tokenizer has {self.vocabulary} tokens, it {config.vocab_size}")
+        for name in ("resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout", "attention_dropout", "hidden_dropout"):
+            if hasattr(config, name):
+                setattr(config, name, self.dropout)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = self.dropout
+        return model
+
+
+def checkpoint(model: str) -> tuple[str, dict[str, str]]:
+    """What transformers wants to hear of a model: a name on the Hub or a folder, and the GGUF file in it."""
+    path = Path(model)
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise CollapseError(f"--model {model}: there is no such file")
+        return str(path.absolute().parent), {"gguf_file": path.name}
+    return model, {}
+
+
+def context_of(model: Any) -> int:
+    """Tokens that a model may look at; more than any block where its positions know no end."""
+    config = model.config.get_text_config()
+    return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 30)
+
+
+def parameters(model: Any) -> int:
+    return sum(item.numel() for item in model.parameters())
+
+
+def import_transformers() -> Any:
+    """transformers, also where a torchvision lies beside it that does not fit torch, which language models do not need.
+
+    Raises:
+        CollapseError: it is not installed.
+    """
+    if "transformers" not in sys.modules:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        try:
+            import torchvision  # noqa: F401
+        except (ImportError, RuntimeError):
+            sys.modules["torchvision"] = None  # type: ignore[assignment]
+    try:
+        import transformers
+    except ModuleNotFoundError as error:
+        raise CollapseError(f"needs {error.name}: `pip install 'lowbackground[collapse]'` brings it") from None
+    return transformers
+
+
+def prepare(device: str, threads: int) -> torch.device:
+    """Set up this process for training: the device, the threads, the same numbers each time.
+
+    Raises:
+        CollapseError: there is no such device.
+    """
+    import torch
+
+    if device not in ("cpu", "cuda"):
+        raise CollapseError(f"--device {device}: cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise CollapseError("--device cuda: torch finds no GPU here")
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_float32_matmul_precision("high")
+    _keep_memory()
+    return torch.device(device)
+
+
+def _keep_memory() -> None:
+    """Tell glibc to keep what is freed: logits of 30 MB, given back and fetched at each step, cost a third of the time."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3
+        libc.mallopt(m_mmap_threshold, 1 << 30)
+        libc.mallopt(m_trim_threshold, (1 << 31) - 1)
+        libc.mallopt(m_top_pad, 1 << 28)
+    except (OSError, AttributeError):
+        return  # another C library: slower, not wrong

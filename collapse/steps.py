@@ -1,0 +1,215 @@
+"""The work of a run: one generation of one arm of one seed is a folder, and what lies in it is done.
+
+A generation has up to four steps, each of which leaves a file, whole or not at all: `weights.safetensors` (trained),
+`losses.npy` (judged on held-out text), `written.npy` (the next set), `surprise.npy` (how generation 0 likes that).
+A run that was killed finds them and goes on behind the last.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collapse import data as rooms
+from collapse import judge, models, write
+from collapse.data import Blocks, Data
+from collapse.decoding import Decoding
+from collapse.recipe import Recipe
+from collapse.regimes import Regime
+from collapse.train import count_steps, train
+
+WEIGHTS, LOSSES, WRITTEN, SURPRISE = "weights.safetensors", "losses.npy", "written.npy", "surprise.npy"
+TIMES = "times.json"
+#: The arm that all others share: generation 0.
+START = "start"
+_DATA, _STEPS = "data", "steps"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """All generations of a regime in one seed, one after the other: a task for a worker."""
+
+    out: str
+    recipe: Recipe
+    seed: int
+    regime: str  #: or START
+    device: str
+    threads: int
+    keep: bool  #: the weights of every generation
+
+    @property
+    def generations(self) -> range:
+        if self.regime == START:
+            return range(1)
+        return range(1, Regime.parse(self.regime).generations(self.recipe.generations) + 1)
+
+    def folder(self, generation: int) -> Path:
+        """Where a generation's files lie; generation 0 is that of all arms."""
+        regime = START if generation == 0 else self.regime.replace(":", "-")
+        return Path(self.out) / _STEPS / f"seed-{self.seed}" / regime / f"generation-{generation}"
+
+    def writes(self) -> bool:
+        return self.regime == START or Regime.parse(self.regime).writes
+
+    def tokens(self) -> int:
+        """Tokens that are trained on and written: how long it takes."""
+        recipe, total = self.recipe, 0
+        for generation in self.generations:
+            blocks = recipe.blocks if generation == 0 else Regime.parse(self.regime).blocks(generation, recipe.blocks)
+            total += count_steps(blocks, recipe) * recipe.batch * recipe.block
+            total += recipe.blocks * recipe.block if self.writes() else 0
+        return total
+
+
+def data_folder(out: str | Path) -> Path:
+    return Path(out) / _DATA
+
+
+def work(arm: Arm, careful: bool, progress: Callable[[int, int], None]) -> None:
+    """Do what is not done yet of an arm."""
+    gc.enable()  # the models of transformers hold cycles
+    told = _Told(progress)
+    data = rooms.load(data_folder(arm.out))
+    for generation in arm.generations:
+        _Generation(arm, generation, data, told).run()
+    told.rest(arm.tokens())
+
+
+class _Told:
+    """Tells the progress in tokens, a few times a second."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self._progress, self._held, self._sum, self._last = progress, 0, 0, time.monotonic()
+
+    def __call__(self, tokens: int) -> None:
+        self._held += tokens
+        if time.monotonic() - self._last > 0.3:
+            self.flush()
+
+    def flush(self) -> None:
+        self._sum += self._held
+        self._progress(self._held, 0)
+        self._held, self._last = 0, time.monotonic()
+
+    def rest(self, total: int) -> None:
+        """What was done before, in an earlier run."""
+        self.flush()
+        self._held = total - self._sum
+        self.flush()
+
+
+class _Generation:
+    def __init__(self, arm: Arm, number: int, data: Data, progress: Callable[[int], None]) -> None:
+        self.arm, self.number, self.data, self.progress = arm, number, data, progress
+        self.recipe = arm.recipe
+        self.folder = arm.folder(number)
+        self.device = models.prepare(arm.device, arm.threads)
+        self.pools = data.drawn(arm.recipe, arm.seed)
+        self.times: dict[str, Any] = {}
+        self._model: Any = None
+
+    def run(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / LOSSES).exists():
+            losses = judge.token_losses(self.model(), self.data.held_out, self.device)
+            save(self.folder / LOSSES, losses)
+        if self.arm.writes() and not (self.folder / WRITTEN).exists():
+            self._write()
+        if self.arm.writes() and not (self.folder / SURPRISE).exists():
+            written = np.load(self.folder / WRITTEN)
+            first = self.model() if self.number == 0 else self._load(self.arm.folder(0) / WEIGHTS)
+            save(self.folder / SURPRISE, judge.token_losses(first, written, self.device))
+        if self.number > 0 and not self.arm.keep:
+            (self.folder / WEIGHTS).unlink(missing_ok=True)
+
+    def model(self) -> Any:
+        """The trained model: as it was saved, or trained now."""
+        if self._model is None:
+            weights = self.folder / WEIGHTS
+            self._model = self._load(weights) if weights.exists() else self._train(weights)
+        return self._model
+
+    def _start(self) -> Any:
+        """Where every generation of a seed starts: the same weights."""
+        recipe = self.recipe
+        start = models.Start(recipe.model, recipe.block, self.data.tokenizer.size, recipe.dropout)
+        return start.build(self.arm.seed).to(self.device)
+
+    def _load(self, weights: Path) -> Any:
+        from safetensors.torch import load_model
+
+        model = self._start()
+        load_model(model, weights, device=str(self.device))
+        return model.eval()
+
+    def _train(self, weights: Path) -> Any:
+        from safetensors.torch import save_model
+
+        model, blocks = self._start(), self._set()
+        started = time.monotonic()
+        losses = train(model, blocks, self.recipe, self._seed(0), self.device, self.progress)
+        tokens = len(losses) * self.recipe.batch * self.recipe.block
+        self._time("train", tokens, time.monotonic() - started)
+        part = weights.with_suffix(".part")
+        save_model(model, str(part))
+        os.replace(part, weights)
+        return model
+
+    def _set(self) -> Blocks:
+        """The blocks that this generation is trained on."""
+        if self.number == 0:
+            return self.pools["real"]
+        draw = np.random.default_rng((self.arm.seed, 4, self.number))
+        pieces = Regime.parse(self.arm.regime).pieces(self.number, self.recipe.blocks, draw)
+        return np.concatenate([self._pool(piece.pool)[piece.indexes] for piece in pieces])
+
+    def _pool(self, name: str) -> Blocks:
+        if not name.startswith("written-"):
+            return self.pools[name]
+        written: Blocks = np.load(self.arm.folder(int(name.removeprefix("written-"))) / WRITTEN)
+        return written
+
+    def _write(self) -> None:
+        recipe, started = self.recipe, time.monotonic()
+        prompts = self.pools["real"][:, : recipe.prompt]
+        if recipe.prompt == 0:
+            prompts = np.full((recipe.blocks, 1), self.data.tokenizer.end, np.int32)
+        decoding = Decoding.parse(recipe.decoding)
+        written = write.write(
+            self.model(), prompts, recipe.block, decoding, self._seed(1), self.device, self.progress
+        )
+        self._time("write", written.size, time.monotonic() - started)
+        save(self.folder / WRITTEN, written)
+
+    def _seed(self, purpose: int) -> int:
+        """Of the order of training, or of the draws: another one for each generation of each arm."""
+        name = f"{self.arm.regime}/{self.arm.seed}/{self.number}/{purpose}"
+        return int.from_bytes(sha256(name.encode()).digest()[:7], "little")
+
+    def _time(self, step: str, tokens: int, seconds: float) -> None:
+        self.times[step] = {"tokens": tokens, "seconds": seconds}
+        replace(self.folder / TIMES, json.dumps(self.times).encode())
+
+
+def save(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array, whole or not at all."""
+    part = path.with_suffix(".part.npy")
+    np.save(part, array)
+    os.replace(part, path)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    os.replace(part, path)

@@ -1,0 +1,92 @@
+"""The tokenizer of a run: its own, trained on the real text, or that of the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archive.errors import CollapseError
+from collapse.models import PRESETS, checkpoint, import_transformers
+
+#: The token that ends a text.
+END = "<|endoftext|>"
+#: Texts encoded at a time.
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    fast: Any  #: of `tokenizers`
+    end: int  #: the id that ends a text
+
+    @property
+    def size(self) -> int:
+        """One more than the greatest id."""
+        return max(self.fast.get_vocab(with_added_tokens=True).values()) + 1
+
+    def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """The ids of each text, and the one that ends it."""
+        out = []
+        for first in range(0, len(texts), _BATCH):
+            for encoding in self.fast.encode_batch(list(texts[first : first + _BATCH]), add_special_tokens=False):
+                out.append(np.array([*encoding.ids, self.end], np.int32))
+        return out
+
+    def decode(self, blocks: npt.NDArray[np.int32]) -> list[str]:
+        """The text of each block; where a text ends in it stands a line break."""
+        pieces = [np.split(block, np.flatnonzero(block == self.end) + 1) for block in blocks]
+        flat = [[int(token) for token in piece if token != self.end] for parts in pieces for piece in parts]
+        decoded = iter(self.fast.decode_batch(flat, skip_special_tokens=False))
+        return ["\n".join(next(decoded) for _ in parts) for parts in pieces]
+
+    def save(self, path: Path) -> None:
+        self.fast.save(str(path))
+
+
+def load(path: Path, end: int) -> Tokenizer:
+    from tokenizers import Tokenizer as Fast
+
+    return Tokenizer(Fast.from_file(str(path)), end)
+
+
+def make(model: str, texts: Sequence[str]) -> Tokenizer:
+    """The tokenizer that belongs to a model: for a preset byte-level BPE (Sennrich et al. 2016), trained on the texts.
+
+    Raises:
+        CollapseError: the checkpoint has none that is fast, or names no token that ends a text.
+    """
+    if model in PRESETS:
+        return _train(PRESETS[model].vocabulary, texts)
+    transformers = import_transformers()
+    place, arguments = checkpoint(model)
+    try:
+        opened = transformers.AutoTokenizer.from_pretrained(place, **arguments)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise CollapseError(f"--model {model}: {str(error).strip().splitlines()[0]}") from None
+    if not opened.is_fast:
+        raise CollapseError(f"--model {model}: its tokenizer has no tokenizer.json")
+    if opened.eos_token_id is None:
+        raise CollapseError(f"--model {model}: its tokenizer names no token that ends a text")
+    return Tokenizer(opened.backend_tokenizer, opened.eos_token_id)
+
+
+def _train(vocabulary: int, texts: Sequence[str]) -> Tokenizer:
+    from tokenizers import Tokenizer as Fast
+    from tokenizers import decoders, models, pre_tokenizers, trainers
+
+    fast = Fast(models.BPE())
+    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    fast.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    fast.train_from_iterator(texts, trainer, length=len(texts))
+    return Tokenizer(fast, fast.token_to_id(END))
