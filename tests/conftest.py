@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import duckdb
 import forked
 import pytest
 from servers import s3_server
@@ -112,8 +113,9 @@ def take(lake: Lake, *sources: str, workers: int = 1, **options: Any) -> Summary
     return summary
 
 
-def rows(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
-    return query.connect(lake).execute(sql).fetchall()
+def rows(lake: Lake | duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    """What a question to a lake gives; with a connection, to the lake as it was when that was made."""
+    return (query.connect(lake) if isinstance(lake, Lake) else lake).execute(sql).fetchall()
 
 
 #: The views without what may differ between two runs: when, in which units, and in which file formats.

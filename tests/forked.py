@@ -7,10 +7,12 @@ import contextlib
 import io
 import multiprocessing
 import os
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -19,6 +21,8 @@ MODULES = (
     "archive.commands.ingest",
     "archive.commands.display",
     "archive.intake",
+    "index.command",
+    "index.pipeline",
     "query.command",
     "query.export.command",
     "query.verify.command",
@@ -27,14 +31,40 @@ MODULES = (
 
 
 def start(
-    args: Sequence[str], output: Path, env: Mapping[str, str] | None = None, limit: Callable[[], None] | None = None
+    args: Sequence[str], output: Path, env: Mapping[str, str] | None = None, largest_file: int | None = None
 ) -> ForkServerProcess:
     """Begin `archive` with these arguments; what it says goes to the files `1` and `2` in the folder `output`."""
     output.mkdir(exist_ok=True)
     context = multiprocessing.get_context("forkserver")
-    process = context.Process(target=_run, args=(list(args), str(output), dict(env or os.environ), limit, os.getcwd()))
+    process = context.Process(
+        target=_run, args=(list(args), str(output), dict(env or os.environ), largest_file, os.getcwd())
+    )
     process.start()
     return process
+
+
+def killed(args: Sequence[str], seconds: float, output: Path, workers_too: bool = False) -> bool:
+    """Run `archive` for so long, then kill it as `kill -9` does; False where it had ended.
+
+    Args:
+        workers_too: at the same moment, as where the machine stops. It is loaded anew for that, within the seconds.
+    """
+    if workers_too:
+        group = subprocess.Popen(
+            [sys.executable, "-m", "archive", *args],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            group.wait(seconds)
+            return False
+        os.killpg(group.pid, signal.SIGKILL)
+        group.wait()
+        return True
+    process = start(args, output)
+    process.join(seconds)
+    process.kill()
+    process.join()
+    return process.exitcode == -signal.SIGKILL
 
 
 def forked(
@@ -42,15 +72,15 @@ def forked(
     check: bool = True,
     timeout: float | None = None,
     env: Mapping[str, str] | None = None,
-    limit: Callable[[], None] | None = None,
+    largest_file: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """`conftest.command` where the start of Python is not the point.
 
     Args:
-        limit: called in the process before the command.
+        largest_file: bytes that it may write to one file.
     """
     with tempfile.TemporaryDirectory() as folder:
-        process = start(args, Path(folder), env, limit)
+        process = start(args, Path(folder), env, largest_file)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
@@ -64,7 +94,7 @@ def forked(
     return done
 
 
-def _run(args: list[str], output: str, env: dict[str, str], limit: Callable[[], None] | None, folder: str) -> None:
+def _run(args: list[str], output: str, env: dict[str, str], largest_file: int | None, folder: str) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
@@ -76,8 +106,8 @@ def _run(args: list[str], output: str, env: dict[str, str], limit: Callable[[], 
     sys.stdout, sys.stderr = (
         io.TextIOWrapper(os.fdopen(number, "wb", 0, closefd=False), "utf-8", write_through=True) for number in (1, 2)
     )
-    if limit:
-        limit()
+    if largest_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     from archive.cli import main
 
     try:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import members, record, rows, snapshot, take
-from forked import forked, start
+from forked import forked, killed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -258,27 +256,17 @@ def test_two_ingests_of_the_same_files_at_once_bring_them_once(tmp_path: Path, w
 
 
 def test_an_ingest_killed_at_twenty_random_moments_ends_as_if_undisturbed(bench_warc: str, tmp_path: Path) -> None:
-    undisturbed, killed = Lake(str(tmp_path / "undisturbed")), Lake(str(tmp_path / "killed"))
+    undisturbed, lake = Lake(str(tmp_path / "undisturbed")), Lake(str(tmp_path / "killed"))
     started = time.monotonic()
     take(undisturbed, bench_warc, workers=2, span=SPAN)
     seconds = time.monotonic() - started
     dice = random.Random(20220101)
     for number in range(20):
-        args = _ingest(killed, bench_warc, workers=2)
-        if number % 5:
-            alone = start(args, tmp_path / "said")
-            time.sleep(dice.uniform(0.05, max(seconds / 4, 0.5)))
-            alone.kill()
-            alone.join()
-        else:  # its workers with it, as where the machine stops
-            process = subprocess.Popen(
-                [sys.executable, "-m", "archive", *args], stdout=subprocess.DEVNULL, start_new_session=True
-            )
-            time.sleep(dice.uniform(0.3, max(seconds / 2, 3)))
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    take(killed, bench_warc, workers=2, span=SPAN)
-    assert snapshot(killed) == snapshot(undisturbed)
+        both = number % 5 == 0
+        moment = dice.uniform(0.3, max(seconds / 2, 3)) if both else dice.uniform(0.05, max(seconds / 4, 0.5))
+        killed(_ingest(lake, bench_warc, workers=2), moment, tmp_path / "said", both)
+    take(lake, bench_warc, workers=2, span=SPAN)
+    assert snapshot(lake) == snapshot(undisturbed)
 
 
 @pytest.mark.parametrize("table", ["documents", "rejects", "captures"])
