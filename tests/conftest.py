@@ -85,7 +85,7 @@ def record(
 
 def members(*records: bytes) -> bytes:
     """Records as a .warc.gz: a gzip member each."""
-    return b"".join(gzip.compress(each, mtime=0) for each in records)
+    return b"".join(gzip.compress(each, 1, mtime=0) for each in records)
 
 
 @pytest.fixture
@@ -170,3 +170,24 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     bucket = f"b{abs(hash(request.node.name)) % 10**12}"
     boto3.client("s3", endpoint_url=server).create_bucket(Bucket=bucket)
     return bucket
+
+
+#: The modules that take longest. They begin first: with `--dist loadfile` what begins last had better be short.
+_LONG = (
+    "hostile",
+    "near_duplicates",
+    "export",
+    "exactly_once",
+    "s3",
+    "certify",
+    "verify",
+    "formats",
+    "quality",
+    "every_file",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {f"test_{name}": number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))

@@ -74,15 +74,15 @@ def test_a_gzip_bomb_of_10_gb_in_a_body_is_too_large(lake: Lake, write: Write) -
     assert good_page_is_there(lake)
 
 
-def test_a_gzip_bomb_of_10_gb_as_a_record_is_read_over(lake: Lake, tmp_path: Path) -> None:
+def test_a_gzip_bomb_of_5_gb_as_a_record_is_read_over(lake: Lake, tmp_path: Path) -> None:
     path = tmp_path / "bomb.warc.gz"
     head = record(url="http://bomb.example/", body="").replace(b"Content-Length: ", b"X-Was: ")
     head = (
         head.partition(b"\r\n\r\n")[0]
-        + b"\r\nContent-Length: 10737418240\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+        + b"\r\nContent-Length: 5368709120\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
     )
     with path.open("wb") as file:
-        file.writelines(bomb(head, 10 << 30))
+        file.writelines(bomb(head, 5 << 30))
         file.write(gzip.compress(GOOD))
     assert survive(lake, str(path), seconds=90).keys() <= {"too-large", "bad-record"}
     assert good_page_is_there(lake)
@@ -118,7 +118,7 @@ def test_a_page_of_half_a_million_nested_tags_costs_no_more_than_the_time_limit(
     lake: Lake, write: Write, name: str
 ) -> None:
     deep = record(body=NESTED[name], url="http://deep.example/")
-    rejects = survive(lake, write("deep.warc.gz", members(deep, GOOD)), page_timeout=2)
+    rejects = survive(lake, write("deep.warc.gz", members(deep, GOOD)), page_timeout=1)
     assert rejects.keys() <= {"timeout", "crashed", "empty-text", "extractor-error"}
     assert good_page_is_there(lake)
 
