@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def start(
     output.mkdir(exist_ok=True)
     context = multiprocessing.get_context("forkserver")
     process = context.Process(
-        target=_run, args=(list(args), str(output), dict(env or os.environ), largest_file, os.getcwd())
+        target=_run,
+        args=(_server(), list(args), str(output), dict(env or os.environ), largest_file, os.getcwd()),
     )
     process.start()
     return process
@@ -94,7 +96,16 @@ def forked(
     return done
 
 
-def _run(args: list[str], output: str, env: dict[str, str], largest_file: int | None, folder: str) -> None:
+def _server() -> str:
+    """The address of the server."""
+    forkserver.ensure_running()
+    return str(forkserver._forkserver._forkserver_address)
+
+
+def _run(server: str, args: list[str], output: str, env: dict[str, str], largest_file: int | None, folder: str) -> None:
+    # its workers come from the same server, or it would start one of its own and load everything again
+    forkserver._forkserver._forkserver_address = server
+    forkserver._forkserver.ensure_running = forkserver.ensure_running = lambda: None
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
