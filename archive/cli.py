@@ -19,6 +19,7 @@ _COMMANDS = {
     "query": ("query.command", "Ask the lake in SQL."),
     "export": ("query.export.command", "Write a clean set as training shards, with the evidence for each row."),
     "verify": ("query.verify.command", "Check an export against its hashes and the records that it cites."),
+    "collapse": ("collapse.command", "Train generations on what models wrote, and show what is lost."),
     "stats": ("query.stats", "Show what is in the lake."),
 }
 

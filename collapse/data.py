@@ -1,4 +1,4 @@
-"""The blocks of a run: real text to train on, real text to judge by, the suspect's text. Made once, read by every worker."""
+"""The blocks of a run: real text to train on and to judge by, and the suspect's. Made once, read by every worker."""
 
 from __future__ import annotations
 
@@ -37,12 +37,15 @@ class Data:
     about: dict[str, Any]  #: counts for the report
 
     def drawn(self, recipe: Recipe, seed: int) -> dict[str, Blocks]:
-        """The pools of a seed: `real`, generation 0's set; `other`, what it never saw; `suspect`.
+        """The pools of a seed: `real`, generation 0's set; `other`, what it never saw, of which `unseen` is as much as
+        `real`; `suspect`.
 
         Each seed draws its own blocks, so that the spread over seeds has that of the text in it.
         """
         order = np.random.default_rng((seed, 1)).permutation(len(self.real))
-        pools = {"real": self.real[order[: recipe.blocks]], "other": self.real[order[recipe.blocks :]]}
+        other = order[recipe.blocks :]
+        pools = {"real": self.real[order[: recipe.blocks]], "unseen": self.real[other[: recipe.blocks]]}
+        pools["other"] = self.real[other[: _other(recipe)]]
         if self.suspect is not None:
             chosen = np.random.default_rng((seed, 2)).permutation(len(self.suspect))[: recipe.blocks]
             pools["suspect"] = self.suspect[chosen]
@@ -50,11 +53,14 @@ class Data:
 
 
 def needed(recipe: Recipe) -> int:
-    """Real blocks that a run trains on: for generation 0, and as many more as the arm that wants most."""
-    regimes = recipe.parsed_regimes()
-    return recipe.blocks + max(
-        (regime.other_blocks(regime.generations(recipe.generations), recipe.blocks) for regime in regimes), default=0
-    )
+    """Real blocks that a run needs: those of generation 0, as many to compare with, and what the arms want more."""
+    return recipe.blocks + max(recipe.blocks, _other(recipe))
+
+
+def _other(recipe: Recipe) -> int:
+    """Real blocks beside those of generation 0 that the arm trains on which wants most."""
+    asked = (regime.other_blocks(recipe.generations, recipe.blocks) for regime in recipe.parsed_regimes())
+    return max(asked, default=0)
 
 
 def make(
@@ -75,7 +81,7 @@ def make(
     _enough("the set", "fewer --blocks, or no fresh text (--regimes)", len(real), needed(recipe))
     blocks, lengths, numbers = _spread(made.encode([document.text for document in held_out]), recipe, made.end)
     _enough("the held-out text", "fewer --held-out-blocks", len(blocks), recipe.held_out_blocks)
-    arrays = {"real": real, "held_out": blocks, "lengths": lengths, "document": numbers}
+    arrays: dict[str, npt.NDArray[Any]] = {"real": real, "held_out": blocks, "lengths": lengths, "document": numbers}
     if suspect is not None:
         arrays["suspect"] = _cut(made.encode([document.text for document in suspect]), recipe.block)
         _enough("the suspect set", "fewer --blocks", len(arrays["suspect"]), recipe.blocks)

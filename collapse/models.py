@@ -154,7 +154,7 @@ def prepare(device: str, threads: int) -> torch.device:
 
 
 def _keep_memory() -> None:
-    """Tell glibc to keep what is freed: logits of 30 MB, given back and fetched at each step, cost a third of the time."""
+    """Tell glibc to keep what is freed: 30 MB of logits, given back and fetched at each step, cost a third of it."""
     try:
         libc = ctypes.CDLL("libc.so.6")
         m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3

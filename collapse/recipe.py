@@ -44,8 +44,8 @@ class Recipe:
     decoding: str = "temperature:1"
     prompt: int = 32  #: real tokens that a model continues; 0: from the token that ends a text
     epochs: float = 4.0
-    batch: int = 32  #: blocks
-    learning_rate: float = 1e-3
+    batch: int = 16  #: blocks
+    learning_rate: float = 3e-3
     warmup: float = 0.05  #: share of the steps
     weight_decay: float = 0.1
     dropout: float = 0.0
@@ -109,7 +109,7 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
         kind = kinds.get(name)
         if kind is None:
             raise TypeError(f"{name} is nothing that a recipe says; it may say {', '.join(sorted(kinds))}")
-        wanted = {"int": int, "float": (int, float), "str": str}.get(kind, tuple)
+        wanted: Any = {"int": int, "float": (int, float), "str": str}.get(kind, tuple)
         if not isinstance(value, wanted) or isinstance(value, bool):
             raise TypeError(f"{name} = {value!r}: {kind} is wanted")
         if kind == "float":

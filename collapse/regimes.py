@@ -72,8 +72,8 @@ class Regime:
 
     @property
     def writes(self) -> bool:
-        """Whether its models write: what they wrote is trained on."""
-        return self.kind not in ("fresh", "real", "suspect")
+        """Whether its models write: to be trained on, or, in the control, to be measured."""
+        return self.kind not in ("fresh", "suspect")
 
     def generations(self, asked: int) -> int:
         """How many generations this arm has, where so many are asked for."""

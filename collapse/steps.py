@@ -1,8 +1,8 @@
 """The work of a run: one generation of one arm of one seed is a folder, and what lies in it is done.
 
-A generation has up to four steps, each of which leaves a file, whole or not at all: `weights.safetensors` (trained),
-`losses.npy` (judged on held-out text), `written.npy` (the next set), `surprise.npy` (how generation 0 likes that).
-A run that was killed finds them and goes on behind the last.
+A generation has up to five steps, each of which leaves a file, whole or not at all: `weights.safetensors` (trained),
+`losses.npy` (judged on held-out text), `written.npy` (the next set), `surprise.npy` (how generation 0 likes that) and
+`numbers.json` (measured). A run that was killed finds them and goes on behind the last.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,15 +22,20 @@ import numpy as np
 import numpy.typing as npt
 
 from collapse import data as rooms
-from collapse import judge, models, write
+from collapse import judge, models, numbers, write
 from collapse.data import Blocks, Data
 from collapse.decoding import Decoding
+from collapse.measures.tails import Bands, token_counts
 from collapse.recipe import Recipe
 from collapse.regimes import Regime
 from collapse.train import count_steps, train
 
 WEIGHTS, LOSSES, WRITTEN, SURPRISE = "weights.safetensors", "losses.npy", "written.npy", "surprise.npy"
-TIMES = "times.json"
+NUMBERS, TIMES = "numbers.json", "times.json"
+#: Where a model is kept that is asked for.
+CHECKPOINT = "checkpoint"
+#: Of generation 0 alone: its losses on real text that it never saw, which what is written is compared with.
+UNSEEN = "unseen.npy"
 #: The arm that all others share: generation 0.
 START = "start"
 _DATA, _STEPS = "data", "steps"
@@ -61,14 +67,21 @@ class Arm:
     def writes(self) -> bool:
         return self.regime == START or Regime.parse(self.regime).writes
 
-    def tokens(self) -> int:
-        """Tokens that are trained on and written: how long it takes."""
+    def trained(self) -> int:
+        """Tokens that its models are trained on, each as often as it is seen."""
         recipe, total = self.recipe, 0
         for generation in self.generations:
             blocks = recipe.blocks if generation == 0 else Regime.parse(self.regime).blocks(generation, recipe.blocks)
             total += count_steps(blocks, recipe) * recipe.batch * recipe.block
-            total += recipe.blocks * recipe.block if self.writes() else 0
         return total
+
+    def written(self) -> int:
+        """Tokens that its models write."""
+        return len(self.generations) * self.recipe.blocks * self.recipe.block if self.writes() else 0
+
+    def tokens(self) -> int:
+        """How much there is to do."""
+        return self.trained() + self.written()
 
 
 def data_folder(out: str | Path) -> Path:
@@ -126,10 +139,14 @@ class _Generation:
         if self.arm.writes() and not (self.folder / WRITTEN).exists():
             self._write()
         if self.arm.writes() and not (self.folder / SURPRISE).exists():
-            written = np.load(self.folder / WRITTEN)
-            first = self.model() if self.number == 0 else self._load(self.arm.folder(0) / WEIGHTS)
-            save(self.folder / SURPRISE, judge.token_losses(first, written, self.device))
-        if self.number > 0 and not self.arm.keep:
+            save(self.folder / SURPRISE, self._surprise(np.load(self.folder / WRITTEN)))
+        if self.number == 0 and not (self.folder / UNSEEN).exists():
+            save(self.folder / UNSEEN, self._surprise(self.pools["unseen"]))
+        if not (self.folder / NUMBERS).exists():
+            replace(self.folder / NUMBERS, json.dumps(numbers.plain(self._numbers())).encode())
+        if self.arm.keep and not (self.folder / CHECKPOINT).exists():
+            self._keep()
+        if self.number > 0:
             (self.folder / WEIGHTS).unlink(missing_ok=True)
 
     def model(self) -> Any:
@@ -165,6 +182,14 @@ class _Generation:
         os.replace(part, weights)
         return model
 
+    def _keep(self) -> None:
+        """Leave the model as a folder that transformers loads, and `--model` too."""
+        part = self.folder / (CHECKPOINT + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        self.model().save_pretrained(part)
+        self.data.tokenizer.save_pretrained(part)
+        os.replace(part, self.folder / CHECKPOINT)
+
     def _set(self) -> Blocks:
         """The blocks that this generation is trained on."""
         if self.number == 0:
@@ -185,11 +210,34 @@ class _Generation:
         if recipe.prompt == 0:
             prompts = np.full((recipe.blocks, 1), self.data.tokenizer.end, np.int32)
         decoding = Decoding.parse(recipe.decoding)
-        written = write.write(
-            self.model(), prompts, recipe.block, decoding, self._seed(1), self.device, self.progress
-        )
+        written = write.write(self.model(), prompts, recipe.block, decoding, self._seed(1), self.device, self.progress)
         self._time("write", written.size, time.monotonic() - started)
         save(self.folder / WRITTEN, written)
+
+    def _surprise(self, blocks: Blocks) -> npt.NDArray[np.float32]:
+        """The losses of blocks under generation 0."""
+        first = self.model() if self.number == 0 else self._load(self.arm.folder(0) / WEIGHTS)
+        return judge.token_losses(first, blocks, self.device)
+
+    def _numbers(self) -> dict[str, Any]:
+        real = self.pools["real"]
+        bands = Bands.made(token_counts(real, self.data.tokenizer.size))
+        unseen = np.load(self.arm.folder(0) / UNSEEN)
+
+        def text(blocks: Blocks, trained: Blocks, surprise: npt.NDArray[np.float32]) -> dict[str, Any]:
+            found = numbers.of_text(self.data, blocks, trained, real, surprise, bands)
+            return {**found, "strange": numbers.strange(surprise, unseen)}
+
+        made: dict[str, Any] = {"held_out": numbers.of_held_out(self.data, np.load(self.folder / LOSSES), bands)}
+        if self.arm.writes():
+            made["written"] = text(np.load(self.folder / WRITTEN), self._set(), np.load(self.folder / SURPRISE))
+        if self.number == 0:
+            made["unseen"] = text(self.pools["unseen"], real, unseen)
+            made["bands"] = {"types": bands.types(), "shares": dict(zip(bands.names, bands.shares, strict=True))}
+            if "suspect" in self.pools:
+                suspect = self.pools["suspect"]
+                made["suspect"] = text(suspect, real, self._surprise(suspect))
+        return made
 
     def _seed(self, purpose: int) -> int:
         """Of the order of training, or of the draws: another one for each generation of each arm."""

@@ -27,7 +27,7 @@ class Tokenizer:
     @property
     def size(self) -> int:
         """One more than the greatest id."""
-        return max(self.fast.get_vocab(with_added_tokens=True).values()) + 1
+        return int(max(self.fast.get_vocab(with_added_tokens=True).values())) + 1
 
     def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """The ids of each text, and the one that ends it."""
@@ -46,6 +46,12 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         self.fast.save(str(path))
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Leave it where transformers finds it beside a model."""
+        transformers = import_transformers()
+        end = self.fast.id_to_token(self.end)
+        transformers.PreTrainedTokenizerFast(tokenizer_object=self.fast, eos_token=end).save_pretrained(folder)
 
 
 def load(path: Path, end: int) -> Tokenizer:

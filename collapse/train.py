@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -50,14 +50,10 @@ def train(
     )
     run = torch.compile(model, dynamic=False) if device.type == "cuda" else model
     model.train()
-    losses: list[torch.Tensor] = []
-    batches = iter(())  # type: ignore[var-annotated]
+    losses: list[float] = []
+    batches = _batches(len(data), recipe.batch, order)
     for step in range(steps):
-        chosen = next(batches, None)
-        if chosen is None:
-            batches = iter(torch.randperm(len(data), generator=order).split(recipe.batch))
-            chosen = next(batches)
-        tokens = data[chosen].to(device, non_blocking=True)
+        tokens = data[next(batches)].to(device, non_blocking=True)
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * schedule(step, steps, recipe.warmup)
         with mixed(device):
@@ -67,10 +63,18 @@ def train(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.detach())
+        losses.append(loss.item())  # a number: tensors that stay would lie in the heap between large ones that go
         progress(tokens.numel())
     model.eval()
-    return [float(loss) for loss in losses]
+    return losses
+
+
+def _batches(blocks: int, batch: int, order: torch.Generator) -> Iterator[torch.Tensor]:
+    """Numbers of blocks, epoch after epoch, each in another order."""
+    import torch
+
+    while True:
+        yield from torch.randperm(blocks, generator=order).split(batch)
 
 
 def count_steps(blocks: int, recipe: Recipe) -> int:

@@ -65,13 +65,13 @@ def style_of(look: bytes, files: int) -> Style:
     Titles as in WikiText, if there are two; else each of many files is a document; else paragraphs, where blank lines
     separate any; else lines.
     """
-    begun = [b"", *look.splitlines(), b""]
-    titles = sum(_is_title(*lines) for lines in zip(begun, begun[1:], begun[2:], strict=False))
+    begun = look.strip().splitlines()
+    titles = sum(_is_title(*three) for three in zip([b"", *begun], begun, [*begun[1:], b""], strict=False))
     if titles >= 2:
         return "heading"
     if files >= _MANY:
         return "file"
-    return "blank-line" if re.search(rb"\S[^\S\n]*\n\s*?\n\s*\S", look) else "line"
+    return "line" if all(line.strip() for line in begun) else "blank-line"
 
 
 def documents(text: Iterable[bytes], style: Style, longest: int, tally: Tally) -> Iterator[bytes]:

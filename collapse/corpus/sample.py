@@ -10,7 +10,7 @@ from collapse.corpus.document import Document
 class Sample:
     """The documents whose places come first, as many as fit; each text once.
 
-    Places are hashes, so this is a random sample (bottom-k sketches: Cohen & Kaplan, PODC 2007; here bytes are counted).
+    Places are hashes, so this is a random sample (bottom-k sketches: Cohen & Kaplan, PODC 2007; here k are bytes).
     """
 
     def __init__(self, most: int, seed: int) -> None:

@@ -1,0 +1,222 @@
+"""What "model collapse" has been taken to mean, and which of it a run shows.
+
+Schaeffer, Kazdan, Arulandu and Koyejo 2025, "Position: Model Collapse Does Not Mean What You Think"
+(arXiv:2503.03150), count eight definitions in the literature, which contradict one another in part. The list is theirs;
+the sentences, the papers that are named as examples and the rules are ours. No rule says that its definition is the
+right one, and no change that chance could have made (`Course.rises`) counts for any.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from collapse.measures.evidence import Course, Evidence
+
+#: A catastrophe: the perplexity has doubled, a bit is lost for each token. A model whose loss is 3 nats would lose as
+#: much by being made fifteen times smaller (loss goes with the power -0.076 of the size: Kaplan et al. 2020,
+#: arXiv:2001.08361); another seed does not come near.
+CATASTROPHE = math.log(2)
+#: A collapse of variance: half of it is gone within the run, so that a few runs more leave nothing. Less is said to be
+#: open: variance that shrinks need not go to 0.
+HALVED = math.log(2)
+#: Generations after 0 that are needed to see whether a rise levels off: two for each half.
+_ENOUGH = 4
+
+Verdict = tuple[bool | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    code: str
+    title: str
+    says: str
+    used_by: str
+    rule: str  #: by which our numbers decide
+    decide: Callable[[Evidence], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a run says of a definition."""
+
+    code: str
+    title: str
+    holds: bool | None  #: None: this run cannot tell
+    because: str
+
+
+def judge(evidence: Evidence) -> list[Finding]:
+    """Each definition, in the order of the paper."""
+    findings = []
+    for definition in DEFINITIONS:
+        holds, because = definition.decide(evidence)
+        findings.append(Finding(definition.code, definition.title, holds, because))
+    return findings
+
+
+def _catastrophe(evidence: Evidence) -> Verdict:
+    return evidence.perplexity.rises(CATASTROPHE), _told("perplexity of held-out text", evidence.perplexity)
+
+
+def _increase(evidence: Evidence) -> Verdict:
+    return evidence.perplexity.rises(), _told("perplexity of held-out text", evidence.perplexity)
+
+
+def _divergence(evidence: Evidence) -> Verdict:
+    course = evidence.perplexity
+    rises, told = course.rises(), _told("perplexity of held-out text", course)
+    if rises is not True:
+        return rises, told
+    if course.generations < _ENOUGH:
+        return None, f"{told}; {course.generations} generations do not show whether it levels off"
+    middle = course.generations // 2
+    later = course.change(middle).value
+    told += f"; {_percent(course.change().value - later)} by generation {middle}, {_percent(later)} since"
+    if course.rises(since=middle) is False:
+        return False, f"{told}: it has levelled off"
+    return None, f"{told}: it has not levelled off, and where it ends no run can show"
+
+
+def _variance(evidence: Evidence) -> Verdict:
+    def decide(course: Course) -> bool | None:
+        halved, falls = course.falls(HALVED), course.falls()
+        return None if halved is False and falls is not False else halved
+
+    return _any(decide(course) for course in evidence.variety.values()), _told_all(evidence.variety.items())
+
+
+def _scaling(evidence: Evidence) -> Verdict:
+    return None, "a run trains models of one size on sets of one size, which have no scaling law"
+
+
+def _tails(evidence: Evidence) -> Verdict:
+    bands = list(evidence.band_perplexity.items())
+    verdicts = [course.falls() for course in evidence.tail.values()]
+    told = [*evidence.tail.items()]
+    if len(bands) > 1:
+        (rarest, tail), (commonest, body) = bands[0], bands[-1]
+        excess = tail.over(body)
+        verdicts.append(excess.rises())
+        told.append((f"perplexity of the {rarest} tokens by that of the {commonest}", excess))
+    return _any(verdicts), _told_all(told)
+
+
+def _hallucination(evidence: Evidence) -> Verdict:
+    course = evidence.strange
+    if course is None:
+        return None, _told_all([])
+    told = _told("share of texts that generation 0 holds for very unlikely", course)
+    rises = course.rises()
+    if rises and course.mean(-1) <= course.real:
+        return False, f"{told}: no more than in real text"
+    return rises, told
+
+
+def _entanglement(evidence: Evidence) -> Verdict:
+    if evidence.apart is None:
+        return None, _told_all([])
+    return evidence.apart.falls(), _told("difference between texts of different kinds, in nats", evidence.apart)
+
+
+DEFINITIONS = (
+    Definition(
+        "catastrophe",
+        "Catastrophic increase of population risk",
+        "Trained on what models wrote, a model becomes much worse at real text, and soon.",
+        "Dohmatob et al. 2024 (arXiv:2402.07712)",
+        "The perplexity of held-out text at least doubles within the run.",
+        _catastrophe,
+    ),
+    Definition(
+        "increase",
+        "Any increase of population risk",
+        "A model becomes worse at real text than one that was trained on real text alone, by however little.",
+        "Alemohammad et al. 2023 (arXiv:2307.01850); Dohmatob et al. 2024 (arXiv:2410.04840)",
+        "The perplexity of held-out text rises by more than it does with real text and other seeds.",
+        _increase,
+    ),
+    Definition(
+        "divergence",
+        "Asymptotically diverging population risk",
+        "With each generation the loss on real text grows, without bound.",
+        "Gerstgrasser et al. 2024 (arXiv:2404.01413); Kazdan et al. 2024 (arXiv:2410.16713)",
+        "Refuted where the perplexity of held-out text does not rise, or rises by no more than chance in the second "
+        "half of the run. Never proven: no run is long enough.",
+        _divergence,
+    ),
+    Definition(
+        "variance",
+        "Collapsing variance",
+        "What models write becomes ever more uniform, until all of it is the same.",
+        "Shumailov et al. 2023 (arXiv:2305.17493); Alemohammad et al. 2023 (arXiv:2307.01850)",
+        "A measure of the variety of what is written falls to less than half within the run. A smaller fall that is "
+        "not chance leaves it open.",
+        _variance,
+    ),
+    Definition(
+        "scaling",
+        "Change of the scaling law",
+        "More text or larger models lower the loss by less than they would with real text.",
+        "Dohmatob et al. 2024 (arXiv:2402.07043)",
+        "Not judged: it takes runs of several sizes.",
+        _scaling,
+    ),
+    Definition(
+        "tails",
+        "Disappearance of real tail data",
+        "What is rare in real text is no longer written, and becomes unlikely.",
+        "Shumailov et al. 2024 (Nature 631, early collapse); Dohmatob et al. 2024 (arXiv:2402.07043)",
+        "Less of the rare tokens or n-grams of real text is written, or the perplexity of the rarest tokens rises by "
+        "more than that of the commonest; more than chance in either case.",
+        _tails,
+    ),
+    Definition(
+        "hallucination",
+        "Appearance of unreal data",
+        "Models write what real text does not have, and what the first of them would hardly have written.",
+        "Shumailov et al. 2023 (arXiv:2305.17493)",
+        "More of the texts have a perplexity under generation 0 above the 99 % quantile of real text's, more than "
+        "chance makes, and more than of real texts. It stands in for what no count can see, whether a text is true.",
+        _hallucination,
+    ),
+    Definition(
+        "entanglement",
+        "Entanglement of unlike data",
+        "Models mix up kinds of text that were distinct, and write one like the other.",
+        "Shumailov et al. 2024 (Nature 631, late collapse)",
+        "What is written in continuation of different kinds of text differs less in its words, more than chance makes.",
+        _entanglement,
+    ),
+)
+
+
+def _any(verdicts: Iterable[bool | None]) -> bool | None:
+    """Yes if one is yes; no if all are no."""
+    known = [*verdicts]
+    return True if True in known else None if None in known or not known else False
+
+
+def _told_all(courses: Iterable[tuple[str, Course]]) -> str:
+    return "; ".join(_told(name, course) for name, course in courses) or "not measured"
+
+
+def _told(what: str, course: Course) -> str:
+    if not course.generations:
+        return f"{what}: there is no generation after generation 0"
+    change, floor = course.change(), course.floor().high
+    told = f"{what}: {course.mean(0):.4g} in generation 0, {course.mean(-1):.4g} in generation {course.generations}"
+    told += f" ({_percent(change.value)}"
+    told += "; no interval" if math.isnan(change.low) else f"; 95 %: {_percent(change.low)} to {_percent(change.high)}"
+    told += "; chance not known)" if math.isnan(floor) else f"; by chance up to {_percent(floor)[1:]})"
+    return told if math.isnan(course.real) else f"{told}, in real text {course.real:.4g}"
+
+
+def _percent(log_ratio: float) -> str:
+    """Of a change, from the logarithm of the ratio.
+
+    >>> _percent(math.log(1.5)), _percent(math.log(0.5))
+    ('+50.0 %', '-50.0 %')
+    """
+    return f"{100 * math.expm1(min(log_ratio, 700.0)):+.1f} %"
