@@ -1,7 +1,7 @@
 """The collapse test: models trained generation after generation on what models wrote, and what is lost.
 
 >>> import collapse
->>> run = collapse.run(["wikitext-2"], "collapse-out", collapse.recipe("smoke"))   # doctest: +SKIP
+>>> results = collapse.run(["wikitext-2"], "report", collapse.load("smoke"))   # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -9,21 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collapse.recipe import Recipe
-    from collapse.recipe import load as recipe
-    from collapse.run import run
+    from collapse.experiment import Machine, Reading, plan, run
+    from collapse.recipe import Recipe, load
 
-__all__ = ["Recipe", "recipe", "run"]
+__all__ = ["Machine", "Reading", "Recipe", "load", "plan", "run"]
 
 
 def __getattr__(name: str) -> Any:
     # imported when used: the command line shows its help without torch
-    if name == "run":
-        from collapse.run import run
+    if name not in __all__:
+        raise AttributeError(name)
+    from collapse import experiment, recipe
 
-        return run
-    if name in ("Recipe", "recipe"):
-        from collapse import recipe
-
-        return recipe.Recipe if name == "Recipe" else recipe.load
-    raise AttributeError(name)
+    return getattr(recipe if name in ("Recipe", "load") else experiment, name)

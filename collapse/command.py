@@ -1,81 +1,134 @@
-"""`archive collapse`: the command line of `collapse.run`."""
+"""`archive collapse`: the command line of `collapse.experiment`."""
 
 from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
 
 import click
 
 from archive.errors import CollapseError
 
-
-def _names(value: str | None) -> tuple[str, ...] | None:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if value is not None else None
+_STYLES = ["auto", "file", "heading", "blank-line", "line"]
 
 
 @click.command("collapse")
 @click.argument("sources", nargs=-1, required=True, metavar="SET…")
 @click.option("--out", type=click.Path(), default="collapse-report", show_default=True, help="The folder of the run.")
-@click.option(
-    "--recipe",
-    "recipe_name",
-    default=None,
-    metavar="NAME|FILE",
-    help="smoke, default, … or a TOML file.  [default: default; suspect with --suspect]",
-)
-@click.option("--suspect", multiple=True, metavar="SET", help="A second set: is what it teaches worse? Repeatable.")
-@click.option("--model", metavar="NAME", help="tiny, small, gpt2-9m, 125m; a name on the Hub, a folder, a GGUF file.")
-@click.option("--regimes", metavar="NAMES", help="replace, mix:X, accumulate, accumulate-subsample, fresh, real.")
+@click.option("--recipe", "recipe_name", metavar="NAME|FILE",
+              help="smoke, default, suspect, shumailov-2024, gerstgrasser-2024, or a TOML file.  "
+              "[default: default; suspect with --suspect]")  # fmt: skip
+@click.option("--suspect", multiple=True, metavar="SET",
+              help="A second set: is what it teaches worse? Repeatable.")  # fmt: skip
+@click.option("--model", metavar="NAME",
+              help="tiny, small, gpt2-9m, 125m; or a name on the Hub, a folder, a GGUF file.")  # fmt: skip
+@click.option("--regimes", metavar="NAMES",
+              help="replace, mix:X, accumulate, accumulate-subsample, fresh, real, suspect:X.")  # fmt: skip
 @click.option("--generations", type=int, metavar="N", help="After generation 0.")
-@click.option("--seeds", type=int, metavar="N", help="How often the whole is done.")
+@click.option("--seeds", type=int, metavar="N", help="How often all of it is done.")
 @click.option("--seed", type=int, metavar="N", help="The first of them.")
 @click.option("--blocks", type=int, metavar="N", help="Blocks in the set of a generation.")
 @click.option("--block", type=int, metavar="N", help="Tokens of a block.")
-@click.option("--held-out-blocks", type=int, metavar="N", help="Blocks of held-out text that models are judged by.")
+@click.option("--held-out-blocks", type=int, metavar="N", help="Blocks of real text by which models are judged.")
 @click.option("--decoding", metavar="HOW", help="greedy, temperature:T, top-p:P, top-k:K or beam:B.")
 @click.option("--prompt", type=int, metavar="N", help="Real tokens that a model continues; 0: none.")
 @click.option("--epochs", type=float, metavar="N", help="How often a model sees its set.")
 @click.option("--batch", type=int, metavar="N", help="Blocks of a training step.")
 @click.option("--learning-rate", type=float, metavar="X", help="At its peak.")
-@click.option(
-    "--documents",
-    "style",
-    type=click.Choice(["auto", "file", "heading", "blank-line", "line"]),
-    default="auto",
-    show_default=True,
-    help="What is a document in plain text.",
-)
-@click.option("--text-column", metavar="NAME", help="The column that holds the text, in rows.")
+@click.option("--documents", "style", type=click.Choice(_STYLES), default="auto", show_default=True,
+              help="What is a document in plain text.")  # fmt: skip
+@click.option("--text-column", metavar="NAME", help="In rows: the column that holds the text.")
+@click.option("--url-column", metavar="NAME", help="The column that holds the URL, from which the domain comes.")
+@click.option("--date-column", metavar="NAME", help="The column that holds the date.")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value; repeatable.")
 @click.option("--suspect-where", multiple=True, metavar="COLUMN=VALUE", help="The same for the suspect set.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda where there is a GPU]")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core; one on a GPU]")
-@click.option("--threads", type=click.IntRange(1), help="Of each process.  [default: 1]")
-@click.option("--keep-checkpoints", is_flag=True, help="Keep the weights of every generation.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each process.")
+@click.option("--keep-checkpoints", is_flag=True, help="Keep the model of every generation.")
+@click.option("--dry-run", is_flag=True, help="Say how long it will take and what it needs, and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect: tuple[str, ...],
-            regimes: str | None, style: str, text_column: str | None, where: tuple[str, ...],
-            suspect_where: tuple[str, ...], device: str | None, workers: int | None, threads: int | None,
-            keep_checkpoints: bool, quiet: bool, **options: object) -> None:  # fmt: skip
-    """Train models generation after generation on what models wrote, and show what is lost."""
+            regimes: str | None, style: Any, text_column: str | None, url_column: str | None, date_column: str | None,
+            where: tuple[str, ...], suspect_where: tuple[str, ...], device: str | None, workers: int | None,
+            threads: int, keep_checkpoints: bool, dry_run: bool, as_json: bool, quiet: bool,
+            **options: object) -> None:  # fmt: skip
+    """Train models generation after generation on what models wrote, and show what is lost.
+
+    Each SET is a folder that `archive export` wrote, or files of text, JSON lines, Parquet or CSV. The folder --out
+    gets report.html, its pictures, results.json and numbers.parquet. A run that was killed goes on when the same
+    command is run again. docs/collapse.md tells what is measured, and how.
+
+    \b
+    Examples:
+      archive collapse set --recipe smoke
+      archive collapse set --dry-run
+      archive collapse set --regimes replace,mix:0.5,real --seeds 5 --decoding top-p:0.9
+      archive collapse old-crawl --suspect new-crawl
+      archive collapse answers.csv --where label=0 --suspect answers.csv --suspect-where label=1
+    """
     from archive.engine import preload
 
     preload("collapse.steps")
 
-    import os
-
     from archive.records.datasets import Columns
     from archive.show import Progress
+    from collapse.corpus.tally import EXPECTED
+    from collapse.estimate import told
+    from collapse.experiment import Machine, Reading, plan, run
     from collapse.recipe import load
-    from collapse.run import Machine, Reading, run
 
-    recipe = load(recipe_name or ("suspect" if suspect else "default")).changed({**options, "regimes": _names(regimes)})
-    reading = Reading(Columns(text=text_column), _pairs(where), _pairs(suspect_where), style)  # type: ignore[arg-type]
-    machine = Machine(device or "cpu", workers or os.cpu_count() or 1, threads or 1, keep_checkpoints)
-    with Progress(quiet) as progress:
-        run(sources, out, recipe, suspect=suspect, reading=reading, machine=machine, stages=progress)
+    names = tuple(part.strip() for part in regimes.split(",") if part.strip()) if regimes is not None else None
+    recipe = load(recipe_name or ("suspect" if suspect else "default")).changed({**options, "regimes": names})
+    columns = Columns(text=text_column, url=url_column, date=date_column)
+    reading = Reading(columns, _pairs(where), _pairs(suspect_where), style)
+    device = device or _device()
+    machine = Machine(device, workers or (1 if device == "cuda" else os.cpu_count() or 1), threads, keep_checkpoints)
+    if dry_run:
+        expected = plan(sources, out, recipe, suspect=suspect, reading=reading, machine=machine)
+        click.echo(told(expected))
+        return
+    started = time.monotonic()
+    with Progress(quiet or as_json) as progress:
+        found = run(sources, out, recipe, suspect=suspect, reading=reading, machine=machine, stages=progress)
+    if as_json:
+        click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        _show(found, out, time.monotonic() - started)
+    if any(set(part["reading"]["rejects"]) - EXPECTED for part in (found["set"], *_suspects(found))):
+        sys.exit(1)  # some input was unusable
+
+
+def _show(found: dict[str, Any], out: str, seconds: float) -> None:
+    from collapse.estimate import duration
+    from collapse.report import verdict
+
+    for sentence in verdict(found):
+        click.echo(sentence)
+    for part in (found["set"], *_suspects(found)):
+        for reason, count in part["reading"]["rejects"].items():
+            click.echo(f"{part['name']}: {count:,} not used as they are: {reason}")
+    click.echo(f"{out}/report.html, in {duration(seconds)}")
+
+
+def _suspects(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [found["set"]["suspect"]] if "suspect" in found["set"] else []
+
+
+def _device() -> str:
+    """The GPU where there is one."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise CollapseError("needs torch: `pip install 'lowbackground[collapse]'` brings it") from None
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _pairs(values: tuple[str, ...]) -> dict[str, str]:
-    pairs = dict(value.partition("=")[::2] for value in values)
     if wrong := next((value for value in values if "=" not in value), None):
         raise CollapseError(f"--where {wrong}: write it as column=value")
-    return pairs
+    return dict(value.split("=", 1) for value in values)

@@ -13,12 +13,14 @@ from collapse.train import mixed
 if TYPE_CHECKING:
     import torch
 
+#: Judged at a time: their logits are the most that is held.
+_TOKENS = 2048
+
 
 def token_losses(
     model: Any,
     blocks: npt.NDArray[np.int32],
     device: torch.device,
-    batch: int = 32,
     progress: Callable[[int], None] = lambda _: None,
 ) -> npt.NDArray[np.float32]:
     """The negative log-likelihood of each token but the first of its block, in nats: (blocks, length - 1).
@@ -29,6 +31,7 @@ def token_losses(
     from torch.nn import functional
 
     model.eval()
+    batch = max(_TOKENS // blocks.shape[1], 1)
     out = np.empty((len(blocks), blocks.shape[1] - 1), np.float32)
     with torch.inference_mode():
         for first in range(0, len(blocks), batch):

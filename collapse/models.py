@@ -84,6 +84,10 @@ class Start:
         config = model.config.get_text_config()
         if config.vocab_size < self.vocabulary:
             raise CollapseError(f"{self.model}: its tokenizer has {self.vocabulary} tokens, it {config.vocab_size}")
+        if config.vocab_size > self.vocabulary:  # rows that only fill up: tokens that no text has could be drawn
+            model.resize_token_embeddings(self.vocabulary)
+        if context_of(model) < self.block:
+            raise CollapseError(f"{self.model}: its context is {context_of(model)} tokens; blocks have {self.block}")
         for name in ("resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout", "attention_dropout", "hidden_dropout"):
             if hasattr(config, name):
                 setattr(config, name, self.dropout)

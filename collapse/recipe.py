@@ -36,7 +36,7 @@ class Recipe:
     source: str = ""  #: whose method it follows
     model: str = "tiny"  #: a preset, a name on the Hub, a folder or a GGUF file
     block: int = 64  #: tokens of a training sequence
-    blocks: int = 1400  #: in the set of a generation
+    blocks: int = 1000  #: in the set of a generation
     held_out_blocks: int = 500
     generations: int = 3  #: after generation 0
     seeds: int = 3
@@ -44,8 +44,8 @@ class Recipe:
     decoding: str = "temperature:1"
     prompt: int = 32  #: real tokens that a model continues; 0: from the token that ends a text
     epochs: float = 4.0
-    batch: int = 32  #: blocks
-    learning_rate: float = 1e-3
+    batch: int = 16  #: blocks
+    learning_rate: float = 3e-3
     warmup: float = 0.05  #: share of the steps
     weight_decay: float = 0.1
     dropout: float = 0.0

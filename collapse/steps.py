@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from collapse.train import count_steps, train
 
 WEIGHTS, LOSSES, WRITTEN, SURPRISE = "weights.safetensors", "losses.npy", "written.npy", "surprise.npy"
 NUMBERS, TIMES = "numbers.json", "times.json"
+#: Where a model is kept that is asked for.
+CHECKPOINT = "checkpoint"
 #: Of generation 0 alone: its losses on real text that it never saw, which what is written is compared with.
 UNSEEN = "unseen.npy"
 #: The arm that all others share: generation 0.
@@ -64,14 +67,21 @@ class Arm:
     def writes(self) -> bool:
         return self.regime == START or Regime.parse(self.regime).writes
 
-    def tokens(self) -> int:
-        """Tokens that are trained on and written: how long it takes."""
+    def trained(self) -> int:
+        """Tokens that its models are trained on, each as often as it is seen."""
         recipe, total = self.recipe, 0
         for generation in self.generations:
             blocks = recipe.blocks if generation == 0 else Regime.parse(self.regime).blocks(generation, recipe.blocks)
             total += count_steps(blocks, recipe) * recipe.batch * recipe.block
-            total += recipe.blocks * recipe.block if self.writes() else 0
         return total
+
+    def written(self) -> int:
+        """Tokens that its models write."""
+        return len(self.generations) * self.recipe.blocks * self.recipe.block if self.writes() else 0
+
+    def tokens(self) -> int:
+        """How much there is to do."""
+        return self.trained() + self.written()
 
 
 def data_folder(out: str | Path) -> Path:
@@ -134,7 +144,9 @@ class _Generation:
             save(self.folder / UNSEEN, self._surprise(self.pools["unseen"]))
         if not (self.folder / NUMBERS).exists():
             replace(self.folder / NUMBERS, json.dumps(numbers.plain(self._numbers())).encode())
-        if self.number > 0 and not self.arm.keep:
+        if self.arm.keep and not (self.folder / CHECKPOINT).exists():
+            self._keep()
+        if self.number > 0:
             (self.folder / WEIGHTS).unlink(missing_ok=True)
 
     def model(self) -> Any:
@@ -169,6 +181,14 @@ class _Generation:
         save_model(model, str(part))
         os.replace(part, weights)
         return model
+
+    def _keep(self) -> None:
+        """Leave the model as a folder that transformers loads, and `--model` too."""
+        part = self.folder / (CHECKPOINT + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        self.model().save_pretrained(part)
+        self.data.tokenizer.save_pretrained(part)
+        os.replace(part, self.folder / CHECKPOINT)
 
     def _set(self) -> Blocks:
         """The blocks that this generation is trained on."""

@@ -47,6 +47,12 @@ class Tokenizer:
     def save(self, path: Path) -> None:
         self.fast.save(str(path))
 
+    def save_pretrained(self, folder: Path) -> None:
+        """Leave it where transformers finds it beside a model."""
+        transformers = import_transformers()
+        end = self.fast.id_to_token(self.end)
+        transformers.PreTrainedTokenizerFast(tokenizer_object=self.fast, eos_token=end).save_pretrained(folder)
+
 
 def load(path: Path, end: int) -> Tokenizer:
     from tokenizers import Tokenizer as Fast

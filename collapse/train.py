@@ -50,7 +50,7 @@ def train(
     )
     run = torch.compile(model, dynamic=False) if device.type == "cuda" else model
     model.train()
-    losses: list[torch.Tensor] = []
+    losses: list[float] = []
     batches = _batches(len(data), recipe.batch, order)
     for step in range(steps):
         tokens = data[next(batches)].to(device, non_blocking=True)
@@ -63,10 +63,10 @@ def train(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.detach())
+        losses.append(loss.item())  # a number: tensors that stay would lie in the heap between large ones that go
         progress(tokens.numel())
     model.eval()
-    return [float(loss) for loss in losses]
+    return losses
 
 
 def _batches(blocks: int, batch: int, order: torch.Generator) -> Iterator[torch.Tensor]:

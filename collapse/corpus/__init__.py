@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collapse.corpus.document import Document
-from collapse.corpus.held_out import Split, split
+from collapse.corpus.held_out import Report, Split, split
 from collapse.corpus.kin import without_kin
 from collapse.corpus.plain import Style
 from collapse.corpus.read import Corpus, Reading, read
+from collapse.corpus.tally import REASONS
 
-__all__ = ["Corpus", "Document", "Reading", "Split", "Style", "read", "split", "without_kin"]
+__all__ = ["REASONS", "Corpus", "Document", "Reading", "Report", "Split", "Style", "read", "split", "without_kin"]

@@ -92,36 +92,32 @@ def _texts(documents: Sequence[Document]) -> pa.Array:
 def _near(texts: pa.Array, known: _Shingles) -> npt.NDArray[np.bool_]:
     """Whether each text is a near-duplicate of a known one."""
     made = _Shingles.of(texts)
-    order = np.argsort(known.keys, axis=0, kind="stable")
-    keys = np.take_along_axis(known.keys, order, axis=0)
+    order = np.ascontiguousarray(np.argsort(known.keys, axis=0).T)
+    keys = np.take_along_axis(np.ascontiguousarray(known.keys.T), order, axis=1)
     near = np.zeros(len(texts), np.bool_)
-    for band in range(_NEAR.bands):
-        _compare(
-            made.shingles,
-            made.starts,
-            np.ascontiguousarray(made.keys[:, band]),
-            known.shingles,
-            known.starts,
-            np.ascontiguousarray(keys[:, band]),
-            np.ascontiguousarray(order[:, band]),
-            _NEAR.threshold,
-            near,
-        )
+    _compare(made.shingles, made.starts, made.keys, known.shingles, known.starts, keys, order, _NEAR.threshold, near)
     return near
 
 
 @compiled
 def _compare(shingles, starts, keys, others, begins, sorted_keys, order, threshold, near):  # type: ignore[no-untyped-def]
-    """Mark the texts that are near to one of the others of the same key."""
-    for text in range(keys.size):
+    """Mark the texts that are near to one of the others with which they share the key of a band.
+
+    `sorted_keys` are those of the others, and `order` whose they are, both (bands, others).
+    """
+    compared = np.full(order.shape[1], -1, np.int64)  # the last text that each was compared with
+    for text in range(near.size):
         own = shingles[starts[text] : starts[text + 1]]
-        if own.size == 0:
-            continue
-        place = np.searchsorted(sorted_keys, keys[text])
-        while place < order.size and sorted_keys[place] == keys[text] and not near[text]:
-            other = others[begins[order[place]] : begins[order[place] + 1]]
-            place += 1
-            if min(own.size, other.size) >= threshold * max(own.size, other.size) - 1e-9:
+        for band in range(keys.shape[1]):
+            place = np.searchsorted(sorted_keys[band], keys[text, band])
+            while place < compared.size and sorted_keys[band, place] == keys[text, band] and not near[text]:
+                number = order[band, place]
+                place += 1
+                other = others[begins[number] : begins[number + 1]]
+                size = min(own.size, other.size)
+                if compared[number] == text or size == 0 or size < threshold * max(own.size, other.size) - 1e-9:
+                    continue
+                compared[number] = text
                 common = shared(own, other)
                 near[text] = common >= threshold * (own.size + other.size - common) - 1e-9
 

@@ -39,7 +39,7 @@ _PART = re.compile(r"(?:^|[/.])(?:(train|training)|valid|validation|val|dev|test
 _LONGEST = 1 << 20
 _PARTS = 8
 _SHORTEST = 1 << 10
-#: Held-out text that is kept for each part of training text.
+#: The least part of held-out text that is kept: twice the longest document.
 _HELD_OUT = 4
 #: What helps, where nothing could be used for this reason.
 _HELP = {
@@ -75,6 +75,7 @@ def read(
     sources: Sequence[str],
     *,
     limit_bytes: int = 1 << 28,
+    held_out_bytes: int = 0,
     seed: int = 0,
     columns: Columns = Columns(),
     where: Mapping[str, str] | None = None,
@@ -89,8 +90,9 @@ def read(
     val, dev, test or heldout, where others begin with train.
 
     Args:
-        limit_bytes: of training text, at most, in UTF-8; and a fourth of it of what the sources hold out. In memory
-            text in other alphabets than the Latin one may take twice as much.
+        limit_bytes: of training text, at most, in UTF-8. In memory text in other alphabets than the Latin one may take
+            twice as much.
+        held_out_bytes: of what the sources hold out, at most; and not less than a fourth of that.
         columns: which columns of rows hold what, where their names are not known ones.
         where: values that columns of rows must have, as JSON writes them.
         style: how plain text is made of documents; `auto` looks at each file (`collapse.corpus.plain.style_of`).
@@ -101,7 +103,7 @@ def read(
     """
     tally = Tally()
     longest = min(_LONGEST, max(limit_bytes // _PARTS, _SHORTEST))
-    room = {False: limit_bytes, True: limit_bytes // _HELD_OUT}
+    room = {False: limit_bytes, True: max(held_out_bytes, limit_bytes // _HELD_OUT)}
     samples = {held_out: Sample(most, seed) for held_out, most in room.items()}
     count = size = 0
     for held_out, document in _Sources(columns, where or {}, style, longest, tally).documents(sources, room):
@@ -208,14 +210,14 @@ class _Sources:
             try:
                 yield Document(data.decode().strip())
             except UnicodeDecodeError as error:
-                self.tally.reject("not-utf-8", str(error)[:200])
+                self.tally.reject("not-utf-8", str(error))
 
     def _usable(self, document: Document) -> Iterator[Document]:
         """The document, or pieces of it where it is too long."""
         try:
             data = document.text.encode()
         except UnicodeEncodeError as error:  # halves of surrogate pairs, which JSON can hold
-            self.tally.reject("not-utf-8", str(error)[:200])
+            self.tally.reject("not-utf-8", str(error))
             return
         if not document.text.strip():
             self.tally.reject("empty-text")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -63,11 +64,11 @@ def parquet(file: BinaryIO, columns: Columns, where: Row, tally: Tally) -> Itera
         for batch in table.iter_batches(_BATCH, columns=wanted):
             for row in python_rows(batch):
                 if isinstance(row, Exception):
-                    tally.reject("bad-row", f"{type(row).__name__}: {row}"[:200])
+                    tally.reject("bad-row", f"{type(row).__name__}: {row}")
                 else:
                     yield row
     except (pa.ArrowException, OSError) as error:
-        raise Damage("bad-compression", str(error)[:200]) from None
+        raise Damage("bad-compression", str(error)) from None
 
 
 def csv_rows(file: BinaryIO, tally: Tally) -> Iterator[Row]:
@@ -79,25 +80,27 @@ def csv_rows(file: BinaryIO, tally: Tally) -> Iterator[Row]:
     # bytes that are no UTF-8 are kept apart, so that they cost no more than the rows they stand in
     text = (line.decode("utf-8", "surrogateescape") for line in lines(opened(file), _LONGEST))
     first = next(text, "")
-    separator = max(",;\t", key=first.count)
-    header = next(csv.reader([first], delimiter=separator), [])
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
-    table = csv.reader(text, delimiter=separator)
+    table = csv.reader(chain([first], text), delimiter=max(",;\t", key=first.count))
+    header: list[str] = []
     while True:
         try:
-            if row := next(table):
-                yield dict(zip(header, row, strict=False))
+            row = next(table)
         except StopIteration:
             return
         except csv.Error as error:
             tally.reject("bad-row", str(error))
+            continue
+        if header and row:
+            yield dict(zip(header, row, strict=False))
+        header = header or row
 
 
 def documents(rows: Iterable[Row], columns: Columns, where: Mapping[str, str], tally: Tally) -> Iterator[Document]:
     """The rows that are asked for as documents, whatever their texts hold."""
     for row in rows:
         if not matches(row, where):
-            tally.reject("not-asked-for", f"columns: {', '.join(row)}"[:200])
+            tally.reject("not-asked-for", f"columns: {', '.join(row)}")
             continue
         made = row_of(row, columns, 0, 0, None)
         if made.text is None:

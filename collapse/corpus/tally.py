@@ -14,6 +14,10 @@ REASONS: dict[str, str] = {
     "not-asked-for": "a row that has another value than `where` asks for",
     "not-utf-8": "the bytes are not UTF-8, or hold what no text can hold",
 }
+#: Those that say nothing bad of the input.
+EXPECTED = frozenset({"beside-rows", "divided", "duplicate", "not-asked-for"})
+#: Characters of a detail that are told.
+_DETAIL = 200
 
 
 class Damage(Exception):
@@ -33,4 +37,4 @@ class Tally:
 
     def reject(self, reason: str, detail: str = "") -> None:
         self.reasons[reason] += 1
-        self.details.setdefault(reason, detail)
+        self.details.setdefault(reason, " ".join(detail.split())[:_DETAIL])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,8 +24,9 @@ from made import indexed, words
 
 from archive.errors import ArchiveError, CollapseError
 from archive.lake import Lake
+from archive.reasons import REJECTS
 from archive.records.datasets import Columns
-from collapse.corpus import Corpus, Document, read
+from collapse.corpus import REASONS, Corpus, Document, read
 from collapse.corpus.sample import Sample
 from query.export import Arguments, export
 from query.formats import FORMATS
@@ -58,6 +60,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
+@pytest.fixture(scope="module")
+def whole(made: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of one split in several shards."""
+    out = tmp_path_factory.mktemp("whole") / "set"
+    export(made, out, Arguments(BEFORE, form="jsonl", shard_size=2000), workers=1)
+    return out
+
+
 @pytest.mark.parametrize("form", sorted(FORMATS.keys() - TOKEN_FORMATS))
 def test_an_export_is_read_in_every_format_that_holds_text(made: Lake, tmp_path: Path, form: str) -> None:
     split = (("train", 0.8), ("val", 0.1), ("test", 0.1))
@@ -77,9 +87,8 @@ def test_an_export_is_read_in_every_format_that_holds_text(made: Lake, tmp_path:
     assert not corpus.reading.is_sample
 
 
-def test_of_an_export_no_more_is_read_than_is_needed(made: Lake, tmp_path: Path) -> None:
-    export(made, tmp_path / "whole", Arguments(BEFORE, shard_size=2000), workers=1)
-    corpus = read([str(tmp_path / "whole")], limit_bytes=5000)
+def test_of_an_export_no_more_is_read_than_is_needed(made: Lake, whole: Path, tmp_path: Path) -> None:
+    corpus = read([str(whole)], limit_bytes=5000)
     assert corpus.reading.is_sample
     assert 5000 <= corpus.reading.bytes < 5500
     assert 4000 < sum(document.size for document in corpus.train) <= 5000
@@ -89,15 +98,14 @@ def test_of_an_export_no_more_is_read_than_is_needed(made: Lake, tmp_path: Path)
     assert len({document.date for document in sliced.train}) > 1
 
 
-def test_rows_of_an_export_can_be_chosen_by_their_columns(made: Lake, tmp_path: Path) -> None:
-    export(made, tmp_path / "set", Arguments(BEFORE), workers=1)
-    corpus = read([str(tmp_path / "set")], where={"domain": "site7.co.uk"})
+def test_rows_of_an_export_can_be_chosen_by_their_columns(whole: Path) -> None:
+    corpus = read([str(whole)], where={"domain": "site7.co.uk"})
     assert [document.domain for document in corpus.train] == ["site7.co.uk"]
     assert corpus.reading.rejects == {"not-asked-for": 59}
 
 
-def test_a_damaged_shard_is_counted(made: Lake, tmp_path: Path) -> None:
-    export(made, tmp_path / "set", Arguments(BEFORE, form="jsonl", shard_size=2000), workers=1)
+def test_a_damaged_shard_is_counted(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "set")
     shard = min((tmp_path / "set" / "train").iterdir())
     shard.write_bytes(shard.read_bytes()[:-40])
     corpus = read([str(tmp_path / "set")])
@@ -105,8 +113,8 @@ def test_a_damaged_shard_is_counted(made: Lake, tmp_path: Path) -> None:
     assert 40 < len(corpus.train) < 60
 
 
-def test_an_export_of_tokens_and_an_unfinished_one_are_refused(made: Lake, tmp_path: Path) -> None:
-    export(made, tmp_path / "set", Arguments(BEFORE), workers=1)
+def test_an_export_of_tokens_and_an_unfinished_one_are_refused(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "set")
     manifest = tmp_path / "set" / "manifest.json"
     stated = json.loads(manifest.read_bytes())
     stated["arguments"]["form"] = "megatron"
@@ -304,6 +312,31 @@ def test_plain_text_that_is_none_is_counted(write: Write, tmp_path: Path) -> Non
     assert corpus.reading.rejects == {"not-text": 2, "not-utf-8": 1, "truncated": 1}
 
 
+@given(
+    st.sampled_from(["a.txt", "a.jsonl", "a.json", "a.csv", "a.parquet", "a.txt.gz", "unnamed"]),
+    st.sampled_from(["lines", "csv", "parquet", "gzip", "zstd", "nothing"]),
+    st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=9)), max_size=3),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_damage_ends_in_anything_but_one_line(
+    tmp_path_factory: pytest.TempPathFactory, name: str, kind: str, damage: list[tuple[float, bytes]]
+) -> None:
+    whole = {"lines": LINES, "csv": as_csv(","), "parquet": as_parquet(), "gzip": gzip.compress(LINES, mtime=0)}
+    content = {**whole, "zstd": zstandard.compress(LINES), "nothing": b""}[kind]
+    for place, data in damage:
+        at = int(place * len(content))
+        content = content[:at] + data + content[at + len(data) :] if len(data) != 1 else content[:at]
+    file = tmp_path_factory.getbasetemp() / name
+    file.write_bytes(content)
+    said, reasons = "", set[str]()
+    try:
+        reasons |= read([str(file)]).reading.rejects.keys()
+    except CollapseError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert reasons <= REJECTS.keys() | REASONS.keys()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "options", "said"),
     [
@@ -353,7 +386,7 @@ def test_a_line_without_end_takes_no_memory(tmp_path: Path) -> None:
     with gzip.open(file, "wb", compresslevel=1) as out:
         dice = random.Random(3)
         block = " ".join(words(20_000, 3)).encode()
-        for number in range(400):  # 53 MB
+        for number in range(160):  # 21 MB
             out.write(b"%d " % dice.randrange(1 << 60) + block + b" %d " % number)
     script = """
 import resource, sys
@@ -361,7 +394,7 @@ from collapse.corpus import read
 read([sys.argv[1]], limit_bytes=10_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 corpus = read([sys.argv[1]], limit_bytes=2_000_000)
-assert corpus.reading.is_sample and corpus.reading.bytes > 50_000_000, corpus.reading
+assert corpus.reading.is_sample and corpus.reading.bytes > 20_000_000, corpus.reading
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run([sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True)

@@ -18,6 +18,7 @@ from archive.records.datasets import Columns
 from archive.show import Stages
 from collapse import corpus, data, results, steps
 from collapse.corpus import Style
+from collapse.estimate import Estimate, estimate
 from collapse.recipe import Recipe
 from collapse.steps import START, Arm
 
@@ -73,18 +74,7 @@ def run(
         CollapseError: the set is too small, the model does not fit, or the folder holds something else.
     """
     place = Path(out)
-    identity = {
-        "version": version("lowbackground"),
-        "sources": list(sources),
-        "suspect": list(suspect),
-        "reading": asdict(reading),
-        "recipe": asdict(recipe),
-        "device": machine.device,
-        "threads": machine.threads,
-    }
-    if any(regime.kind == "suspect" for regime in recipe.parsed_regimes()) != bool(suspect):
-        raise CollapseError("a suspect set and regimes suspect:X go together: name both, or none")
-    with _alone(place, identity):
+    with _entered(sources, place, recipe, suspect, reading, machine):
         stages.stage("reading the set", None)
         prepare(sources, place, recipe, suspect, reading)
         firsts = starts(place, recipe, machine)
@@ -93,6 +83,28 @@ def run(
         found = results.collect(place, recipe, firsts, [arm for held in rest.values() for arm in held])
         results.write(place, found)
         return found
+
+
+def plan(
+    sources: Sequence[str],
+    out: str | Path,
+    recipe: Recipe,
+    *,
+    suspect: Sequence[str] = (),
+    reading: Reading = Reading(),
+    machine: Machine = Machine(),
+) -> Estimate:
+    """How long `run` will take and what it needs, from a trial of a few seconds. Reads the set, and leaves its blocks.
+
+    Raises:
+        CollapseError: as `run` does.
+    """
+    place = Path(out)
+    with _entered(sources, place, recipe, suspect, reading, machine):
+        prepare(sources, place, recipe, suspect, reading)
+        firsts = starts(place, recipe, machine)
+        every = [*firsts, *(arm for first in firsts for arm in arms(place, recipe, machine, first.seed))]
+        return estimate(place, recipe, every, machine.device, machine.threads, machine.workers)
 
 
 def prepare(sources: Sequence[str], out: Path, recipe: Recipe, suspect: Sequence[str], reading: Reading) -> None:
@@ -105,6 +117,7 @@ def prepare(sources: Sequence[str], out: Path, recipe: Recipe, suspect: Sequence
     read = corpus.read(
         sources,
         limit_bytes=max((wanted + judged * _WIDER) * _BYTES, _LEAST),
+        held_out_bytes=judged * _WIDER * _BYTES,
         seed=recipe.seed,
         columns=reading.columns,
         where=reading.where,
@@ -169,12 +182,25 @@ def _train(firsts: Sequence[Arm], rest: Mapping[int, Sequence[Arm]], workers: in
 
 
 @contextlib.contextmanager
-def _alone(out: Path, identity: dict[str, Any]) -> Iterator[None]:
+def _entered(
+    sources: Sequence[str], out: Path, recipe: Recipe, suspect: Sequence[str], reading: Reading, machine: Machine
+) -> Iterator[None]:
     """Enter the folder of a run as the only process.
 
     Raises:
         CollapseError: it holds another run, or something else, or another process is at it.
     """
+    if any(regime.kind == "suspect" for regime in recipe.parsed_regimes()) != bool(suspect):
+        raise CollapseError("a suspect set and regimes suspect:X go together: name both, or none")
+    identity = {
+        "version": version("lowbackground"),
+        "sources": list(sources),
+        "suspect": list(suspect),
+        "reading": asdict(reading),
+        "recipe": asdict(recipe),
+        "device": machine.device,
+        "threads": machine.threads,
+    }
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / _RUN).exists())):
         raise CollapseError(f"{out} is no folder of a collapse test; name another one")
     out.mkdir(parents=True, exist_ok=True)
