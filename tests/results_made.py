@@ -97,9 +97,7 @@ def _generation(
         made["held_out"]["domains"] = {
             name: part(5 + base + rise * steep + draw.normal(0, noise)) for name, steep in DOMAINS.items()
         }
-        made["held_out"]["dates"] = {
-            year: part(5 + base + rise + draw.normal(0, noise)) for year in ("2012", "2019")
-        }
+        made["held_out"]["dates"] = {year: part(5 + base + rise + draw.normal(0, noise)) for year in ("2012", "2019")}
     if writes:
         made["written"] = _text(draw, 5.1 + rise, 0.42 + rise / 4, 0.97 - rise / 3)
     return made
