@@ -97,7 +97,7 @@ def figure(title: str, width: float, height: float, rows: int = 1, columns: int 
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, wspace=0.04, hspace=0.06)
-    made = Figure(figsize=(width, height), layout=layout)
+    made = Figure(figsize=(width, height), dpi=_DPI, layout=layout)
     axes = made.subplots(rows, columns, squeeze=False, **more)
     lines = textwrap.fill(title, int(width * _LETTERS))
     made.suptitle(lines, x=0.012, ha="left", fontsize=12.5, fontweight="bold")
@@ -116,8 +116,10 @@ def grid(title: str, panels: int, columns: int, **more: Any) -> tuple[Any, Any]:
 
 def png(made: Any) -> bytes:
     """The same bytes for the same figure: without a date and the program's version."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     held = BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a domain in a script that the font lacks
-        made.savefig(held, format="png", dpi=_DPI, metadata={"Software": None})
+        FigureCanvasAgg(made).print_png(held, metadata={"Software": None})  # savefig would draw twice
     return held.getvalue()
