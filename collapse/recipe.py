@@ -56,8 +56,8 @@ class Recipe:
     prompt: int = 32  #: real tokens that a model continues; 0: from the token that ends a text
     epochs: float = 4.0
     batch: int = 16  #: blocks
-    learning_rate: float = 3e-3
-    warmup: float = 0.05  #: share of the steps
+    learning_rate: float = 2e-3
+    warmup: float = 0.1  #: share of the steps
     weight_decay: float = 0.1
     dropout: float = 0.0
     seed: int = 0  #: the first; further ones count up
