@@ -54,7 +54,7 @@ class Recipe:
     regimes: tuple[str, ...] = ("replace", "mix:0.1", "accumulate", "accumulate-subsample", "fresh", "real")
     decoding: str = "temperature:1"
     prompt: int = 32  #: real tokens that a model continues; 0: from the token that ends a text
-    epochs: float = 4.0
+    epochs: float = 3.0
     batch: int = 16  #: blocks
     learning_rate: float = 2e-3
     warmup: float = 0.1  #: share of the steps
