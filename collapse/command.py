@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -71,6 +72,8 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
       archive collapse old-crawl --suspect new-crawl
       archive collapse answers.csv --where label=0 --suspect answers.csv --suspect-where label=1
     """
+    _installed()
+
     from archive.engine import preload
 
     preload("collapse.steps")
@@ -105,9 +108,9 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
 
 def _show(found: dict[str, Any], out: str, seconds: float) -> None:
     from collapse.estimate import duration
-    from collapse.report import verdict
+    from collapse.verdict import sentences
 
-    for sentence in verdict(found):
+    for sentence in sentences(found):
         click.echo(sentence)
     for part in (found["set"], *_suspects(found)):
         for reason, count in part["reading"]["rejects"].items():
@@ -119,12 +122,16 @@ def _suspects(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [found["set"]["suspect"]] if "suspect" in found["set"] else []
 
 
+def _installed() -> None:
+    for name in ("numba", "torch", "transformers", "tokenizers", "safetensors", "matplotlib"):
+        if find_spec(name) is None:
+            raise CollapseError(f"needs {name}: `pip install 'lowbackground[collapse]'` brings it")
+
+
 def _device() -> str:
     """The GPU where there is one."""
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise CollapseError("needs torch: `pip install 'lowbackground[collapse]'` brings it") from None
+    import torch
+
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive.errors import CollapseError
-from collapse import tokenizer
+from collapse import models, tokenizer
 from collapse.corpus import Document
 from collapse.recipe import Recipe
 from collapse.tokenizer import Tokenizer
@@ -74,9 +74,12 @@ def make(
     """Tokenize, cut into blocks, and write the folder: whole or not at all.
 
     Raises:
-        CollapseError: there is too little text; says how much is there and how much is needed.
+        CollapseError: there is too little text; says how much is there and how much is needed. Or the model does not
+            fit.
     """
     made = tokenizer.make(recipe.model, [document.text for document in train])
+    if recipe.model not in models.PRESETS:  # one that does not fit is known before anything is kept
+        models.Start(recipe.model, recipe.block, made.size, recipe.dropout, recipe.prompt).build(recipe.seed)
     real = _cut(made.encode([document.text for document in train]), recipe.block)
     _enough("the set", "fewer --blocks, or no fresh text (--regimes)", len(real), needed(recipe))
     blocks, lengths, numbers = _spread(made.encode([document.text for document in held_out]), recipe, made.end)
@@ -92,7 +95,7 @@ def make(
         "held_out_tokens": int((lengths - 1).sum()),
         "held_out_documents_used": len(np.unique(numbers)),
     }
-    scratch = folder.with_name(folder.name + ".part")
+    scratch = _scratch(folder)
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     made.save(scratch / "tokenizer.json")
@@ -106,6 +109,19 @@ def make(
     }
     (scratch / "data.json").write_text(json.dumps(kept))
     os.replace(scratch, folder)
+
+
+def discard(folder: Path) -> None:
+    """Take the folder away: whole or not at all."""
+    scratch = _scratch(folder)
+    shutil.rmtree(scratch, ignore_errors=True)
+    if folder.exists():
+        os.replace(folder, scratch)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".part")
 
 
 def load(folder: Path) -> Data:

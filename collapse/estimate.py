@@ -48,12 +48,17 @@ def estimate(out: Path, recipe: Recipe, arms: Sequence[Arm], device: str, thread
     """
     kept = data.load(steps.data_folder(out))
     place = models.prepare(device, threads)
-    start = models.Start(recipe.model, recipe.block, kept.tokenizer.size, recipe.dropout)
+    start = models.Start(recipe.model, recipe.block, kept.tokenizer.size, recipe.dropout, recipe.prompt)
     before = _resident()
     model: Any = start.build(recipe.seed).to(place)
     blocks: Blocks = np.ascontiguousarray(kept.real[: recipe.batch * 4])
     once = replace(recipe, epochs=1.0)
-    train_rate = _rate(lambda: len(train(model, blocks, once, 0, place)) * recipe.batch * recipe.block)
+
+    def epoch() -> int:
+        train(model, blocks, once, 0, place)
+        return blocks.size
+
+    train_rate = _rate(epoch)
     decoding = Decoding.parse(recipe.decoding)
     prompts = blocks[:_PROMPTS, : max(recipe.prompt, 1)]
     write_rate = _rate(lambda: write(model, prompts, recipe.block, decoding, 0, place).size)

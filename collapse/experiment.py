@@ -16,13 +16,13 @@ from archive.engine import Engine, Failed
 from archive.errors import CollapseError
 from archive.records.datasets import Columns
 from archive.show import Stages
-from collapse import corpus, data, results, steps
+from collapse import corpus, data, report, results, steps
 from collapse.corpus import Style
 from collapse.estimate import Estimate, estimate
 from collapse.recipe import Recipe
 from collapse.steps import START, Arm
 
-_RUN = "run.json"
+_RUN, _LOCK = "run.json", ".lock"
 #: UTF-8 bytes for a token: what a set is read up to, to have blocks enough with any tokenizer and any language.
 _BYTES = 8
 #: As much is read of any set, so that also a small run sees many documents.
@@ -63,6 +63,9 @@ def run(
 ) -> dict[str, Any]:
     """The collapse test of a set, in a folder. A run that was killed goes on where it was.
 
+    The set is read once: its blocks lie in the folder, and a run that goes on takes them from there. That the files of
+    the set have changed meanwhile is not noticed; name another folder to test what they hold now.
+
     Args:
         sources: what `collapse.corpus.read` reads.
         suspect: a second set, whose text is trained on in the arms `suspect:X`.
@@ -71,7 +74,8 @@ def run(
         What stands in `results.json`.
 
     Raises:
-        CollapseError: the set is too small, the model does not fit, or the folder holds something else.
+        CollapseError: the set is too small, the model does not fit, a training diverges, the disk is full, or the
+            folder holds something else.
     """
     place = Path(out)
     with _entered(sources, place, recipe, suspect, reading, machine):
@@ -82,6 +86,8 @@ def run(
         _train(firsts, rest, machine.workers, stages)
         found = results.collect(place, recipe, firsts, [arm for held in rest.values() for arm in held])
         results.write(place, found)
+        stages.stage("drawing the report", None)
+        report.write(place, found, report.times(place))
         return found
 
 
@@ -142,7 +148,9 @@ def prepare(sources: Sequence[str], out: Path, recipe: Recipe, suspect: Sequence
             where=reading.suspect_where,
             style=reading.style,
         )
-        others, dropped = corpus.without_kin([*second.train, *second.held_out], parts.held_out)
+        # a text may stand in both lists: each is kept once
+        each = {document.text: document for document in (*second.train, *second.held_out)}
+        others, dropped = corpus.without_kin(list(each.values()), parts.held_out)
         about["suspect"] = {
             "name": second.name,
             "reading": asdict(second.reading),
@@ -188,11 +196,11 @@ def _entered(
     """Enter the folder of a run as the only process.
 
     Raises:
-        CollapseError: it holds another run, or something else, or another process is at it.
+        CollapseError: it holds another run, or something else, or another process is at it, or it cannot be written.
     """
     if any(regime.kind == "suspect" for regime in recipe.parsed_regimes()) != bool(suspect):
         raise CollapseError("a suspect set and regimes suspect:X go together: name both, or none")
-    identity = {
+    identity: dict[str, Any] = {
         "version": version("lowbackground"),
         "sources": list(sources),
         "suspect": list(suspect),
@@ -201,18 +209,51 @@ def _entered(
         "device": machine.device,
         "threads": machine.threads,
     }
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / _RUN).exists())):
+    try:
+        _stated(out)
+        out.mkdir(parents=True, exist_ok=True)
+        with open(out / _LOCK, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise CollapseError(f"{out}: another process is at work in it") from None
+            _claim(out, json.loads(json.dumps(identity)))
+            yield
+    except OSError as error:
+        raise steps.stopped(error, out) from None
+
+
+def _stated(out: Path) -> dict[str, Any] | None:
+    """What the run in a folder says that it is; nothing where there is no more than a start killed early leaves.
+
+    Raises:
+        CollapseError: it is no folder, or one of something else.
+    """
+    if not out.exists():
+        return None
+    if out.is_dir() and not (out / _RUN).exists() and {path.name for path in out.iterdir()} <= {_LOCK, _RUN + ".part"}:
+        return None
+    try:
+        stated = json.loads((out / _RUN).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        stated = None
+    if not isinstance(stated, dict) or "recipe" not in stated:
         raise CollapseError(f"{out} is no folder of a collapse test; name another one")
-    out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CollapseError(f"{out}: another process is at work in it") from None
-        content = json.dumps(identity, indent=2).encode()
-        if not (out / _RUN).exists():
-            steps.replace(out / _RUN, content)
-        elif (stated := json.loads((out / _RUN).read_bytes())) != json.loads(content):
-            differing = ", ".join(key for key in identity if stated.get(key) != json.loads(content)[key])
+    return stated
+
+
+def _claim(out: Path, identity: dict[str, Any]) -> None:
+    """Say in the folder what its run is. While no step of one is done, another may take its place.
+
+    Raises:
+        CollapseError: the folder holds another run, of which something is done.
+    """
+    stated = _stated(out)
+    if stated == identity:
+        return
+    if stated is not None:
+        if steps.begun(out):
+            differing = ", ".join(key for key in identity if stated.get(key) != identity[key])
             raise CollapseError(f"{out} holds a run with another {differing}; run that again, or name another folder")
-        yield
+        data.discard(steps.data_folder(out))  # before the name changes: never one run's blocks under another's name
+    steps.replace(out / _RUN, json.dumps(identity, indent=2).encode())

@@ -42,6 +42,7 @@ class Start:
     block: int
     vocabulary: int  #: tokens of the tokenizer
     dropout: float
+    prompt: int = 0  #: tokens that it must see together
 
     def build(self, seed: int) -> PreTrainedModel:
         """The model before any training, on the CPU, in float32: the same for the same seed.
@@ -86,8 +87,11 @@ class Start:
             raise CollapseError(f"{self.model}: its tokenizer has {self.vocabulary} tokens, it {config.vocab_size}")
         if config.vocab_size > self.vocabulary:  # rows that only fill up: tokens that no text has could be drawn
             model.resize_token_embeddings(self.vocabulary)
-        if context_of(model) < self.block:
-            raise CollapseError(f"{self.model}: its context is {context_of(model)} tokens; blocks have {self.block}")
+        context = context_of(model)
+        if context < self.block:
+            raise CollapseError(f"{self.model} sees {context} tokens; take --block {context}, or less")
+        if context <= self.prompt:  # the last place is that of the token written behind it
+            raise CollapseError(f"{self.model} sees {context} tokens; take --prompt {context - 1}, or less")
         for name in ("resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout", "attention_dropout", "hidden_dropout"):
             if hasattr(config, name):
                 setattr(config, name, self.dropout)

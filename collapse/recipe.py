@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from archive.errors import CollapseError
 from collapse.decoding import Decoding
+from collapse.models import PRESETS
 from collapse.regimes import Regime
 
 _FOLDER = Path(__file__).parent / "recipes"
 #: The recipes that come with the program.
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+#: What a paper's figure may be of.
+_MEASURES = ("loss", "perplexity", "ratio", "rise")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,13 @@ class Paper:
     measure: str  #: loss, perplexity, ratio (to generation 0) or rise (of perplexity, in points)
     regime: str
     generation: int  #: 0 is the first; -1 the last
+
+    def __post_init__(self) -> None:
+        if self.measure not in _MEASURES:
+            raise CollapseError(f"measure {self.measure} of a paper: there are {', '.join(_MEASURES)}")
+        if self.generation < -1 or not math.isfinite(self.reported):
+            raise CollapseError(f"{self.what}: a number is reported, of a generation from 0 on or of -1, the last")
+        object.__setattr__(self, "regime", str(Regime.parse(self.regime)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +54,10 @@ class Recipe:
     regimes: tuple[str, ...] = ("replace", "mix:0.1", "accumulate", "accumulate-subsample", "fresh", "real")
     decoding: str = "temperature:1"
     prompt: int = 32  #: real tokens that a model continues; 0: from the token that ends a text
-    epochs: float = 4.0
+    epochs: float = 3.0
     batch: int = 16  #: blocks
-    learning_rate: float = 3e-3
-    warmup: float = 0.05  #: share of the steps
+    learning_rate: float = 2e-3
+    warmup: float = 0.1  #: share of the steps
     weight_decay: float = 0.1
     dropout: float = 0.0
     seed: int = 0  #: the first; further ones count up
@@ -56,17 +67,25 @@ class Recipe:
         for name, least in (("block", 8), ("blocks", 1), ("held_out_blocks", 1), ("seeds", 1), ("batch", 1)):
             if getattr(self, name) < least:
                 raise CollapseError(f"{name} is at least {least}, not {getattr(self, name)}")
-        if self.generations < 0 or self.epochs <= 0 or self.learning_rate <= 0:
-            raise CollapseError("generations is at least 0; epochs and learning_rate lie above 0")
-        if not 0 <= self.prompt <= self.block:
-            raise CollapseError(f"a prompt has at most {self.block} tokens, those of a block")
+        if self.generations < 0:
+            raise CollapseError(f"generations is at least 0, not {self.generations}")
+        if not 0 <= self.seed < 1 << 32:
+            raise CollapseError(f"seed is a whole number from 0 to {(1 << 32) - 1}, not {self.seed}")
+        if not (0 < self.epochs < math.inf and 0 < self.learning_rate < math.inf):
+            raise CollapseError("epochs and learning_rate are numbers above 0")
+        if not 0 <= self.weight_decay < math.inf:
+            raise CollapseError("weight_decay is a number from 0 on")
         if not 0 <= self.dropout < 1 or not 0 <= self.warmup <= 1:
-            raise CollapseError("dropout and warmup are shares, from 0 to below 1")
-        if len(set(self.regimes)) < len(self.regimes):
-            raise CollapseError("a regime is named twice")
-        for regime in self.regimes:
-            Regime.parse(regime)
+            raise CollapseError("dropout is a share from 0 to below 1, warmup one from 0 to 1")
+        if not 0 <= self.prompt <= self.block:
+            raise CollapseError(f"a prompt has 0 to {self.block} tokens, those of a block")
+        if self.model in PRESETS and self.prompt == self.block:  # the context of a preset is a block
+            raise CollapseError(f"prompt: {self.model} sees {self.block} tokens; take at most {self.block - 1}")
         Decoding.parse(self.decoding)
+        names = tuple(str(Regime.parse(regime)) for regime in self.regimes)
+        if twice := next((name for n, name in enumerate(names) if name in names[:n]), None):
+            raise CollapseError(f"regime {twice} is named twice; name it once")
+        object.__setattr__(self, "regimes", names)  # mix:0.10 is mix:0.1, here as in the arms
 
     def parsed_regimes(self) -> list[Regime]:
         return [Regime.parse(regime) for regime in self.regimes]
@@ -90,28 +109,46 @@ def load(name: str) -> Recipe:
         raise CollapseError(f"{name}: no such recipe; there are {', '.join(NAMES)}, or name a TOML file")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-        paper = tuple(Paper(**entry) for entry in values.pop("paper", ()))
+        paper = _listed(values.pop("paper", []), dict, "write [[paper]] above each figure of a paper")
         if "regimes" in values:
-            values["regimes"] = tuple(values["regimes"])
-        return Recipe(**_typed(values), paper=paper)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+            values["regimes"] = _listed(values["regimes"], str, 'write regimes = ["replace", "real"], say')
+        return Recipe(**_typed(Recipe, values), paper=tuple(Paper(**_typed(Paper, entry)) for entry in paper))
+    except OSError as error:
+        raise CollapseError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, CollapseError) as error:
         raise CollapseError(f"{path}: {error}") from None
 
 
-def _typed(values: dict[str, Any]) -> dict[str, Any]:
-    """The values as the fields of a recipe want them.
+def _listed(values: Any, kind: type, say: str) -> tuple[Any, ...]:
+    """A list of TOML whose items are all of a kind.
 
     Raises:
-        TypeError: one is of another kind, or there is no such field.
+        CollapseError: it is none.
     """
-    kinds = {item.name: str(item.type) for item in fields(Recipe)}
-    for name, value in values.items():
-        kind = kinds.get(name)
-        if kind is None:
-            raise TypeError(f"{name} is nothing that a recipe says; it may say {', '.join(sorted(kinds))}")
+    if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+        raise CollapseError(say)
+    return tuple(values)
+
+
+def _typed(form: type[Recipe | Paper], values: dict[str, Any]) -> dict[str, Any]:
+    """The values as the fields of a recipe want them, or those of a paper's figure.
+
+    Raises:
+        CollapseError: one is of another kind, there is no such field, or one without a default is missing.
+    """
+    name = form.__name__.lower()
+    kinds = {item.name: str(item.type) for item in fields(form)}
+    if unknown := sorted(values.keys() - kinds.keys()):
+        raise CollapseError(f"{unknown[0]} is nothing that a {name} says; it may say {', '.join(sorted(kinds))}")
+    needed = {item.name for item in fields(form) if item.default is MISSING and item.default_factory is MISSING}
+    if missing := sorted(needed - values.keys()):
+        raise CollapseError(f"[[{name}]] must say {', '.join(missing)} too")
+    typed = dict(values)
+    for key, value in values.items():
+        kind = kinds[key]
         wanted: Any = {"int": int, "float": (int, float), "str": str}.get(kind, tuple)
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise TypeError(f"{name} = {value!r}: {kind} is wanted")
+            raise CollapseError(f"{key} = {value!r}: {kind} is wanted")
         if kind == "float":
-            values[name] = float(value)
-    return values
+            typed[key] = float(value)
+    return typed

@@ -65,10 +65,10 @@ class Regime:
             raise CollapseError(f"regime {text}: write it as {kind}:0.1, say") from None
         if not 0 <= share <= 1:
             raise CollapseError(f"regime {text}: a share lies between 0 and 1")
-        return Regime(kind, share)
+        return Regime(kind, share + 0.0)  # -0 is 0
 
     def __str__(self) -> str:
-        return self.kind if self.share is None else f"{self.kind}:{self.share:g}"
+        return self.kind if self.share is None else f"{self.kind}:{self.share:.15g}"
 
     @property
     def writes(self) -> bool:

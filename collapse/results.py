@@ -37,7 +37,7 @@ def collect(out: Path, recipe: Recipe, starts: Sequence[Arm], arms: Sequence[Arm
     ]
     table = _Table(recipe, generations)
     regimes = {regime: table.arm(regime) for regime in recipe.regimes}
-    start = models.Start(recipe.model, recipe.block, kept.tokenizer.size, recipe.dropout)
+    start = models.Start(recipe.model, recipe.block, kept.tokenizer.size, recipe.dropout, recipe.prompt)
     found: dict[str, Any] = plain(
         {
             "recipe": asdict(recipe),
@@ -150,16 +150,16 @@ class _Table:
         generation = last if figure.generation < 0 else figure.generation
         if figure.regime not in self._recipe.regimes or generation > last:
             return None
-        perplexities = self.perplexities(figure.regime).mean(axis=0)
-        losses = np.log(self.perplexities(figure.regime)).mean(axis=0)
-        return float(
-            {
-                "loss": losses[generation],
-                "perplexity": perplexities[generation],
-                "ratio": math.exp(losses[generation] - losses[0]),
-                "rise": perplexities[generation] - perplexities[0],
-            }[figure.measure]
+        now, first = (
+            float(np.mean(self.column(figure.regime, number, "held_out", "loss", "loss", "value")))
+            for number in (generation, 0)
         )
+        return {
+            "loss": now,
+            "perplexity": math.exp(now),
+            "ratio": math.exp(now - first),
+            "rise": math.exp(now) - math.exp(first),
+        }[figure.measure]
 
     def _bands(self) -> list[str]:
         found = [set(item["held_out"]["bands"]) for item in self._found.values()]

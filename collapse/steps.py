@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archive.errors import CollapseError
 from collapse import data as rooms
 from collapse import judge, models, numbers, write
 from collapse.data import Blocks, Data
@@ -28,7 +29,7 @@ from collapse.decoding import Decoding
 from collapse.measures.tails import Bands, token_counts
 from collapse.recipe import Recipe
 from collapse.regimes import Regime
-from collapse.train import count_steps, train
+from collapse.train import Diverged, count_blocks, train
 
 WEIGHTS, LOSSES, WRITTEN, SURPRISE = "weights.safetensors", "losses.npy", "written.npy", "surprise.npy"
 NUMBERS, TIMES = "numbers.json", "times.json"
@@ -72,7 +73,7 @@ class Arm:
         recipe, total = self.recipe, 0
         for generation in self.generations:
             blocks = recipe.blocks if generation == 0 else Regime.parse(self.regime).blocks(generation, recipe.blocks)
-            total += count_steps(blocks, recipe) * recipe.batch * recipe.block
+            total += count_blocks(blocks, recipe) * recipe.block
         return total
 
     def written(self) -> int:
@@ -88,14 +89,33 @@ def data_folder(out: str | Path) -> Path:
     return Path(out) / _DATA
 
 
+def begun(out: str | Path) -> bool:
+    """Whether any step of a run is done."""
+    return any(path.is_file() and ".part" not in path.suffixes for path in (Path(out) / _STEPS).rglob("*"))
+
+
 def work(arm: Arm, careful: bool, progress: Callable[[int, int], None]) -> None:
     """Do what is not done yet of an arm."""
+    from safetensors import SafetensorError
+
     gc.enable()  # the models of transformers hold cycles
     told = _Told(progress)
-    data = rooms.load(data_folder(arm.out))
-    for generation in arm.generations:
-        _Generation(arm, generation, data, told).run()
+    try:
+        data = rooms.load(data_folder(arm.out))
+        for generation in arm.generations:
+            _Generation(arm, generation, data, told).run()
+    except Diverged as error:
+        raise CollapseError(f"generation {generation}: {error}") from None
+    except (OSError, SafetensorError) as error:
+        raise stopped(error, arm.out) from None
     told.rest(arm.tokens())
+
+
+def stopped(error: Exception, out: str | Path) -> CollapseError:
+    """What a file system that takes no more, or gives no more, is to the user; numpy and safetensors say it so too."""
+    what = getattr(error, "strerror", None) or " ".join(str(error).split())
+    place = getattr(error, "filename", None) or out
+    return CollapseError(f"{place}: {what}; when that is mended (a full disk?), the same command goes on")
 
 
 class _Told:
@@ -128,7 +148,6 @@ class _Generation:
         self.folder = arm.folder(number)
         self.device = models.prepare(arm.device, arm.threads)
         self.pools = data.drawn(arm.recipe, arm.seed)
-        self.times: dict[str, Any] = {}
         self._model: Any = None
 
     def run(self) -> None:
@@ -159,7 +178,7 @@ class _Generation:
     def _start(self) -> Any:
         """Where every generation of a seed starts: the same weights."""
         recipe = self.recipe
-        start = models.Start(recipe.model, recipe.block, self.data.tokenizer.size, recipe.dropout)
+        start = models.Start(recipe.model, recipe.block, self.data.tokenizer.size, recipe.dropout, recipe.prompt)
         return start.build(self.arm.seed).to(self.device)
 
     def _load(self, weights: Path) -> Any:
@@ -174,8 +193,8 @@ class _Generation:
 
         model, blocks = self._start(), self._set()
         started = time.monotonic()
-        losses = train(model, blocks, self.recipe, self._seed(0), self.device, self.progress)
-        tokens = len(losses) * self.recipe.batch * self.recipe.block
+        train(model, blocks, self.recipe, self._seed(0), self.device, self.progress)
+        tokens = count_blocks(len(blocks), self.recipe) * self.recipe.block
         self._time("train", tokens, time.monotonic() - started)
         part = weights.with_suffix(".part")
         save_model(model, str(part))
@@ -245,8 +264,9 @@ class _Generation:
         return int.from_bytes(sha256(name.encode()).digest()[:7], "little")
 
     def _time(self, step: str, tokens: int, seconds: float) -> None:
-        self.times[step] = {"tokens": tokens, "seconds": seconds}
-        replace(self.folder / TIMES, json.dumps(self.times).encode())
+        path = self.folder / TIMES
+        times = json.loads(path.read_bytes()) if path.exists() else {}  # of the steps that an earlier run did
+        replace(path, json.dumps({**times, step: {"tokens": tokens, "seconds": seconds}}).encode())
 
 
 def save(path: Path, array: npt.NDArray[Any]) -> None:

@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from archive.errors import CollapseError
+
 if TYPE_CHECKING:
     import torch
 
     from collapse.recipe import Recipe
+
+
+class Diverged(CollapseError):
+    """A training left the numbers."""
+
+    def __init__(self, step: int, steps: int) -> None:
+        super().__init__(f"the training diverged at step {step + 1} of {steps}; lower --learning-rate")
 
 
 def train(
@@ -37,6 +46,9 @@ def train(
 
     Returns:
         The mean loss of each step, in nats for a token.
+
+    Raises:
+        Diverged: a loss is no finite number, or a weight is none at the end.
     """
     import torch
     from torch.nn import functional
@@ -64,7 +76,11 @@ def train(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())  # a number: tensors that stay would lie in the heap between large ones that go
+        if not math.isfinite(losses[-1]):
+            raise Diverged(step, steps)
         progress(tokens.numel())
+    if not all(bool(item.isfinite().all()) for item in model.parameters()):
+        raise Diverged(steps - 1, steps)
     model.eval()
     return losses
 
@@ -80,6 +96,12 @@ def _batches(blocks: int, batch: int, order: torch.Generator) -> Iterator[torch.
 def count_steps(blocks: int, recipe: Recipe) -> int:
     """Optimizer steps for a set of so many blocks."""
     return max(round(math.ceil(blocks / recipe.batch) * recipe.epochs), 1)
+
+
+def count_blocks(blocks: int, recipe: Recipe) -> int:
+    """Blocks that these steps see; the last batch of an epoch may be smaller."""
+    steps, each = count_steps(blocks, recipe), math.ceil(blocks / recipe.batch)
+    return steps // each * blocks + steps % each * recipe.batch
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
