@@ -111,6 +111,10 @@ class Found:
         """
         return over_seeds(self._moved(regime, generation, path, less))
 
+    def between(self, regime: Regime, other: Regime, generation: int, *path: str) -> Interval:
+        """A number of one arm less that of another, paired by seed."""
+        return over_seeds(self.values(regime, generation, *path) - self.values(other, generation, *path))
+
     def floor(self, *path: str, less: Path | None = None) -> Interval:
         """How far chance moves a number from generation 0: the largest change of the control."""
         generations = range(1, self.last(CONTROL) + 1)

@@ -13,19 +13,19 @@ from collapse.regimes import Regime
 from collapse.suspicion import Side, looks, worst
 
 _TRAINED = {
-    "replace": "Trained only on what the generation before wrote (replace)",
-    "mix": "With {} real text, the rest written by the generation before ({})",
-    "accumulate": "Keeping the real text and all that was written since (accumulate)",
-    "accumulate-subsample": "With as much text as at first, drawn from all of that (accumulate-subsample)",
-    "fresh": "With new real text each time (fresh)",
-    "suspect": "With suspect text in place of {} of the real text ({})",
+    "replace": "Trained only on what the generation before wrote",
+    "mix": "Trained on {} real text and otherwise on what the generation before wrote",
+    "accumulate": "Trained on the real text and all that was written since",
+    "accumulate-subsample": "Trained on as much text as at first, drawn from the real text and all written since",
+    "fresh": "Trained on new real text each time",
+    "suspect": "{} suspect text",
 }
 _JUDGED = {
-    Call.MORE: "worse, by more than chance makes it",
-    Call.LESS: "better, by more than chance makes it",
-    Call.SAME: "within the noise floor: it cannot be told from chance",
-    Call.OPEN: "but the interval reaches into the noise floor: it cannot be told from chance",
-    Call.UNKNOWN: "whether by chance is not known",
+    Call.MORE: ", worse by more than chance",
+    Call.LESS: ", better by more than chance",
+    Call.SAME: ", within the noise floor: that cannot be told from chance",
+    Call.OPEN: "; the interval reaches into the noise floor, so that cannot be told from chance",
+    Call.UNKNOWN: "; whether by chance is not known",
 }
 
 
@@ -39,9 +39,8 @@ def paragraphs(found: Found) -> list[str]:
     told = [f"{_start(found)} {_floor(found)}"]
     if not any(regime.kind != CONTROL for regime in found.regimes):
         told.append("No arm has a generation that could have lost anything, so nothing is said of collapse.")
-    told += [" ".join([_arm(found, arm), *_tail(found, arm)]) for arm in [*found.arms, *found.references]]
-    told += [_arm(found, arm) for arm in found.suspects]
-    told += _suspicion(found) if found.suspects else []
+    told += [" ".join([_arm(found, arm), *_tail(found, arm)]) for arm in found.arms]
+    told += [_doses(found), *_suspicion(found)] if found.suspects else []
     return told + _definitions(found)
 
 
@@ -100,21 +99,40 @@ def _floor(found: Found) -> str:
 
 def _arm(found: Found, arm: Regime) -> str:
     last = found.last(arm)
-    change = found.change(arm, last, *LOSS)
-    trained = _TRAINED[arm.kind].format(words.percent(arm.share or 0.0), arm)
-    if math.isnan(change.value):
-        return f"{trained}: not measured."
-    judged = of_arm(found, arm)
-    verb = "came" if judged is Call.SAME else "rose" if change.value > 0 else "fell"
-    told = f"{trained}, the perplexity on held-out real text {verb} to {words.ratios(change)} that of "
-    if arm in found.arms:
-        told += f"generation 0 in {words.counted(last, 'generation')}"
+    told = f"{_trained(arm)}: perplexity on held-out real text {_moved(found, arm)}"
+    if not math.isnan(final(found, arm)):
+        since = f" that of generation 0 in {words.counted(last, 'generation')}"
+        told += f"{since}{_JUDGED[of_arm(found, arm)]}."
     else:
-        told += "the model that saw as much of the real text alone"
-    told += f", {_JUDGED[judged]}."
+        told += "."
     if arm.kind == "accumulate":
         told += f" (Generation {last} trains on {last + 1} times as much text, and so for longer.)"
     return told
+
+
+def _doses(found: Found) -> str:
+    """What each share of suspect text does, and other real text beside it."""
+    told = []
+    for arm in [*found.references, *found.suspects]:
+        judged = "" if math.isnan(final(found, arm)) else _JUDGED[of_arm(found, arm)].split(":")[0]
+        told.append(f"{_trained(arm)}: {_moved(found, arm)}{judged}")
+    return (
+        "Perplexity on held-out real text by that of generation 0, which saw as much of the real text alone. "
+        f"{'. '.join(told)}."
+    )
+
+
+def _trained(arm: Regime) -> str:
+    return f"{_TRAINED[arm.kind].format(words.percent(arm.share or 0.0))} ({arm})"
+
+
+def _moved(found: Found, arm: Regime) -> str:
+    """`rose to 1.71 times (95 %: 1.65 to 1.77)`."""
+    change = found.change(arm, found.last(arm), *LOSS)
+    if math.isnan(change.value):
+        return words.UNKNOWN
+    verb = "came" if of_arm(found, arm) is Call.SAME else "rose" if change.value > 0 else "fell"
+    return f"{verb} to {words.ratios(change)}"
 
 
 def _tail(found: Found, arm: Regime) -> list[str]:
@@ -123,7 +141,10 @@ def _tail(found: Found, arm: Regime) -> list[str]:
     if of_arm(found, arm) is not Call.MORE or len(bands) < 2:
         return []
     rare, common = (("held_out", "bands", band, "loss", "value") for band in (bands[0], bands[-1]))
-    told = f"The {bands[0]} tokens rose to {_risen(found, arm, rare)}, the {bands[-1]} to {_risen(found, arm, common)}"
+    told = (
+        f"That of the {bands[0]} tokens came to {_risen(found, arm, rare)}, that of the {bands[-1]} to "
+        f"{_risen(found, arm, common)}"
+    )
     match call(found.change(arm, found.last(arm), *rare, less=common), found.floor(*rare, less=common)):
         case Call.MORE:
             return [f"{told}: what is rare loses more."]
@@ -169,6 +190,7 @@ def _suspicion(found: Found) -> list[str]:
         if lost := worst(found, harmful[-1])[:3]:
             where = [f"{part.named} ({words.ratio(part.change.value)} times)" for part in lost]
             told += f" It is worst for {words.listed(where)}."
+        told += _beside_other(found, harmful[-1])
     elif Call.UNKNOWN in judged.values():
         told = "Whether the suspect set teaches worse than real text is not known."
     else:
@@ -177,6 +199,17 @@ def _suspicion(found: Found) -> list[str]:
         " Text about other things, or in another style, teaches worse as well: this is no proof that models wrote it."
     )
     return [told, *_looks(found)]
+
+
+def _beside_other(found: Found, arm: Regime) -> str:
+    """The arm beside new real text, which is merely another set as well."""
+    told = ""
+    for other in found.references if arm.share == 1 else ():
+        change = found.between(arm, other, 1, *LOSS)
+        if not math.isnan(change.value):
+            told += f" Beside new real text ({other}), perplexity comes to {words.ratios(change)}"
+            told += f"{_JUDGED[call(change, found.noise)]}."
+    return told
 
 
 def _looks(found: Found) -> list[str]:

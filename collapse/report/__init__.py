@@ -14,9 +14,8 @@ from collapse.found import Found
 from collapse.report.page import page
 from collapse.report.pictures import draw_all
 from collapse.report.speeds import Times, times
-from collapse.verdict import sentences as verdict
 
-__all__ = ["PAGE", "Times", "times", "verdict", "write"]
+__all__ = ["PAGE", "Times", "times", "write"]
 
 PAGE = "report.html"
 

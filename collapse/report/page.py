@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from collapse import words
@@ -42,7 +43,7 @@ def page(found: Found, pictures: Mapping[str, Picture], times: Times | None) -> 
         [
             tag("h1", title),
             paragraph(lead, "lead"),
-            Html(f'<div class="verdict">{join([paragraph(told) for told in paragraphs(found)])}</div>'),
+            Html(f'<div class="verdict">{join([_told(text) for text in paragraphs(found)])}</div>'),
             tables.arms(found),
             paragraph(_UNITS, "note"),
             Html(f"<nav>{links}</nav>"),
@@ -54,6 +55,11 @@ def page(found: Found, pictures: Mapping[str, Picture], times: Times | None) -> 
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{safe(title)}</title>\n'
         f"<style>{CSS}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _told(text: str) -> Html:
+    """A paragraph of the verdict, with its findings in bold."""
+    return Html(re.sub(r"(rose|fell|came) to [\d.,]+ times", r"<b>\g<0></b>", paragraph(text)))
 
 
 def _sections(found: Found, pictures: Mapping[str, Picture], times: Times | None) -> list[tuple[str, str, list[Html]]]:

@@ -16,12 +16,13 @@ from results_made import made
 from collapse import words
 from collapse.found import Call, Found, call
 from collapse.measures.spread import Interval
-from collapse.report import verdict, write
+from collapse.report import write
 from collapse.report.axes import apart, round_ratios
 from collapse.report.page import page as page_of
 from collapse.report.pictures import loss
 from collapse.report.speeds import times
 from collapse.suspicion import Side, looks
+from collapse.verdict import sentences
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SUSPECTS = ("real", "fresh", "suspect:0.01", "suspect:1")
@@ -129,7 +130,7 @@ def test_nulls_anywhere_are_not_measured(tmp_path: Path, regimes: tuple[str, ...
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "not measured" in html
     assert not re.search(r"\bnan\b|\bNone\b|\binf\b", re.sub(r'src="data:[^"]*"', "", html))
-    assert "times" not in " ".join(verdict(results)[1:])
+    assert "times" not in " ".join(sentences(results)[1:])
 
 
 def test_one_seed_without_a_control_and_what_else_can_be_missing(tmp_path: Path) -> None:
@@ -145,14 +146,14 @@ def test_one_seed_without_a_control_and_what_else_can_be_missing(tmp_path: Path)
 
 
 def test_the_verdict_tells_loss_from_chance() -> None:
-    told = verdict(made())
+    told = sentences(made())
     replaced = next(text for text in told if "(replace)" in text)
     ratio = re.search(r"rose to (\S+) times \(95 %: (\S+) to (\S+)\)", replaced)
     assert ratio
     value, low, high = map(float, ratio.groups())
     assert low <= value <= high
     assert value == pytest.approx(math.exp(3 * 0.18), rel=0.02)
-    assert "in 3 generations, worse, by more than chance makes it" in replaced
+    assert "in 3 generations, worse by more than chance" in replaced
     assert "what is rare loses more" in replaced
     assert "from generation 1 on" in replaced
     fresh = next(text for text in told if "(fresh)" in text)
@@ -164,15 +165,15 @@ def test_the_verdict_tells_loss_from_chance() -> None:
 
 def test_what_reaches_into_the_noise_floor_is_no_finding() -> None:
     for noise in (0.2, 0.8):
-        told = " ".join(verdict(made(("replace", "real"), noise=noise, seeds=2)))
+        told = " ".join(sentences(made(("replace", "real"), noise=noise, seeds=2)))
         assert "cannot be told from chance" in told
-        assert "more than chance makes" not in told
+        assert "worse by more" not in told
 
 
 def test_without_a_control_or_with_one_seed_nothing_is_claimed() -> None:
-    alone = verdict(made(("replace", "accumulate")))
+    alone = sentences(made(("replace", "accumulate")))
     assert "No noise floor was measured (no arm real), so no difference can be told from chance." in alone[0]
-    once = verdict(made(("replace", "real"), seeds=1))
+    once = sentences(made(("replace", "real"), seeds=1))
     assert "with one seed there are no intervals" in once[0]
     for told in (alone, once):
         assert "whether by chance is not known" in told[1]
@@ -182,22 +183,25 @@ def test_without_a_control_or_with_one_seed_nothing_is_claimed() -> None:
 
 def test_a_model_that_learned_nothing_is_said_to_have() -> None:
     results = made(("replace", "real"), generations=1)
-    assert "learned next to nothing" not in verdict(results)[0]
+    assert "learned next to nothing" not in sentences(results)[0]
     for row in results["generations"]:
         if row["generation"] == 0:
             row["unseen"]["entropy"] = 3.0
-    assert "learned next to nothing" in verdict(results)[0]
+    assert "learned next to nothing" in sentences(results)[0]
 
 
 def test_the_verdict_on_a_suspect_set() -> None:
-    told = verdict(made(SUSPECTS, generations=1))
+    told = sentences(made(SUSPECTS, generations=1))
     text = " ".join(told)
-    assert "(suspect:1), the perplexity on held-out real text rose to 1.49 times" in text
+    assert "100 % suspect text (suspect:1): rose to 1.49 times" in text
     assert "teaches worse on held-out real text than as much real text does; 100 % is the least share" in text
     assert "worst for the rarest tokens" in text
+    assert re.search(
+        r"Beside new real text \(fresh\), perplexity comes to 1\.[45]\d times \(95 %: [^)]+\), worse by", text
+    )
     assert "no proof that models wrote it" in text
-    assert "(fresh), the perplexity on held-out real text came to" in text
-    same = " ".join(verdict(made(SUSPECTS, generations=1, dose=0.0)))
+    assert "new real text each time (fresh): came to" in text
+    same = " ".join(sentences(made(SUSPECTS, generations=1, dose=0.0)))
     assert "That the suspect set teaches worse than real text cannot be told from chance." in same
     assert "is worst for" not in same
 

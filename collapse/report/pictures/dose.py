@@ -47,8 +47,11 @@ def draw(found: Found) -> Picture | None:
                 axes.annotate(told, (share, changes[share].value), (-7, 6), textcoords="offset points", ha="right")
         for arm, change in others:
             _point(axes, 1, change, canvas.colour(arm), canvas.mark(arm), of_arm(found, arm))
-            other = f"×{words.ratio(change.value)} other\nreal text"
-            draws.label_ends(axes, 1, [(change.value, other, canvas.colour(arm))])
+            if math.isfinite(change.value):
+                other, style = f"other real text ×{words.ratio(change.value)}", {"ha": "right", "va": "center"}
+                axes.annotate(
+                    other, (1, change.value), (-9, 0), textcoords="offset points", color=canvas.colour(arm), **style
+                )
         axes.set_xlabel("share of suspect text in the training set")
         draws.loss_labels(axes)
         caption = _CAPTION.format(
@@ -60,9 +63,9 @@ def draw(found: Found) -> Picture | None:
 
 
 def _shares(axes: Any, shares: list[float]) -> None:
-    """The axis of shares; 0 has a place of its own, and names at the right have room."""
+    """The axis of shares; 0 has a place of its own."""
     axes.set_xscale("symlog", linthresh=min(shares), linscale=0.5)
-    axes.set_xlim(-0.15 * min(shares), max(shares) * 2.2)
+    axes.set_xlim(-0.15 * min(shares), max(shares) * 1.5)
     axes.set_xticks([0, *shares], ["0\n(real text)", *(words.percent(share) for share in shares)])
     axes.set_xticks([], minor=True)
 

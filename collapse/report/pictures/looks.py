@@ -41,4 +41,4 @@ def draw(found: Found) -> Picture | None:
 def _title(found: Found) -> str:
     means = (found.start(kind, "surprise", "mean").value for kind in ("suspect", "unseen", "written"))
     suspect, real, own = (words.number(words.times(mean)) for mean in means)
-    return f"Suspect text has a perplexity of {suspect} under generation 0, real text {real}, its own {own}"
+    return f"Perplexity under generation 0: suspect text {suspect}, real text {real}, its own {own}"
