@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: demo test check docs clean
+.PHONY: demo demo-collapse test check docs clean
 
 # Real captures of 2013 to 2017 into a lake, and three questions worth asking.
 demo: $(SAMPLE)
@@ -24,13 +24,20 @@ demo: $(SAMPLE)
 	  "SELECT reason, count(*) AS records, min(coalesce(nullif(detail, ''), url)) AS example FROM rejects \
 	   GROUP BY reason ORDER BY records DESC, reason"
 
+# The collapse test in two minutes, on the manual that comes with Python. Installs torch.
+demo-collapse: $(VENV)/base
+	$(PIP) install --constraint constraints.txt --editable '.[collapse]'
+	mkdir -p demo
+	$(BIN)/python -c "import json, pydoc_data.topics as manual; [print(json.dumps({'text': text})) for text in manual.topics.values()]" > demo/manual.jsonl
+	$(BIN)/archive collapse demo/manual.jsonl --recipe smoke --out demo/collapse
+
 # pywb's wheel carries real captures: iana.org, example.com, ARC files, revisits, a broken file.
 $(SAMPLE): $(VENV)/base
 	$(PIP) download --no-deps --dest demo pywb==2.10.0
 	$(BIN)/python -m zipfile --extract demo/pywb-2.10.0-py2.py3-none-any.whl demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

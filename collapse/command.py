@@ -108,9 +108,9 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
 
 def _show(found: dict[str, Any], out: str, seconds: float) -> None:
     from collapse.estimate import duration
-    from collapse.report import verdict
+    from collapse.verdict import sentences
 
-    for sentence in verdict(found):
+    for sentence in sentences(found):
         click.echo(sentence)
     for part in (found["set"], *_suspects(found)):
         for reason, count in part["reading"]["rejects"].items():

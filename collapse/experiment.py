@@ -16,7 +16,7 @@ from archive.engine import Engine, Failed
 from archive.errors import CollapseError
 from archive.records.datasets import Columns
 from archive.show import Stages
-from collapse import corpus, data, results, steps
+from collapse import corpus, data, report, results, steps
 from collapse.corpus import Style
 from collapse.estimate import Estimate, estimate
 from collapse.recipe import Recipe
@@ -86,6 +86,8 @@ def run(
         _train(firsts, rest, machine.workers, stages)
         found = results.collect(place, recipe, firsts, [arm for held in rest.values() for arm in held])
         results.write(place, found)
+        stages.stage("drawing the report", None)
+        report.write(place, found, report.times(place))
         return found
 
 

@@ -23,6 +23,8 @@ _BLEU = 500
 #: Tokens of a span that counts as copied.
 _SPAN = 16
 _SEED = 0
+#: Words from which on sentences are equally long, to the divergence of their lengths.
+_LONG = 64
 
 
 def of_held_out(data: Data, losses: Losses, bands: Bands) -> dict[str, Any]:
@@ -88,6 +90,7 @@ def of_text(
         "rarity_distance": distances.rarity_distance(counts, expected, expected),
         "sentence_words": float(lengths.mean()) if len(lengths) else math.nan,
         "length_distance": distances.wasserstein(lengths, awaited),
+        "length_kl": distances.kl(_histogram(awaited), _histogram(lengths)),
     }
 
 
@@ -104,6 +107,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _histogram(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Sentences by how many words they have."""
+    return np.bincount(np.minimum(lengths, _LONG), minlength=_LONG + 1)
 
 
 def _quantiles(values: npt.NDArray[np.float64]) -> dict[str, float]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import duckdb
+import forked
 import pytest
 from servers import s3_server
 from warcio.statusandheaders import StatusAndHeaders
@@ -32,6 +34,7 @@ preload(
     "index.certify.work",
     "index.certify.paragraphs",
     "index.kernel",
+    *forked.MODULES,
 )
 
 SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared")).resolve()
@@ -82,7 +85,7 @@ def record(
 
 def members(*records: bytes) -> bytes:
     """Records as a .warc.gz: a gzip member each."""
-    return b"".join(gzip.compress(each, mtime=0) for each in records)
+    return b"".join(gzip.compress(each, 1, mtime=0) for each in records)
 
 
 @pytest.fixture
@@ -110,8 +113,9 @@ def take(lake: Lake, *sources: str, workers: int = 1, **options: Any) -> Summary
     return summary
 
 
-def rows(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
-    return query.connect(lake).execute(sql).fetchall()
+def rows(lake: Lake | duckdb.DuckDBPyConnection, sql: str) -> list[tuple[Any, ...]]:
+    """What a question to a lake gives; with a connection, to the lake as it was when that was made."""
+    return (query.connect(lake) if isinstance(lake, Lake) else lake).execute(sql).fetchall()
 
 
 #: The views without what may differ between two runs: when, in which units, and in which file formats.
@@ -129,7 +133,7 @@ def snapshot(lake: Lake) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def command(*args: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run `archive` as a user does."""
+    """Run `archive` as a user does. (`forked.forked` does nearly the same, and sooner.)"""
     done = subprocess.run([sys.executable, "-m", "archive", *args], capture_output=True, text=True, **options)
     if check:
         assert done.returncode in {0, 1}, done.stderr
@@ -138,10 +142,10 @@ def command(*args: str, check: bool = True, **options: Any) -> subprocess.Comple
 
 @pytest.fixture(scope="session")
 def bench_warc(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A WARC of 2,000 real pages."""
+    """A WARC of 800 real pages."""
     path = tmp_path_factory.mktemp("bench") / "bench.warc.gz"
     tool = data.parent / "tools" / "make_bench_warc.py"
-    subprocess.run([sys.executable, str(tool), str(path), "--pages", "2000"], check=True, capture_output=True)
+    subprocess.run([sys.executable, str(tool), str(path), "--pages", "800"], check=True, capture_output=True)
     yield str(path)
     path.unlink()
 
@@ -166,3 +170,24 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     bucket = f"b{abs(hash(request.node.name)) % 10**12}"
     boto3.client("s3", endpoint_url=server).create_bucket(Bucket=bucket)
     return bucket
+
+
+#: The modules that take longest. They begin first: with `--dist loadfile` what begins last had better be short.
+_LONG = (
+    "hostile",
+    "near_duplicates",
+    "export",
+    "exactly_once",
+    "s3",
+    "certify",
+    "verify",
+    "formats",
+    "quality",
+    "every_file",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {f"test_{name}": number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))

@@ -7,8 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from conftest import rows
-
+import query
 from archive.intake import ingest
 from archive.lake import Lake
 from index.pipeline import Summary, build
@@ -50,7 +49,8 @@ def indexed(lake: Lake, **options: int) -> Summary:
 
 def found(lake: Lake) -> dict[str, list[tuple[object, ...]]]:
     """All that the index of a lake says."""
-    order: Callable[[str], list[tuple[object, ...]]] = lambda sql: rows(lake, sql)  # noqa: E731
+    db = query.connect(lake)
+    order: Callable[[str], list[tuple[object, ...]]] = lambda sql: db.execute(sql).fetchall()  # noqa: E731
     return {
         "duplicates": order("SELECT * FROM duplicates ORDER BY ALL"),
         "clusters": order("SELECT * FROM clusters ORDER BY ALL"),

@@ -51,10 +51,15 @@ def noise_floor(control: Values) -> Interval:
     floor rises with the number of generations, as does the chance that one of an arm's goes astray. NaN without a
     generation after 0.
     """
-    ratios = log_ratios(control)[:, 1:]
-    if not ratios.size:
+    return farthest(log_ratios(control)[:, 1:])
+
+
+def farthest(changes: Values) -> Interval:
+    """The largest of the changes of each seed, (seeds, generations), whatever their sign: mean over seeds and interval,
+    which does not reach below 0. NaN without a generation."""
+    if not changes.size:
         return Interval(math.nan, math.nan, math.nan)
-    floor = over_seeds(np.abs(ratios).max(axis=1))
+    floor = over_seeds(np.abs(changes).max(axis=1))
     return Interval(floor.value, max(floor.low, 0.0), floor.high)
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import query.sql
 from archive.errors import ExportError
 from archive.lake import Lake
-from index.quality import presets, stage
+from index.quality import presets
 from query.domain import registered_domain
 from query.export import condition
 from query.export.arguments import Arguments
@@ -173,6 +173,8 @@ def _by_rule(db: duckdb.DuckDBPyConnection, arguments: Arguments) -> list[Step]:
 
 def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
     """Raises ExportError where some texts have no signals to judge them by."""
+    from index.quality import stage  # brings numba, which no other export needs
+
     stage.check(lake)
     ((missing,),) = db.execute(
         "SELECT count(*) FROM stored_documents ANTI JOIN stored_quality USING (content_id)"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +13,8 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from conftest import command, members, record, rows, snapshot, take
+from conftest import members, record, rows, snapshot, take
+from forked import forked, killed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +23,7 @@ from archive.lake import Lake
 
 Write = Callable[[str, bytes], str]
 
-SPAN = 4 << 20  # small, so that one file makes many units
+SPAN = 2 << 20  # small, so that one file makes many units
 
 
 # -- order --------------------------------------------------------------------------------------------
@@ -103,7 +102,7 @@ def test_a_payload_that_contradicts_its_digest_lends_its_text_to_no_revisit(lake
     ]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pages=st.lists(st.tuples(st.integers(0, 3), st.integers(1995, 2024)), min_size=1, max_size=8),
     cuts=st.integers(1, 4),
@@ -153,7 +152,7 @@ def test_a_file_read_in_spans_gives_what_it_gives_whole(bench_warc: str, tmp_pat
     with gzip.open(bench_warc) as packed, unpacked.open("wb") as out:
         while block := packed.read(1 << 20):
             out.write(block)
-    take(plain, str(unpacked), workers=2, span=40 << 20)
+    take(plain, str(unpacked), workers=2, span=10 << 20)
     sql = "SELECT content_id, url, captured_at, payload_digest FROM captures ORDER BY ALL"
     assert rows(plain, sql) == rows(whole, sql)
 
@@ -219,14 +218,8 @@ def test_a_commit_whose_answer_was_lost_is_found_in_the_log(
     ) == [(1, 1, 1)]
 
 
-def _ingest_process(lake: str, *sources: str, workers: int = 1) -> subprocess.Popen[bytes]:
-    args = ["ingest", *sources, "--lake", lake, "--workers", str(workers), "--span", "4M", "--json"]
-    return subprocess.Popen(
-        [sys.executable, "-m", "archive", *args],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+def _ingest(lake: Lake, *sources: str, workers: int = 1) -> list[str]:
+    return ["ingest", *sources, "--lake", lake.location, "--workers", str(workers), "--span", str(SPAN), "--json"]
 
 
 def test_four_ingests_of_different_files_at_once_bring_all_rows_once(tmp_path: Path, write: Write) -> None:
@@ -238,10 +231,9 @@ def test_four_ingests_of_different_files_at_once_bring_all_rows_once(tmp_path: P
         ]
         sources.append(write(f"{n}.warc.gz", members(*pages)))
     together, alone = Lake(str(tmp_path / "together")), Lake(str(tmp_path / "alone"))
-    running = [_ingest_process(together.location, source) for source in sources]
-    assert [process.wait(120) for process in running] == [0] * 4, [p.stderr.read() for p in running if p.stderr]
-    for process in running:
-        process.stderr and process.stderr.close()
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda source: forked(*_ingest(together, source)), sources))
+    assert [each.returncode for each in done] == [0] * 4, done
     take(alone, *sources)
     assert snapshot(together) == snapshot(alone)
     ids = [row[0] for row in rows(together, "SELECT content_id FROM documents")]
@@ -254,7 +246,7 @@ def test_two_ingests_of_the_same_files_at_once_bring_them_once(tmp_path: Path, w
     ]
     together, alone = Lake(str(tmp_path / "together")), Lake(str(tmp_path / "alone"))
     with ThreadPoolExecutor(3) as pool:
-        done = list(pool.map(lambda _: command("ingest", *sources, "--lake", together.location), range(3)))
+        done = list(pool.map(lambda _: forked("ingest", *sources, "--lake", together.location), range(3)))
     assert {each.returncode for each in done} == {0}
     take(alone, *sources)
     assert snapshot(together) == snapshot(alone)
@@ -263,24 +255,18 @@ def test_two_ingests_of_the_same_files_at_once_bring_them_once(tmp_path: Path, w
 # -- kill -9 ----------------------------------------------------------------------------------------------
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stderr and process.stderr.close()
-
-
 def test_an_ingest_killed_at_twenty_random_moments_ends_as_if_undisturbed(bench_warc: str, tmp_path: Path) -> None:
-    undisturbed, killed = Lake(str(tmp_path / "undisturbed")), Lake(str(tmp_path / "killed"))
+    undisturbed, lake = Lake(str(tmp_path / "undisturbed")), Lake(str(tmp_path / "killed"))
     started = time.monotonic()
     take(undisturbed, bench_warc, workers=2, span=SPAN)
     seconds = time.monotonic() - started
     dice = random.Random(20220101)
-    for _ in range(20):
-        process = _ingest_process(killed.location, bench_warc, workers=2)
-        time.sleep(dice.uniform(0.3, max(seconds / 4, 1.5)))
-        _kill(process)
-    take(killed, bench_warc, workers=2, span=SPAN)
-    assert snapshot(killed) == snapshot(undisturbed)
+    for number in range(20):
+        both = number % 5 == 0
+        moment = dice.uniform(0.3, max(seconds / 2, 3)) if both else dice.uniform(0.05, max(seconds / 4, 0.5))
+        killed(_ingest(lake, bench_warc, workers=2), moment, tmp_path / "said", both)
+    take(lake, bench_warc, workers=2, span=SPAN)
+    assert snapshot(lake) == snapshot(undisturbed)
 
 
 @pytest.mark.parametrize("table", ["documents", "rejects", "captures"])
@@ -314,13 +300,16 @@ def test_a_decision_that_was_not_carried_out_is_carried_out_by_the_next_ingest(
 # -- small files, full disks --------------------------------------------------------------------------------
 
 
-def test_many_small_ingests_are_merged_and_nothing_changes(lake: Lake, write: Write, tmp_path: Path) -> None:
-    pages = [record(url=f"http://e.example/{n}", body=f"<p>Text {n}</p>") for n in range(40)]
+def test_many_small_ingests_are_merged_and_nothing_changes(
+    lake: Lake, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archive.lake._CROWD", 10)
+    pages = [record(url=f"http://e.example/{n}", body=f"<p>Text {n}</p>") for n in range(14)]
     sources = [write(f"{n}.warc", page + record(status="404 Not Found")) for n, page in enumerate(pages)]
     for source in sources:
         take(lake, source)
     for table in ("captures", "documents", "rejects", "sources"):
-        assert len(lake.files(table)) < 32, table
+        assert len(lake.files(table)) < 10, table
     whole = Lake(str(tmp_path / "whole"))
     take(whole, *sources)
     assert snapshot(lake) == snapshot(whole)
@@ -339,12 +328,12 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_when_there_is_room
         source = write(
             "a.warc.gz", members(*(record(url=f"http://e.example/{n}", body=b) for n, b in enumerate(bodies)))
         )
-        full = command("ingest", source, "--lake", str(disk / "lake"), check=False)
+        full = forked("ingest", source, "--lake", str(disk / "lake"), check=False)
         assert full.returncode in {1, 2}
         assert "No space left" in full.stdout + full.stderr
         assert "Traceback" not in full.stdout + full.stderr
         subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
-        assert command("ingest", source, "--lake", str(disk / "lake")).returncode == 0
+        assert forked("ingest", source, "--lake", str(disk / "lake")).returncode == 0
         alone = Lake(str(tmp_path / "alone"))
         take(alone, source)
         assert snapshot(Lake(str(disk / "lake"))) == snapshot(alone)

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import command, members, record, rows, take
+from conftest import members, record, rows, take
+from forked import forked
+from isal import isal_zlib
 
 from archive.capture import Limits
 from archive.lake import Lake
@@ -31,7 +33,7 @@ def survive(lake: Lake, *sources: str, seconds: float = 60, **limits: float) -> 
     """Ingest in a process of its own; returns the rejects by reason."""
     started = time.monotonic()
     options = [part for name, value in limits.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    done = command(
+    done = forked(
         "ingest", *sources, "--lake", lake.location, "--workers", "1", "--json", *options, timeout=seconds * 3
     )
     summary = json.loads(done.stdout)
@@ -59,7 +61,7 @@ def bomb(head: bytes, size: int) -> Iterator[bytes]:
     piece = engine.compress(block) + engine.flush(zlib.Z_FULL_FLUSH)
     crc = zlib.crc32(head)
     for _ in range(size >> 24):
-        crc = zlib.crc32(block, crc)
+        crc = isal_zlib.crc32(block, crc)  # of 10 GB, in a tenth of the time
         yield piece
     length = (len(head) + (size >> 24 << 24)) & 0xFFFFFFFF
     yield engine.flush() + crc.to_bytes(4, "little") + length.to_bytes(4, "little")
@@ -72,15 +74,15 @@ def test_a_gzip_bomb_of_10_gb_in_a_body_is_too_large(lake: Lake, write: Write) -
     assert good_page_is_there(lake)
 
 
-def test_a_gzip_bomb_of_10_gb_as_a_record_is_read_over(lake: Lake, tmp_path: Path) -> None:
+def test_a_gzip_bomb_of_5_gb_as_a_record_is_read_over(lake: Lake, tmp_path: Path) -> None:
     path = tmp_path / "bomb.warc.gz"
     head = record(url="http://bomb.example/", body="").replace(b"Content-Length: ", b"X-Was: ")
     head = (
         head.partition(b"\r\n\r\n")[0]
-        + b"\r\nContent-Length: 10737418240\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+        + b"\r\nContent-Length: 5368709120\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
     )
     with path.open("wb") as file:
-        file.writelines(bomb(head, 10 << 30))
+        file.writelines(bomb(head, 5 << 30))
         file.write(gzip.compress(GOOD))
     assert survive(lake, str(path), seconds=90).keys() <= {"too-large", "bad-record"}
     assert good_page_is_there(lake)
@@ -116,7 +118,7 @@ def test_a_page_of_half_a_million_nested_tags_costs_no_more_than_the_time_limit(
     lake: Lake, write: Write, name: str
 ) -> None:
     deep = record(body=NESTED[name], url="http://deep.example/")
-    rejects = survive(lake, write("deep.warc.gz", members(deep, GOOD)), page_timeout=2)
+    rejects = survive(lake, write("deep.warc.gz", members(deep, GOOD)), page_timeout=1)
     assert rejects.keys() <= {"timeout", "crashed", "empty-text", "extractor-error"}
     assert good_page_is_there(lake)
 

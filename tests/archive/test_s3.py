@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
 import pytest
-from conftest import command, members, record, rows, snapshot, take
+from conftest import members, record, rows, snapshot, take
+from forked import forked, killed
 from servers import flaky_proxy
 
 from archive.lake import Lake
@@ -52,7 +49,7 @@ def test_sources_on_s3_are_found_by_object_prefix_and_pattern(s3: str, server: s
     assert take(lake, f"s3://{s3}/in/**/*.warc.gz").files == 1
     assert take(lake, f"s3://{s3}/in").files == 1
     assert rows(lake, "SELECT file FROM captures ORDER BY 1")[0] == (f"s3://{s3}/in/a.warc.gz",)
-    done = command("ingest", f"s3://{s3}/nothing", "--lake", lake.location, check=False)
+    done = forked("ingest", f"s3://{s3}/nothing", "--lake", lake.location, check=False)
     assert done.returncode == 2
     assert "no object has this name or prefix" in done.stderr
 
@@ -83,25 +80,9 @@ def test_a_server_that_fails_now_and_then_changes_nothing(
 def test_four_ingests_at_once_into_one_lake_on_s3_bring_all_rows_once(s3: str, write: Write, tmp_path: Path) -> None:
     sources = [write(f"{n}.warc.gz", pages(n)) for n in range(4)]
     together, alone = Lake(f"s3://{s3}/together"), Lake(str(tmp_path / "alone"))
-    running = [
-        subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "archive",
-                "ingest",
-                source,
-                "--lake",
-                together.location,
-                "--workers",
-                "1",
-                "--json",
-            ],
-            stdout=subprocess.DEVNULL,
-        )
-        for source in sources
-    ]
-    assert [process.wait(180) for process in running] == [0] * 4
+    ingest = lambda source: forked("ingest", source, "--lake", together.location, "--workers", "1", "--json")  # noqa: E731
+    with ThreadPoolExecutor(4) as pool:
+        assert [done.returncode for done in pool.map(ingest, sources)] == [0] * 4
     take(alone, *sources)
     assert snapshot(together) == snapshot(alone)
 
@@ -110,17 +91,13 @@ def test_an_ingest_into_s3_killed_at_random_moments_ends_as_if_undisturbed(
     s3: str, write: Write, tmp_path: Path
 ) -> None:
     source = write("0.warc.gz", pages(0, 2000))
-    killed, alone = Lake(f"s3://{s3}/killed"), Lake(str(tmp_path / "alone"))
-    args = ["ingest", source, "--lake", killed.location, "--workers", "2", "--span", "100k", "--json"]
+    lake, alone = Lake(f"s3://{s3}/killed"), Lake(str(tmp_path / "alone"))
+    args = ["ingest", source, "--lake", lake.location, "--workers", "2", "--span", "100k", "--json"]
     dice = random.Random(5)
-    for _ in range(20):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "archive", *args], stdout=subprocess.DEVNULL, start_new_session=True
-        )
-        time.sleep(dice.uniform(0.3, 2.5))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    take(killed, source, workers=2, span=100 << 10)
+    for number in range(20):
+        both = number % 5 == 0
+        killed(args, dice.uniform(0.3, 4) if both else dice.uniform(0.1, 1.5), tmp_path / "said", both)
+    take(lake, source, workers=2, span=100 << 10)
     take(alone, source, workers=2, span=100 << 10)
-    assert snapshot(killed) == snapshot(alone)
-    assert len(rows(killed, "SELECT unit FROM sources")) > 4
+    assert snapshot(lake) == snapshot(alone)
+    assert len(rows(lake, "SELECT unit FROM sources")) > 4

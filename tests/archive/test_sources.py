@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from conftest import command, members, record, rows, take
+from conftest import members, record, rows, take
+from forked import forked
 from servers import flaky_proxy, served
 
 from archive.errors import SourceError
@@ -144,7 +145,7 @@ def test_other_columns_are_named_by_flags(lake: Lake, write: Write) -> None:
     line = json.dumps({"body": {"clean": "T"}, "text": "not this", "seen": "2020-03-29", "link": "http://u/"}) + "\n"
     path = write("data.jsonl", line.encode())
     options = ["--text-column", "body.clean", "--date-column", "seen", "--url-column", "link"]
-    command("ingest", path, "--lake", lake.location, *options)
+    forked("ingest", path, "--lake", lake.location, *options)
     found = rows(lake, "SELECT text, captures.url, captured_at FROM captures JOIN documents USING (content_id)")
     assert found == [("T", "http://u/", datetime(2020, 3, 29, 23, 59, 59, 999999, tzinfo=UTC))]
 
@@ -225,7 +226,7 @@ def test_a_folder_that_holds_the_lake_itself_does_not_feed_it_to_itself(tmp_path
 
 @pytest.mark.parametrize("source", ["nothing-there", "no/match/*.warc"])
 def test_a_source_that_is_not_there_is_one_line_and_exit_status_2(lake: Lake, source: str) -> None:
-    done = command("ingest", source, "--lake", lake.location, check=False)
+    done = forked("ingest", source, "--lake", lake.location, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"archive: {source}: no such file")
     assert len(done.stderr.splitlines()) == 1
@@ -285,7 +286,7 @@ def test_a_file_on_a_web_server_streams_also_without_ranges(lake: Lake, write: W
         summary = take(lake, f"{address}/a.warc.gz")
         assert summary.captures == 5
         assert take(lake, f"{address}/a.warc.gz").files_known == 1
-        done = command("ingest", f"{address}/missing.warc.gz", "--lake", lake.location, check=False)
+        done = forked("ingest", f"{address}/missing.warc.gz", "--lake", lake.location, check=False)
         assert done.returncode == 2
         assert "the server answered 404" in done.stderr
     assert rows(lake, "SELECT DISTINCT file FROM captures") == [(f"{address}/a.warc.gz",)]

@@ -12,7 +12,8 @@ from typing import Any
 import brotli
 import pytest
 import zstandard
-from conftest import command, record, rows, take
+from conftest import record, rows, take
+from forked import forked
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -236,7 +237,7 @@ def test_trafilatura_can_be_chosen_and_is_named_with_its_version(lake: Lake, wri
         + "</article></body></html>"
     )
     source = write("a.warc", record(body=page))
-    command("ingest", source, "--lake", lake.location, "--extractor", "trafilatura")
+    forked("ingest", source, "--lake", lake.location, "--extractor", "trafilatura")
     ((extractor,),) = rows(lake, "SELECT extractor FROM captures")
     assert extractor.startswith("trafilatura/")
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from conftest import command, record, take
+from conftest import record, take
+from forked import forked
 from made import edited, indexed, put, words
 
 from archive.errors import ArchiveError, LakeError, SourceError
@@ -149,7 +150,7 @@ def test_rows_that_cannot_be_judged_are_kept_and_counted(lake: Lake, tmp_path: P
         good,
     ]
     source.write_text("\n".join(lines) + "\n")
-    done = command("certify", str(source), "--before", "2022-01-01", "--out", str(tmp_path / "out"),
+    done = forked("certify", str(source), "--before", "2022-01-01", "--out", str(tmp_path / "out"),
                    "--lake", lake.location, "--json", check=False)  # fmt: skip
     assert done.returncode == 1, done.stderr
     numbers = json.loads(done.stdout)

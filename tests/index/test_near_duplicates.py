@@ -5,14 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import record, rows, take
+from forked import forked, killed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made import Dated, edited, found, indexed, put, words
@@ -141,7 +141,7 @@ def versions(seed: int, families: int, members: int) -> list[Dated]:
     return made
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**6), data=st.data())
 def test_batches_and_their_order_change_nothing(
     seed: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -160,8 +160,11 @@ def test_batches_and_their_order_change_nothing(
     assert found(parts) == found(whole)
 
 
-def test_one_text_at_a_time_and_merged_files_give_what_all_at_once_gives(lake: Lake, tmp_path: Path) -> None:
-    made = versions(3, 8, 6)[:40]
+def test_one_text_at_a_time_and_merged_files_give_what_all_at_once_gives(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archive.lake._CROWD", 8)  # so that few are merged too
+    made = versions(3, 8, 6)[:16]
     whole = Lake(str(tmp_path / "whole"))
     put(whole, tmp_path / "all", made)
     indexed(whole)
@@ -179,7 +182,7 @@ def test_one_text_at_a_time_and_merged_files_give_what_all_at_once_gives(lake: L
 @pytest.mark.slow
 def test_the_real_versions_in_any_order_of_months(data: Path, tmp_path: Path) -> None:
     with gzip.open(data / "dated" / "page-versions-2012-2026.jsonl.gz", "rt") as file:
-        made = [(row["text"], row["date"]) for row in map(json.loads, file)]
+        made = [(row["text"], row["date"]) for row in map(json.loads, file)][::2]
     dice = random.Random(1)
     results = []
     for name in ("once", "in order", "reversed", "shuffled"):
@@ -224,15 +227,15 @@ def test_a_lake_without_texts_takes_under_500_bytes_a_text(lake: Lake, tmp_path:
     put(
         lake,
         tmp_path / "in",
-        [(" ".join(words(12, number)), f"2015-03-{number % 28 + 1:02}") for number in range(20_000)],
+        [(" ".join(words(12, number)), f"2015-03-{number % 28 + 1:02}") for number in range(5_000)],
     )
     indexed(lake)
     out = Lake(str(tmp_path / "witnesses"))
-    assert export(lake, out) == 20_000
+    assert export(lake, out) == 5_000
     size = sum(path.stat().st_size for path in Path(out.location).rglob("*.parquet"))
-    assert size / 20_000 < 500
+    assert size / 5_000 < 500
     assert rows(out, "SELECT count(*), count(DISTINCT content_id), min(captured_at)::DATE::VARCHAR FROM captures") == [
-        (20_000, 20_000, "2015-03-01")
+        (5_000, 5_000, "2015-03-01")
     ]
 
 
@@ -245,15 +248,7 @@ def test_killed_anywhere_it_goes_on_and_ends_the_same(lake: Lake, tmp_path: Path
     indexed(whole)
     dice = random.Random(5)
     for _ in range(8):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "archive", "index", "--lake", lake.location, "--quiet"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            process.wait(dice.uniform(0.5, 3.5))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        killed(["index", "--lake", lake.location, "--quiet"], dice.uniform(0.1, 1.5), tmp_path / "said")
     indexed(lake)
     assert found(lake) == found(whole)
 
@@ -265,13 +260,9 @@ def test_two_at_once_give_what_one_gives(lake: Lake, tmp_path: Path) -> None:
         for part in range(4):
             put(target, tmp_path / f"in-{target is whole}", made[part::4])
     indexed(whole)
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "archive", "index", "--lake", lake.location, "--quiet"], stdout=subprocess.DEVNULL
-        )
-        for _ in range(2)
-    ]
-    assert [process.wait() for process in both] == [0, 0]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: forked("index", "--lake", lake.location, "--quiet"), range(2)))
+    assert [done.returncode for done in both] == [0, 0]
     assert found(lake) == found(whole)
     assert build(lake, workers=1).signed == 0
 

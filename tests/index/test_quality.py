@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ import numpy as np
 import plain_quality
 import pyarrow as pa
 import pytest
-from conftest import command, rows
+from conftest import rows
 from deltalake import DeltaTable
+from forked import forked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made import put, words
@@ -290,11 +290,9 @@ def test_a_file_that_was_written_and_not_committed_changes_nothing(lake: Lake, t
 def test_two_at_once_measure_each_text_once(lake: Lake, tmp_path: Path) -> None:
     for number in range(6):
         put(lake, tmp_path / "in", [(f"Text number {number} of file {part}.", "2015-01-01") for part in range(3)])
-    both = [
-        subprocess.Popen([sys.executable, "-m", "archive", "quality", "--lake", lake.location, "--workers", "1"])
-        for _ in range(2)
-    ]
-    assert [process.wait() for process in both] == [0, 0]
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: forked("quality", "--lake", lake.location, "--workers", "1"), range(2)))
+    assert [done.returncode for done in both] == [0, 0]
     ids = [row["content_id"] for row in quality(lake)]
     assert len(ids) == 18
     assert all(a < b for a, b in pairwise(ids))
@@ -313,10 +311,10 @@ def test_signals_of_another_version_are_recognised(lake: Lake, tmp_path: Path, m
 
 def test_the_command_says_what_it_did_and_where_there_is_no_lake(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [(GOOD, "2015-01-01")])
-    done = json.loads(command("quality", "--lake", lake.location, "--workers", "1", "--json").stdout)
+    done = json.loads(forked("quality", "--lake", lake.location, "--workers", "1", "--json").stdout)
     assert (done["measured"], done["texts"]) == (1, 1)
-    assert "0 new texts measured" in command("quality", "--lake", lake.location).stdout
-    failed = command("quality", "--lake", str(tmp_path / "none"), check=False)
+    assert "0 new texts measured" in forked("quality", "--lake", lake.location).stdout
+    failed = forked("quality", "--lake", str(tmp_path / "none"), check=False)
     assert failed.returncode == 2
     assert "there is no lake here" in failed.stderr
     assert rows(lake, "SELECT count(*) FROM documents") == [(1,)]

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from conftest import rows, take
+from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made import edited, indexed, put, words
@@ -48,7 +49,9 @@ def _made(folder: Path, captures: Iterable[dict[str, Any]], texts: int, **docume
     return lake
 
 
-def _proof(lake: Lake, before: datetime, sources: list[str] | None = None) -> dict[str, tuple[Any, ...]]:
+def _proof(
+    lake: Lake | DuckDBPyConnection, before: datetime, sources: list[str] | None = None
+) -> dict[str, tuple[Any, ...]]:
     """The first acceptable capture of each text, without SQL's help but for the rows of `captures`."""
     names = 'content_id, captured_at, file, "offset", skip, url, date_source, date_problem'
     found: dict[str, tuple[Any, ...]] = {}
@@ -59,7 +62,7 @@ def _proof(lake: Lake, before: datetime, sources: list[str] | None = None) -> di
     return found
 
 
-def _clean(lake: Lake, before: datetime, rest: str = "") -> dict[str, tuple[Any, ...]]:
+def _clean(lake: Lake | DuckDBPyConnection, before: datetime, rest: str = "") -> dict[str, tuple[Any, ...]]:
     answer = rows(
         lake,
         f"""SELECT content_id, first_seen, file, "offset", skip, url FROM clean('{before:%Y-%m-%d %H:%M:%S.%f}'{rest})""",
@@ -96,7 +99,7 @@ def _captures(draw: st.DrawFn) -> list[dict[str, Any]]:
 def test_moving_the_date_by_a_day_moves_exactly_the_texts_of_that_day(
     captures: list[dict[str, Any]], days: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    lake = _made(tmp_path_factory.mktemp("made") / "lake", captures, 5)
+    lake = query.connect(_made(tmp_path_factory.mktemp("made") / "lake", captures, 5))
     date = _START + days * _DAY
     one, next_day = _clean(lake, date), _clean(lake, date + _DAY)
     assert (one, next_day) == (_proof(lake, date), _proof(lake, date + _DAY))
@@ -124,7 +127,8 @@ def test_language_and_opt_outs(tmp_path: Path) -> None:
     # what a page says later counts as well: it is about the page, not about the date
     captures += [_capture(n, _START + 99 * _DAY, robots=robots) for n, robots in said.items()]
     lake = _made(tmp_path / "lake", captures, 6)
-    numbers = lambda rest: sorted(int(id_) for id_ in _clean(lake, _START + _DAY, rest))  # noqa: E731
+    db = query.connect(lake)
+    numbers = lambda rest: sorted(int(id_) for id_ in _clean(db, _START + _DAY, rest))  # noqa: E731
     assert numbers("") == [0, 1, 2, 3, 4, 5]
     assert numbers(", language := 'en'") == [1, 3, 5]
     assert numbers(", honour_opt_outs := true") == [0, 4, 5]
@@ -173,7 +177,7 @@ def test_nothing_captured_later_changes_a_set_without_near_duplicates(
 
 def test_the_clean_set_of_the_real_data_is_the_plain_recount(data: Path, tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
-    take(lake, str(data), workers=2)
+    take(lake, *(str(data / folder) for folder in ("commoncrawl", "sites", "dated")), workers=2)
     date = datetime(2022, 1, 1, tzinfo=UTC)
     held = {id_ for (id_,) in rows(lake, "SELECT content_id FROM documents")}
     wanted = {id_: proof for id_, proof in _proof(lake, date).items() if id_ in held}

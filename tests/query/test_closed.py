@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
-from conftest import command, record, take
+from conftest import record, take
+from forked import forked
 
 import query
 from archive.errors import QueryError
 from archive.lake import Lake
+from query.sql import answer
 
 a_python_variable = {"a": [1]}
 
@@ -25,6 +28,11 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     page.write_bytes(record())
     take(lake, str(page))
     return lake
+
+
+@pytest.fixture(scope="module")
+def db(small: Lake) -> duckdb.DuckDBPyConnection:
+    return query.connect(small)
 
 
 def _state(folder: Path) -> dict[Path, tuple[int, int]]:
@@ -101,22 +109,24 @@ REACHING = [
 
 
 @pytest.mark.parametrize("sql", REACHING, ids=lambda sql: sql[:60])
-def test_what_reaches_out_of_the_lake_is_one_line_of_error_and_changes_nothing(small: Lake, sql: str) -> None:
+def test_what_reaches_out_of_the_lake_is_one_line_of_error_and_changes_nothing(
+    small: Lake, db: duckdb.DuckDBPyConnection, sql: str
+) -> None:
     folder = Path(small.location).parent
     document = f"{small.location}/documents/{small.files('documents')[0]}"
     before = _state(folder)
     asked = sql.format(folder=folder, lake=small.location, document=document) if "{" in sql else sql
-    if sql.startswith("SELECT (((") and _answers(small, asked):
+    if sql.startswith("SELECT (((") and _answers(db, asked):
         return  # brackets alone are harmless
     with pytest.raises(QueryError) as said:
-        query.ask(small, asked).fetchall()
+        answer(db, asked).fetchall()
     assert "\n" not in str(said.value)
     assert _state(folder) == before
 
 
-def _answers(lake: Lake, sql: str) -> bool:
+def _answers(db: duckdb.DuckDBPyConnection, sql: str) -> bool:
     try:
-        return query.ask(lake, sql).fetchall() == [(1,)]
+        return answer(db, sql).fetchall() == [(1,)]
     except QueryError:
         return False
 
@@ -138,8 +148,8 @@ def _answers(lake: Lake, sql: str) -> bool:
         "SELECT * FROM information_schema.columns LIMIT 1;",
     ],
 )
-def test_questions_are_answered(small: Lake, sql: str) -> None:
-    query.ask(small, sql).fetchall()
+def test_questions_are_answered(db: duckdb.DuckDBPyConnection, sql: str) -> None:
+    answer(db, sql).fetchall()
 
 
 #: Each takes its memory past DuckDB's own limit, or up to it.
@@ -174,7 +184,7 @@ def test_a_question_that_eats_memory_fails_in_one_line(small: Lake, tmp_path: Pa
 
 def test_a_question_without_end_is_stopped(small: Lake) -> None:
     endless = "WITH RECURSIVE r AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM r) SELECT count(*) FROM r"
-    done = command("query", endless, "--lake", small.location, "--timeout", "1", check=False, timeout=20)
+    done = forked("query", endless, "--lake", small.location, "--timeout", "1", check=False, timeout=20)
     assert (done.returncode, done.stderr) == (
         2,
         "archive: this question took longer than 1 s; narrow it, or --timeout\n",

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
-import resource
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +15,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pytest
 from conftest import members, record, rows, take
+from forked import forked, killed
 from made import edited, words
 
 from archive.errors import ArchiveError, ExportError
@@ -280,31 +277,23 @@ def test_a_folder_that_holds_something_else_is_left_alone(made: Lake, tmp_path: 
     assert files(tmp_path / "out") == before
 
 
-COMMAND = [sys.executable, "-m", "archive", "export"]
-
-
 def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(made: Lake, tmp_path: Path) -> None:
     options = ["--lake", made.location, "--before", BEFORE, "--near", "--shard-size", "3000", "--workers", "2"]
     started = time.monotonic()
-    subprocess.run([*COMMAND, str(tmp_path / "whole"), *options], check=True, capture_output=True)
+    forked("export", str(tmp_path / "whole"), *options)
     seconds = time.monotonic() - started
     out = tmp_path / "out"
+    args = ["export", str(out), *options]
     kills = 0
     for part in range(8):
-        process = subprocess.Popen(
-            [*COMMAND, str(out), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        try:
-            process.wait(seconds * (0.25 + 0.1 * part))
+        both = part == 3
+        if not killed(args, seconds + 0.5 if both else seconds * (0.2 + 0.1 * part), tmp_path / "said", both):
             break
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
+        kills += 1
         if (out / "manifest.json").exists():  # the last thing that is written: killed behind it, the set is whole
             break
     if (out / ".work").exists():
-        subprocess.run([*COMMAND, str(out), *options], check=True, capture_output=True)
+        forked(*args)
     assert kills
     assert files(out) == files(tmp_path / "whole")
 
@@ -367,15 +356,12 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_shard(made: Lake, tmp_path: 
     out = tmp_path / "out"
     options = ["--lake", made.location, "--before", BEFORE, "--workers", "1", "--quiet"]
 
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    done = subprocess.run([*COMMAND, str(out), *options], preexec_fn=limit, capture_output=True, text=True)
+    done = forked("export", str(out), *options, largest_file=20_000, check=False)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert done.stderr.startswith("archive: ")
     assert not [path for path in out.rglob("*") if path.is_file() and ".work" not in path.parts]
-    subprocess.run([*COMMAND, str(out), *options], check=True, capture_output=True)
+    assert forked("export", str(out), *options).returncode == 0
     export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
     assert files(out) == files(tmp_path / "whole")
 
@@ -386,10 +372,8 @@ def test_a_disk_that_is_really_full_is_said(made: Lake, tmp_path: Path) -> None:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=150k", "tmpfs", str(small)], capture_output=True).returncode:
         pytest.skip("no file system can be mounted here")
     try:
-        done = subprocess.run(
-            [*COMMAND, str(small / "out"), "--lake", made.location, "--before", BEFORE, "--quiet", "--workers", "1"],
-            capture_output=True, text=True,
-        )  # fmt: skip
+        options = ["--lake", made.location, "--before", BEFORE, "--quiet", "--workers", "1"]
+        done = forked("export", str(small / "out"), *options, check=False)
         assert done.returncode == 2
         assert "full" in done.stderr or "No space left" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1

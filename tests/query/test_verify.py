@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import command, members, record, take
+from conftest import members, record, take
+from forked import forked
 from servers import ranges, served
 
 from archive.errors import ExportError
@@ -43,9 +44,15 @@ def pages(count: int, **options: Any) -> list[bytes]:
     ]
 
 
-@pytest.fixture
-def honest(lake: Lake, write: Write, tmp_path: Path) -> Path:
-    """An export of captures of every kind of source that the lake reads."""
+def made(folder: Path) -> Path:
+    """An export of captures of every kind of source that the lake reads; lake and sources lie beside it."""
+    lake = Lake(str(folder / "lake"))
+    (folder / "sources").mkdir()
+
+    def write(name: str, content: bytes) -> str:
+        (folder / "sources" / name).write_bytes(content)
+        return str(folder / "sources" / name)
+
     plain, packed = pages(40), pages(60)[40:]
     digest = next(line for line in plain[3].decode().splitlines() if line.startswith("WARC-Payload-Digest")).split(
         ": "
@@ -70,12 +77,29 @@ def honest(lake: Lake, write: Write, tmp_path: Path) -> Path:
                 "url": ["http://cell.org/"] * 30,
             }
         ),
-        tmp_path / "cells.parquet",
+        folder / "cells.parquet",
         row_group_size=7,
     )
-    take(lake, *sources, str(tmp_path / "cells.parquet"))
-    export(lake, tmp_path / "set", Arguments(BEFORE, shard_size=4000), workers=1)
-    return tmp_path / "set"
+    take(lake, *sources, str(folder / "cells.parquet"))
+    export(lake, folder / "set", Arguments(BEFORE, shard_size=4000), workers=1)
+    return folder / "set"
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return made(tmp_path_factory.mktemp("honest"))
+
+
+@pytest.fixture
+def honest(kept: Path, tmp_path: Path) -> Path:
+    """A copy of it, whose records are those of all: not to be changed."""
+    return Path(shutil.copytree(kept, tmp_path / "set"))
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """One of the test's own, with its records."""
+    return made(tmp_path)
 
 
 def test_an_honest_export_passes_row_by_row(honest: Path) -> None:
@@ -356,19 +380,19 @@ def kinds(report: Report) -> dict[str, int]:
     return {kind: count for kind, count in report.kinds.items() if count}
 
 
-def test_sources_that_are_gone_or_changed_are_told_apart(honest: Path, tmp_path: Path) -> None:
+def test_sources_that_are_gone_or_changed_are_told_apart(own: Path, tmp_path: Path) -> None:
     (tmp_path / "sources" / "plain.warc").unlink()
     path = tmp_path / "sources" / "rows.jsonl"
     path.write_text(path.read_text().replace("Row 3", "Raw 3"))
-    report = verify(honest, rows=None, workers=1)
+    report = verify(own, rows=None, workers=1)
     assert kinds(report) == {"gone": 20, "differs": 1, "agrees": ROWS - 21}
 
 
-def test_sources_that_moved_are_found_by_a_new_prefix(honest: Path, tmp_path: Path) -> None:
+def test_sources_that_moved_are_found_by_a_new_prefix(own: Path, tmp_path: Path) -> None:
     (tmp_path / "sources").rename(tmp_path / "elsewhere")
-    assert kinds(verify(honest, rows=None, workers=1))["gone"] > 50
+    assert kinds(verify(own, rows=None, workers=1))["gone"] > 50
     moved = ((f"{tmp_path}/sources/", f"{tmp_path}/elsewhere/"),)
-    assert verify(honest, rows=None, moved=moved, workers=1).is_sound
+    assert verify(own, rows=None, moved=moved, workers=1).is_sound
 
 
 @pytest.fixture
@@ -379,9 +403,9 @@ def web(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
         yield address, asked
 
 
-def test_records_on_a_web_server_are_read_by_ranges(honest: Path, tmp_path: Path, web: tuple[str, list[str]]) -> None:
+def test_records_on_a_web_server_are_read_by_ranges(own: Path, tmp_path: Path, web: tuple[str, list[str]]) -> None:
     address, _ = web
-    assert verify(honest, rows=None, moved=((f"{tmp_path}/sources/", f"{address}/"),), workers=1).is_sound
+    assert verify(own, rows=None, moved=((f"{tmp_path}/sources/", f"{address}/"),), workers=1).is_sound
 
 
 def test_captures_that_were_ingested_from_the_web_are_verified_there(
@@ -435,16 +459,16 @@ def test_what_is_no_export_is_an_error(tmp_path: Path, content: bytes | None) ->
 
 
 def test_the_command_tells_what_it_found_and_exits_with_1(honest: Path) -> None:
-    done = command("verify", str(honest), "--all", "--quiet")
+    done = forked("verify", str(honest), "--all", "--quiet")
     assert done.returncode == 0
     assert "agrees" in done.stdout
     clipped(honest)
-    done = command("verify", str(honest), "--rows", "5", "--quiet")
+    done = forked("verify", str(honest), "--rows", "5", "--quiet")
     assert done.returncode == 1
     assert "not the bytes that the manifest states" in done.stdout
 
 
-def test_a_lake_is_verified_by_the_records_that_its_texts_cite(honest: Path, lake: Lake, tmp_path: Path) -> None:
+def test_a_lake_is_verified_by_the_records_that_its_texts_cite(own: Path, lake: Lake, tmp_path: Path) -> None:
     report = verify(lake.location, rows=None, workers=1)
     assert report.is_sound, report.findings
     assert report.traced == report.rows == ROWS

@@ -1,0 +1,39 @@
+"""The report of a run: pictures and a page that needs nothing beside itself, from `results.json` alone.
+
+>>> import json
+>>> write(Path("out"), json.loads(Path("out/results.json").read_bytes()))   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from collapse.found import Found
+from collapse.report.page import page
+from collapse.report.pictures import draw_all
+from collapse.report.speeds import Times, times
+
+__all__ = ["PAGE", "PICTURES", "Times", "times", "write"]
+
+PAGE, PICTURES = "report.html", "pictures"
+
+
+def write(out: Path, results: Mapping[str, Any], spent: Times | None = None) -> Path:
+    """Leave `report.html`, and its pictures in the folder `pictures`; the same bytes for the same results.
+
+    Args:
+        spent: what `times` finds in the folder of a run.
+
+    Returns:
+        The page.
+    """
+    found = Found(results)
+    drawn = draw_all(found)
+    folder = out / PICTURES
+    folder.mkdir(parents=True, exist_ok=True)
+    for picture in drawn.values():
+        (folder / f"{picture.name}.png").write_bytes(picture.png)
+    (out / PAGE).write_text(page(found, drawn, spent), encoding="utf-8")
+    return out / PAGE

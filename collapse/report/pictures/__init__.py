@@ -1,0 +1,15 @@
+"""The pictures of a report, one in each module."""
+
+from __future__ import annotations
+
+from collapse.found import Found
+from collapse.report.canvas import Picture
+from collapse.report.pictures import diversity, dose, looks, loss, surprise, tails, where
+
+_DRAWN = (loss, surprise, tails, diversity, dose, where, looks)
+
+
+def draw_all(found: Found) -> dict[str, Picture]:
+    """Those for which a run has numbers, by name."""
+    pictures = [module.draw(found) for module in _DRAWN]
+    return {picture.name: picture for picture in pictures if picture}

@@ -1,0 +1,166 @@
+"""Results of a run that never was, in the form of `results.json`: made numbers through the real code of the results."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from collapse.measures.spread import noise_floor, over_seeds
+from collapse.numbers import EDGES, QUANTILES, plain
+from collapse.recipe import Paper, load
+from collapse.regimes import Regime
+from collapse.results import _Table
+
+#: Nats that an arm's loss on held-out text rises in each generation.
+RISES = {"replace": 0.18, "mix": 0.05, "accumulate": 0.012, "accumulate-subsample": 0.05, "fresh": 0.0, "real": 0.0}
+BANDS = {"unseen": (9.5, 0.3), "rarest": (8.6, 2.1), "rare": (6.6, 1.5), "common": (5.0, 1.0), "commonest": (3.1, 0.6)}
+DOMAINS = {"a.example": 1.0, "news.example": 1.4, "$x^2<b>.example": 0.7}
+PROMPTS = 3
+
+
+def made(
+    regimes: Sequence[str] = ("replace", "mix:0.1", "accumulate", "accumulate-subsample", "fresh", "real"),
+    generations: int = 3,
+    seeds: int = 3,
+    domains: bool = True,
+    noise: float = 0.004,
+    text: str = "What was written. ",
+    rises: dict[str, float] = RISES,
+) -> dict[str, Any]:
+    """What `collapse.results.collect` would have found, as it is after a trip through JSON."""
+    draw = np.random.default_rng(7)
+    recipe = replace(load("default"), regimes=tuple(regimes), generations=generations, seeds=seeds, paper=_PAPER)
+    rows = []
+    for seed in range(seeds):
+        base = draw.normal(0, 0.02)
+        start = _generation(draw, base, 0.0, 0.0, noise, domains, True)
+        start["unseen"] = _text(draw, 5.0, 0.45, 1.0)
+        start["bands"] = {"types": dict.fromkeys(BANDS, 800), "shares": dict(zip(BANDS, (0, 0.05, 0.15, 0.3, 0.5)))}  # noqa: B905
+        if any(name.startswith("suspect") for name in regimes):
+            start["suspect"] = _text(draw, 4.7, 0.3, 0.85)
+        rows.append({"seed": seed, "regime": "start", "generation": 0, **start})
+        for name in regimes:
+            regime = Regime.parse(name)
+            for generation in range(1, regime.generations(generations) + 1):
+                rise = rises.get(regime.kind, 0.0) * generation
+                if regime.kind == "suspect":
+                    rise = 0.4 * (regime.share or 0.0) ** 1.5
+                step = _generation(draw, base, rise, 0.0, noise, domains, regime.writes)
+                rows.append({"seed": seed, "regime": name, "generation": generation, **step})
+    table = _Table(recipe, rows)
+    found = {
+        "recipe": asdict(recipe),
+        "set": _set(any(name.startswith("suspect") for name in regimes)),
+        "parameters": 929_280,
+        "edges": EDGES.tolist(),
+        "noise_floor": asdict(noise_floor(table.perplexities("real"))) if table.has("real") else None,
+        "start": {"loss": asdict(over_seeds(table.column("start", 0, "held_out", "loss", "loss", "value")))},
+        "arms": {name: table.arm(name) for name in regimes},
+        "paper": [asdict(figure) | {"measured": table.measured(figure)} for figure in recipe.paper],
+        "samples": _samples(regimes, generations, text),
+        "generations": rows,
+    }
+    return json.loads(json.dumps(plain(found)))  # type: ignore[no-any-return]
+
+
+_PAPER = (
+    Paper("perplexity of generation 0 (OPT-125m, WikiText-2)", 34.0, "perplexity", "replace", 0),
+    Paper("rise of perplexity, no real text kept", 20.0, "rise", "replace", -1),
+    Paper("what an arm that was not run gives", 1.1, "ratio", "mix:0.5", -1),
+)
+
+
+def _generation(
+    draw: np.random.Generator, base: float, rise: float, _: float, noise: float, domains: bool, writes: bool
+) -> dict[str, Any]:
+    moved = rise + draw.normal(0, noise)
+
+    def part(loss: float) -> dict[str, Any]:
+        return {"loss": {"value": loss, "low": loss - 0.05, "high": loss + 0.05}, "tokens": 5000, "documents": 12}
+
+    made: dict[str, Any] = {
+        "held_out": {
+            "loss": part(5.05 + base + moved),
+            "perplexity": math.exp(5.05 + base + moved),
+            "bands": {
+                name: part(loss + base + rise * steep + draw.normal(0, 2 * noise))
+                for name, (loss, steep) in BANDS.items()
+            },
+        }
+    }
+    if domains:
+        made["held_out"]["domains"] = {
+            name: part(5 + base + rise * steep + draw.normal(0, noise)) for name, steep in DOMAINS.items()
+        }
+        made["held_out"]["dates"] = {
+            year: part(5 + base + rise + draw.normal(0, noise)) for year in ("2012", "2019")
+        }
+    if writes:
+        made["written"] = _text(draw, 5.1 + rise, 0.42 + rise / 4, 0.97 - rise / 3)
+    return made
+
+
+def _text(draw: np.random.Generator, mean: float, deviation: float, variety: float) -> dict[str, Any]:
+    """A set of 1,400 texts."""
+    means = np.append(draw.normal(mean, deviation, 1385), draw.normal(mean + 2, 0.5, 15))
+
+    def near(value: float) -> float:
+        return float(value * np.exp(draw.normal(0, 0.004)))
+
+    return {
+        "surprise": {
+            "mean": float(means.mean()),
+            "deviation": float(means.std()),
+            "quantiles": dict(zip(map(str, QUANTILES), np.quantile(means, QUANTILES).tolist(), strict=True)),
+            "histogram": np.histogram(np.clip(means, 0, 16), EDGES)[0].tolist(),
+        },
+        "distinct": {str(n): near(variety * share) for n, share in ((1, 0.05), (2, 0.45), (3, 0.82), (4, 0.95))},
+        "repetition": near(0.02 / variety**2),
+        "self_bleu": near(0.3 / variety),
+        "compression": near(2.6 / variety),
+        "entropy": near(6.6 * variety**0.3),
+        "zipf_slope": -near(1.02 / variety),
+        "vocabulary_kept": {"all": near(0.93 * variety), **{name: near(0.8 * variety) for name in BANDS}},
+        "rare_ngrams_kept": {"2": near(0.3 * variety), "3": near(0.1 * variety)},
+        "copied": {"share": near(0.01), "longest": 21},
+        "kl": near(0.02 / variety**4),
+        "rarity_distance": near(0.1 / variety),
+        "sentence_words": near(17),
+        "length_distance": near(1.0),
+        "strange": [int((means > 6.2).sum()), len(means)],
+    }
+
+
+def _set(suspect: bool) -> dict[str, Any]:
+    reading = {"documents": 887, "bytes": 13_169_471, "rejects": {"divided": 167, "bad-row": 2}, "is_sample": True}
+    made: dict[str, Any] = {
+        "name": "a made set",
+        "reading": reading,
+        "split": {
+            "train_documents": 700, "train_bytes": 4_000_000, "held_out_documents": 60, "held_out_bytes": 400_000,
+            "is_given": False, "dropped": {"near-duplicate": 3}, "dropped_bytes": 12_000,
+        },
+        "vocabulary": 4096,
+        "blocks": {"real": 7000, "held_out": 500},
+        "held_out_tokens": 31_500,
+        "held_out_documents_used": 55,
+    }  # fmt: skip
+    if suspect:
+        made["suspect"] = {"name": "a suspect set", "reading": reading, "documents": 800, "dropped": {"overlap": 1}}
+    return made
+
+
+def _samples(regimes: Sequence[str], generations: int, text: str) -> list[dict[str, Any]]:
+    def sample(regime: str, generation: int | None, what: str) -> dict[str, Any]:
+        return {"regime": regime, "generation": generation, "texts": [f"{what} {n} {text}" for n in range(PROMPTS)]}
+
+    made = [sample("text", None, "real"), sample("prompt", None, "prompt"), sample("start", 0, "start")]
+    for name in regimes:
+        if Regime.parse(name).writes:
+            made += [sample(name, generation, name) for generation in range(1, generations + 1)]
+    return made
