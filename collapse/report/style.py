@@ -40,6 +40,7 @@ summary { cursor: pointer; }
   figure, tr, .verdict { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   .wide { overflow: visible; }
+  table, .samples td { font-size: 8pt; }
   details::details-content { content-visibility: visible; block-size: auto; }
 }
 """

@@ -80,8 +80,9 @@ def _title(found: Found) -> str:
     judged = {arm: of_arm(found, arm) for arm in found.suspects}
     harmful = [arm for arm, told in judged.items() if told is Call.MORE]
     if harmful:
-        share = words.percent(harmful[0].share or 0.0)
-        return f"From a share of {share} on, suspect text makes the model worse at real text"
+        share = harmful[0].share or 0.0
+        told = "Suspect text alone" if share == 1 else f"From a share of {words.percent(share)} on, suspect text"
+        return f"{told} makes the model worse at real text"
     if Call.UNKNOWN in judged.values():
         return "What suspect text does to a model; what chance does is not known"
     return "That suspect text makes the model worse at real text cannot be told from chance"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,12 @@ from collapse.report import canvas
 from collapse.report.canvas import Picture
 
 _COLUMNS = 3
+#: Inches of a name in the legend.
+_WIDTH = 1.4
+#: Numbers that an axis has room for.
+_TICKS = 5
+#: Of the width of a panel, what the words at the left line take.
+_ROOM = 0.29
 #: Real texts lie between these quantiles, but for 1 % on each side.
 _ENDS = (0.01, 0.99)
 _CAPTION = (
@@ -41,7 +48,7 @@ def draw(found: Found) -> Picture | None:
         for panel, arm in zip(panels.flat, arms, strict=False):
             _panel(panel, found, arm, real, edges)
         every = [real, *(found.histogram(arm, g) for arm in arms for g in range(found.last(arm) + 1))]
-        limits(panels.flat[0], every, edges)
+        limits(panels.flat[0], every, edges, _nats(real, edges)[0] if real.sum() else math.inf)
         _legend(figure, max(found.last(arm) for arm in arms))
         for panel in panels[-1]:
             panel.set_xlabel("perplexity under generation 0")
@@ -63,15 +70,21 @@ def real_text(axes: Any, counts: Values, edges: Values, label: str | None = None
     steps(axes, counts, edges, color=canvas.INK, linestyle="--", linewidth=1.2, zorder=5, label=label)
 
 
-def limits(axes: Any, every: Sequence[Values], edges: Values) -> None:
-    """Both axes logarithmic, from the first text to the last, and down to a single text."""
+def limits(axes: Any, every: Sequence[Values], edges: Values, left: float = math.inf) -> None:
+    """Both axes logarithmic, from the first text to the last, and down to a single text.
+
+    Args:
+        left: nats at which a line stands that has words on its left.
+    """
     some = [counts for counts in every if counts.sum()]
     inside = np.flatnonzero(np.sum(some, axis=0))
     low, high = edges[max(inside[0] - 5, 0)], edges[min(inside[-1] + 6, len(edges) - 1)]
+    low = min(low, (left - _ROOM * high) / (1 - _ROOM))
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(np.exp(low), np.exp(high))
     ticks = [tick for ten in range(8) for tick in (10**ten, 3 * 10**ten) if np.exp(low) <= tick <= np.exp(high)]
+    ticks = ticks if len(ticks) <= _TICKS else [tick for tick in ticks if str(tick)[0] == "1"]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     least = min(1 / counts.sum() for counts in some)
     most = max((counts / counts.sum()).max() for counts in some)
@@ -104,6 +117,11 @@ def _ends(real: Values) -> list[float]:
     return (right - 1 + (np.array(_ENDS) - left) / (rising[right] - left)).tolist()  # type: ignore[no-any-return]
 
 
+def _nats(real: Values, edges: Values) -> list[float]:
+    """The quantiles of real texts themselves, mean losses under generation 0."""
+    return [float(np.interp(place, np.arange(len(edges)), edges)) for place in _ends(real)]
+
+
 def _panel(axes: Any, found: Found, arm: Regime, real: Values, edges: Values) -> None:
     last = found.last(arm)
     draws.head(axes, arm)
@@ -113,8 +131,8 @@ def _panel(axes: Any, found: Found, arm: Regime, real: Values, edges: Values) ->
     if not real.sum():
         return
     shares = tails(found.histogram(arm, last), real)
-    for place, share, align in zip(_ends(real), shares, ("right", "left"), strict=True):
-        x = float(np.exp(np.interp(place, np.arange(len(edges)), edges)))
+    for nats, share, align in zip(_nats(real, edges), shares, ("right", "left"), strict=True):
+        x = math.exp(nats)
         axes.axvline(x, color=canvas.FAINT, linewidth=0.8, zorder=1)
         told = f" {words.percent(share)} of \n generation {last} "
         axes.text(x, 0.98, told, transform=axes.get_xaxis_transform(), ha=align, va="top", fontsize=8)
@@ -127,7 +145,8 @@ def _legend(figure: Any, last: int) -> None:
     lines = [Line2D([], [], color=canvas.INK, linestyle="--", linewidth=1.2, label="real text")]
     for generation, tone in enumerate(canvas.shades(canvas.FAINT, last + 1)):
         lines.append(Line2D([], [], color=tone, label=f"generation {generation}"))
-    figure.legend(handles=lines, loc="outside lower center", ncols=min(len(lines), 7), frameon=False, fontsize=9)
+    columns = min(len(lines), int(figure.get_figwidth() / _WIDTH))
+    figure.legend(handles=lines, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
 def _title(found: Found, real: Values) -> str:
