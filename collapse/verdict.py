@@ -45,13 +45,14 @@ def paragraphs(found: Found) -> list[str]:
 
 
 def headline(found: Found) -> str:
-    """The title of the picture of losses: what matters most."""
-    judged = {arm: of_arm(found, arm) for arm in found.arms}
-    if Call.MORE in judged.values():
-        arm = hardest(found)
-        return f"{words.name(arm)}: perplexity on real text rises to {words.ratio(final(found, arm))} times"
-    if Call.UNKNOWN in judged.values():
-        return "Perplexity on held-out real text; what chance does to it is not known"
+    """The title of the picture of losses: what became of the arm that lost most."""
+    arm = hardest(found)
+    judged = {of_arm(found, regime) for regime in found.arms}
+    told, much = f"{words.name(arm)}: perplexity on real text", f"{words.ratio(final(found, arm))} times"
+    if Call.MORE in judged:
+        return f"{told} rises to {much}"
+    if Call.UNKNOWN in judged:
+        return f"{told} comes to {much}; whether by chance is not known"
     return "In no arm does the perplexity on real text rise by more than chance makes it"
 
 
@@ -131,8 +132,8 @@ def _moved(found: Found, arm: Regime) -> str:
     change = found.change(arm, found.last(arm), *LOSS)
     if math.isnan(change.value):
         return words.UNKNOWN
-    verb = "came" if of_arm(found, arm) is Call.SAME else "rose" if change.value > 0 else "fell"
-    return f"{verb} to {words.ratios(change)}"
+    within = of_arm(found, arm) is Call.SAME or abs(change.value) <= found.noise.value
+    return f"{'came' if within else 'rose' if change.value > 0 else 'fell'} to {words.ratios(change)}"
 
 
 def _tail(found: Found, arm: Regime) -> list[str]:
@@ -171,11 +172,10 @@ def _definitions(found: Found) -> list[str]:
     for arm in found.arms:
         findings = found.results["arms"].get(str(arm), {}).get("definitions", [])
         met = [finding["title"].lower() for finding in findings if finding["holds"]]
+        left = sum(finding["holds"] is None for finding in findings)
         count = max(count, len(findings))
-        told.append(f"{arm} meets {len(met)}{f' ({words.listed(met)})' if met else ''}")
-    if not count:
-        return []
-    return [f"Of {count} definitions of collapse in the literature, {'; '.join(told)}. The table says which are open."]
+        told.append(f"{arm} meets {len(met)}{f' ({words.listed(met)})' if met else ''}, and {left} are open")
+    return [f"Of {count} definitions of collapse in the literature, {'; '.join(told)}."] if count else []
 
 
 def _suspicion(found: Found) -> list[str]:

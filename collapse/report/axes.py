@@ -93,7 +93,7 @@ def label_ends(axes: Any, x: float, labels: Sequence[tuple[float, str, str]], si
     order = sorted((label for label in labels if math.isfinite(label[0])), key=lambda label: label[0])
     places = apart([label[0] for label in order], 1.35 * size / 72 / inches * (high - low))
     for (y, text, tone), place in zip(order, places, strict=True):
-        arrow = {"arrowstyle": "-", "color": tone, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 1}
+        arrow = {"arrowstyle": "-", "color": tone, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 1, "relpos": (0, 0.5)}
         style = {"va": "center", "fontsize": size, "color": darker(tone, 0.3), "arrowprops": arrow}
         axes.annotate(
             text, (x, y), (x + 0.035 * (right - left), place), annotation_clip=False, in_layout=False, **style

@@ -46,5 +46,5 @@ def _prompt(found: Found, held: Texts, number: int) -> Html:
 
 def _text(held: Texts, key: tuple[str, int | None], number: int) -> str:
     texts = held.get(key, ())
-    text = texts[number] if number < len(texts) else ""
+    text = texts[number].strip() if number < len(texts) else ""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text) - _LONGEST:,} more characters)"

@@ -28,7 +28,7 @@ def draw(found: Found) -> Picture | None:
     with canvas.drawing():
         figure, ((axes,),) = canvas.figure(title, 9.2, 5.4)
         noise = draws.reach(found.noise)
-        draws.generations(axes, last, 0.86)
+        draws.generations(axes, last, 0.92)
         draws.ratio(axes, *draws.span(every, noise))
         draws.noise(axes, noise)
         labels = []

@@ -136,4 +136,4 @@ def _title(found: Found, real: Values) -> str:
     likelier, unlikelier = beyond[arm]
     side = "less" if unlikelier >= likelier else "more"
     share = words.percent(max(likelier, unlikelier))
-    return f"{arm}: in the end {share} of the texts are {side} likely to generation 0 than 99 % of real texts"
+    return f"{arm}: in the end {share} of texts are {side} likely to generation 0 than 99 % of real texts"

@@ -15,7 +15,11 @@ _COLUMNS = 3
 _CAPTION = (
     "The tokens of the held-out text in {count} bands, by how frequent they are in the text that generation 0 was "
     "trained on ({shares}). A line is the perplexity of one band by that of generation 0 (up is worse; ×1.105 is 0.1 "
-    "nats for a token). If what is rare goes first, the darkest line rises first and most. {bands} {floor}"
+    "nats for a token). If what is rare goes first, the darkest line rises first and most. {bands} {floor}{fresh}"
+)
+_FRESH = (
+    " New real text (fresh) has more of the tokens that were rare in generation 0's text by accident: there the rarest "
+    "can fall."
 )
 _FLOOR = "The grey band is the noise floor of the band in which chance does most."
 
@@ -72,4 +76,5 @@ def _caption(found: Found, bands: list[str], noise: float) -> str:
         shares=", ".join(f"{band}: {share} of what is read" for band, share in zip(bands, shares, strict=True)),
         bands=captions.intervals(found, "Shaded are"),
         floor="No noise floor was measured." if math.isnan(noise) else _FLOOR,
+        fresh=_FRESH if any(arm.kind == "fresh" for arm in found.arms) else "",
     )
