@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import gc
 import json
 import multiprocessing
 import os
@@ -202,6 +203,27 @@ def _child(job: dict[str, Any], out: int, err: int) -> int:
     return 0
 
 
+class _Forks:
+    """What the engine wants of `multiprocessing`: processes that are forked, and keep no pipe of others open."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("fork")
+        self._ours: list[Any] = []
+
+    def Pipe(self) -> Any:  # noqa: N802
+        ours, theirs = self._context.Pipe()
+        self._ours.append(ours)
+        return ours, theirs
+
+    def Process(self, target: Any, args: Any, daemon: bool) -> Any:  # noqa: N802
+        def alone(*args: Any) -> None:
+            for pipe in self._ours:
+                pipe.close()
+            target(*args)
+
+        return self._context.Process(target=alone, args=args, daemon=daemon)
+
+
 def _serve() -> None:
     from collapse.models import import_transformers
 
@@ -214,9 +236,10 @@ def _serve() -> None:
     from collapse.corpus import Document, without_kin
 
     without_kin([Document("a b")], [Document("c d")])  # compiles
-    archive.engine.preload = lambda *_: multiprocessing.get_context("fork")  # type: ignore[assignment, return-value]
+    archive.engine.preload = lambda *_: _Forks()  # type: ignore[assignment, return-value]
     pr_set_child_subreaper = 36
     ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)  # workers of a killed child are waited for here
+    gc.freeze()  # or each child looks through all that torch is
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:
