@@ -134,7 +134,7 @@ def test_what_a_toml_file_says_wrong_is_told_with_its_name(tmp_path: Path, text:
 
 def test_a_file_that_is_no_text_or_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(CollapseError, match="mine.toml: "):
+    with pytest.raises(CollapseError, match=r"mine\.toml: "):
         load(str(tmp_path / "mine.toml"))
     with pytest.raises(CollapseError, match="defalt: no such recipe; there are default, "):
         load("defalt")

@@ -157,7 +157,9 @@ def test_a_step_is_that_of_adamw_on_the_mean_loss_of_all_tokens_but_the_first() 
     for (name, before), after in zip(plain.named_parameters(), model.parameters(), strict=True):
         gradient = before.grad / max(norm, 1.0)
         decayed = before.detach() * (1 - 3e-3 * 0.1 * (before.ndim >= 2))
-        expected = decayed - 3e-3 * gradient / (gradient.abs() + 1e-8)  # the first step: both moments are the gradient's
+        expected = decayed - 3e-3 * gradient / (
+            gradient.abs() + 1e-8
+        )  # the first step: both moments are the gradient's
         large = gradient.abs() > 1e-5  # near 0 the sign alone decides, and rounding that
         assert torch.allclose(after[large], expected[large], atol=2e-5), name
 

@@ -23,7 +23,7 @@ DECODINGS = ["greedy", "temperature:1", "temperature:0.4", "top-k:5", "top-p:0.7
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    return gpt2(7, VOCABULARY, CONTEXT)
+    return gpt2(7, VOCABULARY, CONTEXT)  # two layers: a cache has more than one
 
 
 def written(model: Any, prompts: Blocks, length: int, decoding: str, seed: int = 3, **more: Any) -> Blocks:
@@ -39,14 +39,21 @@ def plainly(model: Any, prompts: Blocks, length: int, decoding: str, seed: int =
             seen = [row[-CONTEXT // 2 :] for row in seen]
         with torch.no_grad():
             logits = model(input_ids=torch.tensor(seen), use_cache=False).logits[:, -1].float()
-        for row, part, token in zip(text, seen, pick(logits, Decoding.parse(decoding), draw)[:, 0].tolist(), strict=True):
+        for row, part, token in zip(
+            text, seen, pick(logits, Decoding.parse(decoding), draw)[:, 0].tolist(), strict=True
+        ):
             row.append(token)
             part.append(token)
     return np.array(text)[:, prompts.shape[1] :]
 
 
-@pytest.mark.parametrize("decoding", DECODINGS)
-@pytest.mark.parametrize(("prompt", "length"), [(1, 10), (8, 16), (8, 17), (12, 60), (23, 5), (24, 5), (40, 20)])
+@pytest.mark.parametrize(
+    ("decoding", "prompt", "length"),
+    [
+        *((decoding, 12, 30) for decoding in DECODINGS),
+        *(("temperature:1", *lengths) for lengths in ((1, 10), (8, 16), (8, 17), (23, 5), (24, 5), (40, 20))),
+    ],
+)
 def test_with_a_cache_the_same_is_written_as_without_also_beyond_the_context(
     model: Any, decoding: str, prompt: int, length: int
 ) -> None:

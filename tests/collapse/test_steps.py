@@ -1,0 +1,357 @@
+"""Runs from end to end: the same numbers each time, also after any interruption, and nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import interrupted
+import numpy as np
+import pytest
+from interrupted import End
+
+pytest.importorskip("torch")
+
+from collapse import data, steps
+
+RECIPE = """
+title = "A moment"
+block = 16
+blocks = 24
+held_out_blocks = 8
+generations = 2
+seeds = 1
+regimes = ["replace", "mix:0.50", "fresh", "real"]
+prompt = 8
+epochs = 2
+batch = 12
+learning_rate = 1e-2
+"""
+REGIMES = ["replace", "mix:0.5", "fresh", "real"]
+#: Arms enough where it is not about the arms.
+PAIR = ["--regimes", "replace,mix:0.5"]
+
+
+def page(number: int) -> str:
+    """A text of a small grammar, whose name stands in no other."""
+    dice = random.Random(number)
+    name = f"page{number:04}"
+    things = ["the cat", "a dog", "the old house", "my garden", "one river"]
+    deeds = ["sees", "likes", "has", "finds", "leaves"]
+    sentences = [f"{name} says {dice.choice(things)} {dice.choice(deeds)} {dice.choice(things)}." for _ in range(6)]
+    return " ".join(sentences)
+
+
+def put(path: Path, numbers: range) -> Path:
+    lines = [
+        {"text": page(n), "url": f"http://site{n % 3}.example.com/{n}", "date": f"20{10 + n % 3}-01-01"}
+        for n in numbers
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return path
+
+
+MAKE = """
+from pathlib import Path
+import json
+import torch
+from collapse import tokenizer
+from collapse.models import import_transformers
+texts = [json.loads(line)["text"] for line in open({source!r})]
+made = tokenizer.make("tiny", texts)
+transformers = import_transformers()
+torch.manual_seed(1)
+config = transformers.GPT2Config(vocab_size=made.size, n_positions={context}, n_layer=1, n_embd=32, n_head=2,
+                                 bos_token_id=made.end, eos_token_id=made.end)
+transformers.GPT2LMHeadModel(config).save_pretrained({folder!r})
+made.save_pretrained(Path({folder!r}))
+"""
+
+
+class Place:
+    """A set, a checkpoint, a recipe, and the runs that are made of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.set = put(folder / "set.jsonl", range(150))
+        self.suspect = put(folder / "suspect.jsonl", range(1000, 1060))
+        self.recipe = folder / "moment.toml"
+        self.recipe.write_text(RECIPE)
+        self.model = self.made("model", 16)
+
+    def made(self, name: str, context: int) -> Path:
+        """A checkpoint of random weights."""
+        path = self.folder / name
+        end = interrupted.call(MAKE.format(source=str(self.set), folder=str(path), context=context))
+        assert end.status == 0, end.err
+        return path
+
+    def run(self, name: str, *more: object, changes: dict[str, Any] | None = None, workers: int = 1) -> End:
+        args = ["collapse", self.set, "--out", self.folder / name, "--recipe", self.recipe, "--model", self.model]
+        return interrupted.run([*args, "--device", "cpu", "--workers", workers, "--quiet", *more], **(changes or {}))
+
+    def results(self, name: str) -> bytes:
+        return (self.folder / name / "results.json").read_bytes()
+
+    def found(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.results(name))
+        return found
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def whole(place: Place) -> str:
+    """A run that nothing disturbed, and that keeps its models."""
+    end = place.run("whole", "--keep-checkpoints")
+    assert end.status == 0, end.err
+    return "whole"
+
+
+@pytest.fixture(scope="module")
+def pair(place: Place) -> str:
+    end = place.run("pair", *PAIR)
+    assert end.status == 0, end.err
+    return "pair"
+
+
+def failed(end: End, *says: str) -> None:
+    """One line, and exit status 2."""
+    assert end.status == 2, end
+    assert end.err.startswith("archive: ")
+    assert end.err.count("\n") == 1, end.err
+    for part in says:
+        assert part in end.err
+
+
+def files(folder: Path) -> dict[str, int]:
+    """When each file was made that is done."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and ".part" not in str(path) and path.name not in (".lock", steps.TIMES)
+    }
+
+
+# -- what a run makes ------------------------------------------------------------------------------
+
+
+def test_a_run_leaves_numbers_of_every_generation_of_every_arm(place: Place, whole: str) -> None:
+    found = place.found(whole)
+    expected = {("start", 0)} | {(regime, generation) for regime in REGIMES for generation in (1, 2)}
+    assert {(item["regime"], item["generation"]) for item in found["generations"]} == expected
+    assert list(found["arms"]) == REGIMES
+    assert found["recipe"]["regimes"] == REGIMES
+    for item in found["generations"]:
+        assert ("written" in item) == (item["regime"] != "fresh")
+        assert item["held_out"]["loss"]["tokens"] == found["set"]["held_out_tokens"]
+    assert (place.folder / whole / "numbers.parquet").exists()
+
+
+def test_two_workers_make_what_one_makes_byte_for_byte(place: Place, pair: str) -> None:
+    end = place.run("two", *PAIR, workers=2)
+    assert end.status == 0, end.err
+    assert place.results("two") == place.results(pair)
+
+
+def test_another_seed_makes_other_numbers(place: Place, whole: str) -> None:
+    end = place.run("other", "--seed", 7, "--generations", 0)
+    assert end.status == 0, end.err
+    mine, theirs = place.found("other")["generations"], place.found(whole)["generations"]
+    assert len(mine) == 1
+    assert mine[0]["held_out"]["loss"] != theirs[0]["held_out"]["loss"]
+
+
+def test_a_run_that_is_done_is_not_done_again(place: Place, whole: str, tmp_path: Path) -> None:
+    before, results = files(place.folder / whole), place.results(whole)
+    end = place.run(whole, "--keep-checkpoints", changes={"journal": str(tmp_path / "journal")})
+    assert end.status == 0, end.err
+    assert not (tmp_path / "journal").exists()
+    assert place.results(whole) == results
+    after = files(place.folder / whole)
+    assert {name for name in before if after[name] != before[name]} == {"results.json", "numbers.parquet"}
+
+
+def test_each_generation_of_each_seed_is_trained_once(place: Place, tmp_path: Path) -> None:
+    end = place.run("told", "--seeds", 2, "--regimes", "replace", changes={"journal": str(tmp_path / "journal")})
+    assert end.status == 0, end.err
+    arms = ["start 0", "replace 1", "replace 2"]
+    assert Counter((tmp_path / "journal").read_text().splitlines()) == dict.fromkeys(arms, 2)
+    assert {item["seed"] for item in place.found("told")["generations"]} == {0, 1}
+
+
+def test_the_times_of_all_steps_are_kept_and_count_the_tokens_that_are_told(place: Place, whole: str) -> None:
+    for path in (place.folder / whole).rglob(steps.TIMES):
+        times = json.loads(path.read_bytes())
+        assert times["train"]["tokens"] == 24 * 16 * 2
+        assert ("write" in times) == ("fresh" not in path.parts)
+
+
+def test_the_set_of_each_arm_is_what_its_regime_says(place: Place, whole: str) -> None:
+    """From the files of the run: what was written, and from what."""
+    folder = place.folder / whole / "steps" / "seed-0"
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["fresh", "mix-0.5", "real", "replace", "start"]
+    for arm in folder.iterdir():
+        for generation in arm.iterdir():
+            written = generation / steps.WRITTEN
+            assert written.exists() == (arm.name != "fresh")
+            if written.exists():
+                assert np.load(written).shape == (24, 16)
+
+
+def test_held_out_text_stands_in_no_block_that_is_trained_on_and_in_no_prompt(place: Place, whole: str) -> None:
+    kept = data.load(steps.data_folder(place.folder / whole))
+    # blocks of the set stand one behind the other: what is cut at their ends is whole again
+    trained = kept.tokenizer.decode(kept.real.reshape(1, -1))[0]
+    held = kept.tokenizer.decode(kept.held_out)
+    names = set(re.findall(r"\bpage\d{4}\b", "\n".join(held)))
+    known = set(re.findall(r"\bpage\d{4}\b", trained))
+    assert len(names) >= 4
+    assert len(known) > 100
+    assert not names & known
+
+
+def test_every_seed_trains_on_blocks_of_its_own_and_none_of_them_twice(place: Place, whole: str) -> None:
+    kept = data.load(steps.data_folder(place.folder / whole))
+    from collapse.recipe import load
+
+    recipe = load(str(place.recipe))
+    pools = [kept.drawn(recipe, seed) for seed in (0, 1)]
+    assert not np.array_equal(pools[0]["real"], pools[1]["real"])
+    for drawn in pools:
+        assert len(drawn["real"]) == len(drawn["unseen"]) == 24
+        assert len(drawn["other"]) == 48
+        rows = [tuple(row) for row in np.concatenate([drawn["real"], drawn["other"]]).tolist()]
+        every = Counter(tuple(row) for row in kept.real.tolist())
+        assert not Counter(rows) - every
+        assert np.array_equal(drawn["unseen"], drawn["other"][:24])
+
+
+def test_a_kept_checkpoint_is_a_model_for_transformers_and_for_the_command(place: Place, whole: str) -> None:
+    kept = place.folder / whole / "steps" / "seed-0" / "mix-0.5" / "generation-2" / "checkpoint"
+    code = f"""
+from collapse.models import import_transformers
+transformers = import_transformers()
+model = transformers.AutoModelForCausalLM.from_pretrained({str(kept)!r})
+tokenizer = transformers.AutoTokenizer.from_pretrained({str(kept)!r})
+import torch, numpy
+from collapse import data, judge
+made = data.load(__import__("pathlib").Path({str(place.folder / whole / "data")!r}))
+losses = judge.token_losses(model, made.held_out, torch.device("cpu"))
+assert numpy.allclose(losses, numpy.load({str(kept.parent / "losses.npy")!r}), atol=1e-5)
+text = {page(0)!r}
+assert tokenizer(text)["input_ids"] == made.tokenizer.encode([text])[0].tolist()[:-1]
+assert tokenizer.eos_token_id == made.tokenizer.end
+"""
+    end = interrupted.call(code)
+    assert end.status == 0, end.err
+    end = place.run("further", "--model", kept, "--generations", 0)
+    assert end.status == 0, end.err
+    first = place.found("further")["generations"][0]["held_out"]["loss"]["loss"]["value"]
+    assert first < place.found(whole)["generations"][0]["held_out"]["loss"]["loss"]["value"]
+
+
+def test_weights_stay_only_where_they_are_needed(place: Place, whole: str) -> None:
+    left = [path.relative_to(place.folder) for path in (place.folder / whole).rglob(steps.WEIGHTS)]
+    assert [str(path.parent) for path in left] == ["whole/steps/seed-0/start/generation-0"]
+    assert not list((place.folder / whole).rglob("*.part*"))
+
+
+def test_a_preset_gets_a_tokenizer_of_its_own_and_writes_without_prompts(place: Place) -> None:
+    end = place.run("preset", "--model", "tiny", "--prompt", 0, "--generations", 0)
+    assert end.status == 0, end.err
+    made = place.found("preset")
+    assert 257 < made["set"]["vocabulary"] < 4096  # the set has no more to merge
+    assert [sample["texts"] for sample in made["samples"] if sample["regime"] == "prompt"] == [["", "", ""]]
+
+
+@pytest.mark.parametrize("decoding", ["greedy", "beam:2"])
+def test_models_write_by_the_decoding_that_is_asked_for_behind_real_text(place: Place, decoding: str) -> None:
+    name = decoding.replace(":", "")
+    end = place.run(name, "--generations", 0, "--decoding", decoding)
+    assert end.status == 0, end.err
+    folder = place.folder / name
+    code = f"""
+import numpy, torch
+from pathlib import Path
+from collapse import data, steps
+from collapse.decoding import Decoding
+from collapse.models import import_transformers
+from collapse.recipe import load
+from collapse.write import write
+from safetensors.torch import load_model
+kept = data.load(Path({str(folder / "data")!r}))
+model = import_transformers().AutoModelForCausalLM.from_pretrained({str(place.model)!r})
+start = Path({str(folder / "steps" / "seed-0" / "start" / "generation-0")!r})
+load_model(model, start / "weights.safetensors")
+prompts = kept.drawn(load({str(place.recipe)!r}), 0)["real"][:, :8]
+made = write(model, prompts, 16, Decoding.parse({decoding!r}), 0, torch.device("cpu"))
+assert numpy.array_equal(made, numpy.load(start / "written.npy"))
+"""
+    end = interrupted.call(code)
+    assert end.status == 0, end.err
+
+
+def test_a_suspect_set_is_trained_on_in_its_doses(place: Place) -> None:
+    options = ["--regimes", "suspect:0.25,suspect:1", "--suspect", place.suspect]
+    end = place.run("suspect", *options, "--suspect", put(place.folder / "twice.jsonl", range(1000, 1010)))
+    assert end.status == 0, end.err
+    made = place.found("suspect")
+    assert made["set"]["suspect"]["documents"] == 60  # a text that stands in both is there once
+    assert {(item["regime"], item["generation"]) for item in made["generations"]} == {
+        ("start", 0), ("suspect:0.25", 1), ("suspect:1", 1),
+    }  # fmt: skip
+    assert "suspect" in made["generations"][0]
+
+
+# -- interruptions ---------------------------------------------------------------------------------
+
+PHASES = ["start", "data", "training", "judging", "writing", "surprise", "measuring", "between", "results"]
+
+
+def test_a_run_goes_on_wherever_it_is_killed_and_does_nothing_twice(place: Place, pair: str, tmp_path: Path) -> None:
+    folder, journal = place.folder / "killed", tmp_path / "journal"
+    before: dict[str, int] = {}
+    for phase in [*PHASES, None]:
+        end = place.run("killed", *PAIR, changes={"kill": phase, "journal": str(journal)})
+        assert end.status == (-9 if phase else 0), (phase, end.err)
+        assert (folder / "results.json").exists() == (phase is None)
+        after = files(folder)
+        # what was done is as it was; weights that nobody needs any more are taken away
+        touched = {path for path in before if after.get(path) != before[path] and not path.endswith(steps.WEIGHTS)}
+        assert not touched, phase
+        before = after
+        if phase == "start":
+            assert not before
+        elif phase == "data":
+            assert not (folder / "steps").exists()
+    assert place.results("killed") == place.results(pair)
+    arms = ["start 0", *(f"{regime} {generation}" for regime in ("replace", "mix:0.5") for generation in (1, 2))]
+    assert Counter(journal.read_text().splitlines()) == Counter([*arms, "replace 1"])  # in whose training it was killed
+    assert not list(folder.rglob("*.part*"))
+    times = json.loads((folder / "steps/seed-0/replace/generation-1" / steps.TIMES).read_bytes())
+    assert set(times) == {"train", "write"}  # which two runs did
+
+
+def test_a_full_disk_is_told_in_one_line_and_the_run_goes_on_when_there_is_room(place: Place, pair: str) -> None:
+    for largest, made in ((3_000, False), (60_000, True)):  # too small for the blocks; for the weights
+        failed(place.run("full", *PAIR, changes={"largest": largest}), "the same command goes on")
+        assert (place.folder / "full" / "data").exists() == made
+    end = place.run("full", *PAIR)
+    assert end.status == 0, end.err
+    assert place.results("full") == place.results(pair)
+
+
+def test_a_training_that_diverges_says_where_and_what_to_do_and_leaves_the_folder_to_be_used(place: Place) -> None:
+    end = place.run("diverged", "--regimes", "replace", "--learning-rate", 1e30)
+    failed(end, "start, seed 0: generation 0: the training diverged at step ", "lower --learning-rate")
+    end = place.run("diverged", "--generations", 0)  # nothing was done: another recipe may have it
+    assert end.status == 0, end.err
