@@ -81,7 +81,8 @@ def make(
     if recipe.model not in models.PRESETS:  # one that does not fit is known before anything is kept
         models.Start(recipe.model, recipe.block, made.size, recipe.dropout, recipe.prompt).build(recipe.seed)
     real = _cut(made.encode([document.text for document in train]), recipe.block)
-    _enough("the set", "fewer --blocks, or no fresh text (--regimes)", len(real), needed(recipe))
+    mend = "fewer --blocks" + (", or no fresh text (--regimes)" if _other(recipe) > recipe.blocks else "")
+    _enough("the set", mend, len(real), needed(recipe))
     blocks, lengths, numbers = _spread(made.encode([document.text for document in held_out]), recipe, made.end)
     _enough("the held-out text", "fewer --held-out-blocks", len(blocks), recipe.held_out_blocks)
     arrays: dict[str, npt.NDArray[Any]] = {"real": real, "held_out": blocks, "lengths": lengths, "document": numbers}

@@ -1,0 +1,109 @@
+"""A collapse test that takes a moment: its set, its model, its recipe, and the runs that are made of them."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import interrupted
+from interrupted import End
+
+RECIPE = """
+title = "A moment"
+block = 16
+blocks = 24
+held_out_blocks = 8
+generations = 2
+seeds = 1
+regimes = ["replace", "mix:0.50", "fresh", "real"]
+prompt = 8
+epochs = 2
+batch = 12
+learning_rate = 1e-2
+"""
+
+
+def page(number: int) -> str:
+    """A text of a small grammar, whose name stands in no other."""
+    dice = random.Random(number)
+    name = f"page{number:04}"
+    things = ["the cat", "a dog", "the old house", "my garden", "one river"]
+    deeds = ["sees", "likes", "has", "finds", "leaves"]
+    sentences = [f"{name} says {dice.choice(things)} {dice.choice(deeds)} {dice.choice(things)}." for _ in range(6)]
+    return " ".join(sentences)
+
+
+def put(path: Path, numbers: range) -> Path:
+    lines = [
+        {"text": page(n), "url": f"http://site{n % 3}.example.com/{n}", "date": f"20{10 + n % 3}-01-01"}
+        for n in numbers
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return path
+
+
+MAKE = """
+from pathlib import Path
+import json
+import torch
+from collapse import tokenizer
+from collapse.models import import_transformers
+texts = [json.loads(line)["text"] for line in open({source!r})]
+made = tokenizer.make("tiny", texts)
+transformers = import_transformers()
+torch.manual_seed(1)
+config = transformers.GPT2Config(vocab_size=made.size, n_positions={context}, n_layer=1, n_embd=32, n_head=2,
+                                 bos_token_id=made.end, eos_token_id=made.end)
+transformers.GPT2LMHeadModel(config).save_pretrained({folder!r})
+made.save_pretrained(Path({folder!r}))
+"""
+
+
+class Place:
+    """A set, a checkpoint, a recipe, and the runs that are made of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.set = put(folder / "set.jsonl", range(150))
+        self.suspect = put(folder / "suspect.jsonl", range(1000, 1060))
+        self.recipe = folder / "moment.toml"
+        self.recipe.write_text(RECIPE)
+        self.model = self.made("model", 16)
+
+    def made(self, name: str, context: int) -> Path:
+        """A checkpoint of random weights."""
+        path = self.folder / name
+        end = interrupted.call(MAKE.format(source=str(self.set), folder=str(path), context=context))
+        assert end.status == 0, end.err
+        return path
+
+    def run(self, name: str, *more: object, changes: dict[str, Any] | None = None, workers: int = 1) -> End:
+        args = ["collapse", self.set, "--out", self.folder / name, "--recipe", self.recipe, "--model", self.model]
+        return interrupted.run([*args, "--device", "cpu", "--workers", workers, "--quiet", *more], **(changes or {}))
+
+    def results(self, name: str) -> bytes:
+        return (self.folder / name / "results.json").read_bytes()
+
+    def found(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.results(name))
+        return found
+
+
+def failed(end: End, *says: str) -> None:
+    """One line, and exit status 2."""
+    assert end.status == 2, end
+    assert end.err.startswith("archive: ")
+    assert end.err.count("\n") == 1, end.err
+    for part in says:
+        assert part in end.err
+
+
+def files(folder: Path) -> dict[str, int]:
+    """When each file was made that is done."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and ".part" not in str(path) and path.name not in (".lock", "times.json")
+    }
