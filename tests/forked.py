@@ -121,8 +121,6 @@ def _run(server: str, args: list[str], output: str, env: dict[str, str], largest
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
     from archive.cli import main
 
-    # without a file of its own the program counts as somebody's prompt, and DuckDB draws bars between its answers
-    sys.modules["__main__"].__file__ = "archive"
     try:
         main(args, prog_name="archive")
     finally:
