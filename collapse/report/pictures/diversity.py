@@ -60,6 +60,7 @@ def _panel(axes: Any, found: Found, measure: Measure) -> None:
     axes.set_ylim(low - edge, high + edge)
     draws.noise(axes, draws.reach(found.floor(*path)), start, label="")
     axes.tick_params(labelsize=8)
+    axes.locator_params(axis="y", nbins=5)
     if math.isfinite(real):
         axes.axhline(real, color=canvas.INK, linestyle=(0, (5, 3)), linewidth=1.2, label="real text", zorder=2)
         place = axes.get_yaxis_transform()
