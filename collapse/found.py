@@ -62,8 +62,14 @@ class Found:
 
     @property
     def arms(self) -> list[Regime]:
-        """Arms over generations: without the control and the suspects."""
-        return [regime for regime in self.regimes if regime.kind not in (CONTROL, "suspect")]
+        """Arms over generations: without the control, the suspects and what these are compared with."""
+        beside = [CONTROL, "suspect", *(arm.kind for arm in self.references)]
+        return [regime for regime in self.regimes if regime.kind not in beside]
+
+    @property
+    def references(self) -> list[Regime]:
+        """What suspects are compared with beside the control: other real text."""
+        return [regime for regime in self.regimes if regime.kind == "fresh"] if self.suspects else []
 
     @property
     def suspects(self) -> list[Regime]:
@@ -75,6 +81,11 @@ class Found:
     def writers(self) -> list[Regime]:
         """Arms whose models wrote something that was measured."""
         return [regime for regime in self.regimes if "written" in self.row(str(regime), 1)]
+
+    @property
+    def writing(self) -> list[Regime]:
+        """Those of `arms`."""
+        return [regime for regime in self.writers if regime in self.arms]
 
     def row(self, regime: str, generation: int) -> Mapping[str, Any]:
         """A generation of the first seed; empty where there is none."""
@@ -99,6 +110,10 @@ class Found:
             less: another number, which is taken off before.
         """
         return over_seeds(self._moved(regime, generation, path, less))
+
+    def between(self, regime: Regime, other: Regime, generation: int, *path: str) -> Interval:
+        """A number of one arm less that of another, paired by seed."""
+        return over_seeds(self.values(regime, generation, *path) - self.values(other, generation, *path))
 
     def floor(self, *path: str, less: Path | None = None) -> Interval:
         """How far chance moves a number from generation 0: the largest change of the control."""

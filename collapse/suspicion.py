@@ -1,11 +1,12 @@
-"""What a suspect set is like: where it teaches worse, and whether its text lies nearer to a model's than to real text."""
+"""What a suspect set is like: where it teaches worse, and whether its text looks more like a model's or real text."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import Enum
 
-from collapse.found import Call, Found, call
+from collapse.found import START, Call, Found, call
 from collapse.measures.spread import Interval, over_seeds
 from collapse.regimes import Regime
 
@@ -55,6 +56,17 @@ MEASURES = (
 )
 
 
+class Side(Enum):
+    """Where the suspect set lies, on the line from real text (0) to what a model wrote (1) and on."""
+
+    REAL = "like real text"
+    MODEL = "like the model's text"
+    BEYOND = "farther from real text than the model's"
+    OTHER = "on the other side of real text"
+    OPEN = "cannot be told"
+    SAME = "says nothing: the model's text is like real text"
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One measure of real text, of the suspect set and of what generation 0 wrote."""
@@ -63,36 +75,20 @@ class Look:
     real: Interval
     suspect: Interval
     written: Interval
-    gap: Interval  #: what was written less real text, paired by seed
-    away: Interval  #: the suspect set less real text
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether a model's text can be told from real text by it: over seeds, not by chance."""
-        return not math.isnan(self.suspect.value) and (self.gap.low > 0 or self.gap.high < 0)
-
-    @property
-    def is_nearer_to_model(self) -> bool:
-        """Whether the suspect set lies on the model's side of the middle, by more than the spread over seeds."""
-        ends = (self.away.low, self.away.high) if self.gap.value > 0 else (-self.away.high, -self.away.low)
-        return ends[0] > abs(self.gap.value) / 2
+    side: Side
 
 
 def looks(found: Found) -> list[Look]:
-    """The suspect set beside real text and a model's."""
+    """The suspect set beside real text and a model's, by each measure that the run has of it."""
     made = []
     for measure in MEASURES:
         real, suspect, written = (
-            found.values("start", 0, kind, *measure.path) for kind in ("unseen", "suspect", "written")
+            found.values(START, 0, kind, *measure.path) for kind in ("unseen", "suspect", "written")
         )
-        made.append(
-            Look(
-                measure.title,
-                *(over_seeds(values) for values in (real, suspect, written)),
-                gap=over_seeds(written - real),
-                away=over_seeds(suspect - real),
-            )
-        )
+        side = _side(over_seeds(written - real), over_seeds(suspect - real))
+        look = Look(measure.title, over_seeds(real), over_seeds(suspect), over_seeds(written), side)
+        if not math.isnan(look.suspect.value):
+            made.append(look)
     return made
 
 
@@ -111,3 +107,19 @@ def worst(found: Found, arm: Regime) -> list[Part]:
     """The parts that lost more than chance makes, those that lost most first."""
     lost = [part for part in parts(found, arm) if part.call is Call.MORE]
     return sorted(lost, key=lambda part: -part.change.value)
+
+
+def _side(gap: Interval, away: Interval) -> Side:
+    """From the differences to real text of a model's text and of the suspect set, over seeds."""
+    if math.isnan(gap.low) or math.isnan(away.low):
+        return Side.OPEN
+    if gap.low <= 0 <= gap.high:
+        return Side.SAME
+    low, high = sorted((away.low / gap.value, away.high / gap.value))
+    edges = {
+        Side.OTHER: (-math.inf, -0.5),
+        Side.REAL: (-0.5, 0.5),
+        Side.MODEL: (0.5, 1.5),
+        Side.BEYOND: (1.5, math.inf),
+    }
+    return next((side for side, (first, last) in edges.items() if first <= low and high <= last), Side.OPEN)

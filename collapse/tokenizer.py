@@ -45,9 +45,8 @@ class Tokenizer:
         return ["\n".join(next(decoded) for _ in parts) for parts in pieces]
 
     def save(self, path: Path) -> None:
-        path.write_text(
-            self.fast.to_str(pretty=True), encoding="utf-8"
-        )  # its own `save` tells a full disk as `Exception`
+        # its own `save` tells a full disk as a bare `Exception`
+        path.write_text(self.fast.to_str(pretty=True), encoding="utf-8")
 
     def save_pretrained(self, folder: Path) -> None:
         """Leave it where transformers finds it beside a model."""

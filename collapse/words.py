@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from collapse.measures.spread import Interval
 from collapse.regimes import KINDS, Regime
@@ -44,19 +45,6 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.0995 else f"{100 * share:.2g} %"
 
 
-def ratio(value: float) -> str:
-    """A ratio with as many digits as tell it from 1.
-
-    >>> ratio(1.714), ratio(1.0138), ratio(0.031), ratio(123.4), ratio(math.nan)
-    ('1.71', '1.014', '0.031', '123', 'not measured')
-    """
-    if math.isnan(value):
-        return UNKNOWN
-    if abs(value - 1) < 0.0995:
-        return f"{value:.3f}"
-    return f"{value:.2g}" if value < 0.1 else f"{value:.2f}" if value < 10 else number(value)
-
-
 def number(value: float) -> str:
     """Three digits, and all of those in front of the point.
 
@@ -68,14 +56,32 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if 999.5 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
+def ratio(nats: float, like: float | None = None) -> str:
+    """The ratio of two perplexities whose losses differ by so many nats, with as many digits as tell it from 1.
+
+    Args:
+        like: the nats of another ratio, which decides how many digits there are.
+
+    >>> ratio(math.log(1.714)), ratio(math.log(1.0138)), ratio(math.log(123.4)), ratio(math.nan)
+    ('1.71', '1.014', '123', 'not measured')
+    """
+    value = times(nats)
+    if math.isnan(value) or value >= 99.5 or value < 0.1:
+        return number(value)
+    return f"{value:.{3 if abs(times(nats if like is None else like) - 1) < 0.0995 else 2}f}"
+
+
 def ratios(nats: Interval) -> str:
     """The ratio that a difference in nats is, with its interval: `1.71 times (95 %: 1.65 to 1.77)`."""
-    return f"{ratio(times(nats.value))} times" + between(times(nats.low), times(nats.high))
+    told = f"{ratio(nats.value)} times"
+    return told if math.isnan(nats.low) else f"{told} (95 %: {between(nats)})"
 
 
-def between(low: float, high: float) -> str:
-    """` (95 %: 1.65 to 1.77)`; nothing where the ends are not known."""
-    return "" if math.isnan(low) or math.isnan(high) else f" (95 %: {ratio(low)} to {ratio(high)})"
+def between(nats: Interval) -> str:
+    """The interval of a ratio: `1.65 to 1.77`."""
+    if math.isnan(nats.low) or math.isnan(nats.high):
+        return "no interval"
+    return f"{ratio(nats.low, nats.value)} to {ratio(nats.high, nats.value)}"
 
 
 def times(nats: float) -> float:
@@ -91,7 +97,7 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def listed(parts: list[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
     """
     >>> listed(["a", "b", "c"])
     'a, b and c'

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from archive import cli, reasons, tables
+from collapse.corpus.tally import REASONS
 from index import tables as index_tables
 
 DOCS = Path(__file__).parent
@@ -30,6 +31,8 @@ def codes() -> str:
     parts.append(_table(("code", "meaning"), list(reasons.DATE_PROBLEMS.items())))
     parts.append("## Date sources (`captures.date_source`)\n")
     parts.append(_table(("code", "meaning"), list(reasons.DATE_SOURCES.items())))
+    parts.append("## What a collapse test does not use, beside the reject reasons above (`set.reading.rejects`)\n")
+    parts.append(_table(("code", "meaning"), list(REASONS.items())))
     return "\n".join(parts)
 
 

@@ -19,6 +19,7 @@ from collapse.results import _Table
 #: Nats that an arm's loss on held-out text rises in each generation.
 RISES = {"replace": 0.18, "mix": 0.05, "accumulate": 0.012, "accumulate-subsample": 0.05, "fresh": 0.0, "real": 0.0}
 BANDS = {"unseen": (9.5, 0.3), "rarest": (8.6, 2.1), "rare": (6.6, 1.5), "common": (5.0, 1.0), "commonest": (3.1, 0.6)}
+_SHARES = (0.0, 0.05, 0.15, 0.3, 0.5)
 DOMAINS = {"a.example": 1.0, "news.example": 1.4, "$x^2<b>.example": 0.7}
 PROMPTS = 3
 
@@ -30,27 +31,33 @@ def made(
     domains: bool = True,
     noise: float = 0.004,
     text: str = "What was written. ",
-    rises: dict[str, float] = RISES,
+    dose: float = 0.4,
 ) -> dict[str, Any]:
-    """What `collapse.results.collect` would have found, as it is after a trip through JSON."""
+    """What `collapse.results.collect` would have found, as it is after a trip through JSON.
+
+    Args:
+        noise: by how many nats a seed moves a loss.
+        text: of each sample.
+        dose: nats that the loss rises where all text is suspect.
+    """
     draw = np.random.default_rng(7)
     recipe = replace(load("default"), regimes=tuple(regimes), generations=generations, seeds=seeds, paper=_PAPER)
     rows = []
     for seed in range(seeds):
         base = draw.normal(0, 0.02)
-        start = _generation(draw, base, 0.0, 0.0, noise, domains, True)
+        start = _generation(draw, base, 0.0, noise, domains, True)
         start["unseen"] = _text(draw, 5.0, 0.45, 1.0)
-        start["bands"] = {"types": dict.fromkeys(BANDS, 800), "shares": dict(zip(BANDS, (0, 0.05, 0.15, 0.3, 0.5)))}  # noqa: B905
+        start["bands"] = {"types": dict.fromkeys(BANDS, 800), "shares": dict(zip(BANDS, _SHARES, strict=True))}
         if any(name.startswith("suspect") for name in regimes):
             start["suspect"] = _text(draw, 4.7, 0.3, 0.85)
         rows.append({"seed": seed, "regime": "start", "generation": 0, **start})
         for name in regimes:
             regime = Regime.parse(name)
             for generation in range(1, regime.generations(generations) + 1):
-                rise = rises.get(regime.kind, 0.0) * generation
+                rise = RISES.get(regime.kind, 0.0) * generation
                 if regime.kind == "suspect":
-                    rise = 0.4 * (regime.share or 0.0) ** 1.5
-                step = _generation(draw, base, rise, 0.0, noise, domains, regime.writes)
+                    rise = dose * (regime.share or 0.0) ** 1.5
+                step = _generation(draw, base, rise, noise, domains, regime.writes)
                 rows.append({"seed": seed, "regime": name, "generation": generation, **step})
     table = _Table(recipe, rows)
     found = {
@@ -76,7 +83,7 @@ _PAPER = (
 
 
 def _generation(
-    draw: np.random.Generator, base: float, rise: float, _: float, noise: float, domains: bool, writes: bool
+    draw: np.random.Generator, base: float, rise: float, noise: float, domains: bool, writes: bool
 ) -> dict[str, Any]:
     moved = rise + draw.normal(0, noise)
 
@@ -97,9 +104,7 @@ def _generation(
         made["held_out"]["domains"] = {
             name: part(5 + base + rise * steep + draw.normal(0, noise)) for name, steep in DOMAINS.items()
         }
-        made["held_out"]["dates"] = {
-            year: part(5 + base + rise + draw.normal(0, noise)) for year in ("2012", "2019")
-        }
+        made["held_out"]["dates"] = {year: part(5 + base + rise + draw.normal(0, noise)) for year in ("2012", "2019")}
     if writes:
         made["written"] = _text(draw, 5.1 + rise, 0.42 + rise / 4, 0.97 - rise / 3)
     return made

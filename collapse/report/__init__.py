@@ -1,4 +1,4 @@
-"""The report of a run: pictures and a page that needs nothing beside itself, from `results.json` alone.
+"""The report of a run: pictures, and a page that needs nothing beside itself, from `results.json` alone.
 
 >>> import json
 >>> write(Path("out"), json.loads(Path("out/results.json").read_bytes()))   # doctest: +SKIP
@@ -15,13 +15,13 @@ from collapse.report.page import page
 from collapse.report.pictures import draw_all
 from collapse.report.speeds import Times, times
 
-__all__ = ["PAGE", "PICTURES", "Times", "times", "write"]
+__all__ = ["PAGE", "Times", "times", "write"]
 
-PAGE, PICTURES = "report.html", "pictures"
+PAGE = "report.html"
 
 
 def write(out: Path, results: Mapping[str, Any], spent: Times | None = None) -> Path:
-    """Leave `report.html`, and its pictures in the folder `pictures`; the same bytes for the same results.
+    """Leave `report.html` and its pictures in a folder; the same bytes for the same results.
 
     Args:
         spent: what `times` finds in the folder of a run.
@@ -31,9 +31,7 @@ def write(out: Path, results: Mapping[str, Any], spent: Times | None = None) -> 
     """
     found = Found(results)
     drawn = draw_all(found)
-    folder = out / PICTURES
-    folder.mkdir(parents=True, exist_ok=True)
     for picture in drawn.values():
-        (folder / f"{picture.name}.png").write_bytes(picture.png)
+        (out / f"{picture.name}.png").write_bytes(picture.png)
     (out / PAGE).write_text(page(found, drawn, spent), encoding="utf-8")
     return out / PAGE

@@ -1,4 +1,4 @@
-"""How the numbers were made: the set, the model, the recipe, the method and its sources."""
+"""How the numbers were made: the method and its sources, the set, the recipe, the speed."""
 
 from __future__ import annotations
 
@@ -11,70 +11,84 @@ from collapse import words
 from collapse.corpus.tally import REASONS
 from collapse.decoding import KINDS
 from collapse.found import Found
-from collapse.report import tables
 from collapse.report.markup import Html, join, paragraph, table, tag
 from collapse.report.speeds import Times
 
 _SOURCES = (
-    "Shumailov, Shumaylov, Zhao, Papernot, Anderson, Gal 2024: AI models collapse when trained on recursively generated "
-    "data. Nature 631, 755-759.",
+    "Shumailov, Shumaylov, Zhao, Papernot, Anderson and Gal 2024: AI models collapse when trained on recursively "
+    "generated data. Nature 631, 755-759.",
     "Gerstgrasser et al. 2024: Is model collapse inevitable? Breaking the curse of recursion by accumulating real and "
     "synthetic data. arXiv:2404.01413.",
     "Kazdan et al. 2024: Collapse or thrive? Perils and promises of synthetic data in a self-generating world. "
     "arXiv:2410.16713.",
-    "Schaeffer, Kazdan, Arulandu, Koyejo 2025: Position: model collapse does not mean what you think. arXiv:2503.03150.",
+    "Schaeffer, Kazdan, Arulandu and Koyejo 2025: Position: model collapse does not mean what you think. "
+    "arXiv:2503.03150.",
+)
+_METHOD = (
+    "Generation 0 is a model that is trained on {blocks:,} blocks of {block} tokens of real text, and writes as many "
+    "blocks, {prompt} (decoding {decoding}: {says}). "
+    "Each further generation starts from the same weights as generation 0 and is trained on what its arm makes of real "
+    "and written blocks. "
+    "All are judged by their loss on held-out real text that no generation was trained on, and with which no training "
+    "document shares a near-duplicate or a long excerpt. "
+    "All of it is done again for each seed, with other blocks, another order and other draws; each generation is "
+    "compared with generation 0 of its own seed, and intervals are Student's over the seeds. "
+    "The arm real trains on generation 0's blocks again with another seed: how far that goes from generation 0 is the "
+    "noise floor, and only a change whose whole interval lies beyond it is said to be more than chance."
 )
 
 
 def method(found: Found) -> Html:
-    """The method in five sentences."""
+    """The method in five sentences, and whose it is."""
     recipe = found.recipe
-    prompt = (
-        f"behind the first {recipe['prompt']} tokens of each block of real text" if recipe["prompt"] else "from nothing"
-    )
     kind = str(recipe["decoding"]).partition(":")[0]
-    return paragraph(
-        f"Generation 0 is a model trained on {recipe['blocks']:,} blocks of {recipe['block']} tokens of real text. "
-        f"It writes as many blocks, {prompt}, each token picked by {recipe['decoding']} ({KINDS[kind][2] if kind in KINDS else kind}); "
-        "an arm says what of this, and of real text, the next generation is trained on, from the same first weights. "
-        "Every generation is judged by its loss on real text that no generation was trained on and that shares no near-"
-        "duplicate with what was. "
-        "All is done again with another seed, other blocks and other first weights, and numbers are compared with "
-        "generation 0 of their own seed; intervals are Student's over the seeds. "
-        "The arm `real` trains on generation 0's text again with another seed: what it moves is the noise floor, and only "
-        "a change whose whole interval lies beyond it is said to be more than chance."
+    prompt = f"each behind the first {recipe['prompt']} tokens of a block of real text"
+    told = _METHOD.format(
+        blocks=recipe["blocks"],
+        block=recipe["block"],
+        prompt=prompt if recipe["prompt"] else "each from the token that ends a text",
+        decoding=recipe["decoding"],
+        says=KINDS[kind][2].split(": ")[-1] if kind in KINDS else kind,
     )
+    sources = "".join(tag("li", source) for source in _SOURCES)
+    return join([paragraph(told), Html(f'<ul class="note">{sources}</ul>')])
 
 
 def the_set(found: Found) -> Html:
+    """What was read, what of it was held out, and what was left out."""
     about = found.results["set"]
-    parts = [_reading(about, "The set")]
+    rows = []
     if split := about.get("split"):
-        given = "as the source says" if split["is_given"] else "drawn"
-        rows = [
+        out = "documents held out, as the source says" if split["is_given"] else "documents held out, drawn"
+        rows += [
             ("documents to train on", f"{split['train_documents']:,} ({bytes_text(split['train_bytes'])})"),
-            (f"documents held out, {given}", f"{split['held_out_documents']:,} ({bytes_text(split['held_out_bytes'])})"),
-            ("dropped, since they share text with those", _counts(split["dropped"])),
-            ("tokens that models are judged by", _of(about, "held_out_tokens")),
-            ("from so many documents", _of(about, "held_out_documents_used")),
-            ("tokens of the vocabulary", _of(about, "vocabulary")),
-            *((f"blocks: {name.replace('_', ' ')}", f"{count:,}") for name, count in about.get("blocks", {}).items()),
+            (out, f"{split['held_out_documents']:,} ({bytes_text(split['held_out_bytes'])})"),
+            ("training documents dropped, as they share text with those", _counts(split["dropped"])),
         ]
-        parts.append(table(("", ""), rows))
+    rows += [
+        ("tokens that models are judged by", _of(about, "held_out_tokens")),
+        ("documents that these come from", _of(about, "held_out_documents_used")),
+        ("tokens in the vocabulary", _of(about, "vocabulary")),
+        ("blocks there were", ", ".join(f"{n:,} {k.replace('_', ' ')}" for k, n in about.get("blocks", {}).items())),
+    ]
+    parts = [_reading(about, "The set"), table(("", ""), rows)]
     if second := about.get("suspect"):
+        dropped = f"dropped, as they share text with held-out ones: {_counts(second['dropped'])}."
         parts += [
             _reading(second, "The suspect set"),
-            paragraph(f"Used: {second['documents']:,} documents; dropped as kin of held-out text: {_counts(second['dropped'])}."),
+            paragraph(f"Documents of it that were used: {second['documents']:,}; {dropped}"),
         ]
     return join(parts)
 
 
 def recipe(found: Found) -> Html:
-    """All settings of the run."""
-    held = {name: value for name, value in found.recipe.items() if name != "paper"}
-    rows = [(name.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value)) for name, value in held.items()]
-    size = found.results.get("parameters")
-    return table(("setting", "value"), [("parameters of the model", f"{size:,}" if size else words.UNKNOWN), *rows])
+    """All settings of the run, and the size of the model."""
+    rows = [("parameters of the model", _of(found.results, "parameters"))]
+    for name, value in found.recipe.items():
+        if name != "paper":
+            told = ", ".join(value) if isinstance(value, list) else str(value)
+            rows.append((name.replace("_", " "), told))
+    return table(("", ""), rows)
 
 
 def speeds(times: Times | None) -> Html:
@@ -84,28 +98,17 @@ def speeds(times: Times | None) -> Html:
         for step, spent in sorted((times or {}).items())
         if spent["seconds"] > 0
     ]
-    return table(("step", "tokens", "seconds of all processes", "tokens a second, one process"), rows)
-
-
-def sources() -> Html:
-    return Html("<ul>" + "".join(tag("li", source) for source in _SOURCES) + "</ul>")
-
-
-def arms(found: Found) -> Html:
-    return tables.regimes(found.regimes)
+    return table(("step", "tokens", "seconds, of all processes", "tokens a second, one process"), rows, (1, 2, 3))
 
 
 def _reading(about: Mapping[str, Any], title: str) -> Html:
-    """What was read of a set, and what was rejected and why."""
+    """What was read of a set, and what could not be used as it was, and why."""
     reading = about["reading"]
-    told = (
-        f"{title}, {about['name']}: {reading['documents']:,} documents read, {bytes_text(reading['bytes'])}"
-        + (", a sample of what there is" if reading["is_sample"] else "")
-        + "."
-    )
+    sample = ", a sample of what there is" if reading["is_sample"] else ""
+    told = f"{title}, {about['name']}: {reading['documents']:,} documents ({bytes_text(reading['bytes'])}){sample}."
     known = {**REJECTS, **REASONS}
     rows = [(code, f"{count:,}", known.get(code, "")) for code, count in reading["rejects"].items()]
-    return join([paragraph(told), table(("not used as it was", "how many", "why"), rows, numbers=9)])
+    return join([paragraph(told), table(("not used as it was", "how many", "why"), rows, (1,))])
 
 
 def _counts(counts: Mapping[str, int]) -> str:

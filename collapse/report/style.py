@@ -13,26 +13,25 @@ a { color: #0a4f8f; }
 nav { margin: 1rem 0 0; font-size: .92rem; }
 nav a { margin-right: 1rem; white-space: nowrap; }
 .lead { color: #555; }
-.verdict { background: #f6f6f3; border-left: 4px solid #0072b2; padding: .5rem 1.1rem; margin: 1.2rem 0; }
+.verdict { background: #f6f6f3; border-left: 4px solid #555; padding: .5rem 1.1rem; margin: 1.2rem 0; }
 .note, figcaption, .small { color: #555; font-size: .88rem; }
-figure { margin: 1.2rem 0; }
+figure { margin: 1.2rem 0 2rem; }
 figure img { width: 100%; height: auto; display: block; }
-figcaption { margin-top: .5rem; }
 .wide { overflow-x: auto; margin: .9rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #e4e4e4;
-  overflow-wrap: anywhere; }
-th { font-weight: 600; border-bottom: 2px solid #bbb; overflow-wrap: normal; }
-.number { text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+  overflow-wrap: break-word; }
+th { font-weight: 600; border-bottom: 2px solid #bbb; }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+th.number { white-space: normal; }
 .yes { color: #a33d00; font-weight: 700; }
 .no { color: #00604a; }
 .open { color: #777; }
 .samples { table-layout: fixed; min-width: 44rem; }
-.samples td { font-size: .8rem; line-height: 1.4; white-space: pre-wrap; }
+.samples td { font-size: .8rem; line-height: 1.4; white-space: pre-wrap; overflow-wrap: anywhere; }
 .samples td:first-child, .samples th:first-child { width: 9.5rem; white-space: normal; font-size: .85rem; }
-.samples caption { text-align: left; padding: .4rem 0; }
-blockquote { margin: .5rem 0; padding: .3rem .9rem; border-left: 3px solid #ccc; font-size: .88rem; white-space: pre-wrap;
-  overflow-wrap: anywhere; }
+blockquote { margin: .5rem 0; padding: .2rem .9rem; border-left: 3px solid #ccc; font-size: .85rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
 details { margin: .5rem 0; }
 summary { cursor: pointer; }
 @media print {
@@ -41,5 +40,7 @@ summary { cursor: pointer; }
   figure, tr, .verdict { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   .wide { overflow: visible; }
+  table, .samples td { font-size: 8pt; }
+  details::details-content { content-visibility: visible; block-size: auto; }
 }
 """

@@ -1,11 +1,13 @@
-"""The tables of what was found: losses, definitions of collapse, papers, and what a suspect set is like."""
+"""The tables of what was found: arms, generations, definitions of collapse, papers, and what a suspect set is like."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from collapse import words
-from collapse.found import LOSS, Call, Found, at, interval
+from collapse.found import CONTROL, LOSS, START, Call, Found, at
 from collapse.measures.definitions import DEFINITIONS
 from collapse.measures.spread import Interval
 from collapse.regimes import Regime
@@ -13,12 +15,12 @@ from collapse.report.markup import Html, join, paragraph, safe, table, tag
 from collapse.suspicion import looks
 from collapse.verdict import of_arm
 
-_HOLDS = {True: ("yes", "yes"), False: ("no", "no"), None: ("cannot tell", "open")}
+_HOLDS = {True: ("yes", "yes"), False: ("no", "no"), None: ("open", "open")}
 _CALLS = {
-    Call.MORE: "worse, no chance",
-    Call.LESS: "better, no chance",
+    Call.MORE: "worse by more than chance",
+    Call.LESS: "better by more than chance",
     Call.SAME: "within the noise floor",
-    Call.OPEN: "cannot be told from chance",
+    Call.OPEN: "reaches into the noise floor",
     Call.UNKNOWN: "chance not known",
 }
 
@@ -27,68 +29,45 @@ def arms(found: Found) -> Html:
     """What became of each arm in its last generation."""
     rows = []
     for regime in found.regimes:
-        change = found.change(regime, found.last(regime), *LOSS)
-        rows.append(
-            (
-                words.name(regime),
-                str(found.last(regime)),
-                words.number(words.times(found.mean(regime, found.last(regime), *LOSS).value)),
-                _ratio(change.value),
-                _between(change),
-                "the noise floor" if regime.kind == "real" else _CALLS[of_arm(found, regime)],
-            )
-        )
-    head = ("arm", "generations", "perplexity at the end", "by generation 0's", "95 %", "beside the noise floor")
-    return table(head, rows)
+        told = "makes the noise floor" if regime.kind == CONTROL else _CALLS[of_arm(found, regime)]
+        rows.append((words.name(regime), str(found.last(regime)), *_losses(found, regime, found.last(regime)), told))
+    head = ("arm", "generations", "loss, nats a token", "perplexity", "by generation 0's", "95 %", "")
+    return table(head, rows, range(1, 6))
 
 
 def generations(found: Found) -> Html:
-    """Perplexity and loss of every generation."""
-    rows = []
+    """Loss and perplexity of every generation."""
+    rows = [("all arms", "0", *_losses(found, START, 0)[:2], "", "")]
     for regime in found.regimes:
-        for generation in range(found.last(regime) + 1):
-            loss, change = found.mean(regime, generation, *LOSS), found.change(regime, generation, *LOSS)
-            rows.append(
-                (
-                    str(regime),
-                    str(generation),
-                    _number(loss.value, "{:.4f}"),
-                    words.number(words.times(loss.value)),
-                    _ratio(change.value),
-                    _between(change) if generation else "",
-                )
-            )
-    return table(("arm", "generation", "loss, nats a token", "perplexity", "by generation 0's", "95 %"), rows)
+        for generation in range(1, found.last(regime) + 1):
+            rows.append((str(regime), str(generation), *_losses(found, regime, generation)))
+    head = ("arm", "generation", "loss, nats a token", "perplexity", "by generation 0's", "95 %")
+    return table(head, rows, range(1, 6))
 
 
 def definitions(found: Found) -> Html:
     """Which definition of collapse each arm meets."""
-    judged = {
-        regime: {finding["code"]: finding for finding in found.results["arms"][str(regime)].get("definitions", ())}
-        for regime in found.regimes
-    }
+    judged = {regime: {item["code"]: item for item in _findings(found, regime)} for regime in found.regimes}
     rows = []
     for definition in DEFINITIONS:
-        cells = [judged[regime].get(definition.code) for regime in found.regimes]
-        marks = [tag("span", *_HOLDS[cell["holds"]]) if cell else Html("") for cell in cells]
         told = f"{tag('b', definition.title)}<br>{safe(definition.says)} {tag('span', definition.rule, 'small')}"
-        rows.append((Html(told), *marks))
-    return table(("definition", *(str(regime) for regime in found.regimes)), rows, numbers=99)
+        cells = [judged[regime].get(definition.code) for regime in found.regimes]
+        rows.append((Html(told), *(tag("span", *_HOLDS[cell["holds"]]) if cell else "" for cell in cells)))
+    return table(("definition", *map(str, found.regimes)), rows)
 
 
 def reasons(found: Found) -> Html:
     """The numbers that each answer stands on."""
     parts = []
     for regime in found.regimes:
-        findings = found.results["arms"][str(regime)].get("definitions", ())
-        rows = [(finding["title"], _HOLDS[finding["holds"]][0], finding["because"]) for finding in findings]
-        made = table(("definition", "meets it", "because"), rows, numbers=99)
-        if made:
-            parts.append(Html(f"<details><summary>{safe(words.name(regime))}</summary>\n{made}\n</details>"))
+        rows = [(item["title"], _HOLDS[item["holds"]][0], item["because"]) for item in _findings(found, regime)]
+        if rows:
+            inside = table(("definition", "", "because"), rows)
+            parts.append(Html(f"<details><summary>{safe(words.name(regime))}</summary>\n{inside}\n</details>"))
     return join(parts)
 
 
-def sources() -> Html:
+def users() -> Html:
     """Who has used each definition."""
     used = "; ".join(f"{definition.title.lower()}: {definition.used_by}" for definition in DEFINITIONS)
     return paragraph(f"Used by, for example: {used}.", "note")
@@ -97,55 +76,48 @@ def sources() -> Html:
 def papers(found: Found) -> Html:
     """What papers report beside what was measured here."""
     rows = []
-    for figure in found.results.get("paper", ()):
+    for figure in found.results.get("paper") or ():
         reported, measured = at(figure, "reported"), at(figure, "measured")
-        both = reported and not math.isnan(measured)
+        generation = "last generation" if figure["generation"] < 0 else f"generation {figure['generation']}"
+        share = measured / reported if reported else math.nan
         rows.append(
             (
                 figure["what"],
-                f"{figure['regime']}, generation {figure['generation'] if figure['generation'] >= 0 else 'last'}",
+                f"{figure['measure']}, {figure['regime']}, {generation}",
                 words.number(reported),
                 words.number(measured),
-                _ratio(math.log(measured / reported)) if both and measured / reported > 0 else "",
+                "" if math.isnan(share) else f"{share:.2f}",
             )
         )
-    return table(("what", "arm here", "reported", "measured", "measured / reported"), rows, numbers=2)
+    return table(("what", "here", "reported", "measured", "measured by reported"), rows, (2, 3, 4))
 
 
 def likeness(found: Found) -> Html:
     """The suspect set's text beside real text and a model's."""
-    rows = []
-    for look in looks(found):
-        if math.isnan(look.suspect.value):
-            continue
-        side = "nearer to the model's" if look.is_nearer_to_model else "not nearer to the model's"
-        values = [words.number(value.value) for value in (look.real, look.suspect, look.written)]
-        rows.append((look.title, *values, side if look.is_apart else "says nothing: model and real text do not differ"))
-    return table(("measure", "real text, unseen", "suspect text", "what generation 0 writes", "suspect text is"), rows)
+    rows = [
+        (look.title, *(words.number(value.value) for value in (look.real, look.suspect, look.written)), look.side.value)
+        for look in looks(found)
+    ]
+    head = ("measure", "real text, unseen", "suspect text", "what generation 0 writes", "the suspect text is, by it")
+    return table(head, rows, (1, 2, 3))
 
 
-def floor(found: Found) -> str:
-    """The noise floor as a ratio of perplexities."""
-    noise = interval(found.results.get("noise_floor"))
-    if math.isnan(noise.value):
-        return "No noise floor was measured."
-    return f"Noise floor: {words.ratios(noise)}."
-
-
-def regimes(shown: list[Regime]) -> Html:
+def regimes(found: Found) -> Html:
     """What each arm is trained on."""
-    return table(("arm", "each generation is trained on"), [(str(regime), words.meaning(regime)) for regime in shown])
+    return table(("arm", "what a generation is trained on"), [(str(arm), words.meaning(arm)) for arm in found.regimes])
 
 
-def _ratio(nats: float) -> str:
-    return words.UNKNOWN if math.isnan(nats) else f"×{words.ratio(words.times(nats))}"
+def _losses(found: Found, regime: Regime | str, generation: int) -> tuple[str, str, str, str]:
+    loss = found.mean(regime, generation, *LOSS).value
+    change: Interval = found.change(regime, generation, *LOSS)
+    return (
+        words.UNKNOWN if math.isnan(loss) else f"{loss:.4f}",
+        words.number(words.times(loss)),
+        f"×{words.ratio(change.value)}" if math.isfinite(change.value) else words.UNKNOWN,
+        words.between(change),
+    )
 
 
-def _between(nats: Interval) -> str:
-    if math.isnan(nats.low) or math.isnan(nats.high):
-        return "no interval"
-    return f"{words.ratio(words.times(nats.low))} to {words.ratio(words.times(nats.high))}"
-
-
-def _number(value: float, form: str) -> str:
-    return words.UNKNOWN if math.isnan(value) else form.format(value)
+def _findings(found: Found, regime: Regime) -> list[Mapping[str, Any]]:
+    findings: list[Mapping[str, Any]] = found.results["arms"].get(str(regime), {}).get("definitions", [])
+    return findings

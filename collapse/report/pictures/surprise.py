@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,34 +12,43 @@ from collapse import words
 from collapse.found import START, Found
 from collapse.measures.spread import Values
 from collapse.regimes import Regime
+from collapse.report import axes as draws
 from collapse.report import canvas
 from collapse.report.canvas import Picture
 
 _COLUMNS = 3
+#: Inches of a name in the legend.
+_WIDTH = 1.4
+#: Numbers that an axis has room for.
+_TICKS = 5
+#: Of the width of a panel, what the words at the left line take.
+_ROOM = 0.29
+#: Real texts lie between these quantiles, but for 1 % on each side.
+_ENDS = (0.01, 0.99)
 _CAPTION = (
     "How surprising the texts are to generation 0, the model that was trained on real text: a text's perplexity under "
-    "it, left likelier, right less likely (both axes are logarithmic, so that the tails can be seen). Shumailov et al. "
-    "2024 show this as Fig. 1. Dashed and grey: real text that generation 0 never saw. Each line is what one generation "
-    "wrote{seeds}. Between the thin lines lie 98 % of real texts; the numbers say how many of the last generation's "
-    "texts lie outside, where real text has 1 % on each side. Texts that pile up on the left are ever more alike; "
-    "those on the right are such as generation 0 would hardly have written."
+    "it, left likelier, right less likely (both axes are logarithmic, so that the tails can be seen). This is Fig. 1 "
+    "of Shumailov et al. 2024. Dashed on grey: real text that generation 0 never saw. Each line is what one generation "
+    "wrote{seeds}. The thin lines cut off 1 % of real texts on each side; the numbers say how many of the last "
+    "generation's texts lie there. Texts that pile up on the left are ever more alike; those on the right are such as "
+    "generation 0 would hardly have written."
 )
 
 
 def draw(found: Found) -> Picture | None:
     """A panel for each arm whose models write; None where none but the control does."""
-    arms = [regime for regime in found.writers if len(found.histogram(regime, found.last(regime)))]
-    if not any(arm in found.arms for arm in arms):
+    arms = [arm for arm in found.writers if len(found.histogram(arm, found.last(arm)))]
+    if not found.writing:
         return None
     edges = np.array(found.results["edges"])
     real = found.histogram(START, 0, "unseen")
-    every = [real, *(found.histogram(arm, g) for arm in arms for g in range(found.last(arm) + 1))]
-    title = _title(found, arms, real)
+    title = _title(found, real)
     with canvas.drawing():
         figure, panels = canvas.grid(title, len(arms), _COLUMNS, sharex=True, sharey=True)
         for panel, arm in zip(panels.flat, arms, strict=False):
             _panel(panel, found, arm, real, edges)
-        limits(panels.flat[0], every, edges)
+        every = [real, *(found.histogram(arm, g) for arm in arms for g in range(found.last(arm) + 1))]
+        limits(panels.flat[0], every, edges, _nats(real, edges)[0] if real.sum() else math.inf)
         _legend(figure, max(found.last(arm) for arm in arms))
         for panel in panels[-1]:
             panel.set_xlabel("perplexity under generation 0")
@@ -47,14 +58,40 @@ def draw(found: Found) -> Picture | None:
         return Picture("surprise", title, _CAPTION.format(seeds=seeds), canvas.png(figure))
 
 
-def histogram(axes: Any, counts: Values, edges: Values, **style: Any) -> None:
-    """Shares of texts by perplexity, as a line of steps; nothing where there are no texts."""
-    total = counts.sum() if len(counts) else 0
-    if not total:
-        return
-    if style.pop("filled", False):
-        axes.stairs(counts / total, np.exp(edges), fill=True, color=canvas.FLOOR, zorder=0)
-    axes.stairs(counts / total, np.exp(edges), **style)
+def steps(axes: Any, counts: Values, edges: Values, **style: Any) -> None:
+    """Shares of texts by perplexity; nothing where there are no texts."""
+    if counts.sum():
+        axes.stairs(counts / counts.sum(), np.exp(edges), **style)
+
+
+def real_text(axes: Any, counts: Values, edges: Values, label: str | None = None) -> None:
+    """As `steps`, of real text: dashed on grey, above the others."""
+    steps(axes, counts, edges, fill=True, color=canvas.FLOOR, zorder=0)
+    steps(axes, counts, edges, color=canvas.INK, linestyle="--", linewidth=1.2, zorder=5, label=label)
+
+
+def limits(axes: Any, every: Sequence[Values], edges: Values, left: float = math.inf) -> None:
+    """Both axes logarithmic, from the first text to the last, and down to a single text.
+
+    Args:
+        left: nats at which a line stands that has words on its left.
+    """
+    some = [counts for counts in every if counts.sum()]
+    inside = np.flatnonzero(np.sum(some, axis=0))
+    low, high = edges[max(inside[0] - 5, 0)], edges[min(inside[-1] + 6, len(edges) - 1)]
+    low = min(low, (left - _ROOM * high) / (1 - _ROOM))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(np.exp(low), np.exp(high))
+    ticks = [tick for ten in range(8) for tick in (10**ten, 3 * 10**ten) if np.exp(low) <= tick <= np.exp(high)]
+    ticks = ticks if len(ticks) <= _TICKS else [tick for tick in ticks if str(tick)[0] == "1"]
+    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    least = min(1 / counts.sum() for counts in some)
+    most = max((counts / counts.sum()).max() for counts in some)
+    axes.set_ylim(least / 2, 6 * most)  # room for what is said at the top
+    shares = [share for share in (0.0001, 0.001, 0.01, 0.1, 1) if least / 2 <= share <= 3 * most]
+    axes.set_yticks(shares, [f"{100 * share:g} %" for share in shares])
+    axes.minorticks_off()
 
 
 def tails(counts: Values, real: Values) -> tuple[float, float]:
@@ -65,46 +102,40 @@ def tails(counts: Values, real: Values) -> tuple[float, float]:
     >>> tails(np.array([4.0, 0.0]), np.array([0.0, 4.0]))
     (1.0, 0.0)
     """
-    if not len(counts) or not counts.sum() or not real.sum():
+    if not counts.sum() or not real.sum():
         return float("nan"), float("nan")
-    bins = np.arange(len(real) + 1)
-    rising = np.concatenate([[0.0], np.cumsum(real) / real.sum()])
     ours = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
-    low, high = (_quantile(rising, at) for at in (0.01, 0.99))
-    return float(np.interp(low, bins, ours)), 1 - float(np.interp(high, bins, ours))
+    below, above = (float(np.interp(place, np.arange(len(ours)), ours)) for place in _ends(real))
+    return below, 1 - above
 
 
-def _quantile(rising: Values, at: float) -> float:
-    """The place among the bins up to which such a share lies."""
-    right = int(np.searchsorted(rising, at))
+def _ends(real: Values) -> list[float]:
+    """The quantiles of real texts, as places among the edges of the bins."""
+    rising = np.concatenate([[0.0], np.cumsum(real) / real.sum()])
+    right = np.searchsorted(rising, _ENDS)
     left = rising[right - 1]
-    return right - 1 + (at - left) / (rising[right] - left)
+    return (right - 1 + (np.array(_ENDS) - left) / (rising[right] - left)).tolist()  # type: ignore[no-any-return]
+
+
+def _nats(real: Values, edges: Values) -> list[float]:
+    """The quantiles of real texts themselves, mean losses under generation 0."""
+    return [float(np.interp(place, np.arange(len(edges)), edges)) for place in _ends(real)]
 
 
 def _panel(axes: Any, found: Found, arm: Regime, real: Values, edges: Values) -> None:
     last = found.last(arm)
-    canvas.head(axes, arm)
-    histogram(axes, real, edges, filled=True, color=canvas.INK, linestyle="--", linewidth=1.2, zorder=5)
+    draws.head(axes, arm)
+    real_text(axes, real, edges)
     for generation, tone in enumerate(canvas.shades(canvas.colour(arm), last + 1)):
-        counts = found.histogram(arm, generation)
-        histogram(axes, counts, edges, color=tone, linewidth=1.6, zorder=2 + generation / 99)
-    _outside(axes, found.histogram(arm, last), real, edges, last)
-
-
-def _outside(axes: Any, counts: Values, real: Values, edges: Values, last: int) -> None:
-    """Lines that hold 98 % of real texts between them, and how much of what was written lies outside."""
+        steps(axes, found.histogram(arm, generation), edges, color=tone, linewidth=1.6, zorder=2 + generation / 99)
     if not real.sum():
         return
-    rising = np.concatenate([[0.0], np.cumsum(real) / real.sum()])
-    shares = tails(counts, real)
-    for at, share, align, text in (
-        (0.01, shares[0], "right", f"{{}} of\ngen. {last} "),
-        (0.99, shares[1], "left", f" {{}} of\n gen. {last}"),
-    ):
-        x = float(np.exp(np.interp(_quantile(rising, at), np.arange(len(edges)), edges)))
+    shares = tails(found.histogram(arm, last), real)
+    for nats, share, align in zip(_nats(real, edges), shares, ("right", "left"), strict=True):
+        x = math.exp(nats)
         axes.axvline(x, color=canvas.FAINT, linewidth=0.8, zorder=1)
-        place = axes.get_xaxis_transform()
-        axes.text(x, 0.98, text.format(words.percent(share)), transform=place, ha=align, va="top", fontsize=8)
+        told = f" {words.percent(share)} of \n generation {last} "
+        axes.text(x, 0.98, told, transform=axes.get_xaxis_transform(), ha=align, va="top", fontsize=8)
 
 
 def _legend(figure: Any, last: int) -> None:
@@ -114,34 +145,14 @@ def _legend(figure: Any, last: int) -> None:
     lines = [Line2D([], [], color=canvas.INK, linestyle="--", linewidth=1.2, label="real text")]
     for generation, tone in enumerate(canvas.shades(canvas.FAINT, last + 1)):
         lines.append(Line2D([], [], color=tone, label=f"generation {generation}"))
-    figure.legend(handles=lines, loc="outside lower center", ncols=min(len(lines), 7), frameon=False, fontsize=9)
+    columns = min(len(lines), int(figure.get_figwidth() / _WIDTH))
+    figure.legend(handles=lines, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
-def limits(axes: Any, every: list[Values], edges: Values) -> None:
-    """Both axes logarithmic, from the first text to the last, and down to a single text."""
-    some = [counts for counts in every if len(counts) and counts.sum()]
-    inside = np.flatnonzero(np.sum(some, axis=0))
-    low, high = edges[max(inside[0] - 2, 0)], edges[min(inside[-1] + 3, len(edges) - 1)]
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(np.exp(low), np.exp(high))
-    ticks = [tick for ten in range(8) for tick in (1 * 10**ten, 3 * 10**ten) if np.exp(low) <= tick <= np.exp(high)]
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    axes.set_xticks([], minor=True)
-    least = min(1 / counts.sum() for counts in some)
-    most = max((counts / counts.sum()).max() for counts in some)
-    axes.set_ylim(least / 2, 6 * most)  # room for what is said at the top
-    shares = [share for share in (0.0001, 0.001, 0.01, 0.1, 1) if least / 2 <= share <= 3 * most]
-    axes.set_yticks(shares, [f"{100 * share:g} %" for share in shares])
-    axes.set_yticks([], minor=True)
-
-
-def _title(found: Found, arms: list[Regime], real: Values) -> str:
-    beyond = {arm: tails(found.histogram(arm, found.last(arm)), real) for arm in arms}
-    arm = max(arms, key=lambda arm: np.nan_to_num(sum(beyond[arm])))
-    likely, unlikely = beyond[arm]
-    side = "less" if unlikely >= likely else "more"
-    return (
-        f"{arm}: {words.percent(max(beyond[arm]))} of the last generation's texts are {side} likely to generation 0 than "
-        "99 % of real texts"
-    )
+def _title(found: Found, real: Values) -> str:
+    beyond = {arm: tails(found.histogram(arm, found.last(arm)), real) for arm in found.writing}
+    arm = max(beyond, key=lambda arm: np.nan_to_num(max(beyond[arm])))
+    likelier, unlikelier = beyond[arm]
+    side = "less" if unlikelier >= likelier else "more"
+    share = words.percent(max(likelier, unlikelier))
+    return f"{arm}: in the end {share} of texts are {side} likely to generation 0 than 99 % of real texts"

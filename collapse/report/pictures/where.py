@@ -8,7 +8,8 @@ from typing import Any
 from collapse import words
 from collapse.found import Call, Found
 from collapse.regimes import Regime
-from collapse.report import canvas
+from collapse.report import axes as draws
+from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
 from collapse.suspicion import Part, parts, worst
 from collapse.verdict import hardest
@@ -17,9 +18,9 @@ from collapse.verdict import hardest
 _MOST = 12
 _KINDS = {"bands": "tokens, by frequency in real text", "domains": "domains", "dates": "years"}
 _CAPTION = (
-    "The arm {arm}, last generation: perplexity on parts of the held-out real text, by that of generation 0 on the same "
-    "part (right is worse; ×1.105 is 0.1 nats for a token). {bars} The grey bars are the noise floor of each part, which "
-    "is wider where there is less text; hollow points cannot be told from chance.{left}"
+    "The last generation of {arm}: its perplexity on parts of the held-out real text, by that of generation 0 on the "
+    "same part (right is worse; ×1.105 is 0.1 nats for a token). {bars} The grey bars are the noise floor of each "
+    "part, wider where there is less text; hollow points cannot be told from chance.{left}"
 )
 
 
@@ -33,43 +34,41 @@ def draw(found: Found) -> Picture | None:
     shown = {kind: held[:_MOST] for kind, held in kinds.items() if held}
     if not shown:
         return None
-    left = sum(max(len(held) - _MOST, 0) for held in kinds.values())
+    heights = [len(held) + 1 for held in shown.values()]
     title = _title(found, arm)
     with canvas.drawing():
-        heights = [len(held) + 1 for held in shown.values()]
-        figure, panels = canvas.figure(
-            title, 8.2, 0.27 * sum(heights) + 1.3, len(shown), 1, sharex=True, height_ratios=heights
-        )
+        size = (8.2, 0.27 * sum(heights) + 1.3)
+        figure, panels = canvas.figure(title, *size, len(shown), 1, sharex=True, height_ratios=heights)
         for panel, (kind, held) in zip(panels.flat, shown.items(), strict=True):
             _panel(panel, kind, held, canvas.colour(arm))
         _axis(panels.flat[-1], [part for held in shown.values() for part in held])
-        bars = "Lines are 95 % intervals over seeds." if len(found.seeds) > 1 else "With one seed there are no intervals."
-        more = f" {left} smaller parts are not shown; they stand in results.json." if left else ""
-        return Picture("where", title, _CAPTION.format(arm=arm, bars=bars, left=more), canvas.png(figure))
+        left = len(every) - sum(map(len, shown.values()))
+        caption = _CAPTION.format(
+            arm=arm,
+            bars=captions.intervals(found, "Lines are"),
+            left=f" {words.counted(left, 'smaller part')} stand in results.json alone." if left else "",
+        )
+        return Picture("where", title, caption, canvas.png(figure))
 
 
 def _panel(axes: Any, kind: str, held: list[Part], tone: str) -> None:
     axes.set_title(_KINDS[kind], fontsize=10, fontweight="bold")
     for place, part in enumerate(held):
-        noise = canvas.reach(part.floor)
+        noise = draws.reach(part.floor)
         if math.isfinite(noise):
             axes.barh(place, 2 * noise, 0.7, -noise, color=canvas.FLOOR, zorder=0)
         axes.plot([part.change.low, part.change.high], [place, place], color=tone, zorder=2)
         fill = tone if part.call in (Call.MORE, Call.LESS) else "white"
         axes.plot([part.change.value], [place], marker="o", color=tone, markerfacecolor=fill, zorder=3)
-    axes.set_yticks(range(len(held)), [part.name if len(part.name) < 40 else part.name[:39] + "…" for part in held])
+    axes.set_yticks(range(len(held)), [captions.one_line(part.name) for part in held])
     axes.set_ylim(len(held) - 0.4, -0.6)
     axes.axvline(0, color=canvas.FAINT, linewidth=0.8, zorder=1)
 
 
 def _axis(axes: Any, held: list[Part]) -> None:
-    low, high = canvas.span(
-        [0.0, *(part.change.value for part in held)],
-        [end for part in held for end in (part.change.low, part.change.high)],
-        0.02,
-    )
+    low, high = draws.span([part.change for part in held])
     axes.set_xlim(low, high)
-    ticks = canvas.round_ratios(low, high)
+    ticks = draws.round_ratios(low, high)
     axes.set_xticks([math.log(tick) for tick in ticks], [f"×{tick:g}" for tick in ticks])
     axes.set_xlabel("perplexity on that part, by that of generation 0")
 
@@ -77,5 +76,5 @@ def _axis(axes: Any, held: list[Part]) -> None:
 def _title(found: Found, arm: Regime) -> str:
     lost = worst(found, arm)
     if not lost:
-        return f"{arm}: on no part of the real text is it worse by more than chance"
-    return f"{arm}: worst on {lost[0].named}, ×{words.ratio(words.times(lost[0].change.value))}"
+        return f"{arm}: that it is worse on any part of the real text cannot be told from chance"
+    return f"{arm}: worst on {captions.one_line(lost[0].named)}, ×{words.ratio(lost[0].change.value)}"
