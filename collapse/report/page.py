@@ -27,6 +27,8 @@ _DEFINITIONS = (
 _WHY = "The numbers on which each answer stands:"
 _PAPERS = "Figures that papers report, beside this run. The set is another unless you gave it the paper's."
 _NUMBERS = "Means over seeds. Every number of every seed stands in numbers.parquet and results.json."
+#: Behind the name of an arm or of what was measured.
+_FINDING = re.compile(r"(?:(?<=real text )|(?<=\): ))(?:rose|fell|came) to [\d.,]+ times")
 
 
 def page(found: Found, pictures: Mapping[str, Picture], times: Times | None) -> str:
@@ -58,8 +60,8 @@ def page(found: Found, pictures: Mapping[str, Picture], times: Times | None) -> 
 
 
 def _told(text: str) -> Html:
-    """A paragraph of the verdict, with its findings in bold."""
-    return Html(re.sub(r"(rose|fell|came) to [\d.,]+ times", r"<b>\g<0></b>", paragraph(text)))
+    """A paragraph of the verdict, with what became of each arm in bold."""
+    return Html(_FINDING.sub(r"<b>\g<0></b>", paragraph(text)))
 
 
 def _sections(found: Found, pictures: Mapping[str, Picture], times: Times | None) -> list[tuple[str, str, list[Html]]]:

@@ -139,7 +139,7 @@ def test_one_seed_without_a_control_and_what_else_can_be_missing(tmp_path: Path)
     results["samples"] = results["paper"] = []
     write(tmp_path, results)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert {path.stem for path in tmp_path.glob("*.png")} == {"loss", "surprise", "tails", "diversity", "where"}
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"loss", "surprise", "tails", "diversity"}
     assert "With one seed there are no intervals." in html
     assert "no arm real" in html
     assert "Samples" not in html

@@ -25,14 +25,17 @@ _CAPTION = (
 
 
 def draw(found: Found) -> Picture | None:
-    """A line for each part of the held-out text, for the largest share of suspect text or the arm that lost most."""
+    """A line for each part of the held-out text, for the largest share of suspect text or the arm that lost most.
+
+    None where that says no more than the picture of the bands.
+    """
     if not found.suspects and not found.arms:
         return None
     arm = found.suspects[-1] if found.suspects else hardest(found)
     every = parts(found, arm)
     kinds = {kind: [part for part in every if part.kind == kind] for kind in _KINDS}
     shown = {kind: held[:_MOST] for kind, held in kinds.items() if held}
-    if not shown:
+    if not shown or (not found.suspects and [*shown] == ["bands"]):
         return None
     heights = [len(held) + 1 for held in shown.values()]
     title = _title(found, arm)
