@@ -63,6 +63,7 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
         LakeError: there is no lake.
     """
     db = duckdb.connect(":memory:", config=dict(config))
+    db.execute("SET enable_progress_bar = false")  # it draws on standard output where Python looks like a prompt
     db.execute("SET TimeZone = 'UTC'")
     named: list[str] = []
     readers = {table.name: _stored(db, lake, table, named) for table in tables}

@@ -141,7 +141,7 @@ def test_the_optimizer_takes_the_scheduled_rate_and_decays_matrices_alone(monkey
 
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     train(gpt2(), cycles(30, 16), replace(RECIPE, epochs=5.0), 0, CPU)
-    assert rates == pytest.approx([3e-3 * schedule(n, 20, 0.05) for n in range(20)])
+    assert rates == pytest.approx([RECIPE.learning_rate * schedule(n, 20, RECIPE.warmup) for n in range(20)])
 
 
 def test_a_step_is_that_of_adamw_on_the_mean_loss_of_all_tokens_but_the_first() -> None:
