@@ -119,7 +119,7 @@ def _doses(found: Found) -> str:
         told.append(f"{_trained(arm)}: {_moved(found, arm)}{judged}")
     return (
         "Perplexity on held-out real text by that of generation 0, which saw as much of the real text alone. "
-        f"{'. '.join(told)}."
+        f"{'; '.join(told)}."
     )
 
 
