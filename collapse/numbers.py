@@ -33,7 +33,7 @@ def of_held_out(data: Data, losses: Losses, bands: Bands) -> dict[str, Any]:
     whole = loss.measured(losses, documents, mask)
     groups = {
         "domains": [data.domains[number] or "unknown" for number in data.document],
-        "dates": [(data.dates[number] or "unknown")[:4] for number in data.document],
+        "dates": [(date[:4] if (date := data.dates[number]) else "unknown") for number in data.document],
     }
     return {
         "loss": asdict(whole),
