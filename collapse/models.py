@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import io
 import os
 import sys
 from dataclasses import dataclass
@@ -76,10 +78,13 @@ class Start:
         import torch
 
         place, arguments = checkpoint(self.model)
+        # of a GGUF file each process would show a progress bar
+        silent = contextlib.redirect_stderr(io.StringIO()) if arguments else contextlib.nullcontext()
         try:
-            model: PreTrainedModel = transformers.AutoModelForCausalLM.from_pretrained(
-                place, dtype=torch.float32, **arguments
-            )
+            with silent:
+                model: PreTrainedModel = transformers.AutoModelForCausalLM.from_pretrained(
+                    place, dtype=torch.float32, **arguments
+                )
         except (OSError, ValueError, ImportError) as error:
             raise CollapseError(f"--model {self.model}: {str(error).strip().splitlines()[0]}") from None
         config = model.config.get_text_config()

@@ -73,13 +73,15 @@ def make(model: str, texts: Sequence[str]) -> Tokenizer:
     place, arguments = checkpoint(model)
     try:
         opened = transformers.AutoTokenizer.from_pretrained(place, **arguments)
+        # of some GGUF files transformers takes the token that begins a text for the one that ends it, here alone
+        named = transformers.AutoConfig.from_pretrained(place, **arguments) if arguments else opened
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise CollapseError(f"--model {model}: {str(error).strip().splitlines()[0]}") from None
     if not opened.is_fast:
         raise CollapseError(f"--model {model}: its tokenizer has no tokenizer.json")
-    if opened.eos_token_id is None:
+    if named.eos_token_id is None:
         raise CollapseError(f"--model {model}: its tokenizer names no token that ends a text")
-    return Tokenizer(opened.backend_tokenizer, opened.eos_token_id)
+    return Tokenizer(opened.backend_tokenizer, named.eos_token_id)
 
 
 def _train(vocabulary: int, texts: Sequence[str]) -> Tokenizer:
