@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archive.errors import CollapseError
+from archive.errors import CollapseError, ExportError
 from collapse.models import PRESETS, checkpoint, import_transformers
+from query.formats.tokenize import Tokenizer as Opened
 
 #: The token that ends a text.
 END = "<|endoftext|>"
@@ -69,19 +70,13 @@ def make(model: str, texts: Sequence[str]) -> Tokenizer:
     """
     if model in PRESETS:
         return _train(PRESETS[model].vocabulary, texts)
-    transformers = import_transformers()
-    place, arguments = checkpoint(model)
+    checkpoint(model)
+    import_transformers()  # before the tokenizer's library does: see there
     try:
-        opened = transformers.AutoTokenizer.from_pretrained(place, **arguments)
-        # of some GGUF files transformers takes the token that begins a text for the one that ends it, here alone
-        named = transformers.AutoConfig.from_pretrained(place, **arguments) if arguments else opened
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        raise CollapseError(f"--model {model}: {str(error).strip().splitlines()[0]}") from None
-    if not opened.is_fast:
-        raise CollapseError(f"--model {model}: its tokenizer has no tokenizer.json")
-    if named.eos_token_id is None:
-        raise CollapseError(f"--model {model}: its tokenizer names no token that ends a text")
-    return Tokenizer(opened.backend_tokenizer, named.eos_token_id)
+        opened = Opened(model)
+        return Tokenizer(opened.fast, opened.eos_id)
+    except ExportError as error:
+        raise CollapseError(f"--model {error}") from None
 
 
 def _train(vocabulary: int, texts: Sequence[str]) -> Tokenizer:
@@ -98,4 +93,5 @@ def _train(vocabulary: int, texts: Sequence[str]) -> Tokenizer:
         show_progress=False,
     )
     fast.train_from_iterator(texts, trainer, length=len(texts))
+    fast.encode_special_tokens = True  # what looks like the end of a text in a text is text
     return Tokenizer(fast, fast.token_to_id(END))

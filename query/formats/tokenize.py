@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -75,6 +75,17 @@ class Tokenizer:
             path = path.absolute().parent
         return path.name if path.exists() else self.source
 
+    @property
+    def fast(self) -> Any:
+        """The tokenizer as the library `tokenizers` has it.
+
+        Raises:
+            ExportError: it is of an older kind, which only transformers knows.
+        """
+        if self._opened.fast is None:
+            raise ExportError(f"{self.source}: has no {_FILE}, and none can be made of it")
+        return self._opened.fast
+
     @cached_property
     def vocab_size(self) -> int:
         """One more than the greatest id."""
@@ -116,6 +127,7 @@ class _Opened:
     vocab_size: int
     definition: Any
     eos: str | None
+    fast: Any = None  #: as `tokenizers` has it, where it has
     #: Whether `definition` is what transformers made, with which `tokenizers` alone can go on.
     made: bool = False
 
@@ -139,11 +151,23 @@ def _open(source: str) -> _Opened:
         return _from_files(path, source) if (path / _FILE).is_file() else _by_transformers(source, source)
     if path.is_file():
         if path.suffix == ".gguf":
-            return _by_transformers(source, str(path.absolute().parent), gguf_file=path.name)
+            return _from_gguf(path, source)
         return _from_files(path.parent, source, path.name)
     if _HUB_NAME.fullmatch(source) and path.suffix not in {".json", ".gguf"} and not source.startswith("."):
         return _from_hub(source)
     raise ExportError(f"{source}: there is no such tokenizer: no file, no folder, and not a name on the Hub")
+
+
+def _from_gguf(path: Path, source: str) -> _Opened:
+    opened = _by_transformers(source, str(path.absolute().parent), gguf_file=path.name)
+    from gguf import GGUFReader  # which transformers reads them with
+
+    # transformers takes the token that begins a turn for the one that ends a text, in some (SmolLM2)
+    fields = GGUFReader(path).fields
+    end, tokens = fields.get("tokenizer.ggml.eos_token_id"), fields.get("tokenizer.ggml.tokens")
+    if end is None or tokens is None:
+        return opened
+    return replace(opened, eos=bytes(tokens.parts[tokens.data[int(end.parts[-1][0])]]).decode())
 
 
 def _from_files(folder: Path, source: str, name: str = _FILE) -> _Opened:
@@ -215,7 +239,7 @@ def _fast(fast: Any, definition: Any, eos: str | None, made: bool = False) -> _O
     def encode(texts: list[str]) -> list[list[int]]:
         return [each.ids for each in fast.encode_batch_fast(texts, add_special_tokens=False)]
 
-    return _Opened(encode, fast.token_to_id, _size(fast.get_vocab()), definition, eos, made)
+    return _Opened(encode, fast.token_to_id, _size(fast.get_vocab()), definition, eos, fast, made)
 
 
 def _by_transformers(source: str, name: str, **options: str) -> _Opened:

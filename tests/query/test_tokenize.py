@@ -193,6 +193,7 @@ def test_the_tokenizer_of_a_gguf_model_is_used() -> None:
     (model,) = Path(spec.origin).parent.glob("*.gguf")
     tokenizer = Tokenizer(model)
     assert tokenizer.vocab_size == 49_152
+    assert tokenizer.fast.id_to_token(tokenizer.eos_id) == "<|im_end|>"  # as the file says; transformers says otherwise
     first, empty = tokenizer.encode(["Hello world <|im_end|>", ""])
     assert empty.tolist() == [tokenizer.eos_id]
     assert first.tolist().count(tokenizer.eos_id) == 1
