@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from processes import Result, machine, main, step
 
-from collapse import models
+from collapse import models, process
 from collapse.decoding import Decoding
 from collapse.models import PRESETS, Start
 from collapse.recipe import Recipe
@@ -55,7 +55,7 @@ def _timed(trial: Callable[[], int]) -> float:
 
 
 def _ours_train(name: str, device: str) -> Result:
-    place = models.prepare(device, 1)
+    place = process.prepare(device, 1)
     model, recipe = _model(name, place), Recipe(epochs=1.0)
     blocks = _blocks(name, 40 * recipe.batch)
     return {"rate": _timed(lambda: len(train(model, blocks, recipe, 0, place)) * recipe.batch * _BLOCK)}
@@ -65,7 +65,6 @@ def _bare_train(name: str, device: str) -> Result:
     import torch
     from torch.nn import functional
 
-    models.import_transformers()
     torch.set_num_threads(1)
     recipe = Recipe()
     model = _model(name, device)
@@ -88,7 +87,7 @@ def _bare_train(name: str, device: str) -> Result:
 
 
 def _ours_write(name: str, device: str) -> Result:
-    place = models.prepare(device, 1)
+    place = process.prepare(device, 1)
     model, prompts = _model(name, place), _blocks(name, 256)[:, :_PROMPT]
     how = Decoding.parse("temperature:1")
     return {"rate": _timed(lambda: write(model, prompts, _BLOCK - _PROMPT, how, 0, place).size)}
@@ -97,7 +96,6 @@ def _ours_write(name: str, device: str) -> Result:
 def _generate(name: str, device: str, batch: str) -> Result:
     import torch
 
-    models.import_transformers()
     torch.set_num_threads(1)
     model = _model(name, device).eval()
     prompts = torch.from_numpy(_blocks(name, int(batch))[:, :_PROMPT].astype(np.int64)).to(device)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from archive.show import bytes_text
-from collapse import data, models, steps
+from collapse import data, models, process, steps
 from collapse.data import Blocks
 from collapse.decoding import Decoding
 from collapse.judge import token_losses
@@ -47,7 +47,7 @@ def estimate(out: Path, recipe: Recipe, arms: Sequence[Arm], device: str, thread
     a run takes rather longer than this says.
     """
     kept = data.load(steps.data_folder(out))
-    place = models.prepare(device, threads)
+    place = process.prepare(device, threads)
     start = models.Start(recipe.model, recipe.block, kept.tokenizer.size, recipe.dropout, recipe.prompt)
     before = _resident()
     model: Any = start.build(recipe.seed).to(place)

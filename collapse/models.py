@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import io
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archive.errors import CollapseError
+from query.formats.hugging_face import import_transformers
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 
@@ -124,55 +121,3 @@ def context_of(model: Any) -> int:
 
 def parameters(model: Any) -> int:
     return sum(item.numel() for item in model.parameters())
-
-
-def import_transformers() -> Any:
-    """transformers, also where a torchvision lies beside it that does not fit torch, which language models do not need.
-
-    Raises:
-        CollapseError: it is not installed.
-    """
-    if "transformers" not in sys.modules:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-        try:
-            import torchvision  # noqa: F401
-        except (ImportError, RuntimeError):
-            sys.modules["torchvision"] = None  # type: ignore[assignment]
-    try:
-        import transformers
-    except ModuleNotFoundError as error:
-        raise CollapseError(f"needs {error.name}: `pip install 'lowbackground[collapse]'` brings it") from None
-    return transformers
-
-
-def prepare(device: str, threads: int) -> torch.device:
-    """Set up this process for training: the device, the threads, the same numbers each time.
-
-    Raises:
-        CollapseError: there is no such device.
-    """
-    import torch
-
-    if device not in ("cpu", "cuda"):
-        raise CollapseError(f"--device {device}: cpu or cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise CollapseError("--device cuda: torch finds no GPU here")
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_float32_matmul_precision("high")
-    _keep_memory()
-    return torch.device(device)
-
-
-def _keep_memory() -> None:
-    """Tell glibc to keep what is freed: 30 MB of logits, given back and fetched at each step, cost a third of it."""
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3
-        libc.mallopt(m_mmap_threshold, 1 << 30)
-        libc.mallopt(m_trim_threshold, (1 << 31) - 1)
-        libc.mallopt(m_top_pad, 1 << 28)
-    except (OSError, AttributeError):
-        return  # another C library: slower, not wrong

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from archive.errors import CollapseError
 from collapse import data as rooms
-from collapse import judge, models, numbers, write
+from collapse import judge, models, numbers, process, write
 from collapse.data import Blocks, Data
 from collapse.decoding import Decoding
 from collapse.measures.tails import Bands, token_counts
@@ -146,7 +146,7 @@ class _Generation:
         self.arm, self.number, self.data, self.progress = arm, number, data, progress
         self.recipe = arm.recipe
         self.folder = arm.folder(number)
-        self.device = models.prepare(arm.device, arm.threads)
+        self.device = process.prepare(arm.device, arm.threads)
         self.pools = data.drawn(arm.recipe, arm.seed)
         self._model: Any = None
 

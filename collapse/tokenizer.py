@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from archive.errors import CollapseError, ExportError
-from collapse.models import PRESETS, checkpoint, import_transformers
+from collapse.models import PRESETS, checkpoint
+from query.formats.hugging_face import import_transformers
 from query.formats.tokenize import Tokenizer as Opened
 
 #: The token that ends a text.
@@ -71,7 +72,6 @@ def make(model: str, texts: Sequence[str]) -> Tokenizer:
     if model in PRESETS:
         return _train(PRESETS[model].vocabulary, texts)
     checkpoint(model)
-    import_transformers()  # before the tokenizer's library does: see there
     try:
         opened = Opened(model)
         return Tokenizer(opened.fast, opened.eos_id)

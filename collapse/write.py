@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from collapse.decoding import Decoding
-from collapse.models import context_of, import_transformers
+from collapse.models import context_of
 from collapse.train import mixed
+from query.formats.hugging_face import import_transformers
 
 if TYPE_CHECKING:
     import torch

@@ -225,7 +225,7 @@ class _Forks:
 
 
 def _serve() -> None:
-    from collapse.models import import_transformers
+    from query.formats.hugging_face import import_transformers
 
     transformers = import_transformers()
     for name in ("GPT2LMHeadModel", "AutoModelForCausalLM", "AutoTokenizer", "PreTrainedTokenizerFast"):

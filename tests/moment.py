@@ -49,7 +49,7 @@ from pathlib import Path
 import json
 import torch
 from collapse import tokenizer
-from collapse.models import import_transformers
+from query.formats.hugging_face import import_transformers
 texts = [json.loads(line)["text"] for line in open({source!r})]
 made = tokenizer.make("tiny", texts)
 transformers = import_transformers()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from collapse.models import import_transformers
+from query.formats.hugging_face import import_transformers
 
 Blocks = npt.NDArray[np.int32]
 

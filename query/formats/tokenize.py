@@ -27,6 +27,7 @@ from huggingface_hub.utils import logging
 from tokenizers import Tokenizer as FastTokenizer
 
 from archive.errors import ExportError
+from query.formats.hugging_face import import_transformers
 
 _FILE = "tokenizer.json"
 #: Where the end of a text is named, in the order in which it is looked for.
@@ -244,7 +245,7 @@ def _fast(fast: Any, definition: Any, eos: str | None, made: bool = False) -> _O
 
 def _by_transformers(source: str, name: str, **options: str) -> _Opened:
     try:
-        import transformers
+        transformers = import_transformers()
     except ModuleNotFoundError:
         raise ExportError(
             f"{source}: has no {_FILE}; transformers may know it: `pip install 'lowbackground[transformers]'`"

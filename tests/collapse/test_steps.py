@@ -139,7 +139,7 @@ def test_every_seed_trains_on_blocks_of_its_own_and_none_of_them_twice(place: Pl
 def test_a_kept_checkpoint_is_a_model_for_transformers_and_for_the_command(place: Place, whole: str) -> None:
     kept = place.folder / whole / "steps" / "seed-0" / "mix-0.5" / "generation-2" / "checkpoint"
     code = f"""
-from collapse.models import import_transformers
+from query.formats.hugging_face import import_transformers
 transformers = import_transformers()
 model = transformers.AutoModelForCausalLM.from_pretrained({str(kept)!r})
 tokenizer = transformers.AutoTokenizer.from_pretrained({str(kept)!r})
@@ -185,7 +185,7 @@ import numpy, torch
 from pathlib import Path
 from collapse import data, steps
 from collapse.decoding import Decoding
-from collapse.models import import_transformers
+from query.formats.hugging_face import import_transformers
 from collapse.recipe import load
 from collapse.write import write
 from safetensors.torch import load_model

@@ -19,7 +19,7 @@ from collapse.train import Diverged, count_blocks, count_steps, schedule, train
 
 torch = pytest.importorskip("torch")
 
-from collapse import models  # noqa: E402
+from collapse import models, process  # noqa: E402
 from collapse.judge import token_losses  # noqa: E402
 from collapse.models import PRESETS, Start  # noqa: E402
 
@@ -179,7 +179,7 @@ def resident() -> int:
 
 
 def test_memory_does_not_grow_with_the_number_of_steps() -> None:
-    models.prepare("cpu", 1)  # glibc keeps what is freed: once, tensors that stayed lay between large ones that went
+    process.prepare("cpu", 1)  # glibc keeps what is freed: once, tensors that stayed lay between large ones that went
     vocabulary, heard = 2000, []
     model = gpt2(vocabulary=vocabulary, layers=1)
     recipe = replace(RECIPE, batch=8, epochs=220.0)  # the logits of a step: 8 * 16 * 2000 numbers, 1 MB
