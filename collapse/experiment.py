@@ -20,7 +20,8 @@ from collapse import corpus, data, report, results, steps
 from collapse.corpus import Style
 from collapse.estimate import Estimate, estimate
 from collapse.recipe import Recipe
-from collapse.steps import START, Arm
+from collapse.regimes import START
+from collapse.steps import Arm
 
 _RUN, _LOCK = "run.json", ".lock"
 #: UTF-8 bytes for a token: what a set is read up to, to have blocks enough with any tokenizer and any language.

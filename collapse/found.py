@@ -6,7 +6,7 @@ A null, a missing arm or a missing measure is NaN here, never an error.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -14,10 +14,8 @@ import numpy as np
 
 from collapse.measures.spread import Interval, Values, farthest, over_seeds
 from collapse.measures.tails import UNSEEN
-from collapse.regimes import Regime
+from collapse.regimes import CONTROL, START, Regime
 
-#: The shared generation 0, and the arm that trains on its text again with another seed.
-START, CONTROL = "start", "real"
 #: Where the loss on held-out text stands, in nats for a token.
 LOSS = ("held_out", "loss", "loss", "value")
 _UNKNOWN = Interval(math.nan, math.nan, math.nan)
@@ -147,11 +145,14 @@ class Found:
 
 
 def at(row: Any, *path: str) -> float:
-    """The number under a path; NaN where there is none."""
+    """The number under a path, in which a place in a list is `0`, `1` and so on; NaN where there is none."""
     for name in path:
-        if not isinstance(row, Mapping) or name not in row:
+        if isinstance(row, Sequence) and name.isdecimal() and int(name) < len(row):
+            row = row[int(name)]
+        elif isinstance(row, Mapping) and name in row:
+            row = row[name]
+        else:
             return math.nan
-        row = row[name]
     return float(row) if isinstance(row, int | float) else math.nan
 
 

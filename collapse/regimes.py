@@ -25,6 +25,8 @@ KINDS = {
     "real": "the same real text with another seed: the noise floor",
     "suspect": "X: this share from the suspect set, the rest real text; one generation",
 }
+#: Generation 0, which all arms share; and the arm that trains on its text again with another seed.
+START, CONTROL = "start", "real"
 #: Where blocks come from.
 REAL, OTHER, SUSPECT = "real", "other", "suspect"
 

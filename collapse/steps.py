@@ -28,7 +28,7 @@ from collapse.data import Blocks, Data
 from collapse.decoding import Decoding
 from collapse.measures.tails import Bands, token_counts
 from collapse.recipe import Recipe
-from collapse.regimes import Regime
+from collapse.regimes import START, Regime
 from collapse.train import Diverged, count_blocks, train
 
 WEIGHTS, LOSSES, WRITTEN, SURPRISE = "weights.safetensors", "losses.npy", "written.npy", "surprise.npy"
@@ -37,8 +37,6 @@ NUMBERS, TIMES = "numbers.json", "times.json"
 CHECKPOINT = "checkpoint"
 #: Of generation 0 alone: its losses on real text that it never saw, which what is written is compared with.
 UNSEEN = "unseen.npy"
-#: The arm that all others share: generation 0.
-START = "start"
 _DATA, _STEPS = "data", "steps"
 
 

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from collapse.found import START, Call, Found, call
+from collapse.found import Call, Found, call
 from collapse.measures.spread import Interval, over_seeds
-from collapse.regimes import Regime
+from collapse.regimes import START, Regime
 
 
 @dataclass(frozen=True, slots=True)

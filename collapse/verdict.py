@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from collapse import words
-from collapse.found import CONTROL, LOSS, Call, Found, Path, call
-from collapse.regimes import Regime
+from collapse.found import LOSS, Call, Found, Path, call
+from collapse.regimes import CONTROL, Regime
 from collapse.suspicion import Side, looks, worst
 
 _TRAINED = {

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from collapse.measures.spread import noise_floor, over_seeds
+from collapse.arms import summed_up
+from collapse.found import Found
 from collapse.numbers import EDGES, QUANTILES, plain
 from collapse.recipe import Paper, load
 from collapse.regimes import Regime
-from collapse.results import _Table
 
 #: Nats that an arm's loss on held-out text rises in each generation.
 RISES = {"replace": 0.18, "mix": 0.05, "accumulate": 0.012, "accumulate-subsample": 0.05, "fresh": 0.0, "real": 0.0}
@@ -59,16 +59,12 @@ def made(
                     rise = dose * (regime.share or 0.0) ** 1.5
                 step = _generation(draw, base, rise, noise, domains, regime.writes)
                 rows.append({"seed": seed, "regime": name, "generation": generation, **step})
-    table = _Table(recipe, rows)
     found = {
         "recipe": asdict(recipe),
         "set": _set(any(name.startswith("suspect") for name in regimes)),
         "parameters": 929_280,
         "edges": EDGES.tolist(),
-        "noise_floor": asdict(noise_floor(table.perplexities("real"))) if table.has("real") else None,
-        "start": {"loss": asdict(over_seeds(table.column("start", 0, "held_out", "loss", "loss", "value")))},
-        "arms": {name: table.arm(name) for name in regimes},
-        "paper": [asdict(figure) | {"measured": table.measured(figure)} for figure in recipe.paper],
+        **summed_up(Found({"recipe": asdict(recipe), "generations": rows}), recipe),
         "samples": _samples(regimes, generations, text),
         "generations": rows,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from collapse import words
-from collapse.found import START, Found
+from collapse.found import Found
+from collapse.regimes import START
 from collapse.report.markup import Html, join, safe, table, tag
 
 #: Characters of a sample that are shown.

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from collapse import words
-from collapse.found import CONTROL, LOSS, START, Call, Found, at
+from collapse.found import LOSS, Call, Found, at
 from collapse.measures.definitions import DEFINITIONS
 from collapse.measures.spread import Interval
-from collapse.regimes import Regime
+from collapse.regimes import CONTROL, START, Regime
 from collapse.report.markup import Html, join, paragraph, safe, table, tag
 from collapse.suspicion import looks
 from collapse.verdict import of_arm

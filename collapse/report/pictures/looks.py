@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from collapse import words
-from collapse.found import START, Found
+from collapse.found import Found
+from collapse.regimes import START
 from collapse.report import canvas
 from collapse.report.canvas import Picture
 from collapse.report.pictures import surprise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collapse import words
-from collapse.found import CONTROL, LOSS, Found
+from collapse.found import LOSS, Found
+from collapse.regimes import CONTROL
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
 from collapse.report.canvas import Picture

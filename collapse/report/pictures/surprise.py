@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from collapse import words
-from collapse.found import START, Found
+from collapse.found import Found
 from collapse.measures.spread import Values
-from collapse.regimes import Regime
+from collapse.regimes import START, Regime
 from collapse.report import axes as draws
 from collapse.report import canvas
 from collapse.report.canvas import Picture
