@@ -1,24 +1,32 @@
 """The collapse test: models trained generation after generation on what models wrote, and what is lost.
 
 >>> import collapse
->>> results = collapse.run(["wikitext-2"], "report", collapse.load("smoke"))   # doctest: +SKIP
+>>> results = collapse.Experiment(["wikitext-2"], "report", collapse.load("smoke")).run()   # doctest: +SKIP
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collapse.experiment import Machine, Reading, plan, run
+    from collapse.experiment import Experiment, Reading
+    from collapse.process import Machine
     from collapse.recipe import Recipe, load
 
-__all__ = ["Machine", "Reading", "Recipe", "load", "plan", "run"]
+__all__ = ["Experiment", "Machine", "Reading", "Recipe", "load"]
+
+_PLACES = {
+    "Experiment": "experiment",
+    "Machine": "process",
+    "Reading": "experiment",
+    "Recipe": "recipe",
+    "load": "recipe",
+}
 
 
 def __getattr__(name: str) -> Any:
     # imported when used: the command line shows its help without torch
-    if name not in __all__:
+    if name not in _PLACES:
         raise AttributeError(name)
-    from collapse import experiment, recipe
-
-    return getattr(recipe if name in ("Recipe", "load") else experiment, name)
+    return getattr(import_module(f"collapse.{_PLACES[name]}"), name)

@@ -82,7 +82,8 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
     from archive.show import Progress
     from collapse.corpus.tally import EXPECTED
     from collapse.estimate import told
-    from collapse.experiment import Machine, Reading, plan, run
+    from collapse.experiment import Experiment, Reading
+    from collapse.process import Machine
     from collapse.recipe import load
 
     names = tuple(part.strip() for part in regimes.split(",") if part.strip()) if regimes is not None else None
@@ -91,13 +92,13 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
     reading = Reading(columns, _pairs(where), _pairs(suspect_where), style)
     device = device or _device()
     machine = Machine(device, workers or (1 if device == "cuda" else os.cpu_count() or 1), threads, keep_checkpoints)
+    experiment = Experiment(sources, out, recipe, suspect, reading, machine)
     if dry_run:
-        expected = plan(sources, out, recipe, suspect=suspect, reading=reading, machine=machine)
-        click.echo(told(expected))
+        click.echo(told(experiment.plan()))
         return
     started = time.monotonic()
     with Progress(quiet or as_json) as progress:
-        found = run(sources, out, recipe, suspect=suspect, reading=reading, machine=machine, stages=progress)
+        found = experiment.run(progress)
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:

@@ -34,6 +34,7 @@ class Data:
     domains: list[str | None]  #: of each held-out document
     dates: list[str | None]
     suspect: Blocks | None
+    parameters: int  #: of the model
     about: dict[str, Any]  #: counts for the report
 
     def drawn(self, recipe: Recipe, seed: int) -> dict[str, Blocks]:
@@ -78,8 +79,8 @@ def make(
             fit.
     """
     made = tokenizer.make(recipe.model, [document.text for document in train])
-    if recipe.model not in models.PRESETS:  # one that does not fit is known before anything is kept
-        models.Start(recipe.model, recipe.block, made.size, recipe.dropout, recipe.prompt).build(recipe.seed)
+    # a model that does not fit is known before anything is kept
+    parameters = models.parameters(models.Start.of(recipe, made.size).build(recipe.seed))
     real = _cut(made.encode([document.text for document in train]), recipe.block)
     mend = "fewer --blocks" + (", or no fresh text (--regimes)" if _other(recipe) > recipe.blocks else "")
     _enough("the set", mend, len(real), needed(recipe))
@@ -104,6 +105,7 @@ def make(
         np.save(scratch / f"{name}.npy", array)
     kept = {
         "end": made.end,
+        "parameters": parameters,
         "domains": [document.domain for document in held_out],
         "dates": [document.date for document in held_out],
         "about": about,
@@ -139,6 +141,7 @@ def load(folder: Path) -> Data:
         kept["domains"],
         kept["dates"],
         np.load(suspect, mmap_mode="r") if suspect.exists() else None,
+        kept["parameters"],
         kept["about"],
     )
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from archive.show import bytes_text
-from collapse import data, models, process, steps
+from collapse import data, folder, models, process
+from collapse.arm import Arm
 from collapse.data import Blocks
 from collapse.decoding import Decoding
 from collapse.judge import token_losses
+from collapse.process import Machine
 from collapse.recipe import Recipe
-from collapse.steps import Arm
 from collapse.train import train
 from collapse.write import write
 
@@ -40,17 +41,16 @@ class Estimate:
     parameters: int
 
 
-def estimate(out: Path, recipe: Recipe, arms: Sequence[Arm], device: str, threads: int, workers: int) -> Estimate:
+def estimate(out: Path, recipe: Recipe, arms: Sequence[Arm], machine: Machine) -> Estimate:
     """Try a few steps of each kind on the run's own blocks.
 
     The rates are those of one worker on a machine that is otherwise idle; several share its memory bandwidth, so that
     a run takes rather longer than this says.
     """
-    kept = data.load(steps.data_folder(out))
-    place = process.prepare(device, threads)
-    start = models.Start(recipe.model, recipe.block, kept.tokenizer.size, recipe.dropout, recipe.prompt)
+    kept = data.load(folder.blocks(out))
+    place = process.prepare(machine.device, machine.threads)
     before = _resident()
-    model: Any = start.build(recipe.seed).to(place)
+    model: Any = models.Start.of(recipe, kept.tokenizer.size).build(recipe.seed).to(place)
     blocks: Blocks = np.ascontiguousarray(kept.real[: recipe.batch * 4])
     once = replace(recipe, epochs=1.0)
 
@@ -67,12 +67,12 @@ def estimate(out: Path, recipe: Recipe, arms: Sequence[Arm], device: str, thread
     written = sum(arm.written() for arm in arms)
     judged = sum(len(arm.generations) for arm in arms) * recipe.held_out_blocks * recipe.block + written
     seconds = trained / train_rate + written / write_rate + judged / judge_rate
-    count = models.parameters(model)
+    count = kept.parameters
     generations = sum(len(arm.generations) for arm in arms)
-    kept_models = generations if any(arm.keep for arm in arms) else recipe.seeds
+    kept_models = generations if machine.keep else recipe.seeds
     disk = 4 * count * kept_models + 12 * written + 4 * generations * recipe.held_out_blocks * recipe.block
     memory = before + max(_resident() - before, 16 * count)  # weights, gradients, two moments
-    busy = min(workers, len(arms))
+    busy = min(machine.workers, len(arms))
     return Estimate(seconds / busy, train_rate, write_rate, trained, written, memory * busy, disk, count)
 
 

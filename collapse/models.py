@@ -14,6 +14,8 @@ from query.formats.hugging_face import import_transformers
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from collapse.recipe import Recipe
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -42,6 +44,10 @@ class Start:
     vocabulary: int  #: tokens of the tokenizer
     dropout: float
     prompt: int = 0  #: tokens that it must see together
+
+    @staticmethod
+    def of(recipe: Recipe, vocabulary: int) -> Start:
+        return Start(recipe.model, recipe.block, vocabulary, recipe.dropout, recipe.prompt)
 
     def build(self, seed: int) -> PreTrainedModel:
         """The model before any training, on the CPU, in float32: the same for the same seed.

@@ -1,15 +1,26 @@
-"""A process that trains: the same numbers each time, and its memory kept."""
+"""The machine and its processes: the same numbers each time, and memory that is kept."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from archive.errors import CollapseError
 
 if TYPE_CHECKING:
     import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a run is made. The numbers depend on `device` and `threads`, and not on `workers`."""
+
+    device: str = "cpu"
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    threads: int = 1  #: of each worker
+    keep: bool = False  #: the weights of every generation
 
 
 def prepare(device: str, threads: int) -> torch.device:

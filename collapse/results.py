@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from collapse import data, models, steps
-from collapse.arms import summed_up
+from archive.disk import replace, whole
+from collapse import data, folder, steps
+from collapse.arm import Arm
 from collapse.found import Found
 from collapse.numbers import EDGES, plain
 from collapse.recipe import Recipe
-from collapse.steps import Arm
+from collapse.summary import summed_up
 
 RESULTS, NUMBERS = "results.json", "numbers.parquet"
 #: Blocks of each generation that the report shows.
@@ -26,18 +27,17 @@ _SAMPLES = 3
 
 def collect(out: Path, recipe: Recipe, starts: Sequence[Arm], arms: Sequence[Arm]) -> dict[str, Any]:
     """All numbers of a finished run; the same for the same numbers of its generations."""
-    kept = data.load(steps.data_folder(out))
+    kept = data.load(folder.blocks(out))
     generations = [
         {"seed": arm.seed, "regime": arm.regime, "generation": generation, **_numbers(arm, generation)}
         for arm in [*starts, *arms]
         for generation in arm.generations
     ]
-    start = models.Start(recipe.model, recipe.block, kept.tokenizer.size, recipe.dropout, recipe.prompt)
     found: dict[str, Any] = plain(
         {
             "recipe": asdict(recipe),
             "set": kept.about,
-            "parameters": models.parameters(start.build(recipe.seed)),
+            "parameters": kept.parameters,
             "edges": EDGES.tolist(),
             **summed_up(Found({"recipe": asdict(recipe), "generations": generations}), recipe),
             "samples": _samples(kept, recipe, starts[0], [arm for arm in arms if arm.seed == starts[0].seed]),
@@ -49,7 +49,7 @@ def collect(out: Path, recipe: Recipe, starts: Sequence[Arm], arms: Sequence[Arm
 
 def write(out: Path, results: Mapping[str, Any]) -> None:
     """The results as JSON, and every number of every generation as a row of a Parquet file."""
-    steps.replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False).encode())
+    replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False).encode())
     rows = [
         {
             "seed": item["seed"],
@@ -71,9 +71,8 @@ def write(out: Path, results: Mapping[str, Any]) -> None:
             "value": pa.float64(),
         }
     )
-    part = out / (NUMBERS + ".part")
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), part, compression="zstd")
-    part.replace(out / NUMBERS)
+    with whole(out / NUMBERS) as part:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), part, compression="zstd")
 
 
 def _numbers(arm: Arm, generation: int) -> dict[str, Any]:

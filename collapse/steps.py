@@ -13,7 +13,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archive.disk import replace, trouble, whole
 from archive.errors import CollapseError
-from collapse import data as rooms
-from collapse import judge, models, numbers, process, write
-from collapse.data import Blocks, Data
+from collapse import folder, judge, models, numbers, process, write
+from collapse.arm import Arm
+from collapse.data import Blocks, Data, load
 from collapse.decoding import Decoding
 from collapse.measures.tails import Bands, token_counts
-from collapse.recipe import Recipe
-from collapse.regimes import START, Regime
+from collapse.regimes import Regime
 from collapse.train import Diverged, count_blocks, train
 
 WEIGHTS, LOSSES, WRITTEN, SURPRISE = "weights.safetensors", "losses.npy", "written.npy", "surprise.npy"
@@ -37,59 +36,6 @@ NUMBERS, TIMES = "numbers.json", "times.json"
 CHECKPOINT = "checkpoint"
 #: Of generation 0 alone: its losses on real text that it never saw, which what is written is compared with.
 UNSEEN = "unseen.npy"
-_DATA, _STEPS = "data", "steps"
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """All generations of a regime in one seed, one after the other: a task for a worker."""
-
-    out: str
-    recipe: Recipe
-    seed: int
-    regime: str  #: or START
-    device: str
-    threads: int
-    keep: bool  #: the weights of every generation
-
-    @property
-    def generations(self) -> range:
-        if self.regime == START:
-            return range(1)
-        return range(1, Regime.parse(self.regime).generations(self.recipe.generations) + 1)
-
-    def folder(self, generation: int) -> Path:
-        """Where a generation's files lie; generation 0 is that of all arms."""
-        regime = START if generation == 0 else self.regime.replace(":", "-")
-        return Path(self.out) / _STEPS / f"seed-{self.seed}" / regime / f"generation-{generation}"
-
-    def writes(self) -> bool:
-        return self.regime == START or Regime.parse(self.regime).writes
-
-    def trained(self) -> int:
-        """Tokens that its models are trained on, each as often as it is seen."""
-        recipe, total = self.recipe, 0
-        for generation in self.generations:
-            blocks = recipe.blocks if generation == 0 else Regime.parse(self.regime).blocks(generation, recipe.blocks)
-            total += count_blocks(blocks, recipe) * recipe.block
-        return total
-
-    def written(self) -> int:
-        """Tokens that its models write."""
-        return len(self.generations) * self.recipe.blocks * self.recipe.block if self.writes() else 0
-
-    def tokens(self) -> int:
-        """How much there is to do."""
-        return self.trained() + self.written()
-
-
-def data_folder(out: str | Path) -> Path:
-    return Path(out) / _DATA
-
-
-def begun(out: str | Path) -> bool:
-    """Whether any step of a run is done."""
-    return any(path.is_file() and ".part" not in path.suffixes for path in (Path(out) / _STEPS).rglob("*"))
 
 
 def work(arm: Arm, careful: bool, progress: Callable[[int, int], None]) -> None:
@@ -99,21 +45,14 @@ def work(arm: Arm, careful: bool, progress: Callable[[int, int], None]) -> None:
     gc.enable()  # the models of transformers hold cycles
     told = _Told(progress)
     try:
-        data = rooms.load(data_folder(arm.out))
+        data = load(folder.blocks(arm.out))
         for generation in arm.generations:
             _Generation(arm, generation, data, told).run()
     except Diverged as error:
         raise CollapseError(f"generation {generation}: {error}") from None
     except (OSError, SafetensorError) as error:
-        raise stopped(error, arm.out) from None
+        raise CollapseError(trouble(error, arm.out)) from None
     told.rest(arm.tokens())
-
-
-def stopped(error: Exception, out: str | Path) -> CollapseError:
-    """What a file system that takes no more, or gives no more, is to the user; numpy and safetensors say it so too."""
-    what = getattr(error, "strerror", None) or " ".join(str(error).split())
-    place = getattr(error, "filename", None) or out
-    return CollapseError(f"{place}: {what}; when that is mended (a full disk?), the same command goes on")
 
 
 class _Told:
@@ -144,7 +83,7 @@ class _Generation:
         self.arm, self.number, self.data, self.progress = arm, number, data, progress
         self.recipe = arm.recipe
         self.folder = arm.folder(number)
-        self.device = process.prepare(arm.device, arm.threads)
+        self.device = process.prepare(arm.machine.device, arm.machine.threads)
         self.pools = data.drawn(arm.recipe, arm.seed)
         self._model: Any = None
 
@@ -161,7 +100,7 @@ class _Generation:
             save(self.folder / UNSEEN, self._surprise(self.pools["unseen"]))
         if not (self.folder / NUMBERS).exists():
             replace(self.folder / NUMBERS, json.dumps(numbers.plain(self._numbers())).encode())
-        if self.arm.keep and not (self.folder / CHECKPOINT).exists():
+        if self.arm.machine.keep and not (self.folder / CHECKPOINT).exists():
             self._keep()
         if self.number > 0:
             (self.folder / WEIGHTS).unlink(missing_ok=True)
@@ -175,9 +114,7 @@ class _Generation:
 
     def _start(self) -> Any:
         """Where every generation of a seed starts: the same weights."""
-        recipe = self.recipe
-        start = models.Start(recipe.model, recipe.block, self.data.tokenizer.size, recipe.dropout, recipe.prompt)
-        return start.build(self.arm.seed).to(self.device)
+        return models.Start.of(self.recipe, self.data.tokenizer.size).build(self.arm.seed).to(self.device)
 
     def _load(self, weights: Path) -> Any:
         from safetensors.torch import load_model
@@ -194,9 +131,8 @@ class _Generation:
         train(model, blocks, self.recipe, self._seed(0), self.device, self.progress)
         tokens = count_blocks(len(blocks), self.recipe) * self.recipe.block
         self._time("train", tokens, time.monotonic() - started)
-        part = weights.with_suffix(".part")
-        save_model(model, str(part))
-        os.replace(part, weights)
+        with whole(weights) as part:
+            save_model(model, str(part))
         return model
 
     def _keep(self) -> None:
@@ -269,13 +205,5 @@ class _Generation:
 
 def save(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an array, whole or not at all."""
-    part = path.with_suffix(".part.npy")
-    np.save(part, array)
-    os.replace(part, path)
-
-
-def replace(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    with whole(path) as part, open(part, "wb") as file:
+        np.save(file, array)

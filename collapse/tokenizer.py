@@ -51,10 +51,20 @@ class Tokenizer:
         path.write_text(self.fast.to_str(pretty=True), encoding="utf-8")
 
     def save_pretrained(self, folder: Path) -> None:
-        """Leave it where transformers finds it beside a model."""
+        """Leave it where transformers finds it beside a model.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         transformers = import_transformers()
         end = self.fast.id_to_token(self.end)
-        transformers.PreTrainedTokenizerFast(tokenizer_object=self.fast, eos_token=end).save_pretrained(folder)
+        made = transformers.PreTrainedTokenizerFast(tokenizer_object=self.fast, eos_token=end)
+        try:
+            made.save_pretrained(folder)
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise OSError(str(error)) from None  # as which the library tells a full disk
 
 
 def load(path: Path, end: int) -> Tokenizer:

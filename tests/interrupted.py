@@ -96,7 +96,7 @@ class Changes:
         trial: float = 0.01,
         draws: bool = False,
     ) -> None:
-        from collapse import data, estimate, experiment, judge, numbers, steps, write
+        from collapse import estimate, experiment, folder, judge, numbers, steps, write
 
         self._journal, self._kill, self._now = journal, kill, ("", 0)
         self._held_out: Any = None
@@ -110,8 +110,8 @@ class Changes:
         self._before(write, "write", self._writing)
         self._before(judge, "token_losses", self._judging)
         self._before(numbers, "of_text", self._measuring)
-        self._before(steps, "replace", self._replacing)
-        self._before(data, "load", self._loading)
+        self._before(folder, "replace", self._replacing)
+        self._before(steps, "load", self._loading)
         self._before(experiment.results, "collect", self._collecting)
 
     def _before(self, place: Any, name: str, hook: Any) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from collapse.arms import summed_up
 from collapse.found import Found
 from collapse.numbers import EDGES, QUANTILES, plain
 from collapse.recipe import Paper, load
 from collapse.regimes import Regime
+from collapse.summary import summed_up
 
 #: Nats that an arm's loss on held-out text rises in each generation.
 RISES = {"replace": 0.18, "mix": 0.05, "accumulate": 0.012, "accumulate-subsample": 0.05, "fresh": 0.0, "real": 0.0}

@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
+from archive.disk import replace
 from archive.lake import Lake
-from query.export.workplace import replace, saying
+from query.export.workplace import saying
 
 #: Bytes of text that are held before they are laid out; and files of less than this are done in one go.
 _HELD = 128 << 20

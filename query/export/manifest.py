@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from archive.disk import replace
 from query import merkle
 from query.export import card, chart
 from query.export.arguments import Arguments
 from query.export.arrange import Shard
-from query.export.workplace import MANIFEST, MEMORY, Workplace, replace
+from query.export.workplace import MANIFEST, MEMORY, Workplace
 from query.formats import Format, Written
 from query.rows import TOTALS
 

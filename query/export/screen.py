@@ -18,6 +18,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.disk import replace
 from archive.errors import ExportError, SourceError
 from archive.lake import Lake
 from archive.records.datasets import python_rows, read_lines
@@ -25,7 +26,7 @@ from archive.records.kind import kind_of
 from archive.storage import open_bytes
 from query.export import gather
 from query.export.arguments import Arguments
-from query.export.workplace import MEMORY, Workplace, replace, saying
+from query.export.workplace import MEMORY, Workplace, saying
 from query.mask import mask
 from query.tokenizer import once_opened
 

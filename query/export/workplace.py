@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from archive.disk import replace, trouble
 from archive.errors import ArchiveError, ExportError
 
 MANIFEST = "manifest.json"
@@ -106,19 +105,6 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Put a file in its place, whole and on the disk, or leave what was there."""
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        with open(fresh, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
 @contextlib.contextmanager
 def saying(place: Path | str) -> Iterator[None]:
     """What goes wrong in a unit of work, as one line.
@@ -136,6 +122,4 @@ def saying(place: Path | str) -> Iterator[None]:
 
 def said(error: OSError, place: Path | str) -> ExportError:
     """What went wrong with a disk, and what to do."""
-    if error.errno == errno.ENOSPC:
-        return ExportError(f"{place}: the disk is full; free some space and run the same command again, it goes on")
-    return ExportError(f"{error.filename or place}: {error.strerror or error}")
+    return ExportError(trouble(error, place))

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.disk import replace
 from archive.errors import ExportError
 from query import merkle, rows
 from query.export.arguments import Arguments
 from query.export.arrange import Shard
 from query.export.gather import texts_of
-from query.export.workplace import Workplace, replace, saying
+from query.export.workplace import Workplace, saying
 from query.formats import Format, open_format
 from query.mask import mask
 from query.tokenizer import once_opened

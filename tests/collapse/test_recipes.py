@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from archive.errors import CollapseError
+from collapse.arm import Arm
 from collapse.decoding import Decoding
 from collapse.models import PRESETS
+from collapse.process import Machine
 from collapse.recipe import NAMES, Paper, Recipe, load
-from collapse.steps import Arm
 
 FIGURE = {"what": "a figure", "reported": 1.5, "measure": "loss", "regime": "replace", "generation": 0}
 
@@ -39,7 +40,7 @@ def test_no_two_arms_share_a_folder() -> None:
     with pytest.raises(CollapseError, match=re.escape("regime mix:0.1 is named twice")):
         Recipe(regimes=("mix:0.1", "real", "mix:0.10"))
     recipe = Recipe(regimes=("mix:0.1", "mix:0.12345678", "mix:0.1234567", "mix:0", "mix:1", "replace"))
-    folders = {Arm("out", recipe, 0, str(regime), "cpu", 1, False).folder(1) for regime in recipe.parsed_regimes()}
+    folders = {Arm("out", recipe, 0, str(regime), Machine()).folder(1) for regime in recipe.parsed_regimes()}
     assert len(folders) == 6
 
 

@@ -14,7 +14,7 @@ from moment import Place, failed, files, page, put
 
 pytest.importorskip("torch")
 
-from collapse import data, steps
+from collapse import data, folder, steps
 
 REGIMES = ["replace", "mix:0.5", "fresh", "real"]
 #: Arms enough where it is not about the arms.
@@ -109,7 +109,7 @@ def test_the_set_of_each_arm_is_what_its_regime_says(place: Place, whole: str) -
 
 
 def test_held_out_text_stands_in_no_block_that_is_trained_on_and_in_no_prompt(place: Place, whole: str) -> None:
-    kept = data.load(steps.data_folder(place.folder / whole))
+    kept = data.load(folder.blocks(place.folder / whole))
     # blocks of the set stand one behind the other: what is cut at their ends is whole again
     trained = kept.tokenizer.decode(kept.real.reshape(1, -1))[0]
     held = kept.tokenizer.decode(kept.held_out)
@@ -121,7 +121,7 @@ def test_held_out_text_stands_in_no_block_that_is_trained_on_and_in_no_prompt(pl
 
 
 def test_every_seed_trains_on_blocks_of_its_own_and_none_of_them_twice(place: Place, whole: str) -> None:
-    kept = data.load(steps.data_folder(place.folder / whole))
+    kept = data.load(folder.blocks(place.folder / whole))
     from collapse.recipe import load
 
     recipe = load(str(place.recipe))
@@ -183,7 +183,7 @@ def test_models_write_by_the_decoding_that_is_asked_for_behind_real_text(place: 
     code = f"""
 import numpy, torch
 from pathlib import Path
-from collapse import data, steps
+from collapse import data
 from collapse.decoding import Decoding
 from query.formats.hugging_face import import_transformers
 from collapse.recipe import load
@@ -244,11 +244,30 @@ def test_a_run_goes_on_wherever_it_is_killed_and_does_nothing_twice(place: Place
 
 def test_a_full_disk_is_told_in_one_line_and_the_run_goes_on_when_there_is_room(place: Place, pair: str) -> None:
     for largest, made in ((3_000, False), (60_000, True)):  # too small for the blocks; for the weights
-        failed(place.run("full", *PAIR, changes={"largest": largest}), "the same command goes on")
+        failed(place.run("full", *PAIR, changes={"largest": largest}), "goes on")
         assert (place.folder / "full" / "data").exists() == made
     end = place.run("full", *PAIR)
     assert end.status == 0, end.err
     assert place.results("full") == place.results(pair)
+
+
+def test_a_disk_that_is_full_just_when_a_tokenizer_is_kept_is_an_error_of_the_disk(
+    place: Place, tmp_path: Path
+) -> None:
+    code = f"""
+import resource, signal
+from pathlib import Path
+from collapse import tokenizer
+made = tokenizer.make("tiny", ["a text"] * 9)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, resource.RLIM_INFINITY))
+try:
+    made.save_pretrained(Path({str(tmp_path)!r}))
+except OSError as error:
+    print(error)
+"""
+    end = interrupted.call(code)
+    assert (end.status, "too large" in end.out) == (0, True), end.err
 
 
 def test_a_training_that_diverges_says_where_and_what_to_do_and_leaves_the_folder_to_be_used(place: Place) -> None:
