@@ -18,6 +18,7 @@ from collapse.arm import Arm
 from collapse.found import Found
 from collapse.numbers import EDGES, plain
 from collapse.recipe import Recipe
+from collapse.regimes import SUSPECT
 from collapse.summary import summed_up
 
 RESULTS, NUMBERS = "results.json", "numbers.parquet"
@@ -92,8 +93,9 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, float | None]]:
 
 
 def _samples(kept: data.Data, recipe: Recipe, start: Arm, arms: Sequence[Arm]) -> list[dict[str, Any]]:
-    """What each generation of a seed wrote behind the same prompts."""
-    real = kept.drawn(recipe, start.seed)["real"][:_SAMPLES]
+    """What each generation of a seed wrote behind the same prompts; and blocks of the suspect set."""
+    pools = kept.drawn(recipe, start.seed)
+    real = pools["real"][:_SAMPLES]
     out: list[dict[str, Any]] = [
         {"regime": "text", "generation": None, "texts": kept.tokenizer.decode(real[:, recipe.prompt :])},
         {"regime": "prompt", "generation": None, "texts": kept.tokenizer.decode(real[:, : recipe.prompt])},
@@ -102,4 +104,7 @@ def _samples(kept: data.Data, recipe: Recipe, start: Arm, arms: Sequence[Arm]) -
         for generation in arm.generations:
             written = np.load(arm.folder(generation) / steps.WRITTEN, mmap_mode="r")[:_SAMPLES]
             out.append({"regime": arm.regime, "generation": generation, "texts": kept.tokenizer.decode(written)})
+    if SUSPECT in pools:
+        texts = kept.tokenizer.decode(pools[SUSPECT][:_SAMPLES])
+        out.append({"regime": SUSPECT, "generation": None, "texts": texts})
     return out

@@ -164,4 +164,6 @@ def _samples(regimes: Sequence[str], generations: int, text: str) -> list[dict[s
     for name in regimes:
         if Regime.parse(name).writes:
             made += [sample(name, generation, name) for generation in range(1, generations + 1)]
+    if any(name.startswith("suspect") for name in regimes):
+        made.append(sample("suspect", None, "block of the suspect set"))
     return made

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from collapse import words
 from collapse.found import Found
-from collapse.regimes import START
+from collapse.regimes import START, SUSPECT
 from collapse.report.markup import Html, join, safe, table, tag
 
 #: Characters of a sample that are shown.
@@ -22,10 +22,10 @@ Texts = Mapping[tuple[str, int | None], Sequence[str]]
 
 
 def samples(found: Found) -> Html:
-    """For each prompt a table: an arm in each row, a generation in each column."""
+    """For each prompt a table: an arm in each row, a generation in each column. Then some of a suspect set."""
     held = {(sample["regime"], sample["generation"]): sample["texts"] for sample in found.results.get("samples") or ()}
-    count = max((len(texts) for texts in held.values()), default=0)
-    return join([_prompt(found, held, number) for number in range(count)])
+    count = max((len(texts) for (regime, _), texts in held.items() if regime != SUSPECT), default=0)
+    return join([*(_prompt(found, held, number) for number in range(count)), _suspect(held)])
 
 
 def _prompt(found: Found, held: Texts, number: int) -> Html:
@@ -43,6 +43,13 @@ def _prompt(found: Found, held: Texts, number: int) -> Html:
         for arm in arms
     ]
     return join([*parts, table(("arm", *(f"generation {g}" for g in generations)), rows, kind="samples")])
+
+
+def _suspect(held: Texts) -> Html:
+    key = (SUSPECT, None)
+    blocks = [_text(held, key, number) for number in range(len(held.get(key, ())))]
+    quotes = [Html(f"<blockquote>{safe(text)}</blockquote>") for text in blocks]
+    return join([tag("h3", "Blocks of the suspect set"), *quotes] if quotes else [])
 
 
 def _text(held: Texts, key: tuple[str, int | None], number: int) -> str:

@@ -211,6 +211,8 @@ def test_a_suspect_set_is_trained_on_in_its_doses(place: Place) -> None:
         ("start", 0), ("suspect:0.25", 1), ("suspect:1", 1),
     }  # fmt: skip
     assert "suspect" in made["generations"][0]
+    (sample,) = (sample for sample in made["samples"] if sample["regime"] == "suspect")
+    assert all("page1" in text for text in sample["texts"])
 
 
 # -- interruptions ---------------------------------------------------------------------------------

@@ -44,14 +44,12 @@ def draw(found: Found) -> Picture | None:
             _point(axes, share, changes[share], tone, "o", of_arm(found, arm))
             if math.isfinite(changes[share].value):
                 told = f"×{words.ratio(changes[share].value)}"
-                axes.annotate(told, (share, changes[share].value), (-7, 6), textcoords="offset points", ha="right")
+                _say(axes, told, share, changes[share], above=True)
         for arm, change in others:
             _point(axes, 1, change, canvas.colour(arm), canvas.mark(arm), of_arm(found, arm))
             if math.isfinite(change.value):
-                other, style = f"other real text ×{words.ratio(change.value)}", {"ha": "right", "va": "center"}
-                axes.annotate(
-                    other, (1, change.value), (-9, 0), textcoords="offset points", color=canvas.colour(arm), **style
-                )
+                told = f"other real text ×{words.ratio(change.value)}"
+                _say(axes, told, 1, change, above=False, color=canvas.colour(arm), ha="right")
         axes.set_xlabel("share of suspect text in the training set")
         draws.loss_labels(axes)
         caption = _CAPTION.format(
@@ -74,6 +72,14 @@ def _point(axes: Any, share: float, change: Interval, tone: str, mark: str, told
     fill = tone if told in (Call.MORE, Call.LESS) else "white"
     axes.plot([share, share], [change.low, change.high], color=tone, zorder=3)
     axes.plot([share], [change.value], marker=mark, color=tone, markerfacecolor=fill, zorder=4)
+
+
+def _say(axes: Any, told: str, share: float, change: Interval, above: bool, **style: str) -> None:
+    """At the end of the bar, where no line runs."""
+    end = change.high if above else change.low
+    place = (share, change.value if math.isnan(end) else end)
+    shift, align = (4, "bottom") if above else (-4, "top")
+    axes.annotate(told, place, (0, shift), textcoords="offset points", **{"ha": "center", "va": align, **style})
 
 
 def _title(found: Found) -> str:
