@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any
 
@@ -51,7 +52,7 @@ _STYLES = ["auto", "file", "heading", "blank-line", "line"]
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each process.")
 @click.option("--keep-checkpoints", is_flag=True, help="Keep the model of every generation.")
 @click.option("--dry-run", is_flag=True, help="Say how long it will take and what it needs, and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results, or the estimate, as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect: tuple[str, ...],
             regimes: str | None, style: Any, text_column: str | None, url_column: str | None, date_column: str | None,
@@ -94,7 +95,8 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
     machine = Machine(device, workers or (1 if device == "cuda" else os.cpu_count() or 1), threads, keep_checkpoints)
     experiment = Experiment(sources, out, recipe, suspect, reading, machine)
     if dry_run:
-        click.echo(told(experiment.plan()))
+        expected = experiment.plan()
+        click.echo(json.dumps(asdict(expected), indent=1) if as_json else told(expected))
         return
     started = time.monotonic()
     with Progress(quiet or as_json) as progress:

@@ -92,14 +92,25 @@ def looks(found: Found) -> list[Look]:
     return made
 
 
+def beside(found: Found, arm: Regime) -> Regime | None:
+    """The arm of other real text that a suspect set is compared with, if the run has one.
+
+    A set that is merely another does worse than generation 0's on what that happened to have more often than most, and
+    better on what it had less often: only another real set tells that from what is wrong with the suspect's.
+    """
+    return found.references[0] if found.references and arm.kind == "suspect" and arm.share == 1 else None
+
+
 def parts(found: Found, arm: Regime) -> list[Part]:
-    """The held-out text by band, by domain and by date, where there are several."""
-    made = []
+    """The held-out text by band, by domain and by date, where there are several: the loss on it beside generation 0's,
+    or that of the arm `beside`."""
+    made, other, last = [], beside(found, arm), found.last(arm)
     for kind in ("bands", "domains", "dates"):
         names = found.bands() if kind == "bands" else found.names("held_out", kind)
         for name in names if len(names) > 1 else ():
             path = ("held_out", kind, name, "loss", "value")
-            made.append(Part(kind, name, found.change(arm, found.last(arm), *path), found.floor(*path)))
+            change = found.between(arm, other, last, *path) if other else found.change(arm, last, *path)
+            made.append(Part(kind, name, change, found.floor(*path)))
     return made
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from collapse import words
 from collapse.found import LOSS, Call, Found, Path, call
 from collapse.regimes import CONTROL, Regime
-from collapse.suspicion import Side, looks, worst
+from collapse.suspicion import Side, beside, looks, worst
 
 _TRAINED = {
     "replace": "Trained only on what the generation before wrote",
@@ -187,10 +187,11 @@ def _suspicion(found: Found) -> list[str]:
             "The suspect set teaches worse on held-out real text than as much real text does; "
             f"{words.percent(harmful[0].share or 0.0)} is the least share at which that was more than chance."
         )
+        told += _beside_other(found, harmful[-1])
         if lost := worst(found, harmful[-1])[:3]:
             where = [f"{part.named} ({words.ratio(part.change.value)} times)" for part in lost]
-            told += f" It is worst for {words.listed(where)}."
-        told += _beside_other(found, harmful[-1])
+            than = "Beside that it" if beside(found, harmful[-1]) else "It"
+            told += f" {than} is worst for {words.listed(where)}."
     elif Call.UNKNOWN in judged.values():
         told = "Whether the suspect set teaches worse than real text is not known."
     else:
@@ -203,13 +204,12 @@ def _suspicion(found: Found) -> list[str]:
 
 def _beside_other(found: Found, arm: Regime) -> str:
     """The arm beside new real text, which is merely another set as well."""
-    told = ""
-    for other in found.references if arm.share == 1 else ():
-        change = found.between(arm, other, 1, *LOSS)
-        if not math.isnan(change.value):
-            told += f" Beside new real text ({other}), perplexity comes to {words.ratios(change)}"
-            told += f"{_JUDGED[call(change, found.noise)]}."
-    return told
+    other = beside(found, arm)
+    change = found.between(arm, other, 1, *LOSS) if other else None
+    if change is None or math.isnan(change.value):
+        return ""
+    judged = _JUDGED[call(change, found.noise)]
+    return f" Beside new real text ({other}), perplexity comes to {words.ratios(change)}{judged}."
 
 
 def _looks(found: Found) -> list[str]:

@@ -82,6 +82,8 @@ def test_a_dry_run_tells_duration_and_memory_and_trains_nothing_that_stays(place
     assert "of memory" in needs
     assert "on the disk" in needs
     assert {path.name for path in (place.folder / "dry").iterdir()} == {".lock", "run.json", "data"}
+    told = json.loads(place.run("dry", "--dry-run", "--json").out)
+    assert told["trained"] > 0 < told["seconds"]
     end = place.run("dry", "--dry-run", "--blocks", 12)  # what would take too long may be made smaller
     assert end.status == 0, end.err
     assert f"{9 * 12 * 16 * 2:,} tokens to train" in end.out

@@ -21,7 +21,7 @@ from collapse.report.axes import apart, round_ratios
 from collapse.report.page import page as page_of
 from collapse.report.pictures import loss
 from collapse.report.speeds import times
-from collapse.suspicion import Side, looks
+from collapse.suspicion import Side, looks, parts
 from collapse.verdict import sentences
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -204,6 +204,20 @@ def test_the_verdict_on_a_suspect_set() -> None:
     same = " ".join(sentences(made(SUSPECTS, generations=1, dose=0.0)))
     assert "That the suspect set teaches worse than real text cannot be told from chance." in same
     assert "is worst for" not in same
+
+
+def test_where_a_suspect_set_is_worse_is_told_beside_other_real_text_where_there_is_some() -> None:
+    results = made(SUSPECTS, generations=1)
+    for row in results["generations"]:
+        if row["regime"] == "fresh":  # any other set does better on what is rare in generation 0's
+            row["held_out"]["bands"]["rarest"]["loss"]["value"] -= 1.0
+    found = Found(results)
+    few, whole = found.suspects[0], found.suspects[-1]
+    alone = {part.name: part.change.value for part in parts(found, few)}
+    beside_other = {part.name: part.change.value for part in parts(found, whole)}
+    assert alone["rarest"] < 0.1
+    assert beside_other["rarest"] == pytest.approx(1 + 0.4 * 2.1, abs=0.1)
+    assert beside_other["commonest"] == pytest.approx(0.4 * 0.6, abs=0.1)
 
 
 def test_a_likeness_lies_on_a_side() -> None:

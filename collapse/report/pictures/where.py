@@ -11,15 +11,15 @@ from collapse.regimes import Regime
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
-from collapse.suspicion import Part, parts, worst
+from collapse.suspicion import Part, beside, parts, worst
 from collapse.verdict import hardest
 
 #: Lines of one kind; domains are the ones with most held-out text.
 _MOST = 12
 _KINDS = {"bands": "tokens, by frequency in real text", "domains": "domains", "dates": "years"}
 _CAPTION = (
-    "The last generation of {arm}: its perplexity on parts of the held-out real text, by that of generation 0 on the "
-    "same part (right is worse; ×1.105 is 0.1 nats for a token). {bars} The grey bars are the noise floor of each "
+    "The last generation of {arm}: its perplexity on parts of the held-out real text, by that of {other} on the same "
+    "part (right is worse; ×1.105 is 0.1 nats for a token). {bars} The grey bars are the noise floor of each "
     "part, wider where there is less text; hollow points cannot be told from chance.{left}"
 )
 
@@ -39,15 +39,17 @@ def draw(found: Found) -> Picture | None:
         return None
     heights = [len(held) + 1 for held in shown.values()]
     title = _title(found, arm)
+    other = f"a model trained on other real text ({name})" if (name := beside(found, arm)) else "generation 0"
     with canvas.drawing():
         size = (8.2, 0.27 * sum(heights) + 1.3)
         figure, panels = canvas.figure(title, *size, len(shown), 1, sharex=True, height_ratios=heights)
         for panel, (kind, held) in zip(panels.flat, shown.items(), strict=True):
             _panel(panel, kind, held, canvas.colour(arm))
-        _axis(panels.flat[-1], [part for held in shown.values() for part in held])
+        _axis(panels.flat[-1], [part for held in shown.values() for part in held], other)
         left = len(every) - sum(map(len, shown.values()))
         caption = _CAPTION.format(
             arm=arm,
+            other=other,
             bars=captions.intervals(found, "Lines are"),
             left=f" {words.counted(left, 'smaller part')} stand in results.json alone." if left else "",
         )
@@ -68,12 +70,12 @@ def _panel(axes: Any, kind: str, held: list[Part], tone: str) -> None:
     axes.axvline(0, color=canvas.FAINT, linewidth=0.8, zorder=1)
 
 
-def _axis(axes: Any, held: list[Part]) -> None:
+def _axis(axes: Any, held: list[Part], other: str) -> None:
     low, high = draws.span([part.change for part in held])
     axes.set_xlim(low, high)
     ticks = draws.round_ratios(low, high)
     axes.set_xticks([math.log(tick) for tick in ticks], [f"×{tick:g}" for tick in ticks])
-    axes.set_xlabel("perplexity on that part, by that of generation 0")
+    axes.set_xlabel(f"perplexity on that part, by that of {other}")
 
 
 def _title(found: Found, arm: Regime) -> str:
