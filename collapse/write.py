@@ -16,7 +16,7 @@ from query.formats.hugging_face import import_transformers
 if TYPE_CHECKING:
     import torch
 
-#: Prompts that are continued together.
+#: Texts that are continued together; a search has several for each prompt.
 _BATCH = 256
 
 
@@ -32,7 +32,7 @@ def write(
 ) -> npt.NDArray[np.int32]:
     """What a model writes behind each prompt: (prompts, length); the prompts themselves are not in it.
 
-    All prompts are continued in one batch with a cache of keys and values. Where prompt and block together are longer
+    Prompts are continued in batches with a cache of keys and values. Where prompt and block together are longer
     than the model's context, the newer half of what stands in it becomes the context of the rest, so that no token is
     written from a position that the model never saw in training.
 
@@ -46,6 +46,8 @@ def write(
     model.eval()
     draw = torch.Generator(device=device).manual_seed(seed)
     out = np.empty((len(prompts), length), np.int32)
+    if decoding.kind == "beam":
+        batch = max(batch // int(decoding.value or 1), 1)
     with torch.inference_mode(), mixed(device):
         for first in range(0, len(prompts), batch):
             part = torch.from_numpy(np.ascontiguousarray(prompts[first : first + batch], np.int64)).to(device)

@@ -248,3 +248,6 @@ def test_batches_bound_how_many_prompts_are_continued_together(model: Any, monke
     monkeypatch.setattr(writing, "_continue", spied)
     written(model, blocks(10, 4), 2, "greedy", batch=4)
     assert sizes == [4, 4, 2]
+    sizes.clear()
+    written(model, blocks(10, 4), 2, "beam:2", batch=8)  # each prompt is two texts
+    assert sizes == [4, 4, 2]
