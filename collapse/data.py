@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archive.disk import whole_folder
 from archive.errors import CollapseError
 from collapse import models, tokenizer
 from collapse.corpus import Document
+from collapse.probe import probe
 from collapse.recipe import Recipe
 from collapse.tokenizer import Tokenizer
 
@@ -27,7 +27,8 @@ class Data:
     """What `make` left in a folder. Arrays are mapped, not read."""
 
     tokenizer: Tokenizer
-    real: Blocks  #: (blocks, block): all real text that may be trained on
+    real: Blocks  #: (blocks, block): all real text that may be trained on, document behind document
+    ends: npt.NDArray[np.int64]  #: (blocks, 2): the documents in which each block of `real` begins and ends
     held_out: Blocks  #: (blocks, block); the last block of a document is filled up with the token that ends a text
     mask: npt.NDArray[np.bool_]  #: (blocks, block - 1): where `held_out` is text
     document: npt.NDArray[np.int64]  #: (blocks,): the held-out document of each block
@@ -38,28 +39,48 @@ class Data:
     about: dict[str, Any]  #: counts for the report
 
     def drawn(self, recipe: Recipe, seed: int) -> dict[str, Blocks]:
-        """The pools of a seed: `real`, generation 0's set; `other`, what it never saw, of which `unseen` is as much as
-        `real`; `suspect`.
+        """The pools of a seed: `real`, generation 0's set; `other`, from documents of which it saw nothing, of which
+        `unseen` is as much as `real`; `suspect`.
 
         Each seed draws its own blocks, so that the spread over seeds has that of the text in it.
         """
-        order = np.random.default_rng((seed, 1)).permutation(len(self.real))
-        other = order[recipe.blocks :]
-        pools = {"real": self.real[order[: recipe.blocks]], "unseen": self.real[other[: recipe.blocks]]}
-        pools["other"] = self.real[other[: _other(recipe)]]
+        draw = np.random.default_rng((seed, 1))
+        own, apart = (draw.permutation(part) for part in self._parted(recipe, int(draw.integers(len(self.real)))))
+        pools = {"real": self.real[own[: recipe.blocks]], "unseen": self.real[apart[: recipe.blocks]]}
+        pools["other"] = self.real[apart[: _other(recipe)]]
         if self.suspect is not None:
             chosen = np.random.default_rng((seed, 2)).permutation(len(self.suspect))[: recipe.blocks]
             pools["suspect"] = self.suspect[chosen]
         return pools
 
+    def _parted(self, recipe: Recipe, start: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Blocks to draw generation 0's set from, and blocks to draw other real text from: of different documents.
+
+        Another block of a document that a model was trained on is no text that it never saw: it speaks of the same.
+        The documents stand in a shuffled order, so the first part is simply a stretch of them, from `start` on and
+        round the end. Of a set that is too small without the two documents at its seams, these stand in both.
+        """
+        count, more = len(self.real), _beside(recipe)
+        circle = (start + np.arange(count)) % count
+        size = min(max(round(count * recipe.blocks / (recipe.blocks + more)), recipe.blocks), count - more)
+        own, rest = circle[:size], circle[size:]
+        seams = (self.ends[own[0], 0], self.ends[own[-1], 1])
+        apart = rest[~np.isin(self.ends[rest], seams).any(axis=1)]
+        return own, apart if len(apart) >= more else rest
+
 
 def needed(recipe: Recipe) -> int:
     """Real blocks that a run needs: those of generation 0, as many to compare with, and what the arms want more."""
-    return recipe.blocks + max(recipe.blocks, _other(recipe))
+    return recipe.blocks + _beside(recipe)
+
+
+def _beside(recipe: Recipe) -> int:
+    """Real blocks beside those of generation 0."""
+    return max(recipe.blocks, _other(recipe))
 
 
 def _other(recipe: Recipe) -> int:
-    """Real blocks beside those of generation 0 that the arm trains on which wants most."""
+    """Of these, the blocks that the arm trains on which wants most."""
     asked = (regime.other_blocks(recipe.generations, recipe.blocks) for regime in recipe.parsed_regimes())
     return max(asked, default=0)
 
@@ -79,17 +100,25 @@ def make(
             fit.
     """
     made = tokenizer.make(recipe.model, [document.text for document in train])
-    # a model that does not fit is known before anything is kept
-    parameters = models.parameters(models.Start.of(recipe, made.size).build(recipe.seed))
-    real = _cut(made.encode([document.text for document in train]), recipe.block)
+    real, ends = _cut(made.encode([document.text for document in train]), recipe.block)
     mend = "fewer --blocks" + (", or no fresh text (--regimes)" if _other(recipe) > recipe.blocks else "")
     _enough("the set", mend, len(real), needed(recipe))
     blocks, lengths, numbers = _spread(made.encode([document.text for document in held_out]), recipe, made.end)
     _enough("the held-out text", "fewer --held-out-blocks", len(blocks), recipe.held_out_blocks)
-    arrays: dict[str, npt.NDArray[Any]] = {"real": real, "held_out": blocks, "lengths": lengths, "document": numbers}
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "real": real,
+        "ends": ends,
+        "held_out": blocks,
+        "lengths": lengths,
+        "document": numbers,
+    }
     if suspect is not None:
-        arrays["suspect"] = _cut(made.encode([document.text for document in suspect]), recipe.block)
+        arrays["suspect"], _ = _cut(made.encode([document.text for document in suspect]), recipe.block)
         _enough("the suspect set", "fewer --blocks", len(arrays["suspect"]), recipe.blocks)
+    # a model that does not fit is known before anything is kept
+    model = models.Start.of(recipe, made.size).build(recipe.seed)
+    if recipe.model not in models.PRESETS:
+        probe(model, recipe.model)
     about = {
         **about,
         "vocabulary": made.size,
@@ -97,34 +126,18 @@ def make(
         "held_out_tokens": int((lengths - 1).sum()),
         "held_out_documents_used": len(np.unique(numbers)),
     }
-    scratch = _scratch(folder)
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    made.save(scratch / "tokenizer.json")
-    for name, array in arrays.items():
-        np.save(scratch / f"{name}.npy", array)
     kept = {
         "end": made.end,
-        "parameters": parameters,
+        "parameters": models.parameters(model),
         "domains": [document.domain for document in held_out],
         "dates": [document.date for document in held_out],
         "about": about,
     }
-    (scratch / "data.json").write_text(json.dumps(kept))
-    os.replace(scratch, folder)
-
-
-def discard(folder: Path) -> None:
-    """Take the folder away: whole or not at all."""
-    scratch = _scratch(folder)
-    shutil.rmtree(scratch, ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, scratch)
-    shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _scratch(folder: Path) -> Path:
-    return folder.with_name(folder.name + ".part")
+    with whole_folder(folder) as part:
+        made.save(part / "tokenizer.json")
+        for name, array in arrays.items():
+            np.save(part / f"{name}.npy", array)
+        (part / "data.json").write_text(json.dumps(kept))
 
 
 def load(folder: Path) -> Data:
@@ -135,6 +148,7 @@ def load(folder: Path) -> Data:
     return Data(
         tokenizer.load(folder / "tokenizer.json", kept["end"]),
         np.load(folder / "real.npy", mmap_mode="r"),
+        np.load(folder / "ends.npy"),
         held_out,
         np.arange(1, held_out.shape[1])[None, :] < lengths[:, None],
         np.load(folder / "document.npy"),
@@ -146,11 +160,14 @@ def load(folder: Path) -> Data:
     )
 
 
-def _cut(encoded: Iterable[npt.NDArray[np.int32]], block: int) -> Blocks:
-    """All texts one behind the other, in blocks; what does not fill a last one is left out."""
-    held = list(encoded)
-    tokens = np.concatenate(held) if held else np.empty(0, np.int32)
-    return tokens[: len(tokens) // block * block].reshape(-1, block)
+def _cut(encoded: Sequence[npt.NDArray[np.int32]], block: int) -> tuple[Blocks, npt.NDArray[np.int64]]:
+    """All texts one behind the other, in blocks, and the texts in which each begins and ends; what does not fill a last
+    block is left out."""
+    tokens = np.concatenate(encoded) if encoded else np.empty(0, np.int32)
+    blocks = tokens[: len(tokens) // block * block].reshape(-1, block)
+    first = np.arange(len(blocks)) * block
+    behind = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    return blocks, np.searchsorted(behind, np.stack([first, first + block - 1], axis=1), side="right")
 
 
 def _spread(

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archive.disk import replace, trouble
+from archive.disk import discard, replace, trouble
 from archive.errors import CollapseError
-from collapse import data
 
 _RUN, _LOCK, _DATA, _STEPS = "run.json", ".lock", "data", "steps"
 
@@ -24,6 +23,11 @@ def blocks(out: str | Path) -> Path:
 def steps(out: str | Path) -> Path:
     """Where what is done of the generations lies."""
     return Path(out) / _STEPS
+
+
+def is_one(folder: Path) -> bool:
+    """Whether a folder is that of a run."""
+    return _said(folder) is not None
 
 
 @contextlib.contextmanager
@@ -60,13 +64,18 @@ def _stated(out: Path) -> dict[str, Any] | None:
         return None
     if out.is_dir() and not (out / _RUN).exists() and {path.name for path in out.iterdir()} <= {_LOCK, _RUN + ".part"}:
         return None
-    try:
-        stated = json.loads((out / _RUN).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        stated = None
-    if not isinstance(stated, dict) or "recipe" not in stated:
+    stated = _said(out)
+    if stated is None:
         raise CollapseError(f"{out} is no folder of a collapse test; name another one")
     return stated
+
+
+def _said(folder: Path) -> dict[str, Any] | None:
+    try:
+        said = json.loads((folder / _RUN).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return said if isinstance(said, dict) and {"version", "sources", "recipe"} <= said.keys() else None
 
 
 def _claim(out: Path, identity: dict[str, Any]) -> None:
@@ -82,7 +91,7 @@ def _claim(out: Path, identity: dict[str, Any]) -> None:
         if _begun(out):
             differing = ", ".join(key for key in identity if stated.get(key) != identity[key])
             raise CollapseError(f"{out} holds a run with another {differing}; run that again, or name another folder")
-        data.discard(blocks(out))  # before the name changes: never one run's blocks under another's name
+        discard(blocks(out))  # before the name changes: never one run's blocks under another's name
     replace(out / _RUN, json.dumps(identity, indent=2).encode())
 
 

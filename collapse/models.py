@@ -79,6 +79,7 @@ class Start:
 
     def _load(self, transformers: Any) -> PreTrainedModel:
         import torch
+        from safetensors import SafetensorError
 
         place, arguments = checkpoint(self.model)
         # of a GGUF file each process would show a progress bar
@@ -88,8 +89,9 @@ class Start:
                 model: PreTrainedModel = transformers.AutoModelForCausalLM.from_pretrained(
                     place, dtype=torch.float32, **arguments
                 )
-        except (OSError, ValueError, ImportError) as error:
-            raise CollapseError(f"--model {self.model}: {str(error).strip().splitlines()[0]}") from None
+        except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
+            what = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise CollapseError(f"--model {self.model}: {what}") from None
         config = model.config.get_text_config()
         if config.vocab_size < self.vocabulary:
             raise CollapseError(f"{self.model}: its tokenizer has {self.vocabulary} tokens, it {config.vocab_size}")

@@ -17,6 +17,8 @@ from collapse.regimes import Regime
 _FOLDER = Path(__file__).parent / "recipes"
 #: The recipes that come with the program.
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+#: Tokens of a block that a preset may have: each of its layers keeps a mask of as many times as many.
+_LONGEST = 8192
 #: What a paper's figure may be of.
 _MEASURES = ("loss", "perplexity", "ratio", "rise")
 
@@ -82,6 +84,13 @@ class Recipe:
         if self.model in PRESETS and self.prompt == self.block:  # the context of a preset is a block
             raise CollapseError(f"prompt: {self.model} sees {self.block} tokens; take at most {self.block - 1}")
         Decoding.parse(self.decoding)
+        if self.model in PRESETS and self.block > _LONGEST:
+            raise CollapseError(f"block: {self.model} takes at most {_LONGEST:,} tokens")
+        for regime in self.regimes:
+            share = Regime.parse(regime).share
+            if share is not None and 0 < share < 1 and round(share * self.blocks) in (0, self.blocks):
+                what = "none" if share < 0.5 else "all"
+                raise CollapseError(f"{regime}: of {self.blocks:,} blocks that is {what}; take more --blocks")
         names = tuple(str(Regime.parse(regime)) for regime in self.regimes)
         if twice := next((name for n, name in enumerate(names) if name in names[:n]), None):
             raise CollapseError(f"regime {twice} is named twice; name it once")

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -20,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archive.disk import replace, trouble, whole
+from archive.disk import replace, trouble, whole, whole_folder
 from archive.errors import CollapseError
 from collapse import folder, judge, models, numbers, process, write
 from collapse.arm import Arm
@@ -41,6 +39,7 @@ UNSEEN = "unseen.npy"
 def work(arm: Arm, careful: bool, progress: Callable[[int, int], None]) -> None:
     """Do what is not done yet of an arm."""
     from safetensors import SafetensorError
+    from torch import OutOfMemoryError
 
     gc.enable()  # the models of transformers hold cycles
     told = _Told(progress)
@@ -50,6 +49,8 @@ def work(arm: Arm, careful: bool, progress: Callable[[int, int], None]) -> None:
             _Generation(arm, generation, data, told).run()
     except Diverged as error:
         raise CollapseError(f"generation {generation}: {error}") from None
+    except OutOfMemoryError:
+        raise CollapseError("the memory of the GPU is full; take a smaller --batch, --block or --model") from None
     except (OSError, SafetensorError) as error:
         raise CollapseError(trouble(error, arm.out)) from None
     told.rest(arm.tokens())
@@ -137,11 +138,9 @@ class _Generation:
 
     def _keep(self) -> None:
         """Leave the model as a folder that transformers loads, and `--model` too."""
-        part = self.folder / (CHECKPOINT + ".part")
-        shutil.rmtree(part, ignore_errors=True)
-        self.model().save_pretrained(part)
-        self.data.tokenizer.save_pretrained(part)
-        os.replace(part, self.folder / CHECKPOINT)
+        with whole_folder(self.folder / CHECKPOINT) as part:
+            self.model().save_pretrained(part)
+            self.data.tokenizer.save_pretrained(part)
 
     def _set(self) -> Blocks:
         """The blocks that this generation is trained on."""

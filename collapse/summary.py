@@ -12,6 +12,7 @@ import numpy as np
 from collapse.found import LOSS, Found
 from collapse.measures.definitions import judge
 from collapse.measures.evidence import Course, Evidence
+from collapse.measures.loss import perplexity
 from collapse.measures.spread import Interval, Values, noise_floor, share
 from collapse.recipe import Paper, Recipe
 from collapse.regimes import CONTROL, START
@@ -44,7 +45,7 @@ def _arm(found: Found, regime: str) -> dict[str, Any]:
             {
                 "generation": generation,
                 "loss": asdict(loss),
-                "perplexity": math.exp(loss.value),
+                "perplexity": perplexity(loss.value),
                 "ratio": _exp(found.change(regime, generation, *LOSS)),
                 "bands": {band: _exp(found.change(regime, generation, *_band(band))) for band in bands},
             }
@@ -61,9 +62,9 @@ def _measured(found: Found, recipe: Recipe, figure: Paper) -> float | None:
     now, first = found.mean(figure.regime, generation, *LOSS).value, found.start(*LOSS).value
     return {
         "loss": now,
-        "perplexity": math.exp(now),
-        "ratio": math.exp(now - first),
-        "rise": math.exp(now) - math.exp(first),
+        "perplexity": perplexity(now),
+        "ratio": perplexity(now - first),
+        "rise": perplexity(now) - perplexity(first),
     }[figure.measure]
 
 
@@ -78,13 +79,13 @@ def _evidence(found: Found, regime: str) -> Evidence:
         real = found.values(START, 0, "unseen", *path)
         return course(lambda name, generation: found.values(name, generation, "written", *path), float(real.mean()))
 
-    perplexity = perplexities(*LOSS)
+    whole = perplexities(*LOSS)
     bands = {band: perplexities(*_band(band)) for band in found.bands()}
     if "written" not in found.row(regime, 1):
-        return Evidence(perplexity, bands)
+        return Evidence(whole, bands)
     real = _strange(found, START, 0, "unseen")
     return Evidence(
-        perplexity,
+        whole,
         bands,
         tail={
             "rarest tokens that are written": written("vocabulary_kept", "rarest"),
@@ -121,4 +122,4 @@ def _band(name: str) -> tuple[str, ...]:
 
 
 def _exp(interval: Interval) -> dict[str, float]:
-    return {name: math.exp(value) for name, value in asdict(interval).items()}
+    return {name: perplexity(value) for name, value in asdict(interval).items()}

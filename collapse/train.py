@@ -60,7 +60,7 @@ def train(
     optimizer = torch.optim.AdamW(
         _groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.95), fused=True
     )
-    run = torch.compile(model, dynamic=False) if device.type == "cuda" else model
+    compiled = torch.compile(model, dynamic=False) if device.type == "cuda" else model
     model.train()
     losses: list[float] = []
     batches = _batches(len(data), recipe.batch, order)
@@ -68,6 +68,8 @@ def train(
         tokens = data[next(batches)].to(device, non_blocking=True)
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * schedule(step, steps, recipe.warmup)
+        # each shape would be compiled; the last batch of an epoch is smaller, and has its own in each arm
+        run = compiled if len(tokens) == recipe.batch else model
         with mixed(device):
             logits = run(input_ids=tokens, use_cache=False).logits
         loss = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), tokens[:, 1:].flatten())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from collapse import words
@@ -45,14 +45,15 @@ def paragraphs(found: Found) -> list[str]:
 
 
 def headline(found: Found) -> str:
-    """The title of the picture of losses: what became of the arm that lost most."""
-    arm = hardest(found)
-    judged = {of_arm(found, regime) for regime in found.arms}
-    told, much = f"{words.name(arm)}: perplexity on real text", f"{words.ratio(final(found, arm))} times"
-    if Call.MORE in judged:
-        return f"{told} rises to {much}"
-    if Call.UNKNOWN in judged:
-        return f"{told} comes to {much}; whether by chance is not known"
+    """The title of the picture of losses: what became of the arm that lost most, of those that surely did."""
+    judged = {arm: of_arm(found, arm) for arm in found.arms}
+    for known, says in (
+        (Call.MORE, "rises to {} times"),
+        (Call.UNKNOWN, "comes to {} times; whether by chance is not known"),
+    ):
+        if of_it := [arm for arm, told in judged.items() if told is known]:
+            arm = hardest(found, of_it)
+            return f"{words.name(arm)}: perplexity on real text {says.format(words.ratio(final(found, arm)))}"
     return "In no arm does the perplexity on real text rise by more than chance makes it"
 
 
@@ -66,9 +67,9 @@ def final(found: Found, arm: Regime) -> float:
     return found.change(arm, found.last(arm), *LOSS).value
 
 
-def hardest(found: Found) -> Regime:
-    """The arm over generations that lost most."""
-    return max(found.arms, key=lambda arm: -math.inf if math.isnan(final(found, arm)) else final(found, arm))
+def hardest(found: Found, arms: Sequence[Regime]) -> Regime:
+    """The one of arms that lost most."""
+    return max(arms, key=lambda arm: -math.inf if math.isnan(final(found, arm)) else final(found, arm))
 
 
 def _start(found: Found) -> str:

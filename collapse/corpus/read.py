@@ -13,6 +13,7 @@ from archive.errors import CollapseError
 from archive.records.datasets import Columns
 from archive.records.kind import kind_of
 from archive.storage import Listed, list_files, open_bytes
+from collapse import folder
 from collapse.corpus import exported, rows
 from collapse.corpus.document import Document
 from collapse.corpus.plain import LOOK, Style, documents, lines, opened, style_of
@@ -110,7 +111,7 @@ def read(
         count += 1
         size += document.size
         samples[held_out].add(document)
-    name = ", ".join(sources)
+    name = ", ".join(sources).encode(errors="replace").decode()  # of paths that are not UTF-8
     train, held = samples[False].documents(), samples[True].documents()
     if not train:
         raise CollapseError(f"{name}: {_why(tally)}")
@@ -167,11 +168,14 @@ class _Sources:
                 self.tally.reject(damage.reason, f"{file.listed.uri}: {damage.detail}")
 
     def _files(self, source: str) -> Iterator[_File]:
-        """The files of a source that belong to the set; hidden ones do not."""
+        """The files of a source that belong to the set; hidden ones do not, nor what a collapse test left there."""
+        every = list(list_files(source))
+        runs = [place for place in {Path(each.uri).parent for each in every} if folder.is_one(place)]
         files = [
             _File(listed, _form_of(listed), _split_of(listed.name))
-            for listed in list_files(source)
+            for listed in every
             if not any(part.startswith(".") for part in listed.name.split("/"))
+            and not any(Path(listed.uri).is_relative_to(run) for run in runs)
         ]
         has_rows = any(file.form not in {"text", "unknown"} for file in files)
         for file in files:

@@ -106,7 +106,8 @@ def documents(rows: Iterable[Row], columns: Columns, where: Mapping[str, str], t
         if made.text is None:
             tally.reject(made.problem or "no-text-column", made.detail or "only HTML")
         else:
-            yield Document(made.text, registered_domain(made.url), _day(made.date))
+            domain = registered_domain(made.url)  # which may hold halves of surrogate pairs, as JSON may
+            yield Document(made.text, domain and domain.encode(errors="replace").decode(), _day(made.date))
 
 
 def matches(row: Row, where: Mapping[str, str]) -> bool:

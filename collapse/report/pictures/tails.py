@@ -64,7 +64,7 @@ def _path(band: str) -> Path:
 
 
 def _title(found: Found, bands: list[str]) -> str:
-    arm = hardest(found)
+    arm = hardest(found, found.arms)
     rare, common = (words.ratio(found.change(arm, found.last(arm), *_path(b)).value) for b in (bands[0], bands[-1]))
     return f"{arm}: the perplexity of the {bands[0]} tokens comes to ×{rare}, that of the {bands[-1]} to ×{common}"
 

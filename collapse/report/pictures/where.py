@@ -31,7 +31,7 @@ def draw(found: Found) -> Picture | None:
     """
     if not found.suspects and not found.arms:
         return None
-    arm = found.suspects[-1] if found.suspects else hardest(found)
+    arm = found.suspects[-1] if found.suspects else hardest(found, found.arms)
     every = parts(found, arm)
     kinds = {kind: [part for part in every if part.kind == kind] for kind in _KINDS}
     shown = {kind: held[:_MOST] for kind, held in kinds.items() if held}
