@@ -27,7 +27,7 @@ def summed_up(found: Found, recipe: Recipe) -> dict[str, Any]:
     Args:
         found: with the numbers of the generations, and no more.
     """
-    control = _control(found, lambda name, generation: np.exp(found.values(name, generation, *LOSS)))
+    control = _control(found, lambda name, generation: _perplexities(found, name, generation, *LOSS))
     return {
         "noise_floor": asdict(noise_floor(np.array(control))) if control else None,
         "start": {"loss": asdict(found.start(*LOSS))},
@@ -73,7 +73,7 @@ def _evidence(found: Found, regime: str) -> Evidence:
         return Course(_table(found, regime, column), _control(found, column), real)
 
     def perplexities(*path: str) -> Course:
-        return course(lambda name, generation: np.exp(found.values(name, generation, *path)))
+        return course(lambda name, generation: _perplexities(found, name, generation, *path))
 
     def written(*path: str) -> Course:
         real = found.values(START, 0, "unseen", *path)
@@ -109,6 +109,12 @@ def _table(found: Found, regime: str, column: _Column) -> list[list[float]]:
 def _control(found: Found, column: _Column) -> list[list[float]]:
     """The same of the control; empty where the run has none."""
     return _table(found, CONTROL, column) if found.last(CONTROL) else []
+
+
+def _perplexities(found: Found, regime: str, generation: int, *path: str) -> Values:
+    """From the losses of each seed."""
+    with np.errstate(over="ignore"):
+        return np.exp(found.values(regime, generation, *path))
 
 
 def _strange(found: Found, regime: str, generation: int, kind: str) -> Values:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from collapse.found import Found
+from collapse.measures import loss
 from collapse.numbers import EDGES, QUANTILES, plain
 from collapse.recipe import Paper, load
 from collapse.regimes import Regime
@@ -83,16 +83,16 @@ def _generation(
 ) -> dict[str, Any]:
     moved = rise + draw.normal(0, noise)
 
-    def part(loss: float) -> dict[str, Any]:
-        return {"loss": {"value": loss, "low": loss - 0.05, "high": loss + 0.05}, "tokens": 5000, "documents": 12}
+    def part(mean: float) -> dict[str, Any]:
+        return {"loss": {"value": mean, "low": mean - 0.05, "high": mean + 0.05}, "tokens": 5000, "documents": 12}
 
     made: dict[str, Any] = {
         "held_out": {
             "loss": part(5.05 + base + moved),
-            "perplexity": math.exp(5.05 + base + moved),
+            "perplexity": loss.perplexity(5.05 + base + moved),
             "bands": {
-                name: part(loss + base + rise * steep + draw.normal(0, 2 * noise))
-                for name, (loss, steep) in BANDS.items()
+                name: part(mean + base + rise * steep + draw.normal(0, 2 * noise))
+                for name, (mean, steep) in BANDS.items()
             },
         }
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -42,6 +43,26 @@ def texts(corpus: Corpus) -> set[str]:
 
 def sentence(number: int, count: int = 30) -> str:
     return " ".join(words(count, number))
+
+
+def test_what_a_collapse_test_left_in_the_set_is_not_read(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text(sentence(number))
+    before = read([str(tmp_path)])
+    report = tmp_path / "collapse-report"
+    (report / "data").mkdir(parents=True)
+    (report / "run.json").write_text(json.dumps({"version": "1", "sources": ["."], "recipe": {}}))
+    (report / "results.json").write_text('{"text": "no text of the set"}')
+    (report / "data" / "tokenizer.json").write_text("{}")
+    assert read([str(tmp_path)]) == before
+    assert len(before.train) == 3
+
+
+def test_halves_of_surrogate_pairs_in_names_and_domains_are_replaced(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jsonl")
+    Path(path).write_text(json.dumps({"text": "a text", "url": "http://a\ud800b.com/"}))
+    found = read([path])
+    assert json.dumps([found.name, found.train[0].domain], ensure_ascii=False).encode()
 
 
 # -- exports ---------------------------------------------------------------------------------------

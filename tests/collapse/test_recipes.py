@@ -36,6 +36,20 @@ def test_a_regime_has_the_same_name_in_the_recipe_in_an_arm_and_in_a_papers_figu
     assert Recipe().changed({"regimes": ("mix:.5",)}).regimes == ("mix:0.5",)
 
 
+@pytest.mark.parametrize(
+    ("regime", "says"), [("suspect:0.001", "that is none"), ("mix:0.999", "that is all"), ("mix:0.00125", "none")]
+)
+def test_a_share_that_comes_to_no_block_or_to_all_is_no_share(regime: str, says: str) -> None:
+    with pytest.raises(CollapseError, match=f"{regime}: of 400 blocks {says}|{says}; take more --blocks"):
+        Recipe(blocks=400, regimes=(regime,))
+    Recipe(blocks=1000, regimes=(regime,))
+
+
+def test_a_block_of_a_preset_has_an_end() -> None:
+    with pytest.raises(CollapseError, match="tiny takes at most 8,192 tokens"):
+        Recipe(block=2_000_000)
+
+
 def test_no_two_arms_share_a_folder() -> None:
     with pytest.raises(CollapseError, match=re.escape("regime mix:0.1 is named twice")):
         Recipe(regimes=("mix:0.1", "real", "mix:0.10"))

@@ -7,6 +7,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from results_made import made
 from collapse import words
 from collapse.found import Call, Found, call
 from collapse.measures.spread import Interval
+from collapse.recipe import load
 from collapse.report import write
 from collapse.report.axes import apart, round_ratios
 from collapse.report.page import page as page_of
 from collapse.report.pictures import loss
 from collapse.report.speeds import times
+from collapse.summary import summed_up
 from collapse.suspicion import Side, looks, parts
-from collapse.verdict import sentences
+from collapse.verdict import hardest, headline, sentences
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SUSPECTS = ("real", "fresh", "suspect:0.01", "suspect:1")
@@ -143,6 +146,28 @@ def test_one_seed_without_a_control_and_what_else_can_be_missing(tmp_path: Path)
     assert "With one seed there are no intervals." in html
     assert "no arm real" in html
     assert "Samples" not in html
+
+
+def test_the_headline_names_an_arm_that_surely_rose_though_another_rose_more_on_average() -> None:
+    results = made(("replace", "mix:0.1", "real"), generations=1)
+    for row in results["generations"]:
+        if row["regime"] == "replace":
+            row["held_out"]["loss"]["loss"]["value"] += (-0.5, 2.0, 0.5)[row["seed"]]
+        elif row["regime"] == "mix:0.1":
+            row["held_out"]["loss"]["loss"]["value"] += 0.2
+    found = Found(results)
+    assert hardest(found, found.arms).kind == "replace"
+    assert headline(found).startswith("mix: 10 % real text mixed in: perplexity on real text rises to")
+
+
+def test_perplexities_beyond_all_numbers_are_infinite_rather_than_an_error() -> None:
+    results = made(("replace", "real"), generations=1)
+    for row in results["generations"]:
+        if row["regime"] == "replace":
+            row["held_out"]["loss"]["loss"]["value"] = 900.0 + 900.0 * row["seed"]
+    recipe = replace(load("default"), regimes=("replace", "real"), generations=1)
+    summary = summed_up(Found({"recipe": asdict(recipe), "generations": results["generations"]}), recipe)
+    assert summary["arms"]["replace"]["generations"][1]["perplexity"] == math.inf
 
 
 def test_the_verdict_tells_loss_from_chance() -> None:
