@@ -98,6 +98,7 @@ class Experiment:
     def _entered(self) -> AbstractContextManager[None]:
         identity = {
             "version": version("lowbackground"),
+            "layout": folder.LAYOUT,
             "sources": list(self.sources),
             "suspect": list(self.suspect),
             "reading": asdict(self.reading),

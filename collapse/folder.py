@@ -12,6 +12,8 @@ from typing import Any
 from archive.disk import discard, replace, trouble
 from archive.errors import CollapseError
 
+#: Of the files in the folder; another number where they come to hold something else.
+LAYOUT = 2
 _RUN, _LOCK, _DATA, _STEPS = "run.json", ".lock", "data", "steps"
 
 
