@@ -24,6 +24,7 @@ from collapse import folder, judge, models, numbers, process, write
 from collapse.arm import Arm
 from collapse.data import Blocks, Data, load
 from collapse.decoding import Decoding
+from collapse.measures import loss
 from collapse.measures.tails import Bands, token_counts
 from collapse.regimes import Regime
 from collapse.train import Diverged, count_blocks, train
@@ -184,6 +185,8 @@ class _Generation:
         if self.arm.writes():
             made["written"] = text(np.load(self.folder / WRITTEN), self._set(), np.load(self.folder / SURPRISE))
         if self.number == 0:
+            counts = token_counts(real, self.data.tokenizer.size)
+            made["unigram"] = loss.unigram(counts, self.data.held_out, self.data.mask)
             made["unseen"] = text(self.pools["unseen"], real, unseen)
             made["bands"] = {"types": bands.types(), "shares": dict(zip(bands.names, bands.shares, strict=True))}
             if "suspect" in self.pools:

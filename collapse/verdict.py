@@ -74,7 +74,7 @@ def hardest(found: Found, arms: Sequence[Regime]) -> Regime:
 
 def _start(found: Found) -> str:
     recipe = found.recipe
-    loss, single = found.start(*LOSS).value, found.start("unseen", "entropy").value
+    loss, single = found.start(*LOSS).value, found.start("unigram").value
     told = (
         f"Generation 0, trained on {recipe['blocks'] * recipe['block']:,} tokens of real text, has a perplexity of "
         f"{words.number(words.times(loss))} on held-out real text ({words.number(loss)} nats for a token, "
@@ -83,8 +83,8 @@ def _start(found: Found) -> str:
     if loss < single or math.isnan(loss) or math.isnan(single):
         return told
     return (
-        f"{told} That is no better than to know how often each token occurs ({words.number(single)} nats in as much "
-        "real text): it has learned next to nothing, and what follows says little."
+        f"{told} That is no better than to know how often each token occurs ({words.number(single)} nats): it has "
+        "learned next to nothing, and what follows says little."
     )
 
 

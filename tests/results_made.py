@@ -46,6 +46,7 @@ def made(
     for seed in range(seeds):
         base = draw.normal(0, 0.02)
         start = _generation(draw, base, 0.0, noise, domains, True)
+        start["unigram"] = 6.4
         start["unseen"] = _text(draw, 5.0, 0.45, 1.0)
         start["bands"] = {"types": dict.fromkeys(BANDS, 800), "shares": dict(zip(BANDS, _SHARES, strict=True))}
         if any(name.startswith("suspect") for name in regimes):

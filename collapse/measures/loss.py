@@ -53,6 +53,23 @@ def perplexity(loss: float) -> float:
     return math.exp(loss) if not loss > 709 else math.inf
 
 
+def unigram(counts: npt.NDArray[np.int64], blocks: npt.NDArray[np.int32], mask: Mask = None) -> float:
+    """The mean loss of a model that knows how often each token occurs and nothing else: what any other must beat.
+
+    Frequencies are those of a training set, with one occurrence more of each token (Laplace), so that none is 0.
+
+    Args:
+        counts: of each token of the vocabulary in the training set.
+        blocks: text to guess, (blocks, length); the first token of a block is not guessed.
+        mask: which guesses count, (blocks, length - 1).
+
+    >>> unigram(np.array([3, 1]), np.array([[0, 0, 1]]))  # -(ln 4/6 + ln 2/6) / 2
+    0.752...
+    """
+    losses = -np.log((counts + 1) / (counts.sum() + len(counts)))
+    return mean_loss(losses[blocks[:, 1:]], mask)
+
+
 def document_losses(losses: Losses, documents: Documents, mask: Mask = None) -> Sums:
     """The mean loss of each document that has a token that counts, in order of their numbers."""
     sums, tokens = _totals(losses, documents, mask)

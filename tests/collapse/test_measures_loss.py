@@ -22,6 +22,7 @@ from collapse.measures.loss import (
     perplexity,
     quantiles,
     token_losses,
+    unigram,
 )
 from collapse.measures.spread import log_ratios, noise_floor, over_seeds, share, student
 from collapse.measures.tails import Bands
@@ -30,6 +31,13 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 LOSSES = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.float32)
 DOCUMENTS = np.array([5, 5, 2])
+
+
+def test_what_frequencies_alone_know_is_a_loss_as_those_of_models() -> None:
+    counts = np.array([7, 0, 1])  # of three tokens: 8, 1 and 2 of 11
+    blocks = np.array([[1, 0, 1], [0, 2, 2]], np.int32)
+    mask = np.array([[True, True], [True, False]])
+    assert unigram(counts, blocks, mask) == pytest.approx(-np.log([8 / 11, 1 / 11, 2 / 11]).mean(), rel=1e-12)
 
 
 def _random(documents: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

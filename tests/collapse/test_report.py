@@ -211,7 +211,7 @@ def test_a_model_that_learned_nothing_is_said_to_have() -> None:
     assert "learned next to nothing" not in sentences(results)[0]
     for row in results["generations"]:
         if row["generation"] == 0:
-            row["unseen"]["entropy"] = 3.0
+            row["unigram"] = 3.0
     assert "learned next to nothing" in sentences(results)[0]
 
 
