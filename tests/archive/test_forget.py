@@ -45,23 +45,24 @@ def test_what_a_source_brought_goes_and_what_others_hold_stays(lake: Lake, write
 
 def test_a_text_that_went_is_new_to_an_ingest_that_knew_it(lake: Lake, write: Write) -> None:
     """A committer holds known texts in memory; one that ran before somebody forgot them must not trust that."""
-    first, second = write("first.warc", page(1)), write("second.warc", page(1, "2016-01-01T00:00:00Z"))
+    first, other = write("first.warc", page(1)), write("other.warc", page(2))
+    again = write("again.warc", page(1, "2016-01-01T00:00:00Z"))
     parts: list[tuple[Batch, Part]] = []
     original = Committer.commit
 
     def late(self: Committer, batch: Batch, part: Part) -> Any:
         parts.append((batch, part))
-        if len(parts) == 2:  # between the two commits of one committer
+        if len(parts) == 3:  # it has learned the first text at its second commit
             forget(lake, first)
         return original(self, batch, part)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Committer, "commit", late)
         patch.setattr("archive.plan._BATCH_FILES", 1)
-        take(lake, first, second)
-    assert len(parts) == 2
-    assert rows(lake, "SELECT text IS NOT NULL, captures FROM documents") == [(True, 1)]
-    assert rows(lake, "SELECT count(*) FROM clean('2017-01-01')") == [(1,)]
+        take(lake, first, other, again)
+    assert len(parts) == 3
+    assert rows(lake, "SELECT text IS NOT NULL, captures FROM documents") == [(True, 1)] * 2
+    assert rows(lake, "SELECT count(*) FROM clean('2017-01-01')") == [(2,)]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ingest", "forget"]), st.integers(0, 3)), min_size=1, max_size=6))
