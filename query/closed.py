@@ -56,8 +56,12 @@ _TABLE_FUNCTIONS = frozenset(
 )
 _SETTINGS, _LOG, _INSIDE = "settings cannot be read", "nothing is logged", "SQL in a string is not run"
 _REFUSED = {
-    **{"current_setting": _SETTINGS, "getvariable": _SETTINGS, "getenv": "the environment cannot be read"},
-    **{"write_log": _LOG, "parse_duckdb_log_message": _LOG, "json_serialize_plan": _INSIDE},
+    "current_setting": _SETTINGS,
+    "getvariable": _SETTINGS,
+    "getenv": "the environment cannot be read",
+    "write_log": _LOG,
+    "parse_duckdb_log_message": _LOG,
+    "json_serialize_plan": _INSIDE,
     **dict.fromkeys(("pg_get_viewdef", "pg_get_constraintdef", "pg_get_expr"), "how the views are made is not told"),
     **dict.fromkeys(("nextval", "setval", "currval"), "there are no sequences"),
 }

@@ -9,7 +9,6 @@ from publicsuffixlist import PublicSuffixList
 
 _HOST = re.compile(r"^[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^]]*\]|[^/?#:]*)", re.IGNORECASE)
 _ADDRESS = re.compile(r"[\d.]+|\[.*\]")
-_SUFFIXES = PublicSuffixList(only_icann=True)
 
 
 def registered_domain(url: str | None) -> str | None:
@@ -26,4 +25,9 @@ def registered_domain(url: str | None) -> str | None:
 def _domain_of(host: str) -> str | None:
     if not host or _ADDRESS.fullmatch(host):
         return host or None
-    return _SUFFIXES.privatesuffix(host) or host
+    return _suffixes().privatesuffix(host) or host
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList(only_icann=True)  # when first asked: it takes a while

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 #: Rows that a table for people shows at most, and characters of a cell.
 _ROWS, _CELL = 100, 300
 #: Rows that are held at once: texts may have megabytes.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 
 from archive import evidence
@@ -60,7 +62,12 @@ FROM witnesses
 _PLAIN = "CREATE TEMP VIEW {name} AS SELECT {columns} FROM stored_{name}"
 
 
-def connect(lake: Lake | str, memory: str | None = None, spill: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    lake: Lake | str,
+    memory: str | None = None,
+    spill: str | None = None,
+    opened: Callable[[list[str]], None] | None = None,
+) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection that sees the lake as it is now.
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each
@@ -74,6 +81,7 @@ def connect(lake: Lake | str, memory: str | None = None, spill: str | None = Non
         memory: how much DuckDB may use (`4GB`); what does not fit is written to a folder for temporary files, and
             a question that needs more than that fails. By default 80 % of the machine's memory.
         spill: the folder for temporary files, of which there may be 32 GB; `.tmp` otherwise.
+        opened: called with the paths of the lake's files, when its log is read and DuckDB has not started.
 
     Raises:
         LakeError: there is no lake.
@@ -83,8 +91,9 @@ def connect(lake: Lake | str, memory: str | None = None, spill: str | None = Non
     config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
+    index = clean.index_macro(index_tables.is_current(lake), lake.has(DUPLICATES))
     try:
-        db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY), **config)
+        db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY), opened, **config)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise QueryError(f"--memory {memory}: {error}") from None
     for view in (_WITNESSES, _DOCUMENTS, _CLUSTERS):
@@ -94,7 +103,7 @@ def connect(lake: Lake | str, memory: str | None = None, spill: str | None = Non
     for name in ("rejects", "duplicates"):
         db.execute(_PLAIN.format(name=name, columns="*"))
     db.execute(_PLAIN.format(name="sources", columns="* EXCLUDE (files)"))
-    db.execute(clean.index_macro(index_tables.is_current(lake), lake.has(DUPLICATES)))
+    db.execute(index)
     for macro in clean.MACROS:
         db.execute(macro)
     db.execute("SET lock_configuration = true")
