@@ -17,7 +17,6 @@ from archive.tables import CAPTURES, TABLES, Table
 #: so that the order of ingests changes nothing. The branch without revisits is a plain scan. That of revisits takes
 #: the content id and the record apart, though one holds the other: DuckDB drops what a question does not use.
 _CAPTURES = """
-CREATE TEMP VIEW captures AS
 WITH texts AS (
         SELECT payload_digest, url, min(content_id) AS content_id,
                min({'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip, 'length': length,
@@ -39,6 +38,12 @@ LEFT JOIN texts AS same ON r.payload_digest = same.payload_digest AND coalesce(r
 LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
 WHERE r.record_type = 'revisit'
 """
+
+
+def captures_view(more: str = "") -> str:
+    """SQL that makes the view `captures`, anew if need be, with more columns (`, url AS address`)."""
+    return f"CREATE OR REPLACE TEMP VIEW captures AS SELECT *{more} FROM ({_CAPTURES})"
+
 
 #: A capture counts as proof only where it has no date_problem.
 ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL"
@@ -100,7 +105,7 @@ def connect(
     db.execute("SET enable_external_access = false")
     for name, reader in readers.items():
         db.execute(f"CREATE TEMP VIEW stored_{name} AS {reader}")
-    db.execute(_CAPTURES)
+    db.execute(captures_view())
     db.execute(_PROOFS)
     return db
 

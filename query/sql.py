@@ -13,7 +13,10 @@ from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
 from index.tables import DUPLICATES, QUALITY
-from query import clean, closed
+from query import clean, closed, domain
+
+#: What site a URL is of. What a question does not name costs it nothing.
+_SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"
 
 #: The witness of a text is the earliest of its verified near-duplicates, where that is earlier than itself. It is
 #: chosen by the dates as they are now, whenever the index was made.
@@ -36,8 +39,11 @@ SELECT n.content_id, n.cluster_id, own.first_seen,
 FROM nearest AS n LEFT JOIN proofs AS own USING (content_id)
 """
 
-_DOCUMENTS = """
+_DOCUMENTS = f"""
 CREATE TEMP VIEW documents AS
+SELECT * EXCLUDE (text), year(first_seen) AS year, {_SITE}, text
+FROM (
+
 WITH counts AS (SELECT content_id, count(*) AS captures FROM captures WHERE content_id IS NOT NULL GROUP BY content_id)
 SELECT d.content_id, p.first_seen, p.last_seen, coalesce(n.captures, 0) AS captures,
        p.first.url AS url, p.first.title AS title, d.language, d.language_score, d.chars, d.words,
@@ -49,6 +55,7 @@ FROM stored_documents AS d
 LEFT JOIN proofs AS p USING (content_id)
 LEFT JOIN witnesses AS w USING (content_id)
 LEFT JOIN counts AS n USING (content_id)
+)
 """
 
 _CLUSTERS = """
@@ -96,12 +103,15 @@ def connect(
         db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY), opened, **config)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise QueryError(f"--memory {memory}: {error}") from None
+    domain.add_functions(db)
+    # `year` from the partition: whole files are passed over
+    db.execute(evidence.captures_view(f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}"))
     for view in (_WITNESSES, _DOCUMENTS, _CLUSTERS):
         db.execute(view)
     presets = ", ".join(f"{sql(name)} AS {name}" for name in PRESETS)
     db.execute(_PLAIN.format(name="quality", columns=f"*, {presets}"))
-    for name in ("rejects", "duplicates"):
-        db.execute(_PLAIN.format(name=name, columns="*"))
+    db.execute(_PLAIN.format(name="rejects", columns=f"*, {_SITE}"))
+    db.execute(_PLAIN.format(name="duplicates", columns="*"))
     db.execute(_PLAIN.format(name="sources", columns="* EXCLUDE (files)"))
     db.execute(index)
     for macro in clean.MACROS:
