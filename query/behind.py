@@ -13,6 +13,7 @@ import pytz  # noqa: F401  DuckDB loads it for times with a zone; it must be the
 from archive import storage
 from archive.lake import Lake
 from query import domain, sandbox  # noqa: F401  the domain of a URL is asked for late
+from query.damage import naming_damage
 from query.limits import bound_memory
 from query.output import write, write_parquet
 from query.sql import answer, connect, said, stream
@@ -33,7 +34,10 @@ def open_lake(location: str, memory: str, spill: str) -> Callable[[str, str, int
     """
     lake = Lake(location)
 
-    def lock(files: list[str]) -> None:
+    files: list[str] = []
+
+    def lock(found: list[str]) -> None:
+        files.extend(found)
         remote = storage.is_s3(lake.location)
         sandbox.lock(["/"] if remote else [*files, *_MACHINE], spill, network=remote)
 
@@ -43,7 +47,12 @@ def open_lake(location: str, memory: str, spill: str) -> Callable[[str, str, int
             status = held.enter_context(open("/proc/self/status"))
         db = connect(lake, memory, spill, lock)
         bound_memory(db, status)
-    return lambda sql, form, out: _write(db, sql, form, out)
+
+    def ask(sql: str, form: str, out: int) -> None:
+        with naming_damage(lake, files):
+            _write(db, sql, form, out)
+
+    return ask
 
 
 def _write(db: duckdb.DuckDBPyConnection, sql: str, form: str, out: int) -> None:

@@ -14,6 +14,7 @@ from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
 from index.tables import DUPLICATES, QUALITY
 from query import clean, closed, domain
+from query.damage import naming_damage
 
 #: What site a URL is of. What a question does not name costs it nothing.
 _SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"
@@ -91,7 +92,7 @@ def connect(
         opened: called with the paths of the lake's files, when its log is read and DuckDB has not started.
 
     Raises:
-        LakeError: there is no lake.
+        LakeError: there is no lake, or a file of it is lost or broken.
         QueryError: `memory` is no size.
     """
     lake = lake if isinstance(lake, Lake) else Lake(lake)
@@ -99,10 +100,26 @@ def connect(
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
     index = clean.index_macro(index_tables.is_current(lake), lake.has(DUPLICATES))
+    files: list[str] = []
+
+    def seen(found: list[str]) -> None:
+        files.extend(found)
+        if opened:
+            opened(found)
+
     try:
-        db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY), opened, **config)
+        with naming_damage(lake, files):
+            db = evidence.connect(lake, _TABLES, seen, **config)
+            _add_views(db, index)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise QueryError(f"--memory {memory}: {error}") from None
+    return db
+
+
+_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
+
+
+def _add_views(db: duckdb.DuckDBPyConnection, index: str) -> None:
     domain.add_functions(db)
     # `year` from the partition: whole files are passed over
     db.execute(evidence.captures_view(f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}"))
@@ -117,11 +134,12 @@ def connect(
     for macro in clean.MACROS:
         db.execute(macro)
     db.execute("SET lock_configuration = true")
-    return db
 
 
 #: Temporary files of one question at most.
 _SPILL = "32GB"
+#: Characters of an error.
+_LINE = 500
 
 
 def ask(lake: Lake | str, sql: str) -> duckdb.DuckDBPyConnection:
@@ -167,7 +185,9 @@ def said(error: BaseException) -> QueryError:
     """An error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
         return QueryError("this question needs more memory or temporary space than it may use; narrow it, or --memory")
-    line = (str(error).strip().splitlines() or ["it failed"])[0]
+    # with what DuckDB suggests, without the question and its place in it
+    line = " ".join((str(error).strip() or "it failed").split("\nLINE ")[0].split())
+    line = line if len(line) <= _LINE else line[:_LINE] + "…"
     if isinstance(error, duckdb.PermissionException):
         return QueryError(f"nothing outside the lake can be reached ({line.partition(' - ')[0]})")
     return QueryError(line)
