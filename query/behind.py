@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
-from typing import TextIO, cast
+from collections.abc import Callable, Iterator
+from typing import TextIO
 
 import duckdb
-import pytz  # noqa: F401  DuckDB loads it for times with a zone; it must be there before the lock
+import pytz  # type: ignore[import-untyped]  # noqa: F401  DuckDB loads it for times with a zone: before the lock
 
 from archive import storage
 from archive.lake import Lake
@@ -62,12 +62,21 @@ def _write(db: duckdb.DuckDBPyConnection, sql: str, form: str, out: int) -> None
         QueryError: it cannot be answered.
         OSError: the rows cannot be written.
     """
-    target = sys.stdout if out == 1 else open(out, "w", encoding="utf-8", newline="", closefd=False)
     try:
-        if form == "parquet":
-            write_parquet(stream(db, sql), cast(TextIO, target).buffer)
-        else:
-            write(answer(db, sql), form, target)
-        target.flush()
+        with _target(out) as target:
+            if form == "parquet":
+                write_parquet(stream(db, sql), target.buffer)
+            else:
+                write(answer(db, sql), form, target)
+            target.flush()
     except (duckdb.Error, MemoryError) as error:
         raise said(error) from None
+
+
+@contextlib.contextmanager
+def _target(out: int) -> Iterator[TextIO]:
+    if out == 1:
+        yield sys.stdout
+    else:
+        with open(out, "w", encoding="utf-8", newline="", closefd=False) as file:
+            yield file

@@ -22,10 +22,18 @@ from query.target import FORMATS, format_of, open_target
 @click.argument("sql", required=False)
 @lake_option
 @click.option(
-    "--format", "-f", "form", type=click.Choice(FORMATS), help="[default: by the ending of FILE; table on a terminal, else csv]"
+    "--format",
+    "-f",
+    "form",
+    type=click.Choice(FORMATS),
+    help="[default: by the ending of FILE; else table on a terminal, csv elsewhere]",
 )
 @click.option(
-    "--out", "-o", metavar="FILE", default="-", help="Write the answer there (.csv, .json, .jsonl, .parquet), all or nothing."
+    "--out",
+    "-o",
+    metavar="FILE",
+    default="-",
+    help="Write the answer there (.csv, .json, .jsonl, .parquet), all or nothing.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
 @click.option(
@@ -39,15 +47,18 @@ def command(
 ) -> None:
     """Ask the lake in SQL (DuckDB's). It can only read, and only the lake.
 
+    Exit status: 0, 2 where the question cannot be answered, 130 where it was stopped.
+
     \b
     Views:
-      captures    each time a page was seen: content_id, url, captured_at, date_source, date_problem,
-                  file, offset, length, status, title, payload_digest, ...
-      documents   each text once: content_id, first_seen, last_seen, captures, url, title, language, text,
-                  and of its near-duplicates first_seen_near, witness_id, cluster_id, ...
+      captures    each time a page was seen: content_id, url, host, domain, captured_at, year, month,
+                  date_source, date_problem, file, offset, length, status, title, payload_digest, ...
+      documents   each text once: content_id, first_seen, last_seen, year, captures, url, host, domain,
+                  title, language, text, and of its near-duplicates first_seen_near, witness_id, ...
       duplicates  verified pairs of near-duplicates: content_id, earlier_id, similarity, cluster_id, ...
       clusters    the texts that hang together by such pairs
-      rejects     each record that gave no text: reason, detail, url, file, offset, ...
+      quality     the signals of each text, and whether a preset keeps it
+      rejects     each record that gave no text: reason, detail, url, host, domain, file, offset, ...
       sources     each file, or span of one, that was ingested
 
     \b

@@ -13,7 +13,7 @@ from archive.errors import ArchiveError
 
 _HELP = """A question is SQL that ends with a semicolon; it may have several lines. Ctrl-C stops it.
 .tables  the views and macros     .help  this     .quit, exit  or Ctrl-D"""
-_TABLES = """captures  documents  duplicates  clusters  quality  rejects  sources        DESCRIBE captures; shows its columns
+_TABLES = """captures  documents  duplicates  clusters  quality  rejects  sources     DESCRIBE captures; shows columns
 clean(before, after := , language := , near := , sources := , honour_opt_outs := )    first_seen_between(a, b)"""
 
 

@@ -175,7 +175,7 @@ def _refuse_calls(libc: ctypes.CDLL, network: bool) -> bool:
         return False
     audit, place, seccomp = _PROCESSORS[platform.machine()]
     calls = _CALLS if network else _CALLS | _NETWORK
-    numbers = [both[place] for both in calls.values() if both[place] is not None]
+    numbers = [number for both in calls.values() if (number := both[place]) is not None]
     code = _filter(audit, numbers)
     held = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // 8, ctypes.cast(held, ctypes.c_void_p))
