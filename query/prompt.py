@@ -11,9 +11,9 @@ import click
 
 from archive.errors import ArchiveError
 
-_HELP = """A question is SQL that ends with a semicolon; it may have several lines.
-.tables  the views and macros     .help  this     .quit  or Ctrl-D"""
-_TABLES = """captures  documents  duplicates  clusters  rejects  sources        DESCRIBE captures; shows its columns
+_HELP = """A question is SQL that ends with a semicolon; it may have several lines. Ctrl-C stops it.
+.tables  the views and macros     .help  this     .quit, exit  or Ctrl-D"""
+_TABLES = """captures  documents  duplicates  clusters  quality  rejects  sources     DESCRIBE captures; shows columns
 clean(before, after := , language := , near := , sources := , honour_opt_outs := )    first_seen_between(a, b)"""
 
 
@@ -33,6 +33,8 @@ def prompt(answer: Callable[[str], None]) -> None:
                 held = ""
                 continue
             word = line.strip().lower()
+            if not held and word.rstrip("; ") in {"exit", "quit"}:
+                return
             if not held and word.startswith("."):
                 if word in {".quit", ".exit"}:
                     return
