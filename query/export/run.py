@@ -73,18 +73,20 @@ def export(
     tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
     place = Workplace(out)
     try:
-        if (made := place.whole()) is not None and made["arguments"] == arguments.as_json():
+        if (made := place.whole()) is not None and _is_of(made, lake, arguments, tokenizer):
             return _summary(made)
         with place.open({"lake": lake.location, **_identity(arguments, tokenizer)}) as planned:
             if not planned:
                 _plan(lake, place, arguments, tokenizer, workers, memory, stages)
-            plan = place.read("plan.json")
-            shards = [Shard(**shard) for shard in plan["shards"]]
-            _gather(lake, place, plan, workers, stages)
-            _write(place, shards, arguments, tokenizer, workers, stages)
-            stages.stage("finish", None)
-            made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
-            place.finish()
+            if (made := place.finished()) is None:
+                plan = place.read("plan.json")
+                shards = [Shard(**shard) for shard in plan["shards"]]
+                _gather(lake, place, plan, workers, stages)
+                _write(place, shards, arguments, tokenizer, workers, stages)
+                stages.stage("finish", None)
+                made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
+                place.write("finished.json", made)
+            place.publish(manifest.names(made))
             return _summary(made)
     except duckdb.Error as error:
         raise ExportError(f"{place.out}: {str(error).strip().splitlines()[0]}") from None
@@ -97,6 +99,20 @@ def _summary(made: dict[str, Any]) -> Summary:
     return Summary(
         made["rows"], len(made["shards"]), made["bytes"], made["tokens"], made["splits"], dropped, made["merkle_root"]
     )
+
+
+def _is_of(made: dict[str, Any], lake: Lake, arguments: Arguments, tokenizer: Tokenizer | None) -> bool:
+    """Whether an export is what this call would make."""
+    fingerprint = tokenizer and tokenizer.fingerprint
+    return (
+        made["lake"] == {"location": lake.location, "versions": _versions(lake)}
+        and made["arguments"] == arguments.as_json()
+        and (made["tokenizer"] or {}).get("fingerprint") == fingerprint
+    )
+
+
+def _versions(lake: Lake) -> dict[str, int]:
+    return {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
 
 
 def _identity(arguments: Arguments, tokenizer: Tokenizer | None) -> dict[str, Any]:
@@ -117,7 +133,7 @@ def _plan(
     stages: Stages,
 ) -> None:
     """Decide which row stands where; from here on the lake is only read for texts."""
-    versions = {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
+    versions = _versions(lake)
     # after the versions: they are asked again at the end, so that the files are those of these versions
     added = pa.table(lake.delta("documents").get_add_actions(flatten=True))
     sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
@@ -170,7 +186,7 @@ def _write(
 ) -> None:
     stages.stage("write", sum(shard.rows for shard in shards))
     for folder in {shard.folder for shard in shards}:
-        (place.out / folder).mkdir(parents=True, exist_ok=True)
+        (place.set / folder).mkdir(parents=True, exist_ok=True)
     spilled = gather.Spilled(place.spill)
     units = [
         write.Unit(place.out, shard, arguments, spilled.where(shard.number), tokenizer)

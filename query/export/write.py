@@ -1,4 +1,4 @@
-"""The fourth step: a shard is put together, written, hashed, and moved to its place."""
+"""The fourth step: a shard is put together, written, hashed, and laid down whole."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
         form = open_format(unit.arguments.form)
         known = {**_known(table), **_write(form, table, scratch, unit)}
         for file in known["files"]:
-            os.replace(scratch / file["name"], unit.out / unit.shard.folder / file["name"])
+            os.replace(scratch / file["name"], place.set / unit.shard.folder / file["name"])
         shutil.rmtree(scratch)
         replace(place.done / f"{unit.shard.number}.json", json.dumps(known).encode())
     progress(table.num_rows, sum(file["bytes"] for file in known["files"]))
