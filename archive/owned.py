@@ -58,6 +58,7 @@ class Owned:
         """
         self.out = Path(out)
         self._command, self._inside, self._error = command, inside, error
+        self._made: list[Path] = []  #: folders, in their order
 
     # -- entering ----------------------------------------------------------------------------------
 
@@ -70,7 +71,7 @@ class Owned:
             OSError: it cannot be written.
         """
         self.refuse()  # before anything is made
-        made = self._make_folders()
+        self._make_folders()
         try:
             with self._locked():
                 self.refuse()
@@ -78,12 +79,14 @@ class Owned:
                 try:
                     yield
                 finally:
+                    if self.is_begun():
+                        self._sweep()
                     if not self._names():
                         self.close()
         finally:
-            for folder in reversed(made):
+            while self._made:
                 with contextlib.suppress(OSError):
-                    folder.rmdir()  # only where it is empty
+                    self._made.pop().rmdir()  # only where it is empty
 
     def is_begun(self) -> bool:
         """Whether the command made something here, or began to."""
@@ -118,14 +121,12 @@ class Owned:
                 return name
         return None
 
-    def _make_folders(self) -> list[Path]:
-        made = []
+    def _make_folders(self) -> None:
         for folder in [*reversed(self.out.parents), self.out]:
             if not folder.is_dir():
                 with contextlib.suppress(FileExistsError):
                     folder.mkdir()
-                    made.append(folder)
-        return made
+                    self._made.append(folder)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -293,6 +294,7 @@ class Owned:
             place /= part
             with contextlib.suppress(FileExistsError):
                 place.mkdir()
+                self._made.append(place)
             if place.is_symlink() or not place.is_dir():
                 raise self._other(self._name(place))
 

@@ -87,6 +87,8 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
     from collapse.process import Machine
     from collapse.recipe import load
 
+    if (generations := options["generations"]) is not None and not int(str(generations)) > 0:
+        raise CollapseError(f"--generations {generations}: at least 1, which learns from what generation 0 wrote")
     names = tuple(part.strip() for part in regimes.split(",") if part.strip()) if regimes is not None else None
     recipe = load(recipe_name or ("suspect" if suspect else "default")).changed({**options, "regimes": names})
     columns = Columns(text=text_column, url=url_column, date=date_column)

@@ -97,6 +97,11 @@ class _Certify:
         if self._paragraphs and not self._lake.files(DOCUMENTS.name):
             raise ArchiveError(f"{self._lake.location}: holds no texts, so that paragraphs cannot be judged")
         listed = self._list(dataset)
+        with self._result.entered():
+            return self._judge(dataset, listed)
+
+    def _judge(self, dataset: str, listed: list[Listed]) -> Summary:
+        """Of the files that are not done, each row."""
         todo = self._result.open(self._arguments(dataset), listed, self._summary)
         if todo:
             self._stages.stage("look up", None)
