@@ -68,21 +68,23 @@ def command(
 
     from archive.lake import Lake
     from archive.show import Progress
-    from index import tables
+    from index import tables, witness
     from index.pipeline import build
     from index.procedure import Parameters
-    from index.witness import export
 
     lake = Lake(location)
     lake.delta("documents")  # says so where there is no lake
     chosen = {"words": words, "bands": bands, "rows": rows, "threshold": threshold}
     stated = {name: value for name, value in chosen.items() if value is not None}
+    target = Lake(out) if out else None
+    if target:
+        witness.prepare(lake, target)  # before the work whose result it would not take
     has_index = lake.has(tables.SIGNATURES)
     old = asdict(tables.parameters_of(lake)) if has_index else asdict(Parameters())
     started = time.monotonic()
     with Progress(quiet or as_json) as progress:
         summary = build(lake, Parameters(**{**old, **stated}), workers, progress, device)
-        exported = export(lake, Lake(out)) if out else None
+        exported = witness.export(lake, target) if target else None
     seconds = time.monotonic() - started
     if as_json:
         numbers = {**asdict(summary), "seconds": round(seconds, 3)}
