@@ -67,7 +67,9 @@ def card(made: Mapping[str, Any], folders: Sequence[str]) -> str:
         "## Verify it\n",
         "```sh\narchive verify path/of/this/folder          # hashes, and a sample of the cited records\n"
         "archive verify path/of/this/folder --all    # every record\n```\n",
-        f"The Merkle root over all rows and their evidence is `{made['merkle_root']}`.\n",
+        f"The Merkle root over all rows and their evidence is `{made['merkle_root']}`. The content root, which leaves "
+        f"out where the cited files lie (`file`, `text_file`), is `{made['content_root']}`: whoever exports the same "
+        "from the same files in other folders gets the same one.\n",
     ]
     return "\n".join(parts)
 

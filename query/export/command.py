@@ -90,7 +90,7 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
             click.echo(f"{rows:>12,} in {name}: {rows / summary.rows:.3f} of the texts, {share:g} asked for")
     for step in (step for step in summary.dropped if step.dropped):
         click.echo(f"{step.dropped:>12,} left out: {step.name}")
-    click.echo(f"Merkle root {summary.root}")
+    click.echo(f"Merkle root  {summary.root}\ncontent root {summary.content_root}")
 
 
 def parse_split(value: str) -> tuple[tuple[str, float], ...]:

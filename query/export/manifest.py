@@ -56,6 +56,7 @@ def finish(
         **_distribution(place),
         "shards": known,
         "merkle_root": merkle.root(merkle.part_leaf(shard["root"]) for shard in known),
+        "content_root": merkle.root(merkle.part_leaf(shard["content_root"]) for shard in known),
     }
     replace(place.set / "distribution.svg", chart.months(made["months"], made["splits"]).encode())
     replace(place.set / "README.md", card.card(made, sorted(folders)).encode())

@@ -44,6 +44,7 @@ class Summary:
     splits: dict[str, int]  #: rows of each
     dropped: list[Step]
     root: str
+    content_root: str  #: the same wherever the cited files lie
 
 
 def export(
@@ -97,7 +98,14 @@ def export(
 def _summary(made: dict[str, Any]) -> Summary:
     dropped = [Step(**step) for step in made["dropped"]]
     return Summary(
-        made["rows"], len(made["shards"]), made["bytes"], made["tokens"], made["splits"], dropped, made["merkle_root"]
+        made["rows"],
+        len(made["shards"]),
+        made["bytes"],
+        made["tokens"],
+        made["splits"],
+        dropped,
+        made["merkle_root"],
+        made["content_root"],
     )
 
 

@@ -104,11 +104,12 @@ def _foot(path: Path, _changed: int) -> pq.FileMetaData:
 
 
 def _known(table: pa.Table) -> dict[str, Any]:
-    """The numbers of a shard, and the root of its rows."""
+    """The numbers of a shard, and the roots of its rows."""
     return {
         "rows": table.num_rows,
         **rows.totals(table),
         "root": merkle.root(merkle.leaves(table)),
+        "content_root": merkle.root(merkle.leaves(table, merkle.LOCATION)),
     }
 
 
