@@ -30,6 +30,8 @@ from archive.errors import ArchiveError
 JOURNAL = ".made-by-archive"
 #: A journal that did not get its name: the start was killed.
 _BEGUN = re.compile(re.escape(JOURNAL) + r"\.([0-9a-f]{16})")
+#: `s3://…`, also where `Path` has taken a slash away.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 #: File systems that know no hard links say one of these.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -55,7 +57,12 @@ class Owned:
             command: whose folder it is.
             inside: names of files, below a working folder, that the command itself gives there.
             error: what is raised where the folder is not ours.
+
+        Raises:
+            ArchiveError: `out` is the address of something else than a folder.
         """
+        if _ADDRESS.match(str(out)):
+            raise error(f"{out}: `archive {command}` writes into a folder of this machine; copy it when it is whole")
         self.out = Path(out)
         self._command, self._inside, self._error = command, inside, error
         self._made: list[Path] = []  #: folders, in their order

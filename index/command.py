@@ -5,18 +5,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from importlib.util import find_spec
 
 import click
 
 from archive.cli import lake_option
-from archive.errors import ArchiveError
-
-
-def require_kernel() -> None:
-    """Raises ArchiveError where the packages of the index are not installed."""
-    if find_spec("numba") is None:
-        raise ArchiveError("this needs numba: pip install 'lowbackground[index]'")
+from archive.extras import require
 
 
 @click.command("index")
@@ -61,7 +54,7 @@ def command(
       archive index --witness-only s3://bucket/witnesses    and hand out dates without texts
       archive query "SELECT url, first_seen, first_seen_near FROM documents WHERE witness_id IS NOT NULL"
     """
-    require_kernel()
+    require("archive index", "index", "numba", "numpy")
     from archive.engine import preload
 
     preload("index.sign", "index.segments", "index.gather", "index.kernel")

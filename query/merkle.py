@@ -19,7 +19,6 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
-
 #: Columns that say where somebody keeps a file. Offsets in it, record ids and digests are the same wherever it lies.
 LOCATION = frozenset({"file", "text_file"})
 

@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
 from archive import storage
+from archive.broken import naming_broken_files
 from archive.engine import Failed, run_all
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake
 from archive.records.datasets import Columns
 from archive.show import Stages
 from archive.storage import Listed
-from archive.tables import DOCUMENTS
+from archive.tables import CAPTURES, DOCUMENTS
 from index import ids, tables, texts
 from index.candidates import split
 from index.certify import paragraphs, rows
@@ -69,8 +71,9 @@ def certify(
     """
     workers = workers or os.cpu_count() or 1
     try:
-        return _Certify(lake, out, before, columns, workers, judge_paragraphs, stages).run(dataset)
-    except (OSError, pa.ArrowException) as error:
+        with naming_broken_files(lake, CAPTURES, DOCUMENTS, tables.SIGNATURES):
+            return _Certify(lake, out, before, columns, workers, judge_paragraphs, stages).run(dataset)
+    except (OSError, pa.ArrowException, duckdb.Error) as error:
         where = getattr(error, "filename", None) or out
         raise ArchiveError(f"{where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}; run the same "
                            "command again when it is mended") from None  # fmt: skip

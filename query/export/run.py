@@ -14,23 +14,19 @@ import pyarrow as pa
 
 from archive.engine import results
 from archive.errors import ExportError
+from archive.extras import require
 from archive.lake import Lake
 from archive.show import Stages
-from archive.tables import CAPTURES, DOCUMENTS
-from index.tables import DUPLICATES, QUALITY
 from query.export import gather, manifest, screen, write
 from query.export.arguments import Arguments
 from query.export.arrange import Shard, arrange
-from query.export.select import Step, select
+from query.export.select import TABLES, Step, select
 from query.export.workplace import MEMORY, Workplace, said
 from query.formats import open_format
 from query.tokenizer import open_tokenizer
 
 if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
-
-#: What decides the content of an export: their versions are the version of the lake.
-TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +66,10 @@ def export(
     stages = stages or Stages()
     workers = workers or os.cpu_count() or 1
     lake.delta("documents")  # says so where there is no lake
+    for option, given in (("--preset", arguments.preset), ("--split", arguments.split),
+                          ("--decontaminate", arguments.decontaminate)):  # fmt: skip
+        if given:
+            require(option, "index", "numba", "numpy")
     form = open_format(arguments.form)
     tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
     place = Workplace(out)
@@ -89,7 +89,7 @@ def export(
                 place.write("finished.json", made)
             place.publish(manifest.names(made))
             return _summary(made)
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         raise ExportError(f"{place.out}: {str(error).strip().splitlines()[0]}") from None
     except OSError as error:
         raise said(error, place.out) from None

@@ -27,6 +27,7 @@ from huggingface_hub.utils import logging
 from tokenizers import Tokenizer as FastTokenizer
 
 from archive.errors import ExportError
+from archive.extras import missing
 from query.formats.hugging_face import import_transformers
 
 _FILE = "tokenizer.json"
@@ -247,9 +248,7 @@ def _by_transformers(source: str, name: str, **options: str) -> _Opened:
     try:
         transformers = import_transformers()
     except ModuleNotFoundError:
-        raise ExportError(
-            f"{source}: has no {_FILE}; transformers may know it: `pip install 'lowbackground[transformers]'`"
-        ) from None
+        raise missing(f"--tokenizer {source}, which has no {_FILE},", "transformers", "transformers") from None
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # it warns of the lengths of texts, and of models that it has no use for
     try:

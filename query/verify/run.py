@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from archive import storage
+from archive.broken import naming_broken_files
 from archive.engine import results
 from archive.errors import ExportError
 from archive.lake import Lake
 from archive.show import Stages
+from archive.tables import CAPTURES, DOCUMENTS
 from query import merkle
 from query.export.arguments import Arguments
 from query.export.workplace import MANIFEST, MEMORY
@@ -57,7 +59,9 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         scratch = Path(folder)
         if _is_lake(str(out)):
-            report.rows = cite(Lake(str(out)), rows, seed, scratch / "lake.parquet")
+            lake = Lake(str(out))
+            with naming_broken_files(lake, CAPTURES, DOCUMENTS):
+                report.rows = cite(lake, rows, seed, scratch / "lake.parquet")
             trace(scratch, moved, None, rows, report, workers, stages)
             return report
         out = Path(out)

@@ -17,6 +17,7 @@ from collapse.folder import owned
 
 pytest.importorskip("torch")
 
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("commands"))
@@ -175,7 +176,8 @@ def test_what_does_not_fit_is_told_and_the_folder_can_be_used_for_what_does(plac
 def test_a_run_with_another_recipe_is_told_and_nothing_of_the_first_is_touched(place: Place, done: Path) -> None:
     before = contents(done), files(done)
     failed(
-        place.run("done", *place.short, "--blocks", 12), "holds a run with another recipe; run that again, or name another"
+        place.run("done", *place.short, "--blocks", 12),
+        "holds a run with another recipe; run that again, or name another",
     )
     failed(place.run("done", *place.short, "--threads", 2), "holds a run with another threads")
     failed(place.run("done", *place.short, "--where", "url=x"), "holds a run with another reading")

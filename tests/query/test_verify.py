@@ -346,16 +346,22 @@ def roots(out: Path) -> tuple[str, str]:
     return manifest["merkle_root"], manifest["content_root"]
 
 
-def test_the_content_root_is_the_same_wherever_the_files_lie(kept: Path, own: Path, tmp_path: Path) -> None:
-    assert roots(own)[0] != roots(kept)[0]
-    assert roots(own)[1] == roots(kept)[1]
-    report = verify(own, rows=0, root=roots(kept)[1], workers=1)
+def test_the_content_root_is_the_same_wherever_the_files_lie(kept: Path, tmp_path: Path) -> None:
+    other, arguments = tmp_path / "far" / "away", Arguments(BEFORE, shard_size=4000)
+    shutil.copytree(kept.parent / "sources", other / "sources")
+    shutil.copy(kept.parent / "cells.parquet", other)
+    lake = Lake(str(tmp_path / "lake"))
+    take(lake, str(other))
+    export(lake, tmp_path / "own", arguments, workers=1)
+    assert roots(tmp_path / "own")[0] != roots(kept)[0]
+    assert roots(tmp_path / "own")[1] == roots(kept)[1]
+    report = verify(tmp_path / "own", rows=0, root=roots(kept)[1], workers=1)
     assert report.is_sound, report.problems
-    assert (report.root, report.content_root) == roots(own)
-    assert roots(own)[1] in (own / "README.md").read_text()
+    assert (report.root, report.content_root) == roots(tmp_path / "own")
+    assert roots(kept)[1] in (tmp_path / "own" / "README.md").read_text()
     shutil.copytree(tmp_path / "lake", tmp_path / "copy")
-    export(Lake(str(tmp_path / "copy")), tmp_path / "again", Arguments(BEFORE, shard_size=4000), workers=1)
-    assert roots(tmp_path / "again") == roots(own)
+    export(Lake(str(tmp_path / "copy")), tmp_path / "again", arguments, workers=1)
+    assert roots(tmp_path / "again") == roots(tmp_path / "own")
 
 
 @pytest.mark.parametrize(
