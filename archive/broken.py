@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from archive.errors import ArchiveError, LakeError
+from archive.errors import ArchiveError, LakeError, QueryError
 from archive.lake import Lake
 from archive.tables import Table
 
@@ -21,6 +21,7 @@ _UNREADABLE = (
     duckdb.InvalidInputException,
     pa.ArrowException,
     OSError,
+    QueryError,  # of DuckDB's, in a connection that is not made
 )
 
 

@@ -26,7 +26,8 @@ def missing(what: str, extra: str, package: str | None) -> ArchiveError:
     >>> print(missing("--near", "index", "numba"))
     --near needs numba, which is not installed: pip install 'lowbackground[index]'
     """
-    return ArchiveError(f"{what} needs {package}, which is not installed: pip install 'lowbackground[{extra}]'")
+    name = (package or "").partition(".")[0]
+    return ArchiveError(f"{what} needs {name}, which is not installed: pip install 'lowbackground[{extra}]'")
 
 
 def _is_there(package: str) -> bool:

@@ -51,7 +51,7 @@ class Workplace:
         self.done = self.work / "done"
         self.parts = self.work / "parts"
         self.scratch = self.work / "scratch"
-        self._owned = Owned(self.out, "export", _INSIDE, ExportError)
+        self._owned = Owned(out, "export", _INSIDE, ExportError)
 
     @contextlib.contextmanager
     def open(self, identity: dict[str, Any]) -> Iterator[bool]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from conftest import record, take
-from made import indexed
+from made import edited, indexed, words
 
 from archive.cli import main
 from archive.lake import Lake
@@ -31,7 +31,7 @@ def one_line(*args: object) -> str:
 
 @pytest.fixture
 def full(lake: Lake, write: Write) -> Lake:
-    take(lake, write("a.warc", record(body="<p>Some words that stand here.")))
+    take(lake, write("a.warc", record(body=f"<p>{' '.join(words(80, 1))}")))
     indexed(lake)
     return lake
 
@@ -96,7 +96,8 @@ def test_a_place_that_is_no_folder_is_said(
 def test_a_file_of_the_lake_that_is_gone_or_damaged_is_named(
     full: Lake, tmp_path: Path, args: tuple[str, ...], table: str, damage: Callable[[Path], Any]
 ) -> None:
-    (tmp_path / "set.jsonl").write_text('{"text": "Some words that stand here, or others."}\n')
+    near = " ".join(edited(words(80, 1), 1, 2))  # it is compared with the text in the lake
+    (tmp_path / "set.jsonl").write_text(json.dumps({"text": near}) + "\n")
     (broken,) = (Path(full.location) / table).rglob("*.parquet")
     damage(broken)
     places = {"OUT": tmp_path / "out", "SET": tmp_path / "set.jsonl", "LAKE": full.location}
