@@ -38,6 +38,7 @@ class Summary:
     bytes: int  #: of all shards
     tokens: int | None
     splits: dict[str, int]  #: rows of each
+    shares: dict[str, float]  #: of the characters, or where tokens are exported of the tokens, in each
     dropped: list[Step]
     root: str
     content_root: str  #: the same wherever the cited files lie
@@ -103,10 +104,20 @@ def _summary(made: dict[str, Any]) -> Summary:
         made["bytes"],
         made["tokens"],
         made["splits"],
+        _shares(made["shards"]),
         dropped,
         made["merkle_root"],
         made["content_root"],
     )
+
+
+def _shares(shards: list[dict[str, Any]]) -> dict[str, float]:
+    sizes: dict[str, int] = {}
+    for shard in shards:
+        split = shard["folder"].rpartition("/")[2]
+        sizes[split] = sizes.get(split, 0) + (shard["chars"] if shard["chars"] is not None else shard["tokens"])
+    total = max(sum(sizes.values()), 1)
+    return {split: size / total for split, size in sizes.items()}
 
 
 def _is_of(made: dict[str, Any], lake: Lake, arguments: Arguments, tokenizer: Tokenizer | None) -> bool:

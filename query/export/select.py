@@ -20,7 +20,7 @@ from index.quality import presets
 from index.tables import DUPLICATES, QUALITY
 from query.domain import registered_domain
 from query.export import condition
-from query.export.arguments import Arguments
+from query.export.arguments import Arguments, told
 from query.rows import schema_of
 
 #: What decides the content of an export: their versions are the version of the lake.
@@ -154,9 +154,9 @@ def _steps(db: duckdb.DuckDBPyConnection, arguments: Arguments, texts: int, chos
         left = count
 
     later = ["after", "language", "honour_opt_outs", "near"]
-    ask(f"no acceptable capture before {arguments.before[:10]}", _clean(arguments, later))
+    ask(f"no acceptable capture before {told(arguments.before)}", _clean(arguments, later))
     for name, given, why in (
-        ("after", arguments.after, f"captured before {(arguments.after or '')[:10]} already"),
+        ("after", arguments.after, f"captured before {told(arguments.after or '')} already"),
         ("language", arguments.language, f"another language than {arguments.language}"),
         ("honour_opt_outs", arguments.honour_opt_outs, "a capture of it opts out"),
         ("near", arguments.near, "an earlier near-duplicate is in the lake"),

@@ -36,6 +36,8 @@ _CONFIGS = ("tokenizer_config.json", "special_tokens_map.json")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 #: Characters that are tokens at a time: an encoding takes a hundred bytes a token until it is an array of ids.
 _CHARACTERS = 1 << 20
+#: Special tokens that an error names.
+_TOLD = 8
 
 
 class Tokenizer:
@@ -108,11 +110,19 @@ class Tokenizer:
         """
         token = self.eos if self.eos is not None else self._opened.eos
         if not token:
-            raise ExportError(f"{self.source}: names no token that ends a text; say which one does")
+            raise ExportError(f"{self.source}: names no token that ends a text; say which one does by --eos TOKEN"
+                              f"{self._candidates()}")  # fmt: skip
         found = self._opened.id_of(token)
         if found is None:
             raise ExportError(f"{self.source}: has no token {token!r} to end a text with")
         return found
+
+    def _candidates(self) -> str:
+        """The tokens among which a user will look, for an error."""
+        definition = self._opened.definition
+        added = definition.get("added_tokens") if isinstance(definition, dict) else None
+        special = [token for each in added or [] if (token := _content(each))]
+        return f"; its special tokens are {', '.join(special[:_TOLD])}" if special else ""
 
     def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """The ids of each text, and the one that ends it."""

@@ -409,3 +409,35 @@ def test_of_equally_early_proofs_always_the_same_is_cited(lake: Lake, tmp_path: 
     source = write_rows(tmp_path / "set.jsonl", [{"text": " ".join(common)}])
     cited = {certified(lake, source, tmp_path / f"out{n}")[1][0]["proof_url"] for n in range(4)}
     assert len(cited) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "says"),
+    [
+        (
+            '[\n  {"text": "a"},\n  {"text": "b"}\n]\n',
+            Columns(),
+            "JSON over many lines, where each line should be a row",
+        ),
+        ('{\n  "text": "a"\n}\n', Columns(), "JSON over many lines"),
+        ('{"body": "a", "n": 1}\n', Columns(), r"known \(columns: body, n\); name it by --text-column"),
+        ('{"body": "a", "n": 1}\n', Columns(text="bdy"), "in a column bdy; there are body, n; did you mean body"),
+    ],
+)
+def test_a_data_set_that_holds_no_rows_of_text_is_said(
+    lake: Lake, tmp_path: Path, content: str, columns: Columns, says: str
+) -> None:
+    one_text_lake(lake, tmp_path)
+    (tmp_path / "set.jsonl").write_text(content)
+    with pytest.raises(SourceError, match=says) as told:
+        certify(lake, str(tmp_path / "set.jsonl"), str(tmp_path / "out"), BEFORE, columns, workers=1)
+    assert "name it by" not in str(told.value) or columns.text is None
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_index_that_is_older_than_the_lake_is_told(lake: Lake, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "set.jsonl", [{"text": one_text_lake(lake, tmp_path)}])
+    args = ["certify", str(source), "--before", "2022-01-01", "--lake", lake.location, "--quiet", "--out"]
+    assert "older than the lake" not in forked(*args, str(tmp_path / "one")).stdout
+    put(lake, tmp_path / "in", [(" ".join(words(100, 2)), "2016-06-01")])
+    assert "the index is older than the lake" in forked(*args, str(tmp_path / "two")).stdout

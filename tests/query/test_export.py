@@ -467,3 +467,26 @@ def test_a_text_of_another_id_is_never_written(made: Lake, tmp_path: Path, monke
     monkeypatch.setattr(gather, "_by_shard", shuffled)
     with pytest.raises(ArchiveError, match="not that of its content id"):
         export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+
+
+def test_the_shares_of_splits_are_told_as_they_are_dealt_out(made: Lake, tmp_path: Path) -> None:
+    args = ["export", str(tmp_path / "out"), "--before", BEFORE, "--split", "train=0.7,test=0.3", "--quiet"]
+    told = forked(*args, "--lake", made.location).stdout
+    chars = {split: sum(map(len, table(tmp_path / "out" / split)["text"].to_pylist())) for split in ("train", "test")}
+    for split, share in (("train", 0.7), ("test", 0.3)):
+        assert f"in {split}: {chars[split] / sum(chars.values()):.3f} of the characters ({share} asked for), 0." in told
+
+
+def test_the_card_says_the_whole_moment(made: Lake, tmp_path: Path) -> None:
+    export(made, tmp_path / "out", Arguments("2020-01-01T10:30:00+02:00"), workers=1)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "# Texts that provably existed before 2020-01-01T08:30:00+00:00" in card
+    assert "before 2020-01-01\n" not in card
+
+
+def test_an_empty_folder_that_a_link_leads_to_is_taken(made: Lake, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    export(made, tmp_path / "link", Arguments(BEFORE), workers=1)
+    assert (tmp_path / "real" / "manifest.json").exists()
+    assert (tmp_path / "link").is_symlink()
