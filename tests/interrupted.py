@@ -96,7 +96,8 @@ class Changes:
         trial: float = 0.01,
         draws: bool = False,
     ) -> None:
-        from collapse import estimate, experiment, folder, judge, numbers, steps, write
+        from archive.owned import Owned
+        from collapse import estimate, experiment, judge, numbers, steps, write
 
         self._journal, self._kill, self._now = journal, kill, ("", 0)
         self._held_out: Any = None
@@ -110,7 +111,7 @@ class Changes:
         self._before(write, "write", self._writing)
         self._before(judge, "token_losses", self._judging)
         self._before(numbers, "of_text", self._measuring)
-        self._before(folder, "replace", self._replacing)
+        self._before(Owned, "replace", self._replacing)
         self._before(steps, "load", self._loading)
         self._before(experiment.results, "collect", self._collecting)
 
@@ -167,7 +168,7 @@ class Changes:
         if self._here("measuring"):
             self._die("measuring")
 
-    def _replacing(self, path: Path, _: bytes) -> None:
+    def _replacing(self, _: Any, path: Path, __: bytes) -> None:
         if path.name == "run.json":
             self._die("start")
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 
 from archive.cli import lake_option
-from index.command import require_kernel
+from archive.extras import require
 
 
 @click.command("certify")
@@ -52,7 +52,7 @@ def command(
     Exit status: 0 all rows judged; 1 done, but some rows have no text or could not be read;
     2 wrong usage.
     """
-    require_kernel()
+    require("archive certify", "index", "numba", "numpy")
     from archive.engine import preload
 
     preload("index.certify.work", "index.certify.paragraphs")

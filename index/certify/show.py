@@ -35,6 +35,9 @@ def show(summary: Summary, seconds: float) -> None:
         for year in sorted({year for year, _ in summary.years}):
             table.add_row(year, f"{summary.years[year, 'exact']:,}", f"{summary.years[year, 'near']:,}")
         console.print(table)
+    if summary.stale:
+        console.print("the index is older than the lake: near-duplicates of texts that came since are not found; run "
+                      "`archive index`, then this again into another folder")  # fmt: skip
     if summary.problems:
         told = ", ".join(f"{reason} {count:,}" for reason, count in summary.problems.most_common())
         console.print(f"not judged: {told}")

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from archive.cli import lake_option
-from index.command import require_kernel
+from archive.extras import require
 
 
 @click.command("quality")
@@ -29,7 +29,7 @@ def command(location: str, workers: int | None, as_json: bool, quiet: bool) -> N
       archive quality
       archive query "SELECT count(*) FROM quality WHERE stop_words >= 2 AND dup_line_chars <= 0.2"
     """
-    require_kernel()
+    require("archive quality", "index", "numba", "numpy")
     from archive.engine import preload
 
     preload("index.quality.stage")
