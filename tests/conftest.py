@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -14,8 +15,8 @@ from typing import Any
 
 import boto3
 import duckdb
-import forked
 import pytest
+from forked import served
 from servers import s3_server
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
@@ -34,8 +35,19 @@ preload(
     "index.certify.work",
     "index.certify.paragraphs",
     "index.kernel",
-    *forked.MODULES,
 )
+
+_servers = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # one set of servers for all workers of xdist
+        _servers.enter_context(served())
+
+
+def pytest_unconfigure() -> None:
+    _servers.close()
+
 
 SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared")).resolve()
 
