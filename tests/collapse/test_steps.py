@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,10 @@ from moment import Place, call, failed, files, page, put, trained
 pytest.importorskip("torch")
 
 from collapse import data, folder, steps
+from collapse.arm import arms, starts
+from collapse.process import Machine
+from collapse.recipe import load
+from collapse.train import train
 
 REGIMES = ["replace", "mix:0.5", "fresh", "real"]
 #: Arms enough where it is not about the arms.
@@ -94,17 +100,49 @@ def test_the_times_of_all_steps_are_kept_and_count_the_tokens_that_are_told(plac
         assert ("write" in times) == ("fresh" not in path.parts)
 
 
-def test_the_set_of_each_arm_is_what_its_regime_says(place: Place, whole: str) -> None:
-    """From the files of the run: what was written, and from what."""
-    folder = place.folder / whole / "steps" / "seed-0"
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["fresh", "mix-0.5", "real", "replace", "start"]
-    for arm in folder.iterdir():
-        for generation in arm.iterdir():
-            written = generation / steps.WRITTEN
-            assert written.exists() == (arm.name != "fresh")
-            if written.exists():
-                assert np.load(written).shape == (24, 16)
+def test_the_set_of_each_arm_is_what_its_regime_says(
+    place: Place, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is made again here, with an ear at what trains; that it is the same run, what it writes says."""
+    ran, again = place.folder / whole, tmp_path / "again"
+    shutil.copytree(ran / "data", again / "data")
+    sets: list[list[tuple[int, ...]]] = []
+
+    def heard(model: Any, blocks: Any, *more: Any) -> None:
+        sets.append([tuple(block) for block in blocks.tolist()])
+        train(model, blocks, *more)
+
+    monkeypatch.setattr(steps, "train", heard)
+    recipe, machine = load(str(place.recipe)), Machine(workers=1)
+    recipe = recipe.changed({"model": str(place.model)})
+    drawn = data.load(again / "data").drawn(recipe, 0)
+    real, other = ([tuple(block) for block in drawn[name].tolist()] for name in ("real", "other"))
+    (start,) = starts(again, recipe, machine)
+    for arm in [start, *arms(again, recipe, machine, 0)]:
+        sets.clear()
+        steps.work(arm, False, lambda *_: None)
+        assert len(sets) == len(arm.generations)
+        for number, trained_on in zip(arm.generations, sets, strict=True):
+            before = arm.folder(max(number - 1, 0)) / steps.WRITTEN
+            written = [tuple(block) for block in np.load(before).tolist()] if before.exists() else []
+            assert len(trained_on) == 24
+            if arm.regime in ("start", "real"):
+                assert Counter(trained_on) == Counter(real)
+            elif arm.regime == "fresh":
+                assert Counter(trained_on) == Counter(other[24 * (number - 1) : 24 * number])
+            elif arm.regime == "replace":
+                assert Counter(trained_on) == Counter(written)
+            else:
+                assert arm.regime == "mix:0.5"
+                kept = Counter(trained_on) - Counter(written)
+                assert kept.total() == 12
+                assert kept <= Counter(real)
+                assert (Counter(trained_on) - kept) <= Counter(written)
+            mine = arm.folder(number)
+            assert (mine / steps.WRITTEN).exists() == (arm.regime != "fresh")
+            for name in (steps.LOSSES, steps.WRITTEN):
+                if (mine / name).exists():
+                    assert (mine / name).read_bytes() == (ran / mine.relative_to(again) / name).read_bytes()
 
 
 def test_held_out_text_stands_in_no_block_that_is_trained_on_and_in_no_prompt(place: Place, whole: str) -> None:
@@ -121,8 +159,6 @@ def test_held_out_text_stands_in_no_block_that_is_trained_on_and_in_no_prompt(pl
 
 def test_every_seed_trains_on_blocks_of_its_own_and_none_of_them_twice(place: Place, whole: str) -> None:
     kept = data.load(folder.blocks(place.folder / whole))
-    from collapse.recipe import load
-
     recipe = load(str(place.recipe))
     pools = [kept.drawn(recipe, seed) for seed in (0, 1)]
     assert not np.array_equal(pools[0]["real"], pools[1]["real"])
