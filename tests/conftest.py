@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import duckdb
+import hypothesis
 import pytest
 from forked import served
 from servers import s3_server
@@ -36,6 +37,10 @@ preload(
     "index.certify.paragraphs",
     "index.kernel",
 )
+
+#: How long an example takes is the machine's affair.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 _servers = contextlib.ExitStack()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -246,10 +247,12 @@ def test_killed_anywhere_it_goes_on_and_ends_the_same(lake: Lake, tmp_path: Path
     for target in (lake, whole):
         for part in range(4):
             put(target, tmp_path / f"in-{target is whole}", made[part::4])
-    indexed(whole)
+    started = time.monotonic()
+    forked("index", "--lake", whole.location, "--quiet")
+    seconds = time.monotonic() - started
     dice = random.Random(5)
     for _ in range(8):
-        killed(["index", "--lake", lake.location, "--quiet"], dice.uniform(0.1, 1.5), tmp_path / "said")
+        killed(["index", "--lake", lake.location, "--quiet"], dice.uniform(0.02, seconds), tmp_path / "said")
     indexed(lake)
     assert found(lake) == found(whole)
 
