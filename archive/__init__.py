@@ -1,23 +1,34 @@
 """The lake: reads captures from any source, takes their text, keeps each text once, with its dates.
 
 >>> import archive
->>> lake = archive.open("lake")                # doctest: +SKIP
->>> archive.ingest(lake, ["crawl.warc.gz"])    # doctest: +SKIP
+>>> lake = archive.open("lake")              # doctest: +SKIP
+>>> archive.ingest(lake, "crawl.warc.gz")    # doctest: +SKIP
 """
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archive.forgotten import Forgotten, forget
     from archive.intake import Summary, ingest
     from archive.lake import Lake
 
-__all__ = ["Lake", "Summary", "ingest", "open"]
+__all__ = ["Forgotten", "Lake", "Summary", "forget", "ingest", "open"]
+
+#: Imported when used, so that `archive --help` need not load Arrow.
+_LATER = {
+    "Forgotten": "archive.forgotten",
+    "Lake": "archive.lake",
+    "Summary": "archive.intake",
+    "forget": "archive.forgotten",
+    "ingest": "archive.intake",
+}
 
 
-def open(location: str) -> Lake:
+def open(location: str | os.PathLike[str]) -> Lake:
     """The lake at a folder or S3 prefix; it need not exist yet."""
     from archive.lake import Lake
 
@@ -25,9 +36,10 @@ def open(location: str) -> Lake:
 
 
 def __getattr__(name: str) -> Any:
-    # imported when used, so that `archive --help` need not load Arrow
-    if name in {"ingest", "Summary"}:
-        return getattr(import_module("archive.intake"), name)
-    if name == "Lake":
-        return import_module("archive.lake").Lake
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -58,7 +58,7 @@ class Limits:
 class Capture:
     """A page as it was seen once. The fields are the columns of the `captures` table."""
 
-    url: str
+    url: str | None  #: None where a row of a data set has none
     via: str | None
     dated: Dated
     record_type: str

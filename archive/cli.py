@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from archive.errors import ArchiveError
+from archive import interrupt
+from archive.errors import ArchiveError, error_line
 
 #: name -> (module, what the list of commands says of it)
 _COMMANDS = {
@@ -21,7 +23,13 @@ _COMMANDS = {
     "verify": ("query.verify.command", "Check an export against its hashes and the records that it cites."),
     "collapse": ("collapse.command", "Train generations on what models wrote, and show what is lost."),
     "stats": ("query.stats", "Show what is in the lake."),
+    "show": ("query.show", "Show a page through time: its captures, their dates, and its text."),
+    "forget": ("archive.commands.forget", "Take what a source brought out of the lake again."),
 }
+#: Errors of these packages are of the input or the machine, and their text says what is wrong.
+_KNOWN = ("pyarrow", "duckdb", "_duckdb", "deltalake", "_internal", "zipfile", "zlib", "lz4", "_lzma")
+#: Exit statuses beside 0 (done) and 1 (done, but some input was unusable).
+USAGE, FAULT = 2, 70
 
 
 class _LazyGroup(click.Group):
@@ -41,17 +49,37 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ArchiveError as error:
-            click.echo(f"archive: {error}", err=True)
-            sys.exit(2)
-        except KeyboardInterrupt:
-            click.echo("archive: stopped; the same command goes on from the last commit", err=True)
-            sys.exit(130)
-        except BrokenPipeError:
-            sys.stderr.close()  # the reader of our output went away
-            sys.exit(0)
+        with interrupt.watched():
+            try:
+                return super().invoke(ctx)
+            except (click.exceptions.Exit, click.ClickException, click.Abort):
+                raise
+            except ArchiveError as error:
+                _end(str(error), USAGE)
+            except KeyboardInterrupt:
+                click.echo(interrupt.STOPPED, err=True)
+                sys.exit(interrupt.STATUS)
+            except BrokenPipeError:  # the reader of our output went away; what is still held for it goes nowhere
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                sys.exit(0)
+            except Exception as error:
+                _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> NoReturn:
+    """Say an error that no command has a better line for."""
+    if os.environ.get("ARCHIVE_TRACEBACK"):
+        raise error
+    known = isinstance(error, OSError | MemoryError | ModuleNotFoundError)
+    if known or type(error).__module__.partition(".")[0] in _KNOWN:
+        _end(error_line(error), USAGE)
+    line = f"{type(error).__name__}: {error_line(error)}"
+    _end(f"{line} (a fault of this program; ARCHIVE_TRACEBACK=1 in front of the command shows where)", FAULT)
+
+
+def _end(line: str, status: int) -> NoReturn:
+    click.echo(f"archive: {' '.join(line.split())}", err=True)
+    sys.exit(status)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -60,6 +88,10 @@ def main() -> None:
     """The web from before: a dated archive, each text once, with the earliest proof that it existed.
 
     The lake is a folder or an s3:// prefix: --lake, or $ARCHIVE_LAKE, or ./lake.
+
+    \b
+    Exit status: 0 done; 1 done, but some input was unusable (the screen says which); 2 wrong usage, or something
+    that you can mend; 70 a fault of this program; 130 stopped by Ctrl-C.
     """
 
 
@@ -73,4 +105,11 @@ def lake_option(command: Any) -> Any:
         show_default="$ARCHIVE_LAKE, or ./lake",
         metavar="LAKE",
         help="The lake: a folder, or s3://bucket/prefix.",
+    )(command)
+
+
+def workers_option(command: Any) -> Any:
+    """The --workers option of the commands that work in processes."""
+    return click.option(
+        "--workers", type=click.IntRange(1, 512), metavar="N", help="Processes.  [default: one per core]"
     )(command)

@@ -7,27 +7,29 @@ the process dies in between, whoever opens the lake for writing next finds the d
 (`recover`).
 
 All decisions stand in one order: each ledger commit also carries the name `ledger`, so that of two at
-the same time one fails, looks again, and drops the texts that the other one has just brought.
+the same time one fails, looks again, and drops the texts that the other one has just brought. `archive.decisions`
+says what a decision is, and how it is carried out.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
-from archive.errors import LakeError
+from archive import decisions
+from archive.decisions import FORGOTTEN, LEDGER, TRIES, Decision
+from archive.errors import LakeError, error_line
 from archive.known import KnownTexts
 from archive.lake import Lake, NewFile, statistics
 from archive.part import Part, parquet_options, write_parquet
-from archive.tables import DATA_TABLES, DOCUMENTS, SOURCES, TABLES
+from archive.tables import DOCUMENTS, SOURCES
 from archive.unit import Batch
-
-_TRIES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,50 +46,53 @@ class Committer:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._known = KnownTexts()
-        self._seen: set[str] = set()  # document files whose ids are in _known, or were looked at
+        self._seen: set[str] = set()  # document files whose ids are in _known
         self._entries: set[str] = set()  # files of the ledger that were looked at
+        self._forgotten = 0  # decisions to take texts out that _known follows
 
     def close(self) -> None:
         self._known.close()
 
-    # -- what is there -----------------------------------------------------------------------------
-
     def recover(self) -> int:
-        """Carry out decisions of processes that died before they could. Returns how many batches."""
-        ledger = self._lake.read("sources", ["unit", "files"])
-        pending = [row["files"] for row in ledger.to_pylist() if row["files"]]
-        done = 0
-        deltas = {table.name: self._lake.delta(table.name) for table in DATA_TABLES}
-        for text in pending:
-            decision = json.loads(text)
-            batch = decision["batch"]
-            tables = [table.name for table in DATA_TABLES if decision["files"].get(table.name)]
-            # the tables get their files in a fixed order, so the last one tells of all
-            if tables and deltas[tables[-1]].transaction_version(batch) is None:
-                self._apply(batch, _files_of(decision))
-                done += 1
-        return done
+        """Carry out decisions of processes that died before they could. Returns how many.
 
-    def _catch_up(self) -> None:
-        """Learn the texts that stand in the lake or are decided to, as far as they are not known yet."""
-        paths = set(self._lake.files("documents"))
+        Raises:
+            LakeError: the lake cannot be written.
+        """
+        return decisions.carry_out(self._lake)
+
+    def _catch_up(self, ledger: DeltaTable) -> None:
+        """Learn the texts that are in the lake or are decided to be, as far as they are not known yet."""
+        forgotten = ledger.transaction_version(FORGOTTEN) or 0
+        if forgotten != self._forgotten:  # texts went: what is known is no longer true
+            decisions.carry_out(self._lake)
+            self._known.close()
+            self._known, self._seen, self._entries, self._forgotten = KnownTexts(), set(), set(), forgotten
         entries = set(self._lake.files("sources")) - self._entries
-        for entry in self._lake.read_files("sources", sorted(entries), ["files"]):
-            for text in entry.column("files").to_pylist():
-                if text:
-                    decision = json.loads(text)
-                    paths.update(file["path"] for file in decision["files"].get("documents", []))
+        decided = [Decision.of_json(text) for text in self._texts_of(entries)]
+        documents = self._lake.delta("documents")  # after the ledger: what was done meanwhile is in it
+        paths = set(self._lake.files_of(documents))
+        for decision in decided:
+            if documents.transaction_version(decision.batch) is None:
+                paths.update(file.path for file in decision.files if file.table == DOCUMENTS.name)
         self._entries |= entries
-        fresh = sorted(paths - self._seen)
-        for path in fresh:
+        for path in sorted(paths - self._seen):
             try:
                 for table in self._lake.read_files("documents", [path], ["content_id"]):
                     self._known.add(table)
             except FileNotFoundError:
-                pass  # compacted: its rows stand in another file that the table names
-        self._seen.update(fresh)
+                # compaction has put its rows into another file; or it is lost, and with it texts
+                if path in self._lake.files("documents"):
+                    raise LakeError(
+                        f"{self._lake.table_uri('documents')}/{path}: is lost; put it back from a copy, or ingest the "
+                        "sources into a new lake"
+                    ) from None
+        self._seen |= paths
 
-    # -- commit ------------------------------------------------------------------------------------
+    def _texts_of(self, entries: set[str]) -> Iterator[str]:
+        """The decisions in some files of the ledger, as they are written."""
+        for table in self._lake.read_files("sources", sorted(entries), ["files"]):
+            yield from (text for text in table.column("files").to_pylist() if text)
 
     def commit(self, batch: Batch, part: Part) -> Committed | None:
         """Make a part visible. None if another process has committed one of its units before.
@@ -98,41 +103,31 @@ class Committer:
         try:
             return self._commit(batch, part)
         except OSError as error:  # a full disk, a store that stays away
-            raise LakeError(f"{self._lake.location}: {error.strerror or error}; nothing of this batch is lost, "
+            raise LakeError(f"{self._lake.location}: {error_line(error)}; nothing of this batch is lost, "
                             "run the same command again when it is mended") from None  # fmt: skip
 
     def _commit(self, batch: Batch, part: Part) -> Committed | None:
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             ledger = self._lake.delta("sources")
-            if any(ledger.transaction_version(unit.key) is not None for unit in batch.units):
+            if any(decisions.is_in(ledger, unit.key) for unit in batch.units):
                 return None
-            self._catch_up()
+            self._catch_up(ledger)
             trimmed, new = self._without_known(part)
-            row = write_parquet(self._lake, SOURCES, _ledger_rows(batch, trimmed, new), f"unit-{part.batch[:16]}")
-            names = [unit.key for unit in batch.units] + ["ledger"]
-            committed = self._lake.commit_to(ledger, SOURCES, [row], names)
+            numbers = decisions.numbers(ledger, [unit.key for unit in batch.units])
+            # a batch that was taken out and comes again has another name: the tables know the first one
+            first = numbers[batch.units[0].key]
+            name = part.batch if first == 1 else f"{part.batch}-{first}"
+            decision = Decision(name, trimmed.files, [unit.key for unit in batch.units])
+            rows = _ledger_rows(batch, trimmed, new, decision)
+            row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
+            committed = self._lake.commit_to(ledger, SOURCES, [row], {**numbers, LEDGER: 1})
             # an object store may carry out a commit and lose the answer: the log has the last word
             if committed or row.path in self._lake.files("sources"):
-                self._apply(part.batch, trimmed.files)
+                decisions.apply(self._lake, decision)
                 self._lake.discard([file for file in part.files if file not in trimmed.files])
                 return Committed(new, sum(tally.texts for tally in part.tallies) - new)
             self._lake.discard([row, *(file for file in trimmed.files if file not in part.files)])
         raise LakeError(f"{self._lake.location}: too many others are writing; run the same command again")
-
-    def _apply(self, batch: str, files: Iterable[NewFile]) -> None:
-        """Add the files of a decided batch to their tables."""
-        files = list(files)
-        for table in DATA_TABLES:
-            mine = [file for file in files if file.table == table.name]
-            if not mine:
-                continue
-            for _ in range(_TRIES):
-                if self._lake.commit(table, mine, [batch]):
-                    break
-                if self._lake.delta(table.name).transaction_version(batch) is not None:
-                    break  # somebody recovered it in the meantime
-            else:
-                raise LakeError(f"{self._lake.location}: too many others are writing; run the same command again")
 
     def _without_known(self, part: Part) -> tuple[Part, int]:
         """The part without the texts that the lake has, and how many it brings."""
@@ -154,8 +149,6 @@ class Committer:
 
     def _rewrite(self, path: str, keep: list[int], batch: str) -> NewFile:
         """A copy of a documents file with some of its rows, made a row group at a time."""
-        import uuid
-
         name = f"part-{batch[:16]}-{uuid.uuid4().hex[:12]}.parquet"
         source = pq.ParquetFile(path, filesystem=self._lake.filesystem)
         first, rows = 0, 0
@@ -172,22 +165,8 @@ class Committer:
         return NewFile("documents", name, size, {}, statistics(rows))
 
 
-def _files_of(decision: dict[str, dict[str, list[dict[str, object]]]]) -> list[NewFile]:
-    return [
-        NewFile(table=table, **file)  # type: ignore[arg-type]
-        for table, files in decision["files"].items()
-        if table in TABLES
-        for file in files
-    ]
-
-
-def _ledger_rows(batch: Batch, part: Part, new_texts: int) -> pa.Table:
+def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -> pa.Table:
     """A row for each unit; the first carries the decision about the files of the whole batch."""
-    listed: dict[str, list[dict[str, object]]] = {}
-    for file in part.files:
-        entry = file.as_json()
-        listed.setdefault(entry.pop("table"), []).append(entry)
-    decision = json.dumps({"batch": part.batch, "files": listed})
     now = datetime.now(UTC)
     rows = []
     for number, (unit, tally) in enumerate(zip(batch.units, part.tallies, strict=True)):
@@ -213,7 +192,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int) -> pa.Table:
                 "bytes": tally.bytes,
                 "seconds": tally.seconds,
                 "ingested_at": now,
-                "files": decision if number == 0 else None,
+                "files": decision.as_json() if number == 0 else None,
             }
         )
     return pa.Table.from_pylist(rows, schema=SOURCES.schema)

@@ -20,7 +20,7 @@ from itertools import chain, islice
 from multiprocessing import connection, forkserver
 from typing import Any, Generic, Protocol, TypeVar
 
-from archive.errors import ArchiveError
+from archive.errors import ArchiveError, error_line
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -54,7 +54,12 @@ def fork_server(*modules: str) -> Context:
     """Start the server process that workers fork from; it has no threads, and loads the modules meanwhile."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
-    forkserver.ensure_running()
+    # a terminal sends Ctrl-C to all processes: the server, and so each worker, never sees it, and the parent decides
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
 
 
@@ -227,10 +232,18 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
                 answer = ("done", work(task, careful, lambda *done: pipe.send(("progress", done))))
             except ArchiveError as error:
                 answer = ("failed", str(error))
-            except Exception:
-                answer = ("failed", traceback.format_exc(limit=-4).strip())
+            except Exception as error:
+                answer = ("failed", _unforeseen(error))
             pipe.send(answer)
             gc.collect()
+
+
+def _unforeseen(error: Exception) -> str:
+    """An error that the work does not know, with where it was raised: in one line."""
+    if os.environ.get("ARCHIVE_TRACEBACK"):
+        traceback.print_exc()
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error_line(error)} ({os.path.basename(frame.filename)}, line {frame.lineno})"
 
 
 def _die_with_parent() -> None:

@@ -1,6 +1,49 @@
-"""Errors that a user can mend: one line that says what is wrong and what to do."""
+"""Errors that a user can mend, and how any error is said in one line: what is wrong, and what to do."""
 
 from __future__ import annotations
+
+import errno
+import re
+
+#: Where the packages that bring a module are named in pyproject.toml.
+_EXTRAS = {
+    "numba": "index",
+    "numpy": "index",
+    "torch": "gpu",
+    "transformers": "transformers",
+    "tokenizers": "tokens",
+    "gguf": "transformers",
+    "trafilatura": "trafilatura",
+    "webdataset": "webdataset",
+    "streaming": "mds",
+    "litdata": "litdata",
+    "matplotlib": "collapse",
+    "safetensors": "collapse",
+    "accelerate": "collapse",
+}
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_TREE = re.compile(r"^[\s↳├└─│]+")
+#: What a store says (several libraries, several servers) -> what it means, and what to do. The first that matches.
+_STORE = (
+    (
+        r"NoSuchBucket|bucket does not exist|NO_SUCH_BUCKET|Bucket .{0,80}not found",
+        "there is no such bucket; make it, or check its name and the endpoint ($AWS_ENDPOINT_URL)",
+    ),
+    (
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|ACCESS_DENIED|AccessDenied|InvalidToken|ExpiredToken|"
+        r"Forbidden\b|\b403\b|PermissionDenied",
+        "the store refuses these credentials; check $AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY and $AWS_REGION",
+    ),
+    (
+        r"IMDS|credential|instance metadata|169\.254\.169\.254|NoCredentials",
+        "no credentials for the store; set $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY",
+    ),
+    (
+        r"[Cc]onnection refused|tcp connect|NETWORK_CONNECTION|[Cc]ould not connect|dns error|resolve host|"
+        r"error sending request|timed? ?out|curlCode",
+        "the store does not answer; check the network and the endpoint ($AWS_ENDPOINT_URL)",
+    ),
+)
 
 
 class ArchiveError(Exception):
@@ -25,3 +68,39 @@ class ExportError(ArchiveError):
 
 class CollapseError(ArchiveError):
     """A collapse test cannot be run."""
+
+
+def error_line(error: BaseException) -> str:
+    """Any error in one line, with what to do where that is known.
+
+    >>> error_line(FileNotFoundError(2, "No such file or directory", "a.warc"))
+    'a.warc: No such file or directory'
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        name = error.name.partition(".")[0]
+        extra = f"lowbackground[{_EXTRAS[name]}]" if name in _EXTRAS else name
+        return f"this needs {name}: pip install '{extra}'"
+    if isinstance(error, MemoryError):
+        return "not enough memory; fewer --workers, or a smaller --memory, need less"
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        what = error.strerror.split("\n", 1)[0]
+        if error.errno == errno.ENOSPC:
+            what = "the disk is full; free some space and run the same command again"
+        return f"{place}{what}"
+    lines = [_TREE.sub("", line).strip() for line in _COLOURS.sub("", str(error)).splitlines()]
+    lines = [line for line in lines if line]
+    if not lines:
+        return type(error).__name__
+    # libraries that nest their errors say the cause last
+    line = lines[0] if len(lines) == 1 or lines[-1] in lines[0] else f"{lines[0]} ({lines[-1]})"
+    return line if len(line) <= 500 else line[:499] + "…"
+
+
+def store_line(error: BaseException) -> str:
+    """What an object store's error means, in one line; a library's text may have seventy."""
+    text = _COLOURS.sub("", str(error))
+    for pattern, meaning in _STORE:
+        if re.search(pattern, text):
+            return meaning
+    return error_line(error)

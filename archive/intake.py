@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 from archive import storage
 from archive.commit import Committer
 from archive.engine import Engine, Failed
+from archive.forgotten import forget_files
 from archive.lake import Lake
 from archive.part import Part, Tally
 from archive.plan import SPAN, DoneUnit, Known, Unreadable, plan
-from archive.storage import Listed
+from archive.storage import Listed, Sources, named
 from archive.tables import TABLES
 from archive.unit import Batch, Settings
 from archive.work import Job, work
+from archive.yields import Yield
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Summary:
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
+    useless: dict[str, str] = field(default_factory=dict)  #: source -> why nothing of it can prove anything
+    forgotten: int = 0  #: units that were taken out first, to be read again
     recovered: int = 0  #: commits of an earlier ingest that were carried out first
     peak_worker: int = 0  #: bytes of memory that the largest worker used
 
@@ -67,24 +71,30 @@ class Watcher:
 
 def ingest(
     lake: Lake,
-    sources: Iterable[str],
+    sources: Sources,
     settings: Settings = Settings(),
     workers: int | None = None,
     watcher: Watcher | None = None,
     span: int = SPAN,
+    again: bool = False,
 ) -> Summary:
     """Bring sources into a lake; what is there already is passed over.
 
+    A file that cannot be read is in `Summary.failed`, and the others are brought in. A source of which nothing can
+    prove anything, since it has no text or no date, is in `Summary.useless`.
+
     Args:
-        sources: files, folders, patterns, `s3://…`, `https://…`.
+        sources: files, folders, patterns, `s3://…`, `https://…`; one or several.
         workers: processes that read and extract; by default one for each core.
         span: bytes of a large file that one worker does at a time.
+        again: take out first what the lake has of these files, as `archive.forgotten` does.
 
     Raises:
         SourceError: a source does not exist.
         LakeError: the lake cannot be written.
     """
-    return _Ingest(lake, settings, watcher or Watcher(), span).run(sources, workers or os.cpu_count() or 1)
+    run = _Ingest(lake, settings, watcher or Watcher(), span, again)
+    return run.run(named(sources), workers or os.cpu_count() or 1)
 
 
 @dataclass(slots=True)
@@ -99,24 +109,28 @@ class _Chain:
 
 
 class _Ingest:
-    def __init__(self, lake: Lake, settings: Settings, watcher: Watcher, span: int) -> None:
+    def __init__(self, lake: Lake, settings: Settings, watcher: Watcher, span: int, again: bool) -> None:
         self._lake = lake
         self._settings = settings
         self._watcher = watcher
         self._span = span
+        self._again = again
+        self._yields: dict[str, Yield] = {}  #: by source
+        self._source_of: dict[str, str] = {}  #: by file
         self._now = datetime.now(UTC)
         self._summary = Summary()
         self._chains: dict[str, _Chain] = {}
 
-    def run(self, sources: Iterable[str], workers: int) -> Summary:
+    def run(self, sources: list[str], workers: int) -> Summary:
         self._engine: Engine[Job, Part] = Engine(work, workers, self._watcher.progress)
-        inside = f"{self._lake.location}/"  # a folder may hold the lake that it goes into
-        listed = [file for source in sources for file in storage.list_files(source) if not file.uri.startswith(inside)]
+        listed = [file for source in sources for file in self._list(source)]
         self._watcher.listed(len(listed), sum(file.size or 0 for file in listed))
         self._lake.create()
         self._committer = Committer(self._lake)
         try:
             self._summary.recovered = self._committer.recover()
+            if self._again:
+                self._summary.forgotten = forget_files(self._lake, listed)
             for end in self._engine.run(self._jobs(listed)):
                 if isinstance(end, Failed):
                     self._fail(end.task.batch, end.error)
@@ -126,7 +140,19 @@ class _Ingest:
                 self._lake.compact(table)
         finally:
             self._committer.close()
+        for source, given in self._yields.items():
+            if why := given.useless():
+                self._summary.useless[source] = why
         return self._summary
+
+    def _list(self, source: str) -> Iterator[Listed]:
+        inside = f"{self._lake.location}/"  # a folder may hold the lake that goes into it
+        given = self._yields.setdefault(source, Yield())
+        for file in storage.list_files(source, self._give_up):
+            if not file.uri.startswith(inside):
+                given.files += 1
+                self._source_of.setdefault(file.uri, source)
+                yield file
 
     def _jobs(self, listed: list[Listed]) -> Iterator[Job]:
         columns = [field.name for field in fields(DoneUnit)]
@@ -135,6 +161,7 @@ class _Ingest:
         for item in plan(done, listed, self._settings, self._span):
             if isinstance(item, Known):
                 self._summary.files_known += 1
+                self._yields[self._source_of[item.file]].known += 1
                 self._watcher.known(item.size)
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
@@ -159,7 +186,9 @@ class _Ingest:
             self._give_up(batch.units[0].file, error)
 
     def _give_up(self, file: str, error: str) -> None:
-        self._summary.failed[file] = error
+        self._summary.failed[file.encode("utf-8", "backslashreplace").decode()] = error
+        if source := self._source_of.get(file):
+            self._yields[source].failed += 1
         self._watcher.failed(file, error)
 
     def _arrived(self, batch: Batch, part: Part) -> None:
@@ -205,10 +234,14 @@ class _Ingest:
             left = tuple(unit for unit in batch.units if unit.key not in done)
             if left:
                 self._engine.submit(self._job(Batch(left)))
-            self._summary.files_known += sum(unit.last for unit in batch.units if unit.key in done)
+            for unit in batch.units:
+                if unit.key in done:
+                    self._summary.files_known += unit.last
+                    self._yields[self._source_of[unit.file]].known += 1
             return
-        for tally in part.tallies:
+        for unit, tally in zip(batch.units, part.tallies, strict=True):
             self._summary.add(tally)
+            self._yields[self._source_of[unit.file]].add(tally)
         self._summary.files += sum(unit.last for unit in batch.units)
         self._summary.new_texts += committed.new_texts
         self._summary.known_texts += committed.known_texts

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from deltalake.transaction import AddAction
 from pyarrow import fs as pafs
 
 from archive import storage
-from archive.errors import LakeError
+from archive.errors import LakeError, SourceError, error_line, store_line
 from archive.tables import TABLES, Table
 
 #: Delta reads its log from the last checkpoint on.
@@ -63,9 +63,14 @@ class Lake:
     >>> lake.delta("captures").version()   # doctest: +SKIP
     """
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str | os.PathLike[str]) -> None:
+        location = os.fspath(location)
         if storage.is_http(location):
-            raise LakeError(f"{location}: a lake lies in a folder or under s3://, not on a web server")
+            raise LakeError(f"{location}: a lake is a folder or an s3:// prefix, not a web server")
+        try:
+            location = storage.local_or_store(location)
+        except SourceError as error:
+            raise LakeError(str(error)) from None
         self.location = location.rstrip("/") if storage.is_s3(location) else os.path.realpath(location)
         self.filesystem: pafs.FileSystem
         self.filesystem, self._root = storage.filesystem(self.location)
@@ -92,17 +97,38 @@ class Lake:
         return options
 
     def exists(self) -> bool:
-        return DeltaTable.is_deltatable(self.table_uri("sources"), storage_options=self.storage_options)
+        return self._is_table("sources")
 
     def has(self, table: Table) -> bool:
-        return DeltaTable.is_deltatable(self.table_uri(table.name), storage_options=self.storage_options)
+        return self._is_table(table.name)
+
+    def _is_table(self, name: str) -> bool:
+        """
+        Raises:
+            LakeError: the store cannot be asked.
+        """
+        try:
+            return bool(DeltaTable.is_deltatable(self.table_uri(name), storage_options=self.storage_options))
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"{self.location}: {store_line(error)}") from None
+
+    def require(self) -> None:
+        """
+        Raises:
+            LakeError: there is no lake here.
+        """
+        if not self.exists():
+            raise LakeError(
+                f"{self.location}: there is no lake here; `archive ingest SOURCE --lake {self.location}` makes one"
+            )
 
     def create(self, tables: Iterable[Table] = TABLES.values(), description: str | None = None) -> None:
         """Create the tables that are missing. Safe where several do it at once.
 
         Raises:
-            LakeError: the location cannot be written, or is a file.
+            LakeError: the location cannot be written, is a file, or a folder of something else.
         """
+        self._refuse_foreign()
         for table in tables:
             if self.has(table):
                 self._widen(table)
@@ -124,7 +150,22 @@ class Lake:
             except (OSError, DeltaError) as error:
                 if self.has(table):
                     continue
-                raise LakeError(f"{self.location}: no lake can be created here ({_line(error)})") from None
+                raise LakeError(f"{self.location}: no lake can be created here ({store_line(error)})") from None
+
+    def _refuse_foreign(self) -> None:
+        """Make no lake among files of somebody else's.
+
+        What a killed start left is its own: folders named as tables are, empty or with a log in them.
+        """
+        if storage.is_s3(self.location) or not os.path.isdir(self.location) or self.exists():
+            return
+        for name in sorted(os.listdir(self.location)):
+            folder = os.path.join(self.location, name)
+            inside = os.listdir(folder) if os.path.isdir(folder) and not os.path.islink(folder) else ["a file"]
+            if name not in TABLES or (inside and "_delta_log" not in inside):
+                raise LakeError(
+                    f"{self.location}: is no lake and not empty ({name}); name a folder that is new or empty"
+                )
 
     def _widen(self, table: Table) -> None:
         """Add the columns that came with a later version of this program; in rows from before they are null."""
@@ -150,11 +191,12 @@ class Lake:
         try:
             return DeltaTable(self.table_uri(table), storage_options=self.storage_options)
         except (TableNotFoundError, DeltaError, OSError) as error:
-            if isinstance(error, TableNotFoundError) or not self.exists():
+            self.require()
+            if isinstance(error, TableNotFoundError):
                 raise LakeError(
-                    f"{self.location}: there is no lake here; `archive ingest SOURCE --lake {self.location}` makes one"
+                    f"{self.location}: the table {table} of this lake is gone; restore it from a copy"
                 ) from None
-            raise LakeError(f"{self.table_uri(table)}: {_line(error)}") from None
+            raise LakeError(f"{self.table_uri(table)}: {store_line(error)}") from None
 
     def dataset(self, table: str) -> pads.Dataset:
         """The table in its newest version as an Arrow dataset that skips files by partition and statistics."""
@@ -168,7 +210,12 @@ class Lake:
 
     def files(self, table: str) -> list[str]:
         """Paths, inside the table, of the Parquet files that make up its newest version."""
-        return [str(path) for path in pa.table(self.delta(table).get_add_actions()).column("path").to_pylist()]
+        return self.files_of(self.delta(table))
+
+    @staticmethod
+    def files_of(delta: DeltaTable) -> list[str]:
+        """The same of a table that is open."""
+        return [str(path) for path in pa.table(delta.get_add_actions()).column("path").to_pylist()]
 
     def rows(self, table: str) -> int:
         """How many rows the table has, as its log says."""
@@ -198,12 +245,14 @@ class Lake:
         delta: DeltaTable,
         table: Table,
         files: list[NewFile],
-        transactions: list[str],
+        transactions: Iterable[str] | Mapping[str, int],
         mode: Literal["append", "overwrite"] = "append",
     ) -> bool:
         """Like `commit`, on a table opened before; conflicts with every name committed since then.
 
-        With `overwrite` the files take the place of all that the table holds.
+        Args:
+            transactions: names, and with each the number that it gets; without numbers, 1.
+            mode: with `overwrite` the files take the place of all that the table holds.
         """
         now = int(time.time() * 1000)
         actions: list[Any] = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
@@ -213,15 +262,13 @@ class Lake:
                 mode,
                 table.schema,
                 partition_by=list(table.partition_by) or None,
-                commit_properties=CommitProperties(
-                    app_transactions=[Transaction(name, 1) for name in transactions], max_commit_retries=_MAX_TRIES
-                ),
+                commit_properties=properties(transactions),
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
             )
         except CommitFailedError:
             return False
         except DeltaError as error:
-            raise LakeError(f"{self.table_uri(table.name)}: {_line(error)}") from None
+            raise LakeError(f"{self.table_uri(table.name)}: {error_line(error)}") from None
         return True
 
     def compact(self, table: Table) -> None:
@@ -289,6 +336,13 @@ class Lake:
                 self.filesystem.delete_file(f"{self.table_path(file.table)}/{file.path}")
 
 
+def properties(transactions: Iterable[str] | Mapping[str, int]) -> CommitProperties:
+    """A commit that carries these names, and conflicts with every other that carries one of them."""
+    numbered = transactions if isinstance(transactions, Mapping) else dict.fromkeys(transactions, 1)
+    named = [Transaction(name, number) for name, number in numbered.items()]
+    return CommitProperties(app_transactions=named, max_commit_retries=_MAX_TRIES)
+
+
 def statistics(rows: int) -> str:
     """Delta's statistics of a file: the number of rows, and nothing else.
 
@@ -297,7 +351,3 @@ def statistics(rows: int) -> str:
     month skips files, and Parquet's own statistics skip row groups.
     """
     return json.dumps({"numRecords": rows})
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().split("\n", 1)[0][:300]

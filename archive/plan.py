@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from archive import storage
 from archive.errors import SourceError
-from archive.records import RecordReader, Span
+from archive.records import RecordReader, Span, columns
+from archive.records.datasets import Columns
 from archive.records.kind import kind_of
 from archive.records.members import compression_of
 from archive.storage import Listed
@@ -102,6 +103,8 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
     with storage.open_bytes(listed.uri) as file:
         kind = kind_of(file, listed.uri)
+        if kind in {"jsonl", "parquet"} and settings.columns != Columns():
+            columns.require(columns.names(file, kind), settings.columns)
         whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
         if kind != "records" or listed.size is None:
             return [whole]

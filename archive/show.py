@@ -8,12 +8,40 @@ from collections.abc import Mapping
 
 from rich import box, progress
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from archive.dates import UNPROVEN
 
 #: More months than this are shown by year.
 _MONTHS_SHOWN = 24
+
+
+class OutConsole(Console):
+    """Standard output, not wrapped: a pipe gets whole lines. That a reader goes away is for the command to handle."""
+
+    def __init__(self) -> None:
+        super().__init__(soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+def count_of(number: int, thing: str) -> str:
+    """
+    >>> count_of(1, "file"), count_of(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def times() -> list[progress.ProgressColumn]:
+    """The columns for the time that went by, and that is left, which no narrow terminal cuts off."""
+    whole = Column(no_wrap=True, min_width=7)
+    return [
+        progress.TimeElapsedColumn(table_column=whole),
+        progress.TextColumn("ETA"),
+        progress.TimeRemainingColumn(table_column=whole.copy()),
+    ]
 
 
 def bytes_text(size: float) -> str:
@@ -91,11 +119,9 @@ class Progress(Stages):
         self._console = Console(stderr=True)
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
+            progress.BarColumn(bar_width=None, table_column=Column(ratio=1)),
             progress.TextColumn("{task.fields[done]}  {task.fields[rate]}"),
-            progress.TimeElapsedColumn(),
-            progress.TextColumn("ETA"),
-            progress.TimeRemainingColumn(),
+            *times(),
             console=self._console,
             transient=True,
             disable=silent or not self._console.is_terminal,

@@ -12,19 +12,20 @@ import http.client
 import io
 import os
 import re
+import socket
+import stat
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import BinaryIO, cast
 
 from pyarrow import fs as pafs
 
-from archive.errors import SourceError
+from archive.errors import SourceError, store_line
 
 #: How often a broken connection is taken up again without any byte arriving in between.
 ATTEMPTS = 8
@@ -32,6 +33,17 @@ ATTEMPTS = 8
 TIMEOUT = 60.0
 _SAMPLE = 1 << 13
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+#: A scheme in front of a location: `gs://`, `hdfs://`. (One letter is a Windows drive.)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+#: One source or several: a path, a pattern, `s3://…` or `https://…`.
+Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+def named(sources: Sources) -> list[str]:
+    """The sources as strings. A single one is one source, and not its letters."""
+    return [os.fspath(each) for each in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
 
 
 def is_s3(uri: str) -> bool:
@@ -42,28 +54,54 @@ def is_http(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
+def local_or_store(location: str) -> str:
+    """A location without `file://`; what has another scheme than the known ones is not a path.
+
+    Raises:
+        SourceError: the scheme is not one that can be read, or it names no bucket.
+    """
+    found = _SCHEME.match(location)
+    if not found or is_http(location):
+        return location
+    scheme = found[1].lower()
+    if scheme == "file":
+        return urllib.parse.unquote(location[found.end() :])
+    if scheme != "s3":
+        raise SourceError(f"{location}: {scheme}:// is not known; a location is a path, s3://bucket/… or https://…")
+    if not location[found.end() :].strip("/"):
+        raise SourceError(f"{location}: names no bucket; write it as s3://bucket/prefix")
+    return "s3://" + location[found.end() :]
+
+
 @lru_cache(maxsize=8)
-def _s3(endpoint: str | None, region: str | None, _key: str | None, anonymous: bool) -> pafs.S3FileSystem:
+def _s3(
+    endpoint: str | None, region: str | None, _key: str | None, anonymous: bool, attempts: int
+) -> pafs.S3FileSystem:
     scheme, _, host = (endpoint or "").rpartition("://")
     return pafs.S3FileSystem(
         region=region,
         scheme=scheme or "https",
         endpoint_override=host or None,
         anonymous=anonymous,
-        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=10),
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=attempts),
         connect_timeout=20,
         request_timeout=TIMEOUT,
     )
 
 
-def s3_filesystem() -> pafs.S3FileSystem:
-    """The S3 client that the usual environment variables describe (AWS_ENDPOINT_URL, AWS_REGION, …)."""
+def s3_filesystem(attempts: int = 10) -> pafs.S3FileSystem:
+    """The S3 client that the usual environment variables describe (AWS_ENDPOINT_URL, AWS_REGION, …).
+
+    Args:
+        attempts: at each request; ten take over a minute where nobody answers.
+    """
     env = os.environ
     return _s3(
         env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL"),
         env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
         env.get("AWS_ACCESS_KEY_ID"),
         env.get("AWS_SKIP_SIGNATURE", "").lower() in {"1", "true"},
+        attempts,
     )
 
 
@@ -105,9 +143,20 @@ class HttpFile(io.RawIOBase):
                 if error.code not in _TRANSIENT_STATUS:
                     raise SourceError(f"{self.url}: the server answered {error.code} {error.reason}") from None
                 last: Exception = error
+            except (http.client.InvalidURL, ValueError) as error:
+                raise SourceError(f"{self.url}: no address of a file on a web server ({error})") from None
             except (OSError, http.client.HTTPException) as error:
                 last = error
-        raise SourceError(f"{self.url}: no answer after {self.attempts} attempts ({last})")
+                if self._is_nowhere(error, attempt):
+                    break
+        raise SourceError(f"{self.url}: no answer after {attempt + 1} attempts ({getattr(last, 'reason', last)})")
+
+    def _is_nowhere(self, error: Exception, attempt: int) -> bool:
+        """Whether there is no such server, as far as a few seconds can tell. One that was there may come back."""
+        if self.size is not None or self._at:
+            return False
+        reason = getattr(error, "reason", error)
+        return isinstance(reason, str) or (isinstance(reason, socket.gaierror | ConnectionRefusedError) and attempt > 2)
 
     def _request(self) -> http.client.HTTPResponse:
         headers = {"User-Agent": "lowbackground", "Accept-Encoding": "identity"}
@@ -196,7 +245,7 @@ def open_bytes(uri: str) -> BinaryIO:
             return cast(BinaryIO, io.BufferedReader(_ArrowRaw(system.open_input_file(path)), 1 << 20))
         return open(uri, "rb", buffering=1 << 17)
     except OSError as error:
-        raise SourceError(f"{uri}: {_reason(error)}") from None
+        raise SourceError(f"{uri}: {store_line(error) if is_s3(uri) else _reason(error)}") from None
 
 
 class _ArrowRaw(io.RawIOBase):
@@ -239,29 +288,41 @@ class Listed:
     name: str = ""  #: its path below the folder, or the fixed part of the pattern, that was named
 
 
-def list_files(source: str) -> Iterator[Listed]:
+#: Hears of a file or folder that cannot be looked at, and why.
+Unreadable = Callable[[str, str], None]
+
+
+def _raise(place: str, why: str) -> None:
+    raise SourceError(f"{place}: {why}")
+
+
+def list_files(source: str, unreadable: Unreadable = _raise) -> Iterator[Listed]:
     """The files that one SOURCE argument names, in a fixed order.
 
     A file names itself, a folder or S3 prefix all files below it, and `*`, `?`, `[…]` or `**` a set.
 
+    Args:
+        unreadable: hears of each file and folder among them that cannot be looked at; by default the first one raises.
+
     Raises:
         SourceError: nothing is there.
     """
+    source = local_or_store(source)
     if is_http(source):
         yield _listed_http(source)
     elif is_s3(source):
         yield from _list_s3(source)
     else:
-        yield from _list_local(source)
+        yield from _list_local(source, unreadable)
 
 
-def _list_local(source: str) -> Iterator[Listed]:
+def _list_local(source: str, unreadable: Unreadable) -> Iterator[Listed]:
     if os.path.isdir(source):
-        paths = sorted(str(path) for path in Path(source).rglob("*") if path.is_file())
-    elif os.path.exists(source):
+        paths = sorted(_walk(source, unreadable))
+    elif os.path.lexists(source):
         paths = [source]
     else:
-        paths = sorted(path for path in glob.glob(source, recursive=True) if os.path.isfile(path))
+        paths = sorted(path for path in glob.glob(source, recursive=True) if not os.path.isdir(path))
         if not paths:
             raise SourceError(f"{source}: no such file or folder, and nothing matches it as a pattern")
     folder = source if os.path.isdir(source) else _fixed_folder(source)
@@ -269,7 +330,27 @@ def _list_local(source: str) -> Iterator[Listed]:
         try:
             yield _listed_local(os.path.realpath(path), os.path.relpath(path, folder or "."))
         except OSError as error:
-            raise SourceError(f"{path}: {_reason(error)}") from None
+            unreadable(path, _reason(error))
+
+
+def _walk(folder: str, unreadable: Unreadable) -> Iterator[str]:
+    """Every file below a folder. Links to folders are not followed, so that no walk is endless."""
+
+    def failed(error: OSError) -> None:
+        unreadable(str(error.filename or folder), _reason(error))
+
+    for place, folders, names in os.walk(folder, onerror=failed):
+        for name in sorted(folders):
+            if os.path.islink(os.path.join(place, name)):
+                unreadable(os.path.join(place, name), "a link to a folder is not followed; name it as a source")
+        for name in names:
+            path = os.path.join(place, name)
+            if os.path.islink(path) and not os.path.exists(path):
+                unreadable(path, "a link that leads nowhere")
+            elif os.path.isfile(path):
+                yield path
+            elif not os.path.islink(path) and not os.access(path, os.F_OK):
+                unreadable(path, "may not be looked at")  # a folder that may be listed and not entered
 
 
 def _fixed_folder(pattern: str) -> str:
@@ -280,6 +361,8 @@ def _fixed_folder(pattern: str) -> str:
 def _listed_local(path: str, name: str) -> Listed:
     """A small local file is known by its content, so that a copy is the same; a larger one by samples and its time."""
     status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(0, "is no regular file (a pipe or a device cannot be read twice)")
     size = status.st_size
     digest = hashlib.sha256(b"%d" % size)
     if size > 16 * _SAMPLE:
@@ -292,12 +375,13 @@ def _listed_local(path: str, name: str) -> Listed:
 
 
 def _list_s3(source: str) -> Iterator[Listed]:
-    system, path = filesystem(source)
+    # whether the store is there at all shows soon; reading is more patient
+    system, path = s3_filesystem(attempts=4), source.removeprefix("s3://").rstrip("/")
     try:
         head = re.split(r"[*?[]", path, maxsplit=1)[0]
         if head != path:
             selector = pafs.FileSelector(head.rpartition("/")[0], recursive=True, allow_not_found=True)
-            infos = [info for info in system.get_file_info(selector) if _matches(info.path, path)]
+            infos = [info for info in system.get_file_info(selector) if matches(info.path, path)]
         else:
             info = system.get_file_info(path)
             infos = (
@@ -306,7 +390,7 @@ def _list_s3(source: str) -> Iterator[Listed]:
                 else system.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
             )
     except OSError as error:
-        raise SourceError(f"{source}: {_reason(error)}") from None
+        raise SourceError(f"{source}: {store_line(error)}") from None
     files = sorted((info for info in infos if info.type == pafs.FileType.File), key=lambda info: info.path)
     if not files:
         raise SourceError(f"{source}: no object has this name or prefix")
@@ -317,7 +401,7 @@ def _list_s3(source: str) -> Iterator[Listed]:
         yield Listed(f"s3://{info.path}", info.size, version, info.path[len(folder) :].lstrip("/"))
 
 
-def _matches(path: str, pattern: str) -> bool:
+def matches(path: str, pattern: str) -> bool:
     """`*` and `?` stay inside one folder, `**` crosses folders, as in a shell."""
     tokens = re.split(r"(\*\*/?|\*|\?|\[[^]]+\])", pattern)
     wild = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}

@@ -67,11 +67,13 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     started, told, told_bytes = time.monotonic(), 0, 0
     with storage.open_bytes(unit.file) as file:
         counting = _Counting(file, unit.file)
-        for name, outcome in _outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
+        for name, outcome in outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
             tally.records += 1
             if isinstance(outcome, Capture):
                 tally.captures += 1
                 tally.months[outcome.dated.month] += 1
+                if outcome.dated.problem:
+                    tally.problems[outcome.dated.problem] += 1
                 tally.texts += writer.add_capture(unit.key, name, outcome)
             elif isinstance(outcome, Reject):
                 tally.rejects[outcome.reason] += 1
@@ -88,7 +90,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     return tally
 
 
-def _outcomes(
+def outcomes(
     unit: Unit, file: BinaryIO, extract: Extract, now: datetime, tally: Tally
 ) -> Iterator[tuple[str, Outcome]]:
     """Every outcome of a unit, with the name of the file or WACZ entry that it lies in."""
@@ -114,6 +116,8 @@ def _outcomes(
         )
         examiner = Examiner(unit.file, extract, limits, now)
         for row in rows:
+            if row.columns and not tally.columns:
+                tally.columns = row.columns
             yield unit.file, examine_row(row, examiner)
     else:
         reason: dict[Kind, str] = {"empty": "empty-file", "unknown": "unknown-format"}
@@ -162,7 +166,7 @@ def examine_row(row: Row, examiner: Examiner) -> Outcome:
         return reject
     window = dates.crawl_window(row.crawl) if row.crawl else None
     return Capture(
-        url=row.url,
+        url=row.url or None,
         via=None,
         dated=dates.judge(row.date, "dataset", now=examiner.now, window=window),
         record_type="row",

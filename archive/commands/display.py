@@ -7,11 +7,13 @@ from collections import Counter
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from archive.intake import Summary, Watcher
 from archive.part import Part
-from archive.show import bytes_text, counts_table, months_table
+from archive.reasons import DAMAGE
+from archive.show import OutConsole, bytes_text, count_of, counts_table, months_table, times
 from archive.unit import Batch
 
 
@@ -22,11 +24,9 @@ class Display(Watcher):
         console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.fields[files]} files"),
-            BarColumn(),
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
             TextColumn("{task.percentage:>3.0f}%  {task.fields[records]} records  {task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
+            *times(),
             console=console,
             transient=True,
             disable=silent or not console.is_terminal,
@@ -68,9 +68,6 @@ class Display(Watcher):
             self.months.update(tally.months)
         self._update()
 
-    def failed(self, file: str, error: str) -> None:
-        self._bar.console.print(f"[red]cannot read[/red] {error}", highlight=False)
-
     def _rate(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-3)
         return f"{self._records / seconds:,.0f} records/s  {self._bytes / seconds / 1e6:,.1f} MB/s"
@@ -92,6 +89,8 @@ def as_json(summary: Summary, months: Counter[str], seconds: float) -> dict[str,
         "files": summary.files,
         "files_known": summary.files_known,
         "files_failed": summary.failed,
+        "sources_useless": summary.useless,
+        "units_forgotten": summary.forgotten,
         "records": summary.records,
         "captures": summary.captures,
         "rejects": dict(summary.rejects.most_common()),
@@ -106,19 +105,36 @@ def as_json(summary: Summary, months: Counter[str], seconds: float) -> dict[str,
     }
 
 
+def damage(summary: Summary) -> Counter[str]:
+    """The rejects that mean damage: the input should have held more."""
+    return Counter({reason: count for reason, count in summary.rejects.items() if reason in DAMAGE})
+
+
 def show(summary: Summary, months: Counter[str], seconds: float) -> None:
     """Print the sum of an ingest for people."""
-    console = Console(soft_wrap=True)
+    console = OutConsole()
     if summary.recovered:
-        console.print(f"Finished {summary.recovered} commits that an earlier ingest had begun.")
+        console.print(f"Finished {count_of(summary.recovered, 'commit')} that an earlier command had begun.")
+    if summary.forgotten:
+        console.print(f"Took out {count_of(summary.forgotten, 'unit')} of work that an earlier ingest had brought.")
     known = f", {summary.files_known:,} known already" if summary.files_known else ""
     console.print(
-        f"{summary.files:,} files ingested{known}: {bytes_text(summary.bytes)} in {seconds:.1f} s "
+        f"{count_of(summary.files, 'file')} ingested{known}: {bytes_text(summary.bytes)} in {seconds:.1f} s "
         f"({summary.records / max(seconds, 1e-9):,.0f} records/s)"
     )
     if summary.records:
         console.print(counts_table(summary.records, summary.captures, summary.rejects, summary.skipped))
         console.print(f"{summary.new_texts:,} new texts, {summary.known_texts:,} texts already known")
         console.print(months_table(months))
-    for file, error in summary.failed.items():
-        console.print(f"[red]not read:[/red] {error if file in error else f'{file}: {error}'}", highlight=False)
+    for line in complaints(summary):
+        console.print(line, markup=False, highlight=False)
+
+
+def complaints(summary: Summary) -> list[str]:
+    """What makes the exit status 1, a line for each."""
+    lines = [f"not read: {error if file in error else f'{file}: {error}'}" for file, error in summary.failed.items()]
+    lines += [f"of no use: {source}: {why}" for source, why in summary.useless.items()]
+    if damaged := damage(summary):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in damaged.most_common())
+        lines.append(f"damaged: {reasons}; SELECT * FROM rejects says where")
+    return [*lines, "exit status 1: some input was unusable"] if lines else []

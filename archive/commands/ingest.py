@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive.cli import lake_option
+from archive.cli import lake_option, workers_option
 from archive.engine import preload
-from archive.reasons import DAMAGE
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
@@ -37,7 +36,9 @@ class _Size(_ParamType):
 @click.command("ingest")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @lake_option
-@click.option("--workers", type=click.IntRange(1), help="Processes that read and extract.  [default: one per core]")
+@click.option("--dry-run", is_flag=True, help="Say what would be read and how, with some rows, and stop.")
+@click.option("--again", is_flag=True, help="First take out what the lake has of these files (see forget).")
+@workers_option
 @click.option("--extractor", "name", type=click.Choice(["resiliparse", "trafilatura"]), show_default=True,
               default="resiliparse", help="What takes text from HTML; trafilatura is an extra.")  # fmt: skip
 @click.option("--text-column", metavar="NAME", help="Column of a data set that holds plain text; a.b reaches into a.")
@@ -55,6 +56,8 @@ class _Size(_ParamType):
 def command(
     sources: tuple[str, ...],
     location: str,
+    dry_run: bool,
+    again: bool,
     workers: int | None,
     name: str,
     text_column: str | None,
@@ -82,16 +85,18 @@ def command(
       archive ingest crawl/                            all files of a folder
       archive ingest 'CC-MAIN-2019-35/*.warc.gz' --lake s3://bucket/lake
       archive ingest https://example.org/a.warc.gz     streamed, not stored
+      archive ingest pages.jsonl.gz --dry-run          formats, columns, and five rows with their dates
       archive ingest pages.jsonl.gz --text-column body --date-column seen.at
 
     \b
-    Exit status: 0 all done; 1 done, but some input was damaged or could not be read
-    (`archive query "SELECT * FROM rejects"` lists it); 2 wrong usage.
+    Exit status: 0 all done; 1 done, but some input was damaged, could not be read, or has no text or
+    no date that can prove anything (the screen says which); 2 wrong usage.
     """
-    preload("archive.work")  # the workers' modules load beside those of this process
+    if not dry_run:
+        preload("archive.work")  # the workers' modules load beside those of this process
 
     from archive.capture import Limits
-    from archive.commands.display import Display, as_json, show
+    from archive.commands.display import Display, as_json, complaints, show
     from archive.intake import ingest
     from archive.lake import Lake
     from archive.records.datasets import Columns
@@ -101,13 +106,26 @@ def command(
     extractor(name)  # says what is missing before any work begins
     settings = Settings(name, Limits(max_record, max_page, page_timeout),
                         Columns(text_column, html_column, date_column, url_column))  # fmt: skip
+    if dry_run:
+        _preview(Lake(location), sources, settings, json_wanted)
+        return
     started = time.monotonic()
     with Display(quiet or json_wanted) as display:
-        summary = ingest(Lake(location), sources, settings, workers, display, span)
+        summary = ingest(Lake(location), sources, settings, workers, display, span, again)
     seconds = time.monotonic() - started
     if json_wanted:
         click.echo(json.dumps(as_json(summary, display.months, seconds), indent=2))
     else:
         show(summary, display.months, seconds)
-    damage = sum(count for reason, count in summary.rejects.items() if reason in DAMAGE)
-    sys.exit(1 if summary.failed or damage else 0)
+    sys.exit(1 if complaints(summary) else 0)
+
+
+def _preview(lake: Any, sources: tuple[str, ...], settings: Any, json_wanted: bool) -> None:
+    from archive.preview import preview, show
+
+    seen = preview(lake, sources, settings)
+    if json_wanted:
+        click.echo(json.dumps(seen.as_json(), indent=2))
+    else:
+        show(seen)
+    sys.exit(1 if seen.failed else 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, BinaryIO
 
@@ -20,9 +20,9 @@ from archive.records.members import Members, compression_of
 
 PARQUET_MAGIC = b"PAR1"
 
-_TEXT = ("text", "content", "raw_content", "raw_text")
-_HTML = ("html", "raw_html")
-_DATE = (
+TEXT = ("text", "content", "raw_content", "raw_text")
+HTML = ("html", "raw_html")
+DATE = (
     "date",  # FineWeb, RedPajama
     "domain_record.timestamp",  # CmonCrawl
     "timestamp",  # C4
@@ -34,8 +34,9 @@ _DATE = (
     "metadata.warc_date",
     "created",  # Dolma
     "crawl_date",
+    "captured_at",  # exports of this project
 )
-_URL = ("url", "domain_record.url", "metadata.url", "WARC-Target-URI", "metadata.WARC-Target-URI", "uri", "source_url")
+URL = ("url", "domain_record.url", "metadata.url", "WARC-Target-URI", "metadata.WARC-Target-URI", "uri", "source_url")
 _CRAWL = ("dump", "file_path", "domain_record.filename", "metadata.cc_segment", "filename", "metadata.dump")
 _TYPE = ("WARC-Identified-Payload-Type", "mime", "content_type")
 
@@ -65,6 +66,7 @@ class Row:
     crawl: str | None = None  #: a name that may name the crawl
     problem: str | None = None
     detail: str = ""
+    columns: str = ""  #: the names of its columns, where its text or its date was not found
 
 
 def lookup(row: Mapping[str, Any], name: str) -> Any:
@@ -99,45 +101,53 @@ def _as_date(value: Any) -> str | None:
 
 def text_columns(columns: Columns) -> list[str]:
     """The outermost columns in which a text may stand."""
-    names = (columns.text,) if columns.text else _TEXT
+    names = (columns.text,) if columns.text else TEXT
     return list(dict.fromkeys(part for name in names for part in (name, name.partition(".")[0])))
 
 
 def text_of(row: Mapping[str, Any], columns: Columns) -> str | None:
     """The plain text of a row, empty where its column holds nothing; None where there is no such column of text."""
-    text = _first(row, columns.text, _TEXT)
-    if text is None and any(_has(row, name) for name in ((columns.text,) if columns.text else _TEXT)):
+    text = _first(row, columns.text, TEXT)
+    if text is None and any(_has(row, name) for name in ((columns.text,) if columns.text else TEXT)):
         return ""
     return text if isinstance(text, str) else None
 
 
 def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, length: int | None) -> Row:
-    html = _first(row, columns.html, _HTML) if not columns.text else None
-    text = _first(row, columns.text, _TEXT) if not columns.html else None
+    html = _first(row, columns.html, HTML) if not columns.text else None
+    text = _first(row, columns.text, TEXT) if not columns.html else None
     problem = detail = ""
     if not isinstance(text, str | None) or not isinstance(html, str | None):
         problem, detail = "no-text-column", "the text is not a string"
         text = html = None
     elif text is None and html is None:
         known = any(_has(row, name) for name in (columns.text or columns.html,) if name) or (
-            not (columns.text or columns.html) and any(_has(row, name) for name in _TEXT + _HTML)
+            not (columns.text or columns.html) and any(_has(row, name) for name in TEXT + HTML)
         )
         problem = "empty-text" if known else "no-text-column"
-        detail = "" if known else f"columns: {', '.join(list(row)[:20])}"
+        detail = "" if known else f"columns: {names_of(row)}"
     crawl = _first(row, None, _CRAWL)
+    date = _as_date(_first(row, columns.date, DATE))
     return Row(
         offset,
         skip,
         length,
-        url=str(_first(row, columns.url, _URL) or ""),
-        date=_as_date(_first(row, columns.date, _DATE)),
+        url=str(_first(row, columns.url, URL) or ""),
+        date=date,
         text=text,
         html=html if text is None else None,
         mime=str(_first(row, None, _TYPE) or ""),
         crawl=crawl if isinstance(crawl, str) else None,
         problem=problem or None,
         detail=detail,
+        columns=names_of(row) if date is None or problem == "no-text-column" else "",
     )
+
+
+def names_of(row: Mapping[str, Any]) -> str:
+    """The names of a row's columns, at most twenty."""
+    names = [str(name) for name in row]
+    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
 
 
 def _has(row: Mapping[str, Any], name: str) -> bool:
@@ -228,6 +238,7 @@ def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
         yield Row(0, 0, None, problem="bad-compression", detail=str(error)[:200])
         return
     wanted = known_columns(parquet.schema_arrow, columns)
+    there = names_of(dict.fromkeys(parquet.schema_arrow.names))
     number = 0
     try:
         for batch in parquet.iter_batches(batch_size=256, columns=wanted):
@@ -235,7 +246,8 @@ def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
                 if isinstance(row, Exception):
                     yield Row(number, 0, None, problem="bad-row", detail=f"{type(row).__name__}: {row}"[:200])
                 else:
-                    yield row_of(row, columns, number, 0, None)
+                    made = row_of(row, columns, number, 0, None)
+                    yield replace(made, columns=there) if made.columns else made  # not only the ones that were read
                 number += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         yield Row(number, 0, None, problem="bad-compression", detail=str(error)[:200])
@@ -260,6 +272,6 @@ def python_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
 def known_columns(schema: pa.Schema, columns: Columns) -> list[str]:
     """The outermost columns of a table in which something may stand that a row is made of; never none."""
     chosen = {name for name in (columns.text, columns.html, columns.date, columns.url) if name}
-    known = chosen | set(_TEXT + _HTML + _DATE + _URL + _CRAWL + _TYPE)
+    known = chosen | set(TEXT + HTML + DATE + URL + _CRAWL + _TYPE)
     heads = {name.partition(".")[0] for name in known}
     return [name for name in schema.names if name in known or name in heads] or schema.names[:1]

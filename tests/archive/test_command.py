@@ -47,7 +47,7 @@ def test_ingest_tells_what_became_of_every_record(lake: Lake, write: Write) -> N
     )
     done = command("ingest", source, "--lake", lake.location)
     assert done.returncode == 0
-    for line in ("1 files ingested", "records read", "http-404", "2 new texts, 0 texts already known", "2015-03"):
+    for line in ("1 file ingested", "records read", "http-404", "2 new texts, 0 texts already known", "2015-03"):
         assert line in done.stdout
     again = command("ingest", source, "--lake", lake.location)
     assert "0 files ingested, 1 known already" in again.stdout

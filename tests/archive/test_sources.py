@@ -351,7 +351,7 @@ def test_a_wacz_on_a_web_server_is_read_by_ranges(lake: Lake) -> None:
 
 
 def test_a_lake_on_a_web_server_is_refused_with_a_reason() -> None:
-    with pytest.raises(Exception, match="not on a web server"):
+    with pytest.raises(Exception, match="not a web server"):
         Lake("https://example.org/lake")
 
 

@@ -1,0 +1,99 @@
+"""`forget`: what a source brought is taken out of a lake, and may be brought in again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from archive import decisions, storage
+from archive.errors import SourceError
+from archive.lake import Lake
+from archive.storage import Listed, Sources, named
+from archive.tables import DATA_TABLES
+
+
+@dataclass(slots=True)
+class Forgotten:
+    """What was taken out, or would be."""
+
+    files: list[str] = field(default_factory=list)
+    captures: int = 0
+    rejects: int = 0
+    texts: int | None = None  #: that nothing else holds; None: not counted
+
+
+def forget(lake: Lake, sources: Sources, dry_run: bool = False) -> Forgotten:
+    """Take out of a lake what files brought: their captures and rejects, and the texts that nothing else holds.
+
+    The files themselves are not looked at, and may be gone. Older versions of the tables keep their rows until
+    `vacuum`.
+
+    Args:
+        sources: files, folders or patterns as the lake cites them; one or several.
+        dry_run: count only.
+
+    Raises:
+        LakeError: there is no lake, or it cannot be written.
+        SourceError: the lake has nothing of a source.
+    """
+    lake.require()
+    if not dry_run:
+        decisions.carry_out(lake)
+    ledger = _ledger(lake)
+    chosen: set[int] = set()
+    for source in named(sources):
+        rows = {row for row, file in enumerate(ledger["file"]) if _is_of(file, source)}
+        if not rows:
+            raise SourceError(f"{source}: the lake {lake.location} has nothing of it")
+        chosen |= rows
+    gone = Forgotten(sorted({ledger["file"][row] for row in chosen}))
+    gone.captures = sum(ledger["captures"][row] for row in chosen)
+    gone.rejects = sum(sum(count for _, count in ledger["rejects"][row]) for row in chosen)
+    if not dry_run:
+        gone.texts = decisions.take_out(lake, [ledger["unit"][row] for row in chosen])
+    return gone
+
+
+def forget_files(lake: Lake, files: Iterable[Listed]) -> int:
+    """Take out what the lake has of these files, in whatever state it read them. Returns how many units that were."""
+    ledger = _ledger(lake)
+    listed = list(files)
+    uris, versions = {file.uri for file in listed}, {file.version for file in listed}
+    units = [
+        unit
+        for unit, file, version in zip(ledger["unit"], ledger["file"], ledger["version"], strict=True)
+        if file in uris or version in versions
+    ]
+    if units:
+        decisions.take_out(lake, units)
+    return len(units)
+
+
+def vacuum(lake: Lake) -> int:
+    """Delete the files that only older versions of the tables name. Returns how many.
+
+    Who still reads an older version cannot read on. What is decided and not yet in its table is brought there first.
+    """
+    decisions.carry_out(lake)
+    return sum(
+        len(lake.delta(table.name).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False))
+        for table in DATA_TABLES
+    )
+
+
+def _ledger(lake: Lake) -> dict[str, list[Any]]:
+    table: pa.Table = lake.read("sources", ["unit", "file", "version", "captures", "rejects"])
+    return {name: table[name].to_pylist() for name in table.column_names}
+
+
+def _is_of(file: str | None, source: str) -> bool:
+    """Whether a file of the ledger is what a source names, is below it, or matches it."""
+    if file is None:
+        return False
+    source = storage.local_or_store(source)
+    place = source.rstrip("/") if "://" in source else os.path.realpath(source)
+    return file in {source, place} or file.startswith(f"{place}/") or storage.matches(file, place)

@@ -1,0 +1,77 @@
+"""Ctrl-C ends a command whatever it is at, native code too.
+
+Python hears of a signal only between two steps of its own; a call into DuckDB, Arrow or Delta Lake may take minutes.
+So a thread hears of it as well: what has not ended shortly after Ctrl-C is ended from there. Nothing is lost by
+that: all that is written is committed whole or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+STOPPED = "archive: stopped; the same command goes on from the last commit"
+#: Exit status of a program that SIGINT ended, as shells count.
+STATUS = 130
+#: Seconds that a command has to end by itself.
+_GRACE = 2.0
+
+_scratch: set[str] = set()
+_answered = threading.Event()
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[None]:
+    """Inside, Ctrl-C raises KeyboardInterrupt, and ends the process if that is not heard."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the business of whoever calls us
+        yield
+        return
+    hears, says = os.pipe()
+    os.set_blocking(says, False)
+    old_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    old_pipe = signal.set_wakeup_fd(says, warn_on_full_buffer=False)
+    _answered.clear()
+    threading.Thread(target=_watch, args=(hears,), daemon=True).start()
+    try:
+        yield
+    finally:
+        _answered.set()
+        signal.set_wakeup_fd(old_pipe)
+        signal.signal(signal.SIGINT, old_handler)
+        os.close(says)  # the thread ends
+
+
+def answered() -> None:
+    """An interrupt was heard and dealt with, as at a prompt: the process goes on."""
+    _answered.set()
+
+
+@contextlib.contextmanager
+def scratch(folder: str | Path) -> Iterator[None]:
+    """Inside, a folder that goes too where the process is ended by `watched`."""
+    _scratch.add(str(folder))
+    try:
+        yield
+    finally:
+        _scratch.discard(str(folder))
+
+
+def _watch(pipe: int) -> None:
+    while signals := os.read(pipe, 64):
+        if signal.SIGINT not in signals:
+            continue
+        _answered.clear()
+        if _answered.wait(_GRACE):
+            continue
+        with contextlib.suppress(OSError, ValueError):
+            os.write(2, f"\n{STOPPED}\n".encode() if sys.stderr.isatty() else f"{STOPPED}\n".encode())
+        for folder in list(_scratch):
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(STATUS)
+    os.close(pipe)

@@ -1,0 +1,57 @@
+"""What a source gave, and why it was of no use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from archive.part import Tally
+from archive.reasons import REJECTS
+
+_DATA_SETS = frozenset({"jsonl", "parquet"})
+
+
+@dataclass(slots=True)
+class Yield:
+    """What one source of an ingest gave."""
+
+    files: int = 0
+    known: int = 0  #: files, or spans of them, that the lake had already
+    failed: int = 0  #: files that could not be read
+    records: int = 0
+    captures: int = 0
+    dated: int = 0  #: captures whose date may prove something
+    rejects: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    columns: str = ""  #: of a data set in which something was not found
+    is_data_set: bool = False
+
+    def add(self, tally: Tally) -> None:
+        self.records += tally.records
+        self.captures += tally.captures
+        self.dated += tally.captures - tally.problems.total()
+        self.rejects.update(tally.rejects)
+        self.problems.update(tally.problems)
+        self.columns = self.columns or tally.columns
+        self.is_data_set |= tally.format in _DATA_SETS
+
+    def useless(self) -> str | None:
+        """Why nothing of the source can prove anything, in one line; None where something can, or nothing was read."""
+        if not self.files:
+            return None if self.failed else "the folder holds no file"
+        if self.known or self.failed or self.dated:
+            return None
+        there = f"; its columns are {self.columns}" if self.columns else ""
+        if not self.captures:
+            why = ", ".join(f"{count:,} {reason}" for reason, count in self.rejects.most_common(3))
+            hint = _meaning(next(iter(self.rejects), ""))
+            if self.is_data_set and self.rejects["no-text-column"]:
+                hint = f"{there}; name the one that holds the text: --text-column, or --html-column"
+            return f"none of its {self.records:,} records gave a text ({why or 'no page among them'}){hint}"
+        why = ", ".join(f"{count:,} {problem}" for problem, count in self.problems.most_common(3))
+        hint = f"{there}; name the one that holds the date: --again --date-column" if self.is_data_set else ""
+        return f"none of its {self.captures:,} captures has a date that can prove anything ({why}){hint}"
+
+
+def _meaning(reason: str) -> str:
+    return f": {REJECTS[reason]}" if reason in REJECTS else ""
