@@ -191,16 +191,30 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
 
 #: The modules that take longest. They begin first: with `--dist loadfile` what begins last had better be short.
 _LONG = (
-    "hostile",
     "near_duplicates",
     "export",
     "exactly_once",
+    "verify",
+    "hostile",
+    "quality",
+    "formats",
+    "steps",
+    "collapse_command",
     "s3",
     "certify",
-    "verify",
-    "formats",
-    "quality",
+    "hugging_face",
+    "clean",
+    "truth",
     "every_file",
+    "sources",
+    "export_formats",
+    "index_on_s3",
+    "command",
+    "query_command",
+    "sql",
+    "corpus",
+    "report",
+    "closed",
 )
 
 

@@ -44,6 +44,7 @@ class Job:
 
 def serve(listener: socket.socket, modules: list[str]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
+    importlib.import_module("multiprocessing.popen_fork")  # a keeper that is another user may not be able to read it
     loaded = False
     while sys.stdin not in wait([listener, sys.stdin]):  # type: ignore[list-item]
         client, _ = listener.accept()
@@ -86,8 +87,10 @@ class _Keeper:
         asks.close()
         try:
             self._wait(job, command, bell, ring, asked)
-        finally:
-            os._exit(0)
+        except BaseException:
+            traceback.print_exc()  # into what the command says
+            os._exit(1)
+        os._exit(0)
 
     def _wait(self, job: Job, command: int, bell: socket.socket, ring: socket.socket, asked: socket.socket) -> None:
         self.client.send(command)
