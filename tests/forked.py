@@ -68,12 +68,10 @@ class Command:
         server: str = "archive",
         **more: Any,
     ) -> None:
-        output.mkdir(exist_ok=True)
-        job = Job(list(args), more.pop("code", None), str(output), os.getcwd(), dict(env or os.environ), **more)
         line = socket.socket(socket.AF_UNIX)
-        line.connect(str(_servers() / server))
+        line.connect(str(servers() / server))
         self._keeper = Connection(line.detach())
-        self._keeper.send(job)
+        self._keeper.send(job(args, output, env, **more))
         self.pid: int = self._keeper.recv()
         self.exitcode: int | None = None
 
@@ -92,6 +90,14 @@ class Command:
             with contextlib.suppress(OSError):  # it has just ended
                 self._keeper.send("kill all" if workers_too else "kill")
             self.join()
+
+
+def job(
+    args: Sequence[str], output: Path, env: Mapping[str, str] | None = None, code: str | None = None, **more: Any
+) -> Job:
+    """What a server is asked for; the arguments are those of `Command`."""
+    output.mkdir(exist_ok=True)
+    return Job(list(args), code, str(output), os.getcwd(), dict(env or os.environ), **more)
 
 
 def start(args: Sequence[str], output: Path, env: Mapping[str, str] | None = None, **more: Any) -> Command:
@@ -138,7 +144,7 @@ def forked(
 
 
 @functools.cache
-def _servers() -> Path:
+def servers() -> Path:
     """The folder of their sockets; where nobody has made it, they are made for this process."""
     if _FOLDER not in os.environ:
         stack = contextlib.ExitStack()

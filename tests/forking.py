@@ -71,7 +71,7 @@ class _Keeper:
     def keep(self) -> None:
         try:
             job: Job = self.client.recv()
-        except (EOFError, OSError):
+        except Exception:  # it died before it had said all
             os._exit(1)
         _become(job)
         bell, ring = socket.socketpair()
@@ -225,7 +225,10 @@ def _command(job: Job, asks: socket.socket) -> int:
 
         main(job.args, prog_name="archive")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if end.code is None or isinstance(end.code, int):
+            return end.code or 0
+        print(end.code, file=sys.stderr)
+        return 1
     except BaseException:
         traceback.print_exc()
         return 1
