@@ -52,18 +52,28 @@ class _LazyGroup(click.Group):
         with interrupt.watched():
             try:
                 return super().invoke(ctx)
-            except (click.exceptions.Exit, click.ClickException, click.Abort):
-                raise
-            except ArchiveError as error:
-                _end(str(error), USAGE)
-            except KeyboardInterrupt:
-                click.echo(interrupt.STOPPED, err=True)
-                sys.exit(interrupt.STATUS)
-            except BrokenPipeError:  # the reader of our output went away; what is still held for it goes nowhere
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                sys.exit(0)
-            except Exception as error:
-                _unforeseen(error)
+            except BaseException as error:
+                _answer(error)
+
+
+def _answer(error: BaseException) -> NoReturn:
+    """End the process as an error asks for: with one line, and an exit status."""
+    if isinstance(error, KeyboardInterrupt) or interrupt.asked():
+        click.echo(interrupt.STOPPED, err=True)
+        # CPython keeps in mind that an interrupt came through an exec (that of a dataclass, say) until the next one,
+        # and would end by the signal itself
+        exec("")
+        sys.exit(interrupt.STATUS)
+    if isinstance(error, BrokenPipeError):  # the reader of our output went away; what is still held for it is dropped
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(0)
+    if isinstance(error, ArchiveError):
+        _end(str(error), USAGE)
+    if isinstance(error, click.exceptions.Exit | click.ClickException | click.Abort) or not isinstance(
+        error, Exception
+    ):
+        raise error
+    _unforeseen(error)
 
 
 def _unforeseen(error: Exception) -> NoReturn:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from typing import Any, Generic, Protocol, TypeVar
 
 from archive.errors import ArchiveError, error_line
@@ -55,6 +55,7 @@ def fork_server(*modules: str) -> Context:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
     # a terminal sends Ctrl-C to all processes: the server, and so each worker, never sees it, and the parent decides
+    resource_tracker.ensure_running()  # where the server starts it, that undoes the mask
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()

@@ -148,7 +148,12 @@ class _Ingest:
     def _list(self, source: str) -> Iterator[Listed]:
         inside = f"{self._lake.location}/"  # a folder may hold the lake that goes into it
         given = self._yields.setdefault(source, Yield())
-        for file in storage.list_files(source, self._give_up):
+
+        def unreadable(place: str, why: str) -> None:
+            given.failed += 1
+            self._give_up(place, why)
+
+        for file in storage.list_files(source, unreadable):
             if not file.uri.startswith(inside):
                 given.files += 1
                 self._source_of.setdefault(file.uri, source)

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 STOPPED = "archive: stopped; the same command goes on from the last commit"
 #: Exit status of a program that SIGINT ended, as shells count.
@@ -24,6 +25,7 @@ _GRACE = 2.0
 
 _scratch: set[str] = set()
 _answered = threading.Event()
+_asked = threading.Event()
 
 
 @contextlib.contextmanager
@@ -34,9 +36,10 @@ def watched() -> Iterator[None]:
         return
     hears, says = os.pipe()
     os.set_blocking(says, False)
-    old_handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    old_handler = signal.signal(signal.SIGINT, _interrupt)
     old_pipe = signal.set_wakeup_fd(says, warn_on_full_buffer=False)
     _answered.clear()
+    _asked.clear()
     threading.Thread(target=_watch, args=(hears,), daemon=True).start()
     try:
         yield
@@ -47,9 +50,20 @@ def watched() -> Iterator[None]:
         os.close(says)  # the thread ends
 
 
+def asked() -> bool:
+    """Whether Ctrl-C was pressed: what native code raises then has many names."""
+    return _asked.is_set()
+
+
 def answered() -> None:
-    """An interrupt was heard and dealt with, as at a prompt: the process goes on."""
+    """The interrupt was dealt with, as at a prompt: the process goes on."""
+    _asked.clear()
     _answered.set()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _asked.set()
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

@@ -241,6 +241,7 @@ def _command(job: Job, asks: socket.socket) -> int:
 
 def _work(message: bytes, pipe: int, ours: list[Any], group: int) -> None:
     _leave(*ours, group=group)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as the engine's own server does
     target, args = pickle.loads(message)
     target(Connection(pipe), *args)
 
