@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Without the byte code of all that is installed, most of which is never imported: a minute less.
+INSTALL = $(PIP) install --no-compile --constraint constraints.txt
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
 .PHONY: demo demo-collapse test check docs clean
@@ -26,7 +28,7 @@ demo: $(SAMPLE)
 
 # The collapse test in two minutes, on the manual that comes with Python. Installs torch.
 demo-collapse: $(VENV)/base
-	$(PIP) install --constraint constraints.txt --editable '.[collapse]'
+	$(INSTALL) --editable '.[collapse]'
 	mkdir -p demo
 	$(BIN)/python -c "import json, pydoc_data.topics as manual; [print(json.dumps({'text': text})) for text in manual.topics.values()]" > demo/manual.jsonl
 	$(BIN)/archive collapse demo/manual.jsonl --recipe smoke --out demo/collapse
@@ -50,11 +52,11 @@ docs: $(VENV)/dev
 
 $(VENV)/base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --constraint constraints.txt --editable .
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/dev: $(VENV)/base
-	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	touch $@
 
 clean:

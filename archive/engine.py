@@ -18,8 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from multiprocessing import connection, forkserver, resource_tracker
-from multiprocessing.context import ForkServerContext
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from archive.errors import ArchiveError, error_line
 
@@ -43,7 +42,15 @@ class Failed(Generic[Task]):
     error: str
 
 
-def preload(*modules: str) -> ForkServerContext:
+class Context(Protocol):
+    """What makes workers: a context of `multiprocessing`, or what stands for one."""
+
+    def Pipe(self) -> tuple[Any, Any]: ...  # noqa: N802
+
+    def Process(self, *, target: Any, args: tuple[Any, ...], daemon: bool) -> Any: ...  # noqa: N802
+
+
+def fork_server(*modules: str) -> Context:
     """Start the server process that workers fork from; it has no threads, and loads the modules meanwhile."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
@@ -55,6 +62,15 @@ def preload(*modules: str) -> ForkServerContext:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
+
+
+#: Where all workers of this process come from; another function may be put here before the first engine is made.
+workers_from: Callable[..., Context] = fork_server
+
+
+def preload(*modules: str) -> Context:
+    """Make ready for workers that will need these modules."""
+    return workers_from(*modules)
 
 
 def run_all(

@@ -24,7 +24,7 @@ from collapse.train import train
 from collapse.write import write
 
 #: Seconds that each kind of step is tried for, at least.
-_TRIAL = 2.0
+TRIAL = 2.0
 #: Prompts that are continued in the trial: enough that a batch is one, few enough for a large model.
 _PROMPTS = 64
 
@@ -80,7 +80,7 @@ def _rate(trial: Callable[[], int]) -> float:
     """Tokens a second, of at least two trials; the first warms up and does not count."""
     trial()
     done, started = 0, time.monotonic()
-    while done == 0 or time.monotonic() - started < _TRIAL:
+    while done == 0 or time.monotonic() - started < TRIAL:
         done += trial()
     return done / (time.monotonic() - started)
 

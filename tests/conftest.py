@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import os
@@ -14,8 +15,9 @@ from typing import Any
 
 import boto3
 import duckdb
-import forked
+import hypothesis
 import pytest
+from forked import served
 from servers import s3_server
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
@@ -34,8 +36,23 @@ preload(
     "index.certify.work",
     "index.certify.paragraphs",
     "index.kernel",
-    *forked.MODULES,
 )
+
+#: How long an example takes is the machine's affair.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
+
+_servers = contextlib.ExitStack()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # one set of servers for all workers of xdist
+        _servers.enter_context(served())
+
+
+def pytest_unconfigure() -> None:
+    _servers.close()
+
 
 SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[2] / "shared")).resolve()
 
@@ -142,10 +159,10 @@ def command(*args: str, check: bool = True, **options: Any) -> subprocess.Comple
 
 @pytest.fixture(scope="session")
 def bench_warc(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A WARC of 800 real pages."""
+    """A WARC of 300 real pages."""
     path = tmp_path_factory.mktemp("bench") / "bench.warc.gz"
     tool = data.parent / "tools" / "make_bench_warc.py"
-    subprocess.run([sys.executable, str(tool), str(path), "--pages", "800"], check=True, capture_output=True)
+    subprocess.run([sys.executable, str(tool), str(path), "--pages", "300"], check=True, capture_output=True)
     yield str(path)
     path.unlink()
 
@@ -174,16 +191,30 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
 
 #: The modules that take longest. They begin first: with `--dist loadfile` what begins last had better be short.
 _LONG = (
-    "hostile",
     "near_duplicates",
     "export",
     "exactly_once",
+    "verify",
+    "hostile",
+    "quality",
+    "formats",
+    "steps",
+    "collapse_command",
     "s3",
     "certify",
-    "verify",
-    "formats",
-    "quality",
+    "hugging_face",
+    "clean",
+    "truth",
     "every_file",
+    "sources",
+    "export_formats",
+    "index_on_s3",
+    "command",
+    "query_command",
+    "sql",
+    "corpus",
+    "report",
+    "closed",
 )
 
 

@@ -1,71 +1,115 @@
-"""The command `archive` in processes that need not load it: forked from the server that workers are forked from."""
+"""The command `archive` in processes that need not load it, and that die where one wants.
+
+Imports take a second of each command, those of torch ten. Here one process has imported all (`forking`), and forks a
+child for each command; its workers are forked too. Nothing else differs from the command of a shell.
+"""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import io
-import multiprocessing
+import functools
 import os
-import resource
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from multiprocessing import forkserver
-from multiprocessing.context import ForkServerProcess
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
-#: What the server of the workers loads beside what they need: the program as far as most commands do.
-MODULES = (
-    "archive.commands.ingest",
+from forking import Job
+
+_ROOT = Path(__file__).parents[1]
+_FOLDER = "LOWBACKGROUND_TEST_SERVERS"  # the variable that names the folder of the servers' sockets
+_ARCHIVE = (
     "archive.commands.display",
-    "archive.intake",
+    "archive.commands.ingest",
+    "archive.show",
+    "archive.work",
+    "index.certify.command",
+    "index.certify.paragraphs",
+    "index.certify.run",
+    "index.certify.work",
     "index.command",
+    "index.kernel",
     "index.pipeline",
+    "index.quality.command",
+    "index.quality.stage",
+    "index.segments",
+    "index.sign",
     "query.command",
     "query.export.command",
     "query.verify.command",
     "query.verify.records",
 )
+#: What each server has imported. Those with torch have more memory from the start, which tests of memory cannot use.
+_SERVERS = {"archive": _ARCHIVE, "collapse": (*_ARCHIVE, "torch_imported")}
 
 
-def start(
-    args: Sequence[str], output: Path, env: Mapping[str, str] | None = None, largest_file: int | None = None
-) -> ForkServerProcess:
-    """Begin `archive` with these arguments; what it says goes to the files `1` and `2` in the folder `output`."""
+class Command:
+    """A command that runs.
+
+    Args:
+        args: of `archive`; none with `code`.
+        output: a folder; what it says goes to the files `1` and `2` in it.
+        more: what else a `Job` may have: `code`, `user`, `largest_file`, `kill`, `journal`, `prepare`.
+        server: `collapse` has torch.
+    """
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        output: Path,
+        env: Mapping[str, str] | None = None,
+        server: str = "archive",
+        **more: Any,
+    ) -> None:
+        line = socket.socket(socket.AF_UNIX)
+        line.connect(str(servers() / server))
+        self._keeper = Connection(line.detach())
+        self._keeper.send(job(args, output, env, **more))
+        self.pid: int = self._keeper.recv()
+        self.exitcode: int | None = None
+
+    def join(self, seconds: float | None = None) -> None:
+        if self.exitcode is None and wait([self._keeper], seconds):
+            self.exitcode = self._keeper.recv()
+            self._keeper.close()
+
+    def kill(self, workers_too: bool = False) -> None:
+        """End it as `kill -9` does.
+
+        Args:
+            workers_too: at the same moment, as where the machine stops.
+        """
+        if self.exitcode is None:
+            with contextlib.suppress(OSError):  # it has just ended
+                self._keeper.send("kill all" if workers_too else "kill")
+            self.join()
+
+
+def job(
+    args: Sequence[str], output: Path, env: Mapping[str, str] | None = None, code: str | None = None, **more: Any
+) -> Job:
+    """What a server is asked for; the arguments are those of `Command`."""
     output.mkdir(exist_ok=True)
-    context = multiprocessing.get_context("forkserver")
-    process = context.Process(
-        target=_run,
-        args=(_server(), list(args), str(output), dict(env or os.environ), largest_file, os.getcwd()),
-    )
-    process.start()
-    return process
+    return Job(list(args), code, str(output), os.getcwd(), dict(env or os.environ), **more)
+
+
+def start(args: Sequence[str], output: Path, env: Mapping[str, str] | None = None, **more: Any) -> Command:
+    """Begin `archive` with these arguments."""
+    return Command(args, output, env, **more)
 
 
 def killed(args: Sequence[str], seconds: float, output: Path, workers_too: bool = False) -> bool:
-    """Run `archive` for so long, then kill it as `kill -9` does; False where it had ended.
-
-    Args:
-        workers_too: at the same moment, as where the machine stops. It is loaded anew for that, within the seconds.
-    """
-    if workers_too:
-        group = subprocess.Popen(
-            [sys.executable, "-m", "archive", *args],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            group.wait(seconds)
-            return False
-        os.killpg(group.pid, signal.SIGKILL)
-        group.wait()
-        return True
+    """Run `archive` for so long, then kill it as `kill -9` does; False where it had ended."""
     process = start(args, output)
     process.join(seconds)
-    process.kill()
-    process.join()
+    process.kill(workers_too)
     return process.exitcode == -signal.SIGKILL
 
 
@@ -74,56 +118,70 @@ def forked(
     check: bool = True,
     timeout: float | None = None,
     env: Mapping[str, str] | None = None,
-    largest_file: int | None = None,
+    **more: Any,
 ) -> subprocess.CompletedProcess[str]:
     """`conftest.command` where the start of Python is not the point.
 
     Args:
-        largest_file: bytes that it may write to one file.
+        check: that it ends with 0 or 1.
+        timeout: seconds after which it hangs.
+        more: as of `Command`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        process = start(args, Path(folder), env, largest_file)
+        process = start(args, Path(folder), env, **more)
         process.join(timeout)
         if process.exitcode is None:
-            process.kill()
-            process.join()
+            process.kill(workers_too=True)
             raise subprocess.TimeoutExpired(args, timeout or 0)
         out, err = ((Path(folder) / name).read_text() for name in ("1", "2"))
-        done = subprocess.CompletedProcess(args, process.exitcode, out, err)
-        process.close()
+        done = subprocess.CompletedProcess(list(args), process.exitcode, out, err)
     if check:
         assert done.returncode in {0, 1}, done.stderr
     return done
 
 
-def _server() -> str:
-    """The address of the server."""
-    forkserver.ensure_running()
-    return str(forkserver._forkserver._forkserver_address)
+# -- the servers -----------------------------------------------------------------------------------
 
 
-def _run(server: str, args: list[str], output: str, env: dict[str, str], largest_file: int | None, folder: str) -> None:
-    # its workers come from the same server, or it would start one of its own and load everything again
-    forkserver._forkserver._forkserver_address = server
-    forkserver._forkserver.ensure_running = forkserver.ensure_running = lambda: None
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(env)
-    for number in (1, 2):
-        file = os.open(f"{output}/{number}", os.O_WRONLY | os.O_CREAT)
-        os.dup2(file, number)
-        os.close(file)
-    sys.stdin = open(os.devnull)  # noqa: SIM115
-    sys.stdout, sys.stderr = (
-        io.TextIOWrapper(os.fdopen(number, "wb", 0, closefd=False), "utf-8", write_through=True) for number in (1, 2)
-    )
-    if largest_file:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    from archive.cli import main
+@functools.cache
+def servers() -> Path:
+    """The folder of their sockets; where nobody has made it, they are made for this process."""
+    if _FOLDER not in os.environ:
+        stack = contextlib.ExitStack()
+        atexit.register(stack.close)
+        stack.enter_context(served())
+    return Path(os.environ[_FOLDER])
 
+
+@contextlib.contextmanager
+def served() -> Iterator[None]:
+    """The servers, for this process and those that it starts. They import nothing before they are asked."""
+    folder = tempfile.mkdtemp(prefix="forked-")
+    servers = []
+    for name, modules in _SERVERS.items():
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{folder}/{name}")
+            listener.listen(64)
+            servers.append(
+                subprocess.Popen(
+                    [sys.executable, str(_ROOT / "tests/forking.py"), str(listener.fileno()), *modules],
+                    stdin=subprocess.PIPE,  # its end ends the process
+                    pass_fds=[listener.fileno()],
+                    start_new_session=True,  # the Ctrl-C of a terminal is not for it
+                    env=os.environ
+                    | {
+                        "HF_HUB_OFFLINE": "1",
+                        "PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "tests")]),
+                    },
+                )
+            )
+    os.environ[_FOLDER] = folder
     try:
-        main(args, prog_name="archive")
+        yield
     finally:
-        atexit._run_exitfuncs()  # a process of multiprocessing does not, and this one stands for another
-        with contextlib.suppress(ValueError):  # a broken pipe closed it
-            sys.stdout.flush()
+        del os.environ[_FOLDER]
+        for server in servers:
+            assert server.stdin is not None
+            server.stdin.close()
+            server.wait()
+        shutil.rmtree(folder)

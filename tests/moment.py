@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import interrupted
-from interrupted import End
+from forked import forked
 
 from archive.owned import JOURNAL
 
@@ -63,6 +66,55 @@ made.save_pretrained(Path({folder!r}))
 """
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    status: int  #: -9: killed
+    out: str
+    err: str
+
+
+def run(args: Sequence[object], draws: bool = False, **more: Any) -> End:
+    """`archive collapse` to its end.
+
+    Args:
+        draws: the report, which takes longer than all else here.
+        more: as of `forked.Command`.
+    """
+    prepare = ("moment", "quick" if draws else "quick_without_report")
+    done = forked(*map(str, args), check=False, server="collapse", prepare=prepare, **more)
+    return End(done.returncode, done.stdout, done.stderr)
+
+
+def call(code: str) -> End:
+    """Run a piece of Python where torch is imported."""
+    done = forked(check=False, server="collapse", code=code)
+    return End(done.returncode, done.stdout, done.stderr)
+
+
+def quick() -> None:
+    """In the command: an estimate tries each kind of step for a moment only."""
+    from collapse import estimate
+
+    estimate.TRIAL = 0.01
+
+
+def quick_without_report() -> None:
+    from collapse import report
+
+    quick()
+    report.write = lambda *_: None
+    report.times = lambda _: {}
+
+
+#: What is noted of a training: that its weights take their place.
+_TRAINED = r"os\.rename .*/(\S+)/generation-(\d+)/weights\.safetensors$"
+
+
+def trained(journal: Path) -> Counter[str]:
+    """How often each generation of each arm was, as a journal says."""
+    return Counter(" ".join(re.findall(_TRAINED, line)[0]) for line in journal.read_text().splitlines())
+
+
 class Place:
     """A set, a checkpoint, a recipe, and the runs that are made of them."""
 
@@ -80,13 +132,19 @@ class Place:
     def made(self, name: str, context: int) -> Path:
         """A checkpoint of random weights."""
         path = self.folder / name
-        end = interrupted.call(MAKE.format(source=str(self.set), folder=str(path), context=context))
+        end = call(MAKE.format(source=str(self.set), folder=str(path), context=context))
         assert end.status == 0, end.err
         return path
 
-    def run(self, name: str, *more: object, changes: dict[str, Any] | None = None, workers: int = 1) -> End:
+    def run(self, name: str, *more: object, workers: int = 1, journal: Path | None = None, **changes: Any) -> End:
+        """
+        Args:
+            journal: a file in which each training is noted, for `trained`.
+        """
         args = ["collapse", self.set, "--out", self.folder / name, "--recipe", self.recipe, "--model", self.model]
-        return interrupted.run([*args, "--device", "cpu", "--workers", workers, "--quiet", *more], **(changes or {}))
+        if journal is not None:
+            changes["journal"] = (str(journal), _TRAINED)
+        return run([*args, "--device", "cpu", "--workers", workers, "--quiet", *more], **changes)
 
     def results(self, name: str) -> bytes:
         return (self.folder / name / "results.json").read_bytes()

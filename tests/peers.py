@@ -13,10 +13,19 @@ _INVISIBLE = re.compile(
     r"(?is)<(script|style|noscript|template|head|iframe|noframes|object|svg)\b.*?</\1\s*>|<!--.*?-->|<!doctype[^>]*>"
 )
 _TAG = re.compile(r"(?s)<[^>]*>")
+#: As `_INVISIBLE` and `_TAG`; what is open at the end is invisible too.
+_OPEN_INVISIBLE = re.compile(
+    r"(?is)<(script|style|noscript|template|head|iframe|noframes|object|svg)\b.*?(</\1\s*>|$)|<!--.*?(-->|$)|<!doctype[^>]*"
+)
+_OPEN_TAG = re.compile(r"(?s)<[^>]*(>|$)|&[#\w]*$")
 _TITLE_ONLY = re.compile(r"(?is)<(script|style|noscript|template|noframes|svg)\b.*?(</\1\s*>|$)")
 
 
 def _visible(body: bytes, mime: str) -> bool:
+    if mime != "text/plain" and len(body) > 1 << 18:  # what is seen in the first pieces is seen in the whole
+        start = _OPEN_TAG.sub(" ", _OPEN_INVISIBLE.sub(" ", body[: 1 << 16].decode("utf-8", "ignore")))
+        if html.unescape(start).strip("\0 \t\r\n\xa0"):
+            return True
     text = body.decode("utf-8", "replace")
     if mime != "text/plain":
         text = _TAG.sub(" ", _TITLE_ONLY.sub(" ", _INVISIBLE.sub(" ", text)))

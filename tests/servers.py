@@ -45,7 +45,7 @@ class _Flaky(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         target = urlsplit(self._target)
-        upstream = http.client.HTTPConnection(target.hostname or "", target.port, timeout=60)
+        upstream = http.client.HTTPConnection(target.hostname or "", target.port, timeout=600)
         headers = {
             name: value
             for name, value in self.headers.items()
@@ -145,8 +145,8 @@ def _process(*args: str) -> Iterator[str]:
     try:
         yield process.stdout.readline().strip()
     finally:
-        process.terminate()
-        process.wait(10)
+        process.kill()  # it keeps nothing
+        process.wait()
         process.stdout.close()
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import command, members, record
+from forked import forked
 
 from archive.lake import Lake
 
@@ -18,18 +18,20 @@ Write = Callable[[str, bytes], str]
 ROOT = Path(__file__).parents[2]
 
 
-def test_help_loads_no_heavy_package_and_is_quick() -> None:
-    code = (
-        "import sys, archive.cli; print(sorted({'pyarrow', 'duckdb', 'deltalake', 'torch', 'rich'} & set(sys.modules)))"
-    )
+def test_help_loads_no_heavy_package() -> None:
+    """How long it takes is measured in benchmarks/start.py."""
+    code = """
+import sys
+from archive.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+print(sorted({"pyarrow", "duckdb", "deltalake", "torch", "numpy", "rich"} & set(sys.modules)))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        assert "ingest" in command("--help").stdout
-        seconds.append(time.perf_counter() - started)
-    print(f"archive --help: {min(seconds):.3f} s")
+    assert "ingest" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_base_install_needs_no_torch_ray_or_scrapy() -> None:
@@ -53,20 +55,20 @@ def test_ingest_tells_what_became_of_every_record(lake: Lake, write: Write) -> N
 
 def test_json_and_stats_give_the_same_numbers(lake: Lake, write: Write) -> None:
     source = write("a.warc.gz", members(record(), record(status="404 Not Found"), record(date="1980-01-01T00:00:00Z")))
-    summary = json.loads(command("ingest", source, "--lake", lake.location, "--json").stdout)
-    stats = json.loads(command("stats", "--lake", lake.location, "--json").stdout)
+    summary = json.loads(forked("ingest", source, "--lake", lake.location, "--json").stdout)
+    stats = json.loads(forked("stats", "--lake", lake.location, "--json").stdout)
     for name in ("records", "captures", "rejects", "skipped", "captures_by_month"):
         assert summary[name] == stats[name], name
     assert stats["texts"] == summary["new_texts"] == 1
     assert stats["date_problems"] == {"before-web": 1}
-    assert "captures" in command("stats", "--lake", lake.location).stdout
+    assert "captures" in forked("stats", "--lake", lake.location).stdout
 
 
 def test_damage_makes_the_exit_status_1_and_other_rejects_do_not(lake: Lake, write: Write) -> None:
     fine = write("fine.warc.gz", members(record(), record(status="404 Not Found")))
-    assert command("ingest", fine, "--lake", lake.location).returncode == 0
+    assert forked("ingest", fine, "--lake", lake.location).returncode == 0
     cut = write("cut.warc.gz", members(record(body="<p>cut</p>"))[:-30])
-    assert command("ingest", cut, "--lake", lake.location).returncode == 1
+    assert forked("ingest", cut, "--lake", lake.location).returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_damage_makes_the_exit_status_1_and_other_rejects_do_not(lake: Lake, wri
 )
 def test_wrong_usage_is_exit_status_2_without_a_traceback(lake: Lake, args: tuple[str, ...]) -> None:
     lake.create()
-    done = command(*args, *(() if "--lake" in args or args == ("unknown",) else ("--lake", lake.location)), check=False)
+    done = forked(*args, *(() if "--lake" in args or args == ("unknown",) else ("--lake", lake.location)), check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
@@ -91,18 +93,16 @@ def test_wrong_usage_is_exit_status_2_without_a_traceback(lake: Lake, args: tupl
 
 def test_a_lake_where_nothing_can_be_written_is_one_line(write: Write, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    done = command("ingest", write("a.warc", record()), "--lake", str(tmp_path / "file"), check=False)
+    done = forked("ingest", write("a.warc", record()), "--lake", str(tmp_path / "file"), check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("archive: ")
     assert len(done.stderr.splitlines()) == 1
 
 
 def test_query_writes_csv_json_lines_and_a_table(lake: Lake, write: Write) -> None:
-    command("ingest", write("a.warc", record(body='<title>[b]Ünï</title><p>a, "b"\nc</p>')), "--lake", lake.location)
+    forked("ingest", write("a.warc", record(body='<title>[b]Ünï</title><p>a, "b"\nc</p>')), "--lake", lake.location)
     sql = "SELECT title, text, first_seen, captures, NULL AS nothing FROM documents"
-    out = {
-        form: command("query", sql, "--lake", lake.location, "-f", form).stdout for form in ("csv", "jsonl", "table")
-    }
+    out = {form: forked("query", sql, "--lake", lake.location, "-f", form).stdout for form in ("csv", "jsonl", "table")}
     assert out["csv"].startswith("title,text,first_seen,captures,nothing\n")
     assert json.loads(out["jsonl"]) == {
         "title": "[b]Ünï",
@@ -118,8 +118,9 @@ def test_a_reader_that_goes_away_is_no_error(lake: Lake, write: Write) -> None:
     pages = [record(url=f"http://e.example/{n}", body=f"<p>Page {n}</p>") for n in range(300)]
     command("ingest", write("a.warc.gz", members(*pages)), "--lake", lake.location)
     query = f"{sys.executable} -m archive query 'SELECT * FROM captures, range(1000)' --lake {lake.location} | head -1"
-    done = subprocess.run(["bash", "-c", query], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["bash", "-c", query], capture_output=True, text=True, check=True)
     assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1
 
 
 def test_the_reference_pages_agree_with_the_code() -> None:

@@ -23,7 +23,7 @@ from archive.lake import Lake
 
 Write = Callable[[str, bytes], str]
 
-SPAN = 2 << 20  # small, so that one file makes many units
+SPAN = 1 << 19  # small, so that one file makes many units
 
 
 # -- order --------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def test_a_file_read_in_spans_gives_what_it_gives_whole(bench_warc: str, tmp_pat
     with gzip.open(bench_warc) as packed, unpacked.open("wb") as out:
         while block := packed.read(1 << 20):
             out.write(block)
-    take(plain, str(unpacked), workers=2, span=10 << 20)
+    take(plain, str(unpacked), workers=2, span=4 << 20)
     sql = "SELECT content_id, url, captured_at, payload_digest FROM captures ORDER BY ALL"
     assert rows(plain, sql) == rows(whole, sql)
 
@@ -258,13 +258,14 @@ def test_two_ingests_of_the_same_files_at_once_bring_them_once(tmp_path: Path, w
 def test_an_ingest_killed_at_twenty_random_moments_ends_as_if_undisturbed(bench_warc: str, tmp_path: Path) -> None:
     undisturbed, lake = Lake(str(tmp_path / "undisturbed")), Lake(str(tmp_path / "killed"))
     started = time.monotonic()
-    take(undisturbed, bench_warc, workers=2, span=SPAN)
+    forked(*_ingest(undisturbed, bench_warc, workers=2))
     seconds = time.monotonic() - started
     dice = random.Random(20220101)
+    deaths = 0
     for number in range(20):
-        both = number % 5 == 0
-        moment = dice.uniform(0.3, max(seconds / 2, 3)) if both else dice.uniform(0.05, max(seconds / 4, 0.5))
-        killed(_ingest(lake, bench_warc, workers=2), moment, tmp_path / "said", both)
+        moment = dice.uniform(0.02, seconds / 4) if number else 0.02  # before anything can be done
+        deaths += killed(_ingest(lake, bench_warc, workers=2), moment, tmp_path / "said", workers_too=number % 5 == 0)
+    assert deaths
     take(lake, bench_warc, workers=2, span=SPAN)
     assert snapshot(lake) == snapshot(undisturbed)
 

@@ -8,8 +8,10 @@ import io
 import json
 import os
 import random
+import shutil
+import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -83,10 +85,13 @@ def test_records_are_found_whatever_the_compression_and_the_name(lake: Lake, wri
 def test_the_address_of_a_capture_leads_back_to_its_record(lake: Lake, write: Write, name: str) -> None:
     path = write("a", ENCODED[name])
     take(lake, path)
-    for url, offset, length, skip in rows(lake, 'SELECT url, "offset", length, skip FROM captures'):
-        data = Path(path).read_bytes()[offset : offset + length if length else None]
-        if name.startswith("zstd with"):
-            continue  # needs the dictionary in front
+    dictionary = b""
+    if name.startswith("zstd with"):  # it stands in front, and every frame needs it
+        dictionary = ENCODED[name][: 8 + int.from_bytes(ENCODED[name][4:8], "little")]
+    found_rows = rows(lake, 'SELECT url, "offset", length, skip FROM captures')
+    assert len(found_rows) == 5
+    for url, offset, length, skip in found_rows:
+        data = dictionary + Path(path).read_bytes()[offset : offset + length if length else None]
         reader = RecordReader(io.BytesIO(data), Span())
         assert any(found.uri == url and found.skip == skip for found in reader)
 
@@ -232,13 +237,43 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_status_2(lake: Lake, so
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_file_that_may_not_be_read_does_not_hold_up_the_others(lake: Lake, write: Write) -> None:
-    if os.geteuid() == 0:
-        target = write("gone.warc", RECORDS[0])
-        link = Path(target).with_name("loop.warc")
-        link.symlink_to(link)  # root may read anything but this
-    sources = str(Path(write("fine.warc", RECORDS[1])).parent)
-    assert take(lake, sources).captures >= 1
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that any user may enter and write to."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    yield folder
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def test_what_may_not_be_read_is_named_and_holds_up_nothing_else(place: Path) -> None:
+    sources = place / "sources"
+    names = ("a.warc", "closed/b.warc", "secret.warc", "z/d.warc")
+    for number, name in enumerate(names):
+        (sources / name).parent.mkdir(parents=True, exist_ok=True)
+        (sources / name).write_bytes(RECORDS[number])
+    (sources / "secret.warc").chmod(0)
+    (sources / "closed").chmod(0o600)  # its names can be listed, its files not be opened
+    (sources / "loop.warc").symlink_to("loop.warc")
+    root = os.geteuid() == 0  # may read anything
+    if root:
+        for path in (sources, *sources.rglob("*")):
+            os.chown(path, 65534, 65534, follow_symlinks=False)
+    lake = Lake(str(place / "lake"))
+    done = forked("ingest", str(sources), "--lake", lake.location, "--json", user=65534 if root else None, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["captures"] == 2
+    failed: dict[str, str] = summary["files_failed"]
+    assert "ermission denied" in failed[str(sources / "secret.warc")]
+    (closed,) = (name for name in failed if name.startswith(str(sources / "closed")))
+    assert "may not be looked at" in failed[closed]
+    assert set(failed) <= {str(sources / "secret.warc"), closed, str(sources / "loop.warc")}
+    assert rows(lake, "SELECT url FROM captures ORDER BY 1") == [("http://e.example/0",), ("http://e.example/3",)]
 
 
 def _handler(folder: Path) -> Any:

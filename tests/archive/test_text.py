@@ -103,8 +103,10 @@ def test_languages_have_a_score() -> None:
         "Der schnelle braune Fuchs springt über den faulen Hund und läuft dann in den Wald hinein."
     )
     assert german == "de"
-    assert 0 < score <= 1
-    assert language_of("") == (None, 0.0) or language_of("")[1] <= 1
+    assert 0.4 < score <= 1
+    assert language_of("Le renard brun saute par-dessus le chien paresseux et court dans la forêt.")[0] == "fr"
+    assert language_of("zzzz") == (None, 0.0), "nothing fits"
+    assert language_of("")[1] < 0.2, "a guess at nothing does not look sure"
 
 
 ENCODERS: dict[str, Callable[[bytes], bytes]] = {

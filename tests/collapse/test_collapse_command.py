@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import interrupted
 import pytest
-from moment import Place, failed, files, put
+from moment import Place, failed, files, put, run
 
 from archive.owned import JOURNAL
 from collapse.folder import owned
@@ -102,7 +101,7 @@ def test_results_are_printed_as_json_where_that_is_asked_for(place: Place, done:
 
 
 def test_a_run_ends_with_sentences_its_report_and_how_long_it_took(place: Place) -> None:
-    end = place.run("drawn", *place.short, "--regimes", "replace", changes={"draws": True})
+    end = place.run("drawn", *place.short, "--regimes", "replace", draws=True)
     assert end.status == 0, end.err
     assert (place.folder / "drawn" / "report.html").stat().st_size > 1000
     *sentences, last = end.out.splitlines()
@@ -114,7 +113,7 @@ def test_input_that_cannot_be_used_is_counted_and_the_status_is_1(place: Place) 
     broken = place.folder / "broken.jsonl"
     broken.write_bytes(place.set.read_bytes() + b"{no json\n")
     args = ["collapse", broken, "--out", place.folder / "broken", "--model", place.model]
-    end = interrupted.run([*args, *place.short, "--quiet"])
+    end = run([*args, *place.short, "--quiet"])
     assert end.status == 1, end.err
     assert "not used as they are" in end.out
 
@@ -222,4 +221,4 @@ def test_two_processes_do_not_work_in_one_folder(place: Place) -> None:
 
 def test_a_set_that_is_not_there_is_told(place: Place) -> None:
     args = ["collapse", place.folder / "none.jsonl", "--out", place.folder / "none", "--recipe", place.recipe]
-    failed(interrupted.run([*args, "--model", place.model, "--quiet"]), "none.jsonl")
+    failed(run([*args, "--model", place.model, "--quiet"]), "none.jsonl")

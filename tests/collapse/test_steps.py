@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
-import interrupted
 import numpy as np
 import pytest
-from moment import Place, failed, files, page, put
+from moment import Place, call, failed, files, page, put, trained
 
 pytest.importorskip("torch")
 
 from collapse import data, folder, steps
+from collapse.arm import arms, starts
+from collapse.process import Machine
+from collapse.recipe import load
+from collapse.train import train
 
 REGIMES = ["replace", "mix:0.5", "fresh", "real"]
 #: Arms enough where it is not about the arms.
@@ -72,19 +77,19 @@ def test_another_seed_makes_other_numbers(place: Place, whole: str) -> None:
 
 def test_a_run_that_is_done_is_not_done_again(place: Place, whole: str, tmp_path: Path) -> None:
     before, results = files(place.folder / whole), place.results(whole)
-    end = place.run(whole, "--keep-checkpoints", changes={"journal": str(tmp_path / "journal")})
+    end = place.run(whole, "--keep-checkpoints", journal=tmp_path / "journal")
     assert end.status == 0, end.err
-    assert not (tmp_path / "journal").exists()
+    assert not trained(tmp_path / "journal")
     assert place.results(whole) == results
     after = files(place.folder / whole)
     assert {name for name in before if after[name] != before[name]} == {"results.json", "numbers.parquet"}
 
 
 def test_each_generation_of_each_seed_is_trained_once(place: Place, tmp_path: Path) -> None:
-    end = place.run("told", "--seeds", 2, "--regimes", "replace", changes={"journal": str(tmp_path / "journal")})
+    end = place.run("told", "--seeds", 2, "--regimes", "replace", journal=tmp_path / "journal")
     assert end.status == 0, end.err
     arms = ["start 0", "replace 1", "replace 2"]
-    assert Counter((tmp_path / "journal").read_text().splitlines()) == dict.fromkeys(arms, 2)
+    assert trained(tmp_path / "journal") == dict.fromkeys(arms, 2)
     assert {item["seed"] for item in place.found("told")["generations"]} == {0, 1}
 
 
@@ -95,17 +100,49 @@ def test_the_times_of_all_steps_are_kept_and_count_the_tokens_that_are_told(plac
         assert ("write" in times) == ("fresh" not in path.parts)
 
 
-def test_the_set_of_each_arm_is_what_its_regime_says(place: Place, whole: str) -> None:
-    """From the files of the run: what was written, and from what."""
-    folder = place.folder / whole / "steps" / "seed-0"
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["fresh", "mix-0.5", "real", "replace", "start"]
-    for arm in folder.iterdir():
-        for generation in arm.iterdir():
-            written = generation / steps.WRITTEN
-            assert written.exists() == (arm.name != "fresh")
-            if written.exists():
-                assert np.load(written).shape == (24, 16)
+def test_the_set_of_each_arm_is_what_its_regime_says(
+    place: Place, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is made again here, with an ear at what trains; that it is the same run, what it writes says."""
+    ran, again = place.folder / whole, tmp_path / "again"
+    shutil.copytree(ran / "data", again / "data")
+    sets: list[list[tuple[int, ...]]] = []
+
+    def heard(model: Any, blocks: Any, *more: Any) -> None:
+        sets.append([tuple(block) for block in blocks.tolist()])
+        train(model, blocks, *more)
+
+    monkeypatch.setattr(steps, "train", heard)
+    recipe, machine = load(str(place.recipe)), Machine(workers=1)
+    recipe = recipe.changed({"model": str(place.model)})
+    drawn = data.load(again / "data").drawn(recipe, 0)
+    real, other = ([tuple(block) for block in drawn[name].tolist()] for name in ("real", "other"))
+    (start,) = starts(again, recipe, machine)
+    for arm in [start, *arms(again, recipe, machine, 0)]:
+        sets.clear()
+        steps.work(arm, False, lambda *_: None)
+        assert len(sets) == len(arm.generations)
+        for number, trained_on in zip(arm.generations, sets, strict=True):
+            before = arm.folder(max(number - 1, 0)) / steps.WRITTEN
+            written = [tuple(block) for block in np.load(before).tolist()] if before.exists() else []
+            assert len(trained_on) == 24
+            if arm.regime in ("start", "real"):
+                assert Counter(trained_on) == Counter(real)
+            elif arm.regime == "fresh":
+                assert Counter(trained_on) == Counter(other[24 * (number - 1) : 24 * number])
+            elif arm.regime == "replace":
+                assert Counter(trained_on) == Counter(written)
+            else:
+                assert arm.regime == "mix:0.5"
+                kept = Counter(trained_on) - Counter(written)
+                assert kept.total() == 12
+                assert kept <= Counter(real)
+                assert (Counter(trained_on) - kept) <= Counter(written)
+            mine = arm.folder(number)
+            assert (mine / steps.WRITTEN).exists() == (arm.regime != "fresh")
+            for name in (steps.LOSSES, steps.WRITTEN):
+                if (mine / name).exists():
+                    assert (mine / name).read_bytes() == (ran / mine.relative_to(again) / name).read_bytes()
 
 
 def test_held_out_text_stands_in_no_block_that_is_trained_on_and_in_no_prompt(place: Place, whole: str) -> None:
@@ -122,8 +159,6 @@ def test_held_out_text_stands_in_no_block_that_is_trained_on_and_in_no_prompt(pl
 
 def test_every_seed_trains_on_blocks_of_its_own_and_none_of_them_twice(place: Place, whole: str) -> None:
     kept = data.load(folder.blocks(place.folder / whole))
-    from collapse.recipe import load
-
     recipe = load(str(place.recipe))
     pools = [kept.drawn(recipe, seed) for seed in (0, 1)]
     assert not np.array_equal(pools[0]["real"], pools[1]["real"])
@@ -152,7 +187,7 @@ text = {page(0)!r}
 assert tokenizer(text)["input_ids"] == made.tokenizer.encode([text])[0].tolist()[:-1]
 assert tokenizer.eos_token_id == made.tokenizer.end
 """
-    end = interrupted.call(code)
+    end = call(code)
     assert end.status == 0, end.err
     end = place.run("further", "--model", kept, *place.short)
     assert end.status == 0, end.err
@@ -197,7 +232,7 @@ prompts = kept.drawn(load({str(place.recipe)!r}), 0)["real"][:, :8]
 made = write(model, prompts, 16, Decoding.parse({decoding!r}), 0, torch.device("cpu"))
 assert numpy.array_equal(made, numpy.load(start / "written.npy"))
 """
-    end = interrupted.call(code)
+    end = call(code)
     assert end.status == 0, end.err
 
 
@@ -217,28 +252,43 @@ def test_a_suspect_set_is_trained_on_in_its_doses(place: Place) -> None:
 
 # -- interruptions ---------------------------------------------------------------------------------
 
-PHASES = ["start", "data", "training", "judging", "writing", "surprise", "measuring", "between", "results"]
+#: Where a run is killed: just before one of its file operations, what was written for it still under another name.
+_FIRST = "replace/generation-1"
+MOMENTS = {
+    "its folder is claimed": r"os.rename .*/run\.json$",
+    "the blocks are there": r"os.rename .*/data$",
+    "the first step begins": r"os.mkdir .*/steps",
+    "a model is trained": rf"os.rename .*/{_FIRST}/weights",
+    "its losses are known": rf"os.rename .*/{_FIRST}/losses",
+    "it has written": rf"os.rename .*/{_FIRST}/written",
+    "its surprise is known": rf"os.rename .*/{_FIRST}/surprise",
+    "its text is measured": rf"os.rename .*/{_FIRST}/numbers",
+    "the next generation begins": r"os.mkdir .*/replace/generation-2",
+    "the results are known": r"os.rename .*/results\.json$",
+}
 
 
 def test_a_run_goes_on_wherever_it_is_killed_and_does_nothing_twice(place: Place, pair: str, tmp_path: Path) -> None:
     folder, journal = place.folder / "killed", tmp_path / "journal"
     before: dict[str, int] = {}
-    for phase in [*PHASES, None]:
-        end = place.run("killed", *PAIR, changes={"kill": phase, "journal": str(journal)})
-        assert end.status == (-9 if phase else 0), (phase, end.err)
-        assert (folder / "results.json").exists() == (phase is None)
+    for moment, pattern in [*MOMENTS.items(), ("", None)]:
+        end = place.run("killed", *PAIR, journal=journal, kill=pattern)
+        assert end.status == (-9 if pattern else 0), (moment, end.err)
+        assert (folder / "results.json").exists() == (pattern is None)
         after = files(folder)
         # what was done is as it was; weights that nobody needs any more are taken away
         touched = {path for path in before if after.get(path) != before[path] and not path.endswith(steps.WEIGHTS)}
-        assert not touched, phase
+        assert not touched, moment
         before = after
-        if phase == "start":
+        if moment == "its folder is claimed":
             assert not before
-        elif phase == "data":
+        elif moment == "the blocks are there":
+            assert not (folder / "data").exists()
+        elif moment == "the first step begins":
             assert not (folder / "steps").exists()
     assert place.results("killed") == place.results(pair)
-    arms = ["start 0", *(f"{regime} {generation}" for regime in ("replace", "mix:0.5") for generation in (1, 2))]
-    assert Counter(journal.read_text().splitlines()) == Counter([*arms, "replace 1"])  # in whose training it was killed
+    arms = ["start 0", *(f"{regime} {generation}" for regime in ("replace", "mix-0.5") for generation in (1, 2))]
+    assert trained(journal) == Counter([*arms, "replace 1"])  # in whose training it was killed
     assert not list(folder.rglob("*.part*"))
     times = json.loads((folder / "steps/seed-0/replace/generation-1" / steps.TIMES).read_bytes())
     assert set(times) == {"train", "write"}  # which two runs did
@@ -246,7 +296,7 @@ def test_a_run_goes_on_wherever_it_is_killed_and_does_nothing_twice(place: Place
 
 def test_a_full_disk_is_told_in_one_line_and_the_run_goes_on_when_there_is_room(place: Place, pair: str) -> None:
     for largest, made in ((3_000, False), (60_000, True)):  # too small for the blocks; for the weights
-        failed(place.run("full", *PAIR, changes={"largest": largest}), "goes on")
+        failed(place.run("full", *PAIR, largest_file=largest), "goes on")
         assert (place.folder / "full" / "data").exists() == made
     end = place.run("full", *PAIR)
     assert end.status == 0, end.err
@@ -268,7 +318,7 @@ try:
 except OSError as error:
     print(error)
 """
-    end = interrupted.call(code)
+    end = call(code)
     assert (end.status, "too large" in end.out) == (0, True), end.err
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -59,7 +60,8 @@ def test_a_witness_is_similar_to_the_text_itself_and_not_to_a_neighbour_of_a_nei
     indexed(lake)
     sets = {content_id(text): shingle_set(text) for text, _ in dated}
     clusters = rows(lake, "SELECT content_id, witness_id, witness_similarity, texts FROM clusters")
-    assert {texts for *_, texts in clusters} == {8}
+    assert [texts for *_, texts in clusters] == [8] * 8
+    assert sum(witness is None for _, witness, _, _ in clusters) == 1
     for text, witness, stated, _ in clusters:
         if witness:
             assert jaccard(sets[text], sets[witness]) == stated >= 0.8
@@ -182,7 +184,7 @@ def test_one_text_at_a_time_and_merged_files_give_what_all_at_once_gives(
 @pytest.mark.slow
 def test_the_real_versions_in_any_order_of_months(data: Path, tmp_path: Path) -> None:
     with gzip.open(data / "dated" / "page-versions-2012-2026.jsonl.gz", "rt") as file:
-        made = [(row["text"], row["date"]) for row in map(json.loads, file)][::2]
+        made = [(row["text"], row["date"]) for row in map(json.loads, file)][::6]
     dice = random.Random(1)
     results = []
     for name in ("once", "in order", "reversed", "shuffled"):
@@ -197,7 +199,7 @@ def test_the_real_versions_in_any_order_of_months(data: Path, tmp_path: Path) ->
             put(lake, tmp_path / f"in-{name}", [order[number] for number in part])
             indexed(lake)
         results.append(found(lake))
-    assert results[0]["duplicates"]
+    assert len(results[0]["duplicates"]) > 50
     for result in results[1:]:
         assert result == results[0]
 
@@ -245,10 +247,12 @@ def test_killed_anywhere_it_goes_on_and_ends_the_same(lake: Lake, tmp_path: Path
     for target in (lake, whole):
         for part in range(4):
             put(target, tmp_path / f"in-{target is whole}", made[part::4])
-    indexed(whole)
+    started = time.monotonic()
+    forked("index", "--lake", whole.location, "--quiet")
+    seconds = time.monotonic() - started
     dice = random.Random(5)
     for _ in range(8):
-        killed(["index", "--lake", lake.location, "--quiet"], dice.uniform(0.1, 1.5), tmp_path / "said")
+        killed(["index", "--lake", lake.location, "--quiet"], dice.uniform(0.02, seconds), tmp_path / "said")
     indexed(lake)
     assert found(lake) == found(whole)
 

@@ -280,6 +280,21 @@ def test_a_folder_that_holds_something_else_is_left_alone(made: Lake, tmp_path: 
     assert files(tmp_path / "out") == before
 
 
+#: Where an export is killed, in this order: just before the first file operation of each kind.
+MOMENTS = [
+    r"os\.rename .*/identity\.json$",
+    r"os\.rename .*/plan\.json$",
+    r"os\.rename .*/planned$",
+    r"os\.rename .*/spill/\d+\.json$",
+    r"os\.rename .*/train/train-\d+\.parquet$",
+    r"open .*/done/\d+\.json\.part w",
+    r"os\.rename .*/done/\d+\.json$",
+    r"open .*/distribution\.svg\.part w",
+    r"os\.rename .*/README\.md$",
+    r"os\.rename .*/manifest\.json$",
+]
+
+
 def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(made: Lake, tmp_path: Path) -> None:
     options = ["--lake", made.location, "--before", BEFORE, "--near", "--shard-size", "3000", "--workers", "2"]
     started = time.monotonic()
@@ -287,18 +302,21 @@ def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(made: Lake, 
     seconds = time.monotonic() - started
     out = tmp_path / "out"
     args = ["export", str(out), *options]
-    kills = 0
-    for part in range(8):
-        both = part == 3
-        if not killed(args, seconds + 0.5 if both else seconds * (0.2 + 0.1 * part), tmp_path / "said", both):
-            break
-        kills += 1
-        if (out / "manifest.json").exists():  # the last thing that is written: killed behind it, the set is whole
-            break
-    if (out / JOURNAL).exists() or not out.exists():
-        forked(*args)
-    assert kills
+    for moment in MOMENTS:
+        assert forked(*args, kill=moment, check=False).returncode == -9, moment
+        assert not (out / "manifest.json").exists()
+    forked(*args)
     assert files(out) == files(tmp_path / "whole")
+    # now the command alone, wherever it happens to be
+    args[1] = str(tmp_path / "other")
+    for part in range(4):
+        if not killed(args, seconds * (0.2 + 0.2 * part), tmp_path / "said"):
+            break
+        if (tmp_path / "other" / "manifest.json").exists():  # the last thing that is written
+            break
+    if not (tmp_path / "other" / "manifest.json").exists() or (tmp_path / "other" / ".work").exists():
+        forked(*args)
+    assert files(tmp_path / "other") == files(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("stage", ["gather", "write"])

@@ -1,0 +1,11 @@
+"""All that `archive collapse` imports, and what it compiles at its first use: done once, for the commands that are
+forked behind."""
+
+from collapse import command, estimate, experiment  # noqa: F401
+from collapse.corpus import Document, without_kin
+from query.formats.hugging_face import import_transformers
+
+_transformers = import_transformers()
+for _name in ("GPT2LMHeadModel", "AutoModelForCausalLM", "AutoTokenizer", "PreTrainedTokenizerFast"):
+    getattr(_transformers, _name)
+without_kin([Document("a b")], [Document("c d")])
