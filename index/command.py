@@ -8,13 +8,13 @@ from dataclasses import asdict
 
 import click
 
-from archive.cli import lake_option
+from archive.cli import lake_option, workers_option
 from archive.extras import require
 
 
 @click.command("index")
 @lake_option
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option(
     "--device", default="cpu", show_default=True, help="Makes signatures: cpu, or cuda (extra: gpu). Same bits."
 )

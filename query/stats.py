@@ -9,11 +9,10 @@ from typing import Any
 import click
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
 
 from archive.cli import lake_option
 from archive.lake import Lake
-from archive.show import bytes_text, counts_table, duplicates_table, months_table
+from archive.show import OutConsole, bytes_text, counts_table, duplicates_table, months_table
 from archive.tables import TABLES
 from index import tables as index_tables
 from query.damage import naming_damage
@@ -121,7 +120,7 @@ def command(location: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(numbers, indent=2))
         return
-    console = Console(soft_wrap=True)
+    console = OutConsole()
     with console.capture() as shown:
         _show(console, lake, numbers)
     click.echo(shown.get(), nl=False, color=True)  # colours are there only where the console is a terminal

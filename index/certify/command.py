@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import click
 
-from archive.cli import lake_option
+from archive.cli import lake_option, workers_option
 from archive.extras import require
 
 
@@ -21,7 +21,7 @@ from archive.extras import require
 @lake_option
 @click.option("--text-column", metavar="NAME", help="Column that holds the text; a.b reaches into a.")
 @click.option("--paragraphs", is_flag=True, help="Also judge each paragraph of a row; reads the texts of the lake.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from index.certify.summary import Summary
@@ -11,7 +10,7 @@ from index.certify.summary import Summary
 
 def show(summary: Summary, seconds: float) -> None:
     """Print how much is proven, by kind and by year."""
-    console = Console(soft_wrap=True)
+    console = OutConsole()
     known = f" ({summary.files_known:,} of them before)" if summary.files_known else ""
     console.print(f"{summary.rows:,} rows of {summary.files:,} files{known} in {seconds:.1f} s")
     table = Table(box=box.SIMPLE, pad_edge=False)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from archive.cli import lake_option
+from archive.cli import lake_option, workers_option
 from archive.errors import ExportError
 from index.quality.presets import PRESETS
 from query.formats.format import FORMATS
@@ -39,7 +39,7 @@ from query.formats.format import FORMATS
 @click.option("--shard-size", type=click.IntRange(1), default=64_000_000, show_default=True,
               help="Characters in a shard, about.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order, the sample and the splits.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option("--memory", metavar="SIZE", help="What the selection may use before it writes to disk, as in 2GB.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")

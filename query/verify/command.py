@@ -7,10 +7,11 @@ import sys
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from archive.cli import workers_option
 from archive.errors import ExportError
+from archive.show import OutConsole
 
 #: Problems and findings that are told one by one.
 _TOLD = 20
@@ -24,7 +25,7 @@ _TOLD = 20
 @click.option("--seed", type=int, help="Of the choice.  [default: another each time]")
 @click.option("--root", metavar="HASH", help="The Merkle root, or content root, that the set is known to have.")
 @click.option("--moved", multiple=True, metavar="FROM=TO", help="Cited files that begin with FROM lie at TO now.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(out: str, rows: int, every: bool, seed: int | None, root: str | None, moved: tuple[str, ...],
@@ -54,7 +55,7 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
-        console = Console(soft_wrap=True)
+        console = OutConsole()
         table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
         table.add_column()
         table.add_column(justify="right")
