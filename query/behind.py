@@ -11,9 +11,9 @@ import duckdb
 import pytz  # type: ignore[import-untyped]  # noqa: F401  DuckDB loads it for times with a zone: before the lock
 
 from archive import storage
+from archive.damage import naming_damage
 from archive.lake import Lake
 from query import domain, sandbox  # noqa: F401  the domain of a URL is asked for late
-from query.damage import naming_damage
 from query.limits import bound_memory
 from query.output import write, write_parquet
 from query.sql import answer, connect, said, stream

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import duckdb
 
 from archive import evidence
+from archive.damage import naming_damage
 from archive.errors import QueryError
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
@@ -14,7 +15,6 @@ from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
 from index.tables import DUPLICATES, QUALITY
 from query import clean, closed, domain
-from query.damage import naming_damage
 
 #: What site a URL is of. What a question does not name costs it nothing.
 _SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"

@@ -9,13 +9,14 @@ from typing import Any
 import click
 import pyarrow as pa
 import pyarrow.compute as pc
+from rich.console import Console
 
 from archive.cli import lake_option
+from archive.damage import naming_damage
 from archive.lake import Lake
 from archive.show import OutConsole, bytes_text, counts_table, duplicates_table, months_table
 from archive.tables import TABLES
 from index import tables as index_tables
-from query.damage import naming_damage
 from query.sql import connect
 
 

@@ -20,14 +20,14 @@ import numpy as np
 import pyarrow as pa
 
 from archive import storage
-from archive.broken import naming_broken_files
+from archive.damage import naming_damage
 from archive.engine import Failed, run_all
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake
 from archive.records.datasets import Columns
 from archive.show import Stages
 from archive.storage import Listed
-from archive.tables import CAPTURES, DOCUMENTS
+from archive.tables import DOCUMENTS
 from index import ids, tables, texts
 from index.candidates import split
 from index.certify import paragraphs, rows
@@ -72,7 +72,7 @@ def certify(
     """
     workers = workers or os.cpu_count() or 1
     try:
-        with naming_broken_files(lake, CAPTURES, DOCUMENTS, tables.SIGNATURES):
+        with naming_damage(lake):
             return _Certify(lake, out, before, columns, workers, judge_paragraphs, stages).run(dataset)
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         where = getattr(error, "filename", None) or out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
+from archive.show import OutConsole
 from index.certify.summary import Summary
 
 

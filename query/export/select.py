@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import query.sql
-from archive.broken import naming_broken_files
+from archive.damage import naming_damage
 from archive.errors import ExportError
 from archive.extras import require
 from archive.lake import Lake
@@ -62,7 +62,7 @@ def select(lake: Lake, files: list[str], arguments: Arguments, memory: str, to: 
     Raises:
         ExportError: the condition cannot be answered, or nothing is left.
     """
-    with naming_broken_files(lake, *TABLES):
+    with naming_damage(lake):
         return _select(lake, files, arguments, memory, to, spill)
 
 

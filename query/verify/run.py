@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from archive import storage
-from archive.broken import naming_broken_files
+from archive.damage import naming_damage
 from archive.engine import results
 from archive.errors import ExportError
 from archive.lake import Lake
 from archive.show import Stages
-from archive.tables import CAPTURES, DOCUMENTS
 from query import merkle
 from query.export.arguments import Arguments
 from query.export.workplace import MANIFEST, MEMORY
@@ -60,7 +59,7 @@ def verify(
         scratch = Path(folder)
         if _is_lake(str(out)):
             lake = Lake(str(out))
-            with naming_broken_files(lake, CAPTURES, DOCUMENTS):
+            with naming_damage(lake):
                 report.rows = cite(lake, rows, seed, scratch / "lake.parquet")
             trace(scratch, moved, None, rows, report, workers, stages)
             return report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Iterable, Iterator
 
 import duckdb
@@ -11,9 +12,9 @@ import pyarrow.parquet as pq
 
 from archive.errors import LakeError, QueryError
 from archive.lake import Lake
-from archive.tables import TABLES
-from index import tables as index_tables
 
+#: A reader that went away, a full disk: no reason to read a lake.
+_NOT_THE_FILES = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _WHAT_TO_DO = "bring it back from a copy, or ingest the sources into a new lake"
 #: What DuckDB raises of a file that is lost, or where it begins to read one.
 _OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.PermissionException)
@@ -44,7 +45,7 @@ def naming_damage(lake: Lake, files: Iterable[str] | None = None) -> Iterator[No
 
 def _may_be_damage(error: BaseException | None) -> bool | None:
     """Whether an error is such that files must be read whole to find the broken one; None for errors of other kinds."""
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, OSError) and error.errno in _NOT_THE_FILES:
         return None
     if isinstance(error, _OF_FILES):
         return isinstance(error, duckdb.IOException) if ".parquet" in str(error) else None
@@ -54,9 +55,9 @@ def _may_be_damage(error: BaseException | None) -> bool | None:
 
 
 def _files(lake: Lake) -> Iterator[str]:
-    for table in (*TABLES.values(), *index_tables.TABLES.values()):
-        if table.name in TABLES or lake.has(table):
-            yield from (f"{lake.table_path(table.name)}/{path}" for path in lake.files(table.name))
+    """Those of every table, of any room."""
+    for table in lake.tables():
+        yield from (f"{lake.table_path(table)}/{path}" for path in lake.files(table))
 
 
 def damage(lake: Lake, files: Iterable[str], bodies: bool) -> str | None:
