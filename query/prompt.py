@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from archive import interrupt
 from archive.errors import ArchiveError
 
 _HELP = """A question is SQL that ends with a semicolon; it may have several lines. Ctrl-C stops it.
@@ -29,6 +30,7 @@ def prompt(answer: Callable[[str], None]) -> None:
                 click.echo()
                 return
             except KeyboardInterrupt:
+                interrupt.answered()
                 click.echo()
                 held = ""
                 continue
@@ -54,6 +56,7 @@ def _try(answer: Callable[[str], None], question: str) -> None:
     except ArchiveError as error:
         click.echo(f"archive: {error}", err=True)
     except KeyboardInterrupt:
+        interrupt.answered()
         click.echo("archive: stopped", err=True)
 
 
