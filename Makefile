@@ -8,25 +8,25 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL = $(PIP) install --no-compile --constraint constraints.txt
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: demo demo-collapse test check docs clean
+.PHONY: demo demo-collapse test check check-readme docs clean
 
 # Real captures of 2013 to 2017 into a lake, and three questions worth asking.
 demo: $(SAMPLE)
-	rm -rf demo/lake
+	rm -rf demo/lake demo/set
 	$(BIN)/archive ingest $(SAMPLE) --lake demo/lake || test $$? -eq 1  # 1: some input is damaged, and is meant to be
 	@echo "Captures by month:"
 	@$(BIN)/archive query --lake demo/lake --format table \
 	  "SELECT month, count(*) AS captures, count(DISTINCT content_id) AS texts FROM captures GROUP BY month ORDER BY month"
 	@echo "The texts that were seen longest:"
 	@$(BIN)/archive query --lake demo/lake --format table \
-	  "SELECT first_seen::DATE AS first_seen, last_seen::DATE AS last_seen, captures, replace(url, 'http://', '') AS url, title[:28] AS title FROM documents WHERE first_seen IS NOT NULL \
+	  "SELECT first_seen::DATE AS first_seen, last_seen::DATE AS last_seen, captures, replace(url, 'http://', '') AS url, title[:18] AS title FROM documents WHERE first_seen IS NOT NULL \
 	   ORDER BY documents.last_seen - documents.first_seen DESC, documents.captures DESC, documents.url LIMIT 5"
 	@echo "What was rejected, and why:"
 	@$(BIN)/archive query --lake demo/lake --format table \
 	  "SELECT reason, count(*) AS records, min(coalesce(nullif(detail, ''), url)) AS example FROM rejects \
 	   GROUP BY reason ORDER BY records DESC, reason"
 
-# The collapse test in two minutes, on the manual that comes with Python. Installs torch.
+# The collapse test in some minutes, on the manual that comes with Python. Installs torch.
 demo-collapse: $(VENV)/base
 	$(INSTALL) --editable '.[collapse]'
 	mkdir -p demo
@@ -46,6 +46,10 @@ check: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
+
+# Runs what README.md shows, and compares what is printed.
+check-readme: $(VENV)/dev
+	$(BIN)/python docs/readme.py --check
 
 docs: $(VENV)/dev
 	$(BIN)/python docs/generate.py

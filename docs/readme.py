@@ -1,0 +1,82 @@
+"""Runs the commands that README.md shows, and compares what they print with what it says they print.
+
+    python docs/readme.py --check    fail where they differ
+    python docs/readme.py            write what they print into README.md
+
+A block of output has the commands in front of it, in a comment: `<!-- prints: make demo -->`. Times, rates, and roots
+that depend on where files lie are not compared.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+_BLOCK = re.compile(r"(<!-- prints: (?P<commands>.+?) -->\n+```text\n)(?P<output>.*?)(?=\n```)", re.DOTALL)
+#: What differs from run to run, or from place to place.
+_CHANGES = (
+    (r"\d+(\.\d+)? s\b", "# s"),
+    (r"\([\d,]+ records/s\)", "(# records/s)"),
+    (r"(Merkle root +)[0-9a-f]{64}", r"\1#"),
+)
+
+
+def run(command: str) -> str:
+    """What a command prints on its standard output, as on a terminal of 80 columns."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "80",
+        "VENV": str(Path(sys.executable).parents[1]),
+    }
+    done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode > 1:
+        sys.exit(f"`{command}` ended with exit status {done.returncode}")
+    return done.stdout
+
+
+def tidy(output: str) -> str:
+    """Without spaces at line ends, and with one empty line at most."""
+    lines = [line.rstrip() for line in output.strip("\n").splitlines()]
+    return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before)
+
+
+def comparable(output: str) -> list[str]:
+    for pattern, instead in _CHANGES:
+        output = re.sub(pattern, instead, output)
+    return tidy(output).splitlines()
+
+
+def main() -> None:
+    check = "--check" in sys.argv[1:]
+    differs = False
+
+    def replaced(found: re.Match[str]) -> str:
+        nonlocal differs
+        printed = tidy("\n".join(run(command.strip()) for command in found["commands"].split(";")))
+        if comparable(printed) == comparable(found["output"]):
+            return found[0]
+        differs = True
+        if check:
+            before, after = comparable(found["output"]), comparable(printed)
+            print("\n".join(difflib.unified_diff(before, after, "README.md", found["commands"], lineterm="")))
+        return found[1] + printed
+
+    text = README.read_text()
+    made, blocks = _BLOCK.subn(replaced, text)
+    if not blocks:
+        sys.exit("README.md shows the output of no command")
+    if check and differs:
+        sys.exit("README.md shows other output; `python docs/readme.py` writes it anew")
+    if not check:
+        README.write_text(made)
+
+
+if __name__ == "__main__":
+    main()
