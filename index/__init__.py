@@ -22,3 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return build
     raise AttributeError(name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

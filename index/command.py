@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from archive.cli import lake_option, workers_option
 from archive.extras import require
+from index.compiling import announce
 
 
 @click.command("index")
@@ -55,6 +57,7 @@ def command(
       archive query "SELECT url, first_seen, first_seen_near FROM documents WHERE witness_id IS NOT NULL"
     """
     require("archive index", "index", "numba", "numpy")
+    announce(Path(__file__).parent, quiet or as_json)
     from archive.engine import preload
 
     preload("index.sign", "index.segments", "index.gather", "index.kernel")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
 from archive.cli import lake_option, workers_option
 from archive.extras import require
+from index.compiling import announce
 
 
 @click.command("quality")
@@ -30,6 +32,7 @@ def command(location: str, workers: int | None, as_json: bool, quiet: bool) -> N
       archive query "SELECT count(*) FROM quality WHERE stop_words >= 2 AND dup_line_chars <= 0.2"
     """
     require("archive quality", "index", "numba", "numpy")
+    announce(Path(__file__).parent, quiet or as_json)
     from archive.engine import preload
 
     preload("index.quality.stage")
