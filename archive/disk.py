@@ -1,11 +1,10 @@
-"""Files and folders of a local disk that are there whole or not at all, and what to say when it takes no more."""
+"""Files of a local disk that are there whole or not at all, and what to say when it takes no more."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pathlib import Path
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A place for a file that, once written, takes that of `path`, whole and on the disk; or what was there stays."""
-    part = _part(path)
+    part = path.with_name(f"{path.name}.part")
     try:
         yield part
         with open(part, "rb") as file:
@@ -29,24 +28,6 @@ def replace(path: Path, data: bytes) -> None:
         part.write_bytes(data)
 
 
-@contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """An empty folder that, once filled, becomes `path`, which is not there yet."""
-    part = _part(path)
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    yield part
-    os.replace(part, path)
-
-
-def discard(folder: Path) -> None:
-    """Take a folder away, if it is there: whole or not at all."""
-    shutil.rmtree(_part(folder), ignore_errors=True)
-    if folder.exists():
-        os.replace(folder, _part(folder))
-    shutil.rmtree(_part(folder), ignore_errors=True)
-
-
 def trouble(error: Exception, place: Path | str) -> str:
     """What went wrong with a disk, and what to do, in one line.
 
@@ -60,7 +41,3 @@ def trouble(error: Exception, place: Path | str) -> str:
         return f"{place}: the disk is full; free some space and run the same command again, it goes on"
     name, what = getattr(error, "filename", None), getattr(error, "strerror", None)
     return f"{name or place}: {what or text}; when that is mended, the same command goes on"
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")

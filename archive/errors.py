@@ -5,22 +5,6 @@ from __future__ import annotations
 import errno
 import re
 
-#: Where the packages that bring a module are named in pyproject.toml.
-_EXTRAS = {
-    "numba": "index",
-    "numpy": "index",
-    "torch": "gpu",
-    "transformers": "transformers",
-    "tokenizers": "tokens",
-    "gguf": "transformers",
-    "trafilatura": "trafilatura",
-    "webdataset": "webdataset",
-    "streaming": "mds",
-    "litdata": "litdata",
-    "matplotlib": "collapse",
-    "safetensors": "collapse",
-    "accelerate": "collapse",
-}
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _TREE = re.compile(r"^[\s↳├└─│]+")
 #: What a store says (several libraries, several servers) -> what it means, and what to do. The first that matches.
@@ -77,9 +61,7 @@ def error_line(error: BaseException) -> str:
     'a.warc: No such file or directory'
     """
     if isinstance(error, ModuleNotFoundError) and error.name:
-        name = error.name.partition(".")[0]
-        extra = f"lowbackground[{_EXTRAS[name]}]" if name in _EXTRAS else name
-        return f"this needs {name}: pip install '{extra}'"
+        return f"this needs {error.name.partition('.')[0]}, which is not installed; README.md lists the extras"
     if isinstance(error, MemoryError):
         return "not enough memory; fewer --workers, or a smaller --memory, need less"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:

@@ -112,6 +112,11 @@ class Lake:
         except (DeltaError, OSError) as error:
             raise LakeError(f"{self.location}: {store_line(error)}") from None
 
+    def tables(self) -> list[str]:
+        """The names of all Delta tables that are here, of any room."""
+        infos = self.filesystem.get_file_info(pafs.FileSelector(self._root, allow_not_found=True))
+        return sorted(info.base_name for info in infos if not info.is_file and self._is_table(info.base_name))
+
     def require(self) -> None:
         """
         Raises:

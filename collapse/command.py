@@ -7,12 +7,12 @@ import os
 import sys
 import time
 from dataclasses import asdict
-from importlib.util import find_spec
 from typing import Any
 
 import click
 
 from archive.errors import CollapseError
+from archive.extras import require
 
 _STYLES = ["auto", "file", "heading", "blank-line", "line"]
 
@@ -48,7 +48,9 @@ _STYLES = ["auto", "file", "heading", "blank-line", "line"]
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value; repeatable.")
 @click.option("--suspect-where", multiple=True, metavar="COLUMN=VALUE", help="The same for the suspect set.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda where there is a GPU]")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core; one on a GPU]")
+@click.option(
+    "--workers", type=click.IntRange(1, 512), metavar="N", help="Processes.  [default: one per core; one on a GPU]"
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each process.")
 @click.option("--keep-checkpoints", is_flag=True, help="Keep the model of every generation.")
 @click.option("--dry-run", is_flag=True, help="Say how long it will take and what it needs, and stop.")
@@ -73,7 +75,7 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
       archive collapse old-crawl --suspect new-crawl
       archive collapse answers.csv --where label=0 --suspect answers.csv --suspect-where label=1
     """
-    _installed()
+    require("archive collapse", "collapse", "numba", "torch", "transformers", "tokenizers", "safetensors", "matplotlib")
 
     from archive.engine import preload
 
@@ -87,6 +89,8 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
     from collapse.process import Machine
     from collapse.recipe import load
 
+    if (generations := options["generations"]) is not None and not int(str(generations)) > 0:
+        raise CollapseError(f"--generations {generations}: at least 1, which learns from what generation 0 wrote")
     names = tuple(part.strip() for part in regimes.split(",") if part.strip()) if regimes is not None else None
     recipe = load(recipe_name or ("suspect" if suspect else "default")).changed({**options, "regimes": names})
     columns = Columns(text=text_column, url=url_column, date=date_column)
@@ -123,12 +127,6 @@ def _show(found: dict[str, Any], out: str, seconds: float) -> None:
 
 def _suspects(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [found["set"]["suspect"]] if "suspect" in found["set"] else []
-
-
-def _installed() -> None:
-    for name in ("numba", "torch", "transformers", "tokenizers", "safetensors", "matplotlib"):
-        if find_spec(name) is None:
-            raise CollapseError(f"needs {name}: `pip install 'lowbackground[collapse]'` brings it")
 
 
 def _device() -> str:

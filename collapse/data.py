@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archive.disk import whole_folder
 from archive.errors import CollapseError
+from archive.owned import Owned
 from collapse import models, tokenizer
 from collapse.corpus import Document
 from collapse.probe import probe
@@ -87,6 +87,7 @@ def _other(recipe: Recipe) -> int:
 
 def make(
     folder: Path,
+    owned: Owned,
     recipe: Recipe,
     train: Sequence[Document],
     held_out: Sequence[Document],
@@ -94,6 +95,9 @@ def make(
     about: dict[str, Any],
 ) -> None:
     """Tokenize, cut into blocks, and write the folder: whole or not at all.
+
+    Args:
+        owned: what the folder lies in.
 
     Raises:
         CollapseError: there is too little text; says how much is there and how much is needed. Or the model does not
@@ -133,7 +137,7 @@ def make(
         "dates": [document.date for document in held_out],
         "about": about,
     }
-    with whole_folder(folder) as part:
+    with owned.whole_folder(folder) as part:
         made.save(part / "tokenizer.json")
         for name, array in arrays.items():
             np.save(part / f"{name}.npy", array)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from archive.engine import Engine, Failed
 from archive.errors import CollapseError
 from archive.records.datasets import Columns
 from archive.show import Stages
-from collapse import corpus, data, folder, report, results, steps
+from collapse import corpus, data, folder, models, report, results, steps
 from collapse.arm import Arm, arms, starts
 from collapse.corpus import Style
 from collapse.estimate import Estimate, estimate
@@ -68,6 +69,7 @@ class Experiment:
             CollapseError: the set is too small, the model does not fit, a training diverges, the disk is full, or the
                 folder holds something else.
         """
+        models.check(self.recipe.model)
         out = Path(self.out)
         with self._entered():
             stages.stage("reading the set", None)
@@ -78,22 +80,23 @@ class Experiment:
             found = results.collect(out, self.recipe, firsts, [arm for held in rest.values() for arm in held])
             results.write(out, found)
             stages.stage("drawing the report", None)
-            report.write(out, found, report.times(out))
+            report.write(out, found, report.times(out), folder.owned(out).replace)
             return found
 
     def plan(self) -> Estimate:
-        """How long `run` will take and what it needs, from a trial of a few seconds. Reads the set, and leaves its
-        blocks.
+        """How long `run` will take and what it needs, from a trial of a few seconds. Reads the set, and leaves nothing.
 
         Raises:
             CollapseError: as `run` does.
         """
-        out = Path(self.out)
-        with self._entered():
-            self._prepare()
-            firsts = starts(out, self.recipe, self.machine)
-            rest = [arm for first in firsts for arm in arms(out, self.recipe, self.machine, first.seed)]
-            return estimate(out, self.recipe, [*firsts, *rest], self.machine)
+        models.check(self.recipe.model)
+        with tempfile.TemporaryDirectory(prefix="collapse-") as place:
+            trial, out = replace(self, out=place), Path(place)
+            with trial._entered():
+                trial._prepare()
+                firsts = starts(out, self.recipe, self.machine)
+                rest = [arm for first in firsts for arm in arms(out, self.recipe, self.machine, first.seed)]
+                return estimate(out, self.recipe, [*firsts, *rest], self.machine)
 
     def _entered(self) -> AbstractContextManager[None]:
         identity = {
@@ -136,7 +139,7 @@ class Experiment:
                 "documents": len(others),
                 "dropped": dict(sorted(dropped.items())),
             }
-        data.make(place, recipe, parts.train, parts.held_out, others, about)
+        data.make(place, folder.owned(self.out), recipe, parts.train, parts.held_out, others, about)
 
     def _read(
         self, sources: Sequence[str], where: Mapping[str, str], limit_bytes: int, held_out_bytes: int = 0

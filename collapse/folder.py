@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archive.disk import discard, replace, trouble
+from archive.disk import trouble
 from archive.errors import CollapseError
+from archive.owned import Owned
 
 #: Of the files in the folder; another number where they come to hold something else.
-LAYOUT = 2
-_RUN, _LOCK, _DATA, _STEPS = "run.json", ".lock", "data", "steps"
+LAYOUT = 3
+_RUN, _DATA, _STEPS = "run.json", "data", "steps"
+#: The files of an unfinished folder: of `data`, or of a checkpoint.
+_INSIDE = re.compile(r"[-.\w]+\.(npy|json|safetensors|jinja|model)|(vocab|merges)\.txt")
+
+
+def owned(out: str | Path) -> Owned:
+    """What in the folder is the run's own."""
+    return Owned(out, "collapse", _INSIDE, CollapseError)
 
 
 def blocks(out: str | Path) -> Path:
@@ -42,34 +50,19 @@ def entered(out: Path, identity: dict[str, Any]) -> Iterator[None]:
     Raises:
         CollapseError: it holds another run, or something else, or another process is at it, or it cannot be written.
     """
+    place = owned(out)
     try:
-        _stated(out)
-        out.mkdir(parents=True, exist_ok=True)
-        with open(out / _LOCK, "w") as lock:
+        if is_one(out) and not place.is_begun():
+            raise CollapseError(f"{out} holds a run of an older version; name another folder")
+        with place.entered():
+            _claim(out, json.loads(json.dumps(identity)), place)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise CollapseError(f"{out}: another process is at work in it") from None
-            _claim(out, json.loads(json.dumps(identity)))
-            yield
+                yield
+            finally:
+                if not blocks(out).exists():
+                    place.remove(out / _RUN)  # nothing was made: the folder goes again
     except OSError as error:
         raise CollapseError(trouble(error, out)) from None
-
-
-def _stated(out: Path) -> dict[str, Any] | None:
-    """What the run in a folder says that it is; nothing where there is no more than a start killed early leaves.
-
-    Raises:
-        CollapseError: it is no folder, or one of something else.
-    """
-    if not out.exists():
-        return None
-    if out.is_dir() and not (out / _RUN).exists() and {path.name for path in out.iterdir()} <= {_LOCK, _RUN + ".part"}:
-        return None
-    stated = _said(out)
-    if stated is None:
-        raise CollapseError(f"{out} is no folder of a collapse test; name another one")
-    return stated
 
 
 def _said(folder: Path) -> dict[str, Any] | None:
@@ -80,21 +73,21 @@ def _said(folder: Path) -> dict[str, Any] | None:
     return said if isinstance(said, dict) and {"version", "sources", "recipe"} <= said.keys() else None
 
 
-def _claim(out: Path, identity: dict[str, Any]) -> None:
+def _claim(out: Path, identity: dict[str, Any], place: Owned) -> None:
     """Say in the folder what its run is. While no step of one is done, another may take its place.
 
     Raises:
         CollapseError: the folder holds another run, of which something is done.
     """
-    stated = _stated(out)
+    stated = _said(out)
     if stated == identity:
         return
     if stated is not None:
         if _begun(out):
             differing = ", ".join(key for key in identity if stated.get(key) != identity[key])
             raise CollapseError(f"{out} holds a run with another {differing}; run that again, or name another folder")
-        discard(blocks(out))  # before the name changes: never one run's blocks under another's name
-    replace(out / _RUN, json.dumps(identity, indent=2).encode())
+        place.clear(blocks(out))  # before the name changes: never one run's blocks under another's name
+    place.replace(out / _RUN, json.dumps(identity, indent=2).encode())
 
 
 def _begun(out: Path) -> bool:

@@ -121,6 +121,27 @@ def checkpoint(model: str) -> tuple[str, dict[str, str]]:
     return model, {}
 
 
+def check(model: str) -> None:
+    """Look for a model before any text is read: of a checkpoint its configuration is enough.
+
+    Raises:
+        CollapseError: there is no such model.
+    """
+    if model in PRESETS:
+        return
+    place, arguments = checkpoint(model)
+    if arguments or Path(place).is_dir():
+        return
+    try:
+        import_transformers().AutoConfig.from_pretrained(place)
+    except (OSError, ValueError) as error:
+        what = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CollapseError(
+            f"--model {model}: there are {', '.join(PRESETS)}; and it is no folder and no GGUF file, and no name that "
+            f"the Hub gives ({what})"
+        ) from None
+
+
 def context_of(model: Any) -> int:
     """Tokens that a model may look at; more than any block where its positions know no end."""
     config = model.config.get_text_config()

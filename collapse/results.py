@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.disk import replace, whole
 from collapse import data, folder, steps
 from collapse.arm import Arm
 from collapse.found import Found
@@ -50,7 +49,8 @@ def collect(out: Path, recipe: Recipe, starts: Sequence[Arm], arms: Sequence[Arm
 
 def write(out: Path, results: Mapping[str, Any]) -> None:
     """The results as JSON, and every number of every generation as a row of a Parquet file."""
-    replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False).encode())
+    owned = folder.owned(out)
+    owned.replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False).encode())
     rows = [
         {
             "seed": item["seed"],
@@ -72,7 +72,7 @@ def write(out: Path, results: Mapping[str, Any]) -> None:
             "value": pa.float64(),
         }
     )
-    with whole(out / NUMBERS) as part:
+    with owned.whole(out / NUMBERS) as part:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), part, compression="zstd")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archive.disk import replace, trouble, whole, whole_folder
+from archive.disk import trouble
 from archive.errors import CollapseError
 from collapse import folder, judge, models, numbers, process, write
 from collapse.arm import Arm
@@ -85,27 +85,28 @@ class _Generation:
         self.arm, self.number, self.data, self.progress = arm, number, data, progress
         self.recipe = arm.recipe
         self.folder = arm.folder(number)
+        self.owned = folder.owned(arm.out)
         self.device = process.prepare(arm.machine.device, arm.machine.threads)
         self.pools = data.drawn(arm.recipe, arm.seed)
         self._model: Any = None
 
     def run(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.owned.make_folder(self.folder)
         if not (self.folder / LOSSES).exists():
             losses = judge.token_losses(self.model(), self.data.held_out, self.device)
-            save(self.folder / LOSSES, losses)
+            self._save(self.folder / LOSSES, losses)
         if self.arm.writes() and not (self.folder / WRITTEN).exists():
             self._write()
         if self.arm.writes() and not (self.folder / SURPRISE).exists():
-            save(self.folder / SURPRISE, self._surprise(np.load(self.folder / WRITTEN)))
+            self._save(self.folder / SURPRISE, self._surprise(np.load(self.folder / WRITTEN)))
         if self.number == 0 and not (self.folder / UNSEEN).exists():
-            save(self.folder / UNSEEN, self._surprise(self.pools["unseen"]))
+            self._save(self.folder / UNSEEN, self._surprise(self.pools["unseen"]))
         if not (self.folder / NUMBERS).exists():
-            replace(self.folder / NUMBERS, json.dumps(numbers.plain(self._numbers())).encode())
+            self.owned.replace(self.folder / NUMBERS, json.dumps(numbers.plain(self._numbers())).encode())
         if self.arm.machine.keep and not (self.folder / CHECKPOINT).exists():
             self._keep()
         if self.number > 0:
-            (self.folder / WEIGHTS).unlink(missing_ok=True)
+            self.owned.remove(self.folder / WEIGHTS)
 
     def model(self) -> Any:
         """The trained model: as it was saved, or trained now."""
@@ -133,13 +134,13 @@ class _Generation:
         train(model, blocks, self.recipe, self._seed(0), self.device, self.progress)
         tokens = count_blocks(len(blocks), self.recipe) * self.recipe.block
         self._time("train", tokens, time.monotonic() - started)
-        with whole(weights) as part:
+        with self.owned.whole(weights) as part:
             save_model(model, str(part))
         return model
 
     def _keep(self) -> None:
         """Leave the model as a folder that transformers loads, and `--model` too."""
-        with whole_folder(self.folder / CHECKPOINT) as part:
+        with self.owned.whole_folder(self.folder / CHECKPOINT) as part:
             self.model().save_pretrained(part)
             self.data.tokenizer.save_pretrained(part)
 
@@ -165,7 +166,7 @@ class _Generation:
         decoding = Decoding.parse(recipe.decoding)
         written = write.write(self.model(), prompts, recipe.block, decoding, self._seed(1), self.device, self.progress)
         self._time("write", written.size, time.monotonic() - started)
-        save(self.folder / WRITTEN, written)
+        self._save(self.folder / WRITTEN, written)
 
     def _surprise(self, blocks: Blocks) -> npt.NDArray[np.float32]:
         """The losses of blocks under generation 0."""
@@ -202,10 +203,9 @@ class _Generation:
     def _time(self, step: str, tokens: int, seconds: float) -> None:
         path = self.folder / TIMES
         times = json.loads(path.read_bytes()) if path.exists() else {}  # of the steps that an earlier run did
-        replace(path, json.dumps({**times, step: {"tokens": tokens, "seconds": seconds}}).encode())
+        self.owned.replace(path, json.dumps({**times, step: {"tokens": tokens, "seconds": seconds}}).encode())
 
-
-def save(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an array, whole or not at all."""
-    with whole(path) as part, open(part, "wb") as file:
-        np.save(file, array)
+    def _save(self, path: Path, array: npt.NDArray[Any]) -> None:
+        """Write an array, whole or not at all."""
+        with self.owned.whole(path) as part, open(part, "wb") as file:
+            np.save(file, array)

@@ -107,6 +107,11 @@ def _arm(found: Found, arm: Regime) -> str:
         told += f"{since}{_JUDGED[of_arm(found, arm)]}."
     else:
         told += "."
+    if (lost := found.mean(arm, last, *LOSS).value) > (single := found.start("unigram").value):
+        told += (
+            f" At {words.number(lost)} nats for a token it is worse than to know only how often each token occurs "
+            f"({words.number(single)} nats)."
+        )
     if arm.kind == "accumulate":
         told += f" (Generation {last} trains on {last + 1} times as much text, and so for longer.)"
     return told

@@ -5,23 +5,16 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from importlib.util import find_spec
 
 import click
 
-from archive.cli import lake_option
-from archive.errors import ArchiveError
-
-
-def require_kernel() -> None:
-    """Raises ArchiveError where the packages of the index are not installed."""
-    if find_spec("numba") is None:
-        raise ArchiveError("this needs numba: pip install 'lowbackground[index]'")
+from archive.cli import lake_option, workers_option
+from archive.extras import require
 
 
 @click.command("index")
 @lake_option
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option(
     "--device", default="cpu", show_default=True, help="Makes signatures: cpu, or cuda (extra: gpu). Same bits."
 )
@@ -61,28 +54,30 @@ def command(
       archive index --witness-only s3://bucket/witnesses    and hand out dates without texts
       archive query "SELECT url, first_seen, first_seen_near FROM documents WHERE witness_id IS NOT NULL"
     """
-    require_kernel()
+    require("archive index", "index", "numba", "numpy")
     from archive.engine import preload
 
     preload("index.sign", "index.segments", "index.gather", "index.kernel")
 
     from archive.lake import Lake
     from archive.show import Progress
-    from index import tables
+    from index import tables, witness
     from index.pipeline import build
     from index.procedure import Parameters
-    from index.witness import export
 
     lake = Lake(location)
     lake.delta("documents")  # says so where there is no lake
     chosen = {"words": words, "bands": bands, "rows": rows, "threshold": threshold}
     stated = {name: value for name, value in chosen.items() if value is not None}
+    target = Lake(out) if out else None
+    if target:
+        witness.prepare(lake, target)  # before the work whose result it would not take
     has_index = lake.has(tables.SIGNATURES)
     old = asdict(tables.parameters_of(lake)) if has_index else asdict(Parameters())
     started = time.monotonic()
     with Progress(quiet or as_json) as progress:
         summary = build(lake, Parameters(**{**old, **stated}), workers, progress, device)
-        exported = export(lake, Lake(out)) if out else None
+        exported = witness.export(lake, target) if target else None
     seconds = time.monotonic() - started
     if as_json:
         numbers = {**asdict(summary), "seconds": round(seconds, 3)}

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from archive.errors import ArchiveError
+from archive.extras import missing
 from index import characters, kernel, procedure
 from index.procedure import Parameters
 
@@ -82,7 +83,7 @@ def open_device(device: str) -> torch.device:
         ArchiveError: PyTorch or the device is not there.
     """
     if torch is None:
-        raise ArchiveError(f"archive index --device {device} needs torch: pip install 'lowbackground[gpu]'")
+        raise missing(f"archive index --device {device}", "gpu", "torch")
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError):  # the latter from a PyTorch built without CUDA

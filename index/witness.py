@@ -46,9 +46,7 @@ def export(lake: Lake, out: Lake) -> int:
         LakeError: the lake has no index, or the other one is the same or was indexed with other parameters.
     """
     parameters = tables.parameters_of(lake)
-    if out.location == lake.location:
-        raise LakeError(f"{out.location}: a lake cannot be exported into itself; name another folder")
-    out.create()
+    prepare(lake, out)
     tables.create(out, parameters)
     source, there = texts.load(lake), texts.load(out)
     places = there.find(source.ids)
@@ -60,6 +58,17 @@ def export(lake: Lake, out: Lake) -> int:
     _captures(lake, out, source.ids[earlier])
     segments.build(out, parameters, workers=1)
     return int(earlier.sum())
+
+
+def prepare(lake: Lake, out: Lake) -> None:
+    """Make the other lake, if it is not there.
+
+    Raises:
+        LakeError: it is the same, or its folder holds something else.
+    """
+    if out.location == lake.location:
+        raise LakeError(f"{out.location}: a lake cannot be exported into itself; name another folder")
+    out.create()
 
 
 def _signatures(lake: Lake, out: Lake, source: Texts, wanted: npt.NDArray[np.bool_], hashes: int) -> None:

@@ -64,7 +64,7 @@ opted_out AS (
 )
 SELECT k.content_id, k.first_seen, r.url, r.title, k.language, k.language_score, k.chars, k.words, r.date_source,
        r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.payload_digest, r.extractor, r.text_record,
-       r.robots, k.text
+       r.robots, year(k.first_seen) AS year, host_of(r.url) AS host, domain_of(host_of(r.url)) AS domain, k.text
 FROM (
     SELECT d.*, p.first_seen
     FROM proof AS p JOIN stored_documents AS d USING (content_id)

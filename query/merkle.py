@@ -4,17 +4,23 @@ A leaf is the SHA-256 of a zero byte and the fields of a row. A field is `name=l
 `name=-` where it is null; times are microseconds since 1970, lists are JSON. In place of the text or the tokens stands
 the SHA-256 of the text's UTF-8 or of the token ids as 32-bit little-endian numbers. Columns come in the order of
 their names.
+
+The content root is the root of the same tree over leaves without `LOCATION`, the names of the files, which say where
+somebody keeps them. Whoever has the same files in other folders gets the same content root.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+#: Columns that say where somebody keeps a file. Offsets in it, record ids and digests are the same wherever it lies.
+LOCATION = frozenset({"file", "text_file"})
 
 
 def payloads(rows: pa.Table) -> list[str]:
@@ -23,9 +29,10 @@ def payloads(rows: pa.Table) -> list[str]:
     return [value.as_py().hex() for value in _content(name, rows[name])]
 
 
-def leaves(rows: pa.Table) -> list[bytes]:
-    """The leaf of each row."""
-    fields = [_field(name, _content(name, rows[name])) for name in sorted(rows.column_names)]
+def leaves(rows: pa.Table, without: Collection[str] = ()) -> list[bytes]:
+    """The leaf of each row; with `LOCATION` left out, that of the content root."""
+    names = sorted(set(rows.column_names).difference(without))
+    fields = [_field(name, _content(name, rows[name])) for name in names]
     joined = pc.binary_join_element_wise(_bytes(b"\0"), *fields, _bytes(b""))
     return _hashes(joined)
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, BinaryIO, TextIO, cast
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 #: Rows that a table for people shows at most, and characters of a cell.
 _ROWS, _CELL = 100, 300
+#: A column of text is folded, but to no fewer characters than this: then each row is shown field under field.
+_NARROW = 20
 #: Rows that are held at once: texts may have megabytes.
 _BATCH = 200
 #: Bytes of a row group of Parquet, before compression.
@@ -28,7 +31,7 @@ _GROUP = 64 << 20
 
 def write(result: duckdb.DuckDBPyConnection, form: str, out: TextIO) -> None:
     """Write what `execute` has left in a connection as `table`, `csv`, `json` or `jsonl`."""
-    names = [column[0] for column in result.description or []]
+    names = different([column[0] for column in result.description or []])
     if form == "table":
         _table(result, names, out)
     elif form == "csv":
@@ -46,6 +49,21 @@ def write(result: duckdb.DuckDBPyConnection, form: str, out: TextIO) -> None:
         out.write(closing if wrote else "[]\n" if form == "json" else "")
 
 
+def different(names: Sequence[str]) -> list[str]:
+    """The names of columns, each of which is there once: the second `a` is `a_2`.
+
+    >>> different(["a", "b", "a"])
+    ['a', 'b', 'a_2']
+    """
+    found: list[str] = []
+    for name in names:
+        number, own = 2, name
+        while own in found or (own != name and own in names):
+            own, number = f"{name}_{number}", number + 1
+        found.append(own)
+    return found
+
+
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while rows := result.fetchmany(_BATCH):
         yield from rows
@@ -54,10 +72,13 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
 def write_parquet(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
     """Write the rows of a question as Parquet. (Of what `execute` has left, DuckDB 2.0 would copy all rows first.)"""
     reader = cast("pa.RecordBatchReader", relation.to_arrow_reader(_BATCH))
-    with pq.ParquetWriter(out, reader.schema, compression="zstd") as writer:
+    names = different(reader.schema.names)
+    schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)])
+    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         held: list[pa.RecordBatch] = []
         size = 0
-        for batch in reader:
+        for each in reader:
+            batch = pa.RecordBatch.from_arrays(each.columns, schema=schema)
             held.append(batch)
             size += batch.nbytes
             if size >= _GROUP:
@@ -92,22 +113,60 @@ def _plain(value: Any) -> Any:
 
 def _table(result: duckdb.DuckDBPyConnection, names: list[str], out: TextIO) -> None:
     rows = result.fetchmany(_ROWS + 1)
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for at, name in enumerate(names):
-        numeric = bool(rows) and all(isinstance(row[at], int | float) for row in rows if row[at] is not None)
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows[:_ROWS]:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console(file=out)
-    console.print(table)
+    cells = [[_cell(value) for value in row] for row in rows[:_ROWS]]
+    numeric = [
+        bool(rows) and all(isinstance(row[at], _NUMBERS) for row in rows if row[at] is not None)
+        for at in range(len(names))
+    ]
+    least = [_least(name, [row[at] for row in cells]) for at, name in enumerate(names)]
+    console = _Console(file=out)
+    if cells and sum(least) + 3 * len(names) > console.width:
+        _fields(console, names, cells)
+    else:
+        table = Table(box=box.SIMPLE, pad_edge=False)
+        for name, right, width in zip(names, numeric, least, strict=True):
+            table.add_column(Text(name), justify="right" if right else "left", overflow="fold", min_width=width)
+        for row in cells:
+            table.add_row(*map(Text, row))
+        console.print(table)
     if len(rows) > _ROWS:
         console.print(f"… more than {_ROWS} rows; --format csv or jsonl gives all")
 
 
+def _fields(console: Console, names: list[str], cells: list[list[str]]) -> None:
+    """Each row as lines of one field, as psql's `\\x` shows it."""
+    for number, row in enumerate(cells, 1):
+        console.print(f"row {number} ".ljust(min(console.width, 40), "─"), style="dim")
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(style="bold", overflow="fold")
+        table.add_column(overflow="fold")
+        for name, cell in zip(names, row, strict=True):
+            table.add_row(Text(name), Text(cell))
+        console.print(table)
+
+
+_NUMBERS = (int, float, Decimal)
+
+
+def _least(name: str, cells: list[str]) -> int:
+    """How narrow a column may be: what has no spaces or is short, like a date or a number, is not folded."""
+    widest = max(map(cell_len, [name, *cells]))
+    return min(widest, max(_NARROW, cell_len(name)))
+
+
+class _Console(Console):
+    """Where the reader has gone away, that is said and not the end of the program."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _cell(value: Any) -> str:
+    """A value for people. A number is shown plain: 2,008 would be no year."""
     if value is None:
         return "—"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        text = str(_plain(value)).replace("\n", " ")
-        return text if len(text) <= _CELL else text[:_CELL] + "…"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    if isinstance(value, float) and math.isfinite(value):
+        exact = 1e-4 <= abs(value) < 1e15 or value == 0
+        return f"{value:.4f}".rstrip("0").rstrip(".") if exact else f"{value:.4g}"
+    text = str(value if isinstance(value, float) else _plain(value)).replace("\n", " ")
+    return text if len(text) <= _CELL else text[:_CELL] + "…"

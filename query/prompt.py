@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
+from archive import interrupt
 from archive.errors import ArchiveError
 
-_HELP = """A question is SQL that ends with a semicolon; it may have several lines.
-.tables  the views and macros     .help  this     .quit  or Ctrl-D"""
-_TABLES = """captures  documents  duplicates  clusters  rejects  sources        DESCRIBE captures; shows its columns
+_HELP = """A question is SQL that ends with a semicolon; it may have several lines. Ctrl-C stops it.
+.tables  the views and macros     .help  this     .quit, exit  or Ctrl-D"""
+_TABLES = """captures  documents  duplicates  clusters  quality  rejects  sources     DESCRIBE captures; shows columns
 clean(before, after := , language := , near := , sources := , honour_opt_outs := )    first_seen_between(a, b)"""
 
 
@@ -29,10 +30,13 @@ def prompt(answer: Callable[[str], None]) -> None:
                 click.echo()
                 return
             except KeyboardInterrupt:
+                interrupt.answered()
                 click.echo()
                 held = ""
                 continue
             word = line.strip().lower()
+            if not held and word.rstrip("; ") in {"exit", "quit"}:
+                return
             if not held and word.startswith("."):
                 if word in {".quit", ".exit"}:
                     return
@@ -52,6 +56,7 @@ def _try(answer: Callable[[str], None], question: str) -> None:
     except ArchiveError as error:
         click.echo(f"archive: {error}", err=True)
     except KeyboardInterrupt:
+        interrupt.answered()
         click.echo("archive: stopped", err=True)
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import duckdb
 
 from archive import evidence
+from archive.damage import naming_damage
 from archive.errors import QueryError
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
 from index.tables import DUPLICATES, QUALITY
-from query import clean, closed
+from query import clean, closed, domain
+
+#: What site a URL is of. What a question does not name costs it nothing.
+_SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"
 
 #: The witness of a text is the earliest of its verified near-duplicates, where that is earlier than itself. It is
 #: chosen by the dates as they are now, whenever the index was made.
@@ -34,8 +40,11 @@ SELECT n.content_id, n.cluster_id, own.first_seen,
 FROM nearest AS n LEFT JOIN proofs AS own USING (content_id)
 """
 
-_DOCUMENTS = """
+_DOCUMENTS = f"""
 CREATE TEMP VIEW documents AS
+SELECT * EXCLUDE (text), year(first_seen) AS year, {_SITE}, text
+FROM (
+
 WITH counts AS (SELECT content_id, count(*) AS captures FROM captures WHERE content_id IS NOT NULL GROUP BY content_id)
 SELECT d.content_id, p.first_seen, p.last_seen, coalesce(n.captures, 0) AS captures,
        p.first.url AS url, p.first.title AS title, d.language, d.language_score, d.chars, d.words,
@@ -47,6 +56,7 @@ FROM stored_documents AS d
 LEFT JOIN proofs AS p USING (content_id)
 LEFT JOIN witnesses AS w USING (content_id)
 LEFT JOIN counts AS n USING (content_id)
+)
 """
 
 _CLUSTERS = """
@@ -60,7 +70,12 @@ FROM witnesses
 _PLAIN = "CREATE TEMP VIEW {name} AS SELECT {columns} FROM stored_{name}"
 
 
-def connect(lake: Lake | str, memory: str | None = None, spill: str | None = None) -> duckdb.DuckDBPyConnection:
+def connect(
+    lake: Lake | str,
+    memory: str | None = None,
+    spill: str | None = None,
+    opened: Callable[[list[str]], None] | None = None,
+) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection that sees the lake as it is now.
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each
@@ -74,35 +89,57 @@ def connect(lake: Lake | str, memory: str | None = None, spill: str | None = Non
         memory: how much DuckDB may use (`4GB`); what does not fit is written to a folder for temporary files, and
             a question that needs more than that fails. By default 80 % of the machine's memory.
         spill: the folder for temporary files, of which there may be 32 GB; `.tmp` otherwise.
+        opened: called with the paths of the lake's files, when its log is read and DuckDB has not started.
 
     Raises:
-        LakeError: there is no lake.
+        LakeError: there is no lake, or a file of it is lost or broken.
         QueryError: `memory` is no size.
     """
     lake = lake if isinstance(lake, Lake) else Lake(lake)
     config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
+    index = clean.index_macro(index_tables.is_current(lake), lake.has(DUPLICATES))
+    files: list[str] = []
+
+    def seen(found: list[str]) -> None:
+        files.extend(found)
+        if opened:
+            opened(found)
+
     try:
-        db = evidence.connect(lake, (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY), **config)
+        with naming_damage(lake, files):
+            db = evidence.connect(lake, _TABLES, seen, **config)
+            _add_views(db, index)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         raise QueryError(f"--memory {memory}: {error}") from None
+    return db
+
+
+_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
+
+
+def _add_views(db: duckdb.DuckDBPyConnection, index: str) -> None:
+    domain.add_functions(db)
+    # `year` from the partition: whole files are passed over
+    db.execute(evidence.captures_view(f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}"))
     for view in (_WITNESSES, _DOCUMENTS, _CLUSTERS):
         db.execute(view)
     presets = ", ".join(f"{sql(name)} AS {name}" for name in PRESETS)
     db.execute(_PLAIN.format(name="quality", columns=f"*, {presets}"))
-    for name in ("rejects", "duplicates"):
-        db.execute(_PLAIN.format(name=name, columns="*"))
+    db.execute(_PLAIN.format(name="rejects", columns=f"*, {_SITE}"))
+    db.execute(_PLAIN.format(name="duplicates", columns="*"))
     db.execute(_PLAIN.format(name="sources", columns="* EXCLUDE (files)"))
-    db.execute(clean.index_macro(index_tables.is_current(lake), lake.has(DUPLICATES)))
+    db.execute(index)
     for macro in clean.MACROS:
         db.execute(macro)
     db.execute("SET lock_configuration = true")
-    return db
 
 
 #: Temporary files of one question at most.
 _SPILL = "32GB"
+#: Characters of an error.
+_LINE = 500
 
 
 def ask(lake: Lake | str, sql: str) -> duckdb.DuckDBPyConnection:
@@ -148,7 +185,9 @@ def said(error: BaseException) -> QueryError:
     """An error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
         return QueryError("this question needs more memory or temporary space than it may use; narrow it, or --memory")
-    line = (str(error).strip().splitlines() or ["it failed"])[0]
+    # with what DuckDB suggests, without the question and its place in it
+    line = " ".join((str(error).strip() or "it failed").split("\nLINE ")[0].split())
+    line = line if len(line) <= _LINE else line[:_LINE] + "…"
     if isinstance(error, duckdb.PermissionException):
         return QueryError(f"nothing outside the lake can be reached ({line.partition(' - ')[0]})")
     return QueryError(line)

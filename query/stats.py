@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from archive.cli import lake_option
+from archive.damage import naming_damage
 from archive.lake import Lake
-from archive.show import bytes_text, counts_table, duplicates_table, months_table
+from archive.show import OutConsole, bytes_text, counts_table, duplicates_table, months_table
 from archive.tables import TABLES
 from index import tables as index_tables
 from query.sql import connect
@@ -115,14 +116,27 @@ def command(location: str, as_json: bool) -> None:
       archive stats --lake s3://bucket/lake --json
     """
     lake = Lake(location)
-    numbers = lake_stats(lake)
+    with naming_damage(lake):
+        numbers = lake_stats(lake)
     if as_json:
         click.echo(json.dumps(numbers, indent=2))
         return
-    console = Console(soft_wrap=True)
-    console.print(f"{numbers['lake']}: {numbers['files']:,} files, {numbers['texts']:,} different texts")
-    console.print(counts_table(numbers["records"], numbers["captures"], numbers["rejects"], numbers["skipped"]))
-    console.print(months_table(numbers["captures_by_month"]))
+    console = OutConsole()
+    with console.capture() as shown:
+        _show(console, lake, numbers)
+    click.echo(shown.get(), nl=False, color=True)  # colours are there only where the console is a terminal
+
+
+def _show(console: Console, lake: Lake, numbers: dict[str, Any]) -> None:
+    months = numbers["captures_by_month"]
+    if not numbers["files"] and months:  # made by `archive index --witness-only`
+        known = _count(sum(months.values()), "text")
+        console.print(f"{numbers['lake']}: the dates and signatures of {known}, to certify with; no text itself")
+    else:
+        files, texts = _count(numbers["files"], "file"), _count(numbers["texts"], "different text")
+        console.print(f"{numbers['lake']}: {files}, {texts}")
+        console.print(counts_table(numbers["records"], numbers["captures"], numbers["rejects"], numbers["skipped"]))
+    console.print(months_table(months))
     if lake.has(index_tables.DUPLICATES):
         console.print(duplicates_table(numbers["duplicates_by_month"]))
     for title in ("date_problems", "date_sources", "languages"):
@@ -130,3 +144,7 @@ def command(location: str, as_json: bool) -> None:
         console.print(f"{title.replace('_', ' ')}: {line or 'none'}")
     sizes = ", ".join(f"{name} {bytes_text(size)}" for name, size in numbers["bytes"].items())
     console.print(f"on disk: {sizes}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

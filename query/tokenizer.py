@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archive.errors import ExportError
+from archive.extras import missing
 
 if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
@@ -16,14 +16,14 @@ def open_tokenizer(name: str | None, eos: str | None) -> Tokenizer | None:
     """The tokenizer of this name, or None where none is named; it travels to other processes as it was opened.
 
     Raises:
-        ExportError: it is not there, names no token that ends a text, or its library is not installed.
+        ArchiveError: it is not there, names no token that ends a text, or its library is not installed.
     """
     if name is None:
         return None
     try:
         from query.formats.tokenize import Tokenizer
     except ModuleNotFoundError as error:
-        raise ExportError(f"--tokenizer needs {error.name}: `pip install 'lowbackground[tokens]'` brings it") from None
+        raise missing("--tokenizer", "tokens", error.name) from None
     tokenizer = Tokenizer(name, eos)
     _ = tokenizer.eos_id, tokenizer.vocab_size, tokenizer.fingerprint
     return tokenizer

@@ -13,6 +13,8 @@ from typing import Any
 
 from forked import forked
 
+from archive.owned import JOURNAL
+
 RECIPE = """
 title = "A moment"
 block = 16
@@ -122,6 +124,9 @@ class Place:
         self.suspect = put(folder / "suspect.jsonl", range(1000, 1060))
         self.recipe = folder / "moment.toml"
         self.recipe.write_text(RECIPE)
+        #: Options of a run that is over at once.
+        self.short = ["--recipe", folder / "short.toml"]
+        (folder / "short.toml").write_text(RECIPE.replace("generations = 2", "generations = 0"))
         self.model = self.made("model", 16)
 
     def made(self, name: str, context: int) -> Path:
@@ -163,5 +168,5 @@ def files(folder: Path) -> dict[str, int]:
     return {
         str(path.relative_to(folder)): path.stat().st_mtime_ns
         for path in folder.rglob("*")
-        if path.is_file() and ".part" not in str(path) and path.name not in (".lock", "times.json")
+        if path.is_file() and ".part" not in str(path) and path.name not in (JOURNAL, "times.json")
     }

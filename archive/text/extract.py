@@ -13,6 +13,7 @@ from resiliparse.parse.html import HTMLTree
 from resiliparse.parse.lang import detect_fast
 
 from archive.errors import ArchiveError
+from archive.extras import missing
 from archive.text.normalise import normalise
 
 #: The rank at which Resiliparse's detector gives up; a score is the distance from it, 0 to 1.
@@ -44,7 +45,7 @@ def extractor(name: str) -> Callable[[str], Page]:
         try:
             importlib.import_module("trafilatura")
         except ImportError as error:
-            raise ArchiveError(f"pip install 'lowbackground[trafilatura]' for this extractor ({error})") from None
+            raise missing(f"the extractor {name}", "trafilatura", error.name or "trafilatura") from None
         return _with_trafilatura
     raise ArchiveError(f"no extractor {name!r}; there are {', '.join(EXTRACTORS)}")
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,17 @@ __all__ = ["PAGE", "Times", "times", "write"]
 PAGE = "report.html"
 
 
-def write(out: Path, results: Mapping[str, Any], spent: Times | None = None) -> Path:
+def write(
+    out: Path,
+    results: Mapping[str, Any],
+    spent: Times | None = None,
+    put: Callable[[Path, bytes], object] = Path.write_bytes,
+) -> Path:
     """Leave `report.html` and its pictures in a folder; the same bytes for the same results.
 
     Args:
         spent: what `times` finds in the folder of a run.
+        put: writes a file.
 
     Returns:
         The page.
@@ -32,6 +38,6 @@ def write(out: Path, results: Mapping[str, Any], spent: Times | None = None) -> 
     found = Found(results)
     drawn = draw_all(found)
     for picture in drawn.values():
-        (out / f"{picture.name}.png").write_bytes(picture.png)
-    (out / PAGE).write_text(page(found, drawn, spent), encoding="utf-8")
+        put(out / f"{picture.name}.png", picture.png)
+    put(out / PAGE, page(found, drawn, spent).encode())
     return out / PAGE

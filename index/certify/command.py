@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import click
 
-from archive.cli import lake_option
-from index.command import require_kernel
+from archive.cli import lake_option, workers_option
+from archive.extras import require
 
 
 @click.command("certify")
@@ -21,7 +21,7 @@ from index.command import require_kernel
 @lake_option
 @click.option("--text-column", metavar="NAME", help="Column that holds the text; a.b reaches into a.")
 @click.option("--paragraphs", is_flag=True, help="Also judge each paragraph of a row; reads the texts of the lake.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
@@ -52,7 +52,7 @@ def command(
     Exit status: 0 all rows judged; 1 done, but some rows have no text or could not be read;
     2 wrong usage.
     """
-    require_kernel()
+    require("archive certify", "index", "numba", "numpy")
     from archive.engine import preload
 
     preload("index.certify.work", "index.certify.paragraphs")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +17,7 @@ from pyarrow import fs as pafs
 
 from archive import storage
 from archive.errors import ArchiveError
+from archive.owned import Owned
 from archive.storage import Listed
 from index.certify import rows
 from index.certify.summary import Summary
@@ -44,6 +48,17 @@ class Result:
         self._system, self._root = storage.filesystem(self.location)
         self._manifest: dict[str, dict[str, Any]] = {}
         self._waiting: list[Output] = []  #: files that were begun, in their order
+        self._owned = None if storage.is_s3(out) else Owned(out, "certify")
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Enter the folder as the only process.
+
+        Raises:
+            ArchiveError: it holds something that is not of a result, or another process is at work in it.
+        """
+        with self._owned.entered() if self._owned else contextlib.nullcontext():
+            yield
 
     def open(self, arguments: dict[str, Any], listed: list[Listed], known: Summary) -> list[Output]:
         """Take up an earlier run with the same arguments, or begin in a new folder.
@@ -67,10 +82,12 @@ class Result:
             else:
                 todo.append(Output(file))
         for name in files.keys() - {file.name for file in listed}:  # no longer in the data set
-            if self._is_file(name):
+            if self._owned:
+                self._owned.remove(self._path(name))
+            elif self._is_file(name):
                 self._system.delete_file(f"{self._root}/{name}")
             del files[name]
-        self._note()
+            self._note()
         return todo
 
     def _read(self, arguments: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -80,7 +97,7 @@ class Result:
                 manifest: dict[str, dict[str, Any]] = json.loads(file.read())
         except FileNotFoundError:
             selector = pafs.FileSelector(self._root, allow_not_found=True)
-            if any(info.base_name != _OWN for info in self._system.get_file_info(selector)):
+            if not self._owned and any(info.base_name != _OWN for info in self._system.get_file_info(selector)):
                 raise ArchiveError(f"{self._out}: holds other files; choose a new folder") from None
             return {"arguments": arguments, "files": {}}
         except ValueError:
@@ -142,17 +159,19 @@ class Result:
     def _is_file(self, name: str) -> bool:
         return bool(self._system.get_file_info(f"{self._root}/{name}").type == pafs.FileType.File)
 
+    def _path(self, name: str) -> Path:
+        return Path(self._out, *name.split("/"))
+
     def _draft(self, name: str) -> str:
         """Where a file is written until it is whole. On S3 it appears when it is closed, and not before."""
-        if storage.is_s3(self._out):
+        if not self._owned:
             return f"{self._root}/{name}"
-        self._system.create_dir(f"{self._root}/{_OWN}", recursive=True)
-        return f"{self._root}/{_OWN}/part"
+        self._owned.make_folder(self._path(name).parent)
+        return str(self._owned.draft(self._path(name)))
 
     def _publish(self, name: str) -> None:
-        if not storage.is_s3(self._out):
-            self._system.create_dir(f"{self._root}/{name}".rpartition("/")[0], recursive=True)
-            self._system.move(self._draft(name), f"{self._root}/{name}")
+        if self._owned:
+            self._owned.publish(self._owned.draft(self._path(name)), self._path(name))
 
     def _note(self) -> None:
         """Write the manifest."""

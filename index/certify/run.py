@@ -12,12 +12,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
 from archive import storage
+from archive.damage import naming_damage
 from archive.engine import Failed, run_all
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake
@@ -69,8 +72,9 @@ def certify(
     """
     workers = workers or os.cpu_count() or 1
     try:
-        return _Certify(lake, out, before, columns, workers, judge_paragraphs, stages).run(dataset)
-    except (OSError, pa.ArrowException) as error:
+        with naming_damage(lake):
+            return _Certify(lake, out, before, columns, workers, judge_paragraphs, stages).run(dataset)
+    except (OSError, pa.ArrowException, duckdb.Error) as error:
         where = getattr(error, "filename", None) or out
         raise ArchiveError(f"{where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}; run the same "
                            "command again when it is mended") from None  # fmt: skip
@@ -97,6 +101,11 @@ class _Certify:
         if self._paragraphs and not self._lake.files(DOCUMENTS.name):
             raise ArchiveError(f"{self._lake.location}: holds no texts, so that paragraphs cannot be judged")
         listed = self._list(dataset)
+        with self._result.entered():
+            return self._judge(dataset, listed)
+
+    def _judge(self, dataset: str, listed: list[Listed]) -> Summary:
+        """Of the files that are not done, each row."""
         todo = self._result.open(self._arguments(dataset), listed, self._summary)
         if todo:
             self._stages.stage("look up", None)
@@ -105,6 +114,7 @@ class _Certify:
                 self._proof_of = proven.find(self._known.ids)
                 self._run(proven, todo)
         self._summary.files = len(listed)
+        self._summary.stale = bool(self._lake.files(DOCUMENTS.name)) and not tables.is_current(self._lake)
         for output in todo:
             self._summary.add(output.summary)
         return self._summary
@@ -188,9 +198,8 @@ class _Certify:
             assert isinstance(end.result, Examined)
             examined[end.result.number] = end.result
             output = owners[end.result.number - number]
-            if end.result.without_column and end.task.number == output.first:
-                raise SourceError(f"{output.listed.uri}: none of the rows has a column of text that is known "
-                                  f"({end.result.without_column}); name it by --text-column")  # fmt: skip
+            if end.task.number == output.first:
+                self._check(output.listed.uri, end.task.chunk, end.result)
         if not owners:
             return 0
         proved: dict[int, Proved] = {}
@@ -207,6 +216,25 @@ class _Certify:
                     self._result.write(output, proved.pop(following))
                     following += 1
         return len(owners)
+
+    def _check(self, uri: str, chunk: rows.Lines | rows.Batch, examined: Examined) -> None:
+        """Of the first chunk of a file.
+
+        Raises:
+            SourceError: it holds no rows, or none with a text.
+        """
+        if isinstance(chunk, rows.Lines) and chunk.lines and chunk.lines[0].strip(b" \t\r\n\0") in (b"[", b"{"):
+            raise SourceError(f"{uri}: JSON over many lines, where each line should be a row; `jq -c .[]` of a list, "
+                              "or `jq -c .` of objects, makes JSON lines of it")  # fmt: skip
+        if not examined.without_column:
+            return
+        there = examined.without_column.removeprefix("columns: ")
+        if not (named := self._columns.text):
+            raise SourceError(f"{uri}: none of the rows has a column of text that is known (columns: {there}); name it "
+                              "by --text-column")  # fmt: skip
+        near = get_close_matches(named, there.split(", "), 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise SourceError(f"{uri}: none of the rows has text in a column {named}; there are {there}{meant}")
 
     def _proofs(self, examined: list[Examined], scratch: str) -> _Proofs:
         """Look the rows of a block up, and gather what is needed to verify them."""

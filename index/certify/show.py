@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from archive.show import OutConsole
 from index.certify.summary import Summary
 
 
 def show(summary: Summary, seconds: float) -> None:
     """Print how much is proven, by kind and by year."""
-    console = Console(soft_wrap=True)
+    console = OutConsole()
     known = f" ({summary.files_known:,} of them before)" if summary.files_known else ""
     console.print(f"{summary.rows:,} rows of {summary.files:,} files{known} in {seconds:.1f} s")
     table = Table(box=box.SIMPLE, pad_edge=False)
@@ -35,6 +35,9 @@ def show(summary: Summary, seconds: float) -> None:
         for year in sorted({year for year, _ in summary.years}):
             table.add_row(year, f"{summary.years[year, 'exact']:,}", f"{summary.years[year, 'near']:,}")
         console.print(table)
+    if summary.stale:
+        console.print("the index is older than the lake: near-duplicates of texts that came since are not found; run "
+                      "`archive index`, then this again into another folder")  # fmt: skip
     if summary.problems:
         told = ", ".join(f"{reason} {count:,}" for reason, count in summary.problems.most_common())
         console.print(f"not judged: {told}")

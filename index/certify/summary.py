@@ -18,6 +18,7 @@ class Summary:
     years: Counter[tuple[str, str]] = field(default_factory=Counter)  #: (year of the proof, kind) -> rows
     paragraphs: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)  #: rows without text, stretches without rows
+    stale: bool = False  #: texts came into the lake after its index was made
 
     def add(self, other: Summary) -> None:
         self.rows += other.rows
@@ -36,6 +37,7 @@ class Summary:
             "proof_by_year": years,
             "paragraphs": dict(self.paragraphs),
             "problems": dict(self.problems),
+            "index_is_older_than_lake": self.stale,
         }
 
     @classmethod
@@ -43,4 +45,7 @@ class Summary:
         stated = numbers["proof_by_year"]
         years = {(year, kind): count for year, kinds in stated.items() for kind, count in kinds.items()}
         named = {name: Counter(numbers[name]) for name in ("paragraphs", "problems")}
-        return cls(0, 0, numbers["rows"], Counter(numbers["proof"]), Counter(years), **named)
+        return cls(
+            rows=numbers["rows"], kinds=Counter(numbers["proof"]), years=Counter(years),
+            paragraphs=named["paragraphs"], problems=named["problems"],
+        )  # fmt: skip

@@ -8,13 +8,13 @@ from dataclasses import asdict
 
 import click
 
-from archive.cli import lake_option
-from index.command import require_kernel
+from archive.cli import lake_option, workers_option
+from archive.extras import require
 
 
 @click.command("quality")
 @lake_option
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(location: str, workers: int | None, as_json: bool, quiet: bool) -> None:
@@ -29,7 +29,7 @@ def command(location: str, workers: int | None, as_json: bool, quiet: bool) -> N
       archive quality
       archive query "SELECT count(*) FROM quality WHERE stop_words >= 2 AND dup_line_chars <= 0.2"
     """
-    require_kernel()
+    require("archive quality", "index", "numba", "numpy")
     from archive.engine import preload
 
     preload("index.quality.stage")

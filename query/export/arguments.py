@@ -113,6 +113,15 @@ def _check_split(split: tuple[tuple[str, float], ...]) -> None:
         raise ExportError("--split: the shares must be above 0 and sum to 1, as in train=0.98,val=0.01,test=0.01")
 
 
+def told(moment: str) -> str:
+    """A moment as `moment` gives it, for people: midnight is the day alone.
+
+    >>> told("2022-01-01T00:00:00+00:00"), told("2022-01-01T10:30:00+00:00")
+    ('2022-01-01', '2022-01-01T10:30:00+00:00')
+    """
+    return moment.removesuffix("T00:00:00+00:00")
+
+
 def moment(value: str) -> str:
     """A date or time as ISO 8601 in UTC.
 

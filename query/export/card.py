@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from query.export.arguments import told
 from query.rows import COLUMNS, columns
 
 _SIZES = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8, 10**9, 10**10, 10**11, 10**12)
@@ -13,7 +14,6 @@ _LOADABLE = {"parquet": "*.parquet", "jsonl": "*.jsonl.zst"}
 _OPEN = {
     "parquet": 'datasets.load_dataset("path/of/this/folder")',
     "jsonl": 'datasets.load_dataset("path/of/this/folder")',
-    "webdataset": 'webdataset.WebDataset("train/train-{00000..00009}.tar")',
     "mds": 'streaming.StreamingDataset(local="train", shuffle=False)',
     "litdata": 'litdata.StreamingDataset("train")',
     "megatron": 'megatron.core.datasets.indexed_dataset.IndexedDataset("train/train-00000")',
@@ -29,7 +29,7 @@ def card(made: Mapping[str, Any], folders: Sequence[str]) -> str:
         folders: those that hold shards.
     """
     arguments = made["arguments"]
-    before = arguments["before"][:10]
+    before = told(arguments["before"])
     texts = f"{made['rows']:,} texts"
     size = f" ({made['tokens']:,} tokens)" if made["tokens"] else f" ({made['chars']:,} characters)"
     parts = [
@@ -39,7 +39,7 @@ def card(made: Mapping[str, Any], folders: Sequence[str]) -> str:
         f"an archived capture made before **{before}**, and cites the record that proves it.\n",
         "![texts by first capture](distribution.svg)\n",
         "## Use\n",
-        f"```python\n{_OPEN[arguments['form']]}\n```\n",
+        f"```python\n{_open(made)}\n```\n",
         "## What a row is proof of\n",
         "`captured_at` is the time of the earliest acceptable capture of exactly this text (after extraction and "
         "normalisation): a record in an archive file, at `file`, `offset` and `skip`, whose payload has "
@@ -67,9 +67,23 @@ def card(made: Mapping[str, Any], folders: Sequence[str]) -> str:
         "## Verify it\n",
         "```sh\narchive verify path/of/this/folder          # hashes, and a sample of the cited records\n"
         "archive verify path/of/this/folder --all    # every record\n```\n",
-        f"The Merkle root over all rows and their evidence is `{made['merkle_root']}`.\n",
+        f"The Merkle root over all rows and their evidence is `{made['merkle_root']}`. The content root, which leaves "
+        f"out where the cited files lie (`file`, `text_file`), is `{made['content_root']}`: whoever exports the same "
+        "from the same files in other folders gets the same one.\n",
     ]
     return "\n".join(parts)
+
+
+def _open(made: Mapping[str, Any]) -> str:
+    """How a reader opens the set; of WebDataset the shards are named, as braces around the first and last number."""
+    form = made["arguments"]["form"]
+    if form != "webdataset":
+        return _OPEN[form]
+    folder = made["shards"][0]["folder"]
+    names = [shard["files"][0]["name"] for shard in made["shards"] if shard["folder"] == folder]
+    first, last = (name.removesuffix(".tar").rpartition("-") for name in (names[0], names[-1]))
+    numbers = first[2] if len(names) == 1 else f"{{{first[2]}..{last[2]}}}"
+    return f'webdataset.WebDataset("{folder}/{first[0]}-{numbers}.tar")'
 
 
 def _front(made: Mapping[str, Any], folders: Sequence[str]) -> str:
@@ -77,7 +91,7 @@ def _front(made: Mapping[str, Any], folders: Sequence[str]) -> str:
     arguments = made["arguments"]
     languages = sorted(name for name in made["languages"] if name != "?")
     bound = next((size for size in _SIZES if made["rows"] < size), None)
-    lines = ["---", f"pretty_name: Texts from before {arguments['before'][:10]}"]
+    lines = ["---", f"pretty_name: Texts from before {told(arguments['before'])}"]
     if languages:
         lines += ["language:", *(f"- {json.dumps(name)}" for name in languages)]
     lines += ["license: other", "task_categories:", "- text-generation", "tags:", "- web", "- dated", "- lowbackground"]

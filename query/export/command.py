@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import click
 
-from archive.cli import lake_option
+from archive.cli import lake_option, workers_option
 from archive.errors import ExportError
 from index.quality.presets import PRESETS
 from query.formats.format import FORMATS
@@ -39,7 +39,7 @@ from query.formats.format import FORMATS
 @click.option("--shard-size", type=click.IntRange(1), default=64_000_000, show_default=True,
               help="Characters in a shard, about.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order, the sample and the splits.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option("--memory", metavar="SIZE", help="What the selection may use before it writes to disk, as in 2GB.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -68,7 +68,9 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
     from archive.show import Progress, bytes_text
     from query.export import Arguments, export
     from query.export.workplace import MEMORY
+    from query.rows import TOKEN_FORMATS
 
+    form = str(options["form"])
     arguments = Arguments(
         split=parse_split(split) if split else (),
         sources=tuple(part.strip() for part in sources.split(",")) if sources else (),
@@ -86,11 +88,12 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
     click.echo(f"{summary.rows:,} texts{tokens} in {shards}: {bytes_text(summary.bytes)}, in {seconds:.1f} s")
     if arguments.split:
         for name, share in arguments.split:
-            rows = summary.splits.get(name, 0)
-            click.echo(f"{rows:>12,} in {name}: {rows / summary.rows:.3f} of the texts, {share:g} asked for")
+            rows, of = summary.splits.get(name, 0), "tokens" if form in TOKEN_FORMATS else "characters"
+            held = f"{summary.shares.get(name, 0):.3f} of the {of} ({share:g} asked for)"
+            click.echo(f"{rows:>12,} in {name}: {held}, {rows / summary.rows:.3f} of the texts")
     for step in (step for step in summary.dropped if step.dropped):
         click.echo(f"{step.dropped:>12,} left out: {step.name}")
-    click.echo(f"Merkle root {summary.root}")
+    click.echo(f"Merkle root  {summary.root}\ncontent root {summary.content_root}")
 
 
 def parse_split(value: str) -> tuple[tuple[str, float], ...]:

@@ -36,13 +36,13 @@ def finish(
     form: Format,
     tokenizer: Tokenizer | None,
 ) -> dict[str, Any]:
-    """Write the index of each folder, the card, and last the manifest: an export that has one is whole."""
+    """Write the index of each folder, the card and the manifest, beside the shards in `.work`."""
     known = [json.loads((place.done / f"{shard.number}.json").read_bytes()) for shard in shards]
     folders: dict[str, list[Written]] = {}
     for shard in known:
         written = Written(tuple(file["name"] for file in shard["files"]), shard["rows"])
         folders.setdefault(shard["folder"], []).append(written)
-    beside = [Path(folder, name) for folder, of in folders.items() for name in form.index(place.out / folder, of)]
+    beside = [Path(folder, name) for folder, of in folders.items() for name in form.index(place.set / folder, of)]
     made: dict[str, Any] = {
         "manifest": VERSION,
         "program": f"lowbackground {version('lowbackground')}",
@@ -56,12 +56,19 @@ def finish(
         **_distribution(place),
         "shards": known,
         "merkle_root": merkle.root(merkle.part_leaf(shard["root"]) for shard in known),
+        "content_root": merkle.root(merkle.part_leaf(shard["content_root"]) for shard in known),
     }
-    replace(place.out / "distribution.svg", chart.months(made["months"], made["splits"]).encode())
-    replace(place.out / "README.md", card.card(made, sorted(folders)).encode())
-    made["files"] = [_hashed(place.out, path) for path in [*beside, Path("README.md"), Path("distribution.svg")]]
-    replace(place.out / MANIFEST, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+    replace(place.set / "distribution.svg", chart.months(made["months"], made["splits"]).encode())
+    replace(place.set / "README.md", card.card(made, sorted(folders)).encode())
+    made["files"] = [_hashed(place.set, path) for path in [*beside, Path("README.md"), Path("distribution.svg")]]
+    replace(place.set / MANIFEST, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
     return made
+
+
+def names(made: dict[str, Any]) -> list[str]:
+    """All files of an export, the manifest last: an export that has one is whole."""
+    shards = [f"{shard['folder']}/{file['name']}" for shard in made["shards"] for file in shard["files"]]
+    return [*shards, *(file["name"] for file in made["files"]), MANIFEST]
 
 
 def sums(shards: Sequence[dict[str, Any]]) -> dict[str, Any]:

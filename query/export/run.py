@@ -14,23 +14,19 @@ import pyarrow as pa
 
 from archive.engine import results
 from archive.errors import ExportError
+from archive.extras import require
 from archive.lake import Lake
 from archive.show import Stages
-from archive.tables import CAPTURES, DOCUMENTS
-from index.tables import DUPLICATES, QUALITY
 from query.export import gather, manifest, screen, write
 from query.export.arguments import Arguments
 from query.export.arrange import Shard, arrange
-from query.export.select import Step, select
+from query.export.select import TABLES, Step, select
 from query.export.workplace import MEMORY, Workplace, said
 from query.formats import open_format
 from query.tokenizer import open_tokenizer
 
 if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
-
-#: What decides the content of an export: their versions are the version of the lake.
-TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,10 @@ class Summary:
     bytes: int  #: of all shards
     tokens: int | None
     splits: dict[str, int]  #: rows of each
+    shares: dict[str, float]  #: of the characters, or where tokens are exported of the tokens, in each
     dropped: list[Step]
     root: str
+    content_root: str  #: the same wherever the cited files lie
 
 
 def export(
@@ -69,24 +67,30 @@ def export(
     stages = stages or Stages()
     workers = workers or os.cpu_count() or 1
     lake.delta("documents")  # says so where there is no lake
+    for option, given in (("--preset", arguments.preset), ("--split", arguments.split),
+                          ("--decontaminate", arguments.decontaminate)):  # fmt: skip
+        if given:
+            require(option, "index", "numba", "numpy")
     form = open_format(arguments.form)
     tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
     place = Workplace(out)
     try:
-        if (made := place.whole()) is not None and made["arguments"] == arguments.as_json():
+        if (made := place.whole()) is not None and _is_of(made, lake, arguments, tokenizer):
             return _summary(made)
         with place.open({"lake": lake.location, **_identity(arguments, tokenizer)}) as planned:
             if not planned:
                 _plan(lake, place, arguments, tokenizer, workers, memory, stages)
-            plan = place.read("plan.json")
-            shards = [Shard(**shard) for shard in plan["shards"]]
-            _gather(lake, place, plan, workers, stages)
-            _write(place, shards, arguments, tokenizer, workers, stages)
-            stages.stage("finish", None)
-            made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
-            place.finish()
+            if (made := place.finished()) is None:
+                plan = place.read("plan.json")
+                shards = [Shard(**shard) for shard in plan["shards"]]
+                _gather(lake, place, plan, workers, stages)
+                _write(place, shards, arguments, tokenizer, workers, stages)
+                stages.stage("finish", None)
+                made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
+                place.write("finished.json", made)
+            place.publish(manifest.names(made))
             return _summary(made)
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         raise ExportError(f"{place.out}: {str(error).strip().splitlines()[0]}") from None
     except OSError as error:
         raise said(error, place.out) from None
@@ -95,8 +99,39 @@ def export(
 def _summary(made: dict[str, Any]) -> Summary:
     dropped = [Step(**step) for step in made["dropped"]]
     return Summary(
-        made["rows"], len(made["shards"]), made["bytes"], made["tokens"], made["splits"], dropped, made["merkle_root"]
+        made["rows"],
+        len(made["shards"]),
+        made["bytes"],
+        made["tokens"],
+        made["splits"],
+        _shares(made["shards"]),
+        dropped,
+        made["merkle_root"],
+        made["content_root"],
     )
+
+
+def _shares(shards: list[dict[str, Any]]) -> dict[str, float]:
+    sizes: dict[str, int] = {}
+    for shard in shards:
+        split = shard["folder"].rpartition("/")[2]
+        sizes[split] = sizes.get(split, 0) + (shard["chars"] if shard["chars"] is not None else shard["tokens"])
+    total = max(sum(sizes.values()), 1)
+    return {split: size / total for split, size in sizes.items()}
+
+
+def _is_of(made: dict[str, Any], lake: Lake, arguments: Arguments, tokenizer: Tokenizer | None) -> bool:
+    """Whether an export is what this call would make."""
+    fingerprint = tokenizer and tokenizer.fingerprint
+    return (
+        made["lake"] == {"location": lake.location, "versions": _versions(lake)}
+        and made["arguments"] == arguments.as_json()
+        and (made["tokenizer"] or {}).get("fingerprint") == fingerprint
+    )
+
+
+def _versions(lake: Lake) -> dict[str, int]:
+    return {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
 
 
 def _identity(arguments: Arguments, tokenizer: Tokenizer | None) -> dict[str, Any]:
@@ -117,7 +152,7 @@ def _plan(
     stages: Stages,
 ) -> None:
     """Decide which row stands where; from here on the lake is only read for texts."""
-    versions = {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
+    versions = _versions(lake)
     # after the versions: they are asked again at the end, so that the files are those of these versions
     added = pa.table(lake.delta("documents").get_add_actions(flatten=True))
     sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
@@ -170,7 +205,7 @@ def _write(
 ) -> None:
     stages.stage("write", sum(shard.rows for shard in shards))
     for folder in {shard.folder for shard in shards}:
-        (place.out / folder).mkdir(parents=True, exist_ok=True)
+        (place.set / folder).mkdir(parents=True, exist_ok=True)
     spilled = gather.Spilled(place.spill)
     units = [
         write.Unit(place.out, shard, arguments, spilled.where(shard.number), tokenizer)

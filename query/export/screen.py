@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from archive.disk import replace
 from archive.errors import ExportError, SourceError
+from archive.extras import missing
 from archive.lake import Lake
 from archive.records.datasets import python_rows, read_lines
 from archive.records.kind import kind_of
@@ -168,7 +169,7 @@ def _hash(path: str, to: Path) -> None:
         from index.kernel import shingle_sets
         from index.procedure import Parameters
     except ModuleNotFoundError as error:
-        raise ExportError(f"--decontaminate needs {error.name}: pip install 'lowbackground[index]'") from None
+        raise missing("--decontaminate", "index", error.name) from None
     parts = []
     texts = _texts(path)
     while batch := list(islice(texts, _BATCH)):

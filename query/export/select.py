@@ -11,14 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import query.sql
+from archive.damage import naming_damage
 from archive.errors import ExportError
+from archive.extras import require
 from archive.lake import Lake
+from archive.tables import CAPTURES, DOCUMENTS
 from index.quality import presets
+from index.tables import DUPLICATES, QUALITY
 from query.domain import registered_domain
 from query.export import condition
-from query.export.arguments import Arguments
+from query.export.arguments import Arguments, told
 from query.rows import schema_of
 
+#: What decides the content of an export: their versions are the version of the lake.
+TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY)
 _BATCH = 50_000
 
 #: The evidence of a row of `clean`, under the names of `query.rows`.
@@ -56,6 +62,11 @@ def select(lake: Lake, files: list[str], arguments: Arguments, memory: str, to: 
     Raises:
         ExportError: the condition cannot be answered, or nothing is left.
     """
+    with naming_damage(lake):
+        return _select(lake, files, arguments, memory, to, spill)
+
+
+def _select(lake: Lake, files: list[str], arguments: Arguments, memory: str, to: Path, spill: Path) -> list[Step]:
     db = query.sql.connect(lake, memory, str(spill))
     try:
         db.register("place_rows", pa.RecordBatchReader.from_batches(_PLACES, _places(lake, files)))
@@ -70,6 +81,8 @@ def select(lake: Lake, files: list[str], arguments: Arguments, memory: str, to: 
                 writer.write_batch(_with_domain(batch))
                 count += batch.num_rows
         steps = _steps(db, arguments, lake.rows("documents"), count)
+    except (duckdb.IOException, duckdb.PermissionException, duckdb.InvalidInputException):
+        raise  # a file of the lake cannot be read
     except duckdb.Error as error:
         raise ExportError(str(query.sql.said(error))) from None
     finally:
@@ -141,9 +154,9 @@ def _steps(db: duckdb.DuckDBPyConnection, arguments: Arguments, texts: int, chos
         left = count
 
     later = ["after", "language", "honour_opt_outs", "near"]
-    ask(f"no acceptable capture before {arguments.before[:10]}", _clean(arguments, later))
+    ask(f"no acceptable capture before {told(arguments.before)}", _clean(arguments, later))
     for name, given, why in (
-        ("after", arguments.after, f"captured before {(arguments.after or '')[:10]} already"),
+        ("after", arguments.after, f"captured before {told(arguments.after or '')} already"),
         ("language", arguments.language, f"another language than {arguments.language}"),
         ("honour_opt_outs", arguments.honour_opt_outs, "a capture of it opts out"),
         ("near", arguments.near, "an earlier near-duplicate is in the lake"),
@@ -173,6 +186,7 @@ def _by_rule(db: duckdb.DuckDBPyConnection, arguments: Arguments) -> list[Step]:
 
 def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
     """Raises ExportError where some texts have no signals to judge them by."""
+    require("what asks for quality signals", "index", "numba", "numpy")
     from index.quality import stage  # brings numba, which no other export needs
 
     stage.check(lake)

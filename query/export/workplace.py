@@ -1,12 +1,12 @@
-"""The folder of an export: finished shards in their folders, unfinished work in `.work`."""
+"""The folder of an export: unfinished work in `.work`, and what is whole in its place."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import shutil
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,35 @@ import pyarrow as pa
 
 from archive.disk import replace, trouble
 from archive.errors import ArchiveError, ExportError
+from archive.owned import Owned
 
 MANIFEST = "manifest.json"
 #: What DuckDB may hold of a step, unless somebody says otherwise: a process comes to some hundred megabytes more.
 MEMORY = "1GB"
 
 
+#: The files of `.work`, by their names in it: nothing else there is touched.
+_STEM = r"\w+-\d{5}[-.\w]*"
+_INSIDE = re.compile(
+    r"(identity\.json|plan\.json|planned|finished\.json)(\.part)?"
+    r"|(tmp_)?(selected|rows|places|to_screen)\.parquet|evaluation-\d+\.npy"
+    r"|screened/\d{8}\.(parquet|json(\.part)?)|spill/\d{8}\.(arrow|json(\.part)?)|done/\d+\.json(\.part)?"
+    r"|scratch/(signatures\.npy|duckdb_temp_[-.\w]*)"
+    rf"|parts/\d+/{_STEM}|set/(\d{{4}}(-\d\d)?/)?\w+/({_STEM}|index\.json)"
+    r"|set/(README\.md|distribution\.svg|manifest\.json)(\.part)?"
+)
+
+
 class Workplace:
-    """Where an export is made. `.work` goes when it is done; until then nothing in it is part of the set."""
+    """Where an export is made: all of it in `.work`, from which whole files move to their places at the end.
+
+    `.work` goes when that is done; until then nothing in it is part of the set.
+    """
 
     def __init__(self, out: str | Path) -> None:
         self.out = Path(out)
         self.work = self.out / ".work"
+        self.set = self.work / "set"  #: the set as it will stand in `out`
         self.selected = self.work / "selected.parquet"
         self.screened = self.work / "screened"
         self.rows = self.work / "rows.parquet"  #: a row group for each shard
@@ -34,44 +51,40 @@ class Workplace:
         self.done = self.work / "done"
         self.parts = self.work / "parts"
         self.scratch = self.work / "scratch"
+        self._owned = Owned(out, "export", _INSIDE, ExportError)
 
     @contextlib.contextmanager
     def open(self, identity: dict[str, Any]) -> Iterator[bool]:
         """Enter the folder alone. Gives True where the same export was planned here and not finished.
 
+        An export that fails before it is planned leaves nothing behind.
+
         Raises:
             ExportError: the folder holds something else, or another process exports into it.
         """
-        if (self.out / MANIFEST).exists():
+        if (self.out / MANIFEST).exists() and not self._owned.is_begun():
             raise ExportError(f"{self.out} holds a finished export; name another folder")
-        if self.out.is_dir() and not self.work.is_dir() and any(self.out.iterdir()):
-            raise ExportError(f"{self.out} is not empty; name another folder")
-        if self.out.exists() and not self.out.is_dir():
-            raise ExportError(f"{self.out} is not a folder")
-        self.work.mkdir(parents=True, exist_ok=True)
-        with open(self.work / "lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ExportError(f"{self.out}: another process is exporting into it") from None
+        with self._owned.entered():
+            self._owned.work_in(self.work)
             planned = (self.work / "planned").exists()
             stated = self._read("identity.json")
-            if planned and stated is not None and stated != identity:
-                differing = ", ".join(key for key in identity if stated.get(key) != identity[key])
+            if planned and stated != identity:
+                differing = ", ".join(key for key in identity if (stated or {}).get(key) != identity[key])
                 raise ExportError(
                     f"{self.out} holds an unfinished export with other values of: {differing}; "
                     "run that again, or delete the folder"
                 )
-            if not planned:
-                for path in self.work.iterdir():
-                    if path.name != "lock":
-                        _remove(path)
-                self.write("identity.json", identity)
-            _remove(self.parts)
-            _remove(self.scratch)
-            for folder in (self.screened, self.spill, self.done, self.parts, self.scratch):
-                folder.mkdir(exist_ok=True)
-            yield planned
+            try:
+                for place in (self.parts, self.scratch) if planned else (self.work,):
+                    self._owned.clear(place)
+                for folder in (self.set, self.screened, self.spill, self.done, self.parts, self.scratch):
+                    folder.mkdir(parents=True, exist_ok=True)
+                if not planned:
+                    self.write("identity.json", identity)
+                yield planned
+            finally:
+                if self.work.exists() and not (self.work / "planned").exists():
+                    self._owned.clear(self.work)
 
     def write(self, name: str, value: Any) -> None:
         """Write a file of the work folder, whole or not at all."""
@@ -87,22 +100,40 @@ class Workplace:
         return json.loads((self.work / name).read_bytes())
 
     def whole(self) -> dict[str, Any] | None:
-        """The manifest of an export that was killed behind its last step; what is left of the work goes."""
-        if not (self.out / MANIFEST).exists() or not self.work.is_dir():
+        """The manifest of an export that was killed behind its last step; what is left of the work goes.
+
+        Raises:
+            ExportError: the folder holds something else too.
+        """
+        if not (self.out / MANIFEST).exists() or not self._owned.is_begun():
             return None
-        self.finish()
-        made: dict[str, Any] = json.loads((self.out / MANIFEST).read_bytes())
+        with self._owned.entered():
+            made: dict[str, Any] = json.loads((self.out / MANIFEST).read_bytes())
+            self.finish()
         return made
 
+    def finished(self) -> dict[str, Any] | None:
+        """The manifest of an export of which all is done but that its files are in their places."""
+        made: dict[str, Any] | None = self._read("finished.json")
+        return made
+
+    def publish(self, names: Iterable[str]) -> None:
+        """Move whole files to their places, in this order, and take away what was needed to make them. Killed, it may
+        be done again.
+
+        Raises:
+            ExportError: something else is in a place.
+        """
+        for name in names:
+            if os.path.lexists(self.set / name):
+                self._owned.publish(self.set / name, self.out / name)
+            elif not os.path.lexists(self.out / name) or not self._owned.is_ours(self.out / name):
+                raise ExportError(f"{self.out / name} is gone, or is another file by now; delete the folder")
+        self.finish()
+
     def finish(self) -> None:
-        shutil.rmtree(self.work)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+        self._owned.clear(self.work)
+        self._owned.close()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The fourth step: a shard is put together, written, hashed, and moved to its place."""
+"""The fourth step: a shard is put together, written, hashed, and laid down whole."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
         form = open_format(unit.arguments.form)
         known = {**_known(table), **_write(form, table, scratch, unit)}
         for file in known["files"]:
-            os.replace(scratch / file["name"], unit.out / unit.shard.folder / file["name"])
+            os.replace(scratch / file["name"], place.set / unit.shard.folder / file["name"])
         shutil.rmtree(scratch)
         replace(place.done / f"{unit.shard.number}.json", json.dumps(known).encode())
     progress(table.num_rows, sum(file["bytes"] for file in known["files"]))
@@ -104,11 +104,12 @@ def _foot(path: Path, _changed: int) -> pq.FileMetaData:
 
 
 def _known(table: pa.Table) -> dict[str, Any]:
-    """The numbers of a shard, and the root of its rows."""
+    """The numbers of a shard, and the roots of its rows."""
     return {
         "rows": table.num_rows,
         **rows.totals(table),
         "root": merkle.root(merkle.leaves(table)),
+        "content_root": merkle.root(merkle.leaves(table, merkle.LOCATION)),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from archive.errors import ExportError
+from archive.extras import missing
 
 #: Each format's module, and the extra of this distribution that brings the library it is written with.
 FORMATS = {
@@ -56,7 +56,7 @@ def open_format(name: str) -> Format:
     """The format of a name.
 
     Raises:
-        ExportError: the library that writes it is not installed.
+        ArchiveError: the library that writes it is not installed.
     """
     module, extra = FORMATS[name]
     try:
@@ -64,7 +64,5 @@ def open_format(name: str) -> Format:
     except ModuleNotFoundError as error:
         if extra is None:
             raise
-        raise ExportError(
-            f"{name}: {error.name} is not installed; `pip install 'lowbackground[{extra}]'` brings it"
-        ) from None
+        raise missing(f"--format {name}", extra, error.name) from None
     return made

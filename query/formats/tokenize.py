@@ -27,6 +27,7 @@ from huggingface_hub.utils import logging
 from tokenizers import Tokenizer as FastTokenizer
 
 from archive.errors import ExportError
+from archive.extras import missing
 from query.formats.hugging_face import import_transformers
 
 _FILE = "tokenizer.json"
@@ -35,6 +36,8 @@ _CONFIGS = ("tokenizer_config.json", "special_tokens_map.json")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 #: Characters that are tokens at a time: an encoding takes a hundred bytes a token until it is an array of ids.
 _CHARACTERS = 1 << 20
+#: Special tokens that an error names.
+_TOLD = 8
 
 
 class Tokenizer:
@@ -107,11 +110,19 @@ class Tokenizer:
         """
         token = self.eos if self.eos is not None else self._opened.eos
         if not token:
-            raise ExportError(f"{self.source}: names no token that ends a text; say which one does")
+            raise ExportError(f"{self.source}: names no token that ends a text; say which one does by --eos TOKEN"
+                              f"{self._candidates()}")  # fmt: skip
         found = self._opened.id_of(token)
         if found is None:
             raise ExportError(f"{self.source}: has no token {token!r} to end a text with")
         return found
+
+    def _candidates(self) -> str:
+        """The tokens among which a user will look, for an error."""
+        definition = self._opened.definition
+        added = definition.get("added_tokens") if isinstance(definition, dict) else None
+        special = [token for each in added or [] if (token := _content(each))]
+        return f"; its special tokens are {', '.join(special[:_TOLD])}" if special else ""
 
     def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """The ids of each text, and the one that ends it."""
@@ -247,9 +258,7 @@ def _by_transformers(source: str, name: str, **options: str) -> _Opened:
     try:
         transformers = import_transformers()
     except ModuleNotFoundError:
-        raise ExportError(
-            f"{source}: has no {_FILE}; transformers may know it: `pip install 'lowbackground[transformers]'`"
-        ) from None
+        raise missing(f"--tokenizer {source}, which has no {_FILE},", "transformers", "transformers") from None
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # it warns of the lengths of texts, and of models that it has no use for
     try:

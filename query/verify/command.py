@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from archive.cli import workers_option
 from archive.errors import ExportError
+from archive.show import OutConsole
 
 #: Problems and findings that are told one by one.
 _TOLD = 20
@@ -23,9 +23,9 @@ _TOLD = 20
               help="Rows, chosen at random, to trace to the records they cite.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Trace every row.")
 @click.option("--seed", type=int, help="Of the choice.  [default: another each time]")
-@click.option("--root", metavar="HASH", help="The Merkle root that the set is known to have.")
+@click.option("--root", metavar="HASH", help="The Merkle root, or content root, that the set is known to have.")
 @click.option("--moved", multiple=True, metavar="FROM=TO", help="Cited files that begin with FROM lie at TO now.")
-@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: one per core]")
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(out: str, rows: int, every: bool, seed: int | None, root: str | None, moved: tuple[str, ...],
@@ -48,13 +48,14 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
 
     from archive.show import Progress
     from query.verify import verify
+    from query.verify.report import KINDS
 
     with Progress(quiet or as_json) as progress:
         report = verify(out, None if every else rows, seed, root, tuple(map(_moved, moved)), workers, progress)
     if as_json:
-        click.echo(json.dumps({**asdict(report), "sound": report.is_sound}, indent=2))
+        click.echo(json.dumps(report.as_json(), indent=2))
     else:
-        console = Console(soft_wrap=True)
+        console = OutConsole()
         table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
         table.add_column()
         table.add_column(justify="right")
@@ -63,7 +64,7 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
         table.add_row("rows", f"{report.rows:,}")
         table.add_row("problems", f"{len(report.problems):,}")
         table.add_row("rows traced to their records", f"{report.traced:,}")
-        for kind in ("agrees", "gone", "differs", "unchecked"):
+        for kind in KINDS:
             table.add_row(f"  {kind}", f"{report.kinds[kind]:,}", style="dim")
         console.print(table)
         for problem in report.problems[:_TOLD]:
@@ -73,7 +74,7 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
         if (more := len(report.problems[_TOLD:]) + len(report.findings[_TOLD:])) > 0:
             console.print(f"… and {more:,} more; --json tells all")
         if report.root:
-            console.print(f"Merkle root {report.root}")
+            console.print(f"Merkle root  {report.root}\ncontent root {report.content_root}")
     sys.exit(0 if report.is_sound else 1)
 
 

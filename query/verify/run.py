@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from archive import storage
+from archive.damage import naming_damage
 from archive.engine import results
 from archive.errors import ExportError
 from archive.lake import Lake
@@ -45,7 +46,7 @@ def verify(
         out: the folder of an export; or a lake, of which there are no hashes to check, only records.
         rows: how many rows, chosen at random, to trace to their records; None: all.
         seed: of the choice; by default another each time.
-        root: the Merkle root that the set is known to have, from elsewhere.
+        root: the Merkle root or the content root that the set is known to have, from elsewhere.
         moved: prefixes of cited files, and what stands there now.
 
     Raises:
@@ -57,7 +58,9 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         scratch = Path(folder)
         if _is_lake(str(out)):
-            report.rows = cite(Lake(str(out)), rows, seed, scratch / "lake.parquet")
+            lake = Lake(str(out))
+            with naming_damage(lake):
+                report.rows = cite(lake, rows, seed, scratch / "lake.parquet")
             trace(scratch, moved, None, rows, report, workers, stages)
             return report
         out = Path(out)
@@ -69,8 +72,9 @@ def verify(
             stages.stage("shards", count)
             _shards(out, stated, traced, scratch, report, workers, stages.progress)
             report.problems += manifest.beside(out, stated)
-            if root is not None and root.lower() != report.root:
-                report.problems.append(f"the Merkle root is {report.root}, not {root}")
+            if root is not None and root.lower() not in {report.root, report.content_root}:
+                report.problems.append(f"neither the Merkle root, {report.root}, nor the content root, "
+                                       f"{report.content_root}, is {root}")  # fmt: skip
             trace(scratch, moved, _tokenizer(stated, report), rows, report, workers, stages)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise ExportError(f"{out / MANIFEST}: this is no manifest of an export ({error!r})") from None
@@ -99,16 +103,19 @@ def _shards(
         units.append(shards.Unit(out, stated["arguments"], shard, first, chosen, to, ids))
         first = last
     (scratch / "ids").mkdir()
-    roots: dict[Path, str] = {}
+    roots: dict[Path, shards.Checked] = {}
     for task, checked in results(shards.work, units, workers, progress):
-        roots[task.to] = checked.root
+        roots[task.to] = checked
         report.rows += checked.rows
         report.problems += checked.problems
     report.shards = len(units)
     report.problems.sort()
-    report.root = merkle.root(merkle.part_leaf(roots[unit.to]) for unit in units)
+    report.root = merkle.root(merkle.part_leaf(roots[unit.to].root) for unit in units)
+    report.content_root = merkle.root(merkle.part_leaf(roots[unit.to].content_root) for unit in units)
     if report.root != stated["merkle_root"]:
         report.problems.append(f"the Merkle root is {report.root}, the manifest says {stated['merkle_root']}")
+    if report.content_root != (said := stated.get("content_root", report.content_root)):
+        report.problems.append(f"the content root is {report.content_root}, the manifest says {said}")
     report.problems += manifest.totals(stated, report.rows)
     if any((scratch / "ids").iterdir()):
         with duckdb.connect(

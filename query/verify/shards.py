@@ -45,9 +45,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of a shard: its root as computed, and all that is wrong with it."""
+    """What came of a shard: its roots as computed, and all that is wrong with it."""
 
     root: str
+    content_root: str
     rows: int
     problems: list[str]
 
@@ -59,6 +60,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Che
     for file in unit.stated["files"]:
         problems += compare(unit.out, f"{unit.stated['folder']}/{file['name']}", file)
     hashes: list[bytes] = []
+    placeless: list[bytes] = []
     totals = dict.fromkeys(TOTALS, 0)
     schema = schema_of(columns(unit.arguments))
     try:
@@ -69,6 +71,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Che
                     raise ExportError("its columns are not those of such an export")
                 first = unit.first + len(hashes)
                 hashes += merkle.leaves(rows)
+                placeless += merkle.leaves(rows, merkle.LOCATION)
                 problems += _rules(rows, unit)
                 for name, value in totals_of(rows).items():
                     totals[name] += value or 0
@@ -84,10 +87,12 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Che
     stated = {name: unit.stated[name] or 0 for name in TOTALS}
     problems += [f"{unit.name}: {name} are {totals[name]}, the manifest says {stated[name]}"
                  for name in TOTALS if totals[name] != stated[name]]  # fmt: skip
-    root = merkle.root(hashes)
+    root, content_root = merkle.root(hashes), merkle.root(placeless)
     if root != unit.stated["root"]:
         problems.append(f"{unit.name}: the rows have another Merkle root")
-    return Checked(root, len(hashes), problems)
+    if content_root != unit.stated.get("content_root", content_root):  # a set of an older version has none
+        problems.append(f"{unit.name}: the rows have another content root")
+    return Checked(root, content_root, len(hashes), problems)
 
 
 _IDS = pa.schema([("content_id", pa.string())])

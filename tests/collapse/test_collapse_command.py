@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import subprocess
 import sys
@@ -12,10 +11,10 @@ from typing import Any
 import pytest
 from moment import Place, failed, files, put, run
 
-pytest.importorskip("torch")
+from archive.owned import JOURNAL
+from collapse.folder import owned
 
-#: A run that is over at once.
-SHORT = ["--generations", 0]
+pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def done(place: Place) -> Path:
     """The folder of a run."""
-    end = place.run("done", *SHORT)
+    end = place.run("done", *place.short)
     assert end.status == 0, end.err
     return place.folder / "done"
 
@@ -57,7 +56,7 @@ print(sorted({"torch", "transformers", "tokenizers", "numba", "numpy", "matplotl
 
 def test_options_say_more_than_the_recipe(place: Place) -> None:
     given = {
-        "--regimes": "real, mix:0.10", "--generations": 0, "--seeds": 2, "--seed": 3, "--blocks": 12, "--block": 12,
+        "--regimes": "real, mix:0.10", "--generations": 1, "--seeds": 2, "--seed": 3, "--blocks": 12, "--block": 12,
         "--held-out-blocks": 5, "--decoding": "top-k:4", "--prompt": 3, "--epochs": 1, "--batch": 4,
         "--learning-rate": 0.002,
     }  # fmt: skip
@@ -67,7 +66,7 @@ def test_options_say_more_than_the_recipe(place: Place) -> None:
     expected = {name[2:].replace("-", "_"): value for name, value in given.items()}
     assert {name: recipe[name] for name in expected} == expected | {"regimes": ["real", "mix:0.1"]}
     assert recipe["title"] == "A moment"
-    assert [item["seed"] for item in place.found("options")["generations"]] == [3, 4]
+    assert {item["seed"] for item in place.found("options")["generations"]} == {3, 4}
 
 
 def test_a_dry_run_tells_duration_and_memory_and_trains_nothing_that_stays(place: Place) -> None:
@@ -80,7 +79,7 @@ def test_a_dry_run_tells_duration_and_memory_and_trains_nothing_that_stays(place
     assert "tokens a second" in rates
     assert "of memory" in needs
     assert "on the disk" in needs
-    assert {path.name for path in (place.folder / "dry").iterdir()} == {".lock", "run.json", "data"}
+    assert not (place.folder / "dry").exists()
     told = json.loads(place.run("dry", "--dry-run", "--json").out)
     assert told["trained"] > 0 < told["seconds"]
     end = place.run("dry", "--dry-run", "--blocks", 12)  # what would take too long may be made smaller
@@ -88,14 +87,21 @@ def test_a_dry_run_tells_duration_and_memory_and_trains_nothing_that_stays(place
     assert f"{9 * 12 * 16 * 2:,} tokens to train" in end.out
 
 
+def test_a_dry_run_is_told_also_where_a_run_is(place: Place, done: Path) -> None:
+    before = contents(done)
+    end = place.run("done", "--dry-run", "--blocks", 12)
+    assert end.status == 0, end.err
+    assert contents(done) == before
+
+
 def test_results_are_printed_as_json_where_that_is_asked_for(place: Place, done: Path) -> None:
-    end = place.run("done", *SHORT, "--json")
+    end = place.run("done", *place.short, "--json")
     assert end.status == 0, end.err
     assert json.loads(end.out) == place.found("done")
 
 
 def test_a_run_ends_with_sentences_its_report_and_how_long_it_took(place: Place) -> None:
-    end = place.run("drawn", *SHORT, "--regimes", "replace", draws=True)
+    end = place.run("drawn", *place.short, "--regimes", "replace", draws=True)
     assert end.status == 0, end.err
     assert (place.folder / "drawn" / "report.html").stat().st_size > 1000
     *sentences, last = end.out.splitlines()
@@ -106,8 +112,8 @@ def test_a_run_ends_with_sentences_its_report_and_how_long_it_took(place: Place)
 def test_input_that_cannot_be_used_is_counted_and_the_status_is_1(place: Place) -> None:
     broken = place.folder / "broken.jsonl"
     broken.write_bytes(place.set.read_bytes() + b"{no json\n")
-    args = ["collapse", broken, "--out", place.folder / "broken", "--recipe", place.recipe, "--model", place.model]
-    end = run([*args, *SHORT, "--quiet"])
+    args = ["collapse", broken, "--out", place.folder / "broken", "--model", place.model]
+    end = run([*args, *place.short, "--quiet"])
     assert end.status == 1, end.err
     assert "not used as they are" in end.out
 
@@ -127,6 +133,10 @@ def test_input_that_cannot_be_used_is_counted_and_the_status_is_1(place: Place) 
         (["--epochs", "nan"], "epochs and learning_rate are numbers above 0"),
         (["--learning-rate", "inf"], "epochs and learning_rate are numbers above 0"),
         (["--blocks", 0], "blocks is at least 1, not 0"),
+        (["--generations", 0], "--generations 0: at least 1"),
+        (["--generations", -2], "--generations -2: at least 1"),
+        (["--seeds", 0], "seeds is at least 1, not 0"),
+        (["--model", "gpt5"], "--model gpt5: there are tiny, small, gpt2-9m, 125m; and it is no folder"),
         (["--model", "tiny", "--prompt", 16], "prompt: tiny sees 16 tokens; take at most 15"),
         (["--decoding", "beam:1"], "decoding beam:1: a whole number from 2 to 64"),
         (["--where", "label"], "--where label: write it as column=value"),
@@ -152,23 +162,24 @@ def test_what_does_not_fit_is_told_and_the_folder_can_be_used_for_what_does(plac
         (["--block", 32], "sees 16 tokens; take --block 16, or less"),
         (["--prompt", 16], "sees 16 tokens; take --prompt 15, or less"),
         (["--blocks", 200], "600 are needed; give more text, or fewer --blocks, or no fresh text (--regimes)"),
-        (["--blocks", 1000, "--generations", 0], "2,000 are needed; give more text, or fewer --blocks\n"),
+        ([*place.short, "--blocks", 1000], "2,000 are needed; give more text, or fewer --blocks\n"),
         (["--held-out-blocks", 2000], "256.0 kB to hold out are needed; give more text, or take a smaller recipe"),
         (suspects, "24 are needed; give more text, or fewer --blocks\n"),
     ):
         failed(place.run("unfit", *options), says)
-        assert not (place.folder / "unfit" / "data").exists()
-    end = place.run("unfit", *SHORT)
+        assert not (place.folder / "unfit").exists()
+    end = place.run("unfit", *place.short)
     assert end.status == 0, end.err
 
 
 def test_a_run_with_another_recipe_is_told_and_nothing_of_the_first_is_touched(place: Place, done: Path) -> None:
     before = contents(done), files(done)
     failed(
-        place.run("done", *SHORT, "--blocks", 12), "holds a run with another recipe; run that again, or name another"
+        place.run("done", *place.short, "--blocks", 12),
+        "holds a run with another recipe; run that again, or name another",
     )
-    failed(place.run("done", *SHORT, "--threads", 2), "holds a run with another threads")
-    failed(place.run("done", *SHORT, "--where", "url=x"), "holds a run with another reading")
+    failed(place.run("done", *place.short, "--threads", 2), "holds a run with another threads")
+    failed(place.run("done", *place.short, "--where", "url=x"), "holds a run with another reading")
     assert (contents(done), files(done)) == before
 
 
@@ -180,33 +191,31 @@ def test_a_folder_of_something_else_is_told_and_not_touched(place: Place, name: 
     for path in folder.iterdir():
         path.unlink()
     (folder / name).write_text(content)
-    failed(place.run("foreign"), "is no folder of a collapse test; name another one")
+    failed(place.run("foreign"), f"holds {name}, which `archive collapse` did not make")
     assert contents(folder) == {name: content.encode()}
 
 
 def test_a_file_where_the_folder_should_be_is_told(place: Place) -> None:
     (place.folder / "file").write_text("x")
-    failed(place.run("file"), "file is no folder of a collapse test")
+    failed(place.run("file"), "file is not a folder; name another one")
     failed(place.run("file/below"), "file/below", "Not a directory")
 
 
 def test_a_folder_that_a_killed_start_left_can_be_used(place: Place) -> None:
-    folder = place.folder / "left"
-    folder.mkdir()
-    (folder / ".lock").touch()
-    (folder / "run.json.part").write_bytes(b'{"ver')
-    end = place.run("left", *SHORT)
+    end = place.run("left", *place.short, changes={"kill": "start"})
+    assert end.status == -9, end
+    left = {path.name for path in (place.folder / "left").iterdir()}
+    assert left == {JOURNAL}
+    (place.folder / "left" / f"{JOURNAL}.0123456789abcdef").write_bytes(b'{"archive": "coll')
+    end = place.run("left", *place.short)
     assert end.status == 0, end.err
 
 
 def test_two_processes_do_not_work_in_one_folder(place: Place) -> None:
-    folder = place.folder / "busy"
-    folder.mkdir()
-    with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        failed(place.run("busy", *SHORT), "busy: another process is at work in it")
-        assert contents(folder) == {".lock": b""}
-    end = place.run("busy", *SHORT)
+    with owned(place.folder / "busy").entered():
+        failed(place.run("busy", *place.short), "busy: another process is at work in it")
+        assert [path.name for path in (place.folder / "busy").iterdir()] == [JOURNAL]
+    end = place.run("busy", *place.short)
     assert end.status == 0, end.err
 
 

@@ -215,6 +215,19 @@ def test_a_model_that_learned_nothing_is_said_to_have() -> None:
     assert "learned next to nothing" in sentences(results)[0]
 
 
+def test_the_verdict_says_which_arm_ends_worse_than_word_frequencies() -> None:
+    results = made()
+    worse = "worse than to know only how often each token occurs"
+    assert worse not in " ".join(sentences(results))
+    end = {row["regime"]: row["held_out"]["loss"]["loss"]["value"] for row in results["generations"]}
+    for row in results["generations"]:
+        if row["generation"] == 0:
+            row["unigram"] = (end["replace"] + end["mix:0.1"]) / 2
+    told = [sentence for sentence in sentences(results) if worse in sentence]
+    assert len(told) == 1
+    assert "(replace)" in told[0]
+
+
 def test_the_verdict_on_a_suspect_set() -> None:
     told = sentences(made(SUSPECTS, generations=1))
     text = " ".join(told)

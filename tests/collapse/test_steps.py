@@ -68,7 +68,7 @@ def test_two_workers_make_what_one_makes_byte_for_byte(place: Place, pair: str) 
 
 
 def test_another_seed_makes_other_numbers(place: Place, whole: str) -> None:
-    end = place.run("other", "--seed", 7, "--generations", 0)
+    end = place.run("other", "--seed", 7, *place.short)
     assert end.status == 0, end.err
     mine, theirs = place.found("other")["generations"], place.found(whole)["generations"]
     assert len(mine) == 1
@@ -189,7 +189,7 @@ assert tokenizer.eos_token_id == made.tokenizer.end
 """
     end = call(code)
     assert end.status == 0, end.err
-    end = place.run("further", "--model", kept, "--generations", 0)
+    end = place.run("further", "--model", kept, *place.short)
     assert end.status == 0, end.err
     first = place.found("further")["generations"][0]["held_out"]["loss"]["loss"]["value"]
     assert first < place.found(whole)["generations"][0]["held_out"]["loss"]["loss"]["value"]
@@ -202,7 +202,7 @@ def test_weights_stay_only_where_they_are_needed(place: Place, whole: str) -> No
 
 
 def test_a_preset_gets_a_tokenizer_of_its_own_and_writes_without_prompts(place: Place) -> None:
-    end = place.run("preset", "--model", "tiny", "--prompt", 0, "--generations", 0)
+    end = place.run("preset", "--model", "tiny", "--prompt", 0, *place.short)
     assert end.status == 0, end.err
     made = place.found("preset")
     assert 257 < made["set"]["vocabulary"] < 4096  # the set has no more to merge
@@ -212,7 +212,7 @@ def test_a_preset_gets_a_tokenizer_of_its_own_and_writes_without_prompts(place: 
 @pytest.mark.parametrize("decoding", ["greedy", "beam:2"])
 def test_models_write_by_the_decoding_that_is_asked_for_behind_real_text(place: Place, decoding: str) -> None:
     name = decoding.replace(":", "")
-    end = place.run(name, "--generations", 0, "--decoding", decoding)
+    end = place.run(name, *place.short, "--decoding", decoding)
     assert end.status == 0, end.err
     folder = place.folder / name
     code = f"""
@@ -325,5 +325,5 @@ except OSError as error:
 def test_a_training_that_diverges_says_where_and_what_to_do_and_leaves_the_folder_to_be_used(place: Place) -> None:
     end = place.run("diverged", "--regimes", "replace", "--learning-rate", 1e30)
     failed(end, "start, seed 0: generation 0: the training diverged at step ", "lower --learning-rate")
-    end = place.run("diverged", "--generations", 0)  # nothing was done: another recipe may have it
+    end = place.run("diverged", *place.short)  # nothing was done: another recipe may have it
     assert end.status == 0, end.err

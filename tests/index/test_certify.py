@@ -21,6 +21,7 @@ from made import edited, indexed, put, words
 
 from archive.errors import ArchiveError, LakeError, SourceError
 from archive.lake import Lake
+from archive.owned import JOURNAL
 from archive.records.datasets import Columns
 from benchmarks.confusion import confusion
 from index.certify import certify
@@ -321,7 +322,7 @@ def test_the_data_set_itself_is_never_written_to(lake: Lake, tmp_path: Path) -> 
         certify(lake, str(folder / "a.jsonl"), str(folder), BEFORE, workers=1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
-    with pytest.raises(ArchiveError, match="holds other files"):
+    with pytest.raises(ArchiveError, match=r"holds mine\.txt, which `archive certify` did not make"):
         certify(lake, str(folder), str(tmp_path / "full"), BEFORE, workers=1)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ArchiveError, match="file"):
@@ -353,6 +354,7 @@ def test_files_keep_the_names_under_which_they_were_found(lake: Lake, tmp_path: 
         "blank.jsonl",
         "broken.jsonl",
         "_certify/manifest.json",
+        JOURNAL,
     }
     (out / "x" / "one.jsonl").unlink()
     (folder / "x" / "two.jsonl").unlink()
@@ -407,3 +409,35 @@ def test_of_equally_early_proofs_always_the_same_is_cited(lake: Lake, tmp_path: 
     source = write_rows(tmp_path / "set.jsonl", [{"text": " ".join(common)}])
     cited = {certified(lake, source, tmp_path / f"out{n}")[1][0]["proof_url"] for n in range(4)}
     assert len(cited) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "says"),
+    [
+        (
+            '[\n  {"text": "a"},\n  {"text": "b"}\n]\n',
+            Columns(),
+            "JSON over many lines, where each line should be a row",
+        ),
+        ('{\n  "text": "a"\n}\n', Columns(), "JSON over many lines"),
+        ('{"body": "a", "n": 1}\n', Columns(), r"known \(columns: body, n\); name it by --text-column"),
+        ('{"body": "a", "n": 1}\n', Columns(text="bdy"), "in a column bdy; there are body, n; did you mean body"),
+    ],
+)
+def test_a_data_set_that_holds_no_rows_of_text_is_said(
+    lake: Lake, tmp_path: Path, content: str, columns: Columns, says: str
+) -> None:
+    one_text_lake(lake, tmp_path)
+    (tmp_path / "set.jsonl").write_text(content)
+    with pytest.raises(SourceError, match=says) as told:
+        certify(lake, str(tmp_path / "set.jsonl"), str(tmp_path / "out"), BEFORE, columns, workers=1)
+    assert "name it by" not in str(told.value) or columns.text is None
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_index_that_is_older_than_the_lake_is_told(lake: Lake, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "set.jsonl", [{"text": one_text_lake(lake, tmp_path)}])
+    args = ["certify", str(source), "--before", "2022-01-01", "--lake", lake.location, "--quiet", "--out"]
+    assert "older than the lake" not in forked(*args, str(tmp_path / "one")).stdout
+    put(lake, tmp_path / "in", [(" ".join(words(100, 2)), "2016-06-01")])
+    assert "the index is older than the lake" in forked(*args, str(tmp_path / "two")).stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,8 +21,10 @@ from made import edited, words
 
 from archive.errors import ArchiveError, ExportError
 from archive.lake import Lake
+from archive.owned import JOURNAL
 from index.pipeline import build
 from query.export import Arguments, export
+from query.export.workplace import Workplace
 
 BEFORE = "2022-01-01"
 
@@ -268,7 +271,7 @@ def test_an_empty_set_is_an_error_that_says_why(made: Lake, tmp_path: Path) -> N
 def test_a_folder_that_holds_something_else_is_left_alone(made: Lake, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
-    with pytest.raises(ExportError, match="not empty"):
+    with pytest.raises(ExportError, match=r"holds thesis\.tex, which `archive export` did not make"):
         export(made, tmp_path / "mine", Arguments(BEFORE), workers=1)
     export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
     before = files(tmp_path / "out")
@@ -378,7 +381,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_shard(made: Lake, tmp_path: 
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert done.stderr.startswith("archive: ")
-    assert not [path for path in out.rglob("*") if path.is_file() and ".work" not in path.parts]
+    assert [path.name for path in out.glob("*") if path.name != ".work"] in ([], [JOURNAL])
     assert forked("export", str(out), *options).returncode == 0
     export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
     assert files(out) == files(tmp_path / "whole")
@@ -396,31 +399,33 @@ def test_a_disk_that_is_really_full_is_said(made: Lake, tmp_path: Path) -> None:
         assert "full" in done.stderr or "No space left" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
         export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
-        there = {name: digest for name, digest in files(small / "out").items() if not name.startswith(".work")}
-        assert there.items() <= files(tmp_path / "whole").items()  # a shard that is there is whole
-        assert "manifest.json" not in there
+        assert {path.name for path in (small / "out").glob("*")} <= {".work", JOURNAL}
     finally:
         subprocess.run(["umount", str(small)], check=True)
 
 
 def test_two_at_once_into_one_folder_is_an_error(made: Lake, tmp_path: Path) -> None:
-    import fcntl
-
-    (tmp_path / "out" / ".work").mkdir(parents=True)
-    with open(tmp_path / "out" / ".work" / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ExportError, match="another process"):
-            export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+    with (
+        Workplace(tmp_path / "out").open({}),
+        pytest.raises(ExportError, match="another process is at work in it"),
+    ):
+        export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_killed_behind_the_last_step_it_is_whole(made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from query.export.workplace import Workplace
-
     export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
     with monkeypatch.context() as patch:
         patch.setattr(Workplace, "finish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+    other = Lake(str(tmp_path / "other"))
+    (tmp_path / "a.warc.gz").write_bytes(members(page("Another text.", "http://a.org/", "2015-01-01T00:00:00Z")))
+    take(other, str(tmp_path / "a.warc.gz"))
+    shutil.copytree(tmp_path / "out", tmp_path / "again", copy_function=shutil.copy2)
+    with pytest.raises(ExportError, match="holds a finished export"):  # the set of another lake is not this one's
+        export(other, tmp_path / "again", Arguments(BEFORE), workers=1)
+    assert files(tmp_path / "again") == files(tmp_path / "whole")
     assert export(made, tmp_path / "out", Arguments(BEFORE), workers=1).rows > 100
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
@@ -443,6 +448,17 @@ def test_a_condition_cannot_leave_its_place(made: Lake, tmp_path: Path) -> None:
 def test_a_condition_on_quality_needs_the_signals_of_every_text(made: Lake, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="archive quality"):
         export(made, tmp_path / "out", Arguments(BEFORE, where="stop_words > 1"), workers=1)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_an_export_that_fails_leaves_nothing_behind(made: Lake, tmp_path: Path, there: bool) -> None:
+    out = tmp_path / "far" / "out"
+    if there:
+        out.mkdir(parents=True)
+    for arguments in (Arguments("2001-01-01"), Arguments(BEFORE, where="nonsense"), Arguments(BEFORE, sample=1e-30)):
+        with pytest.raises(ExportError):
+            export(made, out, arguments, workers=1)
+        assert list(tmp_path.rglob("*")) == ([out.parent, out] if there else [])
 
 
 def test_a_mistaken_condition_does_not_spoil_the_folder(made: Lake, tmp_path: Path) -> None:
@@ -469,3 +485,26 @@ def test_a_text_of_another_id_is_never_written(made: Lake, tmp_path: Path, monke
     monkeypatch.setattr(gather, "_by_shard", shuffled)
     with pytest.raises(ArchiveError, match="not that of its content id"):
         export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+
+
+def test_the_shares_of_splits_are_told_as_they_are_dealt_out(made: Lake, tmp_path: Path) -> None:
+    args = ["export", str(tmp_path / "out"), "--before", BEFORE, "--split", "train=0.7,test=0.3", "--quiet"]
+    told = forked(*args, "--lake", made.location).stdout
+    chars = {split: sum(map(len, table(tmp_path / "out" / split)["text"].to_pylist())) for split in ("train", "test")}
+    for split, share in (("train", 0.7), ("test", 0.3)):
+        assert f"in {split}: {chars[split] / sum(chars.values()):.3f} of the characters ({share} asked for), 0." in told
+
+
+def test_the_card_says_the_whole_moment(made: Lake, tmp_path: Path) -> None:
+    export(made, tmp_path / "out", Arguments("2020-01-01T10:30:00+02:00"), workers=1)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "# Texts that provably existed before 2020-01-01T08:30:00+00:00" in card
+    assert "before 2020-01-01\n" not in card
+
+
+def test_an_empty_folder_that_a_link_leads_to_is_taken(made: Lake, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    export(made, tmp_path / "link", Arguments(BEFORE), workers=1)
+    assert (tmp_path / "real" / "manifest.json").exists()
+    assert (tmp_path / "link").is_symlink()

@@ -129,3 +129,12 @@ def test_a_tokenizer_that_changed_is_told(made: Lake, tmp_path: Path, tokenizer:
 def test_a_tokenizer_that_is_not_there_is_an_error(made: Lake, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"nowhere\.json"):
         export(made, tmp_path / "set", Arguments(BEFORE, tokenizer=str(tmp_path / "nowhere.json")), workers=1)
+
+
+@pytest.mark.parametrize(("size", "shards"), [(64_000_000, 1), (3000, None)])
+def test_the_card_of_a_webdataset_names_its_shards(made: Lake, tmp_path: Path, size: int, shards: int | None) -> None:
+    export(made, tmp_path / "out", Arguments(BEFORE, form="webdataset", shard_size=size), workers=1)
+    names = sorted(path.name for path in (tmp_path / "out" / "train").iterdir())
+    wanted = "train-00000.tar" if shards == 1 else f"train-{{00000..{len(names) - 1:05d}}}.tar"
+    assert len(names) == (shards or len(names))
+    assert f'WebDataset("train/{wanted}")' in (tmp_path / "out" / "README.md").read_text()

@@ -54,10 +54,10 @@ def test_a_question_that_fails_leaves_the_file_as_it_was(small: Lake, tmp_path: 
     out = tmp_path / "a.csv"
     out.write_text("before")
     failing = "SELECT CASE WHEN i = 90000 THEN error('late') ELSE i END FROM range(100000) t(i)"
-    done = forked("query", failing, "--lake", small.location, "-o", str(out), check=False)
+    done = forked("query", failing, "--lake", small.location, "-o", str(out), "--overwrite", check=False)
     assert (done.returncode, done.stderr.count("\n"), out.read_text()) == (2, 1, "before")
     assert not list(tmp_path.glob(".a.csv*"))
-    nowhere = forked("query", "SELECT 1", "--lake", small.location, "-o", str(tmp_path / "no" / "a"), check=False)
+    nowhere = forked("query", "SELECT 1", "--lake", small.location, "-o", str(tmp_path / "no" / "a.csv"), check=False)
     assert (nowhere.returncode, "cannot be written" in nowhere.stderr) == (2, True)
 
 

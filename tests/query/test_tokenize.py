@@ -108,7 +108,10 @@ def test_the_end_of_a_text_can_be_named_and_must_be_known(folder: Path, tmp_path
     with pytest.raises(ExportError, match=r"has no token '<eos>'"):
         Tokenizer(folder, eos="<eos>").encode(["a"])
     (tmp_path / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
-    with pytest.raises(ExportError, match="names no token that ends a text"):
+    with pytest.raises(
+        ExportError,
+        match=r"names no token that ends a text; say which one does by --eos TOKEN; its special tokens are .*<s>",
+    ):
         Tokenizer(tmp_path).encode(["a"])
     (tmp_path / "special_tokens_map.json").write_text(json.dumps({"eos_token": {"content": "<s>", "lstrip": False}}))
     assert Tokenizer(tmp_path).eos_id == 1

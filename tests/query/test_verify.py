@@ -125,6 +125,7 @@ def rewrite(out: Path, change: Callable[[list[dict[str, Any]]], None], shard_num
     pq.write_table(table, path)
     shard["files"][0] |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
     shard["rows"], shard["root"] = table.num_rows, merkle.root(merkle.leaves(table))
+    shard["content_root"] = merkle.root(merkle.leaves(table, merkle.LOCATION))
     shard["chars"] = sum(len(row["text"]) for row in rows)
     for name in ("rows", "chars"):
         manifest[name] = sum(each[name] for each in manifest["shards"])
@@ -133,7 +134,8 @@ def rewrite(out: Path, change: Callable[[list[dict[str, Any]]], None], shard_num
     for name in ("months", "languages", "date_sources"):
         first = next(iter(manifest[name]))
         manifest[name][first] += manifest["rows"] - sum(manifest[name].values())
-    manifest["merkle_root"] = merkle.root(merkle.part_leaf(each["root"]) for each in manifest["shards"])
+    for name, part in (("merkle_root", "root"), ("content_root", "content_root")):
+        manifest[name] = merkle.root(merkle.part_leaf(each[part]) for each in manifest["shards"])
     (out / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -339,6 +341,60 @@ def test_a_known_root_finds_a_set_that_was_made_anew(honest: Path) -> None:
     assert not verify(honest, rows=0, root="0" * 64, workers=1).is_sound
 
 
+def roots(out: Path) -> tuple[str, str]:
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    return manifest["merkle_root"], manifest["content_root"]
+
+
+def test_the_content_root_is_the_same_wherever_the_files_lie(kept: Path, tmp_path: Path) -> None:
+    other, arguments = tmp_path / "far" / "away", Arguments(BEFORE, shard_size=4000)
+    shutil.copytree(kept.parent / "sources", other / "sources")
+    shutil.copy(kept.parent / "cells.parquet", other)
+    lake = Lake(str(tmp_path / "lake"))
+    take(lake, str(other))
+    export(lake, tmp_path / "own", arguments, workers=1)
+    assert roots(tmp_path / "own")[0] != roots(kept)[0]
+    assert roots(tmp_path / "own")[1] == roots(kept)[1]
+    report = verify(tmp_path / "own", rows=0, root=roots(kept)[1], workers=1)
+    assert report.is_sound, report.problems
+    assert (report.root, report.content_root) == roots(tmp_path / "own")
+    assert roots(kept)[1] in (tmp_path / "own" / "README.md").read_text()
+    shutil.copytree(tmp_path / "lake", tmp_path / "copy")
+    export(Lake(str(tmp_path / "copy")), tmp_path / "again", arguments, workers=1)
+    assert roots(tmp_path / "again") == roots(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("text", lambda text: text + "."),
+        ("captured_at", lambda at: at - timedelta(microseconds=1)),
+        ("payload_digest", lambda digest: digest[:-1] + ("A" if digest[-1] != "A" else "B")),
+        ("offset", lambda offset: offset + 1),
+        ("url", lambda url: url + "x"),
+    ],
+)
+def test_whatever_else_changes_gives_another_content_root(
+    honest: Path, column: str, value: Callable[[Any], Any]
+) -> None:
+    root = roots(honest)[1]
+
+    def change(rows: list[dict[str, Any]]) -> None:
+        row = next(row for row in rows if row[column] is not None)
+        row[column] = value(row[column])
+
+    rewrite(honest, change)
+    assert verify(honest, rows=0, workers=1).content_root == roots(honest)[1] != root
+    assert not verify(honest, rows=0, root=root, workers=1).is_sound
+
+
+def test_a_content_root_that_was_changed_is_found(honest: Path) -> None:
+    manifest = json.loads((honest / "manifest.json").read_bytes())
+    manifest["content_root"] = "0" * 64
+    (honest / "manifest.json").write_text(json.dumps(manifest))
+    assert any("content root" in problem for problem in verify(honest, rows=0, workers=1).problems)
+
+
 def test_rows_that_break_the_arguments_are_found(honest: Path) -> None:
     path = honest / "manifest.json"
     manifest = json.loads(path.read_bytes())
@@ -466,6 +522,22 @@ def test_the_command_tells_what_it_found_and_exits_with_1(honest: Path) -> None:
     done = forked("verify", str(honest), "--rows", "5", "--quiet")
     assert done.returncode == 1
     assert "not the bytes that the manifest states" in done.stdout
+
+
+def test_the_report_is_printed_as_json_with_kinds_problems_and_findings(own: Path, tmp_path: Path) -> None:
+    told = json.loads(forked("verify", str(own), "--all", "--json").stdout)
+    assert told["kinds"] == {"agrees": ROWS, "gone": 0, "differs": 0, "unchecked": 0}
+    assert (told["sound"], told["problems"], told["findings"]) == (True, [], [])
+    assert (told["root"], told["content_root"]) == roots(own)
+    clipped(own)
+    (tmp_path / "cells.parquet").unlink()
+    done = forked("verify", str(own), "--all", "--json", check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    told = json.loads(done.stdout)
+    assert told["kinds"]["gone"] == len(told["findings"]) > 10
+    assert told["findings"][0].keys() == {"row", "kind", "detail"}
+    assert not told["sound"]
+    assert any("not the bytes" in problem for problem in told["problems"])
 
 
 def test_a_lake_is_verified_by_the_records_that_its_texts_cite(own: Path, lake: Lake, tmp_path: Path) -> None:
