@@ -223,6 +223,7 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     _die_with_parent()
     gc.disable()  # records make no cycles, and looking for them in a part's rows costs more than it finds
+    gc.freeze()  # nor what was imported, which each collection below would look through
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             task, careful, environment = pipe.recv()

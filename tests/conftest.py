@@ -159,10 +159,10 @@ def command(*args: str, check: bool = True, **options: Any) -> subprocess.Comple
 
 @pytest.fixture(scope="session")
 def bench_warc(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A WARC of 300 real pages."""
+    """A WARC of 160 real pages."""
     path = tmp_path_factory.mktemp("bench") / "bench.warc.gz"
     tool = data.parent / "tools" / "make_bench_warc.py"
-    subprocess.run([sys.executable, str(tool), str(path), "--pages", "300"], check=True, capture_output=True)
+    subprocess.run([sys.executable, str(tool), str(path), "--pages", "160"], check=True, capture_output=True)
     yield str(path)
     path.unlink()
 

@@ -43,10 +43,10 @@ class Job:
 
 
 def serve(listener: socket.socket, modules: list[str]) -> None:
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
     importlib.import_module("multiprocessing.popen_fork")  # a keeper that is another user may not be able to read it
     loaded = False
     while sys.stdin not in wait([listener, sys.stdin]):  # type: ignore[list-item]
+        _bury()
         client, _ = listener.accept()
         if not loaded:
             for name in modules:
@@ -58,6 +58,13 @@ def serve(listener: socket.socket, modules: list[str]) -> None:
             listener.close()
             _Keeper(Connection(client.detach())).keep()
         client.close()
+
+
+def _bury() -> None:
+    """Take leave of the keepers that have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 # -- the keeper ------------------------------------------------------------------------------------
@@ -290,4 +297,5 @@ class _Worker:
 
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
+    _bury()
     os._exit(0)  # without the end of all that was imported, which takes longer than most commands

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import rows, take
 from peers import text_captures
@@ -29,11 +30,14 @@ def everything(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 @pytest.fixture(scope="module")
-def counts(everything: Lake, data: Path) -> dict[str, tuple[int, int]]:
+def asked(everything: Lake) -> duckdb.DuckDBPyConnection:
+    return query.connect(everything)
+
+
+@pytest.fixture(scope="module")
+def counts(asked: duckdb.DuckDBPyConnection, data: Path) -> dict[str, tuple[int, int]]:
     sql = "SELECT split_part(file, '!/', 1), sum(records)::INT, sum(captures)::INT FROM sources GROUP BY 1"
-    return {
-        str(Path(file).relative_to(data)): (n, c) for file, n, c in query.connect(everything).execute(sql).fetchall()
-    }
+    return {str(Path(file).relative_to(data)): (n, c) for file, n, c in asked.execute(sql).fetchall()}
 
 
 def test_records_and_captures_of_each_file_are_as_in_the_table(counts: dict[str, tuple[int, int]]) -> None:
@@ -48,11 +52,11 @@ def test_captures_are_the_text_responses_that_warcio_counts(data: Path, row: dic
     assert counted == int(row["captures"]) or row["note"], "a difference needs a reason"
 
 
-def test_rows_in_the_tables_add_up_with_the_ledger(everything: Lake) -> None:
-    ((records, captures),) = rows(everything, "SELECT sum(records), sum(captures) FROM sources")
-    ((in_table,),) = rows(everything, "SELECT count(*) FROM captures")
-    ((rejects,),) = rows(everything, "SELECT count(*) FROM rejects")
-    ((skipped,),) = rows(everything, "SELECT sum(list_sum(map_values(skipped))) FROM sources")
+def test_rows_in_the_tables_add_up_with_the_ledger(asked: duckdb.DuckDBPyConnection) -> None:
+    ((records, captures),) = rows(asked, "SELECT sum(records), sum(captures) FROM sources")
+    ((in_table,),) = rows(asked, "SELECT count(*) FROM captures")
+    ((rejects,),) = rows(asked, "SELECT count(*) FROM rejects")
+    ((skipped,),) = rows(asked, "SELECT sum(list_sum(map_values(skipped))) FROM sources")
     assert captures == in_table
     assert records == captures + rejects + skipped
 
@@ -62,14 +66,14 @@ def test_arc_files_that_warcio_gives_up_on_are_read_to_the_end(counts: dict[str,
     assert counts["commoncrawl/CC-2009-1262850551027_8.arc"][0] == 9
 
 
-def test_every_text_is_stored_once_under_the_hash_of_itself(everything: Lake) -> None:
-    assert rows(everything, "SELECT count(*) FROM documents WHERE content_id != sha256(text)") == [(0,)]
-    assert rows(everything, "SELECT count(*) - count(DISTINCT content_id) FROM documents") == [(0,)]
+def test_every_text_is_stored_once_under_the_hash_of_itself(asked: duckdb.DuckDBPyConnection) -> None:
+    assert rows(asked, "SELECT count(*) FROM documents WHERE content_id != sha256(text)") == [(0,)]
+    assert rows(asked, "SELECT count(*) - count(DISTINCT content_id) FROM documents") == [(0,)]
 
 
-def test_every_capture_with_a_text_leads_to_a_document(everything: Lake) -> None:
+def test_every_capture_with_a_text_leads_to_a_document(asked: duckdb.DuckDBPyConnection) -> None:
     sql = "SELECT count(*) FROM captures ANTI JOIN documents USING (content_id) WHERE content_id IS NOT NULL"
-    assert rows(everything, sql) == [(0,)]
+    assert rows(asked, sql) == [(0,)]
 
 
 #: file, and what its captures must say: (date_problem, first date, last date)
@@ -87,22 +91,24 @@ TRAPS = {
 
 
 @pytest.mark.parametrize("file", TRAPS)
-def test_dates_of_real_traps_are_right_or_prove_nothing(everything: Lake, file: str) -> None:
+def test_dates_of_real_traps_are_right_or_prove_nothing(asked: duckdb.DuckDBPyConnection, file: str) -> None:
     problem, after, before = TRAPS[file]
-    found = rows(everything, f"SELECT DISTINCT date_problem FROM captures WHERE file LIKE '%/{file}'")
+    found = rows(asked, f"SELECT DISTINCT date_problem FROM captures WHERE file LIKE '%/{file}'")
     assert found == [(problem,)]
     if after:
         ((low, high),) = rows(
-            everything, f"SELECT min(captured_at), max(captured_at) FROM captures WHERE file LIKE '%/{file}'"
+            asked, f"SELECT min(captured_at), max(captured_at) FROM captures WHERE file LIKE '%/{file}'"
         )
         assert after <= low.isoformat()
         assert high.isoformat() <= before
 
 
-def test_a_replayed_page_without_a_date_has_the_date_and_the_url_of_its_replay_address(everything: Lake) -> None:
+def test_a_replayed_page_without_a_date_has_the_date_and_the_url_of_its_replay_address(
+    asked: duckdb.DuckDBPyConnection,
+) -> None:
     sql = """SELECT date_source, url, via, strftime(captured_at, '%Y%m%d%H%M%S') FROM captures
              WHERE file LIKE '%/wayback-null-warc-date.warc.gz'"""
-    found = rows(everything, sql)
+    found = rows(asked, sql)
     assert len(found) == 128
     for source, url, via, stamp in found:
         assert source == "cdx"
@@ -110,10 +116,10 @@ def test_a_replayed_page_without_a_date_has_the_date_and_the_url_of_its_replay_a
         assert via.endswith(url.partition("://")[2])
 
 
-def test_nothing_with_a_date_problem_is_proof(everything: Lake) -> None:
+def test_nothing_with_a_date_problem_is_proof(asked: duckdb.DuckDBPyConnection) -> None:
     sql = """SELECT count(*) FROM documents WHERE first_seen IS NOT NULL AND content_id NOT IN
              (SELECT content_id FROM captures WHERE date_problem IS NULL AND content_id IS NOT NULL)"""
-    assert rows(everything, sql) == [(0,)]
-    assert rows(
-        everything, "SELECT count(*) FROM captures WHERE (month = 'unproven') != (date_problem IS NOT NULL)"
-    ) == [(0,)]
+    assert rows(asked, sql) == [(0,)]
+    assert rows(asked, "SELECT count(*) FROM captures WHERE (month = 'unproven') != (date_problem IS NOT NULL)") == [
+        (0,)
+    ]

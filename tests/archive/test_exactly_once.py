@@ -23,7 +23,7 @@ from archive.lake import Lake
 
 Write = Callable[[str, bytes], str]
 
-SPAN = 1 << 19  # small, so that one file makes many units
+SPAN = 1 << 18  # small, so that one file makes many units
 
 
 # -- order --------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def test_a_file_read_in_spans_gives_what_it_gives_whole(bench_warc: str, tmp_pat
     with gzip.open(bench_warc) as packed, unpacked.open("wb") as out:
         while block := packed.read(1 << 20):
             out.write(block)
-    take(plain, str(unpacked), workers=2, span=4 << 20)
+    take(plain, str(unpacked), workers=2, span=2 << 20)
     sql = "SELECT content_id, url, captured_at, payload_digest FROM captures ORDER BY ALL"
     assert rows(plain, sql) == rows(whole, sql)
 
