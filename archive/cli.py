@@ -58,6 +58,8 @@ class _LazyGroup(click.Group):
 
 def _answer(error: BaseException) -> NoReturn:
     """End the process as an error asks for: with one line, and an exit status."""
+    if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):
+        raise error
     if isinstance(error, KeyboardInterrupt) or interrupt.asked():
         click.echo(interrupt.STOPPED, err=True)
         # CPython keeps in mind that an interrupt came through an exec (that of a dataclass, say) until the next one,

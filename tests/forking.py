@@ -174,8 +174,8 @@ def _become(job: Job) -> None:
 
 
 def _watch(job: Job) -> None:
-    """Hear of file operations that Python does: `open PATH MODE`, `os.rename TO`, `os.mkdir PATH`, each before it is
-    done."""
+    """Hear of file operations that Python does: `open PATH MODE`, `os.rename TO`, `os.link TO`, `os.mkdir PATH`, each
+    before it is done."""
     path, pattern = job.journal or (None, "(?!)")
     journal = None if path is None else os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     noted, deadly = re.compile(pattern), re.compile(job.kill or "(?!)")
@@ -183,8 +183,8 @@ def _watch(job: Job) -> None:
     def hear(event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
             said = f"open {args[0]} {args[1]}"
-        elif event in {"os.rename", "os.mkdir"}:
-            said = f"{event} {args[1 if event == 'os.rename' else 0]}"
+        elif event in {"os.rename", "os.link", "os.mkdir"}:
+            said = f"{event} {args[0 if event == 'os.mkdir' else 1]}"
         else:
             return
         if journal is not None and noted.search(said):

@@ -107,7 +107,7 @@ def quick_without_report() -> None:
 
 
 #: What is noted of a training: that its weights take their place.
-_TRAINED = r"os\.rename .*/(\S+)/generation-(\d+)/weights\.safetensors$"
+_TRAINED = r"os\.(?:link|rename) .*/(\S+)/generation-(\d+)/weights\.safetensors$"
 
 
 def trained(journal: Path) -> Counter[str]:

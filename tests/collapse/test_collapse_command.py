@@ -202,7 +202,7 @@ def test_a_file_where_the_folder_should_be_is_told(place: Place) -> None:
 
 
 def test_a_folder_that_a_killed_start_left_can_be_used(place: Place) -> None:
-    end = place.run("left", *place.short, changes={"kill": "start"})
+    end = place.run("left", *place.short, kill=r"open .*/\.run\.json\.\w+\.part")
     assert end.status == -9, end
     left = {path.name for path in (place.folder / "left").iterdir()}
     assert left == {JOURNAL}

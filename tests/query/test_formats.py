@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archive.errors import ExportError
+from archive.errors import ArchiveError, ExportError
 from query.formats import FORMATS, Format, Written, open_format
 from query.formats.jsonl import Jsonl
 from query.formats.parquet import Parquet
@@ -515,7 +515,7 @@ def test_a_format_whose_library_is_absent_says_which_extra_brings_it(monkeypatch
     monkeypatch.delitem(sys.modules, "query.formats.webdataset", raising=False)
     monkeypatch.setitem(sys.modules, "webdataset.writer", None)
     monkeypatch.setitem(sys.modules, "webdataset", None)
-    with pytest.raises(ExportError, match=r"lowbackground\[webdataset\]"):
+    with pytest.raises(ArchiveError, match=r"lowbackground\[webdataset\]"):
         open_format("webdataset")
 
 

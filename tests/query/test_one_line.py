@@ -61,7 +61,8 @@ def test_an_extra_that_is_not_installed_is_named(
 ) -> None:
     before = sorted(tmp_path.rglob("*"))
     (tmp_path / "set.jsonl").write_text(json.dumps({"text": " ".join(map(str, range(20)))}))
-    for name in [name for name in sys.modules if name.startswith(("query.formats.", "query.tokenizer"))]:
+    imported = ("query.formats.", "query.tokenizer", f"{package}.")
+    for name in [name for name in sys.modules if name.startswith(imported)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     places = {"OUT": tmp_path / "out", "SET": tmp_path / "set.jsonl"}
