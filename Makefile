@@ -19,7 +19,7 @@ demo: $(SAMPLE)
 	  "SELECT month, count(*) AS captures, count(DISTINCT content_id) AS texts FROM captures GROUP BY month ORDER BY month"
 	@echo "The texts that were seen longest:"
 	@$(BIN)/archive query --lake demo/lake --format table \
-	  "SELECT first_seen::DATE AS first_seen, last_seen::DATE AS last_seen, captures, replace(url, 'http://', '') AS url, title[:18] AS title FROM documents WHERE first_seen IS NOT NULL \
+	  "SELECT first_seen::DATE AS first_seen, last_seen::DATE AS last_seen, captures, replace(url, 'http://', '') AS url, title[:15] AS title FROM documents WHERE first_seen IS NOT NULL \
 	   ORDER BY documents.last_seen - documents.first_seen DESC, documents.captures DESC, documents.url LIMIT 5"
 	@echo "What was rejected, and why:"
 	@$(BIN)/archive query --lake demo/lake --format table \

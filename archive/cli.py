@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -43,6 +44,14 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = import_module(_COMMANDS[name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name not in _COMMANDS and not name.startswith("-") and (close := get_close_matches(name, _COMMANDS, 1)):
+            ctx.fail(f"No such command {name!r}. Did you mean {close[0]}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -101,7 +110,6 @@ def main() -> None:
 
     The lake is a folder or an s3:// prefix: --lake, or $ARCHIVE_LAKE, or ./lake.
 
-    \b
     Exit status: 0 done; 1 done, but some input was unusable (the screen says which); 2 wrong usage, or something
     that you can mend; 70 a fault of this program; 130 stopped by Ctrl-C.
     """

@@ -59,18 +59,18 @@ def forget(lake: Lake, sources: Sources, dry_run: bool = False) -> Forgotten:
 
 
 def forget_files(lake: Lake, files: Iterable[Listed]) -> int:
-    """Take out what the lake has of these files, in whatever state it read them. Returns how many units that were."""
+    """Take out what the lake has of these files, in whatever state it read them. Returns how many files that were."""
     ledger = _ledger(lake)
     listed = list(files)
     uris, versions = {file.uri for file in listed}, {file.version for file in listed}
-    units = [
-        unit
+    units = {
+        unit: file
         for unit, file, version in zip(ledger["unit"], ledger["file"], ledger["version"], strict=True)
         if file in uris or version in versions
-    ]
+    }
     if units:
         decisions.take_out(lake, units)
-    return len(units)
+    return len(set(units.values()))
 
 
 def vacuum(lake: Lake) -> int:

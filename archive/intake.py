@@ -37,7 +37,7 @@ class Summary:
     skipped: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
     useless: dict[str, str] = field(default_factory=dict)  #: source -> why nothing of it can prove anything
-    forgotten: int = 0  #: units that were taken out first, to be read again
+    forgotten: int = 0  #: files that were taken out first, to be read again
     recovered: int = 0  #: commits of an earlier ingest that were carried out first
     peak_worker: int = 0  #: bytes of memory that the largest worker used
 
@@ -130,7 +130,7 @@ class _Ingest:
         try:
             self._summary.recovered = self._committer.recover()
             if self._again:
-                self._summary.forgotten = forget_files(self._lake, listed)
+                self._summary.forgotten = forget_files(self._lake, self._readable(listed))
             for end in self._engine.run(self._jobs(listed)):
                 if isinstance(end, Failed):
                     self._fail(end.task.batch, end.error)
@@ -158,6 +158,11 @@ class _Ingest:
                 given.files += 1
                 self._source_of.setdefault(file.uri, source)
                 yield file
+
+    def _readable(self, listed: list[Listed]) -> list[Listed]:
+        """The files that can be planned: what cannot be read again is not taken out."""
+        wrong = {item.file for item in plan({}, listed, self._settings, self._span) if isinstance(item, Unreadable)}
+        return [file for file in listed if file.uri not in wrong]
 
     def _jobs(self, listed: list[Listed]) -> Iterator[Job]:
         columns = [field.name for field in fields(DoneUnit)]

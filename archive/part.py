@@ -42,6 +42,8 @@ class Tally:
     months: Counter[str] = field(default_factory=Counter)  #: captures by partition
     problems: Counter[str] = field(default_factory=Counter)  #: captures whose date proves nothing, by why
     columns: str = ""  #: of the first row of a data set in which no text or no date was found
+    unparsable: str = ""  #: the first date that could not be read, as written
+    hint: str = ""  #: what might be done about a file of no known format
     bytes: int = 0
     seconds: float = 0.0
     peak: int = 0  #: bytes of memory that the worker has used at most, up to the end of the unit

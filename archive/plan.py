@@ -77,7 +77,7 @@ def plan(
             recorded = sorted(spans.get((listed.version, settings.extractor), []), key=lambda edges: edges[0])
             units = _units(listed, settings, span, recorded)
         except Exception as error:  # whatever one file does, the others are planned
-            yield Unreadable(listed.uri.encode("utf-8", "backslashreplace").decode(), str(error))
+            yield Unreadable(listed.uri, str(error))
             continue
         left = [unit for unit in units if unit.key not in done]
         if not left:

@@ -63,7 +63,15 @@ class Preview:
     bytes: int = 0
     known: int = 0  #: files that the lake has already, whole or in part
     failed: dict[str, str] = field(default_factory=dict)
-    looks: list[Look] = field(default_factory=list)  #: of the first files that it has not
+    looks: list[Look] = field(default_factory=list)  #: of the first files, those first that the lake has not
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing that was seen stands in the way of an ingest."""
+        data_sets = [look for look in self.looks if look.columns]
+        return not self.failed and all(
+            "date" in look.taken and look.taken.keys() & {"text", "html"} for look in data_sets
+        )
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -78,6 +86,7 @@ def preview(lake: Lake, sources: Sources, settings: Settings = Settings()) -> Pr
     seen = Preview()
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
     fresh: list[Listed] = []
+    old: list[Listed] = []
     for source in named(sources):
         for file in storage.list_files(source, lambda place, why: seen.failed.update({place: why})):
             if file.uri.startswith(f"{lake.location}/"):
@@ -86,9 +95,10 @@ def preview(lake: Lake, sources: Sources, settings: Settings = Settings()) -> Pr
             seen.bytes += file.size or 0
             if file.version in versions:
                 seen.known += 1
-            elif len(fresh) < FILES:
+                old.append(file)
+            else:
                 fresh.append(file)
-    for file in fresh:
+    for file in [*fresh, *old][:FILES]:
         try:
             seen.looks.append(_look(file, settings))
         except (ArchiveError, OSError) as error:
@@ -107,7 +117,7 @@ def _look(file: Listed, settings: Settings) -> Look:
             columns.require(look.columns, settings.columns)
             look.taken = columns.taken(look.columns, settings.columns)
         unit = Unit(file.uri, file.version, file.size, kind, settings)
-        look.rows = list(islice(_samples(unit, opened), ROWS))
+        look.rows = list(dict.fromkeys(islice(_samples(unit, opened), ROWS)))  # the same complaint once
     return look
 
 
@@ -137,11 +147,11 @@ def show(seen: Preview) -> None:
         if look.columns:
             console.print(f"columns: {', '.join(look.columns)}", markup=False, highlight=False)
             taken = [f"{role} from {name}" for role, name in look.taken.items()]
-            absent = [] if look.taken.keys() & {"text", "html"} else ["no text: name it by --text-column"]
-            absent += [] if "date" in look.taken else ["no date: name it by --date-column"]
+            absent = [] if look.taken.keys() & {"text", "html"} else ["no text column found (--text-column names it)"]
+            absent += [] if "date" in look.taken else ["no date column found (--date-column names it)"]
             console.print(f"taken: {', '.join([*taken, *absent])}", markup=False, highlight=False)
         console.print(_table(look.rows))
-    left = seen.files - seen.known - len(seen.looks) - len(seen.failed)
+    left = seen.files - len(seen.looks) - len(seen.failed)
     if left > 0:
         console.print(f"{count_of(left, 'more file')}, not looked into")
     for file, why in seen.failed.items():

@@ -10,6 +10,7 @@ import glob
 import hashlib
 import http.client
 import io
+import json
 import os
 import re
 import socket
@@ -32,6 +33,7 @@ ATTEMPTS = 8
 #: Seconds before a silent server counts as gone.
 TIMEOUT = 60.0
 _SAMPLE = 1 << 13
+_NOT_REGULAR = "is no regular file (a pipe or a device cannot be read twice)"
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 #: A scheme in front of a location: `gs://`, `hdfs://`. (One letter is a Windows drive.)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
@@ -318,7 +320,7 @@ def list_files(source: str, unreadable: Unreadable = _raise) -> Iterator[Listed]
 
 def _list_local(source: str, unreadable: Unreadable) -> Iterator[Listed]:
     if os.path.isdir(source):
-        paths = sorted(_walk(source, unreadable))
+        paths = _of_an_export(source) or sorted(_walk(source, unreadable))
     elif os.path.lexists(source):
         paths = [source]
     else:
@@ -331,6 +333,20 @@ def _list_local(source: str, unreadable: Unreadable) -> Iterator[Listed]:
             yield _listed_local(os.path.realpath(path), os.path.relpath(path, folder or "."))
         except OSError as error:
             unreadable(path, _reason(error))
+
+
+def _of_an_export(folder: str) -> list[str]:
+    """The shards, where a folder is one that `archive export` wrote: its card and manifest are no captures."""
+    try:
+        with open(os.path.join(folder, "manifest.json"), "rb") as file:
+            stated = json.load(file)
+        if not {"merkle_root", "arguments"} <= stated.keys():
+            return []
+        return sorted(
+            os.path.join(folder, shard["folder"], each["name"]) for shard in stated["shards"] for each in shard["files"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def _walk(folder: str, unreadable: Unreadable) -> Iterator[str]:
@@ -349,8 +365,10 @@ def _walk(folder: str, unreadable: Unreadable) -> Iterator[str]:
                 unreadable(path, "a link that leads nowhere")
             elif os.path.isfile(path):
                 yield path
-            elif not os.path.islink(path) and not os.access(path, os.F_OK):
+            elif not os.access(path, os.F_OK):
                 unreadable(path, "may not be looked at")  # a folder that may be listed and not entered
+            else:
+                unreadable(path, _NOT_REGULAR)
 
 
 def _fixed_folder(pattern: str) -> str:
@@ -362,7 +380,7 @@ def _listed_local(path: str, name: str) -> Listed:
     """A small local file is known by its content, so that a copy is the same; a larger one by samples and its time."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(0, "is no regular file (a pipe or a device cannot be read twice)")
+        raise OSError(0, _NOT_REGULAR)
     size = status.st_size
     digest = hashlib.sha256(b"%d" % size)
     if size > 16 * _SAMPLE:

@@ -77,6 +77,8 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
                 tally.texts += writer.add_capture(unit.key, name, outcome)
             elif isinstance(outcome, Reject):
                 tally.rejects[outcome.reason] += 1
+                if outcome.reason == "unknown-format":
+                    tally.hint = outcome.detail
                 writer.add_reject(unit.key, name, outcome)
             else:
                 tally.skipped[outcome.kind] += 1
@@ -116,12 +118,21 @@ def outcomes(
         )
         examiner = Examiner(unit.file, extract, limits, now)
         for row in rows:
-            if row.columns and not tally.columns:
-                tally.columns = row.columns
-            yield unit.file, examine_row(row, examiner)
+            tally.columns = tally.columns or row.columns
+            outcome = examine_row(row, examiner)
+            if isinstance(outcome, Capture) and outcome.dated.problem == "unparsable":
+                tally.unparsable = tally.unparsable or (row.date or "")[:60]
+            yield unit.file, outcome
     else:
         reason: dict[Kind, str] = {"empty": "empty-file", "unknown": "unknown-format"}
-        yield unit.file, Reject(reason[unit.kind], "", 0, 0, unit.size)
+        yield unit.file, Reject(reason[unit.kind], _hint(file), 0, 0, unit.size)
+
+
+def _hint(file: BinaryIO) -> str:
+    """What might be done about a file that is of no known format."""
+    file.seek(0)
+    is_list = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    return "a JSON list; write an object on each line, as `jq -c '.[]'` does" if is_list else ""
 
 
 def _from_entry(file: BinaryIO, examiner: Examiner, tally: Tally) -> Iterator[tuple[str, Outcome]]:

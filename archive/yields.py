@@ -24,6 +24,8 @@ class Yield:
     rejects: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     columns: str = ""  #: of a data set in which something was not found
+    unparsable: str = ""  #: a date that could not be read, as written
+    hint: str = ""  #: what might be done about a file of no known format
     is_data_set: bool = False
 
     def add(self, tally: Tally) -> None:
@@ -33,6 +35,8 @@ class Yield:
         self.rejects.update(tally.rejects)
         self.problems.update(tally.problems)
         self.columns = self.columns or tally.columns
+        self.unparsable = self.unparsable or tally.unparsable
+        self.hint = self.hint or tally.hint
         self.is_data_set |= tally.format in _DATA_SETS
 
     def useless(self) -> str | None:
@@ -44,14 +48,16 @@ class Yield:
         there = f"; its columns are {self.columns}" if self.columns else ""
         if not self.captures:
             why = ", ".join(f"{count:,} {reason}" for reason, count in self.rejects.most_common(3))
-            hint = _meaning(next(iter(self.rejects), ""))
+            hint = _meaning(next(iter(self.rejects), ""), self.hint)
             if self.is_data_set and self.rejects["no-text-column"]:
                 hint = f"{there}; name the one that holds the text: --text-column, or --html-column"
             return f"none of its {self.records:,} records gave a text ({why or 'no page among them'}){hint}"
         why = ", ".join(f"{count:,} {problem}" for problem, count in self.problems.most_common(3))
         hint = f"{there}; name the one that holds the date: --again --date-column" if self.is_data_set else ""
+        if self.unparsable:
+            hint = f": {self.unparsable!r} is no date as 2019-05-06 or 2019-05-06T07:08:09Z is"
         return f"none of its {self.captures:,} captures has a date that can prove anything ({why}){hint}"
 
 
-def _meaning(reason: str) -> str:
-    return f": {REJECTS[reason]}" if reason in REJECTS else ""
+def _meaning(reason: str, hint: str) -> str:
+    return f": {hint or REJECTS[reason]}" if reason in REJECTS else ""

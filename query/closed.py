@@ -84,6 +84,8 @@ def parse(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[duckdb.Statement, di
         duckdb.Error: it is no SQL.
     """
     statements = db.extract_statements(sql)
+    if not statements:
+        raise QueryError("there is no SQL in this question")
     if len(statements) != 1:
         raise QueryError(f"one SQL statement is answered, not {len(statements)}")
     if statements[0].type == duckdb.StatementType.MULTI:  # DuckDB would first make a type of the values

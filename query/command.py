@@ -51,19 +51,24 @@ def command(
 
     \b
     Views:
-      captures    each time a page was seen: content_id, url, host, domain, captured_at, year, month,
-                  date_source, date_problem, file, offset, length, status, title, payload_digest, ...
-      documents   each text once: content_id, first_seen, last_seen, year, captures, url, host, domain,
-                  title, language, text, and of its near-duplicates first_seen_near, witness_id, ...
-      duplicates  verified pairs of near-duplicates: content_id, earlier_id, similarity, cluster_id, ...
+      captures    each time a page was seen: content_id, url, host, domain,
+                  captured_at, year, month, date_source, date_problem, file,
+                  offset, length, status, title, payload_digest, ...
+      documents   each text once: content_id, first_seen, last_seen, year,
+                  captures, url, host, domain, title, language, text; and of its
+                  near-duplicates first_seen_near, witness_id, ...
+      duplicates  verified pairs of near-duplicates: content_id, earlier_id,
+                  similarity, cluster_id, ...
       clusters    the texts that hang together by such pairs
       quality     the signals of each text, and whether a preset keeps it
-      rejects     each record that gave no text: reason, detail, url, host, domain, file, offset, ...
+      rejects     each record that gave no text: reason, detail, url, host,
+                  domain, file, offset, ...
       sources     each file, or span of one, that was ingested
 
     \b
     Macros:
-      clean(before, after := , language := , near := , sources := , honour_opt_outs := )
+      clean(before, after := , language := , near := , sources := ,
+            honour_opt_outs := )
                   each text that provably existed before a date, with its proof
       first_seen_between(a, b)
 

@@ -14,8 +14,11 @@ from archive.errors import ArchiveError
 
 _HELP = """A question is SQL that ends with a semicolon; it may have several lines. Ctrl-C stops it.
 .tables  the views and macros     .help  this     .quit, exit  or Ctrl-D"""
-_TABLES = """captures  documents  duplicates  clusters  quality  rejects  sources     DESCRIBE captures; shows columns
-clean(before, after := , language := , near := , sources := , honour_opt_outs := )    first_seen_between(a, b)"""
+_TABLES = """captures  documents  duplicates  clusters  quality  rejects  sources
+    DESCRIBE captures; shows the columns
+clean(before, after := , language := , near := , sources := ,
+      honour_opt_outs := )
+first_seen_between(a, b)"""
 
 
 def prompt(answer: Callable[[str], None]) -> None:
@@ -37,6 +40,8 @@ def prompt(answer: Callable[[str], None]) -> None:
             word = line.strip().lower()
             if not held and word.rstrip("; ") in {"exit", "quit"}:
                 return
+            if not held and word.rstrip("; ") == "help":
+                word = ".help"
             if not held and word.startswith("."):
                 if word in {".quit", ".exit"}:
                     return

@@ -19,7 +19,7 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "title": (pa.string(), "of the page"),
     "language": (pa.string(), "ISO 639-1"),
     "captured_at": (pa.timestamp("us", tz="UTC"), "when the page was captured: the text existed then"),
-    "date_source": (pa.string(), "how that is known: warc, arc, cdx, crawl, dataset"),
+    "date_source": (pa.string(), "how that is known: warc, arc, cdx, dataset"),
     "record_type": (pa.string(), "of the record: response, resource, conversion, revisit; row in a data set"),
     "file": (pa.string(), "where the record lies"),
     "offset": (pa.int64(), "bytes from the start of the file to the record, or to its compressed member"),

@@ -22,7 +22,8 @@ from archive.show import OutConsole, count_of
 from query.sql import connect
 
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
-_ID = re.compile(r"[0-9a-f]{64}")
+#: A content id, or as much of the front of one as `show` prints.
+_ID = re.compile(r"[0-9a-f]{12,64}")
 #: Characters of a text that a terminal gets without --full.
 _SHOWN = 2000
 #: Captures that are listed for people.
@@ -75,16 +76,19 @@ def history(lake: Lake | str, target: str, at: str | None = None) -> History:
     """What a lake knows of a page.
 
     Args:
-        target: its URL, with or without scheme, `www.` and the last slash; or the content id of a text.
+        target: its URL, with or without scheme, `www.` and the last slash; or the content id of a text, or the first
+            twelve of its digits.
         at: a date: the text is the one that was seen last before its end; by default the last one.
 
     Raises:
         LakeError: there is no lake.
         QueryError: it has no such page.
     """
+    if not target.strip():
+        raise QueryError("name a URL, or the id of a text")
     with connect(lake) as db:
         is_id = _ID.fullmatch(target) is not None
-        condition = "content_id = $1" if is_id else "url IN (SELECT unnest($1::VARCHAR[]))"
+        condition = "starts_with(content_id, $1)" if is_id else "url IN (SELECT unnest($1::VARCHAR[]))"
         found = db.execute(_CAPTURES.format(condition=condition), [target if is_id else _addresses(target)])
         captures = [Seen(*row) for row in found.fetchall()]
         if not captures:

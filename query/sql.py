@@ -112,7 +112,9 @@ def connect(
             db = evidence.connect(lake, _TABLES, seen, **config)
             _add_views(db, index)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
-        raise QueryError(f"--memory {memory}: {error}") from None
+        if memory is None or "memory" not in str(error).lower():
+            raise
+        raise QueryError(f"--memory {memory}: {said(error)}") from None
     return db
 
 
@@ -187,6 +189,7 @@ def said(error: BaseException) -> QueryError:
         return QueryError("this question needs more memory or temporary space than it may use; narrow it, or --memory")
     # with what DuckDB suggests, without the question and its place in it
     line = " ".join((str(error).strip() or "it failed").split("\nLINE ")[0].split())
+    line = line.removeprefix("Invalid Input Error: ")  # that it is one says no more than the rest
     line = line if len(line) <= _LINE else line[:_LINE] + "…"
     if isinstance(error, duckdb.PermissionException):
         return QueryError(f"nothing outside the lake can be reached ({line.partition(' - ')[0]})")

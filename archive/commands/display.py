@@ -90,7 +90,7 @@ def as_json(summary: Summary, months: Counter[str], seconds: float) -> dict[str,
         "files_known": summary.files_known,
         "files_failed": summary.failed,
         "sources_useless": summary.useless,
-        "units_forgotten": summary.forgotten,
+        "files_forgotten": summary.forgotten,
         "records": summary.records,
         "captures": summary.captures,
         "rejects": dict(summary.rejects.most_common()),
@@ -116,7 +116,7 @@ def show(summary: Summary, months: Counter[str], seconds: float) -> None:
     if summary.recovered:
         console.print(f"Finished {count_of(summary.recovered, 'commit')} that an earlier command had begun.")
     if summary.forgotten:
-        console.print(f"Took out {count_of(summary.forgotten, 'unit')} of work that an earlier ingest had brought.")
+        console.print(f"Took out what the lake had of {count_of(summary.forgotten, 'file')}.")
     known = f", {summary.files_known:,} known already" if summary.files_known else ""
     console.print(
         f"{count_of(summary.files, 'file')} ingested{known}: {bytes_text(summary.bytes)} in {seconds:.1f} s "
@@ -125,7 +125,8 @@ def show(summary: Summary, months: Counter[str], seconds: float) -> None:
     if summary.records:
         console.print(counts_table(summary.records, summary.captures, summary.rejects, summary.skipped))
         console.print(f"{summary.new_texts:,} new texts, {summary.known_texts:,} texts already known")
-        console.print(months_table(months))
+        if months:
+            console.print(months_table(months))
     for line in complaints(summary):
         console.print(line, markup=False, highlight=False)
 

@@ -85,10 +85,9 @@ def command(
       archive ingest crawl/                            all files of a folder
       archive ingest 'CC-MAIN-2019-35/*.warc.gz' --lake s3://bucket/lake
       archive ingest https://example.org/a.warc.gz     streamed, not stored
-      archive ingest pages.jsonl.gz --dry-run          formats, columns, and five rows with their dates
+      archive ingest pages.jsonl.gz --dry-run          columns, and five rows
       archive ingest pages.jsonl.gz --text-column body --date-column seen.at
 
-    \b
     Exit status: 0 all done; 1 done, but some input was damaged, could not be read, or has no text or
     no date that can prove anything (the screen says which); 2 wrong usage.
     """
@@ -128,4 +127,4 @@ def _preview(lake: Any, sources: tuple[str, ...], settings: Any, json_wanted: bo
         click.echo(json.dumps(seen.as_json(), indent=2))
     else:
         show(seen)
-    sys.exit(1 if seen.failed else 0)
+    sys.exit(0 if seen.is_usable else 1)

@@ -48,7 +48,6 @@ def command(
       archive certify answers.jsonl.gz --before 2022-11-30 --out proven --paragraphs
       archive certify dolma.parquet --before 2020-01-01 --out proven --lake s3://bucket/witnesses
 
-    \b
     Exit status: 0 all rows judged; 1 done, but some rows have no text or could not be read;
     2 wrong usage.
     """

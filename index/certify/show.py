@@ -5,15 +5,15 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
-from archive.show import OutConsole
+from archive.show import OutConsole, count_of
 from index.certify.summary import Summary
 
 
 def show(summary: Summary, seconds: float) -> None:
     """Print how much is proven, by kind and by year."""
     console = OutConsole()
-    known = f" ({summary.files_known:,} of them before)" if summary.files_known else ""
-    console.print(f"{summary.rows:,} rows of {summary.files:,} files{known} in {seconds:.1f} s")
+    known = f" ({summary.files_known:,} of them certified before)" if summary.files_known else ""
+    console.print(f"{count_of(summary.rows, 'row')} of {count_of(summary.files, 'file')}{known} in {seconds:.1f} s")
     table = Table(box=box.SIMPLE, pad_edge=False)
     table.add_column("proof")
     table.add_column("rows", justify="right")

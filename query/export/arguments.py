@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -67,6 +68,8 @@ class Arguments:
                 raise ExportError(f"nothing lies after {self.after} and before {self.before}")
         if unknown := set(self.sources) - DATE_SOURCES.keys():
             raise ExportError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
+        if self.language is not None and not re.fullmatch("[a-z]{2,3}", self.language):
+            raise ExportError(f"--language {self.language}: write the code of ISO 639-1, as in en")
         if self.form not in FORMATS:
             raise ExportError(f"no format {self.form!r}; there are {', '.join(FORMATS)}")
         if self.sample is not None and not 0 < self.sample <= 1:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archive.show import count_of
 from query.export.arguments import told
 from query.rows import COLUMNS, columns
 
@@ -35,8 +36,8 @@ def card(made: Mapping[str, Any], folders: Sequence[str]) -> str:
     parts = [
         _front(made, folders),
         f"# Texts that provably existed before {before}\n",
-        f"{texts}{size} in {len(made['shards'])} shards of `{arguments['form']}`, each once. Every one is the text of "
-        f"an archived capture made before **{before}**, and cites the record that proves it.\n",
+        f"{texts}{size} in {count_of(len(made['shards']), 'shard')} of `{arguments['form']}`, each once. Every one is "
+        f"the text of an archived capture made before **{before}**, and cites the record that proves it.\n",
         "![texts by first capture](distribution.svg)\n",
         "## Use\n",
         f"```python\n{_open(made)}\n```\n",
@@ -83,7 +84,7 @@ def _open(made: Mapping[str, Any]) -> str:
     names = [shard["files"][0]["name"] for shard in made["shards"] if shard["folder"] == folder]
     first, last = (name.removesuffix(".tar").rpartition("-") for name in (names[0], names[-1]))
     numbers = first[2] if len(names) == 1 else f"{{{first[2]}..{last[2]}}}"
-    return f'webdataset.WebDataset("{folder}/{first[0]}-{numbers}.tar")'
+    return f'webdataset.WebDataset("{folder}/{first[0]}-{numbers}.tar", shardshuffle=False)'
 
 
 def _front(made: Mapping[str, Any], folders: Sequence[str]) -> str:
