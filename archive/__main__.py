@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 
 def main() -> None:
     """Run the command line. Ctrl-C ends it without a traceback, also while it is being loaded."""
     signal.signal(signal.SIGINT, _stop)
+    _open_streams()
     from archive.cli import main
 
     main(prog_name="archive")
+
+
+def _open_streams() -> None:
+    """Put nothing in place of a standard stream that the shell closed (`>&-`): the next file would take its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+        if getattr(sys, name) is None:
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
 
 
 def _stop(number: int, frame: object) -> None:

@@ -185,6 +185,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "extractor": unit.settings.extractor,
                 "records": tally.records,
                 "captures": tally.captures,
+                "dated": tally.captures - tally.problems.total(),
                 "texts": tally.texts,
                 "new_texts": new_texts if number == 0 else 0,
                 "rejects": list(tally.rejects.items()),

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, WriterProperties
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 from pyarrow import fs as pafs
 
 from archive.errors import LakeError
@@ -36,6 +36,8 @@ FORGOTTEN = "forgotten"
 _FORGET = "forget-"
 #: Below the folder of the ledger. Delta leaves folders with such a name alone.
 _LISTS = "_forgotten"
+#: How often a table is opened anew whose files were gone when they were to be read.
+_SWEPT = 5
 _MANY = "too many others are writing; run the same command again"
 
 
@@ -199,7 +201,7 @@ def _finish_forgotten(lake: Lake) -> int:
 def _delete(lake: Lake, table: Table, keys: pa.Table, name: str) -> None:
     """Delete the rows with these keys, once: a second time could hit what was brought in since."""
     (column,) = keys.column_names
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
         delta = lake.delta(table.name)
         if not keys.num_rows or delta.transaction_version(name) is not None:
             return
@@ -215,6 +217,9 @@ def _delete(lake: Lake, table: Table, keys: pa.Table, name: str) -> None:
             return
         except CommitFailedError:
             continue  # somebody wrote into the table meanwhile
+        except DeltaError:  # … or swept its older files away
+            if attempt >= _SWEPT:
+                raise
     raise LakeError(f"{lake.location}: {_MANY}")
 
 

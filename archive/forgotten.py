@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from archive import decisions, storage
+from archive.damage import naming_damage
 from archive.errors import SourceError
 from archive.lake import Lake
 from archive.storage import Listed, Sources, named
@@ -41,12 +42,17 @@ def forget(lake: Lake, sources: Sources, dry_run: bool = False) -> Forgotten:
         SourceError: the lake has nothing of a source.
     """
     lake.require()
+    with naming_damage(lake):
+        return _forget(lake, named(sources), dry_run)
+
+
+def _forget(lake: Lake, sources: list[str], dry_run: bool) -> Forgotten:
     if not dry_run:
         decisions.carry_out(lake)
     ledger = _ledger(lake)
     chosen: set[int] = set()
-    for source in named(sources):
-        rows = {row for row, file in enumerate(ledger["file"]) if _is_of(file, source)}
+    for source in sources:
+        rows = _rows_of(ledger["file"], source)
         if not rows:
             raise SourceError(f"{source}: the lake {lake.location} has nothing of it")
         chosen |= rows
@@ -90,10 +96,15 @@ def _ledger(lake: Lake) -> dict[str, list[Any]]:
     return {name: table[name].to_pylist() for name in table.column_names}
 
 
-def _is_of(file: str | None, source: str) -> bool:
-    """Whether a file of the ledger is what a source names, is below it, or matches it."""
-    if file is None:
-        return False
+def _rows_of(files: list[str | None], source: str) -> set[int]:
+    """The rows of the ledger that a source names, as it names files to an ingest: a file, else a folder, else a
+    pattern."""
     source = storage.local_or_store(source)
     place = source.rstrip("/") if "://" in source else os.path.realpath(source)
-    return file in {source, place} or file.startswith(f"{place}/") or storage.matches(file, place)
+    if rows := {row for row, file in enumerate(files) if file in {source, place}}:
+        return rows
+    below = {row for row, file in enumerate(files) if file is not None and file.startswith(f"{place}/")}
+    if os.path.isdir(place):  # what its links lead to was ingested with it
+        there = {file.uri for file in storage.list_files(place, lambda *_: None)}
+        below |= {row for row, file in enumerate(files) if file in there}
+    return below or {row for row, file in enumerate(files) if file is not None and storage.matches(file, place)}

@@ -7,9 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.dataset as pads
 
 from archive import storage
 from archive.commit import Committer
+from archive.damage import naming_damage
 from archive.engine import Engine, Failed
 from archive.forgotten import forget_files
 from archive.lake import Lake
@@ -94,7 +98,8 @@ def ingest(
         LakeError: the lake cannot be written.
     """
     run = _Ingest(lake, settings, watcher or Watcher(), span, again)
-    return run.run(named(sources), workers or os.cpu_count() or 1)
+    with naming_damage(lake):
+        return run.run(named(sources), workers or os.cpu_count() or 1)
 
 
 @dataclass(slots=True)
@@ -168,10 +173,11 @@ class _Ingest:
         columns = [field.name for field in fields(DoneUnit)]
         ledger = self._lake.read("sources", ["unit", *columns]).to_pylist()
         done = {row.pop("unit"): DoneUnit(**row) for row in ledger}
+        known: list[Known] = []
         for item in plan(done, listed, self._settings, self._span):
             if isinstance(item, Known):
                 self._summary.files_known += 1
-                self._yields[self._source_of[item.file]].known += 1
+                known.append(item)
                 self._watcher.known(item.size)
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
@@ -184,6 +190,20 @@ class _Ingest:
                         chain = _Chain(first.index, before.next_offset, before.recovered, before.floor)
                     self._chains.setdefault(first.version, chain)
                 yield self._job(item)
+        self._weigh(known)
+
+    def _weigh(self, known: list[Known]) -> None:
+        """What the files that are in the lake already gave when they came in."""
+        if not known:
+            return
+        columns = ["version", "records", "captures", "dated", "rejects"]
+        given: dict[str, list[dict[str, Any]]] = {}
+        wanted = pads.field("version").isin([item.version for item in known])
+        for row in self._lake.dataset("sources").to_table(columns=columns, filter=wanted).to_pylist():
+            given.setdefault(row["version"], []).append(row)
+        for item in known:
+            for row in given.get(item.version, []):
+                self._yields[self._source_of[item.file]].add_known(row)
 
     def _job(self, batch: Batch) -> Job:
         return Job(self._lake.location, batch, self._now)
@@ -247,7 +267,7 @@ class _Ingest:
             for unit in batch.units:
                 if unit.key in done:
                     self._summary.files_known += unit.last
-                    self._yields[self._source_of[unit.file]].known += 1
+                    self._yields[self._source_of[unit.file]].elsewhere += 1
             return
         for unit, tally in zip(batch.units, part.tallies, strict=True):
             self._summary.add(tally)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,10 @@ _CONFIGURATION = {
     "delta.dataSkippingNumIndexedCols": "0",
 }
 _MAX_TRIES = 200
+#: What delta-rs takes for something else in a path: it decodes the first, and turns the second into a slash.
+_ODD = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f]")
+#: The files of a Delta log.
+_LOG = re.compile(r"\d{20}\..*|_last_checkpoint|_commit_.*|\..*|_staged_commits")
 #: The property of a table that got columns after it was made.
 _WIDENED = "lowbackground.widened"
 #: Files below this many bytes are small; so many of them in one partition are merged into files of about …
@@ -72,6 +77,10 @@ class Lake:
         except SourceError as error:
             raise LakeError(str(error)) from None
         self.location = location.rstrip("/") if storage.is_s3(location) else os.path.realpath(location)
+        if not storage.is_s3(location) and (odd := _ODD.search(self.location)):
+            raise LakeError(
+                f"{self.location!r}: Delta Lake reads {odd[0]!r} in a path as another one; name another folder"
+            )
         self.filesystem: pafs.FileSystem
         self.filesystem, self._root = storage.filesystem(self.location)
 
@@ -97,7 +106,26 @@ class Lake:
         return options
 
     def exists(self) -> bool:
-        return self._is_table("sources")
+        """
+        Raises:
+            LakeError: the store cannot be asked, or what is here are tables of something else.
+        """
+        if not self._is_table("sources"):
+            return False
+        self._refuse_others("sources")
+        return True
+
+    def _refuse_others(self, name: str) -> None:
+        """Two programs may well call a table `sources`."""
+        try:
+            held = {field.name for field in self._open(name).schema().fields}
+        except (DeltaError, OSError) as error:
+            raise LakeError(f"{self.table_uri(name)}: {store_line(error)}") from None
+        if not set(TABLES[name].schema.names[:1]) <= held:
+            raise LakeError(f"{self.table_uri(name)}: is a table of something else; a lake needs a folder of its own")
+
+    def _open(self, name: str) -> DeltaTable:
+        return DeltaTable(self.table_uri(name), storage_options=self.storage_options)
 
     def has(self, table: Table) -> bool:
         return self._is_table(table.name)
@@ -136,6 +164,8 @@ class Lake:
         self._refuse_foreign()
         for table in tables:
             if self.has(table):
+                if table.name in TABLES:
+                    self._refuse_others(table.name)
                 self._widen(table)
                 continue
             try:
@@ -166,8 +196,7 @@ class Lake:
             return
         for name in sorted(os.listdir(self.location)):
             folder = os.path.join(self.location, name)
-            inside = os.listdir(folder) if os.path.isdir(folder) and not os.path.islink(folder) else ["a file"]
-            if name not in TABLES or (inside and "_delta_log" not in inside):
+            if name not in TABLES or not _is_begun(folder):
                 raise LakeError(
                     f"{self.location}: is no lake and not empty ({name}); name a folder that is new or empty"
                 )
@@ -194,7 +223,7 @@ class Lake:
             LakeError: there is no lake here.
         """
         try:
-            return DeltaTable(self.table_uri(table), storage_options=self.storage_options)
+            return self._open(table)
         except (TableNotFoundError, DeltaError, OSError) as error:
             self.require()
             if isinstance(error, TableNotFoundError):
@@ -339,6 +368,15 @@ class Lake:
         for file in files:
             with contextlib.suppress(OSError):
                 self.filesystem.delete_file(f"{self.table_path(file.table)}/{file.path}")
+
+
+def _is_begun(folder: str) -> bool:
+    """Whether a folder holds no more than a table of which the making was killed."""
+    if os.path.islink(folder) or not os.path.isdir(folder):
+        return False
+    log = os.path.join(folder, "_delta_log")
+    names = os.listdir(log) if os.path.isdir(log) else []
+    return set(os.listdir(folder)) <= {"_delta_log"} and all(_LOG.fullmatch(name) for name in names)
 
 
 def properties(transactions: Iterable[str] | Mapping[str, int]) -> CommitProperties:

@@ -165,7 +165,7 @@ class Owned:
         begun = path.with_name(f"{JOURNAL}.{token}")
         begun.write_bytes(self._first_line(token))
         with contextlib.suppress(FileExistsError):
-            _move(begun, path)
+            move(begun, path)
         begun.unlink(missing_ok=True)
 
     def _first_line(self, token: str) -> bytes:
@@ -247,7 +247,7 @@ class Owned:
         found = made.lstat()
         self._note(name=name, bytes=found.st_size, time=found.st_mtime_ns)
         if os.path.lexists(path):
-            if os.path.samefile(made, path):  # killed between the two steps of `_move`
+            if os.path.samefile(made, path):  # killed between the two steps of `move`
                 made.unlink()
                 return
             if not self.is_ours(path):
@@ -255,7 +255,7 @@ class Owned:
             os.replace(made, path)
             return
         try:
-            _move(made, path)
+            move(made, path)
         except FileExistsError:
             raise self._other(name) from None
 
@@ -401,7 +401,7 @@ def _print(found: os.stat_result) -> Print:
     return found.st_size, found.st_mtime_ns
 
 
-def _move(made: Path, path: Path) -> None:
+def move(made: Path, path: Path) -> None:
     """Rename a file to a name that nothing has.
 
     Raises:

@@ -44,6 +44,7 @@ class Known:
 
     file: str
     size: int
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def plan(
     seen: set[str] = set()
     for listed in sources:
         if listed.version in seen:
-            yield Known(listed.uri, listed.size or 0)
+            yield Known(listed.uri, listed.size or 0, listed.version)
             continue
         seen.add(listed.version)
         try:
@@ -81,7 +82,7 @@ def plan(
             continue
         left = [unit for unit in units if unit.key not in done]
         if not left:
-            yield Known(listed.uri, listed.size or 0)
+            yield Known(listed.uri, listed.size or 0, listed.version)
         elif len(units) > 1 or listed.size is None or listed.size > _BATCH_BYTES:
             yield from (Batch((unit,)) for unit in left)
         else:

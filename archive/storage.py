@@ -6,6 +6,7 @@ Everything above sees the same three things: `open_bytes` (a seekable binary fil
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import hashlib
 import http.client
@@ -33,6 +34,7 @@ ATTEMPTS = 8
 #: Seconds before a silent server counts as gone.
 TIMEOUT = 60.0
 _SAMPLE = 1 << 13
+_SHOWN = r"(?!\.)"
 _NOT_REGULAR = "is no regular file (a pipe or a device cannot be read twice)"
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 #: A scheme in front of a location: `gs://`, `hdfs://`. (One letter is a Windows drive.)
@@ -44,8 +46,15 @@ Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 
 def named(sources: Sources) -> list[str]:
-    """The sources as strings. A single one is one source, and not its letters."""
-    return [os.fspath(each) for each in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    """The sources as strings. A single one is one source, and not its letters.
+
+    Raises:
+        SourceError: one has no name, as where a variable of a shell was not set.
+    """
+    names = [os.fspath(each) for each in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    if not all(name.strip() for name in names):
+        raise SourceError("a source without a name: '' is no file and no folder")
+    return names
 
 
 def is_s3(uri: str) -> bool:
@@ -420,11 +429,23 @@ def _list_s3(source: str) -> Iterator[Listed]:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """`*` and `?` stay inside one folder, `**` crosses folders, as in a shell."""
-    tokens = re.split(r"(\*\*/?|\*|\?|\[[^]]+\])", pattern)
-    wild = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
-    regex = "".join(wild.get(t) or (t if t.startswith("[") else re.escape(t)) for t in tokens)
-    return re.fullmatch(regex, path) is not None
+    """Whether a path is one that `glob` finds for a pattern: `*` and `?` stay in one folder, `**` crosses folders, and
+    hidden names are found by patterns that begin with a dot."""
+    return re.fullmatch(_expression(pattern), path) is not None
+
+
+@lru_cache(maxsize=64)
+def _expression(pattern: str) -> str:
+    parts = pattern.split("/")
+    made = []
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1
+        if part == "**":
+            made.append(f"(?:{_SHOWN}[^/]*/)*" + (f"{_SHOWN}[^/]+" if last else ""))
+            continue
+        inside = fnmatch.translate(part).removeprefix("(?s:").removesuffix(")\\Z").replace(".*", "[^/]*")
+        made.append((_SHOWN if part[:1] in "*?[" else "") + inside + ("" if last else "/"))
+    return "(?s:" + "".join(made) + ")"
 
 
 def _listed_http(url: str) -> Listed:

@@ -110,6 +110,7 @@ SOURCES = Table(
             ("extractor", pa.string()),
             ("records", pa.int64()),  # = captures + sum(rejects) + sum(skipped)
             ("captures", pa.int64()),
+            ("dated", pa.int64()),  # of these, the ones whose date may prove something
             ("texts", pa.int64()),  # different texts among the captures
             ("new_texts", pa.int64()),  # of these, the ones that the lake did not hold
             ("rejects", pa.map_(pa.string(), pa.int64())),

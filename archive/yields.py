@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from archive.part import Tally
 from archive.reasons import REJECTS
@@ -16,7 +18,7 @@ class Yield:
     """What one source of an ingest gave."""
 
     files: int = 0
-    known: int = 0  #: files, or spans of them, that the lake had already
+    elsewhere: int = 0  #: units that another ingest brought meanwhile
     failed: int = 0  #: files that could not be read
     records: int = 0
     captures: int = 0
@@ -39,11 +41,18 @@ class Yield:
         self.hint = self.hint or tally.hint
         self.is_data_set |= tally.format in _DATA_SETS
 
+    def add_known(self, row: Mapping[str, Any]) -> None:
+        """A row of the ledger: what a unit gave that the lake had already."""
+        self.records += row["records"]
+        self.captures += row["captures"]
+        self.dated += row["captures"] if row["dated"] is None else row["dated"]  # older ledgers do not say
+        self.rejects.update(dict(row["rejects"]))
+
     def useless(self) -> str | None:
         """Why nothing of the source can prove anything, in one line; None where something can, or nothing was read."""
         if not self.files:
             return None if self.failed else "the folder holds no file"
-        if self.known or self.failed or self.dated:
+        if self.elsewhere or self.failed or self.dated:
             return None
         there = f"; its columns are {self.columns}" if self.columns else ""
         if not self.captures:
@@ -52,7 +61,7 @@ class Yield:
             if self.is_data_set and self.rejects["no-text-column"]:
                 hint = f"{there}; name the one that holds the text: --text-column, or --html-column"
             return f"none of its {self.records:,} records gave a text ({why or 'no page among them'}){hint}"
-        why = ", ".join(f"{count:,} {problem}" for problem, count in self.problems.most_common(3))
+        why = ", ".join(f"{count:,} {problem}" for problem, count in self.problems.most_common(3)) or "as before"
         hint = f"{there}; name the one that holds the date: --again --date-column" if self.is_data_set else ""
         if self.unparsable:
             hint = f": {self.unparsable!r} is no date as 2019-05-06 or 2019-05-06T07:08:09Z is"

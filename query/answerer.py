@@ -70,6 +70,10 @@ class Answerer:
             QueryError: it cannot be answered, or took longer than so many seconds.
             BrokenPipeError: the reader of the rows went away.
         """
+        try:
+            sql.encode()
+        except UnicodeEncodeError:
+            raise QueryError("this question is not UTF-8") from None
         self.start()
         with contextlib.suppress(BrokenPipeError):  # it has died: `_answer` says so
             os.write(self._ask, json.dumps({"sql": sql, "form": form}).encode() + b"\n")

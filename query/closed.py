@@ -49,7 +49,7 @@ _EXPRESSIONS = frozenset(
 _TABLE_FUNCTIONS = frozenset(
     (
         *MACROS,
-        *("range", "generate_series", "unnest", "repeat", "repeat_row", "summary", "histogram", "histogram_values"),
+        *("range", "generate_series", "unnest", "repeat", "repeat_row"),
         *("json_each", "json_tree", "pg_timezone_names", "icu_calendar_names"),
         *("duckdb_functions", "duckdb_keywords", "duckdb_types"),
     )

@@ -84,6 +84,8 @@ def command(
         at_prompt = sql is None and sys.stdin.isatty()
         if at_prompt and out != "-":
             raise QueryError("--out takes the answer to one question: archive query SQL --out FILE")
+        if out != "-" and f"{os.path.realpath(out)}/".startswith(f"{os.path.realpath(location)}/"):
+            raise QueryError(f"{out}: lies in the lake; name a file outside of it")
         form = format_of(form, out, sys.stdout.isatty())
         question = "" if at_prompt else sys.stdin.read() if sql in {None, "-"} else str(sql)
         with (

@@ -18,6 +18,7 @@ from rich.text import Text
 from archive.cli import lake_option
 from archive.errors import QueryError
 from archive.lake import Lake
+from archive.plan import is_text
 from archive.show import OutConsole, count_of
 from query.sql import connect
 
@@ -86,6 +87,8 @@ def history(lake: Lake | str, target: str, at: str | None = None) -> History:
     """
     if not target.strip():
         raise QueryError("name a URL, or the id of a text")
+    if not is_text(target):
+        raise QueryError(f"{target!r} is not UTF-8")
     with connect(lake) as db:
         is_id = _ID.fullmatch(target) is not None
         condition = "starts_with(content_id, $1)" if is_id else "url IN (SELECT unnest($1::VARCHAR[]))"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from archive.errors import QueryError
+from archive.owned import move
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 _STDOUT = 1
@@ -61,8 +62,13 @@ def open_target(out: str, overwrite: bool) -> Iterator[int]:
         umask = os.umask(0)
         os.umask(umask)
         os.fchmod(number, 0o666 & ~umask)
-        _refuse_existing(out, path, overwrite)
-        os.replace(part, path)
+        if overwrite:
+            os.replace(part, path)
+        else:
+            _refuse_existing(out, path, overwrite)
+            move(Path(part), Path(path))
+    except FileExistsError:
+        raise QueryError(f"{out}: is there already; --overwrite replaces it") from None
     except OSError as error:
         raise QueryError(f"{out}: cannot be written ({error.strerror})") from None
     finally:

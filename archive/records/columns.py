@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.errors import SourceError
+from archive.errors import SourceError, error_line
 from archive.records import datasets
 from archive.records.datasets import Columns
 
@@ -30,7 +30,10 @@ def names(file: BinaryIO, kind: str) -> list[str]:
     """The columns of a data set, `a.b` for one inside of another; of JSON lines those of its first rows."""
     if kind == "parquet":
         file.seek(0)
-        return list(dict.fromkeys(_of_schema(pq.ParquetFile(file).schema_arrow)))
+        try:
+            return list(dict.fromkeys(_of_schema(pq.ParquetFile(file).schema_arrow)))
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            raise SourceError(f"its columns cannot be read ({error_line(error)})") from None
     lines = islice(datasets.read_lines(file, _LINE), HEAD)
     rows = (datasets.parsed(line.data) for line in lines if not line.problem)
     return list(dict.fromkeys(name for row in rows if isinstance(row, dict) for name in _of_row(row)))

@@ -234,11 +234,11 @@ def read_parquet(file: BinaryIO, columns: Columns) -> Iterator[Row]:
     """The rows of a Parquet file; only the columns that are used are read, a batch at a time."""
     try:
         parquet = pq.ParquetFile(file)
-    except (pa.ArrowException, OSError) as error:
+        wanted = known_columns(parquet.schema_arrow, columns)
+        there = names_of(dict.fromkeys(parquet.schema_arrow.names))
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # also a name of a column that is not UTF-8
         yield Row(0, 0, None, problem="bad-compression", detail=str(error)[:200])
         return
-    wanted = known_columns(parquet.schema_arrow, columns)
-    there = names_of(dict.fromkeys(parquet.schema_arrow.names))
     number = 0
     try:
         for batch in parquet.iter_batches(batch_size=256, columns=wanted):

@@ -71,6 +71,14 @@ def names(made: dict[str, Any]) -> list[str]:
     return [*shards, *(file["name"] for file in made["files"]), MANIFEST]
 
 
+def hashes(made: dict[str, Any]) -> dict[str, str]:
+    """The SHA-256 of every file of an export but the manifest, by name."""
+    shards = {
+        f"{shard['folder']}/{file['name']}": file["sha256"] for shard in made["shards"] for file in shard["files"]
+    }
+    return shards | {file["name"]: file["sha256"] for file in made["files"]}
+
+
 def sums(shards: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What a manifest says of all shards together; None where no shard has the number."""
     splits: Counter[str] = Counter()

@@ -73,6 +73,8 @@ def export(
             require(option, "index", "numba", "numpy")
     form = open_format(arguments.form)
     tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
+    if f"{os.path.realpath(out)}/".startswith(f"{lake.location}/"):
+        raise ExportError(f"{out}: lies in the lake; name a folder outside of it")
     place = Workplace(out)
     try:
         if (made := place.whole()) is not None and _is_of(made, lake, arguments, tokenizer):
@@ -88,6 +90,8 @@ def export(
                 stages.stage("finish", None)
                 made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
                 place.write("finished.json", made)
+            if planned:
+                place.check(manifest.hashes(made))
             place.publish(manifest.names(made))
             return _summary(made)
     except (duckdb.Error, pa.ArrowException) as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,19 @@ class Workplace:
         """The manifest of an export of which all is done but that its files are in their places."""
         made: dict[str, Any] | None = self._read("finished.json")
         return made
+
+    def check(self, hashes: Mapping[str, str]) -> None:
+        """Look whether the files that an earlier run left are still those that it made.
+
+        Raises:
+            ExportError: one is another file by now.
+        """
+        for name, expected in hashes.items():
+            path = self.set / name
+            if os.path.lexists(path):
+                with open(path, "rb") as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() != expected:
+                        raise ExportError(f"{path} is not the file that this export wrote; delete {self.out}")
 
     def publish(self, names: Iterable[str]) -> None:
         """Move whole files to their places, in this order, and take away what was needed to make them. Killed, it may

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from conftest import record
+from conftest import command, record, rows
+from deltalake import write_deltalake
 
 import archive
 import index
@@ -75,3 +77,45 @@ def test_the_first_run_says_that_it_compiles(tmp_path: Path) -> None:
     (tmp_path / "__pycache__" / "kernel.nbi").touch()
     warm = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert warm.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["x%20y", "p%41q", "a\\b", "new\nline"])
+def test_a_path_that_delta_lake_would_take_for_another_is_refused(tmp_path: Path, write: Write, name: str) -> None:
+    with pytest.raises(LakeError, match="as another one"):
+        archive.ingest(archive.open(tmp_path / name), write("a.warc", record()), workers=1)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["x y", "é☃", "a#b?c", "100%", "[x]{y}", "a:b", "it's"])
+def test_odd_names_of_folders_are_fine(tmp_path: Path, write: Write, name: str) -> None:
+    lake = archive.open(tmp_path / name)
+    assert archive.ingest(lake, write("a.warc", record()), workers=1).captures == 1
+    assert rows(lake, "SELECT count(*) FROM documents") == [(1,)]
+
+
+def test_tables_of_something_else_are_left_alone(tmp_path: Path, write: Write) -> None:
+    for name in ("sources", "documents"):
+        write_deltalake(tmp_path / "other" / name, pa.table({"id": [1, 2]}))
+    before = {path: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()}
+    with pytest.raises(LakeError, match="is a table of something else"):
+        archive.ingest(archive.open(tmp_path / "other"), write("a.warc", record()), workers=1)
+    assert {path: path.read_bytes() for path in (tmp_path / "other").rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("stream", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_is_as_if_it_led_nowhere(lake: Lake, write: Write, stream: str) -> None:
+    archive.ingest(lake, write("a.warc", record()), workers=1)
+    for words in ("stats", "show http://example.com/", "query 'SELECT 7 AS a'"):
+        line = f"{sys.executable} -m archive {words} --lake {lake.location} {stream}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_nothing_is_written_into_the_lake_by_name(lake: Lake, write: Write) -> None:
+    archive.ingest(lake, write("a.warc", record()), workers=1)
+    before = {path: path.stat().st_mtime_ns for path in Path(lake.location).rglob("*")}
+    for words in (["query", "SELECT 1", "-o", f"{lake.location}/documents/a.csv", "--overwrite"],
+                  ["export", f"{lake.location}/set", "--before", "2022-01-01"]):  # fmt: skip
+        done = command(*words, "--lake", lake.location, check=False)
+        assert (done.returncode, "lies in the lake" in done.stderr) == (2, True), done.stderr
+    assert {path: path.stat().st_mtime_ns for path in Path(lake.location).rglob("*")} == before

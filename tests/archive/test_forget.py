@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import archive
-from archive import decisions
+from archive import decisions, storage
 from archive.commit import Committer
 from archive.errors import LakeError, SourceError
 from archive.forgotten import forget, vacuum
@@ -228,3 +228,61 @@ def test_a_lake_from_before_its_decisions_named_their_units_can_be_forgotten(lak
     for table in ("documents", "captures"):
         lake.delta(table).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
     assert take(lake, source).captures == 1
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_no_name_is_no_source_and_takes_nothing_out(lake: Lake, write: Write, name: str) -> None:
+    take(lake, write("a.warc", page(1)))
+    for function in (forget, archive.ingest):
+        with pytest.raises(SourceError, match="a source without a name"):
+            function(lake, name)
+    assert rows(lake, "SELECT count(*) FROM captures") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*.warc", "[!a].warc", "?.warc", "[a-b]*", "**/*.warc", "**", "a/*", ".h*", "[z-a].warc", "[", "a*"]
+)
+def test_a_pattern_forgets_what_it_would_ingest(lake: Lake, write: Write, pattern: str) -> None:
+    for number, name in enumerate(
+        ("a.warc", "b.warc", "ab.warc", ".hid.warc", "a/c.warc", "a/d/e.warc", "a*.warc", ".h/x.warc")
+    ):
+        write(name, page(number))
+    folder = Path(write("0", b"")).parent
+    Path(folder, "0").unlink()
+    take(lake, str(folder), f"{folder}/.hid.warc", f"{folder}/.h/x.warc")
+    try:
+        named = {file.uri for file in storage.list_files(f"{folder}/{pattern}") if file.uri.endswith(".warc")}
+    except SourceError:
+        named = set()
+    try:
+        gone = set(forget(lake, f"{folder}/{pattern}", dry_run=True).files)
+    except SourceError:
+        gone = set()
+    assert gone == named
+
+
+def test_a_folder_forgets_what_came_through_its_links(lake: Lake, write: Write) -> None:
+    other = write("elsewhere/x.warc", page(1))
+    folder = Path(write("crawl/a.warc", page(2))).parent
+    (folder / "link.warc").symlink_to(other)
+    take(lake, str(folder))
+    assert len(forget(lake, folder).files) == 2
+    assert rows(lake, "SELECT count(*) FROM documents") == [(0,)]
+
+
+def test_ingest_again_takes_out_nothing_that_it_cannot_read_again(lake: Lake, tmp_path: Path) -> None:
+    source = tmp_path / "pages.jsonl"
+    source.write_text(json.dumps({"text": "Some words.", "date": "2014-05-06"}) + "\n")
+    take(lake, str(source))
+    before = snapshot(lake)
+    done = command("ingest", str(source), "--again", "--date-column", "crawled", "--lake", lake.location)
+    assert done.returncode == 1
+    assert snapshot(lake) == before
+
+
+def test_a_source_of_no_use_is_told_each_time(lake: Lake, tmp_path: Path) -> None:
+    for name, row in {"textless": {"a": 1}, "undated": {"text": "Some words."}}.items():
+        source = tmp_path / f"{name}.jsonl"
+        source.write_text(json.dumps(row) + "\n")
+        for _ in range(2):
+            assert list(take(lake, str(source)).useless) == [str(source)]

@@ -348,6 +348,17 @@ def test_killed_between_two_shards_it_goes_on_behind_them(
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
+def test_a_file_that_was_changed_between_a_kill_and_its_repetition_is_not_published(made: Lake, tmp_path: Path) -> None:
+    args = ["export", str(tmp_path / "out"), "--before", BEFORE, "--lake", made.location]
+    assert forked(*args, kill=r"os\.link .*/train-\d+\.parquet$", check=False).returncode == -9
+    (shard,) = (tmp_path / "out").rglob("train-*.parquet")
+    shard.write_bytes(b"junk")
+    done = forked(*args, check=False)
+    assert (done.returncode, "is not the file that this export wrote" in done.stderr) == (2, True), done.stderr
+    assert shard.read_bytes() == b"junk"
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
 def test_what_comes_into_the_lake_meanwhile_changes_nothing_of_an_unfinished_export(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
