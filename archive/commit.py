@@ -24,7 +24,7 @@ from deltalake import DeltaTable
 
 from archive import decisions
 from archive.decisions import FORGOTTEN, LEDGER, TRIES, Decision
-from archive.errors import LakeError, error_line
+from archive.errors import ArchiveError, LakeError, error_line
 from archive.known import KnownTexts
 from archive.lake import Lake, NewFile, statistics
 from archive.part import Part, parquet_options, write_parquet
@@ -40,6 +40,10 @@ class Committed:
     known_texts: int
 
 
+class TakenOut(ArchiveError):
+    """A file was forgotten while it was brought in: a span without those before it would leave a hole."""
+
+
 class Committer:
     """Commits parts to one lake. Holds which texts the lake has, kept up with other writers."""
 
@@ -53,13 +57,15 @@ class Committer:
     def close(self) -> None:
         self._known.close()
 
-    def recover(self) -> int:
-        """Carry out decisions of processes that died before they could. Returns how many.
+    def recover(self) -> decisions.CarriedOut:
+        """Carry out decisions of processes that died before they could.
 
         Raises:
             LakeError: the lake cannot be written.
         """
-        return decisions.carry_out(self._lake)
+        done = decisions.carry_out(self._lake)
+        self._forgotten = self._lake.delta("sources").transaction_version(FORGOTTEN) or 0
+        return done
 
     def _catch_up(self, ledger: DeltaTable) -> None:
         """Learn the texts that are in the lake or are decided to be, as far as they are not known yet."""
@@ -73,8 +79,9 @@ class Committer:
         documents = self._lake.delta("documents")  # after the ledger: what was done meanwhile is in it
         paths = set(self._lake.files_of(documents))
         for decision in decided:
-            if documents.transaction_version(decision.batch) is None:
-                paths.update(file.path for file in decision.files if file.table == DOCUMENTS.name)
+            brought = {file.path for file in decision.files if file.table == DOCUMENTS.name}
+            if not brought <= paths and documents.transaction_version(decision.batch) is None:
+                paths |= brought
         self._entries |= entries
         for path in sorted(paths - self._seen):
             try:
@@ -98,6 +105,7 @@ class Committer:
         """Make a part visible. None if another process has committed one of its units before.
 
         Raises:
+            TakenOut: the span before this one is not in the lake any more.
             LakeError: the lake cannot be written.
         """
         try:
@@ -109,11 +117,13 @@ class Committer:
     def _commit(self, batch: Batch, part: Part) -> Committed | None:
         for _ in range(TRIES):
             ledger = self._lake.delta("sources")
-            if any(decisions.is_in(ledger, unit.key) for unit in batch.units):
+            numbers = decisions.next_numbers(ledger, [unit.key for unit in batch.units])
+            if any(number % 2 == 0 for number in numbers.values()):
                 return None
+            if any(unit.after and not decisions.is_in(ledger, unit.after) for unit in batch.units):
+                raise TakenOut("an earlier part of it was taken out meanwhile; run the same command again")
             self._catch_up(ledger)
             trimmed, new = self._without_known(part)
-            numbers = decisions.numbers(ledger, [unit.key for unit in batch.units])
             # a batch that was taken out and comes again has another name: the tables know the first one
             first = numbers[batch.units[0].key]
             name = part.batch if first == 1 else f"{part.batch}-{first}"
@@ -127,7 +137,7 @@ class Committer:
                 self._lake.discard([file for file in part.files if file not in trimmed.files])
                 return Committed(new, sum(tally.texts for tally in part.tallies) - new)
             self._lake.discard([row, *(file for file in trimmed.files if file not in part.files)])
-        raise LakeError(f"{self._lake.location}: too many others are writing; run the same command again")
+        raise LakeError(f"{self._lake.location}: {decisions.MANY}")
 
     def _without_known(self, part: Part) -> tuple[Part, int]:
         """The part without the texts that the lake has, and how many it brings."""

@@ -10,10 +10,12 @@ odd while the unit is in, and even, or absent, while it is out.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
 import uuid
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -37,8 +39,10 @@ _FORGET = "forget-"
 #: Below the folder of the ledger. Delta leaves folders with such a name alone.
 _LISTS = "_forgotten"
 #: How often a table is opened anew whose files were gone when they were to be read.
-_SWEPT = 5
-_MANY = "too many others are writing; run the same command again"
+_OPENED_ANEW = 5
+#: Keys in one condition.
+_KEYS = 20_000
+MANY = "too many others are writing; run the same command again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +83,68 @@ def is_in(ledger: DeltaTable, unit: str) -> bool:
     return (ledger.transaction_version(unit) or 0) % 2 == 1
 
 
-def numbers(ledger: DeltaTable, units: Iterable[str]) -> dict[str, int]:
-    """The transactions that change where these units are."""
+def next_numbers(ledger: DeltaTable, units: Iterable[str]) -> dict[str, int]:
+    """The transactions that change where these units are: an odd number brings one in, an even one takes it out."""
     return {unit: (ledger.transaction_version(unit) or 0) + 1 for unit in units}
 
 
 # -- carrying out ----------------------------------------------------------------------------------
 
 
-def carry_out(lake: Lake) -> int:
-    """Do what is decided and not done. Returns how many decisions that were.
+@dataclass(slots=True)
+class CarriedOut:
+    """What was decided before and is done now."""
+
+    decisions: int = 0
+    lost: list[str] = field(default_factory=list)  #: files of sources that must be read again
+
+
+def carry_out(lake: Lake) -> CarriedOut:
+    """Do what is decided and not done.
 
     Where files of a decision are gone, since somebody deleted what no table named, its units are taken out instead, and
-    the next ingest reads them again.
+    those that relied on its texts.
     """
-    done = _finish_forgotten(lake)
+    done = CarriedOut(_finish_forgotten(lake))
     opened = list(open_decisions(lake))
-    lost = [decision for decision in opened if not _are_there(lake, decision)]
+    there = {decision.batch for decision in opened if _are_there(lake, decision)}
     for decision in opened:
-        if decision not in lost:
+        if decision.batch in there:
             apply(lake, decision)
-    if lost:
-        take_out(lake, [unit for decision in lost for unit in decision.units])
-    return done + len(opened)
+    done.decisions += len(opened)
+    if lost := [unit for decision in opened if decision.batch not in there for unit in decision.units]:
+        done.lost = _files_of(lake, lost)
+        take_out(lake, lost)
+        if textless := _textless(lake):
+            done.lost = sorted({*done.lost, *_files_of(lake, textless)})
+            take_out(lake, textless)
+    return done
+
+
+def _files_of(lake: Lake, units: Collection[str]) -> list[str]:
+    rows = lake.read("sources", ["unit", "file"]).to_pylist()
+    return sorted({row["file"] for row in rows if row["unit"] in set(units) and row["file"]})
+
+
+def _textless(lake: Lake) -> list[str]:
+    """Units with a capture whose text is in no document: another decision was to bring it."""
+    with _scratch_database() as db:
+        db.register("captures", lake.dataset(CAPTURES.name))
+        db.register("documents", lake.dataset(DOCUMENTS.name))
+        found = db.sql("""
+            SELECT DISTINCT unit FROM captures ANTI JOIN documents USING (content_id) WHERE content_id IS NOT NULL
+        """).fetchall()
+    return [unit for (unit,) in found]
+
+
+@contextlib.contextmanager
+def _scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB with bounded memory, and a folder for what is beyond it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lowbackground-") as folder,
+        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": folder}) as db,
+    ):
+        yield db
 
 
 def open_decisions(lake: Lake) -> Iterator[Decision]:
@@ -131,17 +174,18 @@ def apply(lake: Lake, decision: Decision) -> None:
             if lake.delta(table.name).transaction_version(decision.batch) is not None:
                 break  # somebody else carried it out in the meantime
         else:
-            raise LakeError(f"{lake.location}: {_MANY}")
+            raise LakeError(f"{lake.location}: {MANY}")
 
 
 def _are_there(lake: Lake, decision: Decision) -> bool:
     """Whether the files of a decision exist, as far as their table did not get them before."""
-    paths = [
-        f"{lake.table_path(file.table)}/{file.path}"
-        for file in decision.files
-        if lake.delta(file.table).transaction_version(decision.batch) is None
-    ]
-    return all(info.type == pafs.FileType.File for info in lake.filesystem.get_file_info(paths))
+    for name in {file.table for file in decision.files}:
+        paths = [f"{lake.table_path(name)}/{file.path}" for file in decision.files if file.table == name]
+        gone = any(info.type != pafs.FileType.File for info in lake.filesystem.get_file_info(paths))
+        # asked behind the files: one that was applied may be merged into others, and swept, by now
+        if gone and lake.delta(name).transaction_version(decision.batch) is None:
+            return False
+    return True
 
 
 # -- taking out ------------------------------------------------------------------------------------
@@ -172,24 +216,26 @@ def take_out(lake: Lake, units: Collection[str]) -> int:
         _write_list(lake, f"{name}-units", "unit", pa.array([*going, name]))
         row = write_parquet(lake, SOURCES, _row(name), "forget")
         counted = {FORGOTTEN: (ledger.transaction_version(FORGOTTEN) or 0) + 1, LEDGER: 1}
-        committed = lake.commit_to(ledger, SOURCES, [row], {**numbers(ledger, going), **counted})
+        committed = lake.commit_to(ledger, SOURCES, [row], {**next_numbers(ledger, going), **counted})
         # an object store may carry out a commit and lose the answer: the log has the last word
         if committed or row.path in lake.files("sources"):
             _finish_forgotten(lake)
             return len(orphans)
         lake.discard([row])
         _remove_lists(lake, name)
-    raise LakeError(f"{lake.location}: {_MANY}")
+    raise LakeError(f"{lake.location}: {MANY}")
 
 
 def _finish_forgotten(lake: Lake) -> int:
     """Delete what is decided to be out. Returns how many decisions that were."""
-    names = [unit for unit in lake.read("sources", ["unit"])["unit"].to_pylist() if unit.startswith(_FORGET)]
+    names = _forgotten(lake)
     for name in names:
         units = _read_list(lake, f"{name}-units")
         orphans = _read_list(lake, name)
-        if units is None or orphans is None:  # somebody else has just finished it
-            continue
+        if units is None or orphans is None:
+            if name in _forgotten(lake):
+                raise LakeError(f"{_list_path(lake, name)}: is lost, and with it what is to be forgotten; restore it")
+            continue  # somebody else has just finished it
         for table in (CAPTURES, REJECTS):
             _delete(lake, table, units, name)
         _delete(lake, DOCUMENTS, orphans, name)
@@ -198,36 +244,45 @@ def _finish_forgotten(lake: Lake) -> int:
     return len(names)
 
 
+def _forgotten(lake: Lake) -> list[str]:
+    return [unit for unit in lake.read("sources", ["unit"])["unit"].to_pylist() if unit.startswith(_FORGET)]
+
+
 def _delete(lake: Lake, table: Table, keys: pa.Table, name: str) -> None:
-    """Delete the rows with these keys, once: a second time could hit what was brought in since."""
-    (column,) = keys.column_names
+    """Delete the rows with these keys, once: a second time could hit what was brought in since.
+
+    (`merge` would do it in one go, and hold the texts of the whole table in memory: seen with deltalake 1.6.)
+    """
+    column = keys.column(0)
+    for number, start in enumerate(range(0, len(column), _KEYS)):
+        wanted = ", ".join(f"'{key}'" for key in column[start : start + _KEYS].to_pylist())
+        _delete_where(lake, table, f"{keys.column_names[0]} IN ({wanted})", f"{name}-{number}")
+
+
+def _delete_where(lake: Lake, table: Table, condition: str, name: str) -> None:
     for attempt in range(TRIES):
         delta = lake.delta(table.name)
-        if not keys.num_rows or delta.transaction_version(name) is not None:
+        if delta.transaction_version(name) is not None:
             return
         try:
-            delta.merge(
-                keys,
-                f"held.{column} = gone.{column}",
-                source_alias="gone",
-                target_alias="held",
+            delta.delete(
+                condition,
                 commit_properties=properties([name]),
                 writer_properties=WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=8192),
-            ).when_matched_delete().execute()
+            )
             return
         except CommitFailedError:
             continue  # somebody wrote into the table meanwhile
         except DeltaError:  # … or swept its older files away
-            if attempt >= _SWEPT:
+            if attempt >= _OPENED_ANEW:
                 raise
-    raise LakeError(f"{lake.location}: {_MANY}")
+    raise LakeError(f"{lake.location}: {MANY}")
 
 
 def _orphans(lake: Lake, units: list[str]) -> pa.Array:
     """The texts that only these units saw."""
-    captures = lake.dataset(CAPTURES.name)
-    with duckdb.connect(config={"memory_limit": "1GB"}) as db:
-        db.register("captures", captures)
+    with _scratch_database() as db:
+        db.register("captures", lake.dataset(CAPTURES.name))
         db.register("going", pa.table({"unit": units}))
         found = db.sql("""
             SELECT DISTINCT content_id FROM captures SEMI JOIN going USING (unit) WHERE content_id IS NOT NULL

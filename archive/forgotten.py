@@ -105,6 +105,11 @@ def _rows_of(files: list[str | None], source: str) -> set[int]:
         return rows
     below = {row for row, file in enumerate(files) if file is not None and file.startswith(f"{place}/")}
     if os.path.isdir(place):  # what its links lead to was ingested with it
-        there = {file.uri for file in storage.list_files(place, lambda *_: None)}
-        below |= {row for row, file in enumerate(files) if file in there}
+        linked = {
+            os.path.realpath(path)
+            for folder, _, names in os.walk(place)
+            for path in (os.path.join(folder, name) for name in names)
+            if os.path.islink(path)
+        }
+        below |= {row for row, file in enumerate(files) if file in linked}
     return below or {row for row, file in enumerate(files) if file is not None and storage.matches(file, place)}

@@ -12,13 +12,14 @@ from typing import Any
 import pyarrow.dataset as pads
 
 from archive import storage
-from archive.commit import Committer
+from archive.commit import Committer, TakenOut
 from archive.damage import naming_damage
+from archive.decisions import take_out
 from archive.engine import Engine, Failed
 from archive.forgotten import forget_files
 from archive.lake import Lake
 from archive.part import Part, Tally
-from archive.plan import SPAN, DoneUnit, Known, Unreadable, plan
+from archive.plan import SPAN, DoneUnit, Known, Unreadable, plan, torn_units
 from archive.storage import Listed, Sources, named
 from archive.tables import TABLES
 from archive.unit import Batch, Settings
@@ -42,6 +43,7 @@ class Summary:
     failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
     useless: dict[str, str] = field(default_factory=dict)  #: source -> why nothing of it can prove anything
     forgotten: int = 0  #: files that were taken out first, to be read again
+    lost: list[str] = field(default_factory=list)  #: sources that must be named again, since somebody deleted files
     recovered: int = 0  #: commits of an earlier ingest that were carried out first
     peak_worker: int = 0  #: bytes of memory that the largest worker used
 
@@ -121,7 +123,8 @@ class _Ingest:
         self._span = span
         self._again = again
         self._yields: dict[str, Yield] = {}  #: by source
-        self._source_of: dict[str, str] = {}  #: by file
+        self._sources_of: dict[str, set[str]] = {}  #: by file
+        self._known: list[Known] = []
         self._now = datetime.now(UTC)
         self._summary = Summary()
         self._chains: dict[str, _Chain] = {}
@@ -133,7 +136,9 @@ class _Ingest:
         self._lake.create()
         self._committer = Committer(self._lake)
         try:
-            self._summary.recovered = self._committer.recover()
+            carried = self._committer.recover()
+            self._summary.recovered = carried.decisions
+            self._summary.lost = [file for file in carried.lost if file not in self._sources_of]
             if self._again:
                 self._summary.forgotten = forget_files(self._lake, self._readable(listed))
             for end in self._engine.run(self._jobs(listed)):
@@ -141,6 +146,7 @@ class _Ingest:
                     self._fail(end.task.batch, end.error)
                 else:
                     self._arrived(end.task.batch, end.result)
+            self._weigh()
             for table in TABLES.values():
                 self._lake.compact(table)
         finally:
@@ -161,7 +167,7 @@ class _Ingest:
         for file in storage.list_files(source, unreadable):
             if not file.uri.startswith(inside):
                 given.files += 1
-                self._source_of.setdefault(file.uri, source)
+                self._sources_of.setdefault(file.uri, set()).add(source)
                 yield file
 
     def _readable(self, listed: list[Listed]) -> list[Listed]:
@@ -170,14 +176,15 @@ class _Ingest:
         return [file for file in listed if file.uri not in wrong]
 
     def _jobs(self, listed: list[Listed]) -> Iterator[Job]:
-        columns = [field.name for field in fields(DoneUnit)]
-        ledger = self._lake.read("sources", ["unit", *columns]).to_pylist()
-        done = {row.pop("unit"): DoneUnit(**row) for row in ledger}
-        known: list[Known] = []
+        done = self._done()
+        versions = {file.version for file in listed}
+        if torn := [unit for unit in torn_units(done) if done[unit].version in versions]:
+            take_out(self._lake, torn)  # what a file lacks in the middle is read with the rest of it
+            done = self._done()
         for item in plan(done, listed, self._settings, self._span):
             if isinstance(item, Known):
                 self._summary.files_known += 1
-                known.append(item)
+                self._known.append(item)
                 self._watcher.known(item.size)
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
@@ -190,20 +197,28 @@ class _Ingest:
                         chain = _Chain(first.index, before.next_offset, before.recovered, before.floor)
                     self._chains.setdefault(first.version, chain)
                 yield self._job(item)
-        self._weigh(known)
 
-    def _weigh(self, known: list[Known]) -> None:
+    def _done(self) -> dict[str, DoneUnit]:
+        columns = [field.name for field in fields(DoneUnit)]
+        ledger = self._lake.read("sources", ["unit", *columns]).to_pylist()
+        return {row.pop("unit"): DoneUnit(**row) for row in ledger}
+
+    def _yields_of(self, file: str) -> list[Yield]:
+        return [self._yields[source] for source in self._sources_of.get(file, ())]
+
+    def _weigh(self) -> None:
         """What the files that are in the lake already gave when they came in."""
-        if not known:
+        if not self._known:
             return
         columns = ["version", "records", "captures", "dated", "rejects"]
         given: dict[str, list[dict[str, Any]]] = {}
-        wanted = pads.field("version").isin([item.version for item in known])
+        wanted = pads.field("version").isin([item.version for item in self._known])
         for row in self._lake.dataset("sources").to_table(columns=columns, filter=wanted).to_pylist():
             given.setdefault(row["version"], []).append(row)
-        for item in known:
-            for row in given.get(item.version, []):
-                self._yields[self._source_of[item.file]].add_known(row)
+        for item in self._known:
+            for given_to in self._yields_of(item.file):
+                for row in given.get(item.version, []):
+                    given_to.add_known(row)
 
     def _job(self, batch: Batch) -> Job:
         return Job(self._lake.location, batch, self._now)
@@ -217,8 +232,8 @@ class _Ingest:
 
     def _give_up(self, file: str, error: str) -> None:
         self._summary.failed[file.encode("utf-8", "backslashreplace").decode()] = error
-        if source := self._source_of.get(file):
-            self._yields[source].failed += 1
+        for given in self._yields_of(file):
+            given.failed += 1
         self._watcher.failed(file, error)
 
     def _arrived(self, batch: Batch, part: Part) -> None:
@@ -257,7 +272,12 @@ class _Ingest:
         return True
 
     def _commit(self, batch: Batch, part: Part) -> None:
-        committed = self._committer.commit(batch, part)
+        try:
+            committed = self._committer.commit(batch, part)
+        except TakenOut as error:
+            self._lake.discard(part.files)
+            self._give_up(batch.units[0].file, str(error))
+            return
         if committed is None:  # another ingest was faster with some of these units
             self._lake.discard(part.files)
             done = set(self._lake.read("sources", ["unit"])["unit"].to_pylist())
@@ -267,11 +287,13 @@ class _Ingest:
             for unit in batch.units:
                 if unit.key in done:
                     self._summary.files_known += unit.last
-                    self._yields[self._source_of[unit.file]].elsewhere += 1
+                    for given in self._yields_of(unit.file):
+                        given.elsewhere += 1
             return
         for unit, tally in zip(batch.units, part.tallies, strict=True):
             self._summary.add(tally)
-            self._yields[self._source_of[unit.file]].add(tally)
+            for given in self._yields_of(unit.file):
+                given.add(tally)
         self._summary.files += sum(unit.last for unit in batch.units)
         self._summary.new_texts += committed.new_texts
         self._summary.known_texts += committed.known_texts

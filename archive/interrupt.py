@@ -8,11 +8,13 @@ that: all that is written is committed whole or not at all.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -22,9 +24,12 @@ STOPPED = "archive: stopped; the same command goes on from the last commit"
 STATUS = 130
 #: Seconds that a command has to end by itself.
 _GRACE = 2.0
+#: Seconds that this module's thread may be later than the main one.
+_BEFORE = 1.0
 
 _scratch: set[str] = set()
-_answered = threading.Event()
+_changed = threading.Condition()
+_answered_at = -math.inf  # seconds of the monotonic clock
 _asked = threading.Event()
 
 
@@ -36,15 +41,15 @@ def watched() -> Iterator[None]:
         return
     hears, says = os.pipe()
     os.set_blocking(says, False)
+    _answer(-math.inf)
     old_handler = signal.signal(signal.SIGINT, _interrupt)
     old_pipe = signal.set_wakeup_fd(says, warn_on_full_buffer=False)
-    _answered.clear()
     _asked.clear()
     threading.Thread(target=_watch, args=(hears,), daemon=True).start()
     try:
         yield
     finally:
-        _answered.set()
+        _answer(math.inf)
         signal.set_wakeup_fd(old_pipe)
         signal.signal(signal.SIGINT, old_handler)
         os.close(says)  # the thread ends
@@ -58,7 +63,14 @@ def asked() -> bool:
 def answered() -> None:
     """The interrupt was dealt with, as at a prompt: the process goes on."""
     _asked.clear()
-    _answered.set()
+    _answer(time.monotonic())
+
+
+def _answer(moment: float) -> None:
+    global _answered_at
+    with _changed:
+        _answered_at = moment
+        _changed.notify_all()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -80,9 +92,11 @@ def _watch(pipe: int) -> None:
     while signals := os.read(pipe, 64):
         if signal.SIGINT not in signals:
             continue
-        _answered.clear()
-        if _answered.wait(_GRACE):
-            continue
+        # an answer may come before this thread has got so far
+        since = time.monotonic() - _BEFORE
+        with _changed:
+            if _changed.wait_for(lambda since=since: _answered_at >= since, _GRACE):  # type: ignore[misc]
+                continue
         with contextlib.suppress(OSError, ValueError):
             os.write(2, f"\n{STOPPED}\n".encode() if sys.stderr.isatty() else f"{STOPPED}\n".encode())
         for folder in list(_scratch):

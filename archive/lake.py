@@ -35,6 +35,8 @@ _CONFIGURATION = {
 _MAX_TRIES = 200
 #: What delta-rs takes for something else in a path: it decodes the first, and turns the second into a slash.
 _ODD = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f]")
+#: What a file system or a file manager puts into a folder.
+_OF_THE_SYSTEM = {"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
 #: The files of a Delta log.
 _LOG = re.compile(r"\d{20}\..*|_last_checkpoint|_commit_.*|\..*|_staged_commits")
 #: The property of a table that got columns after it was made.
@@ -120,7 +122,7 @@ class Lake:
         try:
             held = {field.name for field in self._open(name).schema().fields}
         except (DeltaError, OSError) as error:
-            raise LakeError(f"{self.table_uri(name)}: {store_line(error)}") from None
+            raise LakeError(f"{self.table_uri(name)}: {self._why(error)}") from None
         if not set(TABLES[name].schema.names[:1]) <= held:
             raise LakeError(f"{self.table_uri(name)}: is a table of something else; a lake needs a folder of its own")
 
@@ -130,6 +132,9 @@ class Lake:
     def has(self, table: Table) -> bool:
         return self._is_table(table.name)
 
+    def _why(self, error: BaseException) -> str:
+        return store_line(error) if storage.is_s3(self.location) else error_line(error)
+
     def _is_table(self, name: str) -> bool:
         """
         Raises:
@@ -138,7 +143,7 @@ class Lake:
         try:
             return bool(DeltaTable.is_deltatable(self.table_uri(name), storage_options=self.storage_options))
         except (DeltaError, OSError) as error:
-            raise LakeError(f"{self.location}: {store_line(error)}") from None
+            raise LakeError(f"{self.location}: {self._why(error)}") from None
 
     def tables(self) -> list[str]:
         """The names of all Delta tables that are here, of any room."""
@@ -185,7 +190,7 @@ class Lake:
             except (OSError, DeltaError) as error:
                 if self.has(table):
                     continue
-                raise LakeError(f"{self.location}: no lake can be created here ({store_line(error)})") from None
+                raise LakeError(f"{self.location}: no lake can be created here ({self._why(error)})") from None
 
     def _refuse_foreign(self) -> None:
         """Make no lake among files of somebody else's.
@@ -194,7 +199,7 @@ class Lake:
         """
         if storage.is_s3(self.location) or not os.path.isdir(self.location) or self.exists():
             return
-        for name in sorted(os.listdir(self.location)):
+        for name in sorted(set(os.listdir(self.location)) - _OF_THE_SYSTEM):
             folder = os.path.join(self.location, name)
             if name not in TABLES or not _is_begun(folder):
                 raise LakeError(
@@ -230,7 +235,7 @@ class Lake:
                 raise LakeError(
                     f"{self.location}: the table {table} of this lake is gone; restore it from a copy"
                 ) from None
-            raise LakeError(f"{self.table_uri(table)}: {store_line(error)}") from None
+            raise LakeError(f"{self.table_uri(table)}: {self._why(error)}") from None
 
     def dataset(self, table: str) -> pads.Dataset:
         """The table in its newest version as an Arrow dataset that skips files by partition and statistics."""

@@ -94,6 +94,23 @@ def plan(
         yield Batch(tuple(small))
 
 
+def torn_units(done: Mapping[str, DoneUnit]) -> list[str]:
+    """The units of files whose spans do not follow each other from the start: some were taken out."""
+    spans: dict[tuple[str, str], dict[int, tuple[int | None, list[str]]]] = {}
+    for key, unit in done.items():
+        _, keys = spans.setdefault((unit.version, unit.extractor), {}).setdefault(unit.start, (unit.end, []))
+        keys.append(key)
+    torn: list[str] = []
+    for of_file in spans.values():
+        expected: int | None = 0
+        for start, (end, _) in sorted(of_file.items()):
+            if start != expected:
+                torn += [key for _, keys in of_file.values() for key in keys]
+                break
+            expected = end
+    return torn
+
+
 def _bytes(units: list[Unit]) -> int:
     return sum(unit.size or 0 for unit in units)
 

@@ -329,7 +329,7 @@ def list_files(source: str, unreadable: Unreadable = _raise) -> Iterator[Listed]
 
 def _list_local(source: str, unreadable: Unreadable) -> Iterator[Listed]:
     if os.path.isdir(source):
-        paths = _of_an_export(source) or sorted(_walk(source, unreadable))
+        paths = sorted({*_walk(source, unreadable)} - _beside_shards(source))
     elif os.path.lexists(source):
         paths = [source]
     else:
@@ -344,18 +344,16 @@ def _list_local(source: str, unreadable: Unreadable) -> Iterator[Listed]:
             unreadable(path, _reason(error))
 
 
-def _of_an_export(folder: str) -> list[str]:
-    """The shards, where a folder is one that `archive export` wrote: its card and manifest are no captures."""
+def _beside_shards(folder: str) -> set[str]:
+    """Where a folder is one that `archive export` wrote, its manifest, card and picture: they are no captures."""
     try:
         with open(os.path.join(folder, "manifest.json"), "rb") as file:
             stated = json.load(file)
         if not {"merkle_root", "arguments"} <= stated.keys():
-            return []
-        return sorted(
-            os.path.join(folder, shard["folder"], each["name"]) for shard in stated["shards"] for each in shard["files"]
-        )
+            return set()
+        return {os.path.join(folder, name) for name in ("manifest.json", *(each["name"] for each in stated["files"]))}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
+        return set()
 
 
 def _walk(folder: str, unreadable: Unreadable) -> Iterator[str]:

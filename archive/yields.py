@@ -52,7 +52,7 @@ class Yield:
         """Why nothing of the source can prove anything, in one line; None where something can, or nothing was read."""
         if not self.files:
             return None if self.failed else "the folder holds no file"
-        if self.elsewhere or self.failed or self.dated:
+        if self.elsewhere or self.failed or self.dated or not (self.records or self.rejects):
             return None
         there = f"; its columns are {self.columns}" if self.columns else ""
         if not self.captures:

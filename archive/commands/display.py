@@ -90,6 +90,7 @@ def as_json(summary: Summary, months: Counter[str], seconds: float) -> dict[str,
         "files_known": summary.files_known,
         "files_failed": summary.failed,
         "sources_useless": summary.useless,
+        "sources_lost": summary.lost,
         "files_forgotten": summary.forgotten,
         "records": summary.records,
         "captures": summary.captures,
@@ -134,6 +135,7 @@ def show(summary: Summary, months: Counter[str], seconds: float) -> None:
 def complaints(summary: Summary) -> list[str]:
     """What makes the exit status 1, a line for each."""
     lines = [f"not read: {error if file in error else f'{file}: {error}'}" for file, error in summary.failed.items()]
+    lines += [f"files of an earlier ingest were deleted, ingest it again: {file}" for file in summary.lost]
     lines += [f"of no use: {source}: {why}" for source, why in summary.useless.items()]
     if damaged := damage(summary):
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in damaged.most_common())

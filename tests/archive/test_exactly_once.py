@@ -294,7 +294,7 @@ def test_a_decision_that_was_not_carried_out_is_carried_out_by_the_next_ingest(
     assert take(lake, source).files_known == 1
     assert snapshot(lake) == snapshot(undisturbed)
     committer = Committer(lake)
-    assert committer.recover() == 0
+    assert committer.recover().decisions == 0
     committer.close()
 
 
