@@ -10,11 +10,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.errors import LakeError, QueryError
+from archive import storage
+from archive.errors import LakeError, QueryError, error_line, store_line
 from archive.lake import Lake
 
-#: A reader that went away, a full disk: no reason to read a lake.
-_NOT_THE_FILES = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: What a lost or a broken file is to the system; Parquet's own errors have no number.
+_OF_A_FILE = {None, errno.ENOENT, errno.EIO, errno.EACCES}
 _WHAT_TO_DO = "bring it back from a copy, or ingest the sources into a new lake"
 #: What DuckDB raises of a file that is lost, or where it begins to read one.
 _OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.PermissionException)
@@ -45,7 +46,7 @@ def naming_damage(lake: Lake, files: Iterable[str] | None = None) -> Iterator[No
 
 def _may_be_damage(error: BaseException | None) -> bool | None:
     """Whether an error is such that files must be read whole to find the broken one; None for errors of other kinds."""
-    if isinstance(error, OSError) and error.errno in _NOT_THE_FILES:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno not in _OF_A_FILE):
         return None
     if isinstance(error, _OF_FILES):
         return isinstance(error, duckdb.IOException) if ".parquet" in str(error) else None
@@ -77,7 +78,23 @@ def damage(lake: Lake, files: Iterable[str], bodies: bool) -> str | None:
                 else:
                     pq.read_metadata(path, filesystem=lake.filesystem)
             except FileNotFoundError:
-                return f"{path}: this file of the lake is lost; {_WHAT_TO_DO}"
-            except (OSError, pa.ArrowException):
+                named = _is_named(lake, path)
+                if named is False:
+                    return f"{lake.location}: was changed and swept meanwhile; run the same command again"
+                first = "" if named else "run the same command again; if it stays so, "
+                return f"{path}: this file of the lake is lost; {first}{_WHAT_TO_DO}"
+            except (OSError, pa.ArrowException) as error:
+                if isinstance(error, OSError) and (error.errno is not None or storage.is_s3(lake.location)):
+                    return f"{path}: {store_line(error) if storage.is_s3(lake.location) else error_line(error)}"
                 return f"{path}: this file of the lake is broken; {_WHAT_TO_DO}"
     return None
+
+
+def _is_named(lake: Lake, path: str) -> bool | None:
+    """Whether the newest version of a table names a file. None: a process that is locked cannot tell."""
+    root = lake.table_path("")
+    table = path.removeprefix(root).partition("/")[0]
+    try:
+        return path in {f"{lake.table_path(table)}/{each}" for each in lake.files(table)}
+    except (LakeError, OSError):
+        return None

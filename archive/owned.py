@@ -66,6 +66,9 @@ class Owned:
         self.out = Path(out)
         self._command, self._inside, self._error = command, inside, error
         self._made: list[Path] = []  #: folders, in their order
+        self._journal, self._read = -1, 0  #: the journal that was read, and so many bytes of it
+        self._prints: dict[str, set[Print]] = {}
+        self._folders: set[str] = set()
 
     # -- entering ----------------------------------------------------------------------------------
 
@@ -146,7 +149,7 @@ class Owned:
             with open(number, "rb") as file:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
+                except BlockingIOError:
                     raise self._error(f"{self.out}: another process is at work in it") from None
                 try:
                     if not os.path.samestat(os.fstat(number), os.lstat(self.out / JOURNAL)):
@@ -209,18 +212,23 @@ class Owned:
         return said if whole and said["archive"] == self._command else None
 
     def _journalled(self) -> tuple[dict[str, set[Print]], set[str]]:
-        """What each of our files is, by name, and the working folders."""
-        prints: dict[str, set[Print]] = {}
-        folders: set[str] = set()
-        if self.is_begun():
-            for line in (self.out / JOURNAL).read_bytes().splitlines()[1:]:
-                with contextlib.suppress(ValueError):  # the last of a run that was killed
-                    said = json.loads(line)
-                    if "folder" in said:
-                        folders.add(said["folder"])
-                    else:
-                        prints.setdefault(said["name"], set()).add((said["bytes"], said["time"]))
-        return prints, folders
+        """What each of our files is, by name, and the working folders. What was read before is not read again."""
+        if not self.is_begun():
+            return {}, set()
+        with open(self.out / JOURNAL, "rb") as file:
+            if (inode := os.fstat(file.fileno()).st_ino) != self._journal:
+                self._journal, self._read, self._prints, self._folders = inode, 0, {}, set()
+            file.seek(self._read)
+            lines = file.read().split(b"\n")
+        for line in lines if self._read else lines[1:]:
+            with contextlib.suppress(ValueError):  # the last of a run that was killed
+                said = json.loads(line)
+                if "folder" in said:
+                    self._folders.add(said["folder"])
+                else:
+                    self._prints.setdefault(said["name"], set()).add((said["bytes"], said["time"]))
+        self._read += sum(len(line) + 1 for line in lines[:-1])  # the last one may not be whole yet
+        return self._prints, self._folders
 
     def _note(self, **said: Any) -> None:
         number = os.open(self.out / JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)

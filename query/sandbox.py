@@ -36,6 +36,10 @@ _CALLS: dict[str, tuple[int, int | None]] = {
     "execveat": (322, 281),
     "ptrace": (101, 117),
     "kill": (62, 129),
+    "tkill": (200, 130),
+    "tgkill": (234, 131),
+    "rt_sigqueueinfo": (129, 138),
+    "truncate": (76, 45),  # by path: Landlock guards it from version 3 on
     "pidfd_open": (434, 434),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
