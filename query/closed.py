@@ -1,10 +1,10 @@
 """What SQL of anybody's may say: questions to the lake's views, and nothing else.
 
 DuckDB with external access off still reads its own settings, runs SQL in a string, and takes a `WITH x AS (COPY … TO
-…)` for a SELECT. So DuckDB's parser makes a tree of the question, and a question runs only if each node, table and class
-of expression in it is on a list here: what a later DuckDB adds is refused until somebody puts it there. Only of the
-functions that give one value, those that tell or run something are listed as refused, and all others are answered. This
-is one wall; `query.sandbox` is the other.
+…)` for a SELECT. So DuckDB's parser makes a tree of the question, and a question runs only if each node, table and
+class of expression in it is on a list here: what a later DuckDB adds is refused until somebody puts it there. Of the
+functions that give one value only those that tell or run something are refused. This is one wall; `query.sandbox` is
+the other.
 """
 
 from __future__ import annotations

@@ -286,3 +286,59 @@ def test_a_source_of_no_use_is_told_each_time(lake: Lake, tmp_path: Path) -> Non
         source.write_text(json.dumps(row) + "\n")
         for _ in range(2):
             assert list(take(lake, str(source)).useless) == [str(source)]
+
+
+def test_a_file_that_is_forgotten_while_it_comes_in_leaves_no_hole(lake: Lake, write: Write) -> None:
+    source = write("big.warc", b"".join(page(number) for number in range(400)))
+    original, commits = Committer.commit, 0
+
+    def late(self: Committer, batch: Batch, part: Part) -> Any:
+        nonlocal commits
+        commits += 1
+        if commits == 3:
+            forget(lake, source)
+        return original(self, batch, part)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Committer, "commit", late)
+        summary = take(lake, source, span=50_000)
+    assert commits > 3
+    assert "taken out meanwhile" in summary.failed[source]
+    assert rows(lake, "SELECT count(*) FROM captures") == [(0,)]
+    assert take(lake, source, span=50_000).captures == 400
+    assert rows(lake, "SELECT count(*), count(DISTINCT url) FROM captures") == [(400, 400)]
+
+
+def test_a_hole_in_a_file_is_filled_by_the_next_ingest(lake: Lake, write: Write) -> None:
+    source = write("big.warc", b"".join(page(number) for number in range(400)))
+    take(lake, source, span=50_000)
+    units = lake.read("sources", ["unit", "start"]).sort_by("start")["unit"].to_pylist()
+    decisions.take_out(lake, units[1:3])
+    take(lake, source, span=50_000)
+    assert rows(lake, "SELECT count(*), count(DISTINCT url) FROM captures") == [(400, 400)]
+    assert rows(lake, "SELECT count(*) FROM documents") == [(400,)]
+
+
+def test_who_relied_on_a_text_of_a_lost_decision_is_read_again_too(lake: Lake, write: Write) -> None:
+    """The first ingest dies with its decision; the second drops its copy of the text, which then is swept away."""
+    first, second = write("first.warc", page(1)), write("second.warc", page(1, "2016-01-01T00:00:00Z"))
+    _die_before_apply(lake, first)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Committer, "recover", lambda _: decisions.CarriedOut())  # it ran before the first one died
+        take(lake, second)
+    for table in ("documents", "captures"):
+        lake.delta(table).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
+    summary = take(lake, write("third.warc", page(3)))
+    assert summary.lost == [first, second]
+    assert rows(lake, "SELECT count(*) FROM captures") == rows(lake, "SELECT count(*) FROM documents") == [(1,)]
+    take(lake, second)
+    assert rows(lake, "SELECT count(*), count(first_seen) FROM documents") == [(2, 2)]
+
+
+def test_keys_are_deleted_in_pieces_each_once(lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decisions, "_KEYS", 3)
+    source = write("a.warc", b"".join(page(number) for number in range(10)))
+    take(lake, source, write("b.warc", page(99)))
+    assert forget(lake, source).texts == 10
+    assert rows(lake, "SELECT count(*) FROM documents") == [(1,)]
+    assert take(lake, source).captures == 10

@@ -384,3 +384,23 @@ def test_of_several_fields_that_look_like_dates_the_latest_counts(line: bytes, d
 
     fields, length = parse_arc_line(line)
     assert (fields["date"], fields["uri"], length) == (date, uri, 12)
+
+
+def test_sources_that_overlap_or_are_copies_are_all_of_use(lake: Lake, write: Write) -> None:
+    one, copy = write("s1/a.warc", RECORDS[0]), write("s2/b.warc", RECORDS[0])
+    summary = take(lake, str(Path(one).parent), one, str(Path(copy).parent))
+    assert (summary.captures, summary.useless) == (1, {})
+    assert take(lake, one, copy).useless == {}
+
+
+def test_of_an_export_the_shards_are_read_and_of_a_folder_that_looks_like_one_all_files(
+    lake: Lake, write: Write, tmp_path: Path
+) -> None:
+    folder = Path(write("set/x.jsonl", b'{"text": "Words of x.", "date": "2014-05-06"}\n')).parent
+    write("set/train/t.jsonl", b'{"text": "Words of t.", "date": "2014-05-06"}\n')
+    listed = [{"folder": "train", "files": [{"name": "t.jsonl"}]}, {"folder": "/etc", "files": [{"name": "hostname"}]}]
+    stated = {"merkle_root": "", "arguments": {}, "shards": listed, "files": [{"name": "README.md"}]}
+    write("set/manifest.json", json.dumps(stated).encode())
+    write("set/README.md", b"A card.")
+    summary = take(lake, str(folder))
+    assert (summary.files, summary.captures, summary.rejects.total()) == (2, 2, 0)
