@@ -168,7 +168,7 @@ COMMANDS: dict[str, Callable[[Lake, Path], None]] = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@settings(max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(
     beside=THINGS,
     inside=THINGS | st.just([]),

@@ -65,7 +65,7 @@ def test_a_large_object_is_read_in_spans(s3: str, server: str) -> None:
 def test_a_server_that_fails_now_and_then_changes_nothing(
     s3: str, server: str, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload(server, s3, "in/0.warc.gz", pages(0, 1000))
+    upload(server, s3, "in/0.warc.gz", pages(0, 500))
     sources = [f"s3://{s3}/in/0.warc.gz", write("1.warc.gz", pages(1))]
     local = Lake(str(tmp_path / "lake"))
     take(local, *sources)
@@ -90,13 +90,13 @@ def test_four_ingests_at_once_into_one_lake_on_s3_bring_all_rows_once(s3: str, w
 def test_an_ingest_into_s3_killed_at_random_moments_ends_as_if_undisturbed(
     s3: str, write: Write, tmp_path: Path
 ) -> None:
-    source = write("0.warc.gz", pages(0, 1000))
+    source = write("0.warc.gz", pages(0, 500))
     lake, alone = Lake(f"s3://{s3}/killed"), Lake(str(tmp_path / "alone"))
-    args = ["ingest", source, "--lake", lake.location, "--workers", "2", "--span", "50k", "--json"]
+    args = ["ingest", source, "--lake", lake.location, "--workers", "2", "--span", "25k", "--json"]
     dice = random.Random(5)
     for number in range(20):
         killed(args, dice.uniform(0.1, 1.5), tmp_path / "said", workers_too=number % 5 == 0)
-    take(lake, source, workers=2, span=50_000)
-    take(alone, source, workers=2, span=50_000)
+    take(lake, source, workers=2, span=25_000)
+    take(alone, source, workers=2, span=25_000)
     assert snapshot(lake) == snapshot(alone)
     assert len(rows(lake, "SELECT unit FROM sources")) > 4

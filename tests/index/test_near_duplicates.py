@@ -7,7 +7,7 @@ import json
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -184,7 +184,7 @@ def test_one_text_at_a_time_and_merged_files_give_what_all_at_once_gives(
 @pytest.mark.slow
 def test_the_real_versions_in_any_order_of_months(data: Path, tmp_path: Path) -> None:
     with gzip.open(data / "dated" / "page-versions-2012-2026.jsonl.gz", "rt") as file:
-        made = [(row["text"], row["date"]) for row in map(json.loads, file)][::6]
+        made = [(row["text"], row["date"]) for row in islice(map(json.loads, file), 150)]
     dice = random.Random(1)
     results = []
     for name in ("once", "in order", "reversed", "shuffled"):
