@@ -67,7 +67,7 @@ class _LazyGroup(click.Group):
 
 def _answer(error: BaseException) -> NoReturn:
     """End the process as an error asks for: with one line, and an exit status."""
-    if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):
+    if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):  # somebody has dealt with it
         raise error
     if isinstance(error, KeyboardInterrupt) or interrupt.asked():
         click.echo(interrupt.STOPPED, err=True)

@@ -8,7 +8,7 @@ the process dies in between, whoever opens the lake for writing next finds the d
 
 All decisions stand in one order: each ledger commit also carries the name `ledger`, so that of two at
 the same time one fails, looks again, and drops the texts that the other one has just brought. `archive.decisions`
-says what a decision is, and how it is carried out.
+says what a decision is, how it is carried out, and how a unit is taken out again.
 """
 
 from __future__ import annotations

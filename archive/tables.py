@@ -118,7 +118,7 @@ SOURCES = Table(
             ("bytes", pa.int64()),  # read from the file
             ("seconds", pa.float64()),  # of work
             ("ingested_at", _UTC),
-            ("files", pa.string()),  # JSON: [{table, path, size, partition, stats}, …]
+            ("files", pa.string()),  # JSON: {batch, units, files: {table: [{path, size, partition, stats}, …]}}
         ]
     ),
 )
