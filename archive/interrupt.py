@@ -45,7 +45,10 @@ def watched() -> Iterator[None]:
     old_handler = signal.signal(signal.SIGINT, _interrupt)
     old_pipe = signal.set_wakeup_fd(says, warn_on_full_buffer=False)
     _asked.clear()
+    # the signal itself is for the main thread: it ends what that waits for, as a line of a terminal
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     threading.Thread(target=_watch, args=(hears,), daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
         yield
     finally:
