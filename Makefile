@@ -38,8 +38,9 @@ $(SAMPLE): $(VENV)/base
 	$(PIP) download --no-deps --dest demo pywb==2.10.0
 	$(BIN)/python -m zipfile --extract demo/pywb-2.10.0-py2.py3-none-any.whl demo
 
+# More processes than cores: many tests wait for what they have started.
 test: $(VENV)/dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -42,6 +42,7 @@ def watched() -> Iterator[None]:
     hears, says = os.pipe()
     os.set_blocking(says, False)
     _answer(-math.inf)
+    old_hook, sys.unraisablehook = sys.unraisablehook, _unraisable
     old_handler = signal.signal(signal.SIGINT, _interrupt)
     old_pipe = signal.set_wakeup_fd(says, warn_on_full_buffer=False)
     _asked.clear()
@@ -53,6 +54,7 @@ def watched() -> Iterator[None]:
         yield
     finally:
         _answer(math.inf)
+        sys.unraisablehook = old_hook
         signal.set_wakeup_fd(old_pipe)
         signal.signal(signal.SIGINT, old_handler)
         os.close(says)  # the thread ends
@@ -74,6 +76,12 @@ def _answer(moment: float) -> None:
     with _changed:
         _answered_at = moment
         _changed.notify_all()
+
+
+def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """An interrupt in a place that can raise nothing, as where an object is taken away: `_watch` ends the process."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
