@@ -12,18 +12,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archive.forgotten import Forgotten, forget
     from archive.intake import Summary, ingest
+    from archive.intake.forget import Forgotten, forget
     from archive.lake import Lake
 
 __all__ = ["Forgotten", "Lake", "Summary", "forget", "ingest", "open"]
 
 #: Imported when used, so that `archive --help` need not load Arrow.
 _LATER = {
-    "Forgotten": "archive.forgotten",
+    "Forgotten": "archive.intake.forget",
     "Lake": "archive.lake",
     "Summary": "archive.intake",
-    "forget": "archive.forgotten",
+    "forget": "archive.intake.forget",
     "ingest": "archive.intake",
 }
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 
 from archive import dates
 from archive.dates import Dated, Window
-from archive.reasons import reject_reason
+from archive.reasons import Unusable, reject_reason
 from archive.records import digest, robots
 from archive.records.http import BadEncoding, BodyTooLarge, Message, dechunk, decompress, media_type, parse_response
 from archive.records.record import Record, parse_fields
+from archive.records.rows import Row
 from archive.text import Page
 from archive.text.cache import PageCache
 from archive.text.charset import decode
@@ -104,15 +105,6 @@ class Skipped:
 
 
 Outcome = Capture | Reject | Skipped
-
-
-class Unusable(Exception):
-    """A record or row gives no text; `reason` is a code of `archive.reasons`."""
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
 
 
 def reason_of(error: Exception) -> tuple[str, str]:
@@ -381,3 +373,40 @@ def _looks_like_html(body: bytes) -> bool:
     while comment := _COMMENT.match(head, at):
         at = comment.end()
     return _HTML_LOOKS.match(head, at) is not None
+
+
+def examine_row(row: Row, examiner: Examiner) -> Outcome:
+    """What a row of a data set is worth."""
+    try:
+        if row.problem:
+            raise Unusable(row.problem, row.detail)
+        if row.html is not None:
+            page, _ = examiner.page_of(row.html.encode("utf-8", "replace"), "text/html; charset=utf-8")
+        elif row.mime.startswith(("text/html", "application/xhtml")):
+            page, _ = examiner.page_of((row.text or "").encode("utf-8", "replace"), "text/html; charset=utf-8")
+        else:
+            if len(row.text or "") > examiner.limits.page:
+                raise Unusable("too-large", f"{len(row.text or '')} characters")
+            page = from_plain(row.text or "")
+            if not page.text:
+                raise Unusable("empty-text")
+    except Exception as error:
+        reject = Reject(*reason_of(error), row.offset, row.skip, row.length, None, "row")
+        reject.url, reject.date = row.url or None, row.date
+        return reject
+    window = dates.crawl_window(row.crawl) if row.crawl else None
+    return Capture(
+        url=row.url or None,
+        via=None,
+        dated=dates.judge(row.date, "dataset", now=examiner.now, window=window),
+        record_type="row",
+        offset=row.offset,
+        skip=row.skip,
+        length=row.length,
+        record_id=None,
+        mime=row.mime or None,
+        robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
+        title=page.title,
+        extractor="dataset" if page.extractor == "plain" else page.extractor,
+        text=page.text,
+    )

@@ -15,17 +15,17 @@ from archive.errors import ArchiveError, error_line
 
 #: name -> (module, what the list of commands says of it)
 _COMMANDS = {
-    "ingest": ("archive.commands.ingest", "Bring web archives or data sets into the lake."),
-    "index": ("index.command", "Find near-duplicates, and since when each text is known."),
+    "ingest": ("archive.intake.command", "Bring web archives or data sets into the lake."),
+    "index": ("index.neardup.command", "Find near-duplicates, and since when each text is known."),
     "quality": ("index.quality.command", "Measure the quality signals of texts that have none."),
     "certify": ("index.certify.command", "Tell which rows of a data set provably existed before a date."),
-    "query": ("query.command", "Ask the lake in SQL."),
+    "query": ("query.answer.command", "Ask the lake in SQL."),
     "export": ("query.export.command", "Write a clean set as training shards, with the evidence for each row."),
     "verify": ("query.verify.command", "Check an export against its hashes and the records that it cites."),
     "collapse": ("collapse.command", "Train generations on what models wrote, and show what is lost."),
     "stats": ("query.stats", "Show what is in the lake."),
     "show": ("query.show", "Show a page through time: its captures, their dates, and its text."),
-    "forget": ("archive.commands.forget", "Take what a source brought out of the lake again."),
+    "forget": ("archive.intake.forget_command", "Take what a source brought out of the lake again."),
 }
 #: Errors of these packages are of the input or the machine, and their text says what is wrong.
 _KNOWN = ("pyarrow", "duckdb", "_duckdb", "deltalake", "_internal", "zipfile", "zlib", "lz4", "_lzma")

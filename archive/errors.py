@@ -86,3 +86,8 @@ def store_line(error: BaseException) -> str:
         if re.search(pattern, text):
             return meaning
     return error_line(error)
+
+
+def cause_line(error: OSError) -> str:
+    """What the system says of a file, in one line, without its name."""
+    return error.strerror or str(error).split("\n", 1)[0]

@@ -73,3 +73,12 @@ DATE_SOURCES: dict[str, str] = {
 def reject_reason(status: int) -> str:
     """The reject code of an HTTP status that is no success."""
     return f"http-{status:03d}"
+
+
+class Unusable(Exception):
+    """A record or row gives no text; `reason` is a code of `archive.reasons`."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail

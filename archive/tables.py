@@ -92,7 +92,7 @@ REJECTS = Table(
 )
 
 #: The ledger. A row here is the decision that a unit of work is in the lake; `files` is what the
-#: other tables must then hold (archive.commit).
+#: other tables must then hold (archive.intake.commit).
 SOURCES = Table(
     "sources",
     pa.schema(

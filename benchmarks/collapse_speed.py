@@ -2,9 +2,9 @@
 
     python benchmarks/collapse_speed.py [--model tiny] [--rounds 3] [--device cpu] [--json OUT]
 
-`train` is `collapse.train`; its peer a loop as nanoGPT's: batches, cross-entropy, clipping, AdamW, nothing else.
-`write` is `collapse.write`, with its prompts in batches; its peers are `model.generate` as it is when only told to
-sample and how many tokens (each prompt alone, as a script does), and the same in batches as large as ours.
+`train` is `collapse.model.train`; its peer a loop as nanoGPT's: batches, cross-entropy, clipping, AdamW, nothing else.
+`write` is `collapse.model.generate`, with its prompts in batches; its peers are `model.generate` as it is when only
+told to sample and how many tokens (each prompt alone, as a script does), and the same in batches as large as ours.
 Each measurement is a process of its own on one core; rounds take turns, and the best of each counts. On a GPU, the
 share of its peak that the training of the model reaches (model FLOP utilisation) is told, with 6 operations for each
 parameter and token, and those of attention (Chowdhery et al. 2022, PaLM, appendix B).
@@ -22,12 +22,14 @@ from typing import Any
 import numpy as np
 from processes import Result, machine, main, step
 
-from collapse import models, process
 from collapse.decoding import Decoding
-from collapse.models import PRESETS, Start
+from collapse.model import models
+from collapse.model.generate import write
+from collapse.model.models import Start
+from collapse.model.train import train
+from collapse.presets import PRESETS
 from collapse.recipe import Recipe
-from collapse.train import train
-from collapse.write import write
+from collapse.run.machine import prepare
 
 _BLOCK = 64
 _PROMPT = 32
@@ -55,7 +57,7 @@ def _timed(trial: Callable[[], int]) -> float:
 
 
 def _ours_train(name: str, device: str) -> Result:
-    place = process.prepare(device, 1)
+    place = prepare(device, 1)
     model, recipe = _model(name, place), Recipe(epochs=1.0)
     blocks = _blocks(name, 40 * recipe.batch)
     return {"rate": _timed(lambda: len(train(model, blocks, recipe, 0, place)) * recipe.batch * _BLOCK)}
@@ -87,7 +89,7 @@ def _bare_train(name: str, device: str) -> Result:
 
 
 def _ours_write(name: str, device: str) -> Result:
-    place = process.prepare(device, 1)
+    place = prepare(device, 1)
     model, prompts = _model(name, place), _blocks(name, 256)[:, :_PROMPT]
     how = Decoding.parse("temperature:1")
     return {"rate": _timed(lambda: write(model, prompts, _BLOCK - _PROMPT, how, 0, place).size)}

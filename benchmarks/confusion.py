@@ -21,7 +21,7 @@ from pathlib import Path
 from archive.intake import ingest
 from archive.lake import Lake
 from index.certify import certify
-from index.pipeline import build
+from index.neardup.build import build
 
 
 def groups(folder: Path) -> dict[str, list[str]]:

@@ -26,7 +26,7 @@ import duckdb
 from processes import Result, machine, main, watched
 
 from archive.lake import Lake
-from archive.show import Stages
+from archive.progress import Stages
 from query.export import Arguments, export
 from query.formats import FORMATS
 from query.rows import TOKEN_FORMATS

@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from corpus import cut, source
 
+from archive.files import parquet_options, write_parquet
 from archive.lake import Lake, NewFile
-from archive.part import parquet_options, write_parquet
 from archive.tables import CAPTURES, DOCUMENTS
 from archive.text import language_of
 

@@ -34,8 +34,8 @@ _BATCH = 256  # texts that we sign at a time
 
 
 def normal_and_sign(texts: list[str]) -> Callable[[], object]:
-    from index.kernel import sign
-    from index.normal import normal_forms
+    from index.minhash.kernel import sign
+    from index.minhash.normalise import normal_forms
 
     def run() -> None:
         for first in range(0, len(texts), _BATCH):
@@ -45,7 +45,7 @@ def normal_and_sign(texts: list[str]) -> Callable[[], object]:
 
 
 def normal(texts: list[str]) -> Callable[[], object]:
-    from index.normal import normal_forms
+    from index.minhash.normalise import normal_forms
 
     return lambda: normal_forms(texts)
 
@@ -54,7 +54,7 @@ def kernel(texts: list[str]) -> Callable[[], object]:
     import pyarrow as pa
 
     from archive.text.normalise import normalise
-    from index.kernel import sign
+    from index.minhash.kernel import sign
 
     array = pa.array([normalise(text) for text in texts], pa.large_string())
     return lambda: sign(array)
@@ -170,7 +170,7 @@ def step_limits(path: str) -> Result:
     import pyarrow as pa
 
     from archive.text.normalise import normalise
-    from index import kernel, procedure
+    from index.minhash import kernel, procedure
 
     texts = pa.array([normalise(text) for text in json.loads(Path(path).read_text())], pa.large_string())
     _, counts = kernel.sign(texts)

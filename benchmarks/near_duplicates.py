@@ -36,10 +36,10 @@ _START = date(2013, 1, 1)
 
 
 def step_ours(location: str, workers: str) -> Result:
-    """`index.pipeline` on a lake that has texts and no index yet."""
+    """`index.neardup.build` on a lake that has texts and no index yet."""
     from archive.lake import Lake
-    from archive.show import Stages
-    from index.pipeline import build
+    from archive.progress import Stages
+    from index.neardup.build import build
 
     class Clock(Stages):
         def __init__(self) -> None:
@@ -122,7 +122,7 @@ def step_exact(texts: str) -> Result:
     """Every pair compared, with our shingles: what there is to be found."""
     import pyarrow as pa
 
-    from index.kernel import jaccard, shingle_sets
+    from index.minhash.kernel import jaccard, shingle_sets
 
     rows = [json.loads(line)["text"] for line in Path(texts).read_text().splitlines()]
     flat, starts = shingle_sets(pa.array(rows, pa.large_string()))

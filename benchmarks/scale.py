@@ -21,13 +21,14 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from archive.files import write_parquet
 from archive.lake import Lake
-from archive.part import write_parquet
-from archive.show import Stages
+from archive.progress import Stages
 from archive.tables import CAPTURES
-from index import ids, sign, tables
-from index.pipeline import build
-from index.procedure import Parameters
+from index import ids, tables
+from index.minhash.procedure import Parameters
+from index.neardup.build import build
+from index.neardup.signatures import OPTIONS, table_of
 from index.tables import SIGNATURES
 
 _PART = 500_000
@@ -55,8 +56,8 @@ def make(lake: Lake, count: int, seed: int = 1) -> None:
         before = signatures[: _PART // 5]
         content_ids = ids.text(dice.integers(0, 1 << 63, (size, 4), np.uint64))
         counts = dice.integers(100, 2000, size).astype(np.int32)
-        rows = sign.table_of(content_ids.cast(pa.string()), counts, signatures)
-        lake.commit(SIGNATURES, [write_parquet(lake, SIGNATURES, rows, "made", **sign.OPTIONS)], [])
+        rows = table_of(content_ids.cast(pa.string()), counts, signatures)
+        lake.commit(SIGNATURES, [write_parquet(lake, SIGNATURES, rows, "made", **OPTIONS)], [])
         values = {
             "content_id": content_ids,
             "captured_at": pa.array(_START + dice.integers(0, 3 * 10**14, size), pa.timestamp("us", "UTC")),

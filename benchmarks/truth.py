@@ -21,9 +21,9 @@ import pyarrow as pa
 from archive.intake import ingest
 from archive.lake import Lake
 from archive.text.normalise import normalise
-from index.kernel import band_keys, jaccard, shared, shingle_set, shingle_sets, sign
-from index.pipeline import build
-from index.procedure import Parameters
+from index.minhash.kernel import band_keys, jaccard, shared, shingle_set, shingle_sets, sign
+from index.minhash.procedure import Parameters
+from index.neardup.build import build
 from query import connect
 
 

@@ -10,16 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collapse.experiment import Experiment, Reading
-    from collapse.process import Machine
     from collapse.recipe import Recipe, load
+    from collapse.run.experiment import Experiment, Reading
+    from collapse.run.machine import Machine
 
 __all__ = ["Experiment", "Machine", "Reading", "Recipe", "load"]
 
 _PLACES = {
-    "Experiment": "experiment",
-    "Machine": "process",
-    "Reading": "experiment",
+    "Experiment": "run.experiment",
+    "Machine": "run.machine",
+    "Reading": "run.experiment",
     "Recipe": "recipe",
     "load": "recipe",
 }

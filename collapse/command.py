@@ -1,4 +1,4 @@
-"""`archive collapse`: the command line of `collapse.experiment`."""
+"""`archive collapse`: the command line of `collapse.run.experiment`."""
 
 from __future__ import annotations
 
@@ -79,15 +79,15 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
 
     from archive.engine import preload
 
-    preload("collapse.steps")
+    preload("collapse.run.generation")
 
-    from archive.records.datasets import Columns
-    from archive.show import Progress
+    from archive.progress import Progress
+    from archive.records.rows import Columns
     from collapse.corpus.tally import EXPECTED
-    from collapse.estimate import told
-    from collapse.experiment import Experiment, Reading
-    from collapse.process import Machine
     from collapse.recipe import load
+    from collapse.run.estimate import told
+    from collapse.run.experiment import Experiment, Reading
+    from collapse.run.machine import Machine
 
     if (generations := options["generations"]) is not None and not int(str(generations)) > 0:
         raise CollapseError(f"--generations {generations}: at least 1, which learns from what generation 0 wrote")
@@ -114,8 +114,8 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
 
 
 def _show(found: dict[str, Any], out: str, seconds: float) -> None:
-    from collapse.estimate import duration
-    from collapse.verdict import sentences
+    from collapse.findings.verdict import sentences
+    from collapse.run.estimate import duration
 
     for sentence in sentences(found):
         click.echo(sentence)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archive.disk import trouble
+from archive.atomic import trouble
 from archive.errors import CollapseError
 from archive.owned import Owned
 
@@ -26,7 +26,7 @@ def owned(out: str | Path) -> Owned:
 
 
 def blocks(out: str | Path) -> Path:
-    """Where `collapse.data` keeps the run's blocks."""
+    """Where `collapse.run.blocks` keeps the run's blocks."""
     return Path(out) / _DATA
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from archive.errors import CollapseError
 from collapse.decoding import Decoding
-from collapse.models import PRESETS
+from collapse.presets import PRESETS
 from collapse.regimes import Regime
 
 _FOLDER = Path(__file__).parent / "recipes"

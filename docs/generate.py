@@ -12,6 +12,7 @@ import click
 from archive import cli, reasons, tables
 from collapse.corpus.tally import REASONS
 from index import tables as index_tables
+from index.quality import table as quality_table
 
 DOCS = Path(__file__).parent
 
@@ -38,8 +39,9 @@ def codes() -> str:
 
 def schema() -> str:
     """The tables and their columns, with the comments that stand beside them in the code."""
-    source = inspect.getsource(tables) + inspect.getsource(index_tables)
-    made = "Made from `archive/tables.py` and `index/tables.py` by `make docs`. The views are in `docs/lake.md`."
+    source = inspect.getsource(tables) + inspect.getsource(index_tables) + inspect.getsource(quality_table)
+    modules = "`archive/tables.py`, `index/tables.py` and `index/quality/table.py`"
+    made = f"Made from {modules} by `make docs`. The views are in `docs/lake.md`."
     parts = [f"# Tables\n\n{made}\n"]
     for table in [*tables.TABLES.values(), *index_tables.TABLES.values()]:
         own = source.partition(f'= Table(\n    "{table.name}"')[2].partition("= Table(")[0]

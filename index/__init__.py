@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from index.pipeline import build
+    from index.neardup.build import build
 
 __all__ = ["build"]
 
@@ -18,7 +18,7 @@ __all__ = ["build"]
 def __getattr__(name: str) -> Any:
     # imported when used: the views of a lake need only the tables, and not the packages of the kernels
     if name == "build":
-        from index.pipeline import build
+        from index.neardup.build import build
 
         return build
     raise AttributeError(name)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from index.kernel import compiled, utf8
+from index.minhash.kernel import compiled, utf8
 
 Ids = npt.NDArray[np.uint64]  #: (texts, 4)
 

@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from query.apart import ask_apart
+    from query.answer.apart import ask_apart
     from query.sql import ask, connect
 
 __all__ = ["ask", "ask_apart", "connect"]
 
-_FROM = {"ask": "query.sql", "connect": "query.sql", "ask_apart": "query.apart"}
+_FROM = {"ask": "query.sql", "connect": "query.sql", "ask_apart": "query.answer.apart"}
 
 
 def __getattr__(name: str) -> Any:

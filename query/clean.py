@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archive.evidence import ACCEPTABLE
+from archive.proofs import ACCEPTABLE
 from archive.records.robots import AI_AGENTS
 
 #: What a page says where it wants no model trained on it: `noai`, a reservation of the rights of text and data

@@ -18,8 +18,8 @@ from rich.text import Text
 from archive.cli import lake_option
 from archive.errors import QueryError
 from archive.lake import Lake
-from archive.plan import is_text
 from archive.show import OutConsole, count_of
+from archive.sources import is_text
 from query.sql import connect
 
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)

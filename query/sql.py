@@ -6,15 +6,16 @@ from collections.abc import Callable
 
 import duckdb
 
-from archive import evidence
+from archive import proofs
 from archive.damage import naming_damage
 from archive.errors import QueryError
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
-from index.tables import DUPLICATES, QUALITY
-from query import clean, closed, domain
+from index.quality.table import QUALITY
+from index.tables import DUPLICATES
+from query import clean, domain, guard
 
 #: What site a URL is of. What a question does not name costs it nothing.
 _SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"
@@ -109,7 +110,7 @@ def connect(
 
     try:
         with naming_damage(lake, files):
-            db = evidence.connect(lake, _TABLES, seen, **config)
+            db = proofs.connect(lake, _TABLES, seen, **config)
             _add_views(db, index)
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         if memory is None or "memory" not in str(error).lower():
@@ -124,7 +125,7 @@ _TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
 def _add_views(db: duckdb.DuckDBPyConnection, index: str) -> None:
     domain.add_functions(db)
     # `year` from the partition: whole files are passed over
-    db.execute(evidence.captures_view(f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}"))
+    db.execute(proofs.captures_view(f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}"))
     for view in (_WITNESSES, _DOCUMENTS, _CLUSTERS):
         db.execute(view)
     presets = ", ".join(f"{sql(name)} AS {name}" for name in PRESETS)
@@ -164,7 +165,7 @@ def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection
         QueryError: the text is not one question, or DuckDB cannot answer it.
     """
     try:
-        return db.execute(closed.check(db, sql))
+        return db.execute(guard.check(db, sql))
     except (duckdb.Error, MemoryError) as error:
         raise said(error) from None
 
@@ -176,7 +177,7 @@ def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
         QueryError: the text is not one question, or DuckDB cannot answer it.
     """
     try:
-        relation = db.sql(closed.check(db, sql).query)
+        relation = db.sql(guard.check(db, sql).query)
     except (duckdb.Error, MemoryError) as error:
         raise said(error) from None
     assert relation is not None  # a SELECT

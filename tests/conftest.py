@@ -24,18 +24,17 @@ from warcio.warcwriter import WARCWriter
 
 import query
 from archive.engine import preload
-from archive.intake import Summary, ingest
+from archive.intake import Settings, Summary, ingest
 from archive.lake import Lake
-from archive.unit import Settings
 
 preload(
-    "archive.work",
+    "archive.intake.work",
     "index.quality.stage",
-    "index.sign",
-    "index.segments",
+    "index.neardup.signatures",
+    "index.neardup.bands",
     "index.certify.work",
     "index.certify.paragraphs",
-    "index.kernel",
+    "index.minhash.kernel",
 )
 
 #: How long an example takes is the machine's affair.
@@ -198,7 +197,7 @@ _LONG = (
     "hostile",
     "quality",
     "formats",
-    "steps",
+    "generation",
     "collapse_command",
     "s3",
     "certify",
@@ -214,7 +213,7 @@ _LONG = (
     "sql",
     "corpus",
     "report",
-    "closed",
+    "guard",
 )
 
 

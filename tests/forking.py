@@ -218,9 +218,9 @@ def _command(job: Job, asks: socket.socket) -> int:
     """Its exit status."""
     sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
-    from archive import engine
+    from archive.engine import local
 
-    engine.workers_from = lambda *_: _Forks(asks)
+    local.workers_from = lambda *_: _Forks(asks)
     try:
         if job.prepare:
             module, function = job.prepare

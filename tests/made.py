@@ -10,7 +10,7 @@ from pathlib import Path
 import query
 from archive.intake import ingest
 from archive.lake import Lake
-from index.pipeline import Summary, build
+from index.neardup.build import Summary, build
 
 #: Text, date of capture.
 Dated = tuple[str, str]

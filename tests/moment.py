@@ -53,7 +53,7 @@ MAKE = """
 from pathlib import Path
 import json
 import torch
-from collapse import tokenizer
+from collapse.model import tokenizer
 from query.formats.hugging_face import import_transformers
 texts = [json.loads(line)["text"] for line in open({source!r})]
 made = tokenizer.make("tiny", texts)
@@ -93,7 +93,7 @@ def call(code: str) -> End:
 
 def quick() -> None:
     """In the command: an estimate tries each kind of step for a moment only."""
-    from collapse import estimate
+    from collapse.run import estimate
 
     estimate.TRIAL = 0.01
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from collapse.found import Found
+from collapse.findings.results import Found
+from collapse.findings.summary import summed_up
 from collapse.measures import loss
-from collapse.numbers import EDGES, QUANTILES, plain
 from collapse.recipe import Paper, load
 from collapse.regimes import Regime
-from collapse.summary import summed_up
+from collapse.run.measure import EDGES, QUANTILES, plain
 
 #: Nats that an arm's loss on held-out text rises in each generation.
 RISES = {"replace": 0.18, "mix": 0.05, "accumulate": 0.012, "accumulate-subsample": 0.05, "fresh": 0.0, "real": 0.0}
@@ -33,7 +33,7 @@ def made(
     text: str = "What was written. ",
     dose: float = 0.4,
 ) -> dict[str, Any]:
-    """What `collapse.results.collect` would have found, as it is after a trip through JSON.
+    """What `collapse.run.results.collect` would have found, as it is after a trip through JSON.
 
     Args:
         noise: by how many nats a seed moves a loss.

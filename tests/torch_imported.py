@@ -1,7 +1,7 @@
 """All that `archive collapse` imports, and what it compiles at its first use: done once, for the commands that are
 forked behind."""
 
-from collapse import command, estimate, experiment  # noqa: F401
+from collapse import command  # noqa: F401
 from collapse.corpus import Document, without_kin
 from query.formats.hugging_face import import_transformers
 

@@ -1,4 +1,4 @@
-"""Records of web archives: finds them in WARC, ARC and WACZ files and says where they lie."""
+"""Records of web archives, in WARC, ARC and WACZ files, and rows of data sets: what they hold and where they lie."""
 
 from archive.records.reader import RecordReader, Span
 from archive.records.record import Record

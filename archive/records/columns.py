@@ -11,18 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.errors import SourceError, error_line
-from archive.records import datasets
-from archive.records.datasets import Columns
+from archive.records import jsonl
+from archive.records.rows import DATE, HTML, TEXT, URL, Columns
 
 #: Rows of JSON lines that are looked at: a column that none of them has is taken for a mistyped one.
 HEAD = 100
 _LINE = 32 << 20
 #: What a column may be named for -> the option that names it, and the names that are known.
 ROLES = {
-    "text": ("--text-column", datasets.TEXT),
-    "html": ("--html-column", datasets.HTML),
-    "date": ("--date-column", datasets.DATE),
-    "url": ("--url-column", datasets.URL),
+    "text": ("--text-column", TEXT),
+    "html": ("--html-column", HTML),
+    "date": ("--date-column", DATE),
+    "url": ("--url-column", URL),
 }
 
 
@@ -34,8 +34,8 @@ def names(file: BinaryIO, kind: str) -> list[str]:
             return list(dict.fromkeys(_of_schema(pq.ParquetFile(file).schema_arrow)))
         except (pa.ArrowException, UnicodeDecodeError) as error:
             raise SourceError(f"its columns cannot be read ({error_line(error)})") from None
-    lines = islice(datasets.read_lines(file, _LINE), HEAD)
-    rows = (datasets.parsed(line.data) for line in lines if not line.problem)
+    lines = islice(jsonl.read_lines(file, _LINE), HEAD)
+    rows = (jsonl.parsed(line.data) for line in lines if not line.problem)
     return list(dict.fromkeys(name for row in rows if isinstance(row, dict) for name in _of_row(row)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collapse.corpus.document import Document
 from collapse.corpus.held_out import Report, Split, split
-from collapse.corpus.kin import without_kin
+from collapse.corpus.overlap import without_kin
 from collapse.corpus.plain import Style
 from collapse.corpus.read import Corpus, Reading, read
 from collapse.corpus.tally import REASONS

@@ -10,10 +10,10 @@ from archive.errors import CollapseError, ExportError
 from collapse.corpus.document import Document
 from collapse.corpus.rows import matches
 from collapse.corpus.tally import Tally
-from query.export.workplace import MANIFEST
+from query import dataset
+from query.dataset import MANIFEST
 from query.formats import open_format
 from query.rows import TOKEN_FORMATS
-from query.verify import manifest as manifests
 
 _TRAIN = "train"
 
@@ -35,7 +35,7 @@ def documents(
     Raises:
         ArchiveError: the export is not finished, or holds tokens.
     """
-    manifest = manifests.read(out)
+    manifest = dataset.read(out)
     arguments = manifest["arguments"]
     if arguments["form"] in TOKEN_FORMATS:
         raise CollapseError(

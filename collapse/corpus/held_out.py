@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from archive.errors import CollapseError
 from archive.show import bytes_text
 from collapse.corpus.document import Document, size_of
-from collapse.corpus.kin import without_kin
+from collapse.corpus.overlap import without_kin
 from collapse.corpus.read import Corpus
 
 #: The part of the held-out bytes that may be left over.

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from archive.errors import CollapseError
-from archive.records.datasets import Columns
-from archive.records.kind import kind_of
-from archive.storage import Listed, list_files, open_bytes
+from archive.records.detect import kind_of
+from archive.records.rows import Columns
+from archive.sources import Listed, list_files
+from archive.storage import open_bytes
 from collapse import folder
 from collapse.corpus import exported, rows
 from collapse.corpus.document import Document

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.dates import parse
-from archive.records.datasets import Columns, known_columns, lookup, parsed, python_rows, read_lines, row_of
+from archive.records.jsonl import parsed, read_lines
+from archive.records.parquet import python_rows
+from archive.records.rows import Columns, known_columns, lookup, row_of
 from collapse.corpus.document import Document
 from collapse.corpus.plain import lines, opened
 from collapse.corpus.tally import Damage, Tally

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from collapse.measures.evidence import Course, Evidence
+from collapse.measures.courses import Course, Evidence
 
 #: A catastrophe: the perplexity has doubled, a bit is lost for each token. A model whose loss is 3 nats would lose as
 #: much by being made fifteen times smaller (loss goes with the power -0.076 of the size: Kaplan et al. 2020,

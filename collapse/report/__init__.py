@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from collapse.found import Found
+from collapse.findings.results import Found
 from collapse.report.page import page
 from collapse.report.pictures import draw_all
 from collapse.report.speeds import Times, times

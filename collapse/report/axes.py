@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from collapse import words
+from collapse.findings import wording
 from collapse.measures.spread import Interval
 from collapse.regimes import Regime
 from collapse.report.canvas import FAINT, FLOOR, colour, darker
@@ -68,7 +68,7 @@ def course(axes: Any, changes: Sequence[Interval], tone: str, **style: Any) -> N
 
 def head(axes: Any, regime: Regime) -> None:
     """The name of a panel's arm over it, in its colour."""
-    axes.set_title(f"{regime}\n{words.short(regime)}", color=darker(colour(regime), 0.15), fontweight="bold")
+    axes.set_title(f"{regime}\n{wording.short(regime)}", color=darker(colour(regime), 0.15), fontweight="bold")
 
 
 def span(changes: Sequence[Interval], floor: float = 0.0) -> tuple[float, float]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-from collapse import words
-from collapse.found import Found
+from collapse.findings import wording
+from collapse.findings.results import Found
 
 
 def intervals(found: Found, what: str) -> str:
     """What the intervals are that `what` names: `Shaded are`."""
     if len(found.seeds) < 2:
         return "With one seed there are no intervals."
-    return f"{what} 95 % intervals over {words.counted(len(found.seeds), 'seed')} (Student's t)."
+    return f"{what} 95 % intervals over {wording.counted(len(found.seeds), 'seed')} (Student's t)."
 
 
 def floor(found: Found) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from collapse import words
-from collapse.found import Found
-from collapse.report import made, tables
+from collapse.findings import wording
+from collapse.findings.results import Found
+from collapse.findings.verdict import paragraphs
+from collapse.report import method, tables
 from collapse.report.canvas import Picture
 from collapse.report.markup import Html, join, paragraph, picture, safe, section, tag
 from collapse.report.samples import samples
 from collapse.report.speeds import Times
 from collapse.report.style import CSS
-from collapse.verdict import paragraphs
 
 _UNITS = (
     "A perplexity of 100 is to hesitate between 100 equally likely tokens; its logarithm is the loss, in nats for a "
@@ -40,7 +40,7 @@ def page(found: Found, pictures: Mapping[str, Picture], times: Times | None) -> 
     links = " ".join(f'<a href="#{anchor}">{safe(told)}</a>' for anchor, told, _ in sections if made_of[anchor])
     recipe = found.recipe
     lead = ", ".join(part for part in (recipe["title"], recipe["source"]) if part)
-    lead = f"{lead}. Model {recipe['model']}, {words.counted(len(found.seeds), 'seed')}."
+    lead = f"{lead}. Model {recipe['model']}, {wording.counted(len(found.seeds), 'seed')}."
     body = join(
         [
             tag("h1", title),
@@ -84,9 +84,9 @@ def _sections(found: Found, pictures: Mapping[str, Picture], times: Times | None
         ("definitions", "Eight definitions of collapse", [*judged, tables.users()] if found.regimes else []),
         ("papers", "Beside the papers", with_note(_PAPERS, tables.papers(found))),
         ("numbers", "Every generation", with_note(_NUMBERS, tables.generations(found))),
-        ("method", "How it was made", [made.method(found)]),
+        ("method", "How it was made", [method.method(found)]),
         ("arms", "The arms", [tables.regimes(found)]),
-        ("text", "The text", [made.the_set(found)]),
-        ("recipe", "The recipe", [made.recipe(found)]),
-        ("speed", "The speed", [made.speeds(times)]),
+        ("text", "The text", [method.the_set(found)]),
+        ("recipe", "The recipe", [method.recipe(found)]),
+        ("speed", "The speed", [method.speeds(times)]),
     ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from collapse import words
-from collapse.found import Found
+from collapse.findings import wording
+from collapse.findings.results import Found
 from collapse.regimes import START, SUSPECT
 from collapse.report.markup import Html, join, safe, table, tag
 
@@ -37,7 +37,7 @@ def _prompt(found: Found, held: Texts, number: int) -> Html:
     generations = range(1, max((found.last(arm) for arm in arms), default=0) + 1)
     rows = [
         (
-            Html(f"{tag('b', str(arm))}<br>{safe(words.short(arm))}"),
+            Html(f"{tag('b', str(arm))}<br>{safe(wording.short(arm))}"),
             *(_text(held, (str(arm), generation), number) for generation in generations),
         )
         for arm in arms

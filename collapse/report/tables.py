@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from collapse import words
-from collapse.found import LOSS, Call, Found, at
+from collapse.findings import wording
+from collapse.findings.results import LOSS, Call, Found, at
+from collapse.findings.suspect import looks
+from collapse.findings.verdict import of_arm
 from collapse.measures.definitions import DEFINITIONS
 from collapse.measures.spread import Interval
 from collapse.regimes import CONTROL, START, Regime
 from collapse.report.markup import Html, join, paragraph, safe, table, tag
-from collapse.suspicion import looks
-from collapse.verdict import of_arm
 
 _HOLDS = {True: ("yes", "yes"), False: ("no", "no"), None: ("open", "open")}
 _CALLS = {
@@ -30,7 +30,7 @@ def arms(found: Found) -> Html:
     rows = []
     for regime in found.regimes:
         told = "makes the noise floor" if regime.kind == CONTROL else _CALLS[of_arm(found, regime)]
-        rows.append((words.name(regime), str(found.last(regime)), *_losses(found, regime, found.last(regime)), told))
+        rows.append((wording.name(regime), str(found.last(regime)), *_losses(found, regime, found.last(regime)), told))
     head = ("arm", "generations", "loss, nats a token", "perplexity", "by generation 0's", "95 %", "")
     return table(head, rows, range(1, 6))
 
@@ -63,7 +63,7 @@ def reasons(found: Found) -> Html:
         rows = [(item["title"], _HOLDS[item["holds"]][0], item["because"]) for item in _findings(found, regime)]
         if rows:
             inside = table(("definition", "", "because"), rows)
-            parts.append(Html(f"<details><summary>{safe(words.name(regime))}</summary>\n{inside}\n</details>"))
+            parts.append(Html(f"<details><summary>{safe(wording.name(regime))}</summary>\n{inside}\n</details>"))
     return join(parts)
 
 
@@ -84,8 +84,8 @@ def papers(found: Found) -> Html:
             (
                 figure["what"],
                 f"{figure['measure']}, {figure['regime']}, {generation}",
-                words.number(reported),
-                words.number(measured),
+                wording.number(reported),
+                wording.number(measured),
                 "" if math.isnan(share) else f"{share:.2f}",
             )
         )
@@ -95,7 +95,11 @@ def papers(found: Found) -> Html:
 def likeness(found: Found) -> Html:
     """The suspect set's text beside real text and a model's."""
     rows = [
-        (look.title, *(words.number(value.value) for value in (look.real, look.suspect, look.written)), look.side.value)
+        (
+            look.title,
+            *(wording.number(value.value) for value in (look.real, look.suspect, look.written)),
+            look.side.value,
+        )
         for look in looks(found)
     ]
     head = ("measure", "real text, unseen", "suspect text", "what generation 0 writes", "the suspect text is, by it")
@@ -104,17 +108,19 @@ def likeness(found: Found) -> Html:
 
 def regimes(found: Found) -> Html:
     """What each arm is trained on."""
-    return table(("arm", "what a generation is trained on"), [(str(arm), words.meaning(arm)) for arm in found.regimes])
+    return table(
+        ("arm", "what a generation is trained on"), [(str(arm), wording.meaning(arm)) for arm in found.regimes]
+    )
 
 
 def _losses(found: Found, regime: Regime | str, generation: int) -> tuple[str, str, str, str]:
     loss = found.mean(regime, generation, *LOSS).value
     change: Interval = found.change(regime, generation, *LOSS)
     return (
-        words.UNKNOWN if math.isnan(loss) else f"{loss:.4f}",
-        words.number(words.times(loss)),
-        f"×{words.ratio(change.value)}" if math.isfinite(change.value) else words.UNKNOWN,
-        words.between(change),
+        wording.UNKNOWN if math.isnan(loss) else f"{loss:.4f}",
+        wording.number(wording.times(loss)),
+        f"×{wording.ratio(change.value)}" if math.isfinite(change.value) else wording.UNKNOWN,
+        wording.between(change),
     )
 
 

@@ -57,8 +57,8 @@ def command(
     preload("index.certify.work", "index.certify.paragraphs")
 
     from archive.lake import Lake
-    from archive.records.datasets import Columns
-    from archive.show import Progress
+    from archive.progress import Progress
+    from archive.records.rows import Columns
     from index.certify.run import certify
     from index.certify.show import show
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from index.candidates import Codes, earliest
-from index.kernel import compiled
-from index.segments import Bands
+from index.minhash.kernel import compiled
+from index.neardup.bands import Bands
+from index.neardup.candidates import Codes, earliest
 
 _ROWS = 1 << 24
 

@@ -21,11 +21,11 @@ from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
 from index import ids
-from index.candidates import split
 from index.certify.proven import Proven
-from index.gather import wanted_texts
-from index.kernel import band_keys, compiled, shared, shingle_sets, sign
-from index.procedure import Parameters
+from index.minhash.kernel import band_keys, compiled, shared, shingle_sets, sign
+from index.minhash.procedure import Parameters
+from index.neardup.candidates import split
+from index.neardup.shingle_sets import wanted_texts
 
 #: A paragraph is judged if it has so many shingles: a single one is too easily met.
 LEAST = 2

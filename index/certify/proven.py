@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from archive import evidence
 from archive.lake import Lake
+from archive.proofs import connect
 from index import ids
 from index.ids import Ids
 
@@ -47,7 +47,7 @@ class Proven:
 
     def __init__(self, lake: Lake, before: datetime, memory: str = "2GB") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
-        self._db = evidence.connect(lake, memory_limit=memory, temp_directory=self._folder.name)
+        self._db = connect(lake, memory_limit=memory, temp_directory=self._folder.name)
         self._db.execute(_PROVEN, [before])
         parsed, dates = [np.empty((0, 4), np.uint64)], [np.empty(0, np.int64)]
         for batch in self._db.sql("SELECT content_id, moment FROM proven ORDER BY rowid").to_arrow_reader(1 << 18):

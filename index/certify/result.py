@@ -18,7 +18,7 @@ from pyarrow import fs as pafs
 from archive import storage
 from archive.errors import ArchiveError
 from archive.owned import Owned
-from archive.storage import Listed
+from archive.sources import Listed
 from index.certify import rows
 from index.certify.summary import Summary
 from index.certify.work import Proved

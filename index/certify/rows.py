@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 import zstandard
 
 from archive.errors import SourceError
-from archive.records.datasets import Columns, python_rows, read_lines, text_columns, text_of
-from archive.records.kind import kind_of
+from archive.records.detect import kind_of
+from archive.records.jsonl import read_lines
 from archive.records.members import compression_of
+from archive.records.parquet import python_rows
+from archive.records.rows import Columns, text_columns, text_of
 from archive.storage import open_bytes
 from index.certify.verdict import SCHEMA, Verdict
 

@@ -24,21 +24,22 @@ from archive.damage import naming_damage
 from archive.engine import Failed, run_all
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake
-from archive.records.datasets import Columns
-from archive.show import Stages
-from archive.storage import Listed
+from archive.progress import Stages
+from archive.records.rows import Columns
+from archive.sources import Listed, list_files
 from archive.tables import DOCUMENTS
-from index import ids, tables, texts
-from index.candidates import split
+from index import ids, tables
 from index.certify import paragraphs, rows
 from index.certify.match import meet
 from index.certify.proven import Proven
 from index.certify.result import Output, Result
 from index.certify.summary import Summary
 from index.certify.work import Examine, Examined, Prove, Proved, work
-from index.gather import ShingleSets
-from index.kernel import band_keys
-from index.segments import Bands
+from index.minhash.kernel import band_keys
+from index.neardup import texts
+from index.neardup.bands import Bands
+from index.neardup.candidates import split
+from index.neardup.shingle_sets import ShingleSets
 
 #: Rows and bytes of a block. Scratch space: its bytes, and 8 for each shingle of the texts that it meets.
 _ROWS, _BYTES = 100_000, 1 << 29
@@ -126,7 +127,7 @@ class _Certify:
         place = dataset.rstrip("/") if far else os.path.realpath(dataset)
         if f"{self._result.location}/".startswith(f"{place}/"):
             raise ArchiveError(f"{self._out}: the result would lie inside the data set; choose another folder")
-        found = list(storage.list_files(dataset))
+        found = list(list_files(dataset))
         if any(file.uri.startswith(own[1]) for file in found):
             raise ArchiveError(f"{self._out}: the data set lies in it; choose another folder for the result")
         listed = []

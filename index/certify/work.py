@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from archive.records.datasets import Columns
+from archive.records.rows import Columns
 from index.certify.paragraphs import Best, Paragraphs
 from index.certify.proven import Proof
 from index.certify.rows import Batch, Lines, Problem
 from index.certify.verdict import Verdict
-from index.gather import Opened
 from index.ids import Ids
-from index.kernel import shared, shingle_sets, sign, utf8
-from index.normal import normal_forms
-from index.procedure import Parameters
-from index.similarity import lower_bound
+from index.minhash.kernel import shared, shingle_sets, sign, utf8
+from index.minhash.normalise import normal_forms
+from index.minhash.procedure import Parameters
+from index.neardup.pairs import lower_bound
+from index.neardup.shingle_sets import Opened
 
 
 @dataclass(frozen=True, slots=True)

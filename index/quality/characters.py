@@ -1,6 +1,6 @@
 """What each character is to the word rule and to the filters: a table of Unicode 14.0, kept in `classes.tsv`.
 
-Kept in the project for the reason that `index.characters` gives: measurements made ten years apart must agree.
+Kept in the project for the reason that `index.minhash.characters` gives: measurements made ten years apart must agree.
 `python -m index.quality.characters` writes it anew, with a Python that has Unicode 14.0 (3.11).
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from index import characters
+from index.minhash import characters
 
 #: Bits of a class.
 LETTER = np.uint16(1)  # general category L: str.isalpha

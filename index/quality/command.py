@@ -38,7 +38,7 @@ def command(location: str, workers: int | None, as_json: bool, quiet: bool) -> N
     preload("index.quality.stage")
 
     from archive.lake import Lake
-    from archive.show import Progress
+    from archive.progress import Progress
     from index.quality.stage import measure_new
 
     started = time.monotonic()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from index.kernel import compiled
+from index.minhash.kernel import compiled
 from index.quality.characters import DIGIT, SPACE, TERMINAL
 from index.quality.repetition import duplicates, hash_of
 from index.quality.tokens import sentences, tokens

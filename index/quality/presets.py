@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from archive.errors import ArchiveError
-from index.tables import QUALITY
+from index.quality.table import QUALITY
 
 #: The reason of a text that `archive quality` has not seen, in an outer join.
 UNMEASURED = "not_measured"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from index.kernel import compiled, mix
+from index.minhash.kernel import compiled, mix
 
 #: Of the polynomial over the characters; its inverse modulo 2^64 gives the hash of any run of words by one subtraction
 #: and one multiplication.

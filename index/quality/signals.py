@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from index.kernel import compiled, utf8
+from index.minhash.kernel import compiled, utf8
 from index.quality import lines, repetition, tokens
 from index.quality.characters import LETTER, SYMBOL, classes
-from index.tables import QUALITY
+from index.quality.table import QUALITY
 
 #: Of the procedure: word rule, classes of characters and measures together. Signals of another one are not comparable.
 VERSION = 1

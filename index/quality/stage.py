@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from archive.engine import Failed, run_all
 from archive.errors import LakeError
+from archive.files import write_parquet
 from archive.lake import Lake, NewFile
-from archive.part import write_parquet
-from archive.show import Stages
+from archive.progress import Stages
 from archive.tables import DOCUMENTS
-from index import fresh
-from index.fresh import Wanted
+from index import stage
 from index.quality.signals import VERSION, signals
-from index.tables import QUALITY
+from index.quality.table import QUALITY
+from index.stage import Wanted
 
 OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -80,7 +80,7 @@ def check(lake: Lake) -> None:
 
 def plan(lake: Lake) -> Iterator[Unit]:
     """Files of documents that were not measured yet."""
-    for file, wanted in fresh.fresh(lake, QUALITY):
+    for file, wanted in stage.fresh(lake, QUALITY):
         yield Unit(lake.location, file, wanted)
 
 
@@ -88,7 +88,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Mea
     """Measure the texts of a unit, a row group at a time, and write their signals."""
     lake = Lake(unit.location)
     made: list[pa.Table] = []
-    for table in fresh.texts(lake, unit.file, unit.wanted):
+    for table in stage.texts(lake, unit.file, unit.wanted):
         made.append(signals(table["content_id"].combine_chunks(), table["text"].combine_chunks()))
         progress(table.num_rows, int(table["text"].nbytes))
     if not made:
@@ -115,7 +115,7 @@ def measure_new(lake: Lake, workers: int | None = None, stages: Stages | None = 
         for end in run_all(work, plan(lake), workers, stages.progress):
             if isinstance(end, Failed):
                 raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
-            if fresh.commit(lake, QUALITY, end.task.file, end.result.file):
+            if stage.commit(lake, QUALITY, end.task.file, end.result.file):
                 summary.measured += end.result.texts
         lake.compact(QUALITY)
         summary.texts = lake.rows(QUALITY.name)

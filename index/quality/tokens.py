@@ -13,7 +13,7 @@ without its long lists, so that it can be compiled and stays as it is. A text is
    or digit and letter; around , between letters; around a period between a lower-case and an upper-case letter;
    around + - * ^ between digits. But what looks like an address (a scheme and ://, or a name, a
    period and at least two small letters, before a path if there is one) stays whole.
-5. Each letter of a script without spaces (`index.characters`) is a word, with its marks.
+5. Each letter of a script without spaces (`index.minhash.characters`) is a word, with its marks.
 
 A sentence ends where a token is one TERMINAL character, and the next begins with the next token that is no
 punctuation: the rule of spaCy's sentencizer.
@@ -26,7 +26,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from index.kernel import _decode, compiled
+from index.minhash.kernel import _decode, compiled
 from index.quality.characters import (
     ALONE,
     BACK,

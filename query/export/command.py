@@ -62,10 +62,11 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
     """
     from archive.engine import preload
 
-    preload("query.export.write", "query.export.gather")
+    preload("query.export.write_shards", "query.export.shuffle")
 
     from archive.lake import Lake
-    from archive.show import Progress, bytes_text
+    from archive.progress import Progress
+    from archive.show import bytes_text
     from query.export import Arguments, export
     from query.export.workplace import MEMORY
     from query.rows import TOKEN_FORMATS

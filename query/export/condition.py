@@ -9,8 +9,8 @@ import duckdb
 
 from archive.errors import ExportError, QueryError
 from index.quality.presets import PRESETS
-from index.tables import QUALITY
-from query import closed
+from index.quality.table import QUALITY
+from query import guard
 
 #: Said without brackets these are names to the parser, and one of them counts as constant.
 _CLOCK = frozenset(("current_date", "current_time", "current_timestamp", "current_localtime", "current_localtimestamp",
@@ -26,7 +26,7 @@ def check(db: duckdb.DuckDBPyConnection, where: str) -> None:
             the next time.
     """
     try:
-        _, parsed = closed.parse(db, f"SELECT (\n{where}\n)")
+        _, parsed = guard.parse(db, f"SELECT (\n{where}\n)")
     except (QueryError, duckdb.Error) as error:
         line = str(error).strip().splitlines()[0]
         raise ExportError(f"--where {where}: not a condition on the lake's texts ({line})") from None
@@ -46,6 +46,6 @@ def asks_quality(where: str) -> bool:
 
 def _names(node: dict[str, Any]) -> set[str]:
     """Of all functions in an expression, and of what stands there like a column."""
-    found = {str(part.get("function_name", "")) for part in closed.parts(node) if part.get("class") == "FUNCTION"}
-    found |= {part["column_names"][-1] for part in closed.parts(node) if part.get("class") == "COLUMN_REF"}
+    found = {str(part.get("function_name", "")) for part in guard.parts(node) if part.get("class") == "FUNCTION"}
+    found |= {part["column_names"][-1] for part in guard.parts(node) if part.get("class") == "COLUMN_REF"}
     return {name.lower() for name in found}

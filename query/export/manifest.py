@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from archive.disk import replace
+from archive.atomic import replace
 from query import merkle
+from query.dataset import MANIFEST, VERSION, sums
 from query.export import card, chart
 from query.export.arguments import Arguments
-from query.export.arrange import Shard
-from query.export.workplace import MANIFEST, MEMORY, Workplace
+from query.export.assign_shards import Shard
+from query.export.workplace import MEMORY, Workplace
 from query.formats import Format, Written
-from query.rows import TOTALS
 
 if TYPE_CHECKING:
     from query.formats.tokenize import Tokenizer
 
-VERSION = 1
 _DOMAINS = 20
 
 
@@ -77,19 +75,6 @@ def hashes(made: dict[str, Any]) -> dict[str, str]:
         f"{shard['folder']}/{file['name']}": file["sha256"] for shard in made["shards"] for file in shard["files"]
     }
     return shards | {file["name"]: file["sha256"] for file in made["files"]}
-
-
-def sums(shards: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What a manifest says of all shards together; None where no shard has the number."""
-    splits: Counter[str] = Counter()
-    for shard in shards:
-        splits[shard["folder"].rpartition("/")[2]] += shard["rows"]
-    totals: dict[str, Any] = {}
-    for name in ("rows", *TOTALS):
-        values = [shard[name] for shard in shards]
-        totals[name] = None if None in values else sum(values)
-    size = sum(file["bytes"] for shard in shards for file in shard["files"])
-    return {**totals, "bytes": size, "splits": dict(splits)}
 
 
 def _hashed(out: Path, path: Path) -> dict[str, Any]:

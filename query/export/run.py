@@ -16,10 +16,10 @@ from archive.engine import results
 from archive.errors import ExportError
 from archive.extras import require
 from archive.lake import Lake
-from archive.show import Stages
-from query.export import gather, manifest, screen, write
+from archive.progress import Stages
+from query.export import filter_texts, manifest, shuffle, write_shards
 from query.export.arguments import Arguments
-from query.export.arrange import Shard, arrange
+from query.export.assign_shards import Shard, arrange
 from query.export.select import TABLES, Step, select
 from query.export.workplace import MEMORY, Workplace, said
 from query.formats import open_format
@@ -164,11 +164,11 @@ def _plan(
     stages.stage("select", None)
     dropped = select(lake, files, arguments, memory, place.selected, place.scratch)
     if arguments.decontaminate or arguments.max_tokens is not None:
-        sets = screen.prepare(place, arguments)
+        sets = filter_texts.prepare(place, arguments)
         counting = tokenizer if arguments.max_tokens is not None else None
-        units = screen.plan(lake, files, [sizes[file] for file in files], place, sets, counting, arguments.mask)
+        units = filter_texts.plan(lake, files, [sizes[file] for file in files], place, sets, counting, arguments.mask)
         stages.stage("screen", None)
-        for _ in results(screen.work, units, workers, stages.progress):
+        for _ in results(filter_texts.work, units, workers, stages.progress):
             pass
     stages.stage("arrange", None)
     made = arrange(lake, place, arguments, memory)
@@ -194,8 +194,8 @@ def _plan(
 
 def _gather(lake: Lake, place: Workplace, plan: dict[str, Any], workers: int, stages: Stages) -> None:
     stages.stage("gather", sum(shard["rows"] for shard in plan["shards"]))
-    units = gather.plan(lake, plan["files"], plan["sizes"], place.places, place.spill)
-    for _ in results(gather.work, units, workers, stages.progress):
+    units = shuffle.plan(lake, plan["files"], plan["sizes"], place.places, place.spill)
+    for _ in results(shuffle.work, units, workers, stages.progress):
         pass
 
 
@@ -210,11 +210,11 @@ def _write(
     stages.stage("write", sum(shard.rows for shard in shards))
     for folder in {shard.folder for shard in shards}:
         (place.set / folder).mkdir(parents=True, exist_ok=True)
-    spilled = gather.Spilled(place.spill)
+    spilled = shuffle.Spilled(place.spill)
     units = [
-        write.Unit(place.out, shard, arguments, spilled.where(shard.number), tokenizer)
+        write_shards.Unit(place.out, shard, arguments, spilled.where(shard.number), tokenizer)
         for shard in shards
         if not (place.done / f"{shard.number}.json").exists()
     ]
-    for _ in results(write.work, units, workers, stages.progress):
+    for _ in results(write_shards.work, units, workers, stages.progress):
         pass

@@ -17,7 +17,8 @@ from archive.extras import require
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS
 from index.quality import presets
-from index.tables import DUPLICATES, QUALITY
+from index.quality.table import QUALITY
+from index.tables import DUPLICATES
 from query.domain import registered_domain
 from query.export import condition
 from query.export.arguments import Arguments, told

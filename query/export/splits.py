@@ -20,7 +20,7 @@ def assign(
     """Make the table `splits(site, split)` for the rows of `chosen(content_id, site, cluster_id, size)`.
 
     Sites are joined where a text of one is like a text of the other: where they stand in one cluster of the index, and
-    where their signatures are similar (`query.export.kin`). The groups that result are dealt out from the largest
+    where their signatures are similar (`query.export.leakage`). The groups that result are dealt out from the largest
     on, each to the split that lacks most: the shares come out as near as the groups allow.
 
     Raises:
@@ -96,7 +96,7 @@ def _join_clusters(db: duckdb.DuckDBPyConnection, sites: _Sites) -> None:
 
 
 def _join_kin(db: duckdb.DuckDBPyConnection, lake: Lake, sites: _Sites, scratch: Path) -> None:
-    from query.export.kin import kin
+    from query.export.leakage import kin
 
     chosen = db.sql("SELECT content_id, site FROM chosen").to_arrow_table()
     names = chosen["site"].combine_chunks()

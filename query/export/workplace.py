@@ -13,11 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from archive.disk import replace, trouble
+from archive.atomic import replace, trouble
 from archive.errors import ArchiveError, ExportError
 from archive.owned import Owned
+from query.dataset import MANIFEST
 
-MANIFEST = "manifest.json"
 #: What DuckDB may hold of a step, unless somebody says otherwise: a process comes to some hundred megabytes more.
 MEMORY = "1GB"
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from query.formats.evidence import not_empty, reading
 from query.formats.format import Written
+from query.formats.row_json import not_empty, reading
 from query.formats.tokens import TOKENIZER, ids_of, join, mapped, stated, vocab_size, write_evidence
 
 #: As `PipelineStepWithTokenizer.token_size` has it, and nanotron, which does not look into the metadata.

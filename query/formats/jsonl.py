@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import zstandard
 
-from query.formats.evidence import dump, load, reading, tables_of
 from query.formats.format import Written
+from query.formats.row_json import dump, load, reading, tables_of
 
 _LEVEL = 3
 

@@ -24,8 +24,8 @@ from typing import Any
 import pyarrow as pa
 from litdata.streaming.writer import BinaryWriter
 
-from query.formats.evidence import Row, bounds, load, not_empty, reading, samples_of, tables_of, write_samples
 from query.formats.format import Written
+from query.formats.row_json import Row, bounds, load, not_empty, reading, samples_of, tables_of, write_samples
 
 _INDEX = "index.json"
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from query.formats.evidence import Row, bounds, load, not_empty, reading, samples_of, tables_of, write_samples
 from query.formats.format import Written
+from query.formats.row_json import Row, bounds, load, not_empty, reading, samples_of, tables_of, write_samples
 
 #: `import streaming` takes these in, and with them torchvision, which breaks where it is not of the same build as torch
 #: (CPU, CUDA). Shards of text need none of them.

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from query.formats.evidence import not_empty, reading
 from query.formats.format import Written
+from query.formats.row_json import not_empty, reading
 from query.formats.tokens import ids_of, join, mapped, vocab_size, write_evidence
 
 _MAGIC = b"MMIDIDX\x00\x00"

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from archive.errors import ExportError
 from query.formats import parquet
-from query.formats.evidence import in_order
+from query.formats.row_json import in_order
 from query.rows import COLUMNS
 
 #: Of the metadata of the rows' schema: of what all shards of an export have in common.

@@ -13,8 +13,8 @@ from typing import BinaryIO
 import pyarrow as pa
 from webdataset.writer import TarWriter
 
-from query.formats.evidence import Row, load, reading, samples_of, tables_of
 from query.formats.format import Written
+from query.formats.row_json import Row, load, reading, samples_of, tables_of
 
 
 class WebDataset:

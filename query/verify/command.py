@@ -46,7 +46,7 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
 
     preload("query.verify.records", "query.verify.shards")
 
-    from archive.show import Progress
+    from archive.progress import Progress
     from query.verify import verify
     from query.verify.report import KINDS
 

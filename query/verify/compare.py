@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from archive import dates
-from archive.capture import Capture, Examiner, Limits, Reject, Skipped, Unusable
-from archive.guard import Isolated
-from archive.records.datasets import Columns, row_of
+from archive.capture import Capture, Examiner, Limits, Reject, Skipped, examine_row
+from archive.engine.sandbox import Isolated
+from archive.reasons import Unusable
+from archive.records.rows import Columns, row_of
 from archive.text import Page, content_id, language_of
 from archive.text.extract import EXTRACTORS, from_plain
-from archive.work import examine_row
 from query import merkle
 from query.mask import mask
 from query.tokenizer import once_opened

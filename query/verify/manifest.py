@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-from archive.errors import ExportError
-from query.export.manifest import sums
-from query.export.workplace import MANIFEST
+from query.dataset import MANIFEST, sums
 
 #: What every export has beside its shards.
 _CARD = ("README.md", "distribution.svg")
-
-
-def read(out: Path) -> dict[str, Any]:
-    """The manifest of a folder.
-
-    Raises:
-        ExportError: there is no finished export, or a manifest of another version.
-    """
-    path = out / MANIFEST
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        unfinished = (out / ".work").is_dir()
-        what = "this export is not finished; run the same `archive export` again" if unfinished else "no export here"
-        raise ExportError(f"{out}: {what}") from None
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{path}: {error}") from None
-    whole = isinstance(manifest, dict) and all(shard["rows"] >= 0 for shard in manifest.get("shards", []))
-    if not whole or manifest.get("manifest") != 1:
-        raise ExportError(f"{path}: not a manifest that this version reads")
-    return manifest
 
 
 def compare(out: Path, name: str, stated: dict[str, Any]) -> list[str]:

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from archive.capture import Examiner, Limits
 from archive.errors import SourceError
 from archive.records import RecordReader, Span
-from archive.records.datasets import python_rows, read_lines
-from archive.records.kind import kind_of
+from archive.records.detect import kind_of
+from archive.records.jsonl import read_lines
 from archive.records.members import compression_of
+from archive.records.parquet import python_rows
 from archive.records.wacz import entries
 from archive.storage import is_http, is_s3, open_bytes
 from query.verify.compare import Finding, Outcome, Row, extractor_of, judge

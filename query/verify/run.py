@@ -17,10 +17,11 @@ from archive.damage import naming_damage
 from archive.engine import results
 from archive.errors import ExportError
 from archive.lake import Lake
-from archive.show import Stages
-from query import merkle
+from archive.progress import Stages
+from query import dataset, merkle
+from query.dataset import MANIFEST
 from query.export.arguments import Arguments
-from query.export.workplace import MANIFEST, MEMORY
+from query.export.workplace import MEMORY
 from query.tokenizer import open_tokenizer
 from query.verify import manifest, shards
 from query.verify.lake import cite
@@ -65,7 +66,7 @@ def verify(
             return report
         out = Path(out)
         try:
-            stated = manifest.read(out)
+            stated = dataset.read(out)
             Arguments.from_json(stated["arguments"])
             count = sum(shard["rows"] for shard in stated["shards"])
             traced = None if rows is None or rows >= count else sorted(random.Random(seed).sample(range(count), rows))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from archive.engine import results
-from archive.show import Stages
+from archive.progress import Stages
 from query.export.workplace import MEMORY
 from query.verify import records
 from query.verify.compare import Finding

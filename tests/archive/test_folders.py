@@ -23,9 +23,9 @@ from archive.errors import ArchiveError
 from archive.lake import Lake
 from archive.owned import JOURNAL
 from collapse import folder
-from index import witness
 from index.certify import certify
-from index.pipeline import build
+from index.neardup import textless
+from index.neardup.build import build
 from query.export import Arguments, export
 
 #: Names that the commands give too, or gave once; and others.
@@ -139,11 +139,11 @@ def certifying(lake: Lake, out: Path) -> None:
 
 
 def witnessing(lake: Lake, out: Path) -> None:
-    witness.export(lake, Lake(str(out)))
+    textless.export(lake, Lake(str(out)))
 
 
 def collapsing(_: Lake, out: Path) -> None:
-    """A run as far as its folder goes: what `collapse.experiment` and `collapse.steps` do with files."""
+    """A run as far as its folder goes: what `collapse.run.experiment` and `collapse.run.generation` do with files."""
     with folder.entered(out, {"version": "1", "sources": ["a"], "recipe": {}}):
         owned = folder.owned(out)
         if not folder.blocks(out).exists():

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from archive.errors import CollapseError
-from collapse.arm import Arm
 from collapse.decoding import Decoding
-from collapse.models import PRESETS
-from collapse.process import Machine
+from collapse.presets import PRESETS
 from collapse.recipe import NAMES, Paper, Recipe, load
+from collapse.run.arm import Arm
+from collapse.run.machine import Machine
 
 FIGURE = {"what": "a figure", "reported": 1.5, "measure": "loss", "regime": "replace", "generation": 0}
 

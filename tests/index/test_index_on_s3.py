@@ -12,7 +12,7 @@ from made import edited, found, indexed, put, words
 from archive import storage
 from archive.lake import Lake
 from index.certify import certify
-from index.witness import export
+from index.neardup.textless import export
 
 BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
 

@@ -17,11 +17,11 @@ from made import edited, indexed, put, words
 
 import query
 from archive.errors import QueryError
+from archive.files import write_parquet
 from archive.lake import Lake
-from archive.part import write_parquet
 from archive.tables import CAPTURES, DOCUMENTS
-from index.pipeline import build
-from index.procedure import Parameters
+from index.minhash.procedure import Parameters
+from index.neardup.build import build
 
 _DAY = timedelta(days=1)
 _START = datetime(2021, 12, 25, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collapse.found import Found
+from collapse.findings.results import Found
 from collapse.report.canvas import Picture
 from collapse.report.pictures import diversity, dose, looks, loss, surprise, tails, where
 

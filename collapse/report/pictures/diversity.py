@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from collapse import words
-from collapse.found import Call, Found, call
+from collapse.findings import wording
+from collapse.findings.results import Call, Found, call
+from collapse.findings.suspect import MEASURES, Measure
 from collapse.regimes import Regime
 from collapse.report import axes as draws
 from collapse.report import canvas
 from collapse.report.canvas import Picture
-from collapse.suspicion import MEASURES, Measure
 
 _COLUMNS = 4
 _CAPTION = (
@@ -38,7 +38,7 @@ def draw(found: Found) -> Picture | None:
             panel.set_visible(False)
         lines = [line for line in panels.flat[0].get_lines() if not line.get_label().startswith("_")]
         figure.legend(handles=lines, loc="outside lower center", ncols=min(len(lines), 4), frameon=False)
-        seeds = words.counted(len(found.seeds), "seed")
+        seeds = wording.counted(len(found.seeds), "seed")
         none = " (none was measured)" if math.isnan(found.noise.value) else ""
         return Picture("diversity", title, _CAPTION.format(seeds=seeds, none=none), canvas.png(figure))
 
@@ -54,7 +54,7 @@ def _panel(axes: Any, found: Found, measure: Measure) -> None:
         y = [found.mean(arm, generation, *path).value for generation in range(found.last(arm) + 1)]
         values += [value for value in y if math.isfinite(value)]
         style = {"color": canvas.colour(arm), "marker": canvas.mark(arm), "markersize": 4, "linewidth": 1.6}
-        axes.plot(range(len(y)), y, label=words.name(arm), zorder=3, **style)
+        axes.plot(range(len(y)), y, label=wording.name(arm), zorder=3, **style)
     low, high = min(values), max(values)
     edge = 0.07 * (high - low) or 0.07 * abs(high) or 1.0
     axes.set_ylim(low - edge, high + edge)

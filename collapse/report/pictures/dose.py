@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from collapse import words
-from collapse.found import LOSS, Call, Found
+from collapse.findings import wording
+from collapse.findings.results import LOSS, Call, Found
+from collapse.findings.verdict import of_arm
 from collapse.measures.spread import Interval
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
-from collapse.verdict import of_arm
 
 _CAPTION = (
     "Each point is a model that was trained on as much text as generation 0, of which this share came from the suspect "
@@ -43,12 +43,12 @@ def draw(found: Found) -> Picture | None:
         for share, arm in doses.items():
             _point(axes, share, changes[share], tone, "o", of_arm(found, arm))
             if math.isfinite(changes[share].value):
-                told = f"×{words.ratio(changes[share].value)}"
+                told = f"×{wording.ratio(changes[share].value)}"
                 _say(axes, told, share, changes[share], above=True)
         for arm, change in others:
             _point(axes, 1, change, canvas.colour(arm), canvas.mark(arm), of_arm(found, arm))
             if math.isfinite(change.value):
-                told = f"other real text ×{words.ratio(change.value)}"
+                told = f"other real text ×{wording.ratio(change.value)}"
                 _say(axes, told, 1, change, above=False, color=canvas.colour(arm), ha="right")
         axes.set_xlabel("share of suspect text in the training set")
         draws.loss_labels(axes)
@@ -64,7 +64,7 @@ def _shares(axes: Any, shares: list[float]) -> None:
     """The axis of shares; 0 has a place of its own."""
     axes.set_xscale("symlog", linthresh=min(shares), linscale=0.5)
     axes.set_xlim(-0.15 * min(shares), max(shares) * 1.5)
-    axes.set_xticks([0, *shares], ["0\n(real text)", *(words.percent(share) for share in shares)])
+    axes.set_xticks([0, *shares], ["0\n(real text)", *(wording.percent(share) for share in shares)])
     axes.set_xticks([], minor=True)
 
 
@@ -87,7 +87,7 @@ def _title(found: Found) -> str:
     harmful = [arm for arm, told in judged.items() if told is Call.MORE]
     if harmful:
         share = harmful[0].share or 0.0
-        told = "Suspect text alone" if share == 1 else f"From a share of {words.percent(share)} on, suspect text"
+        told = "Suspect text alone" if share == 1 else f"From a share of {wording.percent(share)} on, suspect text"
         return f"{told} makes the model worse at real text"
     if Call.UNKNOWN in judged.values():
         return "What suspect text does to a model; what chance does is not known"

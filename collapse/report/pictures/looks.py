@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from collapse import words
-from collapse.found import Found
+from collapse.findings import wording
+from collapse.findings.results import Found
 from collapse.regimes import START
 from collapse.report import canvas
 from collapse.report.canvas import Picture
@@ -41,5 +41,5 @@ def draw(found: Found) -> Picture | None:
 
 def _title(found: Found) -> str:
     means = (found.start(kind, "surprise", "mean").value for kind in ("suspect", "unseen", "written"))
-    suspect, real, own = (words.number(words.times(mean)) for mean in means)
+    suspect, real, own = (wording.number(wording.times(mean)) for mean in means)
     return f"Perplexity under generation 0: suspect text {suspect}, real text {real}, its own {own}"

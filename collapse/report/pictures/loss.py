@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collapse import words
-from collapse.found import LOSS, Found
+from collapse.findings import wording
+from collapse.findings.results import LOSS, Found
+from collapse.findings.verdict import headline
 from collapse.regimes import CONTROL
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
-from collapse.verdict import headline
 
 _CAPTION = (
     "Each line is the mean over {seeds}. Up is worse: the perplexity on real text that no model was trained on, by "
@@ -36,12 +36,12 @@ def draw(found: Found) -> Picture | None:
         for regime, course in courses.items():
             tone, end = canvas.colour(regime), course[-1].value
             draws.course(axes, course, tone, marker=canvas.mark(regime))
-            labels.append((end, f"×{words.ratio(end)}  {words.name(regime)}", tone))
+            labels.append((end, f"×{wording.ratio(end)}  {wording.name(regime)}", tone))
         draws.label_ends(axes, last, labels)
         axes.set_xlabel("generation")
         draws.loss_labels(axes)
         caption = _CAPTION.format(
-            seeds=words.counted(len(found.seeds), "seed"),
+            seeds=wording.counted(len(found.seeds), "seed"),
             bands=captions.intervals(found, "The coloured bands are"),
             floor=captions.floor(found),
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from collapse import words
-from collapse.found import Found
+from collapse.findings import wording
+from collapse.findings.results import Found
 from collapse.measures.spread import Values
 from collapse.regimes import START, Regime
 from collapse.report import axes as draws
@@ -134,7 +134,7 @@ def _panel(axes: Any, found: Found, arm: Regime, real: Values, edges: Values) ->
     for nats, share, align in zip(_nats(real, edges), shares, ("right", "left"), strict=True):
         x = math.exp(nats)
         axes.axvline(x, color=canvas.FAINT, linewidth=0.8, zorder=1)
-        told = f" {words.percent(share)} of \n generation {last} "
+        told = f" {wording.percent(share)} of \n generation {last} "
         axes.text(x, 0.98, told, transform=axes.get_xaxis_transform(), ha=align, va="top", fontsize=8)
 
 
@@ -154,5 +154,5 @@ def _title(found: Found, real: Values) -> str:
     arm = max(beyond, key=lambda arm: np.nan_to_num(max(beyond[arm])))
     likelier, unlikelier = beyond[arm]
     side = "less" if unlikelier >= likelier else "more"
-    share = words.percent(max(likelier, unlikelier))
+    share = wording.percent(max(likelier, unlikelier))
     return f"{arm}: in the end {share} of texts are {side} likely to generation 0 than 99 % of real texts"

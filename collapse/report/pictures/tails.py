@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from collapse import words
-from collapse.found import Found, Path
+from collapse.findings import wording
+from collapse.findings.results import Found, Path
+from collapse.findings.verdict import hardest
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
-from collapse.verdict import hardest
 
 _COLUMNS = 3
 _CAPTION = (
@@ -65,12 +65,12 @@ def _path(band: str) -> Path:
 
 def _title(found: Found, bands: list[str]) -> str:
     arm = hardest(found, found.arms)
-    rare, common = (words.ratio(found.change(arm, found.last(arm), *_path(b)).value) for b in (bands[0], bands[-1]))
+    rare, common = (wording.ratio(found.change(arm, found.last(arm), *_path(b)).value) for b in (bands[0], bands[-1]))
     return f"{arm}: the perplexity of the {bands[0]} tokens comes to ×{rare}, that of the {bands[-1]} to ×{common}"
 
 
 def _caption(found: Found, bands: list[str], noise: float) -> str:
-    shares = [words.percent(found.start("bands", "shares", band).value) for band in bands]
+    shares = [wording.percent(found.start("bands", "shares", band).value) for band in bands]
     return _CAPTION.format(
         count=len(bands),
         shares=", ".join(f"{band}: {share} of what is read" for band, share in zip(bands, shares, strict=True)),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from collapse import words
-from collapse.found import Call, Found
+from collapse.findings import wording
+from collapse.findings.results import Call, Found
+from collapse.findings.suspect import Part, beside, parts, worst
+from collapse.findings.verdict import hardest
 from collapse.regimes import Regime
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
-from collapse.suspicion import Part, beside, parts, worst
-from collapse.verdict import hardest
 
 #: Lines of one kind; domains are the ones with most held-out text.
 _MOST = 12
@@ -51,7 +51,7 @@ def draw(found: Found) -> Picture | None:
             arm=arm,
             other=other,
             bars=captions.intervals(found, "Lines are"),
-            left=f" {words.counted(left, 'smaller part')} stand in results.json alone." if left else "",
+            left=f" {wording.counted(left, 'smaller part')} stand in results.json alone." if left else "",
         )
         return Picture("where", title, caption, canvas.png(figure))
 
@@ -82,4 +82,4 @@ def _title(found: Found, arm: Regime) -> str:
     lost = worst(found, arm)
     if not lost:
         return f"{arm}: that it is worse on any part of the real text cannot be told from chance"
-    return f"{arm}: worst on {captions.one_line(lost[0].named)}, ×{words.ratio(lost[0].change.value)}"
+    return f"{arm}: worst on {captions.one_line(lost[0].named)}, ×{wording.ratio(lost[0].change.value)}"

@@ -1,1 +1,0 @@
-"""The subcommands of `archive` that belong to the lake."""

@@ -1,0 +1,54 @@
+"""Parquet files of a lake: written well, and under names that nothing else has."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs as pafs
+
+from archive.lake import Lake, NewFile, statistics
+from archive.tables import Table
+
+#: 6 saves 7 % of the bytes at twice the time, measured on web text.
+_COMPRESSION_LEVEL = 3
+
+
+def write_parquet(
+    lake: Lake, table: Table, data: pa.Table, name: str, partition: dict[str, str] | None = None, **options: Any
+) -> NewFile:
+    """Write one Parquet file into a table's folder, under a name that nothing else has.
+
+    Args:
+        options: of `pyarrow.parquet.write_table`, instead of the usual ones.
+    """
+    sub = "".join(f"{key}={value}/" for key, value in (partition or {}).items())
+    path = f"{sub}{name}-{uuid.uuid4().hex[:12]}.parquet"
+    full = f"{lake.table_path(table.name)}/{path}"
+    if sub and isinstance(lake.filesystem, pafs.LocalFileSystem):
+        lake.filesystem.create_dir(full.rpartition("/")[0], recursive=True)
+    with lake.filesystem.open_output_stream(full) as sink:
+        pq.write_table(data.cast(table.file_schema), sink, **(options or parquet_options(table)))
+        size = sink.tell()
+    return NewFile(table.name, path, size, partition or {}, statistics(data.num_rows))
+
+
+def parquet_options(table: Table) -> dict[str, Any]:
+    dictionary = [
+        name
+        for name in table.file_schema.names
+        if name not in {"content_id", "text", "url", "title", "payload_digest", "record_id", "detail", "refers_to_url"}
+        and pa.types.is_string(table.file_schema.field(name).type)
+    ]
+    return {
+        "compression": "zstd",
+        "compression_level": _COMPRESSION_LEVEL,
+        "use_dictionary": dictionary,
+        "write_statistics": [name for name in table.file_schema.names if name in _STATISTICS],
+    }
+
+
+#: The columns by which readers can skip row groups.
+_STATISTICS = frozenset({"captured_at", "content_id", "url", "reason", "language", "record_type", "date_problem"})

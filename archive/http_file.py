@@ -1,0 +1,140 @@
+"""A file on a web server, read as if it were one on the disk."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+import urllib.error
+import urllib.request
+from typing import cast
+
+from archive.errors import SourceError
+
+#: How often a broken connection is taken up again without any byte arriving in between.
+ATTEMPTS = 8
+#: Seconds before a silent server counts as gone.
+TIMEOUT = 60.0
+
+
+_TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+
+class HttpFile(io.RawIOBase):
+    """A file on a web server, read as a stream; a lost connection is resumed with a range request.
+
+    Raises:
+        SourceError: the server refuses, keeps failing, or the file changed under the reader.
+    """
+
+    def __init__(self, url: str, attempts: int = ATTEMPTS, timeout: float = TIMEOUT) -> None:
+        self.url = url
+        self.attempts = attempts
+        self.timeout = timeout
+        self.size: int | None = None
+        self.etag: str | None = None
+        self._at = 0
+        self._response: http.client.HTTPResponse | None = None
+        self._connect()
+
+    def _connect(self) -> None:
+        for attempt in range(self.attempts):
+            if attempt:
+                time.sleep(min(0.1 * 2**attempt, 10))
+            try:
+                self._response = self._request()
+                return
+            except urllib.error.HTTPError as error:
+                if error.code == 416:  # nothing lies behind the end
+                    self._response = None
+                    return
+                if error.code not in _TRANSIENT_STATUS:
+                    raise SourceError(f"{self.url}: the server answered {error.code} {error.reason}") from None
+                last: Exception = error
+            except (http.client.InvalidURL, ValueError) as error:
+                raise SourceError(f"{self.url}: no address of a file on a web server ({error})") from None
+            except (OSError, http.client.HTTPException) as error:
+                last = error
+                if self._is_nowhere(error, attempt):
+                    break
+        raise SourceError(f"{self.url}: no answer after {attempt + 1} attempts ({getattr(last, 'reason', last)})")
+
+    def _is_nowhere(self, error: Exception, attempt: int) -> bool:
+        """Whether there is no such server, as far as a few seconds can tell. One that was there may come back."""
+        if self.size is not None or self._at:
+            return False
+        reason = getattr(error, "reason", error)
+        return isinstance(reason, str) or (isinstance(reason, socket.gaierror | ConnectionRefusedError) and attempt > 2)
+
+    def _request(self) -> http.client.HTTPResponse:
+        headers = {"User-Agent": "lowbackground", "Accept-Encoding": "identity"}
+        if self._at:
+            headers["Range"] = f"bytes={self._at}-"
+        request = urllib.request.Request(self.url, headers=headers)
+        response = cast(http.client.HTTPResponse, urllib.request.urlopen(request, timeout=self.timeout))
+        etag = response.headers.get("ETag") or response.headers.get("Last-Modified")
+        if self._at and self.etag and etag and etag != self.etag:
+            response.close()
+            raise SourceError(f"{self.url}: the file changed while it was read")
+        self.etag = self.etag or etag
+        length = response.headers.get("Content-Length")
+        ranged = response.status == 206
+        if self.size is None and length and length.isdigit():
+            self.size = int(length) + (self._at if ranged else 0)
+        if self._at and not ranged:  # the server knows no ranges: read up to where we were
+            left = self._at
+            while left and (data := response.read(min(left, 1 << 20))):
+                left -= len(data)
+        return response
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_CUR:
+            offset += self._at
+        elif whence == io.SEEK_END:
+            if self.size is None:
+                raise SourceError(f"{self.url}: the server does not say how long the file is")
+            offset += self.size
+        if offset != self._at:
+            self._hang_up()
+            self._at = offset
+        return offset
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
+        if self.size is not None and self._at >= self.size:
+            return 0
+        for _ in range(self.attempts):
+            if self._response is None:
+                self._connect()
+                if self._response is None:
+                    return 0
+            try:
+                count = self._response.readinto(view)
+            except (OSError, http.client.HTTPException):
+                count = -1
+            if count > 0:
+                self._at += count
+                return count
+            if count == 0 and (self.size is None or self._at >= self.size):
+                return 0
+            self._hang_up()  # cut off before the end: go on from here
+        raise SourceError(f"{self.url}: the connection keeps breaking at byte {self._at}")
+
+    def _hang_up(self) -> None:
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
+    def close(self) -> None:
+        self._hang_up()
+        super().close()

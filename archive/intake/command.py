@@ -1,0 +1,130 @@
+"""`archive ingest`: the command line of `archive.intake`."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archive.cli import lake_option, workers_option
+from archive.engine import preload
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[int]
+else:
+    _ParamType = click.ParamType  # not generic before Click 8.5
+
+
+class _Size(_ParamType):
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(str(value).strip())
+        if not match or not float(match[1]):
+            self.fail(f"{value!r} is no size; write 16M or 1.5G", param, ctx)
+        return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
+
+
+@click.command("ingest")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@lake_option
+@click.option("--dry-run", is_flag=True, help="Say what would be read and how, with some rows, and stop.")
+@click.option("--again", is_flag=True, help="First take out what the lake has of these files (see forget).")
+@workers_option
+@click.option("--extractor", "name", type=click.Choice(["resiliparse", "trafilatura"]), show_default=True,
+              default="resiliparse", help="What takes text from HTML; trafilatura is an extra.")  # fmt: skip
+@click.option("--text-column", metavar="NAME", help="Column of a data set that holds plain text; a.b reaches into a.")
+@click.option("--html-column", metavar="NAME", help="Column that holds HTML.")
+@click.option("--date-column", metavar="NAME", help="Column that holds the date of capture.")
+@click.option("--url-column", metavar="NAME", help="Column that holds the URL.")
+@click.option("--max-record", type=_Size(), default="32M", show_default=True, help="Larger records are rejected.")
+@click.option("--max-page", type=_Size(), default="16M", show_default=True, help="Larger decoded pages are rejected.")
+@click.option("--page-timeout", type=click.FloatRange(0.1), default=20.0, show_default=True, metavar="SECONDS",
+              help="A page that takes longer to extract is rejected.")  # fmt: skip
+@click.option("--span", type=_Size(), default="32M", show_default=True,
+              help="Bytes of a large file that one worker does at a time.")  # fmt: skip
+@click.option("--json", "json_wanted", is_flag=True, help="Print the summary as JSON.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def command(
+    sources: tuple[str, ...],
+    location: str,
+    dry_run: bool,
+    again: bool,
+    workers: int | None,
+    name: str,
+    text_column: str | None,
+    html_column: str | None,
+    date_column: str | None,
+    url_column: str | None,
+    max_record: int,
+    max_page: int,
+    page_timeout: float,
+    span: int,
+    json_wanted: bool,
+    quiet: bool,
+) -> None:
+    """Bring web archives or data sets into the lake.
+
+    SOURCE is a file, a folder, a pattern, an s3:// object or prefix, or an https:// address of WARC, ARC,
+    WET or WACZ files, or of JSON lines or Parquet with a text and a date column. What a file is is found
+    from its content. Each text is kept once, each capture of it with its date and where its record lies.
+
+    A source that is in the lake already is passed over, so the same command, run again after a crash,
+    goes on where it was. Several ingests into one lake may run at once.
+
+    \b
+    Examples:
+      archive ingest crawl/                            all files of a folder
+      archive ingest 'CC-MAIN-2019-35/*.warc.gz' --lake s3://bucket/lake
+      archive ingest https://example.org/a.warc.gz     streamed, not stored
+      archive ingest pages.jsonl.gz --dry-run          columns, and five rows
+      archive ingest pages.jsonl.gz --text-column body --date-column seen.at
+
+    Exit status: 0 all done; 1 done, but some input was damaged, could not be read, or has no text or
+    no date that can prove anything (the screen says which); 2 wrong usage.
+    """
+    if not dry_run:
+        preload("archive.intake.work")  # the workers' modules load beside those of this process
+
+    from archive.capture import Limits
+    from archive.intake.display import Display, as_json, complaints, show
+    from archive.intake.run import ingest
+    from archive.intake.unit import Settings
+    from archive.lake import Lake
+    from archive.records.rows import Columns
+    from archive.text.extract import extractor
+
+    extractor(name)  # says what is missing before any work begins
+    settings = Settings(name, Limits(max_record, max_page, page_timeout),
+                        Columns(text_column, html_column, date_column, url_column))  # fmt: skip
+    if dry_run:
+        _preview(Lake(location), sources, settings, json_wanted)
+        return
+    started = time.monotonic()
+    with Display(quiet or json_wanted) as display:
+        summary = ingest(Lake(location), sources, settings, workers, display, span, again)
+    seconds = time.monotonic() - started
+    if json_wanted:
+        click.echo(json.dumps(as_json(summary, display.months, seconds), indent=2))
+    else:
+        show(summary, display.months, seconds)
+    sys.exit(1 if complaints(summary) else 0)
+
+
+def _preview(lake: Any, sources: tuple[str, ...], settings: Any, json_wanted: bool) -> None:
+    from archive.intake.preview import preview, show
+
+    seen = preview(lake, sources, settings)
+    if json_wanted:
+        click.echo(json.dumps(seen.as_json(), indent=2))
+    else:
+        show(seen)
+    sys.exit(0 if seen.is_usable else 1)

@@ -1,0 +1,325 @@
+"""What the ledger has decided: files that the tables must get, units that they must lose.
+
+A row of `sources` decides that a unit is in the lake, and lists the files that the other tables get right after. A row
+that is named `forget-…` decides that units are out of it, and what they brought is deleted right after. Whoever
+opens the lake for writing next carries out what a killed process did not.
+
+Whether a unit is in the lake is told by the number of the transaction that carries its key in the ledger's log: it is
+odd while the unit is in, and even, or absent, while it is out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import uuid
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable, WriterProperties
+from deltalake.exceptions import CommitFailedError, DeltaError
+from pyarrow import fs as pafs
+
+from archive.errors import LakeError
+from archive.files import write_parquet
+from archive.lake import Lake, NewFile, properties
+from archive.tables import CAPTURES, DATA_TABLES, DOCUMENTS, REJECTS, SOURCES, TABLES, Table
+
+TRIES = 500
+#: The transaction that every decision carries, so that of two at once one fails and looks again.
+LEDGER = "ledger"
+#: The transaction that counts the decisions to take something out: who holds known texts in memory learns them anew.
+FORGOTTEN = "forgotten"
+_FORGET = "forget-"
+#: Below the folder of the ledger. Delta leaves folders with such a name alone.
+_LISTS = "_forgotten"
+#: How often a table is opened anew whose files were gone when they were to be read.
+_OPENED_ANEW = 5
+#: Keys in one condition.
+_KEYS = 20_000
+MANY = "too many others are writing; run the same command again"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The files of a batch, which the tables get in one transaction each, named `batch`."""
+
+    batch: str
+    files: list[NewFile]
+    units: list[str]
+
+    def as_json(self) -> str:
+        listed: dict[str, list[dict[str, Any]]] = {}
+        for file in self.files:
+            entry = file.as_json()
+            listed.setdefault(entry.pop("table"), []).append(entry)
+        return json.dumps({"batch": self.batch, "files": listed, "units": self.units})
+
+    @classmethod
+    def of_json(cls, text: str) -> Decision:
+        stated = json.loads(text)
+        files = [
+            NewFile(table=table, **file)
+            for table, listed in stated["files"].items()
+            if table in TABLES
+            for file in listed
+        ]
+        return cls(stated["batch"], files, stated.get("units", []))
+
+    @property
+    def last_table(self) -> str | None:
+        """The tables get their files in a fixed order, so this one tells of all."""
+        named = {file.table for file in self.files}
+        return next((table.name for table in reversed(DATA_TABLES) if table.name in named), None)
+
+
+def is_in(ledger: DeltaTable, unit: str) -> bool:
+    """Whether a unit is in the lake."""
+    return (ledger.transaction_version(unit) or 0) % 2 == 1
+
+
+def next_numbers(ledger: DeltaTable, units: Iterable[str]) -> dict[str, int]:
+    """The transactions that change where these units are: an odd number brings one in, an even one takes it out."""
+    return {unit: (ledger.transaction_version(unit) or 0) + 1 for unit in units}
+
+
+# -- carrying out ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class CarriedOut:
+    """What was decided before and is done now."""
+
+    decisions: int = 0
+    lost: list[str] = field(default_factory=list)  #: files of sources that must be read again
+
+
+def carry_out(lake: Lake) -> CarriedOut:
+    """Do what is decided and not done.
+
+    Where files of a decision are gone, since somebody deleted what no table named, its units are taken out instead, and
+    those that relied on its texts.
+    """
+    done = CarriedOut(_finish_forgotten(lake))
+    opened = list(open_decisions(lake))
+    there = {decision.batch for decision in opened if _are_there(lake, decision)}
+    for decision in opened:
+        if decision.batch in there:
+            apply(lake, decision)
+    done.decisions += len(opened)
+    if lost := [unit for decision in opened if decision.batch not in there for unit in decision.units]:
+        done.lost = _files_of(lake, lost)
+        take_out(lake, lost)
+        if textless := _textless(lake):
+            done.lost = sorted({*done.lost, *_files_of(lake, textless)})
+            take_out(lake, textless)
+    return done
+
+
+def _files_of(lake: Lake, units: Collection[str]) -> list[str]:
+    rows = lake.read("sources", ["unit", "file"]).to_pylist()
+    return sorted({row["file"] for row in rows if row["unit"] in set(units) and row["file"]})
+
+
+def _textless(lake: Lake) -> list[str]:
+    """Units with a capture whose text is in no document: another decision was to bring it."""
+    with _scratch_database() as db:
+        db.register("captures", lake.dataset(CAPTURES.name))
+        db.register("documents", lake.dataset(DOCUMENTS.name))
+        found = db.sql("""
+            SELECT DISTINCT unit FROM captures ANTI JOIN documents USING (content_id) WHERE content_id IS NOT NULL
+        """).fetchall()
+    return [unit for (unit,) in found]
+
+
+@contextlib.contextmanager
+def _scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB with bounded memory, and a folder for what is beyond it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lowbackground-") as folder,
+        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": folder}) as db,
+    ):
+        yield db
+
+
+def open_decisions(lake: Lake) -> Iterator[Decision]:
+    """Decisions to bring files in that were not carried out to the end."""
+    rows = lake.read("sources", ["unit", "files", "ingested_at"]).to_pylist()
+    deltas = {table.name: lake.delta(table.name) for table in DATA_TABLES}
+    for row in rows:
+        if not row["files"]:
+            continue
+        decision = Decision.of_json(row["files"])
+        last = decision.last_table
+        if last is not None and deltas[last].transaction_version(decision.batch) is None:
+            # decisions of older versions do not name their units; these have one time
+            units = decision.units or [each["unit"] for each in rows if each["ingested_at"] == row["ingested_at"]]
+            yield replace(decision, units=units)
+
+
+def apply(lake: Lake, decision: Decision) -> None:
+    """Add the files of a decision to their tables."""
+    for table in DATA_TABLES:
+        mine = [file for file in decision.files if file.table == table.name]
+        if not mine:
+            continue
+        for _ in range(TRIES):
+            if lake.commit(table, mine, [decision.batch]):
+                break
+            if lake.delta(table.name).transaction_version(decision.batch) is not None:
+                break  # somebody else carried it out in the meantime
+        else:
+            raise LakeError(f"{lake.location}: {MANY}")
+
+
+def _are_there(lake: Lake, decision: Decision) -> bool:
+    """Whether the files of a decision exist, as far as their table did not get them before."""
+    for name in {file.table for file in decision.files}:
+        paths = [f"{lake.table_path(name)}/{file.path}" for file in decision.files if file.table == name]
+        gone = any(info.type != pafs.FileType.File for info in lake.filesystem.get_file_info(paths))
+        # asked behind the files: one that was applied may be merged into others, and swept, by now
+        if gone and lake.delta(name).transaction_version(decision.batch) is None:
+            return False
+    return True
+
+
+# -- taking out ------------------------------------------------------------------------------------
+
+
+def take_out(lake: Lake, units: Collection[str]) -> int:
+    """Take units out of a lake: their captures and rejects, and the texts that nothing else holds.
+
+    Returns:
+        how many texts went.
+
+    Raises:
+        LakeError: the lake cannot be written.
+    """
+    units = sorted(set(units))
+    for _ in range(TRIES):
+        ledger = lake.delta("sources")
+        # what others decided before must be in the tables, or their texts would look like nobody's
+        for decision in open_decisions(lake):
+            if _are_there(lake, decision):
+                apply(lake, decision)
+        going = [unit for unit in units if is_in(ledger, unit)]
+        if not going:
+            return 0
+        name = f"{_FORGET}{uuid.uuid4().hex}"
+        orphans = _orphans(lake, going)
+        _write_list(lake, name, "content_id", orphans)
+        _write_list(lake, f"{name}-units", "unit", pa.array([*going, name]))
+        row = write_parquet(lake, SOURCES, _row(name), "forget")
+        counted = {FORGOTTEN: (ledger.transaction_version(FORGOTTEN) or 0) + 1, LEDGER: 1}
+        committed = lake.commit_to(ledger, SOURCES, [row], {**next_numbers(ledger, going), **counted})
+        # an object store may carry out a commit and lose the answer: the log has the last word
+        if committed or row.path in lake.files("sources"):
+            _finish_forgotten(lake)
+            return len(orphans)
+        lake.discard([row])
+        _remove_lists(lake, name)
+    raise LakeError(f"{lake.location}: {MANY}")
+
+
+def _finish_forgotten(lake: Lake) -> int:
+    """Delete what is decided to be out. Returns how many decisions that were."""
+    names = _forgotten(lake)
+    for name in names:
+        units = _read_list(lake, f"{name}-units")
+        orphans = _read_list(lake, name)
+        if units is None or orphans is None:
+            if name in _forgotten(lake):
+                raise LakeError(f"{_list_path(lake, name)}: is lost, and with it what is to be forgotten; restore it")
+            continue  # somebody else has just finished it
+        for table in (CAPTURES, REJECTS):
+            _delete(lake, table, units, name)
+        _delete(lake, DOCUMENTS, orphans, name)
+        _delete(lake, SOURCES, units, name)
+        _remove_lists(lake, name)
+    return len(names)
+
+
+def _forgotten(lake: Lake) -> list[str]:
+    return [unit for unit in lake.read("sources", ["unit"])["unit"].to_pylist() if unit.startswith(_FORGET)]
+
+
+def _delete(lake: Lake, table: Table, keys: pa.Table, name: str) -> None:
+    """Delete the rows with these keys, once: a second time could hit what was brought in since.
+
+    (`merge` would do it in one go, and hold the texts of the whole table in memory: seen with deltalake 1.6.)
+    """
+    column = keys.column(0)
+    for number, start in enumerate(range(0, len(column), _KEYS)):
+        wanted = ", ".join(f"'{key}'" for key in column[start : start + _KEYS].to_pylist())
+        _delete_where(lake, table, f"{keys.column_names[0]} IN ({wanted})", f"{name}-{number}")
+
+
+def _delete_where(lake: Lake, table: Table, condition: str, name: str) -> None:
+    for attempt in range(TRIES):
+        delta = lake.delta(table.name)
+        if delta.transaction_version(name) is not None:
+            return
+        try:
+            delta.delete(
+                condition,
+                commit_properties=properties([name]),
+                writer_properties=WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=8192),
+            )
+            return
+        except CommitFailedError:
+            continue  # somebody wrote into the table meanwhile
+        except DeltaError:  # … or swept its older files away
+            if attempt >= _OPENED_ANEW:
+                raise
+    raise LakeError(f"{lake.location}: {MANY}")
+
+
+def _orphans(lake: Lake, units: list[str]) -> pa.Array:
+    """The texts that only these units saw."""
+    with _scratch_database() as db:
+        db.register("captures", lake.dataset(CAPTURES.name))
+        db.register("going", pa.table({"unit": units}))
+        found = db.sql("""
+            SELECT DISTINCT content_id FROM captures SEMI JOIN going USING (unit) WHERE content_id IS NOT NULL
+            EXCEPT SELECT content_id FROM captures ANTI JOIN going USING (unit)
+        """).to_arrow_table()
+    return found["content_id"].combine_chunks()
+
+
+def _row(name: str) -> pa.Table:
+    """A row of the ledger that stands for no file and no record."""
+    counts = dict.fromkeys(("records", "captures", "texts", "new_texts", "bytes", "size", "start"), 0)
+    row = {"unit": name, "format": "forget", "rejects": [], "skipped": [], "seconds": 0.0, **counts}
+    return pa.Table.from_pylist([row], schema=SOURCES.schema)
+
+
+def _list_path(lake: Lake, name: str) -> str:
+    return f"{lake.table_path(SOURCES.name)}/{_LISTS}/{name}.parquet"
+
+
+def _write_list(lake: Lake, name: str, column: str, keys: pa.Array) -> None:
+    path = _list_path(lake, name)
+    if isinstance(lake.filesystem, pafs.LocalFileSystem):
+        lake.filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    with lake.filesystem.open_output_stream(path) as sink:
+        pq.write_table(pa.table({column: keys.cast(pa.string())}), sink)
+
+
+def _read_list(lake: Lake, name: str) -> pa.Table | None:
+    try:
+        return pq.read_table(_list_path(lake, name), filesystem=lake.filesystem)
+    except FileNotFoundError:
+        return None
+
+
+def _remove_lists(lake: Lake, name: str) -> None:
+    for each in (name, f"{name}-units"):
+        try:
+            lake.filesystem.delete_file(_list_path(lake, each))
+        except OSError:
+            continue

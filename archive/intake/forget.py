@@ -1,0 +1,116 @@
+"""`forget`: what a source brought is taken out of a lake, and may be brought in again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from archive import storage
+from archive.damage import naming_damage
+from archive.errors import SourceError
+from archive.intake import decisions
+from archive.lake import Lake
+from archive.sources import Listed, Sources, matches, named
+from archive.tables import DATA_TABLES
+
+
+@dataclass(slots=True)
+class Forgotten:
+    """What was taken out, or would be."""
+
+    files: list[str] = field(default_factory=list)
+    captures: int = 0
+    rejects: int = 0
+    texts: int | None = None  #: that nothing else holds; None: not counted
+
+
+def forget(lake: Lake, sources: Sources, dry_run: bool = False) -> Forgotten:
+    """Take out of a lake what files brought: their captures and rejects, and the texts that nothing else holds.
+
+    The files themselves are not looked at, and may be gone. Older versions of the tables keep their rows until
+    `vacuum`.
+
+    Args:
+        sources: files, folders or patterns as the lake cites them; one or several.
+        dry_run: count only.
+
+    Raises:
+        LakeError: there is no lake, or it cannot be written.
+        SourceError: the lake has nothing of a source.
+    """
+    lake.require()
+    with naming_damage(lake):
+        return _forget(lake, named(sources), dry_run)
+
+
+def _forget(lake: Lake, sources: list[str], dry_run: bool) -> Forgotten:
+    if not dry_run:
+        decisions.carry_out(lake)
+    ledger = _ledger(lake)
+    chosen: set[int] = set()
+    for source in sources:
+        rows = _rows_of(ledger["file"], source)
+        if not rows:
+            raise SourceError(f"{source}: the lake {lake.location} has nothing of it")
+        chosen |= rows
+    gone = Forgotten(sorted({ledger["file"][row] for row in chosen}))
+    gone.captures = sum(ledger["captures"][row] for row in chosen)
+    gone.rejects = sum(sum(count for _, count in ledger["rejects"][row]) for row in chosen)
+    if not dry_run:
+        gone.texts = decisions.take_out(lake, [ledger["unit"][row] for row in chosen])
+    return gone
+
+
+def forget_files(lake: Lake, files: Iterable[Listed]) -> int:
+    """Take out what the lake has of these files, in whatever state it read them. Returns how many files that were."""
+    ledger = _ledger(lake)
+    listed = list(files)
+    uris, versions = {file.uri for file in listed}, {file.version for file in listed}
+    units = {
+        unit: file
+        for unit, file, version in zip(ledger["unit"], ledger["file"], ledger["version"], strict=True)
+        if file in uris or version in versions
+    }
+    if units:
+        decisions.take_out(lake, units)
+    return len(set(units.values()))
+
+
+def vacuum(lake: Lake) -> int:
+    """Delete the files that only older versions of the tables name. Returns how many.
+
+    Who still reads an older version cannot read on. What is decided and not yet in its table is brought there first.
+    """
+    decisions.carry_out(lake)
+    return sum(
+        len(lake.delta(table.name).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False))
+        for table in DATA_TABLES
+    )
+
+
+def _ledger(lake: Lake) -> dict[str, list[Any]]:
+    table: pa.Table = lake.read("sources", ["unit", "file", "version", "captures", "rejects"])
+    return {name: table[name].to_pylist() for name in table.column_names}
+
+
+def _rows_of(files: list[str | None], source: str) -> set[int]:
+    """The rows of the ledger that a source names, as it names files to an ingest: a file, else a folder, else a
+    pattern."""
+    source = storage.local_or_store(source)
+    place = source.rstrip("/") if "://" in source else os.path.realpath(source)
+    if rows := {row for row, file in enumerate(files) if file in {source, place}}:
+        return rows
+    below = {row for row, file in enumerate(files) if file is not None and file.startswith(f"{place}/")}
+    if os.path.isdir(place):  # what its links lead to was ingested with it
+        linked = {
+            os.path.realpath(path)
+            for folder, _, names in os.walk(place)
+            for path in (os.path.join(folder, name) for name in names)
+            if os.path.islink(path)
+        }
+        below |= {row for row, file in enumerate(files) if file in linked}
+    return below or {row for row, file in enumerate(files) if file is not None and matches(file, place)}

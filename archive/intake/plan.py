@@ -1,0 +1,152 @@
+"""Which units of work the sources need that the lake has not got yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import BinaryIO
+
+from archive import storage
+from archive.errors import SourceError
+from archive.intake.unit import Batch, Settings, Unit
+from archive.records import RecordReader, Span, columns
+from archive.records.detect import kind_of
+from archive.records.members import compression_of
+from archive.records.rows import Columns
+from archive.sources import Listed, is_text
+
+#: Files are cut into spans of about this many bytes, so that several workers share one.
+SPAN = 32 << 20
+#: A file is cut only if its first record ends within this many bytes: then its members are its records.
+_FIRST_RECORD = 4 << 20
+#: Small files are done together, up to this many bytes or this many files.
+_BATCH_BYTES = 16 << 20
+_BATCH_FILES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class DoneUnit:
+    """A unit that is in the lake, as the ledger tells it."""
+
+    version: str
+    extractor: str
+    start: int
+    end: int | None
+    next_offset: int | None
+    recovered: bool
+    floor: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file that is in the lake already, whole."""
+
+    file: str
+    size: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A file that cannot be looked into."""
+
+    file: str
+    error: str
+
+
+def plan(
+    done: Mapping[str, DoneUnit], sources: Iterable[Listed], settings: Settings, span: int = SPAN
+) -> Iterator[Batch | Known | Unreadable]:
+    """The batches that are left to do, in the order of the sources.
+
+    Args:
+        done: the units that the lake has, by key.
+        span: the bytes of a file that make a unit, where it can be cut.
+    """
+    spans: dict[tuple[str, str], list[tuple[int, int | None]]] = {}
+    for unit in done.values():
+        spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
+    small: list[Unit] = []
+    seen: set[str] = set()
+    for listed in sources:
+        if listed.version in seen:
+            yield Known(listed.uri, listed.size or 0, listed.version)
+            continue
+        seen.add(listed.version)
+        try:
+            recorded = sorted(spans.get((listed.version, settings.extractor), []), key=lambda edges: edges[0])
+            units = _units(listed, settings, span, recorded)
+        except Exception as error:  # whatever one file does, the others are planned
+            yield Unreadable(listed.uri, str(error))
+            continue
+        left = [unit for unit in units if unit.key not in done]
+        if not left:
+            yield Known(listed.uri, listed.size or 0, listed.version)
+        elif len(units) > 1 or listed.size is None or listed.size > _BATCH_BYTES:
+            yield from (Batch((unit,)) for unit in left)
+        else:
+            if small and (_bytes(small) + listed.size > _BATCH_BYTES or len(small) == _BATCH_FILES):
+                yield Batch(tuple(small))
+                small = []
+            small.extend(left)
+    if small:
+        yield Batch(tuple(small))
+
+
+def torn_units(done: Mapping[str, DoneUnit]) -> list[str]:
+    """The units of files whose spans do not follow each other from the start: some were taken out."""
+    spans: dict[tuple[str, str], dict[int, tuple[int | None, list[str]]]] = {}
+    for key, unit in done.items():
+        _, keys = spans.setdefault((unit.version, unit.extractor), {}).setdefault(unit.start, (unit.end, []))
+        keys.append(key)
+    torn: list[str] = []
+    for of_file in spans.values():
+        expected: int | None = 0
+        for start, (end, _) in sorted(of_file.items()):
+            if start != expected:
+                torn += [key for _, keys in of_file.values() for key in keys]
+                break
+            expected = end
+    return torn
+
+
+def _bytes(units: list[Unit]) -> int:
+    return sum(unit.size or 0 for unit in units)
+
+
+def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[int, int | None]]) -> list[Unit]:
+    """The units of a file. Where some are in the lake, those, and the rest of the file in spans of any size."""
+    if not is_text(listed.uri):
+        raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
+    with storage.open_bytes(listed.uri) as file:
+        kind = kind_of(file, listed.uri)
+        if kind in {"jsonl", "parquet"} and settings.columns != Columns():
+            columns.require(columns.names(file, kind), settings.columns)
+        whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
+        if kind != "records" or listed.size is None:
+            return [whole]
+        if not recorded:
+            if listed.size < span * 3 // 2:
+                return [whole]
+            file.seek(0)
+            if compression_of(file.read(8)) and not _members_are_records(file):
+                return [whole]
+    edges = list(recorded)
+    rest = edges[-1][1] if edges else 0
+    if rest is not None:
+        count = max(round((listed.size - rest) / span), 1)
+        starts = [rest + (listed.size - rest) * n // count for n in range(count)]
+        edges += zip(starts, [*starts[1:], None], strict=True)
+    units: list[Unit] = []
+    for n, (start, end) in enumerate(edges):
+        after = units[-1].key if units else None
+        part = Span(start, end, exact=n == 0)
+        units.append(replace(whole, span=part, index=n, last=n == len(edges) - 1, after=after))
+    return units
+
+
+def _members_are_records(file: BinaryIO) -> bool:
+    """Whether the first record of a compressed file is a member of its own."""
+    record = RecordReader(file, Span(), _FIRST_RECORD).first()
+    return record is not None and record.length is not None and not record.problem

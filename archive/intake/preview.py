@@ -1,0 +1,167 @@
+"""`ingest --dry-run`: what a source is taken for, before anything of it is in a lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, BinaryIO
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from archive import storage
+from archive.capture import Capture, Reject
+from archive.engine.sandbox import Isolated
+from archive.errors import ArchiveError, SourceError, error_line
+from archive.intake.part import Tally
+from archive.intake.unit import Settings, Unit
+from archive.intake.work import outcomes
+from archive.lake import Lake
+from archive.records import columns
+from archive.records.detect import kind_of
+from archive.show import OutConsole, bytes_text, count_of
+from archive.sources import Listed, Sources, is_text, list_files, named
+
+#: Files that are looked into, and rows that are shown of each.
+FILES, ROWS = 5, 5
+#: Characters of a text.
+_TEXT = 60
+_NAMES = {"records": "WARC, ARC or WET", "wacz": "WACZ", "jsonl": "JSON lines", "parquet": "Parquet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What would become of a record: a capture with its date, or a reject with its reason."""
+
+    url: str | None
+    captured_at: str | None
+    problem: str | None  #: why the date proves nothing, or why there is no text
+    text: str
+
+
+@dataclass(slots=True)
+class Look:
+    """One file."""
+
+    file: str
+    size: int | None
+    format: str
+    columns: list[str] = field(default_factory=list)  #: of a data set
+    taken: dict[str, str] = field(default_factory=dict)  #: text, html, date, url -> the column that it is taken from
+    rows: list[Sample] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Preview:
+    """What an ingest would read."""
+
+    files: int = 0
+    bytes: int = 0
+    known: int = 0  #: files that the lake has already, whole or in part
+    failed: dict[str, str] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)  #: of the first files, those first that the lake has not
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing that was seen stands in the way of an ingest."""
+        data_sets = [look for look in self.looks if look.columns]
+        return not self.failed and all(
+            "date" in look.taken and look.taken.keys() & {"text", "html"} for look in data_sets
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def preview(lake: Lake, sources: Sources, settings: Settings = Settings()) -> Preview:
+    """Look at sources as `ingest` would read them, and leave everything as it is.
+
+    Raises:
+        SourceError: a source does not exist.
+    """
+    seen = Preview()
+    versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
+    fresh: list[Listed] = []
+    old: list[Listed] = []
+    for source in named(sources):
+        for file in list_files(source, lambda place, why: seen.failed.update({place: why})):
+            if file.uri.startswith(f"{lake.location}/"):
+                continue
+            seen.files += 1
+            seen.bytes += file.size or 0
+            if file.version in versions:
+                seen.known += 1
+                old.append(file)
+            else:
+                fresh.append(file)
+    for file in [*fresh, *old][:FILES]:
+        try:
+            seen.looks.append(_look(file, settings))
+        except (ArchiveError, OSError) as error:
+            seen.failed[file.uri] = error_line(error)
+    return seen
+
+
+def _look(file: Listed, settings: Settings) -> Look:
+    if not is_text(file.uri):
+        raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
+    with storage.open_bytes(file.uri) as opened:
+        kind = kind_of(opened, file.uri)
+        look = Look(file.uri, file.size, _NAMES.get(kind, kind))
+        if kind in {"jsonl", "parquet"}:
+            look.columns = columns.names(opened, kind)
+            columns.require(look.columns, settings.columns)
+            look.taken = columns.taken(look.columns, settings.columns)
+        unit = Unit(file.uri, file.version, file.size, kind, settings)
+        look.rows = list(dict.fromkeys(islice(_samples(unit, opened), ROWS)))  # the same complaint once
+    return look
+
+
+def _samples(unit: Unit, file: BinaryIO) -> Iterator[Sample]:
+    extract = Isolated(unit.settings.extractor, unit.settings.limits.seconds)
+    try:
+        for _, outcome in outcomes(unit, file, extract, datetime.now(UTC), Tally(unit.key)):
+            if isinstance(outcome, Capture):
+                dated = outcome.dated
+                at = dated.captured_at.isoformat().replace("+00:00", "Z") if dated.captured_at else None
+                text = "(a revisit: the text of another record)" if outcome.text is None else outcome.text
+                yield Sample(outcome.url, at, dated.problem, " ".join(text[: 4 * _TEXT].split())[:_TEXT])
+            elif isinstance(outcome, Reject):
+                yield Sample(outcome.url, outcome.date, outcome.reason, outcome.detail[:_TEXT])
+    finally:
+        extract.close()
+
+
+def show(seen: Preview) -> None:
+    """Print it for people."""
+    console = OutConsole()
+    known = f", {seen.known:,} of them known already" if seen.known else ""
+    console.print(f"{count_of(seen.files, 'file')}, {bytes_text(seen.bytes)}{known}. Nothing was ingested.")
+    for look in seen.looks:
+        size = f", {bytes_text(look.size)}" if look.size is not None else ""
+        console.print(f"\n{look.file}: {look.format}{size}", markup=False, highlight=False)
+        if look.columns:
+            console.print(f"columns: {', '.join(look.columns)}", markup=False, highlight=False)
+            taken = [f"{role} from {name}" for role, name in look.taken.items()]
+            absent = [] if look.taken.keys() & {"text", "html"} else ["no text column found (--text-column names it)"]
+            absent += [] if "date" in look.taken else ["no date column found (--date-column names it)"]
+            console.print(f"taken: {', '.join([*taken, *absent])}", markup=False, highlight=False)
+        console.print(_table(look.rows))
+    left = seen.files - len(seen.looks) - len(seen.failed)
+    if left > 0:
+        console.print(f"{count_of(left, 'more file')}, not looked into")
+    for file, why in seen.failed.items():
+        console.print(f"cannot be read: {why if file in why else f'{file}: {why}'}", markup=False, highlight=False)
+
+
+def _table(rows: list[Sample]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for name in ("captured at", "url", "text"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        when = f"{row.captured_at or '—'}{f' ({row.problem})' if row.problem else ''}"
+        table.add_row(Text(when), Text(row.url or "—"), Text(row.text))
+    return table

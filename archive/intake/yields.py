@@ -1,0 +1,72 @@
+"""What a source gave, and why it was of no use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archive.intake.part import Tally
+from archive.reasons import REJECTS
+
+_DATA_SETS = frozenset({"jsonl", "parquet"})
+
+
+@dataclass(slots=True)
+class Yield:
+    """What one source of an ingest gave."""
+
+    files: int = 0
+    elsewhere: int = 0  #: units that another ingest brought meanwhile
+    failed: int = 0  #: files that could not be read
+    records: int = 0
+    captures: int = 0
+    dated: int = 0  #: captures whose date may prove something
+    rejects: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    columns: str = ""  #: of a data set in which something was not found
+    unparsable: str = ""  #: a date that could not be read, as written
+    hint: str = ""  #: what might be done about a file of no known format
+    is_data_set: bool = False
+
+    def add(self, tally: Tally) -> None:
+        self.records += tally.records
+        self.captures += tally.captures
+        self.dated += tally.captures - tally.problems.total()
+        self.rejects.update(tally.rejects)
+        self.problems.update(tally.problems)
+        self.columns = self.columns or tally.columns
+        self.unparsable = self.unparsable or tally.unparsable
+        self.hint = self.hint or tally.hint
+        self.is_data_set |= tally.format in _DATA_SETS
+
+    def add_known(self, row: Mapping[str, Any]) -> None:
+        """A row of the ledger: what a unit gave that the lake had already."""
+        self.records += row["records"]
+        self.captures += row["captures"]
+        self.dated += row["captures"] if row["dated"] is None else row["dated"]  # older ledgers do not say
+        self.rejects.update(dict(row["rejects"]))
+
+    def useless(self) -> str | None:
+        """Why nothing of the source can prove anything, in one line; None where something can, or nothing was read."""
+        if not self.files:
+            return None if self.failed else "the folder holds no file"
+        if self.elsewhere or self.failed or self.dated or not (self.records or self.rejects):
+            return None
+        there = f"; its columns are {self.columns}" if self.columns else ""
+        if not self.captures:
+            why = ", ".join(f"{count:,} {reason}" for reason, count in self.rejects.most_common(3))
+            hint = _meaning(next(iter(self.rejects), ""), self.hint)
+            if self.is_data_set and self.rejects["no-text-column"]:
+                hint = f"{there}; name the one that holds the text: --text-column, or --html-column"
+            return f"none of its {self.records:,} records gave a text ({why or 'no page among them'}){hint}"
+        why = ", ".join(f"{count:,} {problem}" for problem, count in self.problems.most_common(3)) or "as before"
+        hint = f"{there}; name the one that holds the date: --again --date-column" if self.is_data_set else ""
+        if self.unparsable:
+            hint = f": {self.unparsable!r} is no date as 2019-05-06 or 2019-05-06T07:08:09Z is"
+        return f"none of its {self.captures:,} captures has a date that can prove anything ({why}){hint}"
+
+
+def _meaning(reason: str, hint: str) -> str:
+    return f": {hint or REJECTS[reason]}" if reason in REJECTS else ""

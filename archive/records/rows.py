@@ -1,0 +1,158 @@
+"""Rows of text data sets: of JSON lines and Parquet with a text (or HTML) and a date column.
+
+The columns of Dolma, C4, FineWeb, CmonCrawl and of tables with WARC header names are known; others
+are named by `Columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pyarrow as pa
+
+TEXT = ("text", "content", "raw_content", "raw_text")
+HTML = ("html", "raw_html")
+DATE = (
+    "date",  # FineWeb, RedPajama
+    "domain_record.timestamp",  # CmonCrawl
+    "timestamp",  # C4
+    "warc_date",
+    "WARC-Date",
+    "date_download",  # CCNet
+    "metadata.date_download",  # Dolma made of CCNet
+    "metadata.WARC-Date",
+    "metadata.warc_date",
+    "created",  # Dolma
+    "crawl_date",
+    "captured_at",  # exports of this project
+)
+URL = ("url", "domain_record.url", "metadata.url", "WARC-Target-URI", "metadata.WARC-Target-URI", "uri", "source_url")
+_CRAWL = ("dump", "file_path", "domain_record.filename", "metadata.cc_segment", "filename", "metadata.dump")
+_TYPE = ("WARC-Identified-Payload-Type", "mime", "content_type")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns hold what; dots reach into nested ones. None means: whichever known name is there."""
+
+    text: str | None = None
+    html: str | None = None
+    date: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a data set. `problem` is set where it cannot be used."""
+
+    offset: int  #: of the line (or its compressed member) in bytes; for Parquet the number of the row
+    skip: int
+    length: int | None
+    url: str = ""
+    date: str | None = None
+    text: str | None = None
+    html: str | None = None
+    mime: str = ""
+    crawl: str | None = None  #: a name that may name the crawl
+    problem: str | None = None
+    detail: str = ""
+    columns: str = ""  #: the names of its columns, where its text or its date was not found
+
+
+def lookup(row: Mapping[str, Any], name: str) -> Any:
+    """The value of a column; dots reach into nested ones. None where there is none."""
+    if name in row:
+        return row[name]
+    value: Any = row
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return None
+        value = value[part]
+    return value
+
+
+def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -> Any:
+    for name in (chosen,) if chosen else known:
+        if (value := lookup(row, name)) not in (None, ""):
+            return value
+    return None
+
+
+def _as_date(value: Any) -> str | None:
+    """A date value as a date string. Numbers are not dates: seconds, milliseconds or a year, nobody knows."""
+    if isinstance(value, datetime):
+        return (value.replace(tzinfo=UTC) if value.tzinfo is None else value).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str):
+        return value
+    return None if value is None else f"a {type(value).__name__}: {str(value)[:40]}"
+
+
+def text_columns(columns: Columns) -> list[str]:
+    """The outermost columns in which a text may stand."""
+    names = (columns.text,) if columns.text else TEXT
+    return list(dict.fromkeys(part for name in names for part in (name, name.partition(".")[0])))
+
+
+def text_of(row: Mapping[str, Any], columns: Columns) -> str | None:
+    """The plain text of a row, empty where its column holds nothing; None where there is no such column of text."""
+    text = _first(row, columns.text, TEXT)
+    if text is None and any(_has(row, name) for name in ((columns.text,) if columns.text else TEXT)):
+        return ""
+    return text if isinstance(text, str) else None
+
+
+def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, length: int | None) -> Row:
+    html = _first(row, columns.html, HTML) if not columns.text else None
+    text = _first(row, columns.text, TEXT) if not columns.html else None
+    problem = detail = ""
+    if not isinstance(text, str | None) or not isinstance(html, str | None):
+        problem, detail = "no-text-column", "the text is not a string"
+        text = html = None
+    elif text is None and html is None:
+        known = any(_has(row, name) for name in (columns.text or columns.html,) if name) or (
+            not (columns.text or columns.html) and any(_has(row, name) for name in TEXT + HTML)
+        )
+        problem = "empty-text" if known else "no-text-column"
+        detail = "" if known else f"columns: {names_of(row)}"
+    crawl = _first(row, None, _CRAWL)
+    date = _as_date(_first(row, columns.date, DATE))
+    return Row(
+        offset,
+        skip,
+        length,
+        url=str(_first(row, columns.url, URL) or ""),
+        date=date,
+        text=text,
+        html=html if text is None else None,
+        mime=str(_first(row, None, _TYPE) or ""),
+        crawl=crawl if isinstance(crawl, str) else None,
+        problem=problem or None,
+        detail=detail,
+        columns=names_of(row) if date is None or problem == "no-text-column" else "",
+    )
+
+
+def names_of(row: Mapping[str, Any]) -> str:
+    """The names of a row's columns, at most twenty."""
+    names = [str(name) for name in row]
+    return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+
+
+def _has(row: Mapping[str, Any], name: str) -> bool:
+    if name in row:
+        return True
+    head, dot, tail = name.partition(".")
+    return bool(dot) and isinstance(row.get(head), Mapping) and _has(row[head], tail)
+
+
+def known_columns(schema: pa.Schema, columns: Columns) -> list[str]:
+    """The outermost columns of a table in which something may stand that a row is made of; never none."""
+    chosen = {name for name in (columns.text, columns.html, columns.date, columns.url) if name}
+    known = chosen | set(TEXT + HTML + DATE + URL + _CRAWL + _TYPE)
+    heads = {name.partition(".")[0] for name in known}
+    return [name for name in schema.names if name in known or name in heads] or schema.names[:1]

@@ -1,0 +1,44 @@
+"""How surprising blocks are to a model: the loss of each token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collapse.model.train import mixed
+
+if TYPE_CHECKING:
+    import torch
+
+#: Judged at a time: their logits are the most that is held.
+_TOKENS = 2048
+
+
+def token_losses(
+    model: Any,
+    blocks: npt.NDArray[np.int32],
+    device: torch.device,
+    progress: Callable[[int], None] = lambda _: None,
+) -> npt.NDArray[np.float32]:
+    """The negative log-likelihood of each token but the first of its block, in nats: (blocks, length - 1).
+
+    A block is judged alone; what stands in front of it in its document is not seen.
+    """
+    import torch
+    from torch.nn import functional
+
+    model.eval()
+    batch = max(_TOKENS // blocks.shape[1], 1)
+    out = np.empty((len(blocks), blocks.shape[1] - 1), np.float32)
+    with torch.inference_mode():
+        for first in range(0, len(blocks), batch):
+            part = torch.from_numpy(np.ascontiguousarray(blocks[first : first + batch], np.int64)).to(device)
+            with mixed(device):
+                logits = model(input_ids=part, use_cache=False).logits
+            losses = functional.cross_entropy(logits[:, :-1].mT.float(), part[:, 1:], reduction="none")
+            out[first : first + batch] = losses.cpu().numpy()
+            progress(part.numel())
+    return out

@@ -1,0 +1,108 @@
+"""The tokenizer of a run: its own, trained on the real text, or that of the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from archive.errors import CollapseError, ExportError
+from collapse.model.models import checkpoint
+from collapse.presets import PRESETS
+from query.formats.hugging_face import import_transformers
+from query.formats.tokenize import Tokenizer as Opened
+
+#: The token that ends a text.
+END = "<|endoftext|>"
+#: Texts encoded at a time.
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    fast: Any  #: of `tokenizers`
+    end: int  #: the id that ends a text
+
+    @property
+    def size(self) -> int:
+        """One more than the greatest id."""
+        return int(max(self.fast.get_vocab(with_added_tokens=True).values())) + 1
+
+    def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """The ids of each text, and the one that ends it."""
+        out = []
+        for first in range(0, len(texts), _BATCH):
+            for encoding in self.fast.encode_batch(list(texts[first : first + _BATCH]), add_special_tokens=False):
+                out.append(np.array([*encoding.ids, self.end], np.int32))
+        return out
+
+    def decode(self, blocks: npt.NDArray[np.int32]) -> list[str]:
+        """The text of each block; where a text ends in it stands a line break."""
+        pieces = [np.split(block, np.flatnonzero(block == self.end) + 1) for block in blocks]
+        flat = [[int(token) for token in piece if token != self.end] for parts in pieces for piece in parts]
+        decoded = iter(self.fast.decode_batch(flat, skip_special_tokens=False))
+        return ["\n".join(next(decoded) for _ in parts) for parts in pieces]
+
+    def save(self, path: Path) -> None:
+        # its own `save` tells a full disk as a bare `Exception`
+        path.write_text(self.fast.to_str(pretty=True), encoding="utf-8")
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Leave it where transformers finds it beside a model.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        transformers = import_transformers()
+        end = self.fast.id_to_token(self.end)
+        made = transformers.PreTrainedTokenizerFast(tokenizer_object=self.fast, eos_token=end)
+        try:
+            made.save_pretrained(folder)
+        except Exception as error:
+            if type(error) is not Exception:
+                raise
+            raise OSError(str(error)) from None  # as which the library tells a full disk
+
+
+def load(path: Path, end: int) -> Tokenizer:
+    from tokenizers import Tokenizer as Fast
+
+    return Tokenizer(Fast.from_file(str(path)), end)
+
+
+def make(model: str, texts: Sequence[str]) -> Tokenizer:
+    """The tokenizer that belongs to a model: for a preset byte-level BPE (Sennrich et al. 2016), trained on the texts.
+
+    Raises:
+        CollapseError: the checkpoint has none that is fast, or names no token that ends a text.
+    """
+    if model in PRESETS:
+        return _train(PRESETS[model].vocabulary, texts)
+    checkpoint(model)
+    try:
+        opened = Opened(model)
+        return Tokenizer(opened.fast, opened.eos_id)
+    except ExportError as error:
+        raise CollapseError(f"--model {error}") from None
+
+
+def _train(vocabulary: int, texts: Sequence[str]) -> Tokenizer:
+    from tokenizers import Tokenizer as Fast
+    from tokenizers import decoders, models, pre_tokenizers, trainers
+
+    fast = Fast(models.BPE())
+    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    fast.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    fast.train_from_iterator(texts, trainer, length=len(texts))
+    fast.encode_special_tokens = True  # what looks like the end of a text in a text is text
+    return Tokenizer(fast, fast.token_to_id(END))

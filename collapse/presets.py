@@ -1,0 +1,23 @@
+"""Models that a run can begin with: GPT-2 in a few sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A GPT-2 (Radford et al. 2019) of a size, and how many tokens its own tokenizer has."""
+
+    layers: int
+    width: int
+    heads: int
+    vocabulary: int
+
+
+PRESETS = {
+    "tiny": Preset(2, 128, 4, 4096),  #: 0.9 million parameters
+    "small": Preset(4, 256, 8, 8192),  #: 5.3 million
+    "gpt2-9m": Preset(8, 256, 8, 10_000),  #: 8.9 million, as Gerstgrasser et al. 2024 use for TinyStories
+    "125m": Preset(12, 768, 12, 50_257),  #: 124 million
+}

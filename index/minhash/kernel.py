@@ -1,0 +1,284 @@
+"""The kernel for the CPU: UTF-8 in; shingles, signatures, band keys and exact similarities out.
+
+The same steps stand in `index.minhash.torch_kernel` for the GPU, with the same bits, and in docs/near-duplicates.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from index.minhash import characters, procedure
+from index.minhash.procedure import Parameters
+
+_LETTER = np.uint64(procedure.LETTER)
+_WORD = np.uint64(procedure.WORD)
+_BAND = np.uint64(procedure.BAND)
+_ALONE = characters.ALONE
+_MARK = characters.MARK
+_POINT = np.uint32(0x1FFFFF)
+_0, _1, _2, _3, _4 = (np.uint64(number) for number in range(5))
+#: Shingles permuted at a time: 16 KiB, which stay in the first-level cache for all permutations.
+_BLOCK = 4096
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile to machine code at the first call and keep the result on disk; run without Python's lock."""
+    made: Callable[..., Any]
+    try:
+        made = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    except RuntimeError:  # no place to keep it can be written: compile each time
+        made = numba.njit(nogil=True, boundscheck=False)(function)
+    return made
+
+
+@lru_cache(maxsize=1)
+def fold() -> npt.NDArray[np.uint32]:
+    return characters.table()
+
+
+@compiled
+def mix(value):  # type: ignore[no-untyped-def]
+    value ^= value >> np.uint64(33)
+    value *= np.uint64(0xFF51AFD7ED558CCD)
+    value ^= value >> np.uint64(33)
+    value *= np.uint64(0xC4CEB9FE1A85EC53)
+    return value ^ (value >> np.uint64(33))
+
+
+@compiled
+def _decode(data, at, end):  # type: ignore[no-untyped-def]
+    """The character of several bytes that begins at a place, and where the next one begins."""
+    letter = np.uint32(data[at])
+    size = _2 if letter < 0xE0 else _3 if letter < 0xF0 else _4
+    letter &= np.uint32(0x3F) >> np.uint32(size - _1)
+    last = min(at + size, end)
+    place = at + _1
+    while place < last:
+        letter = (letter << np.uint32(6)) | (np.uint32(data[place]) & np.uint32(0x3F))
+        place += _1
+    return (letter if letter < 0x110000 else np.uint32(0)), last
+
+
+@compiled
+def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
+    """The hash of each word of data[begin:stop] into out; returns how many there are.
+
+    All places are unsigned, since for signed ones numba also tests whether they count from the end.
+    """
+    at, end = np.uint64(begin), np.uint64(stop)
+    count = _0
+    word = _0  # of the letters so far; 0 outside of words
+    while at < end:
+        byte = data[at]
+        if byte < 0x80:
+            # without a branch on where words end, which no processor can guess
+            folded = np.uint64(fold[byte])
+            outside = folded == _0
+            out[count] = word
+            count += np.uint64(outside & (word != _0))
+            longer = word * _LETTER + folded
+            word = _0 if outside else longer
+            at += _1
+            continue
+        letter, at = _decode(data, at, end)
+        flagged = fold[letter]
+        folded = np.uint64(flagged & _POINT)
+        if folded != _0 and not flagged & _ALONE:  # a mark belongs to what stands before it
+            word = word * _LETTER + folded
+            continue
+        out[count] = word
+        count += np.uint64(word != _0)
+        word = folded
+        if folded != _0:  # a word of its own, with its marks
+            while at < end and data[at] >= 0x80:
+                letter, after = _decode(data, at, end)
+                flagged = fold[letter]
+                if not flagged & _MARK:
+                    break
+                word = word * _LETTER + np.uint64(flagged & _POINT)
+                at = after
+            out[count] = word
+            count += _1
+            word = _0
+    out[count] = word
+    count += np.uint64(word != _0)
+    for place in range(count):
+        out[place] = mix(out[place])
+    return count
+
+
+@compiled
+def shingles_into(data, begin, stop, fold, words, out):  # type: ignore[no-untyped-def]
+    """The hash of each shingle of data[begin:stop] into out, in the order of the text; returns how many.
+
+    `out` has room for (stop - begin) // 2 + 2 of them.
+    """
+    count = _words(data, begin, stop, fold, out)
+    width = min(np.uint64(words), count)
+    if width == _0:
+        return 0
+    shingles = count - width + _1
+    for first in range(shingles):
+        shingle = width
+        for place in range(first, first + width):
+            shingle = shingle * _WORD + out[place]
+        out[first] = mix(shingle)
+    return np.int64(shingles)
+
+
+@compiled
+def _sign(shingles, count, factors, summands, low, signature):  # type: ignore[no-untyped-def]
+    """The low 16 bits of the least value of each permutation over the upper halves of the shingles."""
+    hashes = factors.size
+    low[:] = np.uint32(0xFFFFFFFF)
+    block = np.empty(_BLOCK, np.uint32)
+    for start in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - start)
+        for place in range(size):
+            block[place] = np.uint32(shingles[start + place] >> np.uint64(32))
+        for number in range(hashes):
+            factor, summand, least = factors[number], summands[number], low[number]
+            for place in range(size):
+                value = np.uint32(block[place] * factor + summand)
+                least = min(least, value)
+            low[number] = least
+    for number in range(hashes):
+        signature[number] = np.uint16(low[number] & np.uint32(0xFFFF))
+
+
+@compiled
+def _sign_all(data, offsets, fold, words, factors, summands, signatures, counts):  # type: ignore[no-untyped-def]
+    longest = 0
+    for text in range(counts.size):
+        longest = max(longest, offsets[text + 1] - offsets[text])
+    shingles = np.empty(longest // 2 + 2, np.uint64)
+    low = np.empty(factors.size, np.uint32)
+    for text in range(counts.size):
+        count = shingles_into(data, offsets[text], offsets[text + 1], fold, words, shingles)
+        counts[text] = count
+        if count:
+            _sign(shingles, count, factors, summands, low, signatures[text])
+        else:
+            signatures[text] = 0
+
+
+@compiled
+def _keys(signatures, counts, bands, rows, keys):  # type: ignore[no-untyped-def]
+    for text in range(signatures.shape[0]):
+        for band in range(bands):
+            key = np.uint64(band + 1)
+            for row in range(rows):
+                key = key * _BAND + np.uint64(signatures[text, band * rows + row]) + np.uint64(1)
+            keys[text, band] = mix(key) if counts[text] else np.uint64(0)
+
+
+@compiled
+def shared(left, right):  # type: ignore[no-untyped-def]
+    """How many numbers two sorted sets have in common."""
+    common = 0
+    i = j = 0
+    while i < left.size and j < right.size:
+        a, b = left[i], right[j]
+        common += a == b
+        i += a <= b
+        j += b <= a
+    return common
+
+
+def utf8(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The bytes of an Arrow array of strings, and where each text begins and ends in them (length + 1 offsets)."""
+    texts = texts.cast(pa.large_string())
+    _, offsets, data = texts.buffers()
+    places = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else None
+    if texts.null_count:
+        raise ValueError("a text is null")
+    return (
+        np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8),
+        places if places is not None else np.zeros(1, np.int64),
+    )
+
+
+def sign(
+    texts: pa.Array, parameters: Parameters = Parameters()
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
+    """MinHash signatures (b-bit: Li & König, WWW 2010, b = 16) of texts in the lake's normal form.
+
+    Args:
+        texts: an Arrow array of strings without nulls.
+
+    Returns:
+        signatures, (texts, hashes), and how many shingles each text has, (texts,). A text without any word
+        has none, a signature of zeros, and is near to nothing.
+    """
+    data, offsets = utf8(texts)
+    signatures = np.empty((len(texts), parameters.hashes), np.uint16)
+    counts = np.empty(len(texts), np.int32)
+    factors, summands = (np.array(drawn, np.uint32) for drawn in procedure.permutations(parameters.hashes))
+    _sign_all(data, offsets, fold(), parameters.words, factors, summands, signatures, counts)
+    return signatures, counts
+
+
+def band_keys(
+    signatures: npt.NDArray[np.uint16], counts: npt.NDArray[np.int32], parameters: Parameters = Parameters()
+) -> npt.NDArray[np.uint64]:
+    """The key of each band of each signature, (texts, bands); 0 where a text has no shingle."""
+    keys = np.empty((len(signatures), parameters.bands), np.uint64)
+    _keys(signatures, counts, parameters.bands, parameters.rows, keys)
+    return keys
+
+
+@compiled
+def _sets(data, offsets, fold, words, out, starts):  # type: ignore[no-untyped-def]
+    at = 0
+    for text in range(offsets.size - 1):
+        starts[text] = at
+        at += shingles_into(data, offsets[text], offsets[text + 1], fold, words, out[at:])
+    starts[offsets.size - 1] = at
+
+
+@compiled
+def _compact(values, starts):  # type: ignore[no-untyped-def]
+    """Drop what is twice in each sorted stretch, and move the stretches together."""
+    to = 0
+    for text in range(starts.size - 1):
+        first, last = starts[text], starts[text + 1]
+        starts[text] = to
+        for place in range(first, last):
+            if place == first or values[place] != values[to - 1]:
+                values[to] = values[place]
+                to += 1
+    starts[starts.size - 1] = to
+
+
+def shingle_sets(
+    texts: pa.Array, parameters: Parameters = Parameters()
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """The different shingles of each text, hashed to 64 bits and sorted: one after the other, with their offsets."""
+    data, offsets = utf8(texts)
+    out = np.empty((offsets[-1] - offsets[0]) // 2 + 2 * len(texts) + 2, np.uint64)
+    starts = np.empty(len(texts) + 1, np.int64)
+    _sets(data, offsets, fold(), parameters.words, out, starts)
+    for first, last in pairwise(starts):
+        out[first:last].sort()
+    _compact(out, starts)
+    return out[: starts[-1]], starts
+
+
+def shingle_set(text: str, parameters: Parameters = Parameters()) -> npt.NDArray[np.uint64]:
+    """The different shingles of one text, hashed to 64 bits, sorted."""
+    return shingle_sets(pa.array([text], pa.large_string()), parameters)[0]
+
+
+def jaccard(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> float:
+    """The similarity of two shingle sets: what they share, of all that is in either; 0 for two empty ones."""
+    common = int(shared(left, right))
+    total = len(left) + len(right) - common
+    return common / total if total else 0.0

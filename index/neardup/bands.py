@@ -1,0 +1,159 @@
+"""The bands of the texts of one file of signatures, sorted by key: the persistent index in which equals meet."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake.exceptions import CommitFailedError
+
+from archive.engine import Failed, run_all
+from archive.errors import LakeError
+from archive.files import write_parquet
+from archive.lake import Lake, NewFile
+from index.minhash.kernel import band_keys
+from index.minhash.procedure import Parameters
+from index.neardup.texts import as_matrix
+from index.tables import BANDS, SIGNATURES
+
+#: Keys lie close where there are many, so the differences of sorted ones are short numbers.
+_OPTIONS: dict[str, Any] = {
+    "use_dictionary": False,
+    "column_encoding": {"key": "DELTA_BINARY_PACKED", "row": "PLAIN"},
+    "write_statistics": ["key"],
+    "row_group_size": 1 << 20,
+    "compression": "zstd",
+}
+_LEAST, _ALL = -(1 << 63), 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A file of signatures that has no bands yet."""
+
+    location: str
+    segment: str
+    parameters: Parameters
+
+
+def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> NewFile:
+    """Write the bands of a segment."""
+    lake = Lake(unit.location)
+    keys, rows = computed(lake, unit.segment, unit.parameters)
+    table = pa.table({"key": keys, "row": rows})
+    return write_parquet(lake, BANDS, table, "bands", {"segment": unit.segment}, **_OPTIONS)
+
+
+def computed(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """The sorted bands of a segment, from its signatures. Rows without shingles have none."""
+    (table,) = lake.read_files(SIGNATURES.name, [segment], ["signature", "shingles"])
+    counts = table["shingles"].to_numpy().astype(np.int32)
+    keys = band_keys(as_matrix(table["signature"], parameters.hashes), counts, parameters)
+    rows = np.repeat(np.flatnonzero(counts).astype(np.int32), parameters.bands)
+    flat = keys[counts > 0].reshape(-1).view(np.int64)
+    order = np.argsort(flat, kind="stable")
+    return flat[order], rows[order]
+
+
+def build(lake: Lake, parameters: Parameters, workers: int) -> None:
+    """Give every file of signatures its bands, and let go of those whose file was merged into another."""
+    there = set(listed(lake))  # looked at first: what is gone from the signatures after that does not come back
+    segments = set(lake.files(SIGNATURES.name))
+    units = (Unit(lake.location, segment, parameters) for segment in sorted(segments - there))
+    for end in run_all(work, units, workers):
+        if isinstance(end, Failed):
+            raise LakeError(f"{lake.table_uri(SIGNATURES.name)}/{end.task.segment}: {end.error}")
+        # another process may do the same: then a segment has two equal files, of which one is read
+        if not lake.commit(BANDS, [end.result], []):
+            raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
+    gone = sorted(there - segments)
+    if gone:
+        names = ", ".join(f"'{name}'" for name in gone)
+        with contextlib.suppress(CommitFailedError):  # another process let go of them too
+            lake.delta(BANDS.name).delete(f"segment IN ({names})")
+
+
+def listed(lake: Lake) -> dict[str, str]:
+    """The file of bands of each segment that has one."""
+    files = pa.table(lake.delta(BANDS.name).get_add_actions(flatten=True))
+    if not files.num_rows:
+        return {}
+    return dict(zip(files["partition.segment"].to_pylist(), files["path"].to_pylist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A row group of a segment, and the keys that it spans."""
+
+    number: int
+    least: int
+    most: int
+
+
+class Bands:
+    """The sorted bands of all segments, read a range of keys at a time."""
+
+    def __init__(self, lake: Lake, segments: list[str], starts: npt.NDArray[np.int64], parameters: Parameters) -> None:
+        self._lake = lake
+        self._starts = starts
+        self._segments: list[tuple[str, list[_Group]]] = []
+        self._held: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = {}
+        self.size = 0  #: rows of all segments
+        files = listed(lake)
+        for number, segment in enumerate(segments):
+            if segment in files:
+                path = f"{lake.table_path(BANDS.name)}/{files[segment]}"
+                metadata = pq.read_metadata(path, filesystem=lake.filesystem)
+                self._segments.append((path, _groups(metadata)))
+                self.size += metadata.num_rows
+            else:  # merged away by another process a moment ago
+                self._segments.append(("", []))
+                self._held[number] = computed(lake, segment, parameters)
+                self.size += len(self._held[number][0])
+
+    def ranges(self, rows: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """All bands, about `rows` at a time: sorted keys, and the number of the text of each.
+
+        All texts of one key come together; keys spread evenly, so the ranges are of one size, but for
+        a key that has very many.
+        """
+        parts = max(1, -(-self.size // rows))
+        for part in range(parts):
+            low = _LEAST + _ALL * part // parts
+            high = _LEAST + _ALL * (part + 1) // parts
+            pieces = [self._slice(number, low, high) for number in range(len(self._segments))]
+            keys = np.concatenate([piece[0] for piece in pieces]) if pieces else np.empty(0, np.int64)
+            texts = np.concatenate([piece[1] for piece in pieces]) if pieces else np.empty(0, np.int64)
+            order = np.argsort(keys, kind="stable")  # merges the runs, which are sorted
+            yield keys[order], texts[order]
+
+    def _slice(self, number: int, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The rows of one segment with keys in [low, high)."""
+        path, groups = self._segments[number]
+        if number in self._held:
+            keys, rows = self._held[number]
+        else:
+            wanted = [group.number for group in groups if group.most >= low and group.least < high]
+            if not wanted:
+                return np.empty(0, np.int64), np.empty(0, np.int64)
+            with pq.ParquetFile(path, filesystem=self._lake.filesystem) as file:
+                table = file.read_row_groups(wanted, columns=["key", "row"])
+            keys, rows = table["key"].to_numpy(), table["row"].to_numpy()
+        first = np.searchsorted(keys, low)
+        last = np.searchsorted(keys, high) if high < 1 << 63 else len(keys)
+        return keys[first:last], rows[first:last] + self._starts[number]
+
+
+def _groups(metadata: pq.FileMetaData) -> list[_Group]:
+    found = []
+    for number in range(metadata.num_row_groups):
+        statistics = metadata.row_group(number).column(0).statistics
+        if statistics is not None:  # a group of no rows has none
+            found.append(_Group(number, statistics.min, statistics.max))
+    return found

@@ -1,0 +1,117 @@
+"""All texts that have a signature, numbered, with the order of their dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archive import proofs
+from archive.lake import Lake
+from index import ids
+from index.ids import Ids
+from index.tables import SIGNATURES
+
+#: The date of a text that no acceptable capture proves: later than all.
+NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of an index. A text's number is its row, counted through the files of `signatures`.
+
+    Memory: about 70 bytes a text.
+    """
+
+    segments: list[str]  #: files of `signatures`, sorted
+    starts: npt.NDArray[np.int64]  #: number of the first text of each, and of the end
+    ids: Ids
+    shingles: npt.NDArray[np.int32]
+    first_seen: npt.NDArray[np.int64]  #: microseconds since 1970, or NEVER
+    rank: npt.NDArray[np.int64]  #: place in the order of (first_seen, content id)
+    live: npt.NDArray[np.bool_]  #: false for a text that was signed twice, but for the first time
+    _by_id: npt.NDArray[np.int64]
+    _ordered: Ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def find(self, wanted: Ids) -> npt.NDArray[np.int64]:
+        """The numbers of texts, -1 where there is none."""
+        places = ids.places(self._ordered, wanted)
+        return np.where(places >= 0, self._by_id[places], -1) if len(self) else places
+
+    def signatures(self, lake: Lake, numbers: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.uint16]:
+        """The signatures of some texts, (numbers, hashes); reads the row groups that hold them."""
+        out = np.zeros((len(numbers), hashes), np.uint16)
+        order = np.argsort(numbers, kind="stable")
+        for segment, first, last in zip(self.segments, self.starts, self.starts[1:], strict=False):
+            begin, end = np.searchsorted(numbers[order], [first, last])
+            if begin == end:
+                continue
+            mine, at = order[begin:end], first
+            with pq.ParquetFile(f"{lake.table_path(SIGNATURES.name)}/{segment}", filesystem=lake.filesystem) as file:
+                for group in range(file.num_row_groups):
+                    rows = file.metadata.row_group(group).num_rows
+                    here = mine[(numbers[mine] >= at) & (numbers[mine] < at + rows)]
+                    if len(here):
+                        column = file.read_row_group(group, columns=["signature"]).column(0)
+                        out[here] = as_matrix(column, hashes)[numbers[here] - at]
+                    at += rows
+        return out
+
+
+def as_matrix(column: pa.ChunkedArray | pa.Array, hashes: int) -> npt.NDArray[np.uint16]:
+    """A column of signatures as (texts, hashes)."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    column = column.cast(pa.large_binary())
+    _, offsets, data = column.buffers()
+    if not len(column):
+        return np.empty((0, hashes), np.uint16)
+    first = int(np.frombuffer(offsets, np.int64)[column.offset])
+    return np.frombuffer(data, "<u2")[first // 2 : first // 2 + len(column) * hashes].reshape(-1, hashes)
+
+
+def load(lake: Lake) -> Texts:
+    """The texts as they are now, with the dates of the captures as they are now."""
+    segments = sorted(lake.files(SIGNATURES.name))
+    tables = list(lake.read_files(SIGNATURES.name, segments, ["content_id", "shingles"]))
+    starts = np.cumsum([0, *(table.num_rows for table in tables)], dtype=np.int64)
+    parsed = [ids.parse(table["content_id"]) for table in tables]
+    all_ids = np.concatenate(parsed) if parsed else np.empty((0, 4), np.uint64)
+    shingles = [table["shingles"].to_numpy() for table in tables]
+    by_id = ids.sort(all_ids)
+    ordered = all_ids[by_id]
+    live = np.ones(len(all_ids), bool)
+    if len(all_ids):
+        live[by_id[1:]] = (ordered[1:, :2] != ordered[:-1, :2]).any(axis=1)
+    first_seen = np.full(len(all_ids), NEVER)
+    for dated, dates in _dates(lake):
+        found = ids.places(ordered, dated)
+        first_seen[by_id[found[found >= 0]]] = dates[found >= 0]
+    rank = np.empty(len(all_ids), np.int64)
+    rank[by_id[np.argsort(first_seen[by_id], kind="stable")]] = np.arange(len(all_ids))
+    return Texts(
+        segments,
+        starts,
+        all_ids,
+        np.concatenate(shingles).astype(np.int32) if shingles else np.empty(0, np.int32),
+        first_seen,
+        rank,
+        live,
+        by_id,
+        ordered,
+    )
+
+
+def _dates(lake: Lake) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
+    """The first acceptable capture of each text, in batches."""
+    with proofs.connect(lake) as db:
+        result = db.sql("SELECT content_id, epoch_us(first_seen) AS moment FROM proofs")
+        for batch in result.to_arrow_reader(1 << 18):
+            yield ids.parse(batch.column(0)), batch.column(1).to_numpy()

@@ -1,0 +1,167 @@
+"""The third step: each file of documents is read once, and its texts are laid out by shard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from archive.atomic import replace
+from archive.lake import Lake
+from query.export.workplace import saying
+
+#: Bytes of text that are held before they are laid out; and files of less than this are done in one go.
+_HELD = 128 << 20
+_TOGETHER = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Some files of documents, by their numbers among the sorted names."""
+
+    location: str
+    files: tuple[tuple[int, str], ...]
+    places: Path
+    spill: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.files[0][0]:08d}"
+
+
+def plan(lake: Lake, files: list[str], sizes: list[int], places: Path, spill: Path) -> list[Unit]:
+    """The units that are not done yet."""
+    units: list[Unit] = []
+    held: list[tuple[int, str]] = []
+    filled = 0
+    for number, (file, size) in enumerate(zip(files, sizes, strict=True)):
+        if held and filled + size > _TOGETHER:
+            units.append(Unit(lake.location, tuple(held), places, spill))
+            held, filled = [], 0
+        held.append((number, file))
+        filled += size
+    if held:
+        units.append(Unit(lake.location, tuple(held), places, spill))
+    return [unit for unit in units if not (spill / f"{unit.name}.json").exists()]
+
+
+def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int:
+    """Lay out the texts of a unit: an Arrow file in which each record batch is of one shard, and a list of these.
+
+    Raises:
+        ArchiveError: a file of the lake cannot be read, or the disk is full.
+    """
+    with saying(unit.spill):
+        return _lay_out(unit, progress)
+
+
+def _lay_out(unit: Unit, progress: Callable[[int, int], None]) -> int:
+    batches: dict[int, list[int]] = {}
+    count = texts = 0
+    path = unit.spill / f"{unit.name}.arrow"
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SPILLED, options=_LZ4) as writer:
+        for table in _held(rows_of(unit.location, unit.files, unit.places, ["shard", "position"])):
+            for shard, rows in _by_shard(table):
+                for batch in rows.to_batches():
+                    writer.write_batch(batch)
+                    batches.setdefault(shard, []).append(count)
+                    count += 1
+            texts += table.num_rows
+            progress(table.num_rows, table["text"].nbytes)
+    replace(unit.spill / f"{unit.name}.json", json.dumps(batches).encode())
+    return texts
+
+
+SPILLED = pa.schema([("position", pa.int32()), ("text", pa.large_string())])
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def rows_of(location: str, files: tuple[tuple[int, str], ...], places: Path, columns: list[str]) -> Iterator[pa.Table]:
+    """The chosen texts of some files of documents, a row group at a time.
+
+    Args:
+        places: a Parquet file with `source`, `row` and the named columns, sorted by the first two.
+    """
+    lake = Lake(location)
+    wanted = pads.dataset(places).to_table(
+        columns=["source", "row", *columns], filter=pads.field("source").isin([number for number, _ in files])
+    )
+    for number, name in files:
+        chosen = wanted.filter(pc.equal(wanted["source"], number))
+        if not chosen.num_rows:
+            continue
+        with pq.ParquetFile(f"{lake.table_path('documents')}/{name}", filesystem=lake.filesystem) as file:
+            first = 0
+            for group in range(file.num_row_groups):
+                last = first + file.metadata.row_group(group).num_rows
+                inside = pc.and_(pc.greater_equal(chosen["row"], first), pc.less(chosen["row"], last))
+                here = chosen.filter(inside)
+                if here.num_rows:
+                    texts = file.read_row_group(group, columns=["text"])["text"].cast(pa.large_string())
+                    at = pc.subtract(here["row"], first)
+                    yield here.select(columns).append_column("text", texts.take(at).combine_chunks())
+                first = last
+
+
+def _held(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Join tables up to a number of bytes, so that a shard's texts come in few pieces."""
+    held: list[pa.Table] = []
+    filled = 0
+    for table in tables:
+        held.append(table)
+        filled += table.nbytes
+        if filled >= _HELD:
+            yield _joined(held)
+            filled = 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Tables in one piece, since rows are taken from a column of many pieces by joining them first, each time. The
+    list is emptied, so that what it held is not held any longer."""
+    joined = pa.concat_tables(tables).combine_chunks()
+    tables.clear()
+    return joined
+
+
+def _by_shard(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    order = pc.sort_indices(table, [("shard", "ascending"), ("position", "ascending")])
+    runs = pc.run_end_encode(table["shard"].take(order).combine_chunks())
+    start = 0
+    for shard, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield shard, table.take(order.slice(start, end - start)).select(SPILLED.names).cast(SPILLED)
+        start = end
+
+
+class Spilled:
+    """What all units laid out, by shard."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._where: dict[int, list[tuple[str, list[int]]]] = {}
+        for path in sorted(folder.glob("*.json")):
+            batches: dict[str, Any] = json.loads(path.read_bytes())
+            for shard, numbers in batches.items():
+                self._where.setdefault(int(shard), []).append((path.stem, numbers))
+
+    def where(self, shard: int) -> list[tuple[str, list[int]]]:
+        """The files that hold texts of a shard, and which of their batches."""
+        return self._where.get(shard, [])
+
+
+def texts_of(spill: Path, where: list[tuple[str, list[int]]]) -> pa.ChunkedArray:
+    """The texts of a shard, in their order."""
+    batches: list[pa.RecordBatch] = []
+    for name, numbers in where:
+        with pa.OSFile(str(spill / f"{name}.arrow")) as source, pa.ipc.open_file(source) as file:
+            batches += [file.get_batch(number) for number in numbers]
+    table = pa.Table.from_batches(batches, SPILLED)
+    return table["text"].take(pc.sort_indices(table["position"]))
