@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from conftest import command, record, take
 
-from archive import interrupt
 from archive.lake import Lake
 
 #: DuckDB does not look up in the first; the second works on for hours.
@@ -119,8 +118,6 @@ def test_at_the_prompt_ctrl_c_stops_the_question_and_the_prompt_goes_on(small: L
     assert _until(lambda: _works(small))
     os.write(terminal, b"\x03")
     shown += _shown(terminal, "archive: stopped\r\narchive> ")
-    os.write(terminal, b"\x03")  # and with nothing to stop
-    time.sleep(interrupt._GRACE + 0.5)  # then a command that had not dealt with it would be ended
     os.write(terminal, b"SELECT 40 + 2;\n")
     shown += _shown(terminal, " 42")
     os.write(terminal, b"exit;\n")
