@@ -15,6 +15,7 @@ from archive.errors import ArchiveError, error_line
 
 #: name -> (module, what the list of commands says of it)
 _COMMANDS = {
+    "demo": ("archive.demo.command", "Try the main job on a few captures that this command writes itself."),
     "ingest": ("archive.intake.command", "Bring web archives or data sets into the lake."),
     "index": ("index.neardup.command", "Find near-duplicates, and since when each text is known."),
     "quality": ("index.quality.command", "Measure the quality signals of texts that have none."),
