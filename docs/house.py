@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOMS = ("archive", "crawler", "index", "query", "collapse")
+ROOMS = ("archive", "crawler", "index", "query", "collapse", "lowbackground")
 HEAD = ("room", "files", "lines", "arrows inside", "arrows to other rooms", "most from one file", "circles")
 
 

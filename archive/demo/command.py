@@ -34,8 +34,14 @@ def command(out: str) -> None:
     demo(out)
 
 
-def demo(out: str | os.PathLike[str] = "archive-demo") -> None:
+def demo(out: str | os.PathLike[str] = "archive-demo") -> Path:
     """Write the captures of the demo into a folder, and run the commands on them, each printed before it is run.
+
+    Args:
+        out: the folder; new, empty, or that of a demo before.
+
+    Returns:
+        the folder of the exported set.
 
     Raises:
         ArchiveError: the folder holds something that no demo made, or a command failed.
@@ -43,7 +49,7 @@ def demo(out: str | os.PathLike[str] = "archive-demo") -> None:
     from archive.demo.captures import capture_files
     from archive.owned import Owned
 
-    folder = Path(os.path.relpath(out)) if not os.path.isabs(out) else Path(out)
+    folder = Path(out)
     captures, lake, exported = folder / "captures", folder / "lake", folder / ("set-near" if _near() else "set")
     owned = Owned(folder, "demo", _ANY)  # the other commands look after their own folders
     with owned.entered():
@@ -53,6 +59,7 @@ def demo(out: str | os.PathLike[str] = "archive-demo") -> None:
         for made in (lake, exported):
             owned.work_in(made)
         _tour(captures, ["--lake", str(lake)], exported)
+    return exported
 
 
 def _near() -> bool:
