@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import sys
+import time
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from archive import interrupt
+from archive import interrupt, logs
 from archive.errors import ArchiveError, error_line
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 #: name -> (module, what the list of commands says of it)
 _COMMANDS = {
@@ -30,6 +36,7 @@ _COMMANDS = {
 }
 #: Errors of these packages are of the input or the machine, and their text says what is wrong.
 _KNOWN = ("pyarrow", "duckdb", "_duckdb", "deltalake", "_internal", "zipfile", "zlib", "lz4", "_lzma")
+_log = logging.getLogger(__name__)
 #: Exit statuses beside 0 (done) and 1 (done, but some input was unusable).
 USAGE, FAULT = 2, 70
 
@@ -44,7 +51,17 @@ class _LazyGroup(click.Group):
         if name not in _COMMANDS:
             return None
         command: click.Command = import_module(_COMMANDS[name][0]).command
+        if not any(parameter.name == "verbose" for parameter in command.params):
+            verbose_option(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        found = {name: about for name, (_, about) in _COMMANDS.items() if name.startswith(incomplete)}
+        return [CompletionItem(name, help=about) for name, about in found.items()]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -59,17 +76,22 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        started = time.monotonic()
+        logs.set_up()
         with interrupt.watched():
             try:
                 return super().invoke(ctx)
             except BaseException as error:
                 _answer(error)
+            finally:
+                _log.info("%s ended after %.1f s", ctx.invoked_subcommand, time.monotonic() - started)
 
 
 def _answer(error: BaseException) -> NoReturn:
     """End the process as an error asks for: with one line, and an exit status."""
     if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):  # somebody has dealt with it
         raise error
+    _log.debug("stopped by an error", exc_info=error)
     if isinstance(error, KeyboardInterrupt) or interrupt.asked():
         click.echo(interrupt.STOPPED, err=True)
         # CPython keeps in mind that an interrupt came through an exec (that of a dataclass, say) until the next one,
@@ -104,7 +126,24 @@ def _end(line: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
+def _log_at(ctx: click.Context, param: click.Parameter, times: int) -> None:
+    if times and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        logs.set_up("info" if times == 1 else "debug")
+        _log.info("lowbackground %s: %s", version("lowbackground"), shlex.join(sys.argv[1:]))
+
+
+def verbose_option(command: Any) -> Any:
+    """The --verbose option, which every command has and none need name."""
+    return click.option(
+        "--verbose", "-v", count=True, is_eager=True, expose_value=False, callback=_log_at,
+        help="Log to standard error what is done; -vv: in detail.",
+    )(command)  # fmt: skip
+
+
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@verbose_option
 @click.version_option(package_name="lowbackground", prog_name="archive")
 def main() -> None:
     """The web from before: a dated archive, each text once, with the earliest proof that it existed.
@@ -114,6 +153,20 @@ def main() -> None:
     Exit status: 0 done; 1 done, but some input was unusable (the screen says which); 2 wrong usage, or something
     that you can mend; 70 a fault of this program; 130 stopped by Ctrl-C.
     """
+
+
+def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a parameter that may name a file, though its type is not `click.Path`."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a parameter that may name a folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="dir")]
 
 
 def lake_option(command: Any) -> Any:
@@ -126,6 +179,7 @@ def lake_option(command: Any) -> Any:
         show_default="$ARCHIVE_LAKE, or ./lake",
         metavar="LAKE",
         help="The lake: a folder, or s3://bucket/prefix.",
+        shell_complete=complete_folder,
     )(command)
 
 
