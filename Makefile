@@ -8,7 +8,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL = $(PIP) install --no-compile --constraint constraints.txt
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: demo demo-collapse test check check-readme docs clean
+.PHONY: demo demo-collapse test check check-readme wheel-check dist docs clean
 
 # Real captures of 2013 to 2017 into a lake, and three questions worth asking.
 demo: $(SAMPLE)
@@ -49,6 +49,15 @@ check: $(VENV)/dev
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python docs/generate.py --check
 
+# Installs the wheel alone on each Python that is here, and runs `archive demo` there: some minutes.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+wheel-check: $(VENV)/dev
+	$(BIN)/python tests/wheel.py $(PYTHONS)
+
+# A source distribution and a wheel, in dist.
+dist: $(VENV)/dev
+	$(BIN)/python -m build
+
 # Runs what README.md shows, and compares what is printed.
 check-readme: $(VENV)/dev
 	$(BIN)/python docs/readme.py --check
@@ -66,4 +75,4 @@ $(VENV)/dev: $(VENV)/base
 	touch $@
 
 clean:
-	rm -rf demo $(VENV) build *.egg-info
+	rm -rf demo $(VENV) build dist *.egg-info

@@ -1,6 +1,6 @@
 """Installs the wheel alone, in an empty environment of each Python, and runs the main job there.
 
-    python tests/wheel.py                       each of Python 3.11 to 3.14 that is on the PATH
+    python tests/wheel.py                       Python 3.11 to 3.14: those on the PATH, of pyenv and of uv
     python tests/wheel.py python3.12 /opt/py/bin/python3
     python tests/wheel.py --wheel dist/lowbackground-0.1.0-py3-none-any.whl
 
@@ -31,6 +31,16 @@ def build_wheel(folder: Path) -> Path:
     """Build a source distribution, and the wheel from that."""
     subprocess.run([sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)], check=True, capture_output=True)
     return next(folder.glob("*.whl"))
+
+
+def find(name: str) -> str | None:
+    """Return an interpreter that runs. One that a version manager puts on the PATH may not."""
+    places = [Path.home() / ".pyenv" / "versions", Path.home() / ".local" / "share" / "uv" / "python"]
+    found = [shutil.which(name), *(str(path) for place in places for path in sorted(place.glob(f"*/bin/{name}")))]
+    for python in found:
+        if python and not subprocess.run([python, "-V"], capture_output=True).returncode:
+            return python
+    return None
 
 
 def check(python: str, wheel: Path, folder: Path) -> tuple[str, bool]:
@@ -86,9 +96,7 @@ def main() -> None:
         wheel = (arguments.wheel or build_wheel(Path(scratch))).resolve()
         print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB")
         for number, name in enumerate(arguments.pythons or PYTHONS):
-            python = shutil.which(name)
-            # a version manager may have a name on the PATH that it cannot run
-            if python is None or subprocess.run([python, "-V"], capture_output=True).returncode:
+            if (python := find(name)) is None:
                 print(f"{name}: not on this machine")
                 continue
             folder = Path(scratch) / str(number)
