@@ -1,4 +1,4 @@
-"""The command `archive`. Each subcommand lives in a module that is imported when it is called."""
+"""The command `archive`. The module of a subcommand is imported when the subcommand is called."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from archive.errors import ArchiveError, error_line
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-#: name -> (module, what the list of commands says of it)
+#: name -> (module, its line in the list of commands)
 _COMMANDS = {
     "demo": ("archive.demo.command", "Try the main job on a few captures that this command writes itself."),
     "ingest": ("archive.intake.command", "Bring web archives or data sets into the lake."),
@@ -34,15 +34,15 @@ _COMMANDS = {
     "show": ("query.show", "Show a page through time: its captures, their dates, and its text."),
     "forget": ("archive.intake.forget_command", "Take what a source brought out of the lake again."),
 }
-#: Errors of these packages are of the input or the machine, and their text says what is wrong.
+#: Errors raised by these packages are about the input or the machine; the command prints their text.
 _KNOWN = ("pyarrow", "duckdb", "_duckdb", "deltalake", "_internal", "zipfile", "zlib", "lz4", "_lzma")
 _log = logging.getLogger(__name__)
-#: Exit statuses beside 0 (done) and 1 (done, but some input was unusable).
+#: Exit statuses other than 0 (done) and 1 (done, but some input was unusable).
 USAGE, FAULT = 2, 70
 
 
 class _LazyGroup(click.Group):
-    """A group that knows the names of its commands without importing them."""
+    """Lists and completes its commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -88,30 +88,28 @@ class _LazyGroup(click.Group):
 
 
 def _answer(error: BaseException) -> NoReturn:
-    """End the process as an error asks for: with one line, and an exit status."""
-    if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):  # somebody has dealt with it
+    """End the process with one line and the exit status for an error."""
+    if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):  # click prints these itself
         raise error
     _log.debug("stopped by an error", exc_info=error)
     if isinstance(error, KeyboardInterrupt) or interrupt.asked():
         click.echo(interrupt.STOPPED, err=True)
-        # CPython keeps in mind that an interrupt came through an exec (that of a dataclass, say) until the next one,
-        # and would end by the signal itself
+        # after an interrupt inside `exec` (as `dataclass` uses it) CPython ends by the signal itself, unless another
+        # `exec` follows
         exec("")
         sys.exit(interrupt.STATUS)
-    if isinstance(error, BrokenPipeError):  # the reader of our output went away; what is still held for it is dropped
+    if isinstance(error, BrokenPipeError):  # the reader of our output is gone: drop what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     if isinstance(error, ArchiveError):
         _end(str(error), USAGE)
-    if isinstance(error, click.exceptions.Exit | click.ClickException | click.Abort) or not isinstance(
-        error, Exception
-    ):
+    if isinstance(error, click.Abort) or not isinstance(error, Exception):
         raise error
     _unforeseen(error)
 
 
 def _unforeseen(error: Exception) -> NoReturn:
-    """Say an error that no command has a better line for."""
+    """Print the line for an error that no command expects."""
     if os.environ.get("ARCHIVE_TRACEBACK"):
         raise error
     known = isinstance(error, OSError | MemoryError | ModuleNotFoundError)
@@ -135,7 +133,7 @@ def _log_at(ctx: click.Context, param: click.Parameter, times: int) -> None:
 
 
 def verbose_option(command: Any) -> Any:
-    """The --verbose option, which every command has and none need name."""
+    """Add the --verbose option. `_LazyGroup` adds it to every command."""
     return click.option(
         "--verbose", "-v", count=True, is_eager=True, expose_value=False, callback=_log_at,
         help="Log to standard error what is done; -vv: in detail.",
@@ -170,7 +168,7 @@ def complete_folder(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def lake_option(command: Any) -> Any:
-    """The --lake option that every command has."""
+    """Add the --lake option."""
     return click.option(
         "--lake",
         "location",
@@ -184,7 +182,7 @@ def lake_option(command: Any) -> Any:
 
 
 def workers_option(command: Any) -> Any:
-    """The --workers option of the commands that work in processes."""
+    """Add the --workers option, for commands that run an engine."""
     return click.option(
         "--workers", type=click.IntRange(1, 512), metavar="N", help="Processes.  [default: one per core]"
     )(command)
