@@ -4,9 +4,9 @@
     python tests/wheel.py python3.12 /opt/py/bin/python3
     python tests/wheel.py --wheel dist/lowbackground-0.1.0-py3-none-any.whl
 
-First the base install: `archive demo` ingests, queries, exports and verifies. Then the extra `index`: the same with near-duplicates.
-The commands run in an empty folder and see neither the checkout nor the variables of this process; where `unshare`
-may, also no network. Needs a package index for what is installed. Exits with 1 where something failed.
+First the base install: `archive demo` ingests, queries, exports and verifies. Then the extra `index`: the same with
+near-duplicates. The commands run in an empty folder, with neither the checkout nor the variables of this process, and
+without network if `unshare` is allowed. Installing needs a package index. Exits with 1 if anything failed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
+IMPORTS = "import archive, collapse, index, lowbackground, query; lowbackground.Lake"
 #: Lines that show that the main job was done.
 BASE = ("8 new texts", "6 texts in 1 shard", "agrees                       6")
 NEAR = ("2 pairs of near-duplicates", "5 texts in 1 shard", "agrees                       5")
@@ -49,18 +50,21 @@ def check(python: str, wheel: Path, folder: Path) -> tuple[str, bool]:
     Returns:
         a line of what was seen, and whether all is well.
     """
-    pythons = folder / "venv" / "bin" / "python"
+    inside = folder / "venv" / "bin" / "python"
     _run([python, "-m", "venv", str(folder / "venv")], folder)
-    seen = [_run([str(pythons), "-V"], folder).stdout.split()[1].ljust(8)]
+    seen = [_run([str(inside), "-V"], folder).stdout.split()[1].ljust(8)]
     for extra, expected in (("", BASE), ("[index]", NEAR)):
         started = time.monotonic()
-        done = _run([str(pythons), "-m", "pip", "install", "--quiet", f"{wheel}{extra}"], folder, pip=True)
+        done = _run([str(inside), "-m", "pip", "install", "--quiet", f"{wheel}{extra}"], folder, pip=True)
         if done.returncode:
             return f"{seen[0]} {wheel.name}{extra} cannot be installed:\n{done.stderr}", False
         installed = time.monotonic()
         site = next((folder / "venv" / "lib").glob("python*/site-packages"))
         size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file()) / 1e6
-        done = _run([*_alone(), str(pythons.with_name("archive")), "demo"], folder)
+        done = _run([str(inside), "-W", "error", "-c", IMPORTS], folder)
+        if done.returncode:
+            return f"{seen[0]} {extra or 'base'}: {done.stderr}", False
+        done = _run([*_alone(), str(inside.with_name("archive")), "demo"], folder)
         missing = [line for line in expected if line not in done.stdout]
         if done.returncode or missing:
             return (
