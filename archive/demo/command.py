@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from archive import interrupt
 from archive.errors import ArchiveError
 
 #: The bound of the set: the last file of the demo was captured after it.
@@ -92,7 +93,10 @@ def _run(*words: str, allowed: tuple[int, ...] = (0,)) -> int:
     click.secho(f"$ archive {shlex.join(words)}", bold=True)
     sys.stdout.flush()
     # -P: a folder or file `archive` in the current folder is not the program
-    status = subprocess.run([sys.executable, "-P", "-m", "archive", *words]).returncode
+    try:
+        status = subprocess.run([sys.executable, "-P", "-m", "archive", *words]).returncode
+    except KeyboardInterrupt:  # the command was stopped too, and printed its line
+        sys.exit(interrupt.STATUS)
     if status not in allowed:
         raise ArchiveError(f"`archive {words[0]}` ended with exit status {status}")
     click.echo()
