@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 import sys
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import click
 from archive import cli, reasons, tables
 from collapse.corpus.tally import REASONS
 from index import tables as index_tables
-from index.quality import table as quality_table
 
 DOCS = Path(__file__).parent
 
@@ -38,21 +35,15 @@ def codes() -> str:
 
 
 def schema() -> str:
-    """The tables and their columns, with the comments that stand beside them in the code."""
-    source = inspect.getsource(tables) + inspect.getsource(index_tables) + inspect.getsource(quality_table)
-    modules = "`archive/tables.py`, `index/tables.py` and `index/quality/table.py`"
-    made = f"Made from {modules} by `make docs`. The views are in `docs/lake.md`."
-    parts = [f"# Tables\n\n{made}\n"]
+    """Return the page of the tables and their columns."""
+    parts = ["# Tables\n\n`make docs` writes this page from `archive/tables.py`, `index/tables.py` and"]
+    parts[0] += " `index/quality/table.py`. Delta Lake stores the meanings too, as the comments of the columns."
+    parts[0] += " [The lake](../lake.md#the-views) describes the views.\n"
     for table in [*tables.TABLES.values(), *index_tables.TABLES.values()]:
-        own = source.partition(f'= Table(\n    "{table.name}"')[2].partition("= Table(")[0]
-        comments = dict(re.findall(r'\("(\w+)", [^#\n]+\),(?:  # (.*))?', own))
         by = f", partitioned by {', '.join(table.partition_by)}" if table.partition_by else ""
         parts.append(f"## {table.name}{by}\n")
-        parts.append(
-            _table(
-                ("column", "type", "meaning"), [(f.name, str(f.type), comments.get(f.name, "")) for f in table.schema]
-            )
-        )
+        rows = [(column.name, str(column.type), column.meaning) for column in table.columns]
+        parts.append(_table(("column", "type", "meaning"), rows))
     return "\n".join(parts)
 
 
@@ -77,7 +68,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
 
 
-PAGES = {"codes.md": codes, "tables.md": schema, "commands.md": commands}
+PAGES = {"reference/codes.md": codes, "reference/tables.md": schema, "reference/commands.md": commands}
 
 
 def main() -> None:
