@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, BinaryIO
@@ -14,6 +14,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from archive.capture import Examiner, Limits
+from archive.engine import Context
 from archive.errors import SourceError
 from archive.records import RecordReader, Span
 from archive.records.detect import kind_of
@@ -43,8 +44,8 @@ class Unit:
     tokenizer: Tokenizer | None
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> list[Finding]:
-    """Compare each citation with the record."""
+def work(unit: Unit, ctx: Context) -> list[Finding]:
+    """Compare each citation with the record. Needs a scratch folder that all workers see."""
     cited: list[Row] = (
         pads.dataset(unit.citations)
         .to_table(filter=(pads.field("place") >= unit.start) & (pads.field("place") < unit.end))
@@ -60,7 +61,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> lis
     try:
         for citation, outcome in _outcomes(file, cited):
             found[citation["place"]] = judge(citation, outcome, unit.tokenizer)
-            progress(1, 0)
+            ctx.progress(1, 0)
     except Exception as error:  # whatever stands in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
     for each in cited:
