@@ -1,6 +1,6 @@
 """Write the reference pages from the code, or (`--check`) fail where a page does not agree with it.
 
-python docs/generate.py            write docs/reference/, the tables of docs/quality.md, and docs/contributing.md
+python docs/generate.py            write docs/reference/, tables in docs/quality.md and docs/start.md, and docs/contributing.md
 python docs/generate.py --check    write nothing; exit with 1 where a page is out of date
 """
 
@@ -91,6 +91,14 @@ def quality() -> str:
     )
 
 
+def start() -> str:
+    """Return docs/start.md with the table of the extras as README.md has it."""
+    table = re.compile(r"^\| extra \|.*?\n\n", re.MULTILINE | re.DOTALL)
+    found = table.search((DOCS.parent / "README.md").read_text(encoding="utf-8"))
+    assert found
+    return table.sub(lambda _: found[0], (DOCS / "start.md").read_text(encoding="utf-8"))
+
+
 def _table(head: tuple[str, ...], body: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *body]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
@@ -98,6 +106,7 @@ def _table(head: tuple[str, ...], body: Iterable[tuple[str, ...]]) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "quality.md": quality,
+    "start.md": start,
     "reference/codes.md": codes,
     "reference/commands.md": commands,
     "reference/tables.md": schema,
