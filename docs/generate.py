@@ -1,6 +1,6 @@
 """Write the reference pages from the code, or (`--check`) fail where a page does not agree with it.
 
-python docs/generate.py            write docs/reference/, tables in docs/quality.md and docs/start.md, and docs/contributing.md
+python docs/generate.py            write docs/reference/, tables in quality.md and start.md, and contributing.md
 python docs/generate.py --check    write nothing; exit with 1 where a page is out of date
 """
 
