@@ -3,8 +3,8 @@
     python docs/readme.py --check    fail where they differ
     python docs/readme.py            write what they print into README.md
 
-A comment in front of a block of output names the commands: `<!-- prints: make demo -->`. Times, rates, and roots that depend
-on the paths of files are ignored.
+A comment in front of a block of output names its commands: `<!-- prints: make demo -->`. Times, rates, and roots that
+depend on the paths of files are ignored.
 """
 
 from __future__ import annotations
