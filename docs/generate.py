@@ -6,13 +6,19 @@ python docs/generate.py --check    write nothing; exit with 1 where a page is ou
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
+import lowbackground as lb
 from archive import cli, reasons, tables
 from collapse.corpus.tally import REASONS
 from index import tables as index_tables
@@ -79,6 +85,164 @@ def commands() -> str:
     return "\n".join(parts)
 
 
+#: The Protocols, and what they are given.
+_SEAMS = (
+    "archive.engine.base.Engine",
+    "archive.engine.base.Context",
+    "query.formats.format.Format",
+)
+#: Options whose work another function does.
+_ELSEWHERE = {("ingest", "dry_run"): "`lb.preview`"}
+
+
+def face() -> str:
+    """Return the page of each command, the function of its name, and what the function returns."""
+    parts = [
+        "# Commands and functions\n\n`make docs` writes this page from the commands and `lowbackground`. Each command"
+    ]
+    parts[0] += (
+        " has a Python function of its name with the same options and the same defaults. `--json` prints the fields"
+    )
+    parts[0] += " of the result. A test compares the options and the defaults.\n"
+    head = [("command", "function", "result", "does")]
+    context = click.Context(cli.main)
+    for name in cli.main.list_commands(context):
+        command = cli.main.get_command(context, name)
+        assert command is not None
+        function = _function(name)
+        result = _result(function) if function else None
+        head.append(
+            (
+                f"[`archive {name}`](#{name})",
+                f"`lb.{name}`" if function else "",
+                f"[`{result.__name__}`](json.md#{result.__name__.lower()})" if result else "",
+                command.get_short_help_str(200),
+            )
+        )
+        parts.append(f"## {name}\n")
+        parts.append(_table(("option", "parameter", "default", "meaning"), _options(command, function)))
+    parts.insert(1, _table(head[0], head[1:]))
+    return "\n".join(parts)
+
+
+def _options(command: click.Command, function: Callable[..., Any] | None) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the arguments and options of a command, with the parameters of its function."""
+    known = dict(inspect.signature(function).parameters) if function else {}
+    meanings = _args(function)
+    context = click.Context(command)
+    for param in command.params:
+        name = "lake" if param.name == "location" else str(param.name)
+        argument = isinstance(param, click.Argument)
+        about = meanings.get(name, "") if argument else " ".join(str(getattr(param, "help", "") or "").split())
+        about, _, stated = about.partition("[default: ")
+        default = param.get_default(context)
+        shown = getattr(param, "show_default", None)
+        if argument or param.required:
+            text = "required"
+        elif isinstance(shown, str):
+            text = shown
+        elif stated:
+            text = stated.rstrip("] ")
+        elif default in (None, False, ()) or "UNSET" in repr(default):
+            text = "off" if getattr(param, "is_flag", False) else "none"
+        else:
+            text = f"`{default}`"
+        yield (
+            f"`{param.make_metavar(context)}`"
+            if argument
+            else f"`{'`, `'.join([*param.opts, *param.secondary_opts])}`",
+            f"`{name}`"
+            if name in known
+            else _ELSEWHERE.get((command.name or "", name), "(the screen only)")
+            if function
+            else "",
+            text,
+            about.strip(),
+        )
+    for name, parameter in known.items():
+        if name not in {"lake" if param.name == "location" else param.name for param in command.params}:
+            default = "" if parameter.default is inspect.Parameter.empty else f"`{parameter.default}`"
+            yield "", f"`{name}`", default, meanings.get(name, "")
+
+
+def _args(function: Callable[..., Any] | None) -> dict[str, str]:
+    """Return what the docstring of a function states of each parameter."""
+    part = (
+        re.search(r"^Args:\n(.*?)(?=^\S|\Z)", inspect.getdoc(function) or "", re.MULTILINE | re.DOTALL)
+        if function
+        else None
+    )
+    entries = re.findall(r"^    (\w+): (.*(?:\n {6,}.*)*)", part[1], re.MULTILINE) if part else []
+    return {name: " ".join(about.split()) for name, about in entries}
+
+
+def _function(name: str) -> Callable[..., Any] | None:
+    """Return the function of a command; None where there is none yet."""
+    found = getattr(lb, name, None)
+    return found if inspect.isfunction(found) else None
+
+
+def _result(function: Callable[..., Any]) -> type | None:
+    """Return the dataclass that a function of the face returns."""
+    returned = inspect.signature(function, eval_str=False).return_annotation
+    found = getattr(inspect.getmodule(function), str(returned), None) or getattr(lb, str(returned), None)
+    return found if isinstance(found, type) and is_dataclass(found) else None
+
+
+def python() -> str:
+    """Return the page of the functions and types of the face, and of the seams, for mkdocstrings to fill."""
+    parts = [
+        "# Python\n\n`make docs` writes this page from the docstrings of what `import lowbackground as lb` offers.\n"
+    ]
+    kinds = {"Functions": inspect.isfunction, "Types": inspect.isclass}
+    for title, belongs in kinds.items():
+        parts.append(f"## {title}\n")
+        for name in lb.__all__:
+            found = getattr(lb, name, None)
+            if belongs(found):
+                parts.append(f"::: {found.__module__}.{found.__qualname__}\n")
+    parts.append("## Seams\n\n[Plug in something of your own](../plug-in.md) has an example of each.\n")
+    parts += [f"::: {path}\n" for path in _SEAMS]
+    return "\n".join(parts)
+
+
+def json_keys() -> str:
+    """Return the page of the fields of the results, which are the keys that `--json` prints."""
+    parts = [
+        "# JSON\n\n`make docs` writes this page from the types that the functions return. `--json` prints the same"
+    ]
+    parts[0] += " fields. A number without a unit is a count; `seconds` are of wall-clock time, `bytes` of input.\n"
+    context = click.Context(cli.main)
+    for name in cli.main.list_commands(context):
+        function = _function(name)
+        result = _result(function) if function else None
+        if result is None:
+            continue
+        parts.append(f"## {result.__name__}\n\nReturned by `lb.{name}`, printed by `archive {name} --json`.\n")
+        parts.append(_table(("key", "type", "meaning"), _fields(result)))
+    return "\n".join(parts)
+
+
+def _fields(result: type) -> Iterator[tuple[str, str, str]]:
+    """Yield the fields of a dataclass with their types and the `#:` comments next to them."""
+    source = inspect.getsource(result)
+    lines = source.splitlines()
+    meanings: dict[str, str] = dict(
+        re.findall(r"^        (\w+): (.+?)\.?$", inspect.getdoc(result) or "", re.MULTILINE)
+    )
+    for node in ast.parse(textwrap.dedent(source)).body[0].body:  # type: ignore[attr-defined]
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        trailing = re.search(r"#: (.*)", lines[(node.end_lineno or node.lineno) - 1])
+        above = []
+        for line in reversed(lines[: node.lineno - 1]):
+            if not (comment := re.match(r"\s*#: (.*)", line)):
+                break
+            above.insert(0, comment[1])
+        meaning = trailing[1] if trailing else " ".join(above)
+        yield f"`{node.target.id}`", f"`{ast.unparse(node.annotation)}`", meaning or meanings.get(node.target.id, "")
+
+
 def quality() -> str:
     """Return docs/quality.md with the meanings of the columns as they are in the code."""
     meanings = {column.name: column.meaning for column in QUALITY.columns}
@@ -109,6 +273,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "start.md": start,
     "reference/codes.md": codes,
     "reference/commands.md": commands,
+    "reference/face.md": face,
+    "reference/json.md": json_keys,
+    "reference/python.md": python,
     "reference/tables.md": schema,
 }
 
