@@ -55,7 +55,7 @@ check-readme: $(VENV)/dev
 # Writes the reference pages, and builds the manual as a site: site/index.html.
 docs: $(VENV)/docs
 	$(BIN)/python docs/generate.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	! grep -rnoE '<(script|img|iframe|link)[^>]+(src|href)="?https?://[^" >]+' site --include='*.html'  # no other host
 
 $(VENV)/base: pyproject.toml constraints.txt
