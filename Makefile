@@ -62,8 +62,11 @@ dist: $(VENV)/dev
 check-readme: $(VENV)/dev
 	$(BIN)/python docs/readme.py --check
 
-docs: $(VENV)/dev
+# Writes the reference pages, and builds the manual as a site: site/index.html.
+docs: $(VENV)/docs
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	! grep -rnoE '<(script|img|iframe|link)[^>]+(src|href)="?https?://[^" >]+' site --include='*.html'  # no other host
 
 $(VENV)/base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -74,5 +77,9 @@ $(VENV)/dev: $(VENV)/base
 	$(INSTALL) --editable '.[dev]'
 	touch $@
 
+$(VENV)/docs: $(VENV)/dev
+	$(INSTALL) --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf demo $(VENV) build dist *.egg-info
+	rm -rf demo site $(VENV) build dist *.egg-info
