@@ -1,23 +1,21 @@
-"""Where bytes lie: a local path, an S3 object, or a file on a web server.
+"""Locations: local paths, and stores of objects with the Arrow file system that reads and writes them.
 
-Everything above sees the same: `open_bytes` gives a seekable binary file that streams. Broken connections are
-taken up again where they broke.
+`archive.sources` lists and opens source files; a lake is written through `filesystem`.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import urllib.parse
 from functools import lru_cache
-from typing import BinaryIO, cast
 
 from pyarrow import fs as pafs
 
-from archive.errors import SourceError, cause_line, store_line
-from archive.http_file import TIMEOUT, HttpFile
+from archive.errors import SourceError
 
+#: Seconds before a silent server counts as gone.
+TIMEOUT = 60.0
 #: A scheme in front of a location: `gs://`, `hdfs://`. (One letter is a Windows drive.)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
@@ -86,50 +84,3 @@ def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     if is_s3(uri):
         return s3_filesystem(), uri.removeprefix("s3://").rstrip("/")
     return pafs.LocalFileSystem(), uri
-
-
-def open_bytes(uri: str) -> BinaryIO:
-    """Open a file for reading. It streams, and seeks by reconnecting.
-
-    Raises:
-        SourceError: it is not there, or may not be read.
-    """
-    try:
-        if is_http(uri):
-            return cast(BinaryIO, io.BufferedReader(HttpFile(uri), 1 << 18))
-        if is_s3(uri):
-            system, path = filesystem(uri)
-            return cast(BinaryIO, io.BufferedReader(_ArrowRaw(system.open_input_file(path)), 1 << 20))
-        return open(uri, "rb", buffering=1 << 17)
-    except OSError as error:
-        raise SourceError(f"{uri}: {store_line(error) if is_s3(uri) else cause_line(error)}") from None
-
-
-class _ArrowRaw(io.RawIOBase):
-    """An Arrow file as a raw Python file."""
-
-    def __init__(self, file: object) -> None:
-        self._file = cast(BinaryIO, file)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._file.seek(offset, whence)
-        return self._file.tell()
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        data = self._file.read(len(view))
-        view[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()

@@ -9,12 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from archive import storage
 from archive.damage import naming_damage
 from archive.errors import SourceError
 from archive.intake import decisions
 from archive.lake import Lake
-from archive.sources import Listed, Sources, matches, named
+from archive.sources import Listed, Sources, location_of, matches, source_names
 from archive.tables import DATA_TABLES
 
 
@@ -44,7 +43,7 @@ def forget(lake: Lake, sources: Sources, dry_run: bool = False) -> Forgotten:
     """
     lake.require()
     with naming_damage(lake):
-        return _forget(lake, named(sources), dry_run)
+        return _forget(lake, source_names(sources), dry_run)
 
 
 def _forget(lake: Lake, sources: list[str], dry_run: bool) -> Forgotten:
@@ -100,7 +99,7 @@ def _ledger(lake: Lake) -> dict[str, list[Any]]:
 def _rows_of(files: list[str | None], source: str) -> set[int]:
     """The rows of the ledger that a source names, as it names files to an ingest: a file, else a folder, else a
     pattern."""
-    source = storage.local_or_store(source)
+    source = location_of(source)
     place = source.rstrip("/") if "://" in source else os.path.realpath(source)
     if rows := {row for row, file in enumerate(files) if file in {source, place}}:
         return rows

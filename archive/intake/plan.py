@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
 
-from archive import storage
 from archive.errors import SourceError
 from archive.intake.unit import Batch, Settings, Unit
 from archive.records import RecordReader, Span, columns
 from archive.records.detect import kind_of
 from archive.records.members import compression_of
 from archive.records.rows import Columns
-from archive.sources import Listed, is_text
+from archive.sources import Listed, is_text, open_bytes
 
 #: Files are cut into spans of about this many bytes, so that several workers share one.
 SPAN = 32 << 20
@@ -119,7 +118,7 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
     """The units of a file. Where some are in the lake, those, and the rest of the file in spans of any size."""
     if not is_text(listed.uri):
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
-    with storage.open_bytes(listed.uri) as file:
+    with open_bytes(listed.uri) as file:
         kind = kind_of(file, listed.uri)
         if kind in {"jsonl", "parquet"} and settings.columns != Columns():
             columns.require(columns.names(file, kind), settings.columns)

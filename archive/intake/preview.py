@@ -12,7 +12,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from archive import storage
 from archive.capture import Capture, Reject
 from archive.engine.sandbox import Isolated
 from archive.errors import ArchiveError, SourceError, error_line
@@ -23,7 +22,7 @@ from archive.lake import Lake
 from archive.records import columns
 from archive.records.detect import kind_of
 from archive.show import OutConsole, bytes_text, count_of
-from archive.sources import Listed, Sources, is_text, list_files, named
+from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
 
 #: Files that are looked into, and rows that are shown of each.
 FILES, ROWS = 5, 5
@@ -86,7 +85,7 @@ def preview(lake: Lake, sources: Sources, settings: Settings = Settings()) -> Pr
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
     fresh: list[Listed] = []
     old: list[Listed] = []
-    for source in named(sources):
+    for source in source_names(sources):
         for file in list_files(source, lambda place, why: seen.failed.update({place: why})):
             if file.uri.startswith(f"{lake.location}/"):
                 continue
@@ -108,7 +107,7 @@ def preview(lake: Lake, sources: Sources, settings: Settings = Settings()) -> Pr
 def _look(file: Listed, settings: Settings) -> Look:
     if not is_text(file.uri):
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
-    with storage.open_bytes(file.uri) as opened:
+    with open_bytes(file.uri) as opened:
         kind = kind_of(opened, file.uri)
         look = Look(file.uri, file.size, _NAMES.get(kind, kind))
         if kind in {"jsonl", "parquet"}:

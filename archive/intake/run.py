@@ -22,7 +22,7 @@ from archive.intake.unit import Batch, Settings
 from archive.intake.work import Job, work
 from archive.intake.yields import Yield
 from archive.lake import Lake
-from archive.sources import Listed, Sources, list_files, named
+from archive.sources import Listed, Sources, list_files, source_names
 from archive.tables import TABLES
 
 
@@ -100,7 +100,7 @@ def ingest(
     """
     run = _Ingest(lake, settings, watcher or Watcher(), span, again)
     with naming_damage(lake):
-        return run.run(named(sources), workers or os.cpu_count() or 1)
+        return run.run(source_names(sources), workers or os.cpu_count() or 1)
 
 
 @dataclass(slots=True)

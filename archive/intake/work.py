@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, cast
 
-from archive import storage
 from archive.capture import Capture, Examiner, Outcome, Reject, examine_row
 from archive.engine.sandbox import Extract, Isolated, guarded
 from archive.errors import SourceError
@@ -22,6 +21,7 @@ from archive.records.detect import Kind
 from archive.records.jsonl import read_jsonl
 from archive.records.parquet import read_parquet
 from archive.records.wacz import entries
+from archive.sources import open_bytes
 from archive.text.cache import PageCache
 
 #: Of this process: 8 million characters, 8 to 32 MB.
@@ -65,7 +65,7 @@ def work(job: Job, careful: bool, progress: Progress) -> Part:
 def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progress: Progress) -> Tally:
     tally = Tally(unit.key, format=unit.kind)
     started, told, told_bytes = time.monotonic(), 0, 0
-    with storage.open_bytes(unit.file) as file:
+    with open_bytes(unit.file) as file:
         counting = _Counting(file, unit.file)
         for name, outcome in outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
             tally.records += 1

@@ -12,8 +12,7 @@ from typing import BinaryIO, Literal
 from archive.errors import CollapseError
 from archive.records.detect import kind_of
 from archive.records.rows import Columns
-from archive.sources import Listed, list_files
-from archive.storage import open_bytes
+from archive.sources import Listed, list_files, open_bytes
 from collapse import folder
 from collapse.corpus import exported, rows
 from collapse.corpus.document import Document

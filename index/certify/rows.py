@@ -20,7 +20,7 @@ from archive.records.jsonl import read_lines
 from archive.records.members import compression_of
 from archive.records.parquet import python_rows
 from archive.records.rows import Columns, text_columns, text_of
-from archive.storage import open_bytes
+from archive.sources import open_bytes
 from index.certify.verdict import SCHEMA, Verdict
 
 #: Rows and bytes that are worked on together.

@@ -25,7 +25,7 @@ from archive.lake import Lake
 from archive.records.detect import kind_of
 from archive.records.jsonl import read_lines
 from archive.records.parquet import python_rows
-from archive.storage import open_bytes
+from archive.sources import open_bytes
 from query.export import shuffle
 from query.export.arguments import Arguments
 from query.export.workplace import MEMORY, Workplace, saying

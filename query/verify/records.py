@@ -21,7 +21,8 @@ from archive.records.jsonl import read_lines
 from archive.records.members import compression_of
 from archive.records.parquet import python_rows
 from archive.records.wacz import entries
-from archive.storage import is_http, is_s3, open_bytes
+from archive.sources import open_bytes
+from archive.sources.base import scheme_of
 from query.verify.compare import Finding, Outcome, Row, extractor_of, judge
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> lis
 def _outcomes(location: str, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
     """Each citation with what stands there, in the order given: sorted by offset and skip. Some may find nothing."""
     outer, _, inner = location.partition("!/")
-    if not is_http(outer) and not is_s3(outer) and not os.path.isfile(outer):
+    if scheme_of(outer) == "file" and not os.path.isfile(outer):
         raise SourceError("there is no such file")
     with open_bytes(outer) as file:
         if not inner:

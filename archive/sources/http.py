@@ -1,4 +1,4 @@
-"""A file on a web server, read as if it were one on the disk."""
+"""Files of web servers as sources."""
 
 from __future__ import annotations
 
@@ -7,18 +7,37 @@ import io
 import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from typing import cast
+from collections.abc import Iterator
+from typing import BinaryIO, cast
 
-from archive.errors import SourceError
+from archive.errors import SourceError, cause_line
+from archive.sources.base import Listed, Unreadable
+from archive.storage import TIMEOUT
 
 #: How often a broken connection is taken up again without any byte arriving in between.
 ATTEMPTS = 8
-#: Seconds before a silent server counts as gone.
-TIMEOUT = 60.0
-
-
+_BUFFER = 1 << 18
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+
+class Web:
+    """One file at `http://…` or `https://…`."""
+
+    def list(self, source: str, unreadable: Unreadable) -> Iterator[Listed]:
+        with HttpFile(source) as file:
+            name = urllib.parse.urlsplit(source).path.rpartition("/")[2]
+            yield Listed(source, file.size, f"{source} {file.size} {file.etag}", name or "data")
+
+    def open(self, uri: str) -> BinaryIO:
+        try:
+            return cast(BinaryIO, io.BufferedReader(HttpFile(uri), _BUFFER))
+        except OSError as error:
+            raise SourceError(f"{uri}: {cause_line(error)}") from None
+
+
+SOURCE = Web()
 
 
 class HttpFile(io.RawIOBase):
