@@ -11,6 +11,7 @@ from archive import dates
 from archive.dates import Dated, Window
 from archive.reasons import Unusable, reject_reason
 from archive.records import digest, robots
+from archive.records.base import Item
 from archive.records.http import BadEncoding, BodyTooLarge, Message, dechunk, decompress, media_type, parse_response
 from archive.records.record import Record, parse_fields
 from archive.records.rows import Row
@@ -139,8 +140,11 @@ class Examiner:
         self.window = dates.crawl_window(self.name)
         self._info = (None, self.window)
 
-    def examine(self, record: Record) -> Outcome:
-        """What this record is worth. Never raises for what is in it."""
+    def examine(self, item: Item) -> Outcome:
+        """Return what a record or row is worth. Never raises for what is in it."""
+        return examine_row(item, self) if isinstance(item, Row) else self._examine_record(item)
+
+    def _examine_record(self, record: Record) -> Outcome:
         try:
             if record.problem == "too-large":
                 self._prefer_other_reason(record)
@@ -184,11 +188,6 @@ class Examiner:
         """Take from the record at the head of the file what it says of all of them."""
         if record.type == "warcinfo" and not record.problem:
             self._read_warcinfo(record)
-
-    def is_of_another_crawl(self, record: Record) -> bool:
-        """Whether a record cites a warcinfo record that was not introduced."""
-        cited = record.headers.get("warc-warcinfo-id")
-        return cited is not None and cited != self._info[0]
 
     def _read_warcinfo(self, record: Record) -> None:
         if record.format == "arc":

@@ -17,7 +17,6 @@ worker takes them over (`adopt`). So an entry works wherever its module can be i
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 #: Of each group the names and their `"module:attribute"`.
@@ -66,7 +65,9 @@ class Registry(dict[str, str]):
         self._has_installed = True
 
     def _add_installed(self) -> None:
-        if not self._has_installed:  # 15 ms
+        if not self._has_installed:
+            from importlib.metadata import entry_points  # this and the search below take 30 ms
+
             self._has_installed = True
             for point in entry_points(group=self._group):
                 self.setdefault(point.name, point.value)

@@ -12,6 +12,7 @@ import click
 
 from archive.cli import lake_option, workers_option
 from archive.engine import preload
+from archive.text.base import EXTRACTORS
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
@@ -39,7 +40,7 @@ class _Size(_ParamType):
 @click.option("--dry-run", is_flag=True, help="Say what would be read and how, with some rows, and stop.")
 @click.option("--again", is_flag=True, help="First take out what the lake has of these files (see forget).")
 @workers_option
-@click.option("--extractor", "name", type=click.Choice(["resiliparse", "trafilatura"]), show_default=True,
+@click.option("--extractor", "name", type=click.Choice(EXTRACTORS.names()), show_default=True,
               default="resiliparse", help="What takes text from HTML; trafilatura is an extra.")  # fmt: skip
 @click.option("--text-column", metavar="NAME", help="Column of a data set that holds plain text; a.b reaches into a.")
 @click.option("--html-column", metavar="NAME", help="Column that holds HTML.")
@@ -100,7 +101,7 @@ def command(
     from archive.intake.unit import Settings
     from archive.lake import Lake
     from archive.records.rows import Columns
-    from archive.text.extract import extractor
+    from archive.text import extractor
 
     extractor(name)  # says what is missing before any work begins
     settings = Settings(name, Limits(max_record, max_page, page_timeout),

@@ -9,8 +9,7 @@ from typing import BinaryIO
 
 from archive.errors import SourceError
 from archive.intake.unit import Batch, Settings, Unit
-from archive.records import RecordReader, Span, columns
-from archive.records.detect import kind_of
+from archive.records import READERS, RecordReader, Span, columns, kind_of, open_reader
 from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
@@ -120,8 +119,9 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
     with open_bytes(listed.uri) as file:
         kind = kind_of(file, listed.uri)
-        if kind in {"jsonl", "parquet"} and settings.columns != Columns():
-            columns.require(columns.names(file, kind), settings.columns)
+        reader = open_reader(kind) if kind in READERS else None
+        if reader and reader.has_columns and settings.columns != Columns():
+            columns.require(reader.column_names(file), settings.columns)
         whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
         if kind != "records" or listed.size is None:
             return [whole]

@@ -19,16 +19,15 @@ from archive.intake.part import Tally
 from archive.intake.unit import Settings, Unit
 from archive.intake.work import outcomes
 from archive.lake import Lake
-from archive.records import columns
-from archive.records.detect import kind_of
+from archive.records import READERS, columns, kind_of, open_reader
 from archive.show import OutConsole, bytes_text, count_of
 from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
+from archive.text.base import address_of
 
 #: Files that are looked into, and rows that are shown of each.
 FILES, ROWS = 5, 5
 #: Characters of a text.
 _TEXT = 60
-_NAMES = {"records": "WARC, ARC or WET", "wacz": "WACZ", "jsonl": "JSON lines", "parquet": "Parquet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +108,10 @@ def _look(file: Listed, settings: Settings) -> Look:
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
     with open_bytes(file.uri) as opened:
         kind = kind_of(opened, file.uri)
-        look = Look(file.uri, file.size, _NAMES.get(kind, kind))
-        if kind in {"jsonl", "parquet"}:
-            look.columns = columns.names(opened, kind)
+        reader = open_reader(kind) if kind in READERS else None
+        look = Look(file.uri, file.size, reader.label if reader else kind)
+        if reader and reader.has_columns:
+            look.columns = reader.column_names(opened)
             columns.require(look.columns, settings.columns)
             look.taken = columns.taken(look.columns, settings.columns)
         unit = Unit(file.uri, file.version, file.size, kind, settings)
@@ -120,7 +120,7 @@ def _look(file: Listed, settings: Settings) -> Look:
 
 
 def _samples(unit: Unit, file: BinaryIO) -> Iterator[Sample]:
-    extract = Isolated(unit.settings.extractor, unit.settings.limits.seconds)
+    extract = Isolated(address_of(unit.settings.extractor), unit.settings.limits.seconds)
     try:
         for _, outcome in outcomes(unit, file, extract, datetime.now(UTC), Tally(unit.key)):
             if isinstance(outcome, Capture):

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from archive.capture import Limits
-from archive.records import Span
-from archive.records.detect import Kind
+from archive.records import READERS, Span, open_reader
 from archive.records.rows import Columns
 
 
@@ -32,7 +31,7 @@ class Unit:
     file: str
     version: str
     size: int | None
-    kind: Kind
+    kind: str  #: a name in `READERS`, `empty` or `unknown`
     settings: Settings
     span: Span = Span()
     index: int = 0
@@ -44,7 +43,7 @@ class Unit:
     key: str = field(init=False)  #: the same for the same work, wherever and whenever it is planned
 
     def __post_init__(self) -> None:
-        columns = self.settings.columns if self.kind in {"jsonl", "parquet"} else None
+        columns = self.settings.columns if self.kind in READERS and open_reader(self.kind).has_columns else None
         # not the limits, nor `begin`: they do not make it other work
         identity = f"{self.version}|{self.span.start}|{self.span.end}|{self.settings.extractor}|{columns}"
         object.__setattr__(self, "key", hashlib.sha256(identity.encode()).hexdigest()[:32])

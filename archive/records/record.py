@@ -44,6 +44,22 @@ class Record:
     truncated: str | None = None  #: WARC-Truncated, or why the record is shorter than the original
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which records of a file to read: those that start at an offset in [start, end)."""
+
+    start: int = 0
+    end: int | None = None
+    exact: bool = True  #: a record is known to start at `start`; otherwise the first one is searched for
+    recovered: bool = False  #: the span before ended behind damage, so that this one is behind it too
+
+
+def starts_record(data: bytes) -> bool:
+    """Return whether bytes, behind blank lines, begin like a WARC or ARC record."""
+    data = data.lstrip(b"\r\n")
+    return starts_warc(data) or starts_arc(data)
+
+
 def starts_warc(data: bytes) -> bool:
     return WARC_START.match(data) is not None
 

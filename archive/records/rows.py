@@ -6,7 +6,7 @@ are named by `Columns`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -60,6 +60,7 @@ class Row:
     problem: str | None = None
     detail: str = ""
     columns: str = ""  #: the names of its columns, where its text or its date was not found
+    values: Mapping[str, Any] | None = None  #: all its columns, where the row was looked for by its address
 
 
 def lookup(row: Mapping[str, Any], name: str) -> Any:
@@ -141,6 +142,14 @@ def names_of(row: Mapping[str, Any]) -> str:
     """The names of a row's columns, at most twenty."""
     names = [str(name) for name in row]
     return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+
+
+def column_names(row: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield the names of a row's columns, `a.b` for one inside of another."""
+    for name, value in row.items():
+        yield f"{above}{name}"
+        if isinstance(value, Mapping):
+            yield from column_names(value, f"{above}{name}.")
 
 
 def _has(row: Mapping[str, Any], name: str) -> bool:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from archive.errors import SourceError
+from archive.records import web_archive
+from archive.records.base import Address, Item, Look, Reader, Reading
+from archive.records.record import Record
 
 ZIP_MAGIC = b"PK\x03\x04"
 _MAX_DEPTH = 3
@@ -74,3 +77,43 @@ def _problem(info: zipfile.ZipInfo) -> tuple[str, str] | None:
     if info.flag_bits & 1:
         return "bad-compression", "the entry is encrypted"
     return None
+
+
+class Wacz(Reader):
+    """A WACZ package of web archives."""
+
+    label = "WACZ"
+    is_package = True
+
+    def recognises(self, look: Look) -> bool:
+        return look.head.startswith(ZIP_MAGIC)
+
+    def read(self, file: BinaryIO, reading: Reading) -> Iterator[tuple[str, Item]]:
+        package = reading.name
+        for entry in entries(file):
+            reading.name = f"{package}!/{entry.name}" if entry.name else package
+            if entry.file is None:
+                yield reading.name, _unusable(entry.reason, entry.detail)
+                continue
+            try:
+                yield from web_archive.READER.read(entry.file, reading)
+            except SourceError:
+                raise
+            except Exception as error:  # zipfile raises whatever its codecs raise
+                yield reading.name, _unusable("bad-compression", f"{type(error).__name__}: {error}"[:200])
+
+    def find(
+        self, file: BinaryIO, addresses: Collection[Address], reading: Reading
+    ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
+        for entry in entries(file):
+            if entry.name == reading.part and entry.file is not None:
+                yield from web_archive.READER.find(entry.file, addresses, reading)
+                return
+        raise SourceError("the package has no such entry")
+
+
+def _unusable(reason: str, detail: str) -> Record:
+    return Record("", "", {}, "", None, None, 0, 0, problem=reason, detail=detail)
+
+
+READER = Wacz()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from archive.text.extract import Page
+from archive.text.base import Page
 
 
 class PageCache:

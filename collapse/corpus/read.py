@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from archive.errors import CollapseError
-from archive.records.detect import kind_of
+from archive.records import kind_of
 from archive.records.rows import Columns
 from archive.sources import Listed, list_files, open_bytes
 from collapse import folder

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 from archive.errors import SourceError
-from archive.records.detect import kind_of
+from archive.records import kind_of
 from archive.records.jsonl import read_lines
 from archive.records.members import compression_of
 from archive.records.parquet import python_rows

@@ -16,8 +16,8 @@ from archive.capture import Capture, Examiner, Limits, Reject, Skipped, examine_
 from archive.engine.sandbox import Isolated
 from archive.reasons import Unusable
 from archive.records.rows import Columns, row_of
-from archive.text import Page, content_id, language_of
-from archive.text.extract import EXTRACTORS, from_plain
+from archive.text import EXTRACTORS, Page, content_id, language_of
+from archive.text.extract import from_plain
 from query import merkle
 from query.mask import mask
 from query.tokenizer import once_opened
@@ -155,7 +155,7 @@ def _values(value: Any) -> Iterator[str | date]:
             yield from _values(item)
 
 
-@lru_cache(maxsize=len(EXTRACTORS))
+@lru_cache(maxsize=8)
 def _isolated(name: str) -> Isolated:
     return Isolated(name, Limits().seconds)
 
@@ -163,4 +163,4 @@ def _isolated(name: str) -> Isolated:
 def extractor_of(stated: str | None) -> Isolated:
     """The extractor that made a text, in a process of its own, which a hostile page cannot make ours end."""
     name = (stated or "").partition("/")[0]
-    return _isolated(name if name in EXTRACTORS else EXTRACTORS[0])
+    return _isolated(EXTRACTORS[name if name in EXTRACTORS else "resiliparse"])

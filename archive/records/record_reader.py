@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from archive.records.cursor import Cursor
@@ -19,9 +18,11 @@ from archive.records.record import (
     HEADER_LIMIT,
     WARC_START,
     Record,
+    Span,
     parse_arc_line,
     parse_warc_header,
     starts_arc,
+    starts_record,
     starts_warc,
 )
 
@@ -33,24 +34,6 @@ _SEARCH = 1 << 18
 _LIES = 64
 #: Types whose content is never looked at.
 _PASSED_OVER = frozenset({"request", "metadata", "continuation"})
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Which records of a file to read: those that start at an offset in [start, end).
-
-    `exact` says that a record is known to start at `start`; otherwise the first one is searched for.
-    """
-
-    start: int = 0
-    end: int | None = None
-    exact: bool = True
-    recovered: bool = False  #: the span before ended behind damage, so that this one is behind it too
-
-
-def starts_record(data: bytes) -> bool:
-    data = data.lstrip(b"\r\n")
-    return starts_warc(data) or starts_arc(data)
 
 
 class RecordReader:
