@@ -1,8 +1,7 @@
 """The lake: reads captures from any source, takes their text, keeps each text once, with its dates.
 
 >>> import archive
->>> lake = archive.open("lake")              # doctest: +SKIP
->>> archive.ingest(lake, "crawl.warc.gz")    # doctest: +SKIP
+>>> archive.ingest("lake", "crawl.warc.gz")    # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -12,24 +11,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archive.intake import Summary, ingest
-    from archive.intake.forget import Forgotten, forget
+    from archive.intake import IngestResult, ingest
+    from archive.intake.forget import ForgetResult, forget
     from archive.lake import Lake
 
-__all__ = ["Forgotten", "Lake", "Summary", "forget", "ingest", "open"]
+__all__ = ["ForgetResult", "IngestResult", "Lake", "forget", "ingest", "open"]
 
 #: Imported when used, so that `archive --help` need not load Arrow.
 _LATER = {
-    "Forgotten": "archive.intake.forget",
+    "ForgetResult": "archive.intake.forget",
     "Lake": "archive.lake",
-    "Summary": "archive.intake",
+    "IngestResult": "archive.intake",
     "forget": "archive.intake.forget",
     "ingest": "archive.intake",
 }
 
 
 def open(location: str | os.PathLike[str]) -> Lake:
-    """The lake at a folder or S3 prefix; it need not exist yet."""
+    """Return the lake at a folder or S3 prefix, which need not exist yet."""
     from archive.lake import Lake
 
     return Lake(location)

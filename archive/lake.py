@@ -63,6 +63,15 @@ class NewFile:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+def open_lake(lake: Lake | str | os.PathLike[str]) -> Lake:
+    """Return the lake at a folder or S3 prefix, which need not exist yet; a lake that is open as it is.
+
+    Raises:
+        LakeError: the location is none that a lake can have.
+    """
+    return lake if isinstance(lake, Lake) else Lake(lake)
+
+
 class Lake:
     """A lake at a location (`./lake`, `s3://bucket/prefix`).
 

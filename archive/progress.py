@@ -1,4 +1,4 @@
-"""How long work goes on: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,65 +8,103 @@ from rich import progress
 from rich.console import Console
 from rich.table import Column
 
-
-def times() -> list[progress.ProgressColumn]:
-    """The columns for the time that went by, and that is left, which no narrow terminal cuts off."""
-    whole = Column(no_wrap=True, min_width=7)
-    return [
-        progress.TimeElapsedColumn(table_column=whole),
-        progress.TextColumn("ETA"),
-        progress.TimeRemainingColumn(table_column=whole.copy()),
-    ]
+#: Seconds between two plain lines.
+_EVERY = 10
 
 
-class Stages:
-    """Hears how long work goes on; `Progress` shows it. This one keeps silent."""
+class Reporter:
+    """Receives the progress of long work, one stage after the other. `Reporter` itself shows nothing.
 
-    def stage(self, name: str, total: int | None) -> None:
-        """A stage begins, of so many items."""
+    A program that wants to show progress in its own way overrides what it needs.
+    """
 
-    def progress(self, done: int, size: int) -> None:
-        """So many more items of it are done, of so many bytes."""
+    def stage(self, name: str, total: int | None = None, size: int | None = None) -> None:
+        """Begin a stage of `total` items, or of `size` bytes; None where that is not known."""
+
+    def advance(self, items: int, size: int) -> None:
+        """Report that so many more items, of so many bytes, are done. Negative where they must be done again."""
+
+    def skip(self, items: int, size: int) -> None:
+        """Report that so many items, of so many bytes, need no work."""
+
+    def note(self, text: str) -> None:
+        """Show a few words next to the name of the stage, in place of those before."""
 
 
-class Progress(Stages):
-    """Shows stages: a bar on a terminal; elsewhere a plain line every ten seconds."""
+class RichReporter(Reporter):
+    """Shows the stages: a bar on a terminal, elsewhere a plain line every ten seconds.
 
-    def __init__(self, silent: bool) -> None:
+    Args:
+        silent: show nothing.
+    """
+
+    def __init__(self, silent: bool = False) -> None:
         self._console = Console(stderr=True)
+        fixed = Column(no_wrap=True, min_width=7)  # no narrow terminal cuts the times off
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(bar_width=None, table_column=Column(ratio=1)),
-            progress.TextColumn("{task.fields[done]}  {task.fields[rate]}"),
-            *times(),
+            progress.TextColumn("{task.fields[state]}"),
+            progress.TimeElapsedColumn(table_column=fixed),
+            progress.TextColumn("ETA"),
+            progress.TimeRemainingColumn(table_column=fixed.copy()),
             console=self._console,
             transient=True,
             disable=silent or not self._console.is_terminal,
         )
         self._lines = not silent and not self._console.is_terminal
         self._task: progress.TaskID | None = None
-        self._name, self._done, self._total = "", 0, None  # type: str, int, int | None
-        self._started = self._told = time.monotonic()
+        self._name = self._note = ""
+        self._items = self._bytes = 0
+        self._total: int | None = None
+        self._size: int | None = None
+        self._started = self._printed = time.monotonic()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> RichReporter:
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def stage(self, name: str, total: int | None) -> None:
+    def stage(self, name: str, total: int | None = None, size: int | None = None) -> None:
         if self._task is not None:
             self._bar.remove_task(self._task)
-        self._name, self._done, self._total, self._started = name, 0, total, time.monotonic()
-        self._task = self._bar.add_task(name, total=total, done="", rate="")
+        self._name, self._note, self._total, self._size = name, "", total, size
+        self._items = self._bytes = 0
+        self._started = time.monotonic()
+        self._task = self._bar.add_task(name, total=total if size is None else size, state="")
 
-    def progress(self, done: int, size: int) -> None:
-        self._done += done
-        rate = f"{self._done / max(time.monotonic() - self._started, 1e-3):,.0f}/s"
-        if self._task is not None:
-            self._bar.update(self._task, completed=self._done, done=f"{self._done:,}", rate=rate)
-        if self._lines and time.monotonic() - self._told > 10:
-            self._told = time.monotonic()
+    def advance(self, items: int, size: int) -> None:
+        self._items += items
+        self._bytes += size
+        self._show()
+        if self._lines and time.monotonic() - self._printed > _EVERY:
+            self._printed = time.monotonic()
             of = f" of {self._total:,}" if self._total else ""
-            self._console.print(f"{self._name}: {self._done:,}{of}, {rate}")
+            note = f" {self._note}," if self._note else ""
+            self._console.print(f"{self._name}:{note} {self._items:,}{of}, {self._rate()}")
+
+    def skip(self, items: int, size: int) -> None:
+        if self._total is not None:
+            self._total -= items
+        if self._size is not None:
+            self._size -= size
+        self._show()
+
+    def note(self, text: str) -> None:
+        self._note = text
+        self._show()
+
+    def _rate(self) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-3)
+        size = f"  {self._bytes / seconds / 1e6:,.1f} MB/s" if self._size is not None else ""
+        return f"{self._items / seconds:,.0f}/s{size}"
+
+    def _show(self) -> None:
+        if self._task is None:
+            return
+        # more may be done than was known of: a compressed file is read twice where it is damaged
+        done, total = (self._items, self._total) if self._size is None else (self._bytes, max(self._size, self._bytes))
+        state = f"{self._note}  {self._items:,}  {self._rate()}".strip()
+        self._bar.update(self._task, completed=done, total=total, state=state)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -13,6 +17,23 @@ from archive.dates import UNPROVEN
 
 #: More months than this are shown by year.
 _MONTHS_SHOWN = 24
+
+
+def json_text(result: Any) -> str:
+    """Write a result as JSON: the fields of a dataclass by their names, times as ISO 8601 in UTC."""
+    return json.dumps(_plain(result), indent=2, ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 class OutConsole(Console):

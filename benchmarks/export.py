@@ -26,7 +26,7 @@ import duckdb
 from processes import Result, machine, main, watched
 
 from archive.lake import Lake
-from archive.progress import Stages
+from archive.progress import Reporter
 from query.export import Arguments, export
 from query.formats import FORMATS
 from query.rows import TOKEN_FORMATS
@@ -40,13 +40,13 @@ _COPIES = {
 _STAGES = ("select", "arrange", "gather", "write", "finish")
 
 
-class _Clock(Stages):
+class _Clock(Reporter):
     """Notes when each stage begins."""
 
     def __init__(self) -> None:
         self._begun: list[tuple[str, float]] = []
 
-    def stage(self, name: str, total: int | None) -> None:
+    def stage(self, name: str, total: int | None = None, size: int | None = None) -> None:
         self._begun.append((name, time.perf_counter()))
 
     def seconds(self) -> dict[str, float]:
@@ -58,8 +58,8 @@ def _export(lake: str, out: str, form: str, workers: str, tokenizer: str) -> Res
     clock = _Clock()
     given = (tokenizer, "<end>") if form in TOKEN_FORMATS else (None, None)
     arguments = Arguments(_BEFORE, form=form, tokenizer=given[0], eos=given[1])
-    summary = export(Lake(lake), out, arguments, int(workers), stages=clock)
-    return {"rows": summary.rows, "bytes": summary.bytes, "root": summary.root, "stages": clock.seconds()}
+    summary = export(Lake(lake), out, arguments, int(workers), reporter=clock)
+    return {"rows": summary.rows, "bytes": summary.bytes, "root": summary.root, "reporter": clock.seconds()}
 
 
 def _verify(out: str, rows: str, workers: str) -> Result:
@@ -140,8 +140,8 @@ def run(args: argparse.Namespace) -> Result:
                 made = results[f"{form} {workers}"] = _best(args.rounds, "export", *words, fresh=out)
                 digests.add(_digest(out))
                 size = size or _text_bytes(out, evidence)
-                stages = (made["stages"][name] for name in _STAGES)
-                _line(form, workers, made["seconds"], *stages, size / 1e6 / made["seconds"], made["cpu"],
+                reporter = (made["reporter"][name] for name in _STAGES)
+                _line(form, workers, made["seconds"], *reporter, size / 1e6 / made["seconds"], made["cpu"],
                       made["peak"] / 1e6, made["bytes"] / 1e6)  # fmt: skip
             for workers in args.workers.split(","):
                 if form in _COPIES:

@@ -63,7 +63,7 @@ def ours(path: str, workers: int) -> dict[str, float]:
             "captures": summary["captures"],
             "seconds": seconds,
             "pages_per_second": summary["records"] / seconds,
-            "peak_worker_mb": summary["peak_worker_mb"],
+            "peak_worker_mb": round(summary["peak_worker_bytes"] / 1e6, 1),
             "texts": summary["new_texts"],
             "bytes_on_disk": size,
             "documents_bytes": sum(f.stat().st_size for f in Path(folder).rglob("documents/*.parquet")),

@@ -38,18 +38,18 @@ _START = date(2013, 1, 1)
 def step_ours(location: str, workers: str) -> Result:
     """`index.neardup.build` on a lake that has texts and no index yet."""
     from archive.lake import Lake
-    from archive.progress import Stages
+    from archive.progress import Reporter
     from index.neardup.build import build
 
-    class Clock(Stages):
+    class Clock(Reporter):
         def __init__(self) -> None:
             self.at: list[tuple[str, float]] = []
 
-        def stage(self, name: str, total: int | None = None) -> None:
+        def stage(self, name: str, total: int | None = None, size: int | None = None) -> None:
             self.at.append((name, time.perf_counter()))
 
     clock = Clock()
-    summary = build(Lake(location), workers=int(workers), stages=clock)
+    summary = build(Lake(location), workers=int(workers), reporter=clock)
     clock.stage("")
     stages: dict[str, float] = {}
     for (name, began), (_, ended) in itertools.pairwise(clock.at):

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from archive.files import write_parquet
 from archive.lake import Lake
-from archive.progress import Stages
+from archive.progress import Reporter
 from archive.tables import CAPTURES
 from index import ids, tables
 from index.minhash.procedure import Parameters
@@ -72,13 +72,13 @@ def make(lake: Lake, count: int, seed: int = 1) -> None:
         )
 
 
-class _Clock(Stages):
+class _Clock(Reporter):
     """Notes when each stage begins."""
 
     def __init__(self) -> None:
         self.begun: list[tuple[str, float]] = []
 
-    def stage(self, name: str, total: int | None) -> None:
+    def stage(self, name: str, total: int | None = None, size: int | None = None) -> None:
         self.begun.append((name, time.perf_counter()))
 
 
@@ -86,16 +86,16 @@ def measure(folder: str) -> None:
     """Index the lake in this process; print the numbers as JSON."""
     lake, clock = Lake(folder), _Clock()
     started = time.perf_counter()
-    summary = build(lake, workers=1, stages=clock)
+    summary = build(lake, workers=1, reporter=clock)
     ended = time.perf_counter()
     begins = [*clock.begun, ("end", ended)]
-    stages = {name: after[1] - at for (name, at), after in pairwise(begins)}
+    reporter = {name: after[1] - at for (name, at), after in pairwise(begins)}
     again = time.perf_counter()
     build(lake, workers=1)
     numbers = {
         "seconds": ended - started,
         "again": time.perf_counter() - again,
-        "stages": stages,
+        "reporter": reporter,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "texts": summary.texts,
         "candidates": summary.candidates,
@@ -134,8 +134,8 @@ def main() -> None:
                 [sys.executable, __file__, "--measure", folder], capture_output=True, text=True, check=True
             )
         n = json.loads(done.stdout)
-        stages = n["stages"]
-        times = " | ".join(f"{stages[name]:.0f}" for name in ("bands", "find", "verify"))
+        reporter = n["reporter"]
+        times = " | ".join(f"{reporter[name]:.0f}" for name in ("bands", "find", "verify"))
         print(
             f"| {count:,} | {count // 10:,} | {n['seconds']:.0f} | {times} | {n['seconds'] / count * 1e6:.1f}", end=" "
         )

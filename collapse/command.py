@@ -81,7 +81,7 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
 
     preload("collapse.run.generation")
 
-    from archive.progress import Progress
+    from archive.progress import RichReporter
     from archive.records.rows import Columns
     from collapse.corpus.tally import EXPECTED
     from collapse.recipe import load
@@ -103,8 +103,8 @@ def command(sources: tuple[str, ...], out: str, recipe_name: str | None, suspect
         click.echo(json.dumps(asdict(expected), indent=1) if as_json else told(expected))
         return
     started = time.monotonic()
-    with Progress(quiet or as_json) as progress:
-        found = experiment.run(progress)
+    with RichReporter(quiet or as_json) as reporter:
+        found = experiment.run(reporter)
     if as_json:
         click.echo(json.dumps(found, indent=1, ensure_ascii=False))
     else:

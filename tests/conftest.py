@@ -24,7 +24,8 @@ from warcio.warcwriter import WARCWriter
 
 import query
 from archive.engine import preload
-from archive.intake import Settings, Summary, ingest
+from archive.intake import IngestResult, Settings
+from archive.intake.run import ingest_with
 from archive.lake import Lake
 
 preload(
@@ -122,9 +123,9 @@ def write(tmp_path: Path) -> Callable[[str, bytes], str]:
     return make
 
 
-def take(lake: Lake, *sources: str, workers: int = 1, **options: Any) -> Summary:
+def take(lake: Lake, *sources: str, workers: int = 1, **options: Any) -> IngestResult:
     """Ingest, and check that every record is accounted for."""
-    summary = ingest(lake, sources, options.pop("settings", Settings()), workers, **options)
+    summary = ingest_with(lake, sources, options.pop("settings", Settings()), workers, **options)
     assert summary.records == summary.captures + summary.rejects.total() + summary.skipped.total()
     return summary
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
+from archive.engine import Context
 
-def work(path: str, careful: bool, progress: Callable[[int, int], None]) -> None:
+
+def work(path: str, ctx: Context) -> None:
     """Write the number of this process to a file, and wait."""
     Path(path + ".part").write_text(str(os.getpid()))
     Path(path + ".part").rename(path)

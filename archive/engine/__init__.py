@@ -1,10 +1,44 @@
-"""How work is run: a function and its tasks go in, results come out in the order in which they end.
+"""Engines run work: a function and its tasks go in, results come out in the order in which the tasks end.
 
-`local` runs them in processes of this machine; `sandbox` extracts a page in a child that may hang or die.
+`base` says what every engine offers. `local` runs tasks in processes of this machine. `sandbox` runs native code in
+a child that may hang or crash.
 """
 
 from __future__ import annotations
 
-from archive.engine.local import Context, Done, Engine, Failed, preload, results, run_all
+from collections.abc import Callable
+from importlib import import_module
 
-__all__ = ["Context", "Done", "Engine", "Failed", "preload", "results", "run_all"]
+from archive.engine.base import Context, Done, Engine, Failed, Progress, Tasks, Work, succeed
+from archive.engine.local import preload
+from archive.errors import ArchiveError
+
+__all__ = [
+    "ENGINES", "Context", "Done", "Engine", "Failed", "Progress", "Tasks", "Work", "Workers", "open_engine",
+    "preload", "succeed",
+]  # fmt: skip
+
+#: What a caller may give for `workers`: a number of processes (None: one for each core), the name of an engine with
+#: what it is opened with (`"local:8"`), or an engine that is open.
+Workers = int | str | Engine | None
+
+#: The function that opens each engine from what follows the colon in its name, which may be empty.
+ENGINES = {"local": "archive.engine.local:open_local"}
+
+
+def open_engine(workers: Workers = None) -> Engine:
+    """Open the engine that is asked for.
+
+    Raises:
+        ArchiveError: there is no such engine, or it cannot be opened with these words.
+    """
+    if workers is None or isinstance(workers, int):
+        workers = f"local:{'' if workers is None else workers}"
+    if not isinstance(workers, str):
+        return workers
+    name, _, rest = workers.partition(":")
+    if name not in ENGINES:
+        raise ArchiveError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
+    module, _, function = ENGINES[name].partition(":")
+    opener: Callable[[str], Engine] = getattr(import_module(module), function)
+    return opener(rest)

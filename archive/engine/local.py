@@ -1,7 +1,7 @@
-"""The one place that knows how work is run: in local processes.
+"""The engine of this machine: worker processes, forked from a server that has no threads.
 
 A worker that dies (a crash in native code, the alarm of `archive.engine.sandbox`, the kernel's memory killer) costs
-nothing but time: its task is given to a fresh worker that works carefully.
+nothing but time: its task is given to a fresh worker, with `attempt` 2.
 """
 
 from __future__ import annotations
@@ -11,46 +11,29 @@ import gc
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from itertools import chain, islice
 from multiprocessing import connection, forkserver, resource_tracker
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol
 
+from archive.engine.base import Context, Done, Failed, Progress, Result, Task, Tasks, Work, no_progress
 from archive.errors import ArchiveError, error_line
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-#: `work(task, careful, progress) -> result`; must be importable by name.
-Work = Callable[[Task, bool, Callable[[int, int], None]], Result]
 
-
-@dataclass(frozen=True, slots=True)
-class Done(Generic[Task, Result]):
-    task: Task
-    result: Result
-
-
-@dataclass(frozen=True, slots=True)
-class Failed(Generic[Task]):
-    """A task that could not be done, also not by a careful worker; `error` is one line."""
-
-    task: Task
-    error: str
-
-
-class Context(Protocol):
-    """What makes workers: a context of `multiprocessing`, or what stands for one."""
+class Processes(Protocol):
+    """What starts workers: a context of `multiprocessing`, or an object with the same two methods."""
 
     def Pipe(self) -> tuple[Any, Any]: ...  # noqa: N802
 
     def Process(self, *, target: Any, args: tuple[Any, ...], daemon: bool) -> Any: ...  # noqa: N802
 
 
-def fork_server(*modules: str) -> Context:
+def fork_server(*modules: str) -> Processes:
     """Start the server process that workers fork from; it has no threads, and loads the modules meanwhile."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(modules))
@@ -65,96 +48,106 @@ def fork_server(*modules: str) -> Context:
 
 
 #: Where all workers of this process come from; another function may be put here before the first engine is made.
-workers_from: Callable[..., Context] = fork_server
+workers_from: Callable[..., Processes] = fork_server
 
 
-def preload(*modules: str) -> Context:
+def preload(*modules: str) -> Processes:
     """Make ready for workers that will need these modules."""
     return workers_from(*modules)
 
 
-def run_all(
-    work: Work[Task, Result],
-    tasks: Iterable[Task],
-    workers: int,
-    progress: Callable[[int, int], None] = lambda *_: None,
-) -> Iterator[Done[Task, Result] | Failed[Task]]:
-    """Run tasks that need no isolation: with one worker, or where there is only one task, in this process."""
-    tasks = iter(tasks)
-    first = list(islice(tasks, 2))
-    if workers > 1 and len(first) > 1:
-        yield from Engine(work, workers, progress).run(chain(first, tasks))
-        return
-    for task in chain(first, tasks):
-        try:
-            yield Done(task, work(task, False, progress))
-        except ArchiveError as error:
-            yield Failed(task, str(error))
+def open_local(count: str) -> LocalEngine:
+    """Open the engine of this machine.
 
-
-def results(
-    work: Work[Task, Result],
-    tasks: Iterable[Task],
-    workers: int,
-    progress: Callable[[int, int], None] = lambda *_: None,
-) -> Iterator[tuple[Task, Result]]:
-    """`run_all` where no task may fail.
+    Args:
+        count: of processes, in digits; empty for one on each core that this process may use.
 
     Raises:
-        ArchiveError: one did.
+        ArchiveError: it is no number above 0.
     """
-    for end in run_all(work, tasks, workers, progress):
-        if isinstance(end, Failed):
-            raise ArchiveError(end.error)
-        yield end.task, end.result
+    if count and not (count.isdecimal() and int(count)):
+        raise ArchiveError(f"{count!r} workers: write a number above 0")
+    return LocalEngine(int(count) if count else _cores())
 
 
-class Engine(Generic[Task, Result]):
-    """Runs tasks in `workers` processes and yields what comes of them, in the order in which they end.
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    Tasks are taken from the iterator only as workers become free, and `submit` adds one in front.
-    """
 
-    def __init__(self, work: Work[Task, Result], workers: int, progress: Callable[[int, int], None]) -> None:
-        self._work = work
-        self._count = max(workers, 1)
-        self._progress = progress
-        self._again: deque[tuple[Task, bool]] = deque()
+class LocalEngine:
+    """Runs tasks in processes of this machine, which share its temporary folder."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def run(
+        self,
+        work: Work[Task, Result],
+        tasks: Iterable[Task] | Tasks[Task],
+        *,
+        progress: Progress = no_progress,
+        scratch: str | None = None,
+        isolated: bool = False,
+        at_once: int | None = None,
+    ) -> Iterator[Done[Task, Result] | Failed[Task]]:
+        """Run each task (see `Engine`). One worker, or one task, needs no other process, unless it must be isolated."""
+        workers = self.workers if at_once is None else min(self.workers, at_once)
+        if not isinstance(tasks, Tasks):
+            first = list(islice(tasks := iter(tasks), 2))
+            isolated = isolated or (workers > 1 and len(first) > 1)
+            tasks = Tasks(chain(first, tasks))
+        if isolated or workers > 1:
+            yield from _Run(work, tasks, workers, progress, scratch).ends()
+            return
+        while (task := tasks.take()) is not None:
+            try:
+                yield Done(task, work(task, Context(1, progress, scratch)))
+            except ArchiveError as error:
+                yield Failed(task, str(error))
+
+    def scratch(self) -> AbstractContextManager[str]:
+        """Make a temporary folder (see `Engine`)."""
+        return tempfile.TemporaryDirectory(prefix="lowbackground-")
+
+
+class _Run(Generic[Task, Result]):
+    """The workers of one run, and the tasks that they have."""
+
+    def __init__(
+        self, work: Work[Task, Result], tasks: Tasks[Task], workers: int, progress: Progress, scratch: str | None
+    ) -> None:
+        self._work, self._tasks, self._count = work, tasks, max(workers, 1)
+        self._progress, self._scratch = progress, scratch
+        self._second: deque[Task] = deque()  # tasks whose first worker died
         self._workers: list[_Worker] = []
-        self._context = preload(work.__module__)
+        self._processes = preload(work.__module__)
 
-    def submit(self, task: Task) -> None:
-        self._again.append((task, False))
-
-    def run(self, tasks: Iterator[Task]) -> Iterator[Done[Task, Result] | Failed[Task]]:
+    def ends(self) -> Iterator[Done[Task, Result] | Failed[Task]]:
         try:
             while True:
-                self._assign(tasks)
+                self._assign()
                 busy = [worker for worker in self._workers if worker.task is not None]
                 if not busy:
                     return
                 ends = list(self._wait(busy))
-                self._assign(tasks)  # nobody waits while the caller deals with what ended
+                self._assign()  # nobody waits while the caller deals with what ended
                 yield from ends
         finally:
             for worker in self._workers:
                 worker.stop()
 
-    def _assign(self, tasks: Iterator[Task]) -> None:
+    def _assign(self) -> None:
         """Give every free worker a task, as far as there are any."""
         idle = [worker for worker in self._workers if worker.task is None]
         while idle or len(self._workers) < self._count:
-            if self._again:
-                task, careful = self._again.popleft()
-            else:
-                try:
-                    task, careful = next(tasks), False
-                except StopIteration:
-                    return
-            (idle.pop() if idle else self._hire()).give(task, careful)
+            attempt = 2 if self._second else 1
+            task = self._second.popleft() if self._second else self._tasks.take()
+            if task is None:
+                return
+            (idle.pop() if idle else self._hire()).give(task, attempt, self._scratch)
 
     def _hire(self) -> _Worker:
-        worker = _Worker(self._context, self._work)
+        worker = _Worker(self._processes, self._work)
         self._workers.append(worker)
         return worker
 
@@ -171,7 +164,7 @@ class Engine(Generic[Task, Result]):
                 yield from self._bury(worker)
                 continue
             if kind == "progress":
-                worker.told = (worker.told[0] + value[0], worker.told[1] + value[1])
+                worker.reported = (worker.reported[0] + value[0], worker.reported[1] + value[1])
                 self._progress(*value)
                 continue
             task, worker.task = worker.task, None
@@ -181,32 +174,32 @@ class Engine(Generic[Task, Result]):
                 yield Failed(task, value)
 
     def _bury(self, worker: _Worker) -> Iterator[Failed[Task]]:
-        """A worker died at its task: take back the progress it told, and try once more with care."""
+        """Take back the progress that a dead worker reported, and give its task away once more."""
         self._workers.remove(worker)
         worker.process.join()
-        task, careful, code = worker.task, worker.careful, worker.process.exitcode
-        self._progress(-worker.told[0], -worker.told[1])
-        if careful:
-            yield Failed(task, f"the process that worked on it died twice (exit code {code})")
+        self._progress(-worker.reported[0], -worker.reported[1])
+        if worker.attempt > 1:
+            code = worker.process.exitcode
+            yield Failed(worker.task, f"the process that worked on it died twice (exit code {code})")
         else:
-            self._again.append((task, True))
+            self._second.append(worker.task)
 
 
 class _Worker:
     """A process and the task it has."""
 
-    def __init__(self, context: Any, work: Any) -> None:
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work), daemon=False)
+    def __init__(self, processes: Processes, work: Any) -> None:
+        self.pipe, theirs = processes.Pipe()
+        self.process = processes.Process(target=_serve, args=(theirs, work), daemon=False)
         self.process.start()
         theirs.close()
         self.task: Any = None
-        self.careful = False
-        self.told = (0, 0)  # the progress of this task so far
+        self.attempt = 1
+        self.reported = (0, 0)  # the progress of this task so far
 
-    def give(self, task: Any, careful: bool) -> None:
-        self.task, self.careful, self.told = task, careful, (0, 0)
-        self.pipe.send((task, careful, dict(os.environ)))
+    def give(self, task: Any, attempt: int, scratch: str | None) -> None:
+        self.task, self.attempt, self.reported = task, attempt, (0, 0)
+        self.pipe.send((task, attempt, scratch, dict(os.environ)))
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):
@@ -219,19 +212,20 @@ class _Worker:
 
 
 def _serve(pipe: connection.Connection, work: Any) -> None:
-    """The life of a worker: tasks until the pipe closes."""
+    """Do tasks until the pipe closes: the life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     _die_with_parent()
     gc.disable()  # records make no cycles, and looking for them in a part's rows costs more than it finds
     gc.freeze()  # nor what was imported, which each collection below would look through
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            task, careful, environment = pipe.recv()
+            task, attempt, scratch, environment = pipe.recv()
             if environment != dict(os.environ):  # that of the server process is as old as the first engine
                 os.environ.clear()
                 os.environ.update(environment)
             try:
-                answer = ("done", work(task, careful, lambda *done: pipe.send(("progress", done))))
+                context = Context(attempt, lambda *done: pipe.send(("progress", done)), scratch)
+                answer = ("done", work(task, context))
             except ArchiveError as error:
                 answer = ("failed", str(error))
             except Exception as error:

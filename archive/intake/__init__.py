@@ -10,15 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archive.intake.run import Summary, Watcher, ingest
+    from archive.intake.run import IngestResult, ingest
     from archive.intake.unit import Settings
 
-__all__ = ["Settings", "Summary", "Watcher", "ingest"]
+__all__ = ["IngestResult", "Settings", "ingest"]
 
 _FROM = {
     "Settings": "archive.intake.unit",
-    "Summary": "archive.intake.run",
-    "Watcher": "archive.intake.run",
+    "IngestResult": "archive.intake.run",
     "ingest": "archive.intake.run",
 }
 

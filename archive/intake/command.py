@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,7 +38,7 @@ class _Size(_ParamType):
 @click.option("--dry-run", is_flag=True, help="Say what would be read and how, with some rows, and stop.")
 @click.option("--again", is_flag=True, help="First take out what the lake has of these files (see forget).")
 @workers_option
-@click.option("--extractor", "name", type=click.Choice(EXTRACTORS.names()), show_default=True,
+@click.option("--extractor", type=click.Choice(EXTRACTORS.names()), show_default=True,
               default="resiliparse", help="What takes text from HTML; trafilatura is an extra.")  # fmt: skip
 @click.option("--text-column", metavar="NAME", help="Column of a data set that holds plain text; a.b reaches into a.")
 @click.option("--html-column", metavar="NAME", help="Column that holds HTML.")
@@ -52,26 +50,9 @@ class _Size(_ParamType):
               help="A page that takes longer to extract is rejected.")  # fmt: skip
 @click.option("--span", type=_Size(), default="32M", show_default=True,
               help="Bytes of a large file that one worker does at a time.")  # fmt: skip
-@click.option("--json", "json_wanted", is_flag=True, help="Print the summary as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def command(
-    sources: tuple[str, ...],
-    location: str,
-    dry_run: bool,
-    again: bool,
-    workers: int | None,
-    name: str,
-    text_column: str | None,
-    html_column: str | None,
-    date_column: str | None,
-    url_column: str | None,
-    max_record: int,
-    max_page: int,
-    page_timeout: float,
-    span: int,
-    json_wanted: bool,
-    quiet: bool,
-) -> None:
+def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Bring web archives or data sets into the lake.
 
     SOURCE is a file, a folder, a pattern, an s3:// object or prefix, or an https:// address of WARC, ARC,
@@ -95,37 +76,24 @@ def command(
     if not dry_run:
         preload("archive.intake.work")  # the workers' modules load beside those of this process
 
-    from archive.capture import Limits
-    from archive.intake.display import Display, as_json, complaints, show
+    from archive.intake.display import complaints, show
+    from archive.intake.preview import preview
+    from archive.intake.preview import show as show_preview
     from archive.intake.run import ingest
-    from archive.intake.unit import Settings
-    from archive.lake import Lake
-    from archive.records.rows import Columns
-    from archive.text import extractor
+    from archive.progress import RichReporter
+    from archive.show import json_text
 
-    extractor(name)  # says what is missing before any work begins
-    settings = Settings(name, Limits(max_record, max_page, page_timeout),
-                        Columns(text_column, html_column, date_column, url_column))  # fmt: skip
     if dry_run:
-        _preview(Lake(location), sources, settings, json_wanted)
-        return
-    started = time.monotonic()
-    with Display(quiet or json_wanted) as display:
-        summary = ingest(Lake(location), sources, settings, workers, display, span, again)
-    seconds = time.monotonic() - started
-    if json_wanted:
-        click.echo(json.dumps(as_json(summary, display.months, seconds), indent=2))
+        seen = preview(location, sources, **options)
+        if as_json:
+            click.echo(json_text(seen))
+        else:
+            show_preview(seen)
+        sys.exit(0 if seen.is_usable else 1)
+    with RichReporter(quiet or as_json) as reporter:
+        result = ingest(location, sources, reporter=reporter, **options)
+    if as_json:
+        click.echo(json_text(result))
     else:
-        show(summary, display.months, seconds)
-    sys.exit(1 if complaints(summary) else 0)
-
-
-def _preview(lake: Any, sources: tuple[str, ...], settings: Any, json_wanted: bool) -> None:
-    from archive.intake.preview import preview, show
-
-    seen = preview(lake, sources, settings)
-    if json_wanted:
-        click.echo(json.dumps(seen.as_json(), indent=2))
-    else:
-        show(seen)
-    sys.exit(0 if seen.is_usable else 1)
+        show(result)
+    sys.exit(1 if complaints(result) else 0)

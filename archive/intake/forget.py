@@ -12,41 +12,49 @@ import pyarrow as pa
 from archive.damage import naming_damage
 from archive.errors import SourceError
 from archive.intake import decisions
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
 from archive.sources import Listed, Sources, location_of, matches, source_names
 from archive.tables import DATA_TABLES
 
 
 @dataclass(slots=True)
-class Forgotten:
+class ForgetResult:
     """What was taken out, or would be."""
 
     files: list[str] = field(default_factory=list)
     captures: int = 0
     rejects: int = 0
     texts: int | None = None  #: that nothing else holds; None: not counted
+    deleted: int = 0  #: files of older versions of the tables
 
 
-def forget(lake: Lake, sources: Sources, dry_run: bool = False) -> Forgotten:
+def forget(
+    lake: Lake | str | os.PathLike[str], sources: Sources, *, dry_run: bool = False, vacuum: bool = False
+) -> ForgetResult:
     """Take out of a lake what files brought: their captures and rejects, and the texts that nothing else holds.
 
-    The files themselves are not looked at, and may be gone. Older versions of the tables keep their rows until
-    `vacuum`.
+    The files themselves are not read, and may be gone. Older versions of the tables keep their rows until a vacuum.
 
     Args:
         sources: files, folders or patterns as the lake cites them; one or several.
         dry_run: count only.
+        vacuum: also delete the files that only older versions of the tables name. Whoever still reads an older version
+            cannot read on.
 
     Raises:
         LakeError: there is no lake, or it cannot be written.
         SourceError: the lake has nothing of a source.
     """
+    lake = open_lake(lake)
     lake.require()
     with naming_damage(lake):
-        return _forget(lake, source_names(sources), dry_run)
+        result = _forget(lake, source_names(sources), dry_run)
+        if vacuum and not dry_run:
+            result.deleted = sweep(lake)
+    return result
 
 
-def _forget(lake: Lake, sources: list[str], dry_run: bool) -> Forgotten:
+def _forget(lake: Lake, sources: list[str], dry_run: bool) -> ForgetResult:
     if not dry_run:
         decisions.carry_out(lake)
     ledger = _ledger(lake)
@@ -56,7 +64,7 @@ def _forget(lake: Lake, sources: list[str], dry_run: bool) -> Forgotten:
         if not rows:
             raise SourceError(f"{source}: the lake {lake.location} has nothing of it")
         chosen |= rows
-    gone = Forgotten(sorted({ledger["file"][row] for row in chosen}))
+    gone = ForgetResult(sorted({ledger["file"][row] for row in chosen}))
     gone.captures = sum(ledger["captures"][row] for row in chosen)
     gone.rejects = sum(sum(count for _, count in ledger["rejects"][row]) for row in chosen)
     if not dry_run:
@@ -79,10 +87,10 @@ def forget_files(lake: Lake, files: Iterable[Listed]) -> int:
     return len(set(units.values()))
 
 
-def vacuum(lake: Lake) -> int:
-    """Delete the files that only older versions of the tables name. Returns how many.
+def sweep(lake: Lake) -> int:
+    """Delete the files that only older versions of the tables name; return how many.
 
-    Who still reads an older version cannot read on. What is decided and not yet in its table is brought there first.
+    What is decided and not yet in its table is brought there first.
     """
     decisions.carry_out(lake)
     return sum(

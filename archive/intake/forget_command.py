@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import click
 
 from archive.cli import lake_option
@@ -14,11 +11,9 @@ from archive.cli import lake_option
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @lake_option
 @click.option("--dry-run", is_flag=True, help="Say what would go, and stop.")
-@click.option(
-    "--vacuum", "sweep", is_flag=True, help="Also delete the files that only older versions of the lake name."
-)
+@click.option("--vacuum", is_flag=True, help="Also delete the files that only older versions of the lake name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
-def command(sources: tuple[str, ...], location: str, dry_run: bool, sweep: bool, as_json: bool) -> None:
+def command(sources: tuple[str, ...], location: str, dry_run: bool, vacuum: bool, as_json: bool) -> None:
     """Take what a source brought out of the lake again.
 
     SOURCE is a file, a folder or a pattern, as it was ingested; it need not exist any more. Its captures and rejects
@@ -35,19 +30,18 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, sweep: bool,
       archive forget 's3://bucket/CC-MAIN-2019-35/*' --dry-run
       archive forget pages.jsonl --vacuum
     """
-    from archive.intake.forget import forget, vacuum
-    from archive.lake import Lake
+    from archive.intake.forget import forget
+    from archive.show import count_of, json_text
 
-    lake = Lake(location)
-    gone = forget(lake, sources, dry_run)
-    deleted = vacuum(lake) if sweep and not dry_run else 0
+    result = forget(location, sources, dry_run=dry_run, vacuum=vacuum)
     if as_json:
-        click.echo(json.dumps({**asdict(gone), "deleted": deleted}, indent=2))
+        click.echo(json_text(result))
         return
-    files = f"{len(gone.files):,} file{'' if len(gone.files) == 1 else 's'}"
     verb = "would go" if dry_run else "forgotten"
-    click.echo(f"{files} {verb}: {gone.captures:,} captures, {gone.rejects:,} rejects")
-    if gone.texts is not None:
-        click.echo(f"{gone.texts:,} texts went with them; others were seen elsewhere too")
-    if sweep and not dry_run:
-        click.echo(f"{deleted:,} files of older versions deleted")
+    click.echo(
+        f"{count_of(len(result.files), 'file')} {verb}: {result.captures:,} captures, {result.rejects:,} rejects"
+    )
+    if result.texts is not None:
+        click.echo(f"{result.texts:,} texts went with them; others were seen elsewhere too")
+    if vacuum and not dry_run:
+        click.echo(f"{result.deleted:,} files of older versions deleted")

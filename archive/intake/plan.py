@@ -37,7 +37,7 @@ class DoneUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class AlreadyIngested:
     """A file that is in the lake already, whole."""
 
     file: str
@@ -55,7 +55,7 @@ class Unreadable:
 
 def plan(
     done: Mapping[str, DoneUnit], sources: Iterable[Listed], settings: Settings, span: int = SPAN
-) -> Iterator[Batch | Known | Unreadable]:
+) -> Iterator[Batch | AlreadyIngested | Unreadable]:
     """The batches that are left to do, in the order of the sources.
 
     Args:
@@ -69,7 +69,7 @@ def plan(
     seen: set[str] = set()
     for listed in sources:
         if listed.version in seen:
-            yield Known(listed.uri, listed.size or 0, listed.version)
+            yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
             continue
         seen.add(listed.version)
         try:
@@ -80,7 +80,7 @@ def plan(
             continue
         left = [unit for unit in units if unit.key not in done]
         if not left:
-            yield Known(listed.uri, listed.size or 0, listed.version)
+            yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
         elif len(units) > 1 or listed.size is None or listed.size > _BATCH_BYTES:
             yield from (Batch((unit,)) for unit in left)
         else:

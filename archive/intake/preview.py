@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from archive.capture import Capture, Reject
+from archive.capture import Capture, Limits, Reject
+from archive.engine import Workers
 from archive.engine.sandbox import Isolated
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.part import Tally
+from archive.intake.plan import SPAN
 from archive.intake.unit import Settings, Unit
 from archive.intake.work import outcomes
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
 from archive.records import READERS, columns, kind_of, open_reader
+from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
 from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
 from archive.text.base import address_of
+from archive.text.base import extractor as find_extractor
 
 #: Files that are looked into, and rows that are shown of each.
 FILES, ROWS = 5, 5
@@ -58,40 +63,60 @@ class Preview:
 
     files: int = 0
     bytes: int = 0
-    known: int = 0  #: files that the lake has already, whole or in part
-    failed: dict[str, str] = field(default_factory=dict)
+    files_skipped: int = 0  #: the lake has them already, whole or in part
+    files_failed: dict[str, str] = field(default_factory=dict)  #: file -> why it cannot be read
     looks: list[Look] = field(default_factory=list)  #: of the first files, those first that the lake has not
 
     @property
     def is_usable(self) -> bool:
         """Whether nothing that was seen stands in the way of an ingest."""
         data_sets = [look for look in self.looks if look.columns]
-        return not self.failed and all(
+        return not self.files_failed and all(
             "date" in look.taken and look.taken.keys() & {"text", "html"} for look in data_sets
         )
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
-
-def preview(lake: Lake, sources: Sources, settings: Settings = Settings()) -> Preview:
-    """Look at sources as `ingest` would read them, and leave everything as it is.
+def preview(
+    lake: Lake | str | os.PathLike[str],
+    sources: Sources,
+    *,
+    again: bool = False,
+    workers: Workers = None,
+    extractor: str = "resiliparse",
+    text_column: str | None = None,
+    html_column: str | None = None,
+    date_column: str | None = None,
+    url_column: str | None = None,
+    max_record: int = 32 << 20,
+    max_page: int = 16 << 20,
+    page_timeout: float = 20.0,
+    span: int = SPAN,
+) -> Preview:
+    """Look at sources as `ingest` would read them, with the same options. Nothing is written.
 
     Raises:
         SourceError: a source does not exist.
+        ArchiveError: there is no such extractor.
     """
+    find_extractor(extractor)
+    settings = Settings(
+        extractor,
+        Limits(max_record, max_page, page_timeout),
+        Columns(text_column, html_column, date_column, url_column),
+    )
+    lake = open_lake(lake)
     seen = Preview()
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
     fresh: list[Listed] = []
     old: list[Listed] = []
     for source in source_names(sources):
-        for file in list_files(source, lambda place, why: seen.failed.update({place: why})):
+        for file in list_files(source, lambda place, why: seen.files_failed.update({place: why})):
             if file.uri.startswith(f"{lake.location}/"):
                 continue
             seen.files += 1
             seen.bytes += file.size or 0
             if file.version in versions:
-                seen.known += 1
+                seen.files_skipped += 1
                 old.append(file)
             else:
                 fresh.append(file)
@@ -99,7 +124,7 @@ def preview(lake: Lake, sources: Sources, settings: Settings = Settings()) -> Pr
         try:
             seen.looks.append(_look(file, settings))
         except (ArchiveError, OSError) as error:
-            seen.failed[file.uri] = error_line(error)
+            seen.files_failed[file.uri] = error_line(error)
     return seen
 
 
@@ -137,7 +162,7 @@ def _samples(unit: Unit, file: BinaryIO) -> Iterator[Sample]:
 def show(seen: Preview) -> None:
     """Print it for people."""
     console = OutConsole()
-    known = f", {seen.known:,} of them known already" if seen.known else ""
+    known = f", {seen.files_skipped:,} of them known already" if seen.files_skipped else ""
     console.print(f"{count_of(seen.files, 'file')}, {bytes_text(seen.bytes)}{known}. Nothing was ingested.")
     for look in seen.looks:
         size = f", {bytes_text(look.size)}" if look.size is not None else ""
@@ -149,10 +174,10 @@ def show(seen: Preview) -> None:
             absent += [] if "date" in look.taken else ["no date column found (--date-column names it)"]
             console.print(f"taken: {', '.join([*taken, *absent])}", markup=False, highlight=False)
         console.print(_table(look.rows))
-    left = seen.files - len(seen.looks) - len(seen.failed)
+    left = seen.files - len(seen.looks) - len(seen.files_failed)
     if left > 0:
         console.print(f"{count_of(left, 'more file')}, not looked into")
-    for file, why in seen.failed.items():
+    for file, why in seen.files_failed.items():
         console.print(f"cannot be read: {why if file in why else f'{file}: {why}'}", markup=False, highlight=False)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
@@ -11,96 +13,135 @@ from typing import Any
 
 import pyarrow.dataset as pads
 
+from archive.capture import Limits
 from archive.damage import naming_damage
-from archive.engine import Engine, Failed
+from archive.engine import Engine, Failed, Tasks, Workers, open_engine
 from archive.intake.commit import Committer, TakenOut
 from archive.intake.decisions import take_out
 from archive.intake.forget import forget_files
 from archive.intake.part import Part, Tally
-from archive.intake.plan import SPAN, DoneUnit, Known, Unreadable, plan, torn_units
+from archive.intake.plan import SPAN, AlreadyIngested, DoneUnit, Unreadable, plan, torn_units
 from archive.intake.unit import Batch, Settings
 from archive.intake.work import Job, work
 from archive.intake.yields import Yield
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
+from archive.progress import Reporter
+from archive.records.rows import Columns
 from archive.sources import Listed, Sources, list_files, source_names
 from archive.tables import TABLES
+from archive.text import extractor as find_extractor
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Summary:
-    """What an ingest did. records = captures + sum(rejects) + sum(skipped)."""
+class IngestResult:
+    """What an ingest did. `records` = `captures` + all `rejects` + all `skipped`."""
 
-    files: int = 0
-    files_known: int = 0
+    files: int = 0  #: brought in
+    files_skipped: int = 0  #: the lake had them already
+    files_failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
+    files_forgotten: int = 0  #: taken out first, to be read again
+    sources_useless: dict[str, str] = field(default_factory=dict)  #: source -> why none of it can prove anything
+    sources_lost: list[str] = field(default_factory=list)  #: must be ingested again: somebody deleted files of the lake
     records: int = 0
     captures: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)  #: reason -> records that could not be used
+    skipped: Counter[str] = field(default_factory=Counter)  #: kind -> records that hold no page
     new_texts: int = 0
-    known_texts: int = 0
-    bytes: int = 0
-    rejects: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
-    failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
-    useless: dict[str, str] = field(default_factory=dict)  #: source -> why nothing of it can prove anything
-    forgotten: int = 0  #: files that were taken out first, to be read again
-    lost: list[str] = field(default_factory=list)  #: sources that must be named again, since somebody deleted files
-    recovered: int = 0  #: commits of an earlier ingest that were carried out first
-    peak_worker: int = 0  #: bytes of memory that the largest worker used
+    known_texts: int = 0  #: texts that the lake had already
+    captures_by_month: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0  #: of input
+    seconds: float = 0.0
+    recovered: int = 0  #: commits of an earlier command that were finished first
+    peak_worker_bytes: int = 0  #: memory of the largest worker
 
     def add(self, tally: Tally) -> None:
+        """Add the counts of a unit that was committed."""
         self.records += tally.records
         self.captures += tally.captures
         self.bytes += tally.bytes
         self.rejects.update(tally.rejects)
         self.skipped.update(tally.skipped)
-        self.peak_worker = max(self.peak_worker, tally.peak)
+        self.captures_by_month.update(tally.months)
+        self.peak_worker_bytes = max(self.peak_worker_bytes, tally.peak)
 
-
-class Watcher:
-    """Hears how an ingest goes on; the command line shows it. This one keeps silent."""
-
-    def listed(self, files: int, size: int) -> None:
-        """The sources are so many files of so many bytes, as far as their size is known."""
-
-    def known(self, size: int) -> None:
-        """A file of so many bytes is in the lake already."""
-
-    def progress(self, records: int, size: int) -> None:
-        """So many more records and bytes of input are done (less, where a worker died and starts again)."""
-
-    def committed(self, batch: Batch, part: Part) -> None:
-        """A batch is in the lake."""
-
-    def failed(self, file: str, error: str) -> None:
-        """A file could not be read; it will be tried again by the next ingest."""
+    def sort(self) -> None:
+        """Put the months in order, and the commonest reasons and kinds first."""
+        self.rejects, self.skipped = (Counter(dict(each.most_common())) for each in (self.rejects, self.skipped))
+        self.captures_by_month = Counter(dict(sorted(self.captures_by_month.items())))
+        self.seconds = round(self.seconds, 3)
 
 
 def ingest(
-    lake: Lake,
+    lake: Lake | str | os.PathLike[str],
     sources: Sources,
-    settings: Settings = Settings(),
-    workers: int | None = None,
-    watcher: Watcher | None = None,
-    span: int = SPAN,
+    *,
     again: bool = False,
-) -> Summary:
-    """Bring sources into a lake; what is there already is passed over.
+    workers: Workers = None,
+    extractor: str = "resiliparse",
+    text_column: str | None = None,
+    html_column: str | None = None,
+    date_column: str | None = None,
+    url_column: str | None = None,
+    max_record: int = 32 << 20,
+    max_page: int = 16 << 20,
+    page_timeout: float = 20.0,
+    span: int = SPAN,
+    reporter: Reporter | None = None,
+) -> IngestResult:
+    """Bring web archives or data sets into a lake. What the lake has already is skipped.
 
-    A file that cannot be read is in `Summary.failed`, and the others are brought in. A source of which nothing can
-    prove anything, since it has no text or no date, is in `Summary.useless`.
+    One file that cannot be read holds up no other (`files_failed`). A source of which nothing can prove anything,
+    because it has no text or no date, is in `sources_useless`.
 
     Args:
         sources: files, folders, patterns, `s3://…`, `https://…`; one or several.
-        workers: processes that read and extract; by default one for each core.
+        again: first take out what the lake has of these files, as `forget` does.
+        workers: processes that read and extract (by default one for each core), or an engine.
+        extractor: takes text from HTML: a name of `archive.text.EXTRACTORS`.
+        text_column: column of a data set that holds plain text; `a.b` reaches into `a`.
+        html_column: column that holds HTML.
+        date_column: column that holds the date of capture.
+        url_column: column that holds the URL.
+        max_record: bytes; a larger record is rejected.
+        max_page: bytes; a larger decoded page is rejected.
+        page_timeout: seconds; a page that takes longer to extract is rejected.
         span: bytes of a large file that one worker does at a time.
-        again: take out first what the lake has of these files, as `archive.intake.forget` does.
+        reporter: receives the progress.
 
     Raises:
         SourceError: a source does not exist.
         LakeError: the lake cannot be written.
+        ArchiveError: there is no such extractor or engine.
     """
-    run = _Ingest(lake, settings, watcher or Watcher(), span, again)
+    find_extractor(extractor)  # raises before any work begins
+    settings = Settings(
+        extractor,
+        Limits(max_record, max_page, page_timeout),
+        Columns(text_column, html_column, date_column, url_column),
+    )
+    return ingest_with(lake, sources, settings, workers, reporter, span, again)
+
+
+def ingest_with(
+    lake: Lake | str | os.PathLike[str],
+    sources: Sources,
+    settings: Settings = Settings(),
+    workers: Workers = None,
+    reporter: Reporter | None = None,
+    span: int = SPAN,
+    again: bool = False,
+) -> IngestResult:
+    """Do what `ingest` does, with settings that are put together already."""
+    lake, engine = open_lake(lake), open_engine(workers)
+    started = time.monotonic()
+    run = _Ingest(lake, settings, reporter or Reporter(), span, again)
     with naming_damage(lake):
-        return run.run(source_names(sources), workers or os.cpu_count() or 1)
+        result = run.run(source_names(sources), engine)
+    result.seconds = time.monotonic() - started
+    result.sort()
+    return result
 
 
 @dataclass(slots=True)
@@ -115,32 +156,37 @@ class _Chain:
 
 
 class _Ingest:
-    def __init__(self, lake: Lake, settings: Settings, watcher: Watcher, span: int, again: bool) -> None:
+    def __init__(self, lake: Lake, settings: Settings, reporter: Reporter, span: int, again: bool) -> None:
         self._lake = lake
         self._settings = settings
-        self._watcher = watcher
+        self._reporter = reporter
+        self._todo = 0  # files that are not in the lake …
+        self._finished = 0  # … and those of them that are there by now
         self._span = span
         self._again = again
         self._yields: dict[str, Yield] = {}  #: by source
         self._sources_of: dict[str, set[str]] = {}  #: by file
-        self._known: list[Known] = []
+        self._skipped: list[AlreadyIngested] = []
         self._now = datetime.now(UTC)
-        self._summary = Summary()
+        self._result = IngestResult()
         self._chains: dict[str, _Chain] = {}
 
-    def run(self, sources: list[str], workers: int) -> Summary:
-        self._engine: Engine[Job, Part] = Engine(work, workers, self._watcher.progress)
+    def run(self, sources: list[str], engine: Engine) -> IngestResult:
         listed = [file for source in sources for file in self._list(source)]
-        self._watcher.listed(len(listed), sum(file.size or 0 for file in listed))
+        self._todo = len(listed)
+        self._reporter.stage("ingest", size=sum(file.size or 0 for file in listed))
+        self._note()
         self._lake.create()
         self._committer = Committer(self._lake)
         try:
             carried = self._committer.recover()
-            self._summary.recovered = carried.decisions
-            self._summary.lost = [file for file in carried.lost if file not in self._sources_of]
+            self._result.recovered = carried.decisions
+            self._result.sources_lost = [file for file in carried.lost if file not in self._sources_of]
             if self._again:
-                self._summary.forgotten = forget_files(self._lake, self._readable(listed))
-            for end in self._engine.run(self._jobs(listed)):
+                self._result.files_forgotten = forget_files(self._lake, self._readable(listed))
+            self._tasks = Tasks(self._jobs(listed))
+            # isolated: a page may crash the process that extracts it
+            for end in engine.run(work, self._tasks, progress=self._reporter.advance, isolated=True):
                 if isinstance(end, Failed):
                     self._fail(end.task.batch, end.error)
                 else:
@@ -152,8 +198,8 @@ class _Ingest:
             self._committer.close()
         for source, given in self._yields.items():
             if why := given.useless():
-                self._summary.useless[source] = why
-        return self._summary
+                self._result.sources_useless[source] = why
+        return self._result
 
     def _list(self, source: str) -> Iterator[Listed]:
         inside = f"{self._lake.location}/"  # a folder may hold the lake that goes into it
@@ -181,10 +227,12 @@ class _Ingest:
             take_out(self._lake, torn)  # what a file lacks in the middle is read with the rest of it
             done = self._done()
         for item in plan(done, listed, self._settings, self._span):
-            if isinstance(item, Known):
-                self._summary.files_known += 1
-                self._known.append(item)
-                self._watcher.known(item.size)
+            if isinstance(item, AlreadyIngested):
+                self._result.files_skipped += 1
+                self._skipped.append(item)
+                self._todo -= 1
+                self._reporter.skip(0, item.size)
+                self._note()
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
             else:
@@ -207,14 +255,14 @@ class _Ingest:
 
     def _weigh(self) -> None:
         """What the files that are in the lake already gave when they came in."""
-        if not self._known:
+        if not self._skipped:
             return
         columns = ["version", "records", "captures", "dated", "rejects"]
         given: dict[str, list[dict[str, Any]]] = {}
-        wanted = pads.field("version").isin([item.version for item in self._known])
+        wanted = pads.field("version").isin([item.version for item in self._skipped])
         for row in self._lake.dataset("sources").to_table(columns=columns, filter=wanted).to_pylist():
             given.setdefault(row["version"], []).append(row)
-        for item in self._known:
+        for item in self._skipped:
             for given_to in self._yields_of(item.file):
                 for row in given.get(item.version, []):
                     given_to.add_known(row)
@@ -225,15 +273,15 @@ class _Ingest:
     def _fail(self, batch: Batch, error: str) -> None:
         if len(batch.units) > 1:  # one bad file must not hold up the others
             for unit in batch.units:
-                self._engine.submit(self._job(Batch((unit,))))
+                self._tasks.submit(self._job(Batch((unit,))))
         else:
             self._give_up(batch.units[0].file, error)
 
     def _give_up(self, file: str, error: str) -> None:
-        self._summary.failed[file.encode("utf-8", "backslashreplace").decode()] = error
+        self._result.files_failed[file.encode("utf-8", "backslashreplace").decode()] = error
         for given in self._yields_of(file):
             given.failed += 1
-        self._watcher.failed(file, error)
+        _log.warning("not read: %s: %s", file, error)
 
     def _arrived(self, batch: Batch, part: Part) -> None:
         unit = batch.units[0]
@@ -259,7 +307,7 @@ class _Ingest:
             self._lake.discard(part.files)
             end = unit.span.end
             if chain.position is not None and (end is None or chain.position < end):
-                self._engine.submit(self._job(Batch((again,))))
+                self._tasks.submit(self._job(Batch((again,))))
                 return False
             # the span before it reached over this one
             tally = Tally(unit.key, next_offset=chain.position, recovered=chain.recovered, floor=chain.floor)
@@ -282,18 +330,22 @@ class _Ingest:
             done = set(self._lake.read("sources", ["unit"])["unit"].to_pylist())
             left = tuple(unit for unit in batch.units if unit.key not in done)
             if left:
-                self._engine.submit(self._job(Batch(left)))
+                self._tasks.submit(self._job(Batch(left)))
             for unit in batch.units:
                 if unit.key in done:
-                    self._summary.files_known += unit.last
+                    self._result.files_skipped += unit.last
                     for given in self._yields_of(unit.file):
                         given.elsewhere += 1
             return
         for unit, tally in zip(batch.units, part.tallies, strict=True):
-            self._summary.add(tally)
+            self._result.add(tally)
             for given in self._yields_of(unit.file):
                 given.add(tally)
-        self._summary.files += sum(unit.last for unit in batch.units)
-        self._summary.new_texts += committed.new_texts
-        self._summary.known_texts += committed.known_texts
-        self._watcher.committed(batch, part)
+        self._result.files += sum(unit.last for unit in batch.units)
+        self._result.new_texts += committed.new_texts
+        self._result.known_texts += committed.known_texts
+        self._finished += sum(unit.last for unit in batch.units)
+        self._note()
+
+    def _note(self) -> None:
+        self._reporter.note(f"{self._finished}/{self._todo} files")

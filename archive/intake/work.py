@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, cast
 
 from archive import registry
 from archive.capture import Capture, Examiner, Outcome, Reject
+from archive.engine import Context, Progress
 from archive.engine.sandbox import Extract, Isolated, guarded
 from archive.errors import SourceError
 from archive.intake.part import Part, PartWriter, Tally
@@ -29,9 +30,6 @@ _PAGES = PageCache(8 << 20)
 #: Kinds of files that no reader takes -> the reject reason.
 _REASONS = {EMPTY: "empty-file", UNKNOWN: "unknown-format"}
 
-#: Called now and then with the records and bytes of input done since the last call.
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -43,7 +41,7 @@ class Job:
     plugins: registry.Entries = field(default_factory=registry.entries)
 
 
-def work(job: Job, careful: bool, progress: Progress) -> Part:
+def work(job: Job, ctx: Context) -> Part:
     """Read the records of a batch, take their texts, and write them as Parquet files in the lake's folders.
 
     Nothing of it is visible before it is committed.
@@ -54,10 +52,10 @@ def work(job: Job, careful: bool, progress: Progress) -> Part:
     registry.adopt(job.plugins)
     settings = job.batch.units[0].settings
     name, seconds = address_of(settings.extractor), settings.limits.seconds
-    extract: Extract = Isolated(name, seconds) if careful else guarded(name, seconds)
+    extract: Extract = Isolated(name, seconds) if ctx.attempt > 1 else guarded(name, seconds)
     writer = PartWriter(Lake(job.location), job.batch.key)
     try:
-        tallies = [_do(unit, writer, extract, job.started, progress) for unit in job.batch.units]
+        tallies = [_do(unit, writer, extract, job.started, ctx.progress) for unit in job.batch.units]
         return writer.finish(tallies)
     except OSError as error:
         raise SourceError(f"{job.location}: {error}") from None

@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from archive.engine import Engine, Failed
+from archive.engine import Engine, Failed, Tasks, open_engine
 from archive.errors import CollapseError
-from archive.progress import Stages
+from archive.progress import Reporter
 from archive.records.rows import Columns
 from collapse import corpus, folder, report
 from collapse.corpus import Style
@@ -61,7 +61,7 @@ class Experiment:
         if any(regime.kind == "suspect" for regime in self.recipe.parsed_regimes()) != bool(self.suspect):
             raise CollapseError("a suspect set and regimes suspect:X go together: name both, or none")
 
-    def run(self, stages: Stages = Stages()) -> dict[str, Any]:
+    def run(self, reporter: Reporter = Reporter()) -> dict[str, Any]:
         """All of it. A run that was killed goes on where it was.
 
         Returns:
@@ -74,14 +74,14 @@ class Experiment:
         models.check(self.recipe.model)
         out = Path(self.out)
         with self._entered():
-            stages.stage("reading the set", None)
+            reporter.stage("reading the set", None)
             self._prepare()
             firsts = starts(out, self.recipe, self.machine)
             rest = {first.seed: arms(out, self.recipe, self.machine, first.seed) for first in firsts}
-            _train(firsts, rest, self.machine.workers, stages)
+            _train(firsts, rest, open_engine(self.machine.workers), Path(self.out), reporter)
             found = results.collect(out, self.recipe, firsts, [arm for held in rest.values() for arm in held])
             results.write(out, found)
-            stages.stage("drawing the report", None)
+            reporter.stage("drawing the report", None)
             report.write(out, found, report.times(out), folder.owned(out).replace)
             return found
 
@@ -157,14 +157,16 @@ class Experiment:
         )
 
 
-def _train(firsts: Sequence[Arm], rest: Mapping[int, Sequence[Arm]], workers: int, stages: Stages) -> None:
+def _train(
+    firsts: Sequence[Arm], rest: Mapping[int, Sequence[Arm]], engine: Engine, out: Path, reporter: Reporter
+) -> None:
     """Every arm of every seed; the arms of a seed begin as soon as its generation 0 is done."""
     total = sum(arm.tokens() for arm in [*firsts, *(arm for held in rest.values() for arm in held)])
-    stages.stage("training and writing, tokens", total)
-    engine = Engine(generation.work, workers, stages.progress)
-    for end in engine.run(iter(firsts)):
+    reporter.stage("training and writing, tokens", total)
+    tasks = Tasks(firsts)
+    for end in engine.run(generation.work, tasks, progress=reporter.advance, scratch=str(out), isolated=True):
         if isinstance(end, Failed):
             raise CollapseError(f"{end.task.regime}, seed {end.task.seed}: {end.error}")
         if end.task.regime == START:
             for arm in rest[end.task.seed]:
-                engine.submit(arm)
+                tasks.submit(arm)

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive.atomic import trouble
+from archive.engine import Context
 from archive.errors import CollapseError
 from collapse import folder
 from collapse.decoding import Decoding
@@ -39,13 +40,13 @@ CHECKPOINT = "checkpoint"
 UNSEEN = "unseen.npy"
 
 
-def work(arm: Arm, careful: bool, progress: Callable[[int, int], None]) -> None:
-    """Do what is not done yet of an arm."""
+def work(arm: Arm, ctx: Context) -> None:
+    """Do what is not done yet of an arm. Needs the folder of the run, on a disk that all workers see."""
     from safetensors import SafetensorError
     from torch import OutOfMemoryError
 
     gc.enable()  # the models of transformers hold cycles
-    told = _Told(progress)
+    told = _Told(ctx.progress)
     try:
         data = load(folder.blocks(arm.out))
         for generation in arm.generations:

@@ -57,15 +57,15 @@ def command(
     preload("index.certify.work", "index.certify.paragraphs")
 
     from archive.lake import Lake
-    from archive.progress import Progress
+    from archive.progress import RichReporter
     from archive.records.rows import Columns
     from index.certify.run import certify
     from index.certify.show import show
 
     moment, columns = before.replace(tzinfo=UTC), Columns(text=text_column)
     started = time.monotonic()
-    with Progress(quiet or as_json) as progress:
-        summary = certify(Lake(location), dataset, out, moment, columns, workers, paragraphs, progress)
+    with RichReporter(quiet or as_json) as reporter:
+        summary = certify(Lake(location), dataset, out, moment, columns, workers, paragraphs, reporter)
     seconds = time.monotonic() - started
     if as_json:
         click.echo(json.dumps({**summary.as_json(), "seconds": round(seconds, 3)}, indent=2))

@@ -7,7 +7,7 @@ are the index, and the texts of the lake pass by it once for each block of rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archive.engine import Failed, run_all
+from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
@@ -89,7 +89,6 @@ class Task:
 
     location: str
     file: str
-    scratch: str
     parameters: Parameters
 
 
@@ -144,12 +143,15 @@ def _common(flat, starts, left, others, other_starts, right, out):  # type: igno
         out[pair] = shared(flat[starts[a] : starts[a + 1]], others[other_starts[b] : other_starts[b + 1]])
 
 
-def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Met:
-    """Compare the paragraphs of one file of documents with those of the data set."""
+def work(task: Task, ctx: Context) -> Met:
+    """Compare the paragraphs of one file of documents with those of the data set.
+
+    Needs a scratch folder that all workers see.
+    """
     lake, parameters = Lake(task.location), task.parameters
 
     def stored(name: str) -> npt.NDArray[Any]:
-        array: npt.NDArray[Any] = np.load(f"{task.scratch}/{name}.npy", mmap_mode="r")
+        array: npt.NDArray[Any] = np.load(f"{ctx.shared}/{name}.npy", mmap_mode="r")
         return array
 
     own, owners, bits, sets, starts = (stored(name) for name in ("keys", "owners", "bits", "sets", "starts"))
@@ -182,7 +184,7 @@ def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Met
         true = parameters.near(common, total)
         found = number[place[true]]
         near.learn(kind[true], proven_at[found], found, (common / total)[true])
-        progress(len(texts), 0)
+        ctx.progress(len(texts), 0)
     return Met(exact.found(), near.found())
 
 
@@ -219,7 +221,7 @@ class _Earliest:
 
 
 def judge(
-    lake: Lake, proven: Proven, chunks: list[Paragraphs], parameters: Parameters, workers: int, scratch: str
+    lake: Lake, proven: Proven, chunks: list[Paragraphs], parameters: Parameters, engine: Engine, scratch: str
 ) -> list[list[tuple[int, int, Best | None]]]:
     """For each chunk the row, the number of words and the proof of each paragraph, in their order."""
     digests = np.concatenate([chunk.digests for chunk in chunks])
@@ -249,8 +251,8 @@ def judge(
     for name, array in arrays.items():
         np.save(f"{scratch}/{name}.npy", array)
     exact, near = _Earliest(len(first)), _Earliest(len(kinds))
-    tasks = (Task(lake.location, file, scratch, parameters) for file in sorted(lake.files(DOCUMENTS.name)))
-    for end in run_all(work, tasks if len(first) else (), workers):
+    tasks = (Task(lake.location, file, parameters) for file in sorted(lake.files(DOCUMENTS.name)))
+    for end in engine.run(work, tasks if len(first) else (), scratch=scratch):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
         exact.learn(*end.result.exact)

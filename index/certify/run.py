@@ -8,7 +8,6 @@ by one scan of `documents`. Workers verify, and write the chunks, which are put 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,10 +20,10 @@ import pyarrow as pa
 
 from archive import storage
 from archive.damage import naming_damage
-from archive.engine import Failed, run_all
+from archive.engine import Engine, Failed, Workers, open_engine
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake
-from archive.progress import Stages
+from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.sources import Listed, list_files
 from archive.tables import DOCUMENTS
@@ -51,9 +50,9 @@ def certify(
     out: str,
     before: datetime,
     columns: Columns = Columns(),
-    workers: int | None = None,
+    workers: Workers = None,
     judge_paragraphs: bool = False,
-    stages: Stages | None = None,
+    reporter: Reporter | None = None,
 ) -> Summary:
     """Write a data set with columns that tell which rows provably existed before a date.
 
@@ -71,10 +70,10 @@ def certify(
         LakeError: there is no lake, or it has no index.
         ArchiveError: `out` holds something else.
     """
-    workers = workers or os.cpu_count() or 1
+    engine = open_engine(workers)
     try:
         with naming_damage(lake):
-            return _Certify(lake, out, before, columns, workers, judge_paragraphs, stages).run(dataset)
+            return _Certify(lake, out, before, columns, engine, judge_paragraphs, reporter).run(dataset)
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         where = getattr(error, "filename", None) or out
         raise ArchiveError(f"{where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}; run the same "
@@ -88,12 +87,12 @@ class _Certify:
         out: str,
         before: datetime,
         columns: Columns,
-        workers: int,
+        engine: Engine,
         judge_paragraphs: bool,
-        stages: Stages | None,
+        reporter: Reporter | None,
     ) -> None:
         self._lake, self._out, self._before, self._columns = lake, out, before, columns
-        self._workers, self._paragraphs, self._stages = workers, judge_paragraphs, stages or Stages()
+        self._engine, self._paragraphs, self._reporter = engine, judge_paragraphs, reporter or Reporter()
         self._parameters = tables.parameters_of(lake)
         self._result = Result(out)
         self._summary = Summary()
@@ -109,7 +108,7 @@ class _Certify:
         """Of the files that are not done, each row."""
         todo = self._result.open(self._arguments(dataset), listed, self._summary)
         if todo:
-            self._stages.stage("look up", None)
+            self._reporter.stage("look up", None)
             with Proven(self._lake, self._before) as proven:
                 self._known = texts.load(self._lake)
                 self._proof_of = proven.find(self._known.ids)
@@ -164,8 +163,8 @@ class _Certify:
         self._proven = proven
         chunks = self._chunks(todo)
         while True:
-            with tempfile.TemporaryDirectory(prefix="lowbackground-") as scratch:
-                self._stages.stage("certify", None)
+            with self._engine.scratch() as scratch:
+                self._reporter.stage("certify", None)
                 done = self._block(chunks, number, scratch)
             number += done
             if not done:
@@ -190,10 +189,10 @@ class _Certify:
                 held += len(chunk)
                 size += sum(map(len, chunk.lines)) if isinstance(chunk, rows.Lines) else chunk.batch.nbytes
                 at = number + len(owners) - 1
-                yield Examine(at, chunk, self._columns, self._parameters, scratch, self._paragraphs)
+                yield Examine(at, chunk, self._columns, self._parameters, self._paragraphs)
 
         examined: dict[int, Examined] = {}
-        for end in run_all(work, examinations(), self._workers, self._stages.progress):
+        for end in self._engine.run(work, examinations(), progress=self._reporter.advance, scratch=scratch):
             if isinstance(end, Failed):
                 raise SourceError(f"{owners[end.task.number - number].listed.uri}: {end.error}")
             assert isinstance(end.result, Examined)
@@ -206,7 +205,7 @@ class _Certify:
         proved: dict[int, Proved] = {}
         following = number
         with self._proofs([examined[at] for at in sorted(examined)], scratch) as proofs:
-            for made in run_all(work, proofs.tasks, self._workers):
+            for made in self._engine.run(work, proofs.tasks, scratch=scratch):
                 if isinstance(made, Failed):
                     raise SourceError(made.error)
                 assert isinstance(made.result, Proved)
@@ -255,7 +254,7 @@ class _Certify:
         place_of = np.full(len(self._known), -1)
         place_of[needed] = np.arange(len(needed))
         sets = ShingleSets(
-            self._lake, self._known.ids[needed], self._known.shingles[needed], self._parameters, self._workers
+            self._lake, self._known.ids[needed], self._known.shingles[needed], self._parameters, self._engine
         )
         places = place_of[text]
         absent = sets.sizes[places] < 0 if len(places) else np.zeros(0, bool)
@@ -269,7 +268,7 @@ class _Certify:
         cited = [exact[exact >= 0], numbers]
         if self._paragraphs:
             parts = [chunk.paragraphs for chunk in examined if chunk.paragraphs is not None]
-            judged = paragraphs.judge(self._lake, self._proven, parts, self._parameters, self._workers, scratch)
+            judged = paragraphs.judge(self._lake, self._proven, parts, self._parameters, self._engine, scratch)
             cited.append(np.array([best.number for chunk in judged for *_, best in chunk if best], np.int64))
         proofs = self._proven.proofs(np.concatenate(cited))
 
@@ -289,7 +288,6 @@ class _Certify:
                 yield Prove(
                     chunk.number,
                     self._parameters,
-                    scratch,
                     own,
                     row[begin:end] - first,
                     numbers[begin:end],

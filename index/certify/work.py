@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from archive.engine import Context
 from archive.records.rows import Columns
 from index.certify.paragraphs import Best, Paragraphs
 from index.certify.proven import Proof
@@ -34,7 +34,6 @@ class Examine:
     chunk: Lines | Batch
     columns: Columns
     parameters: Parameters
-    scratch: str
     paragraphs: bool
 
 
@@ -57,7 +56,6 @@ class Prove:
 
     number: int
     parameters: Parameters
-    scratch: str
     exact: npt.NDArray[np.int64]  #: for each row the number of its proof, or -1
     rows: npt.NDArray[np.int64]  #: of candidates, in order …
     numbers: npt.NDArray[np.int64]  #: … the number of the proof, …
@@ -80,20 +78,20 @@ class Proved:
     paragraphs: Counter[str] = field(default_factory=Counter)
 
 
-def work(task: Examine | Prove, careful: bool, progress: Callable[[int, int], None]) -> Examined | Proved:
-    """Either half of the work."""
+def work(task: Examine | Prove, ctx: Context) -> Examined | Proved:
+    """Do either half of the work. Both need a scratch folder that all workers see."""
     if isinstance(task, Examine):
-        done = examine(task)
-        progress(len(task.chunk), 0)
+        done = examine(task, ctx.shared)
+        ctx.progress(len(task.chunk), 0)
         return done
-    return prove(task)
+    return prove(task, ctx.shared)
 
 
-def examine(task: Examine) -> Examined:
+def examine(task: Examine, scratch: str) -> Examined:
     """Bring the texts of a chunk to their normal form; their ids and signatures."""
     texts, faults = _texts(task.chunk, task.columns)
     broken = {row for row, problem in faults.items() if problem.reason == "bad-row"}
-    with open(f"{task.scratch}/chunk-{task.number}", "wb") as file:
+    with open(f"{scratch}/chunk-{task.number}", "wb") as file:
         pickle.dump((task.chunk, texts, broken), file)
     problems = Counter(problem.reason for problem in faults.values())
     without = [problem.detail for problem in faults.values() if problem.reason == "no-text-column"]
@@ -119,13 +117,13 @@ def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, dict[int, 
     return normal_forms(texts), faults
 
 
-def prove(task: Prove) -> Proved:
+def prove(task: Prove, scratch: str) -> Proved:
     """Verify the candidates of each row, give it the earliest proof, and write the chunk."""
-    with open(f"{task.scratch}/chunk-{task.number}", "rb") as file:
+    with open(f"{scratch}/chunk-{task.number}", "rb") as file:
         chunk, texts, broken = pickle.load(file)
     near = _near(task, texts)
     verdicts = []
-    done = Proved(task.number, f"{task.scratch}/piece-{task.number}", len(chunk))
+    done = Proved(task.number, f"{scratch}/piece-{task.number}", len(chunk))
     for row, number in enumerate(task.exact):
         verdict = near.get(row, Verdict())
         if number >= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.exceptions import CommitFailedError
 
-from archive.engine import Failed, run_all
+from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import write_parquet
 from archive.lake import Lake, NewFile
@@ -42,7 +42,7 @@ class Unit:
     parameters: Parameters
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> NewFile:
+def work(unit: Unit, ctx: Context) -> NewFile:
     """Write the bands of a segment."""
     lake = Lake(unit.location)
     keys, rows = computed(lake, unit.segment, unit.parameters)
@@ -61,12 +61,12 @@ def computed(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDAr
     return flat[order], rows[order]
 
 
-def build(lake: Lake, parameters: Parameters, workers: int) -> None:
+def build(lake: Lake, parameters: Parameters, engine: Engine) -> None:
     """Give every file of signatures its bands, and let go of those whose file was merged into another."""
     there = set(listed(lake))  # looked at first: what is gone from the signatures after that does not come back
     segments = set(lake.files(SIGNATURES.name))
     units = (Unit(lake.location, segment, parameters) for segment in sorted(segments - there))
-    for end in run_all(work, units, workers):
+    for end in engine.run(work, units):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(SIGNATURES.name)}/{end.task.segment}: {end.error}")
         # another process may do the same: then a segment has two equal files, of which one is read

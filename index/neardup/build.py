@@ -8,7 +8,6 @@ the order in which it came, the batches, and a kill on the way change nothing.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archive.engine import Engine, Workers, open_engine
 from archive.errors import LakeError
 from archive.files import write_parquet
 from archive.lake import Lake
-from archive.progress import Stages
+from archive.progress import Reporter
 from archive.tables import DOCUMENTS
 from index import ids, tables
 from index.minhash.procedure import Parameters
@@ -50,8 +50,8 @@ class Summary:
 def build(
     lake: Lake,
     parameters: Parameters | None = None,
-    workers: int | None = None,
-    stages: Stages | None = None,
+    workers: Workers = None,
+    reporter: Reporter | None = None,
     device: str = "cpu",
 ) -> Summary:
     """Index what is new in a lake, and derive witnesses and clusters anew.
@@ -64,21 +64,21 @@ def build(
     Raises:
         LakeError: there is no lake, it has an index with other parameters, or it cannot be written.
     """
-    workers, stages = workers or os.cpu_count() or 1, stages or Stages()
+    engine, reporter = open_engine(workers), reporter or Reporter()
     lake.delta(DOCUMENTS.name)  # says so where there is no lake
     if parameters is None:
         parameters = tables.parameters_of(lake) if lake.has(SIGNATURES) else Parameters()
     try:
         tables.create(lake, parameters)
         summary = Summary()
-        stages.stage("sign", lake.rows(DOCUMENTS.name))
-        summary.signed = signatures.sign_new(lake, parameters, workers, device, stages.progress)
+        reporter.stage("sign", lake.rows(DOCUMENTS.name))
+        summary.signed = signatures.sign_new(lake, parameters, engine, device, reporter.advance)
         for table in (SIGNATURES, PAIRS):
             lake.compact(table)
-        stages.stage("bands", None)
-        bands.build(lake, parameters, workers)
+        reporter.stage("bands", None)
+        bands.build(lake, parameters, engine)
         for _ in range(_TRIES):
-            if _derive(lake, parameters, workers, stages, summary):
+            if _derive(lake, parameters, engine, reporter, summary):
                 return summary
     except pa.ArrowInvalid as error:
         raise LakeError(f"{lake.location}: a file of the lake is damaged ({str(error).splitlines()[0]})") from None
@@ -88,7 +88,7 @@ def build(
     raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
 
 
-def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, summary: Summary) -> bool:
+def _derive(lake: Lake, parameters: Parameters, engine: Engine, reporter: Reporter, summary: Summary) -> bool:
     """Derive the near-duplicates from what the lake holds now. False if another process did so in the meantime."""
     before = lake.delta(DUPLICATES.name)  # opened first: what is committed then was derived from no less
     state = tables.state(lake)
@@ -96,10 +96,10 @@ def _derive(lake: Lake, parameters: Parameters, workers: int, stages: Stages, su
         _count(lake, summary)
         return True
     known = texts.load(lake)
-    stages.stage("find", None)
+    reporter.stage("find", None)
     codes = candidates(known, Bands(lake, known.segments, known.starts, parameters), parameters.leaders)
-    stages.stage("verify", len(codes))
-    with Similarities(lake, known, parameters, workers, stages.progress) as similarities:
+    reporter.stage("verify", len(codes))
+    with Similarities(lake, known, parameters, engine, reporter.advance) as similarities:
         near = cluster.witnessed(codes, known, similarities)
         rows = _rows(near, known, similarities)
     summary.candidates, summary.verified = len(codes), summary.verified + similarities.verified

@@ -63,7 +63,7 @@ def command(
     preload("index.neardup.signatures", "index.neardup.bands", "index.neardup.shingle_sets", "index.minhash.kernel")
 
     from archive.lake import Lake
-    from archive.progress import Progress
+    from archive.progress import RichReporter
     from index import tables
     from index.minhash.procedure import Parameters
     from index.neardup import textless
@@ -79,8 +79,8 @@ def command(
     has_index = lake.has(tables.SIGNATURES)
     old = asdict(tables.parameters_of(lake)) if has_index else asdict(Parameters())
     started = time.monotonic()
-    with Progress(quiet or as_json) as progress:
-        summary = build(lake, Parameters(**{**old, **stated}), workers, progress, device)
+    with RichReporter(quiet or as_json) as reporter:
+        summary = build(lake, Parameters(**{**old, **stated}), workers, reporter, device)
         exported = textless.export(lake, target) if target else None
     seconds = time.monotonic() - started
     if as_json:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from archive.engine import Engine
 from archive.files import write_parquet
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
@@ -76,14 +77,14 @@ class Similarities:
         lake: Lake,
         texts: Texts,
         parameters: Parameters,
-        workers: int,
+        engine: Engine,
         progress: Callable[[int, int], None],
         shingles: int = _SHINGLES,
     ) -> None:
         self._lake = lake
         self._texts = texts
         self._parameters = parameters
-        self._workers = workers
+        self._engine = engine
         self._progress = progress
         self._most = shingles
         self.verified = 0  #: pairs that were not known before
@@ -174,7 +175,7 @@ class Similarities:
         place[numbers] = np.arange(len(numbers))
         values = np.empty((len(codes), 3), np.int32)
         with ShingleSets(
-            self._lake, self._texts.ids[numbers], self._texts.shingles[numbers], self._parameters, self._workers
+            self._lake, self._texts.ids[numbers], self._texts.shingles[numbers], self._parameters, self._engine
         ) as sets:
             a, b = place[left], place[right]
             there = (sets.sizes[a] >= 0) & (sets.sizes[b] >= 0)

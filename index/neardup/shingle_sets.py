@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.engine import Failed, run_all
+from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
@@ -54,11 +53,10 @@ def wanted_texts(lake: Lake, name: str, wanted: Ids) -> Iterator[tuple[npt.NDArr
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file of documents, and the scratch folder that says which texts are wanted and takes their shingles."""
+    """A file of documents. The scratch folder says which of its texts are wanted, and takes their shingles."""
 
     location: str
     file: str
-    scratch: str
     parameters: Parameters
 
 
@@ -70,12 +68,12 @@ class Found:
     sizes: npt.NDArray[np.int64]
 
 
-def work(task: Task, careful: bool, progress: Callable[[int, int], None]) -> Found:
-    """Find the wanted texts of a file, and store their shingle sets."""
+def work(task: Task, ctx: Context) -> Found:
+    """Find the wanted texts of a file, and store their shingle sets. Needs a scratch folder that all workers see."""
     lake = Lake(task.location)
-    wanted = np.load(f"{task.scratch}/wanted.npy", mmap_mode="r")
-    starts = np.load(f"{task.scratch}/starts.npy", mmap_mode="r")
-    shingles = np.memmap(f"{task.scratch}/shingles", np.uint64, "r+")
+    wanted = np.load(f"{ctx.shared}/wanted.npy", mmap_mode="r")
+    starts = np.load(f"{ctx.shared}/starts.npy", mmap_mode="r")
+    shingles = np.memmap(f"{ctx.shared}/shingles", np.uint64, "r+")
     places, sizes = [], []
     for place, texts in wanted_texts(lake, task.file, wanted):
         sets, offsets = shingle_sets(texts, task.parameters)
@@ -119,35 +117,31 @@ class ShingleSets:
     """
 
     def __init__(
-        self, lake: Lake, wanted: Ids, shingles: npt.NDArray[np.int32], parameters: Parameters, workers: int
+        self, lake: Lake, wanted: Ids, shingles: npt.NDArray[np.int32], parameters: Parameters, engine: Engine
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
-        scratch = self._folder.name
+        self._scratch = engine.scratch()
+        #: where they are, for other processes to open
+        self.folder = scratch = self._scratch.__enter__()
         self._starts = np.concatenate([[0], np.cumsum(shingles, dtype=np.int64)])
         np.save(f"{scratch}/wanted.npy", wanted)
         np.save(f"{scratch}/starts.npy", self._starts)
         allocate(f"{scratch}/shingles", 8 * max(int(self._starts[-1]), 1))
         self.sizes = np.full(len(wanted), -1, np.int64)  #: different shingles of each, -1 where the text is not there
         files = sorted(lake.files(DOCUMENTS.name)) if len(wanted) else []
-        tasks = (Task(lake.location, file, scratch, parameters) for file in files)
-        for end in run_all(work, tasks, workers):
+        tasks = (Task(lake.location, file, parameters) for file in files)
+        for end in engine.run(work, tasks, scratch=scratch):
             if isinstance(end, Failed):
                 raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
             self.sizes[end.result.places] = end.result.sizes
         np.save(f"{scratch}/sizes.npy", self.sizes)
         self._shingles = np.memmap(f"{scratch}/shingles", np.uint64, "r")
 
-    @property
-    def folder(self) -> str:
-        """Where they lie, for another process to open."""
-        return self._folder.name
-
     def __enter__(self) -> ShingleSets:
         return self
 
     def __exit__(self, *_: object) -> None:
         del self._shingles
-        self._folder.cleanup()
+        self._scratch.__exit__(None, None, None)
 
     def common(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """How many shingles the texts of each pair share; both must be there."""

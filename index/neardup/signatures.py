@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from archive.engine import Failed, run_all
+from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import write_parquet
 from archive.lake import Lake, NewFile
@@ -54,15 +54,15 @@ def plan(lake: Lake, parameters: Parameters, device: str) -> Iterator[Unit]:
         yield Unit(lake.location, file, wanted, parameters, device)
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Signed:
-    """Sign the texts of a unit, a row group at a time, and write the signatures."""
+def work(unit: Unit, ctx: Context) -> Signed:
+    """Sign the texts of a unit, a row group at a time, and write the signatures. Runs on any machine."""
     lake = Lake(unit.location)
     sign = signer(unit.device)
     made: list[pa.Table] = []
     for table in stage.texts(lake, unit.file, unit.wanted):
         signatures, counts = sign(table["text"].combine_chunks(), unit.parameters)
         made.append(table_of(table["content_id"], counts, signatures))
-        progress(table.num_rows, int(table["text"].nbytes))
+        ctx.progress(table.num_rows, int(table["text"].nbytes))
     if not made:
         return Signed(0, None)
     table = pa.concat_tables(made)
@@ -94,7 +94,7 @@ def signer(device: str) -> Callable[[pa.Array, Parameters], tuple[npt.NDArray[np
 
 
 def sign_new(
-    lake: Lake, parameters: Parameters, workers: int, device: str, progress: Callable[[int, int], None]
+    lake: Lake, parameters: Parameters, engine: Engine, device: str, progress: Callable[[int, int], None]
 ) -> int:
     """Sign all texts that have no signature yet; returns how many.
 
@@ -103,7 +103,8 @@ def sign_new(
     """
     signer(device)
     count = 0
-    for end in run_all(work, plan(lake, parameters, device), 1 if device != "cpu" else workers, progress):
+    at_once = None if device == "cpu" else 1  # there is one GPU
+    for end in engine.run(work, plan(lake, parameters, device), progress=progress, at_once=at_once):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
         if stage.commit(lake, SIGNATURES, end.task.file, end.result.file):

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive import proofs
+from archive.engine import open_engine
 from archive.errors import LakeError
 from archive.files import parquet_options, write_parquet
 from archive.lake import Lake
@@ -57,7 +58,7 @@ def export(lake: Lake, out: Lake) -> int:
     earlier = wanted & (source.first_seen < known)
     _signatures(lake, out, source, unsigned, parameters.hashes)
     _captures(lake, out, source.ids[earlier])
-    bands.build(out, parameters, workers=1)
+    bands.build(out, parameters, open_engine(1))
     return int(earlier.sum())
 
 

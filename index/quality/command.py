@@ -38,12 +38,12 @@ def command(location: str, workers: int | None, as_json: bool, quiet: bool) -> N
     preload("index.quality.stage")
 
     from archive.lake import Lake
-    from archive.progress import Progress
+    from archive.progress import RichReporter
     from index.quality.stage import measure_new
 
     started = time.monotonic()
-    with Progress(quiet or as_json) as progress:
-        summary = measure_new(Lake(location), workers, progress)
+    with RichReporter(quiet or as_json) as reporter:
+        summary = measure_new(Lake(location), workers, reporter)
     seconds = time.monotonic() - started
     if as_json:
         click.echo(json.dumps({**asdict(summary), "seconds": round(seconds, 3)}, indent=2))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from archive.engine import Failed, run_all
+from archive.engine import Context, Failed, Workers, open_engine
 from archive.errors import LakeError
 from archive.files import write_parquet
 from archive.lake import Lake, NewFile
-from archive.progress import Stages
+from archive.progress import Reporter
 from archive.tables import DOCUMENTS
 from index import stage
 from index.quality.signals import VERSION, signals
@@ -84,20 +83,20 @@ def plan(lake: Lake) -> Iterator[Unit]:
         yield Unit(lake.location, file, wanted)
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Measured:
-    """Measure the texts of a unit, a row group at a time, and write their signals."""
+def work(unit: Unit, ctx: Context) -> Measured:
+    """Measure the texts of a unit, a row group at a time, and write their signals. Runs on any machine."""
     lake = Lake(unit.location)
     made: list[pa.Table] = []
     for table in stage.texts(lake, unit.file, unit.wanted):
         made.append(signals(table["content_id"].combine_chunks(), table["text"].combine_chunks()))
-        progress(table.num_rows, int(table["text"].nbytes))
+        ctx.progress(table.num_rows, int(table["text"].nbytes))
     if not made:
         return Measured(0, None)
     table = pa.concat_tables(made)
     return Measured(table.num_rows, write_parquet(lake, QUALITY, table, "quality", **OPTIONS))
 
 
-def measure_new(lake: Lake, workers: int | None = None, stages: Stages | None = None) -> Summary:
+def measure_new(lake: Lake, workers: Workers = None, reporter: Reporter | None = None) -> Summary:
     """Measure all texts of a lake that have no signals yet.
 
     Args:
@@ -106,13 +105,13 @@ def measure_new(lake: Lake, workers: int | None = None, stages: Stages | None = 
     Raises:
         LakeError: there is no lake, its signals are of another version, a file is damaged, or it cannot be written.
     """
-    workers, stages = workers or os.cpu_count() or 1, stages or Stages()
+    engine, reporter = open_engine(workers), reporter or Reporter()
     lake.delta(DOCUMENTS.name)  # says so where there is no lake
     try:
         create(lake)
-        stages.stage("measure", lake.rows(DOCUMENTS.name))
+        reporter.stage("measure", lake.rows(DOCUMENTS.name))
         summary = Summary()
-        for end in run_all(work, plan(lake), workers, stages.progress):
+        for end in engine.run(work, plan(lake), progress=reporter.advance):
             if isinstance(end, Failed):
                 raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
             if stage.commit(lake, QUALITY, end.task.file, end.result.file):

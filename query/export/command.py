@@ -65,7 +65,7 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
     preload("query.export.write_shards", "query.export.shuffle")
 
     from archive.lake import Lake
-    from archive.progress import Progress
+    from archive.progress import RichReporter
     from archive.show import bytes_text
     from query.export import Arguments, export
     from query.export.workplace import MEMORY
@@ -78,8 +78,8 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
         **options,  # type: ignore[arg-type]
     )
     started = time.monotonic()
-    with Progress(quiet or as_json) as progress:
-        summary = export(Lake(location), out, arguments, workers, memory or MEMORY, progress)
+    with RichReporter(quiet or as_json) as reporter:
+        summary = export(Lake(location), out, arguments, workers, memory or MEMORY, reporter)
     if as_json:
         click.echo(json.dumps({**asdict(summary), "seconds": round(time.monotonic() - started, 3)}, indent=2))
         return

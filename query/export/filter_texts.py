@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.atomic import replace
+from archive.engine import Context
 from archive.errors import ExportError, SourceError
 from archive.extras import missing
 from archive.lake import Lake
@@ -89,14 +90,16 @@ def plan(
     return [Unit(unit, place.screened, sets, tokenizer, masked) for unit in units]
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int:
+def work(unit: Unit, ctx: Context) -> int:
     """Write a Parquet file with `content_id`, `token_count` and `contaminated`, the names of the sets.
+
+    Needs the work folder of the export, on a disk that all workers see.
 
     Raises:
         ArchiveError: a file of the lake cannot be read, or the disk is full.
     """
     with saying(unit.to):
-        return _screen(unit, progress)
+        return _screen(unit, ctx.progress)
 
 
 def _screen(unit: Unit, progress: Callable[[int, int], None]) -> int:

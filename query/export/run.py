@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from archive.engine import results
+from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
 from archive.extras import require
 from archive.lake import Lake
-from archive.progress import Stages
+from archive.progress import Reporter
 from query.export import filter_texts, manifest, shuffle, write_shards
 from query.export.arguments import Arguments
 from query.export.assign_shards import Shard, arrange
@@ -48,9 +48,9 @@ def export(
     lake: Lake,
     out: str | Path,
     arguments: Arguments,
-    workers: int | None = None,
+    workers: Workers = None,
     memory: str = MEMORY,
-    stages: Stages | None = None,
+    reporter: Reporter | None = None,
 ) -> Summary:
     """Write a clean set to a folder.
 
@@ -64,8 +64,8 @@ def export(
     Raises:
         ArchiveError: there is no lake, nothing to export, no room on the disk, or the folder holds something else.
     """
-    stages = stages or Stages()
-    workers = workers or os.cpu_count() or 1
+    reporter = reporter or Reporter()
+    engine = open_engine(workers)
     lake.delta("documents")  # says so where there is no lake
     for option, given in (("--preset", arguments.preset), ("--split", arguments.split),
                           ("--decontaminate", arguments.decontaminate)):  # fmt: skip
@@ -81,13 +81,13 @@ def export(
             return _summary(made)
         with place.open({"lake": lake.location, **_identity(arguments, tokenizer)}) as planned:
             if not planned:
-                _plan(lake, place, arguments, tokenizer, workers, memory, stages)
+                _plan(lake, place, arguments, tokenizer, engine, memory, reporter)
             if (made := place.finished()) is None:
                 plan = place.read("plan.json")
                 shards = [Shard(**shard) for shard in plan["shards"]]
-                _gather(lake, place, plan, workers, stages)
-                _write(place, shards, arguments, tokenizer, workers, stages)
-                stages.stage("finish", None)
+                _gather(lake, place, plan, engine, reporter)
+                _write(place, shards, arguments, tokenizer, engine, reporter)
+                reporter.stage("finish", None)
                 made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
                 place.write("finished.json", made)
             if planned:
@@ -151,9 +151,9 @@ def _plan(
     place: Workplace,
     arguments: Arguments,
     tokenizer: Tokenizer | None,
-    workers: int,
+    engine: Engine,
     memory: str,
-    stages: Stages,
+    reporter: Reporter,
 ) -> None:
     """Decide which row stands where; from here on the lake is only read for texts."""
     versions = _versions(lake)
@@ -161,16 +161,16 @@ def _plan(
     added = pa.table(lake.delta("documents").get_add_actions(flatten=True))
     sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
     files = sorted(sizes)
-    stages.stage("select", None)
+    reporter.stage("select", None)
     dropped = select(lake, files, arguments, memory, place.selected, place.scratch)
     if arguments.decontaminate or arguments.max_tokens is not None:
         sets = filter_texts.prepare(place, arguments)
         counting = tokenizer if arguments.max_tokens is not None else None
         units = filter_texts.plan(lake, files, [sizes[file] for file in files], place, sets, counting, arguments.mask)
-        stages.stage("screen", None)
-        for _ in results(filter_texts.work, units, workers, stages.progress):
+        reporter.stage("screen", None)
+        for _ in succeed(engine.run(filter_texts.work, units, progress=reporter.advance, scratch=str(place.work))):
             pass
-    stages.stage("arrange", None)
+    reporter.stage("arrange", None)
     made = arrange(lake, place, arguments, memory)
     dropped += made.dropped
     if not made.shards:
@@ -192,10 +192,10 @@ def _plan(
     place.write("planned", True)
 
 
-def _gather(lake: Lake, place: Workplace, plan: dict[str, Any], workers: int, stages: Stages) -> None:
-    stages.stage("gather", sum(shard["rows"] for shard in plan["shards"]))
+def _gather(lake: Lake, place: Workplace, plan: dict[str, Any], engine: Engine, reporter: Reporter) -> None:
+    reporter.stage("gather", sum(shard["rows"] for shard in plan["shards"]))
     units = shuffle.plan(lake, plan["files"], plan["sizes"], place.places, place.spill)
-    for _ in results(shuffle.work, units, workers, stages.progress):
+    for _ in succeed(engine.run(shuffle.work, units, progress=reporter.advance, scratch=str(place.work))):
         pass
 
 
@@ -204,10 +204,10 @@ def _write(
     shards: list[Shard],
     arguments: Arguments,
     tokenizer: Tokenizer | None,
-    workers: int,
-    stages: Stages,
+    engine: Engine,
+    reporter: Reporter,
 ) -> None:
-    stages.stage("write", sum(shard.rows for shard in shards))
+    reporter.stage("write", sum(shard.rows for shard in shards))
     for folder in {shard.folder for shard in shards}:
         (place.set / folder).mkdir(parents=True, exist_ok=True)
     spilled = shuffle.Spilled(place.spill)
@@ -216,5 +216,5 @@ def _write(
         for shard in shards
         if not (place.done / f"{shard.number}.json").exists()
     ]
-    for _ in results(write_shards.work, units, workers, stages.progress):
+    for _ in succeed(engine.run(write_shards.work, units, progress=reporter.advance, scratch=str(place.work))):
         pass

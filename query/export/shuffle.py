@@ -14,6 +14,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from archive.atomic import replace
+from archive.engine import Context
 from archive.lake import Lake
 from query.export.workplace import saying
 
@@ -52,14 +53,16 @@ def plan(lake: Lake, files: list[str], sizes: list[int], places: Path, spill: Pa
     return [unit for unit in units if not (spill / f"{unit.name}.json").exists()]
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int:
+def work(unit: Unit, ctx: Context) -> int:
     """Lay out the texts of a unit: an Arrow file in which each record batch is of one shard, and a list of these.
+
+    Needs the work folder of the export, on a disk that all workers see.
 
     Raises:
         ArchiveError: a file of the lake cannot be read, or the disk is full.
     """
     with saying(unit.spill):
-        return _lay_out(unit, progress)
+        return _lay_out(unit, ctx.progress)
 
 
 def _lay_out(unit: Unit, progress: Callable[[int, int], None]) -> int:

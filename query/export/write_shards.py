@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.atomic import replace
+from archive.engine import Context
 from archive.errors import ExportError
 from query import merkle, rows
 from query.export.arguments import Arguments
@@ -41,10 +41,12 @@ class Unit:
     tokenizer: Tokenizer | None
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int:
+def work(unit: Unit, ctx: Context) -> int:
     """Write the files of a shard; what is then known of it stands in `.work/done`.
 
     Its files are whole and on the disk before they get their names. Done again, it gives the same bytes.
+
+    Needs the work folder of the export, on a disk that all workers see.
 
     Raises:
         ArchiveError: the disk is full, or the format cannot hold the rows.
@@ -61,7 +63,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> int
             os.replace(scratch / file["name"], place.set / unit.shard.folder / file["name"])
         shutil.rmtree(scratch)
         replace(place.done / f"{unit.shard.number}.json", json.dumps(known).encode())
-    progress(table.num_rows, sum(file["bytes"] for file in known["files"]))
+    ctx.progress(table.num_rows, sum(file["bytes"] for file in known["files"]))
     return unit.shard.number
 
 

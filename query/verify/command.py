@@ -46,12 +46,12 @@ def command(out: str, rows: int, every: bool, seed: int | None, root: str | None
 
     preload("query.verify.records", "query.verify.shards")
 
-    from archive.progress import Progress
+    from archive.progress import RichReporter
     from query.verify import verify
     from query.verify.report import KINDS
 
-    with Progress(quiet or as_json) as progress:
-        report = verify(out, None if every else rows, seed, root, tuple(map(_moved, moved)), workers, progress)
+    with RichReporter(quiet or as_json) as reporter:
+        report = verify(out, None if every else rows, seed, root, tuple(map(_moved, moved)), workers, reporter)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import pyarrow.dataset as pads
 
 from archive import registry
 from archive.capture import Examiner, Limits
+from archive.engine import Context
 from archive.errors import SourceError
 from archive.records import READERS, Address, Reading, Record, kind_of, open_reader
 from archive.records.rows import Row as ArchiveRow
@@ -35,8 +36,8 @@ class Unit:
     plugins: registry.Entries = field(default_factory=registry.entries)
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> list[Finding]:
-    """Compare each citation with the record."""
+def work(unit: Unit, ctx: Context) -> list[Finding]:
+    """Compare each citation with the record. Needs a scratch folder that all workers see."""
     registry.adopt(unit.plugins)
     cited: list[Row] = (
         pads.dataset(unit.citations)
@@ -53,7 +54,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> lis
     try:
         for citation, outcome in _outcomes(file, cited):
             found[citation["place"]] = judge(citation, outcome, unit.tokenizer)
-            progress(1, 0)
+            ctx.progress(1, 0)
     except Exception as error:  # whatever stands in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
     for each in cited:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import tempfile
 from bisect import bisect_left
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,10 @@ import duckdb
 
 from archive import storage
 from archive.damage import naming_damage
-from archive.engine import results
+from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
 from archive.lake import Lake
-from archive.progress import Stages
+from archive.progress import Reporter
 from query import dataset, merkle
 from query.dataset import MANIFEST
 from query.export.arguments import Arguments
@@ -38,8 +37,8 @@ def verify(
     seed: int | None = None,
     root: str | None = None,
     moved: tuple[tuple[str, str], ...] = (),
-    workers: int | None = None,
-    stages: Stages | None = None,
+    workers: Workers = None,
+    reporter: Reporter | None = None,
 ) -> Report:
     """Check an export, or a lake.
 
@@ -53,16 +52,16 @@ def verify(
     Raises:
         ExportError: there is no finished export here.
     """
-    stages, report = stages or Stages(), Report()
-    workers = workers or os.cpu_count() or 1
+    reporter, report = reporter or Reporter(), Report()
+    engine = open_engine(workers)
     seed = random.SystemRandom().getrandbits(31) if seed is None else seed
-    with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+    with engine.scratch() as folder:
         scratch = Path(folder)
         if _is_lake(str(out)):
             lake = Lake(str(out))
             with naming_damage(lake):
                 report.rows = cite(lake, rows, seed, scratch / "lake.parquet")
-            trace(scratch, moved, None, rows, report, workers, stages)
+            trace(scratch, moved, None, rows, report, engine, reporter)
             return report
         out = Path(out)
         try:
@@ -70,13 +69,13 @@ def verify(
             Arguments.from_json(stated["arguments"])
             count = sum(shard["rows"] for shard in stated["shards"])
             traced = None if rows is None or rows >= count else sorted(random.Random(seed).sample(range(count), rows))
-            stages.stage("shards", count)
-            _shards(out, stated, traced, scratch, report, workers, stages.progress)
+            reporter.stage("shards", count)
+            _shards(out, stated, traced, scratch, report, engine, reporter.advance)
             report.problems += manifest.beside(out, stated)
             if root is not None and root.lower() not in {report.root, report.content_root}:
                 report.problems.append(f"neither the Merkle root, {report.root}, nor the content root, "
                                        f"{report.content_root}, is {root}")  # fmt: skip
-            trace(scratch, moved, _tokenizer(stated, report), rows, report, workers, stages)
+            trace(scratch, moved, _tokenizer(stated, report), rows, report, engine, reporter)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
             raise ExportError(f"{out / MANIFEST}: this is no manifest of an export ({error!r})") from None
     return report
@@ -92,7 +91,7 @@ def _shards(
     traced: list[int] | None,
     scratch: Path,
     report: Report,
-    workers: int,
+    engine: Engine,
     progress: Callable[[int, int], None],
 ) -> None:
     """Check every shard, and write down what the chosen rows cite."""
@@ -105,7 +104,7 @@ def _shards(
         first = last
     (scratch / "ids").mkdir()
     roots: dict[Path, shards.Checked] = {}
-    for task, checked in results(shards.work, units, workers, progress):
+    for task, checked in succeed(engine.run(shards.work, units, progress=progress, scratch=str(scratch))):
         roots[task.to] = checked
         report.rows += checked.rows
         report.problems += checked.problems

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from archive.engine import Context
 from archive.errors import ExportError
 from query import merkle
 from query.clean import OPTED_OUT
@@ -53,8 +53,8 @@ class Checked:
     problems: list[str]
 
 
-def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Checked:
-    """Hash the files of a shard, and read its rows."""
+def work(unit: Unit, ctx: Context) -> Checked:
+    """Hash the files of a shard, and check its rows. Needs a scratch folder that all workers see."""
     folder = unit.out / unit.stated["folder"]
     problems = []
     for file in unit.stated["files"]:
@@ -79,7 +79,7 @@ def work(unit: Unit, careful: bool, progress: Callable[[int, int], None]) -> Che
                 chosen = _chosen(unit.traced, first, rows.num_rows)
                 traced = rows.take(pa.array([number - first for number in chosen], pa.int64()))
                 writer.write_table(citations(traced, chosen, merkle.payloads(traced)))
-                progress(rows.num_rows, rows.nbytes)
+                ctx.progress(rows.num_rows, rows.nbytes)
     except Exception as error:  # whatever stands in a file that was damaged or forged
         problems.append(f"{unit.name}: cannot be read ({str(error).splitlines()[0] if str(error) else error!r})")
     if len(hashes) != unit.stated["rows"]:

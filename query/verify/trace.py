@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from archive.engine import results
-from archive.progress import Stages
+from archive.engine import Engine, succeed
+from archive.progress import Reporter
 from query.export.workplace import MEMORY
 from query.verify import records
 from query.verify.compare import Finding
@@ -29,8 +29,8 @@ def trace(
     tokenizer: Tokenizer | None,
     rows: int | None,
     report: Report,
-    workers: int,
-    stages: Stages,
+    engine: Engine,
+    reporter: Reporter,
 ) -> None:
     """Follow the citations, file by file and in the order in which they lie there."""
     together = scratch / "sorted.parquet"
@@ -48,14 +48,14 @@ def trace(
         ((report.traced,),) = db.execute(f"""SELECT count(DISTINCT "row") FROM read_parquet('{together}')""").fetchall()
     if report.traced != min(report.rows, rows if rows is not None else report.rows):
         report.problems.append(f"only {report.traced} rows could be traced")
-    stages.stage("records", sum(end - start for _, start, end, _ in files))
+    reporter.stage("records", sum(end - start for _, start, end, _ in files))
     units = [
         records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer)
         for file, start, end, _ in files
         for at in range(start, end, _TOGETHER)
     ]
     worst: dict[int, Finding] = {}
-    for _, findings in results(records.work, units, workers, stages.progress):
+    for _, findings in succeed(engine.run(records.work, units, progress=reporter.advance, scratch=str(scratch))):
         for finding in findings:
             if finding.kind != "agrees":
                 worst[finding.row] = max(worst.get(finding.row, finding), finding, key=lambda each: _RANK[each.kind])

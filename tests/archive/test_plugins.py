@@ -13,15 +13,14 @@ import pytest
 from conftest import members, record, rows
 
 import archive
-import query
 from archive import registry
 from archive.errors import SourceError
-from archive.intake import Settings
 from archive.lake import Lake
 from archive.records import READERS
 from archive.sources.base import SCHEMES, scheme_of
 from archive.text import EXTRACTORS
-from query.export.arguments import Arguments
+from query.export import Arguments, export
+from query.verify import verify
 
 Write = Callable[[str, bytes], str]
 
@@ -45,9 +44,9 @@ def _texts(lake: Lake) -> list[str]:
 
 def test_a_source_is_listed_and_opened_by_workers(toys: None, lake: Lake) -> None:
     summary = archive.ingest(lake, "shelf:", workers=2)
-    assert (summary.captures, summary.failed) == (1, {})
+    assert (summary.captures, summary.files_failed) == (1, {})
     assert _texts(lake) == ["A note from the shelf."]
-    assert archive.ingest(lake, "shelf:notes", workers=2).files_known == 1
+    assert archive.ingest(lake, "shelf:notes", workers=2).files_skipped == 1
     assert archive.forget(lake, "shelf:notes").captures == 1
     with pytest.raises(SourceError, match="no such file"):
         archive.ingest(lake, "shelf:other")
@@ -60,14 +59,14 @@ def test_a_reader_reads_its_files_and_finds_what_rows_cite(
     assert (summary.captures, dict(summary.rejects)) == (6, {})
     assert _texts(lake) == ["Dear diary, again.", "Dear diary."]
     assert set(lake.read("sources", ["format"])["format"].to_pylist()) == {"diary"}
-    query.export(lake, tmp_path / "set", Arguments("2020-01-01", sources=("dataset",)))
-    report = query.verify(tmp_path / "set", rows=None, workers=2)
+    export(lake, tmp_path / "set", Arguments("2020-01-01", sources=("dataset",)))
+    report = verify(tmp_path / "set", rows=None, workers=2)
     assert (report.traced, report.findings) == (2, [])
 
 
 @pytest.mark.parametrize("page", ["<h1>One heading</h1><p>Words.</p>", "<h1>One</h1>" * 3])
 def test_an_extractor_takes_the_text(toys: None, lake: Lake, write: Write, page: str) -> None:
-    archive.ingest(lake, write("a.warc.gz", members(record(body=page))), Settings(extractor="headings"), workers=2)
+    archive.ingest(lake, write("a.warc.gz", members(record(body=page))), extractor="headings", workers=2)
     assert rows(lake, "SELECT extractor FROM captures") == [("headings/1",)]
     assert _texts(lake) == ["One heading" if "Words" in page else "One\nOne\nOne"]
 

@@ -18,9 +18,9 @@ from forked import Command
 
 TESTS = Path(__file__).parents[2]
 FOREVER = """
-from archive.engine import Engine
+from archive.engine import open_engine
 from endless import work
-list(Engine(work, 2, lambda *_: None).run(iter(["{0}/1", "{0}/2"])))
+list(open_engine(2).run(work, ["{0}/1", "{0}/2"]))
 """
 
 

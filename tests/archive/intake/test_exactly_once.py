@@ -134,9 +134,9 @@ def test_the_same_source_twice_adds_nothing(lake: Lake, write: Write) -> None:
     take(lake, source)
     before = snapshot(lake)
     again = take(lake, source)
-    assert (again.files, again.files_known, again.records) == (0, 1, 0)
+    assert (again.files, again.files_skipped, again.records) == (0, 1, 0)
     copied = write("copy-of-a.warc.gz", Path(source).read_bytes())
-    assert take(lake, copied, source).files_known == 2, "a copy holds the same records"
+    assert take(lake, copied, source).files_skipped == 2, "a copy holds the same records"
     assert snapshot(lake) == before
 
 
@@ -195,7 +195,7 @@ def test_another_span_size_does_not_bring_a_file_again(lake: Lake, write: Write)
     source = write("a.warc", b"".join(pages))
     take(lake, source, span=40_000)
     for span in (60_000, 1 << 20, 40_000):
-        assert take(lake, source, span=span).files_known == 1
+        assert take(lake, source, span=span).files_skipped == 1
     assert rows(lake, "SELECT count(*) FROM captures") == [(300,)]
 
 
@@ -212,7 +212,7 @@ def test_a_commit_whose_answer_was_lost_is_found_in_the_log(
     source = write("a.warc.gz", members(record(), record(status="404 Not Found")))
     take(lake, source)
     monkeypatch.undo()
-    assert take(lake, source).files_known == 1
+    assert take(lake, source).files_skipped == 1
     assert rows(
         lake, "SELECT (SELECT count(*) FROM captures), (SELECT count(*) FROM rejects), (SELECT count(*) FROM documents)"
     ) == [(1, 1, 1)]
@@ -291,7 +291,7 @@ def test_a_decision_that_was_not_carried_out_is_carried_out_by_the_next_ingest(
         take(lake, source)
     monkeypatch.undo()
     assert take(lake, other).recovered == 1
-    assert take(lake, source).files_known == 1
+    assert take(lake, source).files_skipped == 1
     assert snapshot(lake) == snapshot(undisturbed)
     committer = Committer(lake)
     assert committer.recover().decisions == 0
@@ -314,7 +314,7 @@ def test_many_small_ingests_are_merged_and_nothing_changes(
     whole = Lake(str(tmp_path / "whole"))
     take(whole, *sources)
     assert snapshot(lake) == snapshot(whole)
-    assert take(lake, write("another name.warc", Path(sources[7]).read_bytes())).files_known == 1
+    assert take(lake, write("another name.warc", Path(sources[7]).read_bytes())).files_skipped == 1
     assert take(lake, write("seven.warc", pages[7])).new_texts == 0, "merged texts are known too"
 
 

@@ -17,7 +17,7 @@ import archive
 from archive.errors import LakeError, SourceError
 from archive.intake import decisions
 from archive.intake.commit import Committer
-from archive.intake.forget import forget, vacuum
+from archive.intake.forget import forget, sweep
 from archive.intake.part import Part
 from archive.intake.unit import Batch
 from archive.lake import Lake
@@ -41,7 +41,7 @@ def test_what_a_source_brought_goes_and_what_others_hold_stays(lake: Lake, write
     assert rows(lake, "SELECT count(*) FROM sources") == [(1,)]
     assert take(lake, one).captures == 2  # it comes in again, though it was there before
     assert rows(lake, "SELECT count(*), count(DISTINCT content_id) FROM documents") == [(3, 3)]
-    assert take(lake, one).files_known == 1
+    assert take(lake, one).files_skipped == 1
 
 
 def test_a_text_that_went_is_new_to_an_ingest_that_knew_it(lake: Lake, write: Write) -> None:
@@ -176,7 +176,7 @@ def test_a_pattern_forgets_what_it_matches_only(lake: Lake, write: Write) -> Non
 def test_files_that_an_open_decision_names_survive_a_vacuum_of_ours(lake: Lake, write: Write) -> None:
     source = write("a.warc.gz", members(page(1), page(2)))
     _die_before_apply(lake, source)
-    vacuum(lake)
+    sweep(lake)
     assert rows(lake, "SELECT count(*) FROM documents") == [(2,)]
 
 
@@ -286,7 +286,7 @@ def test_a_source_of_no_use_is_told_each_time(lake: Lake, tmp_path: Path) -> Non
         source = tmp_path / f"{name}.jsonl"
         source.write_text(json.dumps(row) + "\n")
         for _ in range(2):
-            assert list(take(lake, str(source)).useless) == [str(source)]
+            assert list(take(lake, str(source)).sources_useless) == [str(source)]
 
 
 def test_a_file_that_is_forgotten_while_it_comes_in_leaves_no_hole(lake: Lake, write: Write) -> None:
@@ -304,7 +304,7 @@ def test_a_file_that_is_forgotten_while_it_comes_in_leaves_no_hole(lake: Lake, w
         patch.setattr(Committer, "commit", late)
         summary = take(lake, source, span=50_000)
     assert commits > 3
-    assert "taken out meanwhile" in summary.failed[source]
+    assert "taken out meanwhile" in summary.files_failed[source]
     assert rows(lake, "SELECT count(*) FROM captures") == [(0,)]
     assert take(lake, source, span=50_000).captures == 400
     assert rows(lake, "SELECT count(*), count(DISTINCT url) FROM captures") == [(400, 400)]
@@ -330,7 +330,7 @@ def test_who_relied_on_a_text_of_a_lost_decision_is_read_again_too(lake: Lake, w
     for table in ("documents", "captures"):
         lake.delta(table).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
     summary = take(lake, write("third.warc", page(3)))
-    assert summary.lost == [first, second]
+    assert summary.sources_lost == [first, second]
     assert rows(lake, "SELECT count(*) FROM captures") == rows(lake, "SELECT count(*) FROM documents") == [(1,)]
     take(lake, second)
     assert rows(lake, "SELECT count(*), count(first_seen) FROM documents") == [(2, 2)]

@@ -39,7 +39,7 @@ def survive(lake: Lake, *sources: str, seconds: float = 60, **limits: float) -> 
         "ingest", *sources, "--lake", lake.location, "--workers", "1", "--json", *options, timeout=seconds * 10
     )
     summary = json.loads(done.stdout)
-    assert summary["peak_worker_mb"] * 1e6 < MEMORY
+    assert summary["peak_worker_bytes"] < MEMORY
     assert summary["records"] == summary["captures"] + sum(summary["rejects"].values()) + sum(
         summary["skipped"].values()
     )

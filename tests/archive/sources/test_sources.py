@@ -226,7 +226,7 @@ def test_a_folder_that_holds_the_lake_itself_does_not_feed_it_to_itself(tmp_path
     lake = Lake(str(tmp_path / "lake"))
     assert take(lake, str(tmp_path)).captures == 5
     again = take(lake, str(tmp_path))
-    assert (again.files, again.files_known) == (0, 1)
+    assert (again.files, again.files_skipped) == (0, 1)
 
 
 @pytest.mark.parametrize("source", ["nothing-there", "no/match/*.warc"])
@@ -320,7 +320,7 @@ def test_a_file_on_a_web_server_streams_also_without_ranges(lake: Lake, write: W
     with served(_handler(tmp_path / "sources")) as address:
         summary = take(lake, f"{address}/a.warc.gz")
         assert summary.captures == 5
-        assert take(lake, f"{address}/a.warc.gz").files_known == 1
+        assert take(lake, f"{address}/a.warc.gz").files_skipped == 1
         done = forked("ingest", f"{address}/missing.warc.gz", "--lake", lake.location, check=False)
         assert done.returncode == 2
         assert "the server answered 404" in done.stderr
@@ -389,8 +389,8 @@ def test_of_several_fields_that_look_like_dates_the_latest_counts(line: bytes, d
 def test_sources_that_overlap_or_are_copies_are_all_of_use(lake: Lake, write: Write) -> None:
     one, copy = write("s1/a.warc", RECORDS[0]), write("s2/b.warc", RECORDS[0])
     summary = take(lake, str(Path(one).parent), one, str(Path(copy).parent))
-    assert (summary.captures, summary.useless) == (1, {})
-    assert take(lake, one, copy).useless == {}
+    assert (summary.captures, summary.sources_useless) == (1, {})
+    assert take(lake, one, copy).sources_useless == {}
 
 
 def test_of_an_export_the_shards_are_read_and_of_a_folder_that_looks_like_one_all_files(

@@ -1,0 +1,131 @@
+"""The seam of the engines: what every engine offers, and what it gives to the functions that it calls."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from archive.errors import ArchiveError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+#: Called with the items and the bytes of input that were done since the last call; negative where they must be redone.
+Progress = Callable[[int, int], None]
+
+
+def no_progress(items: int, size: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a `work` function knows of the run that called it.
+
+    Attributes:
+        attempt: 1, or 2 where the worker that had this task first has died.
+        progress: reports finished items and bytes.
+        scratch: a folder that the caller and all workers see; None where the caller named none. A function that reads
+            it can run on another machine only if both share a file system.
+    """
+
+    attempt: int = 1
+    progress: Progress = no_progress
+    scratch: str | None = None
+
+    @property
+    def shared(self) -> str:
+        """The scratch folder, for a function that cannot work without one.
+
+        Raises:
+            ArchiveError: the caller named none.
+        """
+        if self.scratch is None:
+            raise ArchiveError("this work needs a scratch folder that all workers share")
+        return self.scratch
+
+
+#: A pure function that a worker can import by name. It raises ArchiveError where its task cannot be done.
+Work = Callable[[Task, Context], Result]
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[Task, Result]):
+    """A task and its result."""
+
+    task: Task
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Generic[Task]):
+    """A task that could not be done, and why, in one line."""
+
+    task: Task
+    error: str
+
+
+class Tasks(Generic[Task]):
+    """The tasks of a run. An engine takes one whenever a worker is free; the caller may add more meanwhile."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = iter(tasks)
+        self._added: deque[Task] = deque()
+
+    def submit(self, task: Task) -> None:
+        """Add a task; it is taken before those that are waiting."""
+        self._added.append(task)
+
+    def take(self) -> Task | None:
+        """Return the next task; None where there is none at the moment."""
+        return self._added.popleft() if self._added else next(self._tasks, None)
+
+
+class Engine(Protocol):
+    """Runs functions, in processes of this machine or elsewhere."""
+
+    @property
+    def workers(self) -> int:
+        """How many tasks it runs at once."""
+
+    def run(
+        self,
+        work: Work[Task, Result],
+        tasks: Iterable[Task] | Tasks[Task],
+        *,
+        progress: Progress = no_progress,
+        scratch: str | None = None,
+        isolated: bool = False,
+        at_once: int | None = None,
+    ) -> Iterator[Done[Task, Result] | Failed[Task]]:
+        """Run each task, and yield what comes of it, in the order in which they end.
+
+        A task whose worker dies is given to another worker once more, with `attempt` 2.
+
+        Args:
+            scratch: a folder that all workers must see, as `scratch()` gives one. Named by a caller whose `work` reads
+                `Context.scratch`; without it the tasks can run on any machine.
+            isolated: never call `work` in this process, not even where there is only one task: it may crash.
+            at_once: run no more tasks than this at a time, as where all use one GPU.
+        """
+
+    def scratch(self) -> AbstractContextManager[str]:
+        """Make a temporary folder that all workers see.
+
+        Raises:
+            ArchiveError: the engine has none.
+        """
+
+
+def succeed(ends: Iterable[Done[Task, Result] | Failed[Task]]) -> Iterator[tuple[Task, Result]]:
+    """Yield each task with its result, for a caller that can use nothing if one of them fails.
+
+    Raises:
+        ArchiveError: one did.
+    """
+    for end in ends:
+        if isinstance(end, Failed):
+            raise ArchiveError(end.error)
+        yield end.task, end.result
