@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+from pyarrow import NativeFile
 from pyarrow import fs as pafs
 
 from archive.errors import SourceError, store_line
@@ -14,7 +15,8 @@ from archive.sources.base import Listed, Unreadable
 from archive.sources.pattern import fixed_folder, matches
 from archive.storage import filesystem, s3_filesystem
 
-_BUFFER = 1 << 20
+#: Bytes of the first request for a file, enough to see what it is, and of the largest.
+_FIRST, _LARGEST = 1 << 18, 1 << 23
 
 
 class S3:
@@ -49,9 +51,46 @@ class S3:
     def open(self, uri: str) -> BinaryIO:
         system, path = filesystem(uri)
         try:
-            return cast(BinaryIO, io.BufferedReader(system.open_input_file(path), _BUFFER))
+            return cast(BinaryIO, io.BufferedReader(_ReadAhead(system.open_input_file(path)), _FIRST))
         except OSError as error:
             raise SourceError(f"{uri}: {store_line(error)}") from None
+
+
+class _ReadAhead(io.RawIOBase):
+    """An object as a raw file. Each request asks for twice as much as the one before, until somebody seeks."""
+
+    def __init__(self, file: NativeFile) -> None:
+        self._file = file
+        self._ahead = memoryview(b"")
+        self._size = _FIRST
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return int(self._file.tell()) - len(self._ahead)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_CUR:
+            offset, whence = self.tell() + offset, io.SEEK_SET
+        self._ahead, self._size = memoryview(b""), _FIRST
+        self._file.seek(offset, whence)
+        return self.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._ahead:
+            self._ahead = memoryview(self._file.read(self._size))
+            self._size = min(2 * self._size, _LARGEST)
+        count = min(len(buffer), len(self._ahead))
+        buffer[:count], self._ahead = self._ahead[:count], self._ahead[count:]
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 SOURCE = S3()
