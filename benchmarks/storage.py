@@ -35,7 +35,7 @@ from obstore.store import HTTPStore, S3Store  # type: ignore[import-not-found,un
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from servers import flaky_proxy, s3_server, served
+from servers import flaky_proxy, s3_server, served  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 from archive.records import RecordReader
 from archive.sources import open_bytes

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archive.atomic import trouble
+from archive.atomic import disk_error_line
 from archive.errors import CollapseError
 from archive.owned import Owned
 
@@ -62,7 +62,7 @@ def entered(out: Path, identity: dict[str, Any]) -> Iterator[None]:
                 if not blocks(out).exists():
                     place.remove(out / _RUN)  # nothing was made: the folder goes again
     except OSError as error:
-        raise CollapseError(trouble(error, out)) from None
+        raise CollapseError(disk_error_line(error, out)) from None
 
 
 def _said(folder: Path) -> dict[str, Any] | None:
@@ -87,7 +87,7 @@ def _claim(out: Path, identity: dict[str, Any], place: Owned) -> None:
             differing = ", ".join(key for key in identity if stated.get(key) != identity[key])
             raise CollapseError(f"{out} holds a run with another {differing}; run that again, or name another folder")
         place.clear(blocks(out))  # before the name changes: never one run's blocks under another's name
-    place.replace(out / _RUN, json.dumps(identity, indent=2).encode())
+    place.write_file(out / _RUN, json.dumps(identity, indent=2).encode())
 
 
 def _begun(out: Path) -> bool:

@@ -138,7 +138,7 @@ def make(
         "dates": [document.date for document in held_out],
         "about": about,
     }
-    with owned.whole_folder(folder) as part:
+    with owned.atomic_folder(folder) as part:
         made.save(part / "tokenizer.json")
         for name, array in arrays.items():
             np.save(part / f"{name}.npy", array)

@@ -82,7 +82,7 @@ class Experiment:
             found = results.collect(out, self.recipe, firsts, [arm for held in rest.values() for arm in held])
             results.write(out, found)
             reporter.stage("drawing the report", None)
-            report.write(out, found, report.times(out), folder.owned(out).replace)
+            report.write(out, found, report.times(out), folder.owned(out).write_file)
             return found
 
     def plan(self) -> Estimate:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archive.atomic import trouble
+from archive.atomic import disk_error_line
 from archive.engine import Context
 from archive.errors import CollapseError
 from collapse import folder
@@ -56,7 +56,7 @@ def work(arm: Arm, ctx: Context) -> None:
     except OutOfMemoryError:
         raise CollapseError("the memory of the GPU is full; take a smaller --batch, --block or --model") from None
     except (OSError, SafetensorError) as error:
-        raise CollapseError(trouble(error, arm.out)) from None
+        raise CollapseError(disk_error_line(error, arm.out)) from None
     told.rest(arm.tokens())
 
 
@@ -105,7 +105,7 @@ class _Generation:
         if self.number == 0 and not (self.folder / UNSEEN).exists():
             self._save(self.folder / UNSEEN, self._surprise(self.pools["unseen"]))
         if not (self.folder / NUMBERS).exists():
-            self.owned.replace(self.folder / NUMBERS, json.dumps(measure.plain(self._numbers())).encode())
+            self.owned.write_file(self.folder / NUMBERS, json.dumps(measure.plain(self._numbers())).encode())
         if self.arm.machine.keep and not (self.folder / CHECKPOINT).exists():
             self._keep()
         if self.number > 0:
@@ -137,13 +137,13 @@ class _Generation:
         train(model, blocks, self.recipe, self._seed(0), self.device, self.progress)
         tokens = count_blocks(len(blocks), self.recipe) * self.recipe.block
         self._time("train", tokens, time.monotonic() - started)
-        with self.owned.whole(weights) as part:
+        with self.owned.atomic_file(weights) as part:
             save_model(model, str(part))
         return model
 
     def _keep(self) -> None:
         """Leave the model as a folder that transformers loads, and `--model` too."""
-        with self.owned.whole_folder(self.folder / CHECKPOINT) as part:
+        with self.owned.atomic_folder(self.folder / CHECKPOINT) as part:
             self.model().save_pretrained(part)
             self.data.tokenizer.save_pretrained(part)
 
@@ -208,9 +208,9 @@ class _Generation:
     def _time(self, step: str, tokens: int, seconds: float) -> None:
         path = self.folder / TIMES
         times = json.loads(path.read_bytes()) if path.exists() else {}  # of the steps that an earlier run did
-        self.owned.replace(path, json.dumps({**times, step: {"tokens": tokens, "seconds": seconds}}).encode())
+        self.owned.write_file(path, json.dumps({**times, step: {"tokens": tokens, "seconds": seconds}}).encode())
 
     def _save(self, path: Path, array: npt.NDArray[Any]) -> None:
         """Write an array, whole or not at all."""
-        with self.owned.whole(path) as part, open(part, "wb") as file:
+        with self.owned.atomic_file(path) as part, open(part, "wb") as file:
             np.save(file, array)

@@ -52,7 +52,7 @@ def collect(out: Path, recipe: Recipe, starts: Sequence[Arm], arms: Sequence[Arm
 def write(out: Path, results: Mapping[str, Any]) -> None:
     """The results as JSON, and every number of every generation as a row of a Parquet file."""
     owned = folder.owned(out)
-    owned.replace(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False).encode())
+    owned.write_file(out / RESULTS, json.dumps(results, indent=1, ensure_ascii=False).encode())
     rows = [
         {
             "seed": item["seed"],
@@ -74,7 +74,7 @@ def write(out: Path, results: Mapping[str, Any]) -> None:
             "value": pa.float64(),
         }
     )
-    with owned.whole(out / NUMBERS) as part:
+    with owned.atomic_file(out / NUMBERS) as part:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), part, compression="zstd")
 
 

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.atomic import replace
+from archive.atomic import write_file
 from archive.engine import Context
 from archive.errors import ExportError, SourceError
 from archive.extras import missing
@@ -120,7 +120,7 @@ def _screen(unit: Unit, progress: Callable[[int, int], None]) -> int:
         progress(table.num_rows, table["text"].nbytes)
     if made:
         pq.write_table(pa.concat_tables(made), unit.to / f"{source.name}.parquet")
-    replace(unit.to / f"{source.name}.json", b"true")
+    write_file(unit.to / f"{source.name}.json", b"true")
     return sum(table.num_rows for table in made)
 
 
