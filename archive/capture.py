@@ -134,7 +134,7 @@ class Examiner:
     window: Window | None = None
     pacific: bool = False
     _info: tuple[str | None, Window | None] = (None, None)
-    floor: datetime | None = None  #: the earliest believed date among records that were not recovered
+    earliest_trusted: datetime | None = None  #: the earliest believed date among records that were not recovered
 
     def __post_init__(self) -> None:
         self.window = dates.crawl_window(self.name)
@@ -271,7 +271,7 @@ class Examiner:
     def _new_capture(self, record: Record, message: Message | None) -> Capture:
         replay = dates.replay_of(record.uri)
         headers = message.headers if message else {}
-        dated = dates.judge(
+        dated = dates.assess_date(
             record.date,
             record.format,
             now=self.now,
@@ -280,10 +280,10 @@ class Examiner:
             memento=headers.get("memento-datetime") or record.headers.get("memento-datetime"),
             pacific=self.pacific,
             recovered=record.recovered,
-            floor=self.floor,
+            earliest_trusted=self.earliest_trusted,
         )
         if not record.recovered and not replay and not dated.problem and dated.captured_at:
-            self.floor = min(self.floor or dated.captured_at, dated.captured_at)
+            self.earliest_trusted = min(self.earliest_trusted or dated.captured_at, dated.captured_at)
         return Capture(
             url=replay.page if replay else record.uri,
             via=record.uri if replay else None,
@@ -397,7 +397,7 @@ def examine_row(row: Row, examiner: Examiner) -> Outcome:
     return Capture(
         url=row.url or None,
         via=None,
-        dated=dates.judge(row.date, "dataset", now=examiner.now, window=window),
+        dated=dates.assess_date(row.date, "dataset", now=examiner.now, window=window),
         record_type="row",
         offset=row.offset,
         skip=row.skip,

@@ -227,7 +227,7 @@ def _memento(value: str | None) -> datetime | None:
         return None
 
 
-def judge(
+def assess_date(
     raw: str | None,
     source: str,
     *,
@@ -237,19 +237,19 @@ def judge(
     memento: str | None = None,
     pacific: bool = False,
     recovered: bool = False,
-    floor: datetime | None = None,
+    earliest_trusted: datetime | None = None,
 ) -> Dated:
     """Decide what the dates around one record are worth.
 
     `raw` is the date of the record itself; `replay` and `memento` (its Memento-Datetime header) speak
-    where it was fetched from a web archive; `floor` is the earliest believed date of the same
+    where it was fetched from a web archive; `earliest_trusted` is the earliest believed date of the same
     file, and bounds what a `recovered` record may claim.
     """
     moment, problem = parse(raw)
     if moment and pacific:
         moment = from_pacific(moment)
     if replay:
-        moment, source, problem = _judge_replay(moment, replay, _memento(memento))
+        moment, source, problem = _assess_replay(moment, replay, _memento(memento))
         window = None  # the crawl of the replay tool says nothing about the age of the page
     if problem or moment is None:
         return Dated(moment, source, problem or "unparsable")
@@ -259,12 +259,12 @@ def judge(
         problem = "before-web"
     elif window and not window.holds(moment):
         problem = "outside-crawl"
-    elif recovered and (floor is None or moment < floor):
+    elif recovered and (earliest_trusted is None or moment < earliest_trusted):
         problem = "recovered"
     return Dated(moment, source, problem)
 
 
-def _judge_replay(
+def _assess_replay(
     record: datetime | None, replay: Replay, memento: datetime | None
 ) -> tuple[datetime | None, str, str | None]:
     """Rank the dates of a replayed page: the archive's own header confirms the URL; else all must agree.

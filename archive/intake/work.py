@@ -16,7 +16,7 @@ from archive.engine import Context, Progress
 from archive.engine.sandbox import Extract, Isolated, guarded
 from archive.errors import SourceError
 from archive.intake.part import Part, PartWriter, Tally
-from archive.intake.unit import Batch, Unit
+from archive.intake.unit import Batch, SpanEnd, Unit
 from archive.lake import Lake
 from archive.records import Reading, Span, open_reader
 from archive.records.base import EMPTY, UNKNOWN
@@ -102,12 +102,13 @@ def outcomes(
         yield unit.file, Reject(_REASONS[unit.kind], _hint(file), 0, 0, unit.size)
         return
     limits = unit.settings.limits
-    span = unit.span if unit.begin is None else Span(unit.begin, unit.span.end, recovered=unit.recovered)
+    begin = unit.begin or SpanEnd()
+    span = unit.span if begin.offset is None else Span(begin.offset, unit.span.end, recovered=begin.recovered)
     reading = Reading(unit.file, span, unit.settings.columns, limits.record)
     examiner: Examiner | None = None
     for name, item in open_reader(unit.kind).read(file, reading):
         if examiner is None or name != examiner.name:
-            examiner = Examiner(name, extract, limits, now, _PAGES, floor=unit.floor)
+            examiner = Examiner(name, extract, limits, now, _PAGES, earliest_trusted=begin.earliest_trusted)
             if reading.head:  # what the head of the file says of all its records
                 examiner.introduce(reading.head)
         outcome = examiner.examine(item)
@@ -116,8 +117,9 @@ def outcomes(
             if isinstance(outcome, Capture) and outcome.dated.problem == "unparsable":
                 tally.unparsable = tally.unparsable or (item.date or "")[:60]
         yield name, outcome
-    tally.first_offset, tally.next_offset = reading.first_offset, reading.next_offset
-    tally.recovered, tally.floor = reading.recovered, examiner.floor if examiner else unit.floor
+    earliest_trusted = examiner.earliest_trusted if examiner else begin.earliest_trusted
+    tally.first_offset = reading.first_offset
+    tally.reached = SpanEnd(reading.next_offset, reading.recovered, earliest_trusted)
     tally.format = reading.format or tally.format
 
 
