@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset as pads
 
 from archive import registry
-from archive.capture import Examiner, Limits
+from archive.capture import Limits
 from archive.engine import Context
 from archive.errors import SourceError
+from archive.examine import Examiner
 from archive.records import READERS, Address, Reading, Record, kind_of, open_reader
 from archive.records.rows import Row as ArchiveRow
 from archive.sources import open_bytes
