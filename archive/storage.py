@@ -16,35 +16,37 @@ from archive.errors import SourceError
 
 #: Seconds before a silent server counts as gone.
 TIMEOUT = 60.0
-#: A scheme in front of a location: `gs://`, `hdfs://`. (One letter is a Windows drive.)
+#: The scheme of a location: `gs://`, `hdfs://`. (One letter is a Windows drive.)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
 def is_s3(uri: str) -> bool:
+    """Return whether a location is in an S3 bucket."""
     return uri.startswith("s3://")
 
 
 def is_http(uri: str) -> bool:
+    """Return whether a location is on a web server."""
     return uri.startswith(("http://", "https://"))
 
 
 def local_or_store(location: str) -> str:
-    """A location without `file://`; what has another scheme than the known ones is not a path.
+    """Return a location without `file://`, and with `s3://` in lower case.
 
     Raises:
-        SourceError: the scheme is not one that can be read, or it names no bucket.
+        SourceError: the scheme is unknown, or the bucket is missing.
     """
-    found = _SCHEME.match(location)
-    if not found or is_http(location):
+    match = _SCHEME.match(location)
+    if not match or is_http(location):
         return location
-    scheme = found[1].lower()
+    scheme = match[1].lower()
     if scheme == "file":
-        return urllib.parse.unquote(location[found.end() :])
+        return urllib.parse.unquote(location[match.end() :])
     if scheme != "s3":
         raise SourceError(f"{location}: {scheme}:// is not known; a location is a path, s3://bucket/… or https://…")
-    if not location[found.end() :].strip("/"):
+    if not location[match.end() :].strip("/"):
         raise SourceError(f"{location}: names no bucket; write it as s3://bucket/prefix")
-    return "s3://" + location[found.end() :]
+    return "s3://" + location[match.end() :]
 
 
 @lru_cache(maxsize=8)
@@ -64,10 +66,10 @@ def _s3(
 
 
 def s3_filesystem(attempts: int = 10) -> pafs.S3FileSystem:
-    """The S3 client that the usual environment variables describe (AWS_ENDPOINT_URL, AWS_REGION, …).
+    """Return the S3 client that the usual environment variables describe (AWS_ENDPOINT_URL, AWS_REGION, …).
 
     Args:
-        attempts: at each request; ten take over a minute where nobody answers.
+        attempts: for each request. Ten take more than a minute where no server answers.
     """
     env = os.environ
     return _s3(
@@ -80,7 +82,7 @@ def s3_filesystem(attempts: int = 10) -> pafs.S3FileSystem:
 
 
 def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
-    """The Arrow file system of a local path or S3 URI, and the path inside it."""
+    """Return the Arrow file system of a local path or S3 URI, and the path in it."""
     if is_s3(uri):
         return s3_filesystem(), uri.removeprefix("s3://").rstrip("/")
     return pafs.LocalFileSystem(), uri
