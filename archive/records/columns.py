@@ -1,4 +1,4 @@
-"""Which columns a data set has, and which of them are taken for what."""
+"""The columns of a data set: which of them an ingest takes as text, date and URL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from archive.errors import SourceError
 from archive.records.rows import DATE, HTML, TEXT, URL, Columns
 
-#: What a column may be named for -> the option that names it, and the names that are known.
+#: Each role of a column, with the option that names the column and the names that are known.
 ROLES = {
     "text": ("--text-column", TEXT),
     "html": ("--html-column", HTML),
@@ -16,30 +16,34 @@ ROLES = {
 }
 
 
-def require(there: list[str], columns: Columns) -> None:
-    """
+def require(names: list[str], columns: Columns) -> None:
+    """Check that a data set has the columns that the user named.
+
+    Args:
+        names: its columns.
+
     Raises:
-        SourceError: a column that was named is not among these.
+        SourceError: it lacks one of them.
     """
     for role, (option, _) in ROLES.items():
         name = getattr(columns, role)
-        if name and name not in there:
-            raise SourceError(f"{option} {name}: there is no such column{_near(name, there)}")
+        if name and name not in names:
+            raise SourceError(f"{option} {name}: there is no such column{_suggestion(name, names)}")
 
 
-def taken(there: list[str], columns: Columns) -> dict[str, str]:
-    """Which columns are taken for text (or HTML), date and URL, of those that are there."""
+def taken(names: list[str], columns: Columns) -> dict[str, str]:
+    """Return which of a data set's columns an ingest takes, by role: `text` or `html`, `date`, `url`."""
     chosen: dict[str, str] = {}
     for role, (_, known) in ROLES.items():
-        named = getattr(columns, role)
-        if found := next((name for name in ([named] if named else known) if name in there), None):
-            chosen[role] = found
+        given = getattr(columns, role)
+        if column := next((name for name in ([given] if given else known) if name in names), None):
+            chosen[role] = column
     if "text" in chosen and not columns.html:
         chosen.pop("html", None)
     return chosen
 
 
-def _near(name: str, there: list[str]) -> str:
-    close = get_close_matches(name, there, 1)
-    listed = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
+def _suggestion(name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, 1)
+    listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     return f"; did you mean {close[0]}? (columns: {listed})" if close else f"; its columns are {listed or 'none'}"

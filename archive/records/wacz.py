@@ -1,6 +1,6 @@
-"""WACZ packages: the web archives inside a ZIP file, read in place.
+"""WACZ packages: the web archives in a ZIP file, read without unpacking it.
 
-Nothing is unpacked to disk. A WACZ of WACZs is followed to a depth of three.
+A WACZ may contain others, three deep.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from archive.records.record import Record
 
 ZIP_MAGIC = b"PK\x03\x04"
 _MAX_DEPTH = 3
-#: Web text deflates to a tenth, logs to a hundredth; an entry beyond a thousandth is made to harm.
+#: Web text deflates to a tenth, logs to a hundredth. An entry beyond a thousandth is a bomb.
 _MAX_GROWTH = 1000
 _ARCHIVE_NAMES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz", ".wet.gz", ".wet")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A web archive in a WACZ, open for reading, or (`file` None) the reason why it is not read."""
+    """A web archive in a WACZ, open for reading; or, with `file` None, the reason why it cannot be read."""
 
     name: str
     file: BinaryIO | None
@@ -34,7 +34,7 @@ class Entry:
 
 
 def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]:
-    """The archives in a WACZ, in the order of their names; `a.wacz!/b.warc.gz` is one inside another."""
+    """Yield the archives in a WACZ, in the order of their names. `a.wacz!/b.warc.gz` is in a WACZ in the WACZ."""
     try:
         package = zipfile.ZipFile(file)
         infos = sorted(package.infolist(), key=lambda info: info.filename)
