@@ -81,7 +81,7 @@ def decode(raw: bytes) -> str:
 
 
 def parse_fields(raw: bytes) -> dict[str, str]:
-    """Parse `Name: value` lines, with folded ones joined. Names are in lower case; of a repeated name the first counts."""
+    """Parse `Name: value` lines, which may be folded. Names are in lower case; of a repeated name the first counts."""
     fields: dict[str, list[str]] = {}
     last: list[str] | None = None
     for line in decode(raw[:_FIELDS_LIMIT]).split("\n"):

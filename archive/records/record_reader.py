@@ -245,7 +245,7 @@ class RecordReader:
         return self._cursor.address()[1] == 0 and bool(self.compression)
 
     def _note_overrun(self, record: Record) -> None:
-        """Handle bytes behind the block that begin no record: its stated length is too short, or covers other records."""
+        """Handle bytes behind the block that begin no record: its length is too short, or covers other records."""
         behind = self._cursor.peek(HEADER_LIMIT)
         swallowed = self._next_start(record.block + behind)
         if swallowed is not None and swallowed < len(record.block):
