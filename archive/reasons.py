@@ -1,6 +1,6 @@
 """The codes of rejects, of problems with dates, and of the sources of dates.
 
-Codes are defined here only; `docs/codes.md` is generated from these tables.
+Codes are defined here only; `docs/reference/codes.md` is generated from these tables.
 """
 
 from __future__ import annotations
