@@ -131,8 +131,8 @@ class Examiner:
             raise Unusable(reject_reason(message.status))
         joined = message.body
         if "chunked" in message.headers.get("transfer-encoding", "").lower():
-            joined, whole = dechunk(message.body)
-            if not whole:
+            joined, complete = dechunk(message.body)
+            if not complete:
                 capture.truncated = capture.truncated or "chunked"
         self._verify(record, capture, message.body, joined)
         self._take_text(capture, joined, message)
@@ -259,8 +259,8 @@ class Examiner:
     def _take_text(self, capture: Capture, body: bytes, message: Message) -> None:
         try:
             if encodings := message.headers.get("content-encoding", ""):
-                body, whole = decompress(body, encodings, self.limits.page)
-                if not whole:
+                body, complete = decompress(body, encodings, self.limits.page)
+                if not complete:
                     capture.truncated = capture.truncated or "content-encoding"
         except BodyTooLarge:
             raise Unusable("too-large", f"decodes to more than {self.limits.page} bytes") from None

@@ -108,25 +108,25 @@ def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
         BodyTooLarge: the result is larger than `limit` bytes.
         BadEncoding: nothing can be decoded.
     """
-    whole = True
+    complete = True
     for name in reversed([part.strip().lower() for part in encodings.split(",")]):
         if name in {"gzip", "x-gzip"}:
             if not body.startswith(b"\x1f\x8b"):
                 continue
-            body, complete = _inflate(body, 31, limit)
+            body, ended = _inflate(body, 31, limit)
         elif name == "deflate":
             zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] * 256 + body[1]) % 31 == 0
             if not zlib_header and _looks_like_text(body):
                 continue
-            body, complete = _inflate(body, 15 if zlib_header else -15, limit)
+            body, ended = _inflate(body, 15 if zlib_header else -15, limit)
         elif name == "br":
-            body, complete = _unbrotli(body, limit)
+            body, ended = _unbrotli(body, limit)
         elif name == "zstd":
-            body, complete = _unzstd(body, limit)
+            body, ended = _unzstd(body, limit)
         else:
             continue
-        whole = whole and complete
-    return body, whole
+        complete = complete and ended
+    return body, complete
 
 
 def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
