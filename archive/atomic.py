@@ -15,21 +15,21 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 
 @contextlib.contextmanager
 def atomic_file(
-    path: Path, part: Path | None = None, publish: Callable[[Path, Path], None] = os.replace
+    path: Path, part: Path | None = None, publish: Callable[[Path, Path], None] | None = None
 ) -> Iterator[Path]:
     """Yield a path to write a file to. Afterwards the file becomes `path`, whole and on the disk; after an error, what
     was there stays.
 
     Args:
         part: the path to write to; by default `path` with `.part` behind its name.
-        publish: gives the first path's file the name of the second.
+        publish: renames the first path to the second; by default `os.replace`.
     """
     part = part or path.with_name(f"{path.name}.part")
     try:
         yield part
         with open(part, "rb") as file:
             os.fsync(file.fileno())
-        publish(part, path)
+        (publish or os.replace)(part, path)
     finally:
         part.unlink(missing_ok=True)
 
