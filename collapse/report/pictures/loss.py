@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collapse.findings import wording
-from collapse.findings.results import LOSS, Found
+from collapse.findings.results import RunResults
 from collapse.findings.verdict import headline
+from collapse.measures.metrics import held_out_loss
 from collapse.regimes import CONTROL
 from collapse.report import axes as draws
 from collapse.report import canvas, captions
@@ -17,18 +18,20 @@ _CAPTION = (
 )
 
 
-def draw(found: Found) -> Picture | None:
-    """The ratio of perplexities by generation; None where there is no arm over generations."""
-    if not found.arms:
+def draw(results: RunResults) -> Picture | None:
+    """Draw the ratio of perplexities by generation; None without an arm that may collapse."""
+    if not results.tested:
         return None
-    shown = [*found.arms, *(regime for regime in found.regimes if regime.kind == CONTROL)]
-    last = max(found.last(regime) for regime in shown)
-    courses = {regime: [found.change(regime, g, *LOSS) for g in range(found.last(regime) + 1)] for regime in shown}
+    shown = [*results.tested, *(regime for regime in results.regimes if regime.kind == CONTROL)]
+    last = max(results.last(regime) for regime in shown)
+    courses = {
+        regime: [results.change(regime, g, held_out_loss) for g in range(results.last(regime) + 1)] for regime in shown
+    }
     every = [change for course in courses.values() for change in course]
-    title = headline(found)
+    title = headline(results)
     with canvas.drawing():
         figure, ((axes,),) = canvas.figure(title, 9.2, 5.4)
-        noise = draws.reach(found.noise)
+        noise = draws.reach(results.noise)
         draws.generations(axes, last, 0.92)
         draws.ratio(axes, *draws.span(every, noise))
         draws.noise(axes, noise)
@@ -41,8 +44,8 @@ def draw(found: Found) -> Picture | None:
         axes.set_xlabel("generation")
         draws.loss_labels(axes)
         caption = _CAPTION.format(
-            seeds=wording.counted(len(found.seeds), "seed"),
-            bands=captions.intervals(found, "The coloured bands are"),
-            floor=captions.floor(found),
+            seeds=wording.counted(len(results.seeds), "seed"),
+            bands=captions.intervals(results, "The coloured bands are"),
+            floor=captions.floor(results),
         )
         return Picture("loss", title, caption, canvas.png(figure))

@@ -13,7 +13,6 @@ from collapse.decoding import Decoding
 
 torch = pytest.importorskip("torch")
 
-from collapse.model import generate as writing  # noqa: E402
 from collapse.model.generate import _drawn, pick, write  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -237,17 +236,10 @@ def test_settings_of_a_checkpoint_have_no_say_in_a_search(model: Any) -> None:
     assert np.array_equal(written(other, prompts, 10, "beam:3"), written(model, prompts, 10, "beam:3"))
 
 
-def test_batches_bound_how_many_prompts_are_continued_together(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    original = writing._continue
-
-    def spied(model: Any, prompts: Any, *rest: Any) -> Any:
-        sizes.append(len(prompts))
-        return original(model, prompts, *rest)
-
-    monkeypatch.setattr(writing, "_continue", spied)
-    written(model, blocks(10, 4), 2, "greedy", batch=4)
-    assert sizes == [4, 4, 2]
-    sizes.clear()
-    written(model, blocks(10, 4), 2, "beam:2", batch=8)  # each prompt is two texts
-    assert sizes == [4, 4, 2]
+def test_batches_bound_how_many_prompts_are_continued_together(model: Any) -> None:
+    tokens: list[int] = []
+    written(model, blocks(10, 4), 2, "greedy", batch=4, progress=tokens.append)
+    assert tokens == [4, 4, 4, 4, 2, 2]  # of each of the two steps of a batch
+    tokens.clear()
+    written(model, blocks(10, 4), 2, "beam:2", batch=8, progress=tokens.append)  # each prompt is two texts
+    assert tokens == [8, 8, 4]  # a search reports its two steps together

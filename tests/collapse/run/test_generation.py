@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from moment import Place, call, failed, files, page, put, trained
 
 pytest.importorskip("torch")
 
+from archive.engine import Context
 from archive.owned import JOURNAL
 from collapse import folder
 from collapse.model.train import train
@@ -52,7 +54,7 @@ def pair(place: Place) -> str:
 # -- what a run makes ------------------------------------------------------------------------------
 
 
-def test_a_run_leaves_numbers_of_every_generation_of_every_arm(place: Place, whole: str) -> None:
+def test_a_run_leaves_metrics_of_every_generation_of_every_arm(place: Place, whole: str) -> None:
     found = place.found(whole)
     expected = {("start", 0)} | {(regime, generation) for regime in REGIMES for generation in (1, 2)}
     assert {(item["regime"], item["generation"]) for item in found["generations"]} == expected
@@ -61,7 +63,14 @@ def test_a_run_leaves_numbers_of_every_generation_of_every_arm(place: Place, who
     for item in found["generations"]:
         assert ("written" in item) == (item["regime"] != "fresh")
         assert item["held_out"]["loss"]["tokens"] == found["set"]["held_out_tokens"]
-    assert (place.folder / whole / "numbers.parquet").exists()
+    rows = pq.read_table(place.folder / whole / "metrics.parquet").to_pylist()
+    losses = {
+        (row["regime"], row["generation"]): row["value"] for row in rows if row["measure"] == "held_out.loss.loss.value"
+    }
+    assert losses == {
+        (item["regime"], item["generation"]): item["held_out"]["loss"]["loss"]["value"] for item in found["generations"]
+    }
+    assert {row["measure"] for row in rows} >= {"written.distinct.2", "written.surprise.histogram.0", "unigram"}
 
 
 def test_two_workers_make_what_one_makes_byte_for_byte(place: Place, pair: str) -> None:
@@ -85,7 +94,7 @@ def test_a_run_that_is_done_is_not_done_again(place: Place, whole: str, tmp_path
     assert not trained(tmp_path / "journal")
     assert place.results(whole) == results
     after = files(place.folder / whole)
-    assert {name for name in before if after[name] != before[name]} == {"results.json", "numbers.parquet"}
+    assert {name for name in before if after[name] != before[name]} == {"results.json", "metrics.parquet"}
 
 
 def test_each_generation_of_each_seed_is_trained_once(place: Place, tmp_path: Path) -> None:
@@ -124,7 +133,7 @@ def test_the_set_of_each_arm_is_what_its_regime_says(
     (start,) = starts(again, recipe, machine)
     for arm in [start, *arms(again, recipe, machine, 0)]:
         sets.clear()
-        steps.work(arm, False, lambda *_: None)
+        steps.work(arm, Context())
         assert len(sets) == len(arm.generations)
         for number, trained_on in zip(arm.generations, sets, strict=True):
             before = arm.folder(max(number - 1, 0)) / steps.WRITTEN
@@ -267,7 +276,7 @@ MOMENTS = {
     "its losses are known": rf"os.(link|rename) .*/{_FIRST}/losses",
     "it has written": rf"os.(link|rename) .*/{_FIRST}/written",
     "its surprise is known": rf"os.(link|rename) .*/{_FIRST}/surprise",
-    "its text is measured": rf"os.(link|rename) .*/{_FIRST}/numbers",
+    "its text is measured": rf"os.(link|rename) .*/{_FIRST}/metrics",
     "the next generation begins": r"os.mkdir .*/replace/generation-2",
     "the results are known": r"os.(link|rename) .*/results\.json$",
 }
