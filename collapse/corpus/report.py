@@ -40,7 +40,7 @@ class SuspectReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetReport:
-    """What a run was made from."""
+    """The sets that a run used."""
 
     name: str
     reading: ReadReport

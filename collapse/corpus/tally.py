@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 #: Reasons in addition to those of `archive.reasons`.
 REASONS: dict[str, str] = {
-    "beside-rows": "a text file in a folder of JSON lines, Parquet or CSV: a README is no part of a set",
+    "beside-rows": "a text file in a folder of JSON lines, Parquet or CSV, such as a README: not a part of the set",
     "damaged-shard": "a shard of an export that cannot be read to its end",
-    "divided": "a text that is too long for one document: cut, and its pieces used",
-    "duplicate": "the same text once more",
-    "not-asked-for": "a row that has another value than `where` asks for",
-    "not-utf-8": "the bytes are not UTF-8, or hold what no text can hold",
+    "divided": "a text that is too long for one document: its pieces are used",
+    "duplicate": "a text that was read before",
+    "not-asked-for": "a row without the values that `where` asks for",
+    "not-utf-8": "the bytes are not UTF-8, or contain what no text can contain",
 }
 #: Reasons that are no fault of the input.
 EXPECTED = frozenset({"beside-rows", "divided", "duplicate", "not-asked-for"})

@@ -115,15 +115,15 @@ class RunResults:
     generations: list[GenerationMetrics]  #: of every arm and seed
 
     @staticmethod
-    def from_json(found: Mapping[str, Any]) -> RunResults:
+    def from_json(content: Mapping[str, Any]) -> RunResults:
         """Read the content of `results.json`.
 
         Raises:
             CollapseError: a newer version wrote it.
         """
-        if (version := found.get("version", 1)) > VERSION:
+        if (version := content.get("version", 1)) > VERSION:
             raise CollapseError(f"results of version {version}: this program reads versions up to {VERSION}")
-        results: RunResults = from_json(RunResults, {**found, "version": VERSION})
+        results: RunResults = from_json(RunResults, {**content, "version": VERSION})
         return results
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a run found, in sentences that claim no more than its numbers: what may be chance is called that."""
+"""What a run found, in sentences that claim no more than its numbers show."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRAINED = {
     "fresh": "Trained on new real text each time",
     "suspect": "{} suspect text",
 }
-_JUDGED = {
+_OUTCOMES = {
     Comparison.MORE: ", worse by more than chance",
     Comparison.LESS: ", better by more than chance",
     Comparison.SAME: ", within the noise floor: that cannot be told from chance",
@@ -99,7 +99,7 @@ def _arm(results: RunResults, arm: Regime) -> str:
     text = f"{_trained(arm)}: perplexity on held-out real text {_moved(results, arm)}"
     if not math.isnan(final(results, arm)):
         since = f" that of generation 0 in {wording.counted(last, 'generation')}"
-        text += f"{since}{_JUDGED[outcome(results, arm)]}."
+        text += f"{since}{_OUTCOMES[outcome(results, arm)]}."
     else:
         text += "."
     if (lost := results.mean(arm, last, held_out_loss).value) > (single := results.at_start(unigram_loss).value):
@@ -116,8 +116,8 @@ def _doses(results: RunResults) -> str:
     """Say what each share of suspect text does, and what other real text does."""
     outcomes = []
     for arm in [*results.references, *results.suspects]:
-        judged = "" if math.isnan(final(results, arm)) else _JUDGED[outcome(results, arm)].split(":")[0]
-        outcomes.append(f"{_trained(arm)}: {_moved(results, arm)}{judged}")
+        compared = "" if math.isnan(final(results, arm)) else _OUTCOMES[outcome(results, arm)].split(":")[0]
+        outcomes.append(f"{_trained(arm)}: {_moved(results, arm)}{compared}")
     return (
         "Perplexity on held-out real text by that of generation 0, which saw as much of the real text alone. "
         f"{'; '.join(outcomes)}."
@@ -209,8 +209,8 @@ def _against_reference(results: RunResults, arm: Regime) -> str:
     change = results.between(arm, other, 1, held_out_loss) if other else None
     if change is None or math.isnan(change.value):
         return ""
-    judged = _JUDGED[compare(change, results.noise)]
-    return f" Beside new real text ({other}), perplexity comes to {wording.ratios(change)}{judged}."
+    compared = _OUTCOMES[compare(change, results.noise)]
+    return f" Beside new real text ({other}), perplexity comes to {wording.ratios(change)}{compared}."
 
 
 def _likeness(results: RunResults) -> list[str]:

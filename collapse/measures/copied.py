@@ -87,8 +87,8 @@ def _numbered(positions: Positions, known: Positions) -> Positions:
     if len(known):
         alive = positions != _NONE
         some = positions[alive]
-        found = np.minimum(np.searchsorted(known, some), len(known) - 1)
-        numbers[alive] = np.where(known[found] == some, found, _NONE)
+        index = np.minimum(np.searchsorted(known, some), len(known) - 1)
+        numbers[alive] = np.where(known[index] == some, index, _NONE)
     return numbers
 
 

@@ -160,7 +160,7 @@ DEFINITIONS = (
         "Change of the scaling law",
         "More text or larger models lower the loss by less than they would with real text.",
         "Dohmatob et al. 2024 (arXiv:2402.07043)",
-        "Not judged: it takes runs of several sizes.",
+        "Not evaluated: that takes runs of several sizes.",
         _scaling,
     ),
     Definition(

@@ -20,8 +20,8 @@ def floor(results: RunResults) -> str:
     if math.isnan(results.noise.value):
         return "No noise floor was measured (no arm real), so no difference can be told from chance."
     return (
-        "The grey band is the noise floor: how far models that train on the same real text as generation 0, with "
-        "another seed, come to lie from it. What stays inside may be chance."
+        "The grey band is the noise floor: how far models move from generation 0 that train on the same real text with "
+        "another seed. Changes inside the band may be chance."
     )
 
 

@@ -28,14 +28,14 @@ _SOURCES = (
 _METHOD = (
     "Generation 0 is a model that is trained on {blocks:,} blocks of {block} tokens of real text, and writes as many "
     "blocks, {prompt} (decoding {decoding}: {says}). "
-    "Each further generation starts from the same weights as generation 0 and is trained on what its arm makes of real "
-    "and written blocks. "
-    "All are judged by their loss on held-out real text that no generation was trained on, and with which no training "
-    "document shares a near-duplicate or a long excerpt. "
-    "All of it is done again for each seed, with other blocks, another order and other draws; each generation is "
+    "Each further generation starts from the same weights as generation 0, and is trained on a mixture of real and "
+    "written blocks that depends on its arm. "
+    "All are evaluated by their loss on held-out real text that no generation was trained on, and of which no training "
+    "document is a near-duplicate or has a long excerpt. "
+    "Everything is repeated for each seed, with other blocks, another order and other draws; each generation is "
     "compared with generation 0 of its own seed, and intervals are Student's over the seeds. "
-    "The arm real trains on generation 0's blocks again with another seed: how far that goes from generation 0 is the "
-    "noise floor, and only a change whose whole interval lies beyond it is said to be more than chance."
+    "The arm real trains on generation 0's blocks again with another seed: how far it moves from generation 0 is the "
+    "noise floor, and only a change whose whole interval is beyond it is called more than chance."
 )
 
 
@@ -63,10 +63,10 @@ def the_set(results: RunResults) -> Html:
         ("documents to train on", f"{split.train_documents:,} ({bytes_text(split.train_bytes)})"),
         (held_out, f"{split.held_out_documents:,} ({bytes_text(split.held_out_bytes)})"),
         ("training documents dropped, as they share text with those", _counts(split.dropped)),
-        ("tokens that models are judged by", f"{about.held_out_tokens:,}"),
+        ("tokens that models are evaluated on", f"{about.held_out_tokens:,}"),
         ("documents that these come from", f"{about.held_out_documents_used:,}"),
         ("tokens in the vocabulary", f"{about.vocabulary:,}"),
-        ("blocks there were", ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in about.blocks.items())),
+        ("blocks in the text", ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in about.blocks.items())),
     ]
     parts = [_reading(about.name, about.reading, "The set"), table(("", ""), rows)]
     if second := about.suspect:
@@ -106,7 +106,7 @@ def speeds(times: Times | None) -> Html:
 
 def _reading(name: str, reading: ReadReport, title: str) -> Html:
     """Show what was read of a set, and what could not be used as it was, and why."""
-    sample = ", a sample of what there is" if reading.is_sample else ""
+    sample = ", a sample of the whole" if reading.is_sample else ""
     text = f"{title}, {name}: {reading.documents:,} documents ({bytes_text(reading.bytes)}){sample}."
     known = {**REJECTS, **REASONS}
     rows = [(code, f"{count:,}", known.get(code, "")) for code, count in reading.rejects.items()]

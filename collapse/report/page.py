@@ -16,17 +16,18 @@ from collapse.report.speeds import Times
 from collapse.report.style import CSS
 
 _UNITS = (
-    "A perplexity of 100 is to hesitate between 100 equally likely tokens; its logarithm is the loss, in nats for a "
-    "token. Less is better. A ratio of 1.105 is 0.1 nats, one of 2.718 is 1."
+    "A perplexity of 100 means that the model hesitates between 100 equally likely tokens; its logarithm is the loss, "
+    "in nats per token. Less is better. A ratio of 1.105 is 0.1 nats, one of 2.718 is 1."
 )
 _SAMPLES = "The first prompts of the first seed's training text; they were not chosen."
 _DEFINITIONS = (
     "Schaeffer et al. 2025 count eight definitions of model collapse in the literature, which contradict one another "
-    "in part. Which of them each arm meets, by the rule in small print; open where this run cannot tell:"
+    "in part. This table shows which of them each arm meets, by the rule in small print; open means that this run "
+    "cannot tell."
 )
-_WHY = "The numbers on which each answer stands:"
-_PAPERS = "Figures that papers report, beside this run. The set is another unless you gave it the paper's."
-_NUMBERS = "Means over seeds. Every number of every seed stands in metrics.parquet and results.json."
+_WHY = "The numbers behind each answer:"
+_PAPERS = "Figures that papers report, next to those of this run. The set differs, unless you gave the paper's."
+_NUMBERS = "Means over seeds. metrics.parquet and results.json have every number of every seed."
 #: Behind the name of an arm or of what was measured.
 _FINDING = re.compile(r"(?:(?<=real text )|(?<=\): ))(?:rose|fell|came) to [\d.,]+ times")
 
@@ -86,9 +87,9 @@ def _sections(
         ("variety", "The variety of what they write", [shown("diversity")]),
         ("samples", "Samples", with_note(_SAMPLES, samples(results))),
         ("definitions", "Eight definitions of collapse", [*evaluated, tables.users()] if results.regimes else []),
-        ("papers", "Beside the papers", with_note(_PAPERS, tables.papers(results))),
+        ("papers", "Compared with papers", with_note(_PAPERS, tables.papers(results))),
         ("numbers", "Every generation", with_note(_NUMBERS, tables.generations(results))),
-        ("method", "How it was made", [method.method(results)]),
+        ("method", "The method", [method.method(results)]),
         ("arms", "The arms", [tables.regimes(results)]),
         ("text", "The text", [method.the_set(results)]),
         ("recipe", "The recipe", [method.recipe(results)]),

@@ -29,7 +29,7 @@ def arms(results: RunResults) -> Html:
     rows = []
     for regime in results.regimes:
         last = results.last(regime)
-        compared = "makes the noise floor" if regime.kind == CONTROL else _COMPARED[outcome(results, regime)]
+        compared = "gives the noise floor" if regime.kind == CONTROL else _COMPARED[outcome(results, regime)]
         rows.append((wording.name(regime), str(last), *_losses(results, regime, last), compared))
     head = ("arm", "generations", "loss, nats a token", "perplexity", "by generation 0's", "95 %", "")
     return table(head, rows, range(1, 6))
@@ -101,7 +101,7 @@ def likeness(results: RunResults) -> Html:
         )
         for row in likenesses(results)
     ]
-    head = ("measure", "real text, unseen", "suspect text", "what generation 0 writes", "the suspect text is, by it")
+    head = ("measure", "real text, unseen", "suspect text", "what generation 0 writes", "so the suspect text is")
     return table(head, rows, (1, 2, 3))
 
 

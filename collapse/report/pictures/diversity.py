@@ -17,10 +17,10 @@ from collapse.report.canvas import Picture
 _COLUMNS = 4
 _CAPTION = (
     "Measures of what each generation wrote, mean over {seeds}. The dashed line is as much real text that generation 0 "
-    "never saw. The grey band about generation 0 is the noise floor, what another seed makes of the measure{none}. "
-    "Collapse would be a line that leaves the band and the dashed line for good: distinct n-grams, entropy and what "
-    "is kept of vocabulary and rare pairs go down; repetition, self-BLEU and compression go up. The measures depend on "
-    "how much text there is; all sets here have as much."
+    "never saw. The grey band around generation 0 is the noise floor, how far another seed moves the measure{none}. "
+    "In a collapse, a line leaves the band and the dashed line for good: distinct n-grams, entropy, and the vocabulary "
+    "and rare pairs that are kept go down; repetition, self-BLEU and compression go up. The measures depend on the "
+    "amount of text, which is the same for all sets here."
 )
 
 
@@ -73,7 +73,7 @@ def _title(results: RunResults, measures: list[Measure]) -> str:
     """Name the arm that left real text in most measures."""
     left = {arm: sum(_leaves(results, arm, measure) for measure in measures) for arm in results.writing}
     if math.isnan(results.noise.high):
-        return "What the models write, generation by generation, beside real text"
+        return "What the models write, generation by generation, compared with real text"
     arm = max(left, key=lambda arm: left[arm])
     many = f"{left[arm]} of {len(measures)} measures"
     return f"{arm}: in {many} what the models write moves away from real text, by more than chance"

@@ -15,12 +15,12 @@ from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
 
 _CAPTION = (
-    "Each point is a model that was trained on as much text as generation 0, of which this share came from the suspect "
-    "set. Up is worse: its perplexity on held-out real text by that of generation 0, which saw real text alone (the "
+    "Each point is a model that was trained on as much text as generation 0, with this share from the suspect set. Up "
+    "is worse: its perplexity on held-out real text, divided by that of generation 0, which saw only real text (the "
     "black point at 0).{other} {bars} Hollow points cannot be told from chance. {floor} The axis of shares is "
     "logarithmic from the least share on."
 )
-_OTHER = " The green diamond is other real text in place of all of it: what a set does that is merely another."
+_OTHER = " The green diamond is a model trained on other real text: the effect of a set that is merely another."
 
 
 def draw(results: RunResults) -> Picture | None:

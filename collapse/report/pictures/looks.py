@@ -17,8 +17,8 @@ _KINDS: tuple[TextKind, ...] = ("suspect", "unseen", "written")
 _CAPTION = (
     "Texts by their perplexity under generation 0, the model trained on real text: left likelier, right less "
     "likely (both axes are logarithmic). Dashed on grey: real text that it never saw. Black: what it writes itself. "
-    "Suspect text that lies left of real text is easier to guess; where it lies as the model's own does, it is like "
-    "that in this. Texts on another subject or in another style lie elsewhere too: a likeness is no proof."
+    "Suspect text to the left of real text is easier to guess; where its line follows the black one, it resembles the "
+    "model's text in this respect. Texts on another subject or in another style differ too: a likeness is no proof."
 )
 
 

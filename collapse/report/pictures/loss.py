@@ -12,9 +12,10 @@ from collapse.report import canvas, captions
 from collapse.report.canvas import Picture
 
 _CAPTION = (
-    "Each line is the mean over {seeds}. Up is worse: the perplexity on real text that no model was trained on, by "
-    "that of generation 0 of the same seed (a perplexity of 100 is to hesitate between 100 equally likely tokens). The "
-    "right axis says the same as loss: 0.1 nats more for a token are a perplexity 1.105 times as high. {bands} {floor}"
+    "Each line is the mean over {seeds}. Up is worse: the perplexity on real text that no model was trained on, "
+    "divided by that of generation 0 of the same seed (a perplexity of 100 means that the model hesitates between 100 "
+    "equally likely tokens). The right axis shows the same as loss: 0.1 nats more per token are a perplexity 1.105 "
+    "times as high. {bands} {floor}"
 )
 
 

@@ -21,7 +21,7 @@ _COLUMNS = 3
 _WIDTH = 1.4
 #: Numbers that an axis has room for.
 _TICKS = 5
-#: Of the width of a panel, what the words at the left line take.
+#: The share of a panel's width that the label of the left line takes.
 _ROOM = 0.29
 #: All real texts but 1 % on each side are between these quantiles.
 _ENDS = (0.01, 0.99)
@@ -29,9 +29,9 @@ _CAPTION = (
     "How surprising the texts are to generation 0, the model that was trained on real text: a text's perplexity under "
     "it, left likelier, right less likely (both axes are logarithmic, so that the tails can be seen). This is Fig. 1 "
     "of Shumailov et al. 2024. Dashed on grey: real text that generation 0 never saw. Each line is what one generation "
-    "wrote{seeds}. The thin lines cut off 1 % of real texts on each side; the numbers say how many of the last "
-    "generation's texts lie there. Texts that pile up on the left are ever more alike; those on the right are such as "
-    "generation 0 would hardly have written."
+    "wrote{seeds}. The thin lines cut off 1 % of real texts on each side; the numbers are the shares of the last "
+    "generation's texts beyond them. If texts pile up on the left, they become more and more alike; generation 0 would "
+    "hardly have written those on the right."
 )
 
 
@@ -74,7 +74,7 @@ def limits(axes: Any, every: Sequence[Values], edges: Values, left: float = math
     """Both axes logarithmic, from the first text to the last, and down to a single text.
 
     Args:
-        left: nats at which a line stands that has words on its left.
+        left: the position in nats of a line that has a label on its left.
     """
     some = [counts for counts in every if counts.sum()]
     inside = np.flatnonzero(np.sum(some, axis=0))

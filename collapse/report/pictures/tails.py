@@ -14,15 +14,15 @@ from collapse.report.canvas import Picture
 
 _COLUMNS = 3
 _CAPTION = (
-    "The tokens of the held-out text in {count} bands, by how frequent they are in the text that generation 0 was "
-    "trained on ({shares}). A line is the perplexity of one band by that of generation 0 (up is worse; ×1.105 is 0.1 "
-    "nats for a token). If what is rare goes first, the darkest line rises first and most. {bands} {floor}{fresh}"
+    "The tokens of the held-out text in {count} bands, by their frequency in the text that generation 0 was trained "
+    "on ({shares}). A line is the perplexity on one band, divided by that of generation 0 (up is worse; ×1.105 is 0.1 "
+    "nats per token). If rare tokens are lost first, the darkest line rises first and most. {bands} {floor}{fresh}"
 )
 _FRESH = (
-    " New real text (fresh) has more of the tokens that were rare in generation 0's text by accident: there the rarest "
-    "can fall."
+    " New real text (fresh) has more of the tokens that were rare in generation 0's text by accident, so its line of "
+    "the rarest tokens can fall."
 )
-_FLOOR = "The grey band is the noise floor of the band in which chance does most."
+_FLOOR = "The grey band is the noise floor of the frequency band that chance moves most."
 
 
 def draw(results: RunResults) -> Picture | None:

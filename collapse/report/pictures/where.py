@@ -18,8 +18,8 @@ from collapse.report.canvas import Picture
 _MOST = 12
 _KINDS = {"bands": "tokens, by frequency in real text", "domains": "domains", "dates": "years"}
 _CAPTION = (
-    "The last generation of {arm}: its perplexity on parts of the held-out real text, by that of {other} on the same "
-    "part (right is worse; ×1.105 is 0.1 nats for a token). {bars} The grey bars are the noise floor of each "
+    "The last generation of {arm}: its perplexity on parts of the held-out real text, divided by that of {other} on "
+    "the same part (right is worse; ×1.105 is 0.1 nats per token). {bars} The grey bars are the noise floor of each "
     "part, wider where there is less text; hollow points cannot be told from chance.{left}"
 )
 
@@ -51,7 +51,7 @@ def draw(results: RunResults) -> Picture | None:
             arm=arm,
             other=other,
             bars=captions.intervals(results, "Lines are"),
-            left=f" {wording.counted(left, 'smaller part')} stand in results.json alone." if left else "",
+            left=f" {wording.counted(left, 'smaller part')} are only in results.json." if left else "",
         )
         return Picture("where", title, caption, canvas.png(figure))
 

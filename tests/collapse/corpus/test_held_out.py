@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from made import edited, words
 
 from archive.errors import CollapseError
-from collapse.corpus import Corpus, Document, Reading, read, split, without_overlap
+from collapse.corpus import Corpus, Document, ReadReport, read, split, without_overlap
 
 Write = Callable[[str, bytes], str]
 
@@ -25,8 +25,8 @@ def documents(*texts: str) -> list[Document]:
 
 def corpus(train: list[str], held_out: list[str] | None = None) -> Corpus:
     """A corpus in the shuffled order of seed 0, as `read` gives it."""
-    parts = [sorted(documents(*texts), key=lambda document: document.place(0)) for texts in (train, held_out or [])]
-    return Corpus("made", parts[0], parts[1], Reading(0, 0, {}, False))
+    parts = [sorted(documents(*texts), key=lambda document: document.position(0)) for texts in (train, held_out or [])]
+    return Corpus("made", parts[0], parts[1], ReadReport(0, 0, {}, False))
 
 
 def plain_words(text: str) -> list[str]:
