@@ -106,7 +106,9 @@ def test_each_generation_of_each_seed_is_trained_once(place: Place, tmp_path: Pa
 
 
 def test_the_times_of_all_steps_are_kept_and_count_the_tokens_that_are_told(place: Place, whole: str) -> None:
-    for path in (place.folder / whole).rglob(steps.TIMES):
+    paths = list((place.folder / whole).rglob(steps.TIMES))
+    assert len(paths) == 1 + 4 * 2
+    for path in paths:
         times = json.loads(path.read_bytes())
         assert times["train"]["tokens"] == 24 * 16 * 2
         assert ("write" in times) == ("fresh" not in path.parts)
@@ -115,7 +117,7 @@ def test_the_times_of_all_steps_are_kept_and_count_the_tokens_that_are_told(plac
 def test_the_set_of_each_arm_is_what_its_regime_says(
     place: Place, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run is made again here, with an ear at what trains; that it is the same run, what it writes says."""
+    """Repeat the run here and record what each training gets; equal files show that it is the same run."""
     ran, again = place.folder / whole, tmp_path / "again"
     shutil.copytree(ran / "data", again / "data")
     shutil.copy2(ran / JOURNAL, again / JOURNAL)  # or the folder would be somebody else's
