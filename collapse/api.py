@@ -31,7 +31,7 @@ class CollapseResult(RunResults):
 
     verdict: list[str]  #: paragraphs of plain text
     report: str  #: the path of the report, an HTML page
-    seconds: float
+    seconds: float  #: that this call took
 
     @property
     def rejects(self) -> dict[str, dict[str, int]]:

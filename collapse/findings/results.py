@@ -73,6 +73,8 @@ class GenerationSummary:
 
 @dataclass(frozen=True, slots=True)
 class ArmSummary:
+    """An arm, over seeds."""
+
     generations: list[GenerationSummary]
     definitions: list[Finding]  #: which definitions of collapse the arm meets
 
@@ -102,16 +104,16 @@ class Sample:
 class RunResults:
     """What a run found. `results.json` has these fields."""
 
-    version: int = VERSION
-    recipe: Recipe
-    set: SetReport
+    version: int = VERSION  #: of this form
+    recipe: Recipe  #: all settings of the run
+    set: SetReport  #: what was read, held out and left out
     parameters: int  #: of the model
     edges: list[float]  #: of the histograms of texts by their mean loss under generation 0, in nats
     noise_floor: Interval | None  #: of the loss on held-out text, in nats; None without the arm `real`
-    start: StartSummary
-    arms: dict[str, ArmSummary]  #: by regime
-    paper: list[PaperResult]
-    samples: list[Sample]
+    start: StartSummary  #: generation 0, over seeds
+    arms: dict[str, ArmSummary]  #: by regime: each generation over seeds, and the definitions of collapse
+    paper: list[PaperResult]  #: figures that a paper reports, and the same of this run
+    samples: list[Sample]  #: texts of each generation
     generations: list[GenerationMetrics]  #: of every arm and seed
 
     @staticmethod
