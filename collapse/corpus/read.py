@@ -22,8 +22,8 @@ from collapse.corpus.report import ReadReport
 from collapse.corpus.sample import Sample
 from collapse.corpus.tally import Damage, Tally
 
-_Form = Literal["json-lines", "json", "parquet", "csv", "text", "unknown"]
-_FORMS: dict[str, _Form] = {
+_Format = Literal["json-lines", "json", "parquet", "csv", "text", "unknown"]
+_FORMATS: dict[str, _Format] = {
     "jsonl": "json-lines",
     "ndjson": "json-lines",
     "json": "json",
@@ -129,7 +129,7 @@ def _why(tally: Tally) -> str:
 @dataclass(frozen=True, slots=True)
 class _File:
     listed: Listed
-    form: _Form
+    format: _Format
     split: str | None  #: `train`, `held-out`, or None if the name does not say
 
 
@@ -151,7 +151,7 @@ class _Sources:
                     yield held_out, usable
         files = [file for source in sources if source not in exports for file in self._files(source)]
         split = {"train", "held-out"} <= {file.split for file in files}
-        plain = sum(file.form == "text" for file in files)
+        plain = sum(file.format == "text" for file in files)
         for file in files:
             try:
                 for document in self._read(file, plain):
@@ -165,32 +165,32 @@ class _Sources:
         every = list(list_files(source))
         runs = [parent for parent in {Path(each.uri).parent for each in every} if folder.is_run(parent)]
         files = [
-            _File(listed, _form_of(listed), _split_of(listed.name))
+            _File(listed, _format_of(listed), _split_of(listed.name))
             for listed in every
             if not any(part.startswith(".") for part in listed.name.split("/"))
             and not any(Path(listed.uri).is_relative_to(run) for run in runs)
         ]
-        has_rows = any(file.form not in {"text", "unknown"} for file in files)
+        has_rows = any(file.format not in {"text", "unknown"} for file in files)
         for file in files:
             if file.listed.size == 0:
                 self.tally.reject("empty-file", file.listed.uri)
-            elif file.form == "unknown":
+            elif file.format == "unknown":
                 self.tally.reject("unknown-format", file.listed.uri)
-            elif has_rows and file.form == "text":
+            elif has_rows and file.format == "text":
                 self.tally.reject("beside-rows", file.listed.uri)
             else:
                 yield file
 
     def _read(self, file: _File, plain: int) -> Iterator[Document]:
         with open_bytes(file.listed.uri) as opened_file:
-            if file.form == "text":
+            if file.format == "text":
                 yield from self._plain(opened_file, plain)
                 return
-            if file.form == "json-lines":
+            if file.format == "json-lines":
                 records = rows.json_lines(opened_file, self.tally)
-            elif file.form == "json":
+            elif file.format == "json":
                 records = rows.json_document(opened_file, self.tally)
-            elif file.form == "parquet":
+            elif file.format == "parquet":
                 records = rows.parquet(opened_file, self.columns, self.where, self.tally)
             else:
                 records = rows.csv_rows(opened_file, self.tally)
@@ -225,11 +225,11 @@ class _Sources:
                 yield replace(document, text=piece.decode())
 
 
-def _form_of(file: Listed) -> _Form:
+def _format_of(file: Listed) -> _Format:
     """Tell the format of a file by its name, or else by its content."""
     ending = _ENDING.search(file.name.lower())
-    if ending and ending[1] in _FORMS:
-        return _FORMS[ending[1]]
+    if ending and ending[1] in _FORMATS:
+        return _FORMATS[ending[1]]
     with open_bytes(file.uri) as opened_file:
         kind = kind_of(opened_file, file.uri)
     if kind in {"records", "wacz"}:

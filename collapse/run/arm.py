@@ -57,7 +57,7 @@ class Arm:
 def arms(out: Path, recipe: Recipe, machine: Machine, seed: int) -> list[Arm]:
     """Return the arms of a seed after generation 0, those that take longest first."""
     every = [
-        Arm(str(out), recipe, seed, str(regime), machine)
+        Arm(str(out), recipe, seed, str(regime), machine.for_worker())
         for regime in recipe.parsed_regimes()
         if regime.generations(recipe.generations)
     ]
@@ -67,4 +67,4 @@ def arms(out: Path, recipe: Recipe, machine: Machine, seed: int) -> list[Arm]:
 def starts(out: Path, recipe: Recipe, machine: Machine) -> list[Arm]:
     """Return generation 0 of each seed."""
     seeds = range(recipe.seed, recipe.seed + recipe.seeds)
-    return [Arm(str(out), recipe, seed, START, machine) for seed in seeds]
+    return [Arm(str(out), recipe, seed, START, machine.for_worker()) for seed in seeds]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archive.engine import Workers
@@ -22,6 +22,10 @@ class Machine:
     workers: Workers = None  #: how many, or an engine; None is one for each core
     threads: int = 1  #: of each worker
     keep: bool = False  #: whether the model of every generation is kept
+
+    def for_worker(self) -> Machine:
+        """Return the same without the engine, which stays in the process that opened it."""
+        return replace(self, workers=None)
 
 
 def prepare(device: str, threads: int) -> torch.device:

@@ -83,6 +83,7 @@ def test_the_function_returns_what_the_command_prints(tmp_path: Path) -> None:
     code = f"""
 import json
 from pathlib import Path
+from archive.engine import open_engine
 from archive.progress import Reporter
 import collapse
 
@@ -94,9 +95,19 @@ class Notes(Reporter):
     def advance(self, items, size):
         self.tokens += items
 
-notes = Notes()
+class Unpicklable:
+    # as an engine is that stays in the process which opened it
+
+    def __init__(self):
+        self.engine, self.workers = open_engine("local:1"), 1
+    def run(self, *args, **more):
+        return self.engine.run(*args, **more)
+    def __reduce__(self):
+        raise TypeError("an engine was sent to a worker")
+
+notes, engine = Notes(), Unpicklable()
 result = collapse.collapse({str(place.set)!r}, out=Path({str(tmp_path / "out")!r}), recipe={str(place.recipe)!r},
-                           model={str(place.model)!r}, regimes=["real"], generations=1, device="cpu", workers=1,
+                           model={str(place.model)!r}, regimes=["real"], generations=1, device="cpu", workers=engine,
                            reporter=notes)
 assert isinstance(result, collapse.RunResults)
 assert [name for name, _ in notes.stages] == [
