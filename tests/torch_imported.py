@@ -1,5 +1,4 @@
-"""All that `archive collapse` imports, and what it compiles at its first use: done once, for the commands that are
-forked behind."""
+"""Import and compile what `archive collapse` uses, once, in the process that the tests fork its commands from."""
 
 from collapse import command  # noqa: F401
 from collapse.corpus import Document, without_overlap

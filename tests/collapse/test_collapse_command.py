@@ -1,4 +1,4 @@
-"""`archive collapse`: its options, what it prints, and mistakes that are told in one line and leave nothing behind."""
+"""`archive collapse`: its options, what it prints, and mistakes, which print one line and leave no files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def done(place: Place) -> Path:
-    """The folder of a run."""
+    """Return the folder of a finished run."""
     end = place.run("done", *place.short)
     assert end.status == 0, end.err
     return place.folder / "done"

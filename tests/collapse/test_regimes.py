@@ -16,7 +16,7 @@ BLOCKS = 40
 
 
 def pieces(name: str, generation: int, blocks: int = BLOCKS, seed: int = 0) -> dict[str, list[int]]:
-    """The set of a generation: pool -> numbers of its blocks."""
+    """Return the set of a generation: pool -> numbers of its blocks."""
     made = Regime.parse(name).pieces(generation, blocks, np.random.default_rng((seed, generation)))
     assert len({piece.pool for piece in made}) == len(made)
     return {piece.pool: piece.indexes.tolist() for piece in made}

@@ -1,4 +1,4 @@
-"""What is held out shares no text with what is trained on."""
+"""Held-out documents share no text with training documents."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def documents(*texts: str) -> list[Document]:
 
 
 def corpus(train: list[str], held_out: list[str] | None = None) -> Corpus:
-    """A corpus in the shuffled order of seed 0, as `read` gives it."""
+    """Return a corpus in the shuffled order of seed 0, as `read` does."""
     parts = [sorted(documents(*texts), key=lambda document: document.position(0)) for texts in (train, held_out or [])]
     return Corpus("made", parts[0], parts[1], ReadReport(0, 0, {}, False))
 
 
 def plain_words(text: str) -> list[str]:
-    """As docs/near-duplicates.md says of texts in ASCII."""
+    """Return the similarity of docs/near-duplicates.md, for texts in ASCII."""
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
@@ -45,14 +45,14 @@ def similarity(one: str, other: str) -> float:
 
 
 def has_long_run(one: str, other: str) -> bool:
-    """Whether both have 50 words in a row, or all words of the shorter, if these are 13 at least."""
+    """Return whether both have 50 words in a row, or all words of the shorter one, if these are at least 13."""
     count = min(50, len(plain_words(one)), len(plain_words(other)))
     return count >= 13 and not grams(one, count).isdisjoint(grams(other, count))
 
 
 @st.composite
 def related(draw: st.DrawFn) -> tuple[list[str], list[str]]:
-    """Training and held-out texts; some are edited copies of each other, or hold runs of each other's words."""
+    """Draw training and held-out texts; some are edited copies of each other, or contain runs of each other's words."""
     originals = [words(draw(st.integers(1, 160)), seed) for seed in range(draw(st.integers(1, 6)))]
     held_out, train = [" ".join(original) for original in originals], []
     for number in range(draw(st.integers(1, 12))):

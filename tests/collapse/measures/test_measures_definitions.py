@@ -1,4 +1,4 @@
-"""Each definition of collapse holds, fails or stays open as the numbers say, and chance never makes one hold."""
+"""The numbers decide whether each definition of collapse holds, fails or stays open; chance never makes one hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def _course(*means: float, noise: float = 0.01, seeds: int = 3, real: float = math.nan, seed: int = 0) -> Course:
-    """An arm with these means by generation, and a control that stays at the first."""
+    """Return an arm with these means by generation, and a control that stays at the first."""
     rng = np.random.default_rng(seed)
     arm = np.array(means) * np.exp(rng.normal(0, noise, (seeds, len(means))))
     control = means[0] * np.exp(rng.normal(0, noise, (seeds, len(means))))

@@ -1,4 +1,4 @@
-"""Distances are what scipy gives; sentences are counted."""
+"""Distances agree with SciPy or with their definition; sentences are counted."""
 
 from __future__ import annotations
 

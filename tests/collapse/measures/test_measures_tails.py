@@ -1,4 +1,4 @@
-"""Bands, what is left of the tail, the slope of Zipf's law, and what was copied."""
+"""Frequency bands, what is left of the tail, the slope of Zipf's law, and copied text."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_tokens_are_counted() -> None:
 
 
 def _copied(written: np.ndarray, trained: np.ndarray, least: int) -> Copied:
-    """By comparing each span with each."""
+    """Compute the same by comparing each span with each."""
     spans = {
         tuple(block[a:b].tolist()) for block in trained for a in range(len(block)) for b in range(a + 1, len(block) + 1)
     }

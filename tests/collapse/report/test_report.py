@@ -1,4 +1,5 @@
-"""The report of made results: a page that stands alone, pictures, and words that claim no more than the numbers."""
+"""The report of invented results: a page that needs no other file, pictures, and sentences that claim no more than the
+numbers show."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ HOSTILE = '</td><script>alert("x")</script><img src=http://x.example/a.png> & \x
 
 
 def _nulls(value: Any) -> Any:
-    """All numbers but counts, names and settings are gone."""
+    """Replace every float with null."""
     if isinstance(value, dict):
         return {key: _nulls(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -59,7 +60,7 @@ def _edited(results: RunResults, edit: Callable[[dict[str, Any]], object]) -> Ru
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The report of a run with a hostile model."""
+    """Return the report of a run with a hostile model."""
     out = tmp_path_factory.mktemp("report")
     results = make_results(
         ("replace", "accumulate-subsample", "real"), seeds=2, generations=2, text=HOSTILE + "long " * 5000
@@ -69,7 +70,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return out, (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_page_stands_alone(page: tuple[Path, str]) -> None:
+def test_the_page_needs_no_other_file(page: tuple[Path, str]) -> None:
     _, html = page
     assert html.startswith("<!DOCTYPE html>")
     assert not re.search(r"<(script|link|iframe|object|embed|base)\b|@import|url\(", html)

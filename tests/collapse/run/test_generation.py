@@ -1,4 +1,4 @@
-"""Runs from end to end: the same numbers each time, also after any interruption, and nothing is done twice."""
+"""Runs from end to end: the same numbers each time, even after an interruption, and nothing is done twice."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from collapse.run.arm import arms, starts
 from collapse.run.machine import Machine
 
 REGIMES = ["replace", "mix:0.5", "fresh", "real"]
-#: Arms enough where it is not about the arms.
+#: Enough arms for tests that are not about arms.
 PAIR = ["--regimes", "replace,mix:0.5"]
 
 
@@ -38,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def whole(place: Place) -> str:
-    """A run that nothing disturbed, and that keeps its models."""
+    """Run without an interruption, and keep the models."""
     end = place.run("whole", "--keep-checkpoints")
     assert end.status == 0, end.err
     return "whole"
@@ -268,7 +268,7 @@ def test_a_suspect_set_is_trained_on_in_its_doses(place: Place) -> None:
 
 # -- interruptions ---------------------------------------------------------------------------------
 
-#: Where a run is killed: just before one of its file operations, what was written for it still under another name.
+#: Where a run is killed: just before a file operation, while what it wrote still has a temporary name.
 _FIRST = "replace/generation-1"
 MOMENTS = {
     "its folder is claimed": r"os.(link|rename) .*/run\.json$",
