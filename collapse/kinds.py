@@ -41,6 +41,6 @@ def parse_kind(option: str, text: str, kinds: Mapping[str, Kind]) -> tuple[str, 
         raise CollapseError(f"{option} {text}: write it as {name}:{kind.example:g}, say") from None
     least, greatest = kind.range
     if not least <= value <= greatest or (kind.is_whole and value != int(value)):
-        whole = "a whole number " if kind.is_whole else ""
-        raise CollapseError(f"{option} {text}: {whole}from {least:g} to {greatest:g}")
+        integer = "a whole number " if kind.is_whole else ""
+        raise CollapseError(f"{option} {text}: {integer}from {least:g} to {greatest:g}")
     return name, value + 0.0  # -0 is 0

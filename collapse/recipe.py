@@ -140,17 +140,17 @@ def _listed(values: Any, kind: type, say: str) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _typed(form: type[Recipe | Paper], values: dict[str, Any]) -> dict[str, Any]:
+def _typed(target: type[Recipe | Paper], values: dict[str, Any]) -> dict[str, Any]:
     """Return the values with the types of a recipe's fields, or of a paper's figure.
 
     Raises:
         CollapseError: a value has another type, there is no such field, or one without a default is missing.
     """
-    name = form.__name__.lower()
-    kinds = {item.name: str(item.type) for item in fields(form)}
+    name = target.__name__.lower()
+    kinds = {item.name: str(item.type) for item in fields(target)}
     if unknown := sorted(values.keys() - kinds.keys()):
         raise CollapseError(f"{unknown[0]} is nothing that a {name} says; it may say {', '.join(sorted(kinds))}")
-    needed = {item.name for item in fields(form) if item.default is MISSING and item.default_factory is MISSING}
+    needed = {item.name for item in fields(target) if item.default is MISSING and item.default_factory is MISSING}
     if missing := sorted(needed - values.keys()):
         raise CollapseError(f"[[{name}]] must say {', '.join(missing)} too")
     typed = dict(values)

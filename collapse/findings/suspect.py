@@ -75,7 +75,7 @@ class Side(Enum):
     MODEL = "like the model's text"
     BEYOND = "farther from real text than the model's"
     OTHER = "on the other side of real text"
-    OPEN = "cannot be told"
+    OPEN = "open"
     SAME = "says nothing: the model's text is like real text"
 
 

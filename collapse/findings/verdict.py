@@ -23,8 +23,8 @@ _TRAINED = {
 _OUTCOMES = {
     Comparison.MORE: ", worse by more than chance",
     Comparison.LESS: ", better by more than chance",
-    Comparison.SAME: ", within the noise floor: that cannot be told from chance",
-    Comparison.OPEN: "; the interval reaches into the noise floor, so that cannot be told from chance",
+    Comparison.SAME: ", within the noise floor: that cannot be distinguished from chance",
+    Comparison.OPEN: "; the interval reaches into the noise floor, so that cannot be distinguished from chance",
     Comparison.UNKNOWN: "; whether by chance is not known",
 }
 
@@ -85,11 +85,11 @@ def _start(results: RunResults) -> str:
 
 def _floor(results: RunResults) -> str:
     if math.isnan(results.noise.value):
-        return "No noise floor was measured (no arm real), so no difference can be told from chance."
+        return "No noise floor was measured (no arm real), so no difference can be distinguished from chance."
     text = "Another seed on the same real text moves that by up to"
     if math.isnan(results.noise.high):
         text = f"{text} {wording.ratio(results.noise.value)} times"
-        return f"{text}; with one seed there are no intervals, so no difference can be told from chance."
+        return f"{text}; with one seed there are no intervals, so no difference can be distinguished from chance."
     floor = f"{wording.ratio(results.noise.high)} times: the noise floor"
     return f"{text} {floor}. A change that does not exceed it may be chance."
 
@@ -153,7 +153,7 @@ def _tail(results: RunResults, arm: Regime) -> list[str]:
         case Comparison.LESS:
             return [f"{text}: what is common loses more."]
         case _:
-            return [f"{text}; that the two differ cannot be told from chance."]
+            return [f"{text}; that the two differ cannot be distinguished from chance."]
 
 
 def _risen(results: RunResults, arm: Regime, loss: Metric) -> str:
@@ -191,12 +191,12 @@ def _suspicion(results: RunResults) -> list[str]:
         text += _against_reference(results, harmful[-1])
         if lost := worst(results, harmful[-1])[:3]:
             where = [f"{part.described} ({wording.ratio(part.change.value)} times)" for part in lost]
-            than = "Beside that it" if reference(results, harmful[-1]) else "It"
+            than = "Compared with that, it" if reference(results, harmful[-1]) else "It"
             text += f" {than} is worst for {wording.listed(where)}."
     elif Comparison.UNKNOWN in outcomes.values():
         text = "Whether the suspect set teaches worse than real text is not known."
     else:
-        text = "That the suspect set teaches worse than real text cannot be told from chance."
+        text = "That the suspect set teaches worse than real text cannot be distinguished from chance."
     text += (
         " Text about other things, or in another style, teaches worse as well: this is no proof that models wrote it."
     )
@@ -210,7 +210,7 @@ def _against_reference(results: RunResults, arm: Regime) -> str:
     if change is None or math.isnan(change.value):
         return ""
     compared = _OUTCOMES[compare(change, results.noise)]
-    return f" Beside new real text ({other}), perplexity comes to {wording.ratios(change)}{compared}."
+    return f" Compared with new real text ({other}), perplexity comes to {wording.ratios(change)}{compared}."
 
 
 def _likeness(results: RunResults) -> list[str]:
@@ -228,5 +228,5 @@ def _likeness(results: RunResults) -> list[str]:
     known = [(side, sides[side]) for side in (Side.MODEL, Side.BEYOND, Side.REAL, Side.OTHER) if sides[side]]
     if known:
         counts = wording.listed([f"{count} {side.value}" for side, count in known])
-        text += f" Of {sides.total()} measures of variety it is in {counts}; the rest say nothing or cannot be told."
+        text += f" Of {sides.total()} measures of variety it is in {counts}; the rest say nothing or stay open."
     return [f"{text} A likeness to a model's text is no proof: other human text can have it as well."]

@@ -71,8 +71,8 @@ def _matched(grams: Numbers, owner: Numbers, texts: int) -> tuple[Numbers, Numbe
     """Number the n-grams from 0 on, and count how many of each text's n-grams another text has, with clipped counts."""
     known, numbered = np.unique(grams, return_inverse=True)
     gap = int(len(known) > 0 and known[0] == _GAP)
-    whole = grams != _GAP
-    pairs, counts = np.unique((numbered[whole] - gap) * texts + owner[whole], return_counts=True)
+    is_gram = grams != _GAP
+    pairs, counts = np.unique((numbered[is_gram] - gap) * texts + owner[is_gram], return_counts=True)
     gram, text = np.divmod(pairs, max(texts, 1))
     order = np.lexsort((counts, gram))  # each n-gram's texts together, the largest count last
     gram, text, counts = gram[order], text[order], counts[order]
@@ -85,7 +85,7 @@ def _matched(grams: Numbers, owner: Numbers, texts: int) -> tuple[Numbers, Numbe
     others = largest[gram]
     others[last] = second[gram[last]]
     matched = np.bincount(text, np.minimum(counts, others), texts).astype(np.int64)
-    return np.where(whole, numbered - gap, _GAP), matched
+    return np.where(is_gram, numbered - gap, _GAP), matched
 
 
 def _nearest(lengths: Numbers) -> Numbers:

@@ -178,7 +178,7 @@ DEFINITIONS = (
         "Models write what real text does not have, and what the first of them would hardly have written.",
         "Shumailov et al. 2023 (arXiv:2305.17493)",
         "More of the texts have a perplexity under generation 0 above the 99 % quantile of real text's, more than "
-        "chance makes, and more than of real texts. It stands in for what no count can see, whether a text is true.",
+        "chance makes, and more than of real texts. No count shows whether a text is true; this comes closest.",
         _hallucination,
     ),
     Definition(

@@ -18,7 +18,7 @@ def intervals(results: RunResults, what: str) -> str:
 def floor(results: RunResults) -> str:
     """Describe the grey band."""
     if math.isnan(results.noise.value):
-        return "No noise floor was measured (no arm real), so no difference can be told from chance."
+        return "No noise floor was measured (no arm real), so no difference can be distinguished from chance."
     return (
         "The grey band is the noise floor: how far models move from generation 0 that train on the same real text with "
         "another seed. Changes inside the band may be chance."

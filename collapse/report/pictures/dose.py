@@ -17,7 +17,7 @@ from collapse.report.canvas import Picture
 _CAPTION = (
     "Each point is a model that was trained on as much text as generation 0, with this share from the suspect set. Up "
     "is worse: its perplexity on held-out real text, divided by that of generation 0, which saw only real text (the "
-    "black point at 0).{other} {bars} Hollow points cannot be told from chance. {floor} The axis of shares is "
+    "black point at 0).{other} {bars} Hollow points cannot be distinguished from chance. {floor} The axis of shares is "
     "logarithmic from the least share on."
 )
 _OTHER = " The green diamond is a model trained on other real text: the effect of a set that is merely another."
@@ -92,4 +92,4 @@ def _title(results: RunResults) -> str:
         return f"{dose} makes the model worse at real text"
     if Comparison.UNKNOWN in outcomes.values():
         return "What suspect text does to a model; what chance does is not known"
-    return "That suspect text makes the model worse at real text cannot be told from chance"
+    return "That suspect text makes the model worse at real text cannot be distinguished from chance"

@@ -20,7 +20,7 @@ _KINDS = {"bands": "tokens, by frequency in real text", "domains": "domains", "d
 _CAPTION = (
     "The last generation of {arm}: its perplexity on parts of the held-out real text, divided by that of {other} on "
     "the same part (right is worse; ×1.105 is 0.1 nats per token). {bars} The grey bars are the noise floor of each "
-    "part, wider where there is less text; hollow points cannot be told from chance.{left}"
+    "part, wider where there is less text; hollow points cannot be distinguished from chance.{left}"
 )
 
 
@@ -81,5 +81,5 @@ def _axis(axes: Any, held: list[PartChange], other: str) -> None:
 def _title(results: RunResults, arm: Regime) -> str:
     lost = worst(results, arm)
     if not lost:
-        return f"{arm}: that it is worse on any part of the real text cannot be told from chance"
+        return f"{arm}: that it is worse on any part of the real text cannot be distinguished from chance"
     return f"{arm}: worst on {captions.one_line(lost[0].described)}, ×{wording.ratio(lost[0].change.value)}"

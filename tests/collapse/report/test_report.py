@@ -203,7 +203,7 @@ def test_the_verdict_tells_loss_from_chance() -> None:
     assert "from generation 1 on" in replaced
     fresh = next(text for text in told if "(fresh)" in text)
     assert "came to" in fresh
-    assert "cannot be told from chance" in fresh
+    assert "cannot be distinguished from chance" in fresh
     assert "noise floor" in told[0]
     assert "replace meets" in told[-1]
 
@@ -211,13 +211,13 @@ def test_the_verdict_tells_loss_from_chance() -> None:
 def test_what_reaches_into_the_noise_floor_is_no_finding() -> None:
     for noise in (0.2, 0.8):
         told = " ".join(paragraphs(make_results(("replace", "real"), noise=noise, seeds=2)))
-        assert "cannot be told from chance" in told
+        assert "cannot be distinguished from chance" in told
         assert "worse by more" not in told
 
 
 def test_without_a_control_or_with_one_seed_nothing_is_claimed() -> None:
     alone = paragraphs(make_results(("replace", "accumulate")))
-    assert "No noise floor was measured (no arm real), so no difference can be told from chance." in alone[0]
+    assert "No noise floor was measured (no arm real), so no difference can be distinguished from chance." in alone[0]
     once = paragraphs(make_results(("replace", "real"), seeds=1))
     assert "with one seed there are no intervals" in once[0]
     for told in (alone, once):
@@ -252,12 +252,12 @@ def test_the_verdict_on_a_suspect_set() -> None:
     assert "teaches worse on held-out real text than as much real text does; 100 % is the least share" in text
     assert "worst for the rarest tokens" in text
     assert re.search(
-        r"Beside new real text \(fresh\), perplexity comes to 1\.[45]\d times \(95 %: [^)]+\), worse by", text
+        r"Compared with new real text \(fresh\), perplexity comes to 1\.[45]\d times \(95 %: [^)]+\), worse by", text
     )
     assert "no proof that models wrote it" in text
     assert "new real text each time (fresh): came to" in text
     same = " ".join(paragraphs(make_results(SUSPECTS, generations=1, dose=0.0)))
-    assert "That the suspect set teaches worse than real text cannot be told from chance." in same
+    assert "That the suspect set teaches worse than real text cannot be distinguished from chance." in same
     assert "is worst for" not in same
 
 
