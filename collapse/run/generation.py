@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,6 +35,8 @@ from collapse.regimes import SUSPECT, Regime
 from collapse.run import machine, measure
 from collapse.run.arm import Arm
 from collapse.run.blocks import Blocks, Data, load
+
+_log = logging.getLogger(__name__)
 
 WEIGHTS, LOSSES, WRITTEN, SURPRISE = "weights.safetensors", "losses.npy", "written.npy", "surprise.npy"
 METRICS, TIMES = "metrics.json", "times.json"
@@ -222,6 +225,16 @@ class _Generation:
         path = self.folder / TIMES
         times = json.loads(path.read_bytes()) if path.exists() else {}  # an earlier run may have done other steps
         self.owned.replace(path, json.dumps({**times, step: {"tokens": tokens, "seconds": seconds}}).encode())
+        arm = self.arm
+        _log.info(
+            "%s, seed %d, generation %d: %s, %d tokens in %.1f s",
+            arm.regime,
+            arm.seed,
+            self.number,
+            step,
+            tokens,
+            seconds,
+        )
 
     def _save(self, path: Path, array: npt.NDArray[Any]) -> None:
         """Write an array atomically."""
