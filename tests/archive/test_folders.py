@@ -153,12 +153,12 @@ def collapsing(_: Lake, out: Path) -> None:
         for generation in range(2):
             place = folder.steps(out) / "seed-0" / "replace" / f"generation-{generation}"
             owned.make_folder(place)
-            for name in ("weights.safetensors", "losses.npy", "numbers.json"):
+            for name in ("weights.safetensors", "losses.npy", "metrics.json"):
                 if not (place / name).exists():
                     owned.write_file(place / name, name.encode())
             owned.write_file(place / "times.json", b'{"train": 1}')
             owned.remove(place / "weights.safetensors")
-        for name in ("results.json", "numbers.parquet", "loss.png", "report.html"):
+        for name in ("results.json", "metrics.parquet", "loss.png", "report.html"):
             owned.write_file(out / name, name.encode())
 
 
