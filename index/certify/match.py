@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from index.minhash.kernel import compiled
 from index.neardup.bands import Bands
-from index.neardup.candidates import Codes, earliest
+from index.neardup.candidates import PairCodes, earliest
 
 _ROWS = 1 << 24
 
@@ -48,12 +48,12 @@ def meet(
     keys: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],
     leaders: int,
-) -> Codes:
+) -> PairCodes:
     """All pairs of a row and one of the `leaders` earliest allowed texts of a band value that the row has.
 
     Args:
         allowed: by text, whether it may prove anything.
-        rank: by text, its place in the order of dates.
+        rank: by text, its position in the order of dates.
         keys, rows: the bands of the rows, in any order.
 
     Returns:
@@ -61,7 +61,7 @@ def meet(
     """
     order = np.argsort(keys, kind="stable")
     keys, rows = keys[order], rows[order]
-    found: list[Codes] = [np.empty(0, np.uint64)]
+    found: list[PairCodes] = [np.empty(0, np.uint64)]
     if len(keys):
         for there, texts in bands.ranges(_ROWS):
             mine = allowed[texts]

@@ -117,14 +117,14 @@ def _probe(keys, counts, least, own, owners, bits, most, codes):  # type: ignore
             bit = key & mask
             if not bits[bit >> np.uint64(3)] & (np.uint8(1) << np.uint8(bit & np.uint64(7))):
                 continue
-            place = np.searchsorted(own, key)
+            position = np.searchsorted(own, key)
             met = 0
-            while place < own.size and own[place] == key and met < most:
+            while position < own.size and own[position] == key and met < most:
                 if codes.size:
-                    codes[count] = (np.uint64(owners[place]) << np.uint64(32)) | np.uint64(line)
+                    codes[count] = (np.uint64(owners[position]) << np.uint64(32)) | np.uint64(line)
                 count += 1
                 met += 1
-                place += 1
+                position += 1
     return count
 
 
@@ -158,7 +158,7 @@ def work(task: Task, ctx: Context) -> Met:
     digests = stored("digests")
     proven_ids, proven_numbers, proven_at = (stored(name) for name in ("proven-ids", "proven-numbers", "proven-at"))
     exact, near = _Earliest(len(digests)), _Earliest(len(starts) - 1)
-    for places, texts in wanted_texts(lake, task.file, proven_ids):
+    for positions, texts in wanted_texts(lake, task.file, proven_ids):
         split_texts = pc.split_pattern(texts.cast(pa.large_string()), "\n")
         lines, parents = split_texts.flatten(), pc.list_parent_indices(split_texts).to_numpy()
         signatures, counts = sign(lines, parameters)
@@ -168,21 +168,21 @@ def work(task: Task, ctx: Context) -> Met:
             continue
         _probe(*arguments, codes)
         kind, line = split(np.unique(codes))
-        met, place = np.unique(line, return_inverse=True)
+        met, position = np.unique(line, return_inverse=True)
         taken = lines.take(pa.array(met))
-        number = proven_numbers[places[parents[met]]]
+        number = proven_numbers[positions[parents[met]]]
         # the same paragraph shares all bands, so it is among the lines that met any
-        same = ids.places(digests, _digests(taken.to_pylist()))
+        same = ids.positions(digests, _digests(taken.to_pylist()))
         there, cited = same[same >= 0], number[same >= 0]
         exact.learn(there, proven_at[cited], cited, np.ones(len(there)))
-        useful = proven_at[number[place]] <= near.at[kind]  # a later one can tell nothing new
-        kind, place = kind[useful], place[useful]
+        useful = proven_at[number[position]] <= near.at[kind]  # a later one can tell nothing new
+        kind, position = kind[useful], position[useful]
         flat, ends = shingle_sets(taken, parameters)
         common = np.empty(len(kind), np.int64)
-        _common(flat, ends, place, sets, starts, kind, common)
-        total = np.diff(ends)[place] + np.diff(starts)[kind] - common
+        _common(flat, ends, position, sets, starts, kind, common)
+        total = np.diff(ends)[position] + np.diff(starts)[kind] - common
         true = parameters.near(common, total)
-        found = number[place[true]]
+        found = number[position[true]]
         near.learn(kind[true], proven_at[found], found, (common / total)[true])
         ctx.progress(len(texts), 0)
     return Met(exact.found(), near.found())

@@ -70,8 +70,8 @@ class Proven:
 
     def find(self, wanted: Ids) -> npt.NDArray[np.int64]:
         """The numbers of texts, -1 for one that is not proven."""
-        places = ids.places(self._ids, wanted)
-        return np.where(places >= 0, self._order[places], -1) if len(self) else places
+        positions = ids.positions(self._ids, wanted)
+        return np.where(positions >= 0, self._order[positions], -1) if len(self) else positions
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """What another process needs to find texts and their dates: sorted ids, their numbers, dates by number."""

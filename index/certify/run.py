@@ -123,8 +123,8 @@ class _Certify:
         """The files of the data set. What is hidden, by a dot or underscore in front, is no part of it."""
         own = (f"{self._lake.location}/", f"{self._result.location}/")
         far = storage.is_s3(dataset) or storage.is_http(dataset)
-        place = dataset.rstrip("/") if far else os.path.realpath(dataset)
-        if f"{self._result.location}/".startswith(f"{place}/"):
+        position = dataset.rstrip("/") if far else os.path.realpath(dataset)
+        if f"{self._result.location}/".startswith(f"{position}/"):
             raise ArchiveError(f"{self._out}: the result would lie inside the data set; choose another folder")
         found = list(list_files(dataset))
         if any(file.uri.startswith(own[1]) for file in found):
@@ -256,13 +256,13 @@ class _Certify:
         sets = ShingleSets(
             self._lake, self._known.ids[needed], self._known.shingles[needed], self._parameters, self._engine
         )
-        places = place_of[text]
-        absent = sets.sizes[places] < 0 if len(places) else np.zeros(0, bool)
+        positions = place_of[text]
+        absent = sets.sizes[positions] < 0 if len(positions) else np.zeros(0, bool)
         equal = np.zeros(len(row), np.int64)
         if absent.any():
             theirs = self._known.signatures(self._lake, text[absent], self._parameters.hashes)
             equal[absent] = (signatures[row[absent]] == theirs).sum(axis=1)
-            places[absent] = -1
+            positions[absent] = -1
         numbers = self._proof_of[text]
         judged: list[list[tuple[int, int, paragraphs.Best | None]]] | None = None
         cited = [exact[exact >= 0], numbers]
@@ -291,7 +291,7 @@ class _Certify:
                     own,
                     row[begin:end] - first,
                     numbers[begin:end],
-                    places[begin:end],
+                    positions[begin:end],
                     equal[begin:end],
                     {number: proofs[number] for number in wanted},
                     sets.folder,

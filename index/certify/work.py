@@ -59,7 +59,7 @@ class Prove:
     exact: npt.NDArray[np.int64]  #: for each row the number of its proof, or -1
     rows: npt.NDArray[np.int64]  #: of candidates, in order …
     numbers: npt.NDArray[np.int64]  #: … the number of the proof, …
-    places: npt.NDArray[np.int64]  #: … where its shingles are in the stored sets, or -1 …
+    positions: npt.NDArray[np.int64]  #: … where its shingles are in the stored sets, or -1 …
     equal: npt.NDArray[np.int64]  #: … and then how many hashes are equal
     proofs: dict[int, Proof]
     sets: str  #: the folder of the stored sets
@@ -163,9 +163,9 @@ def _near(task: Prove, texts: pa.Array) -> dict[int, Verdict]:
     best: dict[int, tuple[tuple[int, float, int], Verdict]] = {}
     for candidate, row in enumerate(task.rows.tolist()):
         own = flat[starts[index[candidate]] : starts[index[candidate] + 1]]
-        place, number = int(task.places[candidate]), int(task.numbers[candidate])
-        if place >= 0:
-            other = sets.of(place)
+        position, number = int(task.positions[candidate]), int(task.numbers[candidate])
+        if position >= 0:
+            other = sets.of(position)
             common = int(shared(other, own))
             total = len(other) + len(own) - common
             similarity, sure = common / total if total else 0.0, task.parameters.near(common, total)
@@ -176,5 +176,5 @@ def _near(task: Prove, texts: pa.Array) -> dict[int, Verdict]:
             proof = task.proofs[number]
             key = (proof.at, -similarity, number)
             if row not in best or key < best[row][0]:
-                best[row] = (key, Verdict("near", similarity, place < 0, proof))
+                best[row] = (key, Verdict("near", similarity, position < 0, proof))
     return {row: verdict for row, (_, verdict) in best.items()}

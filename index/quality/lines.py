@@ -51,26 +51,26 @@ def _lower(letter):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _starts(text, place, end, phrase):  # type: ignore[no-untyped-def]
-    if end - place < phrase.size:
+def _starts(text, position, end, phrase):  # type: ignore[no-untyped-def]
+    if end - position < phrase.size:
         return False
     for number in range(phrase.size):  # noqa: SIM110
-        if text[place + number] != phrase[number]:
+        if text[position + number] != phrase[number]:
             return False
     return True
 
 
 @compiled
-def _citation(text, place, end, classes):  # type: ignore[no-untyped-def]
+def _citation(text, position, end, classes):  # type: ignore[no-untyped-def]
     """How long the citation is that begins at a bracket: [12], [], [edit], [citation needed]; 0 for none."""
-    at = place + 1
+    at = position + 1
     while at < end and classes[text[at]] & DIGIT:
         at += 1
     if at < end and text[at] == _CLOSE:
-        return at + 1 - place
-    if _starts(text, place, end, _EDIT):
+        return at + 1 - position
+    if _starts(text, position, end, _EDIT):
         return _EDIT.size
-    if _starts(text, place, end, _NEEDED):
+    if _starts(text, position, end, _NEEDED):
         return _NEEDED.size
     return 0
 
@@ -78,15 +78,15 @@ def _citation(text, place, end, classes):  # type: ignore[no-untyped-def]
 @compiled
 def _uncited(text, begin, end, classes, out, at):  # type: ignore[no-untyped-def]
     """Copy a line to out[at:] without its citations; returns where the copy ends."""
-    place = begin
-    while place < end:
-        size = _citation(text, place, end, classes) if text[place] == _OPEN else 0
+    position = begin
+    while position < end:
+        size = _citation(text, position, end, classes) if text[position] == _OPEN else 0
         if size:
-            place += size
+            position += size
             continue
-        out[at] = text[place]
+        out[at] = text[position]
         at += 1
-        place += 1
+        position += 1
     return at
 
 
@@ -94,16 +94,16 @@ def _uncited(text, begin, end, classes, out, at):  # type: ignore[no-untyped-def
 def _holds(text, begin, end):  # type: ignore[no-untyped-def]
     """Which kinds of phrases a line holds, as bits."""
     bits = 0
-    for place in range(begin, end):
-        letter = _lower(text[place])
+    for position in range(begin, end):
+        letter = _lower(text[position])
         if letter >= np.uint32(128) or not _FIRST[letter]:
             continue
         for phrase in range(_SIZES.size):
             size = _SIZES[phrase]
-            if _LETTERS[phrase, 0] != letter or end - place < size:
+            if _LETTERS[phrase, 0] != letter or end - position < size:
                 continue
             number = 1
-            while number < size and _lower(text[place + number]) == _LETTERS[phrase, number]:
+            while number < size and _lower(text[position + number]) == _LETTERS[phrase, number]:
                 number += 1
             if number == size:
                 bits |= _BITS[phrase]
@@ -126,8 +126,8 @@ def _split(text, begin, end, classes):  # type: ignore[no-untyped-def]
     """How many runs of non-space a line has, and how long the longest is."""
     count = longest = 0
     size = 0
-    for place in range(begin, end):
-        if classes[text[place]] & SPACE:
+    for position in range(begin, end):
+        if classes[text[position]] & SPACE:
             size = 0
             continue
         count += size == 0
@@ -155,8 +155,8 @@ def measure(text, classes, known, begins, ends, line_begins, line_ends, firsts, 
             continue
         pieces, longest = _split(text, begin, end, classes)
         cited = False
-        for place in range(begin, end):
-            if text[place] == _OPEN and _citation(text, place, end, classes):
+        for position in range(begin, end):
+            if text[position] == _OPEN and _citation(text, position, end, classes):
                 cited = True
                 break
         source = text
@@ -176,8 +176,8 @@ def measure(text, classes, known, begins, ends, line_begins, line_ends, firsts, 
         bits = _holds(source, begin, end)
         lorem = bits & LOREM != 0
         curly = False
-        for place in range(begin, end):
-            if source[place] == _CURLY:
+        for position in range(begin, end):
+            if source[position] == _CURLY:
                 curly = True
                 break
         if lorem:

@@ -49,8 +49,8 @@ def _place(keys, number, table, mask, base):  # type: ignore[no-untyped-def]
 @compiled
 def hash_of(text, begin, end):  # type: ignore[no-untyped-def]
     value = _0
-    for place in range(begin, end):
-        value = value * _LETTER + np.uint64(text[place])
+    for position in range(begin, end):
+        value = value * _LETTER + np.uint64(text[position])
     return mix(value)
 
 
@@ -75,8 +75,8 @@ def prefixes(text, begins, ends, count, sums, powers, lengths):  # type: ignore[
     total, power, inverse, characters = _0, np.uint64(1), np.uint64(1), 0
     for number in range(count):
         sums[number], powers[number], lengths[number] = total, power, characters
-        for place in range(begins[number], ends[number]):
-            total += np.uint64(text[place]) * inverse
+        for position in range(begins[number], ends[number]):
+            total += np.uint64(text[position]) * inverse
             inverse *= _INVERSE
             power *= _LETTER
         characters += ends[number] - begins[number]
@@ -103,8 +103,8 @@ def top(size, hashes, lengths, count, keys, found, table, base):  # type: ignore
     most, best = 0, 0
     for number in range(runs):
         key = hashes[number]
-        for place in range(number + 1, number + size):
-            key = key * _WORD + hashes[place]
+        for position in range(number + 1, number + size):
+            key = key * _WORD + hashes[position]
         keys[number] = key
         found[number] = 0
         first = _place(keys, number, table, mask, base)

@@ -88,11 +88,11 @@ def _stop_hashes() -> npt.NDArray[np.uint64]:
 def _split_lines(text, size, begins, ends):  # type: ignore[no-untyped-def]
     """Where the lines begin and end, blank ones too; returns how many."""
     count = begin = 0
-    for place in range(size + 1):
-        if place == size or text[place] == _NEWLINE:
-            begins[count], ends[count] = begin, place
+    for position in range(size + 1):
+        if position == size or text[position] == _NEWLINE:
+            begins[count], ends[count] = begin, position
             count += 1
-            begin = place + 1
+            begin = position + 1
     return count
 
 
@@ -104,8 +104,8 @@ def _gopher(text, size, classes, begins, ends, count, line_begins, line_ends, li
     for number in range(count):
         begin, end = begins[number], ends[number]
         other = letter = False
-        for place in range(begin, end):
-            kind = classes[text[place]]
+        for position in range(begin, end):
+            kind = classes[text[position]]
             other |= kind & SYMBOL == 0
             letter |= kind & LETTER != 0
         if other:
@@ -117,8 +117,8 @@ def _gopher(text, size, classes, begins, ends, count, line_begins, line_ends, li
                 if hashes[number] == stops[stop]:
                     seen |= 1 << stop
     marks = ellipses = dots = 0
-    for place in range(size):
-        letter = text[place]
+    for position in range(size):
+        letter = text[position]
         if letter == _DOT:
             dots += 1
             if dots == 3:
@@ -248,6 +248,6 @@ def signals(content_ids: pa.Array, texts: pa.Array) -> pa.Table:
     """Rows of the table `quality`."""
     numbers = measured(texts)
     columns = [content_ids]
-    for place, name in enumerate(COLUMNS):
-        columns.append(pa.array(np.ascontiguousarray(numbers[:, place])).cast(QUALITY.schema.field(name).type))
+    for position, name in enumerate(COLUMNS):
+        columns.append(pa.array(np.ascontiguousarray(numbers[:, position])).cast(QUALITY.schema.field(name).type))
     return pa.Table.from_arrays(columns, schema=QUALITY.schema)
