@@ -1,0 +1,114 @@
+"""The web from before, in Python: a function for each command of `archive`, with the same options.
+
+>>> import lowbackground as lb
+>>> lb.ingest("lake", "crawl.warc.gz")                                        # doctest: +SKIP
+>>> lb.index("lake")                                                          # doctest: +SKIP
+>>> lb.export("lake", "set", before="2022-01-01", near=True)                  # doctest: +SKIP
+>>> for row in lb.load("set"):                                                # doctest: +SKIP
+...     print(row["first_seen"], row["url"])
+
+Every `lake` is a folder, an `s3://` prefix, or a `Lake` that is open. Names are imported when they are used, so that
+`import lowbackground` needs no more than Python.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from archive import ForgetResult, IngestResult, Lake, forget, ingest, open
+    from archive.errors import ArchiveError
+    from archive.intake.preview import Preview, preview
+    from archive.progress import Reporter, RichReporter
+    from collapse import CollapseResult, collapse
+    from index import CertifyResult, IndexResult, QualityResult, certify, index, quality
+    from query import History, QueryResult, Stats, connect, query, show, stats
+    from query.dataset import Dataset, load
+    from query.export.run import ExportResult, export
+    from query.verify.run import VerifyResult, verify
+
+#: name -> the module that it is imported from
+_FROM = {
+    # one for each command
+    "ingest": "archive",
+    "preview": "archive.intake.preview",
+    "forget": "archive",
+    "index": "index",
+    "quality": "index",
+    "certify": "index",
+    "query": "query",
+    "export": "query.export.run",
+    "verify": "query.verify.run",
+    "collapse": "collapse",
+    "stats": "query",
+    "show": "query",
+    # what they return
+    "IngestResult": "archive",
+    "Preview": "archive.intake.preview",
+    "ForgetResult": "archive",
+    "IndexResult": "index",
+    "QualityResult": "index",
+    "CertifyResult": "index",
+    "QueryResult": "query",
+    "ExportResult": "query.export.run",
+    "VerifyResult": "query.verify.run",
+    "CollapseResult": "collapse",
+    "Stats": "query",
+    "History": "query",
+    # lakes, sets and progress
+    "open": "archive",
+    "Lake": "archive",
+    "connect": "query",
+    "load": "query.dataset",
+    "Dataset": "query.dataset",
+    "Reporter": "archive.progress",
+    "RichReporter": "archive.progress",
+    "ArchiveError": "archive.errors",
+}
+
+__all__ = [
+    "ArchiveError",
+    "CertifyResult",
+    "CollapseResult",
+    "Dataset",
+    "ExportResult",
+    "ForgetResult",
+    "History",
+    "IndexResult",
+    "IngestResult",
+    "Lake",
+    "Preview",
+    "QualityResult",
+    "QueryResult",
+    "Reporter",
+    "RichReporter",
+    "Stats",
+    "VerifyResult",
+    "certify",
+    "collapse",
+    "connect",
+    "export",
+    "forget",
+    "index",
+    "ingest",
+    "load",
+    "open",
+    "preview",
+    "quality",
+    "query",
+    "show",
+    "stats",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_FROM[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
