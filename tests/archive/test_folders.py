@@ -25,7 +25,7 @@ from archive.owned import JOURNAL
 from collapse import folder
 from index.certify import certify
 from index.neardup import textless
-from index.neardup.build import build
+from index.neardup import index
 from query.export import Arguments, export
 
 #: Names that the commands give too, or gave once; and others.
@@ -123,7 +123,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     )
     made = Lake(str(place / "lake"))
     take(made, str(place / "a.warc.gz"))
-    build(made, workers=1)
+    index(made, workers=1)
     lines = [json.dumps({"text": f"Page {n} has words."}) for n in range(3)]
     (place / "set.jsonl").write_text("\n".join(lines) + "\n")
     return made
