@@ -60,7 +60,7 @@ class Stage(ABC):
         """How many tasks may run at a time, as where all use one GPU; None: as many as there are workers."""
         return None
 
-    def open(self) -> None:
+    def open(self) -> None:  # noqa: B027
         """Load what `compute` needs, so that it fails before the work begins. Called once in the main process.
 
         Raises:
@@ -133,7 +133,9 @@ def pending(stage: Stage, lake: Lake) -> Iterator[StageTask]:
     """
     delta = lake.delta(stage.table.name)
     files = [
-        file for file in sorted(lake.files(DOCUMENTS.name)) if delta.transaction_version(stage.transaction(file)) is None
+        file
+        for file in sorted(lake.files(DOCUMENTS.name))
+        if delta.transaction_version(stage.transaction(file)) is None
     ]
     stored = [path for path in lake.files(stage.table.name) if path.startswith(stage.folder)] if files else []
     done = [ids.parse(table["content_id"]) for table in lake.read_files(stage.table.name, stored, ["content_id"])]

@@ -164,8 +164,8 @@ def _words(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The hash of each word, and where texts end, counted in words."""
     lasts = _nonzero(_ends_word(flagged, ends))
-    # A word from position s to e is Σ letter·LETTER^(e-position), so LETTER^e times what Σ letter·LETTER^-position grows by from
-    # its s to its e. The sum does not grow between words: that of a word's s is that of the last word's e.
+    # A word from s to e is Σ letter·LETTER^(e-i), so LETTER^e times the growth of Σ letter·LETTER^-i from its s to its
+    # e. The sum does not grow between words: that of a word's s is that of the last word's e.
     sums = ((flagged & _POINT) * inverses[: len(flagged)]).cumsum(0)
     hashes = sums[lasts].diff(prepend=sums.new_zeros(1)) * powers[lasts]
     if (hashes == 0).any():  # to the procedure this is no word, unless the letter stands alone

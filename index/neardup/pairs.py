@@ -176,7 +176,7 @@ class Similarities:
                 yield np.sort(codes[part])
 
     def _compare(self, codes: PairCodes) -> npt.NDArray[np.int32]:
-        """Compare the shingles of each pair, or their signatures if the lake lacks a text; add the result to the lake."""
+        """Compare the shingles of each pair, or the signatures if the lake lacks a text, and add the result to it."""
         left, right = split(codes)
         numbers = np.unique(np.concatenate([left, right]))
         numbers = numbers[ids.sort(self._texts.ids[numbers])]

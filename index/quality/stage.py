@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ class Quality(Stage):
     name = "measure"
     table = QUALITY
     version = VERSION
-    parquet_options = {
+    parquet_options: ClassVar[dict[str, Any]] = {
         "compression": "zstd",
         "compression_level": 3,
         "use_dictionary": _SIGNALS,  # most are 0 in most texts

@@ -190,7 +190,12 @@ def _is_address(text, begin, end, classes):  # type: ignore[no-untyped-def]
     while position < end:
         letter = text[position]
         if letter == _COLON:
-            return position > begin and position + 2 < end and text[position + 1] == _SLASH and text[position + 2] == _SLASH
+            return (
+                position > begin
+                and position + 2 < end
+                and text[position + 1] == _SLASH
+                and text[position + 2] == _SLASH
+            )
         if letter in (_SLASH, _QUERY):
             break
         if letter == _DOT:
@@ -241,7 +246,9 @@ def _inner(text, position, end, classes):  # type: ignore[no-untyped-def]
         return 1 if after & LETTER else 0
     if letter in (_MINUS, _EM):
         size = 1
-        while size < 4 and position + size < end and text[position + size] == letter:  # a million hyphens are looked at once
+        while (
+            size < 4 and position + size < end and text[position + size] == letter
+        ):  # a million hyphens are looked at once
             size += 1
         if size <= (3 if letter == _MINUS else 2) and position + size < end and classes[text[position + size]] & LETTER:
             return size
