@@ -58,5 +58,6 @@ class CertifyResult(RowCounts):
     seconds: float = 0.0
 
     def sort(self) -> None:
-        """Put the years in order."""
-        self.proof_by_year = dict(sorted(self.proof_by_year.items()))
+        """Put years and kinds in order."""
+        years = sorted(self.proof_by_year.items())
+        self.proof_by_year = {year: Counter(dict(sorted(kinds.items()))) for year, kinds in years}

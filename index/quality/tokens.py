@@ -60,8 +60,8 @@ _FACES = (
     r"""O.O O.o O_O O_o V.V V_V XD XDD [-: [: [= \") \n \t ]= ^_^ ^__^ ^___^ o.0 o.O o.o o_0 o_O o_o v.v v_v """
     r"""xD xDD"""
 )
-WHOLE = ("and/or", "w/o", *_ABBREVIATIONS.split(), *_FACES.split())
-_LONGEST = max(map(len, WHOLE))
+EXCEPTIONS = ("and/or", "w/o", *_ABBREVIATIONS.split(), *_FACES.split())
+_LONGEST = max(map(len, EXCEPTIONS))
 _PLAIN = LETTER | UPPER | DIGIT
 _DOT, _PLUS, _MINUS, _PERCENT, _COMMA, _SLASH, _COLON = (np.uint32(ord(letter)) for letter in ".+-%,/:")
 _CURLY = np.uint32(0x2019)
@@ -75,10 +75,10 @@ _0, _9 = np.uint32(ord("0")), np.uint32(ord("9"))
 
 
 @lru_cache(maxsize=1)
-def whole() -> npt.NDArray[np.uint64]:
+def exceptions() -> npt.NDArray[np.uint64]:
     """The list as numbers, sorted: seven bits for each character, so at most nine characters."""
     numbers = []
-    for word in WHOLE:
+    for word in EXCEPTIONS:
         number = 0
         for letter in word:
             number = number << 7 | ord(letter)
@@ -108,7 +108,7 @@ def _digit(letter):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _stays(text, begin, end, known):  # type: ignore[no-untyped-def]
+def _stays(text, begin, end, exceptions):  # type: ignore[no-untyped-def]
     """Whether a piece is in the list, or a small letter with a period."""
     size = end - begin
     if size > _LONGEST or size < 2:
@@ -120,8 +120,8 @@ def _stays(text, begin, end, known):  # type: ignore[no-untyped-def]
         number = number << np.uint64(7) | np.uint64(text[position])
     if size == 2 and text[end - 1] == _DOT and np.uint32(97) <= text[begin] <= np.uint32(122):
         return True
-    found = np.searchsorted(known, number)
-    return found < known.size and known[found] == number
+    found = np.searchsorted(exceptions, number)
+    return found < exceptions.size and exceptions[found] == number
 
 
 @compiled
@@ -303,7 +303,7 @@ def _is_cannot(text, begin):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def tokens(text, begin, stop, classes, known, begins, ends, tails, count):  # type: ignore[no-untyped-def]
+def tokens(text, begin, stop, classes, exceptions, begins, ends, tails, count):  # type: ignore[no-untyped-def]
     """Where the tokens of text[begin:stop] begin and end, behind the `count` that are there; returns the new count."""
     at = begin
     while at < stop:
@@ -330,7 +330,7 @@ def tokens(text, begin, stop, classes, known, begins, ends, tails, count):  # ty
             continue
         end = at
         taken = 0
-        while start < end and not _stays(text, start, end, known):
+        while start < end and not _stays(text, start, end, exceptions):
             size = _front(text, start, end, classes)
             if size:
                 begins[count], ends[count] = start, start + size
@@ -344,7 +344,7 @@ def tokens(text, begin, stop, classes, known, begins, ends, tails, count):  # ty
             taken += 1
             end -= size
         if start < end:
-            if _stays(text, start, end, known):
+            if _stays(text, start, end, exceptions):
                 begins[count], ends[count] = start, end
                 count += 1
             else:

@@ -45,7 +45,7 @@ def cut(text: str) -> list[str]:
     """The tokens that the kernel finds."""
     points = np.array([*map(ord, text), 0], np.uint32)
     begins, ends, tails = (np.empty(len(text) + 1, np.int32) for _ in range(3))
-    known = tokens.whole()
+    known = tokens.exceptions()
     count = tokens.tokens(points, 0, len(text), classes(), known, begins, ends, tails, 0)
     return [text[begin:end] for begin, end in zip(begins[:count], ends[:count], strict=True)]
 
