@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from archive.cli import lake_option, workers_option
+from archive.cli import complete_file, lake_option, workers_option
 from archive.extras import require
 
 
 @click.command("certify")
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_file)
 @click.option("--before", required=True, metavar="DATE", help="A row must have existed before this moment (UTC).")
 @click.option("--out", required=True, metavar="FOLDER", help="Where the data set goes, with its proofs.")
 @lake_option

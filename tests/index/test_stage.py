@@ -13,7 +13,7 @@ from made import put
 from archive.engine import Context, open_engine
 from archive.errors import LakeError
 from archive.lake import Lake
-from archive.tables import Table
+from archive.tables import Column, Table
 from index.stage import Stage, commit, pending, run, work
 
 
@@ -22,8 +22,15 @@ class Words(Stage):
     """How many words a text has, or how many begin with a letter."""
 
     name = "count"
-    table = Table("toy", pa.schema([("letter", pa.string()), ("content_id", pa.string()), ("words", pa.int64())]),
-                  ("letter",))  # fmt: skip
+    table = Table(
+        "toy",
+        (
+            Column("letter", pa.string(), "of the words that are counted"),
+            Column("content_id", pa.string(), "of the text"),
+            Column("words", pa.int64(), "how many"),
+        ),
+        partition_by=("letter",),
+    )
 
     letter: str = "any"
 
