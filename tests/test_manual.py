@@ -58,7 +58,7 @@ def test_each_command_that_a_page_shows_has_its_options(page: Path) -> None:
         command = main.get_command(click.Context(main), words[1])
         assert command is not None
         known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
-        asked = {word.partition("=")[0] for word in words[2:] if re.match(r"--?[a-z]", word)}
+        asked = {re.sub(r"^-v+$", "-v", word.partition("=")[0]) for word in words[2:] if re.match(r"--?[a-z]", word)}
         assert asked <= known | {"--help"}, line
 
 
