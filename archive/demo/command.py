@@ -56,9 +56,9 @@ def demo(out: str | os.PathLike[str] = "archive-demo") -> Path:
     with owned.entered():
         for name, content in capture_files().items():
             if not (captures / name).exists():
-                owned.replace(captures / name, content)
-        for inner in (lake, exported):
-            owned.work_in(inner)
+                owned.write_file(captures / name, content)
+        for made in (lake, exported):
+            owned.work_in(made)
         _tour(captures, ["--lake", str(lake)], exported)
     return exported
 
