@@ -1,6 +1,6 @@
 """The kernel for the CPU: UTF-8 in; shingles, signatures, band keys and exact similarities out.
 
-The same steps stand in `index.minhash.torch_kernel` for the GPU, with the same bits, and in docs/near-duplicates.md.
+The same steps stand in `index.minhash.torch_kernel` for the GPU, with the same bits, and in docs/minhash.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a text becomes a signature: the pinned procedure, its parameters and constants.
 
-docs/near-duplicates.md writes it down step by step. Nothing here may change without a new `NUMBER`: signatures
+docs/minhash.md writes it down step by step. Nothing here may change without a new `NUMBER`: signatures
 made by different procedures must never be compared.
 """
 
