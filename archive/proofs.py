@@ -6,38 +6,45 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 import pyarrow.dataset as pads
 
 from archive import storage
+from archive.evidence.grade import UNKNOWN_SQL
 from archive.files import sql_literal
 from archive.lake import Lake
 from archive.tables import CAPTURES, TABLES, Table
 
+#: Captures of an older lake have no grade; what their columns support is known.
+_STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
+#: Which of several texts of one payload counts: the one of the earliest capture that can be proof.
+_EARLIEST = "'problem': date_problem IS NOT NULL, 'at': captured_at, 'content_id': content_id"
+
 #: A revisit has no text: it proves the text of the record with the same payload digest. Where one payload gave several
-#: texts (other headers, another extractor), it proves the one of the URL that it refers to, else the one with the least
-#: content id, so that the order of ingests changes nothing. Captures that are no revisits are a plain scan. For
-#: revisits the content id is selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
-_CAPTURES = """
+#: texts (other headers, another extractor), it proves the one of the URL that it refers to; of several of these, the one
+#: that was captured first. Captures that are no revisits are a plain scan. For revisits the content id is selected apart
+#: from the record, which contains it: DuckDB leaves out what nobody selects.
+_CAPTURES = f"""
 WITH texts AS (
-        SELECT payload_digest, url, min(content_id) AS content_id,
-               min({'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip, 'length': length,
-                    'extractor': extractor}) AS record
+        SELECT payload_digest, url, min({{{_EARLIEST}}}) AS first,
+               min({{{_EARLIEST}, 'record': {{'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip,
+                    'length': length, 'extractor': extractor}}}}) AS whole
         FROM stored_captures
         SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
-        WHERE content_id IS NOT NULL
+        WHERE content_id IS NOT NULL AND payload_digest NOT LIKE 'md5:%'  -- by MD5 anybody can make two alike
         GROUP BY payload_digest, url
      ),
      any_url AS (
-        SELECT payload_digest, min(content_id) AS content_id, min(record) AS record FROM texts GROUP BY payload_digest
+        SELECT payload_digest, min(first) AS first, min(whole) AS whole FROM texts GROUP BY payload_digest
      )
-SELECT content_id, * EXCLUDE (content_id), NULL AS text_record
+SELECT content_id, {_STORED}, NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
-SELECT coalesce(same.content_id, other.content_id), r.* EXCLUDE (content_id), coalesce(same.record, other.record)
-FROM stored_captures AS r
+SELECT coalesce(same.first.content_id, other.first.content_id), r.*,
+       coalesce(same.whole.record, other.whole.record)
+FROM (SELECT {_STORED} FROM stored_captures WHERE record_type = 'revisit') AS r
 LEFT JOIN texts AS same ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
 LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
-WHERE r.record_type = 'revisit'
 """
 
 
@@ -125,6 +132,17 @@ def _stored(lake: Lake, table: Table) -> _Stored:
     return _Stored(table, files, *lake.columns(table), dataset)
 
 
+def _sql_type(kind: pa.DataType) -> str:
+    """Return the name of an Arrow type in SQL, for the types of columns that an older lake lacks."""
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return f"STRUCT({', '.join(f'{field.name} {_sql_type(field.type)}' for field in kind)})"
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMPTZ"
+    return {"bool": "BOOLEAN", "int64": "BIGINT", "int16": "SMALLINT"}.get(str(kind), "VARCHAR")
+
+
 def _reader(db: duckdb.DuckDBPyConnection, stored: _Stored) -> str:
     """Return SQL that reads the files of a table."""
     table = stored.table
@@ -132,7 +150,8 @@ def _reader(db: duckdb.DuckDBPyConnection, stored: _Stored) -> str:
         db.register(f"empty_{table.name}", table.schema.empty_table())
         return f"SELECT * FROM empty_{table.name}"
     columns = ", ".join(
-        f'"{name}"' if name in stored.columns else f'NULL::VARCHAR AS "{name}"' for name in table.schema.names
+        f'"{field.name}"' if field.name in stored.columns else f'NULL::{_sql_type(field.type)} AS "{field.name}"'
+        for field in table.schema
     )
     if stored.dataset is not None:
         db.register(f"arrow_{table.name}", stored.dataset)
