@@ -1,6 +1,6 @@
 """The kernel for the CPU: computes shingles, signatures, band keys and exact similarities of texts in UTF-8.
 
-`index.minhash.torch_kernel` has the same steps for the GPU, with the same bits; docs/near-duplicates.md describes them.
+`index.minhash.torch_kernel` has the same steps for the GPU, with the same bits; docs/minhash.md describes them.
 """
 
 from __future__ import annotations

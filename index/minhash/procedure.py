@@ -1,6 +1,6 @@
 """The procedure that turns a text into a signature: its parameters and constants.
 
-docs/near-duplicates.md describes it step by step. Nothing here may change without a new `NUMBER`: signatures of
+docs/minhash.md describes it step by step. Nothing here may change without a new `NUMBER`: signatures of
 different procedures must never be compared.
 """
 
