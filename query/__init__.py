@@ -6,20 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from query.answer.apart import ask_apart
-    from query.sql import ask, connect
+    from query.answer.run import query
+    from query.sql import connect
 
-__all__ = ["ask", "ask_apart", "connect"]
+__all__ = ["connect", "query"]
 
-_FROM = {"ask": "query.sql", "connect": "query.sql", "ask_apart": "query.answer.apart"}
+#: Imported when used: `archive query` forks before DuckDB and Arrow are loaded.
+_FROM = {"connect": "query.sql", "query": "query.answer.run"}
 
 
 def __getattr__(name: str) -> Any:
-    # loaded when used: `archive query` forks before DuckDB and Arrow are there
     if name not in _FROM:
-        raise AttributeError(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_FROM[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_FROM})
+    return sorted(__all__)

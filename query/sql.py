@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import duckdb
@@ -9,7 +10,7 @@ import duckdb
 from archive import proofs
 from archive.damage import naming_damage
 from archive.errors import QueryError
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
@@ -72,7 +73,8 @@ _PLAIN = "CREATE TEMP VIEW {name} AS SELECT {columns} FROM stored_{name}"
 
 
 def connect(
-    lake: Lake | str,
+    lake: Lake | str | os.PathLike[str],
+    *,
     memory: str | None = None,
     spill: str | None = None,
     opened: Callable[[list[str]], None] | None = None,
@@ -83,8 +85,8 @@ def connect(
     text once, with `first_seen`, the earliest capture that can be believed, and `first_seen_near`, that of its
     witness), `duplicates` (verified pairs), `clusters`, `rejects` and `sources`. Table macros:
     `clean(before, …)` and `first_seen_between(a, b)`, see `query.clean`.
-    SQL reaches nothing outside the lake: no file, network, extension or setting. For SQL
-    text of others there is `ask`, which also lets nothing be written.
+    SQL reaches nothing outside the lake: no file, network, extension or setting. But it can write where it can read:
+    for SQL that others wrote, use `query.query`, or at least `query.sql.answer`.
 
     Args:
         memory: how much DuckDB may use (`4GB`); what does not fit is written to a folder for temporary files, and
@@ -96,7 +98,7 @@ def connect(
         LakeError: there is no lake, or a file of it is lost or broken.
         QueryError: `memory` is no size.
     """
-    lake = lake if isinstance(lake, Lake) else Lake(lake)
+    lake = open_lake(lake)
     config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
@@ -115,7 +117,7 @@ def connect(
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         if memory is None or "memory" not in str(error).lower():
             raise
-        raise QueryError(f"--memory {memory}: {said(error)}") from None
+        raise QueryError(f"--memory {memory}: {query_error(error)}") from None
     return db
 
 
@@ -145,21 +147,11 @@ _SPILL = "32GB"
 _LINE = 500
 
 
-def ask(lake: Lake | str, sql: str) -> duckdb.DuckDBPyConnection:
-    """Run one SQL question of anybody's; the connection that comes back holds its rows.
-
-    Raises:
-        LakeError: there is no lake.
-        QueryError: the text is not one question, or DuckDB cannot answer it.
-    """
-    return answer(connect(lake), sql)
-
-
 def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection:
-    """`ask` on a connection that is there, which then holds the rows.
+    """Run one SQL question that anybody wrote on a connection of `connect`, which then holds the rows.
 
-    Beside what `connect` closes, nothing but a question is let through: DuckDB may write where it
-    may read, and COPY could overwrite the lake's files.
+    Only questions are run: DuckDB may write where it may read, and COPY could overwrite the lake's files. Neither time
+    nor memory is bounded beyond what `connect` set.
 
     Raises:
         QueryError: the text is not one question, or DuckDB cannot answer it.
@@ -167,11 +159,11 @@ def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection
     try:
         return db.execute(guard.check(db, sql))
     except (duckdb.Error, MemoryError) as error:
-        raise said(error) from None
+        raise query_error(error) from None
 
 
 def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
-    """`answer` as a relation, which is only run when it is read.
+    """Return what `answer` does as a relation, which is only run when it is read.
 
     Raises:
         QueryError: the text is not one question, or DuckDB cannot answer it.
@@ -179,12 +171,12 @@ def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
     try:
         relation = db.sql(guard.check(db, sql).query)
     except (duckdb.Error, MemoryError) as error:
-        raise said(error) from None
+        raise query_error(error) from None
     assert relation is not None  # a SELECT
     return relation
 
 
-def said(error: BaseException) -> QueryError:
+def query_error(error: BaseException) -> QueryError:
     """An error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
         return QueryError("this question needs more memory or temporary space than it may use; narrow it, or --memory")

@@ -16,7 +16,6 @@ from rich.text import Text
 from archive import storage
 from archive.capture import Capture, Limits, Reject
 from archive.engine import Workers
-from archive.engine.sandbox import Isolated
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.part import Tally
 from archive.intake.plan import SPAN
@@ -28,6 +27,7 @@ from archive.records.detect import kind_of
 from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
 from archive.sources import Listed, Sources, is_text, list_files, named
+from archive.text.bounded import Isolated
 from archive.text.extract import extractor as find_extractor
 
 #: Files that are looked into, and rows that are shown of each.

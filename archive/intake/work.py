@@ -13,7 +13,6 @@ from typing import BinaryIO, cast
 from archive import storage
 from archive.capture import Capture, Examiner, Outcome, Reject, examine_row
 from archive.engine import Context, Progress
-from archive.engine.sandbox import Extract, Isolated, guarded
 from archive.errors import SourceError
 from archive.intake.part import Part, PartWriter, Tally
 from archive.intake.unit import Batch, Unit
@@ -23,6 +22,7 @@ from archive.records.detect import Kind
 from archive.records.jsonl import read_jsonl
 from archive.records.parquet import read_parquet
 from archive.records.wacz import entries
+from archive.text.bounded import Extract, Isolated, guarded
 from archive.text.cache import PageCache
 
 #: Of this process: 8 million characters, 8 to 32 MB.

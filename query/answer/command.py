@@ -91,7 +91,7 @@ def command(
         with (
             tempfile.TemporaryDirectory(prefix="lowbackground-") as spill,
             open_target(out, overwrite) as target,
-            Answerer(location, memory, spill, target) as answerer,
+            Answerer(location, memory, spill, target, fork=True) as answerer,
         ):
             answerer.start()
             if at_prompt:

@@ -69,16 +69,30 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         yield from rows
 
 
-def write_parquet(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
-    """Write the rows of a question as Parquet. (Of what `execute` has left, DuckDB 2.0 would copy all rows first.)"""
+def write_arrow(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    """Write the rows of a question as a stream of Arrow IPC."""
+    schema, batches = _batches(relation)
+    with pa.ipc.new_stream(out, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def _batches(relation: duckdb.DuckDBPyRelation) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return the rows of a question, with different names. (Of what `execute` has left, DuckDB 2.0 would copy all rows
+    first.)"""
     reader = cast("pa.RecordBatchReader", relation.to_arrow_reader(_BATCH))
     names = different(reader.schema.names)
     schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)])
+    return schema, (pa.RecordBatch.from_arrays(each.columns, schema=schema) for each in reader)
+
+
+def write_parquet(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    """Write the rows of a question as Parquet."""
+    schema, batches = _batches(relation)
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
         held: list[pa.RecordBatch] = []
         size = 0
-        for each in reader:
-            batch = pa.RecordBatch.from_arrays(each.columns, schema=schema)
+        for batch in batches:
             held.append(batch)
             size += batch.nbytes
             if size >= _GROUP:

@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from archive import dates
 from archive.capture import Capture, Examiner, Limits, Reject, Skipped, examine_row
-from archive.engine.sandbox import Isolated
 from archive.reasons import Unusable
 from archive.records.rows import Columns, row_of
 from archive.text import Page, content_id, language_of
+from archive.text.bounded import Isolated
 from archive.text.extract import EXTRACTORS, from_plain
 from query import merkle
 from query.mask import mask

@@ -22,6 +22,7 @@ from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS
 from index.minhash.procedure import Parameters
 from index.neardup.build import build
+from query.sql import answer
 
 _DAY = timedelta(days=1)
 _START = datetime(2021, 12, 25, tzinfo=UTC)
@@ -136,7 +137,8 @@ def test_language_and_opt_outs(tmp_path: Path) -> None:
 
 def test_near_wants_an_index_that_is_current(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "sets", [("Some text of a few words.", "2015-01-01")])
-    ask = lambda: query.ask(lake, "SELECT count(*) FROM clean('2022-01-01', near := true)").fetchall()  # noqa: E731
+    near = "SELECT count(*) FROM clean('2022-01-01', near := true)"
+    ask = lambda: answer(query.connect(lake), near).fetchall()  # noqa: E731
     with pytest.raises(QueryError, match="was never made; run `archive index` first"):
         ask()
     indexed(lake)

@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 import query
 from archive.errors import LakeError, QueryError
 from archive.lake import Lake
+from query.sql import answer
 
 Write = Callable[[str, bytes], str]
 
@@ -82,7 +83,7 @@ def test_a_new_lake_is_empty_and_a_missing_one_is_an_error(lake: Lake) -> None:
 def test_sql_that_reaches_out_of_the_lake_fails_and_changes_nothing(small: Lake, tmp_path: Path, sql: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     with pytest.raises(QueryError):
-        query.ask(small, sql.replace("{folder}", str(tmp_path))).fetchall()
+        answer(query.connect(small), sql.replace("{folder}", str(tmp_path))).fetchall()
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 

@@ -4,7 +4,7 @@ On Linux two things of the kernel do this, and neither needs a right that a user
 opened, and a filter of system calls (seccomp) refuses sockets, other programs, and changes to owners and modes.
 What is open before stays open. Threads that run before are not locked by Landlock: lock first, then start them.
 
-`python -m query.answer.sandbox` says what holds on this machine.
+`python -m query.answer.lock` says what holds on this machine.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import ctypes
 import errno
 import os
 import platform
-import signal
 import struct
 import sys
 import sysconfig
@@ -22,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # on every architecture
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_PR_SET_NO_NEW_PRIVS = 38
 #: Rights over files, by bit: the version of Landlock that knows them -> the number of rights.
 _RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
 _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 2, 1 << 3, 1 << 14
@@ -112,18 +111,6 @@ def lock(read: Iterable[str], write: str, network: bool) -> Held:
         return Held(False, False)
     files = _close_files(libc, [*read, *_python()], write)
     return Held(files, _refuse_calls(libc, network))
-
-
-def die_with_parent(parent: int) -> None:
-    """End this process when its parent ends, however that ends. (On Linux.)
-
-    Args:
-        parent: its process id, as it was before the fork.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 def _python() -> set[str]:
