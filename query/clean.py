@@ -16,7 +16,7 @@ CREATE TEMP MACRO opts_out(robots) AS coalesce(regexp_matches(robots,
 
 #: The months of the captures that may lie before a date; `unproven` sorts behind all digits.
 _BEFORE = f"{ACCEPTABLE} AND captured_at < before::TIMESTAMPTZ AND month <= strftime(before::TIMESTAMPTZ, '%Y-%m')"
-_ACCEPTED = f"{_BEFORE} AND (sources IS NULL OR list_contains(sources, date_source))"
+_ACCEPTED = f"{_BEFORE} AND (date_sources IS NULL OR list_contains(date_sources, date_source))"
 
 #: In which order the captures of a text are tried as its proof: as in the view `proofs`.
 _ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
@@ -35,7 +35,7 @@ _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _TOLD.items())
 #: a left join to a GROUP BY that nobody asks for, and most questions need only the dates. No CTE here is used twice:
 #: one that is materialised keeps all columns of what stands above it.
 _CLEAN = f"""
-CREATE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, sources := NULL,
+CREATE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
                         honour_opt_outs := false) AS TABLE
 WITH proof AS (
     SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id

@@ -165,6 +165,8 @@ def _wrong(part: dict[str, Any], ctes: set[str]) -> str | None:
         return None
     if kind == "TABLE_FUNCTION":
         name = str(part["function"].get("function_name", "")).lower()
+        if name == "clean" and any(each.get("name") == "sources" for each in part["function"].get("arguments", ())):
+            return "clean() calls `sources` `date_sources` now: clean('2022-01-01', date_sources := ['warc'])"
         return None if name in _TABLE_FUNCTIONS else f"{name}() is not answered; {_ALL}"
     if kind == "BASE_TABLE":
         return _wrong_table(part, ctes)

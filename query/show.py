@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import click
 import duckdb
@@ -18,13 +17,14 @@ from rich.text import Text
 from archive.cli import lake_option
 from archive.errors import QueryError
 from archive.lake import Lake
-from archive.show import OutConsole, count_of
+from archive.show import OutConsole, count_of, json_text
 from archive.sources import is_text
 from query.sql import connect
 
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 #: A content id, or as much of the front of one as `show` prints.
 _ID = re.compile(r"[0-9a-f]{12,64}")
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 #: Characters of a text that a terminal gets without --full.
 _SHOWN = 2000
 #: Captures that are listed for people.
@@ -73,18 +73,21 @@ class History:
         return len({seen.content_id for seen in self.captures if seen.content_id})
 
 
-def history(lake: Lake | str, target: str, at: str | None = None) -> History:
-    """What a lake knows of a page.
+def show(lake: Lake | str | os.PathLike[str], target: str, *, at: str | None = None) -> History:
+    """Return the captures of a page, and one of its texts.
 
     Args:
         target: its URL, with or without scheme, `www.` and the last slash; or the content id of a text, or the first
             twelve of its digits.
-        at: a date: the text is the one that was seen last before its end; by default the last one.
+        at: a date (`2015`, `2015-03`, `2015-03-31`): the text is the one that was seen last before its end; by
+            default the last one.
 
     Raises:
         LakeError: there is no lake.
-        QueryError: it has no such page.
+        QueryError: it has no such page, or `at` is no date.
     """
+    if at is not None and not _DATE.fullmatch(at):
+        raise QueryError(f"--at {at!r} is no date; write it as 2015, 2015-03 or 2015-03-31")
     if not target.strip():
         raise QueryError("name a URL, or the id of a text")
     if not is_text(target):
@@ -147,17 +150,11 @@ def command(target: str, location: str, at: str | None, full: bool, as_json: boo
       archive show http://www.iana.org/about --at 2015
       archive show example.com --json
     """
-    if at is not None and not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", at):
-        raise QueryError(f"--at {at!r} is no date; write it as 2015, 2015-03 or 2015-03-31")
-    found = history(Lake(location), target, at)
+    history = show(location, target, at=at)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False, default=_plain))
+        click.echo(json_text(history))
     else:
-        _print(found, full or not sys.stdout.isatty())
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+        _print(history, full or not sys.stdout.isatty())
 
 
 def _day(moment: datetime | None) -> str:

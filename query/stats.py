@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections import Counter
-from typing import Any
+from dataclasses import dataclass
 
 import click
 import pyarrow as pa
@@ -13,18 +13,47 @@ from rich.console import Console
 
 from archive.cli import lake_option
 from archive.damage import naming_damage
-from archive.lake import Lake
-from archive.show import OutConsole, bytes_text, counts_table, duplicates_table, months_table
+from archive.lake import Lake, open_lake
+from archive.show import OutConsole, bytes_text, count_of, counts_table, duplicates_table, json_text, months_table
 from archive.tables import TABLES
 from index import tables as index_tables
 from query.sql import connect
 
 
-def lake_stats(lake: Lake) -> dict[str, Any]:
-    """The numbers of a lake: records = captures + rejects + skipped, and where the captures stand in time.
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The numbers of a lake: `records` = `captures` + all `rejects` + all `skipped`."""
+
+    lake: str  #: its location
+    files: int
+    records: int
+    captures: int
+    rejects: dict[str, int]  #: reason -> records
+    skipped: dict[str, int]  #: kind of record -> records that hold no page
+    texts: int  #: different ones
+    formats: dict[str, int]  #: format of a file -> records
+    captures_by_month: dict[str, int]  #: `YYYY-MM`, or `unproven`
+    date_problems: dict[str, int]  #: why a date proves nothing -> captures
+    date_sources: dict[str, int]  #: kind of date -> captures
+    languages: dict[str, int]  #: language -> texts
+    duplicates_by_month: dict[str, dict[str, int]]  #: month -> `captures` of texts; `exact`, `near`: seen before
+    bytes: dict[str, int]  #: table -> bytes of its files
+
+
+def stats(lake: Lake | str | os.PathLike[str]) -> Stats:
+    """Count what is in a lake.
 
     Reads the ledger, narrow columns of the captures, and the index where there is one; never a text.
+
+    Raises:
+        LakeError: there is no lake, or a file of it is lost or broken.
     """
+    lake = open_lake(lake)
+    with naming_damage(lake):
+        return _stats(lake)
+
+
+def _stats(lake: Lake) -> Stats:
     ledger = lake.read("sources", ["file", "records", "captures", "rejects", "skipped", "format", "new_texts"])
     rejects: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
@@ -33,22 +62,22 @@ def lake_stats(lake: Lake) -> dict[str, Any]:
         rejects.update(dict(row["rejects"]))
         skipped.update(dict(row["skipped"]))
         formats[row["format"]] += row["records"]
-    return {
-        "lake": lake.location,
-        "files": pc.count_distinct(ledger["file"]).as_py(),
-        "records": pc.sum(ledger["records"]).as_py() or 0,
-        "captures": pc.sum(ledger["captures"]).as_py() or 0,
-        "rejects": dict(rejects.most_common()),
-        "skipped": dict(skipped.most_common()),
-        "texts": lake.rows("documents"),
-        "formats": dict(formats.most_common()),
-        "captures_by_month": _months(lake),
-        "date_problems": _counts(lake, "captures", "date_problem"),
-        "date_sources": _counts(lake, "captures", "date_source"),
-        "languages": _counts(lake, "documents", "language"),
-        "duplicates_by_month": _duplicates(lake),
-        "bytes": {name: _bytes(lake, name) for name in _tables(lake)},
-    }
+    return Stats(
+        lake=lake.location,
+        files=pc.count_distinct(ledger["file"]).as_py(),
+        records=pc.sum(ledger["records"]).as_py() or 0,
+        captures=pc.sum(ledger["captures"]).as_py() or 0,
+        rejects=dict(rejects.most_common()),
+        skipped=dict(skipped.most_common()),
+        texts=lake.rows("documents"),
+        formats=dict(formats.most_common()),
+        captures_by_month=_months(lake),
+        date_problems=_counts(lake, "captures", "date_problem"),
+        date_sources=_counts(lake, "captures", "date_source"),
+        languages=_counts(lake, "documents", "language"),
+        duplicates_by_month=_duplicates(lake),
+        bytes={name: _bytes(lake, name) for name in _tables(lake)},
+    )
 
 
 def _files(lake: Lake, table: str) -> pa.Table:
@@ -88,8 +117,9 @@ GROUP BY c.month ORDER BY c.month
 
 def _duplicates(lake: Lake) -> dict[str, dict[str, int]]:
     """By month the captures of texts, and how many were seen before, exactly or nearly."""
-    found = connect(lake).execute(_DUPLICATES).fetchall()
-    return {month: {"captures": all_, "exact": exact, "near": near} for month, all_, exact, near in found}
+    with connect(lake) as db:
+        rows = db.execute(_DUPLICATES).fetchall()
+    return {month: {"captures": captures, "exact": exact, "near": near} for month, captures, exact, near in rows}
 
 
 def _tables(lake: Lake) -> list[str]:
@@ -115,36 +145,31 @@ def command(location: str, as_json: bool) -> None:
     Example:
       archive stats --lake s3://bucket/lake --json
     """
-    lake = Lake(location)
-    with naming_damage(lake):
-        numbers = lake_stats(lake)
+    lake = open_lake(location)
+    result = stats(lake)
     if as_json:
-        click.echo(json.dumps(numbers, indent=2))
+        click.echo(json_text(result))
         return
     console = OutConsole()
     with console.capture() as shown:
-        _show(console, lake, numbers)
+        _show(console, result, lake.has(index_tables.DUPLICATES))
     click.echo(shown.get(), nl=False, color=True)  # colours are there only where the console is a terminal
 
 
-def _show(console: Console, lake: Lake, numbers: dict[str, Any]) -> None:
-    months = numbers["captures_by_month"]
-    if not numbers["files"] and months:  # made by `archive index --witness-only`
-        known = _count(sum(months.values()), "text")
-        console.print(f"{numbers['lake']}: the dates and signatures of {known}, to certify with; no text itself")
+def _show(console: Console, result: Stats, indexed: bool) -> None:
+    months = result.captures_by_month
+    if not result.files and months:  # made by `archive index --witness-only`
+        known = count_of(sum(months.values()), "text")
+        console.print(f"{result.lake}: the dates and signatures of {known}, to certify with; no text itself")
     else:
-        files, texts = _count(numbers["files"], "file"), _count(numbers["texts"], "different text")
-        console.print(f"{numbers['lake']}: {files}, {texts}")
-        console.print(counts_table(numbers["records"], numbers["captures"], numbers["rejects"], numbers["skipped"]))
+        files, texts = count_of(result.files, "file"), count_of(result.texts, "different text")
+        console.print(f"{result.lake}: {files}, {texts}")
+        console.print(counts_table(result.records, result.captures, result.rejects, result.skipped))
     console.print(months_table(months))
-    if lake.has(index_tables.DUPLICATES):
-        console.print(duplicates_table(numbers["duplicates_by_month"]))
+    if indexed:
+        console.print(duplicates_table(result.duplicates_by_month))
     for title in ("date_problems", "date_sources", "languages"):
-        line = ", ".join(f"{name} {count:,}" for name, count in list(numbers[title].items())[:12])
+        line = ", ".join(f"{name} {count:,}" for name, count in list(getattr(result, title).items())[:12])
         console.print(f"{title.replace('_', ' ')}: {line or 'none'}")
-    sizes = ", ".join(f"{name} {bytes_text(size)}" for name, size in numbers["bytes"].items())
+    sizes = ", ".join(f"{name} {bytes_text(size)}" for name, size in result.bytes.items())
     console.print(f"on disk: {sizes}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

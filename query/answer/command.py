@@ -67,7 +67,7 @@ def command(
 
     \b
     Macros:
-      clean(before, after := , language := , near := , sources := ,
+      clean(before, after := , language := , near := , date_sources := ,
             honour_opt_outs := )
                   each text that provably existed before a date, with its proof
       first_seen_between(a, b)

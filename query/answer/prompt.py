@@ -16,7 +16,7 @@ _HELP = """A question is SQL that ends with a semicolon; it may have several lin
 .tables  the views and macros     .help  this     .quit, exit  or Ctrl-D"""
 _TABLES = """captures  documents  duplicates  clusters  quality  rejects  sources
     DESCRIBE captures; shows the columns
-clean(before, after := , language := , near := , sources := ,
+clean(before, after := , language := , near := , date_sources := ,
       honour_opt_outs := )
 first_seen_between(a, b)"""
 

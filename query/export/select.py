@@ -113,7 +113,7 @@ def _clean(arguments: Arguments, without: Collection[str] = ()) -> str:
     if arguments.language and "language" not in without:
         parts.append(f"language := {_quote(arguments.language)}")
     if arguments.sources:
-        parts.append(f"sources := [{', '.join(map(_quote, arguments.sources))}]")
+        parts.append(f"date_sources := [{', '.join(map(_quote, arguments.sources))}]")
     if arguments.near and "near" not in without:
         parts.append("near := true")
     if arguments.honour_opt_outs and "honour_opt_outs" not in without:

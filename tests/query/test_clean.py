@@ -107,7 +107,7 @@ def test_moving_the_date_by_a_day_moves_exactly_the_texts_of_that_day(
     assert one.items() <= next_day.items()  # monotone: what is proven stays so, by the same capture
     assert {id_ for id_, proof in next_day.items() if date <= proof[0] < date + _DAY} == next_day.keys() - one.keys()
     assert _clean(lake, date + _DAY, f", after := '{date:%Y-%m-%d}'").keys() == next_day.keys() - one.keys()
-    assert _clean(lake, date, ", sources := ['dataset']") == _proof(lake, date, ["dataset"])
+    assert _clean(lake, date, ", date_sources := ['dataset']") == _proof(lake, date, ["dataset"])
 
 
 def test_a_date_that_proves_nothing_never_counts(tmp_path: Path) -> None:

@@ -289,7 +289,7 @@ def test_a_text_that_two_processes_signed_counts_once(lake: Lake, tmp_path: Path
 
 
 def test_stats_show_the_share_of_exact_and_near_duplicates_by_month(lake: Lake, tmp_path: Path) -> None:
-    from query.stats import lake_stats
+    from query.stats import stats
 
     original = words(200, 1)
     put(
@@ -303,7 +303,7 @@ def test_stats_show_the_share_of_exact_and_near_duplicates_by_month(lake: Lake, 
         ],
     )
     indexed(lake)
-    assert lake_stats(lake)["duplicates_by_month"] == {
+    assert stats(lake).duplicates_by_month == {
         "2015-01": {"captures": 1, "exact": 0, "near": 0},
         "2015-02": {"captures": 3, "exact": 1, "near": 1},
     }
