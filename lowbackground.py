@@ -67,7 +67,40 @@ _FROM = {
     "ArchiveError": "archive.errors",
 }
 
-__all__ = list(_FROM)  # noqa: PLE0605
+__all__ = [
+    "ArchiveError",
+    "CertifyResult",
+    "CollapseResult",
+    "Dataset",
+    "ExportResult",
+    "ForgetResult",
+    "History",
+    "IndexResult",
+    "IngestResult",
+    "Lake",
+    "Preview",
+    "QualityResult",
+    "QueryResult",
+    "Reporter",
+    "RichReporter",
+    "Stats",
+    "VerifyResult",
+    "certify",
+    "collapse",
+    "connect",
+    "export",
+    "forget",
+    "index",
+    "ingest",
+    "load",
+    "open",
+    "preview",
+    "quality",
+    "query",
+    "show",
+    "stats",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
