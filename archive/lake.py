@@ -7,7 +7,6 @@ import json
 import os
 import re
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Transaction, WriterProperties
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs as pafs
 
-from archive import storage
+from archive import storage, versions
 from archive.errors import LakeError, SourceError, error_line, store_line
 from archive.tables import TABLES, Table
 
@@ -32,21 +31,14 @@ _CONFIGURATION = {
     "delta.logRetentionDuration": "interval 30 days",
     "delta.dataSkippingNumIndexedCols": "0",
 }
-_MAX_TRIES = 200
+#: How often a commit is tried while others commit too.
+MAX_TRIES = 200
 #: What delta-rs takes for something else in a path: it decodes the first, and turns the second into a slash.
 _ODD = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f]")
 #: What a file system or a file manager puts into a folder.
 _OF_THE_SYSTEM = {"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
 #: The files of a Delta log.
 _LOG = re.compile(r"\d{20}\..*|_last_checkpoint|_commit_.*|\..*|_staged_commits")
-#: The property of a table that got columns after it was made.
-_WIDENED = "lowbackground.widened"
-#: Files below this many bytes are small; so many of them in one partition are merged into files of about …
-_SMALL = 16 << 20
-_CROWD = 32
-_COMPACTED = 128 << 20
-#: Seconds after which one that began to merge files and never said that it ended counts as killed.
-_MERGE = 6 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +162,18 @@ class Lake:
             )
 
     def create(self, tables: Iterable[Table] = TABLES.values(), description: str | None = None) -> None:
-        """Create the tables that are missing. Safe where several do it at once.
+        """Create the tables that are missing, and add to those of an older version the columns that they lack.
+
+        Several processes may do so at once.
 
         Raises:
-            LakeError: the location cannot be written, is a file, or a folder of something else.
+            LakeError: the location cannot be written, is a file, a folder of something else, or a lake that a newer
+                version of this program made.
         """
         self._refuse_foreign()
+        for name in TABLES:
+            if self._is_table(name):
+                self.delta(name)  # before anything is written
         for table in tables:
             if self.has(table):
                 if table.name in TABLES:
@@ -218,26 +216,20 @@ class Lake:
     def _widen(self, table: Table) -> None:
         """Add the columns that came with a later version of this program; in rows from before they are null."""
         delta = self.delta(table.name)
-        there = {column.name for column in delta.schema().fields}
-        fresh = [Field.from_arrow(column) for column in table.schema if column.name not in there]
-        if fresh:
-            with contextlib.suppress(CommitFailedError):  # somebody else did so in the same moment
-                delta.alter.set_table_properties({_WIDENED: "true"}, raise_if_not_exists=False)
+        versions.refuse_newer(delta, self.table_uri(table.name), table)
+        if fresh := versions.missing(delta, table):
+            with contextlib.suppress(CommitFailedError):  # another process did so in the same moment
+                versions.mark_widened(delta)
                 self.delta(table.name).alter.add_columns(fresh)
 
-    def columns(self, table: Table) -> tuple[list[str], bool]:
-        """The columns that the table has here, and whether some of its files may lack some of them."""
-        delta = self.delta(table.name)
-        return [column.name for column in delta.schema().fields], _WIDENED in delta.metadata().configuration
-
     def delta(self, table: str) -> DeltaTable:
-        """The Delta table in its newest version.
+        """Open a table in its newest version.
 
         Raises:
-            LakeError: there is no lake here.
+            LakeError: there is no lake here, or a newer version of this program made it.
         """
         try:
-            return self._open(table)
+            delta = self._open(table)
         except (TableNotFoundError, DeltaError, OSError) as error:
             self.require()
             if isinstance(error, TableNotFoundError):
@@ -245,13 +237,20 @@ class Lake:
                     f"{self.location}: the table {table} of this lake is gone; restore it from a copy"
                 ) from None
             raise LakeError(f"{self.table_uri(table)}: {self._why(error)}") from None
+        versions.refuse_newer(delta, self.table_uri(table), TABLES.get(table))
+        return delta
+
+    def snapshot(self) -> Lake:
+        """Return this lake as it is now: each table is opened once, when it is first asked for."""
+        return _Snapshot(self.location)
 
     def dataset(self, table: str) -> pads.Dataset:
-        """The table in its newest version as an Arrow dataset that skips files by partition and statistics."""
-        return self.delta(table).to_pyarrow_dataset(filesystem=self._table_filesystem(table))
+        """Return a table as an Arrow dataset that skips files by partition and statistics."""
+        return self.dataset_of(self.delta(table), table)
 
-    def _table_filesystem(self, table: str) -> pafs.FileSystem:
-        return pafs.SubTreeFileSystem(self.table_path(table), self.filesystem)
+    def dataset_of(self, delta: DeltaTable, table: str) -> pads.Dataset:
+        """Return the same of a table that is open."""
+        return delta.to_pyarrow_dataset(filesystem=pafs.SubTreeFileSystem(self.table_path(table), self.filesystem))
 
     def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
         return self.dataset(table).to_table(columns=columns)
@@ -262,7 +261,7 @@ class Lake:
 
     @staticmethod
     def files_of(delta: DeltaTable) -> list[str]:
-        """The same of a table that is open."""
+        """Return the same of a table that is open."""
         return [str(path) for path in pa.table(delta.get_add_actions()).column("path").to_pylist()]
 
     def rows(self, table: str) -> int:
@@ -319,69 +318,24 @@ class Lake:
             raise LakeError(f"{self.table_uri(table.name)}: {error_line(error)}") from None
         return True
 
-    def compact(self, table: Table) -> None:
-        """Merge the small files of a table, where there are many. Readers of the old files keep them.
-
-        delta-rs does not notice that two processes merge the same files at the same time, and both results would
-        stay. So only one may: it says in the log when it begins (`merge`) and ends (`merged`).
-        """
-        delta = self.delta(table.name)
-        if not self._is_merged(delta):
-            return
-        small: Counter[str] = Counter()
-        files = pa.table(delta.get_add_actions(flatten=True))
-        if not files.num_rows:
-            return
-        sizes = files["size_bytes"].to_pylist()
-        column = f"partition.{table.partition_by[0]}" if table.partition_by else None
-        for size, partition in zip(sizes, files[column].to_pylist() if column else sizes, strict=True):
-            small[str(partition) if column else ""] += size < _SMALL
-        crowded = [partition for partition, count in small.items() if count >= _CROWD]
-        if not crowded:
-            return
-        begun = int(time.time())
-        if not self._mark(delta, table, "merge", begun):
-            return  # another process was faster
-        delta = self.delta(table.name)
-        if delta.transaction_version("merge") != begun:
-            return
-        with contextlib.suppress(CommitFailedError):
-            delta.optimize.compact(
-                partition_filters=[(table.partition_by[0], "in", crowded)] if table.partition_by else None,
-                target_size=_COMPACTED,
-                max_concurrent_tasks=1,
-                writer_properties=WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=8192),
-            )
-        self._mark(self.delta(table.name), table, "merged", begun)
-
-    @staticmethod
-    def _is_merged(delta: DeltaTable) -> bool:
-        """Whether nobody is merging files; one that began so long ago was killed."""
-        begun = delta.transaction_version("merge")
-        ended = delta.transaction_version("merged")
-        return begun is None or (ended is not None and ended >= begun) or time.time() - begun > _MERGE
-
-    def _mark(self, delta: DeltaTable, table: Table, name: str, moment: int) -> bool:
-        """Write a moment into the log; False if another process did so since the table was opened."""
-        try:
-            delta.create_write_transaction(
-                [],
-                "append",
-                table.schema,
-                partition_by=list(table.partition_by) or None,
-                commit_properties=CommitProperties(
-                    app_transactions=[Transaction(name, moment)], max_commit_retries=_MAX_TRIES
-                ),
-            )
-        except CommitFailedError:
-            return False
-        return True
-
     def discard(self, files: list[NewFile]) -> None:
         """Delete files that were written for a table and will not become part of it."""
         for file in files:
             with contextlib.suppress(OSError):
                 self.filesystem.delete_file(f"{self.table_path(file.table)}/{file.path}")
+
+
+class _Snapshot(Lake):
+    """A lake whose tables stay in the version in which they were opened."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self._opened: dict[str, DeltaTable] = {}
+
+    def delta(self, table: str) -> DeltaTable:
+        if table not in self._opened:
+            self._opened[table] = super().delta(table)
+        return self._opened[table]
 
 
 def _is_begun(folder: str) -> bool:
@@ -397,7 +351,7 @@ def properties(transactions: Iterable[str] | Mapping[str, int]) -> CommitPropert
     """A commit that carries these names, and conflicts with every other that carries one of them."""
     numbered = transactions if isinstance(transactions, Mapping) else dict.fromkeys(transactions, 1)
     named = [Transaction(name, number) for name, number in numbered.items()]
-    return CommitProperties(app_transactions=named, max_commit_retries=_MAX_TRIES)
+    return CommitProperties(app_transactions=named, max_commit_retries=MAX_TRIES)
 
 
 def statistics(rows: int) -> str:

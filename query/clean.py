@@ -35,7 +35,7 @@ _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _TOLD.items())
 #: a left join to a GROUP BY that nobody asks for, and most questions need only the dates. No CTE here is used twice:
 #: one that is materialised keeps all columns of what stands above it.
 _CLEAN = f"""
-CREATE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
+CREATE OR REPLACE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
                         honour_opt_outs := false) AS TABLE
 WITH proof AS (
     SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id
@@ -80,9 +80,11 @@ LEFT JOIN record AS r USING (content_id)
 _BETWEEN = """
 CREATE TEMP MACRO first_seen_between(a, b) AS TABLE SELECT * FROM clean(b, after := a)
 """
+#: Stands in for `clean` while `first_seen_between` is created: DuckDB would bind all of it.
+_NO_CLEAN = "CREATE TEMP MACRO clean(before, after := NULL) AS TABLE SELECT NULL"
 
-#: In the order in which they need each other.
-MACROS = (_OPTS_OUT, _CLEAN, _BETWEEN)
+#: In the order in which they are created.
+MACROS = (_OPTS_OUT, _NO_CLEAN, _BETWEEN, _CLEAN)
 
 
 def index_macro(current: bool, there: bool) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import duckdb
 
-from archive import proofs
 from archive.damage import naming_damage
 from archive.errors import QueryError
 from archive.lake import Lake, open_lake
+from archive.proofs import PROOFS, View, attach, captures_view, define
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
@@ -24,7 +24,6 @@ _SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"
 #: The witness of a text is the earliest of its verified near-duplicates, where that is earlier than itself. It is
 #: chosen by the dates as they are now, whenever the index was made.
 _WITNESSES = """
-CREATE TEMP VIEW witnesses AS
 WITH directed AS (
     SELECT content_id, earlier_id AS other, similarity, estimated, cluster_id FROM stored_duplicates
     UNION ALL
@@ -43,7 +42,6 @@ FROM nearest AS n LEFT JOIN proofs AS own USING (content_id)
 """
 
 _DOCUMENTS = f"""
-CREATE TEMP VIEW documents AS
 SELECT * EXCLUDE (text), year(first_seen) AS year, {_SITE}, text
 FROM (
 
@@ -62,14 +60,36 @@ LEFT JOIN counts AS n USING (content_id)
 """
 
 _CLUSTERS = """
-CREATE TEMP VIEW clusters AS
 SELECT cluster_id, content_id, count(*) OVER (PARTITION BY cluster_id) AS texts, first_seen,
        witness.id AS witness_id, witness.similarity AS witness_similarity,
        coalesce(witness."at", first_seen) AS first_seen_near
 FROM witnesses
 """
 
-_PLAIN = "CREATE TEMP VIEW {name} AS SELECT {columns} FROM stored_{name}"
+#: Each after those that it reads.
+VIEWS = (
+    # `year` from the partition: whole files are skipped
+    captures_view(
+        f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}", year="SMALLINT", host="VARCHAR", domain="VARCHAR"
+    ),
+    PROOFS,
+    View(
+        "witnesses",
+        _WITNESSES,
+        {
+            "content_id": "VARCHAR",
+            "cluster_id": "VARCHAR",
+            "first_seen": "TIMESTAMPTZ",
+            "witness": 'STRUCT("at" TIMESTAMPTZ, id VARCHAR, similarity DOUBLE, estimated BOOLEAN)',
+        },
+    ),
+    View("documents", _DOCUMENTS),
+    View("clusters", _CLUSTERS),
+    View("quality", f"SELECT *, {', '.join(f'{sql(name)} AS {name}' for name in PRESETS)} FROM stored_quality"),
+    View("rejects", f"SELECT *, {_SITE} FROM stored_rejects"),
+    View("duplicates", "SELECT * FROM stored_duplicates"),
+    View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
+)
 
 
 def connect(
@@ -98,7 +118,7 @@ def connect(
         LakeError: there is no lake, or a file of it is lost or broken.
         QueryError: `memory` is no size.
     """
-    lake = open_lake(lake)
+    lake = open_lake(lake).snapshot()
     config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
@@ -112,8 +132,10 @@ def connect(
 
     try:
         with naming_damage(lake, files):
-            db = proofs.connect(lake, _TABLES, seen, **config)
-            _add_views(db, index)
+            db, stored = attach(lake, _TABLES, seen, **config)
+            domain.add_functions(db)
+            define(db, [*stored, *VIEWS], [index, *clean.MACROS])
+            db.execute("SET lock_configuration = true")
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         if memory is None or "memory" not in str(error).lower():
             raise
@@ -122,23 +144,6 @@ def connect(
 
 
 _TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
-
-
-def _add_views(db: duckdb.DuckDBPyConnection, index: str) -> None:
-    domain.add_functions(db)
-    # `year` from the partition: whole files are passed over
-    db.execute(proofs.captures_view(f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}"))
-    for view in (_WITNESSES, _DOCUMENTS, _CLUSTERS):
-        db.execute(view)
-    presets = ", ".join(f"{sql(name)} AS {name}" for name in PRESETS)
-    db.execute(_PLAIN.format(name="quality", columns=f"*, {presets}"))
-    db.execute(_PLAIN.format(name="rejects", columns=f"*, {_SITE}"))
-    db.execute(_PLAIN.format(name="duplicates", columns="*"))
-    db.execute(_PLAIN.format(name="sources", columns="* EXCLUDE (files)"))
-    db.execute(index)
-    for macro in clean.MACROS:
-        db.execute(macro)
-    db.execute("SET lock_configuration = true")
 
 
 #: Temporary files of one question at most.

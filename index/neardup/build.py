@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archive.compact import compact
 from archive.engine import Engine, Workers, open_engine
 from archive.errors import LakeError
 from archive.files import write_parquet
@@ -74,7 +75,7 @@ def build(
         reporter.stage("sign", lake.rows(DOCUMENTS.name))
         summary.signed = signatures.sign_new(lake, parameters, engine, device, reporter.advance)
         for table in (SIGNATURES, PAIRS):
-            lake.compact(table)
+            compact(lake, table)
         reporter.stage("bands", None)
         bands.build(lake, parameters, engine)
         for _ in range(_TRIES):

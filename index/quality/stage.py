@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from archive.compact import compact
 from archive.engine import Context, Failed, Workers, open_engine
 from archive.errors import LakeError
 from archive.files import write_parquet
@@ -116,7 +117,7 @@ def measure_new(lake: Lake, workers: Workers = None, reporter: Reporter | None =
                 raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
             if stage.commit(lake, QUALITY, end.task.file, end.result.file):
                 summary.measured += end.result.texts
-        lake.compact(QUALITY)
+        compact(lake, QUALITY)
         summary.texts = lake.rows(QUALITY.name)
     except pa.ArrowInvalid as error:
         raise LakeError(f"{lake.location}: a file of the lake is damaged ({str(error).splitlines()[0]})") from None

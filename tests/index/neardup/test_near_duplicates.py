@@ -165,7 +165,7 @@ def test_batches_and_their_order_change_nothing(
 def test_one_text_at_a_time_and_merged_files_give_what_all_at_once_gives(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archive.lake._CROWD", 8)  # so that few are merged too
+    monkeypatch.setattr("archive.compact.CROWD", 8)  # so that few are merged too
     made = versions(3, 8, 6)[:16]
     whole = Lake(str(tmp_path / "whole"))
     put(whole, tmp_path / "all", made)
