@@ -185,7 +185,7 @@ class Lake:
                     os.makedirs(self.table_uri(table.name), exist_ok=True)
                 DeltaTable.create(
                     self.table_uri(table.name),
-                    schema=table.schema,
+                    schema=table.commented_schema,
                     mode="ignore",
                     partition_by=list(table.partition_by) or None,
                     description=description,
@@ -307,7 +307,7 @@ class Lake:
             delta.create_write_transaction(
                 actions,
                 mode,
-                table.schema,
+                delta.schema(),  # another one would be written into the log: a lake from before has no comments
                 partition_by=list(table.partition_by) or None,
                 commit_properties=properties(transactions),
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),

@@ -57,7 +57,7 @@ def is_widened(delta: DeltaTable) -> bool:
 def missing(delta: DeltaTable, table: Table) -> list[Field]:
     """Return the columns that a table of an older version lacks."""
     there = set(columns(delta))
-    return [Field.from_arrow(column) for column in table.schema if column.name not in there]
+    return [Field.from_arrow(column) for column in table.commented_schema if column.name not in there]
 
 
 def mark_widened(delta: DeltaTable) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive.cli import lake_option, workers_option
+from archive.cli import complete_file, lake_option, workers_option
 from archive.engine import preload
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -32,7 +32,7 @@ class _Size(_ParamType):
 
 
 @click.command("ingest")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_file)
 @lake_option
 @click.option("--dry-run", is_flag=True, help="Show what would be read and how, with some rows; write nothing.")
 @click.option("--again", is_flag=True, help="First forget what the lake has of these files.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from archive.cli import lake_option
+from archive.cli import complete_file, lake_option
 
 
 @click.command("forget")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_file)
 @lake_option
 @click.option("--dry-run", is_flag=True, help="Count what would be taken out; write nothing.")
 @click.option("--vacuum", is_flag=True, help="Also delete the files that only older versions of the lake name.")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archive import ForgetResult, IngestResult, Lake, forget, ingest, open
+    from archive.demo.command import demo
     from archive.errors import ArchiveError
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 #: name -> the module that it is imported from
 _FROM = {
     # one for each command
+    "demo": "archive.demo.command",
     "ingest": "archive",
     "preview": "archive.intake.preview",
     "forget": "archive",
@@ -88,6 +90,7 @@ __all__ = [
     "certify",
     "collapse",
     "connect",
+    "demo",
     "export",
     "forget",
     "index",
