@@ -33,7 +33,7 @@ _CONFIGURATION = {
 }
 #: How often a commit is tried while others commit too.
 MAX_TRIES = 200
-#: What delta-rs takes for something else in a path: it decodes the first, and turns the second into a slash.
+#: What delta-rs reads as something else in a path: it decodes the first, and turns the second into a slash.
 _ODD = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f]")
 #: What a file system or a file manager puts into a folder.
 _OF_THE_SYSTEM = {"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
@@ -43,7 +43,7 @@ _LOG = re.compile(r"\d{20}\..*|_last_checkpoint|_commit_.*|\..*|_staged_commits"
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A Parquet file that lies in a table's folder and is not yet part of the table."""
+    """A Parquet file that is in a table's folder and not yet part of the table."""
 
     table: str
     path: str  #: inside the table
@@ -56,10 +56,10 @@ class NewFile:
 
 
 def open_lake(lake: Lake | str | os.PathLike[str]) -> Lake:
-    """Return the lake at a folder or S3 prefix, which need not exist yet; a lake that is open as it is.
+    """Return the lake at a folder or S3 prefix, which need not exist yet. A `Lake` is returned as it is.
 
     Raises:
-        LakeError: the location is none that a lake can have.
+        LakeError: a lake cannot have this location.
     """
     return lake if isinstance(lake, Lake) else Lake(lake)
 
@@ -109,9 +109,10 @@ class Lake:
         return options
 
     def exists(self) -> bool:
-        """
+        """Whether there is a lake here.
+
         Raises:
-            LakeError: the store cannot be asked, or what is here are tables of something else.
+            LakeError: the store does not answer, or the tables here belong to something else.
         """
         if not self._is_table("sources"):
             return False
@@ -119,7 +120,7 @@ class Lake:
         return True
 
     def _refuse_others(self, name: str) -> None:
-        """Two programs may well call a table `sources`."""
+        """Refuse a table of another program: that may call one `sources` too."""
         try:
             held = {field.name for field in self._open(name).schema().fields}
         except (DeltaError, OSError) as error:
@@ -137,9 +138,10 @@ class Lake:
         return store_line(error) if storage.is_s3(self.location) else error_line(error)
 
     def _is_table(self, name: str) -> bool:
-        """
+        """Whether there is a table of this name.
+
         Raises:
-            LakeError: the store cannot be asked.
+            LakeError: the store does not answer.
         """
         try:
             return bool(DeltaTable.is_deltatable(self.table_uri(name), storage_options=self.storage_options))
@@ -147,12 +149,13 @@ class Lake:
             raise LakeError(f"{self.location}: {self._why(error)}") from None
 
     def tables(self) -> list[str]:
-        """The names of all Delta tables that are here, of any room."""
+        """Return the names of all Delta tables here, whatever room made them."""
         infos = self.filesystem.get_file_info(pafs.FileSelector(self._root, allow_not_found=True))
         return sorted(info.base_name for info in infos if not info.is_file and self._is_table(info.base_name))
 
     def require(self) -> None:
-        """
+        """Refuse a location without a lake.
+
         Raises:
             LakeError: there is no lake here.
         """
@@ -200,9 +203,9 @@ class Lake:
                 raise LakeError(f"{self.location}: no lake can be created here ({self._why(error)})") from None
 
     def _refuse_foreign(self) -> None:
-        """Make no lake among files of somebody else's.
+        """Refuse to create a lake among other files.
 
-        What a killed start left is its own: folders named as tables are, empty or with a log in them.
+        Folders named as tables are, empty or with only a log, are what a run that was killed left: those are accepted.
         """
         if storage.is_s3(self.location) or not os.path.isdir(self.location) or self.exists():
             return
@@ -214,7 +217,7 @@ class Lake:
                 )
 
     def _widen(self, table: Table) -> None:
-        """Add the columns that came with a later version of this program; in rows from before they are null."""
+        """Add the columns that a table of an older version lacks. They are null in the rows that it has."""
         delta = self.delta(table.name)
         versions.refuse_newer(delta, self.table_uri(table.name), table)
         if fresh := versions.missing(delta, table):
@@ -256,7 +259,7 @@ class Lake:
         return self.dataset(table).to_table(columns=columns)
 
     def files(self, table: str) -> list[str]:
-        """Paths, inside the table, of the Parquet files that make up its newest version."""
+        """Return the paths, inside the table, of the Parquet files of its newest version."""
         return self.files_of(self.delta(table))
 
     @staticmethod
@@ -265,22 +268,23 @@ class Lake:
         return [str(path) for path in pa.table(delta.get_add_actions()).column("path").to_pylist()]
 
     def rows(self, table: str) -> int:
-        """How many rows the table has, as its log says."""
+        """Return the number of rows of a table, from its log."""
         files = pa.table(self.delta(table).get_add_actions(flatten=True))
         return pc.sum(files["num_records"]).as_py() or 0 if files.num_rows else 0
 
     def read_files(self, table: str, paths: list[str], columns: list[str]) -> Iterator[pa.Table]:
-        """The named columns of some of a table's Parquet files."""
+        """Yield columns of some of a table's Parquet files, file by file."""
         for path in paths:
             yield pq.read_table(f"{self.table_path(table)}/{path}", columns=columns, filesystem=self.filesystem)
 
     # -- writing -----------------------------------------------------------------------------------
 
     def commit(self, table: Table, files: list[NewFile], transactions: list[str]) -> bool:
-        """Add files to a table in one atomic transaction that is named by `transactions`.
+        """Add files to a table in one atomic transaction with these names.
 
-        Returns False, with nothing changed, where another process has committed one of these
-        names or changed the table since it was opened; look again then.
+        Returns:
+            False, with nothing changed, if another process has committed one of the names, or changed the table since
+            it was opened: read the table again then.
         """
         delta = self.delta(table.name)
         if any(delta.transaction_version(name) is not None for name in transactions):
@@ -295,11 +299,11 @@ class Lake:
         transactions: Iterable[str] | Mapping[str, int],
         mode: Literal["append", "overwrite"] = "append",
     ) -> bool:
-        """Like `commit`, on a table opened before; conflicts with every name committed since then.
+        """Commit to a table that is open; conflicts with every one of these names committed since then.
 
         Args:
-            transactions: names, and with each the number that it gets; without numbers, 1.
-            mode: with `overwrite` the files take the place of all that the table holds.
+            transactions: names, with the numbers that they get; without numbers, 1.
+            mode: with `overwrite` the files replace all that the table has.
         """
         now = int(time.time() * 1000)
         actions: list[Any] = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
@@ -339,7 +343,7 @@ class _Snapshot(Lake):
 
 
 def _is_begun(folder: str) -> bool:
-    """Whether a folder holds no more than a table of which the making was killed."""
+    """Whether a folder has no more than a table whose creation was killed."""
     if os.path.islink(folder) or not os.path.isdir(folder):
         return False
     log = os.path.join(folder, "_delta_log")
@@ -348,17 +352,17 @@ def _is_begun(folder: str) -> bool:
 
 
 def properties(transactions: Iterable[str] | Mapping[str, int]) -> CommitProperties:
-    """A commit that carries these names, and conflicts with every other that carries one of them."""
+    """Return the properties of a commit with these names, which conflicts with any other that has one of them."""
     numbered = transactions if isinstance(transactions, Mapping) else dict.fromkeys(transactions, 1)
     named = [Transaction(name, number) for name, number in numbered.items()]
     return CommitProperties(app_transactions=named, max_commit_retries=MAX_TRIES)
 
 
 def statistics(rows: int) -> str:
-    """Delta's statistics of a file: the number of rows, and nothing else.
+    """Return Delta's statistics of a file: the number of rows, and nothing else.
 
-    Ranges of columns would let readers skip files, but where some columns have none, or hold nulls, the
-    Arrow reader of delta-rs skips files that have matches (seen with deltalake 1.6). The partition by
-    month skips files, and Parquet's own statistics skip row groups.
+    With ranges of columns, readers could skip files. But where columns have none, or have nulls, the Arrow reader of
+    delta-rs skips files that have matches (deltalake 1.6). The partition by month skips files, and Parquet's own
+    statistics skip row groups.
     """
     return json.dumps({"numRecords": rows})

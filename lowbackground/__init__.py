@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from archive.progress import Reporter, RichReporter
     from collapse import CollapseResult, collapse
     from index import CertifyResult, IndexResult, QualityResult, certify, index, quality
-    from query import History, QueryResult, Stats, connect, query, show, stats
+    from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
     from query.export.run import ExportResult, export
     from query.verify.run import VerifyResult, verify
@@ -52,7 +52,6 @@ _FROM = {
     "IndexResult": "index",
     "QualityResult": "index",
     "CertifyResult": "index",
-    "QueryResult": "query",
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
     "CollapseResult": "collapse",
@@ -82,7 +81,6 @@ __all__ = [
     "Lake",
     "Preview",
     "QualityResult",
-    "QueryResult",
     "Reporter",
     "RichReporter",
     "Stats",

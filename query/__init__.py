@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from query.answer.run import query
+    from query.counts import Stats, stats
+    from query.history import History, PageCapture, show
     from query.sql import connect
 
-__all__ = ["connect", "query"]
-
 #: Imported when used: `archive query` forks before DuckDB and Arrow are loaded.
-_FROM = {"connect": "query.sql", "query": "query.answer.run"}
+_FROM = {
+    "PageCapture": "query.history",
+    "History": "query.history",
+    "Stats": "query.counts",
+    "connect": "query.sql",
+    "query": "query.answer.run",
+    "show": "query.history",
+    "stats": "query.counts",
+}
+
+__all__ = ["History", "PageCapture", "Stats", "connect", "query", "show", "stats"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""A lake's tables as views of DuckDB, read-only."""
+"""Shows a lake's tables as views of DuckDB, and runs SQL on them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,17 @@ from index.quality.table import QUALITY
 from index.tables import DUPLICATES
 from query import clean, domain, guard
 
-#: What site a URL is of. What a question does not name costs it nothing.
+_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
+#: The most that temporary files may hold.
+_SPILL = "32GB"
+#: The most characters of an error.
+_LINE = 500
+
+#: The site of a URL. DuckDB computes only the columns that a question names.
 _SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"
 
-#: The witness of a text is the earliest of its verified near-duplicates, where that is earlier than itself. It is
-#: chosen by the dates as they are now, whenever the index was made.
+#: The witness of a text is the earliest of its verified near-duplicates, if that is earlier than the text itself. It is
+#: chosen by the dates as they are now, not as they were when the index was made.
 _WITNESSES = """
 WITH directed AS (
     SELECT content_id, earlier_id AS other, similarity, estimated, cluster_id FROM stored_duplicates
@@ -99,40 +105,42 @@ def connect(
     spill: str | None = None,
     opened: Callable[[list[str]], None] | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that sees the lake as it is now.
+    """Return a DuckDB connection that sees a lake as it is now.
 
-    Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each
-    text once, with `first_seen`, the earliest capture that can be believed, and `first_seen_near`, that of its
-    witness), `duplicates` (verified pairs), `clusters`, `rejects` and `sources`. Table macros:
-    `clean(before, …)` and `first_seen_between(a, b)`, see `query.clean`.
-    SQL reaches nothing outside the lake: no file, network, extension or setting. But it can write where it can read:
-    for SQL that others wrote, use `query.query`, or at least `query.sql.answer`.
+    Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each text once,
+    with `first_seen`, its earliest acceptable capture, and `first_seen_near`, that of its witness), `duplicates`
+    (verified pairs), `clusters`, `quality`, `rejects` and `sources`. Table macros: `clean(before, …)` and
+    `first_seen_between(a, b)`, see `query.clean`.
+
+    SQL can reach nothing outside the lake: no file, network, extension or setting. But it can write where it can read.
+    For SQL that others wrote, use `query.query`, or at least `query.sql.answer`.
 
     Args:
-        memory: how much DuckDB may use (`4GB`); what does not fit is written to a folder for temporary files, and
-            a question that needs more than that fails. By default 80 % of the machine's memory.
-        spill: the folder for temporary files, of which there may be 32 GB; `.tmp` otherwise.
-        opened: called with the paths of the lake's files, when its log is read and DuckDB has not started.
+        memory: how much DuckDB may use (`4GB`). The rest is written to temporary files; a question that needs more than
+            those can hold fails. The default is 80 % of the machine's memory.
+        spill: the folder for temporary files, 32 GB at most. The default is `.tmp`.
+        opened: called with the paths of the lake's files, after its log is read and before DuckDB starts.
 
     Raises:
         LakeError: there is no lake, or a file of it is lost or broken.
         QueryError: `memory` is no size.
     """
-    lake = open_lake(lake).snapshot()
+    lake = open_lake(lake)
+    now = lake.snapshot()
     config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
-    index = clean.index_macro(index_tables.is_current(lake), lake.has(DUPLICATES))
+    index = clean.index_macro(index_tables.is_current(now), now.has(DUPLICATES))
     files: list[str] = []
 
-    def seen(found: list[str]) -> None:
-        files.extend(found)
+    def keep(paths: list[str]) -> None:
+        files.extend(paths)
         if opened:
-            opened(found)
+            opened(paths)
 
     try:
         with naming_damage(lake, files):
-            db, stored = attach(lake, _TABLES, seen, **config)
+            db, stored = attach(now, _TABLES, keep, **config)
             domain.add_functions(db)
             define(db, [*stored, *VIEWS], [index, *clean.MACROS])
             db.execute("SET lock_configuration = true")
@@ -141,15 +149,6 @@ def connect(
             raise
         raise QueryError(f"--memory {memory}: {query_error(error)}") from None
     return db
-
-
-_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
-
-
-#: Temporary files of one question at most.
-_SPILL = "32GB"
-#: Characters of an error.
-_LINE = 500
 
 
 def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection:
@@ -182,12 +181,12 @@ def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
 
 
 def query_error(error: BaseException) -> QueryError:
-    """An error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
+    """Return an error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
         return QueryError("this question needs more memory or temporary space than it may use; narrow it, or --memory")
-    # with what DuckDB suggests, without the question and its place in it
+    # keep what DuckDB suggests; drop the question, which it repeats
     line = " ".join((str(error).strip() or "it failed").split("\nLINE ")[0].split())
-    line = line.removeprefix("Invalid Input Error: ")  # that it is one says no more than the rest
+    line = line.removeprefix("Invalid Input Error: ")
     line = line if len(line) <= _LINE else line[:_LINE] + "…"
     if isinstance(error, duckdb.PermissionException):
         return QueryError(f"nothing outside the lake can be reached ({line.partition(' - ')[0]})")

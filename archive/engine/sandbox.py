@@ -241,9 +241,9 @@ def _serve(service: str, args: Sequence[Any], requests: int, answers: int, paren
     with open(requests, "rb") as lines, open(answers, "wb", buffering=0) as out:
         try:
             module, _, name = service.partition(":")
-            made: Service = getattr(import_module(module), name)(*args)
-            if made.memory is not None:
-                _bound_memory(made.memory, status)
+            ready: Service = getattr(import_module(module), name)(*args)
+            if ready.memory is not None:
+                _bound_memory(ready.memory, status)
         except Exception as error:
             out.write(_error(error))
             return
@@ -251,7 +251,7 @@ def _serve(service: str, args: Sequence[Any], requests: int, answers: int, paren
         with contextlib.suppress(BrokenPipeError):
             for line in lines:
                 try:
-                    answer = _line({"answer": made.answer(json.loads(line))})
+                    answer = _line({"answer": ready.answer(json.loads(line))})
                 except Exception as error:
                     answer = _error(error)
                 out.write(answer)

@@ -44,11 +44,11 @@ class Answerer:
         except ChildDied as error:
             raise QueryError(_why(error)) from None
 
-    def ask(self, sql: str, form: str, seconds: float | None = None) -> None:
+    def ask(self, sql: str, format_: str, seconds: float | None = None) -> None:
         """Have the rows of one question written.
 
         Args:
-            form: `arrow` (the stream format of Arrow IPC), or one of `query.answer.target.FORMATS`.
+            format_: `arrow` (the stream format of Arrow IPC), or one of `query.answer.target.FORMATS`.
 
         Raises:
             QueryError: it cannot be answered, or took longer than `seconds`.
@@ -60,7 +60,7 @@ class Answerer:
             raise QueryError("this question is not UTF-8") from None
         self.start()
         try:
-            self._child.call({"sql": sql, "format": form}, seconds)
+            self._child.call({"sql": sql, "format": format_}, seconds)
         except ChildRaised as error:
             if error.kind == BrokenPipeError.__name__:
                 raise BrokenPipeError from None

@@ -87,7 +87,7 @@ def _bound(db: duckdb.DuckDBPyConnection) -> int | None:
     return _OTHER + int(float(found[1]) * (1 << _UNITS.get(found[2].lower(), 0))) if found else None
 
 
-def _write(db: duckdb.DuckDBPyConnection, sql: str, form: str, out: int) -> None:
+def _write(db: duckdb.DuckDBPyConnection, sql: str, format_: str, out: int) -> None:
     """Write the rows of one question.
 
     Raises:
@@ -96,12 +96,12 @@ def _write(db: duckdb.DuckDBPyConnection, sql: str, form: str, out: int) -> None
     """
     try:
         with _target(out) as target:
-            if form == "parquet":
+            if format_ == "parquet":
                 write_parquet(stream(db, sql), target.buffer)
-            elif form == "arrow":
+            elif format_ == "arrow":
                 write_arrow(stream(db, sql), target.buffer)
             else:
-                write(answer(db, sql), form, target)
+                write(answer(db, sql), format_, target)
             target.flush()
     except (duckdb.Error, MemoryError) as error:
         raise query_error(error) from None

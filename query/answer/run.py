@@ -24,6 +24,7 @@ def query(
     `query.connect`.
 
     Args:
+        lake: a lake, or its location.
         sql: one SELECT of DuckDB's.
         memory: how much DuckDB may use; up to 32 GB more go to disk.
         timeout: seconds after which the question is given up; None for no limit.

@@ -17,7 +17,6 @@ from archive import tables, versions
 from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import Table
-from query.stats import stats
 
 Write = Callable[[str, bytes], str]
 
@@ -52,7 +51,7 @@ def test_an_older_lake_is_read_with_nulls_of_the_right_type(old: Lake) -> None:
     assert rows(old, "SELECT count(dated + 1), count(floor + INTERVAL 1 DAY) FROM sources") == [(0, 0)]
     assert rows(old, "SELECT count(*) FROM clean('2022-01-01', honour_opt_outs := true)") == [(1,)]
     assert query.query(old, "SELECT count(*) AS n FROM captures").to_pylist() == [{"n": 1}]
-    assert stats(old).captures == 1
+    assert query.stats(old).captures == 1
     assert sorted(path for path in Path(old.location).rglob("*") if path.is_file()) == before
 
 

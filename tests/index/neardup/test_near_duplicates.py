@@ -289,7 +289,7 @@ def test_a_text_that_two_processes_signed_counts_once(lake: Lake, tmp_path: Path
 
 
 def test_stats_show_the_share_of_exact_and_near_duplicates_by_month(lake: Lake, tmp_path: Path) -> None:
-    from query.stats import stats
+    from query import stats
 
     original = words(200, 1)
     put(

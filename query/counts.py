@@ -1,4 +1,4 @@
-"""`archive stats`: what is in the lake, from its tables alone."""
+"""`archive stats`: counts what is in a lake."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ class Stats:
 def stats(lake: Lake | str | os.PathLike[str]) -> Stats:
     """Count what is in a lake.
 
-    Reads the ledger, narrow columns of the captures, and the index where there is one; never a text.
+    Reads the ledger, narrow columns of the captures, and the index if there is one; never a text.
+
+    Args:
+        lake: a lake, or its location.
 
     Raises:
         LakeError: there is no lake, or a file of it is lost or broken.
@@ -89,7 +92,7 @@ def _bytes(lake: Lake, table: str) -> int:
 
 
 def _months(lake: Lake) -> dict[str, int]:
-    """From the log of the table: no file is opened."""
+    """Count captures by month from the log of the table, without opening a file."""
     files = _files(lake, "captures")
     if not files.num_rows:
         return {}
@@ -99,7 +102,7 @@ def _months(lake: Lake) -> dict[str, int]:
     return dict(sorted(months.items()))
 
 
-#: A capture is an exact duplicate where its text was seen before, and a near one where a near-duplicate was.
+#: A capture is an exact duplicate if its text was seen before, and a near one if a near-duplicate was.
 _DUPLICATES = """
 SELECT c.month, count(*) AS captures,
        count(*) FILTER (NOT first) AS exact,
@@ -116,7 +119,7 @@ GROUP BY c.month ORDER BY c.month
 
 
 def _duplicates(lake: Lake) -> dict[str, dict[str, int]]:
-    """By month the captures of texts, and how many were seen before, exactly or nearly."""
+    """Count, by month, the captures of texts, and those whose text or near-duplicate was seen before."""
     with connect(lake) as db:
         rows = db.execute(_DUPLICATES).fetchall()
     return {month: {"captures": captures, "exact": exact, "near": near} for month, captures, exact, near in rows}
@@ -153,12 +156,12 @@ def command(location: str, as_json: bool) -> None:
     console = OutConsole()
     with console.capture() as shown:
         _show(console, result, lake.has(index_tables.DUPLICATES))
-    click.echo(shown.get(), nl=False, color=True)  # colours are there only where the console is a terminal
+    click.echo(shown.get(), nl=False, color=True)  # there are colours only where the console is a terminal
 
 
 def _show(console: Console, result: Stats, indexed: bool) -> None:
     months = result.captures_by_month
-    if not result.files and months:  # made by `archive index --witness-only`
+    if not result.files and months:  # from `archive index --witness-only`
         known = count_of(sum(months.values()), "text")
         console.print(f"{result.lake}: the dates and signatures of {known}, to certify with; no text itself")
     else:
