@@ -33,6 +33,7 @@ _CONFIGURATION = {
 }
 #: How often a commit is tried while others commit too.
 MAX_TRIES = 200
+_TRIES_TO_CREATE = 3
 #: What delta-rs reads as something else in a path: it decodes the first, and turns the second into a slash.
 _ODD = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f]")
 #: What a file system or a file manager puts into a folder.
@@ -174,15 +175,31 @@ class Lake:
                 version of this program made.
         """
         self._refuse_foreign()
-        for name in TABLES:
-            if self._is_table(name):
-                self.delta(name)  # before anything is written
-        for table in tables:
+        tables = list(tables)
+        there: dict[str, DeltaTable] = {}
+        for table in dict.fromkeys([*TABLES.values(), *tables]):  # before anything is written
             if self.has(table):
-                if table.name in TABLES:
-                    self._refuse_others(table.name)
-                self._widen(table)
-                continue
+                there[table.name] = self._recognise(table)
+        for table in tables:
+            if table.name in there:
+                self._widen(table, there[table.name])
+            else:
+                self._create(table, description)
+
+    def _recognise(self, table: Table) -> DeltaTable:
+        """Open a table that this version can write.
+
+        Raises:
+            LakeError: another program made it, or a newer version of this one.
+        """
+        if table.name in TABLES:
+            self._refuse_others(table.name)
+        delta = self.delta(table.name)
+        versions.refuse_newer(delta, self.table_uri(table.name), table)
+        return delta
+
+    def _create(self, table: Table, description: str | None) -> None:
+        for attempt in range(_TRIES_TO_CREATE):
             try:
                 if not storage.is_s3(self.location):
                     os.makedirs(self.table_uri(table.name), exist_ok=True)
@@ -195,12 +212,15 @@ class Lake:
                     configuration=_CONFIGURATION,
                     storage_options=self.storage_options,
                 )
+                return
             except CommitFailedError:
-                continue  # somebody else created it in the same moment
+                return  # another process created it in the same moment
             except (OSError, DeltaError) as error:
                 if self.has(table):
-                    continue
-                raise LakeError(f"{self.location}: no lake can be created here ({self._why(error)})") from None
+                    return
+                # delta-rs does not repeat this request where a connection breaks
+                if not storage.is_s3(self.location) or attempt == _TRIES_TO_CREATE - 1:
+                    raise LakeError(f"{self.location}: no lake can be created here ({self._why(error)})") from None
 
     def _refuse_foreign(self) -> None:
         """Refuse to create a lake among other files.
@@ -216,10 +236,8 @@ class Lake:
                     f"{self.location}: is no lake and not empty ({name}); name a folder that is new or empty"
                 )
 
-    def _widen(self, table: Table) -> None:
+    def _widen(self, table: Table, delta: DeltaTable) -> None:
         """Add the columns that a table of an older version lacks. They are null in the rows that it has."""
-        delta = self.delta(table.name)
-        versions.refuse_newer(delta, self.table_uri(table.name), table)
         if fresh := versions.missing(delta, table):
             with contextlib.suppress(CommitFailedError):  # another process did so in the same moment
                 versions.mark_widened(delta)
