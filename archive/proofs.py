@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from archive import storage, versions
+from archive.files import sql_literal
 from archive.lake import Lake
 from archive.tables import CAPTURES, TABLES, Table
 
-#: A revisit holds no text: it proves that of the record with the same payload digest. Where one payload
-#: gave several texts (other headers, another extractor), the one of the URL it refers to, else the least,
-#: so that the order of ingests changes nothing. The branch without revisits is a plain scan. That of revisits takes
-#: the content id and the record apart, though one holds the other: DuckDB drops what a question does not use.
+#: A revisit has no text: it proves the text of the record with the same payload digest. Where one payload gave several
+#: texts (other headers, another extractor), it proves the one of the URL that it refers to, else the one with the least
+#: content id, so that the order of ingests changes nothing. Captures that are no revisits are a plain scan. For
+#: revisits the content id is selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
 _CAPTURES = """
 WITH texts AS (
         SELECT payload_digest, url, min(content_id) AS content_id,
@@ -41,10 +42,10 @@ WHERE r.record_type = 'revisit'
 """
 
 
-#: A capture counts as proof only where it has no date_problem.
+#: The condition on a capture that can be proof.
 ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL"
 
-#: Of a text the first such capture, by date; ties go to the smaller file and offset.
+#: Each text with its first acceptable capture, by date; of several at one time the one with the least file and offset.
 _PROOFS = f"""
 SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen,
        min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
@@ -106,14 +107,14 @@ PROOFS = View(
 
 
 def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | int) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection that sees a lake as it is now, and nothing else.
+    """Open a DuckDB connection that sees a lake as it is now, and nothing else.
 
-    Each table is the view `stored_<name>`. `captures` has the captures, revisits with the text that they prove;
-    `proofs` has each text with an acceptable capture, and the first one.
+    Each table is the view `stored_<name>`. The view `captures` has the captures, revisits with the text that they
+    prove; `proofs` has each text with its first acceptable capture.
 
     Raises:
         LakeError: there is no lake.
-        duckdb.Error: a file is lost or broken.
+        duckdb.Error: a file is missing or damaged.
     """
     db, stored = attach(lake, tables, None, **config)
     define(db, [*stored, captures_view(), PROOFS])
@@ -129,19 +130,19 @@ def attach(
     """Return a DuckDB connection that can read a lake's tables and nothing else, and the views `stored_<name>` of them.
 
     Args:
-        opened: called with the paths of all files, when the lake's log is read and DuckDB has not started.
-        config: of DuckDB.
+        opened: called with the paths of all files, after the lake's log is read and before DuckDB starts.
+        config: settings of DuckDB.
 
     Raises:
         LakeError: there is no lake.
     """
-    stored = [_look(lake, table) for table in tables]
+    stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
         opened(files)
     db = duckdb.connect(":memory:", config=dict(config))
     db.execute(
-        "SET enable_progress_bar = false;"  # it draws on standard output where Python looks like a prompt
+        "SET enable_progress_bar = false;"  # it would write to standard output in an interactive Python
         "SET TimeZone = 'UTC';"
     )
     for table in stored:
@@ -149,8 +150,8 @@ def attach(
             db.register(f"arrow_{table.table.name}", table.dataset)
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     if not storage.is_s3(lake.location):
-        # not the folder: the log, and files that no table names, are nobody's business
-        db.execute(f"SET allowed_paths = [{', '.join(map(_quote, files))}]")
+        # not the whole folder, which also has the log and files of no table
+        db.execute(f"SET allowed_paths = [{', '.join(map(sql_literal, files))}]")
     db.execute("SET autoload_known_extensions = false; SET enable_external_access = false")
     return db, [View(f"stored_{table.table.name}", table.select(), _types(table.table)) for table in stored]
 
@@ -176,13 +177,13 @@ def define(db: duckdb.DuckDBPyConnection, views: Sequence[View], macros: Iterabl
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A table in its newest version."""
+    """A table in its newest version, according to its log."""
 
     table: Table
-    files: list[str]  #: as `Lake.filesystem` names them; none where the table was never made
-    columns: list[str]  #: that the table has here
-    widened: bool  #: whether some files may lack some of them
-    dataset: pads.Dataset | None  #: of a lake on S3
+    files: list[str]  #: as `Lake.filesystem` names them; empty where the lake does not have the table
+    columns: list[str]  #: those that the table has in this lake
+    widened: bool  #: whether some files may lack some columns
+    dataset: pads.Dataset | None  #: only of a lake on S3
 
     def select(self) -> str:
         """Return SQL that reads the files, with the columns that this version knows."""
@@ -195,13 +196,13 @@ class _Stored:
         if self.dataset is not None:
             return f"SELECT {columns} FROM arrow_{self.table.name}"
         hive = ", hive_types = {'month': VARCHAR}" if self.table.partition_by else ""
-        listed = ", ".join(_quote(file) for file in sorted(self.files))
-        # by name only where files may lack columns: it reads the foot of every file first
+        listed = ", ".join(sql_literal(file) for file in sorted(self.files))
+        # by name only where files may lack columns, since DuckDB then reads the footer of every file first
         options = f"hive_partitioning = {bool(self.table.partition_by)}{hive}, union_by_name = {self.widened}"
         return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
 
 
-def _look(lake: Lake, table: Table) -> _Stored:
+def _stored(lake: Lake, table: Table) -> _Stored:
     if table.name not in TABLES and not lake.has(table):
         return _Stored(table, [], [], False, None)
     delta = lake.delta(table.name)
@@ -218,7 +219,3 @@ def _types(table: Table) -> dict[str, str]:
 def _no_rows(columns: Mapping[str, str]) -> str:
     listed = ", ".join(f'NULL::{type_} AS "{name}"' for name, type_ in columns.items())
     return f"SELECT {listed} WHERE false"
-
-
-def _quote(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

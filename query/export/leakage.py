@@ -70,7 +70,7 @@ def _signatures(
     made = np.lib.format.open_memmap(scratch / "signatures.npy", "w+", np.uint16, (len(chosen), width))
     have = np.zeros(len(chosen), np.bool_)
     for table in lake.read_files(SIGNATURES.name, lake.files(SIGNATURES.name), SIGNATURES.schema.names):
-        places = ids.places(ordered, ids.parse(table["content_id"]))
+        places = ids.positions(ordered, ids.parse(table["content_id"]))
         found = np.flatnonzero((places >= 0) & (table["shingles"].to_numpy() > 0))
         if not len(found):
             continue

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from archive.atomic import replace
+from archive.atomic import write_file
 from query import merkle
 from query.dataset import MANIFEST, VERSION, sums
 from query.export import card, chart
@@ -56,10 +56,10 @@ def finish(
         "merkle_root": merkle.root(merkle.part_leaf(shard["root"]) for shard in known),
         "content_root": merkle.root(merkle.part_leaf(shard["content_root"]) for shard in known),
     }
-    replace(place.set / "distribution.svg", chart.months(made["months"], made["splits"]).encode())
-    replace(place.set / "README.md", card.card(made, sorted(folders)).encode())
+    write_file(place.set / "distribution.svg", chart.months(made["months"], made["splits"]).encode())
+    write_file(place.set / "README.md", card.card(made, sorted(folders)).encode())
     made["files"] = [_hashed(place.set, path) for path in [*beside, Path("README.md"), Path("distribution.svg")]]
-    replace(place.set / MANIFEST, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
+    write_file(place.set / MANIFEST, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
     return made
 
 

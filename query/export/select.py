@@ -188,9 +188,9 @@ def _by_rule(db: duckdb.DuckDBPyConnection, arguments: Arguments) -> list[Step]:
 def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
     """Raises ExportError where some texts have no signals to judge them by."""
     require("what asks for quality signals", "index", "numba", "numpy")
-    from index.quality import stage  # brings numba, which no other export needs
+    from index.quality.stage import Quality  # brings numba, which no other export needs
 
-    stage.check(lake)
+    Quality().check(lake)
     ((missing,),) = db.execute(
         "SELECT count(*) FROM stored_documents ANTI JOIN stored_quality USING (content_id)"
     ).fetchall()

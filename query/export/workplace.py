@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from archive.atomic import replace, trouble
+from archive.atomic import disk_error_line, write_file
 from archive.errors import ArchiveError, ExportError
 from archive.owned import Owned
 from query.dataset import MANIFEST
@@ -89,7 +89,7 @@ class Workplace:
 
     def write(self, name: str, value: Any) -> None:
         """Write a file of the work folder, whole or not at all."""
-        replace(self.work / name, json.dumps(value).encode())
+        write_file(self.work / name, json.dumps(value).encode())
 
     def _read(self, name: str) -> Any:
         try:
@@ -167,4 +167,4 @@ def saying(place: Path | str) -> Iterator[None]:
 
 def said(error: OSError, place: Path | str) -> ExportError:
     """What went wrong with a disk, and what to do."""
-    return ExportError(trouble(error, place))
+    return ExportError(disk_error_line(error, place))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.atomic import replace
+from archive.atomic import write_file
 from archive.engine import Context
 from archive.errors import ExportError
 from query import merkle, rows
@@ -62,7 +62,7 @@ def work(unit: Unit, ctx: Context) -> int:
         for file in known["files"]:
             os.replace(scratch / file["name"], place.set / unit.shard.folder / file["name"])
         shutil.rmtree(scratch)
-        replace(place.done / f"{unit.shard.number}.json", json.dumps(known).encode())
+        write_file(place.done / f"{unit.shard.number}.json", json.dumps(known).encode())
     ctx.progress(table.num_rows, sum(file["bytes"] for file in known["files"]))
     return unit.shard.number
 

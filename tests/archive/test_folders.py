@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from archive.lake import Lake
 from archive.owned import JOURNAL
 from collapse import folder
 from index.certify import certify
-from index.neardup import textless
-from index.neardup.build import build
+from index.neardup import index, textless
 from query.export import Arguments, export
 
 #: Names that the commands give too, or gave once; and others.
@@ -123,7 +121,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     )
     made = Lake(str(place / "lake"))
     take(made, str(place / "a.warc.gz"))
-    build(made, workers=1)
+    index(made, workers=1)
     lines = [json.dumps({"text": f"Page {n} has words."}) for n in range(3)]
     (place / "set.jsonl").write_text("\n".join(lines) + "\n")
     return made
@@ -135,7 +133,7 @@ def exporting(lake: Lake, out: Path) -> None:
 
 def certifying(lake: Lake, out: Path) -> None:
     source = Path(lake.location).parent / "set.jsonl"
-    certify(lake, str(source), str(out), datetime(2022, 1, 1, tzinfo=UTC), workers=1)
+    certify(lake, str(source), str(out), before="2022-01-01", workers=1)
 
 
 def witnessing(lake: Lake, out: Path) -> None:
@@ -147,19 +145,19 @@ def collapsing(_: Lake, out: Path) -> None:
     with folder.entered(out, {"version": "1", "sources": ["a"], "recipe": {}}):
         owned = folder.owned(out)
         if not folder.blocks(out).exists():
-            with owned.whole_folder(folder.blocks(out)) as part:
+            with owned.atomic_folder(folder.blocks(out)) as part:
                 (part / "data.json").write_bytes(b"{}")
                 np.save(part / "real.npy", np.arange(9))
         for generation in range(2):
             place = folder.steps(out) / "seed-0" / "replace" / f"generation-{generation}"
             owned.make_folder(place)
-            for name in ("weights.safetensors", "losses.npy", "numbers.json"):
+            for name in ("weights.safetensors", "losses.npy", "metrics.json"):
                 if not (place / name).exists():
-                    owned.replace(place / name, name.encode())
-            owned.replace(place / "times.json", b'{"train": 1}')
+                    owned.write_file(place / name, name.encode())
+            owned.write_file(place / "times.json", b'{"train": 1}')
             owned.remove(place / "weights.safetensors")
-        for name in ("results.json", "numbers.parquet", "loss.png", "report.html"):
-            owned.replace(out / name, name.encode())
+        for name in ("results.json", "metrics.parquet", "loss.png", "report.html"):
+            owned.write_file(out / name, name.encode())
 
 
 COMMANDS: dict[str, Callable[[Lake, Path], None]] = {

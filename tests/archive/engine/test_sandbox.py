@@ -59,7 +59,7 @@ def test_an_error_is_one_line_and_the_child_goes_on(child: Sandbox) -> None:
     with pytest.raises(ChildRaised, match=r"^ValueError: what is dance\?$") as raised:
         child.call({"do": "dance"})
     assert raised.value.kind == "ValueError"
-    with pytest.raises(ChildRaised, match="^mend this$"):
+    with pytest.raises(ChildRaised, match=r"^mend this$"):
         child.call({"do": "mend"})
     assert child.call({"do": "echo", "value": 1}) == 1
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from archive.engine.sandbox import ChildDied, ChildRaised, ChildTooLate, Sandbox, Service
 from archive.reasons import Unusable
-from archive.text.extract import Page, extractor
+from archive.text import Page, extractor
 
 #: Bytes that a child may allocate for a page.
 _CHILD_MEMORY = 2 << 30
@@ -50,7 +50,7 @@ class Isolated:
 
     def __init__(self, name: str, seconds: float) -> None:
         self._seconds = seconds
-        self._child = Sandbox("archive.text.bounded:serve", name)
+        self._child = Sandbox("archive.intake.extraction:serve", name)
 
     def __call__(self, html: str) -> Page:
         try:
