@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import Counter
 
@@ -12,6 +13,8 @@ from deltalake.exceptions import CommitFailedError
 
 from archive.lake import MAX_TRIES, Lake
 from archive.tables import Table
+
+_log = logging.getLogger(__name__)
 
 #: Files below this many bytes are small; so many of them in one partition are merged into files of about `_TARGET`.
 _SMALL = 16 << 20
@@ -36,6 +39,7 @@ def compact(lake: Lake, table: Table) -> None:
     delta = lake.delta(table.name)
     if delta.transaction_version("merge") != begun:
         return
+    _log.info("%s: small files of %d partitions are merged", table.name, len(crowded))
     with contextlib.suppress(CommitFailedError):
         delta.optimize.compact(
             partition_filters=[(table.partition_by[0], "in", crowded)] if table.partition_by else None,

@@ -89,6 +89,8 @@ def commands() -> str:
 _SEAMS = (
     "archive.engine.base.Engine",
     "archive.engine.base.Context",
+    "archive.engine.sandbox.Sandbox",
+    "archive.engine.sandbox.Service",
     "query.formats.format.Format",
 )
 #: Options whose work another function does.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import logging
 import os
 import resource
 import select
@@ -22,6 +23,8 @@ from importlib import import_module
 from typing import Any, TextIO
 
 from archive.errors import ArchiveError
+
+_log = logging.getLogger(__name__)
 
 #: Seconds that a child may take to import what it needs.
 _START = 300
@@ -107,6 +110,7 @@ class Sandbox:
         if self._child is not None:
             return
         (theirs, self._requests), (self._answers, answers) = os.pipe(), os.pipe()
+        _log.debug("%s: %s a child", self._service, "fork" if self._fork else "start")
         start = _fork if self._fork else _spawn
         try:
             self._child = start(self._service, self._args, theirs, answers, self._keep)
@@ -152,10 +156,13 @@ class Sandbox:
         while not line.endswith(b"\n"):
             left = None if deadline is None else max(deadline - time.monotonic(), 0) * 1000
             if not poll.poll(left):
+                _log.info("%s: took too long, is killed", self._service)
                 raise ChildTooLate("it took too long")
             part = os.read(self._answers, 1 << 16)
             if not part:
-                raise ChildDied(self.stop())
+                status = self.stop()
+                _log.info("%s: died, exit code %d", self._service, status)
+                raise ChildDied(status)
             line += part
         return bytes(line)
 
@@ -235,10 +242,8 @@ def _serve(service: str, args: Sequence[Any], requests: int, answers: int, paren
     """Answer until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     _die_with(parent)
-    status = None
-    with contextlib.suppress(OSError):  # opened now, since the service may lock this process; macOS has none
-        status = open("/proc/self/status")  # noqa: SIM115
-    with open(requests, "rb") as lines, open(answers, "wb", buffering=0) as out:
+    status = _open_status()  # now, since the service may lock this process
+    with open(requests, "rb") as lines, open(answers, "wb") as out:
         try:
             module, _, name = service.partition(":")
             ready: Service = getattr(import_module(module), name)(*args)
@@ -248,6 +253,7 @@ def _serve(service: str, args: Sequence[Any], requests: int, answers: int, paren
             out.write(_error(error))
             return
         out.write(_line({"answer": None}))
+        out.flush()
         with contextlib.suppress(BrokenPipeError):
             for line in lines:
                 try:
@@ -255,6 +261,15 @@ def _serve(service: str, args: Sequence[Any], requests: int, answers: int, paren
                 except Exception as error:
                     answer = _error(error)
                 out.write(answer)
+                out.flush()
+
+
+def _open_status() -> TextIO | None:
+    """Open what the system knows of this process; None where it has no such file, as on macOS."""
+    try:
+        return open("/proc/self/status")
+    except OSError:
+        return None
 
 
 def _line(value: Any) -> bytes:
@@ -280,7 +295,10 @@ def _die_with(parent: int) -> None:
 
 def _bound_memory(size: int, status: TextIO | None) -> None:
     """Have the system refuse this process more than `size` bytes beyond what it has."""
-    used = int(status.read().partition("VmData:")[2].split()[0]) << 10 if status else 0
+    used = 0
+    if status:
+        with status:
+            used = int(status.read().partition("VmData:")[2].split()[0]) << 10
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     limit = used + size if hard == resource.RLIM_INFINITY else min(used + size, hard)
     with contextlib.suppress(OSError, ValueError):
