@@ -17,6 +17,7 @@ import platform
 import struct
 import sys
 import sysconfig
+import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -115,8 +116,8 @@ def lock(read: Iterable[str], write: str, network: bool) -> Locks:
 
 
 def _python() -> set[str]:
-    """Return the folders of Python's own modules and of the installed ones."""
-    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    """Return the folders of Python's own modules, of the installed ones, and of time zones, which DuckDB asks for."""
+    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *zoneinfo.TZPATH}
     return own | {path for path in sys.path if os.path.basename(path) in {"site-packages", "dist-packages"}}
 
 
