@@ -93,6 +93,8 @@ _SEAMS = (
     "index.stage.Stage",
     "archive.engine.base.Engine",
     "archive.engine.base.Context",
+    "archive.engine.sandbox.Sandbox",
+    "archive.engine.sandbox.Service",
     "query.formats.format.Format",
 )
 #: Options whose work another function does.

@@ -68,7 +68,7 @@ def select(lake: Lake, files: list[str], arguments: Arguments, memory: str, to: 
 
 
 def _select(lake: Lake, files: list[str], arguments: Arguments, memory: str, to: Path, spill: Path) -> list[Step]:
-    db = query.sql.connect(lake, memory, str(spill))
+    db = query.sql.connect(lake, memory=memory, spill=str(spill))
     try:
         db.register("place_rows", pa.RecordBatchReader.from_batches(_PLACES, _places(lake, files)))
         db.execute("CREATE TEMP TABLE places AS SELECT * FROM place_rows")
@@ -85,7 +85,7 @@ def _select(lake: Lake, files: list[str], arguments: Arguments, memory: str, to:
     except (duckdb.IOException, duckdb.PermissionException, duckdb.InvalidInputException):
         raise  # a file of the lake cannot be read
     except duckdb.Error as error:
-        raise ExportError(str(query.sql.said(error))) from None
+        raise ExportError(str(query.sql.query_error(error))) from None
     finally:
         db.close()
     if not count:
@@ -113,7 +113,7 @@ def _clean(arguments: Arguments, without: Collection[str] = ()) -> str:
     if arguments.language and "language" not in without:
         parts.append(f"language := {_quote(arguments.language)}")
     if arguments.sources:
-        parts.append(f"sources := [{', '.join(map(_quote, arguments.sources))}]")
+        parts.append(f"date_sources := [{', '.join(map(_quote, arguments.sources))}]")
     if arguments.near and "near" not in without:
         parts.append("near := true")
     if arguments.honour_opt_outs and "honour_opt_outs" not in without:

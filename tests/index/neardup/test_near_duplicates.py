@@ -164,7 +164,7 @@ def test_batches_and_their_order_change_nothing(
 def test_one_text_at_a_time_and_merged_files_give_what_all_at_once_gives(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archive.lake._CROWD", 8)  # so that few are merged too
+    monkeypatch.setattr("archive.compact.CROWD", 8)  # so that few are merged too
     dated = versions(3, 8, 6)[:16]
     whole = Lake(str(tmp_path / "whole"))
     put(whole, tmp_path / "all", dated)
@@ -288,7 +288,7 @@ def test_a_text_that_two_processes_signed_counts_once(lake: Lake, tmp_path: Path
 
 
 def test_stats_show_the_share_of_exact_and_near_duplicates_by_month(lake: Lake, tmp_path: Path) -> None:
-    from query.stats import lake_stats
+    from query import stats
 
     original = words(200, 1)
     put(
@@ -302,7 +302,7 @@ def test_stats_show_the_share_of_exact_and_near_duplicates_by_month(lake: Lake, 
         ],
     )
     indexed(lake)
-    assert lake_stats(lake)["duplicates_by_month"] == {
+    assert stats(lake).duplicates_by_month == {
         "2015-01": {"captures": 1, "exact": 0, "near": 0},
         "2015-02": {"captures": 3, "exact": 1, "near": 1},
     }
