@@ -1,4 +1,4 @@
-"""What a format is: rows of one shard to files, files to rows again, and the index of a folder of shards."""
+"""The seam of the formats: rows of one shard to files, files to rows again, and the index of a folder of shards."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from archive.errors import ExportError
 from archive.extras import missing
 
-#: Each format's module, and the extra of this distribution that brings the library it is written with.
+#: Where each format is: `"module:attribute"`. A program adds a format by adding an entry; its workers must be able to
+#: import the module. A format of tokens is named in `query.rows.TOKEN_FORMATS` too.
 FORMATS = {
-    "parquet": ("query.formats.parquet", None),
-    "jsonl": ("query.formats.jsonl", None),
-    "webdataset": ("query.formats.webdataset", "webdataset"),
-    "mds": ("query.formats.mds", "mds"),
-    "litdata": ("query.formats.litdata", "litdata"),
-    "megatron": ("query.formats.megatron", "tokens"),
-    "ds": ("query.formats.ds", "tokens"),
+    "parquet": "query.formats.parquet:FORMAT",
+    "jsonl": "query.formats.jsonl:FORMAT",
+    "webdataset": "query.formats.webdataset:FORMAT",
+    "mds": "query.formats.mds:FORMAT",
+    "litdata": "query.formats.litdata:FORMAT",
+    "megatron": "query.formats.megatron:FORMAT",
+    "ds": "query.formats.ds:FORMAT",
 }
+#: The extra of this distribution that brings the library of a format.
+_EXTRAS = {"webdataset": "webdataset", "litdata": "litdata", "megatron": "tokens", "ds": "tokens"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +37,42 @@ class Written:
 
 
 class Format(Protocol):
-    """The same rows always become the same bytes, on any machine, in any process.
+    """Writes and reads shards. The same rows become the same bytes, on any machine and in any process.
 
-    Those of `query.rows.TOKEN_FORMATS` take rows with `tokens` (lists of token ids) in place of `text`.
+    The formats in `query.rows.TOKEN_FORMATS` take rows with `tokens` (lists of token ids) in place of `text`.
     """
 
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
-        """Write the rows of one shard as whole, closed files whose names begin with `stem` (`train-00012`)."""
+        """Write the rows of one shard as closed files whose names begin with `stem` (`train-00012`)."""
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:
-        """The rows of one shard, as they were written: the same columns, types and values.
+        """Yield the rows of one shard as they were written: the same columns, types and values.
 
         Raises:
             ExportError: a file is missing or damaged.
         """
 
     def index(self, folder: Path, shards: Sequence[Written]) -> list[str]:
-        """Write what the format's library needs to find all shards of a folder; the names of these files."""
+        """Write what the format's library needs to find all shards of a folder, and return the names of these files."""
 
 
-def open_format(name: str) -> Format:
-    """The format of a name.
+def open_format(name: str, entry: str | None = None) -> Format:
+    """Import a format.
+
+    Args:
+        entry: its entry in `FORMATS`, for a process that does not have those that a program added.
 
     Raises:
-        ArchiveError: the library that writes it is not installed.
+        ExportError: there is no such format.
+        ArchiveError: the library of the format is not installed.
     """
-    module, extra = FORMATS[name]
+    if (entry := entry or FORMATS.get(name)) is None:
+        raise ExportError(f"no format {name!r}; there are {', '.join(FORMATS)}")
+    module, _, attribute = entry.partition(":")
     try:
-        made: Format = import_module(module).FORMAT
+        found: Format = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
-        if extra is None:
+        if name not in _EXTRAS:
             raise
-        raise missing(f"--format {name}", extra, error.name) from None
-    return made
+        raise missing(f"--format {name}", _EXTRAS[name], error.name) from None
+    return found

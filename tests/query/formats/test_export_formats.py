@@ -65,7 +65,7 @@ def test_every_format_holds_the_same_rows_and_is_sound(made: Lake, tmp_path: Pat
     assert summary.shards > 3
     assert summary.tokens == sum(len(text.encode()) + 1 for text in texts)
     if form in {"megatron", "ds"}:
-        from query.formats.tokenize import Tokenizer
+        from query.tokenizer import Tokenizer
 
         encoded = [ids.tolist() for ids in Tokenizer(tokenizer, "<end>").encode(texts)]
         assert [row.pop("tokens") for row in found] == encoded

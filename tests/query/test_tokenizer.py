@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as Library
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from archive.errors import ExportError
-from query.formats.tokenize import Tokenizer
+from query.tokenizer import Tokenizer
 
 TEXTS = [
     "Hello world, hello archive.",
@@ -131,12 +131,12 @@ def test_a_file_that_is_not_a_tokenizer_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_name_on_the_hub_without_a_network_is_said_so(tmp_path: Path) -> None:
-    code = "from query.formats.tokenize import Tokenizer; Tokenizer('some/model').encode(['a'])"
+    code = "from query.tokenizer import Tokenizer; Tokenizer('some/model').encode(['a'])"
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path),
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert "ExportError: some/model: there is no such file or folder here, and the Hub cannot be reached" in done.stderr
@@ -151,13 +151,13 @@ def test_a_tokenizer_in_the_cache_of_the_hub_is_used_without_a_network(folder: P
     for path in folder.iterdir():
         (snapshot / path.name).write_bytes(path.read_bytes())
     code = (
-        "from query.formats.tokenize import Tokenizer as T; t = T('some/model'); print(t.name, t.eos_id, t.fingerprint)"
+        "from query.tokenizer import Tokenizer as T; t = T('some/model'); print(t.name, t.eos_id, t.fingerprint)"
     )
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path),
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.split() == ["some/model", "0", Tokenizer(folder).fingerprint], done.stderr
