@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from typing import Any
 
@@ -14,6 +15,15 @@ from archive.tables import Table
 
 #: 6 saves 7 % of the bytes at twice the time, measured on web text.
 _COMPRESSION_LEVEL = 3
+
+
+def sql_literal(value: str | os.PathLike[str]) -> str:
+    """Return a text or a path as a string literal of SQL.
+
+    >>> sql_literal("it's")
+    "'it''s'"
+    """
+    return "'" + os.fspath(value).replace("'", "''") + "'"
 
 
 def write_parquet(

@@ -134,7 +134,13 @@ class Manifest:
             ExportError, KeyError, TypeError, AttributeError, ValueError: it is not a manifest.
         """
         values = _upgraded(values)
-        missing = {"public_suffix_list": "", "extractors": {}, "domains": 0, "largest_domains": {}, "content_root": None}
+        missing = {
+            "public_suffix_list": "",
+            "extractors": {},
+            "domains": 0,
+            "largest_domains": {},
+            "content_root": None,
+        }
         return cls(
             **{
                 **missing,

@@ -5,7 +5,7 @@ them among millions of texts and misses some; here, as in `query.export.leakage`
 miss one pair in two million at the threshold, and the exact similarity decides.
 
 A longer document may hold a part of a held-out one, and is no near-duplicate of it. Runs of words that both have are
-found by their 13-grams, as in `query.export.filter_texts`. There a single one counts, since questions of a test are
+found by their 13-grams, as in `query.export.evaluation`. There a single one counts, since questions of a test are
 short. Documents have names and phrases in common: here 50 words must stand in a row (Lee et al., ACL 2022, cut
 substrings of 50 tokens), or all words of the shorter of the two, if these are 13 to 49.
 """
@@ -23,7 +23,7 @@ import pyarrow as pa
 from collapse.corpus.document import Document
 from index.minhash.kernel import band_keys, compiled, fold, shared, shingle_sets, shingles_into, sign, utf8
 from index.minhash.procedure import Parameters
-from query.export.filter_texts import WORDS
+from query.export.evaluation import WORDS
 
 #: 1 - (1 - 0.8^4)^28 = 1 - 4e-7
 _NEAR = Parameters(bands=28, rows=4)

@@ -1,4 +1,4 @@
-"""The second half: back to the records that the rows cite."""
+"""Read the records that rows cite, and compare them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -23,24 +23,23 @@ from archive.records.members import compression_of
 from archive.records.parquet import python_rows
 from archive.records.wacz import entries
 from archive.storage import is_http, is_s3, open_bytes
-from query.verify.compare import Finding, Outcome, Row, extractor_of, judge
+from query.tokenizer import Tokenizer
+from query.verify.compare import Outcome, Row, compare, extractor_of
+from query.verify.result import Finding
 
-if TYPE_CHECKING:
-    from query.formats.tokenize import Tokenizer
-
-#: A line of a data set that is longer is no row.
+#: Bytes. A longer line of a data set is not a row.
 _LINE = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Citations of one file, by their range in a Parquet file that is sorted by file and place."""
+    """Citations of one file, by their range in a Parquet file that is sorted by file and offset."""
 
     citations: str
     file: str
     start: int
     end: int
-    moved: tuple[tuple[str, str], ...]  #: prefixes of files, and what stands there now
+    moved: tuple[tuple[str, str], ...]  #: prefixes of files, and what they begin with now
     tokenizer: Tokenizer | None
 
 
@@ -48,7 +47,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     """Compare each citation with the record. Needs a scratch folder that all workers see."""
     cited: list[Row] = (
         pads.dataset(unit.citations)
-        .to_table(filter=(pads.field("place") >= unit.start) & (pads.field("place") < unit.end))
+        .to_table(filter=(pads.field("position") >= unit.start) & (pads.field("position") < unit.end))
         .to_pylist()
     )
     file = unit.file
@@ -56,22 +55,22 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         if file.startswith(old):
             file = new + file[len(old) :]
             break
-    found: dict[int, Finding] = {}
+    findings: dict[int, Finding] = {}
     why = "there is no record"
     try:
         for citation, outcome in _outcomes(file, cited):
-            found[citation["place"]] = judge(citation, outcome, unit.tokenizer)
+            findings[citation["position"]] = compare(citation, outcome, unit.tokenizer)
             ctx.progress(1, 0)
-    except Exception as error:  # whatever stands in files that anybody may have written
+    except Exception as error:  # whatever is in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
     for each in cited:
         gone = Finding(each["row"], "gone", f"{file} at {each['offset']}+{each['skip']}: {why}")
-        found.setdefault(each["place"], gone)
-    return list(found.values())
+        findings.setdefault(each["position"], gone)
+    return list(findings.values())
 
 
 def _outcomes(location: str, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
-    """Each citation with what stands there, in the order given: sorted by offset and skip. Some may find nothing."""
+    """Yield each citation with what is there, in the order given: sorted by offset and skip. Some may find nothing."""
     outer, _, inner = location.partition("!/")
     if not is_http(outer) and not is_s3(outer) and not os.path.isfile(outer):
         raise SourceError("there is no such file")
@@ -96,29 +95,29 @@ def _in_file(location: str, file: BinaryIO, cited: list[Row]) -> Iterator[tuple[
         yield from _in_records(location, file, cited)
 
 
-Places = dict[tuple[int, int], list[Row]]
+#: Citations by the offset and skip of their record; several rows may cite one.
+ByPosition = dict[tuple[int, int], list[Row]]
 
 
-def _places(cited: list[Row]) -> Places:
-    """Citations by where they point; several rows may cite one record."""
-    places: Places = {}
+def _by_position(cited: list[Row]) -> ByPosition:
+    positions: ByPosition = {}
     for citation in cited:
-        places.setdefault((citation["offset"], citation["skip"]), []).append(citation)
-    return places
+        positions.setdefault((citation["offset"], citation["skip"]), []).append(citation)
+    return positions
 
 
 def _in_records(location: str, file: BinaryIO, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
     file.seek(0)
     if compression_of(file.read(8)) is None:
-        # A page may hold what reads like a record. Where nothing but the record's length says where the next one
-        # begins, only a walk from the start can tell.
-        yield from _walk(location, file, Span(), _places(cited))
+        # A page may hold what reads like a record. In a file that is not compressed, only a walk from the start tells
+        # where a record begins.
+        yield from _walk(location, file, Span(), _by_position(cited))
         return
     for offset, group in groupby(cited, key=lambda citation: citation["offset"]):
-        yield from _walk(location, file, Span(offset, offset + 1), _places(list(group)))
+        yield from _walk(location, file, Span(offset, offset + 1), _by_position(list(group)))
 
 
-def _walk(location: str, file: BinaryIO, span: Span, places: Places) -> Iterator[tuple[Row, Outcome]]:
+def _walk(location: str, file: BinaryIO, span: Span, positions: ByPosition) -> Iterator[tuple[Row, Outcome]]:
     """Examine the cited records of a span as `archive ingest` did."""
     examiner = Examiner(location, extractor_of(None), Limits())
     if span.start and (head := RecordReader(file, Span(), 1 << 20).first()) is not None:
@@ -126,7 +125,7 @@ def _walk(location: str, file: BinaryIO, span: Span, places: Places) -> Iterator
     informed = not span.start
     for record in RecordReader(file, span, Limits().record):
         examiner.introduce(record)
-        here = places.pop((record.offset, record.skip), [])
+        here = positions.pop((record.offset, record.skip), [])
         if here and not informed and examiner.is_of_another_crawl(record):
             for info in RecordReader(file, Span(0, span.start), Limits().record):  # of joined files each has its own
                 examiner.introduce(info)
@@ -134,20 +133,20 @@ def _walk(location: str, file: BinaryIO, span: Span, places: Places) -> Iterator
         for citation in here:
             examiner.extract = extractor_of(citation["extractor"])
             yield citation, examiner.examine(record)
-        if not places:
+        if not positions:
             return
 
 
 def _in_lines(file: BinaryIO, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
     for offset, group in groupby(cited, key=lambda citation: citation["offset"]):
-        places = _places(list(group))
+        positions = _by_position(list(group))
         for line in read_lines(file, _LINE, offset):
             if line.offset != offset:
                 break
-            here = places.pop((line.offset, line.skip), [])
+            here = positions.pop((line.offset, line.skip), [])
             value = json.loads(line.data.decode("utf-8-sig")) if here else None
             yield from ((citation, value) for citation in here if isinstance(value, dict))
-            if not places:
+            if not positions:
                 break
 
 
@@ -155,7 +154,7 @@ def _in_parquet(file: BinaryIO, cited: list[Row]) -> Iterator[tuple[Row, Outcome
     parquet = pq.ParquetFile(file)
     first, group = 0, 0
     table: pa.Table | None = None
-    for (number, _), here in _places(cited).items():
+    for (number, _), here in _by_position(cited).items():
         while group < parquet.num_row_groups and number >= first + parquet.metadata.row_group(group).num_rows:
             first, table = first + parquet.metadata.row_group(group).num_rows, None
             group += 1
