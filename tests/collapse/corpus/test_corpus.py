@@ -138,7 +138,7 @@ def test_an_export_of_tokens_and_an_unfinished_one_are_refused(whole: Path, tmp_
     shutil.copytree(whole, tmp_path / "set")
     manifest = tmp_path / "set" / "manifest.json"
     stated = json.loads(manifest.read_bytes())
-    stated["arguments"]["form"] = "megatron"
+    stated["arguments"] |= {"format": "megatron", "tokenizer": "gpt2"}
     manifest.write_text(json.dumps(stated))
     with pytest.raises(CollapseError, match=r"holds tokens \(megatron\), not text; export it again"):
         read([str(tmp_path / "set")])

@@ -25,6 +25,7 @@ from archive.owned import JOURNAL
 from index.neardup.build import build
 from query.export.run import export
 from query.export.workplace import Workplace
+from query.options import ExportOptions
 
 BEFORE = "2022-01-01"
 
@@ -80,9 +81,9 @@ def test_an_export_holds_the_clean_set_once_with_its_evidence(made: Lake, tmp_pa
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_no_byte(made: Lake, tmp_path: Path, workers: int) -> None:
-    arguments = before=BEFORE, near=True, shard_size=9000, split=(("train", 0.8), ("val", 0.2))
-    export(made, tmp_path / "one", arguments, workers=1)
-    export(made, tmp_path / "other", arguments, workers=workers)
+    options: dict[str, Any] = {"before": BEFORE, "near": True, "shard_size": 9000, "split": "train=0.8,val=0.2"}
+    export(made, tmp_path / "one", **options, workers=1)
+    export(made, tmp_path / "other", **options, workers=workers)
     assert len(files(tmp_path / "one")) > 8
     assert files(tmp_path / "one") == files(tmp_path / "other")
 
@@ -257,7 +258,7 @@ def test_a_condition_that_is_none_or_reaches_out_is_an_error(made: Lake, tmp_pat
 )
 def test_arguments_that_make_no_sense_are_errors(options: dict[str, Any]) -> None:
     with pytest.raises(ExportError):
-        Arguments(**options)
+        ExportOptions(**options)
 
 
 def test_an_empty_set_is_an_error_that_says_why(made: Lake, tmp_path: Path) -> None:
@@ -319,20 +320,20 @@ def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(made: Lake, 
     assert files(tmp_path / "other") == files(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("stage", ["gather", "write"])
+@pytest.mark.parametrize("stage", ["shuffle", "write_shards"])
 def test_killed_between_two_shards_it_goes_on_behind_them(
     made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     from query.export import shuffle, write_shards
 
-    arguments = before=BEFORE, shard_size=3000
-    export(made, tmp_path / "whole", arguments, workers=1)
-    module = {"gather": shuffle, "write": write_shards}[stage]
+    options: dict[str, Any] = {"before": BEFORE, "shard_size": 3000}
+    export(made, tmp_path / "whole", **options, workers=1)
+    module = {"shuffle": shuffle, "write_shards": write_shards}[stage]
     work, done = module.work, 0
 
     def dying(*args: Any) -> Any:
         nonlocal done
-        if done == (1 if stage == "write" else 0):
+        if done == (1 if stage == "write_shards" else 0):
             raise KeyboardInterrupt
         done += 1
         return work(*args)
@@ -340,11 +341,11 @@ def test_killed_between_two_shards_it_goes_on_behind_them(
     with monkeypatch.context() as patch:
         patch.setattr(module, "work", dying)
         with pytest.raises(KeyboardInterrupt):
-            export(made, tmp_path / "out", arguments, workers=1)
+            export(made, tmp_path / "out", **options, workers=1)
     assert not (tmp_path / "out" / "manifest.json").exists()
     with pytest.raises(ExportError, match="other values of: seed"):
         export(made, tmp_path / "out", before=BEFORE, shard_size=3000, seed=3, workers=1)
-    export(made, tmp_path / "out", arguments, workers=1)
+    export(made, tmp_path / "out", **options, workers=1)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
@@ -466,9 +467,10 @@ def test_an_export_that_fails_leaves_nothing_behind(made: Lake, tmp_path: Path, 
     out = tmp_path / "far" / "out"
     if there:
         out.mkdir(parents=True)
-    for arguments in (before="2001-01-01", before=BEFORE, where="nonsense", before=BEFORE, sample=1e-30):
+    wrong: list[dict[str, Any]] = [{"before": "2001-01-01"}, {"where": "nonsense"}, {"sample": 1e-30}]
+    for options in wrong:
         with pytest.raises(ExportError):
-            export(made, out, arguments, workers=1)
+            export(made, out, **{"before": BEFORE, **options}, workers=1)
         assert list(tmp_path.rglob("*")) == ([out.parent, out] if there else [])
 
 

@@ -12,8 +12,9 @@ from made import words
 
 from archive.errors import ExportError
 from archive.lake import Lake
+from query.dataset import load
 from query.export.run import export
-from query.formats import FORMATS, open_format
+from query.formats import FORMATS
 from query.verify.run import verify
 
 BEFORE = "2022-01-01"
@@ -45,14 +46,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    manifest = json.loads((out / "manifest.json").read_bytes())
-    form = open_format(manifest["arguments"]["form"])
-    return [
-        row
-        for shard in manifest["shards"]
-        for table in form.read(out / shard["folder"], [file["name"] for file in shard["files"]])
-        for row in table.to_pylist()
-    ]
+    return list(load(out))
 
 
 @pytest.mark.parametrize("form", FORMATS)
