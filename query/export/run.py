@@ -139,7 +139,7 @@ def export(
     )
     started = time.monotonic()
     engine = open_engine(workers)
-    result = _result(_export(open_lake(lake), Path(out), options, engine, memory or MEMORY, reporter or Reporter()))
+    result = _result(_export(open_lake(lake), os.fspath(out), options, engine, memory or MEMORY, reporter or Reporter()))
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
