@@ -1,19 +1,19 @@
-# `make demo` and `make test` need Python 3.11 or newer and a package index; they make their own environment.
+# Every target makes the environment that it needs, in .venv, from Python 3.11 or newer and a package index.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Without the byte code of all that is installed, most of which is never imported: a minute less.
+# Most installed modules are never imported: without their byte code an install takes a minute less.
 INSTALL = $(PIP) install --no-compile --constraint constraints.txt
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: demo demo-collapse test check check-readme docs clean
+.PHONY: demo demo-collapse test check check-readme wheel-check dist docs clean
 
-# Real captures of 2013 to 2017 into a lake, and three questions worth asking.
+# Ingests real captures of 2013 to 2016 into a lake, and asks it three questions.
 demo: $(SAMPLE)
 	rm -rf demo/lake demo/set
-	$(BIN)/archive ingest $(SAMPLE) --lake demo/lake || test $$? -eq 1  # 1: some input is damaged, and is meant to be
+	$(BIN)/archive ingest $(SAMPLE) --lake demo/lake || test $$? -eq 1  # 1: some input is damaged, on purpose
 	@echo "Captures by month:"
 	@$(BIN)/archive query --lake demo/lake --format table \
 	  "SELECT month, count(*) AS captures, count(DISTINCT content_id) AS texts FROM captures GROUP BY month ORDER BY month"
@@ -26,19 +26,19 @@ demo: $(SAMPLE)
 	  "SELECT reason, count(*) AS records, min(coalesce(nullif(detail, ''), url)) AS example FROM rejects \
 	   GROUP BY reason ORDER BY records DESC, reason"
 
-# The collapse test in some minutes, on the manual that comes with Python. Installs torch.
+# Runs the collapse test on the manual that comes with Python. Installs torch; takes some minutes.
 demo-collapse: $(VENV)/base
 	$(INSTALL) --editable '.[collapse]'
 	mkdir -p demo
 	$(BIN)/python -c "import json, pydoc_data.topics as manual; [print(json.dumps({'text': text})) for text in manual.topics.values()]" > demo/manual.jsonl
 	$(BIN)/archive collapse demo/manual.jsonl --recipe smoke --out demo/collapse
 
-# pywb's wheel carries real captures: iana.org, example.com, ARC files, revisits, a broken file.
+# pywb's wheel contains real captures: of iana.org and example.com, ARC files, revisits, a broken file.
 $(SAMPLE): $(VENV)/base
 	$(PIP) download --no-deps --dest demo pywb==2.10.0
 	$(BIN)/python -m zipfile --extract demo/pywb-2.10.0-py2.py3-none-any.whl demo
 
-# More processes than cores: many tests wait for what they have started.
+# More processes than cores, since many tests wait for commands that they started.
 test: $(VENV)/dev
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
@@ -46,14 +46,27 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python docs/generate.py --check
 
-# Runs what README.md shows, and compares what is printed.
+# Installs the wheel alone on each Python of this machine, and runs `archive demo` with it. Takes some minutes.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+wheel-check: $(VENV)/dev
+	$(BIN)/python tests/wheel.py $(PYTHONS)
+
+# Builds a source distribution and a wheel in dist.
+dist: $(VENV)/dev
+	$(BIN)/python -m build
+
+# Runs the commands in README.md, and compares their output with what README.md shows.
 check-readme: $(VENV)/dev
 	$(BIN)/python docs/readme.py --check
 
-docs: $(VENV)/dev
+# Writes the reference pages, and builds the manual as a site: site/index.html.
+docs: $(VENV)/docs
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	! grep -rnoE '<(script|img|iframe|link)[^>]+(src|href)="?https?://[^" >]+' site --include='*.html'  # no other host
 
 $(VENV)/base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -64,5 +77,9 @@ $(VENV)/dev: $(VENV)/base
 	$(INSTALL) --editable '.[dev]'
 	touch $@
 
+$(VENV)/docs: $(VENV)/dev
+	$(INSTALL) --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf demo $(VENV) build *.egg-info
+	rm -rf demo site $(VENV) build dist *.egg-info

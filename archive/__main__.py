@@ -8,7 +8,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C ends it without a traceback, also while it is being loaded."""
+    """Run the command line. Ctrl-C ends it without a traceback, even while modules are being imported."""
     signal.signal(signal.SIGINT, _stop)
     _open_streams()
     from archive.cli import main
@@ -17,12 +17,12 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Put nothing in place of a standard stream that the shell closed (`>&-`): the next file would take its number."""
+    """Open `/dev/null` for each standard stream that the shell closed (`>&-`); else the next file gets its number."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
         if getattr(sys, name) is None:
             stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)

@@ -1,20 +1,27 @@
-"""The command `archive`. Each subcommand lives in a module that is imported when it is called."""
+"""The command `archive`. The module of a subcommand is imported when the subcommand is called."""
 
 from __future__ import annotations
 
+import logging
 import os
+import shlex
 import sys
+import time
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from archive import interrupt
+from archive import interrupt, logs
 from archive.errors import ArchiveError, error_line
 
-#: name -> (module, what the list of commands says of it)
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+#: name -> (module, its line in the list of commands)
 _COMMANDS = {
+    "demo": ("archive.demo.command", "Try the main job on a few captures that this command writes itself."),
     "ingest": ("archive.intake.command", "Bring web archives or data sets into the lake."),
     "index": ("index.neardup.command", "Find near-duplicates, and since when each text is known."),
     "quality": ("index.quality.command", "Measure the quality signals of texts that have none."),
@@ -27,14 +34,15 @@ _COMMANDS = {
     "show": ("query.show", "Show a page through time: its captures, their dates, and its text."),
     "forget": ("archive.intake.forget_command", "Take what a source brought out of the lake again."),
 }
-#: Errors of these packages are of the input or the machine, and their text says what is wrong.
+#: Errors raised by these packages are about the input or the machine; the command prints their text.
 _KNOWN = ("pyarrow", "duckdb", "_duckdb", "deltalake", "_internal", "zipfile", "zlib", "lz4", "_lzma")
-#: Exit statuses beside 0 (done) and 1 (done, but some input was unusable).
+_log = logging.getLogger(__name__)
+#: Exit statuses other than 0 (done) and 1 (done, but some input was unusable).
 USAGE, FAULT = 2, 70
 
 
 class _LazyGroup(click.Group):
-    """A group that knows the names of its commands without importing them."""
+    """Lists and completes its commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -43,7 +51,17 @@ class _LazyGroup(click.Group):
         if name not in _COMMANDS:
             return None
         command: click.Command = import_module(_COMMANDS[name][0]).command
+        if not any(parameter.name == "verbose" for parameter in command.params):
+            verbose_option(command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from click.shell_completion import CompletionItem
+
+        found = {name: about for name, (_, about) in _COMMANDS.items() if name.startswith(incomplete)}
+        return [CompletionItem(name, help=about) for name, about in found.items()]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -58,37 +76,40 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
+        started = time.monotonic()
+        logs.set_up()
         with interrupt.watched():
             try:
                 return super().invoke(ctx)
             except BaseException as error:
                 _answer(error)
+            finally:
+                _log.info("%s ended after %.1f s", ctx.invoked_subcommand, time.monotonic() - started)
 
 
 def _answer(error: BaseException) -> NoReturn:
-    """End the process as an error asks for: with one line, and an exit status."""
-    if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):  # somebody has dealt with it
+    """End the process with one line and the exit status for an error."""
+    if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):  # click prints these itself
         raise error
+    _log.debug("stopped by an error", exc_info=error)
     if isinstance(error, KeyboardInterrupt) or interrupt.asked():
         click.echo(interrupt.STOPPED, err=True)
-        # CPython keeps in mind that an interrupt came through an exec (that of a dataclass, say) until the next one,
-        # and would end by the signal itself
+        # after an interrupt inside `exec` (as `dataclass` uses it) CPython ends by the signal itself, unless another
+        # `exec` follows
         exec("")
         sys.exit(interrupt.STATUS)
-    if isinstance(error, BrokenPipeError):  # the reader of our output went away; what is still held for it is dropped
+    if isinstance(error, BrokenPipeError):  # the reader of our output is gone: drop what is still buffered
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(0)
     if isinstance(error, ArchiveError):
         _end(str(error), USAGE)
-    if isinstance(error, click.exceptions.Exit | click.ClickException | click.Abort) or not isinstance(
-        error, Exception
-    ):
+    if isinstance(error, click.Abort) or not isinstance(error, Exception):
         raise error
     _unforeseen(error)
 
 
 def _unforeseen(error: Exception) -> NoReturn:
-    """Say an error that no command has a better line for."""
+    """Print the line for an error that no command expects."""
     if os.environ.get("ARCHIVE_TRACEBACK"):
         raise error
     known = isinstance(error, OSError | MemoryError | ModuleNotFoundError)
@@ -103,7 +124,24 @@ def _end(line: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
+def _log_at(ctx: click.Context, param: click.Parameter, times: int) -> None:
+    if times and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        logs.set_up("info" if times == 1 else "debug")
+        _log.info("lowbackground %s: %s", version("lowbackground"), shlex.join(sys.argv[1:]))
+
+
+def verbose_option(command: Any) -> Any:
+    """Add the --verbose option. `_LazyGroup` adds it to every command."""
+    return click.option(
+        "--verbose", "-v", count=True, is_eager=True, expose_value=False, callback=_log_at,
+        help="Log to standard error what is done; -vv: in detail.",
+    )(command)  # fmt: skip
+
+
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@verbose_option
 @click.version_option(package_name="lowbackground", prog_name="archive")
 def main() -> None:
     """The web from before: a dated archive, each text once, with the earliest proof that it existed.
@@ -115,8 +153,22 @@ def main() -> None:
     """
 
 
+def complete_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a parameter that may name a file, though its type is not `click.Path`."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_folder(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete a parameter that may name a folder."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="dir")]
+
+
 def lake_option(command: Any) -> Any:
-    """The --lake option that every command has."""
+    """Add the --lake option."""
     return click.option(
         "--lake",
         "location",
@@ -125,11 +177,12 @@ def lake_option(command: Any) -> Any:
         show_default="$ARCHIVE_LAKE, or ./lake",
         metavar="LAKE",
         help="The lake: a folder, or s3://bucket/prefix.",
+        shell_complete=complete_folder,
     )(command)
 
 
 def workers_option(command: Any) -> Any:
-    """The --workers option of the commands that work in processes."""
+    """Add the --workers option, for commands that run an engine."""
     return click.option(
         "--workers", type=click.IntRange(1, 512), metavar="N", help="Processes.  [default: one per core]"
     )(command)

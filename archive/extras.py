@@ -1,4 +1,4 @@
-"""Packages that only some commands need: the extra of this distribution that brings them."""
+"""Packages that only some commands need, and the extras that install them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from archive.errors import ArchiveError
 
 
 def require(what: str, extra: str, *packages: str) -> None:
-    """
+    """Check that packages are installed, without importing them.
+
     Args:
-        what: that needs the packages, as a user calls it.
+        what: the command or option that needs them, as a user types it.
+        extra: the extra that installs them.
 
     Raises:
         ArchiveError: one is not installed.
     """
     for package in packages:
-        if not _is_there(package):
+        if not _is_installed(package):
             raise missing(what, extra, package)
 
 
 def missing(what: str, extra: str, package: str | None) -> ArchiveError:
-    """What to say where an import failed, in one line.
+    """Return the error for a package that is not installed.
 
     >>> print(missing("--near", "index", "numba"))
     --near needs numba, which is not installed: pip install 'lowbackground[index]'
@@ -30,8 +32,8 @@ def missing(what: str, extra: str, package: str | None) -> ArchiveError:
     return ArchiveError(f"{what} needs {name}, which is not installed: pip install 'lowbackground[{extra}]'")
 
 
-def _is_there(package: str) -> bool:
+def _is_installed(package: str) -> bool:
     try:
         return find_spec(package) is not None
-    except ValueError:  # somebody put None in its place
+    except ValueError:  # `sys.modules` has None for it
         return False

@@ -1,8 +1,8 @@
-"""Ctrl-C ends a command whatever it is at, native code too.
+"""Ctrl-C ends a command, even in native code.
 
-Python hears of a signal only between two steps of its own; a call into DuckDB, Arrow or Delta Lake may take minutes.
-So a thread hears of it as well: what has not ended shortly after Ctrl-C is ended from there. Nothing is lost by
-that: all that is written is committed whole or not at all.
+Python handles a signal only between two of its own instructions, and a call into DuckDB, Arrow or Delta Lake may take
+minutes. So a thread waits for the signal too, and ends the process if the main thread has not ended soon after. This
+loses nothing: whatever a command writes is committed as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 from types import FrameType
 
 STOPPED = "archive: stopped; the same command goes on from the last commit"
-#: Exit status of a program that SIGINT ended, as shells count.
+#: The exit status that shells give a program ended by SIGINT.
 STATUS = 130
-#: Seconds that a command has to end by itself.
+#: Seconds that a command has to end by itself after Ctrl-C.
 _GRACE = 2.0
-#: Seconds that this module's thread may be later than the main one.
+#: Seconds by which the watching thread may notice a signal later than the main thread.
 _BEFORE = 1.0
 
 _scratch: set[str] = set()
@@ -35,20 +35,20 @@ _asked = threading.Event()
 
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
-    """Inside, Ctrl-C raises KeyboardInterrupt, and ends the process if that is not heard."""
-    if threading.current_thread() is not threading.main_thread():  # signals are the business of whoever calls us
+    """Raise KeyboardInterrupt at Ctrl-C while inside, and end the process if the command does not end soon after."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set signal handlers
         yield
         return
-    hears, says = os.pipe()
-    os.set_blocking(says, False)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
     _answer(-math.inf)
     old_hook, sys.unraisablehook = sys.unraisablehook, _unraisable
     old_handler = signal.signal(signal.SIGINT, _interrupt)
-    old_pipe = signal.set_wakeup_fd(says, warn_on_full_buffer=False)
+    old_pipe = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     _asked.clear()
-    # the signal itself is for the main thread: it ends what that waits for, as a line of a terminal
+    # only the main thread may get the signal itself: it ends what that thread waits for, such as input at a prompt
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    threading.Thread(target=_watch, args=(hears,), daemon=True).start()
+    threading.Thread(target=_watch, args=(reader,), daemon=True).start()
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
         yield
@@ -57,16 +57,16 @@ def watched() -> Iterator[None]:
         sys.unraisablehook = old_hook
         signal.set_wakeup_fd(old_pipe)
         signal.signal(signal.SIGINT, old_handler)
-        os.close(says)  # the thread ends
+        os.close(writer)  # which ends the thread
 
 
 def asked() -> bool:
-    """Whether Ctrl-C was pressed: what native code raises then has many names."""
+    """Return whether Ctrl-C was pressed. Native code then raises errors of many types."""
     return _asked.is_set()
 
 
 def answered() -> None:
-    """The interrupt was dealt with, as at a prompt: the process goes on."""
+    """Report that the interrupt was handled, as at a prompt, and the process goes on."""
     _asked.clear()
     _answer(time.monotonic())
 
@@ -79,7 +79,7 @@ def _answer(moment: float) -> None:
 
 
 def _unraisable(unraisable: sys.UnraisableHookArgs) -> None:
-    """An interrupt in a place that can raise nothing, as where an object is taken away: `_watch` ends the process."""
+    """Print nothing for an interrupt where no error can be raised, as in `__del__`: `_watch` ends the process."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
 
@@ -91,7 +91,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def scratch(folder: str | Path) -> Iterator[None]:
-    """Inside, a folder that goes too where the process is ended by `watched`."""
+    """Delete a folder too if `watched` ends the process while inside."""
     _scratch.add(str(folder))
     try:
         yield
@@ -103,7 +103,7 @@ def _watch(pipe: int) -> None:
     while signals := os.read(pipe, 64):
         if signal.SIGINT not in signals:
             continue
-        # an answer may come before this thread has got so far
+        # the main thread may have handled the interrupt before this one noticed it
         since = time.monotonic() - _BEFORE
         with _changed:
             if _changed.wait_for(lambda since=since: _answered_at >= since, _GRACE):  # type: ignore[misc]

@@ -187,7 +187,7 @@ class Lake:
                     os.makedirs(self.table_uri(table.name), exist_ok=True)
                 DeltaTable.create(
                     self.table_uri(table.name),
-                    schema=table.schema,
+                    schema=table.commented_schema,
                     mode="ignore",
                     partition_by=list(table.partition_by) or None,
                     description=description,
@@ -219,7 +219,7 @@ class Lake:
         """Add the columns that came with a later version of this program; in rows from before they are null."""
         delta = self.delta(table.name)
         there = {column.name for column in delta.schema().fields}
-        fresh = [Field.from_arrow(column) for column in table.schema if column.name not in there]
+        fresh = [Field.from_arrow(column) for column in table.commented_schema if column.name not in there]
         if fresh:
             with contextlib.suppress(CommitFailedError):  # somebody else did so in the same moment
                 delta.alter.set_table_properties({_WIDENED: "true"}, raise_if_not_exists=False)
@@ -308,7 +308,7 @@ class Lake:
             delta.create_write_transaction(
                 actions,
                 mode,
-                table.schema,
+                delta.schema(),  # another one would be written into the log: a lake from before has no comments
                 partition_by=list(table.partition_by) or None,
                 commit_properties=properties(transactions),
                 post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),

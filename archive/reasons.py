@@ -1,6 +1,6 @@
 """The codes that say why something was not used, or not believed.
 
-These two tables are the only place where a code is defined; `docs/codes.md` prints them and
+These two tables are the only place where a code is defined; `docs/reference/codes.md` prints them and
 a test compares the two.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -10,84 +11,103 @@ _UTC = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its name, its Arrow type, and what it means."""
+
+    name: str
+    type: pa.DataType
+    meaning: str
+
+
+@dataclass(frozen=True)
 class Table:
     """A Delta table: its name, its columns, and what it is partitioned by."""
 
     name: str
-    schema: pa.Schema
+    columns: tuple[Column, ...]
     partition_by: tuple[str, ...] = ()
 
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """All columns, without their meanings: the Parquet files do not repeat them."""
+        return pa.schema([(column.name, column.type) for column in self.columns])
+
     @property
+    def commented_schema(self) -> pa.Schema:
+        """The schema that Delta stores once for each table; `comment` is the key that Spark and others show."""
+        return pa.schema(
+            [pa.field(column.name, column.type, metadata={"comment": column.meaning}) for column in self.columns]
+        )
+
+    @cached_property
     def file_schema(self) -> pa.Schema:
-        """The columns that stand in the Parquet files; a partition column stands in their path."""
+        """The columns that the Parquet files hold; a partition column is in their path."""
         return pa.schema([column for column in self.schema if column.name not in self.partition_by])
 
 
 CAPTURES = Table(
     "captures",
-    pa.schema(
-        [
-            ("content_id", pa.string()),  # of the text that was seen; null for a revisit, see `payload_digest`
-            ("url", pa.string()),  # of the page
-            ("via", pa.string()),  # the replay URL, where the page was fetched from a web archive
-            ("captured_at", _UTC),
-            ("date_source", pa.string()),  # archive.reasons.DATE_SOURCES
-            ("date_problem", pa.string()),  # null, or why the date proves nothing: archive.reasons.DATE_PROBLEMS
-            ("record_type", pa.string()),  # response, resource, conversion, revisit; row in a data set
-            ("file", pa.string()),  # where the record lies; `a.wacz!/b.warc.gz` is an entry of a WACZ
-            ("offset", pa.int64()),  # bytes from the start of the file to the record, or to its compressed member
-            ("length", pa.int64()),  # bytes of the record or member there; null where it was not known
-            ("skip", pa.int64()),  # decompressed bytes in front of the record, inside the member
-            ("record_id", pa.string()),
-            ("status", pa.int16()),  # HTTP
-            ("mime", pa.string()),  # as stated
-            ("charset", pa.string()),  # as used
-            ("title", pa.string()),
-            ("extractor", pa.string()),  # name/version that made the text
-            ("truncated", pa.string()),  # null, or why the record holds less than was sent
-            ("payload_digest", pa.string()),  # computed; for a revisit, the one it states
-            ("payload_check", pa.string()),  # verified, mismatch, absent, unsupported; claimed for a revisit
-            ("block_check", pa.string()),
-            ("refers_to_url", pa.string()),  # of a revisit
-            ("refers_to_date", _UTC),
-            ("robots", pa.string()),  # what the page said to robots, if anything: `noai, noindex, ccbot:nofollow`
-            ("unit", pa.string()),  # the unit of work that brought it: `sources.unit`
-            ("month", pa.string()),  # YYYY-MM of captured_at, or `unproven` where there is a date_problem
-        ]
+    (
+        Column("content_id", pa.string(), "of the text that was seen; null for a revisit, see `payload_digest`"),
+        Column("url", pa.string(), "of the page"),
+        Column("via", pa.string(), "the replay URL, where the page was fetched from a web archive"),
+        Column(
+            "captured_at",
+            _UTC,
+            "when the page was seen (UTC): the late end of what the record states; null where it cannot be read",
+        ),
+        Column("date_source", pa.string(), "archive.reasons.DATE_SOURCES"),
+        Column("date_problem", pa.string(), "null, or why the date proves nothing: archive.reasons.DATE_PROBLEMS"),
+        Column("record_type", pa.string(), "response, resource, conversion, revisit; row in a data set"),
+        Column("file", pa.string(), "the file that holds the record; `a.wacz!/b.warc.gz` is an entry of a WACZ"),
+        Column("offset", pa.int64(), "bytes from the start of the file to the record, or to its compressed member"),
+        Column("length", pa.int64(), "bytes of the record or member there; null where it was not known"),
+        Column("skip", pa.int64(), "decompressed bytes in front of the record, inside the member"),
+        Column("record_id", pa.string(), "the WARC-Record-ID, as stated"),
+        Column("status", pa.int16(), "HTTP"),
+        Column("mime", pa.string(), "as stated"),
+        Column("charset", pa.string(), "as used"),
+        Column("title", pa.string(), "of the page"),
+        Column("extractor", pa.string(), "name/version that made the text"),
+        Column("truncated", pa.string(), "null, or why the record holds less than was sent"),
+        Column("payload_digest", pa.string(), "computed; for a revisit, the one it states"),
+        Column("payload_check", pa.string(), "verified, mismatch, absent, unsupported; claimed for a revisit"),
+        Column("block_check", pa.string(), "the same for the digest of the whole record block"),
+        Column("refers_to_url", pa.string(), "of a revisit"),
+        Column("refers_to_date", _UTC, "of a revisit"),
+        Column("robots", pa.string(), "what the page said to robots, if anything: `noai, noindex, ccbot:nofollow`"),
+        Column("unit", pa.string(), "the unit of work that brought it: `sources.unit`"),
+        Column("month", pa.string(), "YYYY-MM of captured_at, or `unproven` where there is a date_problem"),
     ),
     ("month",),
 )
 
 DOCUMENTS = Table(
     "documents",
-    pa.schema(
-        [
-            ("content_id", pa.string()),  # sha256(text), hexadecimal
-            ("text", pa.string()),
-            ("language", pa.string()),  # ISO 639-1, or null
-            ("language_score", pa.float32()),  # 0 (a guess) to 1
-            ("chars", pa.int32()),
-            ("words", pa.int32()),  # runs of non-space
-        ]
+    (
+        Column("content_id", pa.string(), "sha256(text), hexadecimal"),
+        Column("text", pa.string(), "in its normal form"),
+        Column("language", pa.string(), "ISO 639-1, or null"),
+        Column("language_score", pa.float32(), "0 (a guess) to 1"),
+        Column("chars", pa.int32(), "characters of the text"),
+        Column("words", pa.int32(), "runs of non-space"),
     ),
 )
 
 REJECTS = Table(
     "rejects",
-    pa.schema(
-        [
-            ("reason", pa.string()),  # archive.reasons.REJECTS
-            ("detail", pa.string()),
-            ("url", pa.string()),
-            ("date", pa.string()),  # as written
-            ("record_type", pa.string()),
-            ("file", pa.string()),
-            ("offset", pa.int64()),
-            ("length", pa.int64()),
-            ("skip", pa.int64()),
-            ("record_id", pa.string()),
-            ("unit", pa.string()),
-        ]
+    (
+        Column("reason", pa.string(), "archive.reasons.REJECTS"),
+        Column("detail", pa.string(), "what exactly was found"),
+        Column("url", pa.string(), "of the record"),
+        Column("date", pa.string(), "as written"),
+        Column("record_type", pa.string(), "as in `captures`"),
+        Column("file", pa.string(), "as in `captures`"),
+        Column("offset", pa.int64(), "as in `captures`"),
+        Column("length", pa.int64(), "as in `captures`"),
+        Column("skip", pa.int64(), "as in `captures`"),
+        Column("record_id", pa.string(), "the WARC-Record-ID, as stated"),
+        Column("unit", pa.string(), "as in `captures`"),
     ),
 )
 
@@ -95,31 +115,29 @@ REJECTS = Table(
 #: other tables must then hold (archive.intake.commit).
 SOURCES = Table(
     "sources",
-    pa.schema(
-        [
-            ("unit", pa.string()),
-            ("file", pa.string()),
-            ("version", pa.string()),  # what tells this state of the file from another
-            ("size", pa.int64()),
-            ("start", pa.int64()),  # the span of the file that the unit covers: records that start in [start, end)
-            ("end", pa.int64()),
-            ("next_offset", pa.int64()),  # where the first record behind the span starts; null at the end
-            ("recovered", pa.bool_()),  # the end of the span lies behind damage
-            ("floor", _UTC),  # the earliest believed date in front of damage, in this span or before it
-            ("format", pa.string()),
-            ("extractor", pa.string()),
-            ("records", pa.int64()),  # = captures + sum(rejects) + sum(skipped)
-            ("captures", pa.int64()),
-            ("dated", pa.int64()),  # of these, the ones whose date may prove something
-            ("texts", pa.int64()),  # different texts among the captures
-            ("new_texts", pa.int64()),  # of these, the ones that the lake did not hold
-            ("rejects", pa.map_(pa.string(), pa.int64())),
-            ("skipped", pa.map_(pa.string(), pa.int64())),
-            ("bytes", pa.int64()),  # read from the file
-            ("seconds", pa.float64()),  # of work
-            ("ingested_at", _UTC),
-            ("files", pa.string()),  # JSON: {batch, units, files: {table: [{path, size, partition, stats}, …]}}
-        ]
+    (
+        Column("unit", pa.string(), "the name of the unit of work: a file, or a span of a large one"),
+        Column("file", pa.string(), "the path or address of the file"),
+        Column("version", pa.string(), "what tells this state of the file from another"),
+        Column("size", pa.int64(), "of the file, in bytes"),
+        Column("start", pa.int64(), "the span of the file that the unit covers: records that start in [start, end)"),
+        Column("end", pa.int64(), "where the span ends"),
+        Column("next_offset", pa.int64(), "where the first record behind the span starts; null at the end"),
+        Column("recovered", pa.bool_(), "the end of the span is behind damage"),
+        Column("floor", _UTC, "the earliest believed date in front of damage, in this span or before it"),
+        Column("format", pa.string(), "warc, arc, wacz, jsonl, parquet, …"),
+        Column("extractor", pa.string(), "name/version that made the texts"),
+        Column("records", pa.int64(), "= captures + sum(rejects) + sum(skipped)"),
+        Column("captures", pa.int64(), "rows that the unit added to `captures`"),
+        Column("dated", pa.int64(), "of these, the ones whose date may prove something"),
+        Column("texts", pa.int64(), "different texts among the captures"),
+        Column("new_texts", pa.int64(), "of these, the ones that the lake did not hold"),
+        Column("rejects", pa.map_(pa.string(), pa.int64()), "records by reject reason"),
+        Column("skipped", pa.map_(pa.string(), pa.int64()), "records by kind that never holds a page"),
+        Column("bytes", pa.int64(), "read from the file"),
+        Column("seconds", pa.float64(), "of work"),
+        Column("ingested_at", _UTC, "when the unit was committed"),
+        Column("files", pa.string(), "JSON: {batch, units, files: {table: [{path, size, partition, stats}, …]}}"),
     ),
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from archive.cli import complete_file
 from archive.errors import CollapseError
 from archive.extras import require
 
@@ -18,12 +19,12 @@ _STYLES = ["auto", "file", "heading", "blank-line", "line"]
 
 
 @click.command("collapse")
-@click.argument("sources", nargs=-1, required=True, metavar="SET…")
+@click.argument("sources", nargs=-1, required=True, metavar="SET…", shell_complete=complete_file)
 @click.option("--out", type=click.Path(), default="collapse-report", show_default=True, help="The folder of the run.")
-@click.option("--recipe", "recipe_name", metavar="NAME|FILE",
+@click.option("--recipe", "recipe_name", metavar="NAME|FILE", shell_complete=complete_file,
               help="smoke, default, suspect, shumailov-2024, gerstgrasser-2024, or a TOML file.  "
               "[default: default; suspect with --suspect]")  # fmt: skip
-@click.option("--suspect", multiple=True, metavar="SET",
+@click.option("--suspect", multiple=True, metavar="SET", shell_complete=complete_file,
               help="A second set: is what it teaches worse? Repeatable.")  # fmt: skip
 @click.option("--model", metavar="NAME",
               help="tiny, small, gpt2-9m, 125m; or a name on the Hub, a folder, a GGUF file.")  # fmt: skip

@@ -1,10 +1,10 @@
-"""Runs the commands that README.md shows, and compares what they print with what it says they print.
+"""Run the commands that README.md shows, and compare their output with the output that it shows.
 
     python docs/readme.py --check    fail where they differ
     python docs/readme.py            write what they print into README.md
 
-A block of output has the commands in front of it, in a comment: `<!-- prints: make demo -->`. Times, rates, and roots
-that depend on where files lie are not compared.
+A comment in front of a block of output names its commands: `<!-- prints: make demo -->`. Times, rates, and roots that
+depend on the paths of files are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 _BLOCK = re.compile(r"(<!-- prints: (?P<commands>.+?) -->\n+```text\n)(?P<output>.*?)(?=\n```)", re.DOTALL)
-#: What differs from run to run, or from place to place.
+#: Patterns of what differs from run to run or between machines, and what takes their place.
 _CHANGES = (
     (r"\d+(\.\d+)? s\b", "# s"),
     (r"\([\d,]+ records/s\)", "(# records/s)"),
@@ -28,7 +28,7 @@ _CHANGES = (
 
 
 def run(command: str) -> str:
-    """What a command prints on its standard output, as on a terminal of 80 columns."""
+    """Return what a command prints on its standard output, as on a terminal of 80 columns."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -42,12 +42,13 @@ def run(command: str) -> str:
 
 
 def tidy(output: str) -> str:
-    """Without spaces at line ends, and with one empty line at most."""
+    """Return text without spaces at line ends, and with one empty line at most."""
     lines = [line.rstrip() for line in output.strip("\n").splitlines()]
     return "\n".join(line for line, before in zip(lines, ["", *lines], strict=False) if line or before)
 
 
 def comparable(output: str) -> list[str]:
+    """Return the lines of an output, without what differs from run to run."""
     for pattern, instead in _CHANGES:
         output = re.sub(pattern, instead, output)
     return tidy(output).splitlines()
@@ -69,13 +70,13 @@ def main() -> None:
         return found[1] + printed
 
     text = README.read_text()
-    made, blocks = _BLOCK.subn(replaced, text)
+    new, blocks = _BLOCK.subn(replaced, text)
     if not blocks:
         sys.exit("README.md shows the output of no command")
     if check and differs:
-        sys.exit("README.md shows other output; `python docs/readme.py` writes it anew")
+        sys.exit("README.md shows other output; `python docs/readme.py` writes it again")
     if not check:
-        README.write_text(made)
+        README.write_text(new)
 
 
 if __name__ == "__main__":

@@ -13,60 +13,52 @@ import pyarrow as pa
 
 from archive.errors import LakeError
 from archive.lake import Lake
-from archive.tables import Table
+from archive.tables import Column, Table
 from index.minhash import procedure
 from index.minhash.procedure import Parameters
 from index.quality.table import QUALITY
 
 SIGNATURES = Table(
     "signatures",
-    pa.schema(
-        [
-            ("content_id", pa.string()),
-            ("shingles", pa.int32()),  # in the text, repeated ones counted; 0 for a text without words
-            ("signature", pa.binary()),  # 2 bytes for each hash, little-endian
-        ]
+    (
+        Column("content_id", pa.string(), "of the text"),
+        Column("shingles", pa.int32(), "in the text, repeated ones counted; 0 for a text without words"),
+        Column("signature", pa.binary(), "2 bytes for each hash, little-endian"),
     ),
 )
 
 #: A segment is the bands of the texts of one file of `signatures`, and made from nothing else.
 BANDS = Table(
     "bands",
-    pa.schema(
-        [
-            ("key", pa.int64()),  # of a band's value (the bits of an unsigned number); the rows are sorted by it
-            ("row", pa.int32()),  # in the file of signatures
-            ("segment", pa.string()),  # the name of the file of signatures
-        ]
+    (
+        Column("key", pa.int64(), "of a band's value (the bits of an unsigned number); the rows are sorted by it"),
+        Column("row", pa.int32(), "in the file of signatures"),
+        Column("segment", pa.string(), "the name of the file of signatures"),
     ),
     ("segment",),
 )
 
 PAIRS = Table(
     "pairs",
-    pa.schema(
-        [
-            ("a", pa.string()),  # content id, the lesser of the two
-            ("b", pa.string()),  # content id, the greater
-            ("shared", pa.int32()),  # different shingles in both; where estimated, equal hashes
-            ("total", pa.int32()),  # different shingles in either; where estimated, hashes
-            ("estimated", pa.bool_()),  # from the signatures, since a text is not in the lake
-        ]
+    (
+        Column("a", pa.string(), "content id, the lesser of the two"),
+        Column("b", pa.string(), "content id, the greater"),
+        Column("shared", pa.int32(), "different shingles in both; where estimated, equal hashes"),
+        Column("total", pa.int32(), "different shingles in either; where estimated, hashes"),
+        Column("estimated", pa.bool_(), "from the signatures, since a text is not in the lake"),
     ),
 )
 
 DUPLICATES = Table(
     "duplicates",
-    pa.schema(
-        [
-            ("content_id", pa.string()),  # of the later text
-            ("earlier_id", pa.string()),  # a verified near-duplicate, earlier when the index was made
-            ("similarity", pa.float64()),  # Jaccard: shared / total shingles
-            ("shared", pa.int32()),  # as in `pairs`
-            ("total", pa.int32()),  # as in `pairs`
-            ("estimated", pa.bool_()),  # from the signatures, since a text is not in the lake
-            ("cluster_id", pa.string()),  # of all that hang together: the content id of the earliest
-        ]
+    (
+        Column("content_id", pa.string(), "of the later text"),
+        Column("earlier_id", pa.string(), "a verified near-duplicate, earlier when the index was made"),
+        Column("similarity", pa.float64(), "Jaccard: shared / total shingles"),
+        Column("shared", pa.int32(), "as in `pairs`"),
+        Column("total", pa.int32(), "as in `pairs`"),
+        Column("estimated", pa.bool_(), "from the signatures, since a text is not in the lake"),
+        Column("cluster_id", pa.string(), "of all that hang together: the content id of the earliest"),
     ),
 )
 

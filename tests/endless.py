@@ -1,4 +1,4 @@
-"""Work that never ends, for those who stop it."""
+"""Work that never ends, for those who stop it, and work that kills its worker."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def work(path: str, ctx: Context) -> None:
     Path(path + ".part").write_text(str(os.getpid()))
     Path(path + ".part").rename(path)
     signal.pause()
+
+
+def die(task: object, ctx: Context) -> None:
+    """End the process without a word."""
+    os._exit(9)

@@ -1,4 +1,4 @@
-"""The seam of the engines: what every engine offers, and what it gives to the functions that it calls."""
+"""The protocol that every engine follows, and the context that it gives to the functions that it calls."""
 
 from __future__ import annotations
 

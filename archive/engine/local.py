@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import multiprocessing
 import os
 import signal
@@ -21,8 +22,11 @@ from itertools import chain, islice
 from multiprocessing import connection, forkserver, resource_tracker
 from typing import Any, Generic, Protocol
 
+from archive import logs
 from archive.engine.base import Context, Done, Failed, Progress, Result, Task, Tasks, Work, no_progress
 from archive.errors import ArchiveError, error_line
+
+_log = logging.getLogger(__name__)
 
 
 class Processes(Protocol):
@@ -178,8 +182,9 @@ class _Run(Generic[Task, Result]):
         self._workers.remove(worker)
         worker.process.join()
         self._progress(-worker.reported[0], -worker.reported[1])
+        code = worker.process.exitcode
+        _log.warning("a worker died at attempt %d of %s (exit code %s)", worker.attempt, self._work.__module__, code)
         if worker.attempt > 1:
-            code = worker.process.exitcode
             yield Failed(worker.task, f"the process that worked on it died twice (exit code {code})")
         else:
             self._second.append(worker.task)
@@ -217,12 +222,15 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
     _die_with_parent()
     gc.disable()  # records make no cycles, and looking for them in a part's rows costs more than it finds
     gc.freeze()  # nor what was imported, which each collection below would look through
+    logs.set_up()
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             task, attempt, scratch, environment = pipe.recv()
             if environment != dict(os.environ):  # that of the server process is as old as the first engine
                 os.environ.clear()
                 os.environ.update(environment)
+                logs.set_up()
+            _log.debug("%s begins, attempt %d", work.__module__, attempt)
             try:
                 context = Context(attempt, lambda *done: pipe.send(("progress", done)), scratch)
                 answer = ("done", work(task, context))

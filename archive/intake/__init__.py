@@ -1,7 +1,7 @@
 """`archive ingest` and `archive forget`: from sources to rows of a lake, and back.
 
-`run` has the whole of it: `plan` finds what is not in the lake yet, `work` makes a `part` of it in any process, and
-`commit` makes that visible, as `decisions` says.
+`run` goes through the three steps of an ingest. `plan` finds the units that the lake does not have yet. `work` turns a
+batch of units into a `part`, in any process. `commit` makes the part visible; `decisions` describes how.
 """
 
 from __future__ import annotations
@@ -10,20 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archive.intake.run import IngestResult, ingest
+    from archive.intake.result import IngestResult
+    from archive.intake.run import ingest
     from archive.intake.unit import Settings
 
 __all__ = ["IngestResult", "Settings", "ingest"]
 
 _FROM = {
     "Settings": "archive.intake.unit",
-    "IngestResult": "archive.intake.run",
+    "IngestResult": "archive.intake.result",
     "ingest": "archive.intake.run",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # loaded when used: the command line shows its help without Arrow, and workers need no commits
+    # imported when used: the command line shows its help without Arrow, and a worker needs no commits
     if name not in _FROM:
         raise AttributeError(name)
     return getattr(import_module(_FROM[name]), name)

@@ -1,4 +1,4 @@
-"""`archive ingest`: the command line of `archive.intake`."""
+"""The command `archive ingest`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive.cli import lake_option, workers_option
+from archive.cli import complete_file, lake_option, workers_option
 from archive.engine import preload
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
@@ -32,13 +32,13 @@ class _Size(_ParamType):
 
 
 @click.command("ingest")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_file)
 @lake_option
-@click.option("--dry-run", is_flag=True, help="Say what would be read and how, with some rows, and stop.")
-@click.option("--again", is_flag=True, help="First take out what the lake has of these files (see forget).")
+@click.option("--dry-run", is_flag=True, help="Show what would be read and how, with some rows; write nothing.")
+@click.option("--again", is_flag=True, help="First forget what the lake has of these files.")
 @workers_option
 @click.option("--extractor", type=click.Choice(["resiliparse", "trafilatura"]), show_default=True,
-              default="resiliparse", help="What takes text from HTML; trafilatura is an extra.")  # fmt: skip
+              default="resiliparse", help="Takes text from HTML; trafilatura is an extra.")  # fmt: skip
 @click.option("--text-column", metavar="NAME", help="Column of a data set that holds plain text; a.b reaches into a.")
 @click.option("--html-column", metavar="NAME", help="Column that holds HTML.")
 @click.option("--date-column", metavar="NAME", help="Column that holds the date of capture.")
@@ -54,12 +54,12 @@ class _Size(_ParamType):
 def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Bring web archives or data sets into the lake.
 
-    SOURCE is a file, a folder, a pattern, an s3:// object or prefix, or an https:// address of WARC, ARC,
-    WET or WACZ files, or of JSON lines or Parquet with a text and a date column. What a file is is found
-    from its content. Each text is kept once, each capture of it with its date and where its record lies.
+    SOURCE is a file, a folder, a pattern, an s3:// object or prefix, or an https:// address. It holds WARC, ARC,
+    WET or WACZ files, or JSON lines or Parquet with a text and a date column; the format is detected from the
+    content. The lake keeps each text once, and each capture of it with its date and the place of its record.
 
-    A source that is in the lake already is passed over, so the same command, run again after a crash,
-    goes on where it was. Several ingests into one lake may run at once.
+    A file that is in the lake already is skipped, so the same command, run again after a crash, goes on
+    where it was. Several ingests into one lake can run at once.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
       archive ingest pages.jsonl.gz --text-column body --date-column seen.at
 
     Exit status: 0 all done; 1 done, but some input was damaged, could not be read, or has no text or
-    no date that can prove anything (the screen says which); 2 wrong usage.
+    no date that can prove anything (the screen lists it); 2 wrong usage.
     """
     if not dry_run:
         preload("archive.intake.work")  # the workers' modules load beside those of this process

@@ -1,14 +1,13 @@
-"""Makes parts visible, each exactly once, whoever else is writing and whatever is killed.
+"""Commit parts: make each visible exactly once, also with several writers and after a kill.
 
-A part touches four tables, and Delta Lake commits one at a time. So the ledger `sources` goes first: its
-row *decides* that a unit is in the lake, and lists the files that the other tables must get. They get
-them right after, each in a transaction that is named by the batch, so that it happens once. If
-the process dies in between, whoever opens the lake for writing next finds the decision and carries it out
-(`recover`).
+A part has files for four tables, and Delta Lake commits to one table at a time. So the ledger `sources` is first: its
+row *decides* that a unit is in the lake, and lists the files that the other tables must get. They get the files right
+after, each table in one transaction, which has the name of the batch and so happens once. If the process dies in
+between, the next writer finds the decision and carries it out (`recover`).
 
-All decisions stand in one order: each ledger commit also carries the name `ledger`, so that of two at
-the same time one fails, looks again, and drops the texts that the other one has just brought.
-`archive.intake.decisions` says what a decision is, how it is carried out, and how a unit is taken out again.
+Decisions have one order: each commit to the ledger also has the transaction `ledger`. Of two commits at the same time
+one fails; it reads the ledger again, and drops the texts that the other commit brought.
+`archive.intake.decisions` describes decisions, and how a unit is taken out again.
 """
 
 from __future__ import annotations
@@ -35,31 +34,31 @@ from archive.tables import DOCUMENTS, SOURCES
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a commit added: different texts that the lake did not hold, and ones that it did."""
+    """How many different texts of a part were new to the lake, and how many it had."""
 
     new_texts: int
     known_texts: int
 
 
 class TakenOut(ArchiveError):
-    """A file was forgotten while it was brought in: a span without those before it would leave a hole."""
+    """A file was forgotten while it was ingested. To commit a later span would leave a hole in it."""
 
 
 class Committer:
-    """Commits parts to one lake. Holds which texts the lake has, kept up with other writers."""
+    """Commits parts to one lake. It knows which texts the lake has, and follows other writers."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._known = KnownTexts()
-        self._seen: set[str] = set()  # document files whose ids are in _known
-        self._entries: set[str] = set()  # files of the ledger that were looked at
-        self._forgotten = 0  # decisions to take texts out that _known follows
+        self._seen: set[str] = set()  # files of documents whose ids are in _known
+        self._entries: set[str] = set()  # files of the ledger that were read
+        self._forgotten = 0  # how many decisions to take texts out _known has followed
 
     def close(self) -> None:
         self._known.close()
 
     def recover(self) -> decisions.CarriedOut:
-        """Carry out decisions of processes that died before they could.
+        """Carry out the decisions of processes that died before they could.
 
         Raises:
             LakeError: the lake cannot be written.
@@ -69,15 +68,17 @@ class Committer:
         return done
 
     def _catch_up(self, ledger: DeltaTable) -> None:
-        """Learn the texts that are in the lake or are decided to be, as far as they are not known yet."""
+        """Add the texts that other writers have brought, or have decided to bring, since the last commit."""
         forgotten = ledger.transaction_version(FORGOTTEN) or 0
-        if forgotten != self._forgotten:  # texts went: what is known is no longer true
+        if forgotten != self._forgotten:  # texts were taken out: begin anew
             decisions.carry_out(self._lake)
             self._known.close()
             self._known, self._seen, self._entries, self._forgotten = KnownTexts(), set(), set(), forgotten
         entries = set(self._lake.files("sources")) - self._entries
         decided = [Decision.of_json(text) for text in self._texts_of(entries)]
-        documents = self._lake.delta("documents")  # after the ledger: what was done meanwhile is in it
+        documents = self._lake.delta(
+            "documents"
+        )  # opened after the ledger, so that it holds what was carried out meanwhile
         paths = set(self._lake.files_of(documents))
         for decision in decided:
             brought = {file.path for file in decision.files if file.table == DOCUMENTS.name}
@@ -89,7 +90,7 @@ class Committer:
                 for table in self._lake.read_files("documents", [path], ["content_id"]):
                     self._known.add(table)
             except FileNotFoundError:
-                # compaction has put its rows into another file; or it is lost, and with it texts
+                # compaction has moved its rows to another file; or the file is lost, and texts with it
                 if path in self._lake.files("documents"):
                     raise LakeError(
                         f"{self._lake.table_uri('documents')}/{path}: is lost; put it back from a copy, or ingest the "
@@ -98,20 +99,20 @@ class Committer:
         self._seen |= paths
 
     def _texts_of(self, entries: set[str]) -> Iterator[str]:
-        """The decisions in some files of the ledger, as they are written."""
+        """Yield the decisions in some files of the ledger, as JSON."""
         for table in self._lake.read_files("sources", sorted(entries), ["files"]):
             yield from (text for text in table.column("files").to_pylist() if text)
 
     def commit(self, batch: Batch, part: Part) -> Committed | None:
-        """Make a part visible. None if another process has committed one of its units before.
+        """Make a part visible. Return None if another process has committed one of its units.
 
         Raises:
-            TakenOut: the span before this one is not in the lake any more.
+            TakenOut: the span before is not in the lake any more.
             LakeError: the lake cannot be written.
         """
         try:
             return self._commit(batch, part)
-        except OSError as error:  # a full disk, a store that stays away
+        except OSError as error:  # a full disk, a store that does not answer
             raise LakeError(f"{self._lake.location}: {error_line(error)}; nothing of this batch is lost, "
                             "run the same command again when it is mended") from None  # fmt: skip
 
@@ -125,14 +126,14 @@ class Committer:
                 raise TakenOut("an earlier part of it was taken out meanwhile; run the same command again")
             self._catch_up(ledger)
             trimmed, new = self._without_known(part)
-            # a batch that was taken out and comes again has another name: the tables know the first one
+            # a batch that comes again after it was taken out needs another name: the tables have had the first one
             first = numbers[batch.units[0].key]
             name = part.batch if first == 1 else f"{part.batch}-{first}"
             decision = Decision(name, trimmed.files, [unit.key for unit in batch.units])
             rows = _ledger_rows(batch, trimmed, new, decision)
             row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
             committed = self._lake.commit_to(ledger, SOURCES, [row], {**numbers, LEDGER: 1})
-            # an object store may carry out a commit and lose the answer: the log has the last word
+            # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
                 decisions.apply(self._lake, decision)
                 self._lake.discard([file for file in part.files if file not in trimmed.files])
@@ -141,7 +142,7 @@ class Committer:
         raise LakeError(f"{self._lake.location}: {decisions.MANY}")
 
     def _without_known(self, part: Part) -> tuple[Part, int]:
-        """The part without the texts that the lake has, and how many it brings."""
+        """Return the part without the texts that the lake has, and the number of texts that are left."""
         files: list[NewFile] = []
         new = 0
         for file in part.files:
@@ -159,7 +160,7 @@ class Committer:
         return replace(part, files=files), new
 
     def _rewrite(self, path: str, keep: list[int], batch: str) -> NewFile:
-        """A copy of a documents file with some of its rows, made a row group at a time."""
+        """Copy some rows of a file of documents to a new file, a row group at a time."""
         name = f"part-{batch[:16]}-{uuid.uuid4().hex[:12]}.parquet"
         source = pq.ParquetFile(path, filesystem=self._lake.filesystem)
         first, rows = 0, 0
@@ -177,7 +178,7 @@ class Committer:
 
 
 def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -> pa.Table:
-    """A row for each unit; the first carries the decision about the files of the whole batch."""
+    """Make a row for each unit. The first row has the decision about the files of the whole batch."""
     now = datetime.now(UTC)
     rows = []
     for number, (unit, tally) in enumerate(zip(batch.units, part.tallies, strict=True)):
@@ -189,9 +190,9 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "size": unit.size,
                 "start": unit.span.start,
                 "end": unit.span.end,
-                "next_offset": tally.next_offset,
-                "recovered": tally.recovered,
-                "floor": tally.floor,
+                "next_offset": tally.reached.offset,
+                "recovered": tally.reached.recovered,
+                "floor": tally.reached.earliest_trusted,
                 "format": tally.format,
                 "extractor": unit.settings.extractor,
                 "records": tally.records,

@@ -1,11 +1,11 @@
-"""What the ledger has decided: files that the tables must get, units that they must lose.
+"""Decisions in the ledger: files that the tables must get, and units that they must lose.
 
 A row of `sources` decides that a unit is in the lake, and lists the files that the other tables get right after. A row
-that is named `forget-…` decides that units are out of it, and what they brought is deleted right after. Whoever
-opens the lake for writing next carries out what a killed process did not.
+with the name `forget-…` decides that units are out of the lake, and their rows are deleted right after. If a process
+is killed in between, the next writer carries the decision out.
 
-Whether a unit is in the lake is told by the number of the transaction that carries its key in the ledger's log: it is
-odd while the unit is in, and even, or absent, while it is out.
+The log of the ledger has a transaction with the key of each unit. Its number is odd while the unit is in the lake, and
+even, or absent, while it is not.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from archive.lake import Lake, NewFile, properties
 from archive.tables import CAPTURES, DATA_TABLES, DOCUMENTS, REJECTS, SOURCES, TABLES, Table
 
 TRIES = 500
-#: The transaction that every decision carries, so that of two at once one fails and looks again.
+#: The transaction of every decision: of two decisions at once one fails, and reads the ledger again.
 LEDGER = "ledger"
-#: The transaction that counts the decisions to take something out: who holds known texts in memory learns them anew.
+#: The transaction that counts decisions to take something out. A writer that holds known texts reads them again.
 FORGOTTEN = "forgotten"
 _FORGET = "forget-"
-#: Below the folder of the ledger. Delta leaves folders with such a name alone.
+#: A folder below that of the ledger. Delta Lake ignores folders whose names begin with an underscore.
 _LISTS = "_forgotten"
-#: How often a table is opened anew whose files were gone when they were to be read.
+#: How often a table is opened again when its files were gone before they were read.
 _OPENED_ANEW = 5
 #: Keys in one condition.
 _KEYS = 20_000
@@ -47,7 +47,7 @@ MANY = "too many others are writing; run the same command again"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The files of a batch, which the tables get in one transaction each, named `batch`."""
+    """The files of a batch. Each table gets its files in one transaction, which is named `batch`."""
 
     batch: str
     files: list[NewFile]
@@ -73,18 +73,18 @@ class Decision:
 
     @property
     def last_table(self) -> str | None:
-        """The tables get their files in a fixed order, so this one tells of all."""
+        """The table that gets its files last: when it has them, all tables have theirs."""
         named = {file.table for file in self.files}
         return next((table.name for table in reversed(DATA_TABLES) if table.name in named), None)
 
 
 def is_in(ledger: DeltaTable, unit: str) -> bool:
-    """Whether a unit is in the lake."""
+    """Tell whether a unit is in the lake."""
     return (ledger.transaction_version(unit) or 0) % 2 == 1
 
 
 def next_numbers(ledger: DeltaTable, units: Iterable[str]) -> dict[str, int]:
-    """The transactions that change where these units are: an odd number brings one in, an even one takes it out."""
+    """Return the next transaction number of each unit: an odd number brings it in, an even one takes it out."""
     return {unit: (ledger.transaction_version(unit) or 0) + 1 for unit in units}
 
 
@@ -93,17 +93,17 @@ def next_numbers(ledger: DeltaTable, units: Iterable[str]) -> dict[str, int]:
 
 @dataclass(slots=True)
 class CarriedOut:
-    """What was decided before and is done now."""
+    """What was decided earlier, and is now done."""
 
     decisions: int = 0
-    lost: list[str] = field(default_factory=list)  #: files of sources that must be read again
+    lost: list[str] = field(default_factory=list)  #: source files that must be ingested again
 
 
 def carry_out(lake: Lake) -> CarriedOut:
-    """Do what is decided and not done.
+    """Do what is decided and not done yet.
 
-    Where files of a decision are gone, since somebody deleted what no table named, its units are taken out instead, and
-    those that relied on its texts.
+    If files of a decision are gone, because somebody deleted files that no table names, its units are taken out
+    instead, with the units whose texts were in these files.
     """
     done = CarriedOut(_finish_forgotten(lake))
     opened = list(open_decisions(lake))
@@ -127,7 +127,7 @@ def _files_of(lake: Lake, units: Collection[str]) -> list[str]:
 
 
 def _textless(lake: Lake) -> list[str]:
-    """Units with a capture whose text is in no document: another decision was to bring it."""
+    """Return the units with a capture whose text is in no document, because another decision was to bring it."""
     with _scratch_database() as db:
         db.register("captures", lake.dataset(CAPTURES.name))
         db.register("documents", lake.dataset(DOCUMENTS.name))
@@ -139,7 +139,7 @@ def _textless(lake: Lake) -> list[str]:
 
 @contextlib.contextmanager
 def _scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB with bounded memory, and a folder for what is beyond it."""
+    """Open DuckDB with bounded memory, and a folder to spill to."""
     with (
         tempfile.TemporaryDirectory(prefix="lowbackground-") as folder,
         duckdb.connect(config={"memory_limit": "1GB", "temp_directory": folder}) as db,
@@ -148,7 +148,7 @@ def _scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def open_decisions(lake: Lake) -> Iterator[Decision]:
-    """Decisions to bring files in that were not carried out to the end."""
+    """Yield the decisions whose files are not in all their tables yet."""
     rows = lake.read("sources", ["unit", "files", "ingested_at"]).to_pylist()
     deltas = {table.name: lake.delta(table.name) for table in DATA_TABLES}
     for row in rows:
@@ -157,7 +157,7 @@ def open_decisions(lake: Lake) -> Iterator[Decision]:
         decision = Decision.of_json(row["files"])
         last = decision.last_table
         if last is not None and deltas[last].transaction_version(decision.batch) is None:
-            # decisions of older versions do not name their units; these have one time
+            # older versions did not write the units of a decision; their rows have the same time
             units = decision.units or [each["unit"] for each in rows if each["ingested_at"] == row["ingested_at"]]
             yield replace(decision, units=units)
 
@@ -172,17 +172,17 @@ def apply(lake: Lake, decision: Decision) -> None:
             if lake.commit(table, mine, [decision.batch]):
                 break
             if lake.delta(table.name).transaction_version(decision.batch) is not None:
-                break  # somebody else carried it out in the meantime
+                break  # another process carried it out meanwhile
         else:
             raise LakeError(f"{lake.location}: {MANY}")
 
 
 def _are_there(lake: Lake, decision: Decision) -> bool:
-    """Whether the files of a decision exist, as far as their table did not get them before."""
+    """Tell whether the files of a decision exist, except those that their table has had already."""
     for name in {file.table for file in decision.files}:
         paths = [f"{lake.table_path(name)}/{file.path}" for file in decision.files if file.table == name]
         gone = any(info.type != pafs.FileType.File for info in lake.filesystem.get_file_info(paths))
-        # asked behind the files: one that was applied may be merged into others, and swept, by now
+        # asked after the files were looked for: by now they may be applied, compacted and deleted
         if gone and lake.delta(name).transaction_version(decision.batch) is None:
             return False
     return True
@@ -192,10 +192,10 @@ def _are_there(lake: Lake, decision: Decision) -> bool:
 
 
 def take_out(lake: Lake, units: Collection[str]) -> int:
-    """Take units out of a lake: their captures and rejects, and the texts that nothing else holds.
+    """Take units out of a lake: their captures and rejects, and the texts that no other unit has.
 
     Returns:
-        how many texts went.
+        the number of texts that were deleted.
 
     Raises:
         LakeError: the lake cannot be written.
@@ -203,7 +203,7 @@ def take_out(lake: Lake, units: Collection[str]) -> int:
     units = sorted(set(units))
     for _ in range(TRIES):
         ledger = lake.delta("sources")
-        # what others decided before must be in the tables, or their texts would look like nobody's
+        # earlier decisions must be in the tables first: else their texts would seem to be in no capture
         for decision in open_decisions(lake):
             if _are_there(lake, decision):
                 apply(lake, decision)
@@ -217,7 +217,7 @@ def take_out(lake: Lake, units: Collection[str]) -> int:
         row = write_parquet(lake, SOURCES, _row(name), "forget")
         counted = {FORGOTTEN: (ledger.transaction_version(FORGOTTEN) or 0) + 1, LEDGER: 1}
         committed = lake.commit_to(ledger, SOURCES, [row], {**next_numbers(ledger, going), **counted})
-        # an object store may carry out a commit and lose the answer: the log has the last word
+        # an object store may commit and lose the answer: look into the log
         if committed or row.path in lake.files("sources"):
             _finish_forgotten(lake)
             return len(orphans)
@@ -227,7 +227,7 @@ def take_out(lake: Lake, units: Collection[str]) -> int:
 
 
 def _finish_forgotten(lake: Lake) -> int:
-    """Delete what is decided to be out. Returns how many decisions that were."""
+    """Delete what is decided to be out; return the number of decisions."""
     names = _forgotten(lake)
     for name in names:
         units = _read_list(lake, f"{name}-units")
@@ -235,7 +235,7 @@ def _finish_forgotten(lake: Lake) -> int:
         if units is None or orphans is None:
             if name in _forgotten(lake):
                 raise LakeError(f"{_list_path(lake, name)}: is lost, and with it what is to be forgotten; restore it")
-            continue  # somebody else has just finished it
+            continue  # another process has just finished it
         for table in (CAPTURES, REJECTS):
             _delete(lake, table, units, name)
         _delete(lake, DOCUMENTS, orphans, name)
@@ -249,9 +249,9 @@ def _forgotten(lake: Lake) -> list[str]:
 
 
 def _delete(lake: Lake, table: Table, keys: pa.Table, name: str) -> None:
-    """Delete the rows with these keys, once: a second time could hit what was brought in since.
+    """Delete the rows with these keys, once. A second time could delete what was ingested since.
 
-    (`merge` would do it in one go, and hold the texts of the whole table in memory: seen with deltalake 1.6.)
+    `merge` would delete them in one step, but deltalake 1.6 then holds the texts of the whole table in memory.
     """
     column = keys.column(0)
     for number, start in enumerate(range(0, len(column), _KEYS)):
@@ -272,15 +272,15 @@ def _delete_where(lake: Lake, table: Table, condition: str, name: str) -> None:
             )
             return
         except CommitFailedError:
-            continue  # somebody wrote into the table meanwhile
-        except DeltaError:  # … or swept its older files away
+            continue  # another process wrote to the table meanwhile
+        except DeltaError:  # … or deleted its older files
             if attempt >= _OPENED_ANEW:
                 raise
     raise LakeError(f"{lake.location}: {MANY}")
 
 
 def _orphans(lake: Lake, units: list[str]) -> pa.Array:
-    """The texts that only these units saw."""
+    """Return the texts that only these units have."""
     with _scratch_database() as db:
         db.register("captures", lake.dataset(CAPTURES.name))
         db.register("going", pa.table({"unit": units}))
@@ -292,7 +292,7 @@ def _orphans(lake: Lake, units: list[str]) -> pa.Array:
 
 
 def _row(name: str) -> pa.Table:
-    """A row of the ledger that stands for no file and no record."""
+    """Make a row of the ledger that describes no file and no record."""
     counts = dict.fromkeys(("records", "captures", "texts", "new_texts", "bytes", "size", "start"), 0)
     row = {"unit": name, "format": "forget", "rejects": [], "skipped": [], "seconds": 0.0, **counts}
     return pa.Table.from_pylist([row], schema=SOURCES.schema)

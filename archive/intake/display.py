@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 
-from archive.intake.run import IngestResult
+from archive.intake.result import IngestResult
 from archive.reasons import DAMAGE
 from archive.show import OutConsole, bytes_text, count_of, counts_table, months_table
 
 
 def damage(result: IngestResult) -> Counter[str]:
-    """The rejects that mean damage: the input should have held more."""
+    """Return the rejects that mean damage: the input should have held more."""
     return Counter({reason: count for reason, count in result.rejects.items() if reason in DAMAGE})
 
 
 def show(result: IngestResult) -> None:
-    """Print the sum of an ingest for people."""
+    """Print the result for people."""
     console = OutConsole()
     if result.recovered:
         console.print(f"Finished {count_of(result.recovered, 'commit')} that an earlier command had begun.")
@@ -36,7 +36,7 @@ def show(result: IngestResult) -> None:
 
 
 def complaints(result: IngestResult) -> list[str]:
-    """What makes the exit status 1, a line for each."""
+    """Return a line for each reason why the exit status is 1."""
     lines = [
         f"not read: {error if file in error else f'{file}: {error}'}" for file, error in result.files_failed.items()
     ]

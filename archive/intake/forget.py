@@ -1,4 +1,4 @@
-"""`forget`: what a source brought is taken out of a lake, and may be brought in again."""
+"""`forget`: take what a source brought out of a lake. It can be ingested again."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from archive.tables import DATA_TABLES
 
 @dataclass(slots=True)
 class ForgetResult:
-    """What was taken out, or would be."""
+    """What `forget` took out of a lake, or would take out."""
 
     files: list[str] = field(default_factory=list)
     captures: int = 0
     rejects: int = 0
-    texts: int | None = None  #: that nothing else holds; None: not counted
+    texts: int | None = None  #: texts that no other file has; None: not counted
     deleted: int = 0  #: files of older versions of the tables
 
 
 def forget(
     lake: Lake | str | os.PathLike[str], sources: Sources, *, dry_run: bool = False, vacuum: bool = False
 ) -> ForgetResult:
-    """Take out of a lake what files brought: their captures and rejects, and the texts that nothing else holds.
+    """Take what files brought out of a lake: their captures and rejects, and the texts that no other file has.
 
     The files themselves are not read, and may be gone. Older versions of the tables keep their rows until a vacuum.
 
@@ -74,7 +74,7 @@ def _forget(lake: Lake, sources: list[str], dry_run: bool) -> ForgetResult:
 
 
 def forget_files(lake: Lake, files: Iterable[Listed]) -> int:
-    """Take out what the lake has of these files, in whatever state it read them. Returns how many files that were."""
+    """Take out what the lake has of these files, whatever they held when they were read; return how many they were."""
     ledger = _ledger(lake)
     listed = list(files)
     uris, versions = {file.uri for file in listed}, {file.version for file in listed}
@@ -106,14 +106,14 @@ def _ledger(lake: Lake) -> dict[str, list[Any]]:
 
 
 def _rows_of(files: list[str | None], source: str) -> set[int]:
-    """The rows of the ledger that a source names, as it names files to an ingest: a file, else a folder, else a
+    """Return the rows of the ledger that a source names. As in an ingest it is a file, or else a folder, or else a
     pattern."""
     source = storage.local_or_store(source)
     place = source.rstrip("/") if "://" in source else os.path.realpath(source)
     if rows := {row for row, file in enumerate(files) if file in {source, place}}:
         return rows
     below = {row for row, file in enumerate(files) if file is not None and file.startswith(f"{place}/")}
-    if os.path.isdir(place):  # what its links lead to was ingested with it
+    if os.path.isdir(place):  # the files that its links point to were ingested with it
         linked = {
             os.path.realpath(path)
             for folder, _, names in os.walk(place)

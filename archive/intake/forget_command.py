@@ -1,28 +1,28 @@
-"""`archive forget`: the command line of `archive.intake.forget`."""
+"""The command `archive forget`."""
 
 from __future__ import annotations
 
 import click
 
-from archive.cli import lake_option
+from archive.cli import complete_file, lake_option
 
 
 @click.command("forget")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_file)
 @lake_option
-@click.option("--dry-run", is_flag=True, help="Say what would go, and stop.")
+@click.option("--dry-run", is_flag=True, help="Count what would be taken out; write nothing.")
 @click.option("--vacuum", is_flag=True, help="Also delete the files that only older versions of the lake name.")
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def command(sources: tuple[str, ...], location: str, dry_run: bool, vacuum: bool, as_json: bool) -> None:
-    """Take what a source brought out of the lake again.
+    """Take what a source brought out of the lake.
 
     SOURCE is a file, a folder or a pattern, as it was ingested; it need not exist any more. Its captures and rejects
-    go, and the texts that no other source holds. `archive ingest` brings it in again; `archive ingest --again`
+    are deleted, and the texts that no other source has. `archive ingest` brings it in again; `archive ingest --again`
     does both.
 
-    The rows go from the newest version of the tables. Older versions keep them, as Delta Lake does, until --vacuum: it
-    deletes the files of older versions at once, also under those who are reading one. Run `archive index`
-    afterwards: signatures (not texts) stay in the index.
+    The rows are deleted from the newest version of the tables. Older versions keep them until --vacuum, which deletes
+    the files of older versions at once, even while somebody reads one. Run `archive index` afterwards: until
+    then the index has the signatures, not the texts, of what was deleted.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Which texts a lake holds: 16 bytes for each, in a scratch database that may outgrow memory."""
+"""The texts that a lake has: 16 bytes for each, in a scratch database that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _KEY = "('0x' || content_id[1:16])::UBIGINT AS high, ('0x' || content_id[17:32])
 class KnownTexts:
     """A set of content ids.
 
-    Memory is bounded by `memory`; beyond it DuckDB spills to the scratch folder. Look-ups scan, once for
-    each commit: 0.22 s for 20 million texts, measured on one core.
+    DuckDB uses at most `memory`, and spills the rest to a scratch folder. A look-up scans the whole set, once for each
+    commit: 0.22 s for 20 million texts on one core.
     """
 
     def __init__(self, memory: str = "1GB") -> None:
@@ -31,13 +31,13 @@ class KnownTexts:
             self._db.unregister("arriving")
 
     def new_rows(self, content_ids: pa.Table) -> list[int]:
-        """The positions of the rows whose id is not in the set, the first of each id only."""
+        """Return the positions of the rows whose id is not in the set; of equal ids only the first."""
         self._db.register("arriving", content_ids.select(["content_id"]))
         rows = self._db.execute(
             f"""
-            WITH arrived AS MATERIALIZED (SELECT {_KEY}, row_number() OVER () - 1 AS place FROM arriving),
-                 firsts AS (SELECT high, low, min(place) AS place FROM arrived GROUP BY ALL)
-            SELECT place FROM firsts ANTI JOIN known USING (high, low) ORDER BY place
+            WITH arrived AS MATERIALIZED (SELECT {_KEY}, row_number() OVER () - 1 AS position FROM arriving),
+                 firsts AS (SELECT high, low, min(position) AS position FROM arrived GROUP BY ALL)
+            SELECT position FROM firsts ANTI JOIN known USING (high, low) ORDER BY position
             """
         ).fetchall()
         self._db.unregister("arriving")

@@ -1,4 +1,4 @@
-"""What one piece of work wrote: immutable Parquet files that no table names yet, and the numbers about them."""
+"""The result of a task: immutable Parquet files that no table names yet, and the counts of their records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from archive.capture import Capture, Reject
 from archive.files import parquet_options, write_parquet
+from archive.intake.unit import SpanEnd
 from archive.lake import Lake, NewFile, statistics
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, Table
 from archive.text import content_id, language_of
@@ -29,7 +29,7 @@ _REMEMBERED = 2_000_000
 
 @dataclass(slots=True)
 class Tally:
-    """The count of one unit: records = captures + rejects + skipped."""
+    """The counts of one unit. `records` = `captures` + all `rejects` + all `skipped`."""
 
     unit: str
     records: int = 0
@@ -38,23 +38,21 @@ class Tally:
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
     months: Counter[str] = field(default_factory=Counter)  #: captures by partition
-    problems: Counter[str] = field(default_factory=Counter)  #: captures whose date proves nothing, by why
-    columns: str = ""  #: of the first row of a data set in which no text or no date was found
+    problems: Counter[str] = field(default_factory=Counter)  #: date problem -> captures
+    columns: str = ""  #: names of the columns, where a row of a data set had no text or no date
     unparsable: str = ""  #: the first date that could not be read, as written
-    hint: str = ""  #: what might be done about a file of no known format
+    hint: str = ""  #: advice about a file of an unknown format
     bytes: int = 0
     seconds: float = 0.0
-    peak: int = 0  #: bytes of memory that the worker has used at most, up to the end of the unit
+    peak: int = 0  #: bytes of memory that the worker had used at most when the unit was done
     format: str = ""
-    first_offset: int | None = None
-    next_offset: int | None = None
-    recovered: bool = False  #: the end of the span lies behind damage
-    floor: datetime | None = None  #: the earliest believed date in front of damage, in this span or before it
+    first_offset: int | None = None  #: of the first record that the worker found
+    reached: SpanEnd = SpanEnd()
 
 
 @dataclass(slots=True)
 class Part:
-    """The result of a batch of units: its files, and a tally for each unit."""
+    """The files that came of a batch, and a tally for each of its units."""
 
     batch: str
     tallies: list[Tally]
@@ -62,7 +60,7 @@ class Part:
 
 
 class PartWriter:
-    """Collects the outcomes of a batch and writes them as Parquet, holding only a bounded number of rows."""
+    """Writes the outcomes of a batch as Parquet files. It holds a bounded number of rows in memory."""
 
     def __init__(self, lake: Lake, batch: str) -> None:
         self._lake = lake
@@ -78,7 +76,7 @@ class PartWriter:
         self._document_rows = 0
 
     def add_capture(self, unit: str, file: str, capture: Capture) -> bool:
-        """Keep a capture, and its text if the part has not got it. True if the text is new to the part."""
+        """Add a capture, and its text where the part does not have it yet. Return whether the text was added."""
         new, key = False, None
         if capture.text is not None:
             key = content_id(capture.text)
@@ -125,6 +123,7 @@ class PartWriter:
         return new
 
     def add_reject(self, unit: str, file: str, reject: Reject) -> None:
+        """Add a record that could not be used."""
         self._rejects.append(
             (
                 reject.reason,
@@ -151,7 +150,7 @@ class PartWriter:
             self._write_documents()
 
     def _write_documents(self) -> None:
-        """One row group; the texts stay in the order of their records, where neighbours compress each other."""
+        """Write a row group. The texts keep the order of their records: neighbours compress well together."""
         if not self._documents:
             return
         if self._document_writer is None:
@@ -180,7 +179,7 @@ class PartWriter:
             self._rejects = []
 
     def finish(self, tallies: list[Tally]) -> Part:
-        """Write what is still held and close the files."""
+        """Write the rest, and close the files."""
         self._write_documents()
         self._write_captures()
         self._write_rejects()

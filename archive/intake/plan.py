@@ -1,46 +1,55 @@
-"""Which units of work the sources need that the lake has not got yet."""
+"""Plan an ingest: the units of work of the sources that the lake does not have yet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import BinaryIO
 
 from archive import storage
 from archive.errors import SourceError
-from archive.intake.unit import Batch, Settings, Unit
+from archive.intake.unit import Batch, Settings, SpanEnd, Unit
+from archive.lake import Lake
 from archive.records import RecordReader, Span, columns
 from archive.records.detect import kind_of
 from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text
 
-#: Files are cut into spans of about this many bytes, so that several workers share one.
+#: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
-#: A file is cut only if its first record ends within this many bytes: then its members are its records.
+#: A file is cut only if its first record ends within so many bytes: that shows that its members are its records.
 _FIRST_RECORD = 4 << 20
-#: Small files are done together, up to this many bytes or this many files.
+#: Small files share a batch, up to so many bytes and so many files.
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class DoneUnit:
-    """A unit that is in the lake, as the ledger tells it."""
+    """A unit that the lake has, as its row in the ledger describes it."""
 
     version: str
     extractor: str
     start: int
     end: int | None
-    next_offset: int | None
-    recovered: bool
-    floor: datetime | None
+    reached: SpanEnd
+
+
+def done_units(lake: Lake) -> dict[str, DoneUnit]:
+    """Read the units that the lake has, by their keys."""
+    columns = ["unit", "version", "extractor", "start", "end", "next_offset", "recovered", "floor"]
+    ledger = lake.read("sources", columns)
+    rows = zip(*(ledger[name].to_pylist() for name in columns), strict=True)
+    return {
+        unit: DoneUnit(version, extractor, start, end, SpanEnd(offset, recovered, earliest))
+        for unit, version, extractor, start, end, offset, recovered, earliest in rows
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyIngested:
-    """A file that is in the lake already, whole."""
+    """A file that the lake has, whole."""
 
     file: str
     size: int
@@ -49,7 +58,7 @@ class AlreadyIngested:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A file that cannot be looked into."""
+    """A file that cannot be opened or planned, and why."""
 
     file: str
     error: str
@@ -58,11 +67,11 @@ class Unreadable:
 def plan(
     done: Mapping[str, DoneUnit], sources: Iterable[Listed], settings: Settings, span: int = SPAN
 ) -> Iterator[Batch | AlreadyIngested | Unreadable]:
-    """The batches that are left to do, in the order of the sources.
+    """Yield the batches that are left to do, in the order of the sources.
 
     Args:
         done: the units that the lake has, by key.
-        span: the bytes of a file that make a unit, where it can be cut.
+        span: bytes of a unit, where a file can be cut.
     """
     spans: dict[tuple[str, str], list[tuple[int, int | None]]] = {}
     for unit in done.values():
@@ -77,7 +86,7 @@ def plan(
         try:
             recorded = sorted(spans.get((listed.version, settings.extractor), []), key=lambda edges: edges[0])
             units = _units(listed, settings, span, recorded)
-        except Exception as error:  # whatever one file does, the others are planned
+        except Exception as error:  # one bad file must not stop the others
             yield Unreadable(listed.uri, str(error))
             continue
         left = [unit for unit in units if unit.key not in done]
@@ -95,7 +104,7 @@ def plan(
 
 
 def torn_units(done: Mapping[str, DoneUnit]) -> list[str]:
-    """The units of files whose spans do not follow each other from the start: some were taken out."""
+    """Return the units of each file whose spans have a hole: some of them were taken out."""
     spans: dict[tuple[str, str], dict[int, tuple[int | None, list[str]]]] = {}
     for key, unit in done.items():
         _, keys = spans.setdefault((unit.version, unit.extractor), {}).setdefault(unit.start, (unit.end, []))
@@ -147,6 +156,6 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
 
 
 def _members_are_records(file: BinaryIO) -> bool:
-    """Whether the first record of a compressed file is a member of its own."""
+    """Tell whether the first record of a compressed file fills a member of its own."""
     record = RecordReader(file, Span(), _FIRST_RECORD).first()
     return record is not None and record.length is not None and not record.problem

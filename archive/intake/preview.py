@@ -1,4 +1,4 @@
-"""`ingest --dry-run`: what a source is taken for, before anything of it is in a lake."""
+"""`ingest --dry-run`: shows how sources would be read. Nothing is written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from archive.show import OutConsole, bytes_text, count_of
 from archive.sources import Listed, Sources, is_text, list_files, named
 from archive.text.extract import extractor as find_extractor
 
-#: Files that are looked into, and rows that are shown of each.
+#: Files that are opened, and rows that are shown of each.
 FILES, ROWS = 5, 5
 #: Characters of a text.
 _TEXT = 60
@@ -39,7 +39,7 @@ _NAMES = {"records": "WARC, ARC or WET", "wacz": "WACZ", "jsonl": "JSON lines", 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What would become of a record: a capture with its date, or a reject with its reason."""
+    """A record as it would be ingested: a capture with its date, or a reject with its reason."""
 
     url: str | None
     captured_at: str | None
@@ -71,7 +71,7 @@ class Preview:
 
     @property
     def is_usable(self) -> bool:
-        """Whether nothing that was seen stands in the way of an ingest."""
+        """Whether every file can be read, and every data set has a text and a date column."""
         data_sets = [look for look in self.looks if look.columns]
         return not self.files_failed and all(
             "date" in look.taken and look.taken.keys() & {"text", "html"} for look in data_sets
@@ -141,7 +141,7 @@ def _look(file: Listed, settings: Settings) -> Look:
             columns.require(look.columns, settings.columns)
             look.taken = columns.taken(look.columns, settings.columns)
         unit = Unit(file.uri, file.version, file.size, kind, settings)
-        look.rows = list(dict.fromkeys(islice(_samples(unit, opened), ROWS)))  # the same complaint once
+        look.rows = list(dict.fromkeys(islice(_samples(unit, opened), ROWS)))  # equal rejects once
     return look
 
 
@@ -161,7 +161,7 @@ def _samples(unit: Unit, file: BinaryIO) -> Iterator[Sample]:
 
 
 def show(seen: Preview) -> None:
-    """Print it for people."""
+    """Print a preview for people."""
     console = OutConsole()
     known = f", {seen.files_skipped:,} of them known already" if seen.files_skipped else ""
     console.print(f"{count_of(seen.files, 'file')}, {bytes_text(seen.bytes)}{known}. Nothing was ingested.")

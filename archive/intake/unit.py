@@ -1,4 +1,4 @@
-"""Units of work: which records of which file, read with which settings."""
+"""Units of work: a span of a file, and the settings that it is read with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from archive.records.rows import Columns
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How records become text; the same for a whole ingest."""
+    """How records become text. One ingest has one `Settings`."""
 
     extractor: str = "resiliparse"
     limits: Limits = Limits()
@@ -22,11 +22,20 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class SpanEnd:
+    """Where the work on a span ended. The next span of the file must begin there."""
+
+    offset: int | None = None  #: of the first record behind the span; None at the end of the file
+    recovered: bool = False  #: the offset was found by searching behind damage
+    earliest_trusted: datetime | None = None  #: the earliest date that was believed up to here
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A span of one file.
 
-    The spans of a file are units with `index` 0, 1, 2…; `after` is the key of the one before. A span
-    that begins in the middle of a file searches for its first record, unless `begin` says where that is.
+    The spans of a file have the `index` 0, 1, 2…, and `after` is the key of the span before. A worker that begins in
+    the middle of a file searches for the first record, unless `begin` gives its offset.
     """
 
     file: str
@@ -38,21 +47,19 @@ class Unit:
     index: int = 0
     last: bool = True
     after: str | None = None
-    begin: int | None = None
-    recovered: bool = False  #: the span before ended behind damage …
-    floor: datetime | None = None  #: … and this is the earliest date that was believed in front of it
-    key: str = field(init=False)  #: the same for the same work, wherever and whenever it is planned
+    begin: SpanEnd | None = None  #: where the span before ended
+    key: str = field(init=False)  #: the same for the same work, whoever plans it
 
     def __post_init__(self) -> None:
         columns = self.settings.columns if self.kind in {"jsonl", "parquet"} else None
-        # not the limits, nor `begin`: they do not make it other work
+        # the limits and `begin` are left out: with others it is still the same work
         identity = f"{self.version}|{self.span.start}|{self.span.end}|{self.settings.extractor}|{columns}"
         object.__setattr__(self, "key", hashlib.sha256(identity.encode()).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Units that one worker does in one go: one span of a large file, or many small files."""
+    """The units of one task: one span of a large file, or many small files."""
 
     units: tuple[Unit, ...]
 

@@ -16,7 +16,7 @@ from archive.engine import Context, Progress
 from archive.engine.sandbox import Extract, Isolated, guarded
 from archive.errors import SourceError
 from archive.intake.part import Part, PartWriter, Tally
-from archive.intake.unit import Batch, Unit
+from archive.intake.unit import Batch, SpanEnd, Unit
 from archive.lake import Lake
 from archive.records import RecordReader, Span
 from archive.records.detect import Kind
@@ -97,9 +97,10 @@ def outcomes(
     limits = unit.settings.limits
     if unit.kind == "records":
         span = unit.span
-        if unit.begin is not None:
-            span = Span(unit.begin, span.end, recovered=unit.recovered)
-        examiner = Examiner(unit.file, extract, limits, now, _PAGES, floor=unit.floor)
+        begin = unit.begin or SpanEnd()
+        if begin.offset is not None:
+            span = Span(begin.offset, span.end, recovered=begin.recovered)
+        examiner = Examiner(unit.file, extract, limits, now, _PAGES, floor=begin.earliest_trusted)
         yield from _from_records(file, span, examiner, tally)
     elif unit.kind == "wacz":
         for entry in entries(file):
@@ -149,8 +150,8 @@ def _from_records(file: BinaryIO, span: Span, examiner: Examiner, tally: Tally) 
     reader = RecordReader(file, span, examiner.limits.record)
     for record in reader:
         yield examiner.name, examiner.examine(record)
-    tally.first_offset, tally.next_offset = reader.first_offset, reader.next_offset
-    tally.recovered, tally.floor = reader.recovered, examiner.floor
+    tally.first_offset = reader.first_offset
+    tally.reached = SpanEnd(reader.next_offset, reader.recovered, examiner.floor)
     tally.format = reader.format or tally.format
 
 

@@ -1,4 +1,4 @@
-"""What a source gave, and why it was of no use."""
+"""What each source of an ingest gave, and why one was of no use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DATA_SETS = frozenset({"jsonl", "parquet"})
 
 @dataclass(slots=True)
 class Yield:
-    """What one source of an ingest gave."""
+    """The counts of one source."""
 
     files: int = 0
     elsewhere: int = 0  #: units that another ingest brought meanwhile
@@ -25,12 +25,13 @@ class Yield:
     dated: int = 0  #: captures whose date may prove something
     rejects: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
-    columns: str = ""  #: of a data set in which something was not found
+    columns: str = ""  #: names of the columns, where a text or a date was not found
     unparsable: str = ""  #: a date that could not be read, as written
-    hint: str = ""  #: what might be done about a file of no known format
+    hint: str = ""  #: advice about a file of an unknown format
     is_data_set: bool = False
 
     def add(self, tally: Tally) -> None:
+        """Add what a unit gave."""
         self.records += tally.records
         self.captures += tally.captures
         self.dated += tally.captures - tally.problems.total()
@@ -41,15 +42,15 @@ class Yield:
         self.hint = self.hint or tally.hint
         self.is_data_set |= tally.format in _DATA_SETS
 
-    def add_known(self, row: Mapping[str, Any]) -> None:
-        """A row of the ledger: what a unit gave that the lake had already."""
+    def add_skipped(self, row: Mapping[str, Any]) -> None:
+        """Add a row of the ledger: what a unit gave when it was ingested earlier."""
         self.records += row["records"]
         self.captures += row["captures"]
-        self.dated += row["captures"] if row["dated"] is None else row["dated"]  # older ledgers do not say
+        self.dated += row["captures"] if row["dated"] is None else row["dated"]  # an older ledger has no such count
         self.rejects.update(dict(row["rejects"]))
 
     def useless(self) -> str | None:
-        """Why nothing of the source can prove anything, in one line; None where something can, or nothing was read."""
+        """Say why the source can prove nothing, in one line. None where something can, or nothing was read."""
         if not self.files:
             return None if self.failed else "the folder holds no file"
         if self.elsewhere or self.failed or self.dated or not (self.records or self.rejects):

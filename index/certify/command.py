@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 
 import click
 
-from archive.cli import lake_option, workers_option
+from archive.cli import complete_file, lake_option, workers_option
 from archive.extras import require
 
 
 @click.command("certify")
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=complete_file)
 @click.option("--before", required=True, type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
               metavar="DATE", help="A row must have existed before this moment (UTC).")  # fmt: skip
 @click.option("--out", required=True, metavar="FOLDER", help="Where the data set goes, with its proofs.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from archive.cli import lake_option, workers_option
+from archive.cli import complete_file, lake_option, workers_option
 from index.quality.presets import PRESETS
 from query.formats.format import FORMATS
 
@@ -31,7 +31,8 @@ from query.formats.format import FORMATS
 @click.option("--mark", is_flag=True, help="Keep what --decontaminate finds, and say so in a column.")
 @click.option("--mask", is_flag=True, help="Replace e-mail and IP addresses.")
 @click.option("--format", "-f", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
-@click.option("--tokenizer", metavar="NAME", help="A Hugging Face tokenizer: name, folder or tokenizer.json.")
+@click.option("--tokenizer", metavar="NAME", shell_complete=complete_file,
+              help="A Hugging Face tokenizer: name, folder or tokenizer.json.")  # fmt: skip
 @click.option("--eos", metavar="TOKEN", help="The token after each text.  [default: the tokenizer's]")
 @click.option("--shard-size", type=click.IntRange(1), default=64_000_000, show_default=True,
               help="Characters in a shard, about.")  # fmt: skip

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archive import ForgetResult, IngestResult, Lake, forget, ingest, open
+    from archive.demo.command import demo
     from archive.errors import ArchiveError
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 #: name -> the module that it is imported from
 _FROM = {
     # one for each command
+    "demo": "archive.demo.command",
     "ingest": "archive",
     "preview": "archive.intake.preview",
     "forget": "archive",
@@ -67,7 +69,41 @@ _FROM = {
     "ArchiveError": "archive.errors",
 }
 
-__all__ = list(_FROM)  # noqa: PLE0605
+__all__ = [
+    "ArchiveError",
+    "CertifyResult",
+    "CollapseResult",
+    "Dataset",
+    "ExportResult",
+    "ForgetResult",
+    "History",
+    "IndexResult",
+    "IngestResult",
+    "Lake",
+    "Preview",
+    "QualityResult",
+    "QueryResult",
+    "Reporter",
+    "RichReporter",
+    "Stats",
+    "VerifyResult",
+    "certify",
+    "collapse",
+    "connect",
+    "demo",
+    "export",
+    "forget",
+    "index",
+    "ingest",
+    "load",
+    "open",
+    "preview",
+    "quality",
+    "query",
+    "show",
+    "stats",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""`archive demo`: the main job, on captures that the package writes itself."""

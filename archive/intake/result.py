@@ -1,0 +1,47 @@
+"""What an ingest returns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from archive.intake.part import Tally
+
+
+@dataclass(slots=True)
+class IngestResult:
+    """What an ingest did. `records` = `captures` + all `rejects` + all `skipped`."""
+
+    files: int = 0  #: brought in
+    files_skipped: int = 0  #: the lake had them already
+    files_failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
+    files_forgotten: int = 0  #: taken out first, to be read again
+    sources_useless: dict[str, str] = field(default_factory=dict)  #: source -> why none of it can prove anything
+    sources_lost: list[str] = field(default_factory=list)  #: must be ingested again: somebody deleted files of the lake
+    records: int = 0
+    captures: int = 0
+    rejects: Counter[str] = field(default_factory=Counter)  #: reason -> records that could not be used
+    skipped: Counter[str] = field(default_factory=Counter)  #: kind -> records that hold no page
+    new_texts: int = 0
+    known_texts: int = 0  #: texts that the lake had already
+    captures_by_month: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0  #: of input
+    seconds: float = 0.0
+    recovered: int = 0  #: commits of an earlier command that were finished first
+    peak_worker_bytes: int = 0  #: memory of the largest worker
+
+    def add(self, tally: Tally) -> None:
+        """Add the counts of a unit that was committed."""
+        self.records += tally.records
+        self.captures += tally.captures
+        self.bytes += tally.bytes
+        self.rejects.update(tally.rejects)
+        self.skipped.update(tally.skipped)
+        self.captures_by_month.update(tally.months)
+        self.peak_worker_bytes = max(self.peak_worker_bytes, tally.peak)
+
+    def sort(self) -> None:
+        """Put the months in order, and the commonest reasons and kinds first."""
+        self.rejects, self.skipped = (Counter(dict(each.most_common())) for each in (self.rejects, self.skipped))
+        self.captures_by_month = Counter(dict(sorted(self.captures_by_month.items())))
+        self.seconds = round(self.seconds, 3)
