@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive.errors import ExportError, error_line
-from archive.extras import missing
+from archive.extras import missing, require
 from query.formats.hugging_face import import_transformers
 
 _FILE = "tokenizer.json"
@@ -147,12 +147,13 @@ class _Slow:
 
     def __init__(self, slow: Any) -> None:
         self._slow = slow
+        slow.split_special_tokens = True  # as an option of a call it has no effect
         self.get_vocab = slow.get_vocab
         self.token_to_id = slow.get_vocab().get
 
     def encode_batch_fast(self, texts: list[str], add_special_tokens: bool) -> list[_Ids]:
-        options = {"add_special_tokens": add_special_tokens, "split_special_tokens": True, "verbose": False}
-        return [_Ids(ids) for ids in self._slow(texts, **options)["input_ids"]]
+        ids = self._slow(texts, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
+        return [_Ids(each) for each in ids]
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,11 +264,9 @@ def open_tokenizer(name: str | None, eos: str | None) -> Tokenizer | None:
     """
     if name is None:
         return None
+    require("--tokenizer", "tokens", "tokenizers")
     tokenizer = Tokenizer(name, eos)
-    try:
-        _ = tokenizer.eos_id, tokenizer.vocab_size, tokenizer.fingerprint
-    except ModuleNotFoundError as error:
-        raise missing("--tokenizer", "tokens", error.name) from None
+    _ = tokenizer.eos_id, tokenizer.vocab_size, tokenizer.fingerprint
     return tokenizer
 
 

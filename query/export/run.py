@@ -138,8 +138,8 @@ def export(
         mark=mark,
     )
     started = time.monotonic()
-    engine = open_engine(workers)
-    result = _result(_export(open_lake(lake), os.fspath(out), options, engine, memory or MEMORY, reporter or Reporter()))
+    lake, engine, reporter = open_lake(lake), open_engine(workers), reporter or Reporter()
+    result = _result(_export(lake, os.fspath(out), options, engine, memory or MEMORY, reporter))
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
