@@ -143,7 +143,7 @@ def export(
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
-def _export(lake: Lake, out: Path, options: ExportOptions, engine: Engine, memory: str, reporter: Reporter) -> Manifest:
+def _export(lake: Lake, out: str, options: ExportOptions, engine: Engine, memory: str, reporter: Reporter) -> Manifest:
     lake.delta("documents")  # raises where there is no lake
     needs_index = {"--preset": options.preset, "--split": options.split, "--decontaminate": options.decontaminate}
     for option, given in needs_index.items():
