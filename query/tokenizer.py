@@ -185,7 +185,7 @@ def _from_file(path: Path, source: str) -> _Definition:
 
 
 def _text_of(token: Any) -> str | None:
-    """Return the text of a token, which stands alone or in an object."""
+    """Return the text of a token, which configurations hold alone or in an object."""
     found = token.get("content") if isinstance(token, dict) else token
     return found if isinstance(found, str) else None
 

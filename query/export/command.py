@@ -28,7 +28,7 @@ from query.formats.format import FORMATS
 @click.option("--split", metavar="NAME=SHARE,…", help="Splits that share no site and no near-duplicate.")
 @click.option("--decontaminate", multiple=True, metavar="FILE", type=click.Path(exists=True, dir_okay=False),
               help="Drop texts that share a 13-gram with these evaluation texts; repeatable.")  # fmt: skip
-@click.option("--mark", is_flag=True, help="Keep what --decontaminate finds, and say so in a column.")
+@click.option("--mark", is_flag=True, help="Keep what --decontaminate finds, and name the sets in a column.")
 @click.option("--mask", is_flag=True, help="Replace e-mail and IP addresses.")
 @click.option("--format", "-f", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
 @click.option("--tokenizer", metavar="NAME", shell_complete=complete_file,

@@ -40,7 +40,7 @@ def finish(
     planned: Sequence[PlannedShard],
     plan: dict[str, Any],
     options: ExportOptions,
-    form: Format,
+    format_: Format,
     tokenizer: Tokenizer | None,
 ) -> Manifest:
     """Write the index of each folder, the card and the manifest, next to the shards in `.work`."""
@@ -50,7 +50,9 @@ def finish(
     for shard in shards:
         written = Written(tuple(file.name for file in shard.files), shard.rows)
         folders.setdefault(shard.folder, []).append(written)
-    indexes = [Path(folder, name) for folder, of in folders.items() for name in form.index(workplace.set / folder, of)]
+    indexes = [
+        Path(folder, name) for folder, of in folders.items() for name in format_.index(workplace.set / folder, of)
+    ]
     manifest = Manifest(
         version=VERSION,
         program=f"lowbackground {version('lowbackground')}",

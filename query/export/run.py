@@ -149,7 +149,7 @@ def _export(lake: Lake, out: str, options: ExportOptions, engine: Engine, memory
     for option, given in needs_index.items():
         if given:
             require(option, "index", "numba", "numpy")
-    form = open_format(options.format)
+    format_ = open_format(options.format)
     tokenizer = open_tokenizer(options.tokenizer, options.eos)
     if f"{os.path.realpath(out)}/".startswith(f"{lake.location}/"):
         raise ExportError(f"{out}: is inside the lake; name a folder outside of it")
@@ -170,7 +170,7 @@ def _export(lake: Lake, out: str, options: ExportOptions, engine: Engine, memory
                     _shuffle(lake, workplace, plan, engine, reporter)
                     _write_shards(workplace, shards, options, tokenizer, engine, reporter)
                     reporter.stage("finish", None)
-                    finished = manifest.finish(workplace, shards, plan, options, form, tokenizer)
+                    finished = manifest.finish(workplace, shards, plan, options, format_, tokenizer)
                     workplace.write("finished.json", finished.as_json())
                 if planned:
                     workplace.check(finished.hashes)

@@ -149,7 +149,7 @@ class Workplace:
 
 
 @contextlib.contextmanager
-def disk_errors(place: Path | str) -> Iterator[None]:
+def disk_errors(path: Path | str) -> Iterator[None]:
     """Raise what goes wrong in a unit of work as an error of one line.
 
     Raises:
@@ -158,6 +158,6 @@ def disk_errors(place: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ExportError(trouble(error, place)) from None
+        raise ExportError(trouble(error, path)) from None
     except pa.ArrowException as error:
-        raise ArchiveError(f"{place}: {error_line(error)}") from None
+        raise ArchiveError(f"{path}: {error_line(error)}") from None

@@ -113,10 +113,10 @@ def _metadata(path: Path, _changed: int) -> pq.FileMetaData:
     return pq.read_metadata(path)
 
 
-def _write(form: Format, table: pa.Table, folder: Path, stem: str) -> tuple[File, ...]:
+def _write(format_: Format, table: pa.Table, folder: Path, stem: str) -> tuple[File, ...]:
     """Write the files of a shard, and wait until they are on the disk."""
     files = []
-    for name in form.write(table, folder, stem).files:
+    for name in format_.write(table, folder, stem).files:
         with open(folder / name, "rb") as file:
             os.fsync(file.fileno())
             digest = hashlib.file_digest(file, "sha256").hexdigest()
