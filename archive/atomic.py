@@ -1,43 +1,88 @@
-"""Files of a local disk that are there whole or not at all, and what to say when it takes no more."""
+"""Files of a local disk that are there whole or not at all, a lock, and the errors of a disk in one line."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+#: File systems without hard links answer one of these.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A place for a file that, once written, takes that of `path`, whole and on the disk; or what was there stays."""
-    part = path.with_name(f"{path.name}.part")
+def atomic_file(
+    path: Path, part: Path | None = None, publish: Callable[[Path, Path], None] | None = None
+) -> Iterator[Path]:
+    """Yield a path to write a file to. Afterwards the file becomes `path`, whole and on the disk; after an error, what
+    was there stays.
+
+    Args:
+        part: the path to write to; by default `path` with `.part` behind its name.
+        publish: renames the first path to the second; by default `os.replace`.
+    """
+    part = part or path.with_name(f"{path.name}.part")
     try:
         yield part
         with open(part, "rb") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+        (publish or os.replace)(part, path)
     finally:
         part.unlink(missing_ok=True)
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Put a file in its place, whole, or leave what was there."""
-    with whole(path) as part:
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, or leave what was there."""
+    with atomic_file(path) as part:
         part.write_bytes(data)
 
 
-def trouble(error: Exception, place: Path | str) -> str:
-    """What went wrong with a disk, and what to do, in one line.
+def move(source: Path, path: Path) -> None:
+    """Rename a file to a name that nothing has.
+
+    Raises:
+        FileExistsError: something has it.
+    """
+    try:
+        os.link(source, path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, "exists", str(path)) from None
+        os.rename(source, path)
+        return
+    source.unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file. The system frees it when the process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        FileNotFoundError: the file is not there, or another one took its place just now.
+    """
+    with open(os.open(path, os.O_RDWR | os.O_NOFOLLOW), "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(file.fileno()), os.lstat(path)):
+            raise FileNotFoundError(errno.ENOENT, "replaced", str(path))
+        yield
+
+
+def disk_error_line(error: Exception, path: Path | str) -> str:
+    """Return what went wrong with a disk, and what to do, in one line.
 
     Args:
-        error: an `OSError`, or what numpy or safetensors make of one, which name no number and say it in words.
-        place: where, if the error does not say it.
+        error: an `OSError`, or what numpy or safetensors raise in its place, which have no number, only words.
+        path: where, if the error does not name it.
     """
     text = " ".join(str(error).split())
     number = getattr(error, "errno", None)
     if number == errno.ENOSPC or (number is None and ("No space left" in text or "requested and" in text)):
-        return f"{place}: the disk is full; free some space and run the same command again, it goes on"
+        return f"{path}: the disk is full; free some space and run the same command again, it goes on"
     name, what = getattr(error, "filename", None), getattr(error, "strerror", None)
-    return f"{name or place}: {what or text}; when that is mended, the same command goes on"
+    return f"{name or path}: {what or text}; when that is mended, the same command goes on"

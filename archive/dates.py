@@ -1,8 +1,8 @@
-"""A date is evidence: when a capture was made, how we know, and why it may not be believed.
+"""Dates of captures: when a capture was made, how we know, and why the date may not be trusted.
 
-A date that is wrong poisons a clean set silently, so every rule here errs to the late side:
+A wrong date spoils a clean set, and nobody notices. So every rule here errs to the late side:
 
-- a date of reduced precision (`2021`, `2021-12-31`, `2016020900`) stands for its *last* instant;
+- a date of reduced precision (`2021`, `2021-12-31`, `2016020900`) means its *last* instant;
 - a date that cannot be right gets a problem code (`archive.reasons.DATE_PROBLEMS`) and proves nothing;
 - where two sources disagree, neither is proof until a third confirms one.
 """
@@ -17,21 +17,21 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-#: Nothing on the web is older: the first page was written in 1991.
+#: The first page of the web was written in 1991.
 WEB_BEGAN = datetime(1991, 1, 1, tzinfo=UTC)
-#: Clocks of crawlers run ahead by up to this much before a date counts as `future`.
+#: The clock of a crawler may be this much ahead before a date counts as `future`.
 CLOCK_SLACK = timedelta(days=1)
 #: Two sources of one date may differ by this much.
 AGREEMENT = timedelta(days=1)
-#: Common Crawl names a crawl by a week near its end; its pages are fetched from about three weeks
-#: before that week to (in 2013 and 2014) seven weeks after it. The early side is the tight one,
-#: because only a date that is too early can make a false proof.
+#: Common Crawl names a crawl for a week near its end, and fetches its pages from about three weeks before that week to
+#: (in 2013 and 2014) seven weeks after it. The early side has less slack, since only a date that is too early can make
+#: a false proof.
 CRAWL_SLACK_BEFORE = timedelta(days=30)
 CRAWL_SLACK_AFTER = timedelta(days=60)
 
-#: Common Crawl's ARC files of 2008 to 2012 carry US Pacific time where the format says UTC: the file
-#: 1213893279526_0 was written at epoch 1213893279 (16:34:39Z) and dates itself 09:34:39, and
-#: the servers' own Date headers are 7 hours ahead in summer and 8 in winter.
+#: Common Crawl's ARC files of 2008 to 2012 have US Pacific time where the format has UTC: the file 1213893279526_0 was
+#: written at epoch 1213893279 (16:34:39Z), and its date is 09:34:39. The Date headers of the servers are 7 hours ahead
+#: in summer and 8 in winter.
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 _W3C = re.compile(
@@ -42,8 +42,8 @@ _DIGITS = re.compile(r"\d{4,18}", re.ASCII)
 _CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)")
 _CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}")
 
-#: Web archives whose replay URLs carry the time of the capture. Any other site may write such URLs
-#: as it likes, so elsewhere the record's own date stands.
+#: Web archives whose replay URLs contain the time of the capture. Any other site may write such URLs as it likes; there
+#: the record's own date counts.
 REPLAY_HOSTS = frozenset(
     {
         "web.archive.org",
@@ -70,7 +70,7 @@ _REPLAY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time in which a crawl ran; both ends count, slack included."""
+    """The time in which a crawl ran, with slack; both ends are included."""
 
     start: datetime
     end: datetime
@@ -81,7 +81,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """When something was captured. `problem` is None where the date may serve as proof."""
+    """The date of a capture. `problem` is None where the date can be proof."""
 
     captured_at: datetime | None
     source: str
@@ -89,7 +89,7 @@ class Dated:
 
     @property
     def month(self) -> str:
-        """The partition: `YYYY-MM`, or `unproven` for whatever proves nothing."""
+        """The partition of the capture: `YYYY-MM`, or `unproven` if the date proves nothing."""
         if self.problem or self.captured_at is None:
             return UNPROVEN
         return f"{self.captured_at.year:04}-{self.captured_at.month:02}"
@@ -100,11 +100,11 @@ UNPROVEN = "unproven"
 
 @lru_cache(maxsize=4096)
 def parse(raw: str | None) -> tuple[datetime | None, str | None]:
-    """Read a date in any of the ways archives write one: `(UTC time, problem)`, one of the two None.
+    """Read a date in any form that archives use. Returns the UTC time and None, or None and a problem.
 
-    Understood are the W3C form of the WARC standard with any precision (ISO 28500, 6.6.4; offsets are
-    applied, a time without one is UTC, digits beyond the microsecond are dropped) and the
-    run of digits of ARC and CDX (4 to 18 of them: year, month, day, hour, minute, second, fraction).
+    The forms are the W3C one of the WARC standard with any precision (ISO 28500, 6.6.4; offsets are applied, a time
+    without one is UTC, digits beyond the microsecond are dropped) and the run of 4 to 18 digits of ARC and CDX (year,
+    month, day, hour, minute, second, fraction).
 
     >>> parse("2021-12-31")
     (datetime.datetime(2021, 12, 31, 23, 59, 59, 999999, tzinfo=datetime.timezone.utc), None)
@@ -170,15 +170,15 @@ def _from_parts(
 
 
 def from_pacific(moment: datetime) -> datetime:
-    """The UTC time of a clock in California that was taken for UTC; in the doubled hour, the later."""
+    """Return the UTC time of a Pacific time that was written as UTC; of the two in a repeated hour, the later."""
     return moment.replace(tzinfo=PACIFIC, fold=1).astimezone(UTC)
 
 
 def crawl_window(*names: str | None) -> Window | None:
-    """The time of the crawl that a file name or a warcinfo field names, with its slack.
+    """Return the time of the crawl that a file name or a warcinfo field names, with slack; None if they name none.
 
-    Only names of Common Crawl count. Time stamps in other names say when a *file* was made, and
-    archives repack old captures into new files.
+    Only names of Common Crawl count. Time stamps in other names are the times of *files*, and archives repack old
+    captures into new files.
     """
     for name in names:
         if match := _CRAWL_WEEK.search(name or ""):
@@ -199,14 +199,14 @@ def crawl_window(*names: str | None) -> Window | None:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A URL of a web archive: the page that it shows, and the time that it names."""
+    """A replay URL of a web archive: the page that it shows, and the time stamp in it."""
 
     page: str
     stamp: str
 
 
 def replay_of(url: str | None) -> Replay | None:
-    """What a replay URL of a known web archive shows, or None for any other URL."""
+    """Parse a replay URL of a known web archive; return None for any other URL."""
     if not url or "/" not in url:
         return None
     match = _REPLAY.fullmatch(url)
@@ -217,7 +217,7 @@ def replay_of(url: str | None) -> Replay | None:
 
 
 def _memento(value: str | None) -> datetime | None:
-    """The time of a Memento-Datetime header (RFC 7089)."""
+    """Read a Memento-Datetime header (RFC 7089)."""
     try:
         moment = parsedate_to_datetime(value) if value else None
         if moment is None:
@@ -227,7 +227,7 @@ def _memento(value: str | None) -> datetime | None:
         return None
 
 
-def judge(
+def assess_date(
     raw: str | None,
     source: str,
     *,
@@ -237,20 +237,27 @@ def judge(
     memento: str | None = None,
     pacific: bool = False,
     recovered: bool = False,
-    floor: datetime | None = None,
+    earliest_trusted: datetime | None = None,
 ) -> Dated:
-    """Decide what the dates around one record are worth.
+    """Decide which date a record proves, if any.
 
-    `raw` is the date of the record itself; `replay` and `memento` (its Memento-Datetime header) speak
-    where it was fetched from a web archive; `floor` is the earliest believed date of the same
-    file, and bounds what a `recovered` record may claim.
+    Args:
+        raw: the date of the record itself.
+        source: the kind of that date: `warc`, `arc` or `dataset`.
+        now: the time of the ingest.
+        window: when the crawl of the record ran.
+        replay: the replay URL, if the record was fetched from a web archive …
+        memento: … and its Memento-Datetime header.
+        pacific: the date is US Pacific time.
+        recovered: the record was found by searching behind damage, and may be the content of another record.
+        earliest_trusted: the earliest trusted date of the same file. A recovered record must not be older.
     """
     moment, problem = parse(raw)
     if moment and pacific:
         moment = from_pacific(moment)
     if replay:
-        moment, source, problem = _judge_replay(moment, replay, _memento(memento))
-        window = None  # the crawl of the replay tool says nothing about the age of the page
+        moment, source, problem = _assess_replay(moment, replay, _memento(memento))
+        window = None  # that of the crawl which fetched the replay, not of the page
     if problem or moment is None:
         return Dated(moment, source, problem or "unparsable")
     if moment > now + CLOCK_SLACK:
@@ -259,19 +266,18 @@ def judge(
         problem = "before-web"
     elif window and not window.holds(moment):
         problem = "outside-crawl"
-    elif recovered and (floor is None or moment < floor):
+    elif recovered and (earliest_trusted is None or moment < earliest_trusted):
         problem = "recovered"
     return Dated(moment, source, problem)
 
 
-def _judge_replay(
+def _assess_replay(
     record: datetime | None, replay: Replay, memento: datetime | None
 ) -> tuple[datetime | None, str, str | None]:
-    """Rank the dates of a replayed page: the archive's own header confirms the URL; else all must agree.
+    """Choose among the dates of a replayed page: the archive's own header confirms the URL; without one all must agree.
 
-    A replay may answer with the nearest capture it has, so a URL alone that contradicts the date of
-    the record is no proof. Where the record has no date, the URL is all there is, and it is
-    what the archive redirected to.
+    A replay may show the nearest capture that the archive has. So a URL that contradicts the date of the record is no
+    proof. For a record without a date the URL counts: the archive redirected to it.
     """
     stamp, problem = parse(replay.stamp)
     if stamp is None:

@@ -1,48 +1,37 @@
-"""A folder that a command writes into: it changes and deletes only what it made there itself.
+"""A folder that a command writes into. The command changes and deletes only files that it wrote there itself.
 
-The folder is empty at first, or holds a journal, `.made-by-archive`. That names each file that the command gave its
-place, with its size and time; a file that is not in it, or is another one by now, is somebody else's, and the command
-says so and does nothing. Unfinished files have the journal's token, which is random, in their names. So whatever
-somebody puts into the folder, also between a run that was killed and its repetition, stays as it is.
+The folder is empty at first, or holds a journal (`archive.journal`), which names each file that the command published,
+with its size and time. A file that is not in the journal, or has changed since, is somebody else's: the command reports
+it and does nothing. The names of unfinished files contain the journal's random token. So whatever somebody puts into
+the folder stays as it is, also between a run that was killed and its repetition.
 
 >>> owned = Owned("report", "collapse")     # doctest: +SKIP
 >>> with owned.entered():                    # doctest: +SKIP
-...     owned.replace(Path("report/a.json"), b"{}")
+...     owned.write_file(Path("report/a.json"), b"{}")
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import json
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from archive.atomic import atomic_file, move
 from archive.errors import ArchiveError
+from archive.journal import JOURNAL, Journal, fingerprint
 
-JOURNAL = ".made-by-archive"
-#: A journal that did not get its name: the start was killed.
-_BEGUN = re.compile(re.escape(JOURNAL) + r"\.([0-9a-f]{16})")
 #: `s3://…`, also where `Path` has taken a slash away.
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-#: File systems that know no hard links say one of these.
-_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-
-#: Size in bytes, and nanoseconds of the last change.
-Print = tuple[int, int]
 
 
 class Owned:
-    """A folder, and what in it is ours.
+    """A folder, and the files in it that the command wrote ("ours").
 
-    Only one process at a time may be inside `entered`; its workers may call `whole`, `replace` and the like too.
+    Only one process at a time may be inside `entered`; its workers may call `atomic_file`, `publish` and the like too.
     """
 
     def __init__(
@@ -54,9 +43,9 @@ class Owned:
     ) -> None:
         """
         Args:
-            command: whose folder it is.
-            inside: names of files, below a working folder, that the command itself gives there.
-            error: what is raised where the folder is not ours.
+            command: the command that writes into the folder.
+            inside: the names of files that the command itself writes below a working folder.
+            error: raised where the folder is not ours.
 
         Raises:
             ArchiveError: `out` is the address of something else than a folder.
@@ -65,23 +54,21 @@ class Owned:
             raise error(f"{out}: `archive {command}` writes into a folder of this machine; copy it when it is whole")
         self.out = Path(out)
         self._command, self._inside, self._error = command, inside, error
-        self._made: list[Path] = []  #: folders, in their order
-        self._journal, self._read = -1, 0  #: the journal that was read, and so many bytes of it
-        self._prints: dict[str, set[Print]] = {}
-        self._folders: set[str] = set()
+        self._journal = Journal(self.out, command)
+        self._new_folders: list[Path] = []  #: those that this process made, in their order
 
     # -- entering ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Enter the folder alone. One in which nothing was made goes again, if it was not there before.
+        """Enter the folder alone. On leaving, folders that this process made and that are empty are removed.
 
         Raises:
             ArchiveError: it holds something that is not ours, or another process is at work in it.
             OSError: it cannot be written.
         """
-        self.refuse()  # before anything is made
-        self._make_folders()
+        self.refuse()  # before anything is written
+        self._make_out()
         try:
             with self._locked():
                 self.refuse()
@@ -94,18 +81,19 @@ class Owned:
                     if not self._names():
                         self.close()
         finally:
-            while self._made:
+            while self._new_folders:
                 with contextlib.suppress(OSError):
-                    self._made.pop().rmdir()  # only where it is empty
+                    self._new_folders.pop().rmdir()  # only where it is empty
 
     def is_begun(self) -> bool:
-        """Whether the command made something here, or began to."""
-        return self._header() is not None
+        """Return whether the command has written something here, or begun to."""
+        return self._journal.token() is not None
 
     def refuse(self) -> None:
-        """
+        """Check that the folder is ours, empty, or not there.
+
         Raises:
-            ArchiveError: the folder holds something that is not ours, or is none.
+            ArchiveError: it holds something that is not ours, or is no folder.
         """
         if not self.out.is_dir():
             if os.path.lexists(self.out):
@@ -115,186 +103,104 @@ class Owned:
             raise self._other(name)
 
     def foreign(self) -> str | None:
-        """The first file that is not ours, by its name below the folder; a link is never ours."""
-        prints, folders = self._journalled()
-        for name, found in self._files():
-            top = next((folder for folder in folders if name.startswith(f"{folder}/")), None)
+        """Return the first file that is not ours, by its name below the folder; a link is never ours."""
+        files, folders = self._journal.entries()
+        for name, status in self._files():
             if name == JOURNAL and self.is_begun():
                 continue
-            if _BEGUN.fullmatch(name) and self._is_header_begun(name):
+            if "/" not in name and self._journal.is_unnamed(self.out / name):
                 continue
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(status.st_mode):
                 return name
-            if top is not None and self._inside.fullmatch(name.removeprefix(f"{top}/")):
+            working = next((folder for folder in folders if name.startswith(f"{folder}/")), None)
+            if working is not None and self._inside.fullmatch(name.removeprefix(f"{working}/")):
                 continue
-            if _print(found) not in prints.get(name, ()) and not self._is_draft(name):
+            if fingerprint(status) not in files.get(name, ()) and not self._is_draft(name):
                 return name
         return None
 
-    def _make_folders(self) -> None:
+    def _make_out(self) -> None:
         for folder in [*reversed(self.out.parents), self.out]:
             if not folder.is_dir():
                 with contextlib.suppress(FileExistsError):
                     folder.mkdir()
-                    self._made.append(folder)
+                    self._new_folders.append(folder)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        while True:
-            self._begin()
+        with contextlib.ExitStack() as stack:
             try:
-                number = os.open(self.out / JOURNAL, os.O_RDWR | os.O_NOFOLLOW)
-            except FileNotFoundError:
-                continue  # another process was done with it in the same moment
-            with open(number, "rb") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise self._error(f"{self.out}: another process is at work in it") from None
-                try:
-                    if not os.path.samestat(os.fstat(number), os.lstat(self.out / JOURNAL)):
-                        continue
-                except FileNotFoundError:
-                    continue
-                yield
-                return
-
-    def _begin(self) -> None:
-        """Lay a journal there, whole, if there is none."""
-        path = self.out / JOURNAL
-        if os.path.lexists(path):
-            return
-        token = secrets.token_hex(8)
-        begun = path.with_name(f"{JOURNAL}.{token}")
-        begun.write_bytes(self._first_line(token))
-        with contextlib.suppress(FileExistsError):
-            move(begun, path)
-        begun.unlink(missing_ok=True)
-
-    def _first_line(self, token: str) -> bytes:
-        return (json.dumps({"archive": self._command, "token": token}) + "\n").encode()
-
-    def _is_header_begun(self, name: str) -> bool:
-        """Whether a file is what a killed `_begin` left."""
-        begun = _BEGUN.fullmatch(name)
-        path = self.out / name
-        if begun is None or not stat.S_ISREG(path.lstat().st_mode):
-            return False
-        return self._first_line(begun[1]).startswith(path.read_bytes()[:1000])
+                stack.enter_context(self._journal.locked())
+            except BlockingIOError:
+                raise self._error(f"{self.out}: another process is at work in it") from None
+            yield
 
     def _sweep(self) -> None:
-        """Remove what a killed run left unfinished."""
+        """Delete what a killed run left unfinished."""
         for name, _ in list(self._files()):
-            if self._is_draft(name) or _BEGUN.fullmatch(name):
+            if self._is_draft(name) or ("/" not in name and self._journal.is_unnamed(self.out / name)):
                 (self.out / name).unlink()
         for folder in [path for path in self.out.rglob(f".*.{self.token}.part") if path.is_dir()]:
             self._remove_empty(folder)
 
-    # -- the journal -------------------------------------------------------------------------------
+    # -- files -------------------------------------------------------------------------------------
 
     @cached_property
     def token(self) -> str:
-        """In the names of unfinished files."""
-        header = self._header()
-        if header is None:
+        """The journal's token, which the names of unfinished files contain."""
+        token = self._journal.token()
+        if token is None:
             raise self._other(JOURNAL)
-        return str(header["token"])
-
-    def _header(self) -> dict[str, Any] | None:
-        try:
-            if not stat.S_ISREG((self.out / JOURNAL).lstat().st_mode):
-                return None
-            with open(self.out / JOURNAL, "rb") as file:
-                said = json.loads(file.readline())
-        except (OSError, ValueError):
-            return None
-        whole = isinstance(said, dict) and said.keys() == {"archive", "token"}
-        return said if whole and said["archive"] == self._command else None
-
-    def _journalled(self) -> tuple[dict[str, set[Print]], set[str]]:
-        """What each of our files is, by name, and the working folders. What was read before is not read again."""
-        if not self.is_begun():
-            return {}, set()
-        with open(self.out / JOURNAL, "rb") as file:
-            if (inode := os.fstat(file.fileno()).st_ino) != self._journal:
-                self._journal, self._read, self._prints, self._folders = inode, 0, {}, set()
-            file.seek(self._read)
-            lines = file.read().split(b"\n")
-        for line in lines if self._read else lines[1:]:
-            with contextlib.suppress(ValueError):  # the last of a run that was killed
-                said = json.loads(line)
-                if "folder" in said:
-                    self._folders.add(said["folder"])
-                else:
-                    self._prints.setdefault(said["name"], set()).add((said["bytes"], said["time"]))
-        self._read += sum(len(line) + 1 for line in lines[:-1])  # the last one may not be whole yet
-        return self._prints, self._folders
-
-    def _note(self, **said: Any) -> None:
-        number = os.open(self.out / JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
-        try:  # in one go, behind a line that may have been cut off
-            os.write(number, ("\n" + json.dumps(said)).encode())
-            os.fsync(number)
-        finally:
-            os.close(number)
-
-    # -- files -------------------------------------------------------------------------------------
+        return token
 
     def draft(self, path: Path) -> Path:
-        """Where a file, or a folder, is made that will be `path`."""
+        """Return where to write a file, or a folder, that becomes `path` when it is finished."""
         return path.with_name(f".{path.name}.{self.token}.part")
 
-    def publish(self, made: Path, path: Path) -> None:
-        """Give a whole file of ours its place, in which nothing is, or an older one of ours.
+    def publish(self, draft: Path, path: Path) -> None:
+        """Rename a finished file of ours to its name, which nothing has, or an older file of ours.
 
         Raises:
-            ArchiveError: there is something else.
+            ArchiveError: something else has the name.
         """
         name = self._name(path)
         self.make_folder(path.parent)
-        found = made.lstat()
-        self._note(name=name, bytes=found.st_size, time=found.st_mtime_ns)
+        self._journal.add_file(name, draft.lstat())
         if os.path.lexists(path):
-            if os.path.samefile(made, path):  # killed between the two steps of `move`
-                made.unlink()
+            if os.path.samefile(draft, path):  # killed between the two steps of `move`
+                draft.unlink()
                 return
             if not self.is_ours(path):
                 raise self._other(name)
-            os.replace(made, path)
+            os.replace(draft, path)
             return
         try:
-            move(made, path)
+            move(draft, path)
         except FileExistsError:
             raise self._other(name) from None
 
     @contextlib.contextmanager
-    def whole(self, path: Path) -> Iterator[Path]:
-        """A place for a file that, once written, becomes `path`, whole and on the disk; or what was there stays."""
+    def atomic_file(self, path: Path) -> Iterator[Path]:
+        """Yield a path to write a file to, which then becomes `path`; after an error, what was there stays."""
         self.make_folder(path.parent)
-        part = self.draft(path)
-        try:
+        with atomic_file(path, self.draft(path), self.publish) as part:
             yield part
-            with open(part, "rb") as file:
-                os.fsync(file.fileno())
-            self.publish(part, path)
-        finally:
-            part.unlink(missing_ok=True)
 
-    def replace(self, path: Path, data: bytes) -> None:
-        """Put a file in its place, whole, or leave what was there."""
-        with self.whole(path) as part:
+    def write_file(self, path: Path, data: bytes) -> None:
+        """Write a file, or leave what was there."""
+        with self.atomic_file(path) as part:
             part.write_bytes(data)
 
     def remove(self, path: Path) -> None:
-        """Take a file of ours away; one of somebody else's stays."""
+        """Delete a file of ours; one of somebody else's stays."""
         if os.path.lexists(path) and self.is_ours(path):
             path.unlink()
 
     def is_ours(self, path: Path) -> bool:
-        """Whether a file is one that we made, unchanged."""
-        found = path.lstat()
-        prints, _ = self._journalled()
-        return stat.S_ISREG(found.st_mode) and _print(found) in prints.get(self._name(path), ())
+        """Return whether we wrote a file, and it is unchanged."""
+        status = path.lstat()
+        files, _ = self._journal.entries()
+        return stat.S_ISREG(status.st_mode) and fingerprint(status) in files.get(self._name(path), ())
 
     # -- folders -----------------------------------------------------------------------------------
 
@@ -304,49 +210,47 @@ class Owned:
         Raises:
             ArchiveError: something else has its name.
         """
-        place = self.out
+        path = self.out
         for part in folder.relative_to(self.out).parts:
-            place /= part
+            path /= part
             with contextlib.suppress(FileExistsError):
-                place.mkdir()
-                self._made.append(place)
-            if place.is_symlink() or not place.is_dir():
-                raise self._other(self._name(place))
+                path.mkdir()
+                self._new_folders.append(path)
+            if path.is_symlink() or not path.is_dir():
+                raise self._other(self._name(path))
 
     def work_in(self, folder: Path) -> None:
-        """Make a folder to work in: from now on the files of the pattern `inside` in it are ours.
+        """Make a working folder: from now on the files in it that match `inside` are ours.
 
         Raises:
             ArchiveError: it is there already, and not ours.
         """
         name = self._name(folder)
-        if name in self._journalled()[1]:
+        if name in self._journal.entries()[1]:
             self.make_folder(folder)
             return
         self.make_folder(folder)
         if any(folder.iterdir()):
             raise self._other(f"{name}/{next(folder.iterdir()).name}")
-        self._note(folder=name)
+        self._journal.add_folder(name)
 
     @contextlib.contextmanager
-    def whole_folder(self, path: Path) -> Iterator[Path]:
-        """An empty folder that, once filled, becomes `path`, which is not there yet."""
+    def atomic_folder(self, path: Path) -> Iterator[Path]:
+        """Yield an empty folder to fill, which then becomes `path`; nothing may have that name."""
         self.make_folder(path.parent)
         part = self.draft(path)
         self.clear(part)
         part.mkdir()
         yield part
         for file in sorted(each for each in part.rglob("*") if not each.is_dir()):
-            found = file.lstat()
-            name = self._name(path / file.relative_to(part))
-            self._note(name=name, bytes=found.st_size, time=found.st_mtime_ns)
+            self._journal.add_file(self._name(path / file.relative_to(part)), file.lstat())
         try:
             os.rename(part, path)
         except OSError:
             raise self._other(self._name(path)) from None
 
     def clear(self, folder: Path) -> None:
-        """Take a folder of ours away, if it is there.
+        """Delete a folder of ours, if it is there.
 
         Raises:
             ArchiveError: it holds something that is not ours, which stays.
@@ -360,8 +264,8 @@ class Owned:
         self._remove_empty(folder)
 
     def close(self) -> None:
-        """Take the journal away: what is there now is the user's."""
-        (self.out / JOURNAL).unlink(missing_ok=True)
+        """Delete the journal: from now on everything here is the user's."""
+        self._journal.remove()
 
     @staticmethod
     def _remove_empty(folder: Path) -> None:
@@ -371,27 +275,26 @@ class Owned:
     # -- looking -----------------------------------------------------------------------------------
 
     def _files(self) -> Iterator[tuple[str, os.stat_result]]:
-        """Everything but folders, in the order of the names; links are not followed."""
+        """Yield everything but folders, in the order of the names. Links are not followed."""
         for root, folders, files in os.walk(self.out, onerror=_raise):
             folders.sort()
             links = [name for name in folders if os.path.islink(os.path.join(root, name))]
             for name in sorted([*files, *links]):
                 path = Path(root, name)
-                with contextlib.suppress(FileNotFoundError):  # a worker was done with it
+                with contextlib.suppress(FileNotFoundError):  # a worker has finished or removed it
                     yield self._name(path), path.lstat()
 
     def _names(self) -> set[str]:
-        """Our files that are there."""
         return {name for name, _ in self._files()} - {JOURNAL}
 
     def _is_draft(self, name: str) -> bool:
-        """Whether a name is that of an unfinished file, or of a file of the pattern in an unfinished folder."""
+        """Return whether a name is that of an unfinished file, or of a file of ours in an unfinished folder."""
         if not self.is_begun():
             return False
         parts = name.split("/")
-        for place, part in enumerate(parts):
+        for number, part in enumerate(parts):
             if part.startswith(".") and part.endswith(f".{self.token}.part"):
-                rest = "/".join(parts[place + 1 :])
+                rest = "/".join(parts[number + 1 :])
                 return not rest or self._inside.fullmatch(rest) is not None
         return False
 
@@ -403,28 +306,6 @@ class Owned:
             f"{self.out} holds {name}, which `archive {self._command}` did not make; move that away, or name another "
             "folder"
         )
-
-
-def _print(found: os.stat_result) -> Print:
-    return found.st_size, found.st_mtime_ns
-
-
-def move(made: Path, path: Path) -> None:
-    """Rename a file to a name that nothing has.
-
-    Raises:
-        FileExistsError: something has it.
-    """
-    try:
-        os.link(made, path, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, "exists", str(path)) from None
-        os.rename(made, path)
-        return
-    made.unlink()
 
 
 def _raise(error: OSError) -> None:

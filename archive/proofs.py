@@ -1,4 +1,4 @@
-"""Since when each text is known: the views of DuckDB that derive it from the captures."""
+"""DuckDB views of a lake: its captures, and for each text the first capture that proves it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from archive import storage
 from archive.lake import Lake
 from archive.tables import CAPTURES, TABLES, Table
 
-#: A revisit holds no text: it proves that of the record with the same payload digest. Where one payload
-#: gave several texts (other headers, another extractor), the one of the URL it refers to, else the least,
-#: so that the order of ingests changes nothing. The branch without revisits is a plain scan. That of revisits takes
-#: the content id and the record apart, though one holds the other: DuckDB drops what a question does not use.
+#: A revisit has no text: it proves the text of the record with the same payload digest. Where one payload gave several
+#: texts (other headers, another extractor), it proves the one of the URL that it refers to, else the one with the least
+#: content id, so that the order of ingests changes nothing. Captures that are no revisits are a plain scan. For
+#: revisits the content id is selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
 _CAPTURES = """
 WITH texts AS (
         SELECT payload_digest, url, min(content_id) AS content_id,
@@ -41,14 +41,18 @@ WHERE r.record_type = 'revisit'
 
 
 def captures_view(more: str = "") -> str:
-    """SQL that makes the view `captures`, anew if need be, with more columns (`, url AS address`)."""
+    """Return SQL that creates or replaces the view `captures`.
+
+    Args:
+        more: SQL of further columns, as `, url AS address`.
+    """
     return f"CREATE OR REPLACE TEMP VIEW captures AS SELECT *{more} FROM ({_CAPTURES})"
 
 
-#: A capture counts as proof only where it has no date_problem.
+#: The condition on a capture that can be proof.
 ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL"
 
-#: Of a text the first such capture, by date; ties go to the smaller file and offset.
+#: Each text with its first acceptable capture, by date; of several at one time the one with the least file and offset.
 _PROOFS = f"""
 CREATE TEMP VIEW proofs AS
 SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen,
@@ -62,13 +66,13 @@ GROUP BY content_id
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A table in its newest version, as its log says."""
+    """A table in its newest version, according to its log."""
 
     table: Table
-    files: list[str]  #: as `Lake.filesystem` names them; none where another room's table was never made
-    columns: list[str]  #: that the table has here
-    widened: bool  #: whether some files may lack some of them
-    dataset: pads.Dataset | None  #: of a lake on S3
+    files: list[str]  #: as `Lake.filesystem` names them; empty where the lake does not have the table
+    columns: list[str]  #: those that the table has in this lake
+    widened: bool  #: whether some files may lack some columns
+    dataset: pads.Dataset | None  #: only of a lake on S3
 
 
 def connect(
@@ -77,29 +81,30 @@ def connect(
     opened: Callable[[list[str]], None] | None = None,
     **config: str | int,
 ) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that sees a lake as it is now, and nothing else.
+    """Open a DuckDB connection that sees a lake as it is now, and nothing else.
 
-    Each table is there as `stored_<name>`. `captures` shows the captures, revisits with the text that they prove;
-    `proofs` each text that has an acceptable capture, with the first one.
+    Each table is the view `stored_<name>`. The view `captures` has the captures, revisits with the text that they
+    prove; `proofs` has each text with its first acceptable capture.
 
     Args:
-        opened: called with the paths of all files, when the lake's log is read and DuckDB has not started.
+        opened: called with the paths of all files, after the lake's log is read and before DuckDB starts.
+        config: settings of DuckDB.
 
     Raises:
         LakeError: there is no lake.
-        duckdb.Error: a file is lost or broken.
+        duckdb.Error: a file is missing or damaged.
     """
-    stored = [_look(lake, table) for table in tables]
+    stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
         opened(files)
     db = duckdb.connect(":memory:", config=dict(config))
-    db.execute("SET enable_progress_bar = false")  # it draws on standard output where Python looks like a prompt
+    db.execute("SET enable_progress_bar = false")  # it would write to standard output in an interactive Python
     db.execute("SET TimeZone = 'UTC'")
     readers = {table.table.name: _reader(db, table) for table in stored}
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     if not storage.is_s3(lake.location):
-        # not the folder: the log, and files that no table names, are nobody's business
+        # not the whole folder, which also has the log and files of no table
         db.execute(f"SET allowed_paths = [{', '.join(map(_quote, files))}]")
     db.execute("SET autoload_known_extensions = false")
     db.execute("SET enable_external_access = false")
@@ -110,9 +115,9 @@ def connect(
     return db
 
 
-def _look(lake: Lake, table: Table) -> _Stored:
-    there = table.name in TABLES or lake.has(table)
-    files = [f"{lake.table_path(table.name)}/{path}" for path in lake.files(table.name)] if there else []
+def _stored(lake: Lake, table: Table) -> _Stored:
+    exists = table.name in TABLES or lake.has(table)
+    files = [f"{lake.table_path(table.name)}/{path}" for path in lake.files(table.name)] if exists else []
     if not files:
         return _Stored(table, [], [], False, None)
     dataset = lake.dataset(table.name) if storage.is_s3(lake.location) else None
@@ -120,7 +125,7 @@ def _look(lake: Lake, table: Table) -> _Stored:
 
 
 def _reader(db: duckdb.DuckDBPyConnection, stored: _Stored) -> str:
-    """SQL that reads the files of a table."""
+    """Return SQL that reads the files of a table."""
     table = stored.table
     if not stored.files:
         db.register(f"empty_{table.name}", table.schema.empty_table())
@@ -133,7 +138,7 @@ def _reader(db: duckdb.DuckDBPyConnection, stored: _Stored) -> str:
         return f"SELECT {columns} FROM arrow_{table.name}"
     types = ", hive_types = {'month': VARCHAR}" if table.partition_by else ""
     listed = ", ".join(_quote(file) for file in sorted(stored.files))
-    # by name only where files may lack columns: it reads the foot of every file first
+    # by name only where files may lack columns, since DuckDB then reads the footer of every file first
     options = f"hive_partitioning = {bool(table.partition_by)}{types}, union_by_name = {stored.widened}"
     return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
 

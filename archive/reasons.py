@@ -1,37 +1,36 @@
-"""The codes that say why something was not used, or not believed.
+"""The codes of rejects, of problems with dates, and of the sources of dates.
 
-These two tables are the only place where a code is defined; `docs/reference/codes.md` prints them and
-a test compares the two.
+Codes are defined here only; `docs/reference/codes.md` is generated from these tables.
 """
 
 from __future__ import annotations
 
-#: Why a record gave no text. `http-NNN` stands for every status other than 200 and 203.
+#: Why a record gave no text. `http-NNN` is any status other than 200 and 203.
 REJECTS: dict[str, str] = {
     "bad-compression": "the compressed bytes of the record are damaged (bad gzip, zstd or lz4 data)",
     "bad-encoding": "the HTTP body cannot be decoded as its Content-Encoding says",
-    "bad-http": "the record should hold an HTTP message, but none can be read",
-    "bad-length": "the length that the record states is not the length that it has",
+    "bad-http": "the record should be an HTTP message, but cannot be read as one",
+    "bad-length": "the record is shorter or longer than its header states",
     "bad-record": "the header of the record cannot be read, or the bytes belong to no record",
-    "bad-row": "a line or row of a data set that cannot be read as one",
-    "crashed": "reading the page ended the process that did it (out of memory, or a fault)",
-    "empty-file": "the file holds no bytes",
-    "empty-text": "the page holds no visible text",
-    "extractor-error": "the extractor gave up on the page with an error",
+    "bad-row": "the line or row of a data set cannot be read",
+    "crashed": "the extractor's process died of the page (out of memory, or a fault)",
+    "empty-file": "the file is empty",
+    "empty-text": "the page has no visible text",
+    "extractor-error": "the extractor failed on the page with an error",
     "http-NNN": "the server answered with this status, so the body is not the page",
-    "internal-error": "this program failed on the record, which it never should; please report it",
-    "no-text-column": "the row has no text where the columns say it should be",
+    "internal-error": "a fault of this program; please report it",
+    "no-text-column": "the row has no column of text, or another kind of value in it",
     "not-text": "the body is not HTML or plain text (by its type, or by its bytes)",
-    "revisit-without-digest": "a revisit record that does not say the digest of what was seen again",
-    "timeout": "extracting the text took longer than the limit",
+    "revisit-without-digest": "the revisit record lacks the digest of the payload that was seen again",
+    "timeout": "the extraction took longer than the limit",
     "too-large": "the record, or its decoded body, is larger than the limit",
     "truncated": "the file ends inside the record",
-    "unknown-format": "the file is none of the formats that can be read",
-    "unsafe-name": "an entry of a WACZ whose name leads out of it",
-    "zip-bomb": "an entry of a WACZ that claims to grow more than a thousandfold",
+    "unknown-format": "no reader knows the format of the file",
+    "unsafe-name": "the name of the entry of a WACZ leads out of the package",
+    "zip-bomb": "the entry of a WACZ states that it grows more than a thousandfold",
 }
 
-#: Reasons that mean damage: the input should have held more. They make `archive ingest` exit with 1.
+#: Reasons that mean damaged input, of which there should be more. They make `archive ingest` exit with 1.
 DAMAGE: frozenset[str] = frozenset(
     {
         "bad-compression",
@@ -48,35 +47,34 @@ DAMAGE: frozenset[str] = frozenset(
     }
 )
 
-#: Why a date proves nothing. A capture with a problem stays in the table.
+#: Why a date proves nothing. The capture is kept.
 DATE_PROBLEMS: dict[str, str] = {
-    "missing": "the record has no date, or says `null`",
-    "unparsable": "the date cannot be read, or names a day that does not exist",
-    "future": "the date lies after the time of the ingest (one day of slack)",
-    "before-web": "the date lies before 1991",
-    "outside-crawl": "the date does not fit the crawl that the file belongs to "
-    "(30 days before its week to 60 days after)",
-    "conflict": "two sources of the date disagree by more than a day, and nothing decides between them",
-    "recovered": "the record was found by searching behind damage, and claims to be older than "
-    "all that stands before the damage; it might be the content of another record",
+    "missing": "the record has no date, or `null`",
+    "unparsable": "the date cannot be read, or is a day that does not exist",
+    "future": "the date is after the time of the ingest (with one day of slack)",
+    "before-web": "the date is before 1991",
+    "outside-crawl": "the date is not within the crawl of the file (30 days before its week to 60 days after)",
+    "conflict": "two sources of the date differ by more than a day, and no third confirms one",
+    "recovered": "the record was found by searching behind damage, and is dated before all records in front of "
+    "the damage; it may be the content of another record",
 }
 
-#: How we know the date, from `captures.date_source`.
+#: The values of `captures.date_source`: how we know the date.
 DATE_SOURCES: dict[str, str] = {
     "warc": "the WARC-Date of the record, written by the crawler when it fetched the page",
     "arc": "the date in the ARC header line",
-    "cdx": "the timestamp under which a web archive keeps the page (Memento-Datetime or replay URL)",
-    "dataset": "a date column that somebody else wrote",
+    "cdx": "the web archive's own timestamp of the page (Memento-Datetime or replay URL)",
+    "dataset": "the date column of a data set, which anybody may have written",
 }
 
 
 def reject_reason(status: int) -> str:
-    """The reject code of an HTTP status that is no success."""
+    """Return the reject code of an HTTP status that is no success."""
     return f"http-{status:03d}"
 
 
 class Unusable(Exception):
-    """A record or row gives no text; `reason` is a code of `archive.reasons`."""
+    """Raised where a record or row gives no text; `reason` is a code of `REJECTS`."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(reason)

@@ -1,7 +1,10 @@
-"""The collapse test: models trained generation after generation on what models wrote, and what is lost.
+"""The collapse test: train models generation after generation on what models wrote, and measure what is lost.
 
 >>> import collapse
->>> results = collapse.Experiment(["wikitext-2"], "report", collapse.load("smoke")).run()   # doctest: +SKIP
+>>> result = collapse.collapse("wikitext-2", recipe="smoke", out="report")   # doctest: +SKIP
+>>> print(*result.verdict, sep="\\n")   # doctest: +SKIP
+
+`Experiment` is the same with typed settings in place of the options.
 """
 
 from __future__ import annotations
@@ -10,23 +13,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collapse.api import CollapseResult, collapse
+    from collapse.findings.results import RunResults
     from collapse.recipe import Recipe, load
     from collapse.run.experiment import Experiment, Reading
     from collapse.run.machine import Machine
 
-__all__ = ["Experiment", "Machine", "Reading", "Recipe", "load"]
+__all__ = ["CollapseResult", "Experiment", "Machine", "Reading", "Recipe", "RunResults", "collapse", "load"]
 
-_PLACES = {
-    "Experiment": "run.experiment",
-    "Machine": "run.machine",
-    "Reading": "run.experiment",
-    "Recipe": "recipe",
-    "load": "recipe",
+#: Imported when used, so that the command line shows its help without torch.
+_LATER = {
+    "CollapseResult": "collapse.api",
+    "Experiment": "collapse.run.experiment",
+    "Machine": "collapse.run.machine",
+    "Reading": "collapse.run.experiment",
+    "Recipe": "collapse.recipe",
+    "RunResults": "collapse.findings.results",
+    "collapse": "collapse.api",
+    "load": "collapse.recipe",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # imported when used: the command line shows its help without torch
-    if name not in _PLACES:
-        raise AttributeError(name)
-    return getattr(import_module(f"collapse.{_PLACES[name]}"), name)
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

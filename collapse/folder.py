@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where in it, whose it is, and that one process at a time is at work there."""
+"""The folder of a run: where its files are, which run it belongs to, and that one process at a time works in it."""
 
 from __future__ import annotations
 
@@ -9,87 +9,90 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archive.atomic import trouble
+from archive.atomic import disk_error_line
 from archive.errors import CollapseError
 from archive.owned import Owned
 
-#: Of the files in the folder; another number where they come to hold something else.
-LAYOUT = 3
+#: Version of the files in the folder.
+LAYOUT = 4
 _RUN, _DATA, _STEPS = "run.json", "data", "steps"
-#: The files of an unfinished folder: of `data`, or of a checkpoint.
+#: The files in an unfinished folder: of `data`, or of a checkpoint.
 _INSIDE = re.compile(r"[-.\w]+\.(npy|json|safetensors|jinja|model)|(vocab|merges)\.txt")
 
 
 def owned(out: str | Path) -> Owned:
-    """What in the folder is the run's own."""
+    """Return which files in the folder belong to the run."""
     return Owned(out, "collapse", _INSIDE, CollapseError)
 
 
 def blocks(out: str | Path) -> Path:
-    """Where `collapse.run.blocks` keeps the run's blocks."""
+    """Return the folder of the run's blocks (`collapse.run.blocks`)."""
     return Path(out) / _DATA
 
 
 def steps(out: str | Path) -> Path:
-    """Where what is done of the generations lies."""
+    """Return the folder of the generations' finished steps."""
     return Path(out) / _STEPS
 
 
-def is_one(folder: Path) -> bool:
-    """Whether a folder is that of a run."""
-    return _said(folder) is not None
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run."""
+    return _identity(folder) is not None
 
 
 @contextlib.contextmanager
 def entered(out: Path, identity: dict[str, Any]) -> Iterator[None]:
-    """Enter the folder of a run as the only process.
+    """Work in the folder of a run as the only process.
 
     Args:
         identity: all that the numbers depend on.
 
     Raises:
-        CollapseError: it holds another run, or something else, or another process is at it, or it cannot be written.
+        CollapseError: it holds another run, or something else, or another process works in it, or it cannot be written.
     """
-    place = owned(out)
+    own = owned(out)
     try:
-        if is_one(out) and not place.is_begun():
+        if is_run(out) and not own.is_begun():
             raise CollapseError(f"{out} holds a run of an older version; name another folder")
-        with place.entered():
-            _claim(out, json.loads(json.dumps(identity)), place)
+        with own.entered():
+            _claim(out, json.loads(json.dumps(identity)), own)
             try:
                 yield
             finally:
                 if not blocks(out).exists():
-                    place.remove(out / _RUN)  # nothing was made: the folder goes again
+                    own.remove(out / _RUN)  # the run did not get so far: leave no folder
     except OSError as error:
-        raise CollapseError(trouble(error, out)) from None
+        raise CollapseError(disk_error_line(error, out)) from None
 
 
-def _said(folder: Path) -> dict[str, Any] | None:
+def _identity(folder: Path) -> dict[str, Any] | None:
+    """Read what run a folder holds, if any."""
     try:
-        said = json.loads((folder / _RUN).read_bytes())
+        identity = json.loads((folder / _RUN).read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    return said if isinstance(said, dict) and {"version", "sources", "recipe"} <= said.keys() else None
+    return identity if isinstance(identity, dict) and {"version", "sources", "recipe"} <= identity.keys() else None
 
 
-def _claim(out: Path, identity: dict[str, Any], place: Owned) -> None:
-    """Say in the folder what its run is. While no step of one is done, another may take its place.
+def _claim(out: Path, identity: dict[str, Any], own: Owned) -> None:
+    """Write into the folder which run it holds. A run of which no step is done may be replaced.
 
     Raises:
-        CollapseError: the folder holds another run, of which something is done.
+        CollapseError: the folder holds another run, of which some step is done.
     """
-    stated = _said(out)
+    stated = _identity(out)
     if stated == identity:
         return
     if stated is not None:
         if _begun(out):
+            if stated.get("layout") != LAYOUT:
+                raise CollapseError(f"{out} holds a run of another version; name another folder")
             differing = ", ".join(key for key in identity if stated.get(key) != identity[key])
             raise CollapseError(f"{out} holds a run with another {differing}; run that again, or name another folder")
-        place.clear(blocks(out))  # before the name changes: never one run's blocks under another's name
-    place.replace(out / _RUN, json.dumps(identity, indent=2).encode())
+        own.clear(blocks(out))  # first, so that no run ever has another's blocks
+    own.write_file(out / _RUN, json.dumps(identity, indent=2).encode())
 
 
 def _begun(out: Path) -> bool:
-    """Whether any step of a run is done."""
+    """Return whether any step of a run is done."""
     return any(path.is_file() and path.suffix != ".part" for path in steps(out).rglob("*"))

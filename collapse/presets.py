@@ -1,4 +1,4 @@
-"""Models that a run can begin with: GPT-2 in a few sizes."""
+"""The models that a run can start from: GPT-2 in a few sizes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A GPT-2 (Radford et al. 2019) of a size, and how many tokens its own tokenizer has."""
+    """The size of a GPT-2 (Radford et al. 2019), and of its tokenizer's vocabulary."""
 
     layers: int
     width: int

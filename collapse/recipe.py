@@ -1,4 +1,4 @@
-"""What a run does: a recipe, read from a small TOML file and changed by options of the command."""
+"""The recipe of a run, read from a small TOML file and changed by options of the command."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from collapse.regimes import Regime
 _FOLDER = Path(__file__).parent / "recipes"
 #: The recipes that come with the program.
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
-#: Tokens of a block that a preset may have: each of its layers keeps a mask of as many times as many.
+#: The most tokens in a block of a preset: each layer keeps a mask of the square of that.
 _LONGEST = 8192
-#: What a paper's figure may be of.
+#: What a paper's figure may measure.
 _MEASURES = ("loss", "perplexity", "ratio", "rise")
 
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A figure that a paper reports, and which of ours stands beside it."""
+    """A figure that a paper reports, and what it is compared with."""
 
     what: str
     reported: float
     measure: str  #: loss, perplexity, ratio (to generation 0) or rise (of perplexity, in points)
     regime: str
-    generation: int  #: 0 is the first; -1 the last
+    generation: int  #: from 0 on; -1 is the last
 
     def __post_init__(self) -> None:
         if self.measure not in _MEASURES:
@@ -43,10 +43,10 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """All that decides the numbers of a run, but for the set."""
+    """Everything that decides the numbers of a run, except the set."""
 
     title: str = ""
-    source: str = ""  #: whose method it follows
+    source: str = ""  #: the paper that it follows
     model: str = "tiny"  #: a preset, a name on the Hub, a folder or a GGUF file
     block: int = 64  #: tokens of a training sequence
     blocks: int = 1000  #: in the set of a generation
@@ -62,7 +62,7 @@ class Recipe:
     warmup: float = 0.1  #: share of the steps
     weight_decay: float = 0.1
     dropout: float = 0.0
-    seed: int = 0  #: the first; further ones count up
+    seed: int = 0  #: the first; the others follow it
     paper: tuple[Paper, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -97,21 +97,22 @@ class Recipe:
         object.__setattr__(self, "regimes", names)  # mix:0.10 is mix:0.1, here as in the arms
 
     def parsed_regimes(self) -> list[Regime]:
+        """Return the regimes, parsed."""
         return [Regime.parse(regime) for regime in self.regimes]
 
     def changed(self, options: Mapping[str, Any]) -> Recipe:
-        """With other values where an option was given."""
+        """Return a recipe with other values; None leaves a value as it is."""
         return replace(self, **{name: value for name, value in options.items() if value is not None})
 
 
 def load(name: str) -> Recipe:
-    """A recipe by its name, or from a TOML file.
+    """Read a recipe by its name, or from a TOML file.
 
     >>> load("smoke").model
     'tiny'
 
     Raises:
-        CollapseError: there is none of this name, or the file says something that a recipe cannot.
+        CollapseError: there is no such recipe, or the file is not one.
     """
     path = _FOLDER / f"{name}.toml" if name in NAMES else Path(name)
     if not path.is_file():
@@ -129,27 +130,27 @@ def load(name: str) -> Recipe:
 
 
 def _listed(values: Any, kind: type, say: str) -> tuple[Any, ...]:
-    """A list of TOML whose items are all of a kind.
+    """Return a list from TOML as a tuple.
 
     Raises:
-        CollapseError: it is none.
+        CollapseError: it is no list, or an item is not of the kind.
     """
     if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
         raise CollapseError(say)
     return tuple(values)
 
 
-def _typed(form: type[Recipe | Paper], values: dict[str, Any]) -> dict[str, Any]:
-    """The values as the fields of a recipe want them, or those of a paper's figure.
+def _typed(target: type[Recipe | Paper], values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values with the types of a recipe's fields, or of a paper's figure.
 
     Raises:
-        CollapseError: one is of another kind, there is no such field, or one without a default is missing.
+        CollapseError: a value has another type, there is no such field, or one without a default is missing.
     """
-    name = form.__name__.lower()
-    kinds = {item.name: str(item.type) for item in fields(form)}
+    name = target.__name__.lower()
+    kinds = {item.name: str(item.type) for item in fields(target)}
     if unknown := sorted(values.keys() - kinds.keys()):
         raise CollapseError(f"{unknown[0]} is nothing that a {name} says; it may say {', '.join(sorted(kinds))}")
-    needed = {item.name for item in fields(form) if item.default is MISSING and item.default_factory is MISSING}
+    needed = {item.name for item in fields(target) if item.default is MISSING and item.default_factory is MISSING}
     if missing := sorted(needed - values.keys()):
         raise CollapseError(f"[[{name}]] must say {', '.join(missing)} too")
     typed = dict(values)

@@ -224,7 +224,9 @@ def json_keys() -> str:
 
 
 def _fields(result: type) -> Iterator[tuple[str, str, str]]:
-    """Yield the fields of a dataclass with their types and the `#:` comments next to them."""
+    """Yield the fields of a dataclass, inherited ones first, with their types and the `#:` comments next to them."""
+    for base in filter(is_dataclass, result.__bases__):
+        yield from _fields(base)
     source = inspect.getsource(result)
     lines = source.splitlines()
     meanings: dict[str, str] = dict(

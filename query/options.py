@@ -59,7 +59,7 @@ class ExportOptions:
             raise ExportError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
         if self.language is not None and not re.fullmatch("[a-z]{2,3}", self.language):
             raise ExportError(f"--language {self.language}: write the code of ISO 639-1, as in en")
-        if self.format not in FORMATS:
+        if not FORMATS.has(self.format):
             raise ExportError(f"no format {self.format!r}; there are {', '.join(FORMATS)}")
         if self.sample is not None and not 0 < self.sample <= 1:
             raise ExportError(f"--sample {self.sample}: a share above 0 and up to 1")

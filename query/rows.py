@@ -49,7 +49,7 @@ EVIDENCE = """
 
 #: Columns that are there only where they are asked for.
 _ON_REQUEST = frozenset({"token_count", "masked", "contaminated"})
-#: The formats that hold tokens in place of the text. A program that adds a format of tokens adds its name here.
+#: The formats that hold tokens in place of the text. The module of a plugged-in format of tokens adds its name.
 TOKEN_FORMATS = {"megatron", "ds"}
 
 

@@ -1,4 +1,4 @@
-"""A collapse test that takes a moment: its set, its model, its recipe, and the runs that are made of them."""
+"""Collapse tests that take a moment: their set, their model, their recipe, and how to run them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ learning_rate = 1e-2
 
 
 def page(number: int) -> str:
-    """A text of a small grammar, whose name stands in no other."""
+    """Write a text of a small grammar; no other text has its name."""
     dice = random.Random(number)
     name = f"page{number:04}"
     things = ["the cat", "a dog", "the old house", "my garden", "one river"]
@@ -74,7 +74,7 @@ class End:
 
 
 def run(args: Sequence[object], draws: bool = False, **more: Any) -> End:
-    """`archive collapse` to its end.
+    """Run `archive collapse` to its end.
 
     Args:
         draws: the report, which takes longer than all else here.
@@ -92,7 +92,7 @@ def call(code: str) -> End:
 
 
 def quick() -> None:
-    """In the command: an estimate tries each kind of step for a moment only."""
+    """Let an estimate try each kind of step only for a moment; runs in the process of the command."""
     from collapse.run import estimate
 
     estimate.TRIAL = 0.01
@@ -106,17 +106,17 @@ def quick_without_report() -> None:
     report.times = lambda _: {}
 
 
-#: What is noted of a training: that its weights take their place.
+#: How a journal notes a training: its weights are moved to their name.
 _TRAINED = r"os\.(?:link|rename) .*/(\S+)/generation-(\d+)/weights\.safetensors$"
 
 
 def trained(journal: Path) -> Counter[str]:
-    """How often each generation of each arm was, as a journal says."""
+    """Return how often each generation of each arm was trained, from a journal."""
     return Counter(" ".join(re.findall(_TRAINED, line)[0]) for line in journal.read_text().splitlines())
 
 
 class Place:
-    """A set, a checkpoint, a recipe, and the runs that are made of them."""
+    """A set, a checkpoint, a recipe, and the runs with them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -130,7 +130,7 @@ class Place:
         self.model = self.made("model", 16)
 
     def made(self, name: str, context: int) -> Path:
-        """A checkpoint of random weights."""
+        """Make a checkpoint with random weights."""
         path = self.folder / name
         end = call(MAKE.format(source=str(self.set), folder=str(path), context=context))
         assert end.status == 0, end.err
@@ -155,7 +155,7 @@ class Place:
 
 
 def failed(end: End, *says: str) -> None:
-    """One line, and exit status 2."""
+    """Assert that a command printed one line with these parts, and exited with 2."""
     assert end.status == 2, end
     assert end.err.startswith("archive: ")
     assert end.err.count("\n") == 1, end.err
@@ -164,7 +164,7 @@ def failed(end: End, *says: str) -> None:
 
 
 def files(folder: Path) -> dict[str, int]:
-    """When each file was made that is done."""
+    """Return when each finished file was written."""
     return {
         str(path.relative_to(folder)): path.stat().st_mtime_ns
         for path in folder.rglob("*")

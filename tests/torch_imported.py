@@ -1,11 +1,10 @@
-"""All that `archive collapse` imports, and what it compiles at its first use: done once, for the commands that are
-forked behind."""
+"""Import and compile what `archive collapse` uses, once, in the process that the tests fork its commands from."""
 
 from collapse import command  # noqa: F401
-from collapse.corpus import Document, without_kin
+from collapse.corpus import Document, without_overlap
 from query.formats.hugging_face import import_transformers
 
 _transformers = import_transformers()
 for _name in ("GPT2LMHeadModel", "AutoModelForCausalLM", "AutoTokenizer", "PreTrainedTokenizerFast"):
     getattr(_transformers, _name)
-without_kin([Document("a b")], [Document("c d")])
+without_overlap([Document("a b")], [Document("c d")])

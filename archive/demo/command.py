@@ -56,7 +56,7 @@ def demo(out: str | os.PathLike[str] = "archive-demo") -> Path:
     with owned.entered():
         for name, content in capture_files().items():
             if not (captures / name).exists():
-                owned.replace(captures / name, content)
+                owned.write_file(captures / name, content)
         for made in (lake, exported):
             owned.work_in(made)
         _tour(captures, ["--lake", str(lake)], exported)

@@ -10,6 +10,7 @@ import click
 
 from archive.cli import complete_file, lake_option, workers_option
 from archive.engine import preload
+from archive.text.base import EXTRACTORS
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
@@ -37,7 +38,7 @@ class _Size(_ParamType):
 @click.option("--dry-run", is_flag=True, help="Show what would be read and how, with some rows; write nothing.")
 @click.option("--again", is_flag=True, help="First forget what the lake has of these files.")
 @workers_option
-@click.option("--extractor", type=click.Choice(["resiliparse", "trafilatura"]), show_default=True,
+@click.option("--extractor", type=click.Choice(EXTRACTORS.names()), show_default=True,
               default="resiliparse", help="Takes text from HTML; trafilatura is an extra.")  # fmt: skip
 @click.option("--text-column", metavar="NAME", help="Column of a data set that holds plain text; a.b reaches into a.")
 @click.option("--html-column", metavar="NAME", help="Column that holds HTML.")

@@ -9,12 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from archive import storage
 from archive.damage import naming_damage
 from archive.errors import SourceError
 from archive.intake import decisions
 from archive.lake import Lake, open_lake
-from archive.sources import Listed, Sources, matches, named
+from archive.sources import Listed, Sources, location_of, matches, source_names
 from archive.tables import DATA_TABLES
 
 
@@ -49,7 +48,7 @@ def forget(
     lake = open_lake(lake)
     lake.require()
     with naming_damage(lake):
-        result = _forget(lake, named(sources), dry_run)
+        result = _forget(lake, source_names(sources), dry_run)
         if vacuum and not dry_run:
             result.deleted = sweep(lake)
     return result
@@ -108,7 +107,7 @@ def _ledger(lake: Lake) -> dict[str, list[Any]]:
 def _rows_of(files: list[str | None], source: str) -> set[int]:
     """Return the rows of the ledger that a source names. As in an ingest it is a file, or else a folder, or else a
     pattern."""
-    source = storage.local_or_store(source)
+    source = location_of(source)
     place = source.rstrip("/") if "://" in source else os.path.realpath(source)
     if rows := {row for row, file in enumerate(files) if file in {source, place}}:
         return rows

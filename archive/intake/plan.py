@@ -6,15 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from archive import storage
 from archive.errors import SourceError
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake
-from archive.records import RecordReader, Span, columns
-from archive.records.detect import kind_of
+from archive.records import READERS, RecordReader, Span, columns, kind_of, open_reader
 from archive.records.members import compression_of
 from archive.records.rows import Columns
-from archive.sources import Listed, is_text
+from archive.sources import Listed, is_text, open_bytes
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
@@ -128,10 +126,11 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
     """The units of a file. Where some are in the lake, those, and the rest of the file in spans of any size."""
     if not is_text(listed.uri):
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
-    with storage.open_bytes(listed.uri) as file:
+    with open_bytes(listed.uri) as file:
         kind = kind_of(file, listed.uri)
-        if kind in {"jsonl", "parquet"} and settings.columns != Columns():
-            columns.require(columns.names(file, kind), settings.columns)
+        reader = open_reader(kind) if kind in READERS else None
+        if reader and reader.has_columns and settings.columns != Columns():
+            columns.require(reader.column_names(file), settings.columns)
         whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
         if kind != "records" or listed.size is None:
             return [whole]

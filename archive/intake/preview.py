@@ -13,7 +13,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from archive import storage
 from archive.capture import Capture, Limits, Reject
 from archive.engine import Workers
 from archive.engine.sandbox import Isolated
@@ -23,18 +22,17 @@ from archive.intake.plan import SPAN
 from archive.intake.unit import Settings, Unit
 from archive.intake.work import outcomes
 from archive.lake import Lake, open_lake
-from archive.records import columns
-from archive.records.detect import kind_of
+from archive.records import READERS, columns, kind_of, open_reader
 from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
-from archive.sources import Listed, Sources, is_text, list_files, named
-from archive.text.extract import extractor as find_extractor
+from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
+from archive.text.base import address_of
+from archive.text.base import extractor as find_extractor
 
 #: Files that are opened, and rows that are shown of each.
 FILES, ROWS = 5, 5
 #: Characters of a text.
 _TEXT = 60
-_NAMES = {"records": "WARC, ARC or WET", "wacz": "WACZ", "jsonl": "JSON lines", "parquet": "Parquet"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def preview(
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
     fresh: list[Listed] = []
     old: list[Listed] = []
-    for source in named(sources):
+    for source in source_names(sources):
         for file in list_files(source, lambda place, why: seen.files_failed.update({place: why})):
             if file.uri.startswith(f"{lake.location}/"):
                 continue
@@ -133,11 +131,12 @@ def preview(
 def _look(file: Listed, settings: Settings) -> Look:
     if not is_text(file.uri):
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
-    with storage.open_bytes(file.uri) as opened:
+    with open_bytes(file.uri) as opened:
         kind = kind_of(opened, file.uri)
-        look = Look(file.uri, file.size, _NAMES.get(kind, kind))
-        if kind in {"jsonl", "parquet"}:
-            look.columns = columns.names(opened, kind)
+        reader = open_reader(kind) if kind in READERS else None
+        look = Look(file.uri, file.size, reader.label if reader else kind)
+        if reader and reader.has_columns:
+            look.columns = reader.column_names(opened)
             columns.require(look.columns, settings.columns)
             look.taken = columns.taken(look.columns, settings.columns)
         unit = Unit(file.uri, file.version, file.size, kind, settings)
@@ -146,7 +145,7 @@ def _look(file: Listed, settings: Settings) -> Look:
 
 
 def _samples(unit: Unit, file: BinaryIO) -> Iterator[Sample]:
-    extract = Isolated(unit.settings.extractor, unit.settings.limits.seconds)
+    extract = Isolated(address_of(unit.settings.extractor), unit.settings.limits.seconds)
     try:
         for _, outcome in outcomes(unit, file, extract, datetime.now(UTC), Tally(unit.key)):
             if isinstance(outcome, Capture):

@@ -27,9 +27,9 @@ from archive.intake.yields import Yield
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.records.rows import Columns
-from archive.sources import Listed, Sources, list_files, named
+from archive.sources import Listed, Sources, list_files, source_names
 from archive.tables import TABLES
-from archive.text.extract import extractor as find_extractor
+from archive.text import extractor as find_extractor
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def ingest(
         sources: files, folders, patterns, `s3://…`, `https://…`; one or several.
         again: first take out what the lake has of these files, as `forget` does.
         workers: processes that read and extract (by default one for each core), or an engine.
-        extractor: takes text from HTML: a name of `archive.text.extract.EXTRACTORS`.
+        extractor: takes text from HTML: a name of `archive.text.EXTRACTORS`.
         text_column: column of a data set that holds plain text; `a.b` reaches into `a`.
         html_column: column that holds HTML.
         date_column: column that holds the date of capture.
@@ -99,7 +99,7 @@ def ingest_with(
     started = time.monotonic()
     run = _Ingest(lake, settings, reporter or Reporter(), span, again)
     with naming_damage(lake):
-        result = run.run(named(sources), engine)
+        result = run.run(source_names(sources), engine)
     result.seconds = time.monotonic() - started
     result.sort()
     return result

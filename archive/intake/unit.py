@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from archive.capture import Limits
-from archive.records import Span
-from archive.records.detect import Kind
+from archive.records import READERS, Span, open_reader
 from archive.records.rows import Columns
 
 
@@ -41,7 +40,7 @@ class Unit:
     file: str
     version: str
     size: int | None
-    kind: Kind
+    kind: str  #: a name in `READERS`, `empty` or `unknown`
     settings: Settings
     span: Span = Span()
     index: int = 0
@@ -51,7 +50,8 @@ class Unit:
     key: str = field(init=False)  #: the same for the same work, whoever plans it
 
     def __post_init__(self) -> None:
-        columns = self.settings.columns if self.kind in {"jsonl", "parquet"} else None
+        has_columns = self.kind in READERS and open_reader(self.kind).has_columns
+        columns = self.settings.columns if has_columns else None
         # the limits and `begin` are left out: with others it is still the same work
         identity = f"{self.version}|{self.span.start}|{self.span.end}|{self.settings.extractor}|{columns}"
         object.__setattr__(self, "key", hashlib.sha256(identity.encode()).hexdigest()[:32])

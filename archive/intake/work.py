@@ -6,27 +6,30 @@ import io
 import resource
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, cast
 
-from archive import storage
-from archive.capture import Capture, Examiner, Outcome, Reject, examine_row
+from archive import registry
+from archive.capture import Capture, Outcome, Reject
 from archive.engine import Context, Progress
 from archive.engine.sandbox import Extract, Isolated, guarded
 from archive.errors import SourceError
+from archive.examine import Examiner
 from archive.intake.part import Part, PartWriter, Tally
 from archive.intake.unit import Batch, SpanEnd, Unit
 from archive.lake import Lake
-from archive.records import RecordReader, Span
-from archive.records.detect import Kind
-from archive.records.jsonl import read_jsonl
-from archive.records.parquet import read_parquet
-from archive.records.wacz import entries
+from archive.records import Reading, Span, open_reader
+from archive.records.base import EMPTY, UNKNOWN
+from archive.records.rows import Row
+from archive.sources import open_bytes
+from archive.text.base import address_of
 from archive.text.cache import PageCache
 
 #: Of this process: 8 million characters, 8 to 32 MB.
 _PAGES = PageCache(8 << 20)
+#: Kinds of files that no reader takes -> the reject reason.
+_REASONS = {EMPTY: "empty-file", UNKNOWN: "unknown-format"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Job:
     location: str
     batch: Batch
     started: datetime
+    plugins: registry.Entries = field(default_factory=registry.entries)
 
 
 def work(job: Job, ctx: Context) -> Part:
@@ -46,8 +50,9 @@ def work(job: Job, ctx: Context) -> Part:
     Raises:
         SourceError: a source cannot be read.
     """
+    registry.adopt(job.plugins)
     settings = job.batch.units[0].settings
-    name, seconds = settings.extractor, settings.limits.seconds
+    name, seconds = address_of(settings.extractor), settings.limits.seconds
     extract: Extract = Isolated(name, seconds) if ctx.attempt > 1 else guarded(name, seconds)
     writer = PartWriter(Lake(job.location), job.batch.key)
     try:
@@ -63,7 +68,7 @@ def work(job: Job, ctx: Context) -> Part:
 def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progress: Progress) -> Tally:
     tally = Tally(unit.key, format=unit.kind)
     started, told, told_bytes = time.monotonic(), 0, 0
-    with storage.open_bytes(unit.file) as file:
+    with open_bytes(unit.file) as file:
         counting = _Counting(file, unit.file)
         for name, outcome in outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
             tally.records += 1
@@ -93,38 +98,30 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
 def outcomes(
     unit: Unit, file: BinaryIO, extract: Extract, now: datetime, tally: Tally
 ) -> Iterator[tuple[str, Outcome]]:
-    """Every outcome of a unit, with the name of the file or WACZ entry that it lies in."""
+    """Yield every outcome of a unit, with the name of the file, or of the entry of a WACZ, that it is in."""
+    if unit.kind in _REASONS:
+        yield unit.file, Reject(_REASONS[unit.kind], _hint(file), 0, 0, unit.size)
+        return
     limits = unit.settings.limits
-    if unit.kind == "records":
-        span = unit.span
-        begin = unit.begin or SpanEnd()
-        if begin.offset is not None:
-            span = Span(begin.offset, span.end, recovered=begin.recovered)
-        examiner = Examiner(unit.file, extract, limits, now, _PAGES, floor=begin.earliest_trusted)
-        yield from _from_records(file, span, examiner, tally)
-    elif unit.kind == "wacz":
-        for entry in entries(file):
-            name = f"{unit.file}!/{entry.name}" if entry.name else unit.file
-            if entry.file is None:
-                yield name, Reject(entry.reason, entry.detail, 0, 0)
-            else:
-                yield from _from_entry(entry.file, Examiner(name, extract, limits, now, _PAGES), tally)
-    elif unit.kind in {"jsonl", "parquet"}:
-        rows = (
-            read_jsonl(file, unit.settings.columns, limits.record)
-            if unit.kind == "jsonl"
-            else read_parquet(file, unit.settings.columns)
-        )
-        examiner = Examiner(unit.file, extract, limits, now)
-        for row in rows:
-            tally.columns = tally.columns or row.columns
-            outcome = examine_row(row, examiner)
+    begin = unit.begin or SpanEnd()
+    span = unit.span if begin.offset is None else Span(begin.offset, unit.span.end, recovered=begin.recovered)
+    reading = Reading(unit.file, span, unit.settings.columns, limits.record)
+    examiner: Examiner | None = None
+    for name, item in open_reader(unit.kind).read(file, reading):
+        if examiner is None or name != examiner.name:
+            examiner = Examiner(name, extract, limits, now, _PAGES, earliest_trusted=begin.earliest_trusted)
+            if reading.head:  # what the head of the file says of all its records
+                examiner.introduce(reading.head)
+        outcome = examiner.examine(item)
+        if isinstance(item, Row):
+            tally.columns = tally.columns or item.columns
             if isinstance(outcome, Capture) and outcome.dated.problem == "unparsable":
-                tally.unparsable = tally.unparsable or (row.date or "")[:60]
-            yield unit.file, outcome
-    else:
-        reason: dict[Kind, str] = {"empty": "empty-file", "unknown": "unknown-format"}
-        yield unit.file, Reject(reason[unit.kind], _hint(file), 0, 0, unit.size)
+                tally.unparsable = tally.unparsable or (item.date or "")[:60]
+        yield name, outcome
+    earliest_trusted = examiner.earliest_trusted if examiner else begin.earliest_trusted
+    tally.first_offset = reading.first_offset
+    tally.reached = SpanEnd(reading.next_offset, reading.recovered, earliest_trusted)
+    tally.format = reading.format or tally.format
 
 
 def _hint(file: BinaryIO) -> str:
@@ -132,27 +129,6 @@ def _hint(file: BinaryIO) -> str:
     file.seek(0)
     is_list = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
     return "a JSON list; write an object on each line, as `jq -c '.[]'` does" if is_list else ""
-
-
-def _from_entry(file: BinaryIO, examiner: Examiner, tally: Tally) -> Iterator[tuple[str, Outcome]]:
-    try:
-        yield from _from_records(file, Span(), examiner, tally)
-    except SourceError:
-        raise
-    except Exception as error:  # zipfile raises whatever its codecs raise
-        yield examiner.name, Reject("bad-compression", f"{type(error).__name__}: {error}"[:200], 0, 0)
-
-
-def _from_records(file: BinaryIO, span: Span, examiner: Examiner, tally: Tally) -> Iterator[tuple[str, Outcome]]:
-    # what the head of the file says of all its records
-    if span.start and (head := RecordReader(file, Span(), 1 << 20).first()) is not None:
-        examiner.introduce(head)
-    reader = RecordReader(file, span, examiner.limits.record)
-    for record in reader:
-        yield examiner.name, examiner.examine(record)
-    tally.first_offset = reader.first_offset
-    tally.reached = SpanEnd(reader.next_offset, reader.recovered, examiner.floor)
-    tally.format = reader.format or tally.format
 
 
 class _Counting(io.BufferedIOBase):

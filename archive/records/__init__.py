@@ -1,6 +1,21 @@
-"""Records of web archives, in WARC, ARC and WACZ files, and rows of data sets: what they hold and where they lie."""
+"""Records of web archives and rows of data sets: finding them in files, with the address of each.
 
-from archive.records.reader import RecordReader, Span
-from archive.records.record import Record
+`base` has the table of readers, one for each kind of file.
+"""
 
-__all__ = ["Record", "RecordReader", "Span"]
+from archive.records.base import READERS, Address, Item, Reader, Reading, kind_of, open_reader
+from archive.records.record import Record, Span
+from archive.records.record_reader import RecordReader
+
+__all__ = [
+    "READERS",
+    "Address",
+    "Item",
+    "Reader",
+    "Reading",
+    "Record",
+    "RecordReader",
+    "Span",
+    "kind_of",
+    "open_reader",
+]

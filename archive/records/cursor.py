@@ -1,4 +1,4 @@
-"""A position in a decompressed stream that can say where in the file it stands."""
+"""A position in a decompressed stream, with the address of each byte in the file."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from archive.records.members import Fault, Members
 
 
 class Cursor:
-    """Reads the chunks of `Members` as one stream of bytes, without ever holding the whole.
+    """Reads the chunks of `Members` as one stream of bytes. It holds a small part of the stream.
 
-    An address is `(member, skip)`: the offset in the file of the compressed member, and the
-    number of decompressed bytes to skip inside it. In an uncompressed file the member is the
-    position itself and `skip` is 0.
+    An address is `(member, skip)`: the offset in the file of the compressed member, and the number of decompressed
+    bytes to skip in it. In an uncompressed file, `member` is the position itself and `skip` is 0.
     """
 
     def __init__(self, members: Members) -> None:
@@ -27,7 +26,7 @@ class Cursor:
     # -- filling -----------------------------------------------------------------------------------
 
     def _pull(self) -> bytes:
-        """The next chunk, with its member noted; empty at the end or before a fault."""
+        """Return the next chunk and note its member; empty at the end or before a fault."""
         chunk = self.members.next_chunk()
         if chunk is None:
             return b""
@@ -37,10 +36,11 @@ class Cursor:
         return chunk.data
 
     def available(self) -> int:
+        """Return how many bytes are in the buffer."""
         return len(self._buffer) - self._at
 
     def fill(self, count: int) -> int:
-        """Have `count` bytes ready if the stream has them; returns how many are."""
+        """Fill the buffer up to `count` bytes, if the stream has them. Returns how many there are."""
         if (have := self.available()) >= count:
             return have
         self._compact()
@@ -52,7 +52,7 @@ class Cursor:
         return len(self._buffer)
 
     def _pull_at(self, have: int) -> bytes:
-        """Like `_pull` while the buffer is still in pieces of `have` bytes in all."""
+        """Do as `_pull`, while the buffer is in pieces of `have` bytes in all."""
         known = len(self._starts)
         data = self._pull()
         if len(self._starts) > known:
@@ -77,11 +77,11 @@ class Cursor:
 
     @property
     def fault(self) -> Fault | None:
-        """The damage that stops the stream, once everything in front of it is read."""
+        """The damage that ends the stream, once everything in front of it is read."""
         return None if self.available() else self.members.fault
 
     def address(self, position: int | None = None) -> tuple[int, int]:
-        """`(member, skip)` of a stream position (default: here)."""
+        """Return `(member, skip)` of a stream position (default: here)."""
         position = self.position if position is None else position
         if not self.members.compression:
             return position, 0
@@ -91,7 +91,7 @@ class Cursor:
         return self._members[at], position - self._starts[at]
 
     def boundary_in(self, start: int, end: int, starts_record: Callable[[bytes], bool]) -> int | None:
-        """The first member start in the stream positions (start, end) that begins like a record."""
+        """Return the first position in (start, end) where a member starts that begins like a record."""
         for at in self._starts[bisect_right(self._starts, start) :]:
             if at >= end:
                 return None
@@ -101,22 +101,24 @@ class Cursor:
         return None
 
     def peek(self, count: int) -> bytes:
+        """Return the next bytes and stay in front of them."""
         self.fill(count)
         return self._buffer[self._at : self._at + count]
 
     def find(self, mark: bytes, limit: int) -> int:
-        """The distance from here to `mark`, or -1 if it is not among the next `limit` bytes."""
+        """Return the distance from here to `mark`, or -1 if it is not among the next `limit` bytes."""
         size = 1 << 12
         while True:
             have = self.fill(min(size, limit))
-            found = self._buffer.find(mark, self._at, self._at + limit)
-            if found >= 0:
-                return found - self._at
+            position = self._buffer.find(mark, self._at, self._at + limit)
+            if position >= 0:
+                return position - self._at
             if have >= limit or have < size:
                 return -1
             size *= 4
 
     def take(self, count: int) -> bytes:
+        """Return the next bytes and go behind them."""
         self.fill(count)
         data = self._buffer[self._at : self._at + count]
         self._at += len(data)
@@ -129,7 +131,7 @@ class Cursor:
         self._base -= len(data)
 
     def skip(self, count: int) -> int:
-        """Pass over bytes without keeping them; returns how many there were."""
+        """Pass over bytes without keeping them. Returns how many there were."""
         left = count
         while left:
             have = self.fill(min(left, 1))
@@ -141,7 +143,7 @@ class Cursor:
         return count - left
 
     def rest_of_member(self) -> int:
-        """How many bytes remain in the current member of a file whose members are records; skips them."""
+        """Skip the rest of the current member, in a file whose members are records. Returns its bytes."""
         start, (member, _) = self.position, self.address()
         while True:
             if not self.available() and not self.fill(1):
@@ -153,7 +155,7 @@ class Cursor:
             self._at = end
 
     def resync(self) -> bool:
-        """Go on behind damage at the next member that begins with a record."""
+        """Continue behind damage, at the next member that begins with a record. Returns False if there is none."""
         self._compact()
         if not self.members.resync():
             return False

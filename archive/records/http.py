@@ -1,4 +1,4 @@
-"""HTTP messages inside records: the header, and the body as the browser would have seen it."""
+"""HTTP messages in records: the header, and the body as a browser reads it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _INFLATE_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, zlib.error)  # 
 
 
 class BodyTooLarge(Exception):
-    """The decoded body grows beyond the limit."""
+    """Raised where the decoded body is larger than the limit."""
 
 
 class BadEncoding(Exception):
-    """The body is not what its Content-Encoding says."""
+    """Raised where the body is not encoded as its Content-Encoding states."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An HTTP response. `body` is the payload as transferred, its chunks not yet joined."""
+    """An HTTP response. `body` is the payload as transferred, in chunks if it was sent so."""
 
     status: int
     headers: dict[str, str]
@@ -40,17 +40,18 @@ class Message:
 
     @property
     def mime(self) -> str:
-        """The media type alone, in lower case."""
+        """The media type without parameters, in lower case."""
         return media_type(self.content_type)
 
 
 def media_type(content_type: str) -> str:
+    """Return the media type of a Content-Type without parameters, in lower case."""
     first = re.split(r"[;,\s]", content_type.strip(), maxsplit=1)[0]
     return first.lower()
 
 
 def parse_response(block: bytes) -> Message | None:
-    """Read a response block, or None where it does not begin with a status line."""
+    """Parse a response block; return None where it does not begin with a status line."""
     block = block[4:] if block.startswith(b"\r\n\r\n") else block.lstrip(b"\r\n")
     match = _STATUS.match(block)
     if not match:
@@ -68,10 +69,10 @@ def parse_response(block: bytes) -> Message | None:
 
 
 def dechunk(body: bytes) -> tuple[bytes, bool]:
-    """Join the chunks of a chunked body: `(payload, whole)`.
+    """Join the chunks of a body. Returns the payload, and whether it is complete.
 
-    A body that does not begin with a chunk size was joined already and comes back as it is; one that
-    breaks off or goes wrong gives what was joined up to there, and `whole` is False.
+    A body that does not begin with a chunk size was joined before, and is returned as it is. Of a body that breaks off
+    or has a wrong size, the chunks up to there are returned.
     """
     match = _CHUNK_SIZE.match(body)
     if not match:
@@ -92,44 +93,44 @@ def dechunk(body: bytes) -> tuple[bytes, bool]:
         at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
         match = _CHUNK_SIZE.match(body, at)
     rest = body[at:].strip()
-    if rest:  # no chunk size where one should be: what follows is not lost
+    if rest:  # no chunk size where one is due: keep what follows
         parts.append(body[at:])
     return b"".join(parts), False
 
 
 def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
-    """Undo the Content-Encoding of a body: `(payload, whole)`.
+    """Undo the Content-Encoding of a body. Returns the payload, and whether it is complete.
 
-    Crawlers often store a body decoded and keep the header, so a body without the magic number of its
-    encoding passes as it is. Of one that is cut off, what can be decoded comes back.
+    Crawlers often store the decoded body with the old header, so a body without the magic number of its encoding is
+    returned as it is. Of a body that is cut off, the part that can be decoded is returned.
 
     Raises:
         BodyTooLarge: the result is larger than `limit` bytes.
         BadEncoding: nothing can be decoded.
     """
-    whole = True
+    complete = True
     for name in reversed([part.strip().lower() for part in encodings.split(",")]):
         if name in {"gzip", "x-gzip"}:
             if not body.startswith(b"\x1f\x8b"):
                 continue
-            body, complete = _inflate(body, 31, limit)
+            body, ended = _inflate(body, 31, limit)
         elif name == "deflate":
             zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] * 256 + body[1]) % 31 == 0
             if not zlib_header and _looks_like_text(body):
                 continue
-            body, complete = _inflate(body, 15 if zlib_header else -15, limit)
+            body, ended = _inflate(body, 15 if zlib_header else -15, limit)
         elif name == "br":
-            body, complete = _unbrotli(body, limit)
+            body, ended = _unbrotli(body, limit)
         elif name == "zstd":
-            body, complete = _unzstd(body, limit)
+            body, ended = _unzstd(body, limit)
         else:
             continue
-        whole = whole and complete
-    return body, whole
+        complete = complete and ended
+    return body, complete
 
 
 def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
-    # zlib, not isal, for what may be damaged: it hands out all that precedes the damage
+    # isal is faster, but zlib returns all that is in front of damage
     for engine in (isal_zlib.decompressobj(wbits), zlib.decompressobj(wbits)):
         out, data = bytearray(), body
         try:

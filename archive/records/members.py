@@ -1,9 +1,8 @@
-"""Compressed files as a stream of decompressed chunks that know where they came from.
+"""Compressed files as a stream of decompressed chunks, each with its offset in the file.
 
-Archives compress each record as a member of its own, so that a record can be cited and read by its
-byte offset. `Members` yields decompressed chunks together with the offset of the member (gzip
-member, zstd or lz4 frame) they lie in; a plain file is one member at offset 0. It looks for the next
-member after damage, and never holds more than a chunk.
+Archives compress each record as a member of its own, so that a record can be cited and read by its byte offset.
+`Members` yields decompressed chunks with the offset of their member (gzip member, zstd or lz4 frame); a plain file is
+one member at offset 0. Behind damage it finds the next member. It never holds more than a chunk.
 """
 
 from __future__ import annotations
@@ -20,26 +19,26 @@ GZIP_MAGIC = b"\x1f\x8b\x08"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 LZ4_MAGIC = b"\x04\x22\x4d\x18"
 
-#: Compressed bytes read at once. Small, because what follows the end of a member is copied.
+#: Compressed bytes that are read at once: few, because the bytes behind the end of a member are copied.
 READ = 1 << 16
-#: Decompressed bytes handed on at once: what bounds the memory of a gzip bomb.
+#: Decompressed bytes of a chunk, which bounds the memory that a gzip bomb takes.
 CHUNK = 1 << 20
-#: Frames that need more memory than this are damage.
+#: Bytes of memory that a frame may need; one that needs more counts as damaged.
 _ZSTD_WINDOW = 1 << 27
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Decompressed bytes. `member` is the offset in the file where their member starts."""
+    """Decompressed bytes. `member` is the offset in the file of their member."""
 
     data: bytes
     member: int
-    first: bool  #: the member starts with these bytes
+    first: bool  #: whether the member starts with these bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The decompression of the member at `member` failed."""
+    """Damage: the decompression of the member at `member` failed."""
 
     reason: str
     member: int
@@ -47,7 +46,7 @@ class Fault:
 
 
 class _Decoder(Protocol):
-    """Decompresses one member. `rest` is the input that it has not used yet."""
+    """Decompresses one member. `rest` is the input that it has not used."""
 
     eof: bool
     rest: bytes
@@ -77,7 +76,7 @@ class _Lz4:
         self.rest = b""
 
     def feed(self, data: bytes) -> bytes:
-        # a small step: the library keeps what is beyond the limit of its output to itself
+        # small steps: the library keeps what is beyond the limit of its output
         step = data if self._object.needs_input else b""
         out: bytes = self._object.decompress(step[:4096], max_length=CHUNK)
         self.eof = self._object.eof
@@ -111,7 +110,7 @@ _ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, zstandard.ZstdError, Ru
 
 
 def compression_of(head: bytes) -> str | None:
-    """`gzip`, `zstd`, `lz4`, or None for a file that begins like none of them."""
+    """Return `gzip`, `zstd` or `lz4`; None for a file that begins like none of them."""
     if head.startswith(GZIP_MAGIC):
         return "gzip"
     if head.startswith(ZSTD_MAGIC) or _is_skippable(head):
@@ -122,20 +121,20 @@ def compression_of(head: bytes) -> str | None:
 
 
 def _is_skippable(head: bytes) -> bool:
-    """A skippable frame of zstd and lz4 (magic 0x184D2A50 to 0x184D2A5F, little-endian)."""
+    """Return whether this is a skippable frame of zstd or lz4 (magic 0x184D2A50 to 0x184D2A5F, little-endian)."""
     return len(head) >= 8 and head[1:4] == b"\x2a\x4d\x18" and head[0] >> 4 == 5
 
 
 class Members:
     """The decompressed chunks of a file from the offset `start` on.
 
-    `next_chunk` returns None at the end of the file and where a member is damaged; then `fault`
-    says what happened, and `resync` goes on behind it.
+    `next_chunk` returns None at the end of the file and where a member is damaged. In that case `fault` is set, and
+    `resync` continues behind the damage.
 
     Args:
         file: a seekable binary file.
-        starts_record: whether decompressed bytes begin like a record; what makes the
-            magic number of a member believable when one is searched for.
+        starts_record: whether decompressed bytes begin like a record. In a search, only the magic number of such a
+            member counts.
     """
 
     def __init__(
@@ -175,6 +174,7 @@ class Members:
         self._raw_at += count
 
     def next_chunk(self) -> Chunk | None:
+        """Return the next chunk; None at the end of the file or at damage."""
         if self.fault:
             return None
         if not self.compression:
@@ -215,7 +215,7 @@ class Members:
         return chunk
 
     def _begin(self) -> bool:
-        """Start the decoder on the next member; False at the end of the file or at junk."""
+        """Start the decoder on the next member. Returns False at the end of the file and where no member begins."""
         while True:
             if not self._fill(8) and not self._raw.strip(b"\0"):
                 return False
@@ -230,7 +230,7 @@ class Members:
             if self._raw.startswith(self._magic):
                 try:
                     self._decoder = self._new_decoder()
-                except _ERRORS as error:  # a dictionary that is none
+                except _ERRORS as error:  # the dictionary is not one
                     self.fault = Fault("bad-compression", self._raw_at, str(error))
                     return False
                 return True
@@ -251,7 +251,7 @@ class Members:
             self._first_frame(int.from_bytes(self._raw[4:8], "little"))
 
     def _first_frame(self, length: int) -> None:
-        """Keep the dictionary that a .warc.zst may carry in front (IIPC's WARC zstd specification)."""
+        """Keep the dictionary that a .warc.zst may begin with (IIPC's WARC zstd specification)."""
         length = min(length, 1 << 25)
         self._fill(8 + length)
         frame = self._raw[8 : 8 + length]
@@ -262,11 +262,11 @@ class Members:
                         frame = reader.read(1 << 25)
                 self._dictionary = frame
             except zstandard.ZstdError:
-                pass  # its frames will not decode, and say so
+                pass  # its frames will not decode, and are reported
         self._drop(8 + length)
 
     def _salvage(self, detail: str) -> Chunk | None:
-        """Take what a damaged member still gives in front of the damage, byte by byte at the end."""
+        """Decompress what a damaged member has in front of the damage, byte by byte near it."""
         bad_at = self._raw_at
         self.fault = Fault("bad-compression", self.member, detail)
         emitted, out = self._emitted, bytearray()
@@ -288,7 +288,7 @@ class Members:
         return self._emit(bytes(out)) if out else None
 
     def resync(self) -> bool:
-        """After a fault, go to the next member that begins with a record. False if there is none."""
+        """After a fault, go to the next member that begins with a record. Returns False if there is none."""
         assert self.fault is not None
         offset = self._find(self.fault.member + (1 if self._is_magic_at(self.fault.member) else 0))
         if offset is None:
@@ -298,11 +298,11 @@ class Members:
         return True
 
     def find_start(self, offset: int, end: int | None = None) -> int | None:
-        """The first member in [offset, end) that begins with a record; reading goes on there."""
-        found = self._find(offset, end)
-        if found is not None:
-            self._go_to(found)
-        return found
+        """Go to the first member in [offset, end) that begins with a record, and return its offset."""
+        start = self._find(offset, end)
+        if start is not None:
+            self._go_to(start)
+        return start
 
     def _is_magic_at(self, offset: int) -> bool:
         self._go_to(offset)

@@ -1,13 +1,13 @@
-"""One record of a WARC or ARC file, and how their headers are read."""
+"""A record of a WARC or ARC file, and the parsing of its header."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-#: The beginning of a WARC record; 0.17 and 0.18 are drafts that ClueWeb09 and early crawls use.
+#: The beginning of a WARC record. ClueWeb09 and early crawls use the drafts 0.17 and 0.18.
 WARC_START = re.compile(rb"WARC/\d\.\d{1,2}[ \t]*\r?\n", re.IGNORECASE)
-#: The beginning of an ARC record: a URL, then space-separated fields, the last of them the length.
+#: The beginning of an ARC record: a URL, then fields with spaces between them, the last of them the length.
 ARC_START = re.compile(
     rb"(?:filedesc|dns|whois|https?|ftp|gopher|news|mailto|urn|screenshot|[a-z][a-z0-9+.-]{1,20})"
     rb":[^\n]{1,16384} (?P<length>-?\w*)\r?\n"
@@ -16,16 +16,16 @@ _DATE_FIELD = re.compile(r"\d{10,18}\D*", re.ASCII)
 _ARC_FIELD = re.compile(rb"[^\n]*[ \t](?:\d{4,18}\w*|[0-9a-f]{20,})[ \t]|[^\n]* (?:\d{1,3}\.){3}\d{1,3} ")
 
 HEADER_LIMIT = 1 << 16
-#: No honest header is longer; what lies behind is not looked at.
+#: Bytes of a header that are parsed. No real header is longer.
 _FIELDS_LIMIT = 1 << 18
 
 
 @dataclass(slots=True)
 class Record:
-    """A record as it lies in the file. `problem` is set where it could not be read whole.
+    """A record of a file. `problem` is set where it could not be read whole.
 
-    `offset` and `length` say which bytes of the file hold it (its compressed member, or the record
-    itself in an uncompressed file), `skip` how many decompressed bytes lie in front of it there.
+    `offset` and `length` are those of its compressed member, or in an uncompressed file of the record itself. `skip`
+    decompressed bytes of the member are in front of it.
     """
 
     format: str  #: "warc" or "arc"
@@ -44,19 +44,36 @@ class Record:
     truncated: str | None = None  #: WARC-Truncated, or why the record is shorter than the original
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which records of a file to read: those that start at an offset in [start, end)."""
+
+    start: int = 0
+    end: int | None = None
+    exact: bool = True  #: a record is known to start at `start`; otherwise the first one is searched for
+    recovered: bool = False  #: the span before ended behind damage, so that this one is behind it too
+
+
+def starts_record(data: bytes) -> bool:
+    """Return whether bytes, behind blank lines, begin like a WARC or ARC record."""
+    data = data.lstrip(b"\r\n")
+    return starts_warc(data) or starts_arc(data)
+
+
 def starts_warc(data: bytes) -> bool:
+    """Return whether bytes begin like a WARC record."""
     return WARC_START.match(data) is not None
 
 
 def starts_arc(data: bytes) -> bool:
-    """Whether a line reads like an ARC header: a URL, a date or an address, a length."""
+    """Return whether bytes begin like an ARC record: a URL, a date or an IP address, a length."""
     if ARC_START.match(data) is None:
         return False
     return data.startswith(b"filedesc:") or _ARC_FIELD.match(data) is not None
 
 
 def decode(raw: bytes) -> str:
-    """Header bytes as text: UTF-8 where they are, else Latin-1."""
+    """Decode the bytes of a header as UTF-8, else as Latin-1."""
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -64,7 +81,7 @@ def decode(raw: bytes) -> str:
 
 
 def parse_fields(raw: bytes) -> dict[str, str]:
-    """`Name: value` lines with folded continuations. Names in lower case, the first of each counts."""
+    """Parse `Name: value` lines, which may be folded. Names are in lower case; of a repeated name the first counts."""
     fields: dict[str, list[str]] = {}
     last: list[str] | None = None
     for line in decode(raw[:_FIELDS_LIMIT]).split("\n"):
@@ -84,17 +101,17 @@ def parse_fields(raw: bytes) -> dict[str, str]:
 
 
 def parse_warc_header(raw: bytes) -> tuple[dict[str, str], int | None]:
-    """The fields of a WARC header and its Content-Length (None where it is missing or no number)."""
+    """Return the fields of a WARC header and its Content-Length (None where it is missing or no number)."""
     fields = parse_fields(raw.partition(b"\n")[2])
     length = fields.get("content-length", "")
     return fields, int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
 
 
 def parse_arc_line(line: bytes) -> tuple[dict[str, str], int | None]:
-    """The fields of an ARC header line of version 1 or 2, and the length of the record.
+    """Return the fields of an ARC header line of version 1 or 2, and the length of the record.
 
-    Lines in old archives miss fields, swap them, or hold spaces in the URL; the fields are found by their
-    looks: the length is the last, the date the only one with 10 to 18 digits, or of several the latest.
+    Lines in old archives lack fields, swap them, or have spaces in the URL. So fields are recognised by their form: the
+    length is the last one, the date the only one of 10 to 18 digits, or of several the latest.
     """
     text = decode(line).strip()
     parts = text.split(" ")

@@ -1,12 +1,12 @@
-"""Rows of text data sets: of JSON lines and Parquet with a text (or HTML) and a date column.
+"""Rows of data sets with a column of text (or HTML) and a column of dates.
 
-The columns of Dolma, C4, FineWeb, CmonCrawl and of tables with WARC header names are known; others
-are named by `Columns`.
+The columns of Dolma, C4, FineWeb, CmonCrawl and of tables with WARC header names are known by their names. `Columns`
+names any others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -36,7 +36,7 @@ _TYPE = ("WARC-Identified-Payload-Type", "mime", "content_type")
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns hold what; dots reach into nested ones. None means: whichever known name is there."""
+    """The columns that the user named; dots reach into nested ones. None: the first known name that the row has."""
 
     text: str | None = None
     html: str | None = None
@@ -48,7 +48,7 @@ class Columns:
 class Row:
     """A row of a data set. `problem` is set where it cannot be used."""
 
-    offset: int  #: of the line (or its compressed member) in bytes; for Parquet the number of the row
+    offset: int  #: in bytes, of the line or of its compressed member; for Parquet the number of the row
     skip: int
     length: int | None
     url: str = ""
@@ -56,14 +56,15 @@ class Row:
     text: str | None = None
     html: str | None = None
     mime: str = ""
-    crawl: str | None = None  #: a name that may name the crawl
+    crawl: str | None = None  #: a name that may contain that of the crawl
     problem: str | None = None
     detail: str = ""
-    columns: str = ""  #: the names of its columns, where its text or its date was not found
+    columns: str = ""  #: the names of its columns, where it lacks a text or a date
+    values: Mapping[str, Any] | None = None  #: all its columns, from `Reader.find`
 
 
 def lookup(row: Mapping[str, Any], name: str) -> Any:
-    """The value of a column; dots reach into nested ones. None where there is none."""
+    """Return the value of a column; dots reach into nested ones. None where the row lacks the column."""
     if name in row:
         return row[name]
     value: Any = row
@@ -82,7 +83,7 @@ def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -
 
 
 def _as_date(value: Any) -> str | None:
-    """A date value as a date string. Numbers are not dates: seconds, milliseconds or a year, nobody knows."""
+    """Return a date value as a string. A number is no date: it may be seconds, milliseconds or a year."""
     if isinstance(value, datetime):
         return (value.replace(tzinfo=UTC) if value.tzinfo is None else value).isoformat()
     if isinstance(value, date):
@@ -93,13 +94,13 @@ def _as_date(value: Any) -> str | None:
 
 
 def text_columns(columns: Columns) -> list[str]:
-    """The outermost columns in which a text may stand."""
+    """Return the outermost columns that may contain a text."""
     names = (columns.text,) if columns.text else TEXT
     return list(dict.fromkeys(part for name in names for part in (name, name.partition(".")[0])))
 
 
 def text_of(row: Mapping[str, Any], columns: Columns) -> str | None:
-    """The plain text of a row, empty where its column holds nothing; None where there is no such column of text."""
+    """Return the plain text of a row; empty where its column is empty, None where there is no column of text."""
     text = _first(row, columns.text, TEXT)
     if text is None and any(_has(row, name) for name in ((columns.text,) if columns.text else TEXT)):
         return ""
@@ -107,6 +108,7 @@ def text_of(row: Mapping[str, Any], columns: Columns) -> str | None:
 
 
 def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, length: int | None) -> Row:
+    """Return what an ingest takes from a row, with the row's address in the file."""
     html = _first(row, columns.html, HTML) if not columns.text else None
     text = _first(row, columns.text, TEXT) if not columns.html else None
     problem = detail = ""
@@ -138,9 +140,17 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
 
 
 def names_of(row: Mapping[str, Any]) -> str:
-    """The names of a row's columns, at most twenty."""
+    """Return the names of a row's columns, at most twenty, with commas."""
     names = [str(name) for name in row]
     return ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+
+
+def column_names(row: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield the names of a row's columns, `a.b` for one inside of another."""
+    for name, value in row.items():
+        yield f"{above}{name}"
+        if isinstance(value, Mapping):
+            yield from column_names(value, f"{above}{name}.")
 
 
 def _has(row: Mapping[str, Any], name: str) -> bool:
@@ -151,7 +161,7 @@ def _has(row: Mapping[str, Any], name: str) -> bool:
 
 
 def known_columns(schema: pa.Schema, columns: Columns) -> list[str]:
-    """The outermost columns of a table in which something may stand that a row is made of; never none."""
+    """Return the outermost columns of a table that `row_of` may use; at least one."""
     chosen = {name for name in (columns.text, columns.html, columns.date, columns.url) if name}
     known = chosen | set(TEXT + HTML + DATE + URL + _CRAWL + _TYPE)
     heads = {name.partition(".")[0] for name in known}

@@ -1,28 +1,31 @@
-"""WACZ packages: the web archives inside a ZIP file, read in place.
+"""WACZ packages: the web archives in a ZIP file, read without unpacking it.
 
-Nothing is unpacked to disk. A WACZ of WACZs is followed to a depth of three.
+A WACZ may contain others, three deep.
 """
 
 from __future__ import annotations
 
 import posixpath
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from archive.errors import SourceError
+from archive.records import web_archive
+from archive.records.base import Address, Item, Look, Reader, Reading
+from archive.records.record import Record
 
 ZIP_MAGIC = b"PK\x03\x04"
 _MAX_DEPTH = 3
-#: Web text deflates to a tenth, logs to a hundredth; an entry beyond a thousandth is made to harm.
+#: Web text deflates to a tenth, logs to a hundredth. An entry beyond a thousandth is a bomb.
 _MAX_GROWTH = 1000
 _ARCHIVE_NAMES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz", ".wet.gz", ".wet")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A web archive in a WACZ, open for reading, or (`file` None) the reason why it is not read."""
+    """A web archive in a WACZ, open for reading; or, with `file` None, the reason why it cannot be read."""
 
     name: str
     file: BinaryIO | None
@@ -31,7 +34,7 @@ class Entry:
 
 
 def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]:
-    """The archives in a WACZ, in the order of their names; `a.wacz!/b.warc.gz` is one inside another."""
+    """Yield the archives in a WACZ, in the order of their names. `a.wacz!/b.warc.gz` is in a WACZ in the WACZ."""
     try:
         package = zipfile.ZipFile(file)
         infos = sorted(package.infolist(), key=lambda info: info.filename)
@@ -74,3 +77,43 @@ def _problem(info: zipfile.ZipInfo) -> tuple[str, str] | None:
     if info.flag_bits & 1:
         return "bad-compression", "the entry is encrypted"
     return None
+
+
+class Wacz(Reader):
+    """A WACZ package of web archives."""
+
+    label = "WACZ"
+    is_package = True
+
+    def recognises(self, look: Look) -> bool:
+        return look.head.startswith(ZIP_MAGIC)
+
+    def read(self, file: BinaryIO, reading: Reading) -> Iterator[tuple[str, Item]]:
+        package = reading.name
+        for entry in entries(file):
+            reading.name = f"{package}!/{entry.name}" if entry.name else package
+            if entry.file is None:
+                yield reading.name, _unusable(entry.reason, entry.detail)
+                continue
+            try:
+                yield from web_archive.READER.read(entry.file, reading)
+            except SourceError:
+                raise
+            except Exception as error:  # zipfile raises whatever its codecs raise
+                yield reading.name, _unusable("bad-compression", f"{type(error).__name__}: {error}"[:200])
+
+    def find(
+        self, file: BinaryIO, addresses: Collection[Address], reading: Reading
+    ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
+        for entry in entries(file):
+            if entry.name == reading.part and entry.file is not None:
+                yield from web_archive.READER.find(entry.file, addresses, reading)
+                return
+        raise SourceError("the package has no such entry")
+
+
+def _unusable(reason: str, detail: str) -> Record:
+    return Record("", "", {}, "", None, None, 0, 0, problem=reason, detail=detail)
+
+
+READER = Wacz()

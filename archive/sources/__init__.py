@@ -1,10 +1,22 @@
-"""Where captures come from: which files a SOURCE names, and what tells one state of a file from another.
+"""Where captures come from: the files that a SOURCE names, and opening them.
 
-`archive.storage` opens them; `archive.records` finds what is in them.
+`base` has the table of schemes; `archive.records` finds what is in the files.
 """
 
 from __future__ import annotations
 
-from archive.sources.files import Listed, Sources, is_text, list_files, matches, named
+from archive.sources.base import Listed, Source, Sources, list_files, location_of, open_bytes, source_names
+from archive.sources.files import is_text
+from archive.sources.pattern import matches
 
-__all__ = ["Listed", "Sources", "is_text", "list_files", "matches", "named"]
+__all__ = [
+    "Listed",
+    "Source",
+    "Sources",
+    "is_text",
+    "list_files",
+    "location_of",
+    "matches",
+    "open_bytes",
+    "source_names",
+]

@@ -1,19 +1,19 @@
-"""Pages that were extracted lately."""
+"""A cache of extracted pages."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
-from archive.text.extract import Page
+from archive.text.base import Page
 
 
 class PageCache:
-    """The pages of payloads seen lately: crawls hold many exact copies, and extraction is what costs.
+    """The pages of the last payloads. Crawls have many exact copies, and extraction takes most of the time.
 
-    A payload is known by its digest, as in the revisit records of the WARC standard.
+    A payload is identified by its digest, as in the revisit records of the WARC standard.
 
     Args:
-        chars: how many characters of text are kept.
+        chars: how many characters of text it keeps.
     """
 
     def __init__(self, chars: int) -> None:
@@ -22,11 +22,17 @@ class PageCache:
         self._pages: OrderedDict[tuple[str | None, int, str], tuple[Page, str]] = OrderedDict()
 
     def get(self, key: tuple[str | None, int, str]) -> tuple[Page, str] | None:
-        if (found := self._pages.get(key)) is not None:
+        """Return a page and its charset, if they are here.
+
+        Args:
+            key: the digest and the length of the payload, and its Content-Type.
+        """
+        if (page := self._pages.get(key)) is not None:
             self._pages.move_to_end(key)
-        return found
+        return page
 
     def put(self, key: tuple[str | None, int, str], page: tuple[Page, str]) -> None:
+        """Keep a page and its charset, unless the page is too large."""
         size = len(page[0].text)
         if size * 8 > self._limit:
             return

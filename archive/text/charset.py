@@ -1,7 +1,7 @@
-"""Bytes to text with the right charset: BOM, HTTP header, meta element, then detection.
+"""Bytes to text by the right charset: BOM, HTTP header, meta element, then detection.
 
-The order is that of the WHATWG encoding sniffing algorithm, with one correction: a declared
-charset that the bytes contradict loses to UTF-8 where the bytes are valid UTF-8.
+This is the order of the WHATWG encoding sniffing algorithm, with one exception: bytes that are valid UTF-8 are read as
+UTF-8 whatever charset is declared.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _BOMS = (
 _HEADER = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _META = re.compile(rb"<(?:meta|\?xml)[^>]{0,500}?(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 
-#: Detection looks at this many bytes.
+#: Bytes that the detection reads.
 _DETECT = 1 << 18
 
 
 def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]:
-    """Decode a body: `(text, charset)`. Never fails; bytes that fit no charset become U+FFFD."""
+    """Decode a body. Returns the text and the charset. It raises nothing; bytes that fit no charset become U+FFFD."""
     for bom, name in _BOMS:
         if body.startswith(bom):
             return body[len(bom) :].decode(name, "replace"), name
     declared = _known(match[1]) if (match := _HEADER.search(content_type)) else None
-    if declared is None and html and (found := _META.search(body, 0, 4096)):
-        declared = _known(found[1].decode("ascii", "replace"))
+    if declared is None and html and (meta := _META.search(body, 0, 4096)):
+        declared = _known(meta[1].decode("ascii", "replace"))
         if declared and declared.startswith("utf-16"):  # a meta that could be read is not UTF-16
             declared = "utf-8"
     if declared in {None, "utf-8"} or not body.isascii():
@@ -48,7 +48,7 @@ def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]
 
 
 def _known(label: str) -> str | None:
-    """The charset a browser takes for this label, or None where there is no such charset."""
+    """Return the charset that a browser uses for a label, or None where there is none."""
     try:
         codecs.lookup(label)
     except (LookupError, ValueError):

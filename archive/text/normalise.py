@@ -1,7 +1,7 @@
 """The normal form of a text, and its content id.
 
-What is stored *is* the normal form, so anybody can check an id with nothing but the row:
-`content_id = sha256(text)`, in hexadecimal, of the UTF-8 bytes.
+The stored text is in normal form, so that anybody can check an id with the row alone: it is the SHA-256 of the text in
+UTF-8, in hexadecimal.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ _NEWLINE = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _DROPPED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\ufeff\ufffe\uffff\ud800-\udfff]+")
 #: White space of any kind but newline and the plain space.
 _ODD_SPACE = re.compile(r"[^\S\n ]+")
-#: All that the three above match. Most texts hold none of it, and one look costs less than three.
+#: All characters that the three above match. Most texts have none of them, and one search takes less time than three.
 _ODD = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\xa0\xad\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 
 
 def normalise(text: str) -> str:
-    """Bring a text to its normal form.
+    """Return the normal form of a text.
 
-    1. line ends become `\\n`; control characters, unpaired surrogates and soft hyphens go;
-    2. Unicode NFC;
-    3. every run of white space inside a line becomes one space, none is left at the ends of a line;
-    4. two or more blank lines become one, none is left at the ends of the text.
+    1. Line ends become `\\n`; control characters, unpaired surrogates and soft hyphens are removed.
+    2. The text becomes Unicode NFC.
+    3. Each run of white space in a line becomes one space; none is left at the ends of a line.
+    4. Two or more blank lines become one; none is left at the ends of the text.
 
-    Letters, case and punctuation stay: two texts that differ in them are two texts.
+    Letters, case and punctuation stay. Texts that differ in them are different texts.
 
     >>> normalise("  Cafe\\u0301 \\r\\n\\r\\n\\r\\n\\r\\nbar\\t baz ")
     'Café\\n\\nbar baz'
     """
-    text = text.replace("\xa0", " ").replace("\t", " ")  # the two that are common
+    text = text.replace("\xa0", " ").replace("\t", " ")  # the two most common ones
     if _ODD.search(text):
         text = _NEWLINE.sub("\n", text)
         text = _DROPPED.sub("", text)
         text = _ODD_SPACE.sub(" ", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text)  # looks first, and is quick where nothing is to be done
+        text = unicodedata.normalize("NFC", text)  # fast for a text that is in NFC
     while "  " in text:
         text = text.replace("  ", " ")
     text = text.replace(" \n", "\n").replace("\n ", "\n")
@@ -50,5 +50,5 @@ def normalise(text: str) -> str:
 
 
 def content_id(text: str) -> str:
-    """SHA-256 of a normalised text, 64 hexadecimal digits."""
+    """Return the SHA-256 of a normalised text, as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()

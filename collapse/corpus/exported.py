@@ -17,18 +17,18 @@ _TRAIN = "train"
 
 
 def is_export(source: str) -> bool:
-    """Whether a source is an export, finished or not."""
+    """Return whether a source is an export, finished or not."""
     return (Path(source) / MANIFEST).is_file() or (Path(source) / ".work" / "identity.json").is_file()
 
 
 def documents(
     out: Path, where: Mapping[str, str], enough: Mapping[bool, int] | None, tally: Tally
 ) -> Iterator[tuple[bool, Document]]:
-    """The documents of an export, and whether they are held out: those of every split but `train`.
+    """Yield the documents of an export, and whether they are held out: those of every split but `train`.
 
     Args:
-        enough: bytes of training and of held-out text behind which no more is read. The rows stand in the order of a
-            hash, so what comes first is a sample. Those of an export in slices do not, and all are read.
+        enough: bytes of training and of held-out text after which reading stops. The rows are in the order of a hash,
+            so the first ones are a sample. Those of an export in slices are not, and all are read.
 
     Raises:
         ArchiveError: the export is not finished, or holds tokens.

@@ -1,4 +1,4 @@
-"""`split`: a held-out part of a corpus, and training text that shares nothing with it."""
+"""`split`: hold out a part of a corpus, and drop training text that shares something with it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,12 @@ from dataclasses import dataclass
 from archive.errors import CollapseError
 from archive.show import bytes_text
 from collapse.corpus.document import Document, size_of
-from collapse.corpus.overlap import without_kin
+from collapse.corpus.overlap import without_overlap
 from collapse.corpus.read import Corpus
+from collapse.corpus.report import SplitReport
 
-#: The part of the held-out bytes that may be left over.
+#: The share of the held-out bytes that may stay unused.
 _NEARLY = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a split made of a corpus."""
-
-    train_documents: int
-    train_bytes: int
-    held_out_documents: int
-    held_out_bytes: int
-    is_given: bool  #: the sources themselves said what is held out
-    dropped: dict[str, int]  #: training documents, by what they share with held-out ones (`without_kin`)
-    dropped_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +22,28 @@ class Split:
 
     train: list[Document]
     held_out: list[Document]
-    report: Report
+    report: SplitReport
 
 
 def split(corpus: Corpus, held_out_bytes: int, train_bytes: int = 1) -> Split:
-    """Hold out whole documents up to so many bytes, and drop from the rest what shares text with them.
+    """Hold out whole documents up to so many bytes, and drop other documents that share text with them.
 
-    Where the sources say which documents are held out, these are taken, and no others; else they are drawn: those that
-    the shuffled order puts first, so that a corpus read with a larger limit has nearly the same ones.
+    If the sources name held-out documents, only these are taken. Otherwise they are the first of the shuffled order, so
+    that a corpus read with a larger limit has nearly the same ones.
 
     Args:
-        train_bytes: of training text, without which the corpus is too small.
+        train_bytes: the training text that must be left.
 
     Raises:
         CollapseError: the corpus is too small.
     """
-    there = size_of(corpus.train)
-    given = bool(corpus.held_out)
-    if there < train_bytes + (0 if given else held_out_bytes):
+    available = size_of(corpus.train)
+    is_given = bool(corpus.held_out)
+    if available < train_bytes + (0 if is_given else held_out_bytes):
         needed = f"{bytes_text(train_bytes)} to train on"
-        needed += "" if given else f" and {bytes_text(held_out_bytes)} to hold out"
+        needed += "" if is_given else f" and {bytes_text(held_out_bytes)} to hold out"
         raise CollapseError(
-            f"{corpus.name}: {bytes_text(there)} of text is not enough: {needed} are needed; "
+            f"{corpus.name}: {bytes_text(available)} of text is not enough: {needed} are needed; "
             "give more text, or take a smaller recipe"
         )
     held_out = _up_to(corpus.held_out or corpus.train, held_out_bytes)
@@ -65,16 +53,16 @@ def split(corpus: Corpus, held_out_bytes: int, train_bytes: int = 1) -> Split:
             "hold out more, or give more and shorter documents"
         )
     train = corpus.train
-    if not given:
+    if not is_given:
         drawn = {document.text for document in held_out}
         train = [document for document in train if document.text not in drawn]
-    kept, dropped = without_kin(train, held_out)
-    report = Report(
+    kept, dropped = without_overlap(train, held_out)
+    report = SplitReport(
         train_documents=len(kept),
         train_bytes=size_of(kept),
         held_out_documents=len(held_out),
         held_out_bytes=size_of(held_out),
-        is_given=given,
+        is_given=is_given,
         dropped=dict(sorted(dropped.items())),
         dropped_bytes=size_of(train) - size_of(kept),
     )
@@ -87,10 +75,10 @@ def split(corpus: Corpus, held_out_bytes: int, train_bytes: int = 1) -> Split:
 
 
 def _up_to(documents: Iterable[Document], most: int) -> list[Document]:
-    """Whole documents up to so many bytes in all, in their order; one that does not fit is passed over until these are
-    nearly reached.
+    """Take whole documents, in their order, up to so many bytes in all.
 
-    Not longer, since only ever shorter documents would fit in what is left.
+    A document that does not fit is skipped, until the bytes are nearly reached: after that only ever shorter documents
+    would fit.
     """
     taken: list[Document] = []
     left = most

@@ -1,4 +1,4 @@
-"""Plain text: its lines, and where in it documents begin and end."""
+"""Plain text: its lines, and where documents begin and end."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Style = Literal["auto", "file", "heading", "blank-line", "line"]
 _BOM = b"\xef\xbb\xbf"
 #: A title as WikiText writes it, ` = Title = `, and not ` = = Section = = `.
 _HEADING = re.compile(rb" ?= (?!= )(?:.*[^= ]|[^= ]) = ?\r?\n?")
-#: How much of a file is looked at.
+#: Bytes of a file that are looked at.
 LOOK = 1 << 20
-#: From so many plain files on, each is a document.
+#: If there are so many plain files, each is a document.
 _MANY = 16
 
 
 def opened(file: BinaryIO) -> Cursor:
-    """The decompressed bytes of a file behind its byte order mark: plain, gzip, zstd or lz4."""
+    """Open the decompressed bytes of a file (plain, gzip, zstd or lz4), after its byte order mark."""
     file.seek(0)
     cursor = Cursor(Members(file, compression_of(file.read(8)), 0, lambda _: False))
     if cursor.peek(len(_BOM)) == _BOM:
@@ -32,10 +32,10 @@ def opened(file: BinaryIO) -> Cursor:
 
 
 def lines(cursor: Cursor, longest: int) -> Iterator[bytes]:
-    """The lines with their ends; a line that is longer than so many bytes in pieces.
+    """Yield the lines with their ends, and a line that is longer than so many bytes in pieces.
 
     Raises:
-        Damage: behind the last line that could be read.
+        Damage: after the last line that can be read.
     """
     while cursor.fill(1):
         end = cursor.find(b"\n", longest)
@@ -49,7 +49,7 @@ def lines(cursor: Cursor, longest: int) -> Iterator[bytes]:
 
 
 def _cut(piece: bytes) -> int:
-    """Where to cut: behind the last space of the second half, or else in front of the last character."""
+    """Return where to cut: after the last space of the second half, or else before the last character."""
     at = piece.rfind(b" ") + 1
     if at > len(piece) // 2:
         return at
@@ -60,10 +60,10 @@ def _cut(piece: bytes) -> int:
 
 
 def style_of(look: bytes, files: int) -> Style:
-    """How a file is made of documents, by how it begins and how many plain files there are.
+    """Tell what is a document in a file, by how it begins and how many plain files there are.
 
-    Titles as in WikiText, if there are two; else each of many files is a document; else paragraphs, where blank lines
-    separate any; else lines.
+    A document is a section with a title, if there are two titles as in WikiText; else a file, if there are many; else a
+    paragraph, if blank lines separate any; else a line.
     """
     begun = look.strip().splitlines()
     titles = sum(_is_title(*three) for three in zip([b"", *begun], begun, [*begun[1:], b""], strict=False))
@@ -75,10 +75,10 @@ def style_of(look: bytes, files: int) -> Style:
 
 
 def documents(text: Iterable[bytes], style: Style, longest: int, tally: Tally) -> Iterator[bytes]:
-    """The documents of lines of text, none of them blank or longer than so many bytes.
+    """Yield the documents in lines of text, none of them blank or longer than so many bytes.
 
     Raises:
-        Damage: as `lines`; the document that the damage cuts through is left out.
+        Damage: as `lines`; a damaged document is left out.
     """
     held: list[bytes] = []
     size = 0
@@ -102,5 +102,5 @@ def documents(text: Iterable[bytes], style: Style, longest: int, tally: Tally) -
 
 
 def _is_title(before: bytes, line: bytes, after: bytes) -> bool:
-    """Titles stand between blank lines; ` = 10 , W = ` in a broken formula or the key of a table does not."""
+    """Return whether a line is a title. Titles are between blank lines; ` = 10 , W = ` in a broken formula is not."""
     return not before.strip() and not after.strip() and _HEADING.fullmatch(line) is not None

@@ -1,4 +1,4 @@
-"""`read`: sets of any kind as documents, in no more memory than is asked for."""
+"""`read`: sets of any kind as documents, in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from archive.errors import CollapseError
-from archive.records.detect import kind_of
+from archive.records import kind_of
 from archive.records.rows import Columns
-from archive.sources import Listed, list_files
-from archive.storage import open_bytes
+from archive.sources import Listed, list_files, open_bytes
 from collapse import folder
 from collapse.corpus import exported, rows
 from collapse.corpus.document import Document
 from collapse.corpus.plain import LOOK, Style, documents, lines, opened, style_of
+from collapse.corpus.report import ReadReport
 from collapse.corpus.sample import Sample
 from collapse.corpus.tally import Damage, Tally
 
-_Form = Literal["json-lines", "json", "parquet", "csv", "text", "unknown"]
-_FORMS: dict[str, _Form] = {
+_Format = Literal["json-lines", "json", "parquet", "csv", "text", "unknown"]
+_FORMATS: dict[str, _Format] = {
     "jsonl": "json-lines",
     "ndjson": "json-lines",
     "json": "json",
@@ -35,15 +35,15 @@ _FORMS: dict[str, _Form] = {
     "rst": "text",
 }
 _ENDING = re.compile(r"\.(\w+)(?:\.(?:gz|zst|lz4))?$")
-#: In a file's name or the name of a folder above it: the first word, or the first behind a dot (wiki.train.tokens).
+#: In the name of a file or of a folder above it: the first word, or the first after a dot (wiki.train.tokens).
 _PART = re.compile(r"(?:^|[/.])(?:(train|training)|valid|validation|val|dev|test|held[-_]?out)(?![a-z])")
-#: Bytes of a document, at most; and the least part of what is kept, so that one text does not fill a sample.
+#: The greatest size of a document: so many bytes, and this part of the sample, so that one text does not fill it.
 _LONGEST = 1 << 20
 _PARTS = 8
 _SHORTEST = 1 << 10
-#: The least part of held-out text that is kept: twice the longest document.
+#: The least held-out text that is kept, as a part of the training text: twice the longest document.
 _HELD_OUT = 4
-#: What helps, where nothing could be used for this reason.
+#: What to do where nothing could be used for this reason.
 _HELP = {
     "no-text-column": "name the column that holds the text",
     "not-asked-for": "no row has the values that are asked for",
@@ -54,23 +54,13 @@ _HELP = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read, and what became of it."""
-
-    documents: int  #: usable ones, duplicates among them
-    bytes: int  #: of their texts
-    rejects: dict[str, int]  #: by reason: codes of `archive.reasons` and of `collapse.corpus.tally`
-    is_sample: bool  #: whether there was more than may be kept
-
-
-@dataclass(frozen=True, slots=True)
 class Corpus:
     """Documents in the shuffled order of a seed, each text once in each of the two lists."""
 
     name: str  #: the sources, for people
     train: list[Document]
-    held_out: list[Document]  #: what the sources themselves hold out; often nothing
-    reading: Reading
+    held_out: list[Document]  #: those that the sources themselves hold out; often none
+    reading: ReadReport
 
 
 def read(
@@ -85,23 +75,24 @@ def read(
 ) -> Corpus:
     """Read sets: folders that `archive export` wrote, files, folders of files, patterns; on a disk, S3 or the web.
 
-    All is read once, and of more than may be kept, whole documents are drawn by a hash of seed and text, whatever the
-    order of the files. An export that is the only source is in such an order already, and read until there is enough.
+    Everything is read once. If there is more text than may be kept, a hash of seed and text draws whole documents, so
+    the order of the files does not matter. An export that is the only source is in such an order already, and is read
+    until there is enough.
 
     Every split of an export but `train` is held out. So are files, and folders of files, whose names begin with valid,
-    val, dev, test or heldout, where others begin with train.
+    val, dev, test or heldout, if other names begin with train.
 
     Args:
-        limit_bytes: of training text, at most, in UTF-8. In memory text in other alphabets than the Latin one may take
-            twice as much.
-        held_out_bytes: of what the sources hold out, at most; and not less than a fourth of that.
+        limit_bytes: the most training text to keep, in UTF-8. In memory, text in other alphabets than the Latin one may
+            take twice as much.
+        held_out_bytes: the most held-out text to keep, if that is more than a fourth of `limit_bytes`.
         columns: which columns of rows hold what, where their names are not known ones.
         where: values that columns of rows must have, as JSON writes them.
-        style: how plain text is made of documents; `auto` looks at each file (`collapse.corpus.plain.style_of`).
+        style: what is a document in plain text; `auto` looks at each file (`collapse.corpus.plain.style_of`).
 
     Raises:
         CollapseError: nothing can be used, or an export holds tokens.
-        ArchiveError: a source is not there, or not a whole export.
+        ArchiveError: a source does not exist, or is an unfinished export.
     """
     tally = Tally()
     longest = min(_LONGEST, max(limit_bytes // _PARTS, _SHORTEST))
@@ -119,26 +110,26 @@ def read(
     if duplicates := sum(sample.duplicates for sample in samples.values()):
         tally.reasons["duplicate"] = duplicates
     is_sample = tally.had_enough or not all(sample.is_whole for sample in samples.values())
-    return Corpus(name, train, held, Reading(count, size, dict(sorted(tally.reasons.items())), is_sample))
+    return Corpus(name, train, held, ReadReport(count, size, dict(sorted(tally.reasons.items())), is_sample))
 
 
 def _why(tally: Tally) -> str:
-    """Why there is nothing, and what to do."""
+    """Say why nothing could be used, and what to do."""
     if not tally.reasons:
         return "no training text in it; give files of text, JSON lines, Parquet or CSV, or an export"
-    found = ", ".join(
+    reasons = ", ".join(
         f"{count} {reason}" + (f" ({detail})" if (detail := tally.details[reason]) else "")
         for reason, count in tally.reasons.most_common(3)
     )
     ((first, _),) = tally.reasons.most_common(1)
-    return f"no training text in it, but {found}" + (f"; {_HELP[first]}" if first in _HELP else "")
+    return f"no training text in it, but {reasons}" + (f"; {_HELP[first]}" if first in _HELP else "")
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
     listed: Listed
-    form: _Form
-    split: str | None  #: `train`, `held-out`, or none by its name
+    format: _Format
+    split: str | None  #: `train`, `held-out`, or None if the name does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +141,7 @@ class _Sources:
     tally: Tally
 
     def documents(self, sources: Sequence[str], room: Mapping[bool, int]) -> Iterator[tuple[bool, Document]]:
-        """All usable documents, and whether they are held out."""
+        """Yield all usable documents, and whether they are held out."""
         exports = [source for source in sources if exported.is_export(source)]
         for source in exports:
             enough = room if len(sources) == 1 else None
@@ -159,7 +150,7 @@ class _Sources:
                     yield held_out, usable
         files = [file for source in sources if source not in exports for file in self._files(source)]
         split = {"train", "held-out"} <= {file.split for file in files}
-        plain = sum(file.form == "text" for file in files)
+        plain = sum(file.format == "text" for file in files)
         for file in files:
             try:
                 for document in self._read(file, plain):
@@ -169,40 +160,40 @@ class _Sources:
                 self.tally.reject(damage.reason, f"{file.listed.uri}: {damage.detail}")
 
     def _files(self, source: str) -> Iterator[_File]:
-        """The files of a source that belong to the set; hidden ones do not, nor what a collapse test left there."""
+        """Yield the files of a source that belong to the set: no hidden ones, and none of a collapse test's folder."""
         every = list(list_files(source))
-        runs = [place for place in {Path(each.uri).parent for each in every} if folder.is_one(place)]
+        runs = [parent for parent in {Path(each.uri).parent for each in every} if folder.is_run(parent)]
         files = [
-            _File(listed, _form_of(listed), _split_of(listed.name))
+            _File(listed, _format_of(listed), _split_of(listed.name))
             for listed in every
             if not any(part.startswith(".") for part in listed.name.split("/"))
             and not any(Path(listed.uri).is_relative_to(run) for run in runs)
         ]
-        has_rows = any(file.form not in {"text", "unknown"} for file in files)
+        has_rows = any(file.format not in {"text", "unknown"} for file in files)
         for file in files:
             if file.listed.size == 0:
                 self.tally.reject("empty-file", file.listed.uri)
-            elif file.form == "unknown":
+            elif file.format == "unknown":
                 self.tally.reject("unknown-format", file.listed.uri)
-            elif has_rows and file.form == "text":
+            elif has_rows and file.format == "text":
                 self.tally.reject("beside-rows", file.listed.uri)
             else:
                 yield file
 
     def _read(self, file: _File, plain: int) -> Iterator[Document]:
         with open_bytes(file.listed.uri) as opened_file:
-            if file.form == "text":
+            if file.format == "text":
                 yield from self._plain(opened_file, plain)
                 return
-            if file.form == "json-lines":
-                found = rows.json_lines(opened_file, self.tally)
-            elif file.form == "json":
-                found = rows.json_document(opened_file, self.tally)
-            elif file.form == "parquet":
-                found = rows.parquet(opened_file, self.columns, self.where, self.tally)
+            if file.format == "json-lines":
+                records = rows.json_lines(opened_file, self.tally)
+            elif file.format == "json":
+                records = rows.json_document(opened_file, self.tally)
+            elif file.format == "parquet":
+                records = rows.parquet(opened_file, self.columns, self.where, self.tally)
             else:
-                found = rows.csv_rows(opened_file, self.tally)
-            yield from rows.documents(found, self.columns, self.where, self.tally)
+                records = rows.csv_rows(opened_file, self.tally)
+            yield from rows.documents(records, self.columns, self.where, self.tally)
 
     def _plain(self, file: BinaryIO, files: int) -> Iterator[Document]:
         cursor = opened(file)
@@ -218,7 +209,7 @@ class _Sources:
                 self.tally.reject("not-utf-8", str(error))
 
     def _usable(self, document: Document) -> Iterator[Document]:
-        """The document, or pieces of it where it is too long."""
+        """Yield the document, or pieces of it if it is too long."""
         try:
             data = document.text.encode()
         except UnicodeEncodeError as error:  # halves of surrogate pairs, which JSON can hold
@@ -233,11 +224,11 @@ class _Sources:
                 yield replace(document, text=piece.decode())
 
 
-def _form_of(file: Listed) -> _Form:
-    """What a file is by its name; by its content, where the name does not say."""
+def _format_of(file: Listed) -> _Format:
+    """Tell the format of a file by its name, or else by its content."""
     ending = _ENDING.search(file.name.lower())
-    if ending and ending[1] in _FORMS:
-        return _FORMS[ending[1]]
+    if ending and ending[1] in _FORMATS:
+        return _FORMATS[ending[1]]
     with open_bytes(file.uri) as opened_file:
         kind = kind_of(opened_file, file.uri)
     if kind in {"records", "wacz"}:
@@ -246,6 +237,6 @@ def _form_of(file: Listed) -> _Form:
 
 
 def _split_of(name: str) -> str | None:
-    """What the innermost part of a name says."""
-    found = [match[1] for match in _PART.finditer(name.lower())]
-    return None if not found else "train" if found[-1] else "held-out"
+    """Return the split that the innermost part of a name gives, if any."""
+    splits = [match[1] for match in _PART.finditer(name.lower())]
+    return None if not splits else "train" if splits[-1] else "held-out"

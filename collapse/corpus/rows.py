@@ -28,6 +28,7 @@ Row = Mapping[str, Any]
 
 
 def json_lines(file: BinaryIO, tally: Tally) -> Iterator[Row]:
+    """Yield the rows of JSON lines."""
     for line in read_lines(file, _LONGEST):
         row = line.detail if line.problem else parsed(line.data)
         if isinstance(row, str):
@@ -37,7 +38,7 @@ def json_lines(file: BinaryIO, tally: Tally) -> Iterator[Row]:
 
 
 def json_document(file: BinaryIO, tally: Tally) -> Iterator[Row]:
-    """Rows of one JSON value: a list of objects, or an object of lists, its columns. Else it may be JSON lines."""
+    """Yield the rows of one JSON value, a list of objects or an object of columns; if it is none, read JSON lines."""
     try:
         value = json.loads(opened(file).peek(_LONGEST))
     except (ValueError, RecursionError):
@@ -53,7 +54,7 @@ def json_document(file: BinaryIO, tally: Tally) -> Iterator[Row]:
 
 
 def parquet(file: BinaryIO, columns: Columns, where: Row, tally: Tally) -> Iterator[Row]:
-    """The rows of a Parquet file, with the columns that are used.
+    """Yield the rows of a Parquet file, with the columns that are used.
 
     Raises:
         Damage: it cannot be read, or not to its end.
@@ -74,12 +75,12 @@ def parquet(file: BinaryIO, columns: Columns, where: Row, tally: Tally) -> Itera
 
 
 def csv_rows(file: BinaryIO, tally: Tally) -> Iterator[Row]:
-    """The rows of a CSV file with a header; its separator is the one of `,`, `;` and the tab that the header has most.
+    """Yield the rows of a CSV file with a header; the separator is that of `,`, `;` and tab which the header has most.
 
     Raises:
         Damage: it cannot be read to its end.
     """
-    # bytes that are no UTF-8 are kept apart, so that they cost no more than the rows they stand in
+    # bytes that are not UTF-8 are escaped, so that only their rows are rejected
     text = (line.decode("utf-8", "surrogateescape") for line in lines(opened(file), _LONGEST))
     first = next(text, "")
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
@@ -99,21 +100,21 @@ def csv_rows(file: BinaryIO, tally: Tally) -> Iterator[Row]:
 
 
 def documents(rows: Iterable[Row], columns: Columns, where: Mapping[str, str], tally: Tally) -> Iterator[Document]:
-    """The rows that are asked for as documents, whatever their texts hold."""
+    """Yield the rows that `where` asks for as documents, with any text."""
     for row in rows:
         if not matches(row, where):
             tally.reject("not-asked-for", f"columns: {', '.join(row)}")
             continue
-        made = row_of(row, columns, 0, 0, None)
-        if made.text is None:
-            tally.reject(made.problem or "no-text-column", made.detail or "only HTML")
+        fields = row_of(row, columns, 0, 0, None)
+        if fields.text is None:
+            tally.reject(fields.problem or "no-text-column", fields.detail or "only HTML")
         else:
-            domain = registered_domain(made.url)  # which may hold halves of surrogate pairs, as JSON may
-            yield Document(made.text, domain and domain.encode(errors="replace").decode(), _day(made.date))
+            domain = registered_domain(fields.url)  # may contain halves of surrogate pairs, as JSON may
+            yield Document(fields.text, domain and domain.encode(errors="replace").decode(), _day(fields.date))
 
 
 def matches(row: Row, where: Mapping[str, str]) -> bool:
-    """Whether the columns have these values, as JSON writes them; strings without their quotes."""
+    """Return whether the columns have these values, as JSON writes them; strings without quotes."""
     return all(_written(lookup(row, name)) == value for name, value in where.items())
 
 

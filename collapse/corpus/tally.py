@@ -1,22 +1,22 @@
-"""What was read and could not be used, by reason."""
+"""Count what was read and could not be used, by reason."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-#: Reasons that only a corpus knows; the others are those of `archive.reasons`.
+#: Reasons in addition to those of `archive.reasons`.
 REASONS: dict[str, str] = {
-    "beside-rows": "a text file in a folder of JSON lines, Parquet or CSV: a README is no part of a set",
+    "beside-rows": "a text file in a folder of JSON lines, Parquet or CSV, such as a README: not a part of the set",
     "damaged-shard": "a shard of an export that cannot be read to its end",
-    "divided": "a text that is too long for one document: cut, and its pieces used",
-    "duplicate": "the same text once more",
-    "not-asked-for": "a row that has another value than `where` asks for",
-    "not-utf-8": "the bytes are not UTF-8, or hold what no text can hold",
+    "divided": "a text that is too long for one document: its pieces are used",
+    "duplicate": "a text that was read before",
+    "not-asked-for": "a row without the values that `where` asks for",
+    "not-utf-8": "the bytes are not UTF-8, or contain what no text can contain",
 }
-#: Those that say nothing bad of the input.
+#: Reasons that are no fault of the input.
 EXPECTED = frozenset({"beside-rows", "divided", "duplicate", "not-asked-for"})
-#: Characters of a detail that are told.
+#: Characters of a detail that are kept.
 _DETAIL = 200
 
 
@@ -31,8 +31,10 @@ class Damage(Exception):
 
 @dataclass(slots=True)
 class Tally:
+    """Counts of rejects by reason."""
+
     reasons: Counter[str] = field(default_factory=Counter)
-    details: dict[str, str] = field(default_factory=dict)  #: one for each reason, for people
+    details: dict[str, str] = field(default_factory=dict)  #: one example for each reason
     had_enough: bool = False  #: reading stopped before the end
 
     def reject(self, reason: str, detail: str = "") -> None:

@@ -1,4 +1,5 @@
-"""What the results of a run say: numbers with their intervals, and sentences that claim no more than these.
+"""What a run found, and what that means.
 
-`results` reads `results.json` again; `summary`, `suspect` and `verdict` reckon with it, and `wording` has the words.
+`results` holds the content of `results.json`; `summary` computes a part of it; `suspect` and `verdict` interpret it;
+`wording` formats numbers and names.
 """

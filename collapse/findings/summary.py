@@ -1,65 +1,95 @@
-"""What the seeds of an arm say together: the part of `results.json` that a reader would otherwise reckon."""
+"""What the seeds of each arm show together: the part of `results.json` that a reader would otherwise compute."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
 
 import numpy as np
 
-from collapse.findings.results import LOSS, Found
-from collapse.measures.courses import Course, Evidence
-from collapse.measures.definitions import judge
+from collapse.corpus.report import SetReport
+from collapse.findings.results import ArmSummary, GenerationSummary, PaperResult, RunResults, Sample, StartSummary
+from collapse.measures.courses import Course, Courses
+from collapse.measures.definitions import evaluate_definitions
 from collapse.measures.loss import perplexity
+from collapse.measures.metrics import (
+    GenerationMetrics,
+    Metric,
+    TextKind,
+    TextMetric,
+    band_loss,
+    deviation,
+    distinct,
+    held_out_loss,
+    of_text,
+    rare_ngrams_kept,
+    vocabulary_kept,
+)
 from collapse.measures.spread import Interval, Values, noise_floor, share
 from collapse.recipe import Paper, Recipe
 from collapse.regimes import CONTROL, START
 
-#: The number of each seed, of a regime and a generation.
+#: Returns the number of each seed, of a regime and a generation.
 _Column = Callable[[str, int], Values]
 
 
-def summed_up(found: Found, recipe: Recipe) -> dict[str, Any]:
-    """Of all arms.
+def summarized(
+    recipe: Recipe,
+    generations: list[GenerationMetrics],
+    *,
+    set: SetReport,
+    parameters: int,
+    edges: list[float],
+    samples: list[Sample],
+) -> RunResults:
+    """Return the results of a run, and compute what follows from its generations: noise floor, start, arms, papers."""
+    results = RunResults(
+        recipe=recipe,
+        set=set,
+        parameters=parameters,
+        edges=edges,
+        noise_floor=None,
+        start=StartSummary(Interval(math.nan, math.nan, math.nan)),
+        arms={},
+        paper=[],
+        samples=samples,
+        generations=generations,
+    )
+    control = _control(results, lambda name, generation: _perplexities(results, name, generation, held_out_loss))
+    return replace(
+        results,
+        noise_floor=noise_floor(np.array(control)) if control else None,
+        start=StartSummary(results.at_start(held_out_loss)),
+        arms={regime: _arm(results, regime) for regime in recipe.regimes},
+        paper=[PaperResult(**asdict(figure), measured=_measured(results, figure)) for figure in recipe.paper],
+    )
 
-    Args:
-        found: with the numbers of the generations, and no more.
-    """
-    control = _control(found, lambda name, generation: _perplexities(found, name, generation, *LOSS))
-    return {
-        "noise_floor": asdict(noise_floor(np.array(control))) if control else None,
-        "start": {"loss": asdict(found.start(*LOSS))},
-        "arms": {regime: _arm(found, regime) for regime in recipe.regimes},
-        "paper": [asdict(figure) | {"measured": _measured(found, recipe, figure)} for figure in recipe.paper],
-    }
 
-
-def _arm(found: Found, regime: str) -> dict[str, Any]:
-    bands = found.names("held_out", "bands")
+def _arm(results: RunResults, regime: str) -> ArmSummary:
+    bands = results.names("bands")
     generations = []
-    for generation in range(found.last(regime) + 1):
-        loss = found.mean(regime, generation, *LOSS)
+    for generation in range(results.last(regime) + 1):
+        loss = results.mean(regime, generation, held_out_loss)
         generations.append(
-            {
-                "generation": generation,
-                "loss": asdict(loss),
-                "perplexity": perplexity(loss.value),
-                "ratio": _exp(found.change(regime, generation, *LOSS)),
-                "bands": {band: _exp(found.change(regime, generation, *_band(band))) for band in bands},
-            }
+            GenerationSummary(
+                generation,
+                loss,
+                perplexity(loss.value),
+                _exp(results.change(regime, generation, held_out_loss)),
+                {band: _exp(results.change(regime, generation, band_loss(band))) for band in bands},
+            )
         )
-    return {"generations": generations, "definitions": [asdict(finding) for finding in judge(_evidence(found, regime))]}
+    return ArmSummary(generations, evaluate_definitions(_courses(results, regime)))
 
 
-def _measured(found: Found, recipe: Recipe, figure: Paper) -> float | None:
-    """Our number beside one of a paper; None where the run has no such arm or generation."""
-    last = found.last(figure.regime)
+def _measured(results: RunResults, figure: Paper) -> float:
+    """Return what this run has for a figure of a paper; NaN if it has no such arm or generation."""
+    last = results.last(figure.regime)
     generation = last if figure.generation < 0 else figure.generation
-    if figure.regime not in recipe.regimes or generation > last:
-        return None
-    now, first = found.mean(figure.regime, generation, *LOSS).value, found.start(*LOSS).value
+    if figure.regime not in results.recipe.regimes or generation > last:
+        return math.nan
+    now, first = results.mean(figure.regime, generation, held_out_loss).value, results.at_start(held_out_loss).value
     return {
         "loss": now,
         "perplexity": perplexity(now),
@@ -68,64 +98,60 @@ def _measured(found: Found, recipe: Recipe, figure: Paper) -> float | None:
     }[figure.measure]
 
 
-def _evidence(found: Found, regime: str) -> Evidence:
+def _courses(results: RunResults, regime: str) -> Courses:
     def course(column: _Column, real: float = math.nan) -> Course:
-        return Course(_table(found, regime, column), _control(found, column), real)
+        return Course(_table(results, regime, column), _control(results, column), real)
 
-    def perplexities(*path: str) -> Course:
-        return course(lambda name, generation: _perplexities(found, name, generation, *path))
+    def perplexities(metric: Metric) -> Course:
+        return course(lambda name, generation: _perplexities(results, name, generation, metric))
 
-    def written(*path: str) -> Course:
-        real = found.values(START, 0, "unseen", *path)
-        return course(lambda name, generation: found.values(name, generation, "written", *path), float(real.mean()))
+    def written(metric: TextMetric) -> Course:
+        real = results.values(START, 0, of_text("unseen", metric))
+        column = of_text("written", metric)
+        return course(lambda name, generation: results.values(name, generation, column), float(real.mean()))
 
-    whole = perplexities(*LOSS)
-    bands = {band: perplexities(*_band(band)) for band in found.bands()}
-    if "written" not in found.row(regime, 1):
-        return Evidence(whole, bands)
-    real = _strange(found, START, 0, "unseen")
-    return Evidence(
-        whole,
+    held_out = perplexities(held_out_loss)
+    bands = {band: perplexities(band_loss(band)) for band in results.bands()}
+    first = results.row(regime, 1)
+    if first is None or first.written is None:
+        return Courses(held_out, bands)
+    real = _strange(results, START, 0, "unseen")
+    return Courses(
+        held_out,
         bands,
         tail={
-            "rarest tokens that are written": written("vocabulary_kept", "rarest"),
-            "rare 2-grams that are written": written("rare_ngrams_kept", "2"),
+            "rarest tokens that are written": written(vocabulary_kept("rarest")),
+            "rare 2-grams that are written": written(rare_ngrams_kept(2)),
         },
         variety={
-            "distinct 2-grams": written("distinct", "2"),
-            "distinct 4-grams": written("distinct", "4"),
-            "spread of the texts' losses under generation 0": written("surprise", "deviation"),
+            "distinct 2-grams": written(distinct(2)),
+            "distinct 4-grams": written(distinct(4)),
+            "spread of the texts' losses under generation 0": written(deviation),
         },
-        strange=course(lambda name, generation: _strange(found, name, generation, "written"), float(real.mean())),
+        strange=course(lambda name, generation: _strange(results, name, generation, "written"), float(real.mean())),
     )
 
 
-def _table(found: Found, regime: str, column: _Column) -> list[list[float]]:
-    """A number by seed, then by generation."""
-    columns = [column(regime, generation) for generation in range(found.last(regime) + 1)]
+def _table(results: RunResults, regime: str, column: _Column) -> list[list[float]]:
+    """Return a number by seed, then by generation."""
+    columns = [column(regime, generation) for generation in range(results.last(regime) + 1)]
     return np.array(columns).T.tolist()  # type: ignore[no-any-return]
 
 
-def _control(found: Found, column: _Column) -> list[list[float]]:
-    """The same of the control; empty where the run has none."""
-    return _table(found, CONTROL, column) if found.last(CONTROL) else []
+def _control(results: RunResults, column: _Column) -> list[list[float]]:
+    """Return the same of the control; empty if the run has none."""
+    return _table(results, CONTROL, column) if results.last(CONTROL) else []
 
 
-def _perplexities(found: Found, regime: str, generation: int, *path: str) -> Values:
-    """From the losses of each seed."""
+def _perplexities(results: RunResults, regime: str, generation: int, loss: Metric) -> Values:
     with np.errstate(over="ignore"):
-        return np.exp(found.values(regime, generation, *path))
+        return np.exp(results.values(regime, generation, loss))
 
 
-def _strange(found: Found, regime: str, generation: int, kind: str) -> Values:
-    """The share of strange texts, of each seed."""
-    counts, of = (found.values(regime, generation, kind, "strange", place) for place in ("0", "1"))
-    return np.array([share(*pair) for pair in zip(counts, of, strict=True)])
+def _strange(results: RunResults, regime: str, generation: int, kind: TextKind) -> Values:
+    """Return the share of strange texts in each seed."""
+    return results.values(regime, generation, of_text(kind, lambda text: share(text.strange.texts, text.strange.of)))
 
 
-def _band(name: str) -> tuple[str, ...]:
-    return ("held_out", "bands", name, "loss", "value")
-
-
-def _exp(interval: Interval) -> dict[str, float]:
-    return {name: perplexity(value) for name, value in asdict(interval).items()}
+def _exp(interval: Interval) -> Interval:
+    return Interval(perplexity(interval.value), perplexity(interval.low), perplexity(interval.high))

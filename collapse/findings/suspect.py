@@ -1,4 +1,4 @@
-"""What a suspect set is like: where it teaches worse, and whether its text looks more like a model's or real text."""
+"""What a suspect set is like: on which real text it teaches worse, and whether it resembles a model's or real text."""
 
 from __future__ import annotations
 
@@ -6,69 +6,81 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from collapse.findings.results import Call, Found, call
+from collapse.findings.results import Comparison, RunResults, compare
+from collapse.measures.metrics import (
+    PartKind,
+    TextMetric,
+    deviation,
+    distinct,
+    of_text,
+    part_loss,
+    rare_ngrams_kept,
+    vocabulary_kept,
+)
 from collapse.measures.spread import Interval, over_seeds
 from collapse.regimes import START, Regime
 
+_KINDS: tuple[PartKind, ...] = ("bands", "domains", "dates")
+
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Held-out text of one kind."""
+class PartChange:
+    """How the loss on one part of the held-out text changed."""
 
-    kind: str  #: bands, domains or dates
+    kind: PartKind
     name: str
-    change: Interval  #: of the loss, in nats for a token
-    floor: Interval  #: what chance does to it
+    change: Interval  #: of the loss, in nats per token
+    floor: Interval  #: how far chance moves it
 
     @property
-    def named(self) -> str:
-        """In a sentence."""
+    def described(self) -> str:
+        """The part, for a sentence."""
         return {"bands": f"the {self.name} tokens", "dates": f"text of {self.name}"}.get(self.kind, self.name)
 
     @property
-    def call(self) -> Call:
-        return call(self.change, self.floor)
+    def comparison(self) -> Comparison:
+        return compare(self.change, self.floor)
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure of a set of texts."""
+    """A measure of a set of texts, as the report names it."""
 
     title: str
-    path: tuple[str, ...]
-    says: str  #: its unit, in few words
+    metric: TextMetric
+    unit: str
 
 
-#: By which what a generation wrote is set beside real text.
+#: The measures by which written text is compared with real text.
 MEASURES = (
-    Measure("distinct 2-grams", ("distinct", "2"), "different pairs of tokens / all pairs"),
-    Measure("distinct 4-grams", ("distinct", "4"), "different runs of four tokens / all"),
-    Measure("repetition", ("repetition",), "share of 4-grams said before in the text"),
-    Measure("self-BLEU", ("self_bleu",), "0 to 1: how well texts predict one another"),
-    Measure("compression", ("compression",), "bytes / compressed bytes"),
-    Measure("entropy of tokens", ("entropy",), "nats: how many tokens share the work"),
-    Measure("Zipf slope", ("zipf_slope",), "steeper (more negative): fewer rare tokens"),
-    Measure("vocabulary kept", ("vocabulary_kept", "all"), "share of the real text's tokens that occur"),
-    Measure("rarest tokens kept", ("vocabulary_kept", "rarest"), "share of the rarest band that occurs"),
-    Measure("rare 2-grams kept", ("rare_ngrams_kept", "2"), "share of real text's rare pairs that occur"),
-    Measure("spread of surprise", ("surprise", "deviation"), "nats: deviation over texts, under generation 0"),
-    Measure("copied", ("copied", "share"), "share of tokens in copied runs of 16"),
+    Measure("distinct 2-grams", distinct(2), "different pairs of tokens / all pairs"),
+    Measure("distinct 4-grams", distinct(4), "different runs of four tokens / all"),
+    Measure("repetition", lambda text: text.repetition, "share of 4-grams said before in the text"),
+    Measure("self-BLEU", lambda text: text.self_bleu, "0 to 1: how well texts predict one another"),
+    Measure("compression", lambda text: text.compression, "bytes / compressed bytes"),
+    Measure("entropy of tokens", lambda text: text.entropy, "nats: how many tokens share the work"),
+    Measure("Zipf slope", lambda text: text.zipf_slope, "steeper (more negative): fewer rare tokens"),
+    Measure("vocabulary kept", vocabulary_kept("all"), "share of the real text's tokens that occur"),
+    Measure("rarest tokens kept", vocabulary_kept("rarest"), "share of the rarest band that occurs"),
+    Measure("rare 2-grams kept", rare_ngrams_kept(2), "share of real text's rare pairs that occur"),
+    Measure("spread of surprise", deviation, "nats: deviation over texts, under generation 0"),
+    Measure("copied", lambda text: text.copied.share, "share of tokens in copied runs of 16"),
 )
 
 
 class Side(Enum):
-    """Where the suspect set lies, on the line from real text (0) to what a model wrote (1) and on."""
+    """Where the suspect set is on the line from real text (0) to what a model wrote (1) and beyond."""
 
     REAL = "like real text"
     MODEL = "like the model's text"
     BEYOND = "farther from real text than the model's"
     OTHER = "on the other side of real text"
-    OPEN = "cannot be told"
+    OPEN = "open"
     SAME = "says nothing: the model's text is like real text"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Likeness:
     """One measure of real text, of the suspect set and of what generation 0 wrote."""
 
     title: str
@@ -78,50 +90,52 @@ class Look:
     side: Side
 
 
-def looks(found: Found) -> list[Look]:
-    """The suspect set beside real text and a model's, by each measure that the run has of it."""
-    made = []
+def likenesses(results: RunResults) -> list[Likeness]:
+    """Compare the suspect set with real text and a model's text, by each measure that the run has of it."""
+    rows = []
     for measure in MEASURES:
-        real, suspect, written = (
-            found.values(START, 0, kind, *measure.path) for kind in ("unseen", "suspect", "written")
-        )
+        real = results.values(START, 0, of_text("unseen", measure.metric))
+        suspect = results.values(START, 0, of_text("suspect", measure.metric))
+        written = results.values(START, 0, of_text("written", measure.metric))
         side = _side(over_seeds(written - real), over_seeds(suspect - real))
-        look = Look(measure.title, over_seeds(real), over_seeds(suspect), over_seeds(written), side)
-        if not math.isnan(look.suspect.value):
-            made.append(look)
-    return made
+        row = Likeness(measure.title, over_seeds(real), over_seeds(suspect), over_seeds(written), side)
+        if not math.isnan(row.suspect.value):
+            rows.append(row)
+    return rows
 
 
-def beside(found: Found, arm: Regime) -> Regime | None:
-    """The arm of other real text that a suspect set is compared with, if the run has one.
+def reference(results: RunResults, arm: Regime) -> Regime | None:
+    """Return the arm of other real text that a suspect arm is compared with, if the run has one.
 
-    A set that is merely another does worse than generation 0's on what that happened to have more often than most, and
-    better on what it had less often: only another real set tells that from what is wrong with the suspect's.
+    Any other set does worse than generation 0's on words that generation 0's set happens to have more often than most,
+    and better on those that it has less often. Only another real set shows which part of that is due to the suspect.
     """
-    return found.references[0] if found.references and arm.kind == "suspect" and arm.share == 1 else None
+    return results.references[0] if results.references and arm.kind == "suspect" and arm.share == 1 else None
 
 
-def parts(found: Found, arm: Regime) -> list[Part]:
-    """The held-out text by band, by domain and by date, where there are several: the loss on it beside generation 0's,
-    or that of the arm `beside`."""
-    made, other, last = [], beside(found, arm), found.last(arm)
-    for kind in ("bands", "domains", "dates"):
-        names = found.bands() if kind == "bands" else found.names("held_out", kind)
+def part_changes(results: RunResults, arm: Regime) -> list[PartChange]:
+    """Return how the loss changed on each band, domain and year of the held-out text, where there are several.
+
+    The change is that from generation 0, or from the `reference` arm.
+    """
+    changes, other, last = [], reference(results, arm), results.last(arm)
+    for kind in _KINDS:
+        names = results.bands() if kind == "bands" else results.names(kind)
         for name in names if len(names) > 1 else ():
-            path = ("held_out", kind, name, "loss", "value")
-            change = found.between(arm, other, last, *path) if other else found.change(arm, last, *path)
-            made.append(Part(kind, name, change, found.floor(*path)))
-    return made
+            loss = part_loss(kind, name)
+            change = results.between(arm, other, last, loss) if other else results.change(arm, last, loss)
+            changes.append(PartChange(kind, name, change, results.floor(loss)))
+    return changes
 
 
-def worst(found: Found, arm: Regime) -> list[Part]:
-    """The parts that lost more than chance makes, those that lost most first."""
-    lost = [part for part in parts(found, arm) if part.call is Call.MORE]
+def worst(results: RunResults, arm: Regime) -> list[PartChange]:
+    """Return the parts that lost more than chance explains, those that lost most first."""
+    lost = [part for part in part_changes(results, arm) if part.comparison is Comparison.MORE]
     return sorted(lost, key=lambda part: -part.change.value)
 
 
 def _side(gap: Interval, away: Interval) -> Side:
-    """From the differences to real text of a model's text and of the suspect set, over seeds."""
+    """Tell the side from how far a model's text (`gap`) and the suspect set (`away`) are from real text, over seeds."""
     if math.isnan(gap.low) or math.isnan(away.low):
         return Side.OPEN
     if gap.low <= 0 <= gap.high:

@@ -1,4 +1,4 @@
-"""Numbers and names of arms in words, the same on the page, in the pictures and on the terminal."""
+"""How numbers and arms are written on the page, in the pictures and on the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from collapse.measures.spread import Interval
 from collapse.regimes import KINDS, Regime
 
-#: What an arm's models are trained on, in the few words that stand beside a line.
+#: What an arm's models are trained on, short enough for the label of a line.
 _SHORT = {
     "replace": "only generated text",
     "mix": "{} real text mixed in",
@@ -22,21 +22,23 @@ UNKNOWN = "not measured"
 
 
 def name(regime: Regime) -> str:
-    """For a line or a column: `replace: only generated text`. A share is said once."""
+    """Name an arm for a line or a column: `replace: only generated text`."""
     return f"{regime.kind}: {short(regime)}"
 
 
 def short(regime: Regime) -> str:
+    """Say in few words what an arm's models are trained on."""
     return _SHORT[regime.kind].format(percent(regime.share or 0.0))
 
 
 def meaning(regime: Regime) -> str:
-    """What the arm is and who described it, in a sentence's length."""
-    return KINDS[regime.kind].replace("X: this share", percent(regime.share or 0.0), 1)
+    """Say what the arm is and who described it."""
+    return KINDS[regime.kind].says.replace("X: this share", percent(regime.share or 0.0), 1)
 
 
 def percent(share: float) -> str:
-    """
+    """Format a share.
+
     >>> percent(0.1), percent(0.0049), percent(math.nan)
     ('10 %', '0.49 %', 'not measured')
     """
@@ -46,7 +48,7 @@ def percent(share: float) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits, and all of those in front of the point.
+    """Format a number with three digits, and all digits before the decimal point.
 
     >>> number(0.12345), number(1234.5), number(1e9), number(math.nan)
     ('0.123', '1,234', '1e+09', 'not measured')
@@ -57,10 +59,10 @@ def number(value: float) -> str:
 
 
 def ratio(nats: float, like: float | None = None) -> str:
-    """The ratio of two perplexities whose losses differ by so many nats, with as many digits as tell it from 1.
+    """Format the ratio of two perplexities from the difference of their losses, with enough digits to tell it from 1.
 
     Args:
-        like: the nats of another ratio, which decides how many digits there are.
+        like: the nats of another ratio, which decides the number of digits.
 
     >>> ratio(math.log(1.714)), ratio(math.log(1.0138)), ratio(math.log(123.4)), ratio(math.nan)
     ('1.71', '1.014', '123', 'not measured')
@@ -72,25 +74,26 @@ def ratio(nats: float, like: float | None = None) -> str:
 
 
 def ratios(nats: Interval) -> str:
-    """The ratio that a difference in nats is, with its interval: `1.71 times (95 %: 1.65 to 1.77)`."""
-    told = f"{ratio(nats.value)} times"
-    return told if math.isnan(nats.low) else f"{told} (95 %: {between(nats)})"
+    """Format a difference in nats as a ratio, with its interval: `1.71 times (95 %: 1.65 to 1.77)`."""
+    text = f"{ratio(nats.value)} times"
+    return text if math.isnan(nats.low) else f"{text} (95 %: {between(nats)})"
 
 
 def between(nats: Interval) -> str:
-    """The interval of a ratio: `1.65 to 1.77`."""
+    """Format the interval of a ratio: `1.65 to 1.77`."""
     if math.isnan(nats.low) or math.isnan(nats.high):
         return "no interval"
     return f"{ratio(nats.low, nats.value)} to {ratio(nats.high, nats.value)}"
 
 
 def times(nats: float) -> float:
-    """The ratio of two perplexities whose losses differ by so many nats; infinite where no number is so large."""
+    """Return the ratio of two perplexities from the difference of their losses; infinite where it is too large."""
     return math.exp(nats) if not nats > 709 else math.inf
 
 
 def counted(count: int, thing: str) -> str:
-    """
+    """Format a count and its noun.
+
     >>> counted(1, "seed"), counted(3, "seed")
     ('1 seed', '3 seeds')
     """
@@ -98,7 +101,8 @@ def counted(count: int, thing: str) -> str:
 
 
 def listed(parts: Sequence[str]) -> str:
-    """
+    """Join parts with commas and `and`.
+
     >>> listed(["a", "b", "c"])
     'a, b and c'
     """

@@ -1,9 +1,9 @@
-"""What "model collapse" has been taken to mean, and which of it a run shows.
+"""The definitions of "model collapse", and which of them a run meets.
 
 Schaeffer, Kazdan, Arulandu and Koyejo 2025, "Position: Model Collapse Does Not Mean What You Think"
 (arXiv:2503.03150), count eight definitions in the literature, which contradict one another in part. The list is theirs;
-the sentences, the papers that are named as examples and the rules are ours. No rule says that its definition is the
-right one, and no change that chance could have made (`Course.rises`) counts for any.
+the sentences, the papers that are named as examples and the rules are ours. No rule claims that its definition is the
+right one, and a change that may be chance (`Course.rises`) never counts.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from collapse.measures.courses import Course, Evidence
+from collapse.measures.courses import Course, Courses
 
-#: A catastrophe: the perplexity has doubled, a bit is lost for each token. A model whose loss is 3 nats would lose as
-#: much by being made fifteen times smaller (loss goes with the power -0.076 of the size: Kaplan et al. 2020,
-#: arXiv:2001.08361); another seed does not come near.
+#: A catastrophe: the perplexity has doubled, so that each token costs one bit more. A model whose loss is 3 nats would
+#: lose as much if it were fifteen times smaller (loss goes with the power -0.076 of the size: Kaplan et al. 2020,
+#: arXiv:2001.08361); another seed moves the loss far less.
 CATASTROPHE = math.log(2)
-#: A collapse of variance: half of it is gone within the run, so that a few runs more leave nothing. Less is said to be
-#: open: variance that shrinks need not go to 0.
+#: A collapse of variance: half of it is lost within the run, so that a few more runs would leave nothing. A smaller
+#: loss is open: variance that shrinks need not go to 0.
 HALVED = math.log(2)
-#: Generations after 0 that are needed to see whether a rise levels off: two for each half.
+#: Generations after 0 that show whether a rise levels off: two for each half of the run.
 _ENOUGH = 4
 
 Verdict = tuple[bool | None, str]
@@ -33,13 +33,13 @@ class Definition:
     title: str
     says: str
     used_by: str
-    rule: str  #: by which our numbers decide
-    decide: Callable[[Evidence], Verdict]
+    rule: str  #: how our numbers decide
+    decide: Callable[[Courses], Verdict]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a run says of a definition."""
+    """Whether an arm meets a definition, and why."""
 
     code: str
     title: str
@@ -47,77 +47,77 @@ class Finding:
     because: str
 
 
-def judge(evidence: Evidence) -> list[Finding]:
-    """Each definition, in the order of the paper."""
+def evaluate_definitions(arm: Courses) -> list[Finding]:
+    """Evaluate each definition on an arm, in the order of the paper."""
     findings = []
     for definition in DEFINITIONS:
-        holds, because = definition.decide(evidence)
+        holds, because = definition.decide(arm)
         findings.append(Finding(definition.code, definition.title, holds, because))
     return findings
 
 
-def _catastrophe(evidence: Evidence) -> Verdict:
-    return evidence.perplexity.rises(CATASTROPHE), _told("perplexity of held-out text", evidence.perplexity)
+def _catastrophe(arm: Courses) -> Verdict:
+    return arm.perplexity.rises(CATASTROPHE), _describe("perplexity of held-out text", arm.perplexity)
 
 
-def _increase(evidence: Evidence) -> Verdict:
-    return evidence.perplexity.rises(), _told("perplexity of held-out text", evidence.perplexity)
+def _increase(arm: Courses) -> Verdict:
+    return arm.perplexity.rises(), _describe("perplexity of held-out text", arm.perplexity)
 
 
-def _divergence(evidence: Evidence) -> Verdict:
-    course = evidence.perplexity
-    rises, told = course.rises(), _told("perplexity of held-out text", course)
+def _divergence(arm: Courses) -> Verdict:
+    course = arm.perplexity
+    rises, text = course.rises(), _describe("perplexity of held-out text", course)
     if rises is not True:
-        return rises, told
+        return rises, text
     if course.generations < _ENOUGH:
-        return None, f"{told}; {course.generations} generations do not show whether it levels off"
+        return None, f"{text}; {course.generations} generations do not show whether it levels off"
     middle = course.generations // 2
     later = course.change(middle).value
-    told += f"; {_percent(course.change().value - later)} by generation {middle}, {_percent(later)} since"
+    text += f"; {_percent(course.change().value - later)} by generation {middle}, {_percent(later)} since"
     if course.rises(since=middle) is False:
-        return False, f"{told}: it has levelled off"
-    return None, f"{told}: it has not levelled off, and where it ends no run can show"
+        return False, f"{text}: it has levelled off"
+    return None, f"{text}: it has not levelled off, and where it ends no run can show"
 
 
-def _variance(evidence: Evidence) -> Verdict:
+def _variance(arm: Courses) -> Verdict:
     def decide(course: Course) -> bool | None:
         halved, falls = course.falls(HALVED), course.falls()
         return None if halved is False and falls is not False else halved
 
-    return _any(decide(course) for course in evidence.variety.values()), _told_all(evidence.variety.items())
+    return _any(decide(course) for course in arm.variety.values()), _describe_all(arm.variety.items())
 
 
-def _scaling(evidence: Evidence) -> Verdict:
+def _scaling(arm: Courses) -> Verdict:
     return None, "a run trains models of one size on sets of one size, which have no scaling law"
 
 
-def _tails(evidence: Evidence) -> Verdict:
-    bands = list(evidence.band_perplexity.items())
-    verdicts = [course.falls() for course in evidence.tail.values()]
-    told = [*evidence.tail.items()]
+def _tails(arm: Courses) -> Verdict:
+    bands = list(arm.band_perplexity.items())
+    verdicts = [course.falls() for course in arm.tail.values()]
+    described = [*arm.tail.items()]
     if len(bands) > 1:
         (rarest, tail), (commonest, body) = bands[0], bands[-1]
         excess = tail.over(body)
         verdicts.append(excess.rises())
-        told.append((f"perplexity of the {rarest} tokens by that of the {commonest}", excess))
-    return _any(verdicts), _told_all(told)
+        described.append((f"perplexity of the {rarest} tokens by that of the {commonest}", excess))
+    return _any(verdicts), _describe_all(described)
 
 
-def _hallucination(evidence: Evidence) -> Verdict:
-    course = evidence.strange
+def _hallucination(arm: Courses) -> Verdict:
+    course = arm.strange
     if course is None:
-        return None, _told_all([])
-    told = _told("share of texts that generation 0 holds for very unlikely", course)
+        return None, _describe_all([])
+    text = _describe("share of texts that generation 0 holds for very unlikely", course)
     rises = course.rises()
     if rises and course.mean(-1) <= course.real:
-        return False, f"{told}: no more than in real text"
-    return rises, told
+        return False, f"{text}: no more than in real text"
+    return rises, text
 
 
-def _entanglement(evidence: Evidence) -> Verdict:
-    if evidence.apart is None:
-        return None, _told_all([])
-    return evidence.apart.falls(), _told("difference between texts of different kinds, in nats", evidence.apart)
+def _entanglement(arm: Courses) -> Verdict:
+    if arm.apart is None:
+        return None, _describe_all([])
+    return arm.apart.falls(), _describe("difference between texts of different kinds, in nats", arm.apart)
 
 
 DEFINITIONS = (
@@ -160,7 +160,7 @@ DEFINITIONS = (
         "Change of the scaling law",
         "More text or larger models lower the loss by less than they would with real text.",
         "Dohmatob et al. 2024 (arXiv:2402.07043)",
-        "Not judged: it takes runs of several sizes.",
+        "Not evaluated: that takes runs of several sizes.",
         _scaling,
     ),
     Definition(
@@ -178,7 +178,7 @@ DEFINITIONS = (
         "Models write what real text does not have, and what the first of them would hardly have written.",
         "Shumailov et al. 2023 (arXiv:2305.17493)",
         "More of the texts have a perplexity under generation 0 above the 99 % quantile of real text's, more than "
-        "chance makes, and more than of real texts. It stands in for what no count can see, whether a text is true.",
+        "chance makes, and more than of real texts. No count shows whether a text is true; this comes closest.",
         _hallucination,
     ),
     Definition(
@@ -193,28 +193,28 @@ DEFINITIONS = (
 
 
 def _any(verdicts: Iterable[bool | None]) -> bool | None:
-    """Yes if one is yes; no if all are no."""
+    """Return True if one is True, False if all are False, and None otherwise."""
     known = [*verdicts]
     return True if True in known else None if None in known or not known else False
 
 
-def _told_all(courses: Iterable[tuple[str, Course]]) -> str:
-    return "; ".join(_told(name, course) for name, course in courses) or "not measured"
+def _describe_all(courses: Iterable[tuple[str, Course]]) -> str:
+    return "; ".join(_describe(name, course) for name, course in courses) or "not measured"
 
 
-def _told(what: str, course: Course) -> str:
+def _describe(what: str, course: Course) -> str:
     if not course.generations:
         return f"{what}: there is no generation after generation 0"
     change, floor = course.change(), course.floor().high
-    told = f"{what}: {course.mean(0):.4g} in generation 0, {course.mean(-1):.4g} in generation {course.generations}"
-    told += f" ({_percent(change.value)}"
-    told += "; no interval" if math.isnan(change.low) else f"; 95 %: {_percent(change.low)} to {_percent(change.high)}"
-    told += "; chance not known)" if math.isnan(floor) else f"; by chance up to {_percent(floor)[1:]})"
-    return told if math.isnan(course.real) else f"{told}, in real text {course.real:.4g}"
+    text = f"{what}: {course.mean(0):.4g} in generation 0, {course.mean(-1):.4g} in generation {course.generations}"
+    text += f" ({_percent(change.value)}"
+    text += "; no interval" if math.isnan(change.low) else f"; 95 %: {_percent(change.low)} to {_percent(change.high)}"
+    text += "; chance not known)" if math.isnan(floor) else f"; by chance up to {_percent(floor)[1:]})"
+    return text if math.isnan(course.real) else f"{text}, in real text {course.real:.4g}"
 
 
 def _percent(log_ratio: float) -> str:
-    """Of a change, from the logarithm of the ratio.
+    """Format a change, given as the logarithm of a ratio.
 
     >>> _percent(math.log(1.5)), _percent(math.log(0.5))
     ('+50.0 %', '-50.0 %')

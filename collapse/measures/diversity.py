@@ -1,4 +1,4 @@
-"""How much of a set of texts is said again, in the set and within a text."""
+"""How much a set of texts repeats itself, in the set and within a text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LEVEL = 9
 
 
 def distinct(blocks: Blocks, n: int) -> float:
-    """Different n-grams by n-grams: distinct-n of Li et al. 2016 (arXiv:1510.03055), over the whole set.
+    """Return different n-grams divided by n-grams: distinct-n of Li et al. 2016 (arXiv:1510.03055), over the whole set.
 
-    In (0, 1], and smaller for larger sets of the same kind of text: compare only sets of the same size.
+    In (0, 1]. Larger sets of the same kind of text have less: compare only sets of the same size.
 
     >>> distinct(np.array([[1, 2, 1, 2]], np.int32), 2)
     0.6666666666666666
@@ -27,10 +27,10 @@ def distinct(blocks: Blocks, n: int) -> float:
 
 
 def repetition(blocks: Blocks, n: int = 4) -> float:
-    """The share of n-grams that occurred before in their block.
+    """Return the share of n-grams that occurred before in their block.
 
-    seq-rep-n of Welleck et al. 2020 (arXiv:1908.04319), the mean of 1 - different n-grams / n-grams of a sequence;
-    blocks are equally long, so that the mean of the blocks is the share of all n-grams.
+    This is seq-rep-n of Welleck et al. 2020 (arXiv:1908.04319), the mean of 1 - different n-grams / n-grams of a
+    sequence. Blocks are equally long, so the mean of the blocks is the share of all n-grams.
 
     >>> repetition(np.array([[7, 7, 7, 7], [1, 2, 3, 4]], np.int32), n=1)
     0.375
@@ -43,11 +43,11 @@ def repetition(blocks: Blocks, n: int = 4) -> float:
 
 
 def compression_ratio(texts: Sequence[str]) -> float:
-    """Bytes of UTF-8 by bytes compressed, of all texts with a line feed between them (Shaib et al. 2024,
-    arXiv:2403.00553).
+    """Return bytes of UTF-8 divided by compressed bytes, of all texts joined by line feeds.
 
-    DEFLATE looks back 32 KiB, some hundred blocks: what is said again farther away does not count, and sets of
-    different sizes can be compared once they are much larger than that. A few short texts come out below 1.
+    After Shaib et al. 2024 (arXiv:2403.00553). DEFLATE looks back 32 KiB, some hundred blocks: repetitions farther away
+    do not count, and sets of different sizes can be compared once they are much larger. A few short texts have a ratio
+    below 1.
     """
     plain = "\n".join(texts).encode()
     return len(plain) / len(zlib.compress(plain, _LEVEL)) if plain else math.nan

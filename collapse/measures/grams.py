@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 #: Tokens, (blocks, length); not negative.
 Blocks = npt.NDArray[np.int32]
-#: Numbers that stand for n-grams.
+#: Numbers that identify n-grams.
 Grams = npt.NDArray[np.uint64]
 
 Number = TypeVar("Number", np.uint64, np.int64)
@@ -19,19 +19,19 @@ _ROOM = 1 << 64
 
 
 def codes(sets: Sequence[Blocks], n: int) -> list[Grams]:
-    """The n-grams of each set, (blocks, length - n + 1), as numbers that are equal just where the n-grams are equal.
+    """Return the n-grams of each set, (blocks, length - n + 1), as numbers; equal n-grams have equal numbers.
 
-    Exact, in all sets alike: tokens are the digits of a number, and where a number would outgrow 64 bits the shorter
-    n-grams are numbered anew, from those that occur. N-grams do not cross blocks.
+    Tokens are the digits of a number. Where a number would outgrow 64 bits, the shorter n-grams that occur are numbered
+    anew. All sets share the numbers. N-grams do not cross blocks.
     """
     base = 1 + max((int(blocks.max()) for blocks in sets if blocks.size), default=0)
     grams = [blocks.astype(np.uint64) for blocks in sets]
     room = base
-    for place in range(1, n):
+    for shift in range(1, n):
         if room * base > _ROOM:
             grams, room = _numbered(grams)
         grams = [
-            gram[:, :-1] * np.uint64(base) + blocks[:, place:].astype(np.uint64)
+            gram[:, :-1] * np.uint64(base) + blocks[:, shift:].astype(np.uint64)
             for gram, blocks in zip(grams, sets, strict=True)
         ]
         room *= base
@@ -39,7 +39,7 @@ def codes(sets: Sequence[Blocks], n: int) -> list[Grams]:
 
 
 def different(grams: npt.NDArray[Number]) -> npt.NDArray[Number]:
-    """The numbers that occur, each once, in order."""
+    """Return the numbers that occur, each once, in order."""
     # np.unique hashes since NumPy 2.3, which takes ten times as long for millions of numbers
     ranked = np.sort(grams, axis=None)
     return ranked[np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)])]

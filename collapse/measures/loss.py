@@ -1,9 +1,9 @@
-"""What a model's loss on held-out text comes to, and how sure that is.
+"""The mean loss of a model on held-out text, with its confidence interval.
 
-Losses are of tokens, in nats, (blocks, length - 1); a mask of that shape says which count, all where it is None;
-`documents` has the number of each block's document. All means are over tokens: a ratio of two sums. Documents, not
-tokens, are resampled, since tokens of one document hang together (Efron and Tibshirani 1993, An Introduction to the
-Bootstrap, 8.5).
+Losses are of tokens, in nats, (blocks, length - 1). A mask of that shape selects the tokens that count; None selects
+all. `documents` has the number of each block's document. All means are over tokens: a ratio of two sums. The bootstrap
+resamples documents, not tokens, since tokens of one document depend on one another (Efron and Tibshirani 1993, An
+Introduction to the Bootstrap, 8.5).
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ Mask = npt.NDArray[np.bool_] | None
 Documents = npt.NDArray[np.integer]
 Sums = npt.NDArray[np.float64]
 
-#: Resamples of a bootstrap: the ends of an interval of 95 % then stand on 25 each.
+#: Resamples of a bootstrap: 25 of them are beyond each end of a 95 % interval.
 _DRAWS = 1000
-#: Documents drawn at once.
+#: Documents drawn at a time.
 _AT_ONCE = 1 << 20
-#: Groups with fewer tokens are one: a mean of so few says little.
+#: Groups with fewer tokens are put together: a mean of so few says little.
 FEWEST = 1000
 OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The loss of a part of the held-out text."""
+class MeanLoss:
+    """The mean loss on a text, or on a part of it, in nats per token."""
 
     loss: Interval
     tokens: int
@@ -43,18 +43,18 @@ class Part:
 
 
 def mean_loss(losses: Losses, mask: Mask = None) -> float:
-    """Over tokens; NaN where no token counts."""
+    """Return the mean over tokens; NaN where no token counts."""
     counted = token_losses(losses, mask)
     return float(counted.mean()) if counted.size else math.nan
 
 
 def perplexity(loss: float) -> float:
-    """Of a mean loss; infinite where it is too large for a number."""
+    """Return the perplexity of a mean loss; infinite where it is too large for a number."""
     return math.exp(loss) if not loss > 709 else math.inf
 
 
 def unigram(counts: npt.NDArray[np.int64], blocks: npt.NDArray[np.int32], mask: Mask = None) -> float:
-    """The mean loss of a model that knows how often each token occurs and nothing else: what any other must beat.
+    """Return the mean loss of a model that knows only how often each token occurs: what any other must beat.
 
     Frequencies are those of a training set, with one occurrence more of each token (Laplace), so that none is 0.
 
@@ -71,18 +71,18 @@ def unigram(counts: npt.NDArray[np.int64], blocks: npt.NDArray[np.int32], mask: 
 
 
 def document_losses(losses: Losses, documents: Documents, mask: Mask = None) -> Sums:
-    """The mean loss of each document that has a token that counts, in order of their numbers."""
+    """Return the mean loss of each document that has a token that counts, in the order of their numbers."""
     sums, tokens = _totals(losses, documents, mask)
     return sums / tokens
 
 
 def token_losses(losses: Losses, mask: Mask = None) -> Sums:
-    """The losses that count, one after the other."""
+    """Return the losses that count, one after the other."""
     return losses.astype(np.float64)[_counted(losses, mask)]
 
 
 def quantiles(losses: Sums, at: Sequence[float]) -> list[float]:
-    """Of documents' or tokens' losses, linear between two; NaN where there are none.
+    """Return quantiles of losses, interpolated linearly; NaN where there are none.
 
     >>> quantiles(np.array([1.0, 2.0, 4.0]), (0.5, 1))
     [2.0, 4.0]
@@ -90,18 +90,18 @@ def quantiles(losses: Sums, at: Sequence[float]) -> list[float]:
     return np.quantile(losses, at).tolist() if losses.size else [math.nan] * len(at)
 
 
-def measured(losses: Losses, documents: Documents, mask: Mask = None, seed: int = 0) -> Part:
-    """The mean loss and its interval: percentiles of a bootstrap over documents.
+def measured(losses: Losses, documents: Documents, mask: Mask = None, seed: int = 0) -> MeanLoss:
+    """Return the mean loss and its interval, the percentiles of a bootstrap over documents.
 
     The ends are NaN for fewer than two documents. Where few, very unlike documents would put the mean itself outside
     its percentiles, the interval is stretched to it.
     """
     sums, tokens = _totals(losses, documents, mask)
-    return Part(_bootstrap(sums, tokens, seed), int(tokens.sum()), len(tokens))
+    return MeanLoss(_bootstrap(sums, tokens, seed), int(tokens.sum()), len(tokens))
 
 
-def difference(losses: Losses, base: Losses, documents: Documents, mask: Mask = None, seed: int = 0) -> Part:
-    """The mean loss less that of another model on the same tokens, with the interval of the difference.
+def difference(losses: Losses, base: Losses, documents: Documents, mask: Mask = None, seed: int = 0) -> MeanLoss:
+    """Return the mean loss less that of another model on the same tokens, with the interval of the difference.
 
     Paired: the documents' own difficulty, which both models share, does not widen the interval.
     """
@@ -110,11 +110,11 @@ def difference(losses: Losses, base: Losses, documents: Documents, mask: Mask = 
 
 def by_band(
     losses: Losses, blocks: Blocks, documents: Documents, bands: Bands, mask: Mask = None, seed: int = 0
-) -> dict[str, Part]:
-    """The loss of the tokens of each band, by the band of the token that was to be guessed.
+) -> dict[str, MeanLoss]:
+    """Return the loss of the tokens of each band, by the band of the token that was to be guessed.
 
     Args:
-        blocks: the tokens that were judged, with the first of each block, which has no loss.
+        blocks: the tokens that were evaluated, with the first of each block, which has no loss.
     """
     band = bands.of[blocks[:, 1:]]
     counted = _counted(losses, mask)
@@ -130,12 +130,12 @@ def by_group(
     mask: Mask = None,
     fewest: int = FEWEST,
     seed: int = 0,
-) -> dict[str, Part]:
-    """The loss by domain, month or the like: largest groups first, those of fewer tokens together as `other`, last.
+) -> dict[str, MeanLoss]:
+    """Return the loss by domain, year or the like: the largest groups first, small ones together as `other`, last.
 
     Args:
         groups: of each block.
-        fewest: tokens that a group of its own has.
+        fewest: tokens that a group needs to be listed on its own.
     """
     counted = _counted(losses, mask)
     names, number = np.unique(np.array(groups, str), return_inverse=True)
@@ -153,7 +153,7 @@ def _counted(losses: Losses, mask: Mask) -> npt.NDArray[np.bool_]:
 
 
 def _totals(losses: Losses, documents: Documents, mask: Mask) -> tuple[Sums, Sums]:
-    """Loss and tokens of each document that has a token that counts."""
+    """Return the loss and the tokens of each document that has a token that counts."""
     counted = _counted(losses, mask)
     # a loss that does not count may be NaN or infinite
     sums = np.where(counted, losses, 0).sum(axis=1, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The tail of the vocabulary: which tokens and n-grams are rare in real text, and how many of them are left."""
+"""The tail of the vocabulary: which tokens and n-grams are rare in real text, and how many of them still occur."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from collapse.measures.grams import Blocks, codes, different
 Counts = npt.NDArray[np.int64]
 
 UNSEEN = "unseen"
-#: Bands by their share of the running tokens, from the rarest on. By Zipf's law the last has less than a hundred types
-#: of some thousand, the first two most of them: half of what is read, and most of what can be lost.
+#: Bands by their share of the running tokens, from the rarest on. By Zipf's law the last band is half of the text but
+#: fewer than a hundred of some thousand types; the first two bands have most types, and so most of what can be lost.
 SHARES = {"rarest": 0.05, "rare": 0.15, "common": 0.3, "commonest": 0.5}
 
-#: Ranks that a slope is fitted to. The first few words of a language lie below the law (Mandelbrot's shift), and from
-#: some thousand ranks on the frequencies of a small set are mere steps.
+#: Ranks that a slope is fitted to. The first few words of a language are below the law (Mandelbrot's shift), and beyond
+#: some thousand ranks the frequencies of a small set are mere steps.
 _FIRST, _LAST = 10, 1000
-#: Occurrences by which a token can be ranked.
+#: Occurrences that a token needs to be ranked.
 _ENOUGH = 10
 
 
@@ -30,15 +30,15 @@ class Bands:
     """Bands of the vocabulary by frequency in real text: `unseen`, then from the rarest tokens to the commonest."""
 
     names: tuple[str, ...]
-    of: npt.NDArray[np.int8]  #: the band of each token, as a place in `names`
-    shares: tuple[float, ...]  #: of the running tokens that each band came to have
+    of: npt.NDArray[np.int8]  #: the band of each token, as an index into `names`
+    shares: tuple[float, ...]  #: of the running tokens, in each band
 
     @staticmethod
-    def made(counts: Counts, shares: Mapping[str, float] = SHARES) -> Bands:
-        """From how often each token of the vocabulary occurs in the text that generation 0 is trained on.
+    def divide(counts: Counts, shares: Mapping[str, float] = SHARES) -> Bands:
+        """Divide the vocabulary by how often each token occurs in the text that generation 0 is trained on.
 
-        Tokens that occur equally often stand in one band, so that a band's share may miss the one asked for by half
-        of what they have together; a band can come out empty where the text is small.
+        Tokens that occur equally often are in one band, so a band's share may differ from the one asked for by half of
+        what they have together. In a small text a band may be empty.
         """
         levels, number = np.unique(counts, return_inverse=True)
         mass = np.bincount(number, counts, len(levels))
@@ -51,15 +51,15 @@ class Bands:
         return Bands(names, band[number].astype(np.int8), tuple(reached.tolist()))
 
     def types(self) -> dict[str, int]:
-        """Tokens of the vocabulary in each band."""
+        """Return how many tokens of the vocabulary each band has."""
         return dict(zip(self.names, np.bincount(self.of, minlength=len(self.names)).tolist(), strict=True))
 
 
 def vocabulary_kept(blocks: Blocks, bands: Bands) -> dict[str, float]:
-    """The share of each band's token types that occur in a set, and under `all` that of the types seen in training.
+    """Return the share of each band's token types that occur in a set, and as `all` that of the types seen in training.
 
-    A set of 64,000 tokens has no room for all types of a band whose types are awaited less than once in it: compare
-    with real text of the same size, which lacks some too. NaN for a band without types.
+    A set of 64,000 tokens has no room for all types of a band that are expected less than once in it: compare with real
+    text of the same size, which lacks some too. NaN for a band without types.
     """
     produced = np.zeros(len(bands.of), np.bool_)
     produced[blocks.ravel()] = True
@@ -68,15 +68,14 @@ def vocabulary_kept(blocks: Blocks, bands: Bands) -> dict[str, float]:
 
 
 def rare_ngrams_kept(blocks: Blocks, reference: Blocks, held: Blocks, n: int, most: int = 3) -> float:
-    """The share of the living rare n-grams that occur in a set.
+    """Return the share of real text's rare n-grams that occur in a set.
 
-    Rare are those that occur 1 to `most` times in `reference`, the text that generation 0 was trained on; living are
-    those of them that real text from elsewhere, `held`, has too. What occurs once in one text and never again
-    is an accident of the sample, and to have it would be to know the text by heart.
+    Rare n-grams occur 1 to `most` times in `reference`, the text that generation 0 was trained on. Only those count
+    that other real text, `held`, has too: an n-gram that occurs once and never again is an accident of the sample, and
+    a model that writes it has memorised the text.
 
-    No set has them all: one of real text as large as `held` has only some of them again, and a larger one has more.
-    The number says something beside that of fresh real text with as many blocks. Where `held` is that text itself it
-    is 1 by construction. NaN where no n-gram is rare.
+    No set has them all, and larger sets have more: compare with fresh real text of as many blocks. If the set is `held`
+    itself, the share is 1. NaN where no n-gram is rare.
     """
     ours, trained, alive = codes([blocks, reference, held], n)
     ranked = np.sort(trained, axis=None)
@@ -88,13 +87,12 @@ def rare_ngrams_kept(blocks: Blocks, reference: Blocks, held: Blocks, n: int, mo
 
 
 def zipf_slope(counts: Counts, seed: int = 0) -> float:
-    """The slope of log frequency over log rank: about -1 for real text, steeper where the tail is lost.
+    """Return the slope of log frequency over log rank: about -1 for real text, steeper where the tail is lost.
 
-    Fitted by least squares to the ranks 10 to 1,000, or as far as tokens are frequent enough to be ranked, each
-    octave of ranks with equal weight (that of a rank is 1 / rank). If the same counts gave rank and frequency, an
-    error in one would be an error in the other, and a line would come out of noise: each occurrence goes by chance to
-    one of two halves, of which one ranks and the other is fitted (Piantadosi 2014, Psychonomic Bulletin & Review 21).
-    NaN with fewer than two such ranks.
+    Fitted by least squares to the ranks 10 to 1,000, or as far as tokens are frequent enough to be ranked. Each octave
+    of ranks has equal weight (that of a rank is 1 / rank). Each occurrence goes at random to one of two halves: one
+    gives the ranks, the other the frequencies, since errors that both share would produce a line from noise (Piantadosi
+    2014, Psychonomic Bulletin & Review 21). NaN with fewer than two such ranks.
     """
     ranking = np.random.default_rng(seed).binomial(counts, 0.5)
     order = np.argsort(-ranking, kind="stable")[: np.count_nonzero(ranking >= _ENOUGH)][_FIRST - 1 : _LAST]
@@ -108,17 +106,17 @@ def zipf_slope(counts: Counts, seed: int = 0) -> float:
 
 
 def token_counts(blocks: Blocks, vocabulary: int) -> Counts:
-    """How often each token of a vocabulary occurs."""
+    """Return how often each token of a vocabulary occurs."""
     return np.bincount(blocks.ravel(), minlength=vocabulary)
 
 
 def _among(some: npt.NDArray[np.uint64], ranked: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """Which numbers are among others that are in order."""
-    places = np.searchsorted(ranked, some)
-    found = np.zeros(len(some), np.bool_)
-    inside = places < len(ranked)
-    found[inside] = ranked[places[inside]] == some[inside]
-    return found
+    """Return which numbers are among others, which are sorted."""
+    positions = np.searchsorted(ranked, some)
+    is_among = np.zeros(len(some), np.bool_)
+    inside = positions < len(ranked)
+    is_among[inside] = ranked[positions[inside]] == some[inside]
+    return is_among
 
 
 def _share(chosen: npt.NDArray[np.bool_]) -> float:

@@ -13,7 +13,7 @@ from collapse.model.train import mixed
 if TYPE_CHECKING:
     import torch
 
-#: Judged at a time: their logits are the most that is held.
+#: Tokens that are evaluated at a time: their logits take the most memory.
 _TOKENS = 2048
 
 
@@ -23,9 +23,9 @@ def token_losses(
     device: torch.device,
     progress: Callable[[int], None] = lambda _: None,
 ) -> npt.NDArray[np.float32]:
-    """The negative log-likelihood of each token but the first of its block, in nats: (blocks, length - 1).
+    """Return the negative log-likelihood of each token but the first of its block, in nats: (blocks, length - 1).
 
-    A block is judged alone; what stands in front of it in its document is not seen.
+    Each block is evaluated alone: the model does not see the text before it in its document.
     """
     import torch
     from torch.nn import functional

@@ -1,4 +1,4 @@
-"""A model writes: each block of the next generation's set continues a prompt."""
+"""Let a model write: each block of the next generation's set continues a prompt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from query.formats.hugging_face import import_transformers
 if TYPE_CHECKING:
     import torch
 
-#: Texts that are continued together; a search has several for each prompt.
+#: Texts that are continued together; a beam search has several for each prompt.
 _BATCH = 256
 
 
@@ -30,16 +30,17 @@ def write(
     progress: Callable[[int], None] = lambda _: None,
     batch: int = _BATCH,
 ) -> npt.NDArray[np.int32]:
-    """What a model writes behind each prompt: (prompts, length); the prompts themselves are not in it.
+    """Return what a model writes after each prompt, without the prompt: (prompts, length).
 
-    Prompts are continued in batches with a cache of keys and values. Where prompt and block together are longer
-    than the model's context, the newer half of what stands in it becomes the context of the rest, so that no token is
-    written from a position that the model never saw in training.
+    Prompts are continued in batches with a cache of keys and values. If prompt and block together are longer than the
+    model's context, the newer half of the context becomes the context of the rest, so that no token is written at a
+    position that the model never saw in training.
 
     Args:
         prompts: token ids, (prompts, at least 1).
         length: tokens to write.
-        seed: of the draws; the same for the same prompts, whatever the batch is not.
+        seed: of the draws, which depend on the batch size too.
+        progress: called with the number of tokens that were written.
     """
     import torch
 
@@ -89,7 +90,7 @@ def _segment(
     draw: torch.Generator,
     progress: Callable[[int], None],
 ) -> torch.Tensor:
-    """So many tokens behind what is seen, one at a time."""
+    """Write `room` tokens after those seen, one at a time."""
     import torch
 
     tokens, feed, cache = [], seen, None
@@ -103,43 +104,42 @@ def _segment(
 
 
 def pick(logits: torch.Tensor, decoding: Decoding, draw: torch.Generator) -> torch.Tensor:
-    """The next token of each row of (rows, vocabulary): (rows, 1)."""
-
+    """Pick the next token of each row of (rows, vocabulary): (rows, 1)."""
     if decoding.kind == "greedy":
         return logits.argmax(dim=-1, keepdim=True)
     if decoding.kind == "top-k":
-        kept, places = logits.topk(min(int(decoding.value or 1), logits.shape[-1]), dim=-1)
-        return places.gather(1, _drawn(kept.softmax(-1), draw))
+        kept, ids = logits.topk(min(int(decoding.value or 1), logits.shape[-1]), dim=-1)
+        return ids.gather(1, _drawn(kept.softmax(-1), draw))
     if decoding.kind == "top-p":
-        ordered, places = logits.softmax(-1).sort(dim=-1, descending=True)
+        ordered, ids = logits.softmax(-1).sort(dim=-1, descending=True)
         before = ordered.cumsum(-1) - ordered
-        ordered[before >= (decoding.value or 1.0)] = 0.0  # the token that crosses the share stays
-        return places.gather(1, _drawn(ordered, draw))
+        ordered[before >= (decoding.value or 1.0)] = 0.0  # keep the token that crosses the share
+        return ids.gather(1, _drawn(ordered, draw))
     return _drawn((logits / (decoding.value or 1.0)).softmax(-1), draw)
 
 
 def _drawn(weights: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-    """A place in each row, with a probability in proportion to its weight: (rows, 1).
+    """Draw an index in each row, with a probability in proportion to its weight: (rows, 1).
 
-    One uniform number for each row, looked up in the sums of the weights; `torch.multinomial` draws one for each
-    weight, which took half the time of writing.
+    This draws one uniform number for each row and looks it up in the cumulated weights. `torch.multinomial` draws one
+    for each weight, which took half of the time that writing takes.
     """
     import torch
 
     sums = weights.cumsum(-1)
     point = torch.rand((len(weights), 1), generator=draw, device=weights.device) * sums[:, -1:]
-    # rounding must not reach the end, behind which there is nothing; and no place without weight is ever found
+    # a point that is rounded up to the end would be out of range; an index without weight is never found
     return torch.searchsorted(sums, torch.minimum(point, sums[:, -1:] * (1 - 1e-6)), right=True)
 
 
 def _beams(model: Any, seen: torch.Tensor, room: int, beams: int) -> torch.Tensor:
-    """The search of transformers. The token that ends a text is one like others: behind it the next text begins."""
+    """Run the beam search of transformers. The token that ends a text does not end it: the next text follows."""
     import torch
 
     config = import_transformers().GenerationConfig(
         max_new_tokens=room, num_beams=beams, do_sample=False, pad_token_id=0, eos_token_id=None
     )
-    # what is left open here is taken from the checkpoint's settings: its end, which stops a text, or penalties
+    # without this the checkpoint's settings would apply: a token that ends the search, or penalties
     model.generation_config = config
-    whole = model.generate(seen, attention_mask=torch.ones_like(seen), generation_config=config)
-    return whole[:, seen.shape[1] :]
+    tokens = model.generate(seen, attention_mask=torch.ones_like(seen), generation_config=config)
+    return tokens[:, seen.shape[1] :]

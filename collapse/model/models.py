@@ -1,4 +1,4 @@
-"""The model that every generation starts from: a preset freshly initialised, or a checkpoint."""
+"""The model that every generation starts from: a preset with fresh weights, or a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where generations start; travels to other processes, the weights do not."""
+    """What generations start from. Workers get this, and build the weights themselves."""
 
     model: str
     block: int
     vocabulary: int  #: tokens of the tokenizer
     dropout: float
-    prompt: int = 0  #: tokens that it must see together
+    prompt: int = 0  #: tokens that the context must have room for
 
     @staticmethod
     def of(recipe: Recipe, vocabulary: int) -> Start:
+        """Return the start that a recipe names."""
         return Start(recipe.model, recipe.block, vocabulary, recipe.dropout, recipe.prompt)
 
     def build(self, seed: int) -> PreTrainedModel:
-        """The model before any training, on the CPU, in float32: the same for the same seed.
+        """Return the model before any training, on the CPU, in float32: the same for the same seed.
 
         Raises:
             CollapseError: there is no such model, or it does not fit the block or the tokenizer.
@@ -64,13 +65,13 @@ class Start:
         import torch
         from safetensors import SafetensorError
 
-        place, arguments = checkpoint(self.model)
-        # of a GGUF file each process would show a progress bar
+        name, arguments = checkpoint(self.model)
+        # each process would show a progress bar for a GGUF file
         silent = contextlib.redirect_stderr(io.StringIO()) if arguments else contextlib.nullcontext()
         try:
             with silent:
                 model: PreTrainedModel = transformers.AutoModelForCausalLM.from_pretrained(
-                    place, dtype=torch.float32, **arguments
+                    name, dtype=torch.float32, **arguments
                 )
         except (OSError, ValueError, ImportError, RuntimeError, KeyError, SafetensorError) as error:
             what = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -78,12 +79,12 @@ class Start:
         config = model.config.get_text_config()
         if config.vocab_size < self.vocabulary:
             raise CollapseError(f"{self.model}: its tokenizer has {self.vocabulary} tokens, it {config.vocab_size}")
-        if config.vocab_size > self.vocabulary:  # rows that only fill up: tokens that no text has could be drawn
+        if config.vocab_size > self.vocabulary:  # padding rows: tokens that no text has could be drawn
             model.resize_token_embeddings(self.vocabulary)
         context = context_of(model)
         if context < self.block:
             raise CollapseError(f"{self.model} sees {context} tokens; take --block {context}, or less")
-        if context <= self.prompt:  # the last place is that of the token written behind it
+        if context <= self.prompt:  # the last position is that of the first token written
             raise CollapseError(f"{self.model} sees {context} tokens; take --prompt {context - 1}, or less")
         for name in ("resid_pdrop", "embd_pdrop", "attn_pdrop", "dropout", "attention_dropout", "hidden_dropout"):
             if hasattr(config, name):
@@ -95,7 +96,7 @@ class Start:
 
 
 def checkpoint(model: str) -> tuple[str, dict[str, str]]:
-    """What transformers wants to hear of a model: a name on the Hub or a folder, and the GGUF file in it."""
+    """Return what transformers takes for a model: a name on the Hub or a folder, and the GGUF file in it."""
     path = Path(model)
     if path.suffix == ".gguf":
         if not path.is_file():
@@ -105,18 +106,18 @@ def checkpoint(model: str) -> tuple[str, dict[str, str]]:
 
 
 def check(model: str) -> None:
-    """Look for a model before any text is read: of a checkpoint its configuration is enough.
+    """Check that a model exists, before any text is read. Of a checkpoint on the Hub, only the configuration is loaded.
 
     Raises:
         CollapseError: there is no such model.
     """
     if model in PRESETS:
         return
-    place, arguments = checkpoint(model)
-    if arguments or Path(place).is_dir():
+    name, arguments = checkpoint(model)
+    if arguments or Path(name).is_dir():
         return
     try:
-        import_transformers().AutoConfig.from_pretrained(place)
+        import_transformers().AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
         what = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CollapseError(
@@ -126,10 +127,11 @@ def check(model: str) -> None:
 
 
 def context_of(model: Any) -> int:
-    """Tokens that a model may look at; more than any block where its positions know no end."""
+    """Return how many tokens a model can see; more than any block if its positions have no limit."""
     config = model.config.get_text_config()
     return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 30)
 
 
 def parameters(model: Any) -> int:
+    """Return how many parameters a model has."""
     return sum(item.numel() for item in model.parameters())

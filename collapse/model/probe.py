@@ -1,4 +1,4 @@
-"""Whether a checkpoint can be used: that it writes from left to right, and with a cache."""
+"""Check that a checkpoint can be used: that it writes from left to right, and with a cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collapse.model.generate import write
 from collapse.model.models import context_of
 
 _TOKENS, _MORE = 6, 2
-#: By how much of their spread logits may differ that are the same.
+#: Logits that differ by no more than this part of their spread are equal.
 _ROUNDING = 1e-4
 
 
@@ -20,8 +20,8 @@ def probe(model: Any, name: str) -> None:
     """Let a model, on the CPU, guess and write a few tokens.
 
     Raises:
-        CollapseError: it looks at tokens that come later, as BERT does, so that its losses are none; or it cannot
-            write as `collapse.model.generate` does.
+        CollapseError: it sees later tokens, as BERT does, so that its losses mean nothing; or it cannot write as
+            `collapse.model.generate` does.
     """
     import torch
 

@@ -24,16 +24,16 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class Tokenizer:
-    fast: Any  #: of `tokenizers`
+    fast: Any  #: a `tokenizers.Tokenizer`
     end: int  #: the id that ends a text
 
     @property
     def size(self) -> int:
-        """One more than the greatest id."""
+        """The size of the vocabulary: one more than the greatest id."""
         return int(max(self.fast.get_vocab(with_added_tokens=True).values())) + 1
 
     def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-        """The ids of each text, and the one that ends it."""
+        """Return the ids of each text, with the one that ends it."""
         out = []
         for first in range(0, len(texts), _BATCH):
             for encoding in self.fast.encode_batch(list(texts[first : first + _BATCH]), add_special_tokens=False):
@@ -41,44 +41,50 @@ class Tokenizer:
         return out
 
     def decode(self, blocks: npt.NDArray[np.int32]) -> list[str]:
-        """The text of each block; where a text ends in it stands a line break."""
+        """Return the text of each block, with a line break where a text ends."""
         pieces = [np.split(block, np.flatnonzero(block == self.end) + 1) for block in blocks]
         flat = [[int(token) for token in piece if token != self.end] for parts in pieces for piece in parts]
         decoded = iter(self.fast.decode_batch(flat, skip_special_tokens=False))
         return ["\n".join(next(decoded) for _ in parts) for parts in pieces]
 
     def save(self, path: Path) -> None:
-        # its own `save` tells a full disk as a bare `Exception`
+        """Write a file that `load` reads."""
+        # the library's own `save` raises a bare `Exception` if the disk is full
         path.write_text(self.fast.to_str(pretty=True), encoding="utf-8")
 
     def save_pretrained(self, folder: Path) -> None:
-        """Leave it where transformers finds it beside a model.
+        """Write it into the folder of a model, as transformers expects it.
 
         Raises:
             OSError: it cannot be written.
         """
         transformers = import_transformers()
         end = self.fast.id_to_token(self.end)
-        made = transformers.PreTrainedTokenizerFast(tokenizer_object=self.fast, eos_token=end)
+        wrapped = transformers.PreTrainedTokenizerFast(tokenizer_object=self.fast, eos_token=end)
         try:
-            made.save_pretrained(folder)
+            wrapped.save_pretrained(folder)
         except Exception as error:
             if type(error) is not Exception:
                 raise
-            raise OSError(str(error)) from None  # as which the library tells a full disk
+            raise OSError(str(error)) from None  # which the library raises if the disk is full
 
 
 def load(path: Path, end: int) -> Tokenizer:
+    """Read a tokenizer that was saved.
+
+    Args:
+        end: the id that ends a text.
+    """
     from tokenizers import Tokenizer as Fast
 
     return Tokenizer(Fast.from_file(str(path)), end)
 
 
 def make(model: str, texts: Sequence[str]) -> Tokenizer:
-    """The tokenizer that belongs to a model: for a preset byte-level BPE (Sennrich et al. 2016), trained on the texts.
+    """Return the tokenizer of a model; for a preset, train a byte-level BPE (Sennrich et al. 2016) on the texts.
 
     Raises:
-        CollapseError: the checkpoint has none that is fast, or names no token that ends a text.
+        CollapseError: the checkpoint has no fast tokenizer, or names no token that ends a text.
     """
     if model in PRESETS:
         return _train(PRESETS[model].vocabulary, texts)
@@ -104,5 +110,5 @@ def _train(vocabulary: int, texts: Sequence[str]) -> Tokenizer:
         show_progress=False,
     )
     fast.train_from_iterator(texts, trainer, length=len(texts))
-    fast.encode_special_tokens = True  # what looks like the end of a text in a text is text
+    fast.encode_special_tokens = True  # in a text, `END` is plain text
     return Tokenizer(fast, fast.token_to_id(END))

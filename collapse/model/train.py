@@ -1,4 +1,4 @@
-"""The training loop: blocks in, a trained model out."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Diverged(CollapseError):
-    """A training left the numbers."""
+    """A training gave a loss or a weight that is not a finite number."""
 
     def __init__(self, step: int, steps: int) -> None:
         super().__init__(f"the training diverged at step {step + 1} of {steps}; lower --learning-rate")
@@ -39,23 +39,23 @@ def train(
     (as nanoGPT does); gradients are clipped at norm 1. Each epoch passes over all blocks in another order.
 
     Args:
-        model: of transformers, on the device.
+        model: a causal model of transformers, on the device.
         blocks: token ids, (blocks, length).
         seed: of the order and the dropout.
-        progress: hears the tokens of each step.
+        progress: called with the number of tokens of each step.
 
     Returns:
-        The mean loss of each step, in nats for a token.
+        The mean loss of each step, in nats per token.
 
     Raises:
-        Diverged: a loss is no finite number, or a weight is none at the end.
+        Diverged: a loss, or a weight at the end, is not a finite number.
     """
     import torch
     from torch.nn import functional
 
     steps = count_steps(len(blocks), recipe)
     order = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)  # of the dropout
+    torch.manual_seed(seed)  # for the dropout
     data = torch.from_numpy(np.ascontiguousarray(blocks, np.int64))
     optimizer = torch.optim.AdamW(
         _groups(model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.95), fused=True
@@ -68,7 +68,7 @@ def train(
         tokens = data[next(batches)].to(device, non_blocking=True)
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * schedule(step, steps, recipe.warmup)
-        # each shape would be compiled; the last batch of an epoch is smaller, and has its own in each arm
+        # each shape is compiled once: leave out the last, smaller batch of an epoch, whose shape differs between arms
         run = compiled if len(tokens) == recipe.batch else model
         with mixed(device):
             logits = run(input_ids=tokens, use_cache=False).logits
@@ -77,7 +77,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())  # a number: tensors that stay would lie in the heap between large ones that go
+        losses.append(loss.item())  # a number: small tensors that are kept would fragment the heap
         if not math.isfinite(losses[-1]):
             raise Diverged(step, steps)
         progress(tokens.numel())
@@ -88,7 +88,7 @@ def train(
 
 
 def _batches(blocks: int, batch: int, order: torch.Generator) -> Iterator[torch.Tensor]:
-    """Numbers of blocks, epoch after epoch, each in another order."""
+    """Yield the numbers of the blocks in each batch, epoch after epoch, each in another order."""
     import torch
 
     while True:
@@ -96,18 +96,18 @@ def _batches(blocks: int, batch: int, order: torch.Generator) -> Iterator[torch.
 
 
 def count_steps(blocks: int, recipe: Recipe) -> int:
-    """Optimizer steps for a set of so many blocks."""
+    """Return how many optimizer steps a set of so many blocks takes."""
     return max(round(math.ceil(blocks / recipe.batch) * recipe.epochs), 1)
 
 
 def count_blocks(blocks: int, recipe: Recipe) -> int:
-    """Blocks that these steps see; the last batch of an epoch may be smaller."""
+    """Return how many blocks these steps see; the last batch of an epoch may be smaller."""
     steps, each = count_steps(blocks, recipe), math.ceil(blocks / recipe.batch)
     return steps // each * blocks + steps % each * recipe.batch
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
-    """The learning rate of a step, as a share of its peak."""
+    """Return the learning rate of a step, as a share of its peak."""
     rising = max(round(steps * warmup), 1)
     if step < rising:
         return (step + 1) / rising
@@ -116,14 +116,14 @@ def schedule(step: int, steps: int, warmup: float) -> float:
 
 
 def mixed(device: torch.device) -> AbstractContextManager[Any]:
-    """bfloat16 where it pays: on a GPU. A CPU without instructions for it is ten times slower with it (measured)."""
+    """Compute in bfloat16 on a GPU. A CPU without instructions for it is ten times slower with it (measured)."""
     import torch
 
     return torch.autocast("cuda", torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
 def _groups(model: Any, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices, none for biases and norms."""
+    """Group the parameters: weight decay for matrices, none for biases and norms."""
     held = [item for item in model.parameters() if item.requires_grad]
     return [
         {"params": [item for item in held if item.ndim >= 2], "weight_decay": weight_decay},

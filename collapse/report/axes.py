@@ -19,7 +19,7 @@ _INNER = 0.7
 
 
 def generations(axes: Any, last: int, room: float = 0.0, names: bool = True) -> None:
-    """Generations on the x axis, 0 marked; `room` on the right, a share of the width, is for labels."""
+    """Set up the x axis for generations, with 0 marked; `room` on the right, a share of the width, is for labels."""
     axes.set_xlim(-0.15 - 0.03 * last, last * (1 + room) + 0.15)
     ticks = range(0, last + 1, max(1, math.ceil((last + 1) / 12)))
     axes.set_xticks([*ticks], [f"{tick}\n(real text)" if tick == 0 and names else str(tick) for tick in ticks])
@@ -27,7 +27,7 @@ def generations(axes: Any, last: int, room: float = 0.0, names: bool = True) -> 
 
 
 def ratio(axes: Any, low: float, high: float) -> None:
-    """An axis in nats, (low, high), that is labelled with the ratios which they are."""
+    """Set up a y axis in nats, (low, high), labelled with the ratios of perplexities that they are."""
     axes.set_ylim(low, high)
     ticks = round_ratios(low, high)
     axes.set_yticks([math.log(tick) for tick in ticks], [f"×{tick:g}" for tick in ticks])
@@ -35,31 +35,30 @@ def ratio(axes: Any, low: float, high: float) -> None:
 
 
 def loss_labels(axes: Any) -> None:
-    """What the axis of a ratio is, and the same in nats on the right."""
+    """Label the axis of a ratio, and add one in nats on the right."""
     axes.set_ylabel("perplexity on held-out real text,\nby that of generation 0")
     axes.secondary_yaxis("right").set_ylabel("loss above generation 0, nats for a token")
 
 
 def noise(axes: Any, floor: float, middle: float = 0.0, label: str = "noise floor") -> None:
-    """The grey band of what may be chance, with its name; nothing where it is not known. After the limits are set."""
+    """Draw the grey band of what may be chance, with its name; nothing if it is not known. Set the limits before."""
     if math.isnan(floor):
         return
     axes.axhspan(middle - floor, middle + floor, color=FLOOR, zorder=-1, linewidth=0)
     low, high = axes.get_ylim()
     # under the band, or inside where there is no room
     under = middle - floor - low > 0.06 * (high - low)
-    place = axes.get_yaxis_transform()
     y, align = (middle - floor, "top") if under else (max(low, middle - floor), "bottom")
-    axes.text(0.03, y, label, transform=place, va=align, fontsize=8.5, color="#666666")
+    axes.text(0.03, y, label, transform=axes.get_yaxis_transform(), va=align, fontsize=8.5, color="#666666")
 
 
 def reach(floor: Interval) -> float:
-    """How far a noise floor is drawn: to its upper end, or to itself where one seed leaves the end unknown."""
+    """Return how far a noise floor is drawn: to its upper end, or its value where one seed leaves the end unknown."""
     return floor.value if math.isnan(floor.high) else floor.high
 
 
 def course(axes: Any, changes: Sequence[Interval], tone: str, **style: Any) -> None:
-    """A line over generations from 0 on, and its intervals as a band."""
+    """Draw a line over the generations from 0 on, and its intervals as a band."""
     x = range(len(changes))
     axes.plot(x, [change.value for change in changes], color=tone, zorder=3, **style)
     ends = [change.low for change in changes], [change.high for change in changes]
@@ -67,12 +66,12 @@ def course(axes: Any, changes: Sequence[Interval], tone: str, **style: Any) -> N
 
 
 def head(axes: Any, regime: Regime) -> None:
-    """The name of a panel's arm over it, in its colour."""
+    """Write the name of a panel's arm above it, in its colour."""
     axes.set_title(f"{regime}\n{wording.short(regime)}", color=darker(colour(regime), 0.15), fontweight="bold")
 
 
 def span(changes: Sequence[Interval], floor: float = 0.0) -> tuple[float, float]:
-    """Limits that hold 0, a noise floor, all values, and of their intervals what does not dwarf them."""
+    """Return limits that include 0, the noise floor, all values, and their intervals unless these dwarf the values."""
     floor = 0.0 if math.isnan(floor) else floor
     inside = [-floor, floor, *(change.value for change in changes if math.isfinite(change.value))]
     first, last = min(inside), max(inside)
@@ -83,33 +82,33 @@ def span(changes: Sequence[Interval], floor: float = 0.0) -> tuple[float, float]
 
 
 def label_ends(axes: Any, x: float, labels: Sequence[tuple[float, str, str]], size: float = 9.5) -> None:
-    """Names beside the ends of lines, (y, text, colour), moved apart where they would lie on one another.
+    """Write labels, (y, text, colour), next to the ends of lines, moved apart where they would overlap.
 
-    After the limits are set.
+    Set the limits before.
     """
     low, high = axes.get_ylim()
     left, right = axes.get_xlim()
     inches = axes.figure.get_size_inches()[1] * _INNER / axes.get_subplotspec().get_gridspec().nrows
     order = sorted((label for label in labels if math.isfinite(label[0])), key=lambda label: label[0])
-    places = apart([label[0] for label in order], 1.35 * size / 72 / inches * (high - low))
-    for (y, text, tone), place in zip(order, places, strict=True):
+    heights = apart([label[0] for label in order], 1.35 * size / 72 / inches * (high - low))
+    for (y, text, tone), height in zip(order, heights, strict=True):
         arrow = {"arrowstyle": "-", "color": tone, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 1, "relpos": (0, 0.5)}
         style = {"va": "center", "fontsize": size, "color": darker(tone, 0.3), "arrowprops": arrow}
         axes.annotate(
-            text, (x, y), (x + 0.035 * (right - left), place), annotation_clip=False, in_layout=False, **style
+            text, (x, y), (x + 0.035 * (right - left), height), annotation_clip=False, in_layout=False, **style
         )
 
 
-def apart(places: Sequence[float], room: float) -> list[float]:
-    """Places in order, moved as little as keeps them `room` apart.
+def apart(heights: Sequence[float], room: float) -> list[float]:
+    """Move heights, which are in order, as little as keeps them `room` apart.
 
     >>> apart([0.0, 0.1, 5.0], 1.0)
     [-0.45, 0.55, 5.0]
     """
     groups: list[tuple[float, list[float]]] = []  # the middle of each cluster, and its members
-    for place in places:
-        held = [place]
-        middle = place
+    for height in heights:
+        held = [height]
+        middle = height
         while groups and middle - groups[-1][0] < room * (len(held) + len(groups[-1][1])) / 2:
             held = groups.pop()[1] + held
             middle = sum(held) / len(held)
@@ -119,7 +118,7 @@ def apart(places: Sequence[float], room: float) -> list[float]:
 
 
 def round_ratios(least: float, most: float) -> list[float]:
-    """Round ratios, nine at most, whose logarithms lie between two.
+    """Return round ratios, nine at most, whose logarithms are between two numbers.
 
     >>> round_ratios(0.0, 0.7)
     [1.0, 1.2, 1.4, 1.6, 1.8, 2.0]

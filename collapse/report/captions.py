@@ -1,32 +1,32 @@
-"""What several captions say: the intervals, the noise floor, names that a set brought."""
+"""Sentences that several captions share: the intervals, the noise floor; and names that come from a set."""
 
 from __future__ import annotations
 
 import math
 
 from collapse.findings import wording
-from collapse.findings.results import Found
+from collapse.findings.results import RunResults
 
 
-def intervals(found: Found, what: str) -> str:
-    """What the intervals are that `what` names: `Shaded are`."""
-    if len(found.seeds) < 2:
+def intervals(results: RunResults, what: str) -> str:
+    """Describe the intervals; `what` begins the sentence, as in `Shaded are`."""
+    if len(results.seeds) < 2:
         return "With one seed there are no intervals."
-    return f"{what} 95 % intervals over {wording.counted(len(found.seeds), 'seed')} (Student's t)."
+    return f"{what} 95 % intervals over {wording.counted(len(results.seeds), 'seed')} (Student's t)."
 
 
-def floor(found: Found) -> str:
-    """What the grey band is."""
-    if math.isnan(found.noise.value):
-        return "No noise floor was measured (no arm real), so no difference can be told from chance."
+def floor(results: RunResults) -> str:
+    """Describe the grey band."""
+    if math.isnan(results.noise.value):
+        return "No noise floor was measured (no arm real), so no difference can be distinguished from chance."
     return (
-        "The grey band is the noise floor: how far models that train on the same real text as generation 0, with "
-        "another seed, come to lie from it. What stays inside may be chance."
+        "The grey band is the noise floor: how far models move from generation 0 that train on the same real text with "
+        "another seed. Changes inside the band may be chance."
     )
 
 
 def one_line(text: str, longest: int = 40) -> str:
-    """A name from a set, fit for a picture: without line breaks, and not too long.
+    """Return a name from a set so that it fits a picture: without line breaks, and shortened.
 
     >>> one_line("a\\nb"), one_line("abcdef", 4)
     ('a b', 'abc…')

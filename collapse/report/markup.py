@@ -1,4 +1,4 @@
-"""HTML from values: whatever a set or a model says is text, and is escaped."""
+"""HTML from values. All text from a set or a model is escaped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from collapse.report.canvas import Picture
 
-#: Characters that HTML does not allow, or that turn the direction of what stands behind them.
+#: Characters that HTML does not allow, or that change the direction of the text after them.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
@@ -20,7 +20,7 @@ class Html(str):
 
 
 def safe(text: str) -> Html:
-    """Text as markup: escaped, and what cannot be shown as a square."""
+    """Return text as markup: escaped, with a square for each character that cannot be shown."""
     return text if isinstance(text, Html) else Html(html.escape(_UNSEEN.sub("\N{WHITE SQUARE}", text)))
 
 
@@ -30,7 +30,7 @@ def tag(name: str, content: str, kind: str = "") -> Html:
 
 
 def paragraph(text: str, kind: str = "") -> Html:
-    """Prose; a number and its percent sign stay on one line."""
+    """Return a paragraph that keeps a number and its percent sign on one line."""
     return tag("p", text if isinstance(text, Html) else re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text), kind)
 
 
@@ -39,13 +39,17 @@ def join(parts: Sequence[str]) -> Html:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int] = (), kind: str = "") -> Html:
-    """A table, some columns of which hold numbers, right-aligned; nothing without rows."""
+    """Return a table, or nothing without rows.
+
+    Args:
+        numbers: the columns that hold numbers, which are right-aligned.
+    """
     if not rows:
         return Html("")
 
     def line(cell: str, values: Sequence[str]) -> str:
-        made = [tag(cell, value, "number" if place in numbers else "") for place, value in enumerate(values)]
-        return f"<tr>{''.join(made)}</tr>"
+        cells = [tag(cell, value, "number" if column in numbers else "") for column, value in enumerate(values)]
+        return f"<tr>{''.join(cells)}</tr>"
 
     lines = "\n".join(line("td", row) for row in rows)
     titles = f"<thead>{line('th', head)}</thead>\n" if any(head) else ""
@@ -54,7 +58,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collectio
 
 
 def picture(drawn: Picture | None) -> Html:
-    """An image that lies in the page itself, with its caption; nothing without one."""
+    """Return an image, embedded in the page, with its caption; or nothing without one."""
     if drawn is None:
         return Html("")
     data = b64encode(drawn.png).decode()
@@ -65,6 +69,6 @@ def picture(drawn: Picture | None) -> Html:
 
 
 def section(name: str, title: str, parts: Sequence[str]) -> Html:
-    """A section with an anchor; nothing where it is empty."""
+    """Return a section with an anchor, or nothing if it is empty."""
     inside = join(parts)
     return Html(f'<section id="{name}">\n<h2>{safe(title)}</h2>\n{inside}\n</section>') if inside else Html("")

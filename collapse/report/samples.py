@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from collapse.findings import wording
-from collapse.findings.results import Found
+from collapse.findings.results import RunResults
 from collapse.regimes import START, SUSPECT
 from collapse.report.markup import Html, join, safe, table, tag
 
 #: Characters of a sample that are shown.
 _LONGEST = 700
-#: What stands over the table, in this order.
+#: Shown above the table, in this order.
 _FIRST = {
     ("prompt", None): "The prompt",
     ("text", None): "How the real text goes on",
@@ -21,20 +21,20 @@ _FIRST = {
 Texts = Mapping[tuple[str, int | None], Sequence[str]]
 
 
-def samples(found: Found) -> Html:
-    """For each prompt a table: an arm in each row, a generation in each column. Then some of a suspect set."""
-    held = {(sample["regime"], sample["generation"]): sample["texts"] for sample in found.results.get("samples") or ()}
+def samples(results: RunResults) -> Html:
+    """Return a table for each prompt, with a row for each arm; then blocks of the suspect set."""
+    held = {(sample.regime, sample.generation): sample.texts for sample in results.samples}
     count = max((len(texts) for (regime, _), texts in held.items() if regime != SUSPECT), default=0)
-    return join([*(_prompt(found, held, number) for number in range(count)), _suspect(held)])
+    return join([*(_prompt(results, held, number) for number in range(count)), _suspect(held)])
 
 
-def _prompt(found: Found, held: Texts, number: int) -> Html:
+def _prompt(results: RunResults, held: Texts, number: int) -> Html:
     parts = [tag("h3", f"Prompt {number + 1}")]
-    for key, told in _FIRST.items():
+    for key, title in _FIRST.items():
         if text := _text(held, key, number):
-            parts.append(Html(f"<blockquote>{tag('span', f'{told}: ', 'small')}{safe(text)}</blockquote>"))
-    arms = [arm for arm in found.regimes if (str(arm), 1) in held]
-    generations = range(1, max((found.last(arm) for arm in arms), default=0) + 1)
+            parts.append(Html(f"<blockquote>{tag('span', f'{title}: ', 'small')}{safe(text)}</blockquote>"))
+    arms = [arm for arm in results.regimes if (str(arm), 1) in held]
+    generations = range(1, max((results.last(arm) for arm in arms), default=0) + 1)
     rows = [
         (
             Html(f"{tag('b', str(arm))}<br>{safe(wording.short(arm))}"),

@@ -1,4 +1,4 @@
-"""How fast a run trained and wrote, from the times that its steps left."""
+"""How fast a run trained and wrote, from the times that its steps recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Times = Mapping[str, Mapping[str, float]]
 
 
 def times(out: Path) -> Times:
-    """Those of a finished run in its folder."""
+    """Add up the times of all generations in the folder of a run."""
     held: dict[str, dict[str, float]] = {}
     for path in sorted(out.glob("steps/*/*/*/times.json")):
         for step, spent in json.loads(path.read_bytes()).items():

@@ -1,66 +1,66 @@
-"""The tables of what was found: arms, generations, definitions of collapse, papers, and what a suspect set is like."""
+"""The tables of the results: arms, generations, definitions of collapse, papers, and what a suspect set is like."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from collapse.findings import wording
-from collapse.findings.results import LOSS, Call, Found, at
-from collapse.findings.suspect import looks
-from collapse.findings.verdict import of_arm
-from collapse.measures.definitions import DEFINITIONS
+from collapse.findings.results import Comparison, RunResults
+from collapse.findings.suspect import likenesses
+from collapse.findings.verdict import outcome
+from collapse.measures.definitions import DEFINITIONS, Finding
+from collapse.measures.metrics import held_out_loss
 from collapse.measures.spread import Interval
 from collapse.regimes import CONTROL, START, Regime
 from collapse.report.markup import Html, join, paragraph, safe, table, tag
 
 _HOLDS = {True: ("yes", "yes"), False: ("no", "no"), None: ("open", "open")}
-_CALLS = {
-    Call.MORE: "worse by more than chance",
-    Call.LESS: "better by more than chance",
-    Call.SAME: "within the noise floor",
-    Call.OPEN: "reaches into the noise floor",
-    Call.UNKNOWN: "chance not known",
+_COMPARED = {
+    Comparison.MORE: "worse by more than chance",
+    Comparison.LESS: "better by more than chance",
+    Comparison.SAME: "within the noise floor",
+    Comparison.OPEN: "reaches into the noise floor",
+    Comparison.UNKNOWN: "chance not known",
 }
 
 
-def arms(found: Found) -> Html:
-    """What became of each arm in its last generation."""
+def arms(results: RunResults) -> Html:
+    """Return the table of each arm's last generation."""
     rows = []
-    for regime in found.regimes:
-        told = "makes the noise floor" if regime.kind == CONTROL else _CALLS[of_arm(found, regime)]
-        rows.append((wording.name(regime), str(found.last(regime)), *_losses(found, regime, found.last(regime)), told))
+    for regime in results.regimes:
+        last = results.last(regime)
+        compared = "gives the noise floor" if regime.kind == CONTROL else _COMPARED[outcome(results, regime)]
+        rows.append((wording.name(regime), str(last), *_losses(results, regime, last), compared))
     head = ("arm", "generations", "loss, nats a token", "perplexity", "by generation 0's", "95 %", "")
     return table(head, rows, range(1, 6))
 
 
-def generations(found: Found) -> Html:
-    """Loss and perplexity of every generation."""
-    rows = [("all arms", "0", *_losses(found, START, 0)[:2], "", "")]
-    for regime in found.regimes:
-        for generation in range(1, found.last(regime) + 1):
-            rows.append((str(regime), str(generation), *_losses(found, regime, generation)))
+def generations(results: RunResults) -> Html:
+    """Return the table of every generation's loss and perplexity."""
+    rows = [("all arms", "0", *_losses(results, START, 0)[:2], "", "")]
+    for regime in results.regimes:
+        for generation in range(1, results.last(regime) + 1):
+            rows.append((str(regime), str(generation), *_losses(results, regime, generation)))
     head = ("arm", "generation", "loss, nats a token", "perplexity", "by generation 0's", "95 %")
     return table(head, rows, range(1, 6))
 
 
-def definitions(found: Found) -> Html:
-    """Which definition of collapse each arm meets."""
-    judged = {regime: {item["code"]: item for item in _findings(found, regime)} for regime in found.regimes}
+def definitions(results: RunResults) -> Html:
+    """Return the table of the definitions of collapse that each arm meets."""
+    findings = {regime: {item.code: item for item in _findings(results, regime)} for regime in results.regimes}
     rows = []
     for definition in DEFINITIONS:
-        told = f"{tag('b', definition.title)}<br>{safe(definition.says)} {tag('span', definition.rule, 'small')}"
-        cells = [judged[regime].get(definition.code) for regime in found.regimes]
-        rows.append((Html(told), *(tag("span", *_HOLDS[cell["holds"]]) if cell else "" for cell in cells)))
-    return table(("definition", *map(str, found.regimes)), rows)
+        text = f"{tag('b', definition.title)}<br>{safe(definition.says)} {tag('span', definition.rule, 'small')}"
+        cells = [findings[regime].get(definition.code) for regime in results.regimes]
+        rows.append((Html(text), *(tag("span", *_HOLDS[cell.holds]) if cell else "" for cell in cells)))
+    return table(("definition", *map(str, results.regimes)), rows)
 
 
-def reasons(found: Found) -> Html:
-    """The numbers that each answer stands on."""
+def reasons(results: RunResults) -> Html:
+    """Return the numbers on which each answer rests."""
     parts = []
-    for regime in found.regimes:
-        rows = [(item["title"], _HOLDS[item["holds"]][0], item["because"]) for item in _findings(found, regime)]
+    for regime in results.regimes:
+        rows = [(item.title, _HOLDS[item.holds][0], item.because) for item in _findings(results, regime)]
         if rows:
             inside = table(("definition", "", "because"), rows)
             parts.append(Html(f"<details><summary>{safe(wording.name(regime))}</summary>\n{inside}\n</details>"))
@@ -68,54 +68,53 @@ def reasons(found: Found) -> Html:
 
 
 def users() -> Html:
-    """Who has used each definition."""
+    """Say who has used each definition."""
     used = "; ".join(f"{definition.title.lower()}: {definition.used_by}" for definition in DEFINITIONS)
     return paragraph(f"Used by, for example: {used}.", "note")
 
 
-def papers(found: Found) -> Html:
-    """What papers report beside what was measured here."""
+def papers(results: RunResults) -> Html:
+    """Return the table of the figures that papers report, next to those of this run."""
     rows = []
-    for figure in found.results.get("paper") or ():
-        reported, measured = at(figure, "reported"), at(figure, "measured")
-        generation = "last generation" if figure["generation"] < 0 else f"generation {figure['generation']}"
-        share = measured / reported if reported else math.nan
+    for figure in results.paper:
+        generation = "last generation" if figure.generation < 0 else f"generation {figure.generation}"
+        share = figure.measured / figure.reported if figure.reported else math.nan
         rows.append(
             (
-                figure["what"],
-                f"{figure['measure']}, {figure['regime']}, {generation}",
-                wording.number(reported),
-                wording.number(measured),
+                figure.what,
+                f"{figure.measure}, {figure.regime}, {generation}",
+                wording.number(figure.reported),
+                wording.number(figure.measured),
                 "" if math.isnan(share) else f"{share:.2f}",
             )
         )
     return table(("what", "here", "reported", "measured", "measured by reported"), rows, (2, 3, 4))
 
 
-def likeness(found: Found) -> Html:
-    """The suspect set's text beside real text and a model's."""
+def likeness(results: RunResults) -> Html:
+    """Return the table that compares the suspect set's text with real text and a model's."""
     rows = [
         (
-            look.title,
-            *(wording.number(value.value) for value in (look.real, look.suspect, look.written)),
-            look.side.value,
+            row.title,
+            *(wording.number(value.value) for value in (row.real, row.suspect, row.written)),
+            row.side.value,
         )
-        for look in looks(found)
+        for row in likenesses(results)
     ]
-    head = ("measure", "real text, unseen", "suspect text", "what generation 0 writes", "the suspect text is, by it")
+    head = ("measure", "real text, unseen", "suspect text", "what generation 0 writes", "so the suspect text is")
     return table(head, rows, (1, 2, 3))
 
 
-def regimes(found: Found) -> Html:
-    """What each arm is trained on."""
+def regimes(results: RunResults) -> Html:
+    """Return the table of what each arm is trained on."""
     return table(
-        ("arm", "what a generation is trained on"), [(str(arm), wording.meaning(arm)) for arm in found.regimes]
+        ("arm", "what a generation is trained on"), [(str(arm), wording.meaning(arm)) for arm in results.regimes]
     )
 
 
-def _losses(found: Found, regime: Regime | str, generation: int) -> tuple[str, str, str, str]:
-    loss = found.mean(regime, generation, *LOSS).value
-    change: Interval = found.change(regime, generation, *LOSS)
+def _losses(results: RunResults, regime: Regime | str, generation: int) -> tuple[str, str, str, str]:
+    loss = results.mean(regime, generation, held_out_loss).value
+    change: Interval = results.change(regime, generation, held_out_loss)
     return (
         wording.UNKNOWN if math.isnan(loss) else f"{loss:.4f}",
         wording.number(wording.times(loss)),
@@ -124,6 +123,5 @@ def _losses(found: Found, regime: Regime | str, generation: int) -> tuple[str, s
     )
 
 
-def _findings(found: Found, regime: Regime) -> list[Mapping[str, Any]]:
-    findings: list[Mapping[str, Any]] = found.results["arms"].get(str(regime), {}).get("definitions", [])
-    return findings
+def _findings(results: RunResults, regime: Regime) -> list[Finding]:
+    return results.arms[str(regime)].definitions if str(regime) in results.arms else []

@@ -1,4 +1,4 @@
-"""A run: blocks are drawn from the sets, generations of every arm are trained, and what they come to is collected.
+"""A run: blocks are drawn from the sets, the generations of every arm are trained, and their results are collected.
 
-`experiment` has the whole of it; `generation` is the work of one process, each step of which leaves a file.
+`experiment` runs all of it; `generation` is the work of one process, each step of which writes a file.
 """

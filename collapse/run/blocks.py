@@ -1,10 +1,10 @@
-"""The blocks of a run: real text to train on and to judge by, and the suspect's. Made once, read by every worker."""
+"""The blocks of a run: real text to train on and to evaluate on, and the suspect set. Every worker reads them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from archive.errors import CollapseError
 from archive.owned import Owned
-from collapse.corpus import Document
+from collapse.corpus import Document, SetReport
+from collapse.json_form import from_json, to_json
 from collapse.model import models, tokenizer
 from collapse.model.probe import probe
 from collapse.model.tokenizer import Tokenizer
@@ -25,10 +26,10 @@ Blocks = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Data:
-    """What `make` left in a folder. Arrays are mapped, not read."""
+    """The blocks in a folder. Large arrays are memory-mapped."""
 
     tokenizer: Tokenizer
-    real: Blocks  #: (blocks, block): all real text that may be trained on, document behind document
+    real: Blocks  #: (blocks, block): all real text that may be trained on, one document after the other
     ends: npt.NDArray[np.int64]  #: (blocks, 2): the documents in which each block of `real` begins and ends
     held_out: Blocks  #: (blocks, block); the last block of a document is filled up with the token that ends a text
     mask: npt.NDArray[np.bool_]  #: (blocks, block - 1): where `held_out` is text
@@ -37,13 +38,14 @@ class Data:
     dates: list[str | None]
     suspect: Blocks | None
     parameters: int  #: of the model
-    about: dict[str, Any]  #: counts for the report
+    about: SetReport
 
     def drawn(self, recipe: Recipe, seed: int) -> dict[str, Blocks]:
-        """The pools of a seed: `real`, generation 0's set; `other`, from documents of which it saw nothing, of which
-        `unseen` is as much as `real`; `suspect`.
+        """Return the pools of a seed.
 
-        Each seed draws its own blocks, so that the spread over seeds has that of the text in it.
+        `real` is generation 0's set. `other` is from documents of which generation 0 saw nothing, and `unseen` as much
+        of that as `real` has. `suspect` is from the suspect set. Each seed draws its own blocks, so that the spread
+        over seeds includes that of the text.
         """
         draw = np.random.default_rng((seed, 1))
         own, apart = (draw.permutation(part) for part in self._parted(recipe, int(draw.integers(len(self.real)))))
@@ -55,13 +57,14 @@ class Data:
         return pools
 
     def _parted(self, recipe: Recipe, start: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Blocks to draw generation 0's set from, and blocks to draw other real text from: of different documents.
+        """Return the blocks to draw generation 0's set from, and those to draw other real text from.
 
-        Another block of a document that a model was trained on is no text that it never saw: it speaks of the same.
-        The documents stand in a shuffled order, so the first part is simply a stretch of them, from `start` on and
-        round the end. Of a set that is too small without the two documents at its seams, these stand in both.
+        The two are from different documents: another block of a document that a model was trained on is about the same
+        things, and so not new to it. The documents are in a shuffled order, so the first part is a stretch of them,
+        from `start` on and around the end. In a set that is too small without the two documents at its seams, both
+        parts have these.
         """
-        count, more = len(self.real), _beside(recipe)
+        count, more = len(self.real), _additional(recipe)
         circle = (start + np.arange(count)) % count
         size = min(max(round(count * recipe.blocks / (recipe.blocks + more)), recipe.blocks), count - more)
         own, rest = circle[:size], circle[size:]
@@ -71,17 +74,17 @@ class Data:
 
 
 def needed(recipe: Recipe) -> int:
-    """Real blocks that a run needs: those of generation 0, as many to compare with, and what the arms want more."""
-    return recipe.blocks + _beside(recipe)
+    """Return how many real blocks a run needs: generation 0's, as many to compare with, and more for some arms."""
+    return recipe.blocks + _additional(recipe)
 
 
-def _beside(recipe: Recipe) -> int:
-    """Real blocks beside those of generation 0."""
+def _additional(recipe: Recipe) -> int:
+    """Return how many real blocks a run needs in addition to generation 0's."""
     return max(recipe.blocks, _other(recipe))
 
 
 def _other(recipe: Recipe) -> int:
-    """Of these, the blocks that the arm trains on which wants most."""
+    """Return how many of these the arm trains on that needs most."""
     asked = (regime.other_blocks(recipe.generations, recipe.blocks) for regime in recipe.parsed_regimes())
     return max(asked, default=0)
 
@@ -93,22 +96,23 @@ def make(
     train: Sequence[Document],
     held_out: Sequence[Document],
     suspect: Sequence[Document] | None,
-    about: dict[str, Any],
+    about: SetReport,
 ) -> None:
-    """Tokenize, cut into blocks, and write the folder: whole or not at all.
+    """Tokenize texts, cut them into blocks, and write the folder atomically.
 
     Args:
-        owned: what the folder lies in.
+        owned: the run's folder, which contains this one.
+        about: what the texts are from; the counts of blocks and tokens are added.
 
     Raises:
-        CollapseError: there is too little text; says how much is there and how much is needed. Or the model does not
-            fit.
+        CollapseError: there is too little text (the message says how much there is and how much is needed), or the
+            model does not fit.
     """
-    made = tokenizer.make(recipe.model, [document.text for document in train])
-    real, ends = _cut(made.encode([document.text for document in train]), recipe.block)
-    mend = "fewer --blocks" + (", or no fresh text (--regimes)" if _other(recipe) > recipe.blocks else "")
-    _enough("the set", mend, len(real), needed(recipe))
-    blocks, lengths, numbers = _spread(made.encode([document.text for document in held_out]), recipe, made.end)
+    trained = tokenizer.make(recipe.model, [document.text for document in train])
+    real, ends = _cut(trained.encode([document.text for document in train]), recipe.block)
+    remedy = "fewer --blocks" + (", or no fresh text (--regimes)" if _other(recipe) > recipe.blocks else "")
+    _enough("the set", remedy, len(real), needed(recipe))
+    blocks, lengths, numbers = _spread(trained.encode([document.text for document in held_out]), recipe, trained.end)
     _enough("the held-out text", "fewer --held-out-blocks", len(blocks), recipe.held_out_blocks)
     arrays: dict[str, npt.NDArray[Any]] = {
         "real": real,
@@ -118,34 +122,35 @@ def make(
         "document": numbers,
     }
     if suspect is not None:
-        arrays["suspect"], _ = _cut(made.encode([document.text for document in suspect]), recipe.block)
+        arrays["suspect"], _ = _cut(trained.encode([document.text for document in suspect]), recipe.block)
         _enough("the suspect set", "fewer --blocks", len(arrays["suspect"]), recipe.blocks)
-    # a model that does not fit is known before anything is kept
-    model = models.Start.of(recipe, made.size).build(recipe.seed)
+    # fails before anything is written if the model does not fit
+    model = models.Start.of(recipe, trained.size).build(recipe.seed)
     if recipe.model not in PRESETS:
         probe(model, recipe.model)
-    about = {
-        **about,
-        "vocabulary": made.size,
-        "blocks": {name: len(arrays[name]) for name in ("real", "held_out", "suspect") if name in arrays},
-        "held_out_tokens": int((lengths - 1).sum()),
-        "held_out_documents_used": len(np.unique(numbers)),
-    }
+    about = replace(
+        about,
+        vocabulary=trained.size,
+        blocks={name: len(arrays[name]) for name in ("real", "held_out", "suspect") if name in arrays},
+        held_out_tokens=int((lengths - 1).sum()),
+        held_out_documents_used=len(np.unique(numbers)),
+    )
     kept = {
-        "end": made.end,
+        "end": trained.end,
         "parameters": models.parameters(model),
         "domains": [document.domain for document in held_out],
         "dates": [document.date for document in held_out],
-        "about": about,
+        "about": to_json(about),
     }
-    with owned.whole_folder(folder) as part:
-        made.save(part / "tokenizer.json")
+    with owned.atomic_folder(folder) as part:
+        trained.save(part / "tokenizer.json")
         for name, array in arrays.items():
             np.save(part / f"{name}.npy", array)
         (part / "data.json").write_text(json.dumps(kept))
 
 
 def load(folder: Path) -> Data:
+    """Read the folder that `make` wrote."""
     kept = json.loads((folder / "data.json").read_text())
     lengths = np.load(folder / "lengths.npy")
     held_out = np.load(folder / "held_out.npy", mmap_mode="r")
@@ -161,35 +166,36 @@ def load(folder: Path) -> Data:
         kept["dates"],
         np.load(suspect, mmap_mode="r") if suspect.exists() else None,
         kept["parameters"],
-        kept["about"],
+        from_json(SetReport, kept["about"]),
     )
 
 
 def _cut(encoded: Sequence[npt.NDArray[np.int32]], block: int) -> tuple[Blocks, npt.NDArray[np.int64]]:
-    """All texts one behind the other, in blocks, and the texts in which each begins and ends; what does not fill a last
-    block is left out."""
+    """Cut the concatenated texts into blocks, and return also the texts in which each block begins and ends.
+
+    Tokens that do not fill a last block are left out.
+    """
     tokens = np.concatenate(encoded) if encoded else np.empty(0, np.int32)
     blocks = tokens[: len(tokens) // block * block].reshape(-1, block)
     first = np.arange(len(blocks)) * block
-    behind = np.cumsum([len(text) for text in encoded], dtype=np.int64)
-    return blocks, np.searchsorted(behind, np.stack([first, first + block - 1], axis=1), side="right")
+    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    return blocks, np.searchsorted(ends, np.stack([first, first + block - 1], axis=1), side="right")
 
 
 def _spread(
     encoded: list[npt.NDArray[np.int32]], recipe: Recipe, end: int
 ) -> tuple[Blocks, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Held-out blocks, their lengths in tokens and their documents: from as many documents as there are.
+    """Return held-out blocks, their lengths in tokens and their documents, from as many documents as possible.
 
-    A long document gives a few blocks, not all, until every document has given as many: an interval over documents is
-    as wide as they are few.
+    Documents give blocks in turn, so that a long one does not give all: the fewer documents, the wider the intervals.
     """
     block, wanted = recipe.block, recipe.held_out_blocks
-    places = []
+    candidates = []
     for number, tokens in enumerate(encoded):
         starts = np.arange(0, max(len(tokens) - 1, 0), block)
         draw = np.random.default_rng((recipe.seed, 3, number))
-        places += [(turn, number, int(start)) for turn, start in enumerate(draw.permutation(starts))]
-    chosen = sorted(sorted(places)[:wanted], key=lambda place: place[1:])
+        candidates += [(turn, number, int(start)) for turn, start in enumerate(draw.permutation(starts))]
+    chosen = sorted(sorted(candidates)[:wanted], key=lambda candidate: candidate[1:])
     blocks = np.full((len(chosen), block), end, np.int32)
     lengths = np.zeros(len(chosen), np.int64)
     for row, (_, number, start) in enumerate(chosen):
@@ -199,6 +205,6 @@ def _spread(
     return blocks, lengths, np.array([number for _, number, _ in chosen], np.int64)
 
 
-def _enough(what: str, mend: str, have: int, wanted: int) -> None:
+def _enough(what: str, remedy: str, have: int, wanted: int) -> None:
     if have < wanted:
-        raise CollapseError(f"{what} has {have:,} blocks, {wanted:,} are needed; give more text, or {mend}")
+        raise CollapseError(f"{what} has {have:,} blocks, {wanted:,} are needed; give more text, or {remedy}")

@@ -1,4 +1,4 @@
-"""`--dry-run`: how long a run will take and how much memory, from a few measured steps."""
+"""`--dry-run`: how long a run will take and how much memory it needs, from a few measured steps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from archive.engine import open_engine
 from archive.show import bytes_text
 from collapse import folder
 from collapse.decoding import Decoding
@@ -24,61 +25,63 @@ from collapse.run.arm import Arm
 from collapse.run.blocks import Blocks, load
 from collapse.run.machine import Machine, prepare
 
-#: Seconds that each kind of step is tried for, at least.
+#: Seconds for which each kind of step is tried, at least.
 TRIAL = 2.0
-#: Prompts that are continued in the trial: enough that a batch is one, few enough for a large model.
+#: Prompts that the trial continues: enough for a batch, few enough for a large model.
 _PROMPTS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    seconds: float  #: of the whole, with all workers
+    """What a run will need."""
+
+    seconds: float  #: for the whole run, with all workers
     train_rate: float  #: tokens a second of one worker
     write_rate: float
     trained: int  #: tokens
     written: int
     memory: int  #: bytes, of all workers
-    disk: int  #: bytes that the folder will have
+    disk: int  #: bytes in the run's folder
     parameters: int
 
 
 def estimate(out: Path, recipe: Recipe, arms: Sequence[Arm], machine: Machine) -> Estimate:
     """Try a few steps of each kind on the run's own blocks.
 
-    The rates are those of one worker on a machine that is otherwise idle; several share its memory bandwidth, so that
-    a run takes rather longer than this says.
+    The rates are those of one worker on an otherwise idle machine. Several workers share its memory bandwidth, so a run
+    takes somewhat longer than estimated.
     """
-    kept = load(folder.blocks(out))
-    place = prepare(machine.device, machine.threads)
+    data = load(folder.blocks(out))
+    device = prepare(machine.device, machine.threads)
     before = _resident()
-    model: Any = models.Start.of(recipe, kept.tokenizer.size).build(recipe.seed).to(place)
-    blocks: Blocks = np.ascontiguousarray(kept.real[: recipe.batch * 4])
+    model: Any = models.Start.of(recipe, data.tokenizer.size).build(recipe.seed).to(device)
+    blocks: Blocks = np.ascontiguousarray(data.real[: recipe.batch * 4])
     once = replace(recipe, epochs=1.0)
 
     def epoch() -> int:
-        train(model, blocks, once, 0, place)
+        train(model, blocks, once, 0, device)
         return blocks.size
 
     train_rate = _rate(epoch)
     decoding = Decoding.parse(recipe.decoding)
     prompts = blocks[:_PROMPTS, : max(recipe.prompt, 1)]
-    write_rate = _rate(lambda: write(model, prompts, recipe.block, decoding, 0, place).size)
-    judge_rate = _rate(lambda: token_losses(model, blocks, place).size)
+    write_rate = _rate(lambda: write(model, prompts, recipe.block, decoding, 0, device).size)
+    evaluation_rate = _rate(lambda: token_losses(model, blocks, device).size)
     trained = sum(arm.trained() for arm in arms)
     written = sum(arm.written() for arm in arms)
-    judged = sum(len(arm.generations) for arm in arms) * recipe.held_out_blocks * recipe.block + written
-    seconds = trained / train_rate + written / write_rate + judged / judge_rate
-    count = kept.parameters
+    evaluated = sum(len(arm.generations) for arm in arms) * recipe.held_out_blocks * recipe.block + written
+    seconds = trained / train_rate + written / write_rate + evaluated / evaluation_rate
+    count = data.parameters
     generations = sum(len(arm.generations) for arm in arms)
     kept_models = generations if machine.keep else recipe.seeds
     disk = 4 * count * kept_models + 12 * written + 4 * generations * recipe.held_out_blocks * recipe.block
     memory = before + max(_resident() - before, 16 * count)  # weights, gradients, two moments
-    busy = min(machine.workers, len(arms))
+    busy = min(open_engine(machine.workers).workers, len(arms))
     return Estimate(seconds / busy, train_rate, write_rate, trained, written, memory * busy, disk, count)
 
 
 def _rate(trial: Callable[[], int]) -> float:
-    """Tokens a second, of at least two trials; the first warms up and does not count."""
+    """Return tokens a second over `TRIAL` seconds; a first trial, which warms up, does not count."""
     trial()
     done, started = 0, time.monotonic()
     while done == 0 or time.monotonic() - started < TRIAL:
@@ -87,7 +90,7 @@ def _rate(trial: Callable[[], int]) -> float:
 
 
 def _resident() -> int:
-    """Bytes of this process in memory."""
+    """Return how much memory this process has, in bytes."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -96,7 +99,7 @@ def _resident() -> int:
 
 
 def duration(seconds: float) -> str:
-    """For people.
+    """Format a duration.
 
     >>> duration(42), duration(600), duration(7300)
     ('42 s', '10 min', '2 h 2 min')
@@ -107,8 +110,8 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def told(expected: Estimate) -> str:
-    """An estimate in words."""
+def describe(expected: Estimate) -> str:
+    """Return an estimate in words."""
     return "\n".join(
         (
             f"{expected.parameters:,} parameters, {expected.trained:,} tokens to train, {expected.written:,} to write",

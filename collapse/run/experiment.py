@@ -1,4 +1,4 @@
-"""A run from end to end: read the set, train the generations of every arm, measure, report."""
+"""Run a collapse test from end to end: read the set, train the generations of every arm, measure, report."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from archive.engine import Engine, Failed, Tasks, open_engine
+from archive.engine import Failed, Tasks, open_engine
 from archive.errors import CollapseError
 from archive.progress import Reporter
 from archive.records.rows import Columns
 from collapse import corpus, folder, report
-from collapse.corpus import Style
+from collapse.corpus import SetReport, Style, SuspectReport
+from collapse.findings.results import RunResults
 from collapse.model import models
 from collapse.recipe import Recipe
 from collapse.regimes import START
@@ -24,17 +24,17 @@ from collapse.run.arm import Arm, arms, starts
 from collapse.run.estimate import Estimate, estimate
 from collapse.run.machine import Machine
 
-#: UTF-8 bytes for a token: what a set is read up to, to have blocks enough with any tokenizer and any language.
+#: UTF-8 bytes to read for each token that is needed: enough for any tokenizer and any language.
 _BYTES = 8
-#: As much is read of any set, so that also a small run sees many documents.
+#: Bytes to read of any set, so that a small run sees many documents too.
 _LEAST = 8_000_000
-#: Held-out text is read for more blocks than are judged, so that they come from more documents.
+#: How much more held-out text is read than is used, so that its blocks come from more documents.
 _WIDER = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How sets are read; `collapse.corpus.read` says what each means."""
+    """How sets are read; see `collapse.corpus.read`."""
 
     columns: Columns = Columns()
     where: Mapping[str, str] = field(default_factory=dict)
@@ -46,14 +46,14 @@ class Reading:
 class Experiment:
     """The collapse test of a set, in a folder.
 
-    The set is read once: its blocks lie in the folder, and a run that goes on takes them from there. That the files of
-    the set have changed meanwhile is not noticed; name another folder to test what they hold now.
+    The set is read once: its blocks are kept in the folder, and a run that continues takes them from there. It does not
+    notice if the files of the set have changed since; to test their new content, name another folder.
     """
 
     sources: Sequence[str]  #: what `collapse.corpus.read` reads
     out: str | Path
     recipe: Recipe
-    suspect: Sequence[str] = ()  #: a second set, whose text is trained on in the arms `suspect:X`
+    suspect: Sequence[str] = ()  #: a second set, on which the arms `suspect:X` train
     reading: Reading = Reading()
     machine: Machine = Machine()
 
@@ -61,39 +61,39 @@ class Experiment:
         if any(regime.kind == "suspect" for regime in self.recipe.parsed_regimes()) != bool(self.suspect):
             raise CollapseError("a suspect set and regimes suspect:X go together: name both, or none")
 
-    def run(self, reporter: Reporter = Reporter()) -> dict[str, Any]:
-        """All of it. A run that was killed goes on where it was.
-
-        Returns:
-            What stands in `results.json`.
+    def run(self, reporter: Reporter | None = None) -> RunResults:
+        """Run the test, write its files, and return the results. A run that was killed continues where it was.
 
         Raises:
             CollapseError: the set is too small, the model does not fit, a training diverges, the disk is full, or the
                 folder holds something else.
         """
         models.check(self.recipe.model)
+        reporter = reporter or Reporter()
         out = Path(self.out)
         with self._entered():
-            reporter.stage("reading the set", None)
+            reporter.stage("reading the set")
             self._prepare()
             firsts = starts(out, self.recipe, self.machine)
             rest = {first.seed: arms(out, self.recipe, self.machine, first.seed) for first in firsts}
-            _train(firsts, rest, open_engine(self.machine.workers), Path(self.out), reporter)
-            found = results.collect(out, self.recipe, firsts, [arm for held in rest.values() for arm in held])
-            results.write(out, found)
-            reporter.stage("drawing the report", None)
-            report.write(out, found, report.times(out), folder.owned(out).replace)
-            return found
+            self._train(firsts, rest, reporter)
+            collected = results.collect(out, self.recipe, firsts, [arm for held in rest.values() for arm in held])
+            results.write(out, collected)
+            reporter.stage("drawing the report")
+            report.write(out, collected, report.times(out), folder.owned(out).write_file)
+            return collected
 
     def plan(self) -> Estimate:
-        """How long `run` will take and what it needs, from a trial of a few seconds. Reads the set, and leaves nothing.
+        """Estimate how long `run` will take and what it needs, from a trial of a few seconds.
+
+        This reads the set, and leaves no files.
 
         Raises:
             CollapseError: as `run` does.
         """
         models.check(self.recipe.model)
-        with tempfile.TemporaryDirectory(prefix="collapse-") as place:
-            trial, out = replace(self, out=place), Path(place)
+        with tempfile.TemporaryDirectory(prefix="collapse-") as name:
+            trial, out = replace(self, out=name), Path(name)
             with trial._entered():
                 trial._prepare()
                 firsts = starts(out, self.recipe, self.machine)
@@ -114,34 +114,26 @@ class Experiment:
         return folder.entered(Path(self.out), identity)
 
     def _prepare(self) -> None:
-        """Read the set, hold out a part, and leave the blocks of the run in its folder, if they are not there yet."""
-        place, recipe = folder.blocks(self.out), self.recipe
-        if place.exists():
+        """Read the set, hold out a part, and write the blocks of the run into its folder, unless it has them."""
+        target, recipe = folder.blocks(self.out), self.recipe
+        if target.exists():
             return
         wanted = blocks.needed(recipe) * recipe.block * _BYTES
-        judged = recipe.held_out_blocks * recipe.block * _BYTES
-        read = self._read(self.sources, self.reading.where, max(wanted + judged * _WIDER, _LEAST), judged * _WIDER)
-        # of a small set not all may be held out: the tokens that are judged, or a tenth of the text
+        held_out = recipe.held_out_blocks * recipe.block * _BYTES
+        read = self._read(self.sources, self.reading.where, max(wanted + held_out * _WIDER, _LEAST), held_out * _WIDER)
+        # do not hold out all of a small set: only the tokens that are needed, or a tenth of the text
         tenth = sum(document.size for document in read.train) // 10
-        parts = corpus.split(read, judged * _WIDER if read.held_out else min(judged * _WIDER, max(judged, tenth)))
-        about: dict[str, Any] = {
-            "name": read.name,
-            "reading": asdict(read.reading),
-            "split": asdict(parts.report),
-        }
+        parts = corpus.split(read, held_out * _WIDER if read.held_out else min(held_out * _WIDER, max(held_out, tenth)))
+        about = SetReport(name=read.name, reading=read.reading, split=parts.report)
         others = None
         if self.suspect:
             second = self._read(self.suspect, self.reading.suspect_where, max(wanted, _LEAST))
-            # a text may stand in both lists: each is kept once
+            # a text may be in both lists: keep each once
             each = {document.text: document for document in (*second.train, *second.held_out)}
-            others, dropped = corpus.without_kin(list(each.values()), parts.held_out)
-            about["suspect"] = {
-                "name": second.name,
-                "reading": asdict(second.reading),
-                "documents": len(others),
-                "dropped": dict(sorted(dropped.items())),
-            }
-        blocks.make(place, folder.owned(self.out), recipe, parts.train, parts.held_out, others, about)
+            others, dropped = corpus.without_overlap(list(each.values()), parts.held_out)
+            suspect = SuspectReport(second.name, second.reading, len(others), dict(sorted(dropped.items())))
+            about = replace(about, suspect=suspect)
+        blocks.make(target, folder.owned(self.out), recipe, parts.train, parts.held_out, others, about)
 
     def _read(
         self, sources: Sequence[str], where: Mapping[str, str], limit_bytes: int, held_out_bytes: int = 0
@@ -156,17 +148,15 @@ class Experiment:
             style=self.reading.style,
         )
 
-
-def _train(
-    firsts: Sequence[Arm], rest: Mapping[int, Sequence[Arm]], engine: Engine, out: Path, reporter: Reporter
-) -> None:
-    """Every arm of every seed; the arms of a seed begin as soon as its generation 0 is done."""
-    total = sum(arm.tokens() for arm in [*firsts, *(arm for held in rest.values() for arm in held)])
-    reporter.stage("training and writing, tokens", total)
-    tasks = Tasks(firsts)
-    for end in engine.run(generation.work, tasks, progress=reporter.advance, scratch=str(out), isolated=True):
-        if isinstance(end, Failed):
-            raise CollapseError(f"{end.task.regime}, seed {end.task.seed}: {end.error}")
-        if end.task.regime == START:
-            for arm in rest[end.task.seed]:
-                tasks.submit(arm)
+    def _train(self, firsts: Sequence[Arm], rest: Mapping[int, Sequence[Arm]], reporter: Reporter) -> None:
+        """Train every arm of every seed; the arms of a seed start as soon as its generation 0 is done."""
+        total = sum(arm.tokens() for arm in [*firsts, *(arm for held in rest.values() for arm in held)])
+        reporter.stage("training and writing, tokens", total)
+        engine, tasks = open_engine(self.machine.workers), Tasks(firsts)
+        ends = engine.run(generation.work, tasks, progress=reporter.advance, scratch=str(self.out), isolated=True)
+        for end in ends:
+            if isinstance(end, Failed):
+                raise CollapseError(f"{end.task.regime}, seed {end.task.seed}: {end.error}")
+            if end.task.regime == START:
+                for arm in rest[end.task.seed]:
+                    tasks.submit(arm)

@@ -1,16 +1,18 @@
-"""The work of a run: one generation of one arm of one seed is a folder, and what lies in it is done.
+"""The work of a run: each generation of an arm in a seed has a folder, whose files are the steps that are done.
 
-A generation has up to five steps, each of which leaves a file, whole or not at all: `weights.safetensors` (trained),
-`losses.npy` (judged on held-out text), `written.npy` (the next set), `surprise.npy` (how generation 0 likes that) and
-`numbers.json` (measured). A run that was killed finds them and goes on behind the last.
+A generation has up to five steps. Each writes one file atomically: `weights.safetensors` (the trained model),
+`losses.npy` (on held-out text), `written.npy` (the next set), `surprise.npy` (the losses of that under generation 0)
+and `metrics.json`. A run that was killed finds these files and continues after the last.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,50 +20,57 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from archive.atomic import trouble
+from archive.atomic import disk_error_line
 from archive.engine import Context
 from archive.errors import CollapseError
 from collapse import folder
 from collapse.decoding import Decoding
+from collapse.json_form import to_json
 from collapse.measures import loss
+from collapse.measures.metrics import BandSizes, GenerationMetrics, TextMetrics
 from collapse.measures.tails import Bands, token_counts
 from collapse.model import evaluate, generate, models
 from collapse.model.train import Diverged, count_blocks, train
-from collapse.regimes import Regime
+from collapse.regimes import SUSPECT, Regime
 from collapse.run import machine, measure
 from collapse.run.arm import Arm
 from collapse.run.blocks import Blocks, Data, load
 
+_log = logging.getLogger(__name__)
+
 WEIGHTS, LOSSES, WRITTEN, SURPRISE = "weights.safetensors", "losses.npy", "written.npy", "surprise.npy"
-NUMBERS, TIMES = "numbers.json", "times.json"
-#: Where a model is kept that is asked for.
+METRICS, TIMES = "metrics.json", "times.json"
+#: The folder of a model that is kept.
 CHECKPOINT = "checkpoint"
-#: Of generation 0 alone: its losses on real text that it never saw, which what is written is compared with.
+#: Of generation 0 alone: its losses on real text that it never saw, with which written text is compared.
 UNSEEN = "unseen.npy"
 
 
 def work(arm: Arm, ctx: Context) -> None:
-    """Do what is not done yet of an arm. Needs the folder of the run, on a disk that all workers see."""
+    """Do the steps of an arm that are not done yet.
+
+    All workers must see the folder of the run: they read its blocks, and write each step there.
+    """
     from safetensors import SafetensorError
     from torch import OutOfMemoryError
 
     gc.enable()  # the models of transformers hold cycles
-    told = _Told(ctx.progress)
+    tokens = _TokenProgress(ctx.progress)
     try:
         data = load(folder.blocks(arm.out))
         for generation in arm.generations:
-            _Generation(arm, generation, data, told).run()
+            _Generation(arm, generation, data, tokens).run()
     except Diverged as error:
         raise CollapseError(f"generation {generation}: {error}") from None
     except OutOfMemoryError:
         raise CollapseError("the memory of the GPU is full; take a smaller --batch, --block or --model") from None
     except (OSError, SafetensorError) as error:
-        raise CollapseError(trouble(error, arm.out)) from None
-    told.rest(arm.tokens())
+        raise CollapseError(disk_error_line(error, arm.out)) from None
+    tokens.finish(arm.tokens())
 
 
-class _Told:
-    """Tells the progress in tokens, a few times a second."""
+class _TokenProgress:
+    """Reports progress in tokens, a few times a second."""
 
     def __init__(self, progress: Callable[[int, int], None]) -> None:
         self._progress, self._held, self._sum, self._last = progress, 0, 0, time.monotonic()
@@ -76,8 +85,8 @@ class _Told:
         self._progress(self._held, 0)
         self._held, self._last = 0, time.monotonic()
 
-    def rest(self, total: int) -> None:
-        """What was done before, in an earlier run."""
+    def finish(self, total: int) -> None:
+        """Report the tokens that an earlier run has done."""
         self.flush()
         self._held = total - self._sum
         self.flush()
@@ -104,22 +113,22 @@ class _Generation:
             self._save(self.folder / SURPRISE, self._surprise(np.load(self.folder / WRITTEN)))
         if self.number == 0 and not (self.folder / UNSEEN).exists():
             self._save(self.folder / UNSEEN, self._surprise(self.pools["unseen"]))
-        if not (self.folder / NUMBERS).exists():
-            self.owned.replace(self.folder / NUMBERS, json.dumps(measure.plain(self._numbers())).encode())
+        if not (self.folder / METRICS).exists():
+            self.owned.write_file(self.folder / METRICS, json.dumps(to_json(self._metrics())).encode())
         if self.arm.machine.keep and not (self.folder / CHECKPOINT).exists():
             self._keep()
         if self.number > 0:
             self.owned.remove(self.folder / WEIGHTS)
 
     def model(self) -> Any:
-        """The trained model: as it was saved, or trained now."""
+        """Return the trained model, loaded if it was saved, or trained now."""
         if self._model is None:
             weights = self.folder / WEIGHTS
             self._model = self._load(weights) if weights.exists() else self._train(weights)
         return self._model
 
     def _start(self) -> Any:
-        """Where every generation of a seed starts: the same weights."""
+        """Return the model that every generation of a seed starts from."""
         return models.Start.of(self.recipe, self.data.tokenizer.size).build(self.arm.seed).to(self.device)
 
     def _load(self, weights: Path) -> Any:
@@ -137,18 +146,18 @@ class _Generation:
         train(model, blocks, self.recipe, self._seed(0), self.device, self.progress)
         tokens = count_blocks(len(blocks), self.recipe) * self.recipe.block
         self._time("train", tokens, time.monotonic() - started)
-        with self.owned.whole(weights) as part:
+        with self.owned.atomic_file(weights) as part:
             save_model(model, str(part))
         return model
 
     def _keep(self) -> None:
-        """Leave the model as a folder that transformers loads, and `--model` too."""
-        with self.owned.whole_folder(self.folder / CHECKPOINT) as part:
+        """Keep the model as a folder that transformers and `--model` can load."""
+        with self.owned.atomic_folder(self.folder / CHECKPOINT) as part:
             self.model().save_pretrained(part)
             self.data.tokenizer.save_pretrained(part)
 
     def _set(self) -> Blocks:
-        """The blocks that this generation is trained on."""
+        """Return the blocks that this generation is trained on."""
         if self.number == 0:
             return self.pools["real"]
         draw = np.random.default_rng((self.arm.seed, 4, self.number))
@@ -174,43 +183,60 @@ class _Generation:
         self._save(self.folder / WRITTEN, written)
 
     def _surprise(self, blocks: Blocks) -> npt.NDArray[np.float32]:
-        """The losses of blocks under generation 0."""
+        """Return the losses of blocks under generation 0."""
         first = self.model() if self.number == 0 else self._load(self.arm.folder(0) / WEIGHTS)
         return evaluate.token_losses(first, blocks, self.device)
 
-    def _numbers(self) -> dict[str, Any]:
-        real = self.pools["real"]
-        bands = Bands.made(token_counts(real, self.data.tokenizer.size))
+    def _metrics(self) -> GenerationMetrics:
+        data, real = self.data, self.pools["real"]
+        counts = token_counts(real, data.tokenizer.size)
+        bands = Bands.divide(counts)
         unseen = np.load(self.arm.folder(0) / UNSEEN)
 
-        def text(blocks: Blocks, trained: Blocks, surprise: npt.NDArray[np.float32]) -> dict[str, Any]:
-            found = measure.of_text(self.data, blocks, trained, real, surprise, bands)
-            return {**found, "strange": measure.strange(surprise, unseen)}
+        def text(blocks: Blocks, trained: Blocks, surprise: npt.NDArray[np.float32]) -> TextMetrics:
+            return measure.measure_text(data, blocks, trained, real, surprise, unseen, bands)
 
-        made: dict[str, Any] = {"held_out": measure.of_held_out(self.data, np.load(self.folder / LOSSES), bands)}
+        metrics = GenerationMetrics(
+            self.arm.seed,
+            self.arm.regime,
+            self.number,
+            measure.measure_held_out(data, np.load(self.folder / LOSSES), bands),
+        )
         if self.arm.writes():
-            made["written"] = text(np.load(self.folder / WRITTEN), self._set(), np.load(self.folder / SURPRISE))
-        if self.number == 0:
-            counts = token_counts(real, self.data.tokenizer.size)
-            made["unigram"] = loss.unigram(counts, self.data.held_out, self.data.mask)
-            made["unseen"] = text(self.pools["unseen"], real, unseen)
-            made["bands"] = {"types": bands.types(), "shares": dict(zip(bands.names, bands.shares, strict=True))}
-            if "suspect" in self.pools:
-                suspect = self.pools["suspect"]
-                made["suspect"] = text(suspect, real, self._surprise(suspect))
-        return made
+            written = text(np.load(self.folder / WRITTEN), self._set(), np.load(self.folder / SURPRISE))
+            metrics = replace(metrics, written=written)
+        if self.number > 0:
+            return metrics
+        suspect = self.pools.get(SUSPECT)
+        return replace(
+            metrics,
+            unigram=loss.unigram(counts, data.held_out, data.mask),
+            unseen=text(self.pools["unseen"], real, unseen),
+            bands=BandSizes(bands.types(), dict(zip(bands.names, bands.shares, strict=True))),
+            suspect=None if suspect is None else text(suspect, real, self._surprise(suspect)),
+        )
 
     def _seed(self, purpose: int) -> int:
-        """Of the order of training, or of the draws: another one for each generation of each arm."""
+        """Return the seed of the training order or of the draws, which differs for each generation of each arm."""
         name = f"{self.arm.regime}/{self.arm.seed}/{self.number}/{purpose}"
         return int.from_bytes(sha256(name.encode()).digest()[:7], "little")
 
     def _time(self, step: str, tokens: int, seconds: float) -> None:
         path = self.folder / TIMES
-        times = json.loads(path.read_bytes()) if path.exists() else {}  # of the steps that an earlier run did
-        self.owned.replace(path, json.dumps({**times, step: {"tokens": tokens, "seconds": seconds}}).encode())
+        times = json.loads(path.read_bytes()) if path.exists() else {}  # an earlier run may have done other steps
+        self.owned.write_file(path, json.dumps({**times, step: {"tokens": tokens, "seconds": seconds}}).encode())
+        arm = self.arm
+        _log.info(
+            "%s, seed %d, generation %d: %s, %d tokens in %.1f s",
+            arm.regime,
+            arm.seed,
+            self.number,
+            step,
+            tokens,
+            seconds,
+        )
 
     def _save(self, path: Path, array: npt.NDArray[Any]) -> None:
-        """Write an array, whole or not at all."""
-        with self.owned.whole(path) as part, open(part, "wb") as file:
+        """Write an array atomically."""
+        with self.owned.atomic_file(path) as part, open(part, "wb") as file:
             np.save(file, array)

@@ -1,12 +1,13 @@
-"""The machine and its processes: the same numbers each time, and memory that is kept."""
+"""How the processes of a run compute: on which device, and the same numbers each time."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from archive.engine import Workers
 from archive.errors import CollapseError
 
 if TYPE_CHECKING:
@@ -15,16 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where a run is made. The numbers depend on `device` and `threads`, and not on `workers`."""
+    """How a run is computed. The numbers depend on `device` and `threads`, not on `workers`."""
 
     device: str = "cpu"
-    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    workers: Workers = None  #: how many, or an engine; None is one for each core
     threads: int = 1  #: of each worker
-    keep: bool = False  #: the weights of every generation
+    keep: bool = False  #: whether the model of every generation is kept
+
+    def for_worker(self) -> Machine:
+        """Return the same without the engine, which stays in the process that opened it."""
+        return replace(self, workers=None)
 
 
 def prepare(device: str, threads: int) -> torch.device:
-    """Set up this process for training: the device, the threads, the same numbers each time.
+    """Set up this process for training: the device, the threads, deterministic algorithms.
 
     Raises:
         CollapseError: there is no such device.
@@ -44,7 +49,7 @@ def prepare(device: str, threads: int) -> torch.device:
 
 
 def _keep_memory() -> None:
-    """Tell glibc to keep what is freed: 30 MB of logits, given back and fetched at each step, cost a third of it."""
+    """Make glibc keep freed memory: to return and fetch 30 MB of logits takes a third of each step."""
     try:
         libc = ctypes.CDLL("libc.so.6")
         m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3
@@ -52,4 +57,4 @@ def _keep_memory() -> None:
         libc.mallopt(m_trim_threshold, (1 << 31) - 1)
         libc.mallopt(m_top_pad, 1 << 28)
     except (OSError, AttributeError):
-        return  # another C library: slower, not wrong
+        return  # another C library: slower, but correct

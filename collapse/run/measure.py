@@ -1,15 +1,14 @@
-"""All numbers of one generation: what it makes of held-out text, and what it wrote."""
+"""Measure one generation: how well its model guesses held-out text, and what the text is like that it wrote."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from collapse.measures import bleu, copied, distances, diversity, loss, tails
+from collapse.measures.metrics import HeldOutMetrics, Quantiles, Strange, Surprise, TextMetrics
 from collapse.measures.tails import Bands
 from collapse.run.blocks import Blocks, Data
 
@@ -23,96 +22,84 @@ _BLEU = 500
 #: Tokens of a span that counts as copied.
 _SPAN = 16
 _SEED = 0
-#: Words from which on sentences are equally long, to the divergence of their lengths.
+#: Sentences of as many words and more are counted as equally long in the divergence of their lengths.
 _LONG = 64
 
 
-def of_held_out(data: Data, losses: Losses, bands: Bands) -> dict[str, Any]:
-    """Of a model: its loss on held-out text, in nats for a token, over all and by parts of it."""
+def measure_held_out(data: Data, losses: Losses, bands: Bands) -> HeldOutMetrics:
+    """Measure a model by its losses on the held-out blocks, (blocks, block - 1), in nats per token."""
     documents, mask = data.document, data.mask
-    whole = loss.measured(losses, documents, mask)
-    groups = {
-        "domains": [data.domains[number] or "unknown" for number in data.document],
-        "dates": [(date[:4] if (date := data.dates[number]) else "unknown") for number in data.document],
-    }
-    return {
-        "loss": asdict(whole),
-        "perplexity": loss.perplexity(whole.loss.value),
-        "document_quantiles": _quantiles(loss.document_losses(losses, documents, mask)),
-        "token_quantiles": _quantiles(loss.token_losses(losses, mask)),
-        "bands": {
-            name: asdict(part)
-            for name, part in loss.by_band(losses, data.held_out, documents, bands, mask).items()
-            if part.tokens
-        },
-        **{
-            kind: {name: asdict(part) for name, part in loss.by_group(losses, documents, names, mask).items()}
-            for kind, names in groups.items()
-            if set(names) != {"unknown"}
-        },
-    }
+    mean = loss.measured(losses, documents, mask)
+    domains = [data.domains[number] or "unknown" for number in documents]
+    years = [(date[:4] if (date := data.dates[number]) else "unknown") for number in documents]
+
+    def by_group(groups: list[str]) -> dict[str, loss.MeanLoss] | None:
+        return None if set(groups) == {"unknown"} else loss.by_group(losses, documents, groups, mask)
+
+    by_band = loss.by_band(losses, data.held_out, documents, bands, mask)
+    return HeldOutMetrics(
+        loss=mean,
+        perplexity=loss.perplexity(mean.loss.value),
+        document_quantiles=_quantiles(loss.document_losses(losses, documents, mask)),
+        token_quantiles=_quantiles(loss.token_losses(losses, mask)),
+        bands={name: part for name, part in by_band.items() if part.tokens},
+        domains=by_group(domains),
+        dates=by_group(years),
+    )
 
 
-def of_text(
-    data: Data, blocks: Blocks, trained: Blocks, real: Blocks, surprise: Losses, bands: Bands
-) -> dict[str, Any]:
-    """Of a set: what a model wrote, or real text to compare it with.
+def measure_text(
+    data: Data, blocks: Blocks, trained: Blocks, real: Blocks, surprise: Losses, unseen: Losses, bands: Bands
+) -> TextMetrics:
+    """Measure a set of blocks: what a model wrote, or real text to compare it with.
 
     Args:
         blocks: the set, (blocks, block).
         trained: what its writer was trained on.
-        real: generation 0's set, by which tokens and n-grams are rare.
+        real: generation 0's set, which decides which tokens and n-grams are rare.
         surprise: the losses of the set under generation 0.
+        unseen: those of real text that generation 0 was not trained on.
     """
     texts = data.tokenizer.decode(blocks)
     counts = tails.token_counts(blocks, data.tokenizer.size)
     expected = tails.token_counts(real, data.tokenizer.size)
-    lengths, awaited = distances.lengths(texts), distances.lengths(data.tokenizer.decode(real))
+    lengths, expected_lengths = distances.lengths(texts), distances.lengths(data.tokenizer.decode(real))
     means = surprise.mean(axis=1, dtype=np.float64)
-    spans = copied.copied(blocks, trained, _SPAN)
-    return {
-        "surprise": {
-            "mean": float(means.mean()),
-            "deviation": float(means.std()),
-            "quantiles": _quantiles(means),
-            "histogram": np.histogram(np.clip(means, EDGES[0], EDGES[-1]), EDGES)[0].tolist(),
-        },
-        "distinct": {str(n): diversity.distinct(blocks, n) for n in range(1, 5)},
-        "repetition": diversity.repetition(blocks),
-        "self_bleu": bleu.self_bleu(texts, _BLEU, _SEED),
-        "compression": diversity.compression_ratio(texts),
-        "entropy": distances.entropy(counts),
-        "zipf_slope": tails.zipf_slope(counts),
-        "vocabulary_kept": tails.vocabulary_kept(blocks, bands),
-        "rare_ngrams_kept": {str(n): tails.rare_ngrams_kept(blocks, real, data.held_out, n) for n in (2, 3)},
-        "copied": {"share": spans.share, "longest": spans.longest},
-        "kl": distances.kl(expected, counts),
-        "rarity_distance": distances.rarity_distance(counts, expected, expected),
-        "sentence_words": float(lengths.mean()) if len(lengths) else math.nan,
-        "length_distance": distances.wasserstein(lengths, awaited),
-        "length_kl": distances.kl(_histogram(awaited), _histogram(lengths)),
-    }
+    return TextMetrics(
+        surprise=Surprise(
+            mean=float(means.mean()),
+            deviation=float(means.std()),
+            quantiles=_quantiles(means),
+            histogram=np.histogram(np.clip(means, EDGES[0], EDGES[-1]), EDGES)[0].tolist(),
+        ),
+        distinct={n: diversity.distinct(blocks, n) for n in range(1, 5)},
+        repetition=diversity.repetition(blocks),
+        self_bleu=bleu.self_bleu(texts, _BLEU, _SEED),
+        compression=diversity.compression_ratio(texts),
+        entropy=distances.entropy(counts),
+        zipf_slope=tails.zipf_slope(counts),
+        vocabulary_kept=tails.vocabulary_kept(blocks, bands),
+        rare_ngrams_kept={n: tails.rare_ngrams_kept(blocks, real, data.held_out, n) for n in (2, 3)},
+        copied=copied.copied(blocks, trained, _SPAN),
+        kl=distances.kl(expected, counts),
+        rarity_distance=distances.rarity_distance(counts, expected, expected),
+        sentence_words=float(lengths.mean()) if len(lengths) else math.nan,
+        length_distance=distances.wasserstein(lengths, expected_lengths),
+        length_kl=distances.kl(_histogram(expected_lengths), _histogram(lengths)),
+        strange=_strange(surprise, unseen),
+    )
 
 
-def strange(surprise: Losses, reference: Losses) -> tuple[int, int]:
-    """Blocks whose mean loss under generation 0 lies above the 99 % quantile of real text's; and of how many."""
-    limit = np.quantile(reference.mean(axis=1, dtype=np.float64), 0.99)
-    return int((surprise.mean(axis=1, dtype=np.float64) > limit).sum()), len(surprise)
-
-
-def plain(value: Any) -> Any:
-    """For JSON, which has no NaN and no infinity: null stands for both."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _strange(surprise: Losses, unseen: Losses) -> Strange:
+    """Count the blocks whose mean loss under generation 0 is above the 99 % quantile of unseen real text's."""
+    limit = np.quantile(unseen.mean(axis=1, dtype=np.float64), 0.99)
+    return Strange(int((surprise.mean(axis=1, dtype=np.float64) > limit).sum()), len(surprise))
 
 
 def _histogram(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Sentences by how many words they have."""
+    """Count sentences by how many words they have."""
     return np.bincount(np.minimum(lengths, _LONG), minlength=_LONG + 1)
 
 
-def _quantiles(values: npt.NDArray[np.float64]) -> dict[str, float]:
-    return dict(zip(map(str, QUANTILES), loss.quantiles(values, QUANTILES), strict=True))
+def _quantiles(values: npt.NDArray[np.float64]) -> Quantiles:
+    return dict(zip(QUANTILES, loss.quantiles(values, QUANTILES), strict=True))

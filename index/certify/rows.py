@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, cast
 
 import lz4.frame
 import pyarrow as pa
@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import zstandard
 
 from archive.errors import SourceError
-from archive.records.detect import kind_of
+from archive.records import kind_of
 from archive.records.jsonl import read_lines
 from archive.records.members import compression_of
 from archive.records.parquet import python_rows
 from archive.records.rows import Columns, text_columns, text_of
-from archive.storage import open_bytes
+from archive.sources import open_bytes
 from index.certify.verdict import SCHEMA, Verdict
 
 #: Rows and bytes that are worked on together.
@@ -128,8 +128,9 @@ def _checked(text: str | None, row: dict[str, Any]) -> str | Problem:
     return text
 
 
-def format_of(uri: str) -> Literal["jsonl", "parquet", "empty", "unknown"]:
-    """What a file is: by its content, and by its name where that begins with a broken line."""
+def format_of(uri: str) -> str:
+    """Return `jsonl`, `parquet`, `empty` or `unknown`: by the content, or by the name where that begins with a broken
+    line."""
     with open_bytes(uri) as file:
         kind = kind_of(file, uri)
         if kind in {"jsonl", "parquet", "empty"}:

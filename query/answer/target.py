@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from archive.atomic import move
 from archive.errors import QueryError
-from archive.owned import move
 
 FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 _STDOUT = 1

@@ -30,7 +30,7 @@ from query.formats.format import FORMATS
               help="Drop texts that share a 13-gram with these evaluation texts; repeatable.")  # fmt: skip
 @click.option("--mark", is_flag=True, help="Keep what --decontaminate finds, and name the sets in a column.")
 @click.option("--mask", is_flag=True, help="Replace e-mail and IP addresses.")
-@click.option("--format", "-f", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
+@click.option("--format", "-f", type=click.Choice(FORMATS.names()), default="parquet", show_default=True)
 @click.option("--tokenizer", metavar="NAME", shell_complete=complete_file,
               help="A Hugging Face tokenizer: name, folder or tokenizer.json.")  # fmt: skip
 @click.option("--eos", metavar="TOKEN", help="The token after each text.  [default: the tokenizer's]")

@@ -6,7 +6,6 @@ appendix C). Words are those of the near-duplicate procedure: lower case, withou
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from archive.errors import ExportError, SourceError
 from archive.extras import missing
-from archive.records.detect import kind_of
+from archive.records import READERS, kind_of, open_reader
 from archive.records.jsonl import read_lines
-from archive.records.parquet import python_rows
-from archive.storage import open_bytes
+from archive.sources import open_bytes
 
 WORDS = 13
 _BATCH = 2000
@@ -101,24 +98,17 @@ def _hash(path: str, to: Path) -> None:
 
 
 def _texts(path: str) -> Iterator[str]:
-    """Yield every string of a JSON lines or Parquet file, or the whole of any other file."""
+    """Yield every string of a data set; of any other file the whole text."""
     try:
         with open_bytes(path) as file:
             kind = kind_of(file, path)
-            file.seek(0)
-            if kind == "jsonl":
-                for line in read_lines(file, _LINE):
-                    if line.problem:
-                        raise ExportError(f"--decontaminate {path}: {line.problem} {line.detail}")
-                    yield from _strings(json.loads(line.data.decode("utf-8-sig")))
-            elif kind == "parquet":
-                for batch in pq.ParquetFile(file).iter_batches(_BATCH):
-                    for row in python_rows(batch):
-                        yield from _strings(row)
+            if kind in READERS and (reader := open_reader(kind)).has_columns:
+                for row in reader.values(file):
+                    yield from _strings(row)
             else:
                 lines = [line.data for line in read_lines(file, _LINE)]
                 yield b"".join(lines).decode("utf-8", "replace")
-    except (SourceError, OSError, ValueError, pa.ArrowInvalid) as error:
+    except (SourceError, OSError, ValueError) as error:
         raise ExportError(f"--decontaminate {path}: {error}") from None
 
 

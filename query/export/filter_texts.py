@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.atomic import replace
+from archive.atomic import write_file
 from archive.engine import Context
 from archive.files import sql_literal
 from archive.lake import Lake
@@ -89,7 +89,7 @@ def _look(unit: Unit, progress: Callable[[int, int], None]) -> int:
         progress(table.num_rows, table["text"].nbytes)
     if tables:
         pq.write_table(pa.concat_tables(tables), unit.to / f"{source.name}.parquet")
-    replace(unit.to / f"{source.name}.json", b"true")
+    write_file(unit.to / f"{source.name}.json", b"true")
     return sum(table.num_rows for table in tables)
 
 

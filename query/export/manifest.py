@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from archive.atomic import replace
+from archive.atomic import write_file
 from archive.files import sql_literal
 from query.dataset import (
     MANIFEST,
@@ -69,11 +69,11 @@ def finish(
         content_root=set_root([shard.content_root or "" for shard in shards]),
     )
     picture = chart.months(manifest.months, manifest.splits)
-    replace(workplace.set / "distribution.svg", picture.encode())
-    replace(workplace.set / "README.md", card.card(manifest, sorted(folders)).encode())
+    write_file(workplace.set / "distribution.svg", picture.encode())
+    write_file(workplace.set / "README.md", card.card(manifest, sorted(folders)).encode())
     beside = (*indexes, Path("README.md"), Path("distribution.svg"))
     manifest = dataclasses.replace(manifest, files=tuple(_hashed(workplace.set, path) for path in beside))
-    replace(workplace.set / MANIFEST, (json.dumps(manifest.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
+    write_file(workplace.set / MANIFEST, (json.dumps(manifest.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
     return manifest
 
 

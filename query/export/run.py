@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from archive import registry
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError, error_line
 from archive.extras import require
@@ -25,7 +26,7 @@ from query.export import filter_texts, manifest, shuffle, write_shards
 from query.export.assign_shards import PlannedShard, assign_shards
 from query.export.select import TABLES, empty, select
 from query.export.workplace import Workplace, disk_errors
-from query.formats import FORMATS, open_format
+from query.formats import open_format
 from query.options import ExportOptions, names_of, shares_of
 from query.scratch import MEMORY
 from query.tokenizer import Tokenizer, open_tokenizer
@@ -290,9 +291,9 @@ def _write_shards(
     reporter.stage("write_shards", sum(shard.rows for shard in shards))
     for folder in {shard.folder for shard in shards}:
         (workplace.set / folder).mkdir(parents=True, exist_ok=True)
-    spilled, entry = shuffle.Spilled(workplace.spill), FORMATS[options.format]
+    spilled, plugins = shuffle.Spilled(workplace.spill), registry.entries()
     units = [
-        write_shards.Unit(workplace.out, shard, options, entry, spilled.where(shard.number), tokenizer)
+        write_shards.Unit(workplace.out, shard, options, spilled.where(shard.number), tokenizer, plugins)
         for shard in shards
         if not (workplace.done / f"{shard.number}.json").exists()
     ]

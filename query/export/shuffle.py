@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from archive.atomic import replace
+from archive.atomic import write_file
 from archive.engine import Context
 from archive.lake import Lake
 from query.export.workplace import disk_errors
@@ -79,7 +79,7 @@ def _write_by_shard(unit: Unit, progress: Callable[[int, int], None]) -> int:
                     count += 1
             texts += table.num_rows
             progress(table.num_rows, table["text"].nbytes)
-    replace(unit.spill / f"{unit.name}.json", json.dumps(batches).encode())
+    write_file(unit.spill / f"{unit.name}.json", json.dumps(batches).encode())
     return texts
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from archive.atomic import replace, trouble
+from archive.atomic import disk_error_line, write_file
 from archive.errors import ArchiveError, ExportError, error_line
 from archive.owned import Owned
 from query.dataset import MANIFEST, Manifest, load
@@ -86,7 +86,7 @@ class Workplace:
 
     def write(self, name: str, value: Any) -> None:
         """Write a file of the work folder, completely or not at all."""
-        replace(self.work / name, json.dumps(value).encode())
+        write_file(self.work / name, json.dumps(value).encode())
 
     def read(self, name: str) -> Any:
         """Read a file of the work folder."""
@@ -158,6 +158,6 @@ def disk_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ExportError(trouble(error, path)) from None
+        raise ExportError(disk_error_line(error, path)) from None
     except pa.ArrowException as error:
         raise ArchiveError(f"{path}: {error_line(error)}") from None

@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive.atomic import replace
+from archive import registry
+from archive.atomic import write_file
 from archive.engine import Context
 from archive.errors import ExportError
 from query import merkle, rows
@@ -35,9 +36,9 @@ class Unit:
     out: Path
     shard: PlannedShard
     options: ExportOptions
-    format: str  #: entry of the format in `query.formats.FORMATS`: a worker does not have those that a program added
     batches: list[tuple[str, list[int]]]
     tokenizer: Tokenizer | None
+    plugins: registry.Entries
 
 
 def work(unit: Unit, ctx: Context) -> int:
@@ -50,13 +51,15 @@ def work(unit: Unit, ctx: Context) -> int:
     Raises:
         ArchiveError: the disk is full, or the format cannot hold the rows.
     """
+    registry.adopt(unit.plugins)
     workplace, planned = Workplace(unit.out), unit.shard
     scratch = workplace.parts / str(planned.number)
     with disk_errors(unit.out / planned.folder / planned.stem):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
+        format_ = open_format(unit.options.format)
         table = rows_of(workplace, unit)
-        files = _write(open_format(unit.options.format, unit.format), table, scratch, planned.stem)
+        files = _write(format_, table, scratch, planned.stem)
         shard = Shard(
             planned.folder,
             files,
@@ -68,7 +71,7 @@ def work(unit: Unit, ctx: Context) -> int:
         for file in files:
             os.replace(scratch / file.name, workplace.set / planned.folder / file.name)
         shutil.rmtree(scratch)
-        replace(workplace.done / f"{planned.number}.json", json.dumps(asdict(shard)).encode())
+        write_file(workplace.done / f"{planned.number}.json", json.dumps(asdict(shard)).encode())
     ctx.progress(table.num_rows, sum(file.bytes for file in files))
     return planned.number
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -12,18 +11,21 @@ import pyarrow as pa
 
 from archive.errors import ExportError
 from archive.extras import missing
+from archive.registry import Registry
 
-#: Where each format is: `"module:attribute"`. A program adds a format by adding an entry; its workers must be able to
-#: import the module. A format of tokens is named in `query.rows.TOKEN_FORMATS` too.
-FORMATS = {
-    "parquet": "query.formats.parquet:FORMAT",
-    "jsonl": "query.formats.jsonl:FORMAT",
-    "webdataset": "query.formats.webdataset:FORMAT",
-    "mds": "query.formats.mds:FORMAT",
-    "litdata": "query.formats.litdata:FORMAT",
-    "megatron": "query.formats.megatron:FORMAT",
-    "ds": "query.formats.ds:FORMAT",
-}
+#: The formats. One that holds tokens adds its name to `query.rows.TOKEN_FORMATS` where its module is imported.
+FORMATS = Registry(
+    "formats",
+    {
+        "parquet": "query.formats.parquet:FORMAT",
+        "jsonl": "query.formats.jsonl:FORMAT",
+        "webdataset": "query.formats.webdataset:FORMAT",
+        "mds": "query.formats.mds:FORMAT",
+        "litdata": "query.formats.litdata:FORMAT",
+        "megatron": "query.formats.megatron:FORMAT",
+        "ds": "query.formats.ds:FORMAT",
+    },
+)
 #: The extra of this distribution that brings the library of a format.
 _EXTRAS = {"webdataset": "webdataset", "litdata": "litdata", "megatron": "tokens", "ds": "tokens"}
 
@@ -56,23 +58,19 @@ class Format(Protocol):
         """Write what the format's library needs to find all shards of a folder, and return the names of these files."""
 
 
-def open_format(name: str, entry: str | None = None) -> Format:
+def open_format(name: str) -> Format:
     """Import a format.
-
-    Args:
-        entry: its entry in `FORMATS`, for a process that does not have those that a program added.
 
     Raises:
         ExportError: there is no such format.
         ArchiveError: the library of the format is not installed.
     """
-    if (entry := entry or FORMATS.get(name)) is None:
+    if not FORMATS.has(name):
         raise ExportError(f"no format {name!r}; there are {', '.join(FORMATS)}")
-    module, _, attribute = entry.partition(":")
     try:
-        found: Format = getattr(import_module(module), attribute)
+        format_: Format = FORMATS.load(name)
     except ModuleNotFoundError as error:
         if name not in _EXTRAS:
             raise
         raise missing(f"--format {name}", _EXTRAS[name], error.name) from None
-    return found
+    return format_

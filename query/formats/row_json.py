@@ -166,7 +166,7 @@ def write_samples(path: Path, samples: Iterable[bytes], header: bytes = b"") -> 
 
 
 def bounds(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of each sample of an MDS shard or a LitData chunk. Both begin with the number and all offsets."""
+    """Yield begin and end of each sample of an MDS shard or LitData chunk, from the offsets at its start."""
     (count,) = struct.unpack_from("<I", data)
     begin, end = struct.unpack_from("<I", data, 4)[0], struct.unpack_from("<I", data, 4 + 4 * count)[0]
     if end != len(data):

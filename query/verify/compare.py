@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 
 from archive import dates
-from archive.capture import Capture, Examiner, Limits, Reject, Skipped, examine_row
+from archive.capture import Capture, Limits, Reject, Skipped
 from archive.engine.sandbox import Isolated
+from archive.examine import Examiner
 from archive.reasons import Unusable
 from archive.records.rows import Columns, row_of
-from archive.text import Page, content_id, language_of
-from archive.text.extract import EXTRACTORS, from_plain
+from archive.text import EXTRACTORS, Page, content_id, language_of
+from archive.text.extract import from_plain
 from query import merkle
 from query.mask import mask
 from query.tokenizer import Tokenizer, once_opened
@@ -99,7 +100,7 @@ def _compare_row(citation: Row, row: Row, tokenizer: Tokenizer | None) -> Findin
         return Finding(citation["row"], "differs", "this is a row of a data set, whose date is what somebody wrote")
     values = list(_values(row))
     strings = [value for value in values if isinstance(value, str)]
-    outcome = examine_row(row_of(row, Columns(), 0, 0, None), Examiner("", extractor_of(citation["extractor"])))
+    outcome = Examiner("", extractor_of(citation["extractor"])).examine(row_of(row, Columns(), 0, 0, None))
     by_known_columns = outcome if isinstance(outcome, Capture) else None
     text, extractor = None, citation["extractor"]
     if by_known_columns and content_id(by_known_columns.text or "") == citation["content_id"]:
@@ -139,7 +140,7 @@ def _values(value: Any) -> Iterator[str | date]:
             yield from _values(item)
 
 
-@lru_cache(maxsize=len(EXTRACTORS))
+@lru_cache(maxsize=8)
 def _isolated(name: str) -> Isolated:
     return Isolated(name, Limits().seconds)
 
@@ -147,4 +148,4 @@ def _isolated(name: str) -> Isolated:
 def extractor_of(stated: str | None) -> Isolated:
     """Return the extractor that made a text, in a process of its own: a hostile page cannot end this one."""
     name = (stated or "").partition("/")[0]
-    return _isolated(name if name in EXTRACTORS else EXTRACTORS[0])
+    return _isolated(EXTRACTORS[name if name in EXTRACTORS else "resiliparse"])

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from archive import storage
+from archive import registry, storage
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
@@ -18,7 +18,6 @@ from archive.files import sql_literal
 from archive.lake import Lake
 from archive.progress import Reporter
 from query.dataset import MANIFEST, Dataset, load, set_root
-from query.formats import FORMATS
 from query.scratch import scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
 from query.verify import shards
@@ -140,12 +139,12 @@ def _check_shards(
     engine: Engine,
     reporter: Reporter,
 ) -> None:
-    units, first, entry = [], 0, FORMATS[dataset.format]
+    units, first, plugins = [], 0, registry.entries()
     for number, shard in enumerate(dataset.shards):
         last = first + shard.rows
         chosen = None if traced is None else tuple(traced[bisect_left(traced, first) : bisect_left(traced, last)])
         to, ids = scratch / f"{number}.parquet", scratch / "ids" / f"{number}.parquet"
-        units.append(shards.Unit(dataset.path, dataset.arguments, entry, shard, first, chosen, to, ids))
+        units.append(shards.Unit(dataset.path, dataset.arguments, shard, first, chosen, to, ids, plugins))
         first = last
     (scratch / "ids").mkdir()
     roots: dict[Path, shards.Checked] = {}

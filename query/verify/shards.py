@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from archive import registry
 from archive.engine import Context
 from archive.errors import ExportError
 from query import merkle
@@ -33,12 +34,12 @@ class Unit:
 
     out: Path
     options: ExportOptions
-    format: str  #: entry of the format in `query.formats.FORMATS`: a worker does not have those that a program added
     stated: Shard
     first: int  #: the number of its first row in the set
     traced: tuple[int, ...] | None  #: numbers of rows in the set, sorted; None: all
     to: Path  #: gets the citations of these rows
     ids: Path  #: gets the content ids of all rows
+    plugins: registry.Entries
 
     @property
     def name(self) -> str:
@@ -57,6 +58,7 @@ class Checked:
 
 def work(unit: Unit, ctx: Context) -> Checked:
     """Hash the files of a shard, and check its rows. Needs a scratch folder that all workers see."""
+    registry.adopt(unit.plugins)
     stated, options = unit.stated, unit.options
     problems = []
     for path, file in zip(stated.paths, stated.files, strict=True):
@@ -66,7 +68,7 @@ def work(unit: Unit, ctx: Context) -> Checked:
     totals = dict.fromkeys(TOTALS, 0)
     schema = schema_of(options.columns)
     try:
-        reader = open_format(options.format, unit.format)
+        reader = open_format(options.format)
         with pq.ParquetWriter(unit.to, CITATIONS) as writer, pq.ParquetWriter(unit.ids, _IDS) as ids:
             for rows in reader.read(unit.out / stated.folder, [file.name for file in stated.files]):
                 if not rows.schema.equals(schema):  # and the types: with another the same number is another date

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archive.dates import CRAWL_SLACK_AFTER, CRAWL_SLACK_BEFORE, crawl_window, judge, parse, replay_of
+from archive.dates import CRAWL_SLACK_AFTER, CRAWL_SLACK_BEFORE, assess_date, crawl_window, parse, replay_of
 from archive.reasons import DATE_PROBLEMS
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,11 +100,11 @@ def test_a_shortened_date_never_claims_to_be_older_than_the_full_one(moment: dat
 
 def test_dates_that_cannot_be_right_keep_their_time_but_prove_nothing() -> None:
     for raw, problem in {"2031-01-01T00:00:00Z": "future", "1969-12-31T23:59:59Z": "before-web"}.items():
-        dated = judge(raw, "warc", now=NOW)
+        dated = assess_date(raw, "warc", now=NOW)
         assert dated.captured_at == parse(raw)[0]
         assert dated.problem == problem
         assert dated.month == "unproven"
-    assert judge("2026-01-01T20:00:00Z", "warc", now=NOW).problem is None, "clocks differ by hours"
+    assert assess_date("2026-01-01T20:00:00Z", "warc", now=NOW).problem is None, "clocks differ by hours"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_dates_that_cannot_be_right_keep_their_time_but_prove_nothing() -> None:
 )
 def test_a_date_outside_the_crawl_that_the_file_names_is_no_proof(date: str, problem: str | None) -> None:
     window = crawl_window("s3://commoncrawl/crawl-data/CC-MAIN-2020-34/segments/1/warc/x.warc.gz")
-    assert judge(date, "warc", now=NOW, window=window).problem == problem
+    assert assess_date(date, "warc", now=NOW, window=window).problem == problem
 
 
 def test_the_window_of_a_crawl_is_its_week_with_the_documented_slack() -> None:
@@ -154,7 +154,7 @@ REPLAY = f"https://web.archive.org/web/20120101000000/{PAGE}"
 def test_of_a_replayed_page_the_archive_decides_and_contradictions_prove_nothing(
     record: str | None, memento: str | None, captured_at: datetime, problem: str | None
 ) -> None:
-    dated = judge(record, "warc", now=NOW, replay=replay_of(REPLAY), memento=memento)
+    dated = assess_date(record, "warc", now=NOW, replay=replay_of(REPLAY), memento=memento)
     assert (dated.captured_at, dated.source, dated.problem) == (captured_at, "cdx", problem)
 
 
@@ -168,16 +168,21 @@ def test_only_known_web_archives_may_name_an_earlier_time() -> None:
 
 
 def test_a_record_found_behind_damage_may_not_be_older_than_what_stands_before_it() -> None:
-    floor = at(2015, 1, 1)
-    assert judge("2015-01-02T00:00:00Z", "warc", now=NOW, recovered=True, floor=floor).problem is None
-    assert judge("2014-12-31T00:00:00Z", "warc", now=NOW, recovered=True, floor=floor).problem == "recovered"
-    assert judge("2015-01-02T00:00:00Z", "warc", now=NOW, recovered=True).problem == "recovered"
+    trusted = at(2015, 1, 1)
+    assert (
+        assess_date("2015-01-02T00:00:00Z", "warc", now=NOW, recovered=True, earliest_trusted=trusted).problem is None
+    )
+    assert (
+        assess_date("2014-12-31T00:00:00Z", "warc", now=NOW, recovered=True, earliest_trusted=trusted).problem
+        == "recovered"
+    )
+    assert assess_date("2015-01-02T00:00:00Z", "warc", now=NOW, recovered=True).problem == "recovered"
 
 
 def test_dates_of_common_crawl_arc_files_are_pacific_time() -> None:
-    assert judge("20080509190241", "arc", now=NOW, pacific=True).captured_at == at(2008, 5, 10, 2, 2, 41)
-    assert judge("20091121004501", "arc", now=NOW, pacific=True).captured_at == at(2009, 11, 21, 8, 45, 1)
-    doubled = judge("20091101013000", "arc", now=NOW, pacific=True).captured_at
+    assert assess_date("20080509190241", "arc", now=NOW, pacific=True).captured_at == at(2008, 5, 10, 2, 2, 41)
+    assert assess_date("20091121004501", "arc", now=NOW, pacific=True).captured_at == at(2009, 11, 21, 8, 45, 1)
+    doubled = assess_date("20091101013000", "arc", now=NOW, pacific=True).captured_at
     assert doubled == at(2009, 11, 1, 9, 30), "the hour that the clock shows twice counts as the later one"
 
 
@@ -186,7 +191,7 @@ def test_no_lie_about_a_replay_makes_a_page_older_than_both_of_its_dates(moment:
     moment = moment.replace(microsecond=0, tzinfo=UTC)
     replay = replay_of(f"https://web.archive.org/web/{moment:%Y%m%d%H%M%S}/{PAGE}")
     stated = (moment + later).replace(microsecond=0)
-    dated = judge(f"{stated:%Y-%m-%dT%H:%M:%SZ}", "warc", now=at(2050, 1, 1), replay=replay)
+    dated = assess_date(f"{stated:%Y-%m-%dT%H:%M:%SZ}", "warc", now=at(2050, 1, 1), replay=replay)
     assert dated.captured_at == moment
     assert dated.problem == ("conflict" if abs(stated - moment) > timedelta(days=1) else None)
     assert (dated.month == "unproven") == (dated.problem is not None)

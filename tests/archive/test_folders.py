@@ -147,19 +147,19 @@ def collapsing(_: Lake, out: Path) -> None:
     with folder.entered(out, {"version": "1", "sources": ["a"], "recipe": {}}):
         owned = folder.owned(out)
         if not folder.blocks(out).exists():
-            with owned.whole_folder(folder.blocks(out)) as part:
+            with owned.atomic_folder(folder.blocks(out)) as part:
                 (part / "data.json").write_bytes(b"{}")
                 np.save(part / "real.npy", np.arange(9))
         for generation in range(2):
             place = folder.steps(out) / "seed-0" / "replace" / f"generation-{generation}"
             owned.make_folder(place)
-            for name in ("weights.safetensors", "losses.npy", "numbers.json"):
+            for name in ("weights.safetensors", "losses.npy", "metrics.json"):
                 if not (place / name).exists():
-                    owned.replace(place / name, name.encode())
-            owned.replace(place / "times.json", b'{"train": 1}')
+                    owned.write_file(place / name, name.encode())
+            owned.write_file(place / "times.json", b'{"train": 1}')
             owned.remove(place / "weights.safetensors")
-        for name in ("results.json", "numbers.parquet", "loss.png", "report.html"):
-            owned.replace(out / name, name.encode())
+        for name in ("results.json", "metrics.parquet", "loss.png", "report.html"):
+            owned.write_file(out / name, name.encode())
 
 
 COMMANDS: dict[str, Callable[[Lake, Path], None]] = {

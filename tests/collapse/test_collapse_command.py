@@ -1,8 +1,9 @@
-"""`archive collapse`: its options, what it prints, and mistakes that are told in one line and leave nothing behind."""
+"""`archive collapse`: its options, what it prints, and mistakes, which print one line and leave no files."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def done(place: Place) -> Path:
-    """The folder of a run."""
+    """Return the folder of a finished run."""
     end = place.run("done", *place.short)
     assert end.status == 0, end.err
     return place.folder / "done"
@@ -47,7 +48,7 @@ try:
     main(["collapse", "--help"])
 except SystemExit:
     pass
-print(sorted({"torch", "transformers", "tokenizers", "numba", "numpy", "matplotlib", "pyarrow"} & set(sys.modules)))
+print(sorted({"torch", "transformers", "tokenizers", "numba", "numpy", "scipy", "matplotlib", "pyarrow"} & set(sys.modules)))
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "archive collapse set --recipe smoke" in told
@@ -97,7 +98,10 @@ def test_a_dry_run_is_told_also_where_a_run_is(place: Place, done: Path) -> None
 def test_results_are_printed_as_json_where_that_is_asked_for(place: Place, done: Path) -> None:
     end = place.run("done", *place.short, "--json")
     assert end.status == 0, end.err
-    assert json.loads(end.out) == place.found("done")
+    printed, found = json.loads(end.out), place.found("done")
+    assert {name: printed[name] for name in found} == found
+    assert printed.keys() - found.keys() == {"verdict", "report", "seconds"}
+    assert printed["report"] == f"{place.folder / 'done'}/report.html"
 
 
 def test_a_run_ends_with_sentences_its_report_and_how_long_it_took(place: Place) -> None:
@@ -181,6 +185,18 @@ def test_a_run_with_another_recipe_is_told_and_nothing_of_the_first_is_touched(p
     failed(place.run("done", *place.short, "--threads", 2), "holds a run with another threads")
     failed(place.run("done", *place.short, "--where", "url=x"), "holds a run with another reading")
     assert (contents(done), files(done)) == before
+
+
+def test_a_run_of_an_older_version_is_told_and_not_touched(place: Place, done: Path) -> None:
+    old = place.folder / "old"
+    shutil.copytree(done, old)
+    identity = json.loads((old / "run.json").read_bytes())
+    own = owned(old)
+    with own.entered():
+        own.replace(old / "run.json", json.dumps({**identity, "layout": 3}).encode())
+    before = contents(old)
+    failed(place.run("old", *place.short), "old holds a run of another version; name another folder")
+    assert contents(old) == before
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "run.json"])

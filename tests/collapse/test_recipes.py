@@ -180,7 +180,7 @@ def test_each_way_of_decoding_can_be_named(text: str, made: Decoding) -> None:
     [
         ("nucleus:0.9", "there are greedy, temperature"),
         ("greedy:1", "greedy takes no value"),
-        ("temperature", "write it as temperature:0.01, say"),
+        ("temperature", "write it as temperature:0.3, say"),
         ("temperature:0", "from 0.01 to 100"),
         ("temperature:nan", "from 0.01 to 100"),
         ("top-p:0", "from 0.001 to 1"),

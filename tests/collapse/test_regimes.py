@@ -16,7 +16,7 @@ BLOCKS = 40
 
 
 def pieces(name: str, generation: int, blocks: int = BLOCKS, seed: int = 0) -> dict[str, list[int]]:
-    """The set of a generation: pool -> numbers of its blocks."""
+    """Return the set of a generation: pool -> numbers of its blocks."""
     made = Regime.parse(name).pieces(generation, blocks, np.random.default_rng((seed, generation)))
     assert len({piece.pool for piece in made}) == len(made)
     return {piece.pool: piece.indexes.tolist() for piece in made}
@@ -140,12 +140,12 @@ def test_a_regime_has_one_name_however_it_is_written(text: str, name: str) -> No
         ("mix:", "write it as mix:0.1, say"),
         ("mix:half", "write it as mix:0.1, say"),
         ("suspect", "write it as suspect:0.1, say"),
-        ("mix:1.1", "a share lies between 0 and 1"),
-        ("mix:-0.1", "a share lies between 0 and 1"),
-        ("mix:nan", "a share lies between 0 and 1"),
-        ("suspect:inf", "a share lies between 0 and 1"),
-        ("replace:0.1", "replace takes no share"),
-        ("real:", "real takes no share"),
+        ("mix:1.1", "from 0 to 1"),
+        ("mix:-0.1", "from 0 to 1"),
+        ("mix:nan", "from 0 to 1"),
+        ("suspect:inf", "from 0 to 1"),
+        ("replace:0.1", "replace takes no value"),
+        ("real:", "real takes no value"),
     ],
 )
 def test_a_name_or_a_share_that_there_is_not_is_told_in_one_line(text: str, says: str) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from conftest import rows
 from made import edited, found, indexed, put, words
 
-from archive import storage
 from archive.lake import Lake
+from archive.sources import open_bytes
 from index.certify import certify
 from index.neardup.textless import export
 
@@ -39,7 +39,7 @@ def test_a_lake_on_s3_is_indexed_exported_and_certifies(s3: str, tmp_path: Path)
     for number, lake in enumerate((far, witnesses)):
         summary = certify(lake, str(source), f"s3://{s3}/out-{number}", BEFORE, workers=1)
         assert dict(summary.kinds) == {"exact": 1, "near": 1, "none": 1}
-        with storage.open_bytes(f"s3://{s3}/out-{number}/set.jsonl") as file:
+        with open_bytes(f"s3://{s3}/out-{number}/set.jsonl") as file:
             assert [json.loads(line)["proof"] for line in file] == ["exact", "near", "none"]
         again = certify(lake, str(source), f"s3://{s3}/out-{number}", BEFORE, workers=1)
         assert again.files_skipped == 1

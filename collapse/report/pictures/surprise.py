@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from collapse.findings import wording
-from collapse.findings.results import Found
+from collapse.findings.results import RunResults
 from collapse.measures.spread import Values
 from collapse.regimes import START, Regime
 from collapse.report import axes as draws
@@ -21,51 +21,51 @@ _COLUMNS = 3
 _WIDTH = 1.4
 #: Numbers that an axis has room for.
 _TICKS = 5
-#: Of the width of a panel, what the words at the left line take.
+#: The share of a panel's width that the label of the left line takes.
 _ROOM = 0.29
-#: Real texts lie between these quantiles, but for 1 % on each side.
+#: All real texts but 1 % on each side are between these quantiles.
 _ENDS = (0.01, 0.99)
 _CAPTION = (
     "How surprising the texts are to generation 0, the model that was trained on real text: a text's perplexity under "
     "it, left likelier, right less likely (both axes are logarithmic, so that the tails can be seen). This is Fig. 1 "
     "of Shumailov et al. 2024. Dashed on grey: real text that generation 0 never saw. Each line is what one generation "
-    "wrote{seeds}. The thin lines cut off 1 % of real texts on each side; the numbers say how many of the last "
-    "generation's texts lie there. Texts that pile up on the left are ever more alike; those on the right are such as "
-    "generation 0 would hardly have written."
+    "wrote{seeds}. The thin lines cut off 1 % of real texts on each side; the numbers are the shares of the last "
+    "generation's texts beyond them. If texts pile up on the left, they become more and more alike; generation 0 would "
+    "hardly have written those on the right."
 )
 
 
-def draw(found: Found) -> Picture | None:
-    """A panel for each arm whose models write; None where none but the control does."""
-    arms = [arm for arm in found.writers if len(found.histogram(arm, found.last(arm)))]
-    if not found.writing:
+def draw(results: RunResults) -> Picture | None:
+    """Draw a panel for each arm whose models write; None where only the control does."""
+    arms = [arm for arm in results.writers if len(results.histogram(arm, results.last(arm)))]
+    if not results.writing:
         return None
-    edges = np.array(found.results["edges"])
-    real = found.histogram(START, 0, "unseen")
-    title = _title(found, real)
+    edges = np.array(results.edges)
+    real = results.histogram(START, 0, "unseen")
+    title = _title(results, real)
     with canvas.drawing():
         figure, panels = canvas.grid(title, len(arms), _COLUMNS, sharex=True, sharey=True)
         for panel, arm in zip(panels.flat, arms, strict=False):
-            _panel(panel, found, arm, real, edges)
-        every = [real, *(found.histogram(arm, g) for arm in arms for g in range(found.last(arm) + 1))]
+            _panel(panel, results, arm, real, edges)
+        every = [real, *(results.histogram(arm, g) for arm in arms for g in range(results.last(arm) + 1))]
         limits(panels.flat[0], every, edges, _nats(real, edges)[0] if real.sum() else math.inf)
-        _legend(figure, max(found.last(arm) for arm in arms))
+        _legend(figure, max(results.last(arm) for arm in arms))
         for panel in panels[-1]:
             panel.set_xlabel("perplexity under generation 0")
         for panel in panels[:, 0]:
             panel.set_ylabel("share of the texts")
-        seeds = f", all {len(found.seeds)} seeds together" if len(found.seeds) > 1 else ""
+        seeds = f", all {len(results.seeds)} seeds together" if len(results.seeds) > 1 else ""
         return Picture("surprise", title, _CAPTION.format(seeds=seeds), canvas.png(figure))
 
 
 def steps(axes: Any, counts: Values, edges: Values, **style: Any) -> None:
-    """Shares of texts by perplexity; nothing where there are no texts."""
+    """Draw the shares of texts by perplexity; nothing where there are no texts."""
     if counts.sum():
         axes.stairs(counts / counts.sum(), np.exp(edges), **style)
 
 
 def real_text(axes: Any, counts: Values, edges: Values, label: str | None = None) -> None:
-    """As `steps`, of real text: dashed on grey, above the others."""
+    """Draw real text as `steps` does, dashed on grey, above the others."""
     steps(axes, counts, edges, fill=True, color=canvas.FLOOR, zorder=0)
     steps(axes, counts, edges, color=canvas.INK, linestyle="--", linewidth=1.2, zorder=5, label=label)
 
@@ -74,7 +74,7 @@ def limits(axes: Any, every: Sequence[Values], edges: Values, left: float = math
     """Both axes logarithmic, from the first text to the last, and down to a single text.
 
     Args:
-        left: nats at which a line stands that has words on its left.
+        left: the position in nats of a line that has a label on its left.
     """
     some = [counts for counts in every if counts.sum()]
     inside = np.flatnonzero(np.sum(some, axis=0))
@@ -95,9 +95,9 @@ def limits(axes: Any, every: Sequence[Values], edges: Values, left: float = math
 
 
 def tails(counts: Values, real: Values) -> tuple[float, float]:
-    """The shares of texts that are likelier than 99 % of real texts, and less likely than 99 % of them.
+    """Return the shares of texts that are likelier than 99 % of real texts, and less likely than 99 % of them.
 
-    From histograms: texts are taken to lie evenly inside a bin.
+    Computed from histograms, as if texts were spread evenly inside a bin.
 
     >>> tails(np.array([4.0, 0.0]), np.array([0.0, 4.0]))
     (1.0, 0.0)
@@ -105,12 +105,12 @@ def tails(counts: Values, real: Values) -> tuple[float, float]:
     if not counts.sum() or not real.sum():
         return float("nan"), float("nan")
     ours = np.concatenate([[0.0], np.cumsum(counts) / counts.sum()])
-    below, above = (float(np.interp(place, np.arange(len(ours)), ours)) for place in _ends(real))
+    below, above = (float(np.interp(end, np.arange(len(ours)), ours)) for end in _ends(real))
     return below, 1 - above
 
 
 def _ends(real: Values) -> list[float]:
-    """The quantiles of real texts, as places among the edges of the bins."""
+    """Return the quantiles of real texts, as positions among the edges of the bins."""
     rising = np.concatenate([[0.0], np.cumsum(real) / real.sum()])
     right = np.searchsorted(rising, _ENDS)
     left = rising[right - 1]
@@ -118,28 +118,28 @@ def _ends(real: Values) -> list[float]:
 
 
 def _nats(real: Values, edges: Values) -> list[float]:
-    """The quantiles of real texts themselves, mean losses under generation 0."""
-    return [float(np.interp(place, np.arange(len(edges)), edges)) for place in _ends(real)]
+    """Return the quantiles of real texts, as mean losses under generation 0."""
+    return [float(np.interp(end, np.arange(len(edges)), edges)) for end in _ends(real)]
 
 
-def _panel(axes: Any, found: Found, arm: Regime, real: Values, edges: Values) -> None:
-    last = found.last(arm)
+def _panel(axes: Any, results: RunResults, arm: Regime, real: Values, edges: Values) -> None:
+    last = results.last(arm)
     draws.head(axes, arm)
     real_text(axes, real, edges)
     for generation, tone in enumerate(canvas.shades(canvas.colour(arm), last + 1)):
-        steps(axes, found.histogram(arm, generation), edges, color=tone, linewidth=1.6, zorder=2 + generation / 99)
+        steps(axes, results.histogram(arm, generation), edges, color=tone, linewidth=1.6, zorder=2 + generation / 99)
     if not real.sum():
         return
-    shares = tails(found.histogram(arm, last), real)
+    shares = tails(results.histogram(arm, last), real)
     for nats, share, align in zip(_nats(real, edges), shares, ("right", "left"), strict=True):
         x = math.exp(nats)
         axes.axvline(x, color=canvas.FAINT, linewidth=0.8, zorder=1)
-        told = f" {wording.percent(share)} of \n generation {last} "
-        axes.text(x, 0.98, told, transform=axes.get_xaxis_transform(), ha=align, va="top", fontsize=8)
+        text = f" {wording.percent(share)} of \n generation {last} "
+        axes.text(x, 0.98, text, transform=axes.get_xaxis_transform(), ha=align, va="top", fontsize=8)
 
 
 def _legend(figure: Any, last: int) -> None:
-    """Which shade is which generation, in grey for all arms."""
+    """Show which shade is which generation, in grey for all arms."""
     from matplotlib.lines import Line2D
 
     lines = [Line2D([], [], color=canvas.INK, linestyle="--", linewidth=1.2, label="real text")]
@@ -149,8 +149,8 @@ def _legend(figure: Any, last: int) -> None:
     figure.legend(handles=lines, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
-def _title(found: Found, real: Values) -> str:
-    beyond = {arm: tails(found.histogram(arm, found.last(arm)), real) for arm in found.writing}
+def _title(results: RunResults, real: Values) -> str:
+    beyond = {arm: tails(results.histogram(arm, results.last(arm)), real) for arm in results.writing}
     arm = max(beyond, key=lambda arm: np.nan_to_num(max(beyond[arm])))
     likelier, unlikelier = beyond[arm]
     side = "less" if unlikelier >= likelier else "more"

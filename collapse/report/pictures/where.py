@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from collapse.findings import wording
-from collapse.findings.results import Call, Found
-from collapse.findings.suspect import Part, beside, parts, worst
+from collapse.findings.results import Comparison, RunResults
+from collapse.findings.suspect import PartChange, part_changes, reference, worst
 from collapse.findings.verdict import hardest
 from collapse.regimes import Regime
 from collapse.report import axes as draws
@@ -18,28 +18,28 @@ from collapse.report.canvas import Picture
 _MOST = 12
 _KINDS = {"bands": "tokens, by frequency in real text", "domains": "domains", "dates": "years"}
 _CAPTION = (
-    "The last generation of {arm}: its perplexity on parts of the held-out real text, by that of {other} on the same "
-    "part (right is worse; ×1.105 is 0.1 nats for a token). {bars} The grey bars are the noise floor of each "
-    "part, wider where there is less text; hollow points cannot be told from chance.{left}"
+    "The last generation of {arm}: its perplexity on parts of the held-out real text, divided by that of {other} on "
+    "the same part (right is worse; ×1.105 is 0.1 nats per token). {bars} The grey bars are the noise floor of each "
+    "part, wider where there is less text; hollow points cannot be distinguished from chance.{left}"
 )
 
 
-def draw(found: Found) -> Picture | None:
-    """A line for each part of the held-out text, for the largest share of suspect text or the arm that lost most.
+def draw(results: RunResults) -> Picture | None:
+    """Draw a line for each part of the held-out text, for the largest share of suspect text or the arm that lost most.
 
-    None where that says no more than the picture of the bands.
+    Return None where that shows no more than the picture of the bands.
     """
-    if not found.suspects and not found.arms:
+    if not results.suspects and not results.tested:
         return None
-    arm = found.suspects[-1] if found.suspects else hardest(found, found.arms)
-    every = parts(found, arm)
+    arm = results.suspects[-1] if results.suspects else hardest(results, results.tested)
+    every = part_changes(results, arm)
     kinds = {kind: [part for part in every if part.kind == kind] for kind in _KINDS}
     shown = {kind: held[:_MOST] for kind, held in kinds.items() if held}
-    if not shown or (not found.suspects and [*shown] == ["bands"]):
+    if not shown or (not results.suspects and [*shown] == ["bands"]):
         return None
     heights = [len(held) + 1 for held in shown.values()]
-    title = _title(found, arm)
-    other = f"a model trained on other real text ({name})" if (name := beside(found, arm)) else "generation 0"
+    title = _title(results, arm)
+    other = f"a model trained on other real text ({name})" if (name := reference(results, arm)) else "generation 0"
     with canvas.drawing():
         size = (8.2, 0.27 * sum(heights) + 1.3)
         figure, panels = canvas.figure(title, *size, len(shown), 1, sharex=True, height_ratios=heights)
@@ -50,27 +50,27 @@ def draw(found: Found) -> Picture | None:
         caption = _CAPTION.format(
             arm=arm,
             other=other,
-            bars=captions.intervals(found, "Lines are"),
-            left=f" {wording.counted(left, 'smaller part')} stand in results.json alone." if left else "",
+            bars=captions.intervals(results, "Lines are"),
+            left=f" {wording.counted(left, 'smaller part')} are only in results.json." if left else "",
         )
         return Picture("where", title, caption, canvas.png(figure))
 
 
-def _panel(axes: Any, kind: str, held: list[Part], tone: str) -> None:
+def _panel(axes: Any, kind: str, held: list[PartChange], tone: str) -> None:
     axes.set_title(_KINDS[kind], fontsize=10, fontweight="bold")
-    for place, part in enumerate(held):
+    for row, part in enumerate(held):
         noise = draws.reach(part.floor)
         if math.isfinite(noise):
-            axes.barh(place, 2 * noise, 0.7, -noise, color=canvas.FLOOR, zorder=0)
-        axes.plot([part.change.low, part.change.high], [place, place], color=tone, zorder=2)
-        fill = tone if part.call in (Call.MORE, Call.LESS) else "white"
-        axes.plot([part.change.value], [place], marker="o", color=tone, markerfacecolor=fill, zorder=3)
+            axes.barh(row, 2 * noise, 0.7, -noise, color=canvas.FLOOR, zorder=0)
+        axes.plot([part.change.low, part.change.high], [row, row], color=tone, zorder=2)
+        fill = tone if part.comparison in (Comparison.MORE, Comparison.LESS) else "white"
+        axes.plot([part.change.value], [row], marker="o", color=tone, markerfacecolor=fill, zorder=3)
     axes.set_yticks(range(len(held)), [captions.one_line(part.name) for part in held])
     axes.set_ylim(len(held) - 0.4, -0.6)
     axes.axvline(0, color=canvas.FAINT, linewidth=0.8, zorder=1)
 
 
-def _axis(axes: Any, held: list[Part], other: str) -> None:
+def _axis(axes: Any, held: list[PartChange], other: str) -> None:
     low, high = draws.span([part.change for part in held])
     axes.set_xlim(low, high)
     ticks = draws.round_ratios(low, high)
@@ -78,8 +78,8 @@ def _axis(axes: Any, held: list[Part], other: str) -> None:
     axes.set_xlabel(f"perplexity on that part, by that of {other}")
 
 
-def _title(found: Found, arm: Regime) -> str:
-    lost = worst(found, arm)
+def _title(results: RunResults, arm: Regime) -> str:
+    lost = worst(results, arm)
     if not lost:
-        return f"{arm}: that it is worse on any part of the real text cannot be told from chance"
-    return f"{arm}: worst on {captions.one_line(lost[0].named)}, ×{wording.ratio(lost[0].change.value)}"
+        return f"{arm}: that it is worse on any part of the real text cannot be distinguished from chance"
+    return f"{arm}: worst on {captions.one_line(lost[0].described)}, ×{wording.ratio(lost[0].change.value)}"

@@ -1,4 +1,4 @@
-"""Sets of any kind are read as documents: each text once, in bounded memory, in an order that no order of files changes."""
+"""Sets of any kind are read as documents: each text once, in bounded memory, whatever the order of the files."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 @pytest.fixture(scope="module")
 def whole(made: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export of one split in several shards."""
+    """Return an export of one split in several shards."""
     out = tmp_path_factory.mktemp("whole") / "set"
     export(made, out, before=BEFORE, format="jsonl", shard_size=2000, workers=1)
     return out

@@ -1,4 +1,4 @@
-"""What is held out shares no text with what is trained on."""
+"""Held-out documents share no text with training documents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from made import edited, words
 
 from archive.errors import CollapseError
-from collapse.corpus import Corpus, Document, Reading, read, split, without_kin
+from collapse.corpus import Corpus, Document, ReadReport, read, split, without_overlap
 
 Write = Callable[[str, bytes], str]
 
@@ -24,13 +24,13 @@ def documents(*texts: str) -> list[Document]:
 
 
 def corpus(train: list[str], held_out: list[str] | None = None) -> Corpus:
-    """A corpus in the shuffled order of seed 0, as `read` gives it."""
-    parts = [sorted(documents(*texts), key=lambda document: document.place(0)) for texts in (train, held_out or [])]
-    return Corpus("made", parts[0], parts[1], Reading(0, 0, {}, False))
+    """Return a corpus in the shuffled order of seed 0, as `read` does."""
+    parts = [sorted(documents(*texts), key=lambda document: document.position(0)) for texts in (train, held_out or [])]
+    return Corpus("made", parts[0], parts[1], ReadReport(0, 0, {}, False))
 
 
 def plain_words(text: str) -> list[str]:
-    """As docs/near-duplicates.md says of texts in ASCII."""
+    """Return the similarity of docs/near-duplicates.md, for texts in ASCII."""
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
@@ -45,14 +45,14 @@ def similarity(one: str, other: str) -> float:
 
 
 def has_long_run(one: str, other: str) -> bool:
-    """Whether both have 50 words in a row, or all words of the shorter, if these are 13 at least."""
+    """Return whether both have 50 words in a row, or all words of the shorter one, if these are at least 13."""
     count = min(50, len(plain_words(one)), len(plain_words(other)))
     return count >= 13 and not grams(one, count).isdisjoint(grams(other, count))
 
 
 @st.composite
 def related(draw: st.DrawFn) -> tuple[list[str], list[str]]:
-    """Training and held-out texts; some are edited copies of each other, or hold runs of each other's words."""
+    """Draw training and held-out texts; some are edited copies of each other, or contain runs of each other's words."""
     originals = [words(draw(st.integers(1, 160)), seed) for seed in range(draw(st.integers(1, 6)))]
     held_out, train = [" ".join(original) for original in originals], []
     for number in range(draw(st.integers(1, 12))):
@@ -72,7 +72,7 @@ def related(draw: st.DrawFn) -> tuple[list[str], list[str]]:
 @settings(max_examples=60, deadline=None)
 def test_nothing_that_shares_text_with_what_is_held_out_is_left(made: tuple[list[str], list[str]]) -> None:
     train, held_out = made
-    kept, dropped = without_kin(documents(*train), documents(*held_out))
+    kept, dropped = without_overlap(documents(*train), documents(*held_out))
     left = {document.text for document in kept}
     assert len(kept) + dropped.total() == len(train)
     for text in train:
@@ -99,7 +99,7 @@ def test_what_is_dropped_is_counted_by_what_it_shares() -> None:
         "no words either": "—",
     }
     held_out = documents(" ".join(held), " ".join(short), "yes", "…")
-    kept, dropped = without_kin(documents(*train.values()), held_out)
+    kept, dropped = without_overlap(documents(*train.values()), held_out)
     named = {text: name for name, text in train.items()}
     assert [named[document.text] for document in kept] == [
         "quotes 49 words",
@@ -113,7 +113,7 @@ def test_what_is_dropped_is_counted_by_what_it_shares() -> None:
 def test_many_copies_of_a_template_are_all_found() -> None:
     template = words(400, 1)
     copies = [" ".join(edited(template, 8, seed)) for seed in range(2, 600)]
-    kept, dropped = without_kin(documents(*copies[100:], " ".join(words(400, 1000))), documents(*copies[:100]))
+    kept, dropped = without_overlap(documents(*copies[100:], " ".join(words(400, 1000))), documents(*copies[:100]))
     assert len(kept) == 1
     assert dropped == {"near-duplicate": 498}
 
@@ -124,7 +124,9 @@ def test_articles_with_known_copies_lose_them(data: Path) -> None:
     pairs = [line.split() for line in (data / "neardup" / "articles_1000.truth").read_text().splitlines()]
     held_out = [Document(articles[one]) for one, _ in pairs]
     copies = {articles[other] for _, other in pairs}
-    kept, _ = without_kin([Document(text) for text in articles.values() if Document(text) not in held_out], held_out)
+    kept, _ = without_overlap(
+        [Document(text) for text in articles.values() if Document(text) not in held_out], held_out
+    )
     assert not copies & {document.text for document in kept}
     assert len(kept) == len(articles) - 2 * len(pairs)
 
@@ -200,7 +202,7 @@ def test_a_suspect_set_loses_what_stands_in_the_held_out_text_of_another(data: P
     dice = random.Random(4)
     mixed = [*machine.train, *held_out]
     dice.shuffle(mixed)
-    kept, dropped = without_kin(mixed, held_out)
+    kept, dropped = without_overlap(mixed, held_out)
     assert not set(kept) & set(held_out)
     assert dropped["duplicate"] == len(held_out)
     places = {document: place for place, document in enumerate(mixed)}

@@ -1,4 +1,4 @@
-"""What is said again is counted as the papers count it, and BLEU as sacrebleu gives it."""
+"""Repetition is counted as in the papers, and BLEU agrees with sacrebleu."""
 
 from __future__ import annotations
 

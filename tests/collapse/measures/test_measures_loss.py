@@ -24,7 +24,7 @@ from collapse.measures.loss import (
     token_losses,
     unigram,
 )
-from collapse.measures.spread import log_ratios, noise_floor, over_seeds, share, student
+from collapse.measures.spread import log_ratios, noise_floor, over_seeds, share
 from collapse.measures.tails import Bands
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -134,7 +134,7 @@ def test_a_paired_difference_is_surer_than_either_mean() -> None:
 
 def test_the_parts_of_the_bands_make_the_whole() -> None:
     blocks = np.array([[0, 1, 2, 3], [3, 3, 3, 0], [1, 1, 2, 3]], np.int32)
-    bands = Bands.made(np.array([0, 4, 6, 90]), {"rare": 0.2, "common": 0.8})
+    bands = Bands.divide(np.array([0, 4, 6, 90]), {"rare": 0.2, "common": 0.8})
     parts = by_band(LOSSES, blocks, DOCUMENTS, bands)
     assert {name: (part.loss.value, part.tokens) for name, part in parts.items()} == {
         "unseen": (6.0, 1),
@@ -158,9 +158,12 @@ def test_quantiles_are_those_between_the_losses() -> None:
     assert quantiles(token_losses(LOSSES), (0, 0.5, 0.99, 1)) == pytest.approx([1, 5, 8.92, 9])
 
 
-def test_the_quantiles_of_student_are_those_of_scipy() -> None:
-    for freedom in (*range(1, 40), 100, 10_000):
-        assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), abs=1e-7 if freedom <= 10 else 1e-5)
+@pytest.mark.parametrize(("seeds", "quantile"), [(2, 12.7062), (3, 4.3027), (5, 2.7764), (11, 2.2281), (31, 2.0423)])
+def test_the_interval_over_seeds_has_the_width_of_the_tables(seeds: int, quantile: float) -> None:
+    """Quantiles of Student's t at 97.5 %, as printed in tables."""
+    values = np.arange(seeds, dtype=float)
+    half = quantile * values.std(ddof=1) / math.sqrt(seeds)
+    assert over_seeds(values).high - values.mean() == pytest.approx(half, rel=2e-5)
 
 
 @settings(max_examples=30)

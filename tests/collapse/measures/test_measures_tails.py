@@ -1,4 +1,4 @@
-"""Bands, what is left of the tail, the slope of Zipf's law, and what was copied."""
+"""Frequency bands, what is left of the tail, the slope of Zipf's law, and copied text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTHING = np.zeros((0, 64), np.int32)
 
 def test_bands_have_their_share_of_the_running_tokens() -> None:
     counts = np.concatenate([[0, 0], 1_000_000 // np.arange(1, 8000)])
-    bands = Bands.made(counts)
+    bands = Bands.divide(counts)
     assert bands.names == (UNSEEN, *SHARES)
     assert bands.shares[0] == 0
     assert bands.shares[1:] == pytest.approx(tuple(SHARES.values()), abs=0.02)
@@ -41,7 +41,7 @@ def test_bands_have_their_share_of_the_running_tokens() -> None:
 
 @given(COUNTS)
 def test_equally_frequent_tokens_share_a_band_and_rarer_ones_never_have_a_higher_one(counts: np.ndarray) -> None:
-    bands = Bands.made(counts)
+    bands = Bands.divide(counts)
     assert ((bands.of == 0) == (counts == 0)).all()
     assert (np.diff(bands.of[np.argsort(counts)]) >= 0).all()
     assert len({(count, band) for count, band in zip(counts.tolist(), bands.of.tolist(), strict=True)}) == len(
@@ -51,14 +51,14 @@ def test_equally_frequent_tokens_share_a_band_and_rarer_ones_never_have_a_higher
 
 
 def test_the_vocabulary_kept_is_counted_by_band() -> None:
-    bands = Bands.made(np.array([0, 5, 5, 90]), {"rare": 0.2, "common": 0.8})
+    bands = Bands.divide(np.array([0, 5, 5, 90]), {"rare": 0.2, "common": 0.8})
     kept = vocabulary_kept(np.array([[3, 1, 3]], np.int32), bands)
     assert kept == {"all": 2 / 3, UNSEEN: 0.0, "rare": 0.5, "common": 1.0}
 
 
 @given(COUNTS)
 def test_the_reference_keeps_all_of_its_own_vocabulary_and_no_blocks_keep_none(counts: np.ndarray) -> None:
-    bands = Bands.made(counts)
+    bands = Bands.divide(counts)
     whole = vocabulary_kept(np.repeat(np.arange(len(counts)), counts)[None].astype(np.int32), bands)
     none = vocabulary_kept(NOTHING, bands)
     assert all(math.isnan(share) or share == (name != UNSEEN) for name, share in whole.items())
@@ -115,7 +115,7 @@ def test_tokens_are_counted() -> None:
 
 
 def _copied(written: np.ndarray, trained: np.ndarray, least: int) -> Copied:
-    """By comparing each span with each."""
+    """Compute the same by comparing each span with each."""
     spans = {
         tuple(block[a:b].tolist()) for block in trained for a in range(len(block)) for b in range(a + 1, len(block) + 1)
     }

@@ -1,4 +1,4 @@
-"""The loop of training, the models it starts from, and how models are judged."""
+"""The training loop, the models it starts from, and their evaluation."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_the_optimizer_takes_the_scheduled_rate_and_decays_matrices_alone(monkey
 
 
 def test_a_step_is_that_of_adamw_on_the_mean_loss_of_all_tokens_but_the_first() -> None:
-    """One step by hand, without the optimizer of torch."""
+    """Take one step by hand, without the optimizer of torch."""
     given, recipe = blocks(4, 16), replace(RECIPE, batch=4, epochs=1.0, warmup=0.0)
     plain, model = gpt2(3), gpt2(3)
     tokens = torch.from_numpy(given.astype(np.int64))
@@ -195,7 +195,7 @@ def test_memory_does_not_grow_with_the_number_of_steps() -> None:
 
 
 def test_the_loss_of_each_token_is_that_of_a_plain_computation() -> None:
-    model, given = gpt2(1), blocks(300, 16)  # more than are judged at a time
+    model, given = gpt2(1), blocks(300, 16)  # more than are evaluated at a time
     heard: list[int] = []
     losses = token_losses(model, given, CPU, heard.append)
     assert losses.shape == (300, 15)
@@ -209,7 +209,7 @@ def test_the_loss_of_each_token_is_that_of_a_plain_computation() -> None:
         assert losses[row] == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-def test_a_model_is_judged_without_dropout() -> None:
+def test_a_model_is_evaluated_without_dropout() -> None:
     model = Start("tiny", 16, 23, 0.5).build(0).train()
     given = blocks(4, 16)
     assert np.array_equal(token_losses(model, given, CPU), token_losses(model, given, CPU))

@@ -1,4 +1,4 @@
-"""A model writes: with a cache and in batches what a plain loop writes, and nothing that the way of decoding forbids."""
+"""With a cache and in batches, a model writes what a plain loop writes, and nothing that the decoding forbids."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from collapse.decoding import Decoding
 
 torch = pytest.importorskip("torch")
 
-from collapse.model import generate as writing  # noqa: E402
 from collapse.model.generate import _drawn, pick, write  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -31,7 +30,7 @@ def written(model: Any, prompts: Blocks, length: int, decoding: str, seed: int =
 
 
 def plainly(model: Any, prompts: Blocks, length: int, decoding: str, seed: int = 3) -> Blocks:
-    """Without a cache: at each token the model looks again at all that it may see."""
+    """Write without a cache: at each token the model sees its whole context again."""
     draw = torch.Generator().manual_seed(seed)
     text, seen = prompts.tolist(), [list(row) for row in prompts.tolist()]
     for _ in range(length):
@@ -101,7 +100,7 @@ def test_dropout_is_off_while_a_model_writes(model: Any) -> None:
 
 
 def fits(counts: Any, chances: Any) -> bool:
-    """Chi-square, at five deviations of its distribution; what has no chance must not be there."""
+    """Test with chi-square, at five deviations; what has no probability must not occur."""
     counts, chances = np.asarray(counts, float), np.asarray(chances, float)
     chances = chances / chances.sum()
     if counts[chances == 0].any():
@@ -140,7 +139,7 @@ def test_rows_are_drawn_each_by_its_own_weights() -> None:
 
 @pytest.mark.parametrize("point", [0.0, 0.5, 0.9999999, 1 - 2**-24])
 def test_the_ends_of_the_draw_find_a_place_that_has_weight(point: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A draw of 0 and the greatest below 1, for many rows whose sums are rounded, with zeros at both ends."""
+    """Draw 0 and the greatest number below 1, for many rows whose sums are rounded, with zeros at both ends."""
     weights = torch.rand((2000, 1000), generator=torch.Generator().manual_seed(2))
     weights[:, :7] = 0.0
     weights[:, -9:] = 0.0
@@ -187,7 +186,7 @@ def test_top_p_draws_from_the_fewest_likeliest_that_have_the_share(p: float, kep
 
 
 def searched(model: Any, prompt: list[int], length: int, beams: int) -> list[int]:
-    """The beam search by hand: at each token the likeliest of all continuations of the likeliest texts."""
+    """Search with beams by hand: at each token keep the likeliest of all continuations of the likeliest texts."""
     held: list[tuple[float, list[int]]] = [(0.0, [])]
     for _ in range(length):
         with torch.no_grad():
@@ -237,17 +236,10 @@ def test_settings_of_a_checkpoint_have_no_say_in_a_search(model: Any) -> None:
     assert np.array_equal(written(other, prompts, 10, "beam:3"), written(model, prompts, 10, "beam:3"))
 
 
-def test_batches_bound_how_many_prompts_are_continued_together(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-    original = writing._continue
-
-    def spied(model: Any, prompts: Any, *rest: Any) -> Any:
-        sizes.append(len(prompts))
-        return original(model, prompts, *rest)
-
-    monkeypatch.setattr(writing, "_continue", spied)
-    written(model, blocks(10, 4), 2, "greedy", batch=4)
-    assert sizes == [4, 4, 2]
-    sizes.clear()
-    written(model, blocks(10, 4), 2, "beam:2", batch=8)  # each prompt is two texts
-    assert sizes == [4, 4, 2]
+def test_batches_bound_how_many_prompts_are_continued_together(model: Any) -> None:
+    tokens: list[int] = []
+    written(model, blocks(10, 4), 2, "greedy", batch=4, progress=tokens.append)
+    assert tokens == [4, 4, 4, 4, 2, 2]  # of each of the two steps of a batch
+    tokens.clear()
+    written(model, blocks(10, 4), 2, "beam:2", batch=8, progress=tokens.append)  # each prompt is two texts
+    assert tokens == [8, 8, 4]  # a search reports its two steps together

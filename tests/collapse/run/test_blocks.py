@@ -18,10 +18,10 @@ BLOCK = 8
 
 
 def blocks_of(lengths: list[int]) -> tuple[Data, Any]:
-    """A set of documents whose tokens are their number: of a block it can be read what it is of."""
+    """Return blocks of documents whose tokens are the number of the document."""
     real, ends = _cut([np.full(length, number, np.int32) for number, length in enumerate(lengths)], BLOCK)
     nothing: Any = np.empty(0)
-    return Data(nothing, real, ends, nothing, nothing, nothing, [], [], None, 0, {}), ends
+    return Data(nothing, real, ends, nothing, nothing, nothing, [], [], None, 0, nothing), ends
 
 
 def recipe(blocks: int, *regimes: str, generations: int = 1) -> Recipe:

@@ -1,4 +1,4 @@
-"""Runs from end to end: the same numbers each time, also after any interruption, and nothing is done twice."""
+"""Runs from end to end: the same numbers each time, even after an interruption, and nothing is done twice."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from moment import Place, call, failed, files, page, put, trained
 
 pytest.importorskip("torch")
 
+from archive.engine import Context
 from archive.owned import JOURNAL
 from collapse import folder
 from collapse.model.train import train
@@ -25,7 +27,7 @@ from collapse.run.arm import arms, starts
 from collapse.run.machine import Machine
 
 REGIMES = ["replace", "mix:0.5", "fresh", "real"]
-#: Arms enough where it is not about the arms.
+#: Enough arms for tests that are not about arms.
 PAIR = ["--regimes", "replace,mix:0.5"]
 
 
@@ -36,7 +38,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 @pytest.fixture(scope="module")
 def whole(place: Place) -> str:
-    """A run that nothing disturbed, and that keeps its models."""
+    """Run without an interruption, and keep the models."""
     end = place.run("whole", "--keep-checkpoints")
     assert end.status == 0, end.err
     return "whole"
@@ -52,7 +54,7 @@ def pair(place: Place) -> str:
 # -- what a run makes ------------------------------------------------------------------------------
 
 
-def test_a_run_leaves_numbers_of_every_generation_of_every_arm(place: Place, whole: str) -> None:
+def test_a_run_leaves_metrics_of_every_generation_of_every_arm(place: Place, whole: str) -> None:
     found = place.found(whole)
     expected = {("start", 0)} | {(regime, generation) for regime in REGIMES for generation in (1, 2)}
     assert {(item["regime"], item["generation"]) for item in found["generations"]} == expected
@@ -61,7 +63,14 @@ def test_a_run_leaves_numbers_of_every_generation_of_every_arm(place: Place, who
     for item in found["generations"]:
         assert ("written" in item) == (item["regime"] != "fresh")
         assert item["held_out"]["loss"]["tokens"] == found["set"]["held_out_tokens"]
-    assert (place.folder / whole / "numbers.parquet").exists()
+    rows = pq.read_table(place.folder / whole / "metrics.parquet").to_pylist()
+    losses = {
+        (row["regime"], row["generation"]): row["value"] for row in rows if row["measure"] == "held_out.loss.loss.value"
+    }
+    assert losses == {
+        (item["regime"], item["generation"]): item["held_out"]["loss"]["loss"]["value"] for item in found["generations"]
+    }
+    assert {row["measure"] for row in rows} >= {"written.distinct.2", "written.surprise.histogram.0", "unigram"}
 
 
 def test_two_workers_make_what_one_makes_byte_for_byte(place: Place, pair: str) -> None:
@@ -85,7 +94,7 @@ def test_a_run_that_is_done_is_not_done_again(place: Place, whole: str, tmp_path
     assert not trained(tmp_path / "journal")
     assert place.results(whole) == results
     after = files(place.folder / whole)
-    assert {name for name in before if after[name] != before[name]} == {"results.json", "numbers.parquet"}
+    assert {name for name in before if after[name] != before[name]} == {"results.json", "metrics.parquet"}
 
 
 def test_each_generation_of_each_seed_is_trained_once(place: Place, tmp_path: Path) -> None:
@@ -97,7 +106,9 @@ def test_each_generation_of_each_seed_is_trained_once(place: Place, tmp_path: Pa
 
 
 def test_the_times_of_all_steps_are_kept_and_count_the_tokens_that_are_told(place: Place, whole: str) -> None:
-    for path in (place.folder / whole).rglob(steps.TIMES):
+    paths = list((place.folder / whole).rglob(steps.TIMES))
+    assert len(paths) == 1 + 4 * 2
+    for path in paths:
         times = json.loads(path.read_bytes())
         assert times["train"]["tokens"] == 24 * 16 * 2
         assert ("write" in times) == ("fresh" not in path.parts)
@@ -106,7 +117,7 @@ def test_the_times_of_all_steps_are_kept_and_count_the_tokens_that_are_told(plac
 def test_the_set_of_each_arm_is_what_its_regime_says(
     place: Place, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run is made again here, with an ear at what trains; that it is the same run, what it writes says."""
+    """Repeat the run here and record what each training gets; equal files show that it is the same run."""
     ran, again = place.folder / whole, tmp_path / "again"
     shutil.copytree(ran / "data", again / "data")
     shutil.copy2(ran / JOURNAL, again / JOURNAL)  # or the folder would be somebody else's
@@ -124,7 +135,7 @@ def test_the_set_of_each_arm_is_what_its_regime_says(
     (start,) = starts(again, recipe, machine)
     for arm in [start, *arms(again, recipe, machine, 0)]:
         sets.clear()
-        steps.work(arm, False, lambda *_: None)
+        steps.work(arm, Context())
         assert len(sets) == len(arm.generations)
         for number, trained_on in zip(arm.generations, sets, strict=True):
             before = arm.folder(max(number - 1, 0)) / steps.WRITTEN
@@ -257,7 +268,7 @@ def test_a_suspect_set_is_trained_on_in_its_doses(place: Place) -> None:
 
 # -- interruptions ---------------------------------------------------------------------------------
 
-#: Where a run is killed: just before one of its file operations, what was written for it still under another name.
+#: Where a run is killed: just before a file operation, while what it wrote still has a temporary name.
 _FIRST = "replace/generation-1"
 MOMENTS = {
     "its folder is claimed": r"os.(link|rename) .*/run\.json$",
@@ -267,7 +278,7 @@ MOMENTS = {
     "its losses are known": rf"os.(link|rename) .*/{_FIRST}/losses",
     "it has written": rf"os.(link|rename) .*/{_FIRST}/written",
     "its surprise is known": rf"os.(link|rename) .*/{_FIRST}/surprise",
-    "its text is measured": rf"os.(link|rename) .*/{_FIRST}/numbers",
+    "its text is measured": rf"os.(link|rename) .*/{_FIRST}/metrics",
     "the next generation begins": r"os.mkdir .*/replace/generation-2",
     "the results are known": r"os.(link|rename) .*/results\.json$",
 }

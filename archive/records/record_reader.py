@@ -1,15 +1,13 @@
-"""Finds the records of WARC and ARC files, however they are compressed and whatever is broken in them.
+"""Finding the records of WARC and ARC files, with any compression and behind any damage.
 
-FastWARC and warcio stop, or silently skip, where a file is damaged, and neither reads the ARC
-files of 2008 to 2010. Evidence needs more: the exact address of every record, a reject for every
-span of bytes that is none, and reading that goes on behind damage.
+FastWARC and warcio stop at damage or silently skip it, and neither reads the ARC files of 2008 to 2010. Evidence needs
+the exact address of every record, a reject for all bytes that belong to none, and the records behind damage.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from archive.records.cursor import Cursor
@@ -19,50 +17,33 @@ from archive.records.record import (
     HEADER_LIMIT,
     WARC_START,
     Record,
+    Span,
     parse_arc_line,
     parse_warc_header,
     starts_arc,
+    starts_record,
     starts_warc,
 )
 
 _BLANK = b"\r\n \t\0"
-#: How much of a record that is too large is kept: enough to see its HTTP header.
+#: Bytes of a record that is too large which are kept, for its HTTP header.
 HEAD_KEPT = 1 << 14
 _SEARCH = 1 << 18
-#: Records whose length swallows the next one, after which lengths over a megabyte are not believed.
-_LIES = 64
-#: Types whose content is never looked at.
+#: After so many records whose stated length covers the next record, a length of more than 1 MiB does not count.
+_WRONG_LENGTHS = 64
+#: Types whose content is not read.
 _PASSED_OVER = frozenset({"request", "metadata", "continuation"})
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Which records of a file to read: those that start at an offset in [start, end).
-
-    `exact` says that a record is known to start at `start`; otherwise the first one is searched for.
-    """
-
-    start: int = 0
-    end: int | None = None
-    exact: bool = True
-    recovered: bool = False  #: the span before ended behind damage, so that this one is behind it too
-
-
-def starts_record(data: bytes) -> bool:
-    data = data.lstrip(b"\r\n")
-    return starts_warc(data) or starts_arc(data)
 
 
 class RecordReader:
     """Iterates over the records of a span.
 
-    After the last one, `first_offset` and `next_offset` say where the first record of the span started
-    and where the first one behind it does; the spans of a file fit if they chain. `recovered` says whether
-    its end lies behind damage.
+    After the last record, `first_offset` is the offset of the first record of the span and `next_offset` that of the
+    first record behind it: the next span of the file must begin there. `recovered` is whether that is behind damage.
 
     Args:
         file: a seekable binary file.
-        max_record: the largest block in bytes that is held; of larger ones only the head is kept.
+        max_record: bytes of the largest block that is held; of a larger one only the head is kept.
     """
 
     def __init__(self, file: BinaryIO, span: Span = Span(), max_record: int = 1 << 25) -> None:
@@ -72,7 +53,7 @@ class RecordReader:
         self._starts: Callable[[bytes], bool] = starts_record
         start = span.start
         if not span.exact and not self.compression:
-            start = max(start - 1, 0)  # a record is found behind the end of a line
+            start = max(start - 1, 0)  # the search needs the end of the line in front of a record
         self.members = Members(file, self.compression, start, lambda data: self._starts(data))
         self.max_record = max_record
         self.span = span
@@ -88,7 +69,7 @@ class RecordReader:
     # -- the loop ----------------------------------------------------------------------------------
 
     def first(self) -> Record | None:
-        """The first record alone. If it is too large, nothing behind its header is read."""
+        """Return the first record. If it is too large, nothing behind its header is read."""
         self._pass_large = False
         return next(iter(self), None)
 
@@ -123,14 +104,14 @@ class RecordReader:
                 yield from self._over_junk()
 
     def _fix_format(self, name: str) -> None:
-        """From the first record on, only records of its kind count: the payload of a WARC may hold ARC lines."""
+        """Count only records of the first one's format from here on: the payload of a WARC may contain ARC lines."""
         if self.format is None:
             self.format = name
             starts = starts_warc if name == "warc" else starts_arc
             self._starts = lambda data: starts(data.lstrip(b"\r\n"))
 
     def _seek_start(self) -> bool:
-        """Go to the first record of the span. What lies behind its end is for the spans that follow."""
+        """Go to the first record of the span. Returns False if there is none before its end."""
         if self.compression:
             return self.members.find_start(self.span.start, self.span.end) is not None
         return self._search(anywhere=self.span.start == 0, end=self.span.end)
@@ -166,14 +147,14 @@ class RecordReader:
             truncated=fields.get("warc-truncated"),
         )
         if length is None:
-            found = fields.get("content-length")
-            return self._broken(start, f"Content-Length is {found!r}" if found else "no Content-Length", record)
+            stated = fields.get("content-length")
+            return self._broken(start, f"Content-Length is {stated!r}" if stated else "no Content-Length", record)
         cursor.skip(end + gap)
         self._read_block(record, length)
         return record
 
     def _header_end(self) -> tuple[int, int]:
-        """Where the header ends and how long the blank line behind it is; (-1, 0) if it does not end."""
+        """Return where the header ends and the length of the blank line behind it; (-1, 0) if it does not end."""
         cursor = self._cursor
         crlf = cursor.find(b"\r\n\r\n", HEADER_LIMIT)
         lf = cursor.find(b"\n\n", crlf if crlf >= 0 else HEADER_LIMIT)
@@ -194,7 +175,7 @@ class RecordReader:
             headers=fields,
             uri=uri,
             date=fields["date"],
-            record_id=None,  # ARC has none: file, offset and digest are the address
+            record_id=None,  # ARC has none
             offset=offset,
             skip=skip,
             recovered=self.recovered,
@@ -212,7 +193,7 @@ class RecordReader:
         if keep:
             got = min(cursor.fill(length), length)
             boundary = cursor.boundary_in(block_start, block_start + got, self._starts)
-            if boundary is not None:  # the next record starts in the middle of what this one claims
+            if boundary is not None:  # the next record starts inside the stated length
                 got = boundary - block_start
             record.block = cursor.take(got)
         else:
@@ -229,7 +210,7 @@ class RecordReader:
             self._note_overrun(record)
 
     def _skip_block(self, length: int) -> int:
-        """Pass over a block; stops early where a member begins with the next record."""
+        """Pass over a block, at most to where a member begins with the next record. Returns the bytes passed."""
         cursor, done = self._cursor, 0
         while done < length:
             step = min(length - done, 1 << 20)
@@ -255,7 +236,7 @@ class RecordReader:
             record.detail = f"{got} of {length} bytes; " + (fault.detail if fault else "the file ends")
 
     def _at_record_end(self) -> bool:
-        """Whether here is where a record may end: blank bytes, the end, or the next record follow."""
+        """Return whether a record may end here: blank bytes, the end of the file or the next record follow."""
         rest = self._cursor.peek(512).lstrip(_BLANK)
         if not rest or self._starts(rest):
             return True
@@ -264,20 +245,20 @@ class RecordReader:
         return self._cursor.address()[1] == 0 and bool(self.compression)
 
     def _note_overrun(self, record: Record) -> None:
-        """The bytes behind the block belong to no record: too short a length, or one that swallows others."""
+        """Handle bytes behind the block that begin no record: its length is too short, or covers other records."""
         behind = self._cursor.peek(HEADER_LIMIT)
         swallowed = self._next_start(record.block + behind)
         if swallowed is not None and swallowed < len(record.block):
             self._cursor.unread(record.block[swallowed:])
             self._swallowed += 1
-            if self._swallowed > _LIES:  # reading far ahead and coming back, record after record, takes for ever
+            if self._swallowed > _WRONG_LENGTHS:  # else each record would be read far ahead and put back
                 self.max_record = min(self.max_record, 1 << 20)
             self.recovered = True
             record.block = record.block[:swallowed]
             record.problem, record.detail = "bad-length", "the next record starts inside the stated length"
 
     def _broken(self, start: int, detail: str, record: Record | None = None) -> Record:
-        """A record whose header cannot be used. The search for the next one starts behind its first line."""
+        """Return a record whose header cannot be used, and go to the next one behind its first line."""
         cursor = self._cursor
         offset, skip = cursor.address(start)
         record = record or Record("warc", "", {}, "", None, None, offset, skip)
@@ -288,7 +269,7 @@ class RecordReader:
         return record
 
     def _complete(self, record: Record) -> Iterator[Record]:
-        """Give the record its length once its end is known, and check that its member ended well."""
+        """Yield the record with its length, and with the damage of its member if there is any."""
         cursor = self._cursor
         self._skip_blank()
         members = self.members
@@ -310,7 +291,7 @@ class RecordReader:
     # -- damage ------------------------------------------------------------------------------------
 
     def _over_damage(self) -> Iterator[Record]:
-        """Report a damaged member that was not reported with a record, and go on behind it."""
+        """Yield a damaged member that was not reported with a record, and continue behind it."""
         fault = self._cursor.members.fault
         assert fault is not None
         if fault.member not in self._reported:
@@ -319,10 +300,9 @@ class RecordReader:
             self.recovered = True
 
     def _over_junk(self) -> Iterator[Record]:
-        """Report bytes that are no record, and go to the next one.
+        """Yield bytes that are no record, and go to the next record.
 
-        The rest of a member whose record was read is junk inside that member only: the next member
-        is in its place, not searched for.
+        Junk behind the record of a member ends with that member; the next member needs no search.
         """
         cursor = self._cursor
         start = cursor.position
@@ -339,21 +319,21 @@ class RecordReader:
         return Record("", "", {}, "", None, None, offset, skip, problem=reason, detail=detail)
 
     def _search(self, anywhere: bool = False, end: int | None = None) -> bool:
-        """Go to the next record of the stream: where a member starts with one, or else a line does.
+        """Go to the next record: where a member starts with one, or else a line. Returns False at the end.
 
-        A record at the start of a member is in its place. One found by its line might be
-        the content of a damaged record, and all from there on counts as recovered.
+        A record at the start of a member is a real one. A record that was found by its line may be the content of a
+        damaged one, and all from there on counts as recovered.
         """
         cursor = self._cursor
         while data := cursor.peek(_SEARCH + HEADER_LIMIT):
             here = cursor.position
             boundary = cursor.boundary_in(here - 1, here + len(data), self._starts)
-            found = self._next_start(data, anywhere)
-            if boundary is not None and (found is None or boundary - here <= found):
+            start = self._next_start(data, anywhere)
+            if boundary is not None and (start is None or boundary - here <= start):
                 cursor.skip(boundary - here)
                 return True
-            if found is not None:
-                cursor.skip(found)
+            if start is not None:
+                cursor.skip(start)
                 self.recovered = self.recovered or self.first_offset is not None
                 return True
             last = len(data) < _SEARCH + HEADER_LIMIT
@@ -364,7 +344,7 @@ class RecordReader:
         return False
 
     def _next_start(self, data: bytes, anywhere: bool = False) -> int | None:
-        """Where in `data` the next line begins a record that can be read."""
+        """Return where in `data` the next line begins a record that can be read."""
         if anywhere and self._starts(data):
             return 0
         pattern = _ANY_LINE if self.format is None else _WARC_LINE if self.format == "warc" else _ARC_LINE
@@ -381,7 +361,7 @@ _ANY_LINE = re.compile(rb"\n(?=WARC/\d|[a-z][a-z0-9+.-]{1,20}:[^\n]+ -?\d+\r?\n)
 
 
 def _plausible(data: bytes) -> bool:
-    """Whether a header found by searching has what a record needs."""
+    """Return whether a header that was found by searching has what a record needs."""
     if WARC_START.match(data):
         end = data.find(b"\r\n\r\n")
         head = data[: end if end >= 0 else HEADER_LIMIT].lower()

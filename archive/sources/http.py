@@ -1,4 +1,4 @@
-"""A file on a web server, read as if it were one on the disk."""
+"""Files of web servers as sources."""
 
 from __future__ import annotations
 
@@ -7,25 +7,44 @@ import io
 import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from typing import cast
+from collections.abc import Iterator
+from typing import BinaryIO, cast
 
-from archive.errors import SourceError
+from archive.errors import SourceError, cause_line
+from archive.sources.base import Listed, Unreadable
+from archive.storage import TIMEOUT
 
-#: How often a broken connection is taken up again without any byte arriving in between.
+#: How often a connection may break without a byte arriving.
 ATTEMPTS = 8
-#: Seconds before a silent server counts as gone.
-TIMEOUT = 60.0
-
-
+_BUFFER = 1 << 18
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
+class Web:
+    """One file at `http://…` or `https://…`."""
+
+    def list(self, source: str, unreadable: Unreadable) -> Iterator[Listed]:
+        with HttpFile(source) as file:
+            name = urllib.parse.urlsplit(source).path.rpartition("/")[2]
+            yield Listed(source, file.size, f"{source} {file.size} {file.etag}", name or "data")
+
+    def open(self, uri: str) -> BinaryIO:
+        try:
+            return cast(BinaryIO, io.BufferedReader(HttpFile(uri), _BUFFER))
+        except OSError as error:
+            raise SourceError(f"{uri}: {cause_line(error)}") from None
+
+
+SOURCE = Web()
+
+
 class HttpFile(io.RawIOBase):
-    """A file on a web server, read as a stream; a lost connection is resumed with a range request.
+    """A file on a web server as a raw file. It resumes a lost connection with a range request.
 
     Raises:
-        SourceError: the server refuses, keeps failing, or the file changed under the reader.
+        SourceError: the server refuses or keeps failing, or the file changed meanwhile.
     """
 
     def __init__(self, url: str, attempts: int = ATTEMPTS, timeout: float = TIMEOUT) -> None:
@@ -46,7 +65,7 @@ class HttpFile(io.RawIOBase):
                 self._response = self._request()
                 return
             except urllib.error.HTTPError as error:
-                if error.code == 416:  # nothing lies behind the end
+                if error.code == 416:  # at the end of the file
                     self._response = None
                     return
                 if error.code not in _TRANSIENT_STATUS:
@@ -61,7 +80,7 @@ class HttpFile(io.RawIOBase):
         raise SourceError(f"{self.url}: no answer after {attempt + 1} attempts ({getattr(last, 'reason', last)})")
 
     def _is_nowhere(self, error: Exception, attempt: int) -> bool:
-        """Whether there is no such server, as far as a few seconds can tell. One that was there may come back."""
+        """Return whether there is no such server, after a few seconds. A server that has answered may come back."""
         if self.size is not None or self._at:
             return False
         reason = getattr(error, "reason", error)
@@ -82,7 +101,7 @@ class HttpFile(io.RawIOBase):
         ranged = response.status == 206
         if self.size is None and length and length.isdigit():
             self.size = int(length) + (self._at if ranged else 0)
-        if self._at and not ranged:  # the server knows no ranges: read up to where we were
+        if self._at and not ranged:  # the server does not support ranges: read up to where we were
             left = self._at
             while left and (data := response.read(min(left, 1 << 20))):
                 left -= len(data)
@@ -127,7 +146,7 @@ class HttpFile(io.RawIOBase):
                 return count
             if count == 0 and (self.size is None or self._at >= self.size):
                 return 0
-            self._hang_up()  # cut off before the end: go on from here
+            self._hang_up()  # cut off before the end: continue from here
         raise SourceError(f"{self.url}: the connection keeps breaking at byte {self._at}")
 
     def _hang_up(self) -> None:

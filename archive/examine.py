@@ -1,0 +1,278 @@
+"""Examining records and rows: from the bytes to a capture, a reject or a skipped kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from archive import dates
+from archive.capture import Capture, Limits, Outcome, Reject, Skipped
+from archive.dates import Window
+from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
+from archive.reasons import Unusable, reject_reason
+from archive.records import digest, robots
+from archive.records.base import Item
+from archive.records.http import BadEncoding, BodyTooLarge, Message, dechunk, decompress, media_type, parse_response
+from archive.records.record import Record, parse_fields
+from archive.records.rows import Row
+from archive.text import Extractor
+from archive.text.cache import PageCache
+from archive.text.extract import from_plain
+
+_WEB_SCHEMES = ("http:", "https:", "ftp:", "gopher:")
+
+
+def _reason_of(error: Exception) -> tuple[str, str]:
+    """Return the reject reason and the detail of any error that one record caused."""
+    if isinstance(error, Unusable):
+        return error.reason, error.detail[:500]
+    return "internal-error", f"{type(error).__name__}: {error}"[:500]
+
+
+@dataclass(slots=True)
+class Examiner:
+    """Examines the records or rows of one file, in their order.
+
+    Args:
+        name: the name of the file, which may contain that of a crawl.
+        extract: HTML to text; raises `Unusable` where the page gives none.
+        now: the time of the ingest. A later date is an error.
+        pages: a cache of extracted pages.
+    """
+
+    name: str
+    extract: Extractor
+    limits: Limits = Limits()
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    pages: PageCache = field(default_factory=lambda: PageCache(0))
+    window: Window | None = None
+    pacific: bool = False
+    _info: tuple[str | None, Window | None] = (None, None)
+    earliest_trusted: datetime | None = None  #: the earliest believed date among records that were not recovered
+
+    def __post_init__(self) -> None:
+        self.window = dates.crawl_window(self.name)
+        self._info = (None, self.window)
+
+    def examine(self, item: Item) -> Outcome:
+        """Return the outcome of a record or row. Its content makes this raise nothing."""
+        return self._examine_row(item) if isinstance(item, Row) else self._examine_record(item)
+
+    def _examine_record(self, record: Record) -> Outcome:
+        try:
+            if record.problem == "too-large":
+                self._prefer_other_reason(record)
+            if record.problem:
+                raise Unusable(record.problem, record.detail)
+            return self._outcome(record)
+        except Exception as error:
+            return Reject(
+                *_reason_of(error),
+                record.offset,
+                record.skip,
+                record.length,
+                record.record_id,
+                record.type or None,
+                record.uri or None,
+                record.date,
+            )
+
+    # -- by kind -----------------------------------------------------------------------------------
+
+    def _outcome(self, record: Record) -> Outcome:
+        kind = record.type
+        if kind == "warcinfo":
+            self._read_warcinfo(record)
+            return Skipped(kind)
+        if record.uri.startswith(("dns:", "whois:")):
+            return Skipped("dns")
+        if kind == "response":
+            return self._response(record)
+        if kind == "resource":
+            if not record.uri.lower().startswith(_WEB_SCHEMES):
+                return Skipped("not-web")  # a log, a screenshot or a note of the crawler itself
+            return self._bare(record, record.headers.get("content-type", ""))
+        if kind == "conversion":
+            return self._conversion(record)
+        if kind == "revisit":
+            return self._revisit(record)
+        return Skipped(kind if kind in {"request", "metadata", "continuation"} else "other")
+
+    def introduce(self, record: Record) -> None:
+        """Read a warcinfo record for what it says about the records behind it; ignore any other."""
+        if record.type == "warcinfo" and not record.problem:
+            self._read_warcinfo(record)
+
+    def _read_warcinfo(self, record: Record) -> None:
+        if record.format == "arc":
+            self.pacific = b"CommonCrawl" in record.block.split(b"\n", 1)[0]
+            return
+        fields = parse_fields(record.block)
+        names = (fields.get("ispartof"), record.headers.get("warc-filename"), fields.get("filename"), self.name)
+        self._info = (record.record_id, dates.crawl_window(*names))
+
+    def _window_of(self, record: Record) -> Window | None:
+        """Return the crawl of the warcinfo record that was read last, or of the file's name if the record cites another
+        one."""
+        cited = record.headers.get("warc-warcinfo-id")
+        own, window = self._info
+        return window if cited is None or cited == own else self.window
+
+    def _response(self, record: Record) -> Capture:
+        message = self._message(record)
+        if message is None:
+            stated = record.headers.get("content-type", "")
+            if record.format == "warc" and page_kind(media_type(stated), record.block):
+                return self._bare(record, stated)  # some tools write the page without its HTTP header
+            raise Unusable("bad-http", "no HTTP status line")
+        capture = self._new_capture(record, message)
+        capture.status, capture.mime = message.status, message.mime or None
+        if message.status not in {200, 203}:
+            raise Unusable(reject_reason(message.status))
+        joined = message.body
+        if "chunked" in message.headers.get("transfer-encoding", "").lower():
+            joined, complete = dechunk(message.body)
+            if not complete:
+                capture.truncated = capture.truncated or "chunked"
+        self._verify(record, capture, message.body, joined)
+        self._take_text(capture, joined, message)
+        return capture
+
+    def _bare(self, record: Record, content_type: str) -> Capture:
+        """Examine a record whose block is the payload itself."""
+        capture = self._new_capture(record, None)
+        capture.mime = media_type(content_type) or None
+        self._verify(record, capture, record.block)
+        self._take_text(capture, record.block, Message(200, {"content-type": content_type}, record.block))
+        return capture
+
+    def _conversion(self, record: Record) -> Capture:
+        """Examine a text that the crawler extracted (WET)."""
+        capture = self._bare(record, record.headers.get("content-type", "text/plain"))
+        if capture.extractor == "plain":
+            capture.extractor = "wet"
+        return capture
+
+    def _revisit(self, record: Record) -> Capture:
+        claim = digest.normal_form(record.headers.get("warc-payload-digest"))
+        if claim is None:
+            raise Unusable("revisit-without-digest", record.headers.get("warc-profile", ""))
+        message = self._message(record)
+        if message and message.mime and message.mime not in HTML_TYPES | PLAIN_TYPES:
+            raise Unusable("not-text", message.mime)
+        capture = self._new_capture(record, message)
+        if message:
+            capture.status, capture.mime = message.status, message.mime or None
+        capture.payload_digest, capture.payload_check = claim, digest.CLAIMED
+        capture.refers_to_url = record.headers.get("warc-refers-to-target-uri", "").strip("<>") or None
+        capture.refers_to_date = dates.parse(record.headers.get("warc-refers-to-date"))[0]
+        capture.robots = robots.directives(message.headers, b"") if message else None
+        return capture
+
+    def _examine_row(self, row: Row) -> Outcome:
+        try:
+            if row.problem:
+                raise Unusable(row.problem, row.detail)
+            is_html = row.mime.startswith(("text/html", "application/xhtml"))
+            html = row.html if row.html is not None else (row.text or "") if is_html else None
+            if html is not None:
+                body = html.encode("utf-8", "replace")
+                page, _ = page_of(body, "text/html; charset=utf-8", self.extract, self.limits)
+            else:
+                if len(row.text or "") > self.limits.page:
+                    raise Unusable("too-large", f"{len(row.text or '')} characters")
+                page = from_plain(row.text or "")
+                if not page.text:
+                    raise Unusable("empty-text")
+        except Exception as error:
+            reject = Reject(*_reason_of(error), row.offset, row.skip, row.length, None, "row")
+            reject.url, reject.date = row.url or None, row.date
+            return reject
+        window = dates.crawl_window(row.crawl) if row.crawl else None
+        return Capture(
+            url=row.url or None,
+            via=None,
+            dated=dates.assess_date(row.date, "dataset", now=self.now, window=window),
+            record_type="row",
+            offset=row.offset,
+            skip=row.skip,
+            length=row.length,
+            record_id=None,
+            mime=row.mime or None,
+            robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
+            title=page.title,
+            extractor="dataset" if page.extractor == "plain" else page.extractor,
+            text=page.text,
+        )
+
+    # -- parts -------------------------------------------------------------------------------------
+
+    def _message(self, record: Record) -> Message | None:
+        return parse_response(record.block) if record.block else None
+
+    def _prefer_other_reason(self, record: Record) -> None:
+        """Reject a large record that is no page for that reason; its head, which is all that was read, shows it."""
+        if record.type != "response" or not (message := self._message(record)):
+            return
+        if message.status not in {200, 203}:
+            record.problem, record.detail = reject_reason(message.status), record.detail
+        elif message.mime not in HTML_TYPES | PLAIN_TYPES | NO_TYPE:
+            record.problem, record.detail = "not-text", message.mime
+
+    def _new_capture(self, record: Record, message: Message | None) -> Capture:
+        replay = dates.replay_of(record.uri)
+        headers = message.headers if message else {}
+        dated = dates.assess_date(
+            record.date,
+            record.format,
+            now=self.now,
+            window=self._window_of(record),
+            replay=replay,
+            memento=headers.get("memento-datetime") or record.headers.get("memento-datetime"),
+            pacific=self.pacific,
+            recovered=record.recovered,
+            earliest_trusted=self.earliest_trusted,
+        )
+        if not record.recovered and not replay and not dated.problem and dated.captured_at:
+            self.earliest_trusted = min(self.earliest_trusted or dated.captured_at, dated.captured_at)
+        return Capture(
+            url=replay.page if replay else record.uri,
+            via=record.uri if replay else None,
+            dated=dated,
+            record_type=record.type,
+            offset=record.offset,
+            skip=record.skip,
+            length=record.length,
+            record_id=record.record_id,
+            truncated=record.truncated,
+        )
+
+    def _verify(self, record: Record, capture: Capture, *readings: bytes) -> None:
+        headers = record.headers
+        readings = readings[:1] if len(readings) > 1 and readings[0] is readings[1] else readings
+        capture.payload_digest, capture.payload_check = digest.check(headers.get("warc-payload-digest"), *readings)
+        if (claim := headers.get("warc-block-digest")) is None:
+            capture.block_check = digest.ABSENT
+        else:
+            capture.block_check = digest.check(claim, record.block)[1]
+
+    def _take_text(self, capture: Capture, body: bytes, message: Message) -> None:
+        try:
+            if encodings := message.headers.get("content-encoding", ""):
+                body, complete = decompress(body, encodings, self.limits.page)
+                if not complete:
+                    capture.truncated = capture.truncated or "content-encoding"
+        except BodyTooLarge:
+            raise Unusable("too-large", f"decodes to more than {self.limits.page} bytes") from None
+        except BadEncoding as error:
+            raise Unusable("bad-encoding", str(error)) from None
+        if len(body) > self.limits.page:
+            raise Unusable("too-large", f"a body of {len(body)} bytes")
+        capture.robots = robots.directives(message.headers, body)
+        key = (capture.payload_digest, len(body), message.content_type)
+        cached = self.pages.get(key)
+        if cached is None:
+            cached = page_of(body, message.content_type, self.extract, self.limits)
+            self.pages.put(key, cached)
+        page, capture.charset = cached
+        capture.text, capture.title, capture.extractor = page.text, page.title, page.extractor

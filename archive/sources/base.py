@@ -1,0 +1,135 @@
+"""What a source is: it lists the files that a SOURCE argument names, and opens them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from archive.errors import SourceError
+from archive.registry import Registry
+from archive.storage import local_or_store
+
+#: One source or several: a path, a pattern, `s3://…` or `https://…`.
+Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+#: Called with a file or folder that cannot be looked at, and why.
+Unreadable = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file of a source: its address, its length, and what tells this state of it from another."""
+
+    uri: str
+    size: int | None
+    version: str
+    name: str = ""  #: its path below the folder, or below the fixed part of the pattern, that the source names
+
+
+class Source(Protocol):
+    """The files of one scheme."""
+
+    def list(self, source: str, unreadable: Unreadable) -> Iterator[Listed]:
+        """Yield the files that a SOURCE argument names, in a fixed order.
+
+        Args:
+            unreadable: called for each file and folder among them that cannot be looked at.
+
+        Raises:
+            SourceError: nothing is there.
+        """
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open a listed file as a seekable binary file that streams.
+
+        Raises:
+            SourceError, OSError: it is not there, or may not be read.
+        """
+
+
+#: Each scheme's source. A location without a scheme is a file.
+SCHEMES = Registry(
+    "sources",
+    {
+        "file": "archive.sources.files:SOURCE",
+        "s3": "archive.sources.s3:SOURCE",
+        "http": "archive.sources.http:SOURCE",
+        "https": "archive.sources.http:SOURCE",
+    },
+)
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):(//)?", re.IGNORECASE)
+
+
+def scheme_of(location: str) -> str:
+    """Return the scheme of a location, which has an entry in `SCHEMES`; `file` for a path.
+
+    Raises:
+        SourceError: the scheme (`gs://…`) has no entry.
+    """
+    match = _SCHEME.match(location)
+    if not match:
+        return "file"
+    scheme = match[1].lower()
+    if SCHEMES.has(scheme) and (match[2] or not os.path.lexists(location)):
+        return scheme
+    if match[2]:
+        local_or_store(location)  # raises: no scheme that is known
+    return "file"
+
+
+def location_of(source: str) -> str:
+    """Return a source as files are cited: without `file://`, and with its scheme in lower case.
+
+    Raises:
+        SourceError: the scheme has no entry, or it names no bucket.
+    """
+    scheme = scheme_of(source)
+    if scheme in {"file", "s3"}:
+        return local_or_store(source)
+    return scheme + source[len(scheme) :]
+
+
+def source_names(sources: Sources) -> list[str]:
+    """Return the sources as strings. A single one is one source, and not its letters.
+
+    Raises:
+        SourceError: one has no name, as where a variable of a shell was not set.
+    """
+    names = [os.fspath(each) for each in ([sources] if isinstance(sources, str | os.PathLike) else sources)]
+    if not all(name.strip() for name in names):
+        raise SourceError("a source without a name: '' is no file and no folder")
+    return names
+
+
+def _raise(path: str, why: str) -> None:
+    raise SourceError(f"{path}: {why}")
+
+
+def list_files(source: str, unreadable: Unreadable = _raise) -> Iterator[Listed]:
+    """Yield the files that one SOURCE argument names, in a fixed order.
+
+    A file names itself, a folder or S3 prefix all files below it, and `*`, `?`, `[…]` or `**` a set.
+
+    Args:
+        unreadable: called for each file and folder among them that cannot be looked at; by default the first one
+            raises.
+
+    Raises:
+        SourceError: nothing is there.
+    """
+    location = location_of(source)
+    lister: Source = SCHEMES.load(scheme_of(location))
+    yield from lister.list(location, unreadable)
+
+
+def open_bytes(uri: str) -> BinaryIO:
+    """Open a file for reading. It streams, and seeks by reconnecting.
+
+    Raises:
+        SourceError: it is not there, or may not be read.
+    """
+    opener: Source = SCHEMES.load(scheme_of(uri))
+    return opener.open(uri)
