@@ -9,6 +9,7 @@ import duckdb
 import pyarrow.dataset as pads
 
 from archive import storage
+from archive.files import sql_literal
 from archive.lake import Lake
 from archive.tables import CAPTURES, TABLES, Table
 
@@ -105,7 +106,7 @@ def connect(
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     if not storage.is_s3(lake.location):
         # not the whole folder, which also has the log and files of no table
-        db.execute(f"SET allowed_paths = [{', '.join(map(_quote, files))}]")
+        db.execute(f"SET allowed_paths = [{', '.join(map(sql_literal, files))}]")
     db.execute("SET autoload_known_extensions = false")
     db.execute("SET enable_external_access = false")
     for name, reader in readers.items():
@@ -137,11 +138,7 @@ def _reader(db: duckdb.DuckDBPyConnection, stored: _Stored) -> str:
         db.register(f"arrow_{table.name}", stored.dataset)
         return f"SELECT {columns} FROM arrow_{table.name}"
     types = ", hive_types = {'month': VARCHAR}" if table.partition_by else ""
-    listed = ", ".join(_quote(file) for file in sorted(stored.files))
+    listed = ", ".join(sql_literal(file) for file in sorted(stored.files))
     # by name only where files may lack columns, since DuckDB then reads the footer of every file first
     options = f"hive_partitioning = {bool(table.partition_by)}{types}, union_by_name = {stored.widened}"
     return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
-
-
-def _quote(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

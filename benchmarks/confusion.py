@@ -15,13 +15,12 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 from archive.intake import ingest
 from archive.lake import Lake
 from index.certify import certify
-from index.neardup.build import build
+from index.neardup import index
 
 
 def groups(folder: Path) -> dict[str, list[str]]:
@@ -66,8 +65,8 @@ def confusion(folder: Path, scratch: Path) -> dict[str, Counter[str]]:
     mixed.write_text("".join(json.dumps(row) + "\n" for row in rows))
     lake = Lake(str(scratch / "lake"))
     ingest(lake, [str(old)], workers=1)
-    build(lake, workers=1)
-    certify(lake, str(mixed), str(scratch / "out"), datetime(2022, 1, 1, tzinfo=UTC), workers=1)
+    index(lake, workers=1)
+    certify(lake, str(mixed), str(scratch / "out"), before="2022-01-01", workers=1)
     table: dict[str, Counter[str]] = {name: Counter() for name in made}
     for line in (scratch / "out" / "set.jsonl").read_text().splitlines():
         row = json.loads(line)

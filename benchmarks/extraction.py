@@ -18,8 +18,9 @@ from pathlib import Path
 
 from resiliparse.extract.html2text import extract_plain_text
 
+from archive.text import extractor
 from archive.text.charset import decode
-from archive.text.extract import extractor, from_html
+from archive.text.extract import from_html
 
 Extract = Callable[[str], str]
 

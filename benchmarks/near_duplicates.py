@@ -36,10 +36,10 @@ _START = date(2013, 1, 1)
 
 
 def step_ours(location: str, workers: str) -> Result:
-    """`index.neardup.build` on a lake that has texts and no index yet."""
+    """`index.neardup.run` on a lake that has texts and no index yet."""
     from archive.lake import Lake
     from archive.progress import Reporter
-    from index.neardup.build import build
+    from index.neardup import index
 
     class Clock(Reporter):
         def __init__(self) -> None:
@@ -49,7 +49,7 @@ def step_ours(location: str, workers: str) -> Result:
             self.at.append((name, time.perf_counter()))
 
     clock = Clock()
-    summary = build(Lake(location), workers=int(workers), reporter=clock)
+    summary = index(Lake(location), workers=int(workers), reporter=clock)
     clock.stage("")
     stages: dict[str, float] = {}
     for (name, began), (_, ended) in itertools.pairwise(clock.at):

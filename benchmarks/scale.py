@@ -27,8 +27,8 @@ from archive.progress import Reporter
 from archive.tables import CAPTURES
 from index import ids, tables
 from index.minhash.procedure import Parameters
-from index.neardup.build import build
-from index.neardup.signatures import OPTIONS, table_of
+from index.neardup import index
+from index.neardup.signatures import PARQUET_OPTIONS, signature_rows
 from index.tables import SIGNATURES
 
 _PART = 500_000
@@ -56,8 +56,8 @@ def make(lake: Lake, count: int, seed: int = 1) -> None:
         before = signatures[: _PART // 5]
         content_ids = ids.text(dice.integers(0, 1 << 63, (size, 4), np.uint64))
         counts = dice.integers(100, 2000, size).astype(np.int32)
-        rows = table_of(content_ids.cast(pa.string()), counts, signatures)
-        lake.commit(SIGNATURES, [write_parquet(lake, SIGNATURES, rows, "made", **OPTIONS)], [])
+        rows = signature_rows(content_ids.cast(pa.string()), counts, signatures)
+        lake.commit(SIGNATURES, [write_parquet(lake, SIGNATURES, rows, "made", **PARQUET_OPTIONS)], [])
         values = {
             "content_id": content_ids,
             "captured_at": pa.array(_START + dice.integers(0, 3 * 10**14, size), pa.timestamp("us", "UTC")),
@@ -86,12 +86,12 @@ def measure(folder: str) -> None:
     """Index the lake in this process; print the numbers as JSON."""
     lake, clock = Lake(folder), _Clock()
     started = time.perf_counter()
-    summary = build(lake, workers=1, reporter=clock)
+    summary = index(lake, workers=1, reporter=clock)
     ended = time.perf_counter()
     begins = [*clock.begun, ("end", ended)]
     reporter = {name: after[1] - at for (name, at), after in pairwise(begins)}
     again = time.perf_counter()
-    build(lake, workers=1)
+    index(lake, workers=1)
     numbers = {
         "seconds": ended - started,
         "again": time.perf_counter() - again,

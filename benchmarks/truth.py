@@ -23,7 +23,7 @@ from archive.lake import Lake
 from archive.text.normalise import normalise
 from index.minhash.kernel import band_keys, jaccard, shared, shingle_set, shingle_sets, sign
 from index.minhash.procedure import Parameters
-from index.neardup.build import build
+from index.neardup import index
 from query import connect
 
 
@@ -53,7 +53,7 @@ def versions(path: str) -> None:
         source.write_text("".join(json.dumps({"text": row["text"], "date": row["date"]}) + "\n" for row in rows))
         lake = Lake(f"{folder}/lake")
         ingest(lake, [str(source)])
-        build(lake)
+        index(lake)
         db = connect(lake)
         documents = db.execute(
             "SELECT content_id, text, first_seen, first_seen_near FROM documents ORDER BY first_seen, content_id"

@@ -1,27 +1,40 @@
-"""Which texts are the same, and since when: MinHash signatures, verified near-duplicates, witnesses.
+"""What is computed from the texts of a lake: which texts are alike and since when, what proves them, their quality.
 
->>> import archive, index
->>> lake = archive.open("lake")   # doctest: +SKIP
->>> index.build(lake)             # doctest: +SKIP
+The functions are `index.neardup.index`, `index.quality.quality` and `index.certify.certify`; `lowbackground` offers
+them by their short names.
+
+>>> import lowbackground as lb
+>>> lb.index("lake")             # doctest: +SKIP
+>>> lb.quality("lake")           # doctest: +SKIP
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from index.neardup.build import build
+    from index.certify import CertifyResult
+    from index.neardup import IndexResult
+    from index.quality import QualityResult
+    from index.stage import Stage
 
-__all__ = ["build"]
+#: A package named `quality` or `certify` takes the place of a function of that name here, so these stay where they are.
+_FROM = {
+    "CertifyResult": "index.certify",
+    "IndexResult": "index.neardup",
+    "QualityResult": "index.quality",
+    "Stage": "index.stage",
+}
+
+__all__ = ["CertifyResult", "IndexResult", "QualityResult", "Stage"]
 
 
 def __getattr__(name: str) -> Any:
-    # imported when used: the views of a lake need only the tables, and not the packages of the kernels
-    if name == "build":
-        from index.neardup.build import build
-
-        return build
-    raise AttributeError(name)
+    # imported when used: the views of a lake need the tables of the index, and not its kernels
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_FROM[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Content ids as numbers: 64 hexadecimal digits are four unsigned words, the first one the highest."""
+"""Content ids as numbers: 64 hexadecimal digits are four unsigned 64-bit words, the highest word first."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ Ids = npt.NDArray[np.uint64]  #: (texts, 4)
 
 @compiled
 def _parse(data, offsets, out):  # type: ignore[no-untyped-def]
+    """Parse ids into `out`; return the number of the first that is none, or -1."""
     for text in range(out.shape[0]):
         at = offsets[text]
         if offsets[text + 1] - at != 64:
@@ -31,7 +32,7 @@ def _parse(data, offsets, out):  # type: ignore[no-untyped-def]
 
 
 def parse(content_ids: pa.Array | pa.ChunkedArray) -> Ids:
-    """Content ids as numbers.
+    """Return content ids as numbers.
 
     Raises:
         ValueError: one is not 64 lower-case hexadecimal digits.
@@ -49,13 +50,13 @@ def parse(content_ids: pa.Array | pa.ChunkedArray) -> Ids:
 def _write(ids, out):  # type: ignore[no-untyped-def]
     for text in range(ids.shape[0]):
         for word in range(4):
-            for place in range(16):
-                digit = np.uint8((ids[text, word] >> np.uint64(60 - 4 * place)) & np.uint64(15))
-                out[text, 16 * word + place] = digit + (48 if digit < 10 else 87)
+            for number in range(16):
+                digit = np.uint8((ids[text, word] >> np.uint64(60 - 4 * number)) & np.uint64(15))
+                out[text, 16 * word + number] = digit + (48 if digit < 10 else 87)
 
 
 def text(ids: Ids) -> pa.Array:
-    """Numbers as content ids.
+    """Return numbers as content ids.
 
     >>> text(parse(pa.array(["0123456789abcdef" * 4]))).to_pylist() == ["0123456789abcdef" * 4]
     True
@@ -67,15 +68,15 @@ def text(ids: Ids) -> pa.Array:
 
 
 def sort(ids: Ids) -> npt.NDArray[np.int64]:
-    """The order that sorts them; equal ones keep theirs. The upper 128 bits tell texts apart."""
+    """Return the order that sorts ids; equal ids keep theirs. Only the upper 128 bits are compared."""
     return np.lexsort((ids[:, 1], ids[:, 0]))
 
 
 @compiled
-def find(ordered, wanted, found):  # type: ignore[no-untyped-def]
-    """Where in the sorted ids each wanted one stands first, or -1.
+def find(ordered, wanted, out):  # type: ignore[no-untyped-def]
+    """Write the first position of each wanted id in the sorted ids into `out`, or -1.
 
-    Ids are spread evenly, so each lies near the place that its value tells; the search begins around it.
+    Ids are spread evenly, so the value of an id gives its approximate position. The search begins around that.
     """
     size = ordered.shape[0]
     reach = int(2 * np.sqrt(size)) + 16
@@ -93,12 +94,12 @@ def find(ordered, wanted, found):  # type: ignore[no-untyped-def]
                 first = middle + 1
             else:
                 last = middle
-        here = first < ordered.shape[0] and ordered[first, 0] == high and ordered[first, 1] == low
-        found[number] = first if here else -1
+        equal = first < ordered.shape[0] and ordered[first, 0] == high and ordered[first, 1] == low
+        out[number] = first if equal else -1
 
 
-def places(ordered: Ids, wanted: Ids) -> npt.NDArray[np.int64]:
-    """Where in the sorted ids each wanted one stands first, or -1."""
-    found = np.empty(len(wanted), np.int64)
-    find(ordered, wanted, found)
-    return found
+def positions(ordered: Ids, wanted: Ids) -> npt.NDArray[np.int64]:
+    """Return the first position of each wanted id in the sorted ids, or -1."""
+    out = np.empty(len(wanted), np.int64)
+    find(ordered, wanted, out)
+    return out

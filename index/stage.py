@@ -1,67 +1,243 @@
-"""What facts about texts are made from: the files of documents, and in each the texts of which nothing is known yet."""
+"""A stage adds to each text of a lake what can be computed from that text alone: signatures, quality, embeddings.
+
+Like everything that writes to a lake it has three parts. `pending` finds the files of documents with texts that the
+stage has not seen. `work` reads these texts, has the stage compute its rows, and writes them as a file, in any
+process. `commit` adds that file to the table of the stage and marks the file of documents as done, in one
+transaction. So a stage can be killed at any moment, run again, and run by several processes at once.
+
+A new stage is a frozen dataclass with a table and `compute`; tests/index/test_stage.py has one of 20 lines.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
+from archive.files import write_parquet
 from archive.lake import Lake, NewFile
+from archive.progress import Reporter
 from archive.tables import DOCUMENTS, Table
 from index import ids
 
-#: Which rows of a file are wanted; None: all.
-Wanted = npt.NDArray[np.bool_] | None
+_log = logging.getLogger(__name__)
+
+#: Which rows of a file are pending; None: all.
+Rows = npt.NDArray[np.bool_] | None
 
 
-def fresh(lake: Lake, facts: Table) -> Iterator[tuple[str, Wanted]]:
-    """Files of documents from which no facts were made yet. One that compaction made holds texts of which some were.
+@dataclass(frozen=True)
+class Stage(ABC):
+    """What is computed for each text, and the table that keeps it.
 
-    Args:
-        facts: a table keyed by `content_id`, to which `commit` adds.
+    A stage goes to the workers with each task. It must be a class at the top level of a module, with plain values
+    as fields. Its fields and its `version` decide what it computes: nothing else may.
     """
-    delta = lake.delta(facts.name)
-    files = [file for file in sorted(lake.files(DOCUMENTS.name)) if delta.transaction_version(file) is None]
-    made = lake.files(facts.name) if files else []
-    known = [ids.parse(table["content_id"]) for table in lake.read_files(facts.name, made, ["content_id"])]
-    ordered = np.concatenate(known) if known else np.empty((0, 4), np.uint64)
+
+    name: ClassVar[str]  #: shown with the progress
+    table: ClassVar[Table]  #: keyed by `content_id`; a text may have several rows
+    version: ClassVar[int] = 1  #: of the procedure; rows of different versions are never mixed
+    parquet_options: ClassVar[Mapping[str, Any]] = {}  #: as `archive.files.write_parquet` takes them
+
+    @property
+    def partition(self) -> dict[str, str]:
+        """The partition of the table that this stage writes, as where each encoder has one of its own."""
+        return {}
+
+    @property
+    def at_once(self) -> int | None:
+        """How many tasks may run at a time, as where all use one GPU; None: as many as there are workers."""
+        return None
+
+    def open(self) -> None:  # noqa: B027
+        """Load what `compute` needs, so that it fails before the work begins. Called once in the main process.
+
+        Raises:
+            ArchiveError: something that it needs is missing.
+        """
+
+    def description(self) -> dict[str, Any]:
+        """Return what the table is described by in the lake. An existing table must have the same description."""
+        return {"version": self.version}
+
+    @abstractmethod
+    def compute(self, texts: pa.Table) -> pa.Table:
+        """Compute the rows of some texts. Runs on any machine, on one row group of documents at a time.
+
+        Args:
+            texts: `content_id` and `text`, both without nulls, in one chunk.
+        """
+
+    def create(self, lake: Lake) -> None:
+        """Create the table if it is missing.
+
+        Raises:
+            LakeError: the lake has rows that another version of the stage computed.
+        """
+        lake.create([self.table], json.dumps(self.description()))
+        self.check(lake)
+
+    def check(self, lake: Lake) -> None:
+        """Raise LakeError if the lake has rows of this stage that were computed with another description."""
+        stored = json.loads(lake.delta(self.table.name).metadata().description)
+        if stored != self.description():
+            old, new = (", ".join(f"{key} {each[key]}" for key in each) for each in (stored, self.description()))
+            raise LakeError(
+                f"{lake.table_uri(self.table.name)}: has rows of {old}, this program computes {new}; they are not "
+                "comparable. Remove this table to compute it again"
+            )
+
+    def transaction(self, file: str) -> str:
+        """Return the name of the transaction that marks a file of documents as done."""
+        return self.folder + file
+
+    @property
+    def folder(self) -> str:
+        """The folder of the partition inside the table's folder, as `key=value/`."""
+        return "".join(f"{key}={value}/" for key, value in self.partition.items())
+
+
+@dataclass(frozen=True, slots=True)
+class StageTask:
+    """A file of documents with pending texts."""
+
+    location: str
+    file: str
+    rows: Rows
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What a stage computed for a file of documents."""
+
+    texts: int
+    file: NewFile | None
+
+
+def pending(stage: Stage, lake: Lake) -> Iterator[StageTask]:
+    """Yield a task for each file of documents with texts that a stage has not seen.
+
+    A file that compaction wrote holds the texts of several older files, of which some may be done.
+    """
+    delta = lake.delta(stage.table.name)
+    files = [
+        file
+        for file in sorted(lake.files(DOCUMENTS.name))
+        if delta.transaction_version(stage.transaction(file)) is None
+    ]
+    stored = [path for path in lake.files(stage.table.name) if path.startswith(stage.folder)] if files else []
+    done = [ids.parse(table["content_id"]) for table in lake.read_files(stage.table.name, stored, ["content_id"])]
+    ordered = np.concatenate(done) if done else np.empty((0, 4), np.uint64)
     ordered = ordered[ids.sort(ordered)]
     for file in files:
-        wanted = None
+        rows = None
         if len(ordered):
             (table,) = lake.read_files(DOCUMENTS.name, [file], ["content_id"])
-            wanted = ids.places(ordered, ids.parse(table["content_id"])) < 0
-        yield file, wanted
+            rows = ids.positions(ordered, ids.parse(table["content_id"])) < 0
+        yield StageTask(lake.location, file, rows, stage)
 
 
-def texts(lake: Lake, file: str, wanted: Wanted) -> Iterator[pa.Table]:
-    """`content_id` and `text` of the wanted rows of a file, a row group at a time."""
-    at = 0
+def read_texts(lake: Lake, file: str, rows: Rows) -> Iterator[pa.Table]:
+    """Yield `content_id` and `text` of the chosen rows of a file of documents, one row group at a time."""
+    first = 0
     with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{file}", filesystem=lake.filesystem) as parquet:
         for group in range(parquet.num_row_groups):
             count = parquet.metadata.row_group(group).num_rows
-            here = None if wanted is None else wanted[at : at + count]
-            at += count
-            if here is not None and not here.any():
+            chosen = None if rows is None else rows[first : first + count]
+            first += count
+            if chosen is not None and not chosen.any():
                 continue
-            table = parquet.read_row_group(group, columns=["content_id", "text"])
-            yield table if here is None else table.filter(pa.array(here))
+            texts = parquet.read_row_group(group, columns=["content_id", "text"])
+            yield (texts if chosen is None else texts.filter(pa.array(chosen))).combine_chunks()
 
 
-def commit(lake: Lake, facts: Table, source: str, made: NewFile | None) -> bool:
-    """Add what came of a file of documents; False where another process did the same.
+def work(task: StageTask, ctx: Context) -> StageResult:
+    """Compute the rows of the pending texts of a file, and write them as a file. Runs on any machine."""
+    lake, stage = Lake(task.location), task.stage
+    computed, texts = [], 0
+    for group in read_texts(lake, task.file, task.rows):
+        computed.append(stage.compute(group))
+        texts += group.num_rows
+        ctx.progress(group.num_rows, int(group["text"].nbytes))
+    if not computed:
+        return StageResult(0, None)
+    rows, table = pa.concat_tables(computed), stage.table
+    file = write_parquet(lake, table, rows, table.name, stage.partition, **stage.parquet_options)
+    return StageResult(texts, file)
+
+
+def commit(stage: Stage, lake: Lake, source: str, file: NewFile | None) -> bool:
+    """Add what a stage computed for a file of documents, and mark that file as done.
+
+    Args:
+        source: the file of documents.
+        file: the rows; None where there are none.
+
+    Returns:
+        False if another process has done the same; `file` is deleted then.
 
     Raises:
         LakeError: too many others are writing.
     """
-    files = [made] if made else []
-    if lake.commit(facts, files, [source]):
+    files, transaction = [file] if file else [], stage.transaction(source)
+    if lake.commit(stage.table, files, [transaction]):
         return True
-    if lake.delta(facts.name).transaction_version(source) is None:
+    if lake.delta(stage.table.name).transaction_version(transaction) is None:
         raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
     lake.discard(files)
     return False
+
+
+def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = None) -> int:
+    """Run a stage on all texts that it has not seen; return how many these were.
+
+    Raises:
+        LakeError: there is no lake, it has rows of another version, a file of documents cannot be read, or the lake
+            cannot be written.
+        ArchiveError: something that the stage needs is missing.
+    """
+    reporter = reporter or Reporter()
+    lake.delta(DOCUMENTS.name)  # raises if there is no lake
+    stage.open()
+    stage.create(lake)
+    reporter.stage(stage.name, lake.rows(DOCUMENTS.name))
+    count = 0
+    for end in engine.run(work, pending(stage, lake), progress=reporter.advance, at_once=stage.at_once):
+        if isinstance(end, Failed):
+            raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+        if commit(stage, lake, end.task.file, end.result.file):
+            count += end.result.texts
+            _log.debug("%s: %d texts of %s", stage.name, end.result.texts, end.task.file)
+        else:
+            _log.info("%s: another process has done %s", stage.name, end.task.file)
+    lake.compact(stage.table)
+    _log.info("%s: %d new texts in %s", stage.name, count, lake.location)
+    return count
+
+
+@contextlib.contextmanager
+def lake_errors(lake: Lake) -> Iterator[None]:
+    """Raise errors of Arrow and of the system that occur inside as one line.
+
+    Raises:
+        LakeError: a file of the lake is damaged, or something could not be read or written.
+    """
+    try:
+        yield
+    except pa.ArrowInvalid as error:
+        raise LakeError(f"{lake.location}: a file of the lake is damaged ({str(error).splitlines()[0]})") from None
+    except OSError as error:
+        raise LakeError(f"{error.filename or lake.location}: {error.strerror or error}; what was committed stays, "
+                        "run the same command again when it is mended") from None  # fmt: skip

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
     from collapse import CollapseResult, collapse
-    from index import CertifyResult, IndexResult, QualityResult, certify, index, quality
+    from index.certify import CertifyResult, certify
+    from index.neardup import IndexResult, index
+    from index.quality import QualityResult, quality
     from query import History, QueryResult, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
     from query.export.run import ExportResult, export
@@ -36,9 +38,9 @@ _FROM = {
     "ingest": "archive",
     "preview": "archive.intake.preview",
     "forget": "archive",
-    "index": "index",
-    "quality": "index",
-    "certify": "index",
+    "index": "index.neardup",
+    "quality": "index.quality",
+    "certify": "index.certify",
     "query": "query",
     "export": "query.export.run",
     "verify": "query.verify.run",
@@ -49,9 +51,9 @@ _FROM = {
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
     "ForgetResult": "archive",
-    "IndexResult": "index",
-    "QualityResult": "index",
-    "CertifyResult": "index",
+    "IndexResult": "index.neardup",
+    "QualityResult": "index.quality",
+    "CertifyResult": "index.certify",
     "QueryResult": "query",
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",

@@ -36,7 +36,7 @@ _ARCHIVE = (
     "index.certify.work",
     "index.neardup.command",
     "index.minhash.kernel",
-    "index.neardup.build",
+    "index.neardup.run",
     "index.quality.command",
     "index.quality.stage",
     "index.neardup.bands",

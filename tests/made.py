@@ -10,7 +10,7 @@ from pathlib import Path
 import query
 from archive.intake import ingest
 from archive.lake import Lake
-from index.neardup.build import Summary, build
+from index.neardup import IndexResult, index
 
 #: Text, date of capture.
 Dated = tuple[str, str]
@@ -43,8 +43,8 @@ def put(lake: Lake, folder: Path, texts: Iterable[Dated]) -> None:
     ingest(lake, [str(path)], workers=1)
 
 
-def indexed(lake: Lake, **options: int) -> Summary:
-    return build(lake, workers=1, **options)  # type: ignore[arg-type]
+def indexed(lake: Lake) -> IndexResult:
+    return index(lake, workers=1)
 
 
 def found(lake: Lake) -> dict[str, list[tuple[object, ...]]]:

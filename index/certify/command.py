@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import time
-from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -15,8 +13,7 @@ from archive.extras import require
 
 @click.command("certify")
 @click.argument("dataset", shell_complete=complete_file)
-@click.option("--before", required=True, type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]),
-              metavar="DATE", help="A row must have existed before this moment (UTC).")  # fmt: skip
+@click.option("--before", required=True, metavar="DATE", help="A row must have existed before this moment (UTC).")
 @click.option("--out", required=True, metavar="FOLDER", help="Where the data set goes, with its proofs.")
 @lake_option
 @click.option("--text-column", metavar="NAME", help="Column that holds the text; a.b reaches into a.")
@@ -24,17 +21,7 @@ from archive.extras import require
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def command(
-    dataset: str,
-    before: datetime,
-    out: str,
-    location: str,
-    text_column: str | None,
-    paragraphs: bool,
-    workers: int | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Tell which rows of a data set provably existed before a date.
 
     DATASET is a file or folder of JSON lines (plain, gzip, zstd, lz4) or Parquet. It is written to FOLDER as it is, row
@@ -54,21 +41,17 @@ def command(
     require("archive certify", "index", "numba", "numpy")
     from archive.engine import preload
 
-    preload("index.certify.work", "index.certify.paragraphs")
+    preload("index.certify.work", "index.certify.paragraphs", "index.neardup.shingle_sets")
 
-    from archive.lake import Lake
     from archive.progress import RichReporter
-    from archive.records.rows import Columns
+    from archive.show import json_text
     from index.certify.run import certify
     from index.certify.show import show
 
-    moment, columns = before.replace(tzinfo=UTC), Columns(text=text_column)
-    started = time.monotonic()
     with RichReporter(quiet or as_json) as reporter:
-        summary = certify(Lake(location), dataset, out, moment, columns, workers, paragraphs, reporter)
-    seconds = time.monotonic() - started
+        result = certify(location, reporter=reporter, **options)
     if as_json:
-        click.echo(json.dumps({**summary.as_json(), "seconds": round(seconds, 3)}, indent=2))
+        click.echo(json_text(result))
     else:
-        show(summary, seconds)
-    sys.exit(1 if summary.problems else 0)
+        show(result)
+    sys.exit(1 if result.problems else 0)

@@ -1,7 +1,7 @@
-"""The paragraphs of a data set among those of a lake: pages change, and keep old paragraphs for years.
+"""Finds the paragraphs of a data set among those of a lake: pages change, and keep old paragraphs for years.
 
-A lake has no index of paragraphs; it would be larger than the texts. So the paragraphs of the data set
-are the index, and the texts of the lake pass by it once for each block of rows.
+A lake has no index of paragraphs, which would be larger than its texts. So the paragraphs of a block of rows are the
+index, and all texts of the lake are looked up in it, once for each block.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from index.minhash.procedure import Parameters
 from index.neardup.candidates import split
 from index.neardup.shingle_sets import wanted_texts
 
-#: A paragraph is judged if it has so many shingles: a single one is too easily met.
+#: Fewest shingles of a paragraph that is looked up. A single one is too easily shared by chance.
 LEAST = 2
-#: Paragraphs of the data set, different in their shingles, that one band value leads to at most. Only near
-#: matches can be lost by it: the same paragraph is looked up by its digest.
+#: Most paragraphs of the data set, different in their shingles, that one band value leads to. Only near matches can
+#: be lost: an equal paragraph is looked up by its digest.
 _SAME = 64
 _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
-    """What proves a paragraph: the number of the proof, and how similar that text's paragraph is."""
+class ParagraphProof:
+    """What proves a paragraph: a text of the lake with an equal or similar paragraph."""
 
-    number: int
+    number: int  #: of the proof of that text
     exact: bool
-    similarity: float
+    similarity: float  #: of the two paragraphs
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraphs:
-    """The judged paragraphs of a chunk of rows."""
+    """The paragraphs of a chunk of rows that have at least LEAST shingles."""
 
     rows: npt.NDArray[np.int64]  #: of the chunk, in order
     words: npt.NDArray[np.int64]
@@ -57,7 +57,7 @@ class Paragraphs:
 
     @classmethod
     def of(cls, texts: list[str], parameters: Parameters) -> Paragraphs:
-        """Every line of a text in its normal form is a paragraph."""
+        """Return the paragraphs of texts in their normal form: each line is one."""
         lines, rows = [], []
         for row, text in enumerate(texts):
             for line in text.split("\n"):
@@ -66,13 +66,13 @@ class Paragraphs:
                     rows.append(row)
         array = pa.array(lines, pa.large_string())
         signatures, counts = sign(array, parameters)
-        judged = np.flatnonzero(counts >= LEAST)
-        flat, starts = shingle_sets(array.take(pa.array(judged)), parameters)
+        kept = np.flatnonzero(counts >= LEAST)
+        flat, starts = shingle_sets(array.take(pa.array(kept)), parameters)
         return cls(
-            np.array(rows, np.int64)[judged],
-            counts[judged].astype(np.int64) + parameters.words - 1,
-            _digests([lines[number] for number in judged]),
-            band_keys(signatures[judged], counts[judged], parameters),
+            np.array(rows, np.int64)[kept],
+            counts[kept].astype(np.int64) + parameters.words - 1,
+            _digests([lines[number] for number in kept]),
+            band_keys(signatures[kept], counts[kept], parameters),
             flat,
             np.diff(starts),
         )
@@ -84,29 +84,32 @@ def _digests(lines: Iterable[str]) -> npt.NDArray[np.uint64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A file of documents to be compared with the paragraphs that lie in a scratch folder."""
+class ParagraphsTask:
+    """A file of documents to be compared with the paragraphs in the scratch folder."""
 
     location: str
     file: str
     parameters: Parameters
 
 
-#: Numbers of things, and of each the date, the number and the similarity of what proves it.
-Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
+#: Keys, and for each the date (microseconds since 1970), the number and the similarity of what proves it.
+Matches = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
-    """What a file proves: paragraphs as they are, and kinds of paragraph that have the same shingles."""
+class ParagraphsResult:
+    """What a file of documents proves."""
 
-    exact: Found
-    near: Found
+    exact: Matches  #: by different paragraph
+    near: Matches  #: by different set of shingles
 
 
 @compiled
 def _probe(keys, counts, least, own, owners, bits, most, codes):  # type: ignore[no-untyped-def]
-    """Each line with the paragraphs that share a band with it; returns how many pairs. Counts, if codes is empty."""
+    """Pair each line with the paragraphs that share a band with it; return how many pairs these are.
+
+    If `codes` is empty, the pairs are only counted. `bits` is a filter: most keys are in no paragraph.
+    """
     mask = np.uint64(bits.size * 8 - 1)
     count = 0
     for line in range(keys.shape[0]):
@@ -117,14 +120,14 @@ def _probe(keys, counts, least, own, owners, bits, most, codes):  # type: ignore
             bit = key & mask
             if not bits[bit >> np.uint64(3)] & (np.uint8(1) << np.uint8(bit & np.uint64(7))):
                 continue
-            place = np.searchsorted(own, key)
+            row = np.searchsorted(own, key)
             met = 0
-            while place < own.size and own[place] == key and met < most:
+            while row < own.size and own[row] == key and met < most:
                 if codes.size:
-                    codes[count] = (np.uint64(owners[place]) << np.uint64(32)) | np.uint64(line)
+                    codes[count] = (np.uint64(owners[row]) << np.uint64(32)) | np.uint64(line)
                 count += 1
                 met += 1
-                place += 1
+                row += 1
     return count
 
 
@@ -143,7 +146,7 @@ def _common(flat, starts, left, others, other_starts, right, out):  # type: igno
         out[pair] = shared(flat[starts[a] : starts[a + 1]], others[other_starts[b] : other_starts[b + 1]])
 
 
-def work(task: Task, ctx: Context) -> Met:
+def work(task: ParagraphsTask, ctx: Context) -> ParagraphsResult:
     """Compare the paragraphs of one file of documents with those of the data set.
 
     Needs a scratch folder that all workers see.
@@ -158,7 +161,7 @@ def work(task: Task, ctx: Context) -> Met:
     digests = stored("digests")
     proven_ids, proven_numbers, proven_at = (stored(name) for name in ("proven-ids", "proven-numbers", "proven-at"))
     exact, near = _Earliest(len(digests)), _Earliest(len(starts) - 1)
-    for places, texts in wanted_texts(lake, task.file, proven_ids):
+    for positions, texts in wanted_texts(lake, task.file, proven_ids):
         split_texts = pc.split_pattern(texts.cast(pa.large_string()), "\n")
         lines, parents = split_texts.flatten(), pc.list_parent_indices(split_texts).to_numpy()
         signatures, counts = sign(lines, parameters)
@@ -168,28 +171,30 @@ def work(task: Task, ctx: Context) -> Met:
             continue
         _probe(*arguments, codes)
         kind, line = split(np.unique(codes))
-        met, place = np.unique(line, return_inverse=True)
+        met, row = np.unique(
+            line, return_inverse=True
+        )  # the lines that share a band with any, and where each pair's is
         taken = lines.take(pa.array(met))
-        number = proven_numbers[places[parents[met]]]
-        # the same paragraph shares all bands, so it is among the lines that met any
-        same = ids.places(digests, _digests(taken.to_pylist()))
-        there, cited = same[same >= 0], number[same >= 0]
-        exact.learn(there, proven_at[cited], cited, np.ones(len(there)))
-        useful = proven_at[number[place]] <= near.at[kind]  # a later one can tell nothing new
-        kind, place = kind[useful], place[useful]
+        number = proven_numbers[positions[parents[met]]]
+        # an equal paragraph shares all bands, so it is among these lines
+        equal = ids.positions(digests, _digests(taken.to_pylist()))
+        cited = number[equal >= 0]
+        exact.learn(equal[equal >= 0], proven_at[cited], cited, np.ones(len(cited)))
+        useful = proven_at[number[row]] <= near.at[kind]  # a later text proves nothing new
+        kind, row = kind[useful], row[useful]
         flat, ends = shingle_sets(taken, parameters)
         common = np.empty(len(kind), np.int64)
-        _common(flat, ends, place, sets, starts, kind, common)
-        total = np.diff(ends)[place] + np.diff(starts)[kind] - common
-        true = parameters.near(common, total)
-        found = number[place[true]]
-        near.learn(kind[true], proven_at[found], found, (common / total)[true])
+        _common(flat, ends, row, sets, starts, kind, common)
+        total = np.diff(ends)[row] + np.diff(starts)[kind] - common
+        similar = parameters.near(common, total)
+        cited = number[row[similar]]
+        near.learn(kind[similar], proven_at[cited], cited, (common / total)[similar])
         ctx.progress(len(texts), 0)
-    return Met(exact.found(), near.found())
+    return ParagraphsResult(exact.matches(), near.matches())
 
 
 class _Earliest:
-    """For each of some things the earliest text that proves it; of equally early ones the most similar."""
+    """For each key the earliest text that proves it; of equally early ones the most similar, then the least number."""
 
     def __init__(self, count: int) -> None:
         self.at = np.full(count, _NEVER)
@@ -198,38 +203,49 @@ class _Earliest:
 
     def learn(
         self,
-        things: npt.NDArray[np.int64],
+        keys: npt.NDArray[np.int64],
         at: npt.NDArray[np.int64],
         numbers: npt.NDArray[np.int64],
         similarity: npt.NDArray[np.float64],
     ) -> None:
-        """Take in what was found, in any order."""
+        """Add matches, in any order."""
         order = np.lexsort((numbers, -similarity, at))
-        first = order[np.unique(things[order], return_index=True)[1]]
-        where = things[first]
-        alike = at[first] == self.at[where]
-        nearer = similarity[first] > self.similarity[where]
-        level = similarity[first] == self.similarity[where]
-        better = (at[first] < self.at[where]) | (alike & (nearer | (level & (numbers[first] < self.numbers[where]))))
-        first, where = first[better], where[better]
-        self.at[where], self.numbers[where] = at[first], numbers[first]
-        self.similarity[where] = similarity[first]
+        first = order[np.unique(keys[order], return_index=True)[1]]
+        key = keys[first]
+        as_early = at[first] == self.at[key]
+        nearer = similarity[first] > self.similarity[key]
+        as_near = similarity[first] == self.similarity[key]
+        better = at[first] < self.at[key]
+        better |= as_early & (nearer | (as_near & (numbers[first] < self.numbers[key])))
+        first, key = first[better], key[better]
+        self.at[key], self.numbers[key] = at[first], numbers[first]
+        self.similarity[key] = similarity[first]
 
-    def found(self) -> Found:
-        things = np.flatnonzero(self.at < _NEVER)
-        return things, self.at[things], self.numbers[things], self.similarity[things]
+    def matches(self) -> Matches:
+        keys = np.flatnonzero(self.at < _NEVER)
+        return keys, self.at[keys], self.numbers[keys], self.similarity[keys]
 
 
-def judge(
+def match_paragraphs(
     lake: Lake, proven: Proven, chunks: list[Paragraphs], parameters: Parameters, engine: Engine, scratch: str
-) -> list[list[tuple[int, int, Best | None]]]:
-    """For each chunk the row, the number of words and the proof of each paragraph, in their order."""
+) -> list[list[tuple[int, int, ParagraphProof | None]]]:
+    """Find what proves the paragraphs of some chunks: equal or similar paragraphs of the texts of a lake.
+
+    Args:
+        scratch: a folder that all workers see.
+
+    Returns:
+        for each chunk the row, the number of words and the proof of each paragraph, in their order.
+
+    Raises:
+        LakeError: a file of documents cannot be read.
+    """
     digests = np.concatenate([chunk.digests for chunk in chunks])
     _, first, inverse = np.unique(digests, axis=0, return_index=True, return_inverse=True)
     flat = np.concatenate([chunk.sets for chunk in chunks])
     sizes = np.concatenate([chunk.sizes for chunk in chunks])
     begins = np.cumsum(sizes) - sizes
-    # paragraphs that differ in case or punctuation only have the same shingles, and the same near-duplicates
+    # paragraphs that differ only in case or punctuation have the same shingles, and the same near-duplicates
     kinds, kind = _kinds(flat, begins[first], sizes[first])
     chosen = first[kinds]
     lengths = sizes[chosen]
@@ -251,34 +267,34 @@ def judge(
     for name, array in arrays.items():
         np.save(f"{scratch}/{name}.npy", array)
     exact, near = _Earliest(len(first)), _Earliest(len(kinds))
-    tasks = (Task(lake.location, file, parameters) for file in sorted(lake.files(DOCUMENTS.name)))
+    tasks = (ParagraphsTask(lake.location, file, parameters) for file in sorted(lake.files(DOCUMENTS.name)))
     for end in engine.run(work, tasks if len(first) else (), scratch=scratch):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
         exact.learn(*end.result.exact)
         near.learn(*end.result.near)
 
-    def best(paragraph: int) -> Best | None:
+    def proof(paragraph: int) -> ParagraphProof | None:
         if exact.at[paragraph] < _NEVER:
-            return Best(int(exact.numbers[paragraph]), True, 1.0)
-        same = kind[paragraph]
-        if near.at[same] < _NEVER:
-            return Best(int(near.numbers[same]), False, float(near.similarity[same]))
+            return ParagraphProof(int(exact.numbers[paragraph]), True, 1.0)
+        shingles = kind[paragraph]
+        if near.at[shingles] < _NEVER:
+            return ParagraphProof(int(near.numbers[shingles]), False, float(near.similarity[shingles]))
         return None
 
-    judged, at = [], 0
+    proofs, done = [], 0
     for chunk in chunks:
-        numbers = inverse.reshape(-1)[at : at + len(chunk.rows)]
-        at += len(chunk.rows)
+        numbers = inverse.reshape(-1)[done : done + len(chunk.rows)]
+        done += len(chunk.rows)
         rows = zip(chunk.rows.tolist(), chunk.words.tolist(), numbers.tolist(), strict=True)
-        judged.append([(row, count, best(number)) for row, count, number in rows])
-    return judged
+        proofs.append([(row, words, proof(number)) for row, words, number in rows])
+    return proofs
 
 
 def _kinds(
     flat: npt.NDArray[np.uint64], begins: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """One paragraph for each different set of shingles, and for each paragraph the number of its set."""
+    """Return one paragraph for each different set of shingles, and for each paragraph the number of its set."""
     seen: dict[bytes, int] = {}
     kinds: list[int] = []
     kind = np.empty(len(begins), np.int64)

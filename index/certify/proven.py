@@ -1,4 +1,4 @@
-"""What a lake can prove about a time before a date: its texts with an acceptable capture from before."""
+"""The texts that a lake proves to be older than a date: those with an acceptable capture from before."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FROM proofs WHERE first_seen < ? ORDER BY content_id
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The capture that proves a text: when, of which page, and where the record lies."""
+    """The capture that proves a text: its time, its page, and the address of its record."""
 
     at: int  #: microseconds since 1970
     url: str | None
@@ -42,7 +42,10 @@ class Proof:
 class Proven:
     """The texts of a lake that have an acceptable capture before a date, numbered.
 
-    Memory: 80 bytes a text; the captures themselves lie in a scratch database.
+    Memory: 80 bytes a text; the captures themselves are in a scratch database.
+
+    Args:
+        memory: most memory of that database, as DuckDB writes it.
     """
 
     def __init__(self, lake: Lake, before: datetime, memory: str = "2GB") -> None:
@@ -69,19 +72,19 @@ class Proven:
         self._folder.cleanup()
 
     def find(self, wanted: Ids) -> npt.NDArray[np.int64]:
-        """The numbers of texts, -1 for one that is not proven."""
-        places = ids.places(self._ids, wanted)
-        return np.where(places >= 0, self._order[places], -1) if len(self) else places
+        """Return the numbers of texts; -1 for one that is not proven."""
+        rows = ids.positions(self._ids, wanted)
+        return np.where(rows >= 0, self._order[rows], -1) if len(self) else rows
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """What another process needs to find texts and their dates: sorted ids, their numbers, dates by number."""
+        """Return what a worker needs to find texts and their dates: sorted ids, their numbers, dates by number."""
         return {"proven-ids": self._ids, "proven-numbers": self._order, "proven-at": self.at}
 
     def proofs(self, numbers: npt.NDArray[np.int64]) -> dict[int, Proof]:
-        """The captures that prove some texts."""
+        """Return the captures that prove some texts, by number."""
         self._db.register("wanted", pa.table({"number": np.unique(numbers)}))
-        found = self._db.execute(
+        rows = self._db.execute(
             'SELECT p.rowid, moment, url, file, "offset", skip, digest FROM proven AS p JOIN wanted ON p.rowid = number'
         ).fetchall()
         self._db.unregister("wanted")
-        return {row[0]: Proof(*row[1:]) for row in found}
+        return {row[0]: Proof(*row[1:]) for row in rows}

@@ -1,86 +1,113 @@
 """`certify`: streams a data set through an index in blocks, and writes it with what is proven about each row.
 
-A block goes through four steps. Workers examine its chunks (normal form, id, signature). The bands of
-its rows are met with those of the index, and ids looked up. The shingles of the texts that were met are gathered
-by one scan of `documents`. Workers verify, and write the chunks, which are put together in their order.
+A block takes four steps. Workers compute the ids and signatures of its rows. The main process looks up the ids, and
+finds texts of the index that share a band with a row. One scan of `documents` copies the shingles of these texts into
+a scratch folder. Workers compare them with the rows, and write the rows, which are put together in their order.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from archive import storage
 from archive.damage import naming_damage
 from archive.engine import Engine, Failed, Workers, open_engine
 from archive.errors import ArchiveError, SourceError
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.sources import Listed, list_files
 from archive.tables import DOCUMENTS
 from index import ids, tables
-from index.certify import paragraphs, rows
+from index.certify import rows
 from index.certify.match import meet
+from index.certify.output import OutputFile, OutputFolder
+from index.certify.paragraphs import ParagraphProof, match_paragraphs
 from index.certify.proven import Proven
-from index.certify.result import Output, Result
-from index.certify.summary import Summary
-from index.certify.work import Examine, Examined, Prove, Proved, work
+from index.certify.result import CertifyResult
+from index.certify.work import Candidates, HashRows, RowHashes, VerifiedRows, VerifyRows, work
 from index.minhash.kernel import band_keys
 from index.neardup import texts
 from index.neardup.bands import Bands
 from index.neardup.candidates import split
-from index.neardup.shingle_sets import ShingleSets
+from index.neardup.shingle_sets import ShingleSets, store_sets
 
-#: Rows and bytes of a block. Scratch space: its bytes, and 8 for each shingle of the texts that it meets.
+_log = logging.getLogger(__name__)
+
+#: Rows and bytes of a block. It takes as many bytes of scratch space, and 8 for each shingle of the texts it meets.
 _ROWS, _BYTES = 100_000, 1 << 29
+
+Chunk = rows.Lines | rows.Batch
 
 
 def certify(
-    lake: Lake,
-    dataset: str,
-    out: str,
-    before: datetime,
-    columns: Columns = Columns(),
+    lake: Lake | str | os.PathLike[str],
+    dataset: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    before: str | datetime,
+    text_column: str | None = None,
+    paragraphs: bool = False,
     workers: Workers = None,
-    judge_paragraphs: bool = False,
     reporter: Reporter | None = None,
-) -> Summary:
+) -> CertifyResult:
     """Write a data set with columns that tell which rows provably existed before a date.
 
-    A row is proven `exact`ly if the lake holds an acceptable capture of the same text from before, `near`
+    A row is proven `exact` if the lake holds an acceptable capture of the same text from before the date, and `near`
     if it holds one of a verified near-duplicate. The files keep their names, formats and the order of their rows.
-    Killed and run again with the same arguments, it goes on with the files that are not done.
+    A run that was killed goes on with the files that are not done, when it is called with the same arguments.
 
     Args:
         dataset: a file, folder, pattern or s3:// prefix of JSON lines or Parquet.
-        out: a folder, which may not hold anything else.
-        judge_paragraphs: also each paragraph; reads the texts of the lake once for each block of rows.
+        out: a folder or s3:// prefix, which holds nothing else.
+        before: a moment; a date is its first moment, and without a time zone it is in UTC.
+        text_column: column that holds the text; `a.b` reaches into `a`.
+        paragraphs: also prove each paragraph; reads the texts of the lake once for each block of rows.
+        workers: processes (by default one for each core), or an engine.
+        reporter: receives the progress.
 
     Raises:
         SourceError: the data set cannot be found or read.
         LakeError: there is no lake, or it has no index.
-        ArchiveError: `out` holds something else.
+        ArchiveError: `out` holds something else, or `before` is no date.
     """
-    engine = open_engine(workers)
+    started = time.monotonic()
+    lake, engine, out = open_lake(lake), open_engine(workers), os.fspath(out)
+    run = _Certify(lake, out, _moment(before), Columns(text=text_column), engine, paragraphs, reporter or Reporter())
     try:
         with naming_damage(lake):
-            return _Certify(lake, out, before, columns, engine, judge_paragraphs, reporter).run(dataset)
+            result = run.run(os.fspath(dataset))
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         where = getattr(error, "filename", None) or out
         raise ArchiveError(f"{where}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}; run the same "
                            "command again when it is mended") from None  # fmt: skip
+    result.seconds = round(time.monotonic() - started, 3)
+    return result
+
+
+def _moment(before: str | datetime) -> datetime:
+    try:
+        moment = datetime.fromisoformat(before) if isinstance(before, str) else before
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
 
 
 class _Certify:
+    """One run of `certify`."""
+
     def __init__(
         self,
         lake: Lake,
@@ -88,56 +115,63 @@ class _Certify:
         before: datetime,
         columns: Columns,
         engine: Engine,
-        judge_paragraphs: bool,
-        reporter: Reporter | None,
+        paragraphs: bool,
+        reporter: Reporter,
     ) -> None:
         self._lake, self._out, self._before, self._columns = lake, out, before, columns
-        self._engine, self._paragraphs, self._reporter = engine, judge_paragraphs, reporter or Reporter()
-        self._parameters = tables.parameters_of(lake)
-        self._result = Result(out)
-        self._summary = Summary()
+        self._engine, self._paragraphs, self._reporter = engine, paragraphs, reporter
+        self._result = CertifyResult()
 
-    def run(self, dataset: str) -> Summary:
+    def run(self, dataset: str) -> CertifyResult:
+        self._parameters = tables.parameters_of(self._lake)
+        self._folder = OutputFolder(self._out)
         if self._paragraphs and not self._lake.files(DOCUMENTS.name):
             raise ArchiveError(f"{self._lake.location}: holds no texts, so that paragraphs cannot be judged")
         listed = self._list(dataset)
-        with self._result.entered():
-            return self._judge(dataset, listed)
+        self._result.files = len(listed)
+        with self._folder.entered():
+            self._certify(dataset, listed)
+        self._result.index_is_older_than_lake = bool(self._lake.files(DOCUMENTS.name)) and not tables.is_current(
+            self._lake
+        )
+        self._result.sort()
+        return self._result
 
-    def _judge(self, dataset: str, listed: list[Listed]) -> Summary:
-        """Of the files that are not done, each row."""
-        todo = self._result.open(self._arguments(dataset), listed, self._summary)
+    def _certify(self, dataset: str, listed: list[Listed]) -> None:
+        """Certify the files that are not done."""
+        todo = self._folder.open(self._arguments(dataset), listed, self._result)
+        _log.info("%d of %d files to certify", len(todo), len(listed))
         if todo:
             self._reporter.stage("look up", None)
             with Proven(self._lake, self._before) as proven:
+                self._proven = proven
                 self._known = texts.load(self._lake)
-                self._proof_of = proven.find(self._known.ids)
-                self._run(proven, todo)
-        self._summary.files = len(listed)
-        self._summary.stale = bool(self._lake.files(DOCUMENTS.name)) and not tables.is_current(self._lake)
+                self._proof_of = proven.find(self._known.ids)  # by text
+                self._bands = Bands(self._lake, self._known.segments, self._known.starts, self._parameters)
+                self._blocks(todo)
         for output in todo:
-            self._summary.add(output.summary)
-        return self._summary
+            self._result.add(output.counts)
 
     def _list(self, dataset: str) -> list[Listed]:
-        """The files of the data set. What is hidden, by a dot or underscore in front, is no part of it."""
-        own = (f"{self._lake.location}/", f"{self._result.location}/")
-        far = storage.is_s3(dataset) or storage.is_http(dataset)
-        place = dataset.rstrip("/") if far else os.path.realpath(dataset)
-        if f"{self._result.location}/".startswith(f"{place}/"):
+        """List the files of the data set. Those with a dot or an underscore in front of their names are hidden."""
+        lake, result = f"{self._lake.location}/", f"{self._folder.location}/"
+        remote = storage.is_s3(dataset) or storage.is_http(dataset)
+        source = dataset.rstrip("/") if remote else os.path.realpath(dataset)
+        if result.startswith(f"{source}/"):
             raise ArchiveError(f"{self._out}: the result would lie inside the data set; choose another folder")
-        found = list(list_files(dataset))
-        if any(file.uri.startswith(own[1]) for file in found):
+        files = list(list_files(dataset))
+        if any(file.uri.startswith(result) for file in files):
             raise ArchiveError(f"{self._out}: the data set lies in it; choose another folder for the result")
         listed = []
-        for file in found:
-            hidden = any(part.startswith((".", "_")) for part in file.name.split("/")) and len(found) > 1
-            if hidden or file.uri.startswith(own[0]):
+        for file in files:
+            hidden = any(part.startswith((".", "_")) for part in file.name.split("/")) and len(files) > 1
+            if hidden or file.uri.startswith(lake):
                 continue
             if rows.format_of(file.uri) == "unknown":
-                if len(found) == 1:
+                if len(files) == 1:
                     raise SourceError(f"{file.uri}: neither JSON lines nor Parquet")
-                self._summary.problems["unknown-format"] += 1
+                self._result.problems["unknown-format"] += 1
+                _log.info("%s skipped: neither JSON lines nor Parquet", file.uri)
                 continue
             listed.append(file)
         if not listed:
@@ -145,7 +179,7 @@ class _Certify:
         return listed
 
     def _arguments(self, dataset: str) -> dict[str, Any]:
-        """What the result depends on."""
+        """Return what the result depends on."""
         return {
             "lake": self._lake.location,
             "captures": self._lake.delta("captures").version(),
@@ -156,69 +190,82 @@ class _Certify:
             "paragraphs": self._paragraphs,
         }
 
-    def _run(self, proven: Proven, todo: list[Output]) -> None:
-        """Block by block, through all files."""
-        number = 0
-        self._bands = Bands(self._lake, self._known.segments, self._known.starts, self._parameters)
-        self._proven = proven
-        chunks = self._chunks(todo)
+    def _blocks(self, todo: list[OutputFile]) -> None:
+        """Certify all files, one block after the other."""
+        chunks, number = self._chunks(todo), 0
         while True:
+            self._reporter.stage("certify", None)
             with self._engine.scratch() as scratch:
-                self._reporter.stage("certify", None)
-                done = self._block(chunks, number, scratch)
-            number += done
-            if not done:
+                count = self._block(chunks, number, scratch)
+            if not count:
                 break
-        self._result.close()
+            number += count
+        self._folder.close()
 
-    def _chunks(self, todo: list[Output]) -> Iterator[tuple[Output, rows.Lines | rows.Batch]]:
+    def _chunks(self, todo: list[OutputFile]) -> Iterator[tuple[OutputFile, Chunk]]:
         for output in todo:
-            self._result.begin(output)
+            self._folder.begin(output)
             yield from ((output, chunk) for chunk in rows.read(output.listed.uri))
 
-    def _block(self, chunks: Iterator[tuple[Output, rows.Lines | rows.Batch]], number: int, scratch: str) -> int:
-        """Certify the next block; returns how many chunks it had."""
-        owners: list[Output] = []
+    def _block(self, chunks: Iterator[tuple[OutputFile, Chunk]], first: int, scratch: str) -> int:
+        """Certify the next block.
 
-        def examinations() -> Iterator[Examine]:
-            held = size = 0
-            while held < _ROWS and size < _BYTES and (following := next(chunks, None)):
-                output, chunk = following
-                owners.append(output)
-                output.first = number + len(owners) - 1 if output.first < 0 else output.first
-                held += len(chunk)
-                size += sum(map(len, chunk.lines)) if isinstance(chunk, rows.Lines) else chunk.batch.nbytes
-                at = number + len(owners) - 1
-                yield Examine(at, chunk, self._columns, self._parameters, self._paragraphs)
+        Args:
+            first: number of its first chunk.
 
-        examined: dict[int, Examined] = {}
-        for end in self._engine.run(work, examinations(), progress=self._reporter.advance, scratch=scratch):
+        Returns:
+            how many chunks it had.
+        """
+        outputs: list[OutputFile] = []  # by chunk
+        hashes = self._hash(self._block_tasks(chunks, first, outputs), first, outputs, scratch)
+        if not hashes:
+            return 0
+        verified: dict[int, VerifiedRows] = {}
+        following = first
+        with ExitStack() as stack:
+            tasks = self._look_up(hashes, scratch, stack)
+            for end in self._engine.run(work, tasks, scratch=scratch):
+                if isinstance(end, Failed):
+                    raise SourceError(end.error)
+                assert isinstance(end.result, VerifiedRows)
+                verified[end.result.number] = end.result
+                while following in verified:
+                    chunk = verified.pop(following)
+                    chunk.counts.problems = hashes[following - first].problems
+                    self._folder.write(outputs[following - first], chunk)
+                    following += 1
+        _log.debug("chunks %d to %d certified", first, following - 1)
+        return len(outputs)
+
+    def _block_tasks(
+        self, chunks: Iterator[tuple[OutputFile, Chunk]], first: int, outputs: list[OutputFile]
+    ) -> Iterator[HashRows]:
+        """Yield the tasks of a block, and append the file of each to `outputs`."""
+        count = size = 0
+        while count < _ROWS and size < _BYTES and (following := next(chunks, None)):
+            output, chunk = following
+            number = first + len(outputs)
+            outputs.append(output)
+            output.first = number if output.first < 0 else output.first
+            count += len(chunk)
+            size += sum(map(len, chunk.lines)) if isinstance(chunk, rows.Lines) else chunk.batch.nbytes
+            yield HashRows(number, chunk, self._columns, self._parameters, self._paragraphs)
+
+    def _hash(self, tasks: Iterator[HashRows], first: int, outputs: list[OutputFile], scratch: str) -> list[RowHashes]:
+        """Compute the ids and signatures of a block, by chunk."""
+        hashes: dict[int, RowHashes] = {}
+        for end in self._engine.run(work, tasks, progress=self._reporter.advance, scratch=scratch):
+            output = outputs[end.task.number - first]
             if isinstance(end, Failed):
-                raise SourceError(f"{owners[end.task.number - number].listed.uri}: {end.error}")
-            assert isinstance(end.result, Examined)
-            examined[end.result.number] = end.result
-            output = owners[end.result.number - number]
+                raise SourceError(f"{output.listed.uri}: {end.error}")
+            assert isinstance(end.result, RowHashes)
+            hashes[end.task.number] = end.result
             if end.task.number == output.first:
                 self._check(output.listed.uri, end.task.chunk, end.result)
-        if not owners:
-            return 0
-        proved: dict[int, Proved] = {}
-        following = number
-        with self._proofs([examined[at] for at in sorted(examined)], scratch) as proofs:
-            for made in self._engine.run(work, proofs.tasks, scratch=scratch):
-                if isinstance(made, Failed):
-                    raise SourceError(made.error)
-                assert isinstance(made.result, Proved)
-                proved[made.result.number] = made.result
-                while following in proved:
-                    output = owners[following - number]
-                    output.summary.problems.update(examined[following].problems)
-                    self._result.write(output, proved.pop(following))
-                    following += 1
-        return len(owners)
+        return [hashes[number] for number in sorted(hashes)]
 
-    def _check(self, uri: str, chunk: rows.Lines | rows.Batch, examined: Examined) -> None:
-        """Of the first chunk of a file.
+    def _check(self, uri: str, chunk: Chunk, hashes: RowHashes) -> None:
+        """Check the first chunk of a file.
 
         Raises:
             SourceError: it holds no rows, or none with a text.
@@ -226,90 +273,78 @@ class _Certify:
         if isinstance(chunk, rows.Lines) and chunk.lines and chunk.lines[0].strip(b" \t\r\n\0") in (b"[", b"{"):
             raise SourceError(f"{uri}: JSON over many lines, where each line should be a row; `jq -c .[]` of a list, "
                               "or `jq -c .` of objects, makes JSON lines of it")  # fmt: skip
-        if not examined.without_column:
+        if not hashes.without_column:
             return
-        there = examined.without_column.removeprefix("columns: ")
+        columns = hashes.without_column.removeprefix("columns: ")
         if not (named := self._columns.text):
-            raise SourceError(f"{uri}: none of the rows has a column of text that is known (columns: {there}); name it "
-                              "by --text-column")  # fmt: skip
-        near = get_close_matches(named, there.split(", "), 1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise SourceError(f"{uri}: none of the rows has text in a column {named}; there are {there}{meant}")
+            raise SourceError(f"{uri}: none of the rows has a column of text that is known (columns: {columns}); name "
+                              "it by --text-column")  # fmt: skip
+        close = get_close_matches(named, columns.split(", "), 1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise SourceError(f"{uri}: none of the rows has text in a column {named}; there are {columns}{meant}")
 
-    def _proofs(self, examined: list[Examined], scratch: str) -> _Proofs:
-        """Look the rows of a block up, and gather what is needed to verify them."""
-        counts = np.concatenate([chunk.shingles for chunk in examined])
-        signatures = np.concatenate([chunk.signatures for chunk in examined])
-        starts = np.cumsum([0, *(len(chunk.shingles) for chunk in examined)])
-        exact = np.where(counts > 0, self._proven.find(np.concatenate([chunk.ids for chunk in examined])), -1)
-        open_rows = np.flatnonzero((exact < 0) & (counts > 0))
-        keys = band_keys(signatures[open_rows], counts[open_rows], self._parameters).view(np.int64)
-        rows_of = np.repeat(open_rows, self._parameters.bands)
+    def _look_up(self, hashes: list[RowHashes], scratch: str, stack: ExitStack) -> Iterator[VerifyRows]:
+        """Look up the rows of a block, and return the tasks that verify what was found.
+
+        Args:
+            stack: keeps the shingles that the tasks need.
+        """
+        counts = np.concatenate([chunk.shingles for chunk in hashes])
+        exact = np.where(counts > 0, self._proven.find(np.concatenate([chunk.ids for chunk in hashes])), -1)
+        candidates, sets = self._candidates(hashes, exact, stack)
+        cited = [exact[exact >= 0], candidates.proofs]
+        paragraphs: list[list[tuple[int, int, ParagraphProof | None]]] | None = None
+        if self._paragraphs:
+            parts = [chunk.paragraphs for chunk in hashes if chunk.paragraphs is not None]
+            paragraphs = match_paragraphs(self._lake, self._proven, parts, self._parameters, self._engine, scratch)
+            cited.append(np.array([proof.number for chunk in paragraphs for *_, proof in chunk if proof], np.int64))
+        proofs = self._proven.proofs(np.concatenate(cited))
+
+        def tasks() -> Iterator[VerifyRows]:
+            first = 0
+            for index, chunk in enumerate(hashes):
+                count = len(chunk.shingles)
+                own, near = exact[first : first + count], candidates.of_rows(first, first + count)
+                wanted = {*own[own >= 0].tolist(), *near.proofs.tolist()}
+                by_row: list[list[tuple[int, ParagraphProof | None]]] | None = None
+                if paragraphs is not None:
+                    by_row = [[] for _ in range(count)]
+                    for row, words, proof in paragraphs[index]:
+                        by_row[row].append((words, proof))
+                        if proof:
+                            wanted.add(proof.number)
+                chosen = {number: proofs[number] for number in wanted}
+                yield VerifyRows(chunk.number, self._parameters, own, near, chosen, sets.folder, by_row)
+                first += count
+
+        return tasks()
+
+    def _candidates(
+        self, hashes: list[RowHashes], exact: npt.NDArray[np.int64], stack: ExitStack
+    ) -> tuple[Candidates, ShingleSets]:
+        """Find the texts that may be near-duplicates of the rows of a block, and store their shingles.
+
+        Args:
+            exact: for each row the number of its proof, or -1; a row that has one needs no other.
+        """
+        counts = np.concatenate([chunk.shingles for chunk in hashes])
+        signatures = np.concatenate([chunk.signatures for chunk in hashes])
+        unproven = np.flatnonzero((exact < 0) & (counts > 0))
+        keys = band_keys(signatures[unproven], counts[unproven], self._parameters).view(np.int64).reshape(-1)
+        rows_of = np.repeat(unproven, self._parameters.bands)
         allowed = self._known.live & (self._proof_of >= 0)
-        leaders = self._parameters.leaders
-        codes = meet(self._bands, allowed, self._known.rank, keys.reshape(-1), rows_of, leaders)
-        row, text = split(codes)
+        row, text = split(meet(self._bands, allowed, self._known.rank, keys, rows_of, self._parameters.leaders))
         needed = np.unique(text)
         needed = needed[ids.sort(self._known.ids[needed])]
-        place_of = np.full(len(self._known), -1)
-        place_of[needed] = np.arange(len(needed))
-        sets = ShingleSets(
-            self._lake, self._known.ids[needed], self._known.shingles[needed], self._parameters, self._engine
-        )
-        places = place_of[text]
-        absent = sets.sizes[places] < 0 if len(places) else np.zeros(0, bool)
+        position_of = np.full(len(self._known), -1)  # in the stored sets, by text
+        position_of[needed] = np.arange(len(needed))
+        wanted, shingles = self._known.ids[needed], self._known.shingles[needed]
+        sets = stack.enter_context(store_sets(self._lake, wanted, shingles, self._parameters, self._engine))
+        positions = position_of[text]
+        absent = sets.sizes[positions] < 0 if len(positions) else np.zeros(0, bool)
         equal = np.zeros(len(row), np.int64)
         if absent.any():
             theirs = self._known.signatures(self._lake, text[absent], self._parameters.hashes)
             equal[absent] = (signatures[row[absent]] == theirs).sum(axis=1)
-            places[absent] = -1
-        numbers = self._proof_of[text]
-        judged: list[list[tuple[int, int, paragraphs.Best | None]]] | None = None
-        cited = [exact[exact >= 0], numbers]
-        if self._paragraphs:
-            parts = [chunk.paragraphs for chunk in examined if chunk.paragraphs is not None]
-            judged = paragraphs.judge(self._lake, self._proven, parts, self._parameters, self._engine, scratch)
-            cited.append(np.array([best.number for chunk in judged for *_, best in chunk if best], np.int64))
-        proofs = self._proven.proofs(np.concatenate(cited))
-
-        def tasks() -> Iterator[Prove]:
-            for index, chunk in enumerate(examined):
-                first, last = int(starts[index]), int(starts[index + 1])
-                begin, end = np.searchsorted(row, [first, last])
-                mine: list[list[tuple[int, paragraphs.Best | None]]] | None = None
-                own = exact[first:last]
-                wanted = {int(number) for number in own if number >= 0} | {int(n) for n in numbers[begin:end]}
-                if judged is not None:
-                    mine = [[] for _ in range(last - first)]
-                    for at, words, best in judged[index]:
-                        mine[at].append((words, best))
-                        if best:
-                            wanted.add(best.number)
-                yield Prove(
-                    chunk.number,
-                    self._parameters,
-                    own,
-                    row[begin:end] - first,
-                    numbers[begin:end],
-                    places[begin:end],
-                    equal[begin:end],
-                    {number: proofs[number] for number in wanted},
-                    sets.folder,
-                    mine,
-                )
-
-        return _Proofs(sets, tasks())
-
-
-@dataclass(slots=True)
-class _Proofs:
-    """The second half of a block's work, as long as the gathered shingles are there."""
-
-    sets: ShingleSets
-    tasks: Iterator[Prove]
-
-    def __enter__(self) -> _Proofs:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.sets.__exit__(*exception)
+            positions[absent] = -1
+        return Candidates(row, self._proof_of[text], positions, equal), sets

@@ -1,4 +1,4 @@
-"""What is proven about a row."""
+"""What is proven about a row, and the columns that state it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PARAGRAPH = pa.struct(
         ("proof_record", _RECORD),
     ]
 )
-#: The columns that a certified data set has beside its own.
+#: The columns that a certified data set has in addition to its own.
 SCHEMA = pa.schema(
     [
         ("proof", pa.string()),  # exact, near, none
@@ -47,7 +47,7 @@ class Verdict:
     paragraphs: tuple[tuple[int, Verdict], ...] | None = None  #: words and verdict of each paragraph
 
     def as_row(self) -> dict[str, Any]:
-        """The values of the columns."""
+        """Return the values of the columns."""
         return {
             **self._common(),
             "proof_estimated": self.estimated if self.kind == "near" else None,
@@ -68,7 +68,7 @@ class Verdict:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """The same as JSON can hold it, in the order of the columns; without paragraphs where none were judged."""
+        """Return the values as JSON has them, in the order of the columns; paragraphs only if asked for."""
         row = self.as_row()
         for part in [row, *(row["proof_paragraphs"] or [])]:
             if part["proof_date"] is not None:

@@ -1,11 +1,15 @@
-"""The work on one chunk of a data set, in a worker: first what its rows are, later what is proven about them."""
+"""The work on one chunk of a data set, in a worker. It comes in two halves.
+
+`hash_rows` computes what the rows are looked up by: ids and signatures. The main process looks them up in the index,
+and finds what may prove each row. `verify_rows` compares the texts, and writes the chunk with its proofs.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import pickle
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,8 +18,9 @@ import pyarrow as pa
 
 from archive.engine import Context
 from archive.records.rows import Columns
-from index.certify.paragraphs import Best, Paragraphs
+from index.certify.paragraphs import ParagraphProof, Paragraphs
 from index.certify.proven import Proof
+from index.certify.result import RowCounts
 from index.certify.rows import Batch, Lines, Problem
 from index.certify.verdict import Verdict
 from index.ids import Ids
@@ -23,14 +28,14 @@ from index.minhash.kernel import shared, shingle_sets, sign, utf8
 from index.minhash.normalise import normal_forms
 from index.minhash.procedure import Parameters
 from index.neardup.pairs import lower_bound
-from index.neardup.shingle_sets import Opened
+from index.neardup.shingle_sets import ShingleSets
 
 
 @dataclass(frozen=True, slots=True)
-class Examine:
-    """A chunk of rows to be examined; it is put into the scratch folder under its number."""
+class HashRows:
+    """Compute ids and signatures of the rows of a chunk, and store the chunk in the scratch folder."""
 
-    number: int
+    number: int  #: of the chunk
     chunk: Lines | Batch
     columns: Columns
     parameters: Parameters
@@ -38,57 +43,67 @@ class Examine:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """What the rows of a chunk are: ids and signatures; of a row without text 0."""
+class RowHashes:
+    """The ids and signatures of the rows of a chunk. A row without text has 0 shingles."""
 
     number: int
     ids: Ids
     shingles: npt.NDArray[np.int32]
     signatures: npt.NDArray[np.uint16]
     problems: Counter[str]
-    without_column: str  #: what columns there are, where no row has one of text
+    without_column: str  #: the columns of the chunk, if none of its rows has one of text
     paragraphs: Paragraphs | None
 
 
 @dataclass(frozen=True, slots=True)
-class Prove:
-    """A chunk and what may prove its rows."""
+class Candidates:
+    """Pairs of a row and a text of the lake that may be its near-duplicate; all arrays have one entry for each pair."""
+
+    rows: npt.NDArray[np.int64]  #: in order
+    proofs: npt.NDArray[np.int64]  #: number of the proof of the text
+    sets: npt.NDArray[np.int64]  #: position of the text in the stored shingle sets; -1 if the lake does not hold it
+    equal: npt.NDArray[np.int64]  #: equal hashes of the two signatures, where the lake does not hold the text
+
+    def of_rows(self, first: int, last: int) -> Candidates:
+        """Return the candidates of the rows first to last - 1, with rows counted from `first`."""
+        begin, end = np.searchsorted(self.rows, [first, last])
+        part = slice(begin, end)
+        return Candidates(self.rows[part] - first, self.proofs[part], self.sets[part], self.equal[part])
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRows:
+    """Verify the candidates of the rows of a chunk, and write the chunk with its proofs."""
 
     number: int
     parameters: Parameters
-    exact: npt.NDArray[np.int64]  #: for each row the number of its proof, or -1
-    rows: npt.NDArray[np.int64]  #: of candidates, in order …
-    numbers: npt.NDArray[np.int64]  #: … the number of the proof, …
-    places: npt.NDArray[np.int64]  #: … where its shingles are in the stored sets, or -1 …
-    equal: npt.NDArray[np.int64]  #: … and then how many hashes are equal
-    proofs: dict[int, Proof]
-    sets: str  #: the folder of the stored sets
-    paragraphs: list[list[tuple[int, Best | None]]] | None
+    exact: npt.NDArray[np.int64]  #: for each row the number of the proof of the same text, or -1
+    candidates: Candidates
+    proofs: dict[int, Proof]  #: by number
+    sets: str  #: the folder of the stored shingle sets
+    paragraphs: list[list[tuple[int, ParagraphProof | None]]] | None  #: for each row words and proof of its paragraphs
 
 
 @dataclass(slots=True)
-class Proved:
-    """A chunk whose rows have their verdicts, as a file of the scratch folder."""
+class VerifiedRows:
+    """A chunk with its proofs, as a file of the scratch folder."""
 
     number: int
     path: str
-    rows: int
-    kinds: Counter[str] = field(default_factory=Counter)
-    years: Counter[tuple[str, str]] = field(default_factory=Counter)  #: (year of the proof, kind)
-    paragraphs: Counter[str] = field(default_factory=Counter)
+    counts: RowCounts = field(default_factory=RowCounts)
 
 
-def work(task: Examine | Prove, ctx: Context) -> Examined | Proved:
-    """Do either half of the work. Both need a scratch folder that all workers see."""
-    if isinstance(task, Examine):
-        done = examine(task, ctx.shared)
+def work(task: HashRows | VerifyRows, ctx: Context) -> RowHashes | VerifiedRows:
+    """Do either half of the work. Needs a scratch folder that all workers see."""
+    if isinstance(task, HashRows):
+        hashes = hash_rows(task, ctx.shared)
         ctx.progress(len(task.chunk), 0)
-        return done
-    return prove(task, ctx.shared)
+        return hashes
+    return verify_rows(task, ctx.shared)
 
 
-def examine(task: Examine, scratch: str) -> Examined:
-    """Bring the texts of a chunk to their normal form; their ids and signatures."""
+def hash_rows(task: HashRows, scratch: str) -> RowHashes:
+    """Bring the texts of a chunk to their normal form, and compute their ids and signatures."""
     texts, faults = _texts(task.chunk, task.columns)
     broken = {row for row, problem in faults.items() if problem.reason == "bad-row"}
     with open(f"{scratch}/chunk-{task.number}", "wb") as file:
@@ -98,15 +113,15 @@ def examine(task: Examine, scratch: str) -> Examined:
     problems.update(problem.reason for problem in task.chunk.unreadable)
     data, offsets = utf8(texts)
     digests = b"".join(hashlib.sha256(data[first:last].data).digest() for first, last in pairwise(offsets.tolist()))
-    found = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 4)
+    content_ids = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 4)
     signatures, counts = sign(texts, task.parameters)
     paragraphs = Paragraphs.of(texts.to_pylist(), task.parameters) if task.paragraphs else None
     columns = without[0] if without and len(without) == len(texts) else ""
-    return Examined(task.number, found, counts, signatures, problems, columns, paragraphs)
+    return RowHashes(task.number, content_ids, counts, signatures, problems, columns, paragraphs)
 
 
 def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, dict[int, Problem]]:
-    """The normal form of each row's text, empty where it has none, and why it has none."""
+    """Return the normal form of the text of each row, empty where it has none, and the problems by row."""
     texts, faults = [], {}
     for row, text in enumerate(chunk.texts(columns)):
         if isinstance(text, Problem):
@@ -117,64 +132,67 @@ def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, dict[int, 
     return normal_forms(texts), faults
 
 
-def prove(task: Prove, scratch: str) -> Proved:
-    """Verify the candidates of each row, give it the earliest proof, and write the chunk."""
+def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
+    """Verify the candidates of each row, choose the earliest proof, and write the chunk."""
     with open(f"{scratch}/chunk-{task.number}", "rb") as file:
         chunk, texts, broken = pickle.load(file)
     near = _near(task, texts)
     verdicts = []
-    done = Proved(task.number, f"{scratch}/piece-{task.number}", len(chunk))
+    verified = VerifiedRows(task.number, f"{scratch}/piece-{task.number}")
+    counts = verified.counts
+    counts.rows = len(chunk)
     for row, number in enumerate(task.exact):
         verdict = near.get(row, Verdict())
         if number >= 0:
             verdict = Verdict("exact", 1.0, False, task.proofs[int(number)])
         if task.paragraphs is not None:
-            judged = tuple((words, _verdict(best, task.proofs)) for words, best in task.paragraphs[row])
-            verdict = Verdict(verdict.kind, verdict.similarity, verdict.estimated, verdict.proof, judged)
-            done.paragraphs.update(each.kind for _, each in judged)
+            paragraphs = tuple((words, _verdict(proof, task.proofs)) for words, proof in task.paragraphs[row])
+            verdict = replace(verdict, paragraphs=paragraphs)
+            counts.paragraphs.update(each.kind for _, each in paragraphs)
         verdicts.append(verdict)
-        done.kinds[verdict.kind] += 1
+        counts.proof[verdict.kind] += 1
         if verdict.proof:
-            done.years[f"{verdict.proof.date.year}", verdict.kind] += 1
-    made = chunk.with_verdicts(verdicts, broken)
-    if isinstance(made, bytes):
-        with open(done.path, "wb") as file:
-            file.write(made)
+            counts.proof_by_year.setdefault(f"{verdict.proof.date.year}", Counter())[verdict.kind] += 1
+    rows = chunk.with_verdicts(verdicts, broken)
+    if isinstance(rows, bytes):
+        with open(verified.path, "wb") as file:
+            file.write(rows)
     else:
-        with pa.OSFile(done.path, "wb") as sink, pa.ipc.new_file(sink, made.schema) as writer:
-            writer.write_table(made)
-    return done
+        with pa.OSFile(verified.path, "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
+            writer.write_table(rows)
+    return verified
 
 
-def _verdict(best: Best | None, proofs: dict[int, Proof]) -> Verdict:
-    if best is None:
+def _verdict(proof: ParagraphProof | None, proofs: dict[int, Proof]) -> Verdict:
+    if proof is None:
         return Verdict()
-    return Verdict("exact" if best.exact else "near", best.similarity, False, proofs[best.number])
+    return Verdict("exact" if proof.exact else "near", proof.similarity, False, proofs[proof.number])
 
 
-def _near(task: Prove, texts: pa.Array) -> dict[int, Verdict]:
-    """The earliest verified near-duplicate of each row that has candidates; of equally early ones the most similar."""
-    if not len(task.rows):
+def _near(task: VerifyRows, texts: pa.Array) -> dict[int, Verdict]:
+    """Return, by row, the earliest verified near-duplicate; of equally early ones the most similar."""
+    candidates, parameters = task.candidates, task.parameters
+    if not len(candidates.rows):
         return {}
-    rows, index = np.unique(task.rows, return_inverse=True)
-    flat, starts = shingle_sets(texts.take(pa.array(rows)), task.parameters)
-    sets = Opened(task.sets)
-    hashes, threshold = task.parameters.hashes, task.parameters.threshold
+    rows, index = np.unique(candidates.rows, return_inverse=True)
+    flat, starts = shingle_sets(texts.take(pa.array(rows)), parameters)
+    sets = ShingleSets(task.sets)
     best: dict[int, tuple[tuple[int, float, int], Verdict]] = {}
-    for candidate, row in enumerate(task.rows.tolist()):
+    for candidate, row in enumerate(candidates.rows.tolist()):
         own = flat[starts[index[candidate]] : starts[index[candidate] + 1]]
-        place, number = int(task.places[candidate]), int(task.numbers[candidate])
-        if place >= 0:
-            other = sets.of(place)
+        position, number = int(candidates.sets[candidate]), int(candidates.proofs[candidate])
+        if position >= 0:
+            other = sets.of(position)
             common = int(shared(other, own))
             total = len(other) + len(own) - common
-            similarity, sure = common / total if total else 0.0, task.parameters.near(common, total)
+            similarity, is_near = common / total if total else 0.0, parameters.near(common, total)
         else:
-            equal = task.equal[candidate : candidate + 1]
-            similarity, sure = float(equal[0]) / hashes, bool(lower_bound(equal, hashes)[0] >= threshold)
-        if sure:
+            equal, hashes = candidates.equal[candidate : candidate + 1], parameters.hashes
+            similarity = float(equal[0]) / hashes
+            is_near = bool(lower_bound(equal, hashes)[0] >= parameters.threshold)
+        if is_near:
             proof = task.proofs[number]
             key = (proof.at, -similarity, number)
             if row not in best or key < best[row][0]:
-                best[row] = (key, Verdict("near", similarity, place < 0, proof))
+                best[row] = (key, Verdict("near", similarity, position < 0, proof))
     return {row: verdict for row, (_, verdict) in best.items()}

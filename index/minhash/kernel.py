@@ -34,7 +34,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     made: Callable[..., Any]
     try:
         made = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
-    except RuntimeError:  # no place to keep it can be written: compile each time
+    except RuntimeError:  # no position to keep it can be written: compile each time
         made = numba.njit(nogil=True, boundscheck=False)(function)
     return made
 
@@ -55,15 +55,15 @@ def mix(value):  # type: ignore[no-untyped-def]
 
 @compiled
 def _decode(data, at, end):  # type: ignore[no-untyped-def]
-    """The character of several bytes that begins at a place, and where the next one begins."""
+    """The character of several bytes that begins at a position, and where the next one begins."""
     letter = np.uint32(data[at])
     size = _2 if letter < 0xE0 else _3 if letter < 0xF0 else _4
     letter &= np.uint32(0x3F) >> np.uint32(size - _1)
     last = min(at + size, end)
-    place = at + _1
-    while place < last:
-        letter = (letter << np.uint32(6)) | (np.uint32(data[place]) & np.uint32(0x3F))
-        place += _1
+    position = at + _1
+    while position < last:
+        letter = (letter << np.uint32(6)) | (np.uint32(data[position]) & np.uint32(0x3F))
+        position += _1
     return (letter if letter < 0x110000 else np.uint32(0)), last
 
 
@@ -71,7 +71,7 @@ def _decode(data, at, end):  # type: ignore[no-untyped-def]
 def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
     """The hash of each word of data[begin:stop] into out; returns how many there are.
 
-    All places are unsigned, since for signed ones numba also tests whether they count from the end.
+    All positions are unsigned, since for signed ones numba also tests whether they count from the end.
     """
     at, end = np.uint64(begin), np.uint64(stop)
     count = _0
@@ -110,8 +110,8 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
             word = _0
     out[count] = word
     count += np.uint64(word != _0)
-    for place in range(count):
-        out[place] = mix(out[place])
+    for position in range(count):
+        out[position] = mix(out[position])
     return count
 
 
@@ -128,8 +128,8 @@ def shingles_into(data, begin, stop, fold, words, out):  # type: ignore[no-untyp
     shingles = count - width + _1
     for first in range(shingles):
         shingle = width
-        for place in range(first, first + width):
-            shingle = shingle * _WORD + out[place]
+        for position in range(first, first + width):
+            shingle = shingle * _WORD + out[position]
         out[first] = mix(shingle)
     return np.int64(shingles)
 
@@ -142,12 +142,12 @@ def _sign(shingles, count, factors, summands, low, signature):  # type: ignore[n
     block = np.empty(_BLOCK, np.uint32)
     for start in range(0, count, _BLOCK):
         size = min(_BLOCK, count - start)
-        for place in range(size):
-            block[place] = np.uint32(shingles[start + place] >> np.uint64(32))
+        for position in range(size):
+            block[position] = np.uint32(shingles[start + position] >> np.uint64(32))
         for number in range(hashes):
             factor, summand, least = factors[number], summands[number], low[number]
-            for place in range(size):
-                value = np.uint32(block[place] * factor + summand)
+            for position in range(size):
+                value = np.uint32(block[position] * factor + summand)
                 least = min(least, value)
             low[number] = least
     for number in range(hashes):
@@ -197,12 +197,12 @@ def utf8(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
     """The bytes of an Arrow array of strings, and where each text begins and ends in them (length + 1 offsets)."""
     texts = texts.cast(pa.large_string())
     _, offsets, data = texts.buffers()
-    places = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else None
+    positions = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else None
     if texts.null_count:
         raise ValueError("a text is null")
     return (
         np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8),
-        places if places is not None else np.zeros(1, np.int64),
+        positions if positions is not None else np.zeros(1, np.int64),
     )
 
 
@@ -251,9 +251,9 @@ def _compact(values, starts):  # type: ignore[no-untyped-def]
     for text in range(starts.size - 1):
         first, last = starts[text], starts[text + 1]
         starts[text] = to
-        for place in range(first, last):
-            if place == first or values[place] != values[to - 1]:
-                values[to] = values[place]
+        for position in range(first, last):
+            if position == first or values[position] != values[to - 1]:
+                values[to] = values[position]
                 to += 1
     starts[starts.size - 1] = to
 

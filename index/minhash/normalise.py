@@ -57,11 +57,11 @@ def _classes() -> npt.NDArray[np.uint8]:
 def _is_plain(data, at):  # type: ignore[no-untyped-def]
     """Whether a stride holds only ASCII in its normal form; compiled to vector instructions."""
     bad = np.uint8(0)
-    for place in range(_STRIDE):
-        byte = data[at + place]
+    for position in range(_STRIDE):
+        byte = data[at + position]
         bad |= np.uint8(byte < 32) & np.uint8(byte != 10) | np.uint8(byte > 126)
-    for place in range(at + np.uint64(2), at + _STRIDE):
-        first, second, third = data[place - np.uint64(2)], data[place - np.uint64(1)], data[place]
+    for position in range(at + np.uint64(2), at + _STRIDE):
+        first, second, third = data[position - np.uint64(2)], data[position - np.uint64(1)], data[position]
         bad |= np.uint8(first == 32) & np.uint8(second <= 32)  # two blanks, or one at the end of a line
         bad |= np.uint8(second <= 32) & np.uint8(third == 32)  # or at the beginning
         bad |= np.uint8(first <= 32) & np.uint8(second <= 32) & np.uint8(third <= 32)
@@ -114,10 +114,10 @@ def _normalise(data, offsets, classes, out, ends, odd):  # type: ignore
                 size = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
                 after = min(at + np.uint64(size), end)
                 point = np.uint32(byte) & np.uint32(0x3F >> (size - 1))
-                place = at + one
-                while place < after:
-                    point = (point << np.uint32(6)) | (np.uint32(data[place]) & np.uint32(0x3F))
-                    place += one
+                position = at + one
+                while position < after:
+                    point = (point << np.uint32(6)) | (np.uint32(data[position]) & np.uint32(0x3F))
+                    position += one
                 kind = classes[min(point, np.uint32(0x10FFFF))]
             if kind != _SPACE and kind != _NEWLINE and kind != _DROPPED:
                 odd[text] |= kind == _UNSAFE

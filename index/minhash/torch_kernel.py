@@ -32,7 +32,7 @@ _CHUNK = 32 << 20
 _TEXTS = 1 << 18
 #: Permuted shingles at a time: 64 MiB. More would cost memory, fewer would cost launches of kernels.
 _VALUES = 1 << 24
-#: Zero bytes behind a chunk: the longest character can be read at each place, and each character has a next one.
+#: Zero bytes behind a chunk: the longest character can be read at each position, and each character has a next one.
 _PADDING = 3
 _MARK = int(characters.MARK)  # ALONE is the sign
 _POINT = 0x1FFFFF
@@ -151,8 +151,8 @@ def _characters(data: torch.Tensor, ends: torch.Tensor) -> tuple[torch.Tensor, t
     long = _nonzero(letters >= 0xC0)
     lead, at = letters[long], starts[long]
     letter = lead
-    for place in range(1, 4):
-        letter = letter << 6 | data[at + place] & 0x3F
+    for position in range(1, 4):
+        letter = letter << 6 | data[at + position] & 0x3F
     more = (lead >= 0xE0).int() + (lead >= 0xF0).int()
     letter = letter >> (12 - 6 * more) & ((1 << (11 + 5 * more)) - 1)
     letters[long] = torch.where(letter < 0x110000, letter, 0)
@@ -164,8 +164,8 @@ def _words(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The hash of each word, and where texts end, counted in words."""
     lasts = _nonzero(_ends_word(flagged, ends))
-    # A word from place s to e is Σ letter·LETTER^(e-place), so LETTER^e times what Σ letter·LETTER^-place grows by from
-    # its s to its e. The sum does not grow between words: that of a word's s is that of the last word's e.
+    # A word from s to e is Σ letter·LETTER^(e-i), so LETTER^e times the growth of Σ letter·LETTER^-i from its s to its
+    # e. The sum does not grow between words: that of a word's s is that of the last word's e.
     sums = ((flagged & _POINT) * inverses[: len(flagged)]).cumsum(0)
     hashes = sums[lasts].diff(prepend=sums.new_zeros(1)) * powers[lasts]
     if (hashes == 0).any():  # to the procedure this is no word, unless the letter stands alone
@@ -202,13 +202,13 @@ def _shingles(words: torch.Tensor, ends: torch.Tensor, width: int) -> tuple[torc
     factor = _signed(procedure.WORD)
     padded = torch.cat([words, words.new_zeros(width)])
     shingles = torch.full_like(words, width)
-    for place in range(width):
-        shingles = torch.add(padded[place : place + len(words)], shingles, alpha=factor)
+    for position in range(width):
+        shingles = torch.add(padded[position : position + len(words)], shingles, alpha=factor)
     short = _nonzero((sizes > 0) & (sizes < width))
     shingle, first = sizes[short], starts[short]
-    for place in range(width - 1):
-        longer = shingle * factor + padded[first + place]
-        shingle = torch.where(sizes[short] > place, longer, shingle)
+    for position in range(width - 1):
+        longer = shingle * factor + padded[first + position]
+        shingle = torch.where(sizes[short] > position, longer, shingle)
     shingles[first] = shingle
     counts = torch.maximum(sizes - width + 1, sizes.clamp(max=1))
     return (_mix(shingles) >> 32).int(), counts
@@ -228,9 +228,9 @@ def _least(shingles: torch.Tensor, starts: torch.Tensor, counts: torch.Tensor, h
     rows = (counts + (row - 1)) // row
     text = torch.repeat_interleave(torch.arange(texts, device=on), rows)
     first = (torch.arange(len(text), device=on) - (rows.cumsum(0) - rows)[text]) * row
-    places = first[:, None] + torch.arange(row, device=on)
-    places = torch.minimum(places, counts[text, None] - 1) + starts[text, None]
-    filled = shingles[places][:, :, None]
+    positions = first[:, None] + torch.arange(row, device=on)
+    positions = torch.minimum(positions, counts[text, None] - 1) + starts[text, None]
+    filled = shingles[positions][:, :, None]
     least = torch.full((texts, hashes), (1 << 31) - 1, dtype=torch.int32, device=on)
     some = max(_VALUES // (row * hashes), 1)
     for at in range(0, len(text), some):

@@ -1,5 +1,26 @@
 """`archive index`: from the texts of a lake to near-duplicates, and since when each text is known.
 
-`build` has the whole of it: `signatures`, `bands`, `candidates` that share a band, `pairs` that are verified, and
-`cluster`, which derives the witnesses. Nothing is imported here: `archive index --help` does without the kernels.
+`run` calls the steps: `signatures`, `bands`, `candidates` that share a band, `pairs` that are verified, and `cluster`,
+which derives the witnesses.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from index.neardup.run import IndexResult, index
+
+__all__ = ["IndexResult", "index"]
+
+
+def __getattr__(name: str) -> Any:
+    # imported when used: `archive index --help` needs no kernels
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("index.neardup.run"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,8 +1,12 @@
-"""The bands of the texts of one file of signatures, sorted by key: the persistent index in which equals meet."""
+"""The bands of all signatures, sorted by key: the stored index in which similar texts meet.
+
+A segment is the bands of the texts of one file of signatures.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +19,16 @@ from deltalake.exceptions import CommitFailedError
 
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
-from archive.files import write_parquet
+from archive.files import sql_literal, write_parquet
 from archive.lake import Lake, NewFile
 from index.minhash.kernel import band_keys
 from index.minhash.procedure import Parameters
 from index.neardup.texts import as_matrix
 from index.tables import BANDS, SIGNATURES
 
-#: Keys lie close where there are many, so the differences of sorted ones are short numbers.
+_log = logging.getLogger(__name__)
+
+#: Sorted keys are close to each other, so that their differences are short numbers.
 _OPTIONS: dict[str, Any] = {
     "use_dictionary": False,
     "column_encoding": {"key": "DELTA_BINARY_PACKED", "row": "PLAIN"},
@@ -34,7 +40,7 @@ _LEAST, _ALL = -(1 << 63), 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class BandsTask:
     """A file of signatures that has no bands yet."""
 
     location: str
@@ -42,16 +48,20 @@ class Unit:
     parameters: Parameters
 
 
-def work(unit: Unit, ctx: Context) -> NewFile:
-    """Write the bands of a segment."""
-    lake = Lake(unit.location)
-    keys, rows = computed(lake, unit.segment, unit.parameters)
+def work(task: BandsTask, ctx: Context) -> NewFile:
+    """Write the bands of a segment. Runs on any machine."""
+    lake = Lake(task.location)
+    keys, rows = compute(lake, task.segment, task.parameters)
     table = pa.table({"key": keys, "row": rows})
-    return write_parquet(lake, BANDS, table, "bands", {"segment": unit.segment}, **_OPTIONS)
+    return write_parquet(lake, BANDS, table, "bands", {"segment": task.segment}, **_OPTIONS)
 
 
-def computed(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """The sorted bands of a segment, from its signatures. Rows without shingles have none."""
+def compute(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Compute the bands of a segment from its signatures. Rows without shingles have none.
+
+    Returns:
+        keys, sorted, and the row in the file of signatures that each is of.
+    """
     (table,) = lake.read_files(SIGNATURES.name, [segment], ["signature", "shingles"])
     counts = table["shingles"].to_numpy().astype(np.int32)
     keys = band_keys(as_matrix(table["signature"], parameters.hashes), counts, parameters)
@@ -61,26 +71,27 @@ def computed(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDAr
     return flat[order], rows[order]
 
 
-def build(lake: Lake, parameters: Parameters, engine: Engine) -> None:
-    """Give every file of signatures its bands, and let go of those whose file was merged into another."""
-    there = set(listed(lake))  # looked at first: what is gone from the signatures after that does not come back
+def write_bands(lake: Lake, parameters: Parameters, engine: Engine) -> None:
+    """Write the bands of every file of signatures that has none, and remove those of files that were merged."""
+    written = set(segment_files(lake))  # read first: a segment that is gone from the signatures does not come back
     segments = set(lake.files(SIGNATURES.name))
-    units = (Unit(lake.location, segment, parameters) for segment in sorted(segments - there))
-    for end in engine.run(work, units):
+    tasks = (BandsTask(lake.location, segment, parameters) for segment in sorted(segments - written))
+    for end in engine.run(work, tasks):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(SIGNATURES.name)}/{end.task.segment}: {end.error}")
-        # another process may do the same: then a segment has two equal files, of which one is read
+        # if another process does the same, a segment has two equal files, and one of them is read
         if not lake.commit(BANDS, [end.result], []):
             raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
-    gone = sorted(there - segments)
-    if gone:
-        names = ", ".join(f"'{name}'" for name in gone)
-        with contextlib.suppress(CommitFailedError):  # another process let go of them too
+        _log.debug("bands of %s", end.task.segment)
+    merged = sorted(written - segments)
+    if merged:
+        names = ", ".join(sql_literal(name) for name in merged)
+        with contextlib.suppress(CommitFailedError):  # another process removed them too
             lake.delta(BANDS.name).delete(f"segment IN ({names})")
 
 
-def listed(lake: Lake) -> dict[str, str]:
-    """The file of bands of each segment that has one."""
+def segment_files(lake: Lake) -> dict[str, str]:
+    """Return the file of bands of each segment that has one."""
     files = pa.table(lake.delta(BANDS.name).get_add_actions(flatten=True))
     if not files.num_rows:
         return {}
@@ -89,7 +100,7 @@ def listed(lake: Lake) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """A row group of a segment, and the keys that it spans."""
+    """A row group of a segment, and the range of its keys."""
 
     number: int
     least: int
@@ -105,23 +116,23 @@ class Bands:
         self._segments: list[tuple[str, list[_Group]]] = []
         self._held: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = {}
         self.size = 0  #: rows of all segments
-        files = listed(lake)
+        files = segment_files(lake)
         for number, segment in enumerate(segments):
             if segment in files:
                 path = f"{lake.table_path(BANDS.name)}/{files[segment]}"
                 metadata = pq.read_metadata(path, filesystem=lake.filesystem)
                 self._segments.append((path, _groups(metadata)))
                 self.size += metadata.num_rows
-            else:  # merged away by another process a moment ago
+            else:  # another process has just merged it into another segment
                 self._segments.append(("", []))
-                self._held[number] = computed(lake, segment, parameters)
+                self._held[number] = compute(lake, segment, parameters)
                 self.size += len(self._held[number][0])
 
     def ranges(self, rows: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """All bands, about `rows` at a time: sorted keys, and the number of the text of each.
+        """Yield all bands, about `rows` at a time: sorted keys, and the number of the text of each.
 
-        All texts of one key come together; keys spread evenly, so the ranges are of one size, but for
-        a key that has very many.
+        All texts of one key are in the same range. Keys spread evenly, so the ranges have about the same size, unless
+        one key has very many texts.
         """
         parts = max(1, -(-self.size // rows))
         for part in range(parts):
@@ -134,7 +145,7 @@ class Bands:
             yield keys[order], texts[order]
 
     def _slice(self, number: int, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The rows of one segment with keys in [low, high)."""
+        """Read the rows of one segment with keys in [low, high)."""
         path, groups = self._segments[number]
         if number in self._held:
             keys, rows = self._held[number]
@@ -151,9 +162,9 @@ class Bands:
 
 
 def _groups(metadata: pq.FileMetaData) -> list[_Group]:
-    found = []
+    groups = []
     for number in range(metadata.num_row_groups):
         statistics = metadata.row_group(number).column(0).statistics
-        if statistics is not None:  # a group of no rows has none
-            found.append(_Group(number, statistics.min, statistics.max))
-    return found
+        if statistics is not None:  # a group without rows has none
+            groups.append(_Group(number, statistics.min, statistics.max))
+    return groups

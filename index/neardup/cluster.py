@@ -1,4 +1,4 @@
-"""From verified pairs to witnesses and clusters."""
+"""Derives witnesses and clusters from verified pairs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from index.minhash.kernel import compiled
-from index.neardup.candidates import Codes, join, split
+from index.neardup.candidates import PairCodes, join, split
 from index.neardup.pairs import Similarities
 from index.neardup.texts import Texts
 
 
 @compiled
 def _clusters(left, right, rank, parent):  # type: ignore[no-untyped-def]
-    """Union-find with path halving; the root of a cluster is its earliest text."""
+    """Join the texts of each pair: union-find with path halving. The root of a cluster is its earliest text."""
     for pair in range(left.size):
         a, b = left[pair], right[pair]
         while parent[a] != a:
@@ -34,24 +34,25 @@ def _clusters(left, right, rank, parent):  # type: ignore[no-untyped-def]
             parent[text] = root
 
 
-def clusters(codes: Codes, texts: Texts) -> npt.NDArray[np.int64]:
-    """For each pair the number of the earliest text of the cluster that it belongs to."""
+def clusters(codes: PairCodes, texts: Texts) -> npt.NDArray[np.int64]:
+    """Return, for each pair, the number of the earliest text of the cluster that the pair belongs to."""
     left, right = split(codes)
     parent = np.arange(len(texts))
     _clusters(left, right, texts.rank, parent)
     return parent[left]
 
 
-#: Earlier near-duplicates of its witness with which a text is compared at most. Few have so many.
+#: A text is compared with at most so many earlier near-duplicates of its witness. Few witnesses have more.
 _BEYOND = 32
 
 
-def witnessed(codes: Codes, texts: Texts, similarities: Similarities) -> Codes:
-    """The near-duplicates among candidate pairs, and with them the earlier ones that chance has hidden.
+def witnessed(codes: PairCodes, texts: Texts, similarities: Similarities) -> PairCodes:
+    """Find the near-duplicates among candidate pairs, and earlier ones that share no band.
 
-    A text shares no band with one in thirteen of those that are just similar enough. So each is also compared
-    with the earlier near-duplicates of its witness, that one with those of its own, and so on, until nobody
-    finds an earlier one. A witness is always similar to the text itself.
+    Of thirteen texts that are just similar enough to a text, one shares no band with it. So each text is also
+    compared with the earlier near-duplicates of its witness. If one of these is near, it is the new witness, and the
+    text is compared with its near-duplicates, until no text finds an earlier one. A witness is always similar to the
+    text itself.
 
     Returns:
         verified pairs, sorted: a function of the texts and dates alone.
@@ -62,14 +63,14 @@ def witnessed(codes: Codes, texts: Texts, similarities: Similarities) -> Codes:
         if not len(further):
             return near
         codes = np.union1d(codes, further)
-        found = further[similarities.near(further)]
-        if not len(found):
+        nearer = further[similarities.near(further)]
+        if not len(nearer):
             return near
-        near = np.union1d(near, found)
+        near = np.union1d(near, nearer)
 
 
-def _beyond(near: Codes, texts: Texts) -> Codes:
-    """Each text that has a witness, with the earliest near-duplicates of that witness, as far as they are earlier."""
+def _beyond(near: PairCodes, texts: Texts) -> PairCodes:
+    """Pair each text that has a witness with the earliest of the near-duplicates of that witness that precede it."""
     left, right = split(near)
     swap = texts.rank[left] < texts.rank[right]
     later, earlier = np.where(swap, right, left), np.where(swap, left, right)
@@ -77,12 +78,12 @@ def _beyond(near: Codes, texts: Texts) -> Codes:
     later, earlier = later[order], earlier[order]
     text, first, count = np.unique(later, return_index=True, return_counts=True)
     witness = earlier[first]
-    place = np.searchsorted(text, witness)
-    inside = place < len(text)
-    inside[inside] = text[place[inside]] == witness[inside]  # the witness has a witness itself
-    text, place = text[inside], place[inside]
+    row = np.searchsorted(text, witness)  # of the witness in `text`
+    inside = row < len(text)
+    inside[inside] = text[row[inside]] == witness[inside]  # the witness has a witness itself
+    text, row = text[inside], row[inside]
     pairs = [np.empty(0, np.uint64)]
     for step in range(_BEYOND):
-        more = count[place] > step
-        pairs.append(join(text[more], earlier[first[place[more]] + step]))
+        more = count[row] > step
+        pairs.append(join(text[more], earlier[first[row[more]] + step]))
     return np.unique(np.concatenate(pairs))

@@ -1,4 +1,4 @@
-"""How similar pairs of texts are: known from the table `pairs`, or verified and put there."""
+"""The similarities of pairs of texts: read from the table `pairs`, or computed and added to it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from archive.tables import DOCUMENTS
 from index import ids
 from index.minhash.kernel import compiled
 from index.minhash.procedure import Parameters
-from index.neardup.candidates import Codes, join, split
-from index.neardup.shingle_sets import ShingleSets, allocate
+from index.neardup.candidates import PairCodes, join, split
+from index.neardup.shingle_sets import allocate, store_sets
 from index.neardup.texts import Texts, as_matrix
 from index.tables import PAIRS, SIGNATURES
 
-#: Shingles of the texts that are verified together; 8 bytes each in a scratch file.
+#: Shingles of the texts that are compared together; 8 bytes each in a scratch file.
 _SHINGLES = 1 << 29
-#: An estimate counts where it lies this many standard errors above the threshold: true with 95 %.
+#: An estimate counts if it is this many standard errors above the threshold: right in 95 % of cases.
 _ERRORS = 1.645
 
 
 def lower_bound(equal: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.float64]:
-    """The similarity that two texts have at least, with 95 % confidence, if so many of their hashes are equal.
+    """Return the least similarity of two texts, with 95 % confidence, if `equal` of their hashes are equal.
 
-    Wilson's score interval (1927) for a share of `hashes` independent draws.
+    Method: Wilson's score interval (1927) for a share of `hashes` independent draws.
 
     >>> lower_bound(np.array([101]), 112).round(3)
     array([0.846])
@@ -47,13 +47,13 @@ def lower_bound(equal: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.flo
 def _equal(matrix, left, right, out):  # type: ignore[no-untyped-def]
     for pair in range(left.size):
         count = 0
-        for place in range(matrix.shape[1]):
-            count += matrix[left[pair], place] == matrix[right[pair], place]
+        for number in range(matrix.shape[1]):
+            count += matrix[left[pair], number] == matrix[right[pair], number]
         out[pair] = count
 
 
 class AllSignatures:
-    """The signatures of all texts in a scratch file, for look-ups in any order."""
+    """The signatures of all texts in a scratch file, to be read in any order."""
 
     def __init__(self, lake: Lake, texts: Texts, hashes: int) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
@@ -70,7 +70,12 @@ class AllSignatures:
 
 
 class Similarities:
-    """The similarities of pairs of texts of an index. What is verified is kept in the lake at once."""
+    """The similarities of pairs of texts of an index. Whatever is computed is added to the lake at once.
+
+    Args:
+        progress: called with the pairs that were compared.
+        shingles: of the texts that are compared together.
+    """
 
     def __init__(
         self,
@@ -89,11 +94,11 @@ class Similarities:
         self._most = shingles
         self.verified = 0  #: pairs that were not known before
         self._signatures: AllSignatures | None = None
-        #: texts may have come since a pair was estimated; in a lake without texts none has
-        self._look_again = lake.rows(DOCUMENTS.name) > 0
-        self._codes: Codes = np.empty(0, np.uint64)
+        #: the lake may have got texts since a pair was estimated; a lake without texts has not
+        self._compares_again = lake.rows(DOCUMENTS.name) > 0
+        self._codes: PairCodes = np.empty(0, np.uint64)
         self._values = np.empty((0, 3), np.int32)  # shared, total, estimated
-        known: list[tuple[Codes, npt.NDArray[np.int32]]] = []
+        known: list[tuple[PairCodes, npt.NDArray[np.int32]]] = []
         for table in lake.read_files(PAIRS.name, sorted(lake.files(PAIRS.name)), PAIRS.schema.names):
             left, right = (texts.find(ids.parse(table[name])) for name in "ab")
             both = (left >= 0) & (right >= 0)
@@ -108,19 +113,22 @@ class Similarities:
         if self._signatures is not None:
             self._signatures.close()
 
-    def of(self, codes: Codes) -> npt.NDArray[np.int32]:
-        """Shared, total and whether it is estimated, (pairs, 3), of sorted pairs; verifies those that are not known."""
-        missing = codes[~self._known(codes)]
-        found = []
-        for block in self._blocks(missing):
-            found.append((block, self._verify(block)))
-            self._progress(len(block), 0)
-        self._learn(found)
-        places = np.searchsorted(self._codes, codes)
-        return self._values[places]
+    def of(self, codes: PairCodes) -> npt.NDArray[np.int32]:
+        """Return the columns shared, total and estimated of some pairs, (pairs, 3). Unknown pairs are compared first.
 
-    def near(self, codes: Codes) -> npt.NDArray[np.bool_]:
-        """Which pairs are near-duplicates."""
+        Args:
+            codes: sorted.
+        """
+        unknown = codes[~self._known(codes)]
+        compared = []
+        for block in self._blocks(unknown):
+            compared.append((block, self._compare(block)))
+            self._progress(len(block), 0)
+        self._learn(compared)
+        return self._values[np.searchsorted(self._codes, codes)]
+
+    def near(self, codes: PairCodes) -> npt.NDArray[np.bool_]:
+        """Return, for each pair, whether its texts are near-duplicates."""
         shared, total, estimated = self.of(codes).T
         exact: npt.NDArray[np.bool_] = self._parameters.near(shared, total)
         if not estimated.any():
@@ -129,34 +137,34 @@ class Similarities:
         chosen: npt.NDArray[np.bool_] = np.where(estimated != 0, sure, exact)
         return chosen
 
-    def _stored(self, codes: Codes) -> npt.NDArray[np.bool_]:
-        """Which pairs `pairs` has."""
-        places = np.searchsorted(self._codes, codes)
-        inside = places < len(self._codes)
+    def _stored(self, codes: PairCodes) -> npt.NDArray[np.bool_]:
+        """Return, for each pair, whether `pairs` has it."""
+        rows = np.searchsorted(self._codes, codes)
+        inside = rows < len(self._codes)
         stored = np.zeros(len(codes), bool)
-        stored[inside] = self._codes[places[inside]] == codes[inside]
+        stored[inside] = self._codes[rows[inside]] == codes[inside]
         return stored
 
-    def _known(self, codes: Codes) -> npt.NDArray[np.bool_]:
-        """Which pairs need not be compared again."""
+    def _known(self, codes: PairCodes) -> npt.NDArray[np.bool_]:
+        """Return, for each pair, whether it need not be compared again."""
         known = self._stored(codes)
-        if self._look_again:
+        if self._compares_again:
             known[known] = self._values[np.searchsorted(self._codes, codes[known]), 2] == 0
         return known
 
-    def _learn(self, found: list[tuple[Codes, npt.NDArray[np.int32]]]) -> None:
-        if not found:
+    def _learn(self, parts: list[tuple[PairCodes, npt.NDArray[np.int32]]]) -> None:
+        if not parts:
             return
-        codes = np.concatenate([self._codes, *(part for part, _ in found)])
-        values = np.concatenate([self._values, *(part for _, part in found)])
-        order = np.lexsort((values[:, 2], codes))  # what is exact goes before an estimate
+        codes = np.concatenate([self._codes, *(part for part, _ in parts)])
+        values = np.concatenate([self._values, *(part for _, part in parts)])
+        order = np.lexsort((values[:, 2], codes))  # an exact value goes before an estimate
         codes, values = codes[order], values[order]
         first = np.ones(len(codes), bool)
         first[1:] = codes[1:] != codes[:-1]
         self._codes, self._values = codes[first], values[first]
 
-    def _blocks(self, codes: Codes) -> Iterator[Codes]:
-        """Pairs in blocks whose texts have a bounded number of shingles together; a leader's pairs stay together."""
+    def _blocks(self, codes: PairCodes) -> Iterator[PairCodes]:
+        """Yield the pairs in blocks. The shingles of a block are bounded; the pairs of a leader stay together."""
         left, right = split(codes)
         earlier = np.where(self._texts.rank[left] < self._texts.rank[right], left, right)
         order = np.argsort(earlier, kind="stable")
@@ -167,29 +175,30 @@ class Similarities:
             if len(part):
                 yield np.sort(codes[part])
 
-    def _verify(self, codes: Codes) -> npt.NDArray[np.int32]:
+    def _compare(self, codes: PairCodes) -> npt.NDArray[np.int32]:
+        """Compare the shingles of each pair, or the signatures if the lake lacks a text, and add the result to it."""
         left, right = split(codes)
         numbers = np.unique(np.concatenate([left, right]))
         numbers = numbers[ids.sort(self._texts.ids[numbers])]
-        place = np.empty(len(self._texts), np.int64)
-        place[numbers] = np.arange(len(numbers))
+        row = np.empty(len(self._texts), np.int64)  # in the stored sets, by text
+        row[numbers] = np.arange(len(numbers))
         values = np.empty((len(codes), 3), np.int32)
-        with ShingleSets(
-            self._lake, self._texts.ids[numbers], self._texts.shingles[numbers], self._parameters, self._engine
-        ) as sets:
-            a, b = place[left], place[right]
-            there = (sets.sizes[a] >= 0) & (sets.sizes[b] >= 0)
-            common = sets.common(a[there], b[there])
-            values[there, 0] = common
-            values[there, 1] = sets.sizes[a[there]] + sets.sizes[b[there]] - common
-            values[there, 2] = 0
-        values[~there] = self._estimate(left[~there], right[~there])
-        new = there | ~self._stored(codes)
+        wanted, shingles = self._texts.ids[numbers], self._texts.shingles[numbers]
+        with store_sets(self._lake, wanted, shingles, self._parameters, self._engine) as sets:
+            a, b = row[left], row[right]
+            exact = (sets.sizes[a] >= 0) & (sets.sizes[b] >= 0)
+            common = sets.common(a[exact], b[exact])
+            values[exact, 0] = common
+            values[exact, 1] = sets.sizes[a[exact]] + sets.sizes[b[exact]] - common
+            values[exact, 2] = 0
+        values[~exact] = self._estimate(left[~exact], right[~exact])
+        new = exact | ~self._stored(codes)
         self._keep(codes[new], values[new])
         self.verified += int(new.sum())
         return values
 
     def _estimate(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Return equal hashes, all hashes and 1 for each pair."""
         hashes = self._parameters.hashes
         equal = np.zeros(len(left), np.int32)
         if len(left):
@@ -198,8 +207,8 @@ class Similarities:
             _equal(self._signatures.matrix, left, right, equal)
         return np.stack([equal, np.full_like(equal, hashes), np.ones_like(equal)], axis=1)
 
-    def _keep(self, codes: Codes, values: npt.NDArray[np.int32]) -> None:
-        """Add pairs to the lake. That two processes may both add one does no harm: they say the same."""
+    def _keep(self, codes: PairCodes, values: npt.NDArray[np.int32]) -> None:
+        """Add pairs to the lake. Two processes may both add one; their rows are equal."""
         if not len(codes):
             return
         left, right = split(codes)
@@ -220,7 +229,7 @@ class Similarities:
 
 
 def similarity(values: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """Jaccard similarities of (shared, total, …) rows, 0 where there is nothing."""
+    """Return the Jaccard similarities of rows (shared, total, …); 0 where total is 0."""
     result: npt.NDArray[np.float64] = np.divide(
         values[:, 0], values[:, 1], out=np.zeros(len(values)), where=values[:, 1] > 0
     )

@@ -1,4 +1,4 @@
-"""All texts that have a signature, numbered, with the order of their dates."""
+"""The texts of an index: numbered, with their dates, and in the order of these."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from index import ids
 from index.ids import Ids
 from index.tables import SIGNATURES
 
-#: The date of a text that no acceptable capture proves: later than all.
+#: The date of a text that no acceptable capture proves: later than all others.
 NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts of an index. A text's number is its row, counted through the files of `signatures`.
+    """The texts that have a signature. The number of a text is its row, counted through all files of `signatures`.
 
     Memory: about 70 bytes a text.
     """
 
     segments: list[str]  #: files of `signatures`, sorted
-    starts: npt.NDArray[np.int64]  #: number of the first text of each, and of the end
+    starts: npt.NDArray[np.int64]  #: number of the first text of each file, and the number of texts
     ids: Ids
     shingles: npt.NDArray[np.int32]
     first_seen: npt.NDArray[np.int64]  #: microseconds since 1970, or NEVER
-    rank: npt.NDArray[np.int64]  #: place in the order of (first_seen, content id)
-    live: npt.NDArray[np.bool_]  #: false for a text that was signed twice, but for the first time
+    rank: npt.NDArray[np.int64]  #: in the order of (first_seen, content id)
+    live: npt.NDArray[np.bool_]  #: false for all signatures of a text but its first
     _by_id: npt.NDArray[np.int64]
     _ordered: Ids
 
@@ -41,32 +41,32 @@ class Texts:
         return len(self.ids)
 
     def find(self, wanted: Ids) -> npt.NDArray[np.int64]:
-        """The numbers of texts, -1 where there is none."""
-        places = ids.places(self._ordered, wanted)
-        return np.where(places >= 0, self._by_id[places], -1) if len(self) else places
+        """Return the numbers of texts; -1 for an id that the index does not have."""
+        rows = ids.positions(self._ordered, wanted)
+        return np.where(rows >= 0, self._by_id[rows], -1) if len(self) else rows
 
     def signatures(self, lake: Lake, numbers: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.uint16]:
-        """The signatures of some texts, (numbers, hashes); reads the row groups that hold them."""
+        """Read the signatures of some texts: (numbers, hashes). Only the row groups that hold them are read."""
         out = np.zeros((len(numbers), hashes), np.uint16)
         order = np.argsort(numbers, kind="stable")
         for segment, first, last in zip(self.segments, self.starts, self.starts[1:], strict=False):
             begin, end = np.searchsorted(numbers[order], [first, last])
             if begin == end:
                 continue
-            mine, at = order[begin:end], first
+            inside, row = order[begin:end], first
             with pq.ParquetFile(f"{lake.table_path(SIGNATURES.name)}/{segment}", filesystem=lake.filesystem) as file:
                 for group in range(file.num_row_groups):
                     rows = file.metadata.row_group(group).num_rows
-                    here = mine[(numbers[mine] >= at) & (numbers[mine] < at + rows)]
-                    if len(here):
+                    chosen = inside[(numbers[inside] >= row) & (numbers[inside] < row + rows)]
+                    if len(chosen):
                         column = file.read_row_group(group, columns=["signature"]).column(0)
-                        out[here] = as_matrix(column, hashes)[numbers[here] - at]
-                    at += rows
+                        out[chosen] = as_matrix(column, hashes)[numbers[chosen] - row]
+                    row += rows
         return out
 
 
 def as_matrix(column: pa.ChunkedArray | pa.Array, hashes: int) -> npt.NDArray[np.uint16]:
-    """A column of signatures as (texts, hashes)."""
+    """Return a column of signatures as an array (texts, hashes)."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     column = column.cast(pa.large_binary())
@@ -78,7 +78,7 @@ def as_matrix(column: pa.ChunkedArray | pa.Array, hashes: int) -> npt.NDArray[np
 
 
 def load(lake: Lake) -> Texts:
-    """The texts as they are now, with the dates of the captures as they are now."""
+    """Read the texts of an index, with the dates that the captures give them now."""
     segments = sorted(lake.files(SIGNATURES.name))
     tables = list(lake.read_files(SIGNATURES.name, segments, ["content_id", "shingles"]))
     starts = np.cumsum([0, *(table.num_rows for table in tables)], dtype=np.int64)
@@ -92,8 +92,8 @@ def load(lake: Lake) -> Texts:
         live[by_id[1:]] = (ordered[1:, :2] != ordered[:-1, :2]).any(axis=1)
     first_seen = np.full(len(all_ids), NEVER)
     for dated, dates in _dates(lake):
-        found = ids.places(ordered, dated)
-        first_seen[by_id[found[found >= 0]]] = dates[found >= 0]
+        rows = ids.positions(ordered, dated)
+        first_seen[by_id[rows[rows >= 0]]] = dates[rows >= 0]
     rank = np.empty(len(all_ids), np.int64)
     rank[by_id[np.argsort(first_seen[by_id], kind="stable")]] = np.arange(len(all_ids))
     return Texts(
@@ -110,7 +110,7 @@ def load(lake: Lake) -> Texts:
 
 
 def _dates(lake: Lake) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
-    """The first acceptable capture of each text, in batches."""
+    """Yield content ids and the dates of their first acceptable captures, in batches."""
     with proofs.connect(lake) as db:
         result = db.sql("SELECT content_id, epoch_us(first_seen) AS moment FROM proofs")
         for batch in result.to_arrow_reader(1 << 18):

@@ -1,11 +1,9 @@
-"""`archive quality`: the command line of `index.quality.stage`."""
+"""`archive quality`: the command line of `index.quality`."""
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +17,7 @@ from index.compiling import announce
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def command(location: str, workers: int | None, as_json: bool, quiet: bool) -> None:
+def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Measure the quality signals of texts that have none.
 
     What the filters of Gopher, C4 and FineWeb test becomes columns of the table `quality`, one row for each text,
@@ -35,17 +33,17 @@ def command(location: str, workers: int | None, as_json: bool, quiet: bool) -> N
     announce(Path(__file__).parent, quiet or as_json)
     from archive.engine import preload
 
-    preload("index.quality.stage")
+    preload("index.quality.stage", "index.stage")
 
-    from archive.lake import Lake
     from archive.progress import RichReporter
-    from index.quality.stage import measure_new
+    from archive.show import json_text
+    from index.quality.run import quality
 
-    started = time.monotonic()
     with RichReporter(quiet or as_json) as reporter:
-        summary = measure_new(Lake(location), workers, reporter)
-    seconds = time.monotonic() - started
+        result = quality(location, reporter=reporter, **options)
     if as_json:
-        click.echo(json.dumps({**asdict(summary), "seconds": round(seconds, 3)}, indent=2))
+        click.echo(json_text(result))
         return
-    click.echo(f"{summary.measured:,} new texts measured, in {seconds:.1f} s\n{summary.texts:,} texts have signals")
+    click.echo(
+        f"{result.measured:,} new texts measured, in {result.seconds:.1f} s\n{result.texts:,} texts have signals"
+    )

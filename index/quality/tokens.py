@@ -60,8 +60,8 @@ _FACES = (
     r"""O.O O.o O_O O_o V.V V_V XD XDD [-: [: [= \") \n \t ]= ^_^ ^__^ ^___^ o.0 o.O o.o o_0 o_O o_o v.v v_v """
     r"""xD xDD"""
 )
-WHOLE = ("and/or", "w/o", *_ABBREVIATIONS.split(), *_FACES.split())
-_LONGEST = max(map(len, WHOLE))
+EXCEPTIONS = ("and/or", "w/o", *_ABBREVIATIONS.split(), *_FACES.split())
+_LONGEST = max(map(len, EXCEPTIONS))
 _PLAIN = LETTER | UPPER | DIGIT
 _DOT, _PLUS, _MINUS, _PERCENT, _COMMA, _SLASH, _COLON = (np.uint32(ord(letter)) for letter in ".+-%,/:")
 _CURLY = np.uint32(0x2019)
@@ -75,10 +75,10 @@ _0, _9 = np.uint32(ord("0")), np.uint32(ord("9"))
 
 
 @lru_cache(maxsize=1)
-def whole() -> npt.NDArray[np.uint64]:
+def exceptions() -> npt.NDArray[np.uint64]:
     """The list as numbers, sorted: seven bits for each character, so at most nine characters."""
     numbers = []
-    for word in WHOLE:
+    for word in EXCEPTIONS:
         number = 0
         for letter in word:
             number = number << 7 | ord(letter)
@@ -108,20 +108,20 @@ def _digit(letter):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _stays(text, begin, end, known):  # type: ignore[no-untyped-def]
+def _stays(text, begin, end, exceptions):  # type: ignore[no-untyped-def]
     """Whether a piece is in the list, or a small letter with a period."""
     size = end - begin
     if size > _LONGEST or size < 2:
         return False
     number = np.uint64(0)
-    for place in range(begin, end):
-        if text[place] > np.uint32(127):
+    for position in range(begin, end):
+        if text[position] > np.uint32(127):
             return False
-        number = number << np.uint64(7) | np.uint64(text[place])
+        number = number << np.uint64(7) | np.uint64(text[position])
     if size == 2 and text[end - 1] == _DOT and np.uint32(97) <= text[begin] <= np.uint32(122):
         return True
-    found = np.searchsorted(known, number)
-    return found < known.size and known[found] == number
+    found = np.searchsorted(exceptions, number)
+    return found < exceptions.size and exceptions[found] == number
 
 
 @compiled
@@ -186,21 +186,26 @@ def _contraction(text, begin, end):  # type: ignore[no-untyped-def]
 def _is_address(text, begin, end, classes):  # type: ignore[no-untyped-def]
     """scheme://…, name@host.name, or host.name, alone or with a path; the last name is of small letters."""
     dot = -1
-    place = begin
-    while place < end:
-        letter = text[place]
+    position = begin
+    while position < end:
+        letter = text[position]
         if letter == _COLON:
-            return place > begin and place + 2 < end and text[place + 1] == _SLASH and text[place + 2] == _SLASH
+            return (
+                position > begin
+                and position + 2 < end
+                and text[position + 1] == _SLASH
+                and text[position + 2] == _SLASH
+            )
         if letter in (_SLASH, _QUERY):
             break
         if letter == _DOT:
-            dot = place
+            dot = position
         elif not (classes[letter] & _PLAIN or letter in (_MINUS, _LOW, _AT)):
             return False
-        place += 1
-    if dot <= begin or place - dot < 3:
+        position += 1
+    if dot <= begin or position - dot < 3:
         return False
-    for after in range(dot + 1, place):
+    for after in range(dot + 1, position):
         kind = classes[text[after]]
         if kind & UPPER or not kind & LETTER:
             return False
@@ -208,24 +213,24 @@ def _is_address(text, begin, end, classes):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _inner(text, place, end, classes):  # type: ignore[no-untyped-def]
-    """How many characters at a place inside of a piece stand apart from both sides."""
-    letter = text[place]
+def _inner(text, position, end, classes):  # type: ignore[no-untyped-def]
+    """How many characters at a position inside of a piece stand apart from both sides."""
+    letter = text[position]
     kind = classes[letter]
     if kind & LETTER:
         return 0
     if letter == _ELLIPSIS or kind & ICON:
         return 1
-    if letter == _DOT and place + 1 < end and text[place + 1] == _DOT:
+    if letter == _DOT and position + 1 < end and text[position + 1] == _DOT:
         size = 2
-        while place + size < end and text[place + size] == _DOT:
+        while position + size < end and text[position + size] == _DOT:
             size += 1
         return size
-    if place + 1 >= end:
+    if position + 1 >= end:
         return 0
-    before, after = classes[text[place - 1]], classes[text[place + 1]]
-    number = _digit(text[place - 1])
-    follows = _digit(text[place + 1]) or text[place + 1] == _MINUS
+    before, after = classes[text[position - 1]], classes[text[position + 1]]
+    number = _digit(text[position - 1])
+    follows = _digit(text[position + 1]) or text[position + 1] == _MINUS
     if number and follows and letter in (_PLUS, _MINUS, _STAR, _CARET):
         return 1
     if letter == _DOT:
@@ -241,9 +246,11 @@ def _inner(text, place, end, classes):  # type: ignore[no-untyped-def]
         return 1 if after & LETTER else 0
     if letter in (_MINUS, _EM):
         size = 1
-        while size < 4 and place + size < end and text[place + size] == letter:  # a million hyphens are looked at once
+        while (
+            size < 4 and position + size < end and text[position + size] == letter
+        ):  # a million hyphens are looked at once
             size += 1
-        if size <= (3 if letter == _MINUS else 2) and place + size < end and classes[text[place + size]] & LETTER:
+        if size <= (3 if letter == _MINUS else 2) and position + size < end and classes[text[position + size]] & LETTER:
             return size
     return 0
 
@@ -255,24 +262,24 @@ def _cut(text, begin, end, classes, begins, ends, count):  # type: ignore[no-unt
         begins[count], ends[count] = begin, end
         return count + 1
     stop = _contraction(text, begin, end)
-    start = place = begin
-    while place < stop:
-        if classes[text[place]] & ALONE:
+    start = position = begin
+    while position < stop:
+        if classes[text[position]] & ALONE:
             size = 1
-            while place + size < stop and classes[text[place + size]] & MARK:
+            while position + size < stop and classes[text[position + size]] & MARK:
                 size += 1
         else:
-            size = _inner(text, place, stop, classes) if place > begin else 0
+            size = _inner(text, position, stop, classes) if position > begin else 0
             if not size:
-                place += 1
+                position += 1
                 continue
-        if start < place:
-            begins[count], ends[count] = start, place
+        if start < position:
+            begins[count], ends[count] = start, position
             count += 1
-        begins[count], ends[count] = place, place + size
+        begins[count], ends[count] = position, position + size
         count += 1
-        place += size
-        start = place
+        position += size
+        start = position
     if start < stop:
         begins[count], ends[count] = start, stop
         count += 1
@@ -296,7 +303,7 @@ def _is_cannot(text, begin):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def tokens(text, begin, stop, classes, known, begins, ends, tails, count):  # type: ignore[no-untyped-def]
+def tokens(text, begin, stop, classes, exceptions, begins, ends, tails, count):  # type: ignore[no-untyped-def]
     """Where the tokens of text[begin:stop] begin and end, behind the `count` that are there; returns the new count."""
     at = begin
     while at < stop:
@@ -323,7 +330,7 @@ def tokens(text, begin, stop, classes, known, begins, ends, tails, count):  # ty
             continue
         end = at
         taken = 0
-        while start < end and not _stays(text, start, end, known):
+        while start < end and not _stays(text, start, end, exceptions):
             size = _front(text, start, end, classes)
             if size:
                 begins[count], ends[count] = start, start + size
@@ -337,7 +344,7 @@ def tokens(text, begin, stop, classes, known, begins, ends, tails, count):  # ty
             taken += 1
             end -= size
         if start < end:
-            if _stays(text, start, end, known):
+            if _stays(text, start, end, exceptions):
                 begins[count], ends[count] = start, end
                 count += 1
             else:
@@ -355,8 +362,8 @@ def sentences(text, classes, begins, ends, first, last):  # type: ignore[no-unty
     """How many sentences the tokens first to last, of one line, make; 1 where there are none."""
     count = 1
     ended = False
-    for place in range(first, last):
-        begin, end = begins[place], ends[place]
+    for position in range(first, last):
+        begin, end = begins[position], ends[position]
         if end - begin == 1 and classes[text[begin]] & TERMINAL:
             ended = True
         elif ended:

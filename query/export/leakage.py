@@ -71,7 +71,7 @@ def _signatures(
     signatures = np.lib.format.open_memmap(scratch / "signatures.npy", "w+", np.uint16, (len(chosen), width))
     have = np.zeros(len(chosen), np.bool_)
     for table in lake.read_files(SIGNATURES.name, lake.files(SIGNATURES.name), SIGNATURES.schema.names):
-        positions = ids.places(ordered, ids.parse(table["content_id"]))
+        positions = ids.positions(ordered, ids.parse(table["content_id"]))
         rows = np.flatnonzero((positions >= 0) & (table["shingles"].to_numpy() > 0))
         if not len(rows):
             continue

@@ -110,9 +110,9 @@ def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
         ExportError: some texts have no quality signals.
     """
     require("what asks for quality signals", "index", "numba", "numpy")
-    from index.quality import stage  # brings numba, which no other export needs
+    from index.quality.stage import Quality  # brings numba, which no other export needs
 
-    stage.check(lake)
+    Quality().check(lake)
     ((missing,),) = db.execute(
         "SELECT count(*) FROM stored_documents ANTI JOIN stored_quality USING (content_id)"
     ).fetchall()

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from archive.lake import Lake
 from archive.owned import JOURNAL
 from collapse import folder
 from index.certify import certify
-from index.neardup import textless
-from index.neardup.build import build
+from index.neardup import index, textless
 from query.export.run import export
 
 #: Names that the commands give too, or gave once; and others.
@@ -123,7 +121,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     )
     made = Lake(str(place / "lake"))
     take(made, str(place / "a.warc.gz"))
-    build(made, workers=1)
+    index(made, workers=1)
     lines = [json.dumps({"text": f"Page {n} has words."}) for n in range(3)]
     (place / "set.jsonl").write_text("\n".join(lines) + "\n")
     return made
@@ -135,7 +133,7 @@ def exporting(lake: Lake, out: Path) -> None:
 
 def certifying(lake: Lake, out: Path) -> None:
     source = Path(lake.location).parent / "set.jsonl"
-    certify(lake, str(source), str(out), datetime(2022, 1, 1, tzinfo=UTC), workers=1)
+    certify(lake, str(source), str(out), before="2022-01-01", workers=1)
 
 
 def witnessing(lake: Lake, out: Path) -> None:

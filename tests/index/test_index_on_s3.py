@@ -37,9 +37,9 @@ def test_a_lake_on_s3_is_indexed_exported_and_certifies(s3: str, tmp_path: Path)
         )
     )
     for number, lake in enumerate((far, witnesses)):
-        summary = certify(lake, str(source), f"s3://{s3}/out-{number}", BEFORE, workers=1)
-        assert dict(summary.kinds) == {"exact": 1, "near": 1, "none": 1}
+        result = certify(lake, str(source), f"s3://{s3}/out-{number}", before=BEFORE, workers=1)
+        assert dict(result.proof) == {"exact": 1, "near": 1, "none": 1}
         with open_bytes(f"s3://{s3}/out-{number}/set.jsonl") as file:
             assert [json.loads(line)["proof"] for line in file] == ["exact", "near", "none"]
-        again = certify(lake, str(source), f"s3://{s3}/out-{number}", BEFORE, workers=1)
+        again = certify(lake, str(source), f"s3://{s3}/out-{number}", before=BEFORE, workers=1)
         assert again.files_skipped == 1

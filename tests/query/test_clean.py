@@ -20,8 +20,9 @@ from archive.errors import QueryError
 from archive.files import write_parquet
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS
+from index import tables
 from index.minhash.procedure import Parameters
-from index.neardup.build import build
+from index.neardup import index
 
 _DAY = timedelta(days=1)
 _START = datetime(2021, 12, 25, tzinfo=UTC)
@@ -163,7 +164,8 @@ def test_nothing_captured_later_changes_a_set_without_near_duplicates(
     dated = [(text, f"{date - (1 + day) * _DAY:%Y-%m-%d}") for text, day in zip(texts, days, strict=True)]
     put(lake, folder / "sets", dated)
     few = Parameters(leaders=2)  # so that the earliest texts of a band crowd out others
-    build(lake, few, workers=1)
+    tables.create(lake, few)
+    index(lake, workers=1)
     before = _clean(lake, date, ", near := true")
     pairs = set(rows(lake, "SELECT content_id, earlier_id FROM duplicates"))
     assert pairs
@@ -171,7 +173,7 @@ def test_nothing_captured_later_changes_a_set_without_near_duplicates(
     # later captures: new near-duplicates of the same texts, and the old texts again
     more = [text for seed in (1, 2) for text in _family(seed, 20)[8:]]
     put(lake, folder / "sets", [(text, f"{date + late * _DAY:%Y-%m-%d}") for text in more])
-    build(lake, few, workers=1)
+    index(lake, workers=1)
     assert _clean(lake, date, ", near := true") == before
 
 

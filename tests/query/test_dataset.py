@@ -24,7 +24,7 @@ BEFORE = "2022-01-01"
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    from index.neardup.build import build
+    from index.neardup import index
 
     folder = tmp_path_factory.mktemp("dataset")
     lake = Lake(str(folder / "lake"))
@@ -34,7 +34,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     ]
     (folder / "a.warc.gz").write_bytes(members(*pages))
     take(lake, str(folder / "a.warc.gz"))
-    build(lake, workers=1)
+    index(lake, workers=1)
     return lake
 
 

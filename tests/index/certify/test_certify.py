@@ -22,19 +22,17 @@ from made import edited, indexed, put, words
 from archive.errors import ArchiveError, LakeError, SourceError
 from archive.lake import Lake
 from archive.owned import JOURNAL
-from archive.records.rows import Columns
 from benchmarks.confusion import confusion
-from index.certify import certify
-from index.certify.summary import Summary
+from index.certify import CertifyResult, certify
 from index.neardup.textless import export
 
 BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
 
 
-def certified(lake: Lake, source: Path, out: Path, **options: Any) -> tuple[Summary, list[dict[str, Any]]]:
-    """The summary, and the rows of the one file that came out."""
-    summary = certify(lake, str(source), str(out), options.pop("before", BEFORE), workers=1, **options)
-    return summary, [json.loads(line) for line in (out / source.name).read_text().splitlines()]
+def certified(lake: Lake, source: Path, out: Path, **options: Any) -> tuple[CertifyResult, list[dict[str, Any]]]:
+    """The result, and the rows of the one file that came out."""
+    result = certify(lake, source, out, before=options.pop("before", BEFORE), workers=1, **options)
+    return result, [json.loads(line) for line in (out / source.name).read_text().splitlines()]
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -50,7 +48,7 @@ def test_a_row_is_proven_by_the_same_text_or_a_similar_one_from_before(lake: Lak
     indexed(lake)
     texts = [" ".join(text) for text in (new, edited(old, 2, 5), old, never, footer)]
     source = write_rows(tmp_path / "set.jsonl", [{"text": text, "n": n} for n, text in enumerate(texts)])
-    summary, rows = certified(lake, source, tmp_path / "out")
+    result, rows = certified(lake, source, tmp_path / "out")
     assert [row["n"] for row in rows] == [0, 1, 2, 3, 4]
     assert [row["proof"] for row in rows] == ["none", "near", "exact", "none", "near"]
     assert rows[2]["proof_similarity"] == 1
@@ -61,8 +59,8 @@ def test_a_row_is_proven_by_the_same_text_or_a_similar_one_from_before(lake: Lak
         assert row["proof_record"]["file"].endswith(".jsonl")
         assert row["proof_record"]["offset"] == 0
     assert rows[0]["proof_date"] is None
-    assert dict(summary.kinds) == {"exact": 1, "near": 2, "none": 2}
-    assert dict(summary.years) == {("2015", "exact"): 1, ("2015", "near"): 2}
+    assert dict(result.proof) == {"exact": 1, "near": 2, "none": 2}
+    assert result.proof_by_year == {"2015": Counter(exact=1, near=2)}
 
 
 def test_the_day_of_the_date_itself_is_not_before_it(lake: Lake, tmp_path: Path) -> None:
@@ -115,16 +113,16 @@ def test_formats_names_and_foreign_columns_stay_as_they_are(lake: Lake, tmp_path
     pq.write_table(table, folder / "t.parquet")
     (folder / "empty.jsonl").write_bytes(b"")
     with pytest.raises(SourceError, match="none of the rows"):
-        certify(lake, str(folder / "t.parquet"), str(tmp_path / "wrong"), BEFORE, workers=1)
-    summary = certify(lake, str(folder / "t.parquet"), str(tmp_path / "p"), BEFORE, Columns(text="body"), workers=1)
-    assert summary.problems == Counter()
+        certify(lake, str(folder / "t.parquet"), str(tmp_path / "wrong"), before=BEFORE, workers=1)
+    result = certify(lake, str(folder / "t.parquet"), str(tmp_path / "p"), before=BEFORE, text_column="body", workers=1)
+    assert result.problems == Counter()
     made = pq.read_table(tmp_path / "p" / "t.parquet")
     assert made.select(table.schema.names).equals(table)
     assert made["proof"].to_pylist() == ["exact", "none", "none"]
     assert made.schema.field("proof_date").type == pa.timestamp("us", "UTC")
     (folder / "t.parquet").unlink()
-    summary = certify(lake, str(folder), str(tmp_path / "out"), BEFORE, workers=2)
-    assert (summary.files, summary.rows, summary.kinds["exact"]) == (4, 4, 4)
+    result = certify(lake, str(folder), str(tmp_path / "out"), before=BEFORE, workers=2)
+    assert (result.files, result.rows, result.proof["exact"]) == (4, 4, 4)
     out = tmp_path / "out"
     assert (out / "plain.jsonl").read_text().startswith(line[:-1] + ', "proof": "exact"')
     zipped = gzip.decompress((out / "deep" / "zipped.jsonl.gz").read_bytes()).decode()
@@ -169,17 +167,17 @@ def test_damage_and_other_formats_are_said(lake: Lake, tmp_path: Path) -> None:
     indexed(lake)
     clipped = gzip.compress("".join(json.dumps({"text": f"{old} {n}"}) + "\n" for n in range(500)).encode())[:-900]
     (tmp_path / "clipped.jsonl.gz").write_bytes(clipped)
-    summary = certify(lake, str(tmp_path / "clipped.jsonl.gz"), str(tmp_path / "out"), BEFORE, workers=1)
-    assert summary.problems.total() >= 1
-    assert summary.kinds["near"] > 0
+    result = certify(lake, str(tmp_path / "clipped.jsonl.gz"), str(tmp_path / "out"), before=BEFORE, workers=1)
+    assert result.problems.total() >= 1
+    assert result.proof["near"] > 0
     (tmp_path / "a.warc").write_bytes(record())
     with pytest.raises(SourceError, match="neither JSON lines nor Parquet"):
-        certify(lake, str(tmp_path / "a.warc"), str(tmp_path / "out2"), BEFORE, workers=1)
+        certify(lake, str(tmp_path / "a.warc"), str(tmp_path / "out2"), before=BEFORE, workers=1)
     source = write_rows(tmp_path / "again.jsonl", [{"text": old, "proof": "mine"}])
     with pytest.raises(SourceError, match="column proof already"):
-        certify(lake, str(source), str(tmp_path / "out3"), BEFORE, workers=1)
+        certify(lake, str(source), str(tmp_path / "out3"), before=BEFORE, workers=1)
     with pytest.raises(LakeError, match="there is no lake here"):
-        certify(Lake(str(tmp_path / "nowhere")), str(source), str(tmp_path / "out4"), BEFORE, workers=1)
+        certify(Lake(str(tmp_path / "nowhere")), str(source), str(tmp_path / "out4"), before=BEFORE, workers=1)
 
 
 def test_run_again_it_goes_on_and_another_question_needs_another_folder(lake: Lake, tmp_path: Path) -> None:
@@ -189,15 +187,15 @@ def test_run_again_it_goes_on_and_another_question_needs_another_folder(lake: La
     folder = tmp_path / "set"
     for name in "ab":
         write_rows(folder / f"{name}.jsonl", [{"text": old}])
-    first = certify(lake, str(folder), str(tmp_path / "out"), BEFORE, workers=1)
+    first = certify(lake, str(folder), str(tmp_path / "out"), before=BEFORE, workers=1)
     (folder / "b.jsonl").write_text(json.dumps({"text": "changed"}) + "\n")
-    second = certify(lake, str(folder), str(tmp_path / "out"), BEFORE, workers=1)
-    assert (first.files_known, second.files_known) == (0, 1)
-    assert (first.kinds["exact"], second.kinds["exact"], second.rows) == (2, 1, 2)
+    second = certify(lake, str(folder), str(tmp_path / "out"), before=BEFORE, workers=1)
+    assert (first.files_skipped, second.files_skipped) == (0, 1)
+    assert (first.proof["exact"], second.proof["exact"], second.rows) == (2, 1, 2)
     with pytest.raises(ArchiveError, match=r"another certify \(before differ"):
-        certify(lake, str(folder), str(tmp_path / "out"), datetime(2020, 1, 1, tzinfo=UTC), workers=1)
+        certify(lake, str(folder), str(tmp_path / "out"), before="2020-01-01", workers=1)
     with pytest.raises(ArchiveError, match="inside the data set"):
-        certify(lake, str(folder), str(folder), BEFORE, workers=1)
+        certify(lake, str(folder), str(folder), before=BEFORE, workers=1)
 
 
 def test_paragraphs_are_judged_one_by_one(lake: Lake, tmp_path: Path) -> None:
@@ -215,7 +213,7 @@ def test_paragraphs_are_judged_one_by_one(lake: Lake, tmp_path: Path) -> None:
     near = old[2] + " indeed"
     text = "\n".join(["Home", old[1], " ".join(words(30, 99)), near, old[3], old[0]])
     source = write_rows(tmp_path / "set.jsonl", [{"text": "x"}, {"text": text}, {"text": old[1]}])
-    summary, rows = certified(lake, source, tmp_path / "out", judge_paragraphs=True)
+    result, rows = certified(lake, source, tmp_path / "out", paragraphs=True)
     assert [row["proof"] for row in rows] == ["none", "none", "none"]
     assert rows[0]["proof_paragraphs"] == []
     judged = [
@@ -231,7 +229,7 @@ def test_paragraphs_are_judged_one_by_one(lake: Lake, tmp_path: Path) -> None:
     ]
     assert rows[1]["proof_paragraphs"][2]["proof_similarity"] == pytest.approx(26 / 27)
     assert [each["proof"] for each in rows[2]["proof_paragraphs"]] == ["exact"]
-    assert dict(summary.paragraphs) == {"exact": 3, "near": 1, "none": 2}
+    assert dict(result.paragraphs) == {"exact": 3, "near": 1, "none": 2}
 
 
 def test_without_texts_a_near_proof_is_an_estimate_and_says_so(lake: Lake, tmp_path: Path) -> None:
@@ -248,7 +246,7 @@ def test_without_texts_a_near_proof_is_an_estimate_and_says_so(lake: Lake, tmp_p
     assert abs(rows[1]["proof_similarity"] - 391 / 401) < 0.06
     assert rows[1]["proof_record"] == rows[0]["proof_record"]
     with pytest.raises(ArchiveError, match="paragraphs cannot be judged"):
-        certify(out, str(source), str(tmp_path / "out2"), BEFORE, workers=1, judge_paragraphs=True)
+        certify(out, str(source), str(tmp_path / "out2"), before=BEFORE, workers=1, paragraphs=True)
 
 
 def test_a_text_that_came_after_the_index_still_proves_itself(lake: Lake, tmp_path: Path) -> None:
@@ -282,11 +280,11 @@ def test_memory_does_not_grow_with_the_data_set(lake: Lake, tmp_path: Path) -> N
         line = [json.dumps({"text": " ".join(words(900, seed))}) + "\n" for seed in range(100)]
         (tmp_path / f"{name}.jsonl").write_text("".join(line) * (size // 2 * 3 // 2))
         script = (
-            "import sys\nfrom datetime import datetime, UTC\nfrom archive.lake import Lake\n"
+            "import sys\nfrom archive.lake import Lake\n"
             "from index.certify import run\n"
             "if __name__ == '__main__':\n"
             "    run._ROWS, run._BYTES = 2000, 1 << 24\n"
-            "    run.certify(Lake(sys.argv[1]), sys.argv[2], sys.argv[3], datetime(2022, 1, 1, tzinfo=UTC), workers=1)\n"
+            "    run.certify(Lake(sys.argv[1]), sys.argv[2], sys.argv[3], before='2022-01-01', workers=1)\n"
             "    print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
         )
         (tmp_path / "run.py").write_text(script)
@@ -317,16 +315,16 @@ def test_the_data_set_itself_is_never_written_to(lake: Lake, tmp_path: Path) -> 
     (tmp_path / "link").symlink_to(folder)
     for out in (folder, tmp_path / "link", folder / "out", tmp_path / "link" / "deep"):
         with pytest.raises(ArchiveError, match="choose another folder"):
-            certify(lake, str(folder), str(out), BEFORE, workers=1)
+            certify(lake, str(folder), str(out), before=BEFORE, workers=1)
     with pytest.raises(ArchiveError, match="choose another folder"):
-        certify(lake, str(folder / "a.jsonl"), str(folder), BEFORE, workers=1)
+        certify(lake, str(folder / "a.jsonl"), str(folder), before=BEFORE, workers=1)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(ArchiveError, match=r"holds mine\.txt, which `archive certify` did not make"):
-        certify(lake, str(folder), str(tmp_path / "full"), BEFORE, workers=1)
+        certify(lake, str(folder), str(tmp_path / "full"), before=BEFORE, workers=1)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ArchiveError, match="file"):
-        certify(lake, str(folder), str(tmp_path / "file"), BEFORE, workers=1)
+        certify(lake, str(folder), str(tmp_path / "file"), before=BEFORE, workers=1)
     assert (folder / "a.jsonl").read_text() == line
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["a.jsonl"]
 
@@ -343,9 +341,9 @@ def test_files_keep_the_names_under_which_they_were_found(lake: Lake, tmp_path: 
     (folder / "README.md").write_text("# About\n")
     (folder / "blank.jsonl").write_text("\n \n")
     (folder / "broken.jsonl").write_text("[1]\n" + line)
-    summary = certify(lake, str(folder), str(out), BEFORE, workers=1)
-    assert summary.problems == Counter({"unknown-format": 1, "bad-row": 1})
-    assert summary.kinds["exact"] == 4
+    result = certify(lake, str(folder), str(out), before=BEFORE, workers=1)
+    assert result.problems == Counter({"unknown-format": 1, "bad-row": 1})
+    assert result.proof["exact"] == 4
     made = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     assert made == {
         "x/one.jsonl",
@@ -358,13 +356,13 @@ def test_files_keep_the_names_under_which_they_were_found(lake: Lake, tmp_path: 
     }
     (out / "x" / "one.jsonl").unlink()
     (folder / "x" / "two.jsonl").unlink()
-    again = certify(lake, str(folder), str(out), BEFORE, workers=1)
-    assert again.files_known == 3
+    again = certify(lake, str(folder), str(out), before=BEFORE, workers=1)
+    assert again.files_skipped == 3
     assert (out / "x" / "one.jsonl").exists()
     assert not (out / "x" / "two.jsonl").exists()
     (tmp_path / "nothing").mkdir()
     with pytest.raises(SourceError, match="no file of JSON lines"):
-        certify(lake, str(tmp_path / "nothing"), str(tmp_path / "out2"), BEFORE, workers=1)
+        certify(lake, str(tmp_path / "nothing"), str(tmp_path / "out2"), before=BEFORE, workers=1)
 
 
 def test_parquet_of_any_kind_of_strings(lake: Lake, tmp_path: Path) -> None:
@@ -378,9 +376,9 @@ def test_parquet_of_any_kind_of_strings(lake: Lake, tmp_path: Path) -> None:
         table = pa.table({"url": ["a", "b", "c"], "when": pa.array([1, 2, 3], pa.timestamp("ns")), "text": column})
         path = tmp_path / f"{name}.parquet"
         pq.write_table(table, path)
-        wanted = Columns(text="text.body") if name == "struct" else Columns()
-        summary = certify(lake, str(path), str(tmp_path / f"out-{name}"), BEFORE, wanted, workers=1)
-        assert (summary.kinds["exact"], summary.kinds["none"]) == (2, 1), name
+        column_name = "text.body" if name == "struct" else None
+        result = certify(lake, path, tmp_path / f"out-{name}", before=BEFORE, text_column=column_name, workers=1)
+        assert (result.proof["exact"], result.proof["none"]) == (2, 1), name
         assert pq.read_table(tmp_path / f"out-{name}" / path.name)["text"].to_pylist() == table["text"].to_pylist()
 
 
@@ -393,9 +391,9 @@ def test_many_paragraphs_that_differ_in_case_only_are_all_found(lake: Lake, tmp_
     put(lake, tmp_path / "in", [("\n".join(lines[:100]), "2015-01-01")])
     indexed(lake)
     source = write_rows(tmp_path / "set.jsonl", [{"text": "\n".join(lines)}])
-    summary, rows = certified(lake, source, tmp_path / "out", judge_paragraphs=True)
+    result, rows = certified(lake, source, tmp_path / "out", paragraphs=True)
     assert [each["proof"] for each in rows[0]["proof_paragraphs"]] == ["exact"] * 100 + ["near"] * 100
-    assert dict(summary.paragraphs) == {"exact": 100, "near": 100}
+    assert dict(result.paragraphs) == {"exact": 100, "near": 100}
 
 
 def test_of_equally_early_proofs_always_the_same_is_cited(lake: Lake, tmp_path: Path) -> None:
@@ -412,26 +410,28 @@ def test_of_equally_early_proofs_always_the_same_is_cited(lake: Lake, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("content", "columns", "says"),
+    ("content", "text_column", "says"),
     [
         (
             '[\n  {"text": "a"},\n  {"text": "b"}\n]\n',
-            Columns(),
+            None,
             "JSON over many lines, where each line should be a row",
         ),
-        ('{\n  "text": "a"\n}\n', Columns(), "JSON over many lines"),
-        ('{"body": "a", "n": 1}\n', Columns(), r"known \(columns: body, n\); name it by --text-column"),
-        ('{"body": "a", "n": 1}\n', Columns(text="bdy"), "in a column bdy; there are body, n; did you mean body"),
+        ('{\n  "text": "a"\n}\n', None, "JSON over many lines"),
+        ('{"body": "a", "n": 1}\n', None, r"known \(columns: body, n\); name it by --text-column"),
+        ('{"body": "a", "n": 1}\n', "bdy", "in a column bdy; there are body, n; did you mean body"),
     ],
 )
 def test_a_data_set_that_holds_no_rows_of_text_is_said(
-    lake: Lake, tmp_path: Path, content: str, columns: Columns, says: str
+    lake: Lake, tmp_path: Path, content: str, text_column: str | None, says: str
 ) -> None:
     one_text_lake(lake, tmp_path)
     (tmp_path / "set.jsonl").write_text(content)
     with pytest.raises(SourceError, match=says) as told:
-        certify(lake, str(tmp_path / "set.jsonl"), str(tmp_path / "out"), BEFORE, columns, workers=1)
-    assert "name it by" not in str(told.value) or columns.text is None
+        certify(
+            lake, str(tmp_path / "set.jsonl"), str(tmp_path / "out"), before=BEFORE, text_column=text_column, workers=1
+        )
+    assert "name it by" not in str(told.value) or text_column is None
     assert not (tmp_path / "out").exists()
 
 

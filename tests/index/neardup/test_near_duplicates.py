@@ -24,8 +24,7 @@ from archive.lake import Lake
 from archive.text import content_id
 from index.minhash.kernel import jaccard, shingle_set
 from index.minhash.procedure import Parameters
-from index.neardup import texts
-from index.neardup.build import build
+from index.neardup import index, texts
 from index.tables import BANDS, SIGNATURES
 
 
@@ -117,17 +116,17 @@ def test_a_value_that_very_many_texts_share_leads_to_the_few_earliest_only(lake:
 
 def test_parameters_belong_to_the_index_and_others_are_refused(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [("some words of text that are here", "2015-01-01")])
-    build(lake, Parameters(words=3, bands=20, rows=5, threshold=0.7), workers=1)
-    assert build(lake, workers=1).signed == 0  # with what it has
+    index(lake, words=3, bands=20, rows=5, threshold=0.7, workers=1)
+    assert index(lake, workers=1).signed == 0  # with what it has
     with pytest.raises(LakeError, match=r"made with words 3 \(not 5\), bands 20 \(not 14\)"):
-        build(lake, Parameters(), workers=1)
+        index(lake, words=5, bands=14, workers=1)
 
 
 def test_an_empty_lake_and_none(lake: Lake) -> None:
     with pytest.raises(LakeError, match="there is no lake here"):
-        build(lake)
+        index(lake)
     lake.create()
-    assert build(lake, workers=1).texts == 0
+    assert index(lake, workers=1).texts == 0
     assert found(lake) == {"duplicates": [], "clusters": [], "documents": []}
 
 
@@ -268,7 +267,7 @@ def test_two_at_once_give_what_one_gives(lake: Lake, tmp_path: Path) -> None:
         both = list(pool.map(lambda _: forked("index", "--lake", lake.location, "--quiet"), range(2)))
     assert [done.returncode for done in both] == [0, 0]
     assert found(lake) == found(whole)
-    assert build(lake, workers=1).signed == 0
+    assert index(lake, workers=1).signed == 0
 
 
 def test_a_text_that_two_processes_signed_counts_once(lake: Lake, tmp_path: Path) -> None:
@@ -379,6 +378,6 @@ def test_what_cannot_be_is_said_before_any_work(lake: Lake, tmp_path: Path) -> N
     put(lake, tmp_path / "in", [("some words of text", "2015-01-01")])
     indexed(lake)
     with pytest.raises(ArchiveError, match="nowhere"):
-        build(lake, workers=1, device="nowhere")
+        index(lake, workers=1, device="nowhere")
     with pytest.raises(LakeError, match="into itself"):
         export(lake, Lake(lake.location))

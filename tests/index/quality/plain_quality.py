@@ -11,8 +11,10 @@ from collections import Counter
 from functools import lru_cache
 
 from index.quality import characters as c
-from index.quality.signals import C4, FINEWEB, GOPHER, REPETITION
-from index.quality.tokens import WHOLE
+from index.quality.lines import C4, FINEWEB
+from index.quality.repetition import COLUMNS as REPETITION
+from index.quality.signals import GOPHER
+from index.quality.tokens import EXCEPTIONS
 
 #: With the sign in front of each: - and ~ are their own signs, dashes have x.
 _HYPHENS = r"(?:--){1,3}|(?:x\u2014){1,2}|x\u2013|~~"
@@ -46,7 +48,7 @@ def words(text: str) -> list[str]:
 
 
 def _stays(piece: str) -> bool:
-    return piece in WHOLE or bool(re.fullmatch(r"[a-z]\.", piece))
+    return piece in EXCEPTIONS or bool(re.fullmatch(r"[a-z]\.", piece))
 
 
 def _piece(piece: str) -> list[str]:

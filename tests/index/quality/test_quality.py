@@ -23,15 +23,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made import put, words
 
+from archive.engine import Context
 from archive.errors import ArchiveError, LakeError
 from archive.lake import Lake
 from archive.text import content_id
 from archive.text.normalise import normalise
-from index.quality import presets, stage, tokens
+from index.quality import presets, quality, tokens
 from index.quality.characters import classes
 from index.quality.signals import COLUMNS, measured, signals
+from index.quality.stage import Quality
 from index.quality.table import QUALITY
-from index.stage import commit
+from index.stage import commit, pending, work
 from index.tables import TABLES
 
 
@@ -43,7 +45,7 @@ def cut(text: str) -> list[str]:
     """The tokens that the kernel finds."""
     points = np.array([*map(ord, text), 0], np.uint32)
     begins, ends, tails = (np.empty(len(text) + 1, np.int32) for _ in range(3))
-    known = tokens.whole()
+    known = tokens.exceptions()
     count = tokens.tokens(points, 0, len(text), classes(), known, begins, ends, tails, 0)
     return [text[begin:end] for begin, end in zip(begins[:count], ends[:count], strict=True)]
 
@@ -246,21 +248,27 @@ def test_presets_work_in_joins_and_leave_out_what_was_not_measured() -> None:
     assert found == [(5, True, None), (6, False, presets.UNMEASURED)]
 
 
-def quality(lake: Lake) -> list[dict[str, Any]]:
+def stored(lake: Lake) -> list[dict[str, Any]]:
     table = lake.read(QUALITY.name)
     found: list[dict[str, Any]] = table.sort_by("content_id").to_pylist()
     return found
 
 
+def measured_texts(lake: Lake, workers: int) -> tuple[int, int]:
+    """Texts that a run measures, and texts that have signals then."""
+    result = quality(lake, workers=workers)
+    return result.measured, result.texts
+
+
 def test_a_text_is_measured_once_and_a_new_run_measures_what_is_new(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [(GOOD, "2015-01-01"), ("Some other text.", "2016-01-01")])
-    assert stage.measure_new(lake, workers=1) == stage.Summary(2, 2)
-    first = quality(lake)
+    assert measured_texts(lake, workers=1) == (2, 2)
+    first = stored(lake)
     assert {row["content_id"] for row in first} == {content_id(GOOD), content_id("Some other text.")}
-    assert stage.measure_new(lake, workers=1) == stage.Summary(0, 2)
+    assert measured_texts(lake, workers=1) == (0, 2)
     put(lake, tmp_path / "in", [(GOOD, "2014-01-01"), ("A third text.", "2016-01-01")])
-    assert stage.measure_new(lake, workers=2) == stage.Summary(1, 3)
-    assert [row for row in quality(lake) if row["content_id"] != content_id("A third text.")] == first
+    assert measured_texts(lake, workers=2) == (1, 3)
+    assert [row for row in stored(lake) if row["content_id"] != content_id("A third text.")] == first
     expected = signals(pa.array([content_id(GOOD)]), pa.array([GOOD])).to_pylist()
     assert [row for row in first if row["content_id"] == content_id(GOOD)] == expected
 
@@ -268,22 +276,22 @@ def test_a_text_is_measured_once_and_a_new_run_measures_what_is_new(lake: Lake, 
 def test_documents_that_compaction_moved_are_not_measured_again(lake: Lake, tmp_path: Path) -> None:
     for number in range(3):
         put(lake, tmp_path / "in", [(f"Text number {number}.", "2015-01-01")])
-    stage.measure_new(lake, workers=1)
+    quality(lake, workers=1)
     delta = DeltaTable(lake.table_uri("documents"))
     delta.optimize.compact()
-    assert stage.measure_new(lake, workers=1) == stage.Summary(0, 3)
+    assert measured_texts(lake, workers=1) == (0, 3)
 
 
 def test_a_file_that_was_written_and_not_committed_changes_nothing(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [(GOOD, "2015-01-01")])
-    stage.create(lake)
-    (unit,) = stage.plan(lake)
-    written = stage.work(unit, False, lambda *_: None)
+    Quality().create(lake)
+    (task,) = pending(Quality(), lake)
+    written = work(task, Context())
     assert written.texts == 1
-    assert quality(lake) == []
-    assert stage.measure_new(lake, workers=1) == stage.Summary(1, 1)
-    assert not commit(lake, QUALITY, unit.file, written.file)  # the one that was slower throws its file away
-    assert len(quality(lake)) == 1
+    assert stored(lake) == []
+    assert measured_texts(lake, workers=1) == (1, 1)
+    assert not commit(Quality(), lake, task.file, written.file)  # the one that was slower throws its file away
+    assert len(stored(lake)) == 1
     left = [path.name for path in Path(lake.table_uri(QUALITY.name)).glob("*.parquet")]
     assert left == lake.files(QUALITY.name)
 
@@ -294,7 +302,7 @@ def test_two_at_once_measure_each_text_once(lake: Lake, tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: forked("quality", "--lake", lake.location, "--workers", "1"), range(2)))
     assert [done.returncode for done in both] == [0, 0]
-    ids = [row["content_id"] for row in quality(lake)]
+    ids = [row["content_id"] for row in stored(lake)]
     assert len(ids) == 18
     assert all(a < b for a, b in pairwise(ids))
 
@@ -302,12 +310,14 @@ def test_two_at_once_measure_each_text_once(lake: Lake, tmp_path: Path) -> None:
 def test_signals_of_another_version_are_recognised(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(lake, tmp_path / "in", [(GOOD, "2015-01-01")])
     with pytest.raises(LakeError, match="no text is measured yet; `archive quality"):
-        stage.check(lake)
-    stage.measure_new(lake, workers=1)
-    stage.check(lake)
-    monkeypatch.setattr(stage, "VERSION", 2)
-    with pytest.raises(LakeError, match=r"its signals are of version 1, this program makes 2; they are not comparable"):
-        stage.measure_new(lake, workers=1)
+        Quality().check(lake)
+    quality(lake, workers=1)
+    Quality().check(lake)
+    monkeypatch.setattr(Quality, "version", 2)
+    with pytest.raises(
+        LakeError, match=r"has rows of version 1, this program computes version 2; they are not comparable"
+    ):
+        quality(lake, workers=1)
 
 
 def test_the_command_says_what_it_did_and_where_there_is_no_lake(lake: Lake, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from made import edited, words
 from archive.errors import ArchiveError, ExportError
 from archive.lake import Lake
 from archive.owned import JOURNAL
-from index.neardup.build import build
+from index.neardup import index
 from query.export.run import export
 from query.export.workplace import Workplace
 from query.options import ExportOptions
@@ -52,7 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
                 pages.append(page(copy, f"http://copy{dice.randrange(9)}.org/{number}", "2021-06-01T00:00:00Z"))
         (folder / f"{part}.warc.gz").write_bytes(members(*pages))
         take(lake, str(folder / f"{part}.warc.gz"))
-    build(lake, workers=1)
+    index(lake, workers=1)
     return lake
 
 

@@ -87,9 +87,9 @@ def test_the_folder_loads_as_a_dataset_as_it_is(
 def test_slices_and_splits_load_as_configurations(made: Lake, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     pytest.importorskip("numba")
-    from index.neardup.build import build
+    from index.neardup import index
 
-    build(made, workers=1)
+    index(made, workers=1)
     split = (("train", 0.7), ("test", 0.3))
     export(made, tmp_path / "set", before=BEFORE, slices="year", split=split, workers=1)
     every = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
