@@ -54,7 +54,7 @@ def select(
 def _select(
     lake: Lake, files: list[str], options: ExportOptions, memory: str, to: Path, spill: Path
 ) -> tuple[Dropped, ...]:
-    db = query.sql.connect(lake, memory, str(spill))
+    db = query.sql.connect(lake, memory=memory, spill=str(spill))
     try:
         db.register("position_rows", pa.RecordBatchReader.from_batches(_POSITIONS, _positions(lake, files)))
         db.execute("CREATE TEMP TABLE positions AS SELECT * FROM position_rows")
