@@ -71,7 +71,7 @@ def _select(
     except (duckdb.IOException, duckdb.PermissionException, duckdb.InvalidInputException):
         raise  # a file of the lake cannot be read
     except duckdb.Error as error:
-        raise ExportError(str(query.sql.said(error))) from None
+        raise ExportError(str(query.sql.query_error(error))) from None
     finally:
         db.close()
     if not count:

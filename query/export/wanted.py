@@ -19,7 +19,7 @@ def clean(options: ExportOptions, without: Collection[str] = ()) -> str:
     if options.language and "language" not in without:
         parts.append(f"language := {sql_literal(options.language)}")
     if options.date_sources:
-        parts.append(f"sources := [{', '.join(map(sql_literal, options.date_sources))}]")
+        parts.append(f"date_sources := [{', '.join(map(sql_literal, options.date_sources))}]")
     if options.near and "near" not in without:
         parts.append("near := true")
     if options.honour_opt_outs and "honour_opt_outs" not in without:

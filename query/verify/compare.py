@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from archive import dates
 from archive.capture import Capture, Limits, Reject, Skipped
-from archive.engine.sandbox import Isolated
 from archive.examine import Examiner
+from archive.intake.extraction import Isolated
 from archive.reasons import Unusable
 from archive.records.rows import Columns, row_of
 from archive.text import EXTRACTORS, Page, content_id, language_of
