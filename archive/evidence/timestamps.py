@@ -185,10 +185,12 @@ def _response(token: bytes) -> TimeStampResponse:
 
     if len(token) > MAX_STAMP:
         raise _Refused(f"larger than {MAX_STAMP} bytes")
+    # a response begins with its status, a sequence; a bare token with an object identifier
+    whole = token if token[_inside(token, 0)] == 0x30 else _as_response(token)
     try:
-        return decode_timestamp_response(token)
+        return decode_timestamp_response(whole)
     except ValueError:
-        return decode_timestamp_response(_as_response(token))
+        return decode_timestamp_response(_sorted(whole))
 
 
 def _as_response(token: bytes) -> bytes:
@@ -197,6 +199,37 @@ def _as_response(token: bytes) -> bytes:
     size = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
     length = bytes([len(body)]) if len(body) < 128 else bytes([0x80 | len(size)]) + size
     return b"\x30" + length + body
+
+
+def _sorted(response: bytes) -> bytes:
+    """Return a response with its certificates in the order of DER.
+
+    OpenSSL, and the authorities that run it, write them in any order, which the decoder refuses. No signature covers
+    the order, and nothing changes its length.
+    """
+    status = _inside(response, 0)
+    token = _inside(response, _behind(response, status))  # the type of the content, then [0] the content
+    version = _inside(response, _inside(response, _behind(response, token)))
+    field = _behind(response, _behind(response, _behind(response, version)))  # behind digest algorithms and TSTInfo
+    if response[field] != 0xA0:  # no certificates
+        return response
+    start, end = _inside(response, field), _behind(response, field)
+    certificates, at = [], start
+    while at < end:
+        certificates.append(response[at : _behind(response, at)])
+        at = _behind(response, at)
+    return response[:start] + b"".join(sorted(certificates)) + response[end:]
+
+
+def _inside(data: bytes, at: int) -> int:
+    """Return where the content of a DER value begins."""
+    return at + 2 + (data[at + 1] & 0x7F if data[at + 1] & 0x80 else 0)
+
+
+def _behind(data: bytes, at: int) -> int:
+    """Return where a DER value ends."""
+    start = _inside(data, at)
+    return start + (int.from_bytes(data[at + 2 : start], "big") if data[at + 1] & 0x80 else data[at + 1])
 
 
 def _verified_token(

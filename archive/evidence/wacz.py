@@ -26,8 +26,8 @@ from archive.evidence.timestamps import Stamp, known_authorities, require_librar
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-#: agrees: the file has the stated hash. altered: it has another, or the statement itself was altered. unstated: there is
-#: no hash, or none that binds. unreadable: there is a statement, and it cannot be read.
+#: agrees: the file has the stated hash. altered: it has another, or the statement itself was altered. unstated: there
+#: is no hash, or none that binds. unreadable: there is a statement, and it cannot be read.
 Agreement = Literal["agrees", "altered", "unstated", "unreadable"]
 #: none: no signature. valid: it holds, by a key that nobody vouches for or whose authority is not trusted. trusted: it
 #: holds, by the key of a domain, as a trusted authority certifies. invalid: it does not hold, or cannot be read.
