@@ -11,7 +11,7 @@ import pyarrow.dataset as pads
 from archive import storage
 from archive.files import sql_literal
 from archive.lake import Lake
-from archive.tables import CAPTURES, TABLES, Table
+from archive.tables import CAPTURES, RETRACTIONS, SOURCES, TABLES, Table
 
 #: A revisit has no text: it proves the text of the record with the same payload digest. Where one payload gave several
 #: texts (other headers, another extractor), it proves the one of the URL that it refers to, else the one with the least
@@ -95,6 +95,7 @@ def connect(
         LakeError: there is no lake.
         duckdb.Error: a file is missing or damaged.
     """
+    retracted = _retracted_units(lake)
     stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
@@ -110,10 +111,28 @@ def connect(
     db.execute("SET autoload_known_extensions = false")
     db.execute("SET enable_external_access = false")
     for name, reader in readers.items():
-        db.execute(f"CREATE TEMP VIEW stored_{name} AS {reader}")
+        db.execute(f"CREATE TEMP VIEW stored_{name} AS {_without_proof(db, reader, retracted, name)}")
     db.execute(captures_view())
     db.execute(_PROOFS)
     return db
+
+
+def _retracted_units(lake: Lake) -> list[str]:
+    """Return the units of the files that were retracted."""
+    if not lake.has(RETRACTIONS):
+        return []
+    files = set(lake.read(RETRACTIONS.name, ["source"])["source"].to_pylist())
+    ledger = lake.read(SOURCES.name, ["unit", "file"]).to_pydict()
+    return [unit for unit, file in zip(ledger["unit"], ledger["file"], strict=True) if file in files]
+
+
+def _without_proof(db: duckdb.DuckDBPyConnection, reader: str, retracted: list[str], name: str) -> str:
+    """Return SQL that reads captures, of which those of retracted units have the problem `retracted`."""
+    if name != CAPTURES.name or not retracted:
+        return reader
+    db.execute("CREATE TEMP TABLE retracted_units AS SELECT unnest(?::VARCHAR[]) AS unit", [retracted])
+    problem = "CASE WHEN unit IN (FROM retracted_units) THEN coalesce(date_problem, 'retracted') ELSE date_problem END"
+    return f"SELECT * REPLACE ({problem} AS date_problem) FROM ({reader})"
 
 
 def _stored(lake: Lake, table: Table) -> _Stored:

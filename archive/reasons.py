@@ -55,6 +55,7 @@ DATE_PROBLEMS: dict[str, str] = {
     "before-web": "the date is before 1991",
     "outside-crawl": "the date is not within the crawl of the file (30 days before its week to 60 days after)",
     "conflict": "two sources of the date differ by more than a day, and no third confirms one",
+    "retracted": "its file was retracted (`archive retract`); the table `retractions` says why",
     "recovered": "the record was found by searching behind damage, and is dated before all records in front of "
     "the damage; it may be the content of another record",
 }

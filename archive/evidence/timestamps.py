@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import re
+import secrets
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +39,8 @@ _HASHES = {
 #: Bytes of the largest token or proof that is read. Real ones have less than 20 KiB.
 MAX_STAMP = 1 << 20
 _BUFFER = 1 << 20
+#: The beginning of a message imprint with a SHA-256, in DER.
+_SHA256_IMPRINT = bytes.fromhex("3031300d060960864801650304020105000420")
 #: The magic bytes of a detached OpenTimestamps proof.
 _OTS_MAGIC = b"\x00OpenTimestamps\x00\x00Proof\x00"
 #: A miner's clock may be hours off. A day is more than the rules of Bitcoin allow in practice.
@@ -56,6 +60,7 @@ class Stamp:
     at: datetime | None  #: by when the bytes existed, the late end of the accuracy; None where not verified
     by: str  #: the authority, or `Bitcoin block N`, or the calendars
     detail: str = ""  #: why it is not verified
+    fits: bool = True  #: whether it is a stamp of these bytes at all, and not of others
 
 
 def require_libraries(what: str) -> None:
@@ -112,7 +117,7 @@ def known_authorities(name: Literal["timestamps", "domains"] = "timestamps") -> 
     return tuple(x509.load_pem_x509_certificates(text))
 
 
-def read_certificates(paths: Iterable[str | Path]) -> list[Certificate]:
+def read_certificates(paths: Iterable[str | os.PathLike[str]]) -> list[Certificate]:
     """Read root certificates from PEM or DER files.
 
     Raises:
@@ -163,11 +168,11 @@ def verify_token(
         response = _response(token)
         return _verified_token(response, digests, list(roots), chain)
     except _Refused as error:
-        return Stamp("rfc3161", False, None, "", str(error))
+        return Stamp("rfc3161", False, None, "", str(error), error.fits)
     except VerificationError as error:
         return Stamp("rfc3161", False, None, "", _reason(str(error)))
     except Exception as error:  # the decoders raise whatever they raise
-        return Stamp("rfc3161", False, None, "", f"cannot be read as a time stamp: {error}"[:300])
+        return Stamp("rfc3161", False, None, "", f"cannot be read as a time stamp: {error}"[:300], False)
 
 
 def _reason(text: str) -> str:
@@ -179,12 +184,29 @@ def _reason(text: str) -> str:
 class _Refused(Exception):
     """Raised where a stamp proves nothing; its text says why."""
 
+    def __init__(self, why: str, fits: bool = True) -> None:
+        super().__init__(why)
+        self.fits = fits
+
+
+def request_of(sha256: bytes) -> tuple[bytes, int]:
+    """Return a time-stamp request for a hash, which also asks for the certificates, and the nonce in it."""
+    nonce = secrets.randbits(62) | 1 << 62  # 8 bytes
+    body = b"\x02\x01\x01" + _SHA256_IMPRINT + sha256 + b"\x02\x08" + nonce.to_bytes(8, "big") + b"\x01\x01\xff"
+    return b"\x30" + bytes([len(body)]) + body, nonce
+
+
+def nonce_of(token: bytes) -> int | None:
+    """Return the nonce of a token that was verified, or that `verify_token` could read."""
+    nonce: int | None = _response(token).tst_info.nonce
+    return nonce
+
 
 def _response(token: bytes) -> TimeStampResponse:
     from rfc3161_client import decode_timestamp_response
 
     if len(token) > MAX_STAMP:
-        raise _Refused(f"larger than {MAX_STAMP} bytes")
+        raise _Refused(f"larger than {MAX_STAMP} bytes", fits=False)
     # a response begins with its status, a sequence; a bare token with an object identifier
     whole = token if token[_inside(token, 0)] == 0x30 else _as_response(token)
     try:
@@ -241,13 +263,14 @@ def _verified_token(
     from rfc3161_client import VerifierBuilder
 
     if response.status != 0:
-        raise _Refused(f"the authority refused it: status {response.status} {' '.join(response.status_string)}".strip())
+        said = " ".join(response.status_string)
+        raise _Refused(f"the authority refused it: status {response.status} {said}".strip(), fits=False)
     info = response.tst_info
     name = _HASHES.get(info.message_imprint.hash_algorithm.dotted_string)
     if name is None or name not in digests:
-        raise _Refused("the hash in it is not SHA-256, SHA-384 or SHA-512 of these bytes")
+        raise _Refused("the hash in it is not SHA-256, SHA-384 or SHA-512", fits=False)
     if info.message_imprint.message != digests[name]:
-        raise _Refused("it is for other bytes: the hash in it differs")
+        raise _Refused("it is for other bytes: the hash in it differs", fits=False)
     if not roots:
         raise _Refused("no certificate of an authority is trusted")
     signer, others = _signer(response.signed_data, chain, roots)
@@ -332,12 +355,12 @@ def verify_proof(proof: bytes, sha256: bytes, headers: Iterable[bytes] = (), lea
             raise _Refused(f"pending: {calendars} has promised a block; `ots upgrade` asks for it")
         raise _Refused("unverified: it ends in no Bitcoin block")
     except _Refused as error:
-        return Stamp("opentimestamps", False, None, "", str(error))
+        return Stamp("opentimestamps", False, None, "", str(error), error.fits)
     except Exception as error:
-        return Stamp("opentimestamps", False, None, "", f"cannot be read as a proof: {error}"[:300])
+        return Stamp("opentimestamps", False, None, "", f"cannot be read as a proof: {error}"[:300], False)
 
 
-def read_headers(paths: Iterable[str | Path]) -> list[bytes]:
+def read_headers(paths: Iterable[str | os.PathLike[str]]) -> list[bytes]:
     """Read Bitcoin block headers, 80 bytes or 160 hexadecimal digits each, one or several in a file.
 
     Raises:
@@ -364,12 +387,12 @@ def _attested(proof: bytes, sha256: bytes) -> Iterator[tuple[bytes, str, str]]:
     from opentimestamps.core.timestamp import DetachedTimestampFile
 
     if len(proof) > MAX_STAMP:
-        raise _Refused(f"larger than {MAX_STAMP} bytes")
+        raise _Refused(f"larger than {MAX_STAMP} bytes", fits=False)
     detached = DetachedTimestampFile.deserialize(StreamDeserializationContext(io.BytesIO(proof)))
     if not isinstance(detached.file_hash_op, op.OpSHA256):
-        raise _Refused("the hash in it is not SHA-256")
+        raise _Refused("the hash in it is not SHA-256", fits=False)
     if detached.file_digest != sha256:
-        raise _Refused("it is for other bytes: the hash in it differs")
+        raise _Refused("it is for other bytes: the hash in it differs", fits=False)
 
     def walk(stamp: Timestamp) -> Iterator[tuple[bytes, str, str]]:
         for each in stamp.attestations:
@@ -398,7 +421,7 @@ def _block_time(header: bytes, root: bytes, least: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC) + BLOCK_SLACK
 
 
-def read_stamp(path: str | Path) -> bytes:
+def read_stamp(path: str | os.PathLike[str]) -> bytes:
     """Read a token or proof.
 
     Raises:
