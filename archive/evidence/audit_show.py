@@ -18,8 +18,9 @@ def shown(result: AuditResult) -> Iterator[Table | str]:
         yield _files_table(result.files)
     for file in result.files:
         for finding in file.findings:
-            at = "" if finding.offset is None else f", the first at {finding.offset:,}"
-            yield f"{_short(file.file)}: {finding.kind}: {count_of(finding.records, 'record')}{at}: {finding.detail}"
+            which = f"{count_of(finding.records, 'record')}, the first at {finding.offset}: "
+            where = "" if finding.offset is None else which
+            yield f"{_short(file.file)}: {finding.kind}: {where}{finding.detail}"
     for line in result.unreadable:
         yield f"not read: {line}"
     if result.passed_over:

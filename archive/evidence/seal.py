@@ -308,11 +308,13 @@ def _post(url: str, body: bytes) -> bytes:
         raise ArchiveError(f"{url}: write the authority as http://… or https://…")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=TIMEOUT)
-    # a server that sends a byte now and then keeps within the timeout of each read
-    watch = threading.Timer(TIMEOUT, _hang_up, [connection])
-    watch.daemon = True
     end = time.monotonic() + TIMEOUT
+    watch: threading.Timer | None = None
     try:
+        connection.connect()
+        # a server that sends a byte now and then keeps within the timeout of each read
+        watch = threading.Timer(TIMEOUT, _hang_up, [connection.sock])
+        watch.daemon = True
         watch.start()
         connection.request(
             "POST",
@@ -322,12 +324,15 @@ def _post(url: str, body: bytes) -> bytes:
         )
         response = connection.getresponse()
         data = response.read(MAX_STAMP + 1)
-    except (OSError, http.client.HTTPException, AttributeError) as error:  # AttributeError: hung up meanwhile
+        if time.monotonic() >= end:  # hung up: what was read may be a part
+            raise TimeoutError
+    except (OSError, http.client.HTTPException) as error:
         late = time.monotonic() >= end
         why = f"no answer within {TIMEOUT:.0f} s" if late else str(error) or type(error).__name__
         raise ArchiveError(f"{url}: {why}") from None
     finally:
-        watch.cancel()
+        if watch is not None:
+            watch.cancel()
         connection.close()
     if response.status != 200:
         raise ArchiveError(f"{url}: the authority answered with status {response.status}")
@@ -336,7 +341,6 @@ def _post(url: str, body: bytes) -> bytes:
     return data
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
-    if (sock := connection.sock) is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+def _hang_up(peer: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        peer.shutdown(socket.SHUT_RDWR)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import warnings
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,7 +46,8 @@ def wacz(
     files: dict[str, bytes], manifest: bytes | None, digest: Any = None, more: list[tuple[str, bytes]] | None = None
 ) -> io.BytesIO:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as package:
+    with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as package:
+        warnings.simplefilter("ignore")  # two entries of one name
         for name, data in files.items():
             package.writestr(name, data)
         if manifest is not None:
