@@ -33,7 +33,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from archive import proofs, storage
+from archive import proofs, storage, versions
 from archive.damage import naming_damage
 from archive.errors import ArchiveError, SourceError, cause_line
 from archive.evidence import timestamps
@@ -113,8 +113,9 @@ def seal(
     location = lake.location if lake else os.fspath(target)  # type: ignore[arg-type]
     path = Path(out) if out is not None else _beside(location)
     if lake:
-        lines = list(_lines(lake))
-        statement = _statement(_columns(lake), lines)
+        now = lake.snapshot()
+        lines = list(_lines(now))
+        statement = _statement(_columns(now), lines)
         root, written = hashlib.sha256(statement).digest(), path.with_suffix(".txt")
         _write(written, statement)
         captures = sum(count for _, count, _ in lines)
@@ -170,7 +171,7 @@ def check_lake(lake: Lake, token: str | os.PathLike[str], certificates: list[Cer
     digest = hashlib.sha256(statement).digest()
     check = _checked(timestamps.read_stamp(token), digest, f"the statement {path}", certificates)
     columns, sealed = _parse(path, statement)
-    now = {unit: (digest, count) for digest, count, unit in _lines(lake, columns)}
+    now = {unit: (digest, count) for digest, count, unit in _lines(lake.snapshot(), columns)}
     for hashed, count, unit in sealed:
         if unit not in now:
             check.problems.append(f"{unit}: sealed with {count} captures, and gone")
@@ -223,7 +224,7 @@ def _root_of_set(folder: Path) -> tuple[bytes, int]:
 
 
 def _columns(lake: Lake) -> tuple[str, ...]:
-    there, _ = lake.columns(CAPTURES)
+    there = set(versions.columns(lake.delta(CAPTURES.name))) & set(CAPTURES.schema.names)
     return tuple(name for name in _COLUMNS if name in there)
 
 

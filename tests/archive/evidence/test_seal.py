@@ -262,3 +262,63 @@ def test_the_command_prints_root_and_token(exported: Path, authority: Authority)
     assert done.returncode == 0
     assert root in done.stdout
     assert "existed by" in done.stdout
+
+
+# -- verify ----------------------------------------------------------------------------------------
+
+
+def test_verify_checks_the_seal_of_a_set(exported: Path, authority: Authority, tmp_path: Path) -> None:
+    with authority.served() as url:
+        sealed = lb.seal(exported, tsa=url, certificate=[authority.root])
+    token, root = Path(str(sealed.token)), [authority.root]
+    result = lb.verify(exported, seal=token, certificate=root, workers=1)
+    assert (result.sound, result.existed_by, result.attested_by) == (True, sealed.at, "Test Stamps")
+    for bad in (
+        lb.verify(exported, seal=token, workers=1),
+        lb.verify(exported, seal=token, certificate=root_of_other(tmp_path), workers=1),
+    ):
+        assert (bad.sound, bad.existed_by) == (False, None)
+        assert "the seal does not hold" in bad.problems[0]
+    whole = token.read_bytes()
+    assert sealed.at is not None
+    second = timedelta(seconds=1)
+    written, other = ((sealed.at - n * second).strftime("%Y%m%d%H%M%SZ").encode() for n in (1, 0))
+    assert whole.count(written) == 1
+    token.write_bytes(whole.replace(written, other))
+    assert not lb.verify(exported, seal=token, certificate=root, rows=0, workers=1).sound
+    token.write_bytes(whole)
+    shard = next(path for path in sorted(exported.rglob("*.jsonl*")))
+    content = shard.read_bytes()
+    shard.write_bytes(
+        content.replace(b"words", b"w0rds", 1)
+        if b"words" in content
+        else content[:-40] + bytes([content[-40] ^ 1]) + content[-39:]
+    )
+    found = lb.verify(exported, seal=token, certificate=root, rows=0, workers=1)
+    assert not found.sound
+    assert found.existed_by is None
+
+
+def root_of_other(folder: Path) -> list[Path]:
+    return [Authority(folder / "other").root]
+
+
+def test_verify_checks_the_seal_of_a_lake(filled: Lake, authority: Authority, tmp_path: Path) -> None:
+    with authority.served() as url:
+        sealed = lb.seal(filled, tsa=url, certificate=[authority.root])
+    token, root = str(sealed.token), [authority.root]
+    result = lb.verify(filled, seal=token, certificate=root, workers=1)
+    assert (result.sound, result.existed_by) == (True, sealed.at)
+    assert (result.sealed_units, result.unsealed_units) == (2, 0)
+    lb.forget(filled, str(tmp_path / "sources" / "b.warc.gz"))
+    assert not lb.verify(filled, seal=token, certificate=root, workers=1).sound
+
+
+def test_the_verify_command_takes_a_seal(exported: Path, authority: Authority) -> None:
+    with authority.served() as url:
+        lb.seal(exported, tsa=url, certificate=[authority.root])
+    words = ["verify", str(exported), "--seal", f"{exported}.seal.tsr", "--quiet"]
+    done = command(*words, "--certificate", str(authority.root))
+    assert done.returncode == 0, done.stdout
+    assert "existed by" in done.stdout
+    assert command(*words).returncode == 1
