@@ -96,6 +96,6 @@ def earliest_bounds(lake: Lake) -> dict[str, tuple[datetime, str]]:
 
 def _captures_of(lake: Lake, location: str) -> int:
     ledger = lake.read("sources", ["file", "captures"])
-    place = location if "://" in location else os.path.realpath(location)
+    path = location if "://" in location else os.path.realpath(location)
     files, captures = ledger["file"].to_pylist(), ledger["captures"].to_pylist()
-    return sum(count or 0 for name, count in zip(files, captures, strict=True) if name in {location, place})
+    return sum(count or 0 for name, count in zip(files, captures, strict=True) if name in {location, path})

@@ -66,7 +66,7 @@ class FileAudit:
     clock_offset: float | None = None  #: seconds, the median of `Date` minus the record's date
     software: str = ""  #: as the first warcinfo record states
     findings: list[Finding] = field(default_factory=list)
-    existed_by: datetime | None = None  #: where a verified time stamp says so
+    existed_by: datetime | None = None  #: of a verified time stamp
 
 
 @dataclass(slots=True)
@@ -152,7 +152,7 @@ def _evidence_of(file: BinaryIO, audits: list[FileAudit]) -> wacz.WaczEvidence |
     try:
         with zipfile.ZipFile(file):
             pass
-    except Exception:  # said by `entries`
+    except Exception:  # `entries` reports it
         return None
     require("archive audit of a WACZ", "evidence", "rfc3161_client", "cryptography")
     file.seek(0)
@@ -213,9 +213,9 @@ def _look_at(record: Record, found: FileAudit, case: _Case) -> datetime | None:
     if case.window and not case.window.holds(at):
         _add(found, "outside-crawl", record.offset, f"{at:%Y-%m-%d} is outside {case.window.start:%Y-%m-%d} to "
                                                     f"{case.window.end:%Y-%m-%d}")  # fmt: skip
-    made, _ = dates.parse(record.headers.get("warc-creation-date"))
-    if made is not None and made > at + _DAY:
-        _add(found, "made-later", record.offset, f"WARC-Creation-Date {made:%Y-%m-%d}, date {at:%Y-%m-%d}")
+    created, _ = dates.parse(record.headers.get("warc-creation-date"))
+    if created is not None and created > at + _DAY:
+        _add(found, "made-later", record.offset, f"WARC-Creation-Date {created:%Y-%m-%d}, date {at:%Y-%m-%d}")
     refers, _ = dates.parse(record.headers.get("warc-refers-to-date"))
     if refers is not None and refers > at + _DAY:
         _add(found, "refers-later", record.offset, f"WARC-Refers-To-Date {refers:%Y-%m-%d}, date {at:%Y-%m-%d}")
@@ -240,9 +240,9 @@ def _look_at_info(record: Record, at: datetime, found: FileAudit, case: _Case) -
 
 
 def _look_at_server(record: Record, message: Message, at: datetime, found: FileAudit, case: _Case) -> None:
-    said = _http_date(message.headers.get("date"))
-    if said is not None and record.type == "response":
-        case.offsets.append((said - at).total_seconds())
+    stated = _http_date(message.headers.get("date"))
+    if stated is not None and record.type == "response":
+        case.offsets.append((stated - at).total_seconds())
     for name in ("date", "last-modified"):
         moment = _http_date(message.headers.get(name))
         if moment is not None and moment > at + _DAY:

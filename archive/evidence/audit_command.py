@@ -18,7 +18,7 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool) -> None:
 
     FILE is a WARC, ARC or WACZ file, a folder, a pattern or an address. For each file the median of the servers' `Date`
     minus the records' dates shows how the crawler's clock went. Formats and software that are newer than the records,
-    digests that do not match, and dates that contradict each other are told with the first record. Exits with 1 where
+    digests that do not match, and dates that contradict each other are listed with the first record. Exits with 1 where
     anything was found.
 
     \b

@@ -26,8 +26,8 @@ class RetractResult:
 def retract(lake: Lake | str | os.PathLike[str], sources: Sources, *, reason: str) -> RetractResult:
     """Declare that the captures of files prove nothing. They stay in the lake, with the problem `retracted`.
 
-    Whoever finds that a source lies, or cannot be trusted, says so here with the reason. In contrast to `forget`,
-    nothing is deleted, and what the file brings in a later ingest proves nothing either.
+    The table `retractions` keeps the reason. In contrast to `forget`, nothing is deleted, and what the files bring in a
+    later ingest proves nothing either.
 
     Args:
         sources: files, folders or patterns as the lake cites them; one or several.

@@ -208,11 +208,11 @@ def _response(token: bytes) -> TimeStampResponse:
     if len(token) > MAX_STAMP:
         raise _Refused(f"larger than {MAX_STAMP} bytes", fits=False)
     # a response begins with its status, a sequence; a bare token with an object identifier
-    whole = token if token[_inside(token, 0)] == 0x30 else _as_response(token)
+    response = token if token[_inside(token, 0)] == 0x30 else _as_response(token)
     try:
-        return decode_timestamp_response(whole)
+        return decode_timestamp_response(response)
     except ValueError:
-        return decode_timestamp_response(_sorted(whole))
+        return decode_timestamp_response(_sorted(response))
 
 
 def _as_response(token: bytes) -> bytes:
@@ -263,8 +263,8 @@ def _verified_token(
     from rfc3161_client import VerifierBuilder
 
     if response.status != 0:
-        said = " ".join(response.status_string)
-        raise _Refused(f"the authority refused it: status {response.status} {said}".strip(), fits=False)
+        why = " ".join(response.status_string)
+        raise _Refused(f"the authority refused it: status {response.status} {why}".strip(), fits=False)
     info = response.tst_info
     name = _HASHES.get(info.message_imprint.hash_algorithm.dotted_string)
     if name is None or name not in digests:

@@ -59,7 +59,7 @@ class Statement:
     signature: Signature = "none"
     signer: str | None = None  #: the domain
     stamp: Stamp | None = None  #: the time stamp over the signature
-    existed_by: datetime | None = None  #: by when all files that agree existed; None where nothing verified says so
+    existed_by: datetime | None = None  #: by when all files that agree existed; None without a verified time stamp
     attested_by: str | None = None
     software: str = ""  #: that wrote the package, as stated
 
@@ -203,9 +203,9 @@ def _plain(name: str) -> str:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object, each key of which may stand in it once: readers differ in which of two they take."""
+    """Return a JSON object, in which each key may occur once: readers differ in which of two they take."""
     if len(found := dict(pairs)) != len(pairs):
-        raise ValueError("a key stands in it twice")
+        raise ValueError("a key occurs twice")
     return found
 
 
