@@ -13,7 +13,6 @@ from typing import BinaryIO
 from archive import dates
 from archive.errors import SourceError, error_line
 from archive.evidence import software, wacz
-from archive.extras import require
 from archive.progress import Reporter
 from archive.records import digest, web_archive
 from archive.records.base import Look, Reading
@@ -154,7 +153,6 @@ def _evidence_of(file: BinaryIO, audits: list[FileAudit]) -> wacz.WaczEvidence |
             pass
     except Exception:  # `entries` reports it
         return None
-    require("archive audit of a WACZ", "evidence", "rfc3161_client", "cryptography")
     file.seek(0)
     try:
         return wacz.wacz_evidence(file)

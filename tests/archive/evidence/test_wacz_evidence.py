@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import sys
 import warnings
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -348,6 +349,18 @@ def test_an_anonymous_signature_is_checked_and_dates_nothing() -> None:
         data = {"hash": hash_of(manifest), "signature": text, "publicKey": public, "created": "2015-01-01T00:00:00Z"}
         found = wacz_evidence(wacz(FILES, manifest, {"hash": hash_of(manifest), "signedData": data}))
         assert (found.statement.signature, found.existed_by) == (signature, None)
+
+
+def test_without_the_libraries_hashes_count_and_signatures_date_nothing(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = manifest_of(FILES)
+    file = wacz(FILES, manifest, signed(authority, manifest))
+    monkeypatch.setitem(sys.modules, "rfc3161_client", None)
+    found = wacz_evidence(file)
+    assert (found.statement.signature, found.existed_by) == ("unchecked", None)
+    assert "lowbackground[evidence]" in found.statement.detail
+    assert set(found.files.values()) == {"agrees"}
 
 
 # -- real packages ---------------------------------------------------------------------------------
