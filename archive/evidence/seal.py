@@ -298,7 +298,7 @@ def ask(url: str, sha256: bytes, certificates: list[Certificate] | None = None) 
     stamp = timestamps.verify_token(answer, {"sha256": sha256}, certificates)
     if not stamp.fits:
         raise ArchiveError(f"{url}: no time stamp of this root: {stamp.detail}")
-    if timestamps.nonce_of(answer) not in {nonce, None}:
+    if timestamps.nonce_of(answer) != nonce:
         raise ArchiveError(f"{url}: the answer is one to another request")
     return answer, stamp
 
