@@ -13,7 +13,7 @@ from archive import storage, versions
 from archive.evidence.grade import DEFAULT, UNKNOWN_SQL
 from archive.files import sql_literal
 from archive.lake import Lake
-from archive.tables import CAPTURES, EVIDENCE, TABLES, Table
+from archive.tables import CAPTURES, EVIDENCE, RETRACTIONS, SOURCES, TABLES, Table
 
 #: Captures of an older lake have no grade; what their columns support is known.
 _STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
@@ -145,6 +145,7 @@ def attach(
     Raises:
         LakeError: there is no lake.
     """
+    retracted = _retracted_units(lake)
     stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
@@ -162,7 +163,30 @@ def attach(
         # not the whole folder, which also has the log and files of no table
         db.execute(f"SET allowed_paths = [{', '.join(map(sql_literal, files))}]")
     db.execute("SET autoload_known_extensions = false; SET enable_external_access = false")
-    return db, [View(f"stored_{table.table.name}", table.select(), _types(table.table)) for table in stored]
+    if retracted:
+        db.execute("CREATE TEMP TABLE retracted_units AS SELECT unnest(?::VARCHAR[]) AS unit", [retracted])
+    views = []
+    for table in stored:
+        is_hit = bool(retracted) and table.table.name == CAPTURES.name
+        select = f"SELECT {_RETRACTED} FROM ({table.select()})" if is_hit else table.select()
+        views.append(View(f"stored_{table.table.name}", select, _types(table.table)))
+    return db, views
+
+
+#: A capture that a retracted file brought has a problem, at least that one.
+_RETRACTED = """
+* REPLACE (CASE WHEN unit IN (FROM retracted_units) THEN coalesce(date_problem, 'retracted') ELSE date_problem END
+           AS date_problem)
+"""
+
+
+def _retracted_units(lake: Lake) -> list[str]:
+    """Return the units of the files that were retracted."""
+    if not lake.has(RETRACTIONS):
+        return []
+    files = set(lake.read(RETRACTIONS.name, ["source"])["source"].to_pylist())
+    ledger = lake.read(SOURCES.name, ["unit", "file"]).to_pydict()
+    return [unit for unit, file in zip(ledger["unit"], ledger["file"], strict=True) if file in files]
 
 
 def define(db: duckdb.DuckDBPyConnection, views: Sequence[View], macros: Iterable[str] = ()) -> None:

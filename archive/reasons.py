@@ -63,6 +63,7 @@ DATE_PROBLEMS: dict[str, str] = {
     "outside-crawl": "the date is not within each crawl that the path, the name, the warcinfo or the row states "
     "(30 days before its week to 60 days after)",
     "altered": "the bytes of the record do not have the digest that its header states",
+    "retracted": "its file was retracted (`archive retract`); the table `retractions` says why",
     "recovered": "the record was found by searching behind damage, and may be the content of a record whose date "
     "is not known",
 }

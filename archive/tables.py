@@ -157,3 +157,29 @@ SOURCES = Table(
 TABLES = {table.name: table for table in (CAPTURES, DOCUMENTS, REJECTS, SOURCES)}
 #: The order in which a unit becomes visible: a text before the captures that cite it.
 DATA_TABLES = (DOCUMENTS, REJECTS, CAPTURES)
+
+#: What others attest of files and roots. A file is known by its SHA-256, wherever it is.
+ATTESTATIONS = Table(
+    "attestations",
+    (
+        Column("subject_sha256", pa.string(), "of the file, or the root of a seal, in hexadecimal"),
+        Column("kind", pa.string(), "rfc3161, opentimestamps"),
+        Column("at", _UTC, "by when the subject existed; null where that is not verified"),
+        Column("by", pa.string(), "who attests it: the authority, or the Bitcoin block"),
+        Column("token", pa.binary(), "the time stamp itself"),
+        Column("verified", pa.bool_(), "whether it was verified when it was added"),
+    ),
+)
+
+#: Files that prove nothing any more, whatever their captures say.
+RETRACTIONS = Table(
+    "retractions",
+    (
+        Column("source", pa.string(), "the file, as in `sources.file`"),
+        Column("reason", pa.string(), "as given"),
+        Column("at", _UTC, "when it was retracted"),
+    ),
+)
+
+#: Made when they are first needed.
+EVIDENCE_TABLES = {table.name: table for table in (ATTESTATIONS, RETRACTIONS)}

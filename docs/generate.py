@@ -57,7 +57,7 @@ def schema() -> str:
         " `index/quality/table.py` and `query/rows.py`. Delta Lake stores the meanings too, as the comments of the"
     )
     parts[0] += " columns. [Look after a lake](../lake.md#the-views) describes the views.\n"
-    for table in [*tables.TABLES.values(), *index_tables.TABLES.values()]:
+    for table in [*tables.TABLES.values(), *tables.EVIDENCE_TABLES.values(), *index_tables.TABLES.values()]:
         by = f"Partitioned by `{'`, `'.join(table.partition_by)}`.\n" if table.partition_by else ""
         parts.append(f"## {table.name}\n")
         parts += [by] if by else []

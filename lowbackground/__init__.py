@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from archive import ForgetResult, IngestResult, Lake, forget, ingest, open
     from archive.demo.command import demo
     from archive.errors import ArchiveError
+    from archive.evidence.attest import AttestResult, attest
+    from archive.evidence.audit import AuditResult, audit
+    from archive.evidence.retract import RetractResult, retract
+    from archive.evidence.seal import SealResult, seal
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
     from collapse import CollapseResult, collapse
@@ -47,6 +51,10 @@ _FROM = {
     "collapse": "collapse",
     "stats": "query",
     "show": "query",
+    "attest": "archive.evidence.attest",
+    "audit": "archive.evidence.audit",
+    "seal": "archive.evidence.seal",
+    "retract": "archive.evidence.retract",
     # what they return
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
@@ -59,6 +67,10 @@ _FROM = {
     "CollapseResult": "collapse",
     "Stats": "query",
     "History": "query",
+    "AttestResult": "archive.evidence.attest",
+    "AuditResult": "archive.evidence.audit",
+    "SealResult": "archive.evidence.seal",
+    "RetractResult": "archive.evidence.retract",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",
@@ -72,6 +84,8 @@ _FROM = {
 
 __all__ = [
     "ArchiveError",
+    "AttestResult",
+    "AuditResult",
     "CertifyResult",
     "CollapseResult",
     "Dataset",
@@ -84,9 +98,13 @@ __all__ = [
     "Preview",
     "QualityResult",
     "Reporter",
+    "RetractResult",
     "RichReporter",
+    "SealResult",
     "Stats",
     "VerifyResult",
+    "attest",
+    "audit",
     "certify",
     "collapse",
     "connect",
@@ -100,6 +118,8 @@ __all__ = [
     "preview",
     "quality",
     "query",
+    "retract",
+    "seal",
     "show",
     "stats",
     "verify",

@@ -19,7 +19,17 @@ import duckdb
 from archive.errors import QueryError
 
 #: The views and macros of a lake.
-VIEWS = ("captures", "documents", "duplicates", "clusters", "quality", "rejects", "sources")
+VIEWS = (
+    "captures",
+    "documents",
+    "duplicates",
+    "clusters",
+    "quality",
+    "rejects",
+    "sources",
+    "attestations",
+    "retractions",
+)
 MACROS = ("clean", "first_seen_between")
 
 #: The nodes of a query that only read. COPY_QUERY_NODE, INSERT_QUERY_NODE and so on write.

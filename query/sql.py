@@ -11,14 +11,14 @@ from archive.damage import naming_damage
 from archive.errors import QueryError
 from archive.lake import Lake, open_lake
 from archive.proofs import PROOFS, View, attach, captures_view, define
-from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
+from archive.tables import ATTESTATIONS, CAPTURES, DOCUMENTS, REJECTS, RETRACTIONS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
 from index.quality.table import QUALITY
 from index.tables import DUPLICATES
 from query import clean, domain, guard
 
-_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
+_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, ATTESTATIONS, RETRACTIONS, DUPLICATES, QUALITY)
 #: The most that temporary files may hold.
 _SPILL = "32GB"
 #: The most characters of an error.
@@ -95,6 +95,8 @@ VIEWS = (
     View("rejects", f"SELECT *, {_SITE} FROM stored_rejects"),
     View("duplicates", "SELECT * FROM stored_duplicates"),
     View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
+    View("attestations", "SELECT * FROM stored_attestations"),
+    View("retractions", "SELECT * FROM stored_retractions"),
 )
 
 
@@ -109,7 +111,8 @@ def connect(
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each text once,
     with `first_seen`, its earliest acceptable capture, and `first_seen_near`, that of its witness), `duplicates`
-    (verified pairs), `clusters`, `quality`, `rejects` and `sources`. Table macros: `clean(before, …)` and
+    (verified pairs), `clusters`, `quality`, `rejects`, `sources`, `attestations` and
+    `retractions`. Table macros: `clean(before, …)` and
     `first_seen_between(a, b)`, see `query.clean`.
 
     SQL can reach nothing outside the lake: no file, network, extension or setting. But it can write where it can read.

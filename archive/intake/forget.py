@@ -13,7 +13,7 @@ from archive.damage import naming_damage
 from archive.errors import SourceError
 from archive.intake import decisions
 from archive.lake import Lake, open_lake
-from archive.sources import Listed, Sources, location_of, matches, source_names
+from archive.sources import Listed, Sources, rows_of, source_names
 from archive.tables import DATA_TABLES
 
 
@@ -60,7 +60,7 @@ def _forget(lake: Lake, sources: list[str], dry_run: bool) -> ForgetResult:
     ledger = _ledger(lake)
     chosen: set[int] = set()
     for source in sources:
-        rows = _rows_of(ledger["file"], source)
+        rows = rows_of(ledger["file"], source)
         if not rows:
             raise SourceError(f"{source}: the lake {lake.location} has nothing of it")
         chosen |= rows
@@ -102,22 +102,3 @@ def sweep(lake: Lake) -> int:
 def _ledger(lake: Lake) -> dict[str, list[Any]]:
     table: pa.Table = lake.read("sources", ["unit", "file", "version", "captures", "rejects"])
     return {name: table[name].to_pylist() for name in table.column_names}
-
-
-def _rows_of(files: list[str | None], source: str) -> set[int]:
-    """Return the rows of the ledger that a source names. As in an ingest it is a file, or else a folder, or else a
-    pattern."""
-    source = location_of(source)
-    place = source.rstrip("/") if "://" in source else os.path.realpath(source)
-    if rows := {row for row, file in enumerate(files) if file in {source, place}}:
-        return rows
-    below = {row for row, file in enumerate(files) if file is not None and file.startswith(f"{place}/")}
-    if os.path.isdir(place):  # the files that its links point to were ingested with it
-        linked = {
-            os.path.realpath(path)
-            for folder, _, names in os.walk(place)
-            for path in (os.path.join(folder, name) for name in names)
-            if os.path.islink(path)
-        }
-        below |= {row for row, file in enumerate(files) if file in linked}
-    return below or {row for row, file in enumerate(files) if file is not None and matches(file, place)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from archive.sources.base import Listed, Source, Sources, list_files, location_of, open_bytes, source_names
 from archive.sources.files import is_text
+from archive.sources.named import rows_of
 from archive.sources.pattern import matches
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "location_of",
     "matches",
     "open_bytes",
+    "rows_of",
     "source_names",
 ]

@@ -23,6 +23,9 @@ _SHOWN = 20
 @click.option("--seed", type=int, help="Of the choice.  [default: another each time]")
 @click.option("--root", metavar="HASH", help="The Merkle root, or content root, that the set is known to have.")
 @click.option("--moved", multiple=True, metavar="FROM=TO", help="Cited files that begin with FROM begin with TO now.")
+@click.option("--seal", type=click.Path(), metavar="TOKEN", help="The time stamp that `archive seal` got.")
+@click.option("--certificate", multiple=True, type=click.Path(), metavar="FILE",
+              help="Root certificate of its authority, PEM or DER.  [default: those known here]")  # fmt: skip
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -37,6 +40,7 @@ def command(target: str, as_json: bool, quiet: bool, **options: Any) -> None:
     Examples:
       archive verify set
       archive verify lake --rows 1000
+      archive verify set --seal set.seal.tsr --certificate ca.pem
       archive verify set --all --moved /data/=https://data.commoncrawl.org/
     """
     from archive.engine import preload
@@ -70,6 +74,10 @@ def command(target: str, as_json: bool, quiet: bool, **options: Any) -> None:
         console.print(f"{finding.kind}: row {finding.row}: {finding.detail}", markup=False, highlight=False)
     if (more := len(result.problems[_SHOWN:]) + len(result.findings[_SHOWN:])) > 0:
         console.print(f"… and {more:,} more; --json shows all")
+    if result.existed_by:
+        console.print(f"existed by {result.existed_by:%Y-%m-%d %H:%M:%S} UTC, says {result.attested_by}")
+    if result.sealed_units or result.unsealed_units:
+        console.print(f"sealed units: {result.sealed_units:,} agree; {result.unsealed_units:,} came after the seal")
     if result.merkle_root:
         console.print(f"Merkle root  {result.merkle_root}\ncontent root {result.content_root}")
     sys.exit(0 if result.sound else 1)

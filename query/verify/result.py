@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 KINDS = ("agrees", "gone", "differs", "unchecked")
 
@@ -29,6 +30,10 @@ class VerifyResult:
     shards: int = 0
     merkle_root: str = ""  #: as computed from the rows; empty for a lake
     content_root: str = ""  #: the same wherever the cited files are
+    existed_by: datetime | None = None  #: as the time stamp of the seal says; None without one that holds
+    attested_by: str = ""  #: the authority of the seal
+    sealed_units: int = 0  #: of a lake, whose captures are those that were sealed
+    unsealed_units: int = 0  #: of a lake, that came after the seal
     problems: list[str] = field(default_factory=list)
     traced: int = 0  #: rows whose records were read
     kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))  #: of these rows, by `Finding.kind`

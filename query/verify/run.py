@@ -14,6 +14,8 @@ from archive import registry, storage
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
+from archive.evidence.seal import SealCheck, check_lake, check_set
+from archive.evidence.timestamps import read_certificates
 from archive.files import sql_literal
 from archive.lake import Lake
 from archive.progress import Reporter
@@ -40,6 +42,8 @@ def verify(
     seed: int | None = None,
     root: str | None = None,
     moved: Mapping[str, str] | Iterable[str] = (),
+    seal: str | os.PathLike[str] | None = None,
+    certificate: Iterable[str | os.PathLike[str]] = (),
     workers: Workers = None,
     reporter: Reporter | None = None,
 ) -> VerifyResult:
@@ -52,13 +56,17 @@ def verify(
         seed: of the choice; by default another each time.
         root: the Merkle root or the content root that the set is known to have, from elsewhere.
         moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
+        seal: the time stamp that `seal` got for the set or the lake, a file.
+        certificate: files with root certificates of the authorities to trust, in place of those that are known.
         workers: processes (by default one for each core), or an engine.
         reporter: receives the progress.
 
     Raises:
         ExportError: there is no finished export here.
-        ArchiveError: a library that reads the set is not installed.
+        SourceError: the time stamp or a certificate cannot be read.
+        ArchiveError: a library that reads the set or the seal is not installed.
     """
+    roots = read_certificates(certificate) or None
     started = time.monotonic()
     engine, reporter, result = open_engine(workers), reporter or Reporter(), VerifyResult()
     chosen = None if all else rows
@@ -67,12 +75,16 @@ def verify(
         scratch = Path(folder)
         if lake := _lake(target):
             with naming_damage(lake):
+                if seal is not None:
+                    _take_seal(check_lake(lake, seal, roots), result)
                 result.rows = cite(lake, chosen, seed, scratch / "lake.parquet")
             trace(scratch, _pairs(moved), None, chosen, result, engine, reporter)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
                 _check_set(dataset, chosen, seed, root, scratch, result, engine, reporter)
+                if seal is not None:
+                    _take_seal(check_set(result.merkle_root, seal, roots), result)
                 tokenizer = _tokenizer(dataset, result)
                 trace(scratch, _pairs(moved), tokenizer, chosen, result, engine, reporter)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
@@ -82,6 +94,12 @@ def verify(
     result.seconds = round(time.monotonic() - started, 3)
     _log.info("%s: %d problems, %d findings", target, len(result.problems), len(result.findings))
     return result
+
+
+def _take_seal(check: SealCheck, result: VerifyResult) -> None:
+    result.problems += check.problems
+    result.existed_by, result.attested_by = check.stamp.at, check.stamp.by
+    result.sealed_units, result.unsealed_units = check.units, check.unsealed
 
 
 def _lake(target: Lake | Dataset | str | os.PathLike[str]) -> Lake | None:

@@ -17,7 +17,7 @@ from archive.tables import Table
 from index import tables as index_tables
 
 Write = Callable[[str, bytes], str]
-ALL = [*tables.TABLES.values(), *index_tables.TABLES.values()]
+ALL = [*tables.TABLES.values(), *tables.EVIDENCE_TABLES.values(), *index_tables.TABLES.values()]
 
 
 @pytest.mark.parametrize("table", ALL, ids=lambda table: table.name)

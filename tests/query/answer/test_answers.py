@@ -134,7 +134,17 @@ def test_a_full_disk_and_a_reader_that_goes_away(small: Lake, words: list[str]) 
 
 
 def test_show_tables_names_the_views_and_nothing_else(small: Lake) -> None:
-    views = ["captures", "documents", "duplicates", "clusters", "quality", "rejects", "sources"]
+    views = [
+        "captures",
+        "documents",
+        "duplicates",
+        "clusters",
+        "quality",
+        "rejects",
+        "sources",
+        "attestations",
+        "retractions",
+    ]
     db = query.connect(small)
     assert [name for (name,) in answer(db, "SHOW TABLES").fetchall()] == views
     for view in views:
