@@ -109,7 +109,7 @@ def archives() -> st.SearchStrategy[Plan]:
 def ways(workers: int = 0) -> st.SearchStrategy[Way]:
     return st.builds(
         Way,
-        span=st.sampled_from((700, 1500, 4000, 1 << 30)),
+        pieces=st.sampled_from((1, 2, 3)),
         reverse=st.booleans(),
         calls=st.integers(1, 2),
         workers=st.just(workers),
@@ -173,9 +173,10 @@ def census(each: int = 6) -> list[Fault]:
     plans = [plan for kind in KINDS.values() for plan in islice(alone(kind), each)] + list(honest())
     mades = [make(plan, number) for number, plan in enumerate(plans)]
     faults = examine(mades)
-    # each span is a commit, and costs as much as twenty archives
-    odd = {frozenset(made.odd): made for made in mades if made.odd}
-    return faults + [fault for fault in examine(list(odd.values()), Way(900), len(odd)) if fault.what == "changed"]
+    odd = list({frozenset((*made.odd, str(made.number % 2))): made for made in mades if made.odd}.values())
+    for way in (Way(6, reverse=False), Way(1)):
+        faults += [fault for fault in examine(odd, way, len(odd)) if fault.what == "changed"]
+    return faults
 
 
 def faulty(faults: Iterable[Fault]) -> set[str]:

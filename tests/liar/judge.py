@@ -72,12 +72,19 @@ class Fault:
 
 @dataclass(frozen=True)
 class Way:
-    """How the archives are ingested the second time."""
+    """How the archives are ingested the second time.
 
-    span: int = 1 << 30
+    Attributes:
+        pieces: spans that the largest file is cut into. Each is a commit, and costs as much as twenty archives.
+        reverse: the files in the other order.
+        calls: ingests that the files are divided among.
+        workers: processes; 0 for this one.
+    """
+
+    pieces: int = 1
     reverse: bool = True
     calls: int = 1
-    workers: int = 0  #: 0: in this process
+    workers: int = 0
 
 
 @dataclass
@@ -116,10 +123,11 @@ def take(paths: list[str], location: str, way: Way | None = None) -> Taken:
     lake, way = Lake(location), way or Way(reverse=False)
     paths = paths[::-1] if way.reverse else paths
     size = -(-len(paths) // way.calls) or 1
+    span = max(map(os.path.getsize, paths)) // way.pieces + 1 if way.pieces > 1 else 1 << 30
     counted = True
     for start in range(0, len(paths), size):
         engine: Any = way.workers or InTurn()
-        result = ingest_with(lake, paths[start : start + size], Settings(), engine, span=way.span)
+        result = ingest_with(lake, paths[start : start + size], Settings(), engine, span=span)
         counted &= result.records == result.captures + result.rejects.total() + result.skipped.total()
         counted &= not result.files_failed and "internal-error" not in result.rejects
     with query.connect(lake) as db:
@@ -143,11 +151,11 @@ def examine(archives: Sequence[Made], way: Way | None = None, varied: int = 4, p
         taken = take([path for each in paths.values() for path in each], str(root / "lake"))
         faults = list(_faults(archives, taken, root / "files"))
         if way:
-            # with real spans first: few archives, because each span is a commit
-            some = sorted(archives, key=lambda made: (not made.odd, not made.spans, made.number))[:varied]
-            some_paths = [path for made in some for path in paths[made.number]]
-            again = take(some_paths, str(root / "again"), way)
-            faults += _changes(some, taken, again, root / "files")
+            usable = [made for made in archives if made.spans or way.pieces == 1]
+            some = sorted(usable, key=lambda made: (not made.odd, made.number))[:varied]
+            if some_paths := [path for made in some for path in paths[made.number]]:
+                again = take(some_paths, str(root / "again"), way)
+                faults += _changes(some, taken, again, root / "files")
         return faults
     finally:
         shutil.rmtree(root, ignore_errors=True)

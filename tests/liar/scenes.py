@@ -339,7 +339,7 @@ def _(made: Made, dice: Random) -> None:
         front = write.warc(bytes(8192 + 300), [("WARC-Type", "metadata"), ("WARC-Record-ID", record_id("m"))])
         back = write.warc(bytes(200_000 - len(front) - len(middle)), [("WARC-Type", "metadata"), ("WARC-Record-ID", record_id("m"))])
         made.files[file] = front + middle + back
-    made.mtime = 1_600_000_000
+    made.mtime, made.spans = 1_600_000_000, False
     made.odd |= {"look-same"}
 
 
