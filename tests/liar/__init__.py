@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -41,27 +43,44 @@ __all__ = [
     "Fault",
     "Kind",
     "Made",
+    "Part",
     "Plan",
+    "Scene",
+    "Spec",
     "Way",
+    "alone",
     "archives",
+    "by_what",
     "census",
     "examine",
     "faulty",
+    "honest",
     "make",
+    "replace",
     "table",
     "ways",
 ]
 
-_FILE = tuple(kind.name for kind in KINDS.values() if kind.on & {"file", "rows"})
+def _of(*places: str) -> tuple[str, ...]:
+    return tuple(kind.name for kind in KINDS.values() if kind.on & set(places))
 
 
-def _specs(bases: tuple[str, ...], lies: tuple[str, ...]) -> st.SearchStrategy[Spec]:
-    nothing: st.SearchStrategy[tuple[str, ...]] = st.just(())
-    some = st.lists(st.sampled_from(lies), min_size=1, max_size=3, unique=True).map(tuple)
+def _mixed(*weighted: tuple[int, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """Choose among strategies by weight; `|` counts a strategy once, however often it is there."""
+    places = [at for at, (weight, _) in enumerate(weighted) for _ in range(weight)]
+    return st.sampled_from(places).flatmap(lambda at: weighted[at][1])
+
+
+_NOTHING: st.SearchStrategy[tuple[str, ...]] = st.just(())
+
+
+def _specs(base: str, lies: tuple[str, ...]) -> st.SearchStrategy[Spec]:
+    one = st.sampled_from(lies).map(lambda name: (name,))
+    some = st.lists(st.sampled_from(lies), min_size=2, max_size=3, unique=True).map(tuple)
     return st.builds(
         Spec,
-        base=st.sampled_from(bases),
-        lies=nothing | some,
+        base=st.just(base),
+        lies=_mixed((2, _NOTHING), (2, one), (1, some)),
         hours=st.integers(0, 60),
         gap=st.sampled_from((0, 0, 1, 30, 400, 3000)),
         style=st.sampled_from(STYLES),
@@ -76,17 +95,19 @@ def _specs(bases: tuple[str, ...], lies: tuple[str, ...]) -> st.SearchStrategy[S
 
 
 def _parts(
-    containers: tuple[str, ...], specs: st.SearchStrategy[Spec], joined: st.SearchStrategy[Part | None]
+    containers: tuple[str, ...],
+    specs: st.SearchStrategy[Spec],
+    lies: tuple[str, ...],
+    joined: st.SearchStrategy[Part | None],
 ) -> st.SearchStrategy[Part]:
-    nothing: st.SearchStrategy[tuple[str, ...]] = st.just(())
     return st.builds(
         Part,
         container=st.sampled_from(containers),
         begins=st.integers(400, 9000),
         records=st.lists(specs, min_size=1, max_size=4).map(tuple),
-        lies=nothing | nothing | nothing | st.sampled_from(_FILE).map(lambda name: (name,)),
+        lies=_mixed((4, _NOTHING), (1, st.sampled_from(lies).map(lambda name: (name,)))),
         named=st.booleans(),
-        damage=st.sampled_from(("", "", "", *DAMAGE)),
+        damage=st.sampled_from((*[""] * 12, *DAMAGE)),
         place=st.integers(0, 7),
         joined=joined,
         seed=st.integers(0, 1 << 24),
@@ -94,16 +115,18 @@ def _parts(
 
 
 def archives() -> st.SearchStrategy[Plan]:
-    """Return a strategy for archives: three of web archives for one data set and one scene."""
-    of_web = tuple(kind.name for kind in KINDS.values() if kind.on & {*BASES, "arc"})
-    of_rows = tuple(kind.name for kind in KINDS.values() if kind.on & {"row", "jsonl"})
-    web = _specs(BASES, of_web)
+    """Return a strategy for plans: of web archives, of data sets, and scenes."""
     alone: st.SearchStrategy[Part | None] = st.none()
-    behind = alone | alone | _parts(CONTAINERS, web, alone)
-    webs = _parts(CONTAINERS, web, behind)
-    rows = _parts(DATA_SETS, _specs(("row",), of_rows), alone)
     scene = st.builds(Scene, name=st.sampled_from(sorted(scenes.SCENES)), seed=st.integers(0, 1 << 24))
-    return webs | webs | webs | rows | scene
+    rows = _parts(DATA_SETS, _specs("row", _of("row", "jsonl")), _of("rows"), alone)
+    weighted = [(2, rows), (3, scene)]
+    for containers in (CONTAINERS[:4], CONTAINERS[4:]):
+        bases = dict.fromkeys(BASES if containers[0] == "warc" else ("arc",))
+        web = _mixed(*((3 if base == "response" else 1, _specs(base, _of(base))) for base in bases))
+        of_file = _of("file")
+        behind = _mixed((3, alone), (1, _parts(containers, web, of_file, alone)))
+        weighted.append((8 if containers[0] == "warc" else 2, _parts(containers, web, of_file, behind)))
+    return _mixed(*weighted)
 
 
 def ways(workers: int = 0) -> st.SearchStrategy[Way]:
@@ -130,7 +153,7 @@ def alone(kind: Kind) -> Iterator[Plan]:
             told = Spec("row", (kind.name,), gap=gap, seed=seed)
             yield Part(containers[seed % len(containers)], begins, (Spec("row", seed=seed), told), seed=seed)
         elif kind.on & {"file", "rows"}:
-            containers = ("warc", "warc.gz", "wacz", *(DATA_SETS if "rows" in kind.on else ()))
+            containers = DATA_SETS if "rows" in kind.on else ("warc", "warc.gz", "wacz")
             yield Part(containers[seed % len(containers)], begins, (Spec(seed=seed), Spec(seed=seed + 1)), (kind.name,), seed=seed)
         else:
             places = sorted(kind.on)

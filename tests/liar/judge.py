@@ -191,7 +191,7 @@ def _faults(archives: Sequence[Made], taken: Taken, root: Path) -> Iterator[Faul
             made, truth = truths[name]
             if len(parts) == PARAGRAPHS:
                 whole.add(name)
-            for asked, seen in ((False, taken.seen), (True, taken.asked)):
+            for asked, seen in ((False, taken.seen), (True, taken.asked)) if GRADED else ((False, taken.seen),):
                 at = seen.get(content_id)
                 if at is None:
                     continue
@@ -208,8 +208,9 @@ def _faults(archives: Sequence[Made], taken: Taken, root: Path) -> Iterator[Faul
         loss = (truth.loss,) if truth.loss else ()
         if name not in whole and (truth.kept or made.number not in rejected) and not truth.foreign:
             yield Fault("lost", made.number, f"{name} of {truth.born}", loss)
-        elif truth.by and not first.get((name, truth.asked), datetime.max.replace(tzinfo=truth.by.tzinfo)) <= truth.by:
-            detail = f"{name}, honest, by {truth.by}; seen {first.get((name, truth.asked))}"
+        at = first.get((name, truth.asked and GRADED))
+        if name in whole and truth.by and (at is None or at > truth.by):
+            detail = f"{name}, honest, by {truth.by}; seen {at}"
             yield Fault("not clean", made.number, detail, loss)
 
 
@@ -220,8 +221,9 @@ def _hard(liar: frozenset[str]) -> frozenset[str]:
 
 def _changes(some: list[Made], one: Taken, other: Taken, root: Path) -> Iterator[Fault]:
     """Compare two lakes: what a reader sees of these archives must be the same."""
+    if not other.counted:
+        yield Fault("not counted", -1, "in the second ingest")
     known = {made.number: made for made in some}
-    file_of = 7  # the place of the column `file` in `captures`, found below
 
     def split(rows: list[tuple[Any, ...]], column: int) -> dict[int, list[tuple[Any, ...]]]:
         by: dict[int, list[tuple[Any, ...]]] = defaultdict(list)

@@ -253,7 +253,7 @@ def _(draft: Draft) -> None:
     draft.born = draft.claim + timedelta(hours=draft.dice.randint(1, 11))
 
 
-@_kind("http-date", "A9", "the server's Date is late", "server-later", "response conversion arc")
+@_kind("http-date", "A9", "the server's Date is late", "server-later", "response arc")
 def _(draft: Draft) -> None:
     draft.without("date")
     draft.http.append(("Date", http_date(draft.late)))
@@ -347,7 +347,8 @@ def _(draft: Draft) -> None:
 # -- of what is around the records -----------------------------------------------------------------------------------
 
 
-@_kind("file-name", "A16", "the file's path names a late crawl", "outside-crawl", "file rows", 170)
+@_kind("row-file-name", "A20", "the path of the data set names a late crawl", "outside-crawl", "rows", 170)
+@_kind("file-name", "held", "the file's path names a late crawl", "outside-crawl", "file", 170)
 def _(around: Around) -> None:
     if around.dice.random() < 0.5:
         around.folder = f"crawl-data/{week(around.late)}/segments"

@@ -34,7 +34,7 @@ KNOWN_OPEN: frozenset[str] = frozenset(
         "warc-memento",
         "altered",
         "warc-version",
-        "file-name",
+        "row-file-name",
         "warc-filename",
         "names-disagree",
         "missing-warcinfo",
