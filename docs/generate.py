@@ -87,6 +87,10 @@ def commands() -> str:
 
 #: The Protocols, and what they are given.
 _SEAMS = (
+    "archive.sources.base.Source",
+    "archive.records.base.Reader",
+    "archive.text.base.Page",
+    "index.stage.Stage",
     "archive.engine.base.Engine",
     "archive.engine.base.Context",
     "query.formats.format.Format",
@@ -137,7 +141,7 @@ def _options(command: click.Command, function: Callable[..., Any] | None) -> Ite
         about, _, stated = about.partition("[default: ")
         default = param.get_default(context)
         shown = getattr(param, "show_default", None)
-        if argument or param.required:
+        if param.required:
             text = "required"
         elif isinstance(shown, str):
             text = shown

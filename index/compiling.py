@@ -1,4 +1,4 @@
-"""Says that the kernels are compiled, where that was not done before: the first run seems to stand still."""
+"""Announces that the kernels are being compiled: the first run takes half a minute to begin."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import click
 
 
 def announce(folder: Path, quiet: bool) -> None:
-    """Say on standard error that the first run compiles, if it does.
+    """Write a line to standard error if the kernels of a folder are not compiled yet.
 
     Args:
-        folder: that holds the kernels; numba keeps what it compiled in `__pycache__` there.
+        folder: of the kernels; numba keeps what it compiled in its `__pycache__`.
+        quiet: write nothing.
     """
     is_elsewhere = "NUMBA_CACHE_DIR" in os.environ or not os.access(folder, os.W_OK)
     if not quiet and not is_elsewhere and not any(folder.glob("__pycache__/*.nbi")):

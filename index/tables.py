@@ -1,7 +1,7 @@
 """The tables that the index adds to a lake.
 
-What never changes is kept apart from what dates decide: signatures, bands and the similarities of pairs are
-facts about texts. Which text was first may change with each ingest, so `duplicates` is derived anew.
+Signatures, bands and the similarities of pairs are facts about texts, and never change. Which text was first may
+change with each ingest, so `duplicates` is derived again by each `archive index`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SIGNATURES = Table(
     ),
 )
 
-#: A segment is the bands of the texts of one file of `signatures`, and made from nothing else.
+#: A segment is the bands of the texts of one file of `signatures`.
 BANDS = Table(
     "bands",
     (
@@ -67,16 +67,16 @@ TABLES = {table.name: table for table in (SIGNATURES, BANDS, PAIRS, DUPLICATES, 
 
 
 def create(lake: Lake, parameters: Parameters) -> None:
-    """Create the tables that are missing; what the index is made with stands in the description of `signatures`.
+    """Create the tables that are missing. The description of `signatures` keeps the parameters of the index.
 
     Raises:
-        LakeError: the lake has an index that was made with other parameters.
+        LakeError: the lake has an index with other parameters.
     """
     lake.create([BANDS, PAIRS, DUPLICATES])
     lake.create([SIGNATURES], json.dumps({"procedure": procedure.NUMBER, **asdict(parameters)}))
-    made_with = parameters_of(lake)
-    if made_with != parameters:
-        old, new = asdict(made_with), asdict(parameters)
+    stored = parameters_of(lake)
+    if stored != parameters:
+        old, new = asdict(stored), asdict(parameters)
         differing = ", ".join(f"{name} {old[name]} (not {new[name]})" for name in old if old[name] != new[name])
         raise LakeError(
             f"{lake.location}: the index of this lake was made with {differing}; use the same, or another lake"
@@ -84,23 +84,23 @@ def create(lake: Lake, parameters: Parameters) -> None:
 
 
 def state(lake: Lake) -> str:
-    """The versions of what `duplicates` is derived from: the name of the transaction that derived it."""
+    """Return the versions of the tables that `duplicates` is derived from. Its transactions have this name."""
     return ", ".join(f"{name} {lake.delta(name).version()}" for name in ("captures", "documents", SIGNATURES.name))
 
 
 def is_current(lake: Lake) -> bool:
-    """Whether `duplicates` is derived from all that the lake holds now."""
+    """Return whether `duplicates` is derived from all that the lake holds now."""
     return lake.has(DUPLICATES) and lake.delta(DUPLICATES.name).transaction_version(state(lake)) is not None
 
 
 def parameters_of(lake: Lake) -> Parameters:
-    """What the index of a lake was made with.
+    """Return the parameters of the index of a lake.
 
     Raises:
-        LakeError: it has none, or one of a newer version of the procedure.
+        LakeError: there is no lake, it has no index, or its index follows another procedure than this program.
     """
     if not lake.has(SIGNATURES):
-        lake.delta("captures")  # says so where there is no lake
+        lake.delta("captures")  # raises if there is no lake
         raise LakeError(f"{lake.location}: there is no index yet; `archive index --lake {lake.location}` makes it")
     stated = json.loads(lake.delta(SIGNATURES.name).metadata().description)
     number = stated.pop("procedure")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import click
@@ -58,7 +59,7 @@ def test_each_command_that_a_page_shows_has_its_options(page: Path) -> None:
         command = main.get_command(click.Context(main), words[1])
         assert command is not None
         known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
-        asked = {word.partition("=")[0] for word in words[2:] if re.match(r"--?[a-z]", word)}
+        asked = {re.sub(r"^-v+$", "-v", word.partition("=")[0]) for word in words[2:] if re.match(r"--?[a-z]", word)}
         assert asked <= known | {"--help"}, line
 
 
@@ -79,6 +80,20 @@ def test_each_option_that_a_page_names_in_passing_is_one_of_some_command() -> No
 def test_the_python_of_a_page_compiles(page: Path) -> None:
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
         compile(block, name(page), "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_each_file_of_the_project_that_a_page_names_is_there(page: Path) -> None:
+    rooms = ("archive", "collapse", "index", "query", "tests", "benchmarks", "docs")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    files = [file for file in tracked if (ROOT / file).exists()]
+    known = {*files, *(part for file in files for part in map(str, Path(file).parents))}
+    short = {Path(file).name for file in files}
+    for path in re.findall(r"`([\w/.-]+)`", page.read_text(encoding="utf-8")):
+        if path.partition("/")[0] in rooms and "/" in path:
+            assert path.rstrip("/") in known, path
+        elif re.fullmatch(r"\w+\.py", path) and path not in {"my_plugins.py", "c4_utils.py"}:
+            assert path in short, path
 
 
 def test_the_site_has_every_page() -> None:

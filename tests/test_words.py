@@ -61,7 +61,8 @@ def files(*under: str) -> list[str]:
     """Return the files of the project below some folders, as git lists them."""
     listed = subprocess.run(["git", "ls-files", *under], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     kept = [name for name in listed.splitlines() if name.endswith((".py", ".md")) and (ROOT / name).exists()]
-    return [name for name in kept if not name.startswith("docs/reference/")]  # written from the code
+    # the reference is written from the code, and the pages of the demo tell stories
+    return [name for name in kept if not name.startswith(("docs/reference/", "archive/demo/pages.py"))]
 
 
 def prose(name: str) -> Iterator[str]:

@@ -23,6 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
 IMPORTS = "import archive, collapse, index, lowbackground, query; lowbackground.Lake"
+#: Times with a zone: DuckDB asks Python for it, behind the lock.
+QUESTION = ["query", "--lake", "archive-demo/lake", "--format", "csv", "SELECT min(first_seen) AS first FROM documents"]
+ANSWER = "first\n2013-06-11T09:30:05Z\n"
 #: Lines that show that the main job was done.
 BASE = ("8 new texts", "6 texts in 1 shard", "agrees                       6")
 NEAR = ("2 pairs of near-duplicates", "5 texts in 1 shard", "agrees                       5")
@@ -72,6 +75,9 @@ def check(python: str, wheel: Path, folder: Path) -> tuple[str, bool]:
                 False,
             )
         demo = time.monotonic() - installed
+        done = _run([str(inside.with_name("archive")), *QUESTION], folder)
+        if done.stdout != ANSWER:
+            return f"{seen[0]} {extra or 'base'}: {done.stdout}{done.stderr}", False
         seen.append(f"{extra or 'base'}: {size:.0f} MB, installed in {installed - started:.0f} s, demo {demo:.0f} s")
     return "  ".join(seen), True
 

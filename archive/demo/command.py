@@ -57,8 +57,8 @@ def demo(out: str | os.PathLike[str] = "archive-demo") -> Path:
         for name, content in capture_files().items():
             if not (captures / name).exists():
                 owned.write_file(captures / name, content)
-        for made in (lake, exported):
-            owned.work_in(made)
+        for inner in (lake, exported):
+            owned.work_in(inner)
         _tour(captures, ["--lake", str(lake)], exported)
     return exported
 

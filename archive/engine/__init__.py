@@ -7,11 +7,11 @@ a child that may hang or crash.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 
 from archive.engine.base import Context, Done, Engine, Failed, Progress, Tasks, Work, succeed
 from archive.engine.local import preload
 from archive.errors import ArchiveError
+from archive.registry import Registry
 
 __all__ = [
     "ENGINES", "Context", "Done", "Engine", "Failed", "Progress", "Tasks", "Work", "Workers", "open_engine",
@@ -23,7 +23,7 @@ __all__ = [
 Workers = int | str | Engine | None
 
 #: The function that opens each engine from what follows the colon in its name, which may be empty.
-ENGINES = {"local": "archive.engine.local:open_local"}
+ENGINES = Registry("engines", {"local": "archive.engine.local:open_local"})
 
 
 def open_engine(workers: Workers = None) -> Engine:
@@ -37,8 +37,7 @@ def open_engine(workers: Workers = None) -> Engine:
     if not isinstance(workers, str):
         return workers
     name, _, rest = workers.partition(":")
-    if name not in ENGINES:
-        raise ArchiveError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
-    module, _, function = ENGINES[name].partition(":")
-    opener: Callable[[str], Engine] = getattr(import_module(module), function)
+    if not ENGINES.has(name):
+        raise ArchiveError(f"no engine {name!r}; there are {', '.join(ENGINES.names())}")
+    opener: Callable[[str], Engine] = ENGINES.load(name)
     return opener(rest)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from archive.errors import CollapseError
-from archive.records import kind_of
+from archive.records import READERS, kind_of
 from archive.records.rows import Columns
 from archive.sources import Listed, list_files, open_bytes
 from collapse import folder
@@ -34,6 +34,8 @@ _FORMATS: dict[str, _Format] = {
     "md": "text",
     "rst": "text",
 }
+#: The kinds of `archive.records` that are read here.
+_READ: dict[str, _Format] = {"jsonl": "json-lines", "parquet": "parquet"}
 _ENDING = re.compile(r"\.(\w+)(?:\.(?:gz|zst|lz4))?$")
 #: In the name of a file or of a folder above it: the first word, or the first after a dot (wiki.train.tokens).
 _PART = re.compile(r"(?:^|[/.])(?:(train|training)|valid|validation|val|dev|test|held[-_]?out)(?![a-z])")
@@ -231,9 +233,9 @@ def _format_of(file: Listed) -> _Format:
         return _FORMATS[ending[1]]
     with open_bytes(file.uri) as opened_file:
         kind = kind_of(opened_file, file.uri)
-    if kind in {"records", "wacz"}:
-        return "unknown"
-    return "json-lines" if kind == "jsonl" else "parquet" if kind == "parquet" else "text"
+    if kind in _READ:
+        return _READ[kind]
+    return "unknown" if kind in READERS else "text"
 
 
 def _split_of(name: str) -> str | None:

@@ -15,7 +15,7 @@ def _no_proofs() -> Counter[str]:
 class RowCounts:
     """The rows of a chunk, a file or a data set, and how many of them are proven."""
 
-    rows: int = 0
+    rows: int = 0  #: of the data set, also those without a text
     proof: Counter[str] = field(default_factory=_no_proofs)  #: exact, near, none -> rows
     proof_by_year: dict[str, Counter[str]] = field(default_factory=dict)  #: year of the proof -> exact, near -> rows
     paragraphs: Counter[str] = field(default_factory=Counter)  #: exact, near, none -> paragraphs, if asked for
@@ -52,10 +52,10 @@ class RowCounts:
 class CertifyResult(RowCounts):
     """What `certify` found: the counts of all rows, and of which files they are."""
 
-    files: int = 0
+    files: int = 0  #: of the data set
     files_skipped: int = 0  #: done by an earlier run of the same command
     index_is_older_than_lake: bool = False  #: the lake got texts after its index
-    seconds: float = 0.0
+    seconds: float = 0.0  #: of wall-clock time
 
     def sort(self) -> None:
         """Put years and kinds in order."""

@@ -1,4 +1,4 @@
-"""The rows of a data set as they stand, in chunks, and the same rows with what is proven about each."""
+"""Reads the rows of a data set as they were written, in chunks, and writes them with what is proven about each."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from archive.records.rows import Columns, text_columns, text_of
 from archive.sources import open_bytes
 from index.certify.verdict import SCHEMA, Verdict
 
-#: Rows and bytes that are worked on together.
+#: Most rows and bytes of a chunk.
 _ROWS, _BYTES = 1000, 8 << 20
 _NAMED = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|lz4))?$")
-#: A longer line is no row.
+#: Bytes; a longer line is no row.
 _LINE = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A row that holds no text, or a stretch of the file that holds no row."""
+    """A row without text, or a part of the file without rows."""
 
     reason: str
     detail: str = ""
@@ -44,13 +44,13 @@ class Lines:
 
     lines: list[bytes]
     compression: str | None
-    unreadable: list[Problem]  #: stretches of the file behind the last line that hold no line
+    unreadable: list[Problem]  #: parts of the file after the last line that hold no line
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def texts(self, columns: Columns) -> Iterator[str | Problem]:
-        """The text of each row."""
+        """Yield the text of each row, or why it has none."""
         for line in self.lines:
             row = _parsed(line)
             if isinstance(row, Problem):
@@ -61,9 +61,10 @@ class Lines:
             yield _checked(text_of(row, columns), row)
 
     def with_verdicts(self, verdicts: list[Verdict], broken: set[int]) -> bytes:
-        """The same lines, byte for byte, with further members at their ends; compressed as the file was.
+        """Return the same lines, byte for byte, with further members at their ends; compressed as the file was.
 
-        Lines that are no JSON objects, whose numbers are `broken`, are kept as they stand.
+        Args:
+            broken: numbers of lines that are no JSON objects, and stay as they are.
         """
         out = []
         for number, (line, verdict) in enumerate(zip(self.lines, verdicts, strict=True)):
@@ -94,7 +95,7 @@ class Batch:
         return int(self.batch.num_rows)
 
     def texts(self, columns: Columns) -> Iterator[str | Problem]:
-        """The text of each row."""
+        """Yield the text of each row, or why it has none."""
         names = [name for name in text_columns(columns) if self.batch.schema.get_field_index(name) >= 0]
         if not names:
             yield from [Problem("no-text-column", f"columns: {', '.join(self.batch.schema.names[:20])}")] * len(self)
@@ -106,7 +107,7 @@ class Batch:
                 yield _checked(text_of(row, columns), row)
 
     def with_verdicts(self, verdicts: list[Verdict], broken: set[int]) -> pa.Table:
-        """The same rows with further columns."""
+        """Return the same rows with further columns."""
         table = pa.Table.from_batches([self.batch])
         proofs = pa.Table.from_pylist([verdict.as_row() for verdict in verdicts], schema=SCHEMA)
         for field in SCHEMA:
@@ -142,7 +143,7 @@ def format_of(uri: str) -> str:
 
 
 def read(uri: str) -> Iterator[Lines | Batch]:
-    """The rows of a JSON lines or Parquet file, in chunks.
+    """Yield the rows of a JSON lines or Parquet file, in chunks.
 
     Raises:
         SourceError: the file is neither, or cannot be read.
@@ -187,14 +188,14 @@ def _batches(file: BinaryIO, uri: str) -> Iterator[Batch]:
 
 
 def _rows_at_once(metadata: pq.FileMetaData) -> int:
-    """As many rows of the widest row group as make up a chunk."""
+    """Return how many rows of the widest row group make a chunk."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     widest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1.0)
     return max(1, min(_ROWS, int(_BYTES / max(widest, 1.0))))
 
 
 def parquet_schema(uri: str) -> pa.Schema | None:
-    """The schema of a Parquet file with the columns of the verdict, or None for a file of another kind."""
+    """Return the schema of a Parquet file with the columns of the verdict; None for a file of another kind."""
     if format_of(uri) != "parquet":
         return None
     with open_bytes(uri) as file:

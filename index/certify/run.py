@@ -158,10 +158,10 @@ class _Certify:
         remote = storage.is_s3(dataset) or storage.is_http(dataset)
         source = dataset.rstrip("/") if remote else os.path.realpath(dataset)
         if result.startswith(f"{source}/"):
-            raise ArchiveError(f"{self._out}: the result would lie inside the data set; choose another folder")
+            raise ArchiveError(f"{self._out}: the result would be inside the data set; choose another folder")
         files = list(list_files(dataset))
         if any(file.uri.startswith(result) for file in files):
-            raise ArchiveError(f"{self._out}: the data set lies in it; choose another folder for the result")
+            raise ArchiveError(f"{self._out}: the data set is in it; choose another folder for the result")
         listed = []
         for file in files:
             hidden = any(part.startswith((".", "_")) for part in file.name.split("/")) and len(files) > 1

@@ -1,5 +1,5 @@
-"""The pinned procedure: from a text to its signature and its bands, on the CPU and on the GPU, with the same bits.
+"""The pinned procedure that computes the signature and the bands of a text, on the CPU or a GPU, with the same bits.
 
-`procedure` has its numbers, `characters` and `normalise` what a text is for it, `kernel` and `torch_kernel` the
-passes. Nothing is imported here: `procedure` is needed where numba is not.
+`procedure` has its parameters and constants, `characters` and `normalise` define the words of a text, `kernel` and
+`torch_kernel` compute. Nothing is imported here, since `procedure` is used without numba too.
 """

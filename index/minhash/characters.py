@@ -1,8 +1,8 @@
-"""Which characters make words, and their lower case: a table of Unicode 14.0, kept in `characters.tsv`.
+"""Which characters are parts of words, and their lower case: a table of Unicode 14.0, in `characters.tsv`.
 
-Python's own tables grow with each release of Unicode, and an index must be comparable with one made ten
-years later. So the table is part of the project. `python -m index.minhash.characters` writes it anew, with a
-Python that has Unicode 14.0 (3.11).
+Python's own tables grow with each release of Unicode, and indexes that were computed ten years apart must be
+comparable. So the table is part of the project. `python -m index.minhash.characters` prints it; this needs a Python
+that has Unicode 14.0 (3.11).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ ALONE = np.uint32(1 << 31)
 MARK = np.uint32(1 << 30)
 _POINTS = 0x110000
 
-#: Blocks whose scripts write no spaces between words. Each of their letters is a word of its own, so that a
-#: shingle of words is a shingle of characters there.
+#: Blocks of scripts without spaces between words. Each of their letters is a word of its own, so that their shingles
+#: are shingles of characters.
 _UNSPACED = (
     (0x0E00, 0x0E7F),  # Thai
     (0x0E80, 0x0EFF),  # Lao
@@ -45,7 +45,7 @@ _UNSPACED = (
 
 
 def table() -> npt.NDArray[np.uint32]:
-    """For each code point 0, where it separates words, else its lower case, with a flag ALONE or MARK."""
+    """Return an entry for each code point: 0 if it separates words, else its lower case with the flag ALONE or MARK."""
     folded = np.zeros(_POINTS, np.uint32)
     text = Path(__file__).with_name("characters.tsv").read_text(encoding="utf-8")
     for line in text.splitlines():
@@ -59,7 +59,7 @@ def table() -> npt.NDArray[np.uint32]:
 
 
 def _rows() -> Iterator[tuple[int, str, int]]:
-    """Each code point that is part of words: its kind, and what its lower case lies away."""
+    """Yield each code point that is part of words, its kind, and the distance to its lower case."""
     for point in range(_POINTS):
         letter = chr(point)
         category = unicodedata.category(letter)[0]
@@ -72,20 +72,20 @@ def _rows() -> Iterator[tuple[int, str, int]]:
 
 
 def write() -> str:
-    """The table as text: ranges of code points (hexadecimal), kind, shift to the lower case."""
+    """Return the table as text: ranges of code points (hexadecimal), kind, distance to the lower case."""
     if unicodedata.unidata_version != UNICODE:
         raise SystemExit(f"this Python has Unicode {unicodedata.unidata_version}, the table is {UNICODE}")
     lines = [f"# Unicode {UNICODE}: first, last, kind, distance of the lower case"]
     first = last = -1
-    before: tuple[str, int] | None = None
+    previous: tuple[str, int] | None = None
     for point, kind, shift in [*_rows(), (-1, "", 0)]:
-        if before == (kind, shift) and point == last + 1:
+        if previous == (kind, shift) and point == last + 1:
             last = point
             continue
-        if before is not None:
-            lines.append(f"{first:X}\t{last:X}\t{before[0]}\t{before[1]}")
+        if previous is not None:
+            lines.append(f"{first:X}\t{last:X}\t{previous[0]}\t{previous[1]}")
         first = last = point
-        before = (kind, shift)
+        previous = (kind, shift)
     return "\n".join(lines) + "\n"
 
 

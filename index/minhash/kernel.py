@@ -1,6 +1,6 @@
-"""The kernel for the CPU: UTF-8 in; shingles, signatures, band keys and exact similarities out.
+"""The kernel for the CPU: computes shingles, signatures, band keys and exact similarities of texts in UTF-8.
 
-The same steps stand in `index.minhash.torch_kernel` for the GPU, with the same bits, and in docs/near-duplicates.md.
+`index.minhash.torch_kernel` has the same steps for the GPU, with the same bits; docs/minhash.md describes them.
 """
 
 from __future__ import annotations
@@ -25,27 +25,29 @@ _ALONE = characters.ALONE
 _MARK = characters.MARK
 _POINT = np.uint32(0x1FFFFF)
 _0, _1, _2, _3, _4 = (np.uint64(number) for number in range(5))
-#: Shingles permuted at a time: 16 KiB, which stay in the first-level cache for all permutations.
+#: Shingles that are permuted at a time: 16 KiB, which stay in the first-level cache for all permutations.
 _BLOCK = 4096
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile to machine code at the first call and keep the result on disk; run without Python's lock."""
-    made: Callable[..., Any]
+    """Compile a function to machine code at its first call, and keep it on disk. It runs without Python's lock."""
+    kernel: Callable[..., Any]
     try:
-        made = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
-    except RuntimeError:  # no position to keep it can be written: compile each time
-        made = numba.njit(nogil=True, boundscheck=False)(function)
-    return made
+        kernel = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    except RuntimeError:  # no folder for it can be written to: compile each time
+        kernel = numba.njit(nogil=True, boundscheck=False)(function)
+    return kernel
 
 
 @lru_cache(maxsize=1)
 def fold() -> npt.NDArray[np.uint32]:
+    """Return the table of characters, read once."""
     return characters.table()
 
 
 @compiled
 def mix(value):  # type: ignore[no-untyped-def]
+    """Mix the bits of a 64-bit number, as `procedure.mix`."""
     value ^= value >> np.uint64(33)
     value *= np.uint64(0xFF51AFD7ED558CCD)
     value ^= value >> np.uint64(33)
@@ -55,7 +57,7 @@ def mix(value):  # type: ignore[no-untyped-def]
 
 @compiled
 def _decode(data, at, end):  # type: ignore[no-untyped-def]
-    """The character of several bytes that begins at a position, and where the next one begins."""
+    """Return the character of several bytes that begins at a position, and where the next character begins."""
     letter = np.uint32(data[at])
     size = _2 if letter < 0xE0 else _3 if letter < 0xF0 else _4
     letter &= np.uint32(0x3F) >> np.uint32(size - _1)
@@ -69,9 +71,9 @@ def _decode(data, at, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
-    """The hash of each word of data[begin:stop] into out; returns how many there are.
+    """Write the hash of each word of data[begin:stop] into `out`; return how many these are.
 
-    All positions are unsigned, since for signed ones numba also tests whether they count from the end.
+    All positions are unsigned: for signed ones numba also tests whether they count from the end.
     """
     at, end = np.uint64(begin), np.uint64(stop)
     count = _0
@@ -79,7 +81,7 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
     while at < end:
         byte = data[at]
         if byte < 0x80:
-            # without a branch on where words end, which no processor can guess
+            # no branch on the end of a word, which no processor can predict
             folded = np.uint64(fold[byte])
             outside = folded == _0
             out[count] = word
@@ -91,7 +93,7 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
         letter, at = _decode(data, at, end)
         flagged = fold[letter]
         folded = np.uint64(flagged & _POINT)
-        if folded != _0 and not flagged & _ALONE:  # a mark belongs to what stands before it
+        if folded != _0 and not flagged & _ALONE:  # a mark belongs to the character before it
             word = word * _LETTER + folded
             continue
         out[count] = word
@@ -117,9 +119,9 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
 
 @compiled
 def shingles_into(data, begin, stop, fold, words, out):  # type: ignore[no-untyped-def]
-    """The hash of each shingle of data[begin:stop] into out, in the order of the text; returns how many.
+    """Write the hash of each shingle of data[begin:stop] into `out`, in order; return how many these are.
 
-    `out` has room for (stop - begin) // 2 + 2 of them.
+    `out` has room for (stop - begin) // 2 + 2 hashes.
     """
     count = _words(data, begin, stop, fold, out)
     width = min(np.uint64(words), count)
@@ -136,7 +138,7 @@ def shingles_into(data, begin, stop, fold, words, out):  # type: ignore[no-untyp
 
 @compiled
 def _sign(shingles, count, factors, summands, low, signature):  # type: ignore[no-untyped-def]
-    """The low 16 bits of the least value of each permutation over the upper halves of the shingles."""
+    """Write the low 16 bits of the least value of each permutation over the upper halves of the shingles."""
     hashes = factors.size
     low[:] = np.uint32(0xFFFFFFFF)
     block = np.empty(_BLOCK, np.uint32)
@@ -182,7 +184,7 @@ def _keys(signatures, counts, bands, rows, keys):  # type: ignore[no-untyped-def
 
 @compiled
 def shared(left, right):  # type: ignore[no-untyped-def]
-    """How many numbers two sorted sets have in common."""
+    """Count the numbers that two sorted sets have in common."""
     common = 0
     i = j = 0
     while i < left.size and j < right.size:
@@ -194,7 +196,11 @@ def shared(left, right):  # type: ignore[no-untyped-def]
 
 
 def utf8(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The bytes of an Arrow array of strings, and where each text begins and ends in them (length + 1 offsets)."""
+    """Return the bytes of an Arrow array of strings, and the offsets where texts begin and end (length + 1).
+
+    Raises:
+        ValueError: a text is null.
+    """
     texts = texts.cast(pa.large_string())
     _, offsets, data = texts.buffers()
     positions = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else None
@@ -209,14 +215,16 @@ def utf8(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 def sign(
     texts: pa.Array, parameters: Parameters = Parameters()
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
-    """MinHash signatures (b-bit: Li & König, WWW 2010, b = 16) of texts in the lake's normal form.
+    """Compute MinHash signatures of texts in the lake's normal form.
+
+    Method: b-bit MinHash (Li & König, WWW 2010), b = 16.
 
     Args:
         texts: an Arrow array of strings without nulls.
 
     Returns:
-        signatures, (texts, hashes), and how many shingles each text has, (texts,). A text without any word
-        has none, a signature of zeros, and is near to nothing.
+        signatures, (texts, hashes), and how many shingles each text has, (texts,). A text without words has no
+        shingle and a signature of zeros, and is similar to no other.
     """
     data, offsets = utf8(texts)
     signatures = np.empty((len(texts), parameters.hashes), np.uint16)
@@ -229,7 +237,7 @@ def sign(
 def band_keys(
     signatures: npt.NDArray[np.uint16], counts: npt.NDArray[np.int32], parameters: Parameters = Parameters()
 ) -> npt.NDArray[np.uint64]:
-    """The key of each band of each signature, (texts, bands); 0 where a text has no shingle."""
+    """Return the key of each band of each signature, (texts, bands); 0 for a text without shingles."""
     keys = np.empty((len(signatures), parameters.bands), np.uint64)
     _keys(signatures, counts, parameters.bands, parameters.rows, keys)
     return keys
@@ -246,7 +254,7 @@ def _sets(data, offsets, fold, words, out, starts):  # type: ignore[no-untyped-d
 
 @compiled
 def _compact(values, starts):  # type: ignore[no-untyped-def]
-    """Drop what is twice in each sorted stretch, and move the stretches together."""
+    """Remove repeated values from each sorted part, and close the gaps between the parts."""
     to = 0
     for text in range(starts.size - 1):
         first, last = starts[text], starts[text + 1]
@@ -261,7 +269,11 @@ def _compact(values, starts):  # type: ignore[no-untyped-def]
 def shingle_sets(
     texts: pa.Array, parameters: Parameters = Parameters()
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """The different shingles of each text, hashed to 64 bits and sorted: one after the other, with their offsets."""
+    """Return the different shingles of each text, hashed to 64 bits and sorted, one text after the other.
+
+    Returns:
+        the hashes, and where each text begins and ends in them (texts + 1).
+    """
     data, offsets = utf8(texts)
     out = np.empty((offsets[-1] - offsets[0]) // 2 + 2 * len(texts) + 2, np.uint64)
     starts = np.empty(len(texts) + 1, np.int64)
@@ -273,12 +285,12 @@ def shingle_sets(
 
 
 def shingle_set(text: str, parameters: Parameters = Parameters()) -> npt.NDArray[np.uint64]:
-    """The different shingles of one text, hashed to 64 bits, sorted."""
+    """Return the different shingles of one text, hashed to 64 bits and sorted."""
     return shingle_sets(pa.array([text], pa.large_string()), parameters)[0]
 
 
 def jaccard(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> float:
-    """The similarity of two shingle sets: what they share, of all that is in either; 0 for two empty ones."""
+    """Return the Jaccard similarity of two shingle sets: |A ∩ B| / |A ∪ B|; 0 for two empty sets."""
     common = int(shared(left, right))
     total = len(left) + len(right) - common
     return common / total if total else 0.0

@@ -1,7 +1,7 @@
-"""The normal form of many texts at once: the same as `archive.text.normalise` gives, eight times as fast.
+"""The normal form of many texts at once: that of `archive.text.normalise`, eight times as fast.
 
-Most texts consist of characters that Unicode's NFC cannot change (the quick check of UAX #15); only the
-others are composed, by Python's own tables.
+Most texts consist of characters that Unicode's NFC cannot change (the quick check of UAX #15). Only the others are
+composed, with Python's own tables.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from index.minhash.kernel import compiled, utf8
 
 _PLAIN, _SPACE, _NEWLINE, _DROPPED, _UNSAFE = (np.uint8(number) for number in range(5))
 
-#: Bytes that are looked at together.
+#: Bytes that are tested together.
 _STRIDE = np.uint64(64)
 
 
 @lru_cache(maxsize=1)
 def _classes() -> npt.NDArray[np.uint8]:
-    """What is done with each character. Beyond the basic plane, only common blocks count as safe."""
+    """Return the class of each character. Beyond the basic plane, only common blocks count as safe from NFC."""
     seconds = {0x1161 + number for number in range(21)} | {0x11A7 + number for number in range(28)}
     unsafe = bytearray(0x110000)
     for point in range(0xA0, 0x10000):
@@ -55,7 +55,7 @@ def _classes() -> npt.NDArray[np.uint8]:
 
 @compiled
 def _is_plain(data, at):  # type: ignore[no-untyped-def]
-    """Whether a stride holds only ASCII in its normal form; compiled to vector instructions."""
+    """Return whether a stride is ASCII in its normal form. Compiled to vector instructions."""
     bad = np.uint8(0)
     for position in range(_STRIDE):
         byte = data[at + position]
@@ -72,17 +72,17 @@ def _is_plain(data, at):  # type: ignore[no-untyped-def]
 
 @compiled
 def _normalise(data, offsets, classes, out, ends, odd):  # type: ignore
-    """Each text's normal form into `out`, one after the other; `odd` marks those that NFC may change.
+    """Write the normal form of each text into `out`, one after the other; mark those in `odd` that NFC may change.
 
-    A blank is written at once, and taken back where a line end follows it.
+    A blank is written at once, and removed if a line end follows.
     """
     one = np.uint64(1)
     to = np.uint64(0)
     for text in range(ends.size):
         at, end = np.uint64(offsets[text]), np.uint64(offsets[text + 1])
         begin = to
-        look = at  # where the next stride may be looked at
-        before = np.uint8(10)  # what was written last; nothing counts as a line end
+        look = at  # where the next stride may be tested
+        before = np.uint8(10)  # the last byte that was written; at the start a line end
         while at < end:
             byte = data[at]
             if at >= look and at + _STRIDE <= end and (byte > 32 or before > 32):
@@ -98,7 +98,7 @@ def _normalise(data, offsets, classes, out, ends, odd):  # type: ignore
             if byte < 0x80:
                 kind = classes[byte]
                 if kind <= _SPACE:
-                    # no branch on where words end, which no processor can guess
+                    # no branch on the end of a word, which no processor can predict
                     blank = kind == _SPACE
                     letter = np.uint8(32) if blank else byte
                     keep = (not blank) | ((before != 32) & (before != 10))
@@ -145,7 +145,7 @@ def _normalise(data, offsets, classes, out, ends, odd):  # type: ignore
 
 
 def normal_forms(texts: list[str]) -> pa.Array:
-    """The normal form of each text, as an Arrow array of large strings.
+    """Return the normal form of each text, as an Arrow array of large strings.
 
     >>> normal_forms(["  Cafe\\u0301 \\r\\n\\r\\n\\r\\nbar\\t baz ", "plain"]).to_pylist()
     ['Café\\n\\nbar baz', 'plain']
@@ -159,9 +159,9 @@ def normal_forms(texts: list[str]) -> pa.Array:
     ends = np.zeros(len(texts) + 1, np.int64)
     odd = np.zeros(len(texts), bool)
     _normalise(data, offsets, _classes(), out, ends[1:], odd)
-    made = pa.Array.from_buffers(pa.large_string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(out)])
+    forms = pa.Array.from_buffers(pa.large_string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(out)])
     if not odd.any():
-        return made
-    composed = [unicodedata.normalize("NFC", text) for text in made.filter(pa.array(odd)).to_pylist()]
+        return forms
+    composed = [unicodedata.normalize("NFC", text) for text in forms.filter(pa.array(odd)).to_pylist()]
     others = pa.array(composed, pa.large_string())
-    return pc.replace_with_mask(made, pa.array(odd), others)
+    return pc.replace_with_mask(forms, pa.array(odd), others)

@@ -1,7 +1,7 @@
-"""How a text becomes a signature: the pinned procedure, its parameters and constants.
+"""The procedure that turns a text into a signature: its parameters and constants.
 
-docs/near-duplicates.md writes it down step by step. Nothing here may change without a new `NUMBER`: signatures
-made by different procedures must never be compared.
+docs/minhash.md describes it step by step. Nothing here may change without a new `NUMBER`: signatures of
+different procedures must never be compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SEED = 0x10BAC46B0D
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What an index is made with. The defaults are the field's standard (FineWeb, arXiv:2406.17557).
+    """The parameters of an index. The defaults are the field's standard (FineWeb, arXiv:2406.17557).
 
     Two texts of Jaccard similarity s become candidates with probability 1 - (1 - s^rows)^bands.
     """
@@ -38,18 +38,18 @@ class Parameters:
         if not (1 <= self.words <= 64 and 1 <= self.bands <= 256 and 1 <= self.rows <= 64 and self.leaders >= 1):
             raise ValueError("words and rows are 1 to 64, bands 1 to 256, leaders at least 1")
         if not 0 < self.threshold <= 1:
-            raise ValueError("the threshold lies above 0 and is at most 1")
+            raise ValueError("the threshold is above 0 and at most 1")
 
     @property
     def hashes(self) -> int:
         return self.bands * self.rows
 
     def near(self, shared: Any, total: Any) -> Any:
-        """Whether sets that share so many of so many shingles are near-duplicates; numbers or arrays of them."""
+        """Return whether sets that share `shared` of `total` shingles are near-duplicates; for numbers or arrays."""
         return (total > 0) & (shared >= self.threshold * total - 1e-9)  # 4 of 5 is 0.8, whatever 0.8 * 5 is
 
     def chance(self, similarity: float) -> float:
-        """The probability that two texts of this similarity share a band.
+        """Return the probability that two texts of this similarity share a band.
 
         >>> round(Parameters().chance(0.8), 3)
         0.924
@@ -58,7 +58,7 @@ class Parameters:
 
 
 def mix(value: int) -> int:
-    """The finaliser of MurmurHash3 (Appleby), which spreads 64 bits over 64 bits."""
+    """Mix the bits of a 64-bit number: the finaliser of MurmurHash3 (Appleby)."""
     value ^= value >> 33
     value = value * 0xFF51AFD7ED558CCD & _MASK
     value ^= value >> 33
@@ -68,7 +68,10 @@ def mix(value: int) -> int:
 
 @lru_cache(maxsize=8)
 def permutations(hashes: int) -> tuple[list[int], list[int]]:
-    """Factors (odd) and summands of the permutations x -> a·x + b mod 2^32, from SplitMix64 (Steele et al. 2014)."""
+    """Return the factors (odd) and summands of the permutations x -> a·x + b mod 2^32.
+
+    Method: SplitMix64 (Steele et al. 2014).
+    """
     state, drawn = _SEED, []
     for _ in range(2 * hashes):
         state = (state + 0x9E3779B97F4A7C15) & _MASK

@@ -1,8 +1,8 @@
 """The kernel for a GPU: the steps of `index.minhash.kernel.sign` in PyTorch, with the same bits.
 
-No step looks at one text or one word: each is a pass over all characters, words or shingles of a chunk. What a pass
-reads and writes is what it costs. Counted by hand, for a byte of English text (a word is six) that is 130 bytes of
-memory traffic for the characters, 120 for words and shingles, 150 for 112 permutations.
+Each step is a pass over all characters, words or shingles of a chunk, and costs what it reads and writes. Counted by
+hand, a byte of English text (a word is six) takes 130 bytes of memory traffic for the characters, 120 for words and
+shingles, 150 for 112 permutations.
 
 PyTorch's integers of 64 and 32 bits are signed and wrap around, so sums and products have the bits of the procedure.
 """
@@ -23,7 +23,7 @@ from index.minhash.procedure import Parameters
 
 try:
     import torch
-except ImportError:  # it is an extra, and whoever has no GPU needs none
+except ImportError:  # an extra, which only a GPU needs
     torch = None
 
 #: UTF-8 in a chunk, if it is not one longer text. The device needs up to 50 times as much memory.
@@ -32,7 +32,7 @@ _CHUNK = 32 << 20
 _TEXTS = 1 << 18
 #: Permuted shingles at a time: 64 MiB. More would cost memory, fewer would cost launches of kernels.
 _VALUES = 1 << 24
-#: Zero bytes behind a chunk: the longest character can be read at each position, and each character has a next one.
+#: Zero bytes after a chunk: so the longest character can be read at each position, and each character has a next.
 _PADDING = 3
 _MARK = int(characters.MARK)  # ALONE is the sign
 _POINT = 0x1FFFFF
@@ -41,13 +41,13 @@ _POINT = 0x1FFFFF
 def sign(
     texts: pa.Array, parameters: Parameters = Parameters(), device: str = "cuda"
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
-    """What `index.minhash.kernel.sign` returns, computed on a device.
+    """Compute what `index.minhash.kernel.sign` returns, on a device.
 
     Args:
         device: a device of PyTorch, such as cuda or cuda:1.
 
     Raises:
-        ArchiveError: PyTorch or the device is not there.
+        ArchiveError: PyTorch or the device is missing.
     """
     on = open_device(device)
     data, offsets = kernel.utf8(texts)
@@ -70,17 +70,17 @@ def _sign(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     flagged, ends = _characters(data, ends)
     words, ends = _words(flagged, ends, *powers)
-    del flagged  # here, as below, for the next step's memory
+    del flagged  # here and below: the next step needs the memory
     shingles, counts = _shingles(words, ends, parameters.words)
     del words
     return _least(shingles, ends[:-1], counts, parameters.hashes), counts
 
 
 def open_device(device: str) -> torch.device:
-    """The device of that name.
+    """Return the device of a name.
 
     Raises:
-        ArchiveError: PyTorch or the device is not there.
+        ArchiveError: PyTorch or the device is missing.
     """
     if torch is None:
         raise missing(f"archive index --device {device}", "gpu", "torch")
@@ -91,7 +91,7 @@ def open_device(device: str) -> torch.device:
 
 
 def _chunks(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """The first text of each chunk and the one after its last."""
+    """Yield the first text of each chunk, and the one after its last."""
     first, texts = 0, len(offsets) - 1
     while first < texts:
         fit = int(np.searchsorted(offsets, offsets[first] + _CHUNK, "right")) - 1
@@ -101,7 +101,7 @@ def _chunks(offsets: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def _upload(data: npt.NDArray[np.uint8], on: torch.device) -> torch.Tensor:
-    # By way of pinned memory, since the driver would copy from Arrow's memory in small pieces.
+    # through pinned memory: from Arrow's memory the driver would copy in small pieces
     padded = torch.empty(data.size + _PADDING, dtype=torch.uint8, pin_memory=on.type == "cuda")
     view = padded.numpy()
     view[: data.size] = data
@@ -115,12 +115,12 @@ def _fold(on: torch.device) -> torch.Tensor:
 
 
 def _signed(value: int) -> int:
-    """The signed integer with the same 64 bits."""
+    """Return the signed integer with the same 64 bits."""
     return value - (1 << 64) if value >> 63 else value
 
 
 def _powers(base: int, size: int, on: torch.device) -> torch.Tensor:
-    """The powers 0 to size - 1 of a number."""
+    """Return the powers 0 to size - 1 of a number."""
     powers = torch.full((size,), _signed(base), dtype=torch.int64, device=on)
     powers[0] = 1
     return powers.cumprod(0)
@@ -144,7 +144,7 @@ def _nonzero(flags: torch.Tensor) -> torch.Tensor:
 
 
 def _characters(data: torch.Tensor, ends: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The entry of each character in the table, and where texts end, counted in characters."""
+    """Return the entry of each character in the table, and where texts end, counted in characters."""
     starts = _nonzero(data.view(torch.int8) >= -64)  # all bytes but 80 to BF
     letters = data[starts].int()
     # Most of most texts is ASCII, so the characters of several bytes are a sparse pass.
@@ -162,13 +162,13 @@ def _characters(data: torch.Tensor, ends: torch.Tensor) -> tuple[torch.Tensor, t
 def _words(
     flagged: torch.Tensor, ends: torch.Tensor, powers: torch.Tensor, inverses: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The hash of each word, and where texts end, counted in words."""
+    """Return the hash of each word, and where texts end, counted in words."""
     lasts = _nonzero(_ends_word(flagged, ends))
     # A word from s to e is Σ letter·LETTER^(e-i), so LETTER^e times the growth of Σ letter·LETTER^-i from its s to its
     # e. The sum does not grow between words: that of a word's s is that of the last word's e.
     sums = ((flagged & _POINT) * inverses[: len(flagged)]).cumsum(0)
     hashes = sums[lasts].diff(prepend=sums.new_zeros(1)) * powers[lasts]
-    if (hashes == 0).any():  # to the procedure this is no word, unless the letter stands alone
+    if (hashes == 0).any():  # the procedure drops such a word, unless it is a letter alone
         alone = (flagged < 0).cumsum(0)[lasts].diff(prepend=lasts.new_zeros(1)) > 0
         kept = alone | (hashes != 0)
         lasts, hashes = lasts[kept], hashes[kept]
@@ -176,14 +176,14 @@ def _words(
 
 
 def _ends_word(flagged: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
-    """Whether each character but the last one is the last of a word."""
+    """Return, for each character but the last, whether it ends a word."""
     here, after = flagged[:-1], flagged[1:]
     cuts = torch.zeros_like(flagged, dtype=torch.bool)
     cuts[ends] = True
     ending = after <= 0  # a separator or a letter alone
     ending |= cuts[1:]
     ending |= (here < 0) & (after < _MARK)
-    # A letter also ends the word of marks that follow a letter alone. What they follow stands before their run.
+    # A letter also ends the word of marks that follow a letter alone, which is the character before their run.
     marks = _nonzero(here >= _MARK)
     heads = (marks.diff(prepend=marks.new_full((1,), -2)) != 1) | cuts[marks]
     first = marks[heads][heads.cumsum(0) - 1]
@@ -194,9 +194,9 @@ def _ends_word(flagged: torch.Tensor, ends: torch.Tensor) -> torch.Tensor:
 
 
 def _shingles(words: torch.Tensor, ends: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The upper half of the shingle that begins at each word, and how many shingles each text has.
+    """Return the upper half of the shingle that begins at each word, and how many shingles each text has.
 
-    The last words of a text begin none of them, and what stands there is of no use.
+    No shingle begins at the last words of a text; their values are not used.
     """
     starts, sizes = ends[:-1], ends.diff()
     factor = _signed(procedure.WORD)
@@ -215,14 +215,14 @@ def _shingles(words: torch.Tensor, ends: torch.Tensor, width: int) -> tuple[torc
 
 
 def _least(shingles: torch.Tensor, starts: torch.Tensor, counts: torch.Tensor, hashes: int) -> torch.Tensor:
-    """The low 16 bits of the least value of each permutation over the shingles of each text."""
+    """Return the low 16 bits of the least value of each permutation over the shingles of each text."""
     on = shingles.device
     texts = len(counts)
     drawn = (np.array(numbers, np.uint32) for numbers in procedure.permutations(hashes))
     factors, summands = (torch.from_numpy(numbers.view(np.int32)).to(on) for numbers in drawn)
     summands ^= -(1 << 31)  # adds 2^31, after which the signed order is the unsigned one; the low bits stay
-    # Each text is filled up to whole rows, with its last shingle, which changes no minimum. So all but a few of the
-    # minima are those of a plain tensor; the rest are atomic, and as they are of integers, in any order the same.
+    # Each text is filled up to complete rows with its last shingle, which changes no minimum. So most minima are those
+    # of a plain tensor. The rest are atomic; of integers, their order changes nothing.
     mean = int(counts.sum()) // max(int((counts > 0).sum()), 1)
     row = min(1 << max((mean // 4).bit_length() - 1, 0), 64)
     rows = (counts + (row - 1)) // row

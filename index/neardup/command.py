@@ -16,7 +16,7 @@ from index.compiling import announce
 @lake_option
 @workers_option
 @click.option(
-    "--device", default="cpu", show_default=True, help="Makes signatures: cpu, or cuda (extra: gpu). Same bits."
+    "--device", default="cpu", show_default=True, help="Computes the signatures: cpu, or cuda (extra: gpu). Same bits."
 )
 @click.option("--words", type=click.IntRange(1, 64), help="Words in a shingle.  [default: 5]")
 @click.option("--bands", type=click.IntRange(1, 256), help="Bands of a signature.  [default: 14]")
@@ -35,7 +35,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     any order. Afterwards `documents` has cluster_id, witness_id and first_seen_near; `duplicates` and
     `clusters` are views.
 
-    An index is made once with its parameters; changing them needs another lake.
+    An index keeps the parameters of its first run; other parameters need another lake.
 
     \b
     Examples:

@@ -50,10 +50,10 @@ class IndexResult:
     candidates: int = 0  #: pairs that share a band
     verified: int = 0  #: pairs that were compared: new candidates, and pairs found through them
     pairs: int = 0  #: near-duplicates
-    clusters: int = 0
+    clusters: int = 0  #: groups of texts that near-duplicates connect
     clustered: int = 0  #: texts in clusters
     exported: int | None = None  #: texts that are new, or have an earlier date, in the lake `witness_only`
-    seconds: float = 0.0
+    seconds: float = 0.0  #: of wall-clock time
 
 
 def index(

@@ -1,7 +1,7 @@
-"""What each character is to the word rule and to the filters: a table of Unicode 14.0, kept in `classes.tsv`.
+"""The class of each character for the word rule and the filters: a table of Unicode 14.0, in `classes.tsv`.
 
-Kept in the project for the reason that `index.minhash.characters` gives: measurements made ten years apart must agree.
-`python -m index.quality.characters` writes it anew, with a Python that has Unicode 14.0 (3.11).
+It is part of the project for the reason that `index.minhash.characters` gives: measurements of ten years apart must
+agree. `python -m index.quality.characters` writes it; this needs a Python that has Unicode 14.0 (3.11).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _TERMINAL = (
 
 @lru_cache(maxsize=1)
 def classes() -> npt.NDArray[np.uint16]:
-    """The class of each code point, as bits."""
+    """Return the class of each code point, as bits."""
     table = np.zeros(0x110000, np.uint16)
     for line in _FILE.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
@@ -90,7 +90,7 @@ def _kind(point: int) -> str:
 
 
 def write() -> str:
-    """The table as text: ranges of code points (hexadecimal) and their kind."""
+    """Return the table as text: ranges of code points (hexadecimal) and their kind."""
     if unicodedata.unidata_version != characters.UNICODE:
         raise SystemExit(f"this Python has Unicode {unicodedata.unidata_version}, the table is {characters.UNICODE}")
     lines = [f"# Unicode {characters.UNICODE}: first, last, kind"]

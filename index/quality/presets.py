@@ -1,7 +1,7 @@
-"""The field's filters as SQL over the columns of `quality`: tables of rules, each with its threshold and its source.
+"""The field's filters as SQL over the columns of `quality`: lists of rules, each with its threshold and its source.
 
-A rule's condition says what is left out. The first rule of a preset that holds is the reason, in the order in which the
-published pipeline asks.
+A text that meets the condition of a rule is left out. The reason is the first such rule of the preset, in the order of
+the published pipeline.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from archive.errors import ArchiveError
 from index.quality.table import QUALITY
 
-#: The reason of a text that `archive quality` has not seen, in an outer join.
+#: The reason of a text that has no signals yet, in an outer join.
 UNMEASURED = "not_measured"
 
 _GOPHER = "Gopher, arXiv:2112.11446, A1.1 Quality Filtering; datatrove GopherQualityFilter"
@@ -23,7 +23,7 @@ _FINEWEB = "FineWeb, arXiv:2406.17557, 3.6; datatrove FineWebQualityFilter"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Why a text is left out."""
+    """A rule that leaves texts out."""
 
     name: str
     sql: str  #: the condition that leaves a text out
@@ -82,7 +82,7 @@ _COLUMN = re.compile(r"\b(" + "|".join(sorted(QUALITY.schema.names, key=len, rev
 
 
 def rules(name: str) -> tuple[Rule, ...]:
-    """The rules of a preset, in order.
+    """Return the rules of a preset, in order.
 
     Raises:
         ArchiveError: there is no such preset.
@@ -93,7 +93,7 @@ def rules(name: str) -> tuple[Rule, ...]:
 
 
 def sql(name: str, table: str = "") -> str:
-    """A condition that is true for texts that a preset keeps, and never null.
+    """Return a condition that is true for texts that a preset keeps, and never null.
 
     Args:
         table: name or alias of `quality` in the query, where another table has columns of these names.
@@ -106,7 +106,7 @@ def sql(name: str, table: str = "") -> str:
 
 
 def reason_sql(name: str, table: str = "") -> str:
-    """The name of the first rule of a preset that leaves a text out; null where it is kept.
+    """Return an expression for the first rule of a preset that leaves a text out; null if the preset keeps it.
 
     >>> reason_sql("c4", "q").partition(" WHEN q.c4_c")[0]
     "CASE WHEN q.content_id IS NULL THEN 'not_measured' WHEN q.c4_lorem_ipsum THEN 'c4_lorem_ipsum'"

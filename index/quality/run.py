@@ -20,7 +20,7 @@ class QualityResult:
 
     measured: int = 0  #: texts that got signals
     texts: int = 0  #: texts that have signals
-    seconds: float = 0.0
+    seconds: float = 0.0  #: of wall-clock time
 
 
 def quality(

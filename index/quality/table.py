@@ -6,8 +6,8 @@ import pyarrow as pa
 
 from archive.tables import Column, Table
 
-#: Signals, not verdicts: docs/quality.md says how each is counted. Made by `archive quality`, by the version that
-#: stands in the description of the table. A fraction of nothing is 0, and no column is ever null.
+#: Signals, not verdicts: docs/quality.md defines each. `archive quality` computes them; the description of the table
+#: has the version of the procedure. A fraction of nothing is 0, and no column is ever null.
 QUALITY = Table(
     "quality",
     (

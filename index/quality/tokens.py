@@ -1,14 +1,14 @@
-"""The word rule: words and marks apart, close to what spaCy's tokenizer for English does.
+"""The word rule: separates words and marks, nearly as spaCy's tokenizer for English does.
 
 The filters of the field count the tokens of spaCy 3 (`spacy.blank("en")`), as datatrove calls it. This is its rule
-without its long lists, so that it can be compiled and stays as it is. A text is cut at white space. Of each piece:
+without its long lists, so that it can be compiled and never changes. A text is cut at white space. Then, of each piece:
 
-1. What is in the list below (abbreviations, and/or, faces), or a small letter with a period, stays as it is.
-2. From the front come off, one by one: marks, quotes, currency signs, icons, § % = — –, a + that no digit follows,
+1. An exception of the list below (abbreviations, and/or, faces), or a small letter with a period, stays as it is.
+2. From the front are cut, one by one: marks, quotes, currency signs, icons, § % = — –, a + that no digit follows,
    two or more periods as one.
-3. From the back: marks, quotes, icons, — –, two or more periods as one; 's; %, + and currency signs behind a digit;
-   a period, but not behind a single capital (`U.S.`).
-4. What is left is cut: before n't, 'm, 're, 've, 'll, 'd at its end; cannot into two; around two or more periods, …
+3. From the back are cut: marks, quotes, icons, — –, two or more periods as one; 's; %, + and currency signs after a
+   digit; a period, but not after a single capital (`U.S.`).
+4. The rest is cut: before n't, 'm, 're, 've, 'll, 'd at its end; cannot into two; around two or more periods, …
    and icons; around hyphens and dashes between letters or between digit and letter; around : < > = / between letter
    or digit and letter; around , between letters; around a period between a lower-case and an upper-case letter;
    around + - * ^ between digits. But what looks like an address (a scheme and ://, or a name, a
@@ -51,7 +51,7 @@ _ABBREVIATIONS = (
     "Nov. Oct. Okla. Ore. Pa. Ph.D. Prof. Rep. Rev. S.C. Sen. Sep. Sept. St. Tenn. Va. Wash. Wis. a.m. co. e.g. "
     "i.e. p.m. v.s. vs."
 )
-#: What stays whole in spite of its marks: faces of `lang/tokenizer_exceptions.py`, and two words.
+#: Words with marks that are not cut: faces of `lang/tokenizer_exceptions.py`, and two words.
 _FACES = (
     r"""'' (*_*) (-8 (-: (-; (-_-) (._.) (: (; (= (>_<) (^_^) (o: )-: ): -_- -__- ._. 0.0 0.o 0_0 0_o 8) 8-) """
     r"""8-D 8D :'( :') :'-( :'-) :( :(( :((( :() :) :)) :))) :* :-( :-(( :-((( :-) :-)) :-))) :-* :-/ :-0 """
@@ -76,7 +76,7 @@ _0, _9 = np.uint32(ord("0")), np.uint32(ord("9"))
 
 @lru_cache(maxsize=1)
 def exceptions() -> npt.NDArray[np.uint64]:
-    """The list as numbers, sorted: seven bits for each character, so at most nine characters."""
+    """Return the exceptions as numbers, sorted: seven bits for each character, so at most nine characters."""
     numbers = []
     for word in EXCEPTIONS:
         number = 0
@@ -88,7 +88,7 @@ def exceptions() -> npt.NDArray[np.uint64]:
 
 @compiled
 def decode(data, begin, stop, out):  # type: ignore[no-untyped-def]
-    """The code points of data[begin:stop]; returns how many."""
+    """Write the code points of data[begin:stop] into `out`; return how many these are."""
     at, end = np.uint64(begin), np.uint64(stop)
     count = 0
     while at < end:
@@ -109,7 +109,7 @@ def _digit(letter):  # type: ignore[no-untyped-def]
 
 @compiled
 def _stays(text, begin, end, exceptions):  # type: ignore[no-untyped-def]
-    """Whether a piece is in the list, or a small letter with a period."""
+    """Return whether a piece is an exception, or a small letter with a period."""
     size = end - begin
     if size > _LONGEST or size < 2:
         return False
@@ -120,13 +120,13 @@ def _stays(text, begin, end, exceptions):  # type: ignore[no-untyped-def]
         number = number << np.uint64(7) | np.uint64(text[position])
     if size == 2 and text[end - 1] == _DOT and np.uint32(97) <= text[begin] <= np.uint32(122):
         return True
-    found = np.searchsorted(exceptions, number)
-    return found < exceptions.size and exceptions[found] == number
+    row = np.searchsorted(exceptions, number)
+    return row < exceptions.size and exceptions[row] == number
 
 
 @compiled
 def _front(text, begin, end, classes):  # type: ignore[no-untyped-def]
-    """How many characters come off the front."""
+    """Return how many characters are cut from the front."""
     letter = text[begin]
     if letter == _DOT:
         size = 1
@@ -140,7 +140,7 @@ def _front(text, begin, end, classes):  # type: ignore[no-untyped-def]
 
 @compiled
 def _back(text, begin, end, classes):  # type: ignore[no-untyped-def]
-    """How many characters come off the back."""
+    """Return how many characters are cut from the back."""
     letter = text[end - 1]
     kind = classes[letter]
     if kind & BACK:
@@ -168,7 +168,7 @@ def _back(text, begin, end, classes):  # type: ignore[no-untyped-def]
 
 @compiled
 def _contraction(text, begin, end):  # type: ignore[no-untyped-def]
-    """Where the last word of a contraction begins; `end` for other words."""
+    """Return where the last word of a contraction begins; `end` for other words."""
     size = end - begin
     last = text[end - 1]
     if size > 3 and last == _T and text[end - 3] == _N and (text[end - 2] == _APOSTROPHE or text[end - 2] == _CURLY):
@@ -184,7 +184,7 @@ def _contraction(text, begin, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_address(text, begin, end, classes):  # type: ignore[no-untyped-def]
-    """scheme://…, name@host.name, or host.name, alone or with a path; the last name is of small letters."""
+    """Return whether a piece is an address: scheme://…, name@host.name or host.name, whose last name is lower-case."""
     dot = -1
     position = begin
     while position < end:
@@ -214,7 +214,7 @@ def _is_address(text, begin, end, classes):  # type: ignore[no-untyped-def]
 
 @compiled
 def _inner(text, position, end, classes):  # type: ignore[no-untyped-def]
-    """How many characters at a position inside of a piece stand apart from both sides."""
+    """Return how many characters at a position inside a piece are a token of their own."""
     letter = text[position]
     kind = classes[letter]
     if kind & LETTER:
@@ -257,7 +257,7 @@ def _inner(text, position, end, classes):  # type: ignore[no-untyped-def]
 
 @compiled
 def _cut(text, begin, end, classes, begins, ends, count):  # type: ignore[no-untyped-def]
-    """The words of what is left between the marks (step 4 and 5)."""
+    """Append the tokens of a piece without its marks (steps 4 and 5); return the new count."""
     if _is_address(text, begin, end, classes):
         begins[count], ends[count] = begin, end
         return count + 1
@@ -291,7 +291,7 @@ def _cut(text, begin, end, classes, begins, ends, count):  # type: ignore[no-unt
 
 @compiled
 def _is_cannot(text, begin):  # type: ignore[no-untyped-def]
-    """Whether six letters are cannot or Cannot."""
+    """Return whether six letters are cannot or Cannot."""
     return (
         text[begin] | np.uint32(32) == np.uint32(99)
         and text[begin + 1] == np.uint32(97)
@@ -304,7 +304,11 @@ def _is_cannot(text, begin):  # type: ignore[no-untyped-def]
 
 @compiled
 def tokens(text, begin, stop, classes, exceptions, begins, ends, tails, count):  # type: ignore[no-untyped-def]
-    """Where the tokens of text[begin:stop] begin and end, behind the `count` that are there; returns the new count."""
+    """Append where the tokens of text[begin:stop] begin and end to the first `count`; return the new count.
+
+    Args:
+        tails: memory for the ends of marks.
+    """
     at = begin
     while at < stop:
         if classes[text[at]] & SPACE:
@@ -359,7 +363,7 @@ def tokens(text, begin, stop, classes, exceptions, begins, ends, tails, count): 
 
 @compiled
 def sentences(text, classes, begins, ends, first, last):  # type: ignore[no-untyped-def]
-    """How many sentences the tokens first to last, of one line, make; 1 where there are none."""
+    """Count the sentences of the tokens first to last - 1 of one line; 1 if there are no tokens."""
     count = 1
     ended = False
     for position in range(first, last):

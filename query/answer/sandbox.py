@@ -18,6 +18,7 @@ import signal
 import struct
 import sys
 import sysconfig
+import zoneinfo
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -127,8 +128,8 @@ def die_with_parent(parent: int) -> None:
 
 
 def _python() -> set[str]:
-    """The folders of Python's own modules and of the installed ones."""
-    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    """The folders of Python's own modules, of the installed ones, and of time zones, which DuckDB asks Python for."""
+    own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *zoneinfo.TZPATH}
     return own | {path for path in sys.path if os.path.basename(path) in {"site-packages", "dist-packages"}}
 
 

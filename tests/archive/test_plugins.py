@@ -81,7 +81,6 @@ def test_an_installed_distribution_adds_entries_and_replaces_none(monkeypatch: p
     assert table.names() == ["own", "notes"]
     assert table["own"] == "archive.sources.files:SOURCE"
     assert not table.has("other")
-    registry._registries.pop("lowbackground.tests")
 
 
 @pytest.mark.parametrize(

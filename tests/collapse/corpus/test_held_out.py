@@ -30,7 +30,7 @@ def corpus(train: list[str], held_out: list[str] | None = None) -> Corpus:
 
 
 def plain_words(text: str) -> list[str]:
-    """Return the similarity of docs/near-duplicates.md, for texts in ASCII."""
+    """Return the similarity of docs/minhash.md, for texts in ASCII."""
     return re.findall(r"[a-z0-9]+", text.lower())
 
 

@@ -1,4 +1,4 @@
-"""The pinned procedure: a plain second implementation of docs/near-duplicates.md, and known answers."""
+"""The pinned procedure: a plain second implementation of docs/minhash.md, and known answers."""
 
 from __future__ import annotations
 
