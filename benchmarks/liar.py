@@ -69,8 +69,8 @@ def many(archives: int, per_lake: int, seed: int) -> bool:
     began, cpu = time.perf_counter(), time.process_time()
     lake()
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    print(f"{done} archives, {texts} texts, {lakes} lakes; {seconds:.0f} s, {cpu:.0f} s of CPU, {done / seconds:.1f} archives/s")
-    print(f"{machine()}; grades: {'yes' if liar.GRADED else 'no'}\n")
+    print(f"{done} archives, {texts} texts, {lakes} lakes; {seconds:.0f} s, {cpu:.0f} s of CPU of this process")
+    print(f"{done / seconds:.1f} archives/s; {machine()}; grades: {'yes' if liar.GRADED else 'no'}\n")
     whats = ("false clean", "lost", "not clean", "changed")
     print(f"{'kind':28}{'archives':>10}" + "".join(f"{what:>14}" for what in whats))
     for name in [*sorted(kinds.keys() - liar.KINDS.keys()), *liar.KINDS]:
@@ -108,8 +108,9 @@ RULES = (
     Mutant("archive.dates", "crawl_window", "no window", _constant(None)),
     Mutant("archive.dates", "from_pacific", "as written", _first),
     Mutant("archive.dates", "replay_of", "no replay", _constant(None)),
-    Mutant("archive.records.digest", "check", "all verified", lambda claim, *_: (claim or "", "verified")),
-    Mutant("archive.dates", "_judge_replay", "the stamp", lambda record, replay, memento: (_stamp(replay), "cdx", None)),
+    Mutant("archive.dates", "_assess_replay", "the stamp", lambda _, replay, __: (_stamp(replay), "cdx", None)),
+    Mutant("archive.records.digest", "check", "verified", lambda claim, *read: (_digest(claim, read), "verified")),
+    Mutant("archive.examine", "Examiner._window_of", "no window", _constant(None)),
 )
 
 
@@ -119,11 +120,28 @@ def _stamp(replay: Any) -> Any:
     return parse(replay.stamp)[0]
 
 
+def _digest(claim: str | None, readings: tuple[bytes, ...]) -> str:
+    from archive.records.digest import compute, normal_form
+
+    return normal_form(claim) or compute(readings[0])
+
+
+def _place(mutant: Mutant) -> tuple[Any, str] | None:
+    """Return the module or class that a rule is in, and its name there."""
+    owner: Any = importlib.import_module(mutant.module)
+    *classes, name = mutant.name.split(".")
+    for each in classes:
+        owner = getattr(owner, each, None)
+    return (owner, name) if hasattr(owner, name) else None
+
+
 def mutants() -> Iterator[Mutant]:
     """Yield the rules above, and for each function of `archive.evidence` what would be said if it found nothing."""
     for rule in RULES:
-        if hasattr(importlib.import_module(rule.module), rule.name):
+        if _place(rule):
             yield rule
+        else:
+            print(f"{rule.module}.{rule.name} is not there any more")
     try:
         room = importlib.import_module("archive.evidence")
     except ImportError:
@@ -159,21 +177,23 @@ def _nothing(function: Callable[..., Any]) -> Iterator[tuple[str, Callable[..., 
 @contextmanager
 def switched_off(mutant: Mutant) -> Iterator[None]:
     """Put a mutant in the place of its rule, wherever it was imported to."""
-    rule = getattr(importlib.import_module(mutant.module), mutant.name)
-    places = [
+    place = _place(mutant)
+    assert place
+    rule = getattr(*place)
+    places = [place] + [
         (module, name)
         for module in list(sys.modules.values())
         if getattr(module, "__name__", "").startswith(("archive", "query", "index"))
         for name, value in list(vars(module).items())
         if value is rule
     ]
-    for module, name in places:
-        setattr(module, name, mutant.instead)
+    for owner, name in places:
+        setattr(owner, name, mutant.instead)
     try:
         yield
     finally:
-        for module, name in places:
-            setattr(module, name, rule)
+        for owner, name in places:
+            setattr(owner, name, rule)
 
 
 def mutate(each: int) -> bool:
@@ -188,11 +208,14 @@ def mutate(each: int) -> bool:
         except Exception as error:
             print(f"{label:60} breaks: {type(error).__name__}: {str(error)[:60]}")
             continue
-        fresh = sorted(f"{name} ({what})" for name, whats in faults.items() for what in whats if (name, what) not in before)
+        fresh = sorted(
+            f"{name} ({what})" for name, whats in faults.items() for what in whats if (name, what) not in before
+        )
         broke = " breaks:" if any("not counted" in each for each in fresh) else ""
         if not fresh:
             missed.append(label)
-        print(f"{label:60}{broke} {', '.join(fresh[:6]) or 'NOT FOUND'}{f' and {len(fresh) - 6} more' if len(fresh) > 6 else ''}")
+        found = ", ".join(fresh[:6]) or "NOT FOUND"
+        print(f"{label:60}{broke} {found}{f' and {len(fresh) - 6} more' if len(fresh) > 6 else ''}", flush=True)
     print(f"\n{len(missed)} not found{': ' if missed else ''}{'; '.join(missed)}")
     return not missed
 

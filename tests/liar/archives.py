@@ -12,10 +12,19 @@ from liar.kinds import DAY, KINDS, Around, Draft, RowDraft
 from liar.write import Fields, http_date, record_id, stamp, w3c, week
 
 _LETTERS = "abcdefghijklmnop"
-#: A word that names a text, with the number of its paragraph.
-NAME_LENGTH = 8
 PARAGRAPHS = 3
-_WORDS = "the river of this old town runs slow and wide below the mill where people once met to talk of their days".split()
+_WORDS = (
+    "the river",
+    "of",
+    "this old",
+    "town",
+    "runs slow",
+    "and wide",
+    "below the mill",
+    "where",
+    "people",
+    "once met",
+)
 
 
 @dataclass
@@ -51,8 +60,10 @@ class Made:
     marks: dict[str, str] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)  #: all that is in it, for the counts
     odd: frozenset[str] = frozenset()  #: kinds that may be to blame where order, spans or workers change something
-    spans: bool = True  #: cut into spans it must give the same
+    spans: bool = True  #: it is worth cutting into spans
+    vary: bool = False  #: it is worth ingesting in another way
     mtime: int | None = None
+    limit: int = 0  #: bytes of a page: ingested with this limit first, and then without
 
     def name(self) -> str:
         """Return a new name of a text, a word that is in no other."""
@@ -73,7 +84,9 @@ def paragraphs(name: str, count: int = PARAGRAPHS) -> list[str]:
 
 def page(name: str, more: str = "") -> bytes:
     body = "".join(f"<p>{line}</p>\n" for line in paragraphs(name))
-    return f"<!DOCTYPE html><html><head><title>A page</title></head><body><main>{body}{more}</main></body></html>".encode()
+    return (
+        f"<!DOCTYPE html><html><head><title>A page</title></head><body><main>{body}{more}</main></body></html>".encode()
+    )
 
 
 def plain(name: str) -> bytes:
@@ -185,11 +198,11 @@ def _web(made: Made, plan: Part) -> None:
     _write_web(made, plan, around, records, names)
 
 
-def _part(
-    made: Made, part: Part, label: str, records: list[bytes], names: list[list[str]], joined: bool
-) -> Around:
+def _part(made: Made, part: Part, label: str, records: list[bytes], names: list[list[str]], joined: bool) -> Around:
     arc = part.container.startswith("arc")
-    lies = () if arc else tuple(kind.name for kind in kinds.chosen(part.lies, "file", part.begins, False))
+    lies = tuple(kind.name for kind in kinds.chosen(part.lies, "file", part.begins, False))
+    if arc and not set(lies) <= {"file-name"}:
+        lies = ()  # there is no warcinfo to lie in
     if joined and not set(lies) <= {"is-part-of", "warc-filename", "software", "format-version"}:
         lies = ()  # the path of a joined file is not that of its second half
     dice = Random(part.seed)
@@ -210,11 +223,11 @@ def _part(
     honest: str | None = None
     for at, spec in enumerate(part.records):
         draft, told = _draft(part, spec, lies, around, f"{label}-{at}")
-        name = None
         rewritten = any(lie.startswith("rewritten") for lie in told)
-        if spec.echo and told and honest and draft.born >= made.truths[honest].born and not rewritten:
+        echoes = spec.echo and told and honest and draft.born >= made.truths[honest].born and not rewritten
+        if echoes and honest:
             name = honest  # a lie about a text that an honest record has too
-        if name is None:
+        else:
             name = made.text(draft.born)
             made.truths[name].asked = draft.base in {"resource", "conversion"}
         truth = made.truths[name]
@@ -228,6 +241,7 @@ def _part(
         _finish(draft, spec, told, name, arc)
         if told:
             truth.liars.append(frozenset(told))
+            truth.kept &= not any(KINDS[lie].rejected for lie in told)
         else:
             truth.by = min(truth.by or _late_end(draft, spec, arc), _late_end(draft, spec, arc))
             honest = name
@@ -243,7 +257,10 @@ def _software(dice: Random, claim: datetime) -> Fields:
     if claim.year < 2018:
         return [("software", dice.choice(["Heritrix/3.1.0", "Nutch 1.6 (CC)/CC WarcExport 1.0"])),
                 ("format", "WARC File Format 1.0")]  # fmt: skip
-    return [("software", "Apache Nutch 1.15 (modified)"), ("format", dice.choice(["WARC File Format 1.0", "WARC File Format 1.1"]))]
+    return [
+        ("software", "Apache Nutch 1.15 (modified)"),
+        ("format", dice.choice(["WARC File Format 1.0", "WARC File Format 1.1"])),
+    ]
 
 
 def _draft(
@@ -334,7 +351,7 @@ def _bytes(draft: Draft, spec: Spec, around: Around, arc: bool, label: str, at: 
             chunks = (payload[:middle], payload[middle:], b"")
             payload = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
             coded.append(("Transfer-Encoding", "chunked"))
-        block = write.message(payload, coded)
+        block = draft.interim.encode() + write.message(payload, coded)
     else:
         block = payload
     if arc:
@@ -396,9 +413,7 @@ def _write_web(made: Made, plan: Part, around: Around, records: list[bytes], nam
     made.files[place] = content
 
 
-def _damage(
-    members: list[bytes], records: list[bytes], at: int, kind: str, pack: object, dice: Random
-) -> list[bytes]:
+def _damage(members: list[bytes], records: list[bytes], at: int, kind: str, pack: object, dice: Random) -> list[bytes]:
     member, record = members[at], records[at]
     assert callable(pack)
     if kind == "clip":  # the file ends inside of it
@@ -408,21 +423,36 @@ def _damage(
         wrong[-5 if pack is write.gz else len(wrong) // 2] ^= 0x55
         return [*members[:at], bytes(wrong), *members[at + 1 :]]
     if kind == "hole":
-        start = dice.randrange(len(member) // 2)
-        return [*members[:at], member[:start] + bytes(len(member) // 3) + member[start + len(member) // 3 :], *members[at + 1 :]]
+        start, size = dice.randrange(len(member) // 2), len(member) // 3
+        return [*members[:at], member[:start] + bytes(size) + member[start + size :], *members[at + 1 :]]
     if kind == "junk":
         return [*members[:at], bytes(dice.choices(range(1, 256), k=90)), *members[at:]]
     off = dice.choice([7, 40]) * (1 if kind == "longer" else -1)
     head, mark, rest = record.partition(b"Content-Length: ")
     if not mark:
         line, _, rest = record.partition(b"\n")
-        start, _, length = line.rpartition(b" ")
-        return [*members[:at], pack(start + b" %d\n" % (int(length) + off) + rest), *members[at + 1 :]]
+        fields, _, length = line.rpartition(b" ")
+        return [*members[:at], pack(fields + b" %d\n" % (int(length) + off) + rest), *members[at + 1 :]]
     length, _, rest = rest.partition(b"\r\n")
     return [*members[:at], pack(head + mark + b"%d\r\n" % max(int(length) + off, 0) + rest), *members[at + 1 :]]
 
 
 # -- data sets -------------------------------------------------------------------------------------------------------
+
+
+def _agree(row: RowDraft, seed: int) -> None:
+    """Add columns to an honest row that say the same."""
+    name = f"CC-MAIN-{stamp(row.claim)}-{stamp(row.claim + timedelta(hours=3))}-00042.warc.gz"
+    more: write.Row = [
+        ("dump", week(row.claim)),
+        ("file_path", f"s3://commoncrawl/crawl-data/{week(row.claim)}/segments/1.2/warc/{name}"),
+        ("WARC-Date", w3c(row.claim)),
+        ("metadata", {"date_download": w3c(row.claim)}),
+        ("crawl_date", w3c(row.claim)),
+    ]
+    for at, (column, value) in enumerate(more):
+        if seed >> at & 1:
+            row.set(column, value)
 
 
 def _data_set(made: Made, plan: Part) -> None:
@@ -437,18 +467,22 @@ def _data_set(made: Made, plan: Part) -> None:
     where = "row" if plan.container == "parquet" else "jsonl"
     for at, spec in enumerate(plan.records):
         told = (*of_file, *(kind.name for kind in kinds.chosen(spec.lies, where, plan.begins, bool(of_file))))
-        claimed, then = (around.claim + timedelta(hours=spec.hours % 72), around.late) if of_file else _moments(plan, spec, told)
+        claimed, then = (
+            (around.claim + timedelta(hours=spec.hours % 72), around.late) if of_file else _moments(plan, spec, told)
+        )
         born = then - timedelta(hours=1) if told else claimed - timedelta(days=spec.seed % 900, hours=1)
         address = f"http://site{spec.seed % 7}.example/{made.number}-{at}"
         style = spec.style if spec.style != "month" or not told else "z"
-        row = RowDraft(Random(spec.seed), claimed, then, born, [("text", ""), ("date", _styled(claimed, style)), ("url", address)])
+        row = RowDraft(
+            Random(spec.seed), claimed, then, born, [("text", ""), ("date", _styled(claimed, style)), ("url", address)]
+        )
+        if not told and spec.style not in {"day", "month"}:
+            _agree(row, spec.seed)
         for kind in kinds.of(where):
             if kind.name in told:
                 kind.apply(row)  # type: ignore[misc]
-        name = None
-        if spec.echo and told and honest and row.born >= made.truths[honest].born:
-            name = honest
-        name = name or made.text(row.born, asked=True)
+        echoes = spec.echo and told and honest and row.born >= made.truths[honest].born
+        name = honest if echoes and honest else made.text(row.born, asked=True)
         truth = made.truths[name]
         if told:
             truth.liars.append(frozenset(told))

@@ -16,6 +16,7 @@ from typing import Any
 
 import query
 import query.clean
+from archive.capture import Limits
 from archive.engine import Context, Done, Failed, Tasks
 from archive.errors import ArchiveError
 from archive.intake import Settings
@@ -97,6 +98,7 @@ class Taken:
     seen: dict[str, datetime]  #: content_id -> when `clean` says that it was first seen, by default
     asked: dict[str, datetime]  #: the same, with grade E
     counted: bool
+    left: dict[str, datetime]  #: texts that `clean` had after a first ingest, and had later or not at all in the end
 
 
 def write_all(archives: Sequence[Made], root: Path) -> dict[int, list[str]]:
@@ -118,16 +120,25 @@ _CAPTURES = "SELECT * EXCLUDE (unit) FROM captures ORDER BY ALL"
 _REJECTS = "SELECT * EXCLUDE (unit) FROM rejects ORDER BY ALL"
 
 
-def take(paths: list[str], location: str, way: Way | None = None) -> Taken:
-    """Ingest files into a new lake, and read all of it."""
+def take(paths: list[str], location: str, way: Way | None = None, limits: dict[str, int] | None = None) -> Taken:
+    """Ingest files into a new lake, and read all of it.
+
+    Args:
+        limits: bytes of a page, for the files that are ingested with a limit first.
+    """
     lake, way = Lake(location), way or Way(reverse=False)
     paths = paths[::-1] if way.reverse else paths
     size = -(-len(paths) // way.calls) or 1
     span = max(map(os.path.getsize, paths)) // way.pieces + 1 if way.pieces > 1 else 1 << 30
-    counted = True
-    for start in range(0, len(paths), size):
+    calls = [(paths[start : start + size], 1 << 24) for start in range(0, len(paths), size)]
+    first = [([path], limits[path]) for path in paths if limits and path in limits]
+    counted, before = True, dict[str, datetime]()
+    for at, (files, limit) in enumerate([*first, *calls]):
         engine: Any = way.workers or InTurn()
-        result = ingest_with(lake, paths[start : start + size], Settings(), engine, span=span)
+        if at == len(first) + 1:
+            with query.connect(lake) as db:
+                before = dict(db.execute(_SEEN.format("")).fetchall())
+        result = ingest_with(lake, files, Settings(limits=Limits(page=limit)), engine, span=span)
         counted &= result.records == result.captures + result.rejects.total() + result.skipped.total()
         counted &= not result.files_failed and "internal-error" not in result.rejects
     with query.connect(lake) as db:
@@ -135,10 +146,13 @@ def take(paths: list[str], location: str, way: Way | None = None) -> Taken:
         seen = dict(fetch(_SEEN.format("")))
         asked = dict(fetch(_SEEN.format(", grade := 'E'"))) if GRADED else seen
         documents = dict(fetch("SELECT content_id, text FROM documents"))
-        return Taken(fetch(_CAPTURES), documents, fetch(_REJECTS), seen, asked, counted)
+        left = {each: at for each, at in before.items() if each not in seen or seen[each] > at}
+        return Taken(fetch(_CAPTURES), documents, fetch(_REJECTS), seen, asked, counted, left)
 
 
-def examine(archives: Sequence[Made], way: Way | None = None, varied: int = 4, place: str | None = PLACE) -> list[Fault]:
+def examine(
+    archives: Sequence[Made], way: Way | None = None, varied: int = 4, place: str | None = PLACE
+) -> list[Fault]:
     """Ingest archives, and say what is wrong with the lake.
 
     Args:
@@ -148,13 +162,14 @@ def examine(archives: Sequence[Made], way: Way | None = None, varied: int = 4, p
     root = Path(tempfile.mkdtemp(dir=place, prefix="liar-"))
     try:
         paths = write_all(archives, root / "files")
-        taken = take([path for each in paths.values() for path in each], str(root / "lake"))
+        limits = {path: made.limit for made in archives if made.limit for path in paths[made.number]}
+        taken = take([path for each in paths.values() for path in each], str(root / "lake"), None, limits)
         faults = list(_faults(archives, taken, root / "files"))
         if way:
             usable = [made for made in archives if made.spans or way.pieces == 1]
-            some = sorted(usable, key=lambda made: (not made.odd, made.number))[:varied]
+            some = sorted(usable, key=lambda made: (not (made.odd or made.vary), made.number))[:varied]
             if some_paths := [path for made in some for path in paths[made.number]]:
-                again = take(some_paths, str(root / "again"), way)
+                again = take(some_paths, str(root / "again"), way, limits)
                 faults += _changes(some, taken, again, root / "files")
         return faults
     finally:
@@ -232,7 +247,9 @@ def _changes(some: list[Made], one: Taken, other: Taken, root: Path) -> Iterator
                 by[owner].append(row)
         return by
 
-    file_of = next(at for at, value in enumerate((one.captures or other.captures)[0]) if str(value).startswith(str(root)))
+    file_of = next(
+        at for at, value in enumerate((one.captures or other.captures)[0]) if str(value).startswith(str(root))
+    )
     captures = split(one.captures, file_of), split(other.captures, file_of)
     rejects = split(one.rejects, 5), split(other.rejects, 5)
     for number, made in known.items():
@@ -240,8 +257,12 @@ def _changes(some: list[Made], one: Taken, other: Taken, root: Path) -> Iterator
         for what, (left, right) in (("captures", captures), ("rejects", rejects)):
             if _plain(left.get(number, [])) != _plain(right.get(number, [])):
                 changed = [row for row in right.get(number, []) if str(row) not in set(map(str, left.get(number, [])))]
-                yield Fault("changed", number, f"{what} with another order, span or number of workers: {changed[:1]}", blames)
+                yield Fault(
+                    "changed", number, f"{what} with another order, span or number of workers: {changed[:1]}", blames
+                )
         ids = {row[0] for row in captures[0].get(number, [])} - {None}
+        if any(each in other.left for each in ids):
+            yield Fault("changed", number, "a text left `clean`, or was in it later, when other files came", blames)
         if any(one.seen.get(each) != other.seen.get(each) for each in ids):
             yield Fault("changed", number, "`clean` with another order, span or number of workers", blames)
 

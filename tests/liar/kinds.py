@@ -38,7 +38,12 @@ class Draft:
     version: str
     digests: str
     digest_of: bytes | None = None  #: another body, that the digests are of
+    interim: str = ""  #: responses in front of the final one
     foreign: str | None = None  #: words that a lie puts into the page
+
+    def says(self, name: str, value: str) -> None:
+        """Add an HTTP field; its name is written as servers do, or otherwise."""
+        self.http.append((self.dice.choice([name, name, name.lower(), name.upper()]), value))
 
     def without(self, *names: str) -> None:
         """Drop these HTTP fields."""
@@ -85,6 +90,7 @@ class Kind:
     alone: bool = False
     old: bool = False  #: the claim has to be before 2015, the truth after 2023
     group: str = ""
+    rejected: bool = False  #: that it has no text, with a reason, is right too
 
 
 KINDS: dict[str, Kind] = {}
@@ -152,7 +158,7 @@ def _(draft: Draft) -> None:
 @_kind("replay-unreadable-memento", "A9", "a Memento-Datetime that cannot be read", "unreadable", "replay")
 def _(draft: Draft) -> None:
     draft.without("memento-datetime")
-    draft.http.append(("Memento-Datetime", draft.dice.choice(["Sat, 99 May 2023", "06/05/2023 noon", "2023-99-99"])))
+    draft.says("Memento-Datetime", draft.dice.choice(["Sat, 99 May 2023", "06/05/2023 noon", "2023-99-99"]))
     draft.dates = [w3c(draft.claim)]
 
 
@@ -171,13 +177,13 @@ def _(draft: Draft) -> None:
        "replay")  # fmt: skip
 def _(draft: Draft) -> None:
     draft.without("x-archive-orig-date")
-    draft.http.append(("X-Archive-Orig-Date", http_date(draft.late)))
+    draft.says("X-Archive-Orig-Date", http_date(draft.late))
 
 
 @_kind("archived-last-modified", "A9", "X-Archive-Orig-Last-Modified: the page was changed after the memento", "conflict",
        "replay")  # fmt: skip
 def _(draft: Draft) -> None:
-    draft.http.append(("X-Archive-Orig-Last-Modified", http_date(draft.late)))
+    draft.says("X-Archive-Orig-Last-Modified", http_date(draft.late))
 
 
 _TOOLBAR = (
@@ -227,7 +233,8 @@ _OFTEN = "response resource conversion"
 
 @_kind("two-warc-dates", "A5", "a second WARC-Date, late", "conflict", _OFTEN)
 def _(draft: Draft) -> None:
-    draft.dates = [*draft.dates, w3c(draft.late)] if draft.dice.random() < 0.7 else [w3c(draft.late), *draft.dates]
+    second = draft.dice.choice([w3c(draft.late), stamp(draft.late), draft.late.strftime("%Y-%m-%d")])
+    draft.dates = [*draft.dates, second] if draft.dice.random() < 0.7 else [second, *draft.dates]
 
 
 @_kind("second-date-unreadable", "A5", "a second WARC-Date that cannot be read", "unreadable", _OFTEN)
@@ -256,7 +263,7 @@ def _(draft: Draft) -> None:
 @_kind("http-date", "A9", "the server's Date is late", "server-later", "response arc")
 def _(draft: Draft) -> None:
     draft.without("date")
-    draft.http.append(("Date", http_date(draft.late)))
+    draft.says("Date", http_date(draft.late))
 
 
 @_kind("http-date-forms", "A9", "the server's Date is late, in another of the forms that servers write", "server-later",
@@ -264,13 +271,13 @@ def _(draft: Draft) -> None:
 def _(draft: Draft) -> None:
     draft.without("date")
     forms = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y", "%Y-%m-%dT%H:%M:%SZ", "%a, %d %b %Y %H:%M:%S +0000"]
-    draft.http.append(("Date", draft.late.strftime(draft.dice.choice(forms))))
+    draft.says("Date", draft.late.strftime(draft.dice.choice(forms)))
 
 
 @_kind("http-date-unreadable", "new", "the server's Date cannot be read", "unreadable", "response arc", soft=True)
 def _(draft: Draft) -> None:
     draft.without("date")
-    draft.http.append(("Date", draft.dice.choice(["Sat, 99 May 2023 10:00:00 GMT", "6 May noon", "2023-99-99"])))
+    draft.says("Date", draft.dice.choice(["Sat, 99 May 2023 10:00:00 GMT", "6 May noon", "2023-99-99"]))
 
 
 @_kind("two-http-dates", "A9", "a second Date, late", "server-later", "response arc")
@@ -279,32 +286,40 @@ def _(draft: Draft) -> None:
     draft.http += [("Date", http_date(draft.claim)), ("Date", http_date(draft.late))]
 
 
+@_kind("interim-date", "A9", "behind an interim response, the Date of the final one is late", "server-later", "response",
+       group="http-date", rejected=True)  # fmt: skip
+def _(draft: Draft) -> None:
+    draft.without("date")
+    draft.says("Date", http_date(draft.late))
+    draft.interim = f"HTTP/1.1 103 Early Hints\r\nDate: {http_date(draft.claim)}\r\n\r\n"
+
+
 @_kind("last-modified", "A9", "Last-Modified is late: the page was changed after it was captured", "conflict",
        "response arc")  # fmt: skip
 def _(draft: Draft) -> None:
     draft.without("last-modified")
-    draft.http.append(("Last-Modified", http_date(draft.late)))
+    draft.says("Last-Modified", http_date(draft.late))
 
 
 @_kind("memento", "A9", "a Memento-Datetime, late", "conflict", "response arc")
 def _(draft: Draft) -> None:
-    draft.http.append(("Memento-Datetime", http_date(draft.late)))
+    draft.says("Memento-Datetime", http_date(draft.late))
 
 
 @_kind("memento-unreadable", "A9", "a Memento-Datetime that cannot be read", "unreadable", "response")
 def _(draft: Draft) -> None:
-    draft.http.append(("Memento-Datetime", "Sat, 99 May 2023 10:00:00 GMT"))
+    draft.says("Memento-Datetime", "Sat, 99 May 2023 10:00:00 GMT")
 
 
 @_kind("x-archive-memento", "A3", "X-Archive-memento-datetime, late, as cdx_toolkit writes it", "conflict", "response")
 def _(draft: Draft) -> None:
     value = draft.dice.choice([http_date(draft.late), stamp(draft.late)])
-    draft.http.append(("X-Archive-memento-datetime", value))
+    draft.says("X-Archive-memento-datetime", value)
 
 
 @_kind("x-archive-orig", "A3", "X-Archive-Orig-Date, late: the page came out of a replay", "conflict", "response")
 def _(draft: Draft) -> None:
-    draft.http.append((draft.dice.choice(["X-Archive-Orig-Date", "X-Archive-Orig-Last-Modified"]), http_date(draft.late)))
+    draft.says(draft.dice.choice(["X-Archive-Orig-Date", "X-Archive-Orig-Last-Modified"]), http_date(draft.late))
 
 
 @_kind("source-uri", "A3", "WARC-Source-URI is a replay of a late capture", "conflict", _OFTEN)
@@ -381,7 +396,9 @@ def _(around: Around) -> None:
     around.cites = "other"
 
 
-@_kind("software", "anachronism", "the warcinfo names software that is newer than the date", "made-later", "file", old=True)
+@_kind(
+    "software", "anachronism", "the warcinfo names software that is newer than the date", "made-later", "file", old=True
+)
 def _(around: Around) -> None:
     names = [
         "Heritrix/3.4.0-20220727 http://crawler.archive.org",
@@ -427,9 +444,17 @@ def _(row: RowDraft) -> None:
     row.set(row.dice.choice(_DATES), w3c(row.late))
 
 
-@_kind("row-nested-date", "A20", "a late date in `metadata`", "conflict", "row jsonl")
+@_kind("row-nested-date", "A20", "a late date in a column of columns", "conflict", "row jsonl")
 def _(row: RowDraft) -> None:
-    row.set("metadata", {row.dice.choice(["date_download", "WARC-Date", "warc_date"]): w3c(row.late)})
+    outer, inner = row.dice.choice(
+        [
+            ("metadata", "date_download"),
+            ("metadata", "WARC-Date"),
+            ("metadata", "warc_date"),
+            ("domain_record", "timestamp"),
+        ]
+    )
+    row.set(outer, {inner: w3c(row.late)})
 
 
 @_kind("row-unreadable-date", "A20", "a second column of dates that cannot be read", "unreadable", "row jsonl")
@@ -483,6 +508,5 @@ def _(row: RowDraft) -> None:
 # -- scenes: whole files, built in `liar.scenes` ---------------------------------------------------------------------
 
 
-def scene(name: str, row: str, fact: str, expected: str, **more: bool) -> None:
-    KINDS[name] = Kind(name, row, fact, expected, None, frozenset({"scene"}), **more)
-
+def scene(name: str, row: str, fact: str, expected: str, soft: bool = False) -> None:
+    KINDS[name] = Kind(name, row, fact, expected, None, frozenset({"scene"}), soft=soft)

@@ -69,5 +69,7 @@ KNOWN_OPEN: frozenset[str] = frozenset(
         "two-places",
         "joined-windows",
         "joined-pacific",
+        "larger-limit",
+        "embedded-arc",
     }
 )

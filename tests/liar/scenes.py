@@ -32,9 +32,9 @@ _SECOND = bytes.fromhex(
 _MARK = "‡"
 
 
-def _scene(name: str, row: str, fact: str, expected: str, **more: bool) -> Callable[[Build], Build]:
+def _scene(name: str, row: str, fact: str, expected: str, soft: bool = False) -> Callable[[Build], Build]:
     def add(build: Build) -> Build:
-        scene(name, row, fact, expected, **more)
+        scene(name, row, fact, expected, soft)
         SCENES[name] = build
         return build
 
@@ -74,7 +74,13 @@ def _response(
 
 
 def _revisit(
-    made: Made, url: str, moment: datetime, payload_digest: str, *, http: Fields | None = None, more: Fields | None = None
+    made: Made,
+    url: str,
+    moment: datetime,
+    payload_digest: str,
+    *,
+    http: Fields | None = None,
+    more: Fields | None = None,
 ) -> bytes:
     block = write.message(b"", [("Content-Type", "text/html"), *(http or [])])
     fields: Fields = [
@@ -147,7 +153,9 @@ def _(made: Made, dice: Random) -> None:
     made.files["a.warc"] = _response(made, page(name), late, url) + revisit
 
 
-@_scene("revisit-refers-unreadable", "A10", "a revisit whose WARC-Refers-To-Date cannot be read", "unreadable", soft=True)
+@_scene(
+    "revisit-refers-unreadable", "A10", "a revisit whose WARC-Refers-To-Date cannot be read", "unreadable", soft=True
+)
 def _(made: Made, dice: Random) -> None:
     early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
     name = made.text(late - DAY, by=late + DAY, liars=[frozenset({"revisit-refers-unreadable"})])
@@ -166,7 +174,12 @@ def _(made: Made, dice: Random) -> None:
     made.files["a.warc"] = _response(made, page(name), late, url) + revisit
 
 
-@_scene("two-charsets", "B4", "one payload read in two charsets: the second reading is of 2023", "the earliest capture's text")
+@_scene(
+    "two-charsets",
+    "B4",
+    "one payload read in two charsets: the second reading is of 2023",
+    "the earliest capture's text",
+)
 def _(made: Made, dice: Random) -> None:
     early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
     lie = frozenset({"two-charsets"})
@@ -183,7 +196,9 @@ def _(made: Made, dice: Random) -> None:
     made.files["c.warc"] = _response(made, body, late, url + "/c", mime="text/html; charset=koi8-r")
 
 
-@_scene("embedded-length", "A11", "the length of a record is too short; a record lies in the body of its page", "recovered")
+@_scene(
+    "embedded-length", "A11", "the length of a record is too short; a record lies in the body of its page", "recovered"
+)
 def _(made: Made, dice: Random) -> None:
     early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
     first = _honest(made, early)
@@ -199,7 +214,9 @@ def _(made: Made, dice: Random) -> None:
     made.odd |= {"embedded-length"}
 
 
-@_scene("embedded-longer", "A11", "the length of a record is too large; a record lies in the body of its page", "recovered")
+@_scene(
+    "embedded-longer", "A11", "the length of a record is too large; a record lies in the body of its page", "recovered"
+)
 def _(made: Made, dice: Random) -> None:
     early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
     first = _honest(made, early)
@@ -239,14 +256,24 @@ def _(made: Made, dice: Random) -> None:
     made.odd |= {"embedded-clipped"}
 
 
-@_scene("arc-pacific-clipped", "A15", "`x_commoncrawl_FetchTimestamp` of the record; the filedesc is cut off", "the later time")
+@_scene(
+    "arc-pacific-clipped",
+    "A15",
+    "`x_commoncrawl_FetchTimestamp` of the record; the filedesc is cut off",
+    "the later time",
+)
 def _(made: Made, dice: Random) -> None:
     early = _early(dice)
     name = made.text(early - timedelta(hours=1), liars=[frozenset({"arc-pacific-clipped"})])
     made.files["1213893279526_0.arc"] = _pacific(made, name, early)
 
 
-@_scene("arc-pacific-joined", "A15", "`x_commoncrawl_FetchTimestamp`; the filedesc in front is of another archive", "the later time")
+@_scene(
+    "arc-pacific-joined",
+    "A15",
+    "`x_commoncrawl_FetchTimestamp`; the filedesc in front is of another archive",
+    "the later time",
+)
 def _(made: Made, dice: Random) -> None:
     early = _early(dice)
     name = made.text(early - timedelta(hours=1), liars=[frozenset({"arc-pacific-joined"})])
@@ -282,7 +309,9 @@ def _(made: Made, dice: Random) -> None:
     for name in ("archive/b.warc.gz.open", "archive/data", "archive/d.warc.lz4", "data/x.jsonl"):
         text = made.text(moment - DAY, kept=False, loss=frozenset({"wacz-names"}))
         if name.endswith("jsonl"):
-            entries[name] = write.jsonl([[("text", plain(text).decode()), ("date", w3c(moment)), ("url", "http://scene.example/")]])
+            entries[name] = write.jsonl(
+                [[("text", plain(text).decode()), ("date", w3c(moment)), ("url", "http://scene.example/")]]
+            )
             continue
         record = write.gz(_response(made, page(text), moment))
         if name.endswith("lz4"):
@@ -337,7 +366,9 @@ def _(made: Made, dice: Random) -> None:
         middle = _response(made, page(name), moment, f"http://scene.example/{made.number}/middle")
         # the 16 samples of 8 KiB leave gaps in a file that is larger than they are together
         front = write.warc(bytes(8192 + 300), [("WARC-Type", "metadata"), ("WARC-Record-ID", record_id("m"))])
-        back = write.warc(bytes(200_000 - len(front) - len(middle)), [("WARC-Type", "metadata"), ("WARC-Record-ID", record_id("m"))])
+        back = write.warc(
+            bytes(200_000 - len(front) - len(middle)), [("WARC-Type", "metadata"), ("WARC-Record-ID", record_id("m"))]
+        )
         made.files[file] = front + middle + back
     made.mtime, made.spans = 1_600_000_000, False
     made.odd |= {"look-same"}
@@ -380,7 +411,9 @@ def _(made: Made, dice: Random) -> None:
         truth.loss = frozenset({"joined-windows"})
 
 
-@_scene("joined-pacific", "C", "ARC files of two archives joined, one with the time in California", "the same for any span")
+@_scene(
+    "joined-pacific", "C", "ARC files of two archives joined, one with the time in California", "the same for any span"
+)
 def _(made: Made, dice: Random) -> None:
     moment = _early(dice)
     content = b""
@@ -405,4 +438,63 @@ def _(made: Made, dice: Random) -> None:
     inner = _response(made, plain(inner_name), early, digests=False).replace(b"<", b"&lt;")
     outer = made.text(late - DAY, by=late + DAY)
     quoted = b"<pre>\n" + inner * dice.choice([1, 3]) + b"</pre>"
-    made.files["a.warc"] = _honest(made, early) + _response(made, page(outer, quoted.decode()), late) + _honest(made, late)
+    made.files["a.warc"] = (
+        _honest(made, early) + _response(made, page(outer, quoted.decode()), late) + _honest(made, late)
+    )
+    made.vary = True
+
+
+@_scene("larger-limit", "B9", "a page over the limit; the file comes again with a larger one", "the page is there")
+def _(made: Made, dice: Random) -> None:
+    moment = _early(dice)
+    name = made.text(moment - DAY, by=moment + DAY, loss=frozenset({"larger-limit"}))
+    made.files["a.warc"] = _response(made, page(name), moment)
+    made.limit = 200
+
+
+@_scene("revisit-of-altered", "held", "a revisit of the digest that an altered record states", "the digest as computed")
+def _(made: Made, dice: Random) -> None:
+    early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
+    name = made.text(late - DAY, liars=[frozenset({"revisit-of-altered"})])
+    url = f"http://scene.example/{made.number}"
+    was = digest(b"what was there before")
+    stated: Fields = [("WARC-Payload-Digest", was)]
+    made.files["a.warc"] = _response(made, page(name), late, url, digests=False, more=stated) + _revisit(
+        made, url, early, was
+    )
+
+
+@_scene("stated-the-same", "held", "two pages state one digest; it is that of neither", "each has its own text")
+def _(made: Made, dice: Random) -> None:
+    early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
+    stated: Fields = [("WARC-Payload-Digest", digest(b"what was there before"))]
+    first = made.text(early - DAY)
+    second = made.text(late - DAY, liars=[frozenset({"stated-the-same"})])
+    records = [
+        _response(made, page(name), moment, digests=False, more=stated)
+        for name, moment in ((first, early), (second, late))
+    ]
+    made.files["a.warc"] = b"".join(records if dice.random() < 0.5 else records[::-1])
+
+
+@_scene(
+    "embedded-arc",
+    "A11",
+    "the length of an ARC record is too short; a record lies in the body of its page",
+    "recovered",
+)
+def _(made: Made, dice: Random) -> None:
+    early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
+    url = f"http://scene.example/{made.number}"
+
+    def record(name: str, moment: datetime, more: bytes = b"", length: int | None = None) -> bytes:
+        block = write.message(page(name) + more, [("Content-Type", "text/html")])
+        return write.arc(block, f"{url}/{name}", stamp(moment), length=length and len(block) - len(more))
+
+    first = record(made.text(early - DAY, by=early + DAY), early)
+    name = made.text(late, liars=[frozenset({"embedded-arc"})], kept=False)
+    inner = record(name, early + dice.choice([1, 400]) * DAY)
+    outer = record(made.text(late, kept=False), late, b"\n" + inner + b"</pre>", 1)
+    last = record(made.text(late - DAY, kept=False), late + DAY)
+    made.files["a.arc"] = write.filedesc("a.arc", early) + first + outer + last
+    made.odd |= {"embedded-arc"}

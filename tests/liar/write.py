@@ -26,7 +26,9 @@ Fields = list[tuple[str, str]]
 def digest(data: bytes, algorithm: str = "sha1") -> str:
     """Return a digest as WARC files state it: SHA-1 in base32, others in hexadecimal."""
     made = hashlib.new(algorithm, data, usedforsecurity=False)
-    return f"sha1:{base64.b32encode(made.digest()).decode()}" if algorithm == "sha1" else f"{algorithm}:{made.hexdigest()}"
+    return (
+        f"sha1:{base64.b32encode(made.digest()).decode()}" if algorithm == "sha1" else f"{algorithm}:{made.hexdigest()}"
+    )
 
 
 def w3c(moment: datetime) -> str:

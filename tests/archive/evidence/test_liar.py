@@ -48,7 +48,9 @@ def test_each_lie_is_a_fact_in_its_file() -> None:
     for kind in KINDS.values():
         for plan in islice(liar.alone(kind), 12):
             if isinstance(plan, liar.Part):
-                honest = liar.replace(plan, lies=(), records=tuple(liar.replace(each, lies=()) for each in plan.records))
+                honest = liar.replace(
+                    plan, lies=(), records=tuple(liar.replace(each, lies=()) for each in plan.records)
+                )
                 told, other = liar.make(plan, 0), liar.make(honest, 0)
                 assert told.files != other.files, kind.name
                 assert any(frozenset({kind.name}) in truth.liars for truth in told.truths.values()), kind.name
