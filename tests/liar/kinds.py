@@ -129,6 +129,8 @@ def chosen(names: Iterable[str], base: str, begins: int, of_file: bool) -> list[
     made: list[Kind] = []
     for kind in (kind for kind in of(base) if kind.name in set(names)):
         fits = not (kind.old and begins > OLD) and not (kind.group and kind.group in {other.group for other in made})
+        # the crawl of a file that holds replays is that of the tool: its names contradict nothing
+        fits = fits and not (of_file and kind.group == "source")
         if fits and not (kind.alone and (of_file or made)) and not (made and made[0].alone):
             made.append(kind)
     return made
