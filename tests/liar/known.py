@@ -39,6 +39,8 @@ KNOWN_OPEN: frozenset[str] = frozenset(
         "refers-to-unreadable",
         "two-source-uris",
         "source-uri-unreadable",
+        "source-uri-crawl",
+        "address-stamp",
         "x-archive-src",
         "toolbar-in-page",
         "row-file-name",
@@ -85,5 +87,6 @@ KNOWN_OPEN: frozenset[str] = frozenset(
         "embedded-hole",
         "embedded-header",
         "embedded-behind",
+        "joined-damaged",
     }
 )
