@@ -50,6 +50,30 @@ LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
 
 #: The condition on a capture that can be proof, of any grade but X …
 ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL AND captures.grade < 'X'"
+
+def graded(grade: str) -> str:
+    """Return the SQL condition on one capture that may count for a text of a grade, or of a better one.
+
+    A grade of `B` may come of two captures of grade D, see `enough`.
+
+    Args:
+        grade: an SQL expression.
+    """
+    return f"captures.grade <= CASE upper({grade}) WHEN 'B' THEN 'D' ELSE upper({grade}) END"
+
+
+def enough(grade: str, archives: str) -> str:
+    """Return the SQL condition on the captures of one text: whether they are good enough together.
+
+    All captures whose operator is not known count as one archive.
+
+    Args:
+        grade, archives: SQL expressions.
+    """
+    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT captures.operator) > 1)
+           AND ({archives} < 2 OR count(DISTINCT coalesce(captures.operator, '')) >= {archives})"""
+
+
 #: … and of a grade that counts where nobody asks for another.
 _PROVES = f"{ACCEPTABLE} AND captures.grade <= '{DEFAULT}'"
 

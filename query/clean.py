@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archive.evidence.grade import DEFAULT
-from archive.proofs import ACCEPTABLE
+from archive.proofs import ACCEPTABLE, enough, graded
 from archive.records.robots import AI_AGENTS
 
 #: What a page states if no model may be trained on it: `noai`, a reservation of the rights of text and data mining, or
@@ -17,19 +17,18 @@ CREATE TEMP MACRO opts_out(robots) AS coalesce(regexp_matches(robots,
 
 #: The captures before a date. The condition on the month skips files; `unproven` sorts behind all digits.
 _BEFORE = f"{ACCEPTABLE} AND captured_at < before::TIMESTAMPTZ AND month <= strftime(before::TIMESTAMPTZ, '%Y-%m')"
-#: A grade of `B` may come of two captures of grade D (`_ENOUGH`). `grade` is the parameter of the macro.
-_GRADED = "captures.grade <= CASE upper(grade) WHEN 'B' THEN 'D' ELSE upper(grade) END"
+#: `grade` and `archives` are parameters of the macro.
+_GRADED = graded("grade")
 _ACCEPTED = f"{_BEFORE} AND (date_sources IS NULL OR list_contains(date_sources, date_source)) AND {_GRADED}"
-#: Whether the accepted captures of a text are good enough together. All whose operator is not known count as one.
-_ENOUGH = """(upper(grade) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT captures.operator) > 1)
-           AND (archives < 2 OR count(DISTINCT coalesce(captures.operator, '')) >= archives)"""
+#: Whether the accepted captures of a text are good enough together.
+_ENOUGH = enough("grade", "archives")
 
 #: In which order the captures of a text are tried as its proof: as in the view `proofs`.
 _ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
 #: What `clean` has of the capture that proves a text: its column -> that of `captures`.
 _SAME = (
     *("url", "title", "date_source", "record_type", "file", "offset", "length", "skip"),
-    *("record_id", "payload_digest", "robots", "grade", "operator", "text_record"),
+    *("record_id", "payload_digest", "robots", "grade", "evidence", "operator", "text_record"),
 )
 _CITED = {name: f'captures."{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
 _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _CITED.items())
@@ -71,7 +70,8 @@ opted_out AS (
 )
 SELECT k.content_id, k.first_seen, r.url, r.title, k.language, k.language_score, k.chars, k.words, r.date_source,
        r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.payload_digest, r.extractor, r.text_record,
-       r.robots, r.grade, r.operator, year(k.first_seen) AS year, host_of(r.url) AS host, domain_of(host_of(r.url)) AS domain, k.text
+       r.robots, r.grade, r.evidence, r.operator, year(k.first_seen) AS year, host_of(r.url) AS host,
+       domain_of(host_of(r.url)) AS domain, k.text
 FROM (
     SELECT d.*, p.first_seen
     FROM proof AS p JOIN stored_documents AS d USING (content_id)

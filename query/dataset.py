@@ -24,11 +24,11 @@ from archive.errors import ExportError
 from query import merkle
 from query.formats import Format, open_format
 from query.options import ExportOptions
-from query.rows import TOTALS, schema_of
+from query.rows import SINCE_3, TOTALS, schema_of
 
 MANIFEST = "manifest.json"
-#: Of the manifests that are written. `_upgraded` reads version 1 too.
-VERSION = 2
+#: Of the manifests that are written. `_upgraded` reads versions 1 and 2 too.
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,7 @@ class Manifest:
     months: dict[str, int]  #: texts by the month of their first capture
     languages: dict[str, int]  #: texts by language; `?` where none is known
     date_sources: dict[str, int]
+    grades: dict[str, int]  #: texts by the grade of the capture that they cite; empty in sets of older versions
     extractors: dict[str, int]
     domains: int
     largest_domains: dict[str, int]
@@ -137,6 +138,7 @@ class Manifest:
         missing = {
             "public_suffix_list": "",
             "extractors": {},
+            "grades": {},
             "domains": 0,
             "largest_domains": {},
             "content_root": None,
@@ -155,6 +157,12 @@ class Manifest:
         )
 
     @property
+    def columns(self) -> list[str]:
+        """The columns of the rows."""
+        absent = SINCE_3 if self.version < 3 else frozenset()
+        return [name for name in self.arguments.columns if name not in absent]
+
+    @property
     def hashes(self) -> dict[str, str]:
         """The SHA-256 of every file of the set but the manifest, by name, the shards first."""
         shards = {f"{shard.folder}/{file.name}": file.sha256 for shard in self.shards for file in shard.files}
@@ -163,12 +171,16 @@ class Manifest:
 
 #: Keys of version 1, and what they are called now.
 _RENAMED = {"form": "format", "sources": "date_sources", "root": "merkle_root"}
+#: What the arguments of sets without grades mean: whatever date there was counted.
+_BEFORE_GRADES = {"grade": "E", "archives": 1}
 
 
 def _upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a manifest of an older version with the keys of this one."""
     if values.get("version") == VERSION:
         return values
+    if values.get("version") == 2 and "manifest" not in values:
+        return {**values, "arguments": {**values["arguments"], **_BEFORE_GRADES}}
     if values.get("manifest") != 1:
         raise ValueError("it is of another version")
 
@@ -176,7 +188,7 @@ def _upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
         return {_RENAMED.get(name, name): value for name, value in part.items()}
 
     shards = [renamed(shard) for shard in values["shards"]]
-    return {**values, "version": 1, "arguments": renamed(values["arguments"]), "shards": shards}
+    return {**values, "version": 1, "arguments": renamed(values["arguments"]) | _BEFORE_GRADES, "shards": shards}
 
 
 def sums(shards: Sequence[Shard]) -> dict[str, Any]:
@@ -226,7 +238,7 @@ class Dataset:
 
     @property
     def columns(self) -> list[str]:
-        return self.arguments.columns
+        return self.manifest.columns
 
     @property
     def splits(self) -> dict[str, int]:

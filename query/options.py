@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from archive.errors import ExportError
+from archive.evidence.grade import DEFAULT, asked
 from archive.reasons import DATE_SOURCES
 from index.quality.presets import PRESETS
 from query.formats import FORMATS
@@ -48,6 +49,8 @@ class ExportOptions:
     mask: bool = False
     decontaminate: tuple[str, ...] = ()
     mark: bool = False
+    grade: str = DEFAULT
+    archives: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "before", moment(self.before))
@@ -57,6 +60,10 @@ class ExportOptions:
                 raise ExportError(f"nothing is after {self.after} and before {self.before}")
         if unknown := set(self.date_sources) - DATE_SOURCES.keys():
             raise ExportError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
+        try:
+            object.__setattr__(self, "grade", asked(self.grade, self.archives))
+        except ValueError as error:
+            raise ExportError(str(error)) from None
         if self.language is not None and not re.fullmatch("[a-z]{2,3}", self.language):
             raise ExportError(f"--language {self.language}: write the code of ISO 639-1, as in en")
         if not FORMATS.has(self.format):

@@ -21,6 +21,11 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "language": (pa.string(), "ISO 639-1"),
     "captured_at": (pa.timestamp("us", tz="UTC"), "when the page was captured: the text existed then"),
     "date_source": (pa.string(), f"how that is known: {', '.join(DATE_SOURCES)}"),
+    "grade": (pa.string(), "how much that date proves by the record alone: archive.evidence.grade.GRADES"),
+    "evidence": (
+        pa.list_(pa.string()),
+        "every date that the record carries, as `warc-date 2015-05-06T07:08:09Z agrees`; null in an older lake",
+    ),
     "record_type": (pa.string(), "of the record: response, resource, conversion, revisit; row in a data set"),
     "file": (pa.string(), "the file that holds the record"),
     "offset": (pa.int64(), "bytes from the start of the file to the record, or to its compressed member"),
@@ -41,12 +46,18 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
 
 #: The evidence in a row of `clean` (named `c`), in SQL, under the names of `COLUMNS`.
 EVIDENCE = """
-    c.content_id, c.url, c.title, c.language, c.first_seen AS captured_at, c.date_source, c.record_type, c.file,
+    c.content_id, c.url, c.title, c.language, c.first_seen AS captured_at, c.date_source, c.grade,
+    list_transform(c.evidence, lambda claim: concat_ws(' ', claim.kind,
+        coalesce(replace(strftime(claim."at", '%Y-%m-%dT%H:%M:%S.%fZ'), '.000000Z', 'Z'), 'unreadable'),
+        CASE WHEN claim.agrees THEN 'agrees' WHEN NOT claim.agrees THEN 'contradicts' END)) AS evidence,
+    c.record_type, c.file,
     c."offset", c.length, c.skip, c.record_id, c.payload_digest, c.extractor, c.text_record.file AS text_file,
     c.text_record."offset" AS text_offset, c.text_record.length AS text_length, c.text_record.skip AS text_skip,
     c.robots
 """
 
+#: Columns that sets of manifest versions 1 and 2 do not have.
+SINCE_3 = frozenset({"grade", "evidence"})
 #: Columns that are there only where they are asked for.
 _ON_REQUEST = frozenset({"token_count", "masked", "contaminated"})
 #: The formats that hold tokens in place of the text. The module of a plugged-in format of tokens adds its name.

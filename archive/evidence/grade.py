@@ -37,6 +37,21 @@ GRADES: dict[str, tuple[str, str, str]] = {
 #: The grade that a text needs where nobody asks for another.
 DEFAULT = "D"
 
+
+
+def asked(grade: str, archives: int) -> str:
+    """Return the grade that somebody asks for, in capitals.
+
+    Raises:
+        ValueError: there is no such grade, or it needs fewer than one archive.
+    """
+    if grade.upper() not in GRADES or grade.upper() == "X":
+        raise ValueError(f"no grade {grade!r}; there are A, B, C, D and E")
+    if archives < 1:
+        raise ValueError(f"archives {archives}: at least 1")
+    return grade.upper()
+
+
 BLOCK, PAYLOAD, UNSTATED, CONTRADICTED = "block", "payload", "unstated", "contradicted"
 
 #: SQL for captures of lakes from before there were grades: the columns of that time support no more than D.

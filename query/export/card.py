@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from archive.evidence.grade import GRADES
 from archive.show import count_of
 from query.dataset import Manifest
 from query.options import ExportOptions, date_text
@@ -48,6 +49,8 @@ def card(manifest: Manifest, folders: Sequence[str]) -> str:
         "`payload_digest`. A date that is missing, impossible, contradicted or outside the crawl that its file "
         "belongs to is not acceptable; what a page says of its own age does not count. `date_source` says where the "
         "date comes from: `warc`, `arc` and `cdx` are archives, `dataset` is a column that somebody wrote. "
+        "`grade` says how much the date proves by the record alone, from A to E, and `evidence` lists every date that "
+        f"the record carries. No text is of a lower grade than {options.grade}{_archives(options)}. "
         "A `revisit` record holds no text; then `text_file` … cite a record with the same payload digest.\n",
         _columns(options),
         "## How it was made\n",
@@ -62,7 +65,8 @@ def card(manifest: Manifest, folders: Sequence[str]) -> str:
     parts += [
         "## What is in it\n",
         _table(("language", "texts"), _top(manifest.languages)),
-        _table(("evidence", "texts"), _top(manifest.date_sources)),
+        _table(("date", "texts"), _top(manifest.date_sources)),
+        _table(("grade", "texts"), _grades(manifest.grades)),
         f"{manifest.domains:,} registered domains. The largest:\n",
         _table(("domain", "texts"), _top(manifest.largest_domains)),
         "## Limits\n",
@@ -75,6 +79,10 @@ def card(manifest: Manifest, folders: Sequence[str]) -> str:
         "from the same files in other folders gets the same one.\n",
     ]
     return "\n".join(parts)
+
+
+def _archives(options: ExportOptions) -> str:
+    return f", and each was captured by {options.archives} archives" if options.archives > 1 else ""
 
 
 def _open(manifest: Manifest) -> str:
@@ -157,6 +165,10 @@ def _limits(options: ExportOptions) -> str:
     if not options.honour_opt_outs:
         known.append("Pages that opt out of the training of models (`robots`) are in it.")
     return "\n".join(f"- {line}" for line in known) + "\n"
+
+
+def _grades(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    return [(f"{grade} {GRADES[grade][0]}", f"{counts[grade]:,}") for grade in GRADES if grade in counts]
 
 
 def _top(counts: Mapping[str, int]) -> list[tuple[str, str]]:

@@ -21,6 +21,10 @@ from query.formats.format import FORMATS
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Only texts that these published rules keep.")
 @click.option("--near/--no-near", default=False, help="Of near-duplicates only the earliest.  [default: no-near]")
 @click.option("--date-sources", metavar="CODES", help="Only these kinds of dates, as in warc,arc,cdx.  [default: all]")
+@click.option("--grade", type=click.Choice(list("ABCDE"), case_sensitive=False), default="D", show_default=True,
+              help="The least grade of a capture that counts (docs/export.md).")  # fmt: skip
+@click.option("--archives", type=click.IntRange(1), default=1, show_default=True,
+              help="Only texts that so many different archives captured before the date.")  # fmt: skip
 @click.option("--honour-opt-outs", is_flag=True, help="Leave out texts of which a capture says noai or the like.")
 @click.option("--sample", type=float, metavar="SHARE", help="Keep this share of the texts.")
 @click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="Stop before so many tokens.")

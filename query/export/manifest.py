@@ -110,6 +110,7 @@ def _distribution(workplace: Workplace) -> dict[str, Any]:
             "months": counts("strftime(captured_at, '%Y-%m')"),
             "languages": counts("language", "LIMIT 1000"),
             "date_sources": counts("date_source"),
+            "grades": counts("grade"),
             "extractors": counts("extractor"),
             "domains": domains,
             "largest_domains": counts("domain", f"LIMIT {_DOMAINS}"),

@@ -18,6 +18,7 @@ import pyarrow as pa
 from archive import registry
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError, error_line
+from archive.evidence.grade import DEFAULT
 from archive.extras import require
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
@@ -43,6 +44,7 @@ class ExportResult:
     bytes: int  #: of all shards
     tokens: int | None  #: None without a tokenizer
     splits: dict[str, int]  #: rows of each
+    grades: dict[str, int]  #: rows by the grade of the capture that they cite
     shares: dict[str, float]  #: of the characters in each split, or of the tokens where tokens are exported
     dropped: tuple[Dropped, ...]  #: what each condition left out
     merkle_root: str
@@ -61,6 +63,8 @@ def export(
     preset: str | None = None,
     near: bool = False,
     date_sources: str | Iterable[str] | None = None,
+    grade: str = DEFAULT,
+    archives: int = 1,
     honour_opt_outs: bool = False,
     sample: float | None = None,
     max_tokens: int | None = None,
@@ -94,6 +98,8 @@ def export(
         preset: a named set of quality rules: a name of `index.quality.presets.PRESETS`.
         near: leave out each text that has an earlier verified near-duplicate.
         date_sources: the kinds of dates that count as evidence, as a list or as `"warc,arc"`; by default all.
+        grade: the least grade of a capture that counts: a name of `archive.evidence.grade.GRADES` from A to E.
+        archives: how many different archives must have captured a text before the date.
         honour_opt_outs: leave out texts of which a capture says noai or the like.
         sample: the share of the texts to keep, chosen by the seed. A larger sample holds each smaller one.
         max_tokens: stop before this many tokens, in the shuffled order.
@@ -124,6 +130,8 @@ def export(
         preset=preset,
         near=near,
         date_sources=names_of(date_sources),
+        grade=grade,
+        archives=archives,
         honour_opt_outs=honour_opt_outs,
         sample=sample,
         max_tokens=max_tokens,
@@ -194,6 +202,7 @@ def _result(stated: Manifest) -> ExportResult:
         bytes=stated.bytes,
         tokens=stated.tokens,
         splits=stated.splits,
+        grades=stated.grades,
         shares={split: size / total for split, size in sizes.items()},
         dropped=stated.dropped,
         merkle_root=stated.merkle_root,

@@ -121,7 +121,8 @@ def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
 
 
 #: The names in `EVIDENCE`, in its order.
-_NAMES = ("content_id", "url", "title", "language", "captured_at", "date_source", "record_type", "file", "offset",
+_NAMES = ("content_id", "url", "title", "language", "captured_at", "date_source", "grade",
+         "evidence", "record_type", "file", "offset",
          "length", "skip", "record_id", "payload_digest", "extractor", "text_file", "text_offset", "text_length",
          "text_skip", "robots", "cluster_id")  # fmt: skip
 _SELECTED = pa.schema(

@@ -24,6 +24,9 @@ def clean(options: ExportOptions, without: Collection[str] = ()) -> str:
         parts.append("near := true")
     if options.honour_opt_outs and "honour_opt_outs" not in without:
         parts.append("honour_opt_outs := true")
+    parts.append(f"grade := {sql_literal(options.grade)}")
+    if options.archives > 1:
+        parts.append(f"archives := {options.archives}")
     return f"clean({', '.join(parts)})"
 
 

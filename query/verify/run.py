@@ -162,7 +162,7 @@ def _check_shards(
         last = first + shard.rows
         chosen = None if traced is None else tuple(traced[bisect_left(traced, first) : bisect_left(traced, last)])
         to, ids = scratch / f"{number}.parquet", scratch / "ids" / f"{number}.parquet"
-        units.append(shards.Unit(dataset.path, dataset.arguments, shard, first, chosen, to, ids, plugins))
+        units.append(shards.Unit(dataset.path, dataset.arguments, dataset.columns, shard, first, chosen, to, ids, plugins))
         first = last
     (scratch / "ids").mkdir()
     roots: dict[Path, shards.Checked] = {}

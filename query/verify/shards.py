@@ -34,6 +34,7 @@ class Unit:
 
     out: Path
     options: ExportOptions
+    columns: list[str]  #: of the rows
     stated: Shard
     first: int  #: the number of its first row in the set
     traced: tuple[int, ...] | None  #: numbers of rows in the set, sorted; None: all
@@ -66,7 +67,7 @@ def work(unit: Unit, ctx: Context) -> Checked:
     hashes: list[bytes] = []
     placeless: list[bytes] = []
     totals = dict.fromkeys(TOTALS, 0)
-    schema = schema_of(options.columns)
+    schema = schema_of(unit.columns)
     try:
         reader = open_format(options.format)
         with pq.ParquetWriter(unit.to, CITATIONS) as writer, pq.ParquetWriter(unit.ids, _IDS) as ids:
