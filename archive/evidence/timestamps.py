@@ -123,10 +123,12 @@ def read_certificates(paths: Iterable[str | os.PathLike[str]]) -> list[Certifica
     Raises:
         SourceError: a file cannot be read, or has no certificate.
     """
+    certificates: list[Certificate] = []
+    if not (paths := list(paths)):
+        return certificates
     require_libraries("--certificate")
     from cryptography import x509
 
-    certificates: list[Certificate] = []
     for path in paths:
         try:
             data = Path(path).read_bytes()
