@@ -32,10 +32,13 @@ _COMMANDS = {
     "collapse": ("collapse.command", "Train generations on what models wrote, and show what is lost."),
     "stats": ("query.counts", "Show what is in the lake."),
     "show": ("query.history", "Show a page through time: its captures, their dates, and its text."),
-    "attest": ("archive.evidence.attest_command", "Add a time stamp of a file, which shows by when it existed."),
-    "audit": ("archive.evidence.audit_command", "Look for clocks that are wrong and dates that contradict each other."),
-    "seal": ("archive.evidence.seal_command", "Compute one hash of a lake or a set, and have it time-stamped."),
-    "retract": ("archive.evidence.retract_command", "Declare that what a source brought proves nothing."),
+    "attest": ("archive.attestations.attest_command", "Add a time stamp of a file, which shows by when it existed."),
+    "audit": (
+        "archive.attestations.audit_command",
+        "Look for wrong clocks and contradicting dates.",
+    ),
+    "seal": ("archive.attestations.seal_command", "Compute one hash of a lake or a set, and have it time-stamped."),
+    "retract": ("archive.attestations.retract_command", "Declare that what a source brought proves nothing."),
     "forget": ("archive.intake.forget_command", "Take what a source brought out of the lake again."),
 }
 #: Errors raised by these packages are about the input or the machine; the command prints their text.

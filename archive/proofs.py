@@ -51,6 +51,7 @@ LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
 #: The condition on a capture that can be proof, of any grade but X …
 ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL AND captures.grade < 'X'"
 
+
 def graded(grade: str) -> str:
     """Return the SQL condition on one capture that may count for a text of a grade, or of a better one.
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archive import ForgetResult, IngestResult, Lake, forget, ingest, open
+    from archive.attestations.attest import AttestResult, attest
+    from archive.attestations.audit import AuditResult, audit
+    from archive.attestations.retract import RetractResult, retract
+    from archive.attestations.seal import SealResult, seal
     from archive.demo.command import demo
     from archive.errors import ArchiveError
-    from archive.evidence.attest import AttestResult, attest
-    from archive.evidence.audit import AuditResult, audit
-    from archive.evidence.retract import RetractResult, retract
-    from archive.evidence.seal import SealResult, seal
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
     from collapse import CollapseResult, collapse
@@ -51,10 +51,10 @@ _FROM = {
     "collapse": "collapse",
     "stats": "query",
     "show": "query",
-    "attest": "archive.evidence.attest",
-    "audit": "archive.evidence.audit",
-    "seal": "archive.evidence.seal",
-    "retract": "archive.evidence.retract",
+    "attest": "archive.attestations.attest",
+    "audit": "archive.attestations.audit",
+    "seal": "archive.attestations.seal",
+    "retract": "archive.attestations.retract",
     # what they return
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
@@ -67,10 +67,10 @@ _FROM = {
     "CollapseResult": "collapse",
     "Stats": "query",
     "History": "query",
-    "AttestResult": "archive.evidence.attest",
-    "AuditResult": "archive.evidence.audit",
-    "SealResult": "archive.evidence.seal",
-    "RetractResult": "archive.evidence.retract",
+    "AttestResult": "archive.attestations.attest",
+    "AuditResult": "archive.attestations.audit",
+    "SealResult": "archive.attestations.seal",
+    "RetractResult": "archive.attestations.retract",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",

@@ -1,1 +1,1 @@
-"""What shows that bytes existed by a date: claims of records, and what others attest."""
+"""The dates that records claim, and the grade of each claim. One rule, in one place."""

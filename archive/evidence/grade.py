@@ -38,7 +38,6 @@ GRADES: dict[str, tuple[str, str, str]] = {
 DEFAULT = "D"
 
 
-
 def asked(grade: str, archives: int) -> str:
     """Return the grade that somebody asks for, in capitals.
 

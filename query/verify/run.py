@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from archive import registry, storage
+from archive.attestations.seal import SealCheck, check_lake, check_set
+from archive.attestations.timestamps import read_certificates
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
-from archive.evidence.seal import SealCheck, check_lake, check_set
-from archive.evidence.timestamps import read_certificates
 from archive.files import sql_literal
 from archive.lake import Lake
 from archive.progress import Reporter
@@ -162,7 +162,9 @@ def _check_shards(
         last = first + shard.rows
         chosen = None if traced is None else tuple(traced[bisect_left(traced, first) : bisect_left(traced, last)])
         to, ids = scratch / f"{number}.parquet", scratch / "ids" / f"{number}.parquet"
-        units.append(shards.Unit(dataset.path, dataset.arguments, dataset.columns, shard, first, chosen, to, ids, plugins))
+        units.append(
+            shards.Unit(dataset.path, dataset.arguments, dataset.columns, shard, first, chosen, to, ids, plugins)
+        )
         first = last
     (scratch / "ids").mkdir()
     roots: dict[Path, shards.Checked] = {}

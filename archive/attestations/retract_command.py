@@ -22,7 +22,7 @@ def command(sources: tuple[str, ...], location: str, reason: str, as_json: bool)
     Examples:
       archive retract crawl/bad.warc.gz --reason "its clock was set back"
     """
-    from archive.evidence.retract import retract
+    from archive.attestations.retract import retract
     from archive.show import count_of, json_text
 
     result = retract(location, sources, reason=reason)

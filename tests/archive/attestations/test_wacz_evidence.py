@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from archive.evidence.timestamps import read_certificates
-from archive.evidence.wacz import WaczEvidence, wacz_evidence
+from archive.attestations.timestamps import read_certificates
+from archive.attestations.wacz import WaczEvidence, wacz_evidence
 
 FILES = {"archive/data.warc.gz": b"a record", "pages/pages.jsonl": b"{}\n"}
 DOMAIN = "signer.example"

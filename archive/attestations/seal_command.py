@@ -32,7 +32,7 @@ def command(target: str, tsa: str | None, out: str | None, certificate: tuple[st
       archive seal set --tsa https://freetsa.org/tsr
       archive seal lake --tsa http://tsa.example/ --certificate ca.pem
     """
-    from archive.evidence.seal import seal
+    from archive.attestations.seal import seal
     from archive.show import count_of, json_text
 
     result = seal(target, tsa=tsa, out=out, certificate=certificate)

@@ -26,8 +26,8 @@ def command(sources: tuple[str, ...], as_json: bool, quiet: bool) -> None:
       archive audit crawl.warc.gz
       archive audit crawls/ --json
     """
-    from archive.evidence.audit import audit
-    from archive.evidence.audit_show import shown
+    from archive.attestations.audit import audit
+    from archive.attestations.audit_show import shown
     from archive.progress import RichReporter
     from archive.show import OutConsole, json_text
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich import box
 from rich.table import Table
 
-from archive.evidence.audit import AuditResult, FileAudit
+from archive.attestations.audit import AuditResult, FileAudit
 from archive.show import count_of
 
 

@@ -37,7 +37,7 @@ def command(
       archive attest crawl.warc.gz crawl.warc.gz.tsr --certificate ca.pem
       archive attest crawl.warc.gz crawl.warc.gz.ots --block-header 800000.hex
     """
-    from archive.evidence.attest import attest
+    from archive.attestations.attest import attest
     from archive.show import count_of, json_text
 
     result = attest(location, file, stamp, certificate=certificate, block_header=block_header)

@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 
 from archive import dates
+from archive.attestations import software, wacz
 from archive.errors import SourceError, error_line
-from archive.evidence import software, wacz
 from archive.progress import Reporter
 from archive.records import digest, web_archive
 from archive.records.base import Look, Reading
@@ -161,7 +161,7 @@ def _evidence_of(file: BinaryIO, audits: list[FileAudit]) -> wacz.WaczEvidence |
 
 
 def _audit_archive(file: BinaryIO, name: str) -> FileAudit:
-    found, case = FileAudit(name), _Case(dates.crawl_window(name))
+    found, case = FileAudit(name), _Case(dates.crawl_windows(name))
     reading = Reading(name)
     early: list[tuple[int, int]] = []  # records of which the version of the format matters
     for _, item in web_archive.READER.read(file, reading):
@@ -181,7 +181,7 @@ def _audit_archive(file: BinaryIO, name: str) -> FileAudit:
 class _Case:
     """What is collected of a file while it is read."""
 
-    window: dates.Window | None
+    windows: tuple[dates.Window, ...]
     offsets: list[float] = field(default_factory=list)
     software: list[tuple[str, datetime, int]] = field(default_factory=list)  #: with date and offset of the record
 
@@ -208,9 +208,9 @@ def _look_at(record: Record, found: FileAudit, case: _Case) -> datetime | None:
     if record.type == "warcinfo":
         _look_at_info(record, at, found, case)
         return at
-    if case.window and not case.window.holds(at):
-        _add(found, "outside-crawl", record.offset, f"{at:%Y-%m-%d} is outside {case.window.start:%Y-%m-%d} to "
-                                                    f"{case.window.end:%Y-%m-%d}")  # fmt: skip
+    if outside := [window for window in case.windows if not window.holds(at)]:
+        _add(found, "outside-crawl", record.offset, f"{at:%Y-%m-%d} is outside {outside[0].start:%Y-%m-%d} to "
+                                                    f"{outside[0].end:%Y-%m-%d}")  # fmt: skip
     created, _ = dates.parse(record.headers.get("warc-creation-date"))
     if created is not None and created > at + _DAY:
         _add(found, "made-later", record.offset, f"WARC-Creation-Date {created:%Y-%m-%d}, date {at:%Y-%m-%d}")
@@ -229,9 +229,8 @@ def _look_at_info(record: Record, at: datetime, found: FileAudit, case: _Case) -
     if record.format == "arc":
         return
     fields = parse_fields(record.block)
-    case.window = dates.crawl_window(
-        fields.get("ispartof"), record.headers.get("warc-filename"), fields.get("filename")
-    ) or case.window  # fmt: skip
+    names = [*fields.every("ispartof"), *record.headers.every("warc-filename"), *fields.every("filename")]
+    case.windows = tuple(window for name in names for window in dates.crawl_windows(name)) or case.windows
     if stated := fields.get("software"):
         found.software = found.software or stated
         case.software.append((stated, at, record.offset))
@@ -248,13 +247,13 @@ def _look_at_server(record: Record, message: Message, at: datetime, found: FileA
 
 
 def _look_at_digests(record: Record, message: Message | None, found: FileAudit) -> None:
-    block = digest.check(record.headers.get("warc-block-digest"), record.block)[1]
+    block = digest.check(record.headers.every("warc-block-digest"), record.block)[1]
     if block == digest.MISMATCH:
         _add(found, "altered", record.offset, "the digest of the block does not match")
     elif block != digest.VERIFIED and "warc-segment-number" not in record.headers and not record.truncated:
-        claim = record.headers.get("warc-payload-digest")
+        claims = record.headers.every("warc-payload-digest")
         readings = [message.body, dechunk(message.body)[0]] if message else [record.block]
-        if claim and digest.check(claim, *readings)[1] == digest.MISMATCH:
+        if digest.check(claims, *readings)[1] == digest.MISMATCH:
             _add(found, "altered", record.offset, "the digest of the payload does not match")
 
 

@@ -14,9 +14,9 @@ from opentimestamps.core import notary
 from test_timestamps import STEPS, end_of, mined, proof
 
 import lowbackground as lb
+from archive.attestations import timestamps
+from archive.attestations.attest import earliest_bounds
 from archive.errors import LakeError, SourceError
-from archive.evidence import timestamps
-from archive.evidence.attest import earliest_bounds
 from archive.lake import Lake
 from archive.tables import ATTESTATIONS
 

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from archive.attestations.rows import add_rows
 from archive.errors import ArchiveError, SourceError
-from archive.evidence.rows import add_rows
 from archive.lake import Lake, open_lake
 from archive.sources import Sources, rows_of, source_names
 from archive.tables import RETRACTIONS

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from archive.attestations.timestamps import Stamp, known_authorities, require_libraries, verify_token
 from archive.errors import ArchiveError, SourceError
-from archive.evidence.timestamps import Stamp, known_authorities, require_libraries, verify_token
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate

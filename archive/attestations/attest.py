@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from archive.attestations import timestamps
+from archive.attestations.rows import add_rows
 from archive.errors import SourceError
-from archive.evidence import timestamps
-from archive.evidence.rows import add_rows
 from archive.lake import Lake, open_lake
 from archive.sources import location_of, open_bytes
 from archive.tables import ATTESTATIONS

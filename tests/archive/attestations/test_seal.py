@@ -18,10 +18,10 @@ from authority import Authority
 from conftest import command, members, record, take
 
 import lowbackground as lb
+from archive.attestations import seal as sealing
+from archive.attestations.seal import SealCheck, check_lake, check_set
+from archive.attestations.timestamps import read_certificates
 from archive.errors import ArchiveError, SourceError
-from archive.evidence import seal as sealing
-from archive.evidence.seal import SealCheck, check_lake, check_set
-from archive.evidence.timestamps import read_certificates
 from archive.lake import Lake
 
 Write = Callable[[str, bytes], str]

@@ -34,11 +34,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from archive import proofs, storage, versions
+from archive.attestations import timestamps
+from archive.attestations.rows import add_rows
+from archive.attestations.timestamps import MAX_STAMP, Stamp
 from archive.damage import naming_damage
 from archive.errors import ArchiveError, SourceError, cause_line
-from archive.evidence import timestamps
-from archive.evidence.rows import add_rows
-from archive.evidence.timestamps import MAX_STAMP, Stamp
 from archive.lake import Lake
 from archive.tables import ATTESTATIONS, CAPTURES
 

@@ -13,9 +13,9 @@ import pytest
 from conftest import command, members, record
 
 import lowbackground as lb
+from archive.attestations.audit import FINDINGS, FileAudit
+from archive.attestations.software import RELEASES, earliest
 from archive.errors import SourceError
-from archive.evidence.audit import FINDINGS, FileAudit
-from archive.evidence.software import RELEASES, earliest
 
 Write = Callable[[str, bytes], str]
 AT = datetime(2015, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -15,8 +15,7 @@ from opentimestamps.core import notary, op
 from opentimestamps.core.serialize import BytesSerializationContext
 from opentimestamps.core.timestamp import DetachedTimestampFile, Timestamp
 
-from archive.errors import SourceError
-from archive.evidence.timestamps import (
+from archive.attestations.timestamps import (
     BLOCK_SLACK,
     Stamp,
     digests_of,
@@ -26,6 +25,7 @@ from archive.evidence.timestamps import (
     verify_stamp,
     verify_token,
 )
+from archive.errors import SourceError
 
 DATA = b"bytes that existed"
 #: Header of Bitcoin block 358391, from the public chain.
