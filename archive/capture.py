@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from archive.dates import Dated
+from archive.evidence.grade import grade_of, integrity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,20 @@ class Capture:
     refers_to_url: str | None = None
     refers_to_date: datetime | None = None
     robots: str | None = None
+    record_sha256: str | None = None
+    operator: str | None = None
+    crawl: str | None = None
     text: str | None = None  #: normalised; None for a revisit, whose text is in another record
+
+    @property
+    def integrity(self) -> str:
+        """What the digests of the record show."""
+        return integrity_of(self.payload_check, self.block_check)
+
+    @property
+    def grade(self) -> str:
+        """How much the date proves: `archive.evidence.grade.GRADES`."""
+        return grade_of(self.dated, self.record_type, self.integrity)
 
 
 @dataclass(slots=True)

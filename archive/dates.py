@@ -5,6 +5,8 @@ A wrong date spoils a clean set, and nobody notices. So every rule here errs to 
 - a date of reduced precision (`2021`, `2021-12-31`, `2016020900`) means its *last* instant;
 - a date that cannot be right gets a problem code (`archive.reasons.DATE_PROBLEMS`) and proves nothing;
 - where two sources disagree, neither is proof until a third confirms one.
+
+This module reads dates and names. `archive.evidence.claims` decides which date a record proves.
 """
 
 from __future__ import annotations
@@ -19,15 +21,14 @@ from zoneinfo import ZoneInfo
 
 #: The first page of the web was written in 1991.
 WEB_BEGAN = datetime(1991, 1, 1, tzinfo=UTC)
-#: The clock of a crawler may be this much ahead before a date counts as `future`.
-CLOCK_SLACK = timedelta(days=1)
-#: Two sources of one date may differ by this much.
-AGREEMENT = timedelta(days=1)
 #: Common Crawl names a crawl for a week near its end, and fetches its pages from about three weeks before that week to
 #: (in 2013 and 2014) seven weeks after it. The early side has less slack, since only a date that is too early can make
 #: a false proof.
 CRAWL_SLACK_BEFORE = timedelta(days=30)
 CRAWL_SLACK_AFTER = timedelta(days=60)
+
+#: No zone is further from UTC.
+ANY_ZONE = timedelta(hours=14)
 
 #: Common Crawl's ARC files of 2008 to 2012 have US Pacific time where the format has UTC: the file 1213893279526_0 was
 #: written at epoch 1213893279 (16:34:39Z), and its date is 09:34:39. The Date headers of the servers are 7 hours ahead
@@ -62,10 +63,11 @@ REPLAY_HOSTS = frozenset(
     }
 )
 _REPLAY = re.compile(
-    r"https?://(?:www\.)?(?P<host>[^/:?#]+)(?::\d+)?/(?:[^?#]*?/)?(?P<stamp>\d{4,14})(?:[a-z]{2}_)?/"
+    r"https?://(?:www\.)?(?P<host>[^/:?#]+)(?::\d+)?/(?:[^?#]*?/)?(?P<stamp>\d{4,14})(?P<form>[a-z]{2}_)?/"
     r"(?P<page>(?:https?:/|ftp:/|www\.).*)",
     re.IGNORECASE | re.DOTALL,
 )
+_STAMPED = re.compile(r"/(\d{14})(?:[a-z]{2}_)?/(?:https?:/|ftp:/|www\.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,42 @@ class Window:
         return self.start <= moment <= self.end
 
 
+UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement about the time of a capture.
+
+    Attributes:
+        kind: `warc-date`, `http-date`, `last-modified`, `memento`, …: `archive.reasons.CLAIMS`.
+        at: the late end of it; None where it cannot be read.
+        agrees: whether it fits the date that the capture has; None where that cannot be compared.
+    """
+
+    kind: str
+    at: datetime | None
+    agrees: bool | None
+
+
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """The date of a capture. `problem` is None where the date can be proof."""
+    """The date of a capture: an interval, of which only the end, `captured_at`, proves.
+
+    Attributes:
+        source: the kind of the date: `archive.reasons.DATE_SOURCES`.
+        problem: None where the date can be proof.
+        weak: why the date is only a claim: `rewritten`, `address-only`, `recovered`, `dataset`; None where it is more.
+        confirmed: the page's server stated the same day, and the file describes itself as the record cites it.
+    """
 
     captured_at: datetime | None
     source: str
     problem: str | None = None
+    captured_from: datetime | None = None
+    claims: tuple[Claim, ...] = ()
+    weak: str | None = None
+    confirmed: bool = False
 
     @property
     def month(self) -> str:
@@ -95,12 +126,17 @@ class Dated:
         return f"{self.captured_at.year:04}-{self.captured_at.month:02}"
 
 
-UNPROVEN = "unproven"
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What a stated date may mean: the instants from `start` to `end`, both None where it cannot be read."""
+
+    start: datetime | None
+    end: datetime | None
+    problem: str | None = None
 
 
-@lru_cache(maxsize=4096)
 def parse(raw: str | None) -> tuple[datetime | None, str | None]:
-    """Read a date in any form that archives use. Returns the UTC time and None, or None and a problem.
+    """Read a date in any form that archives use. Returns its last instant in UTC and None, or None and a problem.
 
     The forms are the W3C one of the WARC standard with any precision (ISO 28500, 6.6.4; offsets are applied, a time
     without one is UTC, digits beyond the microsecond are dropped) and the run of 4 to 18 digits of ARC and CDX (year,
@@ -111,27 +147,52 @@ def parse(raw: str | None) -> tuple[datetime | None, str | None]:
     >>> parse("2009-03-65T08:43:19-0800")
     (None, 'unparsable')
     """
+    read = interval(raw)
+    return read.end, read.problem
+
+
+@lru_cache(maxsize=4096)
+def interval(raw: str | None, any_zone: bool = False) -> Interval:
+    """Read a date as `parse` does, with its first and its last instant.
+
+    Args:
+        any_zone: a date without a zone may be of any zone. WARC and ARC fix UTC; the columns of data sets do not.
+    """
     text = (raw or "").strip()
     if not text or text.lower() in {"null", "none", "-"}:
-        return None, "missing"
+        return Interval(None, None, "missing")
     if _DIGITS.fullmatch(text):
-        return _from_digits(text)
-    if match := _W3C.fullmatch(text):
-        return _from_parts(*match.groups())
-    return None, "unparsable"
+        if len(text) < 14 and len(text) % 2:
+            return Interval(None, None, "unparsable")
+        parts = [text[:4], *(text[at : at + 2] for at in range(4, min(len(text), 14), 2))]
+        if any(int(part) == 0 for part in parts[:3]):
+            return Interval(None, None, "unparsable")
+        fields: list[str | None] = [*parts, *[None] * (6 - len(parts)), text[14:] or None, None]
+    elif match := _W3C.fullmatch(text):
+        fields = list(match.groups())
+    else:
+        return Interval(None, None, "unparsable")
+    zone = fields.pop()
+    if len(fields[0] or "") > 4 and int(fields[0] or 0) > 9999:
+        return Interval(None, None, "future")
+    try:
+        start, end = _first_instant(*fields), _last_instant(*fields)
+        if zone and zone.upper() not in {"Z", "UTC"}:
+            hours, minutes = int(zone[1:3]), int(zone[-2:])
+            offset = timedelta(hours=hours, minutes=minutes)
+            if minutes > 59 or offset > ANY_ZONE:
+                return Interval(None, None, "unparsable")
+            if zone[0] == "+":
+                offset = -offset
+            start, end = start + offset, end + offset
+        elif any_zone and not zone:
+            start, end = start - ANY_ZONE, end + ANY_ZONE
+    except (ValueError, OverflowError, calendar.IllegalMonthError):
+        return Interval(None, None, "unparsable")
+    return Interval(start, end)
 
 
-def _from_digits(text: str) -> tuple[datetime | None, str | None]:
-    if len(text) < 14 and len(text) % 2:
-        return None, "unparsable"
-    fields = [text[:4], *(text[at : at + 2] for at in range(4, min(len(text), 14), 2))]
-    if any(int(field) == 0 for field in fields[:3]):
-        return None, "unparsable"
-    year, month, day, hour, minute, second = [*fields, None, None, None, None, None][:6]
-    return _from_parts(year, month, day, hour, minute, second, text[14:] or None, None)
-
-
-def _from_parts(
+def _last_instant(
     year: str | None,
     month: str | None,
     day: str | None,
@@ -139,34 +200,54 @@ def _from_parts(
     minute: str | None,
     second: str | None,
     fraction: str | None,
-    zone: str | None,
-) -> tuple[datetime | None, str | None]:
-    y = int(year or 0)
-    if y > 9999:
-        return None, "future"
+) -> datetime:
+    y, m = int(year or 0), int(month) if month else 12
+    leap = second == "60"
+    return datetime(
+        y,
+        m,
+        int(day) if day else calendar.monthrange(y, m)[1],
+        int(hour) if hour else 23,
+        int(minute) if minute else 59,
+        59 if leap or not second else int(second),
+        999_999 if leap or not second else _microseconds(fraction),
+        tzinfo=UTC,
+    )
+
+
+def _first_instant(
+    year: str | None,
+    month: str | None,
+    day: str | None,
+    hour: str | None,
+    minute: str | None,
+    second: str | None,
+    fraction: str | None,
+) -> datetime:
+    return datetime(
+        int(year or 0),
+        int(month or 1),
+        int(day or 1),
+        int(hour or 0),
+        int(minute or 0),
+        min(int(second or 0), 59),
+        _microseconds(fraction),
+        tzinfo=UTC,
+    )
+
+
+def _microseconds(fraction: str | None) -> int:
+    return int((fraction or "0")[:6].ljust(6, "0"))
+
+
+@lru_cache(maxsize=1024)
+def parse_http(raw: str) -> datetime | None:
+    """Read a date of HTTP or of Memento (RFC 9110, RFC 7089); None where it is none. Such dates are always GMT."""
     try:
-        m = int(month) if month else 12
-        d = int(day) if day else calendar.monthrange(y, m)[1]
-        leap = second == "60"
-        moment = datetime(
-            y,
-            m,
-            d,
-            int(hour) if hour else 23,
-            int(minute) if minute else 59,
-            59 if leap or not second else int(second),
-            999_999 if leap or not second else int((fraction or "0")[:6].ljust(6, "0")),
-            tzinfo=UTC,
-        )
-        if zone and zone.upper() not in {"Z", "UTC"}:
-            digits = zone[1:].replace(":", "")
-            offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-            if offset > timedelta(hours=14):
-                return None, "unparsable"
-            moment = moment - offset if zone[0] == "+" else moment + offset
-    except (ValueError, OverflowError, calendar.IllegalMonthError):
-        return None, "unparsable"
-    return moment, None
+        moment = parsedate_to_datetime(raw)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def from_pacific(moment: datetime) -> datetime:
@@ -174,35 +255,54 @@ def from_pacific(moment: datetime) -> datetime:
     return moment.replace(tzinfo=PACIFIC, fold=1).astimezone(UTC)
 
 
-def crawl_window(*names: str | None) -> Window | None:
-    """Return the time of the crawl that a file name or a warcinfo field names, with slack; None if they name none.
+@lru_cache(maxsize=1024)
+def crawl_windows(name: str) -> tuple[Window, ...]:
+    """Return the times of the crawls that a file name or a warcinfo field names, with slack.
 
     Only names of Common Crawl count. Time stamps in other names are the times of *files*, and archives repack old
     captures into new files.
     """
-    for name in names:
-        if match := _CRAWL_WEEK.search(name or ""):
-            try:
-                monday = datetime.fromisocalendar(int(match[1]), min(int(match[2]), 52), 1)
-            except ValueError:
-                continue
-            monday = monday.replace(tzinfo=UTC)
-            return Window(monday - CRAWL_SLACK_BEFORE, monday + timedelta(days=7) + CRAWL_SLACK_AFTER)
-    for name in names:
-        if match := _CRAWL_STAMP.search(name or ""):
-            start, _ = parse(match[1])
-            end, _ = parse(match[2] or match[1])
-            if start and end:
-                return Window(start - CRAWL_SLACK_BEFORE, end + CRAWL_SLACK_AFTER)
-    return None
+    if "CC-" not in name:
+        return ()
+    windows = []
+    for match in _CRAWL_WEEK.finditer(name):
+        try:
+            monday = datetime.fromisocalendar(int(match[1]), min(max(int(match[2]), 1), 52), 1)
+        except ValueError:
+            continue
+        monday = monday.replace(tzinfo=UTC)
+        windows.append(Window(monday - CRAWL_SLACK_BEFORE, monday + timedelta(days=7) + CRAWL_SLACK_AFTER))
+    for match in _CRAWL_STAMP.finditer(name):
+        start, _ = parse(match[1])
+        end, _ = parse(match[2] or match[1])
+        if start and end:
+            windows.append(Window(start - CRAWL_SLACK_BEFORE, end + CRAWL_SLACK_AFTER))
+    return tuple(dict.fromkeys(windows))
+
+
+def crawl_name(name: str) -> str | None:
+    """Return the name of the crawl of Common Crawl that a name contains, as `CC-MAIN-2019-35`; None if there is none.
+
+    >>> crawl_name("crawl-data/CC-MAIN-2019-35/segments/1566027313501.0/warc/x.warc.gz")
+    'CC-MAIN-2019-35'
+    """
+    match = _CRAWL_WEEK.search(name)
+    return match[0] if match else None
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay URL of a web archive: the page that it shows, and the time stamp in it."""
+    """A replay URL of a web archive: the page that it shows, and the time stamp in it.
+
+    Attributes:
+        raw: the archive is asked for what it kept (`id_`), without what its replay writes into pages.
+        host: of the web archive, in lower case.
+    """
 
     page: str
     stamp: str
+    raw: bool
+    host: str
 
 
 def replay_of(url: str | None) -> Replay | None:
@@ -213,78 +313,14 @@ def replay_of(url: str | None) -> Replay | None:
     if not match or match["host"].lower() not in REPLAY_HOSTS:
         return None
     page = re.sub(r"^(https?|ftp):/+", r"\1://", match["page"], flags=re.IGNORECASE)
-    return Replay(page if "://" in page else f"http://{page}", match["stamp"])
+    raw = (match["form"] or "").lower() == "id_"
+    return Replay(page if "://" in page else f"http://{page}", match["stamp"], raw, match["host"].lower())
 
 
-def _memento(value: str | None) -> datetime | None:
-    """Read a Memento-Datetime header (RFC 7089)."""
-    try:
-        moment = parsedate_to_datetime(value) if value else None
-        if moment is None:
-            return None
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)  # RFC 7089: always GMT
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+def stamp_in(url: str | None) -> datetime | None:
+    """Return the time stamp of 14 digits in a URL that looks like a replay of any host; None if there is none.
 
-
-def assess_date(
-    raw: str | None,
-    source: str,
-    *,
-    now: datetime,
-    window: Window | None = None,
-    replay: Replay | None = None,
-    memento: str | None = None,
-    pacific: bool = False,
-    recovered: bool = False,
-    earliest_trusted: datetime | None = None,
-) -> Dated:
-    """Decide which date a record proves, if any.
-
-    Args:
-        raw: the date of the record itself.
-        source: the kind of that date: `warc`, `arc` or `dataset`.
-        now: the time of the ingest.
-        window: when the crawl of the record ran.
-        replay: the replay URL, if the record was fetched from a web archive …
-        memento: … and its Memento-Datetime header.
-        pacific: the date is US Pacific time.
-        recovered: the record was found by searching behind damage, and may be the content of another record.
-        earliest_trusted: the earliest trusted date of the same file. A recovered record must not be older.
+    Any site may write such URLs. So a stamp proves nothing; but a capture cannot be older than its own address.
     """
-    moment, problem = parse(raw)
-    if moment and pacific:
-        moment = from_pacific(moment)
-    if replay:
-        moment, source, problem = _assess_replay(moment, replay, _memento(memento))
-        window = None  # that of the crawl which fetched the replay, not of the page
-    if problem or moment is None:
-        return Dated(moment, source, problem or "unparsable")
-    if moment > now + CLOCK_SLACK:
-        problem = "future"
-    elif moment < WEB_BEGAN:
-        problem = "before-web"
-    elif window and not window.holds(moment):
-        problem = "outside-crawl"
-    elif recovered and (earliest_trusted is None or moment < earliest_trusted):
-        problem = "recovered"
-    return Dated(moment, source, problem)
-
-
-def _assess_replay(
-    record: datetime | None, replay: Replay, memento: datetime | None
-) -> tuple[datetime | None, str, str | None]:
-    """Choose among the dates of a replayed page: the archive's own header confirms the URL; without one all must agree.
-
-    A replay may show the nearest capture that the archive has. So a URL that contradicts the date of the record is no
-    proof. For a record without a date the URL counts: the archive redirected to it.
-    """
-    stamp, problem = parse(replay.stamp)
-    if stamp is None:
-        return record, "cdx", problem
-    if memento:
-        agree = len(replay.stamp) < 14 or abs(memento - stamp) <= AGREEMENT
-        return memento, "cdx", None if agree else "conflict"
-    if record and abs(record - stamp) > AGREEMENT:
-        return stamp, "cdx", "conflict"
-    return stamp, "cdx", None
+    match = _STAMPED.search(url or "")
+    return parse(match[1])[0] if match else None

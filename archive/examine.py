@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from archive import dates
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
-from archive.dates import Window
+from archive.evidence.claims import Info, Place, record_date, replay_in, row_date
+from archive.evidence.grade import CONTRADICTED
 from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
 from archive.reasons import Unusable, reject_reason
 from archive.records import digest, robots
 from archive.records.base import Item
 from archive.records.http import BadEncoding, BodyTooLarge, Message, dechunk, decompress, media_type, parse_response
-from archive.records.record import Record, parse_fields
+from archive.records.record import Fields, Record
 from archive.records.rows import Row
 from archive.text import Extractor
 from archive.text.cache import PageCache
@@ -38,6 +40,9 @@ class Examiner:
         extract: HTML to text; raises `Unusable` where the page gives none.
         now: the time of the ingest. A later date is an error.
         pages: a cache of extracted pages.
+
+    Attributes:
+        place: what is known of the file at the next record.
     """
 
     name: str
@@ -45,20 +50,24 @@ class Examiner:
     limits: Limits = Limits()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pages: PageCache = field(default_factory=lambda: PageCache(0))
-    window: Window | None = None
-    pacific: bool = False
-    _info: tuple[str | None, Window | None] = (None, None)
-    earliest_trusted: datetime | None = None  #: the earliest believed date among records that were not recovered
+    place: Place = field(init=False)
 
     def __post_init__(self) -> None:
-        self.window = dates.crawl_window(self.name)
-        self._info = (None, self.window)
+        self.place = Place(self.name, self.now)
 
     def examine(self, item: Item) -> Outcome:
         """Return the outcome of a record or row. Its content makes this raise nothing."""
-        return self._examine_row(item) if isinstance(item, Row) else self._examine_record(item)
+        if isinstance(item, Row):
+            return self._examine_row(item)
+        outcome = self._examine_record(item)
+        if isinstance(outcome, Capture) and outcome.integrity == CONTRADICTED and not outcome.dated.problem:
+            outcome.dated = replace(outcome.dated, problem="altered")
+        self.place.behind = self.place.behind or item.recovered
+        return outcome
 
     def _examine_record(self, record: Record) -> Outcome:
+        if record.problem and record.problem != "too-large":
+            self._note_damage(record)
         try:
             if record.problem == "too-large":
                 self._prefer_other_reason(record)
@@ -82,7 +91,7 @@ class Examiner:
     def _outcome(self, record: Record) -> Outcome:
         kind = record.type
         if kind == "warcinfo":
-            self._read_warcinfo(record)
+            self.place.introduce(Info.of(record))
             return Skipped(kind)
         if record.uri.startswith(("dns:", "whois:")):
             return Skipped("dns")
@@ -101,22 +110,19 @@ class Examiner:
     def introduce(self, record: Record) -> None:
         """Read a warcinfo record for what it says about the records behind it; ignore any other."""
         if record.type == "warcinfo" and not record.problem:
-            self._read_warcinfo(record)
+            self.place.introduce(Info.of(record))
 
-    def _read_warcinfo(self, record: Record) -> None:
-        if record.format == "arc":
-            self.pacific = b"CommonCrawl" in record.block.split(b"\n", 1)[0]
-            return
-        fields = parse_fields(record.block)
-        names = (fields.get("ispartof"), record.headers.get("warc-filename"), fields.get("filename"), self.name)
-        self._info = (record.record_id, dates.crawl_window(*names))
-
-    def _window_of(self, record: Record) -> Window | None:
-        """Return the crawl of the warcinfo record that was read last, or of the file's name if the record cites another
-        one."""
-        cited = record.headers.get("warc-warcinfo-id")
-        own, window = self._info
-        return window if cited is None or cited == own else self.window
+    def _note_damage(self, record: Record) -> None:
+        """Keep the date of a damaged record: what a search finds behind it may have been inside it."""
+        at = None
+        if record.type:
+            message = self._message(record)
+            dated = record_date(record, message.headers if message else None, self.place)
+            at = None if dated.problem else dated.captured_at
+        if self.place.behind or record.recovered:  # inside of what was found there, or of the first damaged record
+            self.place.floor = max(at, self.place.floor) if at and self.place.floor else None
+        else:
+            self.place.floor = at
 
     def _response(self, record: Record) -> Capture:
         message = self._message(record)
@@ -135,7 +141,7 @@ class Examiner:
             if not complete:
                 capture.truncated = capture.truncated or "chunked"
         self._verify(record, capture, message.body, joined)
-        self._take_text(capture, joined, message)
+        self._take_text(record, capture, joined, message)
         return capture
 
     def _bare(self, record: Record, content_type: str) -> Capture:
@@ -143,7 +149,9 @@ class Examiner:
         capture = self._new_capture(record, None)
         capture.mime = media_type(content_type) or None
         self._verify(record, capture, record.block)
-        self._take_text(capture, record.block, Message(200, {"content-type": content_type}, record.block))
+        self._take_text(
+            record, capture, record.block, Message(200, Fields({"content-type": content_type}), record.block)
+        )
         return capture
 
     def _conversion(self, record: Record) -> Capture:
@@ -155,7 +163,7 @@ class Examiner:
 
     def _revisit(self, record: Record) -> Capture:
         claim = digest.normal_form(record.headers.get("warc-payload-digest"))
-        if claim is None:
+        if claim is None or len({digest.normal_form(each) for each in record.headers.every("warc-payload-digest")}) > 1:
             raise Unusable("revisit-without-digest", record.headers.get("warc-profile", ""))
         message = self._message(record)
         if message and message.mime and message.mime not in HTML_TYPES | PLAIN_TYPES:
@@ -164,6 +172,7 @@ class Examiner:
         if message:
             capture.status, capture.mime = message.status, message.mime or None
         capture.payload_digest, capture.payload_check = claim, digest.CLAIMED
+        self._check_block(record, capture)
         capture.refers_to_url = record.headers.get("warc-refers-to-target-uri", "").strip("<>") or None
         capture.refers_to_date = dates.parse(record.headers.get("warc-refers-to-date"))[0]
         capture.robots = robots.directives(message.headers, b"") if message else None
@@ -188,11 +197,10 @@ class Examiner:
             reject = Reject(*_reason_of(error), row.offset, row.skip, row.length, None, "row")
             reject.url, reject.date = row.url or None, row.date
             return reject
-        window = dates.crawl_window(row.crawl) if row.crawl else None
         return Capture(
             url=row.url or None,
             via=None,
-            dated=dates.assess_date(row.date, "dataset", now=self.now, window=window),
+            dated=row_date(row.dates, row.crawls, row.url, self.place, row.repeated),
             record_type="row",
             offset=row.offset,
             skip=row.skip,
@@ -202,6 +210,7 @@ class Examiner:
             robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
             title=page.title,
             extractor="dataset" if page.extractor == "plain" else page.extractor,
+            crawl=next(filter(None, map(dates.crawl_name, row.crawls)), None),
             text=page.text,
         )
 
@@ -220,43 +229,38 @@ class Examiner:
             record.problem, record.detail = "not-text", message.mime
 
     def _new_capture(self, record: Record, message: Message | None) -> Capture:
-        replay = dates.replay_of(record.uri)
-        headers = message.headers if message else {}
-        dated = dates.assess_date(
-            record.date,
-            record.format,
-            now=self.now,
-            window=self._window_of(record),
-            replay=replay,
-            memento=headers.get("memento-datetime") or record.headers.get("memento-datetime"),
-            pacific=self.pacific,
-            recovered=record.recovered,
-            earliest_trusted=self.earliest_trusted,
-        )
-        if not record.recovered and not replay and not dated.problem and dated.captured_at:
-            self.earliest_trusted = min(self.earliest_trusted or dated.captured_at, dated.captured_at)
+        replay = replay_in(record)
+        info, _ = self.place.info_of(record)
+        named = [*(info.names if info else ()), self.name]
         return Capture(
-            url=replay.page if replay else record.uri,
-            via=record.uri if replay else None,
-            dated=dated,
+            url=(replay.page if dates.replay_of(record.uri) else record.uri) if replay else record.uri,
+            via=(record.uri if dates.replay_of(record.uri) else record.headers["warc-source-uri"].strip("<>"))
+            if replay
+            else None,
+            dated=record_date(record, message.headers if message else None, self.place),
             record_type=record.type,
             offset=record.offset,
             skip=record.skip,
             length=record.length,
             record_id=record.record_id,
             truncated=record.truncated,
+            record_sha256=hashlib.sha256(record.head + record.block).hexdigest(),
+            operator=replay.host if replay else info.operator if info else None,
+            crawl=next(filter(None, map(dates.crawl_name, named)), None),
         )
 
     def _verify(self, record: Record, capture: Capture, *readings: bytes) -> None:
-        headers = record.headers
         readings = readings[:1] if len(readings) > 1 and readings[0] is readings[1] else readings
-        capture.payload_digest, capture.payload_check = digest.check(headers.get("warc-payload-digest"), *readings)
-        if (claim := headers.get("warc-block-digest")) is None:
-            capture.block_check = digest.ABSENT
-        else:
-            capture.block_check = digest.check(claim, record.block)[1]
+        claims = record.headers.every("warc-payload-digest")
+        capture.payload_digest, capture.payload_check = digest.check(claims, *readings)
+        self._check_block(record, capture)
 
-    def _take_text(self, capture: Capture, body: bytes, message: Message) -> None:
+    def _check_block(self, record: Record, capture: Capture) -> None:
+        capture.block_check = digest.ABSENT
+        if claims := record.headers.every("warc-block-digest"):
+            capture.block_check = digest.check(claims, record.block)[1]
+
+    def _take_text(self, record: Record, capture: Capture, body: bytes, message: Message) -> None:
         try:
             if encodings := message.headers.get("content-encoding", ""):
                 body, complete = decompress(body, encodings, self.limits.page)
@@ -266,10 +270,14 @@ class Examiner:
             raise Unusable("too-large", f"decodes to more than {self.limits.page} bytes") from None
         except BadEncoding as error:
             raise Unusable("bad-encoding", str(error)) from None
+        if capture.payload_check == digest.MISMATCH and encodings:  # some writers take the digest of the decoded body
+            decoded = digest.check(record.headers.every("warc-payload-digest"), body)
+            if decoded[1] != digest.MISMATCH:
+                capture.payload_digest, capture.payload_check = decoded
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
         capture.robots = robots.directives(message.headers, body)
-        key = (capture.payload_digest, len(body), message.content_type)
+        key = (hashlib.sha256(body).digest(), message.content_type)
         cached = self.pages.get(key)
         if cached is None:
             cached = page_of(body, message.content_type, self.extract, self.limits)

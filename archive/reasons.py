@@ -47,16 +47,41 @@ DAMAGE: frozenset[str] = frozenset(
     }
 )
 
-#: Why a date proves nothing. The capture is kept.
+#: Why a date proves nothing. The capture is kept. Of several problems, the first one here is the one that is written.
 DATE_PROBLEMS: dict[str, str] = {
     "missing": "the record has no date, or `null`",
     "unparsable": "the date cannot be read, or is a day that does not exist",
+    "repeated": "the record has several values, that differ, for one date; or the row has one column twice",
+    "unreadable": "a further date of the record cannot be read: WARC-Date where a replay was fetched, "
+    "Memento-Datetime, another WARC field with a date",
     "future": "the date is after the time of the ingest (with one day of slack)",
     "before-web": "the date is before 1991",
-    "outside-crawl": "the date is not within the crawl of the file (30 days before its week to 60 days after)",
     "conflict": "two sources of the date differ by more than a day, and no third confirms one",
-    "recovered": "the record was found by searching behind damage, and is dated before all records in front of "
-    "the damage; it may be the content of another record",
+    "made-later": "the record states that it was made more than a day after its date",
+    "refers-later": "the record refers to a capture of more than a day after its own date",
+    "server-later": "the page's server states a time of more than a day after the date (Date or Last-Modified)",
+    "outside-crawl": "the date is not within each crawl that the path, the name, the warcinfo or the row states "
+    "(30 days before its week to 60 days after)",
+    "altered": "the bytes of the record do not have the digest that its header states",
+    "recovered": "the record was found by searching behind damage, and may be the content of a record whose date "
+    "is not known",
+}
+
+#: The kinds of claims in `captures.evidence`. For a row of a data set, a kind is the name of the column.
+CLAIMS: dict[str, str] = {
+    "warc-date": "WARC-Date",
+    "arc-date": "the date in the ARC header line",
+    "http-date": "the Date of the page's server",
+    "last-modified": "the Last-Modified of the page's server",
+    "memento": "Memento-Datetime, by a web archive",
+    "replay-url": "the time stamp in the address that was fetched",
+    "source-uri": "the time stamp in WARC-Source-URI, where a tool took the record from",
+    "row-url": "the time stamp in the URL of a row",
+    "creation-date": "WARC-Creation-Date, when a tool made the record; likewise any other WARC field with a date",
+    "refers-to": "WARC-Refers-To-Date of a revisit",
+    "fetch-timestamp": "x_commoncrawl_FetchTimestamp",
+    "crawl-window": "the end of a crawl that the path, the name, the warcinfo or the row states",
+    "damaged-record": "the date of the damaged record that the record may be part of",
 }
 
 #: The values of `captures.date_source`: how we know the date.

@@ -8,6 +8,7 @@ from functools import cached_property
 import pyarrow as pa
 
 _UTC = pa.timestamp("us", tz="UTC")
+_EVIDENCE = pa.list_(pa.struct([("kind", pa.string()), ("at", _UTC), ("agrees", pa.bool_())]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,15 @@ CAPTURES = Table(
         Column("refers_to_url", pa.string(), "of a revisit"),
         Column("refers_to_date", _UTC, "of a revisit"),
         Column("robots", pa.string(), "what the page said to robots, if anything: `noai, noindex, ccbot:nofollow`"),
+        Column("captured_from", _UTC, "the early end of what the record states; it proves nothing"),
+        Column("evidence", _EVIDENCE, "every date that the record carries: archive.reasons.CLAIMS; whether it agrees"),
+        Column("integrity", pa.string(), "what digests show: block, payload, unstated, contradicted"),
+        Column("record_sha256", pa.string(), "hexadecimal, of the record's header and block"),
+        Column("operator", pa.string(), "who made the capture: the web archive, or by warcinfo"),
+        Column("crawl", pa.string(), "of the warcinfo (isPartOf), or of the file's name"),
+        Column("existed_by", _UTC, "the earliest time by which others knew the bytes; null where nothing was verified"),
+        Column("attested_by", pa.string(), "who attests that"),
+        Column("grade", pa.string(), "A to E, or X: archive.evidence.grade.GRADES; null in an older lake"),
         Column("unit", pa.string(), "the unit of work that brought it: `sources.unit`"),
         Column("month", pa.string(), "YYYY-MM of captured_at, or `unproven` where there is a date_problem"),
     ),
@@ -124,7 +134,8 @@ SOURCES = Table(
         Column("end", pa.int64(), "where the span ends"),
         Column("next_offset", pa.int64(), "where the first record behind the span starts; null at the end"),
         Column("recovered", pa.bool_(), "the end of the span is behind damage"),
-        Column("floor", _UTC, "the earliest believed date in front of damage, in this span or before it"),
+        Column("floor", _UTC, "the date of the damaged record in front, where `recovered`; null if not known"),
+        Column("infos", pa.string(), "JSON: the warcinfo records up to the end of the span; null in an older lake"),
         Column("format", pa.string(), "warc, arc, wacz, jsonl, parquet, …"),
         Column("extractor", pa.string(), "name/version that made the texts"),
         Column("records", pa.int64(), "= captures + sum(rejects) + sum(skipped)"),

@@ -12,9 +12,10 @@ one fails; it reads the ledger again, and drops the texts that the other commit 
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -192,7 +193,8 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "end": unit.span.end,
                 "next_offset": tally.reached.offset,
                 "recovered": tally.reached.recovered,
-                "floor": tally.reached.earliest_trusted,
+                "floor": tally.reached.floor,
+                "infos": json.dumps([astuple(info) for info in tally.reached.infos or ()]),
                 "format": tally.format,
                 "extractor": unit.settings.extractor,
                 "records": tally.records,

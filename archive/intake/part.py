@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archive.capture import Capture, Reject
+from archive.evidence.claims import Info, kinds
 from archive.files import parquet_options, write_parquet
 from archive.intake.unit import SpanEnd
 from archive.lake import Lake, NewFile, statistics
@@ -47,6 +48,7 @@ class Tally:
     peak: int = 0  #: bytes of memory that the worker had used at most when the unit was done
     format: str = ""
     first_offset: int | None = None  #: of the first record that the worker found
+    infos: tuple[Info, ...] = ()  #: the warcinfo records in front of the span, as far as the worker knew
     reached: SpanEnd = SpanEnd()
 
 
@@ -114,6 +116,15 @@ class PartWriter:
                 capture.refers_to_url,
                 capture.refers_to_date,
                 capture.robots,
+                dated.captured_from,
+                list(kinds(dated)),
+                capture.integrity,
+                capture.record_sha256,
+                capture.operator,
+                capture.crawl,
+                None,
+                None,
+                capture.grade,
                 unit,
                 dated.month,
             )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from archive.errors import SourceError
+from archive.evidence.claims import Info
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake
 from archive.records import READERS, RecordReader, Span, columns, kind_of, open_reader
 from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
+from archive.tables import SOURCES
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
@@ -36,13 +39,20 @@ class DoneUnit:
 
 def done_units(lake: Lake) -> dict[str, DoneUnit]:
     """Read the units that the lake has, by their keys."""
-    columns = ["unit", "version", "extractor", "start", "end", "next_offset", "recovered", "floor"]
-    ledger = lake.read("sources", columns)
-    rows = zip(*(ledger[name].to_pylist() for name in columns), strict=True)
-    return {
-        unit: DoneUnit(version, extractor, start, end, SpanEnd(offset, recovered, earliest))
-        for unit, version, extractor, start, end, offset, recovered, earliest in rows
-    }
+    names = ["unit", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
+    there = [name for name in names if name in lake.columns(SOURCES)[0]]
+    done: dict[str, DoneUnit] = {}
+    for row in lake.read("sources", there).to_pylist():
+        reached = SpanEnd(row["next_offset"], row["recovered"], row["floor"], _infos(row.get("infos")))
+        done[row["unit"]] = DoneUnit(row["version"], row["extractor"], row["start"], row["end"], reached)
+    return done
+
+
+def _infos(text: str | None) -> tuple[Info, ...] | None:
+    """Read the warcinfo records of a ledger's row; None for a row from before they were kept."""
+    if text is None:
+        return None
+    return tuple(Info(record_id, tuple(names), *rest) for record_id, names, *rest in json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)

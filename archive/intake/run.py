@@ -244,6 +244,7 @@ class _Ingest:
         again = replace(unit, begin=reached)
         searched_behind_damage = unit.begin is not None and unit.begin.recovered
         fits = tally.first_offset == reached.offset and searched_behind_damage == reached.recovered
+        fits = fits and reached.infos in {None, tally.infos}
         if unit.index and not fits and unit != again:
             self._lake.discard(part.files)
             end = unit.span.end
@@ -253,8 +254,6 @@ class _Ingest:
             # the last record of the span before reaches over all of this one
             tally = Tally(unit.key, reached=reached)
             part = Part(part.batch, [tally], [])
-        trusted = [date for date in (reached.earliest_trusted, tally.reached.earliest_trusted) if date]
-        tally.reached = replace(tally.reached, earliest_trusted=min(trusted, default=None))
         self._commit(batch, part)
         opened.index += 1
         opened.reached = tally.reached

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from archive.capture import Limits
+from archive.evidence.claims import Info
 from archive.records import READERS, Span, open_reader
 from archive.records.rows import Columns
 
@@ -26,7 +27,8 @@ class SpanEnd:
 
     offset: int | None = None  #: of the first record behind the span; None at the end of the file
     recovered: bool = False  #: the offset was found by searching behind damage
-    earliest_trusted: datetime | None = None  #: the earliest date that was believed up to here
+    floor: datetime | None = None  #: the date of the damaged record in front, where `recovered`; None if not known
+    infos: tuple[Info, ...] | None = None  #: the warcinfo records up to here; None if not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,18 +109,26 @@ def outcomes(
     examiner: Examiner | None = None
     for name, item in open_reader(unit.kind).read(file, reading):
         if examiner is None or name != examiner.name:
-            examiner = Examiner(name, extract, limits, now, _PAGES, earliest_trusted=begin.earliest_trusted)
-            if reading.head:  # what the head of the file says of all its records
-                examiner.introduce(reading.head)
+            examiner = Examiner(name, extract, limits, now, _PAGES)
+            if unit.span.start:
+                examiner.place.behind, examiner.place.floor = begin.recovered, begin.floor
+                if begin.infos is not None:
+                    examiner.place.infos = begin.infos
+                elif reading.head:  # what the head of the file says of all its records
+                    examiner.introduce(reading.head)
+                tally.infos = examiner.place.infos
         outcome = examiner.examine(item)
         if isinstance(item, Row):
             tally.columns = tally.columns or item.columns
             if isinstance(outcome, Capture) and outcome.dated.problem == "unparsable":
                 tally.unparsable = tally.unparsable or (item.date or "")[:60]
         yield name, outcome
-    earliest_trusted = examiner.earliest_trusted if examiner else begin.earliest_trusted
+    place = examiner.place if examiner else None
+    infos = place.infos if place else begin.infos
     tally.first_offset = reading.first_offset
-    tally.reached = SpanEnd(reading.next_offset, reading.recovered, earliest_trusted)
+    tally.reached = SpanEnd(
+        reading.next_offset, reading.recovered, place.floor if place and reading.recovered else None, infos
+    )
     tally.format = reading.format or tally.format
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 
 #: The algorithms that a WARC may name -> their names in hashlib.
 _ALGORITHMS = {
@@ -16,6 +17,9 @@ _ALGORITHMS = {
     "sha512": "sha512",
 }
 _HEX_DIGITS = {"sha1": 40, "sha256": 64, "md5": 32, "sha512": 128}
+
+#: Digests of which anybody can make two different texts with the same one. They show no identity.
+WEAK = ("md5:",)
 
 VERIFIED, MISMATCH, ABSENT, UNSUPPORTED, CLAIMED = "verified", "mismatch", "absent", "unsupported", "claimed"
 
@@ -40,19 +44,26 @@ def normal_form(claim: str | None) -> str | None:
     return f"{algorithm}:{value.rstrip('=').upper()}"
 
 
-def check(claim: str | None, *readings: bytes) -> tuple[str, str]:
-    """Compare a stated digest with the bytes. Returns the digest of the bytes, never the claim, and the outcome.
+def check(claims: Sequence[str], *readings: bytes) -> tuple[str, str]:
+    """Compare the stated digests with the bytes. Returns the digest of the bytes, never a claim, and the outcome.
 
     Writers disagree on what a payload digest covers: the body as transferred, or with its chunks joined. So each
-    reading is tried. A claim that the bytes contradict must not connect a revisit to a text.
+    reading is tried. A claim that the bytes contradict must not connect a revisit to a text; nor may MD5, of which the
+    outcome is `unsupported` where it fits. Of several claims, each must fit.
     """
-    expected = normal_form(claim)
-    if not claim or not claim.strip():
-        return compute(readings[0]), ABSENT
-    if expected is None:
-        return compute(readings[0]), UNSUPPORTED
-    algorithm = expected.partition(":")[0]
-    for reading in readings:
-        if compute(reading, algorithm) == expected:
-            return expected, VERIFIED
-    return compute(readings[0], algorithm), MISMATCH
+    digest, outcome = "", ABSENT
+    for claim in claims:
+        if not claim.strip():
+            continue
+        expected = normal_form(claim)
+        if expected is None:
+            outcome = UNSUPPORTED if outcome == ABSENT else outcome
+            continue
+        algorithm = expected.partition(":")[0]
+        if not any(compute(reading, algorithm) == expected for reading in readings):
+            return compute(readings[0]), MISMATCH
+        if expected.startswith(WEAK):
+            outcome = UNSUPPORTED if outcome == ABSENT else outcome
+        elif outcome != VERIFIED:
+            digest, outcome = expected, VERIFIED
+    return digest or compute(readings[0]), outcome

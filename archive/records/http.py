@@ -10,7 +10,7 @@ import brotli
 import zstandard
 from isal import isal_zlib
 
-from archive.records.record import parse_fields
+from archive.records.record import Fields, parse_fields
 
 _STATUS = re.compile(rb"(?:HTTP|ICY)(?:/\d(?:\.\d)?)?[ \t]+(\d{3})\b[^\n]*", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
@@ -31,7 +31,7 @@ class Message:
     """An HTTP response. `body` is the payload as transferred, in chunks if it was sent so."""
 
     status: int
-    headers: dict[str, str]
+    headers: Fields
     body: bytes
 
     @property

@@ -20,6 +20,24 @@ HEADER_LIMIT = 1 << 16
 _FIELDS_LIMIT = 1 << 18
 
 
+class Fields(dict[str, str]):
+    """The fields of a header: names in lower case, of a repeated field the first value.
+
+    Attributes:
+        repeated: all values of each field that the header has more than once, in their order.
+    """
+
+    __slots__ = ("repeated",)
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.repeated: dict[str, list[str]] = {}
+
+    def every(self, name: str) -> list[str]:
+        """Return all values of a field; none where the header lacks it."""
+        return self.repeated.get(name) or ([self[name]] if name in self else [])
+
+
 @dataclass(slots=True)
 class Record:
     """A record of a file. `problem` is set where it could not be read whole.
@@ -30,13 +48,14 @@ class Record:
 
     format: str  #: "warc" or "arc"
     type: str  #: WARC-Type; for ARC "response" or "warcinfo" (the filedesc record)
-    headers: dict[str, str]  #: names in lower case; the first of a repeated field
+    headers: Fields
     uri: str
     date: str | None  #: as written
     record_id: str | None
     offset: int
     skip: int
     length: int | None = None
+    head: bytes = b""  #: the header as it is in the file, with the blank line behind it
     block: bytes = b""
     problem: str | None = None
     detail: str = ""
@@ -80,9 +99,9 @@ def decode(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def parse_fields(raw: bytes) -> dict[str, str]:
-    """Parse `Name: value` lines, which may be folded. Names are in lower case; of a repeated name the first counts."""
-    fields: dict[str, list[str]] = {}
+def parse_fields(raw: bytes) -> Fields:
+    """Parse `Name: value` lines, which may be folded."""
+    found: dict[str, list[list[str]]] = {}
     last: list[str] | None = None
     for line in decode(raw[:_FIELDS_LIMIT]).split("\n"):
         line = line.rstrip("\r")
@@ -92,22 +111,28 @@ def parse_fields(raw: bytes) -> dict[str, str]:
         name, colon, value = line.partition(":")
         name = name.strip().lower()
         last = None
-        if colon and name and name not in fields:
-            last = fields[name] = [value.strip()]
-        elif colon and name == "x-robots-tag":  # each of its lines counts
-            last = fields[name]
-            last.append("\x1f" + value.strip())
-    return {name: " ".join(parts).strip() for name, parts in fields.items()}
+        if colon and name:
+            last = [value.strip()]
+            found.setdefault(name, []).append(last)
+    fields = Fields()
+    for name, values in found.items():
+        joined = [" ".join(parts).strip() for parts in values]
+        fields[name] = joined[0]
+        if len(joined) > 1:
+            fields.repeated[name] = joined
+    if robots := fields.repeated.get("x-robots-tag"):  # each of its lines counts
+        fields["x-robots-tag"] = " \x1f".join(robots)
+    return fields
 
 
-def parse_warc_header(raw: bytes) -> tuple[dict[str, str], int | None]:
+def parse_warc_header(raw: bytes) -> tuple[Fields, int | None]:
     """Return the fields of a WARC header and its Content-Length (None where it is missing or no number)."""
     fields = parse_fields(raw.partition(b"\n")[2])
     length = fields.get("content-length", "")
     return fields, int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
 
 
-def parse_arc_line(line: bytes) -> tuple[dict[str, str], int | None]:
+def parse_arc_line(line: bytes) -> tuple[Fields, int | None]:
     """Return the fields of an ARC header line of version 1 or 2, and the length of the record.
 
     Lines in old archives lack fields, swap them, or have spaces in the URL. So fields are recognised by their form: the
@@ -116,7 +141,7 @@ def parse_arc_line(line: bytes) -> tuple[dict[str, str], int | None]:
     text = decode(line).strip()
     parts = text.split(" ")
     length = int(parts[-1]) if re.fullmatch(r"\d{1,18}", parts[-1], re.ASCII) else None
-    fields: dict[str, str] = {}
+    fields = Fields()
     # version 1: URL IP date type length; version 2: URL IP date type result checksum location offset file length
     dated = [n for n, part in enumerate(parts[1:-1], 1) if _DATE_FIELD.fullmatch(part)]
     for from_end, tail in ((8, 6), (3, 1)):

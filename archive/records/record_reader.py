@@ -16,6 +16,7 @@ from archive.records.record import (
     ARC_START,
     HEADER_LIMIT,
     WARC_START,
+    Fields,
     Record,
     Span,
     parse_arc_line,
@@ -133,7 +134,8 @@ class RecordReader:
         end, gap = self._header_end()
         if end < 0:
             return self._broken(start, "the header has no end within 64 KiB")
-        fields, length = parse_warc_header(cursor.peek(end))
+        head = cursor.peek(end + gap)
+        fields, length = parse_warc_header(head[:end])
         record = Record(
             format="warc",
             type=fields.get("warc-type", "").lower(),
@@ -143,6 +145,7 @@ class RecordReader:
             record_id=fields.get("warc-record-id"),
             offset=offset,
             skip=skip,
+            head=head,
             recovered=self.recovered,
             truncated=fields.get("warc-truncated"),
         )
@@ -178,6 +181,7 @@ class RecordReader:
             record_id=None,  # ARC has none
             offset=offset,
             skip=skip,
+            head=line + b"\n",
             recovered=self.recovered,
         )
         if length is None:
@@ -261,7 +265,7 @@ class RecordReader:
         """Return a record whose header cannot be used, and go to the next one behind its first line."""
         cursor = self._cursor
         offset, skip = cursor.address(start)
-        record = record or Record("warc", "", {}, "", None, None, offset, skip)
+        record = record or Record("warc", "", Fields(), "", None, None, offset, skip)
         fault = cursor.members.fault
         record.problem, record.detail = (fault.reason, fault.detail) if fault else ("bad-record", detail)
         cursor.skip(max(len(cursor.peek(HEADER_LIMIT).partition(b"\n")[0]) + 1, 1))
@@ -316,7 +320,7 @@ class RecordReader:
         yield self._junk(offset, skip, "bad-record", f"{count} bytes that are no record")
 
     def _junk(self, offset: int, skip: int, reason: str, detail: str) -> Record:
-        return Record("", "", {}, "", None, None, offset, skip, problem=reason, detail=detail)
+        return Record("", "", Fields(), "", None, None, offset, skip, problem=reason, detail=detail)
 
     def _search(self, anywhere: bool = False, end: int | None = None) -> bool:
         """Go to the next record: where a member starts with one, or else a line. Returns False at the end.

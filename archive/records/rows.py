@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -25,8 +25,12 @@ DATE = (
     "metadata.date_download",  # Dolma made of CCNet
     "metadata.WARC-Date",
     "metadata.warc_date",
-    "created",  # Dolma
+    "created",  # Dolma: when the page was captured …
+    "added",  # … and when it was added to the data set
     "crawl_date",
+    "metadata.crawl_date",
+    "fetch_time",
+    "metadata.fetch_time",
     "captured_at",  # exports of this project
 )
 URL = ("url", "domain_record.url", "metadata.url", "WARC-Target-URI", "metadata.WARC-Target-URI", "uri", "source_url")
@@ -56,7 +60,9 @@ class Row:
     text: str | None = None
     html: str | None = None
     mime: str = ""
-    crawl: str | None = None  #: a name that may contain that of the crawl
+    dates: tuple[tuple[str, str], ...] = ()  #: each column with a date, and what it says
+    crawls: tuple[str, ...] = ()  #: names that may contain that of the crawl
+    repeated: bool = False  #: it has two values for one column
     problem: str | None = None
     detail: str = ""
     columns: str = ""  #: the names of its columns, where it lacks a text or a date
@@ -75,6 +81,18 @@ def lookup(row: Mapping[str, Any], name: str) -> Any:
     return value
 
 
+class Repeating(dict[str, Any]):
+    """A row that states two values for one column; the last one is here."""
+
+
+def _all(row: Mapping[str, Any], names: tuple[str, ...]) -> list[tuple[str, Any]]:
+    return [(name, value) for name in names if (value := lookup(row, name)) not in (None, "")]
+
+
+def _is_repeating(row: Mapping[str, Any]) -> bool:
+    return isinstance(row, Repeating) or any(type(value) is Repeating for value in row.values())
+
+
 def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -> Any:
     for name in (chosen,) if chosen else known:
         if (value := lookup(row, name)) not in (None, ""):
@@ -85,7 +103,7 @@ def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -
 def _as_date(value: Any) -> str | None:
     """Return a date value as a string. A number is no date: it may be seconds, milliseconds or a year."""
     if isinstance(value, datetime):
-        return (value.replace(tzinfo=UTC) if value.tzinfo is None else value).isoformat()
+        return value.isoformat()
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, str):
@@ -121,8 +139,9 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
         )
         problem = "empty-text" if known else "no-text-column"
         detail = "" if known else f"columns: {names_of(row)}"
-    crawl = _first(row, None, _CRAWL)
-    date = _as_date(_first(row, columns.date, DATE))
+    stated = _all(row, (columns.date,) if columns.date else DATE)
+    dates = [(name, raw) for name, value in stated if (raw := _as_date(value)) is not None]
+    date = dates[0][1] if dates else None
     return Row(
         offset,
         skip,
@@ -132,7 +151,9 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
         text=text,
         html=html if text is None else None,
         mime=str(_first(row, None, _TYPE) or ""),
-        crawl=crawl if isinstance(crawl, str) else None,
+        dates=tuple(dates),
+        crawls=tuple(value for _, value in _all(row, _CRAWL) if isinstance(value, str)),
+        repeated=_is_repeating(row),
         problem=problem or None,
         detail=detail,
         columns=names_of(row) if date is None or problem == "no-text-column" else "",

@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 from archive.errors import SourceError
 from archive.records import web_archive
 from archive.records.base import Address, Item, Look, Reader, Reading
-from archive.records.record import Record
+from archive.records.record import Fields, Record
 
 ZIP_MAGIC = b"PK\x03\x04"
 _MAX_DEPTH = 3
@@ -113,7 +113,7 @@ class Wacz(Reader):
 
 
 def _unusable(reason: str, detail: str) -> Record:
-    return Record("", "", {}, "", None, None, 0, 0, problem=reason, detail=detail)
+    return Record("", "", Fields(), "", None, None, 0, 0, problem=reason, detail=detail)
 
 
 READER = Wacz()

@@ -1,0 +1,1 @@
+"""What shows that bytes existed by a date: claims of records, and what others attest."""

@@ -1,0 +1,349 @@
+"""The dates that a record or a row carries, and which of them it proves.
+
+A record states its time more than once: its own date, the dates of its HTTP header, the file's warcinfo, names and
+addresses. All of them are read. `record_date` and `row_date` return the one that counts, with every other as a `Claim`
+that agrees with it or not. Three rules hold throughout:
+
+- what contradicts the date gets a problem code, and the capture proves nothing;
+- what is there and cannot be read counts as a doubt, never as absent;
+- of several instants that a date may mean, the last one counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from archive import dates
+from archive.dates import Claim, Dated, Interval, Replay
+from archive.reasons import DATE_PROBLEMS
+from archive.records.record import Fields, Record, parse_fields
+
+#: The clock of a crawler may be this much ahead before a date counts as `future`.
+CLOCK_SLACK = timedelta(days=1)
+#: Two dates of one capture may differ by this much.
+AGREEMENT = timedelta(days=1)
+#: Infos of one file that are kept. A file that is joined of more has the records of the first ones without any.
+_INFOS = 4096
+#: Fields of the HTTP header that a web archive's server adds for what the page's own server said.
+_ORIGINAL = {"x-archive-orig-date": "http-date", "x-archive-orig-last-modified": "last-modified"}
+_HTTP = {"date": "http-date", "last-modified": "last-modified"} | _ORIGINAL
+_MEMENTO = ("memento-datetime", "x-archive-memento-datetime")
+#: Fields of a WARC header with a date that are no statement about when the record was made.
+_OTHER_DATES = {"warc-date", "warc-refers-to-date"}
+_ORDER = {problem: place for place, problem in enumerate(DATE_PROBLEMS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What a warcinfo record (ARC: filedesc) says about the records behind it."""
+
+    record_id: str | None
+    names: tuple[str, ...] = ()  #: of its crawl and its file
+    operator: str | None = None
+    pacific: bool = False  #: it begins an ARC file of Common Crawl, whose dates are US Pacific time
+
+    @classmethod
+    def of(cls, record: Record) -> Info:
+        """Read a warcinfo or filedesc record."""
+        if record.format == "arc":
+            pacific = b"CommonCrawl" in record.block.split(b"\n", 1)[0]
+            return cls(None, (), "Common Crawl" if pacific else None, pacific)
+        fields = parse_fields(record.block)
+        named = [*fields.every("ispartof"), *record.headers.every("warc-filename"), *fields.every("filename")]
+        operator = fields.get("operator") or fields.get("publisher") or None
+        return cls(record.record_id, tuple(dict.fromkeys(named)), operator and operator[:200])
+
+
+@dataclass(slots=True)
+class Place:
+    """What is known of a file where a record is.
+
+    Attributes:
+        name: of the file, which may contain that of a crawl.
+        now: the time of the ingest.
+        infos: the warcinfo records in front, the newest last.
+        behind: the record is behind damage …
+        floor: … and whatever was found there was inside a record of this date; None where that is not known.
+    """
+
+    name: str
+    now: datetime
+    infos: tuple[Info, ...] = ()
+    behind: bool = False
+    floor: datetime | None = None
+
+    def introduce(self, info: Info) -> None:
+        """Add a warcinfo record that was met."""
+        kept = tuple(each for each in self.infos if each.record_id != info.record_id)
+        self.infos = (*kept, info)[-_INFOS:]
+
+    def info_of(self, record: Record) -> tuple[Info | None, bool]:
+        """Return the warcinfo record that holds for a record, and whether it is the one that the record cites.
+
+        Where the cited one is not in the file, that is the newest in front of the record.
+        """
+        newest = self.infos[-1] if self.infos else None
+        cited = record.headers.get("warc-warcinfo-id")
+        if cited is None:
+            return newest, True
+        for info in reversed(self.infos):
+            if info.record_id == cited:
+                return info, True
+        return newest, False
+
+
+@dataclass(slots=True)
+class _Case:
+    """The claims about one capture, as they are collected."""
+
+    at: datetime | None
+    source: str
+    start: datetime | None = None
+    claims: list[Claim] = field(default_factory=list)
+    problems: set[str] = field(default_factory=set)
+    weak: str | None = None
+
+    def add(self, kind: str, at: datetime | None, problem: str, *, unreadable: str | None = "unreadable") -> None:
+        """Add a claim that must not be later than the date by more than a day, or that is `problem`."""
+        if at is None:
+            self.claims.append(Claim(kind, None, None))
+            if unreadable:
+                self.problems.add(unreadable)
+            return
+        agrees = self.at is not None and at <= self.at + AGREEMENT
+        self.claims.append(Claim(kind, at, agrees))
+        if not agrees:
+            self.problems.add(problem)
+
+    def dated(self, place: Place, names: Iterable[str], confirmed: bool) -> Dated:
+        """Return what the claims amount to."""
+        if self.at is not None:
+            if self.at > place.now + CLOCK_SLACK:
+                self.problems.add("future")
+            elif self.at < dates.WEB_BEGAN:
+                self.problems.add("before-web")
+            for window in _windows(names):
+                holds = window.holds(self.at)
+                self.claims.append(Claim("crawl-window", window.end, holds))
+                if not holds:
+                    self.problems.add("outside-crawl")
+        elif not self.problems:
+            self.problems.add("unparsable")
+        problem = min(self.problems, key=lambda code: _ORDER[code], default=None)
+        start = min(self.start, self.at) if self.start and self.at else self.at
+        return Dated(self.at, self.source, problem, start, tuple(self.claims), self.weak, confirmed and not problem)
+
+
+def _windows(names: Iterable[str]) -> list[dates.Window]:
+    return list(dict.fromkeys(window for name in names for window in dates.crawl_windows(name)))
+
+
+def record_date(record: Record, http: Fields | None, place: Place) -> Dated:
+    """Return the date of a record with all that it says about its time.
+
+    Args:
+        http: the header of the HTTP response in it, if there is one.
+    """
+    http = http or Fields()
+    info, known = place.info_of(record)
+    if replay := replay_in(record):
+        dated = _replayed(record, http, place, replay)
+    else:
+        dated = _fetched(record, http, place, info, known)
+    return _behind_damage(dated, record, place)
+
+
+def replay_in(record: Record) -> Replay | None:
+    """Return the replay that a record was fetched from: by its address, or by the one that a tool names as its source
+    (cdx_toolkit)."""
+    return dates.replay_of(record.uri) or dates.replay_of(_source_uri(record))
+
+
+def _source_uri(record: Record) -> str | None:
+    uri = record.headers.get("warc-source-uri")
+    return uri.strip("<>") if uri else None
+
+
+def _fetched(record: Record, http: Fields, place: Place, info: Info | None, known: bool) -> Dated:
+    """Date a record that a crawler wrote when it fetched the page."""
+    case = _Case(None, record.format)
+    if record.format == "arc":
+        _arc_date(case, record, http, info)
+    else:
+        _stated(case, "warc-date", record.headers.every("warc-date"))
+    if case.at is None and not case.problems:
+        case.problems.add("missing")
+    server = _server_dates(case, http, _HTTP)
+    for value in _values(http, _MEMENTO) + record.headers.every("memento-datetime"):
+        case.add("memento", dates.parse_http(value), "conflict")
+    for uri in (record.uri, _source_uri(record)):
+        if stamp := dates.stamp_in(uri):
+            case.add("replay-url" if uri == record.uri else "source-uri", stamp, "conflict")
+    for name in record.headers:
+        if name.endswith("-date") and name not in _OTHER_DATES:
+            for value in record.headers.every(name):
+                case.add(name.removeprefix("warc-"), dates.parse(value)[0], "made-later")
+    for value in record.headers.every("warc-refers-to-date"):
+        case.add("refers-to", dates.parse(value)[0], "refers-later")
+    names = [place.name, *(info.names if info else ()), *record.headers.every("warc-filename")]
+    if source := _source_uri(record):
+        names.append(source)
+    return case.dated(place, names, server and known)
+
+
+def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:
+    """Add what the page's server said. Returns whether its clock agrees with the crawler's.
+
+    A date that cannot be read is no contradiction here: many servers send such.
+    """
+    agree = False
+    for name, kind in fields.items():
+        for value in http.every(name):
+            at = dates.parse_http(value)
+            case.add(kind, at, "server-later", unreadable=None)
+            if kind == "http-date":
+                agree = at is not None and case.at is not None and abs(at - case.at) <= AGREEMENT
+    return agree
+
+
+def _stated(case: _Case, kind: str, values: Sequence[str]) -> None:
+    """Read the record's own date. Of several that differ, none counts."""
+    read = [dates.interval(value) for value in values]
+    ends = [each.end for each in read if each.end]
+    case.at = max(ends, default=None)
+    case.start = min((each.start for each in read if each.start), default=None)
+    case.problems |= {each.problem for each in read if each.problem}
+    if len(set(values)) > 1:
+        case.problems.add("repeated")
+    case.claims += [Claim(kind, each.end, each.end == case.at if each.end else None) for each in read]
+
+
+def _arc_date(case: _Case, record: Record, http: Fields, info: Info | None) -> None:
+    """Read the date of an ARC record. Where nothing says that it is UTC, it may be Common Crawl's Pacific time."""
+    _stated(case, "arc-date", [record.date or ""])
+    stamps = http.every("x_commoncrawl_fetchtimestamp")
+    common_crawl = bool(stamps) or any(name.startswith("x_commoncrawl_") for name in http)
+    if case.at is not None and (info is None or info.pacific or common_crawl):
+        case.at = dates.from_pacific(case.at)
+        if info is not None or common_crawl:
+            case.start = dates.from_pacific(case.start) if case.start else None
+    for value in stamps:
+        try:
+            at = datetime.fromtimestamp(int(value) / 1000, UTC)
+        except (ValueError, OverflowError, OSError):
+            case.add("fetch-timestamp", None, "conflict")
+            continue
+        case.add("fetch-timestamp", at, "conflict")
+        if case.at is not None and case.at < at <= case.at + AGREEMENT:
+            case.at = at
+
+
+def _replayed(record: Record, http: Fields, place: Place, replay: Replay) -> Dated:
+    """Date a page from a web archive: the archive's own header confirms the address; without one all must agree.
+
+    A replay may show the nearest capture that the archive has. So an address that contradicts the record's date is no
+    proof, and one that nothing confirms is only a claim. The fetch must not be earlier than the capture.
+    """
+    stated = [dates.interval(value) for value in record.headers.every("warc-date")] or [dates.interval(record.date)]
+    stamp = dates.interval(replay.stamp)
+    values = _values(http, _MEMENTO) + record.headers.every("memento-datetime")
+    mementos = [dates.parse_http(value) for value in values]
+    readable = [at for at in mementos if at]
+    at = max(readable, default=stamp.end)
+    case = _Case(at, "cdx", at if readable else stamp.start)
+    if at is None:
+        case.problems.add(stamp.problem or "unparsable")
+        case.at = max((each.end for each in stated if each.end), default=None)
+        return case.dated(place, (), False)
+    if len(set(readable)) > 1:
+        case.problems.add("repeated")
+    if len(readable) < len(mementos) or any(each.problem not in {None, "missing"} for each in stated):
+        case.problems.add("unreadable")
+    case.claims += [Claim("memento", each, each == at if each else None) for each in mementos]
+    near = stamp.start is not None and stamp.end is not None
+    near = near and stamp.start - AGREEMENT <= at <= stamp.end + AGREEMENT  # type: ignore[operator]
+    case.claims.append(Claim("replay-url", stamp.end, near))
+    fits = [_fits(each, at, confirmed=bool(readable)) for each in stated]
+    case.claims += [Claim("warc-date", each.end, fit) for each, fit in zip(stated, fits, strict=True)]
+    if not near or False in fits:
+        case.problems.add("conflict")
+    if source := dates.stamp_in(_source_uri(record)):
+        case.add("source-uri", source, "conflict")
+    if other := dates.replay_of(_source_uri(record)):
+        second = dates.interval(other.stamp)
+        if second.end is None or second.end > at + AGREEMENT:
+            case.problems.add("conflict")
+    for value in record.headers.every("warc-refers-to-date"):
+        case.add("refers-to", dates.parse(value)[0], "refers-later")
+    _server_dates(case, http, _ORIGINAL)
+    case.weak = "rewritten" if not replay.raw else None if readable else "address-only"
+    return case.dated(place, (), False)  # the windows are those of the crawl that fetched the replay
+
+
+def _fits(stated: Interval, at: datetime, *, confirmed: bool) -> bool | None:
+    """Return whether the date of the fetch fits the date of the capture; None where there is none that can be read."""
+    if stated.end is None:
+        return None
+    if stated.end < at - AGREEMENT:
+        return False
+    return confirmed or stated.end <= at + AGREEMENT
+
+
+def _values(fields: Fields, names: Iterable[str]) -> list[str]:
+    return [value for name in names for value in fields.every(name)]
+
+
+def _behind_damage(dated: Dated, record: Record, place: Place) -> Dated:
+    """Correct the date of a record that was found by a search behind damage.
+
+    It may be part of the damaged record's content. So it existed at the later one of its own date and that record's,
+    whichever it is. Where the date of the damaged record is not known, it proves nothing.
+    """
+    if not record.recovered or dated.captured_at is None:
+        return dated
+    claim = Claim("damaged-record", place.floor, place.floor is not None and place.floor <= dated.captured_at)
+    at, problem, weak = dated.captured_at, dated.problem, dated.weak
+    if place.floor is None:
+        problem, weak = problem or "recovered", "recovered"
+    else:
+        at = max(at, place.floor)
+    return Dated(at, dated.source, problem, dated.captured_from, (*dated.claims, claim), weak, False)
+
+
+def row_date(values: Iterable[tuple[str, str]], names: Iterable[str], url: str, place: Place, repeated: bool) -> Dated:
+    """Return the date of a row of a data set. Of several columns with a date, the latest counts.
+
+    Args:
+        values: the columns with a date, and what they say.
+        names: what the row says about its file and its crawl.
+        repeated: the row has two values for one column.
+    """
+    case = _Case(None, "dataset", weak="dataset")
+    read = [(name, dates.interval(value, any_zone=True)) for name, value in values]
+    if replay := dates.replay_of(url):
+        read.append(("row-url", dates.interval(replay.stamp)))
+    elif stamp := dates.stamp_in(url):
+        read.append(("row-url", Interval(stamp, stamp)))
+    case.at = max((each.end for _, each in read if each.end), default=None)
+    case.start = min((each.start for _, each in read if each.start and each.end == case.at), default=None)
+    case.claims += [Claim(name[:100], each.end, _same_day(each, case.at)) for name, each in read]
+    case.problems |= {each.problem for _, each in read if each.problem and each.problem != "missing"}
+    if not any(each.end for name, each in read if name != "row-url") and not case.problems:
+        case.problems.add("missing")
+    if repeated:
+        case.problems.add("repeated")
+    return case.dated(place, names, False)
+
+
+def _same_day(read: Interval, at: datetime | None) -> bool | None:
+    if read.end is None or at is None:
+        return None
+    return at - read.end <= AGREEMENT
+
+
+def kinds(dated: Dated) -> Iterator[tuple[str, datetime | None, bool | None]]:
+    """Yield the claims as the column `evidence` holds them."""
+    for claim in dated.claims:
+        yield claim.kind, claim.at, claim.agrees
