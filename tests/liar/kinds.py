@@ -99,7 +99,7 @@ _GROUPS = {
     "two-mementos memento memento-unreadable",
     "rewritten": "rewritten-toolbar rewritten-print rewritten-banner rewritten-pywb",
     "date": "two-warc-dates second-date-unreadable unreadable-date zone-out-of-range zone-less",
-    "http-date": "http-date http-date-forms http-date-unreadable two-http-dates",
+    "http-date": "http-date http-date-iso http-date-forms http-date-unreadable two-http-dates",
     "created": "creation-date creation-date-unreadable",
     "file": "file-name is-part-of warc-filename names-disagree missing-warcinfo software format-version",
     "columns": "row-two-dates row-unreadable-date row-two-keys",
@@ -270,8 +270,14 @@ def _(draft: Draft) -> None:
        "response arc")  # fmt: skip
 def _(draft: Draft) -> None:
     draft.without("date")
-    forms = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y", "%Y-%m-%dT%H:%M:%SZ", "%a, %d %b %Y %H:%M:%S +0000"]
+    forms = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S +0000", "%d %b %Y %H:%M GMT"]
     draft.says("Date", draft.late.strftime(draft.dice.choice(forms)))
+
+
+@_kind("http-date-iso", "A9", "the server's Date is late, in the form of WARC-Date", "server-later", "response arc")
+def _(draft: Draft) -> None:
+    draft.without("date")
+    draft.says("Date", draft.late.strftime(draft.dice.choice(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S"])))
 
 
 @_kind("http-date-unreadable", "new", "the server's Date cannot be read", "unreadable", "response arc", soft=True)

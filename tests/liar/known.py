@@ -20,6 +20,7 @@ KNOWN_OPEN: frozenset[str] = frozenset(
         "zone-less",
         "http-date",
         "http-date-forms",
+        "http-date-iso",
         "http-date-unreadable",
         "two-http-dates",
         "last-modified",

@@ -205,7 +205,7 @@ def _(made: Made, dice: Random) -> None:
     name = made.text(late, liars=[frozenset({"embedded-length"})], kept=False)
     inner = _response(made, page(name), early + dice.choice([1, 400]) * DAY)
     outer_name = made.text(late, kept=False)
-    outer = page(outer_name) + b"\n" + inner + b"</pre>"
+    outer = page(outer_name) + dice.choice([b"\n", b"<pre>\n"]) + inner + b"</pre>"
     short = len(page(outer_name))
     last = made.text(late - DAY, kept=False)
     made.files["a.warc"] = (
@@ -494,7 +494,7 @@ def _(made: Made, dice: Random) -> None:
     first = record(made.text(early - DAY, by=early + DAY), early)
     name = made.text(late, liars=[frozenset({"embedded-arc"})], kept=False)
     inner = record(name, early + dice.choice([1, 400]) * DAY)
-    outer = record(made.text(late, kept=False), late, b"\n" + inner + b"</pre>", 1)
+    outer = record(made.text(late, kept=False), late, b"<pre>\n" + inner + b"</pre>", 1)
     last = record(made.text(late - DAY, kept=False), late + DAY)
     made.files["a.arc"] = write.filedesc("a.arc", early) + first + outer + last
     made.odd |= {"embedded-arc"}
