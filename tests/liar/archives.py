@@ -218,12 +218,17 @@ def _part(made: Made, part: Part, label: str, records: list[bytes], names: list[
     if arc:
         records.append(write.filedesc(f"{label}.arc", claim))
     else:
-        records.append(write.warcinfo(f"info-{label}", claim, around.info, around.head))
+        off = dice.choice([-12, 12]) if around.broken else 0
+        info = write.warcinfo(f"info-{label}", claim, around.info, around.head, off)
+        records.append(info)
+        if around.second is not None:
+            names.append([])
+            records.append(write.warcinfo(f"info-{label}", claim, around.second, around.head))
     names.append([])
     honest: str | None = None
     for at, spec in enumerate(part.records):
         draft, told = _draft(part, spec, lies, around, f"{label}-{at}")
-        rewritten = any(lie.startswith("rewritten") for lie in told)
+        rewritten = any(KINDS[lie].group == "rewritten" for lie in told)
         echoes = spec.echo and told and honest and draft.born >= made.truths[honest].born and not rewritten
         if echoes and honest:
             name = honest  # a lie about a text that an honest record has too
@@ -367,6 +372,9 @@ def _bytes(draft: Draft, spec: Spec, around: Around, arc: bool, label: str, at: 
     if around.cites:
         fields.append(("WARC-Warcinfo-ID", record_id(f"info-{label}" if around.cites == "own" else "of another file")))
     fields += [*_digests(draft, block, payload), *draft.warc]
+    for field, right in draft.further:
+        data = payload if "Payload" in field else block
+        fields.append((field, write.digest(data if right else b"x" + data)))
     return write.warc(block, fields, draft.version)
 
 

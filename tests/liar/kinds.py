@@ -39,6 +39,7 @@ class Draft:
     digests: str
     digest_of: bytes | None = None  #: another body, that the digests are of
     interim: str = ""  #: responses in front of the final one
+    further: list[tuple[str, bool]] = field(default_factory=list)  #: more digests, and whether each is right
     foreign: str | None = None  #: words that a lie puts into the page
 
     def says(self, name: str, value: str) -> None:
@@ -62,6 +63,8 @@ class Around:
     info: Fields = field(default_factory=list)  #: lines of the warcinfo
     head: Fields = field(default_factory=list)  #: further WARC fields of the warcinfo
     cites: str | None = "own"  #: which warcinfo the records cite: `own`, `other`, None
+    second: Fields | None = None  #: lines of a second warcinfo with the same ID, behind the first
+    broken: bool = False  #: the warcinfo states a wrong length
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,10 @@ _GROUPS = {
     "date": "two-warc-dates second-date-unreadable unreadable-date zone-out-of-range zone-less",
     "http-date": "http-date http-date-iso http-date-forms http-date-unreadable two-http-dates",
     "created": "creation-date creation-date-unreadable",
-    "file": "file-name is-part-of warc-filename names-disagree missing-warcinfo software format-version",
+    "refers": "refers-to-date refers-to-unreadable",
+    "source": "source-uri two-source-uris source-uri-unreadable",
+    "digests": "altered two-digests",
+    "file": "file-name is-part-of two-parts warcinfo-twice warcinfo-broken warc-filename names-disagree missing-warcinfo software format-version",
     "columns": "row-two-dates row-unreadable-date row-two-keys",
     "dump": "row-dump row-dump-and-path",
 }
@@ -365,6 +371,45 @@ def _(draft: Draft) -> None:
     draft.version = "WARC/1.1"
 
 
+@_kind("two-digests", "A4", "a second digest, of another text", "altered", "response resource")
+def _(draft: Draft) -> None:
+    name = draft.dice.choice(["WARC-Payload-Digest", "WARC-Block-Digest"])
+    draft.digests = "none"
+    draft.further = [(name, True), (name, False)][:: draft.dice.choice([1, -1])]
+
+
+@_kind("refers-to-unreadable", "A10", "a WARC-Refers-To-Date that cannot be read", "unreadable", "response conversion")
+def _(draft: Draft) -> None:
+    draft.warc += [("WARC-Refers-To-Target-URI", draft.page), ("WARC-Refers-To-Date", "2023-13-45T10:00:00Z")]
+
+
+@_kind("two-source-uris", "A3", "a second WARC-Source-URI, a replay of a late capture", "conflict", "response")
+def _(draft: Draft) -> None:
+    for when in (draft.claim, draft.late):
+        draft.warc.append(("WARC-Source-URI", f"https://web.archive.org/web/{stamp(when)}id_/{draft.page}"))
+
+
+@_kind("source-uri-unreadable", "A3", "WARC-Source-URI is of a web archive, and its stamp cannot be read", "no proof",
+       "response", soft=True)  # fmt: skip
+def _(draft: Draft) -> None:
+    when = draft.dice.choice(["2023*", "20231345101010", ""])
+    draft.warc.append(("WARC-Source-URI", f"https://web.archive.org/web/{when}/{draft.page}".replace("web//", "web/")))
+
+
+@_kind("x-archive-src", "A3", "X-Archive-Src: an archive's server took the page from a file of a late crawl", "conflict",
+       "response")  # fmt: skip
+def _(draft: Draft) -> None:
+    draft.says("X-Archive-Src", f"CC-MAIN-{stamp(draft.late)}-crawl811/CC-MAIN-{stamp(draft.late)}-00042.warc.gz")
+
+
+@_kind("toolbar-in-page", "A1", "the marks of the Wayback toolbar in a page of an ordinary address", "no proof", "response",
+       soft=True, group="rewritten")  # fmt: skip
+def _(draft: Draft) -> None:
+    assert draft.foreign
+    words = _TOOLBAR.format(words=draft.foreign)
+    draft.body = draft.body.replace(b"<body>", b"<body>" + words.encode(), 1)
+
+
 # -- of what is around the records -----------------------------------------------------------------------------------
 
 
@@ -380,6 +425,26 @@ def _(around: Around) -> None:
 @_kind("is-part-of", "held", "isPartOf in the warcinfo names a late crawl", "outside-crawl", "file", 170)
 def _(around: Around) -> None:
     around.info.append(("isPartOf", week(around.late)))
+
+
+@_kind("two-parts", "A16", "two isPartOf in the warcinfo, an early and a late one", "outside-crawl", "file", 170)
+def _(around: Around) -> None:
+    around.info += [("isPartOf", week(around.claim)), ("isPartOf", week(around.late))][:: around.dice.choice([1, -1])]
+
+
+@_kind("warcinfo-twice", "A16", "two warcinfo records of one ID, which name an early and a late crawl", "outside-crawl", "file",
+       170)  # fmt: skip
+def _(around: Around) -> None:
+    first, second = (around.late, around.claim)[:: around.dice.choice([1, -1])]
+    around.second = [*around.info, ("isPartOf", week(second))]
+    around.info.append(("isPartOf", week(first)))
+
+
+@_kind("warcinfo-broken", "A16", "the warcinfo, which names a late crawl, states a wrong length", "no proof", "file", 170,
+       soft=True)  # fmt: skip
+def _(around: Around) -> None:
+    around.info.append(("isPartOf", week(around.late)))
+    around.broken = True
 
 
 @_kind("warc-filename", "A16", "WARC-Filename of the warcinfo names a late crawl, isPartOf an early one", "outside-crawl",
@@ -447,7 +512,15 @@ _DATES = ["WARC-Date", "date_download", "crawl_date", "warc_date", "timestamp", 
 
 @_kind("row-two-dates", "A20", "a second column of dates, late", "conflict", "row jsonl")
 def _(row: RowDraft) -> None:
-    row.set(row.dice.choice(_DATES), w3c(row.late))
+    row.set(
+        row.dice.choice(_DATES), row.dice.choice([w3c(row.late), row.late.strftime("%Y-%m-%d"), http_date(row.late)])
+    )
+
+
+@_kind("row-other-column", "A20", "a column whose name says that it holds a date, late", "conflict", "row jsonl")
+def _(row: RowDraft) -> None:
+    names = ["retrieved", "scraped_at", "download_date", "Date", "crawl-date", "last_modified", "fetched"]
+    row.set(row.dice.choice(names), w3c(row.late))
 
 
 @_kind("row-nested-date", "A20", "a late date in a column of columns", "conflict", "row jsonl")
@@ -465,7 +538,7 @@ def _(row: RowDraft) -> None:
 
 @_kind("row-unreadable-date", "A20", "a second column of dates that cannot be read", "unreadable", "row jsonl")
 def _(row: RowDraft) -> None:
-    row.set(row.dice.choice(_DATES), row.dice.choice(["2023-13-45", "last spring"]))
+    row.set(row.dice.choice(_DATES), row.dice.choice(["2023-13-45", "last spring", str(int(row.late.timestamp()))]))
 
 
 @_kind("row-added", "A20", "`created` early, `added` late, as in Dolma", "conflict", "row jsonl")
@@ -476,7 +549,8 @@ def _(row: RowDraft) -> None:
 
 @_kind("row-replay-url", "A20", "the URL is a replay of a late capture", "conflict", "row jsonl")
 def _(row: RowDraft) -> None:
-    row.set("url", f"https://web.archive.org/web/{stamp(row.late)}/http://site.example/{row.dice.randrange(10**6)}")
+    host = row.dice.choice(["web.archive.org/web", "arquivo.pt/wayback", "archive.ph", "pywb.example/all"])
+    row.set("url", f"https://{host}/{stamp(row.late)}/http://site.example/{row.dice.randrange(10**6)}")
 
 
 @_kind("row-dump", "held", "`dump` names a late crawl", "outside-crawl", "row jsonl", 170)
@@ -494,6 +568,9 @@ def _(row: RowDraft) -> None:
 
 @_kind("row-two-keys", "A20", "two keys `date`, one of them late", "conflict", "jsonl")
 def _(row: RowDraft) -> None:
+    if row.dice.random() < 0.3:
+        row.columns.append(("metadata", [("warc_date", w3c(row.late)), ("warc_date", w3c(row.claim))]))
+        return
     row.columns.insert(row.dice.choice([0, len(row.columns)]), ("date", w3c(row.late)))
     if row.dice.random() < 0.5:  # whichever of them a reader takes
         row.columns.append(("date", w3c(row.claim)))

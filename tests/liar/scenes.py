@@ -498,3 +498,67 @@ def _(made: Made, dice: Random) -> None:
     last = record(made.text(late - DAY, kept=False), late + DAY)
     made.files["a.arc"] = write.filedesc("a.arc", early) + first + outer + last
     made.odd |= {"embedded-arc"}
+
+
+@_scene("embedded-hole", "new", "a hole of zeros in front of a record that lies in the body of a page", "recovered")
+def _(made: Made, dice: Random) -> None:
+    """A disk lost some blocks: the header of a page is zeros now, and a record in its body comes first."""
+    early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
+    first = _honest(made, early)
+    name = made.text(late, liars=[frozenset({"embedded-hole"})], kept=False)
+    inner = _response(made, page(name), early + dice.choice([1, 400]) * DAY)
+    last = made.text(late - DAY, kept=False)
+    if dice.random() < 0.5:
+        outer = _response(made, page(made.text(late, kept=False)) + b"\n" + inner + b"</pre>", late)
+        start = outer.index(inner)
+        files = ("a.warc", first + bytes(start) + outer[start:] + _response(made, page(last), late + DAY))
+    else:
+        member = write.gz(inner)
+        outer = write.stored(_response(made, page(made.text(late, kept=False)) + b"\n" + member + b"</pre>", late))
+        start = outer.index(member)
+        end = write.gz(_response(made, page(last), late + DAY))
+        files = ("a.warc.gz", write.gz(first) + bytes(start) + outer[start:] + end)
+    made.files[files[0]] = files[1]
+    made.odd |= {"embedded-hole"}
+
+
+@_scene(
+    "embedded-header", "A11", "the header of a record is broken; a record lies in the body of its page", "recovered"
+)
+def _(made: Made, dice: Random) -> None:
+    early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
+    first = _honest(made, early)
+    name = made.text(late, liars=[frozenset({"embedded-header"})], kept=False)
+    inner = _response(made, page(name), early + dice.choice([1, 400]) * DAY)
+    outer = _response(made, page(made.text(late, kept=False)) + b"\n" + inner + b"</pre>", late)
+    broken = dice.choice([
+        outer.replace(b"WARC/1.0", b"WORC/1.0", 1),
+        outer.replace(b"Content-Length", b"Content-Weight", 1),
+        outer.replace(b"Content-Length: ", b"Content-Length: x", 1),
+    ])  # fmt: skip
+    last = made.text(late - DAY, kept=False)
+    made.files["a.warc"] = first + broken + _response(made, page(last), late + DAY)
+    made.odd |= {"embedded-header"}
+
+
+@_scene(
+    "embedded-behind", "A11", "an early record is damaged, then a late one, in whose body a record lies", "recovered"
+)
+def _(made: Made, dice: Random) -> None:
+    early, late = _early(dice), datetime(2023, 5, 6, tzinfo=UTC)
+    first = _honest(made, early)
+    damaged = _response(made, page(made.text(early, kept=False)), early + DAY, digests=False, length=100)
+    name = made.text(late, liars=[frozenset({"embedded-behind"})], kept=False)
+    inner = _response(made, page(name), early + dice.choice([1, 400]) * DAY)
+    outer_name = made.text(late, kept=False)
+    outer = page(outer_name) + b"<pre>\n" + inner + b"</pre>"
+    between = _response(made, page(made.text(early, kept=False)), early + 2 * DAY) if dice.random() < 0.5 else b""
+    last = made.text(late - DAY, kept=False)
+    made.files["a.warc"] = (
+        first
+        + damaged
+        + between
+        + _response(made, outer, late, length=len(page(outer_name)), digests=False)
+        + _response(made, page(last), late + DAY)
+    )
+    made.odd |= {"embedded-behind"}

@@ -74,7 +74,12 @@ def warc(block: bytes, fields: Fields, version: str = "WARC/1.0", length: int | 
     return head + b"\r\n" + block + b"\r\n\r\n"
 
 
-def warcinfo(name: str, moment: datetime, info: Fields, more: Fields, version: str = "WARC/1.0") -> bytes:
+def warcinfo(name: str, moment: datetime, info: Fields, more: Fields, off: int = 0) -> bytes:
+    """Return a warcinfo record.
+
+    Args:
+        off: bytes that the stated length is off.
+    """
     fields = [
         ("WARC-Type", "warcinfo"),
         ("WARC-Date", w3c(moment)),
@@ -82,7 +87,8 @@ def warcinfo(name: str, moment: datetime, info: Fields, more: Fields, version: s
         ("Content-Type", "application/warc-fields"),
         *more,
     ]
-    return warc(_lines(info) + b"\r\n", fields, version)
+    block = _lines(info) + b"\r\n"
+    return warc(block, fields, length=len(block) + off)
 
 
 def arc(block: bytes, url: str, date: str, mime: str = "text/html", length: int | None = None) -> bytes:
@@ -146,8 +152,13 @@ Row = list[tuple[str, Any]]
 
 
 def jsonl(rows: Sequence[Row]) -> bytes:
-    lines = (", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in row) for row in rows)
-    return "".join(f"{{{line}}}\n" for line in lines).encode()
+    return "".join(f"{_object(row)}\n" for row in rows).encode()
+
+
+def _object(row: Row) -> str:
+    """Return a row as JSON; a value that is a list of pairs is an object, too."""
+    pairs = ((name, _object(value) if isinstance(value, list) else json.dumps(value)) for name, value in row)
+    return "{" + ", ".join(f"{json.dumps(name)}: {value}" for name, value in pairs) + "}"
 
 
 def parquet(rows: Sequence[Row]) -> bytes:
