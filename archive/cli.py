@@ -30,8 +30,8 @@ _COMMANDS = {
     "export": ("query.export.command", "Write a clean set as training shards, with the evidence for each row."),
     "verify": ("query.verify.command", "Check an export against its hashes and the records that it cites."),
     "collapse": ("collapse.command", "Train generations on what models wrote, and show what is lost."),
-    "stats": ("query.stats", "Show what is in the lake."),
-    "show": ("query.show", "Show a page through time: its captures, their dates, and its text."),
+    "stats": ("query.counts", "Show what is in the lake."),
+    "show": ("query.history", "Show a page through time: its captures, their dates, and its text."),
     "forget": ("archive.intake.forget_command", "Take what a source brought out of the lake again."),
 }
 #: Errors raised by these packages are about the input or the machine; the command prints their text.

@@ -173,6 +173,8 @@ class Examiner:
             capture.status, capture.mime = message.status, message.mime or None
         capture.payload_digest, capture.payload_check = claim, digest.CLAIMED
         self._check_block(record, capture)
+        if capture.block_check == digest.MISMATCH:  # many writers keep the digest of the whole response here
+            capture.block_check = digest.CLAIMED
         capture.refers_to_url = record.headers.get("warc-refers-to-target-uri", "").strip("<>") or None
         capture.refers_to_date = dates.parse(record.headers.get("warc-refers-to-date"))[0]
         capture.robots = robots.directives(message.headers, b"") if message else None

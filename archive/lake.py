@@ -7,7 +7,6 @@ import json
 import os
 import re
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Transaction, WriterProperties
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs as pafs
 
-from archive import storage
+from archive import storage, versions
 from archive.errors import LakeError, SourceError, error_line, store_line
 from archive.tables import TABLES, Table
 
@@ -32,26 +31,20 @@ _CONFIGURATION = {
     "delta.logRetentionDuration": "interval 30 days",
     "delta.dataSkippingNumIndexedCols": "0",
 }
-_MAX_TRIES = 200
-#: What delta-rs takes for something else in a path: it decodes the first, and turns the second into a slash.
+#: How often a commit is tried while others commit too.
+MAX_TRIES = 200
+_TRIES_TO_CREATE = 3
+#: What delta-rs reads as something else in a path: it decodes the first, and turns the second into a slash.
 _ODD = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f]")
 #: What a file system or a file manager puts into a folder.
 _OF_THE_SYSTEM = {"lost+found", ".DS_Store", "Thumbs.db", "desktop.ini"}
 #: The files of a Delta log.
 _LOG = re.compile(r"\d{20}\..*|_last_checkpoint|_commit_.*|\..*|_staged_commits")
-#: The property of a table that got columns after it was made.
-_WIDENED = "lowbackground.widened"
-#: Files below this many bytes are small; so many of them in one partition are merged into files of about …
-_SMALL = 16 << 20
-_CROWD = 32
-_COMPACTED = 128 << 20
-#: Seconds after which one that began to merge files and never said that it ended counts as killed.
-_MERGE = 6 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A Parquet file that lies in a table's folder and is not yet part of the table."""
+    """A Parquet file that is in a table's folder and not yet part of the table."""
 
     table: str
     path: str  #: inside the table
@@ -64,10 +57,10 @@ class NewFile:
 
 
 def open_lake(lake: Lake | str | os.PathLike[str]) -> Lake:
-    """Return the lake at a folder or S3 prefix, which need not exist yet; a lake that is open as it is.
+    """Return the lake at a folder or S3 prefix, which need not exist yet. A `Lake` is returned as it is.
 
     Raises:
-        LakeError: the location is none that a lake can have.
+        LakeError: a lake cannot have this location.
     """
     return lake if isinstance(lake, Lake) else Lake(lake)
 
@@ -117,9 +110,10 @@ class Lake:
         return options
 
     def exists(self) -> bool:
-        """
+        """Whether there is a lake here.
+
         Raises:
-            LakeError: the store cannot be asked, or what is here are tables of something else.
+            LakeError: the store does not answer, or the tables here belong to something else.
         """
         if not self._is_table("sources"):
             return False
@@ -127,7 +121,7 @@ class Lake:
         return True
 
     def _refuse_others(self, name: str) -> None:
-        """Two programs may well call a table `sources`."""
+        """Refuse a table of another program: that may call one `sources` too."""
         try:
             held = {field.name for field in self._open(name).schema().fields}
         except (DeltaError, OSError) as error:
@@ -145,9 +139,10 @@ class Lake:
         return store_line(error) if storage.is_s3(self.location) else error_line(error)
 
     def _is_table(self, name: str) -> bool:
-        """
+        """Whether there is a table of this name.
+
         Raises:
-            LakeError: the store cannot be asked.
+            LakeError: the store does not answer.
         """
         try:
             return bool(DeltaTable.is_deltatable(self.table_uri(name), storage_options=self.storage_options))
@@ -155,12 +150,13 @@ class Lake:
             raise LakeError(f"{self.location}: {self._why(error)}") from None
 
     def tables(self) -> list[str]:
-        """The names of all Delta tables that are here, of any room."""
+        """Return the names of all Delta tables here, whatever room made them."""
         infos = self.filesystem.get_file_info(pafs.FileSelector(self._root, allow_not_found=True))
         return sorted(info.base_name for info in infos if not info.is_file and self._is_table(info.base_name))
 
     def require(self) -> None:
-        """
+        """Refuse a location without a lake.
+
         Raises:
             LakeError: there is no lake here.
         """
@@ -170,18 +166,40 @@ class Lake:
             )
 
     def create(self, tables: Iterable[Table] = TABLES.values(), description: str | None = None) -> None:
-        """Create the tables that are missing. Safe where several do it at once.
+        """Create the tables that are missing, and add to those of an older version the columns that they lack.
+
+        Several processes may do so at once.
 
         Raises:
-            LakeError: the location cannot be written, is a file, or a folder of something else.
+            LakeError: the location cannot be written, is a file, a folder of something else, or a lake that a newer
+                version of this program made.
         """
         self._refuse_foreign()
-        for table in tables:
+        tables = list(tables)
+        there: dict[str, DeltaTable] = {}
+        for table in dict.fromkeys([*TABLES.values(), *tables]):  # before anything is written
             if self.has(table):
-                if table.name in TABLES:
-                    self._refuse_others(table.name)
-                self._widen(table)
-                continue
+                there[table.name] = self._recognise(table)
+        for table in tables:
+            if table.name in there:
+                self._widen(table, there[table.name])
+            else:
+                self._create(table, description)
+
+    def _recognise(self, table: Table) -> DeltaTable:
+        """Open a table that this version can write.
+
+        Raises:
+            LakeError: another program made it, or a newer version of this one.
+        """
+        if table.name in TABLES:
+            self._refuse_others(table.name)
+        delta = self.delta(table.name)
+        versions.refuse_newer(delta, self.table_uri(table.name), table)
+        return delta
+
+    def _create(self, table: Table, description: str | None) -> None:
+        for attempt in range(_TRIES_TO_CREATE):
             try:
                 if not storage.is_s3(self.location):
                     os.makedirs(self.table_uri(table.name), exist_ok=True)
@@ -194,17 +212,20 @@ class Lake:
                     configuration=_CONFIGURATION,
                     storage_options=self.storage_options,
                 )
+                return
             except CommitFailedError:
-                continue  # somebody else created it in the same moment
+                return  # another process created it in the same moment
             except (OSError, DeltaError) as error:
                 if self.has(table):
-                    continue
-                raise LakeError(f"{self.location}: no lake can be created here ({self._why(error)})") from None
+                    return
+                # delta-rs does not repeat this request where a connection breaks
+                if not storage.is_s3(self.location) or attempt == _TRIES_TO_CREATE - 1:
+                    raise LakeError(f"{self.location}: no lake can be created here ({self._why(error)})") from None
 
     def _refuse_foreign(self) -> None:
-        """Make no lake among files of somebody else's.
+        """Refuse to create a lake among other files.
 
-        What a killed start left is its own: folders named as tables are, empty or with a log in them.
+        Folders named as tables are, empty or with only a log, are what a run that was killed left: those are accepted.
         """
         if storage.is_s3(self.location) or not os.path.isdir(self.location) or self.exists():
             return
@@ -215,29 +236,21 @@ class Lake:
                     f"{self.location}: is no lake and not empty ({name}); name a folder that is new or empty"
                 )
 
-    def _widen(self, table: Table) -> None:
-        """Add the columns that came with a later version of this program; in rows from before they are null."""
-        delta = self.delta(table.name)
-        there = {column.name for column in delta.schema().fields}
-        fresh = [Field.from_arrow(column) for column in table.commented_schema if column.name not in there]
-        if fresh:
-            with contextlib.suppress(CommitFailedError):  # somebody else did so in the same moment
-                delta.alter.set_table_properties({_WIDENED: "true"}, raise_if_not_exists=False)
+    def _widen(self, table: Table, delta: DeltaTable) -> None:
+        """Add the columns that a table of an older version lacks. They are null in the rows that it has."""
+        if fresh := versions.missing(delta, table):
+            with contextlib.suppress(CommitFailedError):  # another process did so in the same moment
+                versions.mark_widened(delta)
                 self.delta(table.name).alter.add_columns(fresh)
 
-    def columns(self, table: Table) -> tuple[list[str], bool]:
-        """The columns that the table has here, and whether some of its files may lack some of them."""
-        delta = self.delta(table.name)
-        return [column.name for column in delta.schema().fields], _WIDENED in delta.metadata().configuration
-
     def delta(self, table: str) -> DeltaTable:
-        """The Delta table in its newest version.
+        """Open a table in its newest version.
 
         Raises:
-            LakeError: there is no lake here.
+            LakeError: there is no lake here, or a newer version of this program made it.
         """
         try:
-            return self._open(table)
+            delta = self._open(table)
         except (TableNotFoundError, DeltaError, OSError) as error:
             self.require()
             if isinstance(error, TableNotFoundError):
@@ -245,43 +258,51 @@ class Lake:
                     f"{self.location}: the table {table} of this lake is gone; restore it from a copy"
                 ) from None
             raise LakeError(f"{self.table_uri(table)}: {self._why(error)}") from None
+        versions.refuse_newer(delta, self.table_uri(table), TABLES.get(table))
+        return delta
+
+    def snapshot(self) -> Lake:
+        """Return this lake as it is now: each table is opened once, when it is first asked for."""
+        return _Snapshot(self.location)
 
     def dataset(self, table: str) -> pads.Dataset:
-        """The table in its newest version as an Arrow dataset that skips files by partition and statistics."""
-        return self.delta(table).to_pyarrow_dataset(filesystem=self._table_filesystem(table))
+        """Return a table as an Arrow dataset that skips files by partition and statistics."""
+        return self.dataset_of(self.delta(table), table)
 
-    def _table_filesystem(self, table: str) -> pafs.FileSystem:
-        return pafs.SubTreeFileSystem(self.table_path(table), self.filesystem)
+    def dataset_of(self, delta: DeltaTable, table: str) -> pads.Dataset:
+        """Return the same of a table that is open."""
+        return delta.to_pyarrow_dataset(filesystem=pafs.SubTreeFileSystem(self.table_path(table), self.filesystem))
 
     def read(self, table: str, columns: list[str] | None = None) -> pa.Table:
         return self.dataset(table).to_table(columns=columns)
 
     def files(self, table: str) -> list[str]:
-        """Paths, inside the table, of the Parquet files that make up its newest version."""
+        """Return the paths, inside the table, of the Parquet files of its newest version."""
         return self.files_of(self.delta(table))
 
     @staticmethod
     def files_of(delta: DeltaTable) -> list[str]:
-        """The same of a table that is open."""
+        """Return the same of a table that is open."""
         return [str(path) for path in pa.table(delta.get_add_actions()).column("path").to_pylist()]
 
     def rows(self, table: str) -> int:
-        """How many rows the table has, as its log says."""
+        """Return the number of rows of a table, from its log."""
         files = pa.table(self.delta(table).get_add_actions(flatten=True))
         return pc.sum(files["num_records"]).as_py() or 0 if files.num_rows else 0
 
     def read_files(self, table: str, paths: list[str], columns: list[str]) -> Iterator[pa.Table]:
-        """The named columns of some of a table's Parquet files."""
+        """Yield columns of some of a table's Parquet files, file by file."""
         for path in paths:
             yield pq.read_table(f"{self.table_path(table)}/{path}", columns=columns, filesystem=self.filesystem)
 
     # -- writing -----------------------------------------------------------------------------------
 
     def commit(self, table: Table, files: list[NewFile], transactions: list[str]) -> bool:
-        """Add files to a table in one atomic transaction that is named by `transactions`.
+        """Add files to a table in one atomic transaction with these names.
 
-        Returns False, with nothing changed, where another process has committed one of these
-        names or changed the table since it was opened; look again then.
+        Returns:
+            False, with nothing changed, if another process has committed one of the names, or changed the table since
+            it was opened: read the table again then.
         """
         delta = self.delta(table.name)
         if any(delta.transaction_version(name) is not None for name in transactions):
@@ -296,11 +317,11 @@ class Lake:
         transactions: Iterable[str] | Mapping[str, int],
         mode: Literal["append", "overwrite"] = "append",
     ) -> bool:
-        """Like `commit`, on a table opened before; conflicts with every name committed since then.
+        """Commit to a table that is open; conflicts with every one of these names committed since then.
 
         Args:
-            transactions: names, and with each the number that it gets; without numbers, 1.
-            mode: with `overwrite` the files take the place of all that the table holds.
+            transactions: names, with the numbers that they get; without numbers, 1.
+            mode: with `overwrite` the files replace all that the table has.
         """
         now = int(time.time() * 1000)
         actions: list[Any] = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
@@ -319,64 +340,6 @@ class Lake:
             raise LakeError(f"{self.table_uri(table.name)}: {error_line(error)}") from None
         return True
 
-    def compact(self, table: Table) -> None:
-        """Merge the small files of a table, where there are many. Readers of the old files keep them.
-
-        delta-rs does not notice that two processes merge the same files at the same time, and both results would
-        stay. So only one may: it says in the log when it begins (`merge`) and ends (`merged`).
-        """
-        delta = self.delta(table.name)
-        if not self._is_merged(delta):
-            return
-        small: Counter[str] = Counter()
-        files = pa.table(delta.get_add_actions(flatten=True))
-        if not files.num_rows:
-            return
-        sizes = files["size_bytes"].to_pylist()
-        column = f"partition.{table.partition_by[0]}" if table.partition_by else None
-        for size, partition in zip(sizes, files[column].to_pylist() if column else sizes, strict=True):
-            small[str(partition) if column else ""] += size < _SMALL
-        crowded = [partition for partition, count in small.items() if count >= _CROWD]
-        if not crowded:
-            return
-        begun = int(time.time())
-        if not self._mark(delta, table, "merge", begun):
-            return  # another process was faster
-        delta = self.delta(table.name)
-        if delta.transaction_version("merge") != begun:
-            return
-        with contextlib.suppress(CommitFailedError):
-            delta.optimize.compact(
-                partition_filters=[(table.partition_by[0], "in", crowded)] if table.partition_by else None,
-                target_size=_COMPACTED,
-                max_concurrent_tasks=1,
-                writer_properties=WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=8192),
-            )
-        self._mark(self.delta(table.name), table, "merged", begun)
-
-    @staticmethod
-    def _is_merged(delta: DeltaTable) -> bool:
-        """Whether nobody is merging files; one that began so long ago was killed."""
-        begun = delta.transaction_version("merge")
-        ended = delta.transaction_version("merged")
-        return begun is None or (ended is not None and ended >= begun) or time.time() - begun > _MERGE
-
-    def _mark(self, delta: DeltaTable, table: Table, name: str, moment: int) -> bool:
-        """Write a moment into the log; False if another process did so since the table was opened."""
-        try:
-            delta.create_write_transaction(
-                [],
-                "append",
-                table.schema,
-                partition_by=list(table.partition_by) or None,
-                commit_properties=CommitProperties(
-                    app_transactions=[Transaction(name, moment)], max_commit_retries=_MAX_TRIES
-                ),
-            )
-        except CommitFailedError:
-            return False
-        return True
-
     def discard(self, files: list[NewFile]) -> None:
         """Delete files that were written for a table and will not become part of it."""
         for file in files:
@@ -384,8 +347,21 @@ class Lake:
                 self.filesystem.delete_file(f"{self.table_path(file.table)}/{file.path}")
 
 
+class _Snapshot(Lake):
+    """A lake whose tables stay in the version in which they were opened."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self._opened: dict[str, DeltaTable] = {}
+
+    def delta(self, table: str) -> DeltaTable:
+        if table not in self._opened:
+            self._opened[table] = super().delta(table)
+        return self._opened[table]
+
+
 def _is_begun(folder: str) -> bool:
-    """Whether a folder holds no more than a table of which the making was killed."""
+    """Whether a folder has no more than a table whose creation was killed."""
     if os.path.islink(folder) or not os.path.isdir(folder):
         return False
     log = os.path.join(folder, "_delta_log")
@@ -394,17 +370,17 @@ def _is_begun(folder: str) -> bool:
 
 
 def properties(transactions: Iterable[str] | Mapping[str, int]) -> CommitProperties:
-    """A commit that carries these names, and conflicts with every other that carries one of them."""
+    """Return the properties of a commit with these names, which conflicts with any other that has one of them."""
     numbered = transactions if isinstance(transactions, Mapping) else dict.fromkeys(transactions, 1)
     named = [Transaction(name, number) for name, number in numbered.items()]
-    return CommitProperties(app_transactions=named, max_commit_retries=_MAX_TRIES)
+    return CommitProperties(app_transactions=named, max_commit_retries=MAX_TRIES)
 
 
 def statistics(rows: int) -> str:
-    """Delta's statistics of a file: the number of rows, and nothing else.
+    """Return Delta's statistics of a file: the number of rows, and nothing else.
 
-    Ranges of columns would let readers skip files, but where some columns have none, or hold nulls, the
-    Arrow reader of delta-rs skips files that have matches (seen with deltalake 1.6). The partition by
-    month skips files, and Parquet's own statistics skip row groups.
+    With ranges of columns, readers could skip files. But where columns have none, or have nulls, the Arrow reader of
+    delta-rs skips files that have matches (deltalake 1.6). The partition by month skips files, and Parquet's own
+    statistics skip row groups.
     """
     return json.dumps({"numRecords": rows})

@@ -226,13 +226,11 @@ class Owned:
             ArchiveError: it is there already, and not ours.
         """
         name = self._name(folder)
-        if name in self._journal.entries()[1]:
-            self.make_folder(folder)
-            return
+        if name not in self._journal.entries()[1]:
+            if os.path.lexists(folder):
+                raise self._other(name)
+            self._journal.add_folder(name)  # first: after a kill in between, the folder that is made counts as ours
         self.make_folder(folder)
-        if any(folder.iterdir()):
-            raise self._other(f"{name}/{next(folder.iterdir()).name}")
-        self._journal.add_folder(name)
 
     @contextlib.contextmanager
     def atomic_folder(self, path: Path) -> Iterator[Path]:

@@ -1,53 +1,51 @@
-"""DuckDB views of a lake: its captures, and for each text the first capture that proves it."""
+"""Since when each text is known: the views of DuckDB that derive it from the captures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 import pyarrow.dataset as pads
 
-from archive import storage
+from archive import storage, versions
+from archive.evidence.grade import UNKNOWN_SQL
 from archive.files import sql_literal
 from archive.lake import Lake
-from archive.tables import CAPTURES, TABLES, Table
+from archive.tables import CAPTURES, EVIDENCE, TABLES, Table
+
+#: Captures of an older lake have no grade; what their columns support is known.
+_STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
+#: Which of several texts of one payload counts: the one of the earliest capture that can be proof.
+_EARLIEST = "'problem': date_problem IS NOT NULL, 'at': captured_at, 'content_id': content_id"
 
 #: A revisit has no text: it proves the text of the record with the same payload digest. Where one payload gave several
-#: texts (other headers, another extractor), it proves the one of the URL that it refers to, else the one with the least
-#: content id, so that the order of ingests changes nothing. Captures that are no revisits are a plain scan. For
-#: revisits the content id is selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
-_CAPTURES = """
+#: texts (other headers, another extractor), it proves the one of the URL that it refers to; of several of these, the one
+#: that was captured first. Captures that are no revisits are a plain scan. For revisits the content id is selected apart
+#: from the record, which contains it: DuckDB leaves out what nobody selects.
+_CAPTURES = f"""
 WITH texts AS (
-        SELECT payload_digest, url, min(content_id) AS content_id,
-               min({'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip, 'length': length,
-                    'extractor': extractor}) AS record
+        SELECT payload_digest, url, min({{{_EARLIEST}}}) AS first,
+               min({{{_EARLIEST}, 'record': {{'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip,
+                    'length': length, 'extractor': extractor}}}}) AS whole
         FROM stored_captures
         SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
-        WHERE content_id IS NOT NULL
+        WHERE content_id IS NOT NULL AND payload_digest NOT LIKE 'md5:%'  -- by MD5 anybody can make two alike
         GROUP BY payload_digest, url
      ),
      any_url AS (
-        SELECT payload_digest, min(content_id) AS content_id, min(record) AS record FROM texts GROUP BY payload_digest
+        SELECT payload_digest, min(first) AS first, min(whole) AS whole FROM texts GROUP BY payload_digest
      )
-SELECT content_id, * EXCLUDE (content_id), NULL AS text_record
+SELECT content_id, {_STORED}, NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
-SELECT coalesce(same.content_id, other.content_id), r.* EXCLUDE (content_id), coalesce(same.record, other.record)
-FROM stored_captures AS r
+SELECT coalesce(same.first.content_id, other.first.content_id), r.*,
+       coalesce(same.whole.record, other.whole.record)
+FROM (SELECT {_STORED} FROM stored_captures WHERE record_type = 'revisit') AS r
 LEFT JOIN texts AS same ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
 LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
-WHERE r.record_type = 'revisit'
 """
-
-
-def captures_view(more: str = "") -> str:
-    """Return SQL that creates or replaces the view `captures`.
-
-    Args:
-        more: SQL of further columns, as `, url AS address`.
-    """
-    return f"CREATE OR REPLACE TEMP VIEW captures AS SELECT *{more} FROM ({_CAPTURES})"
 
 
 #: The condition on a capture that can be proof.
@@ -55,7 +53,6 @@ ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL"
 
 #: Each text with its first acceptable capture, by date; of several at one time the one with the least file and offset.
 _PROOFS = f"""
-CREATE TEMP VIEW proofs AS
 SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen,
        min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
             'extractor': coalesce(extractor, text_record.extractor), 'source': date_source, 'length': length,
@@ -63,6 +60,126 @@ SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen
 FROM captures WHERE {ACCEPTABLE}
 GROUP BY content_id
 """
+
+
+#: The types of the tables' columns, as DuckDB reads them from Parquet.
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.bool_(): "BOOLEAN",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
+    pa.map_(pa.string(), pa.int64()): "MAP(VARCHAR, BIGINT)",
+    EVIDENCE: "STRUCT(kind VARCHAR, at TIMESTAMPTZ, agrees BOOLEAN)[]",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view: its name, the SELECT that it is, and its columns, where other views read it (name -> DuckDB's type)."""
+
+    name: str
+    select: str
+    columns: Mapping[str, str] | None = None
+
+
+def captures_view(more: str = "", **columns: str) -> View:
+    """Return the view `captures`, with more columns.
+
+    Args:
+        more: SQL behind `SELECT *` (`, url AS address`).
+        columns: their types.
+    """
+    record = 'STRUCT(content_id VARCHAR, file VARCHAR, "offset" BIGINT, skip BIGINT, length BIGINT, extractor VARCHAR)'
+    return View(
+        "captures", f"SELECT *{more} FROM ({_CAPTURES})", {**_types(CAPTURES), "text_record": record, **columns}
+    )
+
+
+PROOFS = View(
+    "proofs",
+    _PROOFS,
+    {
+        "content_id": "VARCHAR",
+        "first_seen": "TIMESTAMPTZ",
+        "last_seen": "TIMESTAMPTZ",
+        "first": 'STRUCT("at" TIMESTAMPTZ, file VARCHAR, "offset" BIGINT, skip BIGINT, url VARCHAR, title VARCHAR, '
+        "extractor VARCHAR, source VARCHAR, length BIGINT, digest VARCHAR)",
+    },
+)
+
+
+def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | int) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB connection that sees a lake as it is now, and nothing else.
+
+    Each table is the view `stored_<name>`. The view `captures` has the captures, revisits with the text that they
+    prove; `proofs` has each text with its first acceptable capture.
+
+    Raises:
+        LakeError: there is no lake.
+        duckdb.Error: a file is missing or damaged.
+    """
+    db, stored = attach(lake, tables, None, **config)
+    define(db, [*stored, captures_view(), PROOFS])
+    return db
+
+
+def attach(
+    lake: Lake,
+    tables: Iterable[Table],
+    opened: Callable[[list[str]], None] | None = None,
+    **config: str | int,
+) -> tuple[duckdb.DuckDBPyConnection, list[View]]:
+    """Return a DuckDB connection that can read a lake's tables and nothing else, and the views `stored_<name>` of them.
+
+    Args:
+        opened: called with the paths of all files, after the lake's log is read and before DuckDB starts.
+        config: settings of DuckDB.
+
+    Raises:
+        LakeError: there is no lake.
+    """
+    stored = [_stored(lake, table) for table in tables]
+    files = [file for table in stored for file in table.files]
+    if opened:
+        opened(files)
+    db = duckdb.connect(":memory:", config=dict(config))
+    db.execute(
+        "SET enable_progress_bar = false;"  # it would write to standard output in an interactive Python
+        "SET TimeZone = 'UTC';"
+    )
+    for table in stored:
+        if table.dataset is not None:
+            db.register(f"arrow_{table.table.name}", table.dataset)
+    db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
+    if not storage.is_s3(lake.location):
+        # not the whole folder, which also has the log and files of no table
+        db.execute(f"SET allowed_paths = [{', '.join(map(sql_literal, files))}]")
+    db.execute("SET autoload_known_extensions = false; SET enable_external_access = false")
+    return db, [View(f"stored_{table.table.name}", table.select(), _types(table.table)) for table in stored]
+
+
+def define(db: duckdb.DuckDBPyConnection, views: Sequence[View], macros: Iterable[str] = ()) -> None:
+    """Create views, and macros over them.
+
+    DuckDB binds all that a view reads when the view is created, down to the files, and again when it is used. So the
+    views are created from the last to the first, while those that they read are empty ones of the same columns.
+
+    Args:
+        views: each after those that it reads.
+        macros: SQL that creates them, each after those that it calls.
+    """
+    for view in views:
+        if view.columns is not None:
+            db.execute(f"CREATE TEMP VIEW {view.name} AS {_no_rows(view.columns)}")
+    for macro in macros:
+        db.execute(macro)
+    for view in reversed(views):
+        db.execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.select}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,70 +192,37 @@ class _Stored:
     widened: bool  #: whether some files may lack some columns
     dataset: pads.Dataset | None  #: only of a lake on S3
 
-
-def connect(
-    lake: Lake,
-    tables: Iterable[Table] = (CAPTURES,),
-    opened: Callable[[list[str]], None] | None = None,
-    **config: str | int,
-) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB connection that sees a lake as it is now, and nothing else.
-
-    Each table is the view `stored_<name>`. The view `captures` has the captures, revisits with the text that they
-    prove; `proofs` has each text with its first acceptable capture.
-
-    Args:
-        opened: called with the paths of all files, after the lake's log is read and before DuckDB starts.
-        config: settings of DuckDB.
-
-    Raises:
-        LakeError: there is no lake.
-        duckdb.Error: a file is missing or damaged.
-    """
-    stored = [_stored(lake, table) for table in tables]
-    files = [file for table in stored for file in table.files]
-    if opened:
-        opened(files)
-    db = duckdb.connect(":memory:", config=dict(config))
-    db.execute("SET enable_progress_bar = false")  # it would write to standard output in an interactive Python
-    db.execute("SET TimeZone = 'UTC'")
-    readers = {table.table.name: _reader(db, table) for table in stored}
-    db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
-    if not storage.is_s3(lake.location):
-        # not the whole folder, which also has the log and files of no table
-        db.execute(f"SET allowed_paths = [{', '.join(map(sql_literal, files))}]")
-    db.execute("SET autoload_known_extensions = false")
-    db.execute("SET enable_external_access = false")
-    for name, reader in readers.items():
-        db.execute(f"CREATE TEMP VIEW stored_{name} AS {reader}")
-    db.execute(captures_view())
-    db.execute(_PROOFS)
-    return db
+    def select(self) -> str:
+        """Return SQL that reads the files, with the columns that this version knows."""
+        types = _types(self.table)
+        if not self.files:
+            return _no_rows(types)
+        columns = ", ".join(
+            f'"{name}"' if name in self.columns else f'NULL::{type_} AS "{name}"' for name, type_ in types.items()
+        )
+        if self.dataset is not None:
+            return f"SELECT {columns} FROM arrow_{self.table.name}"
+        hive = ", hive_types = {'month': VARCHAR}" if self.table.partition_by else ""
+        listed = ", ".join(sql_literal(file) for file in sorted(self.files))
+        # by name only where files may lack columns, since DuckDB then reads the footer of every file first
+        options = f"hive_partitioning = {bool(self.table.partition_by)}{hive}, union_by_name = {self.widened}"
+        return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
 
 
 def _stored(lake: Lake, table: Table) -> _Stored:
-    exists = table.name in TABLES or lake.has(table)
-    files = [f"{lake.table_path(table.name)}/{path}" for path in lake.files(table.name)] if exists else []
-    if not files:
+    if table.name not in TABLES and not lake.has(table):
         return _Stored(table, [], [], False, None)
-    dataset = lake.dataset(table.name) if storage.is_s3(lake.location) else None
-    return _Stored(table, files, *lake.columns(table), dataset)
+    delta = lake.delta(table.name)
+    versions.refuse_newer(delta, lake.table_uri(table.name), table)
+    files = [f"{lake.table_path(table.name)}/{path}" for path in lake.files_of(delta)]
+    dataset = lake.dataset_of(delta, table.name) if files and storage.is_s3(lake.location) else None
+    return _Stored(table, files, versions.columns(delta), versions.is_widened(delta), dataset)
 
 
-def _reader(db: duckdb.DuckDBPyConnection, stored: _Stored) -> str:
-    """Return SQL that reads the files of a table."""
-    table = stored.table
-    if not stored.files:
-        db.register(f"empty_{table.name}", table.schema.empty_table())
-        return f"SELECT * FROM empty_{table.name}"
-    columns = ", ".join(
-        f'"{name}"' if name in stored.columns else f'NULL::VARCHAR AS "{name}"' for name in table.schema.names
-    )
-    if stored.dataset is not None:
-        db.register(f"arrow_{table.name}", stored.dataset)
-        return f"SELECT {columns} FROM arrow_{table.name}"
-    types = ", hive_types = {'month': VARCHAR}" if table.partition_by else ""
-    listed = ", ".join(sql_literal(file) for file in sorted(stored.files))
-    # by name only where files may lack columns, since DuckDB then reads the footer of every file first
-    options = f"hive_partitioning = {bool(table.partition_by)}{types}, union_by_name = {stored.widened}"
-    return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
+def _types(table: Table) -> dict[str, str]:
+    return {column.name: _TYPES[column.type] for column in table.schema}
+
+
+def _no_rows(columns: Mapping[str, str]) -> str:
+    listed = ", ".join(f'NULL::{type_} AS "{name}"' for name, type_ in columns.items())
+    return f"SELECT {listed} WHERE false"

@@ -1,4 +1,4 @@
-"""Tables for a terminal, shared by the commands."""
+"""Prints results: JSON for programs, tables for a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from archive.dates import UNPROVEN
 
-#: More months than this are shown by year.
+#: The most months that are shown; more are summed by year.
 _MONTHS_SHOWN = 24
 
 
@@ -37,7 +37,7 @@ def _plain(value: Any) -> Any:
 
 
 class OutConsole(Console):
-    """Standard output, not wrapped: a pipe gets whole lines. That a reader goes away is for the command to handle."""
+    """Standard output, without wrapping. Raises BrokenPipeError when the reader closes its pipe."""
 
     def __init__(self) -> None:
         super().__init__(soft_wrap=True)
@@ -47,7 +47,8 @@ class OutConsole(Console):
 
 
 def count_of(number: int, thing: str) -> str:
-    """
+    """Return a number with what it counts.
+
     >>> count_of(1, "file"), count_of(2, "file")
     ('1 file', '2 files')
     """
@@ -55,7 +56,7 @@ def count_of(number: int, thing: str) -> str:
 
 
 def bytes_text(size: float) -> str:
-    """A number of bytes for people: `12.3 MB`."""
+    """Return a number of bytes for people: `12.3 MB`."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if size < 1000 or unit == "TB":
             return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
@@ -64,7 +65,7 @@ def bytes_text(size: float) -> str:
 
 
 def counts_table(records: int, captures: int, rejects: Mapping[str, int], skipped: Mapping[str, int]) -> Table:
-    """The sum of a lake or an ingest: records = captures + rejects + skipped kinds."""
+    """Return a table of what became of records: records = captures + rejects + skipped kinds."""
     table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
@@ -78,7 +79,7 @@ def counts_table(records: int, captures: int, rejects: Mapping[str, int], skippe
 
 
 def months_table(months: Mapping[str, int]) -> Table:
-    """Captures by month (by year, where the months are many), with bars."""
+    """Return a table of captures by month, or by year where there are many months, with bars."""
     counts: dict[str, int] = {}
     for month, count in sorted(months.items(), key=lambda item: (item[0] == UNPROVEN, item[0])):
         key = _period(month, len(months))
@@ -98,7 +99,7 @@ def _period(month: str, months: int) -> str:
 
 
 def duplicates_table(months: Mapping[str, Mapping[str, int]]) -> Table:
-    """The share of captures whose text, or a near-duplicate of it, was seen before: by month, or by year."""
+    """Return a table of the shares of captures whose text, or a near-duplicate of it, was seen before."""
     sums: dict[str, Counter[str]] = {}
     for month, counts in months.items():
         sums.setdefault(_period(month, len(months)), Counter()).update(counts)

@@ -8,7 +8,8 @@ from functools import cached_property
 import pyarrow as pa
 
 _UTC = pa.timestamp("us", tz="UTC")
-_EVIDENCE = pa.list_(pa.struct([("kind", pa.string()), ("at", _UTC), ("agrees", pa.bool_())]))
+#: The claims of a capture.
+EVIDENCE = pa.list_(pa.struct([("kind", pa.string()), ("at", _UTC), ("agrees", pa.bool_())]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ CAPTURES = Table(
         Column("refers_to_date", _UTC, "of a revisit"),
         Column("robots", pa.string(), "what the page said to robots, if anything: `noai, noindex, ccbot:nofollow`"),
         Column("captured_from", _UTC, "the early end of what the record states; it proves nothing"),
-        Column("evidence", _EVIDENCE, "every date that the record carries: archive.reasons.CLAIMS; whether it agrees"),
+        Column("evidence", EVIDENCE, "every date that the record carries: archive.reasons.CLAIMS; whether it agrees"),
         Column("integrity", pa.string(), "what digests show: block, payload, unstated, contradicted"),
         Column("record_sha256", pa.string(), "hexadecimal, of the record's header and block"),
         Column("operator", pa.string(), "who made the capture: the web archive, or by warcinfo"),

@@ -27,17 +27,17 @@ from processes import Result, machine, main, watched
 
 from archive.lake import Lake
 from archive.progress import Reporter
-from query.export import Arguments, export
+from query.export.run import export
 from query.formats import FORMATS
 from query.rows import TOKEN_FORMATS
-from query.verify import verify
+from query.verify.run import verify
 
 _BEFORE = "2022-01-01"
 _COPIES = {
     "parquet": "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3",
     "jsonl": "FORMAT json, COMPRESSION zstd",
 }
-_STAGES = ("select", "arrange", "gather", "write", "finish")
+_STAGES = ("select", "assign_shards", "shuffle", "write_shards", "finish")
 
 
 class _Clock(Reporter):
@@ -57,14 +57,14 @@ class _Clock(Reporter):
 def _export(lake: str, out: str, form: str, workers: str, tokenizer: str) -> Result:
     clock = _Clock()
     given = (tokenizer, "<end>") if form in TOKEN_FORMATS else (None, None)
-    arguments = Arguments(_BEFORE, form=form, tokenizer=given[0], eos=given[1])
-    summary = export(Lake(lake), out, arguments, int(workers), reporter=clock)
-    return {"rows": summary.rows, "bytes": summary.bytes, "root": summary.root, "reporter": clock.seconds()}
+    options: dict[str, Any] = {"tokenizer": given[0], "eos": given[1], "workers": int(workers), "reporter": clock}
+    result = export(lake, out, before=_BEFORE, format=form, **options)
+    return {"rows": result.rows, "bytes": result.bytes, "root": result.merkle_root, "reporter": clock.seconds()}
 
 
 def _verify(out: str, rows: str, workers: str) -> Result:
-    report = verify(out, int(rows), seed=1, workers=int(workers))
-    return {"rows": report.rows, "problems": report.problems, "kinds": dict(report.kinds)}
+    result = verify(out, rows=int(rows), seed=1, workers=int(workers))
+    return {"rows": result.rows, "problems": result.problems, "kinds": result.kinds}
 
 
 def _copy(lake: str, evidence: str, to: str, form: str, threads: str) -> Result:

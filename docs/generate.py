@@ -23,7 +23,7 @@ from archive import cli, reasons, tables
 from collapse.corpus.tally import REASONS
 from index import tables as index_tables
 from index.quality.table import QUALITY
-from query import rows
+from query import dataset, rows
 
 DOCS = Path(__file__).parent
 
@@ -93,6 +93,8 @@ _SEAMS = (
     "index.stage.Stage",
     "archive.engine.base.Engine",
     "archive.engine.base.Context",
+    "archive.engine.sandbox.Sandbox",
+    "archive.engine.sandbox.Service",
     "query.formats.format.Format",
 )
 #: Options whose work another function does.
@@ -119,7 +121,7 @@ def face() -> str:
             (
                 f"[`archive {name}`](#{name})",
                 f"`lb.{name}`" if function else "",
-                f"[`{result.__name__}`](json.md#{result.__name__.lower()})" if result else "",
+                f"[`{result.__name__}`](json.md#{result.__name__.lower()})" if result else _returned(function),
                 command.get_short_help_str(200),
             )
         )
@@ -186,6 +188,12 @@ def _function(name: str) -> Callable[..., Any] | None:
     return found if inspect.isfunction(found) else None
 
 
+def _returned(function: Callable[..., Any] | None) -> str:
+    """Return the annotation of what a function returns."""
+    annotation = str(inspect.signature(function).return_annotation) if function else ""
+    return f"`{annotation}`" if annotation else ""
+
+
 def _result(function: Callable[..., Any]) -> type | None:
     """Return the dataclass that a function of the face returns."""
     returned = inspect.signature(function, eval_str=False).return_annotation
@@ -224,6 +232,10 @@ def json_keys() -> str:
             continue
         parts.append(f"## {result.__name__}\n\nReturned by `lb.{name}`, printed by `archive {name} --json`.\n")
         parts.append(_table(("key", "type", "meaning"), _fields(result)))
+    for manifest in filter(None, [getattr(dataset, "Manifest", None), getattr(dataset, "Shard", None)]):
+        where = "`manifest.json` of an export" if manifest.__name__ == "Manifest" else "Each of its `shards`"
+        parts.append(f"## {manifest.__name__}\n\n{where}.\n")
+        parts.append(_table(("key", "type", "meaning"), _fields(manifest)))
     return "\n".join(parts)
 
 

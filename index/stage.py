@@ -23,6 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.compact import compact
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import write_parquet
@@ -222,7 +223,7 @@ def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = No
             _log.debug("%s: %d texts of %s", stage.name, end.result.texts, end.task.file)
         else:
             _log.info("%s: another process has done %s", stage.name, end.task.file)
-    lake.compact(stage.table)
+    compact(lake, stage.table)
     _log.info("%s: %d new texts in %s", stage.name, count, lake.location)
     return count
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from index.certify import CertifyResult, certify
     from index.neardup import IndexResult, index
     from index.quality import QualityResult, quality
-    from query import History, QueryResult, Stats, connect, query, show, stats
+    from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
     from query.export.run import ExportResult, export
     from query.verify.run import VerifyResult, verify
@@ -54,7 +54,6 @@ _FROM = {
     "IndexResult": "index.neardup",
     "QualityResult": "index.quality",
     "CertifyResult": "index.certify",
-    "QueryResult": "query",
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
     "CollapseResult": "collapse",
@@ -84,7 +83,6 @@ __all__ = [
     "Lake",
     "Preview",
     "QualityResult",
-    "QueryResult",
     "Reporter",
     "RichReporter",
     "Stats",

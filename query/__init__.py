@@ -6,20 +6,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from query.answer.apart import ask_apart
-    from query.sql import ask, connect
+    from query.answer.run import query
+    from query.counts import Stats, stats
+    from query.history import History, PageCapture, show
+    from query.sql import connect
 
-__all__ = ["ask", "ask_apart", "connect"]
+#: Imported when used: `archive query` forks before DuckDB and Arrow are loaded.
+_FROM = {
+    "PageCapture": "query.history",
+    "History": "query.history",
+    "Stats": "query.counts",
+    "connect": "query.sql",
+    "query": "query.answer.run",
+    "show": "query.history",
+    "stats": "query.counts",
+}
 
-_FROM = {"ask": "query.sql", "connect": "query.sql", "ask_apart": "query.answer.apart"}
+__all__ = ["History", "PageCapture", "Stats", "connect", "query", "show", "stats"]
 
 
 def __getattr__(name: str) -> Any:
-    # loaded when used: `archive query` forks before DuckDB and Arrow are there
     if name not in _FROM:
-        raise AttributeError(name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_FROM[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_FROM})
+    return sorted(__all__)

@@ -1,12 +1,12 @@
-"""What "clean" means, in SQL: the one definition that questions and exports use."""
+"""Defines "clean" in SQL, once for questions and exports."""
 
 from __future__ import annotations
 
 from archive.proofs import ACCEPTABLE
 from archive.records.robots import AI_AGENTS
 
-#: What a page says where it wants no model trained on it: `noai`, a reservation of the rights of text and data
-#: mining, or any refusal that names a collector for models.
+#: What a page states if no model may be trained on it: `noai`, a reservation of the rights of text and data mining, or
+#: any refusal that names a collector for models.
 _AGENTS = "|".join(agent.replace("-", "[-]") for agent in AI_AGENTS)
 OPTED_OUT = f"(^|, )(noai|tdm-reservation:1|({_AGENTS}):(none|noindex|nofollow|noai|noarchive))(,|$)"
 _OPTS_OUT = f"""
@@ -14,34 +14,33 @@ CREATE TEMP MACRO opts_out(robots) AS coalesce(regexp_matches(robots,
     '{OPTED_OUT}'), false)
 """
 
-#: The months of the captures that may lie before a date; `unproven` sorts behind all digits.
+#: The captures before a date. The condition on the month skips files; `unproven` sorts behind all digits.
 _BEFORE = f"{ACCEPTABLE} AND captured_at < before::TIMESTAMPTZ AND month <= strftime(before::TIMESTAMPTZ, '%Y-%m')"
-_ACCEPTED = f"{_BEFORE} AND (sources IS NULL OR list_contains(sources, date_source))"
+_ACCEPTED = f"{_BEFORE} AND (date_sources IS NULL OR list_contains(date_sources, date_source))"
 
 #: In which order the captures of a text are tried as its proof: as in the view `proofs`.
 _ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
-#: What is told of the capture that proves: column of `clean` -> column of `captures`.
+#: What `clean` has of the capture that proves a text: its column -> that of `captures`.
 _SAME = (
     *("url", "title", "date_source", "record_type", "file", "offset", "length", "skip"),
     *("record_id", "payload_digest", "robots", "text_record"),
 )
-_TOLD = {name: f'"{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
-_COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _TOLD.items())
+_CITED = {name: f'"{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
+_COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _CITED.items())
 
-#: A text has an earlier near-duplicate where the pair was verified, and the other was seen before it; of two
-#: first seen at the same moment, the one with the smaller id counts as earlier. Nothing that was captured on or
-#: after the date has a say.
-#: What the proving capture says of itself is joined on, though the date comes from the same rows: DuckDB leaves out
-#: a left join to a GROUP BY that nobody asks for, and most questions need only the dates. No CTE here is used twice:
-#: one that is materialised keeps all columns of what stands above it.
+#: A text has an earlier near-duplicate where the pair was verified and the other text was seen before it. Of two texts
+#: first seen at the same moment, the one with the smaller id is earlier. Captures on or after the date do not count.
+#: The columns of the proving capture (`record`) are joined, though the date (`proof`) comes from the same rows: DuckDB
+#: drops a left join to a GROUP BY whose columns are not used, and most questions need only the dates. No CTE is used
+#: twice: DuckDB would materialise it, with all columns of what it reads.
 _CLEAN = f"""
-CREATE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, sources := NULL,
+CREATE OR REPLACE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
                         honour_opt_outs := false) AS TABLE
 WITH proof AS (
     SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id
 ),
 record AS (
-    SELECT content_id, {", ".join(f'any_value("{name}") AS "{name}"' for name in _TOLD)}
+    SELECT content_id, {", ".join(f'any_value("{name}") AS "{name}"' for name in _CITED)}
     FROM (
         SELECT content_id, {_COLUMNS}, row_number() OVER (PARTITION BY content_id ORDER BY {_ORDER}) AS place
         FROM captures WHERE {_ACCEPTED}
@@ -80,16 +79,18 @@ LEFT JOIN record AS r USING (content_id)
 _BETWEEN = """
 CREATE TEMP MACRO first_seen_between(a, b) AS TABLE SELECT * FROM clean(b, after := a)
 """
+#: Stands in for `clean` while `first_seen_between` is created: DuckDB would bind all of it.
+_NO_CLEAN = "CREATE TEMP MACRO clean(before, after := NULL) AS TABLE SELECT NULL"
 
-#: In the order in which they need each other.
-MACROS = (_OPTS_OUT, _CLEAN, _BETWEEN)
+#: In the order in which they are created.
+MACROS = (_OPTS_OUT, _NO_CLEAN, _BETWEEN, _CLEAN)
 
 
-def index_macro(current: bool, there: bool) -> str:
-    """`index_is_current()`: true, or an error that says what to do, where near-duplicates are asked for."""
+def index_macro(current: bool, exists: bool) -> str:
+    """Return SQL of `index_is_current()`: true, or an error with what to do, for questions about near-duplicates."""
     if current:
         return "CREATE TEMP MACRO index_is_current() AS true"
-    why = "is older than the lake" if there else "was never made"
-    said = f"near-duplicates: the index {why}; run `archive index` first"
-    # asked of each text: `duplicates` has no row to ask where the index was never made
-    return f"CREATE TEMP MACRO index_is_current() AS error('{said}')::BOOLEAN"
+    why = "is older than the lake" if exists else "was never made"
+    line = f"near-duplicates: the index {why}; run `archive index` first"
+    # called for each text: `duplicates` has no rows where the index was never made
+    return f"CREATE TEMP MACRO index_is_current() AS error('{line}')::BOOLEAN"

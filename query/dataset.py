@@ -1,51 +1,320 @@
-"""An exported set: its manifest, as `archive export` writes it and everybody else reads it."""
+"""Exported sets: what a manifest states, and the rows of the shards.
+
+>>> from query.dataset import load
+>>> dataset = load("set")                                        # doctest: +SKIP
+>>> len(dataset), dataset.splits, dataset.arguments.before       # doctest: +SKIP
+>>> for row in dataset:                                          # doctest: +SKIP
+...     row["text"], row["captured_at"], row["file"]
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from archive.errors import ExportError
-from query.rows import TOTALS
+from query import merkle
+from query.formats import Format, open_format
+from query.options import ExportOptions
+from query.rows import TOTALS, schema_of
 
 MANIFEST = "manifest.json"
+#: Of the manifests that are written. `_upgraded` reads version 1 too.
+VERSION = 2
 
 
-VERSION = 1
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a set."""
+
+    name: str  #: below the folder of the shard, or of the set
+    bytes: int
+    sha256: str
 
 
-def sums(shards: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What a manifest says of all shards together; None where no shard has the number."""
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard: its files, its numbers, and the roots of the Merkle trees over its rows (`query.merkle`)."""
+
+    folder: str  #: below the folder of the set: the split, behind the period where the set is in slices
+    files: tuple[File, ...]
+    rows: int
+    chars: int | None  #: characters of text; None where the rows hold tokens
+    tokens: int | None  #: None where the export had no tokenizer
+    masked: int | None  #: addresses that were masked; None where none were looked for
+    merkle_root: str
+    content_root: str | None  #: None in sets of the first versions
+
+    @property
+    def split(self) -> str:
+        return self.folder.rpartition("/")[2]
+
+    @property
+    def paths(self) -> list[str]:
+        """The names of the files, below the folder of the set."""
+        return [f"{self.folder}/{file.name}" for file in self.files]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Shard:
+        files = tuple(File(**file) for file in values["files"])
+        return cls(**{"content_root": None, **values, "files": files})
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A condition of the set, and how many texts it left out."""
+
+    name: str
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class LakeVersion:
+    """The lake of an export, and the version of each table that was read."""
+
+    location: str
+    versions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class UsedTokenizer:
+    """The tokenizer of an export."""
+
+    name: str
+    fingerprint: str  #: SHA-256 of its definition
+    vocab_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What `manifest.json` states of a set. The numbers of all shards are None where those of a shard are."""
+
+    version: int
+    program: str  #: that wrote it
+    lake: LakeVersion
+    arguments: ExportOptions
+    tokenizer: UsedTokenizer | None
+    public_suffix_list: str  #: version of the list that decides `domain`
+    rows: int
+    chars: int | None
+    tokens: int | None
+    masked: int | None
+    bytes: int  #: of the shards
+    splits: dict[str, int]  #: rows of each
+    dropped: tuple[Dropped, ...]
+    contamination: dict[str, int]  #: evaluation set -> texts that share an n-gram with it
+    months: dict[str, int]  #: texts by the month of their first capture
+    languages: dict[str, int]  #: texts by language; `?` where none is known
+    date_sources: dict[str, int]
+    extractors: dict[str, int]
+    domains: int
+    largest_domains: dict[str, int]
+    shards: tuple[Shard, ...]
+    merkle_root: str
+    content_root: str | None
+    files: tuple[File, ...] = field(default=())  #: all but the shards and the manifest
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the manifest as JSON can hold it."""
+        return {**asdict(self), "arguments": self.arguments.as_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Manifest:
+        """Read what `as_json` returned, in this version or an older one.
+
+        Raises:
+            ExportError, KeyError, TypeError, AttributeError, ValueError: it is not a manifest.
+        """
+        values = _upgraded(values)
+        missing = {
+            "public_suffix_list": "",
+            "extractors": {},
+            "domains": 0,
+            "largest_domains": {},
+            "content_root": None,
+        }
+        return cls(
+            **{
+                **missing,
+                **{name: values[name] for name in values.keys() & {each.name for each in fields(cls)}},
+                "lake": LakeVersion(**values["lake"]),
+                "arguments": ExportOptions.from_json(values["arguments"]),
+                "tokenizer": UsedTokenizer(**values["tokenizer"]) if values["tokenizer"] else None,
+                "dropped": tuple(Dropped(**each) for each in values["dropped"]),
+                "shards": tuple(Shard.from_json(shard) for shard in values["shards"]),
+                "files": tuple(File(**file) for file in values["files"]),
+            }
+        )
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of every file of the set but the manifest, by name, the shards first."""
+        shards = {f"{shard.folder}/{file.name}": file.sha256 for shard in self.shards for file in shard.files}
+        return shards | {file.name: file.sha256 for file in self.files}
+
+
+#: Keys of version 1, and what they are called now.
+_RENAMED = {"form": "format", "sources": "date_sources", "root": "merkle_root"}
+
+
+def _upgraded(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a manifest of an older version with the keys of this one."""
+    if values.get("version") == VERSION:
+        return values
+    if values.get("manifest") != 1:
+        raise ValueError("it is of another version")
+
+    def renamed(part: Mapping[str, Any]) -> dict[str, Any]:
+        return {_RENAMED.get(name, name): value for name, value in part.items()}
+
+    shards = [renamed(shard) for shard in values["shards"]]
+    return {**values, "version": 1, "arguments": renamed(values["arguments"]), "shards": shards}
+
+
+def sums(shards: Sequence[Shard]) -> dict[str, Any]:
+    """Return what a manifest states of all shards together; None where a shard does not have the number."""
     splits: Counter[str] = Counter()
     for shard in shards:
-        splits[shard["folder"].rpartition("/")[2]] += shard["rows"]
+        splits[shard.split] += shard.rows
     totals: dict[str, Any] = {}
     for name in ("rows", *TOTALS):
-        values = [shard[name] for shard in shards]
+        values = [getattr(shard, name) for shard in shards]
         totals[name] = None if None in values else sum(values)
-    size = sum(file["bytes"] for shard in shards for file in shard["files"])
-    return {**totals, "bytes": size, "splits": dict(splits)}
+    return {**totals, "bytes": sum(file.bytes for shard in shards for file in shard.files), "splits": dict(splits)}
 
 
-def read(out: Path) -> dict[str, Any]:
-    """The manifest of a folder.
+def set_root(roots: Sequence[str]) -> str:
+    """Return the root of a set, from those of its shards in their order."""
+    return merkle.root(merkle.part_leaf(root) for root in roots)
+
+
+class Dataset:
+    """An exported set. Rows come in the order of the export: that of a hash, so the first rows are a sample.
+
+    Iterating gives each row as a dictionary with the columns of `query.rows`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], manifest: Manifest) -> None:
+        self.path = Path(path)
+        self.manifest = manifest
+
+    def __repr__(self) -> str:
+        before = self.arguments.before
+        return f"<Dataset {self.path}: {len(self):,} rows before {before}, {self.format}, splits {self.splits}>"
+
+    @property
+    def lake(self) -> str:
+        """The location of the lake that the set was exported from."""
+        return self.manifest.lake.location
+
+    @property
+    def arguments(self) -> ExportOptions:
+        """The options of the export."""
+        return self.manifest.arguments
+
+    @property
+    def format(self) -> str:
+        return self.arguments.format
+
+    @property
+    def columns(self) -> list[str]:
+        return self.arguments.columns
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """The rows of each split."""
+        return self.manifest.splits
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        return self.manifest.shards
+
+    @property
+    def merkle_root(self) -> str:
+        """The root of the Merkle tree over all rows and their evidence (`query.merkle`)."""
+        return self.manifest.merkle_root
+
+    @property
+    def content_root(self) -> str | None:
+        """The same root wherever the cited files are. None in sets of the first versions."""
+        return self.manifest.content_root
+
+    @cached_property
+    def reader(self) -> Format:
+        """The format that reads the shards.
+
+        Raises:
+            ArchiveError: its library is not installed.
+        """
+        return open_format(self.format)
+
+    def read(self, shard: Shard) -> Iterator[pa.Table]:
+        """Yield the rows of a shard as the format reads them, some at a time; their columns are not checked.
+
+        Raises:
+            ExportError: a file is missing or damaged.
+        """
+        yield from self.reader.read(self.path / shard.folder, [file.name for file in shard.files])
+
+    def batches(self, split: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a split, or of all, some at a time.
+
+        Raises:
+            ExportError: there is no such split, or a file is missing or damaged.
+        """
+        if split is not None and split not in self.splits:
+            raise ExportError(f"{self.path}: has no split {split!r}; there are {', '.join(self.splits)}")
+        for shard in self.shards:
+            if split in {None, shard.split}:
+                for table in self.read(shard):
+                    yield from table.to_batches()
+
+    def to_arrow(self, split: str | None = None) -> pa.Table:
+        """Read the rows of a split, or of all, into memory.
+
+        Raises:
+            ExportError: there is no such split, or a file is missing or damaged.
+        """
+        return pa.Table.from_batches(self.batches(split), schema_of(self.columns))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
+    def __len__(self) -> int:
+        return self.manifest.rows
+
+
+def load(path: str | os.PathLike[str]) -> Dataset:
+    """Open the set in a folder that `archive export` wrote, whatever its version and format.
+
+    Only the manifest is read and checked here. `verify` checks all of a set.
 
     Raises:
-        ExportError: there is no finished export, or a manifest of another version.
+        ExportError: there is no finished export, or its manifest cannot be read.
     """
-    path = out / MANIFEST
+    folder = Path(path)
+    file = folder / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        values = json.loads(file.read_bytes())
     except FileNotFoundError:
-        unfinished = (out / ".work").is_dir()
+        unfinished = (folder / ".work").is_dir()
         what = "this export is not finished; run the same `archive export` again" if unfinished else "no export here"
-        raise ExportError(f"{out}: {what}") from None
+        raise ExportError(f"{folder}: {what}") from None
     except (OSError, ValueError) as error:
-        raise ExportError(f"{path}: {error}") from None
-    whole = isinstance(manifest, dict) and all(shard["rows"] >= 0 for shard in manifest.get("shards", []))
-    if not whole or manifest.get("manifest") != 1:
-        raise ExportError(f"{path}: not a manifest that this version reads")
-    return manifest
+        raise ExportError(f"{file}: {error}") from None
+    try:
+        manifest = Manifest.from_json(values)
+        if any(shard.rows < 0 or not shard.files for shard in manifest.shards):
+            raise ValueError("a shard has no files, or less than no rows")
+    except (KeyError, TypeError, AttributeError, ValueError, ExportError) as error:
+        raise ExportError(f"{file}: not a manifest that this version reads ({error})") from None
+    return Dataset(folder, manifest)

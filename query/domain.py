@@ -1,4 +1,4 @@
-"""The registered domain of a URL: what one site is."""
+"""The registered domain of a URL, by which pages belong to one site."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ADDRESS = re.compile(r"[\d.]+|\[.*\]")
 
 
 def registered_domain(url: str | None) -> str | None:
-    """The domain that somebody registered, by the ICANN part of the Public Suffix List; an IP address is its own.
+    """Return the domain that somebody registered, by the ICANN part of the Public Suffix List; an IP address as it is.
 
     >>> registered_domain("http://user@news.bbc.co.uk:80/world")
     'bbc.co.uk'
     """
-    found = _HOST.match(url or "")
-    return _domain_of(found[1].lower().rstrip(".")) if found else None
+    host = _HOST.match(url or "")
+    return _domain_of(host[1].lower().rstrip(".")) if host else None
 
 
 @lru_cache(maxsize=1 << 16)
@@ -35,10 +35,10 @@ def _domain_of(host: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
-    return PublicSuffixList(only_icann=True)  # when first asked: it takes a while
+    return PublicSuffixList(only_icann=True)  # not on import: it takes a while
 
 
-#: Of a URL, in SQL; what `_HOST` finds. Null where there is none.
+#: The host of a URL in SQL, as `_HOST` finds it; null where there is none.
 HOST = r"""
 CREATE TEMP MACRO host_of(url) AS nullif(rtrim(lower(
     regexp_extract(url, '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(\[[^]]*\]|[^/?#:]*)', 1)), '.'), '')
@@ -48,7 +48,7 @@ _CONNECTIONS: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
 
 
 def add_functions(db: duckdb.DuckDBPyConnection) -> None:
-    """Give a connection `host_of(url)` and `domain_of(host)`. They cost nothing where nobody calls them."""
+    """Add `host_of(url)` and `domain_of(host)` to a connection. They cost nothing where they are not called."""
     db.execute(HOST)
     make: Any = db.create_function  # its stub does not know a function over Arrow arrays by name
     make("domain_of", _domains, ["VARCHAR"], "VARCHAR", type="arrow", null_handling="special")
@@ -57,14 +57,14 @@ def add_functions(db: duckdb.DuckDBPyConnection) -> None:
 
 @atexit.register
 def _close() -> None:
-    """DuckDB's client complains at the end of Python of a connection with such a function that is still open."""
+    """Close the connections with such a function, of which DuckDB's client complains when Python ends."""
     for db in list(_CONNECTIONS):
         db.close()
 
 
 def _domains(hosts: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """The registered domains of hosts, each different host looked up once."""
+    """Return the registered domains of hosts; each different host is looked up once."""
     array = hosts.combine_chunks() if isinstance(hosts, pa.ChunkedArray) else hosts
     coded = array.dictionary_encode()
-    found = [None if host is None else _domain_of(host) for host in coded.dictionary.to_pylist()]
-    return pa.array(found, pa.string()).take(coded.indices)
+    domains = [None if host is None else _domain_of(host) for host in coded.dictionary.to_pylist()]
+    return pa.array(domains, pa.string()).take(coded.indices)

@@ -1,10 +1,10 @@
-"""What SQL of anybody's may say: questions to the lake's views, and nothing else.
+"""Checks SQL that anybody wrote: it may be one question to the lake's views, and nothing else.
 
-DuckDB with external access off still reads its own settings, runs SQL in a string, and takes a `WITH x AS (COPY … TO
-…)` for a SELECT. So DuckDB's parser makes a tree of the question, and a question runs only if each node, table and
-class of expression in it is on a list here: what a later DuckDB adds is refused until somebody puts it there. Of the
-functions that give one value only those that tell or run something are refused. This is one wall;
-`query.answer.sandbox` is the other.
+DuckDB without external access still reads its own settings, runs SQL in a string, and takes `WITH x AS (COPY … TO …)`
+for a SELECT. So DuckDB's parser makes a tree of the question, and the question runs only if each node, table and class
+of expression in it is on a list here. What a later DuckDB adds is refused until it is put on the list. Functions of one
+value are allowed, except those that read settings or run SQL. The second protection is the locked process
+(`query.answer.lock`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import duckdb
 
 from archive.errors import QueryError
 
-#: What a question can ask.
+#: The views and macros of a lake.
 VIEWS = ("captures", "documents", "duplicates", "clusters", "quality", "rejects", "sources")
 MACROS = ("clean", "first_seen_between")
 
@@ -29,7 +29,7 @@ _TABLES = frozenset(
 )
 _MODIFIERS = frozenset(("DISTINCT_MODIFIER", "LIMIT_MODIFIER", "LEGACY_LIMIT_PERCENT_MODIFIER", "ORDER_MODIFIER"))
 _ORDERS = frozenset(("ORDER_DEFAULT", "ASCENDING", "DESCENDING"))
-#: What DuckDB adds to the name of a type of values.
+#: The details that DuckDB adds to the types of values.
 _TYPES = frozenset(
     f"{name}_TYPE_INFO"
     for name in (
@@ -46,7 +46,7 @@ _EXPRESSIONS = frozenset(
         *("TYPE", "WINDOW"),
     )
 )
-#: Functions in place of a table. The others read files, settings or secrets, or run SQL in a string.
+#: The functions that may be in place of a table. Others read files, settings or secrets, or run SQL in a string.
 _TABLE_FUNCTIONS = frozenset(
     (
         *MACROS,
@@ -63,7 +63,7 @@ _REFUSED = {
     "write_log": _LOG,
     "parse_duckdb_log_message": _LOG,
     "json_serialize_plan": _INSIDE,
-    **dict.fromkeys(("pg_get_viewdef", "pg_get_constraintdef", "pg_get_expr"), "how the views are made is not told"),
+    **dict.fromkeys(("pg_get_viewdef", "pg_get_constraintdef", "pg_get_expr"), "the SQL of the views cannot be read"),
     **dict.fromkeys(("nextval", "setval", "currval"), "there are no sequences"),
 }
 _READ_ONLY = "a lake can only be read: SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES"
@@ -73,15 +73,15 @@ _SHOW_TABLES = f"SELECT unnest([{', '.join(repr(name) for name in VIEWS)}]) AS n
 
 
 def check(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    """The one question in a text; raises as `parse` does."""
+    """Return the one question in a text; raises as `parse` does."""
     return parse(db, sql)[0]
 
 
 def parse(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[duckdb.Statement, dict[str, Any]]:
-    """The one question in a text, and the tree that DuckDB's parser makes of it.
+    """Return the one question in a text, and the tree that DuckDB's parser makes of it.
 
     Raises:
-        QueryError: it is not one question, or reaches for something that is not the lake's.
+        QueryError: it is not one question, or reads something outside the lake.
         duckdb.Error: it is no SQL.
     """
     statements = db.extract_statements(sql)
@@ -98,7 +98,7 @@ def parse(db: duckdb.DuckDBPyConnection, sql: str) -> tuple[duckdb.Statement, di
     if _is_show_tables(parsed):
         (statement,) = db.extract_statements(_SHOW_TABLES)
         return statement, _tree(db, _SHOW_TABLES)
-    # a CTE may have any name but that of something else in the catalog: it is only known in its part of the question
+    # a CTE may not have the name of something in the catalog: outside its part of the question that is what is read
     named = {str(entry["key"]).lower() for part in parts(parsed) for entry in _ctes(part)}
     for part in parts(parsed):
         if why := _wrong(part, named):
@@ -119,19 +119,19 @@ def _tree(db: duckdb.DuckDBPyConnection, sql: str) -> dict[str, Any]:
 
 
 def parts(parsed: Any) -> Iterator[dict[str, Any]]:
-    """Every node of a tree."""
-    held = [parsed]
-    while held:
-        part = held.pop()
+    """Yield every node of a tree."""
+    left = [parsed]
+    while left:
+        part = left.pop()
         if isinstance(part, dict):
             yield part
-            held.extend(part.values())
+            left.extend(part.values())
         elif isinstance(part, list):
-            held.extend(part)
+            left.extend(part)
 
 
 def _ctes(part: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries of a WITH."""
+    """Return the entries of a WITH."""
     ctes = part.get("cte_map")
     return list(ctes.get("map", ())) if isinstance(ctes, dict) else []
 
@@ -149,7 +149,7 @@ def _is_show_tables(parsed: dict[str, Any]) -> bool:
 
 
 def _wrong(part: dict[str, Any], ctes: set[str]) -> str | None:
-    """Why a part of a question is not answered."""
+    """Return why a part of a question is not answered; None where it is."""
     kind = part.get("type")
     if "class" in part:
         if part["class"] not in _EXPRESSIONS:
@@ -165,6 +165,8 @@ def _wrong(part: dict[str, Any], ctes: set[str]) -> str | None:
         return None
     if kind == "TABLE_FUNCTION":
         name = str(part["function"].get("function_name", "")).lower()
+        if name == "clean" and any(each.get("name") == "sources" for each in part["function"].get("arguments", ())):
+            return "clean() calls `sources` `date_sources` now: clean('2022-01-01', date_sources := ['warc'])"
         return None if name in _TABLE_FUNCTIONS else f"{name}() is not answered; {_ALL}"
     if kind == "BASE_TABLE":
         return _wrong_table(part, ctes)
@@ -179,7 +181,7 @@ def _wrong_table(part: dict[str, Any], ctes: set[str]) -> str | None:
     if name in VIEWS and set(path[:-1]) <= {"temp", "main"}:
         return None
     if len(path) == 1 and name in ctes:
-        # out of its part of the question the name would be that of the table
+        # outside its part of the question the name would be that of the table
         return f"a WITH cannot be named {name}" if _is_internal(name) else None
     if any(mark in name for mark in "/.*"):
         return f"files cannot be read ({name[:80]}); {_ALL}"

@@ -1,12 +1,12 @@
 """A Merkle tree over rows and their evidence (RFC 6962): one hash stands for a whole set.
 
-A leaf is the SHA-256 of a zero byte and the fields of a row. A field is `name=length:bytes` with the length in bytes,
-`name=-` where it is null; times are microseconds since 1970, lists are JSON. In place of the text or the tokens stands
-the SHA-256 of the text's UTF-8 or of the token ids as 32-bit little-endian numbers. Columns come in the order of
-their names.
+A leaf is the SHA-256 of a zero byte and the fields of a row, in the order of the columns' names. A field is
+`name=length:bytes` with the length in bytes, and `name=-` where it is null. Times are microseconds since 1970, lists
+are JSON. The text is replaced by the SHA-256 of its UTF-8, and tokens by that of their ids as 32-bit little-endian
+numbers.
 
-The content root is the root of the same tree over leaves without `LOCATION`, the names of the files, which say where
-somebody keeps them. Whoever has the same files in other folders gets the same content root.
+The content root is the root of the same tree over leaves without `LOCATION`, the names of the files. Whoever has the
+same files in other folders gets the same content root.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: Columns that say where somebody keeps a file. Offsets in it, record ids and digests are the same wherever it lies.
+#: The columns that differ where somebody has the files in other folders.
 LOCATION = frozenset({"file", "text_file"})
 
 
 def payloads(rows: pa.Table) -> list[str]:
-    """The SHA-256 of each row's text, or of its tokens, in hexadecimal."""
+    """Return the SHA-256 of each row's text, or of its tokens, in hexadecimal."""
     name = "tokens" if "tokens" in rows.column_names else "text"
     return [value.as_py().hex() for value in _content(name, rows[name])]
 
 
 def leaves(rows: pa.Table, without: Collection[str] = ()) -> list[bytes]:
-    """The leaf of each row; with `LOCATION` left out, that of the content root."""
+    """Return the leaf of each row; without `LOCATION`, that of the content root."""
     names = sorted(set(rows.column_names).difference(without))
     fields = [_field(name, _content(name, rows[name])) for name in names]
     joined = pc.binary_join_element_wise(_bytes(b"\0"), *fields, _bytes(b""))
@@ -38,7 +38,7 @@ def leaves(rows: pa.Table, without: Collection[str] = ()) -> list[bytes]:
 
 
 def root(hashes: Iterable[bytes]) -> str:
-    """The root over leaves, or over the roots of parts, in hexadecimal."""
+    """Return the root over leaves, or over the roots of parts, in hexadecimal."""
     # RFC 6962 splits at the largest power of two below the count: joining pairs from the left is the same
     level = list(hashes)
     if not level:
@@ -52,12 +52,12 @@ def root(hashes: Iterable[bytes]) -> str:
 
 
 def part_leaf(part: str) -> bytes:
-    """The root of a shard as a leaf of the tree over shards."""
+    """Return the root of a shard as a leaf of the tree over shards."""
     return hashlib.sha256(b"\0" + bytes.fromhex(part)).digest()
 
 
 def _content(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column as bytes."""
+    """Return a column as bytes."""
     if name == "text":
         return pa.chunked_array([_hashes(column.cast(pa.large_binary()))], pa.large_binary())
     if name == "tokens":
@@ -73,7 +73,7 @@ def _content(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _hashes(column: pa.ChunkedArray) -> list[bytes]:
-    """The SHA-256 of each value, large binary."""
+    """Return the SHA-256 of each value of a column of large binary."""
     hashes: list[bytes] = []
     for chunk in column.chunks:
         _, offsets, data = chunk.buffers()
@@ -83,7 +83,7 @@ def _hashes(column: pa.ChunkedArray) -> list[bytes]:
 
 
 def _token_hashes(tokens: pa.ListArray) -> list[bytes]:
-    """Of the token ids of each row."""
+    """Return the SHA-256 of the token ids of each row."""
     ids = memoryview(tokens.values.cast(pa.int32()).buffers()[1] or b"").cast("b")
     at = tokens.values.offset
     return _of_ranges(ids, [(at + end) * 4 for end in tokens.offsets.to_pylist()])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: In the order in which they stand in the files. The evidence is that of the first acceptable capture.
+from archive.reasons import DATE_SOURCES
+
+#: In the order of the files. The evidence is that of the first acceptable capture.
 COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "content_id": (pa.string(), "SHA-256 of the text as the lake holds it, hexadecimal"),
     "text": (pa.string(), "the text of that capture"),
@@ -19,16 +20,16 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "title": (pa.string(), "of the page"),
     "language": (pa.string(), "ISO 639-1"),
     "captured_at": (pa.timestamp("us", tz="UTC"), "when the page was captured: the text existed then"),
-    "date_source": (pa.string(), "how that is known: warc, arc, cdx, dataset"),
+    "date_source": (pa.string(), f"how that is known: {', '.join(DATE_SOURCES)}"),
     "record_type": (pa.string(), "of the record: response, resource, conversion, revisit; row in a data set"),
-    "file": (pa.string(), "where the record lies"),
+    "file": (pa.string(), "the file that holds the record"),
     "offset": (pa.int64(), "bytes from the start of the file to the record, or to its compressed member"),
     "length": (pa.int64(), "bytes of the record or member there"),
     "skip": (pa.int64(), "decompressed bytes in front of the record, inside the member"),
     "record_id": (pa.string(), "WARC-Record-ID"),
     "payload_digest": (pa.string(), "of the payload"),
     "extractor": (pa.string(), "name/version that made the text"),
-    "text_file": (pa.string(), "of a revisit: where a record with the same payload digest lies, which holds the text"),
+    "text_file": (pa.string(), "of a revisit: the file of a record with the same payload digest, which holds the text"),
     "text_offset": (pa.int64(), "of a revisit: its offset"),
     "text_length": (pa.int64(), "of a revisit: its length"),
     "text_skip": (pa.int64(), "of a revisit: its skip"),
@@ -38,22 +39,33 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "contaminated": (pa.list_(pa.string()), "evaluation sets with which it shares an n-gram"),
 }
 
+#: The evidence in a row of `clean` (named `c`), in SQL, under the names of `COLUMNS`.
+EVIDENCE = """
+    c.content_id, c.url, c.title, c.language, c.first_seen AS captured_at, c.date_source, c.record_type, c.file,
+    c."offset", c.length, c.skip, c.record_id, c.payload_digest, c.extractor, c.text_record.file AS text_file,
+    c.text_record."offset" AS text_offset, c.text_record.length AS text_length, c.text_record.skip AS text_skip,
+    c.robots
+"""
 
 #: Columns that are there only where they are asked for.
-_ON_REQUEST = {"token_count": "tokenizer", "masked": "mask", "contaminated": "mark"}
-#: Formats that hold tokens in place of the text.
-TOKEN_FORMATS = frozenset({"megatron", "ds"})
+_ON_REQUEST = frozenset({"token_count", "masked", "contaminated"})
+#: The formats that hold tokens in place of the text. The module of a plugged-in format of tokens adds its name.
+TOKEN_FORMATS = {"megatron", "ds"}
 
 
-def columns(arguments: Mapping[str, Any]) -> list[str]:
-    """The columns of an export with these arguments, as its manifest states them."""
-    absent = {"text" if arguments["form"] in TOKEN_FORMATS else "tokens"}
-    absent |= {name for name, argument in _ON_REQUEST.items() if not arguments[argument]}
+def columns(of_tokens: bool, asked: Collection[str] = ()) -> list[str]:
+    """Return the columns of an export, in their order.
+
+    Args:
+        of_tokens: the rows hold tokens in place of the text.
+        asked: the columns that are there only on request.
+    """
+    absent = (_ON_REQUEST - set(asked)) | {"text" if of_tokens else "tokens"}
     return [name for name in COLUMNS if name not in absent]
 
 
 def schema_of(names: Iterable[str]) -> pa.Schema:
-    """The schema of rows with these columns.
+    """Return the schema of rows with these columns.
 
     Raises:
         KeyError: there is no such column.
@@ -61,12 +73,12 @@ def schema_of(names: Iterable[str]) -> pa.Schema:
     return pa.schema([(name, COLUMNS[name][0]) for name in names])
 
 
-#: What is counted of each shard beside its rows.
+#: What is counted in each shard next to its rows.
 TOTALS = ("chars", "tokens", "masked")
 
 
 def totals(rows: pa.Table) -> dict[str, int | None]:
-    """Characters, tokens and masked addresses of some rows; None where they have no such column."""
+    """Return the characters, tokens and masked addresses of some rows; None where they have no such column."""
     names = set(rows.column_names)
     return {
         "chars": pc.sum(pc.utf8_length(rows["text"])).as_py() if "text" in names else None,

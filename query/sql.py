@@ -1,15 +1,16 @@
-"""A lake's tables as views of DuckDB, read-only."""
+"""Shows a lake's tables as views of DuckDB, and runs SQL on them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import duckdb
 
-from archive import proofs
 from archive.damage import naming_damage
 from archive.errors import QueryError
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
+from archive.proofs import PROOFS, View, attach, captures_view, define
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
@@ -17,13 +18,18 @@ from index.quality.table import QUALITY
 from index.tables import DUPLICATES
 from query import clean, domain, guard
 
-#: What site a URL is of. What a question does not name costs it nothing.
+_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
+#: The most that temporary files may hold.
+_SPILL = "32GB"
+#: The most characters of an error.
+_LINE = 500
+
+#: The site of a URL. DuckDB computes only the columns that a question names.
 _SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"
 
-#: The witness of a text is the earliest of its verified near-duplicates, where that is earlier than itself. It is
-#: chosen by the dates as they are now, whenever the index was made.
+#: The witness of a text is the earliest of its verified near-duplicates, if that is earlier than the text itself. It is
+#: chosen by the dates as they are now, not as they were when the index was made.
 _WITNESSES = """
-CREATE TEMP VIEW witnesses AS
 WITH directed AS (
     SELECT content_id, earlier_id AS other, similarity, estimated, cluster_id FROM stored_duplicates
     UNION ALL
@@ -42,7 +48,6 @@ FROM nearest AS n LEFT JOIN proofs AS own USING (content_id)
 """
 
 _DOCUMENTS = f"""
-CREATE TEMP VIEW documents AS
 SELECT * EXCLUDE (text), year(first_seen) AS year, {_SITE}, text
 FROM (
 
@@ -61,105 +66,96 @@ LEFT JOIN counts AS n USING (content_id)
 """
 
 _CLUSTERS = """
-CREATE TEMP VIEW clusters AS
 SELECT cluster_id, content_id, count(*) OVER (PARTITION BY cluster_id) AS texts, first_seen,
        witness.id AS witness_id, witness.similarity AS witness_similarity,
        coalesce(witness."at", first_seen) AS first_seen_near
 FROM witnesses
 """
 
-_PLAIN = "CREATE TEMP VIEW {name} AS SELECT {columns} FROM stored_{name}"
+#: Each after those that it reads.
+VIEWS = (
+    # `year` from the partition: whole files are skipped
+    captures_view(
+        f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}", year="SMALLINT", host="VARCHAR", domain="VARCHAR"
+    ),
+    PROOFS,
+    View(
+        "witnesses",
+        _WITNESSES,
+        {
+            "content_id": "VARCHAR",
+            "cluster_id": "VARCHAR",
+            "first_seen": "TIMESTAMPTZ",
+            "witness": 'STRUCT("at" TIMESTAMPTZ, id VARCHAR, similarity DOUBLE, estimated BOOLEAN)',
+        },
+    ),
+    View("documents", _DOCUMENTS),
+    View("clusters", _CLUSTERS),
+    View("quality", f"SELECT *, {', '.join(f'{sql(name)} AS {name}' for name in PRESETS)} FROM stored_quality"),
+    View("rejects", f"SELECT *, {_SITE} FROM stored_rejects"),
+    View("duplicates", "SELECT * FROM stored_duplicates"),
+    View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
+)
 
 
 def connect(
-    lake: Lake | str,
+    lake: Lake | str | os.PathLike[str],
+    *,
     memory: str | None = None,
     spill: str | None = None,
     opened: Callable[[list[str]], None] | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that sees the lake as it is now.
+    """Return a DuckDB connection that sees a lake as it is now.
 
-    Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each
-    text once, with `first_seen`, the earliest capture that can be believed, and `first_seen_near`, that of its
-    witness), `duplicates` (verified pairs), `clusters`, `rejects` and `sources`. Table macros:
-    `clean(before, …)` and `first_seen_between(a, b)`, see `query.clean`.
-    SQL reaches nothing outside the lake: no file, network, extension or setting. For SQL
-    text of others there is `ask`, which also lets nothing be written.
+    Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each text once,
+    with `first_seen`, its earliest acceptable capture, and `first_seen_near`, that of its witness), `duplicates`
+    (verified pairs), `clusters`, `quality`, `rejects` and `sources`. Table macros: `clean(before, …)` and
+    `first_seen_between(a, b)`, see `query.clean`.
+
+    SQL can reach nothing outside the lake: no file, network, extension or setting. But it can write where it can read.
+    For SQL that others wrote, use `query.query`, or at least `query.sql.answer`.
 
     Args:
-        memory: how much DuckDB may use (`4GB`); what does not fit is written to a folder for temporary files, and
-            a question that needs more than that fails. By default 80 % of the machine's memory.
-        spill: the folder for temporary files, of which there may be 32 GB; `.tmp` otherwise.
-        opened: called with the paths of the lake's files, when its log is read and DuckDB has not started.
+        memory: how much DuckDB may use (`4GB`). The rest is written to temporary files; a question that needs more than
+            those can hold fails. The default is 80 % of the machine's memory.
+        spill: the folder for temporary files, 32 GB at most. The default is `.tmp`.
+        opened: called with the paths of the lake's files, after its log is read and before DuckDB starts.
 
     Raises:
         LakeError: there is no lake, or a file of it is lost or broken.
         QueryError: `memory` is no size.
     """
-    lake = lake if isinstance(lake, Lake) else Lake(lake)
+    lake = open_lake(lake)
+    now = lake.snapshot()
     config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
-    index = clean.index_macro(index_tables.is_current(lake), lake.has(DUPLICATES))
+    index = clean.index_macro(index_tables.is_current(now), now.has(DUPLICATES))
     files: list[str] = []
 
-    def seen(found: list[str]) -> None:
-        files.extend(found)
+    def keep(paths: list[str]) -> None:
+        files.extend(paths)
         if opened:
-            opened(found)
+            opened(paths)
 
     try:
         with naming_damage(lake, files):
-            db = proofs.connect(lake, _TABLES, seen, **config)
-            _add_views(db, index)
+            db, stored = attach(now, _TABLES, keep, **config)
+            domain.add_functions(db)
+            define(db, [*stored, *VIEWS], [index, *clean.MACROS])
+            db.execute("SET lock_configuration = true")
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         if memory is None or "memory" not in str(error).lower():
             raise
-        raise QueryError(f"--memory {memory}: {said(error)}") from None
+        raise QueryError(f"--memory {memory}: {query_error(error)}") from None
     return db
 
 
-_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, DUPLICATES, QUALITY)
-
-
-def _add_views(db: duckdb.DuckDBPyConnection, index: str) -> None:
-    domain.add_functions(db)
-    # `year` from the partition: whole files are passed over
-    db.execute(proofs.captures_view(f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}"))
-    for view in (_WITNESSES, _DOCUMENTS, _CLUSTERS):
-        db.execute(view)
-    presets = ", ".join(f"{sql(name)} AS {name}" for name in PRESETS)
-    db.execute(_PLAIN.format(name="quality", columns=f"*, {presets}"))
-    db.execute(_PLAIN.format(name="rejects", columns=f"*, {_SITE}"))
-    db.execute(_PLAIN.format(name="duplicates", columns="*"))
-    db.execute(_PLAIN.format(name="sources", columns="* EXCLUDE (files)"))
-    db.execute(index)
-    for macro in clean.MACROS:
-        db.execute(macro)
-    db.execute("SET lock_configuration = true")
-
-
-#: Temporary files of one question at most.
-_SPILL = "32GB"
-#: Characters of an error.
-_LINE = 500
-
-
-def ask(lake: Lake | str, sql: str) -> duckdb.DuckDBPyConnection:
-    """Run one SQL question of anybody's; the connection that comes back holds its rows.
-
-    Raises:
-        LakeError: there is no lake.
-        QueryError: the text is not one question, or DuckDB cannot answer it.
-    """
-    return answer(connect(lake), sql)
-
-
 def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection:
-    """`ask` on a connection that is there, which then holds the rows.
+    """Run one SQL question that anybody wrote on a connection of `connect`, which then holds the rows.
 
-    Beside what `connect` closes, nothing but a question is let through: DuckDB may write where it
-    may read, and COPY could overwrite the lake's files.
+    Only questions are run: DuckDB may write where it may read, and COPY could overwrite the lake's files. Neither time
+    nor memory is bounded beyond what `connect` set.
 
     Raises:
         QueryError: the text is not one question, or DuckDB cannot answer it.
@@ -167,11 +163,11 @@ def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection
     try:
         return db.execute(guard.check(db, sql))
     except (duckdb.Error, MemoryError) as error:
-        raise said(error) from None
+        raise query_error(error) from None
 
 
 def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
-    """`answer` as a relation, which is only run when it is read.
+    """Return what `answer` does as a relation, which is only run when it is read.
 
     Raises:
         QueryError: the text is not one question, or DuckDB cannot answer it.
@@ -179,18 +175,18 @@ def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
     try:
         relation = db.sql(guard.check(db, sql).query)
     except (duckdb.Error, MemoryError) as error:
-        raise said(error) from None
+        raise query_error(error) from None
     assert relation is not None  # a SELECT
     return relation
 
 
-def said(error: BaseException) -> QueryError:
-    """An error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
+def query_error(error: BaseException) -> QueryError:
+    """Return an error of DuckDB's in one line. (Some questions fail only while their rows are read.)"""
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
         return QueryError("this question needs more memory or temporary space than it may use; narrow it, or --memory")
-    # with what DuckDB suggests, without the question and its place in it
+    # keep what DuckDB suggests; drop the question, which it repeats
     line = " ".join((str(error).strip() or "it failed").split("\nLINE ")[0].split())
-    line = line.removeprefix("Invalid Input Error: ")  # that it is one says no more than the rest
+    line = line.removeprefix("Invalid Input Error: ")
     line = line if len(line) <= _LINE else line[:_LINE] + "…"
     if isinstance(error, duckdb.PermissionException):
         return QueryError(f"nothing outside the lake can be reached ({line.partition(' - ')[0]})")

@@ -1,6 +1,6 @@
 """The engine of this machine: worker processes, forked from a server that has no threads.
 
-A worker that dies (a crash in native code, the alarm of `archive.engine.sandbox`, the kernel's memory killer) costs
+A worker that dies (a crash in native code, the alarm of `archive.intake.extraction`, the kernel's memory killer) costs
 nothing but time: its task is given to a fresh worker, with `attempt` 2.
 """
 

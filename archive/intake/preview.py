@@ -15,8 +15,8 @@ from rich.text import Text
 
 from archive.capture import Capture, Limits, Reject
 from archive.engine import Workers
-from archive.engine.sandbox import Isolated
 from archive.errors import ArchiveError, SourceError, error_line
+from archive.intake.extraction import Isolated
 from archive.intake.part import Tally
 from archive.intake.plan import SPAN
 from archive.intake.unit import Settings, Unit

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.dataset as pads
 
 from archive.capture import Limits
+from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Failed, Tasks, Workers, open_engine
 from archive.intake.commit import Committer, TakenOut
@@ -147,7 +148,7 @@ class _Ingest:
                     self._done(end.task.batch, end.result)
             self._count_skipped()
             for table in TABLES.values():
-                self._lake.compact(table)
+                compact(self._lake, table)
         finally:
             self._committer.close()
         for source, given in self._yields.items():

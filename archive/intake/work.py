@@ -13,9 +13,9 @@ from typing import BinaryIO, cast
 from archive import registry
 from archive.capture import Capture, Outcome, Reject
 from archive.engine import Context, Progress
-from archive.engine.sandbox import Extract, Isolated, guarded
 from archive.errors import SourceError
 from archive.examine import Examiner
+from archive.intake.extraction import Extract, Isolated, guarded
 from archive.intake.part import Part, PartWriter, Tally
 from archive.intake.unit import Batch, SpanEnd, Unit
 from archive.lake import Lake

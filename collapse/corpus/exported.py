@@ -10,9 +10,7 @@ from archive.errors import CollapseError, ExportError
 from collapse.corpus.document import Document
 from collapse.corpus.rows import matches
 from collapse.corpus.tally import Tally
-from query import dataset
-from query.dataset import MANIFEST
-from query.formats import open_format
+from query.dataset import MANIFEST, load
 from query.rows import TOKEN_FORMATS
 
 _TRAIN = "train"
@@ -35,21 +33,19 @@ def documents(
     Raises:
         ArchiveError: the export is not finished, or holds tokens.
     """
-    manifest = dataset.read(out)
-    arguments = manifest["arguments"]
-    if arguments["form"] in TOKEN_FORMATS:
+    dataset = load(out)
+    if dataset.format in TOKEN_FORMATS:
         raise CollapseError(
-            f"{out}: holds tokens ({arguments['form']}), not text; export it again with --format parquet, say"
+            f"{out}: holds tokens ({dataset.format}), not text; export it again with --format parquet, say"
         )
-    form = open_format(arguments["form"])
-    left = dict(enough) if enough and not arguments["slices"] else None
-    for shard in manifest["shards"]:
-        held_out = shard["folder"].rpartition("/")[2] != _TRAIN
+    left = dict(enough) if enough and not dataset.arguments.slices else None
+    for shard in dataset.shards:
+        held_out = shard.split != _TRAIN
         if left and left[held_out] <= 0:
             tally.had_enough = True
             continue
         try:
-            for row in _rows(form.read(out / shard["folder"], [file["name"] for file in shard["files"]]), where):
+            for row in _rows(dataset.read(shard), where):
                 if not matches(row, where):
                     tally.reject("not-asked-for")
                     continue

@@ -5,7 +5,7 @@ the pairs, as in `query.export.leakage`, and miss one pair in two million at the
 decides.
 
 A longer document may contain a part of a held-out one without being its near-duplicate. Runs of words that both have
-are found by their 13-grams, as in `query.export.filter_texts`. There a single 13-gram counts, since the questions of a
+are found by their 13-grams, as in `query.export.evaluation`. There a single 13-gram counts, since the questions of a
 test are short. Documents share names and phrases, so here 50 words in a row must be the same (Lee et al., ACL 2022, cut
 substrings of 50 tokens), or all words of the shorter of the two, if these are 13 to 49.
 """
@@ -23,7 +23,7 @@ import pyarrow as pa
 from collapse.corpus.document import Document
 from index.minhash.kernel import band_keys, compiled, fold, shared, shingle_sets, shingles_into, sign, utf8
 from index.minhash.procedure import Parameters
-from query.export.filter_texts import WORDS
+from query.export.evaluation import WORDS
 
 #: 1 - (1 - 0.8^4)^28 = 1 - 4e-7
 _NEAR = Parameters(bands=28, rows=4)

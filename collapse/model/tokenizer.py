@@ -14,7 +14,7 @@ from archive.errors import CollapseError, ExportError
 from collapse.model.models import checkpoint
 from collapse.presets import PRESETS
 from query.formats.hugging_face import import_transformers
-from query.formats.tokenize import Tokenizer as Opened
+from query.tokenizer import Tokenizer as Opened
 
 #: The token that ends a text.
 END = "<|endoftext|>"

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archive.compact import compact
 from archive.engine import Engine, Workers, open_engine
 from archive.errors import LakeError
 from archive.files import write_parquet
@@ -113,7 +114,7 @@ def _update(
     """Sign new texts, write the bands, and derive the near-duplicates until no other process interferes."""
     tables.create(lake, parameters)
     result.signed = run(Signatures(parameters, device), lake, engine, reporter)
-    lake.compact(PAIRS)
+    compact(lake, PAIRS)
     reporter.stage("bands", None)
     write_bands(lake, parameters, engine)
     for _ in range(_TRIES):

@@ -1,5 +1,5 @@
-"""`archive query`: SQL of anybody's, answered by a process that is locked, bounded in memory, and can be killed.
+"""`archive query`: SQL that anybody wrote, answered by a process that is locked, bounded in memory, and can be killed.
 
-`command` asks; `answerer` forks the process, which loads DuckDB and Arrow only then (`behind`), opens the lake and
-locks itself (`sandbox`). So nothing that loads them is imported here, nor by `command`.
+`command` asks by `answerer`, which starts the process (`archive.engine.sandbox`); in it `child` runs, which `lock`
+locks. The command forks before DuckDB and Arrow are loaded, so it imports nothing that loads them.
 """

@@ -24,7 +24,7 @@ from query.answer.target import FORMATS, format_of, open_target
 @click.option(
     "--format",
     "-f",
-    "form",
+    "format_",
     type=click.Choice(FORMATS),
     help="[default: by the ending of FILE; else table on a terminal, csv elsewhere]",
 )
@@ -33,21 +33,25 @@ from query.answer.target import FORMATS, format_of, open_target
     "-o",
     metavar="FILE",
     default="-",
-    help="Write the answer there (.csv, .json, .jsonl, .parquet), all or nothing.",
+    help="Write the answer to FILE (.csv, .json, .jsonl, .parquet), all of it or nothing.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option(
-    "--memory", default="4GB", show_default=True, metavar="SIZE", help="Use so much; up to 32GB more go to disk."
+    "--memory",
+    default="4GB",
+    show_default=True,
+    metavar="SIZE",
+    help="Memory that DuckDB may use; up to 32GB more go to disk.",
 )
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after so long."
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Give up after this time."
 )
 def command(
-    sql: str | None, location: str, form: str | None, out: str, overwrite: bool, memory: str, timeout: float | None
+    sql: str | None, location: str, format_: str | None, out: str, overwrite: bool, memory: str, timeout: float | None
 ) -> None:
-    """Ask the lake in SQL (DuckDB's). It can only read, and only the lake.
+    """Answer a question in SQL (DuckDB's), which can only read, and only the lake.
 
-    Exit status: 0, 2 where the question cannot be answered, 130 where it was stopped.
+    Exit status: 0; 2 if the question cannot be answered; 130 if it was stopped.
 
     \b
     Views:
@@ -59,20 +63,20 @@ def command(
                   near-duplicates first_seen_near, witness_id, ...
       duplicates  verified pairs of near-duplicates: content_id, earlier_id,
                   similarity, cluster_id, ...
-      clusters    the texts that hang together by such pairs
+      clusters    the texts that such pairs connect
       quality     the signals of each text, and whether a preset keeps it
-      rejects     each record that gave no text: reason, detail, url, host,
+      rejects     each record without a usable text: reason, detail, url, host,
                   domain, file, offset, ...
       sources     each file, or span of one, that was ingested
 
     \b
     Macros:
-      clean(before, after := , language := , near := , sources := ,
+      clean(before, after := , language := , near := , date_sources := ,
             honour_opt_outs := )
                   each text that provably existed before a date, with its proof
       first_seen_between(a, b)
 
-    With no SQL, or -, it is read from stdin; on a terminal there is a prompt.
+    Without SQL, or with -, it is read from stdin; on a terminal there is a prompt.
 
     \b
     Examples:
@@ -80,33 +84,33 @@ def command(
       archive query "FROM clean('2022-01-01', language := 'en')" --format parquet --out clean.parquet
       archive query "DESCRIBE captures"
     """
-    with _stopped_in_one_line():
+    with _interrupted_in_one_line():
         at_prompt = sql is None and sys.stdin.isatty()
         if at_prompt and out != "-":
             raise QueryError("--out takes the answer to one question: archive query SQL --out FILE")
         if out != "-" and f"{os.path.realpath(out)}/".startswith(f"{os.path.realpath(location)}/"):
-            raise QueryError(f"{out}: lies in the lake; name a file outside of it")
-        form = format_of(form, out, sys.stdout.isatty())
+            raise QueryError(f"{out}: is in the lake; name a file outside of it")
+        format_ = format_of(format_, out, sys.stdout.isatty())
         question = "" if at_prompt else sys.stdin.read() if sql in {None, "-"} else str(sql)
         with (
             tempfile.TemporaryDirectory(prefix="lowbackground-") as spill,
             open_target(out, overwrite) as target,
-            Answerer(location, memory, spill, target) as answerer,
+            Answerer(location, memory, spill, target, fork=True) as answerer,
         ):
             answerer.start()
             if at_prompt:
-                prompt(lambda text: answerer.ask(text, form, timeout))
+                prompt(lambda text: answerer.ask(text, format_, timeout))
             else:
-                answerer.ask(question, form, timeout)
+                answerer.ask(question, format_, timeout)
 
 
 @contextlib.contextmanager
-def _stopped_in_one_line() -> Iterator[None]:
-    """Ctrl-C ends the command in one line; a reader of the answer that has seen enough is no error."""
+def _interrupted_in_one_line() -> Iterator[None]:
+    """End the command in one line at Ctrl-C, and silently when the reader of the answer closes its pipe."""
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python still holds goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # drops what Python still buffers
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         click.echo("archive: stopped", err=True)

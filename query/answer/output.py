@@ -19,49 +19,49 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-#: Rows that a table for people shows at most, and characters of a cell.
+#: The most rows that a table for people has, and the most characters of a cell.
 _ROWS, _CELL = 100, 300
-#: A column of text is folded, but to no fewer characters than this: then each row is shown field under field.
+#: The fewest characters to which a column of text is folded. Where that is not enough, each field gets a line.
 _NARROW = 20
-#: Rows that are held at once: texts may have megabytes.
+#: Rows in memory at a time: texts may have megabytes.
 _BATCH = 200
 #: Bytes of a row group of Parquet, before compression.
 _GROUP = 64 << 20
 
 
-def write(result: duckdb.DuckDBPyConnection, form: str, out: TextIO) -> None:
-    """Write what `execute` has left in a connection as `table`, `csv`, `json` or `jsonl`."""
+def write(result: duckdb.DuckDBPyConnection, format_: str, out: TextIO) -> None:
+    """Write the rows of the last `execute` of a connection as `table`, `csv`, `json` or `jsonl`."""
     names = different([column[0] for column in result.description or []])
-    if form == "table":
+    if format_ == "table":
         _table(result, names, out)
-    elif form == "csv":
+    elif format_ == "csv":
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(names)
         for row in _rows(result):
             writer.writerow(["" if value is None else _cell_of_csv(value) for value in row])
     else:
-        opening, between, closing = ("[\n", ",\n", "\n]\n") if form == "json" else ("", "\n", "\n")
+        opening, between, closing = ("[\n", ",\n", "\n]\n") if format_ == "json" else ("", "\n", "\n")
         wrote = False
         for row in _rows(result):
             values = {name: _plain(value) for name, value in zip(names, row, strict=True)}
             out.write((between if wrote else opening) + json.dumps(values, ensure_ascii=False, allow_nan=False))
             wrote = True
-        out.write(closing if wrote else "[]\n" if form == "json" else "")
+        out.write(closing if wrote else "[]\n" if format_ == "json" else "")
 
 
 def different(names: Sequence[str]) -> list[str]:
-    """The names of columns, each of which is there once: the second `a` is `a_2`.
+    """Return the names of columns, each once: the second `a` is `a_2`.
 
     >>> different(["a", "b", "a"])
     ['a', 'b', 'a_2']
     """
-    found: list[str] = []
+    unique: list[str] = []
     for name in names:
         number, own = 2, name
-        while own in found or (own != name and own in names):
+        while own in unique or (own != name and own in names):
             own, number = f"{name}_{number}", number + 1
-        found.append(own)
-    return found
+        unique.append(own)
+    return unique
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
@@ -69,33 +69,46 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
         yield from rows
 
 
-def write_parquet(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
-    """Write the rows of a question as Parquet. (Of what `execute` has left, DuckDB 2.0 would copy all rows first.)"""
+def write_arrow(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    """Write the rows of a question as a stream of Arrow IPC."""
+    schema, batches = _batches(relation)
+    with pa.ipc.new_stream(out, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def _batches(relation: duckdb.DuckDBPyRelation) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return the rows of a question, with different names. (After `execute`, DuckDB 2.0 would first copy all rows.)"""
     reader = cast("pa.RecordBatchReader", relation.to_arrow_reader(_BATCH))
     names = different(reader.schema.names)
     schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)])
+    return schema, (pa.RecordBatch.from_arrays(each.columns, schema=schema) for each in reader)
+
+
+def write_parquet(relation: duckdb.DuckDBPyRelation, out: BinaryIO) -> None:
+    """Write the rows of a question as Parquet."""
+    schema, batches = _batches(relation)
     with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-        held: list[pa.RecordBatch] = []
+        group: list[pa.RecordBatch] = []
         size = 0
-        for each in reader:
-            batch = pa.RecordBatch.from_arrays(each.columns, schema=schema)
-            held.append(batch)
+        for batch in batches:
+            group.append(batch)
             size += batch.nbytes
             if size >= _GROUP:
-                writer.write_table(pa.Table.from_batches(held))
-                held, size = [], 0
-        if held:
-            writer.write_table(pa.Table.from_batches(held))
+                writer.write_table(pa.Table.from_batches(group))
+                group, size = [], 0
+        if group:
+            writer.write_table(pa.Table.from_batches(group))
 
 
 def _cell_of_csv(value: Any) -> Any:
-    """Lists and structs as JSON: a reader can take them apart again."""
+    """Return lists and structs as JSON, which a reader can parse."""
     plain = _plain(value)
     return json.dumps(plain, ensure_ascii=False) if isinstance(plain, dict | list) else plain
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON and CSV can hold it; times as ISO 8601 in UTC."""
+    """Return a value as JSON and CSV can represent it; times as ISO 8601 in UTC."""
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, float) and not math.isfinite(value):
@@ -134,7 +147,7 @@ def _table(result: duckdb.DuckDBPyConnection, names: list[str], out: TextIO) -> 
 
 
 def _fields(console: Console, names: list[str], cells: list[list[str]]) -> None:
-    """Each row as lines of one field, as psql's `\\x` shows it."""
+    """Print each row with one field a line, as psql's `\\x` does."""
     for number, row in enumerate(cells, 1):
         console.print(f"row {number} ".ljust(min(console.width, 40), "─"), style="dim")
         table = Table(box=None, show_header=False, pad_edge=False)
@@ -149,20 +162,20 @@ _NUMBERS = (int, float, Decimal)
 
 
 def _least(name: str, cells: list[str]) -> int:
-    """How narrow a column may be: what has no spaces or is short, like a date or a number, is not folded."""
+    """Return the least width of a column. Short cells, such as dates and numbers, are not folded."""
     widest = max(map(cell_len, [name, *cells]))
     return min(widest, max(_NARROW, cell_len(name)))
 
 
 class _Console(Console):
-    """Where the reader has gone away, that is said and not the end of the program."""
+    """Raises BrokenPipeError when the reader closes its pipe; rich would end the program."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 def _cell(value: Any) -> str:
-    """A value for people. A number is shown plain: 2,008 would be no year."""
+    """Return a value for people. Numbers have no separators, since they may be years."""
     if value is None:
         return "—"
     if isinstance(value, float) and math.isfinite(value):

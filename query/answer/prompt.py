@@ -1,4 +1,4 @@
-"""The prompt of `archive query`: questions line by line, with a history."""
+"""The prompt of `archive query`, with a history."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _HELP = """A question is SQL that ends with a semicolon; it may have several lin
 .tables  the views and macros     .help  this     .quit, exit  or Ctrl-D"""
 _TABLES = """captures  documents  duplicates  clusters  quality  rejects  sources
     DESCRIBE captures; shows the columns
-clean(before, after := , language := , near := , sources := ,
+clean(before, after := , language := , near := , date_sources := ,
       honour_opt_outs := )
 first_seen_between(a, b)"""
 
 
 def prompt(answer: Callable[[str], None]) -> None:
-    """Read questions from the terminal until the end; an error does not end it."""
+    """Read questions from the terminal until its end, and go on after errors."""
     with _history():
         click.echo("The lake can only be read. .help says more.")
-        held = ""
+        held = ""  # the lines of a question so far
         while True:
             try:
                 line = input("   ...> " if held else "archive> ")
@@ -67,7 +67,7 @@ def _try(answer: Callable[[str], None], question: str) -> None:
 
 @contextlib.contextmanager
 def _history() -> Iterator[None]:
-    """Line editing, and the lines of earlier sessions, where the system has readline."""
+    """Edit lines, and keep those of earlier sessions, where the system has readline."""
     try:
         import readline
     except ImportError:
@@ -81,7 +81,7 @@ def _history() -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # a home that cannot be written: no history
+        with contextlib.suppress(OSError):  # the home cannot be written
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             readline.write_history_file(file)
             file.chmod(0o600)

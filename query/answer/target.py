@@ -1,4 +1,4 @@
-"""Where an answer goes, and in which format: standard output, or a file that is there only when it is whole."""
+"""Where an answer goes, and in which format: standard output, or a file that appears when all of it is written."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ FORMATS = ("table", "csv", "json", "jsonl", "parquet")
 _STDOUT = 1
 
 
-def format_of(form: str | None, out: str, on_terminal: bool) -> str:
-    """The format of an answer: as named, or by the ending of the file, or what suits standard output.
+def format_of(format_: str | None, out: str, on_terminal: bool) -> str:
+    """Return the format of an answer: the one named, or that of the file's ending, or what suits standard output.
 
     Raises:
-        QueryError: the name and the ending contradict each other, or neither says it.
+        QueryError: the name and the ending contradict each other, or neither gives a format.
     """
     if out == "-":
-        if form == "parquet" and on_terminal:
+        if format_ == "parquet" and on_terminal:
             raise QueryError("Parquet is not for a terminal; --out FILE, or pipe it")
-        return form or ("table" if on_terminal else "csv")
+        return format_ or ("table" if on_terminal else "csv")
     ending = Path(out).suffix.lower()
     by_ending = ending[1:] if ending[1:] in FORMATS[1:] else None
-    if form is None and by_ending is None:
+    if format_ is None and by_ending is None:
         ends = ", ".join(f".{name}" for name in FORMATS[1:])
         raise QueryError(f"{out}: its ending names no format ({ends}); name it by --format")
-    if form and by_ending and form != by_ending:
-        raise QueryError(f"{out}: --format {form} contradicts the ending {ending}; leave one out, or change it")
-    return str(form or by_ending)
+    if format_ and by_ending and format_ != by_ending:
+        raise QueryError(f"{out}: --format {format_} contradicts the ending {ending}; leave one out, or change it")
+    return str(format_ or by_ending)
 
 
 @contextlib.contextmanager
 def open_target(out: str, overwrite: bool) -> Iterator[int]:
-    """A descriptor to write to. A file takes its name when all went well, and otherwise leaves nothing.
+    """Give a descriptor to write to. A file gets its name at the end; after an error there is none.
 
     Raises:
-        QueryError: it cannot be written, or is there and is not to be replaced.
+        QueryError: the file cannot be written, or exists and is not to be replaced.
     """
     if out == "-":
         yield _STDOUT
@@ -68,7 +68,7 @@ def open_target(out: str, overwrite: bool) -> Iterator[int]:
             _refuse_existing(out, path, overwrite)
             move(Path(part), Path(path))
     except FileExistsError:
-        raise QueryError(f"{out}: is there already; --overwrite replaces it") from None
+        raise QueryError(f"{out}: exists already; --overwrite replaces it") from None
     except OSError as error:
         raise QueryError(f"{out}: cannot be written ({error.strerror})") from None
     finally:
@@ -77,7 +77,7 @@ def open_target(out: str, overwrite: bool) -> Iterator[int]:
 
 
 def _device(out: str) -> Iterator[int]:
-    """A pipe or a device keeps its name: it is written to as it is."""
+    """Open a pipe or a device, which is written to directly."""
     try:
         number = os.open(out, os.O_WRONLY)
     except OSError as error:
@@ -90,4 +90,4 @@ def _device(out: str) -> Iterator[int]:
 
 def _refuse_existing(out: str, path: str, overwrite: bool) -> None:
     if not overwrite and os.path.exists(path):
-        raise QueryError(f"{out}: is there already; --overwrite replaces it")
+        raise QueryError(f"{out}: exists already; --overwrite replaces it")

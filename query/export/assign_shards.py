@@ -1,4 +1,4 @@
-"""The second step: the order of the rows, their folders and their shards."""
+"""The step `assign_shards`: the order of the rows, their folders and their shards."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.errors import ExportError
+from archive.files import sql_literal
 from archive.lake import Lake
+from query.dataset import Dropped
 from query.export import splits
-from query.export.arguments import Arguments
-from query.export.select import Step
 from query.export.workplace import Workplace
+from query.options import ExportOptions
+from query.scratch import scratch_database
 
-#: What a row weighs in a shard beside its text: its evidence.
+#: Characters that the evidence of a row counts as, next to its text.
 _EVIDENCE = 300
 _BATCH = 20_000
 _PERIOD = {"year": "%Y", "month": "%Y-%m"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shard:
-    """One shard: its number among all (the row group of `rows.parquet`), and its place."""
+class PlannedShard:
+    """A shard that is not written yet: its number among all (its row group in `rows.parquet`), and its name."""
 
     number: int
     folder: str  #: below the folder of the export
@@ -36,97 +37,98 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrangement:
+class Assignment:
     """The shards, what was left out on the way to them, and how many texts each evaluation set was found in."""
 
-    shards: list[Shard]
-    dropped: list[Step]
+    shards: list[PlannedShard]
+    dropped: list[Dropped]
     contamination: dict[str, int]
 
 
-def arrange(lake: Lake, place: Workplace, arguments: Arguments, memory: str) -> Arrangement:
-    """Write `rows.parquet`, sorted by shard and position, and `places.parquet`, sorted by where the texts lie.
+def assign_shards(lake: Lake, workplace: Workplace, options: ExportOptions, memory: str) -> Assignment:
+    """Write `rows.parquet`, sorted by shard and position, and `positions.parquet`, sorted by where the texts are.
 
-    The order is that of a hash of seed and content id, so it depends on nothing else, and what a smaller
-    sample or a lower limit of tokens keeps comes in the same order.
+    The order is that of a hash of seed and content id. It depends on nothing else, so what a smaller sample or a lower
+    limit of tokens keeps comes in the same order.
     """
-    config: dict[str, Any] = {"memory_limit": memory, "temp_directory": str(place.scratch)}
-    with duckdb.connect(":memory:", config=config) as db:
-        db.execute("SET TimeZone = 'UTC'")
-        dropped, contamination = _choose(db, place, arguments)
-        if arguments.split:
-            splits.assign(db, lake, arguments.split, arguments.seed, place.scratch)
-        shards = _write_rows(db, place, arguments)
+    with scratch_database(workplace.scratch, memory) as db:
+        dropped, contamination = _choose(db, workplace, options)
+        if options.split:
+            splits.assign(db, lake, options.split, options.seed, workplace.scratch)
+        shards = _write_rows(db, workplace, options)
         db.execute(
-            f"""COPY (SELECT source, "row", shard, position FROM read_parquet({_quote(place.rows)})
-                ORDER BY source, "row") TO {_quote(place.places)} (FORMAT parquet, ROW_GROUP_SIZE 100000)"""
+            f"""COPY (SELECT source, "row", shard, position FROM read_parquet({sql_literal(workplace.rows)})
+                ORDER BY source, "row") TO {sql_literal(workplace.positions)} (FORMAT parquet, ROW_GROUP_SIZE 100000)"""
         )
-    return Arrangement(shards, dropped, contamination)
+    return Assignment(shards, dropped, contamination)
 
 
-def _choose(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Arguments) -> tuple[list[Step], dict[str, int]]:
+def _choose(
+    db: duckdb.DuckDBPyConnection, workplace: Workplace, options: ExportOptions
+) -> tuple[list[Dropped], dict[str, int]]:
     """Make the table `chosen`: key, site, cluster and size of each row that stays."""
-    screened = any(place.screened.glob("*.parquet"))
-    facts = f"LEFT JOIN read_parquet({_quote(place.screened / '*.parquet')}) AS f USING (content_id)"
-    tokens = "token_count" if screened and arguments.tokenizer else "NULL"
-    found = "contaminated" if screened and arguments.decontaminate else "NULL::VARCHAR[]"
+    filtered = any(workplace.filtered.glob("*.parquet"))
+    facts = f"LEFT JOIN read_parquet({sql_literal(workplace.filtered / '*.parquet')}) AS f USING (content_id)"
+    tokens = "token_count" if filtered and options.tokenizer else "NULL"
+    contaminated = "contaminated" if filtered and options.decontaminate else "NULL::VARCHAR[]"
     db.execute(f"""
         CREATE TEMP TABLE every AS
-        SELECT md5('{arguments.seed}:' || content_id) AS key, content_id, cluster_id,
+        SELECT md5('{options.seed}:' || content_id) AS key, content_id, cluster_id,
                coalesce(domain, 'text:' || content_id) AS site, chars + {_EVIDENCE} AS size,
-               {tokens}::BIGINT AS token_count, {found} AS contaminated
-        FROM read_parquet({_quote(place.selected)}) AS s {facts if screened else ""}
+               {tokens}::BIGINT AS token_count, {contaminated} AS contaminated
+        FROM read_parquet({sql_literal(workplace.selected)}) AS s {facts if filtered else ""}
     """)
     ((rows, texts),) = db.execute("SELECT count(*), count(DISTINCT content_id) FROM every").fetchall()
     if rows != texts:
-        raise ExportError(f"{rows - texts:,} texts stand in the lake more than once, in `documents` or `quality`")
+        raise ExportError(f"{rows - texts:,} texts are in the lake more than once, in `documents` or `quality`")
     counts = db.execute("SELECT unnest(contaminated), count(*) FROM every GROUP BY 1 ORDER BY 1").fetchall()
     conditions = []
-    if arguments.decontaminate and not arguments.mark:
+    if options.decontaminate and not options.mark:
         conditions.append(("shares an n-gram with an evaluation set", "len(contaminated) = 0"))
-    if arguments.sample is not None:
-        limit = f"{min(int(arguments.sample * 2**128), 2**128 - 1):032x}"
-        conditions.append((f"not in the sample of {arguments.sample:g}", f"key <= '{limit}'"))
-    steps = []
+    if options.sample is not None:
+        limit = f"{min(int(options.sample * 2**128), 2**128 - 1):032x}"
+        conditions.append((f"not in the sample of {options.sample:g}", f"key <= '{limit}'"))
+    dropped = []
     for name, condition in conditions:
         (before,) = db.execute("SELECT count(*) FROM every").fetchall()[0]
         db.execute(f"CREATE OR REPLACE TEMP TABLE every AS SELECT * FROM every WHERE {condition}")
         (after,) = db.execute("SELECT count(*) FROM every").fetchall()[0]
-        steps.append(Step(name, before - after))
-    if arguments.max_tokens is None:
+        dropped.append(Dropped(name, before - after))
+    if options.max_tokens is None:
         db.execute("ALTER TABLE every RENAME TO chosen")
-        return steps, dict(counts)
+        return dropped, dict(counts)
     db.execute(f"""
         CREATE TEMP TABLE chosen AS SELECT * FROM every
-        QUALIFY sum(token_count) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) <= {arguments.max_tokens}
+        QUALIFY sum(token_count) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) <= {options.max_tokens}
     """)
     ((left,),) = db.execute("SELECT (SELECT count(*) FROM every) - (SELECT count(*) FROM chosen)").fetchall()
-    return [*steps, Step(f"beyond {arguments.max_tokens:,} tokens", left)], dict(counts)
+    return [*dropped, Dropped(f"beyond {options.max_tokens:,} tokens", left)], dict(counts)
 
 
-def _write_rows(db: duckdb.DuckDBPyConnection, place: Workplace, arguments: Arguments) -> list[Shard]:
-    part = "p.split" if arguments.split else "'train'"
-    folder = part if not arguments.slices else f"strftime(captured_at, '{_PERIOD[arguments.slices]}') || '/' || {part}"
+def _write_rows(db: duckdb.DuckDBPyConnection, workplace: Workplace, options: ExportOptions) -> list[PlannedShard]:
+    split = "p.split" if options.split else "'train'"
+    folder = split if not options.slices else f"strftime(captured_at, '{_PERIOD[options.slices]}') || '/' || {split}"
     rows = db.sql(f"""
-        SELECT s.*, c.size, c.contaminated, {folder} AS folder, {part} AS split
-        FROM read_parquet({_quote(place.selected)}) AS s JOIN chosen AS c USING (content_id)
-        {"JOIN splits AS p USING (site)" if arguments.split else ""}
+        SELECT s.*, c.size, c.contaminated, {folder} AS folder, {split} AS split
+        FROM read_parquet({sql_literal(workplace.selected)}) AS s JOIN chosen AS c USING (content_id)
+        {"JOIN splits AS p USING (site)" if options.split else ""}
         ORDER BY folder, c.key, content_id
     """).to_arrow_reader(_BATCH)
-    shards: list[Shard] = []
+    shards: list[PlannedShard] = []
     inside: Counter[str] = Counter()
-    with _Writer(place.rows) as writer:
-        for piece, folder_name, split, ends in _pieces(rows, arguments.shard_size):
+    with _Writer(workplace.rows) as writer:
+        for piece, folder_name, split_name, ends in _pieces(rows, options.shard_size):
             number = len(shards)
             writer.add(piece, number)
             if ends:
-                shards.append(Shard(number, folder_name, f"{split}-{inside[folder_name]:05d}", writer.end()))
+                stem = f"{split_name}-{inside[folder_name]:05d}"
+                shards.append(PlannedShard(number, folder_name, stem, writer.end()))
                 inside[folder_name] += 1
     return shards
 
 
 def _pieces(reader: pa.RecordBatchReader, limit: int) -> Iterator[tuple[pa.RecordBatch, str, str, bool]]:
-    """Cut sorted rows into runs of one shard each: `(rows, folder, split, whether the shard ends here)`."""
+    """Cut sorted rows into runs of one shard each. Yields `(rows, folder, split, whether the shard ends here)`."""
     held: pa.RecordBatch | None = None
     folder, filled = "", 0
     for batch in reader:
@@ -184,7 +186,3 @@ class _Writer:
         self._file.write_table(table, row_group_size=max(table.num_rows, 1))
         self._held = []
         return int(table.num_rows)
-
-
-def _quote(path: Path | str) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from archive.show import count_of
-from query.export.arguments import told
-from query.rows import COLUMNS, columns
+from query.dataset import Manifest
+from query.options import ExportOptions, date_text
+from query.rows import COLUMNS
 
 _SIZES = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8, 10**9, 10**10, 10**11, 10**12)
 _LOADABLE = {"parquet": "*.parquet", "jsonl": "*.jsonl.zst"}
+#: How the library of each format opens a set.
 _OPEN = {
     "parquet": 'datasets.load_dataset("path/of/this/folder")',
     "jsonl": 'datasets.load_dataset("path/of/this/folder")',
@@ -22,82 +23,81 @@ _OPEN = {
 }
 
 
-def card(made: Mapping[str, Any], folders: Sequence[str]) -> str:
-    """The README.md of an export.
+def card(manifest: Manifest, folders: Sequence[str]) -> str:
+    """Return the README.md of an export.
 
     Args:
-        made: the manifest, as far as it is known.
+        manifest: all but the hashes of the files next to the shards.
         folders: those that hold shards.
     """
-    arguments = made["arguments"]
-    before = told(arguments["before"])
-    texts = f"{made['rows']:,} texts"
-    size = f" ({made['tokens']:,} tokens)" if made["tokens"] else f" ({made['chars']:,} characters)"
+    options = manifest.arguments
+    before = date_text(options.before)
+    texts = f"{manifest.rows:,} texts"
+    size = f" ({manifest.tokens:,} tokens)" if manifest.tokens else f" ({manifest.chars:,} characters)"
     parts = [
-        _front(made, folders),
+        _front(manifest, folders),
         f"# Texts that provably existed before {before}\n",
-        f"{texts}{size} in {count_of(len(made['shards']), 'shard')} of `{arguments['form']}`, each once. Every one is "
+        f"{texts}{size} in {count_of(len(manifest.shards), 'shard')} of `{options.format}`, each once. Every one is "
         f"the text of an archived capture made before **{before}**, and cites the record that proves it.\n",
         "![texts by first capture](distribution.svg)\n",
         "## Use\n",
-        f"```python\n{_open(made)}\n```\n",
+        f"```python\n{_open(manifest)}\n```\n",
         "## What a row is proof of\n",
         "`captured_at` is the time of the earliest acceptable capture of exactly this text (after extraction and "
         "normalisation): a record in an archive file, at `file`, `offset` and `skip`, whose payload has "
         "`payload_digest`. A date that is missing, impossible, contradicted or outside the crawl that its file "
-        "belongs to is not acceptable; what a page says of its own age is not looked at. `date_source` says where "
-        "the date stands: `warc`, `arc` and `cdx` are archives, `dataset` is a column that somebody wrote. "
+        "belongs to is not acceptable; what a page says of its own age does not count. `date_source` says where the "
+        "date comes from: `warc`, `arc` and `cdx` are archives, `dataset` is a column that somebody wrote. "
         "A `revisit` record holds no text; then `text_file` … cite a record with the same payload digest.\n",
-        _columns(arguments),
+        _columns(options),
         "## How it was made\n",
-        _made(made),
+        _how(manifest),
         "## What was left out\n",
-        _table(("texts", "why"), [(f"{step['dropped']:,}", step["name"]) for step in made["dropped"]]),
+        _table(("texts", "why"), [(f"{step.dropped:,}", step.name) for step in manifest.dropped]),
     ]
-    if made["contamination"]:
+    if manifest.contamination:
         parts += ["## Evaluation sets\n", "Texts that share a 13-gram of words with each:\n"]
-        parts.append(_table(("set", "texts"), [(name, f"{count:,}") for name, count in made["contamination"].items()]))
+        counts = [(name, f"{count:,}") for name, count in manifest.contamination.items()]
+        parts.append(_table(("set", "texts"), counts))
     parts += [
         "## What is in it\n",
-        _table(("language", "texts"), _top(made["languages"])),
-        _table(("evidence", "texts"), _top(made["date_sources"])),
-        f"{made['domains']:,} registered domains. The largest:\n",
-        _table(("domain", "texts"), _top(made["largest_domains"])),
+        _table(("language", "texts"), _top(manifest.languages)),
+        _table(("evidence", "texts"), _top(manifest.date_sources)),
+        f"{manifest.domains:,} registered domains. The largest:\n",
+        _table(("domain", "texts"), _top(manifest.largest_domains)),
         "## Limits\n",
-        _limits(arguments),
+        _limits(options),
         "## Verify it\n",
         "```sh\narchive verify path/of/this/folder          # hashes, and a sample of the cited records\n"
         "archive verify path/of/this/folder --all    # every record\n```\n",
-        f"The Merkle root over all rows and their evidence is `{made['merkle_root']}`. The content root, which leaves "
-        f"out where the cited files lie (`file`, `text_file`), is `{made['content_root']}`: whoever exports the same "
+        f"The Merkle root over all rows and their evidence is `{manifest.merkle_root}`. The content root, which leaves "
+        f"out where the cited files are (`file`, `text_file`), is `{manifest.content_root}`: whoever exports the same "
         "from the same files in other folders gets the same one.\n",
     ]
     return "\n".join(parts)
 
 
-def _open(made: Mapping[str, Any]) -> str:
-    """How a reader opens the set; of WebDataset the shards are named, as braces around the first and last number."""
-    form = made["arguments"]["form"]
-    if form != "webdataset":
-        return _OPEN[form]
-    folder = made["shards"][0]["folder"]
-    names = [shard["files"][0]["name"] for shard in made["shards"] if shard["folder"] == folder]
+def _open(manifest: Manifest) -> str:
+    """Return how a reader opens the set. WebDataset names the shards, with braces around the first and last number."""
+    if manifest.arguments.format != "webdataset":
+        return _OPEN.get(manifest.arguments.format, 'lowbackground.load("path/of/this/folder")')
+    folder = manifest.shards[0].folder
+    names = [shard.files[0].name for shard in manifest.shards if shard.folder == folder]
     first, last = (name.removesuffix(".tar").rpartition("-") for name in (names[0], names[-1]))
     numbers = first[2] if len(names) == 1 else f"{{{first[2]}..{last[2]}}}"
     return f'webdataset.WebDataset("{folder}/{first[0]}-{numbers}.tar", shardshuffle=False)'
 
 
-def _front(made: Mapping[str, Any], folders: Sequence[str]) -> str:
-    """The YAML in front, by which `load_dataset` finds the files."""
-    arguments = made["arguments"]
-    languages = sorted(name for name in made["languages"] if name != "?")
-    bound = next((size for size in _SIZES if made["rows"] < size), None)
-    lines = ["---", f"pretty_name: Texts from before {told(arguments['before'])}"]
+def _front(manifest: Manifest, folders: Sequence[str]) -> str:
+    """Return the YAML in front, by which `load_dataset` finds the files."""
+    languages = sorted(name for name in manifest.languages if name != "?")
+    bound = next((size for size in _SIZES if manifest.rows < size), None)
+    lines = ["---", f"pretty_name: Texts from before {date_text(manifest.arguments.before)}"]
     if languages:
         lines += ["language:", *(f"- {json.dumps(name)}" for name in languages)]
     lines += ["license: other", "task_categories:", "- text-generation", "tags:", "- web", "- dated", "- lowbackground"]
     lines += ["size_categories:", f"- {_size(bound)}"]
-    if pattern := _LOADABLE.get(arguments["form"]):
+    if pattern := _LOADABLE.get(manifest.arguments.format):
         lines.append("configs:")
         periods = sorted({folder.rpartition("/")[0] for folder in folders})
         splits = sorted({folder.rpartition("/")[2] for folder in folders}, key=["train"].__contains__, reverse=True)
@@ -126,36 +126,35 @@ def _size(bound: int | None) -> str:
     return "n<1K" if bound == 1000 else f"{short[bound // 10]}<n<{short[bound]}"
 
 
-def _columns(arguments: Mapping[str, Any]) -> str:
-    return _table(("column", "meaning"), [(name, COLUMNS[name][1]) for name in columns(arguments)])
+def _columns(options: ExportOptions) -> str:
+    return _table(("column", "meaning"), [(name, COLUMNS[name][1]) for name in options.columns])
 
 
-def _made(made: Mapping[str, Any]) -> str:
-    arguments = made["arguments"]
-    given = {name: value for name, value in arguments.items() if value not in (None, [], {}, False)}
-    versions = ", ".join(f"{name} {number}" for name, number in made["lake"]["versions"].items())
+def _how(manifest: Manifest) -> str:
+    given = {name: value for name, value in manifest.arguments.as_json().items() if value not in (None, [], {}, False)}
+    versions = ", ".join(f"{name} {number}" for name, number in manifest.lake.versions.items())
     rows = [(name, f"`{json.dumps(value, ensure_ascii=False)}`") for name, value in given.items()]
-    extractors = ", ".join(f"{name} ({count:,})" for name, count in made["extractors"].items())
+    extractors = ", ".join(f"{name} ({count:,})" for name, count in manifest.extractors.items())
     return (
-        f"By `archive export` of {made['program']}, from the lake `{made['lake']['location']}` ({versions}). "
+        f"By `archive export` of {manifest.program}, from the lake `{manifest.lake.location}` ({versions}). "
         f"The text was taken from the pages by {extractors}. The same lake and arguments give the same bytes.\n\n"
         + _table(("argument", "value"), rows)
     )
 
 
-def _limits(arguments: Mapping[str, Any]) -> str:
+def _limits(options: ExportOptions) -> str:
     known = [
         "A date proves that a text existed then, not who wrote it: spam, machine translation and templates are older "
         "than 2022.",
-        "Digests in archive files are the archive's own; a forged archive file proves nothing. Whose files the "
-        "records lie in is for you to judge.",
+        "Digests in archive files are the archive's own; a forged archive file proves nothing. Whose files hold the "
+        "records is for you to judge.",
         "Pages hold personal data and copyrighted texts of many authors; that they were archived is no licence.",
     ]
-    if not arguments["near"]:
+    if not options.near:
         known.append("Near-duplicates are in it: it was exported without `--near`.")
-    if arguments["mask"]:
+    if options.mask:
         known.append("E-mail and IP addresses are masked, so the hash of a masked text is not its content id.")
-    if not arguments["honour_opt_outs"]:
+    if not options.honour_opt_outs:
         known.append("Pages that opt out of the training of models (`robots`) are in it.")
     return "\n".join(f"- {line}" for line in known) + "\n"
 

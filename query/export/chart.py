@@ -13,7 +13,7 @@ _MONTHS = 60
 
 
 def months(counts: Mapping[str, int], splits: Mapping[str, int]) -> str:
-    """Bars of the texts by month of their first capture, or by year where the months are many.
+    """Draw bars of the texts by month of their first capture, or by year where the months are many.
 
     Months without texts inside the range are drawn as gaps.
     """

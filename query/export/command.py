@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import asdict
+from typing import Any
 
 import click
 
 from archive.cli import complete_file, lake_option, workers_option
-from archive.errors import ExportError
 from index.quality.presets import PRESETS
 from query.formats.format import FORMATS
 
@@ -23,7 +20,7 @@ from query.formats.format import FORMATS
 @click.option("--where", metavar="SQL", help="Only texts for which this holds: a condition over columns of clean().")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="Only texts that these published rules keep.")
 @click.option("--near/--no-near", default=False, help="Of near-duplicates only the earliest.  [default: no-near]")
-@click.option("--sources", metavar="CODES", help="Only these kinds of dates, as in warc,arc,cdx.  [default: all]")
+@click.option("--date-sources", metavar="CODES", help="Only these kinds of dates, as in warc,arc,cdx.  [default: all]")
 @click.option("--honour-opt-outs", is_flag=True, help="Leave out texts of which a capture says noai or the like.")
 @click.option("--sample", type=float, metavar="SHARE", help="Keep this share of the texts.")
 @click.option("--max-tokens", type=click.IntRange(1), metavar="N", help="Stop before so many tokens.")
@@ -31,26 +28,25 @@ from query.formats.format import FORMATS
 @click.option("--split", metavar="NAME=SHARE,…", help="Splits that share no site and no near-duplicate.")
 @click.option("--decontaminate", multiple=True, metavar="FILE", type=click.Path(exists=True, dir_okay=False),
               help="Drop texts that share a 13-gram with these evaluation texts; repeatable.")  # fmt: skip
-@click.option("--mark", is_flag=True, help="Keep what --decontaminate finds, and say so in a column.")
+@click.option("--mark", is_flag=True, help="Keep what --decontaminate finds, and name the sets in a column.")
 @click.option("--mask", is_flag=True, help="Replace e-mail and IP addresses.")
-@click.option("--format", "-f", "form", type=click.Choice(list(FORMATS)), default="parquet", show_default=True)
+@click.option("--format", "-f", type=click.Choice(FORMATS.names()), default="parquet", show_default=True)
 @click.option("--tokenizer", metavar="NAME", shell_complete=complete_file,
               help="A Hugging Face tokenizer: name, folder or tokenizer.json.")  # fmt: skip
-@click.option("--eos", metavar="TOKEN", help="The token behind each text.  [default: the tokenizer's]")
+@click.option("--eos", metavar="TOKEN", help="The token after each text.  [default: the tokenizer's]")
 @click.option("--shard-size", type=click.IntRange(1), default=64_000_000, show_default=True,
               help="Characters in a shard, about.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the order, the sample and the splits.")
 @workers_option
-@click.option("--memory", metavar="SIZE", help="What the selection may use before it writes to disk, as in 2GB.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--memory", metavar="SIZE", help="What DuckDB may use before it writes to disk.  [default: 1GB]")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def command(out: str, location: str, split: str | None, sources: str | None, workers: int | None,
-            memory: str | None, as_json: bool, quiet: bool, **options: object) -> None:  # fmt: skip
+def command(out: str, location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Write a clean set to the folder OUT: shards, manifest.json and README.md.
 
     A text is in the set if an acceptable capture of it was made before the date (`clean()`, docs/querying.md).
-    Each row carries its evidence. The same lake and arguments give the same bytes; a run that was killed goes on
-    when the same command is run again.
+    Each row carries its evidence. The same lake and options give the same bytes; a run that was killed goes on when
+    the same command is run again.
 
     \b
     Examples:
@@ -65,48 +61,24 @@ def command(out: str, location: str, split: str | None, sources: str | None, wor
 
     preload("query.export.write_shards", "query.export.shuffle")
 
-    from archive.lake import Lake
     from archive.progress import RichReporter
-    from archive.show import bytes_text
-    from query.export import Arguments, export
-    from query.export.workplace import MEMORY
+    from archive.show import bytes_text, count_of, json_text
+    from query.export.run import export
+    from query.options import shares_of
     from query.rows import TOKEN_FORMATS
 
-    form = str(options["form"])
-    arguments = Arguments(
-        split=parse_split(split) if split else (),
-        sources=tuple(part.strip() for part in sources.split(",")) if sources else (),
-        **options,  # type: ignore[arg-type]
-    )
-    started = time.monotonic()
     with RichReporter(quiet or as_json) as reporter:
-        summary = export(Lake(location), out, arguments, workers, memory or MEMORY, reporter)
+        result = export(location, out, reporter=reporter, **options)
     if as_json:
-        click.echo(json.dumps({**asdict(summary), "seconds": round(time.monotonic() - started, 3)}, indent=2))
+        click.echo(json_text(result))
         return
-    seconds = max(time.monotonic() - started, 1e-3)
-    tokens = f", {summary.tokens:,} tokens" if summary.tokens is not None else ""
-    shards = f"{summary.shards:,} shard{'' if summary.shards == 1 else 's'}"
-    click.echo(f"{summary.rows:,} texts{tokens} in {shards}: {bytes_text(summary.bytes)}, in {seconds:.1f} s")
-    if arguments.split:
-        for name, share in arguments.split:
-            rows, of = summary.splits.get(name, 0), "tokens" if form in TOKEN_FORMATS else "characters"
-            held = f"{summary.shares.get(name, 0):.3f} of the {of} ({share:g} asked for)"
-            click.echo(f"{rows:>12,} in {name}: {held}, {rows / summary.rows:.3f} of the texts")
-    for step in (step for step in summary.dropped if step.dropped):
+    tokens = f", {result.tokens:,} tokens" if result.tokens is not None else ""
+    size = f"{bytes_text(result.bytes)}, in {max(result.seconds, 1e-3):.1f} s"
+    click.echo(f"{result.rows:,} texts{tokens} in {count_of(result.shards, 'shard')}: {size}")
+    for name, share in shares_of(options["split"]):
+        rows, of = result.splits.get(name, 0), "tokens" if options["format"] in TOKEN_FORMATS else "characters"
+        held = f"{result.shares.get(name, 0):.3f} of the {of} ({share:g} asked for)"
+        click.echo(f"{rows:>12,} in {name}: {held}, {rows / result.rows:.3f} of the texts")
+    for step in (step for step in result.dropped if step.dropped):
         click.echo(f"{step.dropped:>12,} left out: {step.name}")
-    click.echo(f"Merkle root  {summary.root}\ncontent root {summary.content_root}")
-
-
-def parse_split(value: str) -> tuple[tuple[str, float], ...]:
-    """`train=0.9,test=0.1` as names and shares."""
-    parts = []
-    for part in value.split(","):
-        name, equals, share = part.partition("=")
-        try:
-            parts.append((name.strip(), float(share)))
-        except ValueError:
-            raise ExportError(f"--split {value}: write it as train=0.98,val=0.01,test=0.01") from None
-        if not equals:
-            raise ExportError(f"--split {value}: write it as train=0.98,val=0.01,test=0.01")
-    return tuple(parts)
+    click.echo(f"Merkle root  {result.merkle_root}\ncontent root {result.content_root}")

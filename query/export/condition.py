@@ -1,4 +1,4 @@
-"""The condition of `--where`: one expression over the columns of a text, and the same whenever it is asked."""
+"""The condition of `--where`: one expression over the columns of a text, with the same answer every time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from index.quality.presets import PRESETS
 from index.quality.table import QUALITY
 from query import guard
 
-#: Said without brackets these are names to the parser, and one of them counts as constant.
+#: Without brackets the parser takes these for names, and one of them for a constant.
 _CLOCK = frozenset(("current_date", "current_time", "current_timestamp", "current_localtime", "current_localtimestamp",
                     "localtime", "localtimestamp"))  # fmt: skip
 _SIGNALS = sorted({*QUALITY.schema.names, *PRESETS, "quality"} - {"content_id", "words"})  # `documents` has these too
@@ -20,10 +20,11 @@ _QUALITY = re.compile(rf"\b({'|'.join(_SIGNALS)})\b", re.IGNORECASE)
 
 
 def check(db: duckdb.DuckDBPyConnection, where: str) -> None:
-    """
+    """Check a condition.
+
     Raises:
-        ExportError: the text is not one expression, reaches for anything but the lake, or may come out otherwise
-            the next time.
+        ExportError: the text is not one expression, reaches for anything but the lake, or may have another answer the
+            next time.
     """
     try:
         _, parsed = guard.parse(db, f"SELECT (\n{where}\n)")
@@ -40,12 +41,12 @@ def check(db: duckdb.DuckDBPyConnection, where: str) -> None:
 
 
 def asks_quality(where: str) -> bool:
-    """Whether a condition may speak of the columns of `quality`."""
+    """Return whether a condition may name columns of `quality`."""
     return _QUALITY.search(where) is not None
 
 
 def _names(node: dict[str, Any]) -> set[str]:
-    """Of all functions in an expression, and of what stands there like a column."""
-    found = {str(part.get("function_name", "")) for part in guard.parts(node) if part.get("class") == "FUNCTION"}
-    found |= {part["column_names"][-1] for part in guard.parts(node) if part.get("class") == "COLUMN_REF"}
-    return {name.lower() for name in found}
+    """Return the names of all functions in an expression, and of all columns."""
+    names = {str(part.get("function_name", "")) for part in guard.parts(node) if part.get("class") == "FUNCTION"}
+    names |= {part["column_names"][-1] for part in guard.parts(node) if part.get("class") == "COLUMN_REF"}
+    return {name.lower() for name in names}

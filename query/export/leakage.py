@@ -1,8 +1,8 @@
 """Texts that may be near-duplicates of each other, found more widely than the index does.
 
-The index looks for witnesses, and misses some pairs at its threshold (docs/near-duplicates.md). What must not stand in
-two splits is looked for again among the texts of the set: with short bands, which miss fewer than one pair
-in a million at the threshold, and without reading texts: what the signatures call similar, with a margin, counts.
+The index looks for witnesses, and misses some pairs at its threshold (docs/near-duplicates.md). Here the texts of a set
+are compared again, so that no pair is divided between two splits. Short bands miss fewer than one pair in a million at
+the threshold. Texts are not read: a pair counts if its signatures are similar, with a margin.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from index.tables import SIGNATURES
 
 #: Least chance that a pair at the threshold shares a band.
 _CERTAIN = 1 - 1e-6
-#: How far below the threshold an estimate may lie: five standard deviations of one from 112 hashes.
+#: How far below the threshold an estimate may be: five standard deviations of one from 112 hashes.
 _MARGIN = 0.2
-#: Texts of one band value of which all pairs are compared; of more, each with its neighbour and the first.
+#: The most texts of one band value of which all pairs are compared. Of more, each is compared with the next one and
+#: the first.
 _CROWD = 32
 #: Pairs compared at a time.
 _PAIRS = 1 << 18
 
 
-def kin(lake: Lake, chosen: pa.Array, scratch: Path) -> Iterator[npt.NDArray[np.int64]]:
-    """Pairs of the chosen texts whose signatures are similar, by their numbers: arrays of shape (pairs, 2).
+def similar_pairs(lake: Lake, chosen: pa.Array, scratch: Path) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the pairs of the chosen texts whose signatures are similar, by number: arrays of shape (pairs, 2).
 
     Args:
         chosen: content ids, different ones.
@@ -53,7 +54,7 @@ def kin(lake: Lake, chosen: pa.Array, scratch: Path) -> Iterator[npt.NDArray[np.
 
 
 def _rows(threshold: float, width: int) -> int:
-    """The most hashes of a band, up to four, which fit a key, with which hardly a pair at the threshold is missed."""
+    """Return how many hashes a band has: the most that miss hardly a pair at the threshold. Four fit in a key."""
     for rows in (4, 3, 2):
         if 1 - (1 - threshold**rows) ** (width // rows) >= _CERTAIN:
             return rows
@@ -63,41 +64,41 @@ def _rows(threshold: float, width: int) -> int:
 def _signatures(
     lake: Lake, chosen: pa.Array, width: int, scratch: Path
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int64]]:
-    """The signatures of the chosen texts, in a file that memory maps; and the numbers of those that have words."""
+    """Return the signatures of the chosen texts, in a file that is mapped, and the numbers of the texts with words."""
     parsed = ids.parse(chosen)
     order = ids.sort(parsed)
     ordered = parsed[order]
-    made = np.lib.format.open_memmap(scratch / "signatures.npy", "w+", np.uint16, (len(chosen), width))
+    signatures = np.lib.format.open_memmap(scratch / "signatures.npy", "w+", np.uint16, (len(chosen), width))
     have = np.zeros(len(chosen), np.bool_)
     for table in lake.read_files(SIGNATURES.name, lake.files(SIGNATURES.name), SIGNATURES.schema.names):
-        places = ids.positions(ordered, ids.parse(table["content_id"]))
-        found = np.flatnonzero((places >= 0) & (table["shingles"].to_numpy() > 0))
-        if not len(found):
+        positions = ids.positions(ordered, ids.parse(table["content_id"]))
+        rows = np.flatnonzero((positions >= 0) & (table["shingles"].to_numpy() > 0))
+        if not len(rows):
             continue
-        data = b"".join(table["signature"].take(pa.array(found)).to_pylist())
-        numbers = order[places[found]]
-        made[numbers] = np.frombuffer(data, "<u2").reshape(len(found), width)
+        data = b"".join(table["signature"].take(pa.array(rows)).to_pylist())
+        numbers = order[positions[rows]]
+        signatures[numbers] = np.frombuffer(data, "<u2").reshape(len(rows), width)
         have[numbers] = True
-    return made, np.flatnonzero(have)
+    return signatures, np.flatnonzero(have)
 
 
 def _candidates(
     order: npt.NDArray[np.int64], keys: npt.NDArray[np.uint64]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-    """Pairs of texts that share a band value, some at a time."""
+    """Yield pairs of texts that share a band value, some at a time."""
     starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
     sizes = np.diff(np.append(starts, len(keys)))
     first = np.repeat(starts, sizes)
-    places = np.arange(len(keys))
+    positions = np.arange(len(keys))
     small = np.repeat(sizes <= _CROWD, sizes)
     for distance in range(1, _CROWD):
-        right = places[distance:]
+        right = positions[distance:]
         same = right[first[distance:] == first[: len(keys) - distance]]
         if not len(same):
             break
         kept = same if distance == 1 else same[small[same]]
         yield from _in_pieces(order, kept - distance, kept)
-    crowded = places[~small & (places != first)]
+    crowded = positions[~small & (positions != first)]
     yield from _in_pieces(order, first[crowded], crowded)
 
 

@@ -1,107 +1,111 @@
-"""What stands beside the shards: the manifest, the data card and its picture."""
+"""What an export writes next to the shards: the manifest, the data card and its picture."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import duckdb
+from typing import Any
 
 from archive.atomic import write_file
-from query import merkle
-from query.dataset import MANIFEST, VERSION, sums
+from archive.files import sql_literal
+from query.dataset import (
+    MANIFEST,
+    VERSION,
+    Dropped,
+    File,
+    LakeVersion,
+    Manifest,
+    Shard,
+    UsedTokenizer,
+    set_root,
+    sums,
+)
 from query.export import card, chart
-from query.export.arguments import Arguments
-from query.export.assign_shards import Shard
-from query.export.workplace import MEMORY, Workplace
+from query.export.assign_shards import PlannedShard
+from query.export.workplace import Workplace
 from query.formats import Format, Written
-
-if TYPE_CHECKING:
-    from query.formats.tokenize import Tokenizer
+from query.options import ExportOptions
+from query.scratch import scratch_database
+from query.tokenizer import Tokenizer
 
 _DOMAINS = 20
 
 
 def finish(
-    place: Workplace,
-    shards: Sequence[Shard],
+    workplace: Workplace,
+    planned: Sequence[PlannedShard],
     plan: dict[str, Any],
-    arguments: Arguments,
-    form: Format,
+    options: ExportOptions,
+    format_: Format,
     tokenizer: Tokenizer | None,
-) -> dict[str, Any]:
-    """Write the index of each folder, the card and the manifest, beside the shards in `.work`."""
-    known = [json.loads((place.done / f"{shard.number}.json").read_bytes()) for shard in shards]
+) -> Manifest:
+    """Write the index of each folder, the card and the manifest, next to the shards in `.work`."""
+    done = (workplace.done / f"{shard.number}.json" for shard in planned)
+    shards = tuple(Shard.from_json(json.loads(path.read_bytes())) for path in done)
     folders: dict[str, list[Written]] = {}
-    for shard in known:
-        written = Written(tuple(file["name"] for file in shard["files"]), shard["rows"])
-        folders.setdefault(shard["folder"], []).append(written)
-    beside = [Path(folder, name) for folder, of in folders.items() for name in form.index(place.set / folder, of)]
-    made: dict[str, Any] = {
-        "manifest": VERSION,
-        "program": f"lowbackground {version('lowbackground')}",
-        "lake": {"location": plan["lake"], "versions": plan["versions"]},
-        "arguments": arguments.as_json(),
-        "tokenizer": _about(tokenizer),
-        "public_suffix_list": version("publicsuffixlist"),  # decides `domain`
-        **sums(known),
-        "dropped": plan["dropped"],
-        "contamination": plan["contamination"],
-        **_distribution(place),
-        "shards": known,
-        "merkle_root": merkle.root(merkle.part_leaf(shard["root"]) for shard in known),
-        "content_root": merkle.root(merkle.part_leaf(shard["content_root"]) for shard in known),
-    }
-    write_file(place.set / "distribution.svg", chart.months(made["months"], made["splits"]).encode())
-    write_file(place.set / "README.md", card.card(made, sorted(folders)).encode())
-    made["files"] = [_hashed(place.set, path) for path in [*beside, Path("README.md"), Path("distribution.svg")]]
-    write_file(place.set / MANIFEST, (json.dumps(made, indent=1, ensure_ascii=False) + "\n").encode())
-    return made
+    for shard in shards:
+        written = Written(tuple(file.name for file in shard.files), shard.rows)
+        folders.setdefault(shard.folder, []).append(written)
+    indexes = [
+        Path(folder, name) for folder, of in folders.items() for name in format_.index(workplace.set / folder, of)
+    ]
+    manifest = Manifest(
+        version=VERSION,
+        program=f"lowbackground {version('lowbackground')}",
+        lake=LakeVersion(plan["lake"], plan["versions"]),
+        arguments=options,
+        tokenizer=_used(tokenizer),
+        public_suffix_list=version("publicsuffixlist"),
+        **sums(shards),
+        dropped=tuple(Dropped(**each) for each in plan["dropped"]),
+        contamination=plan["contamination"],
+        **_distribution(workplace),
+        shards=shards,
+        merkle_root=set_root([shard.merkle_root for shard in shards]),
+        content_root=set_root([shard.content_root or "" for shard in shards]),
+    )
+    picture = chart.months(manifest.months, manifest.splits)
+    write_file(workplace.set / "distribution.svg", picture.encode())
+    write_file(workplace.set / "README.md", card.card(manifest, sorted(folders)).encode())
+    beside = (*indexes, Path("README.md"), Path("distribution.svg"))
+    manifest = dataclasses.replace(manifest, files=tuple(_hashed(workplace.set, path) for path in beside))
+    write_file(workplace.set / MANIFEST, (json.dumps(manifest.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
+    return manifest
 
 
-def names(made: dict[str, Any]) -> list[str]:
-    """All files of an export, the manifest last: an export that has one is whole."""
-    shards = [f"{shard['folder']}/{file['name']}" for shard in made["shards"] for file in shard["files"]]
-    return [*shards, *(file["name"] for file in made["files"]), MANIFEST]
+def names(manifest: Manifest) -> Iterable[str]:
+    """Return the names of all files of an export, the manifest last: an export that has one is complete."""
+    return [*manifest.hashes, MANIFEST]
 
 
-def hashes(made: dict[str, Any]) -> dict[str, str]:
-    """The SHA-256 of every file of an export but the manifest, by name."""
-    shards = {
-        f"{shard['folder']}/{file['name']}": file["sha256"] for shard in made["shards"] for file in shard["files"]
-    }
-    return shards | {file["name"]: file["sha256"] for file in made["files"]}
-
-
-def _hashed(out: Path, path: Path) -> dict[str, Any]:
-    data = (out / path).read_bytes()
-    return {"name": str(path), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _about(tokenizer: Tokenizer | None) -> dict[str, Any] | None:
+def _used(tokenizer: Tokenizer | None) -> UsedTokenizer | None:
     if tokenizer is None:
         return None
-    return {"name": tokenizer.name, "fingerprint": tokenizer.fingerprint, "vocab_size": tokenizer.vocab_size}
+    return UsedTokenizer(tokenizer.name, tokenizer.fingerprint, tokenizer.vocab_size)
 
 
-def _distribution(place: Workplace) -> dict[str, Any]:
-    """Texts by month, language, evidence, extractor and domain."""
-    rows = "'" + str(place.rows).replace("'", "''") + "'"
-    with duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": str(place.scratch)}) as db:
-        db.execute("SET TimeZone = 'UTC'")
+def _hashed(out: Path, path: Path) -> File:
+    data = (out / path).read_bytes()
+    return File(str(path), len(data), hashlib.sha256(data).hexdigest())
+
+
+def _distribution(workplace: Workplace) -> dict[str, Any]:
+    """Count the texts by month, language, evidence, extractor and domain."""
+    rows = f"read_parquet({sql_literal(workplace.rows)})"
+    with scratch_database(workplace.scratch) as db:
 
         def counts(value: str, limit: str = "") -> dict[str, int]:
-            found = db.execute(f"""
-                SELECT coalesce({value}, '?') AS value, count(*) AS rows FROM read_parquet({rows})
+            values = db.execute(f"""
+                SELECT coalesce({value}, '?') AS value, count(*) AS rows FROM {rows}
                 GROUP BY ALL ORDER BY {"2 DESC, 1" if limit else "1"} {limit}
             """)
-            return {str(name): count for name, count in found.fetchall()}
+            return {str(name): count for name, count in values.fetchall()}
 
-        ((domains,),) = db.execute(f"SELECT count(DISTINCT domain) FROM read_parquet({rows})").fetchall()
+        ((domains,),) = db.execute(f"SELECT count(DISTINCT domain) FROM {rows}").fetchall()
         return {
             "months": counts("strftime(captured_at, '%Y-%m')"),
             "languages": counts("language", "LIMIT 1000"),

@@ -1,136 +1,212 @@
-"""`export`: select, screen, arrange, gather, write; killed anywhere, the same call goes on."""
+"""`export`: select, filter, assign shards, shuffle, write. Killed anywhere, the same call goes on."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from archive import registry
 from archive.engine import Engine, Workers, open_engine, succeed
-from archive.errors import ExportError
+from archive.errors import ExportError, error_line
 from archive.extras import require
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
 from archive.progress import Reporter
+from query.dataset import Dropped, Manifest
 from query.export import filter_texts, manifest, shuffle, write_shards
-from query.export.arguments import Arguments
-from query.export.assign_shards import Shard, arrange
-from query.export.select import TABLES, Step, select
-from query.export.workplace import MEMORY, Workplace, said
+from query.export.assign_shards import PlannedShard, assign_shards
+from query.export.select import TABLES, empty, select
+from query.export.workplace import Workplace, disk_errors
 from query.formats import open_format
-from query.tokenizer import open_tokenizer
+from query.options import ExportOptions, names_of, shares_of
+from query.scratch import MEMORY
+from query.tokenizer import Tokenizer, open_tokenizer
 
-if TYPE_CHECKING:
-    from query.formats.tokenize import Tokenizer
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ExportResult:
     """What an export holds."""
 
     rows: int
     shards: int
     bytes: int  #: of all shards
-    tokens: int | None
+    tokens: int | None  #: None without a tokenizer
     splits: dict[str, int]  #: rows of each
-    shares: dict[str, float]  #: of the characters, or where tokens are exported of the tokens, in each
-    dropped: list[Step]
-    root: str
-    content_root: str  #: the same wherever the cited files lie
+    shares: dict[str, float]  #: of the characters in each split, or of the tokens where tokens are exported
+    dropped: tuple[Dropped, ...]  #: what each condition left out
+    merkle_root: str
+    content_root: str | None  #: the same wherever the cited files are
+    seconds: float = 0.0
 
 
 def export(
-    lake: Lake,
-    out: str | Path,
-    arguments: Arguments,
+    lake: Lake | str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    before: str,
+    after: str | None = None,
+    language: str | None = None,
+    where: str | None = None,
+    preset: str | None = None,
+    near: bool = False,
+    date_sources: str | Iterable[str] | None = None,
+    honour_opt_outs: bool = False,
+    sample: float | None = None,
+    max_tokens: int | None = None,
+    slices: str | None = None,
+    split: str | Mapping[str, float] | Iterable[tuple[str, float]] | None = None,
+    decontaminate: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    mark: bool = False,
+    mask: bool = False,
+    format: str = "parquet",
+    tokenizer: str | os.PathLike[str] | None = None,
+    eos: str | None = None,
+    shard_size: int = 64_000_000,
+    seed: int = 0,
     workers: Workers = None,
-    memory: str = MEMORY,
+    memory: str | None = None,
     reporter: Reporter | None = None,
-) -> Summary:
-    """Write a clean set to a folder.
+) -> ExportResult:
+    """Write a clean set to a folder: shards, `manifest.json` and `README.md`.
 
-    The same version of the lake and the same arguments give the same bytes, whatever the number of workers. A
-    call that was killed is gone on with by the same call, on the version of the lake that it began with.
+    A text is in the set if an acceptable capture of it was made before a date. The same version of the lake and the
+    same options give the same bytes, whatever the number of workers. If a call was killed, the same call goes on where
+    it was, on the version of the lake that it began with.
 
     Args:
-        workers: processes; by default one for each core.
-        memory: what DuckDB may use for the selection (`2GB`); more is written to the disk meanwhile.
+        lake: a folder, an `s3://` prefix, or a lake that is open.
+        out: a folder of this machine, new or empty.
+        before: a date or time, ISO 8601: texts with an acceptable capture before it.
+        after: … and without one before this date.
+        language: ISO 639-1: only texts in this language.
+        where: an SQL condition over the columns of `clean` and, where there are any, of `quality`.
+        preset: a named set of quality rules: a name of `index.quality.presets.PRESETS`.
+        near: leave out each text that has an earlier verified near-duplicate.
+        date_sources: the kinds of dates that count as evidence, as a list or as `"warc,arc"`; by default all.
+        honour_opt_outs: leave out texts of which a capture says noai or the like.
+        sample: the share of the texts to keep, chosen by the seed. A larger sample holds each smaller one.
+        max_tokens: stop before this many tokens, in the shuffled order.
+        slices: `"year"` or `"month"`: a folder for each period of the first capture.
+        split: shares by name, as a mapping or as `"train=0.9,test=0.1"`. Splits share no site and no near-duplicate.
+        decontaminate: files of evaluation texts. Texts that share a 13-gram of words with one are dropped, or marked.
+        mark: keep what `decontaminate` finds, and name the sets in a column.
+        mask: replace e-mail and IP addresses in the texts.
+        format: a name of `query.formats.FORMATS`.
+        tokenizer: a Hugging Face tokenizer: a name, a folder or a file.
+        eos: the token after each text; by default the tokenizer's own.
+        shard_size: characters of text and evidence in a shard, about. A single larger text has a shard of its own.
+        seed: decides the order, the sample and the splits.
+        workers: processes (by default one for each core), or an engine.
+        memory: what DuckDB may use (`"2GB"`, by default 1 GB) before it writes to the disk.
+        reporter: receives the progress.
 
     Raises:
-        ArchiveError: there is no lake, nothing to export, no room on the disk, or the folder holds something else.
+        ExportError: an option makes no sense, nothing is left to export, or the folder holds something else.
+        ArchiveError: there is no lake, a library is not installed, or the disk is full.
     """
-    reporter = reporter or Reporter()
-    engine = open_engine(workers)
-    lake.delta("documents")  # says so where there is no lake
-    for option, given in (("--preset", arguments.preset), ("--split", arguments.split),
-                          ("--decontaminate", arguments.decontaminate)):  # fmt: skip
+    paths = [decontaminate] if isinstance(decontaminate, str | os.PathLike) else decontaminate
+    options = ExportOptions(
+        before=before,
+        after=after,
+        language=language,
+        where=where,
+        preset=preset,
+        near=near,
+        date_sources=names_of(date_sources),
+        honour_opt_outs=honour_opt_outs,
+        sample=sample,
+        max_tokens=max_tokens,
+        slices=slices,
+        split=shares_of(split),
+        format=format,
+        tokenizer=None if tokenizer is None else os.fspath(tokenizer),
+        eos=eos,
+        seed=seed,
+        shard_size=shard_size,
+        mask=mask,
+        decontaminate=tuple(os.fspath(path) for path in paths),
+        mark=mark,
+    )
+    started = time.monotonic()
+    lake, engine, reporter = open_lake(lake), open_engine(workers), reporter or Reporter()
+    result = _result(_export(lake, os.fspath(out), options, engine, memory or MEMORY, reporter))
+    return replace(result, seconds=round(time.monotonic() - started, 3))
+
+
+def _export(lake: Lake, out: str, options: ExportOptions, engine: Engine, memory: str, reporter: Reporter) -> Manifest:
+    lake.delta("documents")  # raises where there is no lake
+    needs_index = {"--preset": options.preset, "--split": options.split, "--decontaminate": options.decontaminate}
+    for option, given in needs_index.items():
         if given:
             require(option, "index", "numba", "numpy")
-    form = open_format(arguments.form)
-    tokenizer = open_tokenizer(arguments.tokenizer, arguments.eos)
+    format_ = open_format(options.format)
+    tokenizer = open_tokenizer(options.tokenizer, options.eos)
     if f"{os.path.realpath(out)}/".startswith(f"{lake.location}/"):
-        raise ExportError(f"{out}: lies in the lake; name a folder outside of it")
-    place = Workplace(out)
+        raise ExportError(f"{out}: is inside the lake; name a folder outside of it")
+    workplace = Workplace(out)
     try:
-        if (made := place.whole()) is not None and _is_of(made, lake, arguments, tokenizer):
-            return _summary(made)
-        with place.open({"lake": lake.location, **_identity(arguments, tokenizer)}) as planned:
-            if not planned:
-                _plan(lake, place, arguments, tokenizer, engine, memory, reporter)
-            if (made := place.finished()) is None:
-                plan = place.read("plan.json")
-                shards = [Shard(**shard) for shard in plan["shards"]]
-                _gather(lake, place, plan, engine, reporter)
-                _write(place, shards, arguments, tokenizer, engine, reporter)
-                reporter.stage("finish", None)
-                made = manifest.finish(place, shards, plan, arguments, form, tokenizer)
-                place.write("finished.json", made)
-            if planned:
-                place.check(manifest.hashes(made))
-            place.publish(manifest.names(made))
-            return _summary(made)
-    except (duckdb.Error, pa.ArrowException) as error:
-        raise ExportError(f"{place.out}: {str(error).strip().splitlines()[0]}") from None
-    except OSError as error:
-        raise said(error, place.out) from None
+        with disk_errors(out):
+            before = workplace.published()
+            if before is not None and _is_same(before, lake, options, tokenizer):
+                return before
+            with workplace.open({"lake": lake.location, **_identity(options, tokenizer)}) as planned:
+                if planned:
+                    _log.info("%s: going on with an unfinished export", out)
+                else:
+                    _plan(lake, workplace, options, tokenizer, engine, memory, reporter)
+                if (finished := workplace.finished()) is None:
+                    plan = workplace.read("plan.json")
+                    shards = [PlannedShard(**shard) for shard in plan["shards"]]
+                    _shuffle(lake, workplace, plan, engine, reporter)
+                    _write_shards(workplace, shards, options, tokenizer, engine, reporter)
+                    reporter.stage("finish", None)
+                    finished = manifest.finish(workplace, shards, plan, options, format_, tokenizer)
+                    workplace.write("finished.json", finished.as_json())
+                if planned:
+                    workplace.check(finished.hashes)
+                workplace.publish(manifest.names(finished))
+                _log.info("%s: %d rows in %d shards", out, finished.rows, len(finished.shards))
+                return finished
+    except duckdb.Error as error:
+        raise ExportError(f"{out}: {error_line(error)}") from None
 
 
-def _summary(made: dict[str, Any]) -> Summary:
-    dropped = [Step(**step) for step in made["dropped"]]
-    return Summary(
-        made["rows"],
-        len(made["shards"]),
-        made["bytes"],
-        made["tokens"],
-        made["splits"],
-        _shares(made["shards"]),
-        dropped,
-        made["merkle_root"],
-        made["content_root"],
+def _result(stated: Manifest) -> ExportResult:
+    sizes: dict[str, int] = {}
+    for shard in stated.shards:
+        size = shard.chars if shard.chars is not None else shard.tokens
+        sizes[shard.split] = sizes.get(shard.split, 0) + (size or 0)
+    total = max(sum(sizes.values()), 1)
+    return ExportResult(
+        rows=stated.rows,
+        shards=len(stated.shards),
+        bytes=stated.bytes,
+        tokens=stated.tokens,
+        splits=stated.splits,
+        shares={split: size / total for split, size in sizes.items()},
+        dropped=stated.dropped,
+        merkle_root=stated.merkle_root,
+        content_root=stated.content_root,
     )
 
 
-def _shares(shards: list[dict[str, Any]]) -> dict[str, float]:
-    sizes: dict[str, int] = {}
-    for shard in shards:
-        split = shard["folder"].rpartition("/")[2]
-        sizes[split] = sizes.get(split, 0) + (shard["chars"] if shard["chars"] is not None else shard["tokens"])
-    total = max(sum(sizes.values()), 1)
-    return {split: size / total for split, size in sizes.items()}
-
-
-def _is_of(made: dict[str, Any], lake: Lake, arguments: Arguments, tokenizer: Tokenizer | None) -> bool:
-    """Whether an export is what this call would make."""
-    fingerprint = tokenizer and tokenizer.fingerprint
+def _is_same(stated: Manifest, lake: Lake, options: ExportOptions, tokenizer: Tokenizer | None) -> bool:
+    """Return whether an export is what this call would make."""
     return (
-        made["lake"] == {"location": lake.location, "versions": _versions(lake)}
-        and made["arguments"] == arguments.as_json()
-        and (made["tokenizer"] or {}).get("fingerprint") == fingerprint
+        (stated.lake.location, stated.lake.versions) == (lake.location, _versions(lake))
+        and stated.arguments == options
+        and (stated.tokenizer and stated.tokenizer.fingerprint) == (tokenizer and tokenizer.fingerprint)
     )
 
 
@@ -138,83 +214,92 @@ def _versions(lake: Lake) -> dict[str, int]:
     return {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
 
 
-def _identity(arguments: Arguments, tokenizer: Tokenizer | None) -> dict[str, Any]:
-    """What an unfinished export must have been begun with, to be gone on with."""
-    files = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in arguments.decontaminate}
-    stated = arguments.as_json()
+def _identity(options: ExportOptions, tokenizer: Tokenizer | None) -> dict[str, Any]:
+    """Return what an unfinished export must have been begun with, so that this call can go on with it."""
+    files = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in options.decontaminate}
     tokens = tokenizer and [tokenizer.fingerprint, tokenizer.eos_id]
-    return {**stated, "decontaminate": files, "tokenizer": tokens, "program": version("lowbackground")}
+    return {
+        **options.as_json(),
+        "decontaminate": files,
+        "tokenizer": tokens,
+        "program": version("lowbackground"),
+    }
 
 
 def _plan(
     lake: Lake,
-    place: Workplace,
-    arguments: Arguments,
+    workplace: Workplace,
+    options: ExportOptions,
     tokenizer: Tokenizer | None,
     engine: Engine,
     memory: str,
     reporter: Reporter,
 ) -> None:
-    """Decide which row stands where; from here on the lake is only read for texts."""
+    """Decide the shard and position of each row. After this the lake is only read for texts."""
     versions = _versions(lake)
     # after the versions: they are asked again at the end, so that the files are those of these versions
     added = pa.table(lake.delta("documents").get_add_actions(flatten=True))
     sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
     files = sorted(sizes)
     reporter.stage("select", None)
-    dropped = select(lake, files, arguments, memory, place.selected, place.scratch)
-    if arguments.decontaminate or arguments.max_tokens is not None:
-        sets = filter_texts.prepare(place, arguments)
-        counting = tokenizer if arguments.max_tokens is not None else None
-        units = filter_texts.plan(lake, files, [sizes[file] for file in files], place, sets, counting, arguments.mask)
-        reporter.stage("screen", None)
-        for _ in succeed(engine.run(filter_texts.work, units, progress=reporter.advance, scratch=str(place.work))):
-            pass
-    reporter.stage("arrange", None)
-    made = arrange(lake, place, arguments, memory)
-    dropped += made.dropped
-    if not made.shards:
-        raise ExportError("the set is empty: " + "; ".join(f"{step.dropped} texts: {step.name}" for step in dropped))
+    dropped = select(lake, files, options, memory, workplace.selected, workplace.scratch)
+    for step in dropped:
+        _log.info("left out %d texts: %s", step.dropped, step.name)
+    if options.decontaminate or options.max_tokens is not None:
+        reporter.stage("filter", None)
+        sets = filter_texts.prepare(workplace, options)
+        counting = tokenizer if options.max_tokens is not None else None
+        units = filter_texts.plan(lake, files, [sizes[each] for each in files], workplace, sets, counting, options.mask)
+        _run(engine, filter_texts.work, units, reporter, workplace)
+    reporter.stage("assign_shards", None)
+    assigned = assign_shards(lake, workplace, options, memory)
+    dropped = (*dropped, *assigned.dropped)
+    if not assigned.shards:
+        raise empty(dropped)
     if versions != {name: lake.delta(name).version() for name in versions}:
         raise ExportError(f"{lake.location} changed while the set was selected; run the same command again")
-    place.write(
+    workplace.write(
         "plan.json",
         {
             "lake": lake.location,
             "versions": versions,
             "files": files,
             "sizes": [sizes[file] for file in files],
-            "shards": [asdict(shard) for shard in made.shards],
+            "shards": [asdict(shard) for shard in assigned.shards],
             "dropped": [asdict(step) for step in dropped],
-            "contamination": made.contamination,
+            "contamination": assigned.contamination,
         },
     )
-    place.write("planned", True)
+    workplace.write("planned", True)
+    _log.info("planned %d shards", len(assigned.shards))
 
 
-def _gather(lake: Lake, place: Workplace, plan: dict[str, Any], engine: Engine, reporter: Reporter) -> None:
-    reporter.stage("gather", sum(shard["rows"] for shard in plan["shards"]))
-    units = shuffle.plan(lake, plan["files"], plan["sizes"], place.places, place.spill)
-    for _ in succeed(engine.run(shuffle.work, units, progress=reporter.advance, scratch=str(place.work))):
-        pass
+def _shuffle(lake: Lake, workplace: Workplace, plan: dict[str, Any], engine: Engine, reporter: Reporter) -> None:
+    reporter.stage("shuffle", sum(shard["rows"] for shard in plan["shards"]))
+    units = shuffle.plan(lake, plan["files"], plan["sizes"], workplace.positions, workplace.spill)
+    _run(engine, shuffle.work, units, reporter, workplace)
 
 
-def _write(
-    place: Workplace,
-    shards: list[Shard],
-    arguments: Arguments,
+def _write_shards(
+    workplace: Workplace,
+    shards: list[PlannedShard],
+    options: ExportOptions,
     tokenizer: Tokenizer | None,
     engine: Engine,
     reporter: Reporter,
 ) -> None:
-    reporter.stage("write", sum(shard.rows for shard in shards))
+    reporter.stage("write_shards", sum(shard.rows for shard in shards))
     for folder in {shard.folder for shard in shards}:
-        (place.set / folder).mkdir(parents=True, exist_ok=True)
-    spilled = shuffle.Spilled(place.spill)
+        (workplace.set / folder).mkdir(parents=True, exist_ok=True)
+    spilled, plugins = shuffle.Spilled(workplace.spill), registry.entries()
     units = [
-        write_shards.Unit(place.out, shard, arguments, spilled.where(shard.number), tokenizer)
+        write_shards.Unit(workplace.out, shard, options, spilled.where(shard.number), tokenizer, plugins)
         for shard in shards
-        if not (place.done / f"{shard.number}.json").exists()
+        if not (workplace.done / f"{shard.number}.json").exists()
     ]
-    for _ in succeed(engine.run(write_shards.work, units, progress=reporter.advance, scratch=str(place.work))):
+    _run(engine, write_shards.work, units, reporter, workplace)
+
+
+def _run(engine: Engine, work: Any, units: list[Any], reporter: Reporter, workplace: Workplace) -> None:
+    for _ in succeed(engine.run(work, units, progress=reporter.advance, scratch=str(workplace.work))):
         pass

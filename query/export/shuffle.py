@@ -1,4 +1,4 @@
-"""The third step: each file of documents is read once, and its texts are laid out by shard."""
+"""The step `shuffle`: read each file of documents once, and write its texts by shard."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 from archive.atomic import write_file
 from archive.engine import Context
 from archive.lake import Lake
-from query.export.workplace import saying
+from query.export.workplace import disk_errors
 
-#: Bytes of text that are held before they are laid out; and files of less than this are done in one go.
+#: Bytes of text that are held before they are written by shard.
 _HELD = 128 << 20
+#: Bytes of files that one worker does at a time.
 _TOGETHER = 64 << 20
 
 
@@ -27,9 +28,9 @@ _TOGETHER = 64 << 20
 class Unit:
     """Some files of documents, by their numbers among the sorted names."""
 
-    location: str
+    location: str  #: of the lake
     files: tuple[tuple[int, str], ...]
-    places: Path
+    positions: Path  #: the chosen rows, as `texts_in` reads them
     spill: Path
 
     @property
@@ -37,40 +38,40 @@ class Unit:
         return f"{self.files[0][0]:08d}"
 
 
-def plan(lake: Lake, files: list[str], sizes: list[int], places: Path, spill: Path) -> list[Unit]:
-    """The units that are not done yet."""
+def plan(lake: Lake, files: list[str], sizes: list[int], positions: Path, spill: Path) -> list[Unit]:
+    """Return the units that are not done yet."""
     units: list[Unit] = []
     held: list[tuple[int, str]] = []
     filled = 0
     for number, (file, size) in enumerate(zip(files, sizes, strict=True)):
         if held and filled + size > _TOGETHER:
-            units.append(Unit(lake.location, tuple(held), places, spill))
+            units.append(Unit(lake.location, tuple(held), positions, spill))
             held, filled = [], 0
         held.append((number, file))
         filled += size
     if held:
-        units.append(Unit(lake.location, tuple(held), places, spill))
+        units.append(Unit(lake.location, tuple(held), positions, spill))
     return [unit for unit in units if not (spill / f"{unit.name}.json").exists()]
 
 
 def work(unit: Unit, ctx: Context) -> int:
-    """Lay out the texts of a unit: an Arrow file in which each record batch is of one shard, and a list of these.
+    """Write the texts of a unit to an Arrow file in which each record batch is of one shard, and a list of these.
 
     Needs the work folder of the export, on a disk that all workers see.
 
     Raises:
         ArchiveError: a file of the lake cannot be read, or the disk is full.
     """
-    with saying(unit.spill):
-        return _lay_out(unit, ctx.progress)
+    with disk_errors(unit.spill):
+        return _write_by_shard(unit, ctx.progress)
 
 
-def _lay_out(unit: Unit, progress: Callable[[int, int], None]) -> int:
+def _write_by_shard(unit: Unit, progress: Callable[[int, int], None]) -> int:
     batches: dict[int, list[int]] = {}
     count = texts = 0
     path = unit.spill / f"{unit.name}.arrow"
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SPILLED, options=_LZ4) as writer:
-        for table in _held(rows_of(unit.location, unit.files, unit.places, ["shard", "position"])):
+        for table in _held(texts_in(unit.location, unit.files, unit.positions, ["shard", "position"])):
             for shard, rows in _by_shard(table):
                 for batch in rows.to_batches():
                     writer.write_batch(batch)
@@ -86,14 +87,16 @@ SPILLED = pa.schema([("position", pa.int32()), ("text", pa.large_string())])
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
-def rows_of(location: str, files: tuple[tuple[int, str], ...], places: Path, columns: list[str]) -> Iterator[pa.Table]:
-    """The chosen texts of some files of documents, a row group at a time.
+def texts_in(
+    location: str, files: tuple[tuple[int, str], ...], positions: Path, columns: list[str]
+) -> Iterator[pa.Table]:
+    """Yield the chosen texts of some files of documents, a row group at a time.
 
     Args:
-        places: a Parquet file with `source`, `row` and the named columns, sorted by the first two.
+        positions: a Parquet file with `source`, `row` and the named columns, sorted by the first two.
     """
     lake = Lake(location)
-    wanted = pads.dataset(places).to_table(
+    wanted = pads.dataset(positions).to_table(
         columns=["source", "row", *columns], filter=pads.field("source").isin([number for number, _ in files])
     )
     for number, name in files:
@@ -128,8 +131,10 @@ def _held(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
-    """Tables in one piece, since rows are taken from a column of many pieces by joining them first, each time. The
-    list is emptied, so that what it held is not held any longer."""
+    """Join tables and empty the list, so that they can be freed.
+
+    Arrow takes rows from a column of many pieces by joining the pieces first, each time.
+    """
     joined = pa.concat_tables(tables).combine_chunks()
     tables.clear()
     return joined
@@ -145,7 +150,7 @@ def _by_shard(table: pa.Table) -> Iterator[tuple[int, pa.Table]]:
 
 
 class Spilled:
-    """What all units laid out, by shard."""
+    """What all units wrote, by shard."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -156,12 +161,12 @@ class Spilled:
                 self._where.setdefault(int(shard), []).append((path.stem, numbers))
 
     def where(self, shard: int) -> list[tuple[str, list[int]]]:
-        """The files that hold texts of a shard, and which of their batches."""
+        """Return the files that hold texts of a shard, and the numbers of their batches."""
         return self._where.get(shard, [])
 
 
 def texts_of(spill: Path, where: list[tuple[str, list[int]]]) -> pa.ChunkedArray:
-    """The texts of a shard, in their order."""
+    """Return the texts of a shard, in their order."""
     batches: list[pa.RecordBatch] = []
     for name, numbers in where:
         with pa.OSFile(str(spill / f"{name}.arrow")) as source, pa.ipc.open_file(source) as file:

@@ -1,4 +1,4 @@
-"""The folder of an export: unfinished work in `.work`, and what is whole in its place."""
+"""The folder of an export: unfinished work in `.work`, finished files where they belong."""
 
 from __future__ import annotations
 
@@ -14,20 +14,16 @@ from typing import Any
 import pyarrow as pa
 
 from archive.atomic import disk_error_line, write_file
-from archive.errors import ArchiveError, ExportError
+from archive.errors import ArchiveError, ExportError, error_line
 from archive.owned import Owned
-from query.dataset import MANIFEST
+from query.dataset import MANIFEST, Manifest, load
 
-#: What DuckDB may hold of a step, unless somebody says otherwise: a process comes to some hundred megabytes more.
-MEMORY = "1GB"
-
-
-#: The files of `.work`, by their names in it: nothing else there is touched.
+#: The files of `.work`, by their names in it: nothing else there is touched. Some are of older versions.
 _STEM = r"\w+-\d{5}[-.\w]*"
 _INSIDE = re.compile(
     r"(identity\.json|plan\.json|planned|finished\.json)(\.part)?"
-    r"|(tmp_)?(selected|rows|places|to_screen)\.parquet|evaluation-\d+\.npy"
-    r"|screened/\d{8}\.(parquet|json(\.part)?)|spill/\d{8}\.(arrow|json(\.part)?)|done/\d+\.json(\.part)?"
+    r"|(tmp_)?(selected|rows|positions|places|to_filter|to_screen)\.parquet|evaluation-\d+\.npy"
+    r"|(filtered|screened)/\d{8}\.(parquet|json(\.part)?)|spill/\d{8}\.(arrow|json(\.part)?)|done/\d+\.json(\.part)?"
     r"|scratch/(signatures\.npy|duckdb_temp_[-.\w]*)"
     rf"|parts/\d+/{_STEM}|set/(\d{{4}}(-\d\d)?/)?\w+/({_STEM}|index\.json)"
     r"|set/(README\.md|distribution\.svg|manifest\.json)(\.part)?"
@@ -35,19 +31,20 @@ _INSIDE = re.compile(
 
 
 class Workplace:
-    """Where an export is made: all of it in `.work`, from which whole files move to their places at the end.
+    """The folder of an export. All is made in `.work`, from which finished files move to their places at the end.
 
-    `.work` goes when that is done; until then nothing in it is part of the set.
+    `.work` is deleted when that is done. Until then nothing in it is part of the set.
     """
 
     def __init__(self, out: str | Path) -> None:
         self.out = Path(out)
         self.work = self.out / ".work"
-        self.set = self.work / "set"  #: the set as it will stand in `out`
+        self.set = self.work / "set"  #: the set as it will be in `out`
         self.selected = self.work / "selected.parquet"
-        self.screened = self.work / "screened"
+        self.to_filter = self.work / "to_filter.parquet"
+        self.filtered = self.work / "filtered"
         self.rows = self.work / "rows.parquet"  #: a row group for each shard
-        self.places = self.work / "places.parquet"
+        self.positions = self.work / "positions.parquet"  #: the shard and position of each row of `documents`
         self.spill = self.work / "spill"
         self.done = self.work / "done"
         self.parts = self.work / "parts"
@@ -56,7 +53,7 @@ class Workplace:
 
     @contextlib.contextmanager
     def open(self, identity: dict[str, Any]) -> Iterator[bool]:
-        """Enter the folder alone. Gives True where the same export was planned here and not finished.
+        """Enter the folder, and keep other processes out. Yields whether the same export was planned here before.
 
         An export that fails before it is planned leaves nothing behind.
 
@@ -76,9 +73,9 @@ class Workplace:
                     "run that again, or delete the folder"
                 )
             try:
-                for place in (self.parts, self.scratch) if planned else (self.work,):
-                    self._owned.clear(place)
-                for folder in (self.set, self.screened, self.spill, self.done, self.parts, self.scratch):
+                for folder in (self.parts, self.scratch) if planned else (self.work,):
+                    self._owned.clear(folder)
+                for folder in (self.set, self.filtered, self.spill, self.done, self.parts, self.scratch):
                     folder.mkdir(parents=True, exist_ok=True)
                 if not planned:
                     self.write("identity.json", identity)
@@ -88,20 +85,21 @@ class Workplace:
                     self._owned.clear(self.work)
 
     def write(self, name: str, value: Any) -> None:
-        """Write a file of the work folder, whole or not at all."""
+        """Write a file of the work folder, completely or not at all."""
         write_file(self.work / name, json.dumps(value).encode())
+
+    def read(self, name: str) -> Any:
+        """Read a file of the work folder."""
+        return json.loads((self.work / name).read_bytes())
 
     def _read(self, name: str) -> Any:
         try:
-            return json.loads((self.work / name).read_bytes())
+            return self.read(name)
         except FileNotFoundError:
             return None
 
-    def read(self, name: str) -> Any:
-        return json.loads((self.work / name).read_bytes())
-
-    def whole(self) -> dict[str, Any] | None:
-        """The manifest of an export that was killed behind its last step; what is left of the work goes.
+    def published(self) -> Manifest | None:
+        """Return the manifest of an export that was killed after its last step, and delete what is left of its work.
 
         Raises:
             ExportError: the folder holds something else too.
@@ -109,17 +107,17 @@ class Workplace:
         if not (self.out / MANIFEST).exists() or not self._owned.is_begun():
             return None
         with self._owned.entered():
-            made: dict[str, Any] = json.loads((self.out / MANIFEST).read_bytes())
+            manifest = load(self.out).manifest
             self.finish()
-        return made
+        return manifest
 
-    def finished(self) -> dict[str, Any] | None:
-        """The manifest of an export of which all is done but that its files are in their places."""
-        made: dict[str, Any] | None = self._read("finished.json")
-        return made
+    def finished(self) -> Manifest | None:
+        """Return the manifest of an export that is done, except that its files are still in `.work`."""
+        stated = self._read("finished.json")
+        return Manifest.from_json(stated) if stated else None
 
     def check(self, hashes: Mapping[str, str]) -> None:
-        """Look whether the files that an earlier run left are still those that it made.
+        """Check that the files that an earlier run left are still those that it wrote.
 
         Raises:
             ExportError: one is another file by now.
@@ -132,8 +130,7 @@ class Workplace:
                         raise ExportError(f"{path} is not the file that this export wrote; delete {self.out}")
 
     def publish(self, names: Iterable[str]) -> None:
-        """Move whole files to their places, in this order, and take away what was needed to make them. Killed, it may
-        be done again.
+        """Move finished files to their places, in this order, and delete `.work`. It may be killed and done again.
 
         Raises:
             ExportError: something else is in a place.
@@ -146,13 +143,14 @@ class Workplace:
         self.finish()
 
     def finish(self) -> None:
+        """Delete `.work`."""
         self._owned.clear(self.work)
         self._owned.close()
 
 
 @contextlib.contextmanager
-def saying(place: Path | str) -> Iterator[None]:
-    """What goes wrong in a unit of work, as one line.
+def disk_errors(path: Path | str) -> Iterator[None]:
+    """Raise what goes wrong in a unit of work as an error of one line.
 
     Raises:
         ArchiveError: a file cannot be read, or the disk is full.
@@ -160,11 +158,6 @@ def saying(place: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise said(error, place) from None
+        raise ExportError(disk_error_line(error, path)) from None
     except pa.ArrowException as error:
-        raise ArchiveError(f"{place}: {str(error).splitlines()[0]}") from None
-
-
-def said(error: OSError, place: Path | str) -> ExportError:
-    """What went wrong with a disk, and what to do."""
-    return ExportError(disk_error_line(error, place))
+        raise ArchiveError(f"{path}: {error_line(error)}") from None

@@ -1,4 +1,4 @@
-"""The files that trainers read: one module for each format, all with the same three operations."""
+"""The files that trainers read: a module for each format, all with the same three operations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""datatrove and nanotron: `.ds` token files, one document a row, the evidence in a Parquet file beside them.
+"""datatrove and nanotron: `.ds` token files, one document a row, with the evidence in a Parquet file next to them.
 
 The bytes are those of `TokenizedFile` in datatrove/pipeline/tokens/tokenizer.py (datatrove 0.10.1), which brings a
 pipeline with it: the ids, `.index` with the end of each document among them, `.metadata` with the tokenizer, the width
@@ -58,7 +58,7 @@ class Ds:
 
 
 def _metric(count: int) -> str:
-    """Three digits and a prefix: `humanize.metric(count, unit="T")`, which TokenizedFile calls.
+    """Return a number with three digits and a prefix: `humanize.metric(count, unit="T")`, which TokenizedFile calls.
 
     >>> _metric(0), _metric(7), _metric(1234), _metric(9999), _metric(999_999), _metric(45_600_000)
     ('0.00 T', '7.00 T', '1.23 kT', '10.0 kT', '1.00 MT', '45.6 MT')

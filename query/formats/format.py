@@ -1,27 +1,33 @@
-"""What a format is: rows of one shard to files, files to rows again, and the index of a folder of shards."""
+"""The seam of the formats: rows of one shard to files, files to rows again, and the index of a folder of shards."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
 
+from archive.errors import ExportError
 from archive.extras import missing
+from archive.registry import Registry
 
-#: Each format's module, and the extra of this distribution that brings the library it is written with.
-FORMATS = {
-    "parquet": ("query.formats.parquet", None),
-    "jsonl": ("query.formats.jsonl", None),
-    "webdataset": ("query.formats.webdataset", "webdataset"),
-    "mds": ("query.formats.mds", "mds"),
-    "litdata": ("query.formats.litdata", "litdata"),
-    "megatron": ("query.formats.megatron", "tokens"),
-    "ds": ("query.formats.ds", "tokens"),
-}
+#: The formats. One that holds tokens adds its name to `query.rows.TOKEN_FORMATS` where its module is imported.
+FORMATS = Registry(
+    "formats",
+    {
+        "parquet": "query.formats.parquet:FORMAT",
+        "jsonl": "query.formats.jsonl:FORMAT",
+        "webdataset": "query.formats.webdataset:FORMAT",
+        "mds": "query.formats.mds:FORMAT",
+        "litdata": "query.formats.litdata:FORMAT",
+        "megatron": "query.formats.megatron:FORMAT",
+        "ds": "query.formats.ds:FORMAT",
+    },
+)
+#: The extra of this distribution that brings the library of a format.
+_EXTRAS = {"webdataset": "webdataset", "litdata": "litdata", "megatron": "tokens", "ds": "tokens"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,36 +39,38 @@ class Written:
 
 
 class Format(Protocol):
-    """The same rows always become the same bytes, on any machine, in any process.
+    """Writes and reads shards. The same rows become the same bytes, on any machine and in any process.
 
-    Those of `query.rows.TOKEN_FORMATS` take rows with `tokens` (lists of token ids) in place of `text`.
+    The formats in `query.rows.TOKEN_FORMATS` take rows with `tokens` (lists of token ids) in place of `text`.
     """
 
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
-        """Write the rows of one shard as whole, closed files whose names begin with `stem` (`train-00012`)."""
+        """Write the rows of one shard as closed files whose names begin with `stem` (`train-00012`)."""
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:
-        """The rows of one shard, as they were written: the same columns, types and values.
+        """Yield the rows of one shard as they were written: the same columns, types and values.
 
         Raises:
             ExportError: a file is missing or damaged.
         """
 
     def index(self, folder: Path, shards: Sequence[Written]) -> list[str]:
-        """Write what the format's library needs to find all shards of a folder; the names of these files."""
+        """Write what the format's library needs to find all shards of a folder, and return the names of these files."""
 
 
 def open_format(name: str) -> Format:
-    """The format of a name.
+    """Import a format.
 
     Raises:
-        ArchiveError: the library that writes it is not installed.
+        ExportError: there is no such format.
+        ArchiveError: the library of the format is not installed.
     """
-    module, extra = FORMATS[name]
+    if not FORMATS.has(name):
+        raise ExportError(f"no format {name!r}; there are {', '.join(FORMATS)}")
     try:
-        made: Format = import_module(module).FORMAT
+        format_: Format = FORMATS.load(name)
     except ModuleNotFoundError as error:
-        if extra is None:
+        if name not in _EXTRAS:
             raise
-        raise missing(f"--format {name}", extra, error.name) from None
-    return made
+        raise missing(f"--format {name}", _EXTRAS[name], error.name) from None
+    return format_

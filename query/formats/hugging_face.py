@@ -1,47 +1,59 @@
-"""transformers, imported so that it works beside a torchvision of another build than torch.
+"""transformers, imported so that it works with a torchvision of another build than torch.
 
-PyPI's torchvision, which the MDS and LitData libraries bring, does not fit a CPU build of torch from elsewhere: its
-import fails, and with it that of every model of transformers. Text has no use for it.
+PyPI's torchvision, which LitData and MosaicML Streaming bring, does not fit a CPU build of torch from elsewhere. Its
+import fails, because its compiled part does not declare the operators that its Python part describes; and the import of
+every model of transformers fails with it. Text needs none of these operators, so their names are declared here.
 """
 
 from __future__ import annotations
 
 import os
-import sys
+import re
 from importlib.util import find_spec
 from typing import Any
 
+from archive.errors import ArchiveError
+
+#: What torch raises for an operator that nobody declared.
+_UNDECLARED = re.compile(r"operator (torchvision::\w+) does not exist")
+#: More operators than torchvision has.
+_MOST = 100
+
 
 def import_transformers() -> Any:
-    """The library.
+    """Import the library.
 
     Raises:
         ModuleNotFoundError: it is not installed, or something that it needs is not.
+        ArchiveError: torchvision is installed and cannot be imported.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    if not _torchvision_is_broken():
-        import transformers
-
-        return transformers
-    sys.modules["torchvision"] = None  # type: ignore[assignment]  # whoever looks for it finds none
+    if find_spec("torch") and find_spec("torchvision"):
+        make_torchvision_importable()
     import transformers
-    from transformers.utils import import_utils
 
-    # It asks but once, and another library may have imported it before.
-    if hasattr(import_utils, "_torchvision_available"):  # until version 5
-        import_utils._torchvision_available = False
-    for ask in (import_utils.is_torchvision_available, import_utils.is_torchvision_v2_available):
-        if hasattr(ask, "cache_clear"):
-            ask.cache_clear()
     return transformers
 
 
-def _torchvision_is_broken() -> bool:
-    if find_spec("torchvision") is None:  # it is not there, or hidden already
-        return False
-    try:
-        import torchvision  # noqa: F401
-    except (ImportError, RuntimeError):
-        return True
-    return False
+def make_torchvision_importable() -> None:
+    """Declare the operators that torchvision misses, so that it can be imported. Those operators cannot be called.
+
+    Raises:
+        ArchiveError: it cannot be imported for another reason.
+    """
+    for _ in range(_MOST):
+        try:
+            import torchvision  # noqa: F401
+        except (ImportError, RuntimeError) as error:
+            operator = _UNDECLARED.search(str(error))
+            if operator is None:
+                raise ArchiveError(
+                    f"torchvision does not fit torch ({str(error).splitlines()[0]}): "
+                    "install both from one index, or: pip uninstall torchvision"
+                ) from None
+            import torch
+
+            torch.library.define(operator[1], "(Tensor values) -> Tensor")
+        else:
+            return

@@ -4,9 +4,9 @@
 sample, and must be that of all chunks; so the columns other than `content_id` and `text`, where any may be null, are
 one JSON object in the column `evidence`.
 
-The samples stand in the chunk one by one, as LitData reads them from everywhere. Of samples that are all text, the
-writer of 0.2.76 itself leaves only an Arrow file at the chunk's end, of which the same release cannot read one sample
-from afar (`StreamingDataset("s3://…")[n]`).
+A chunk holds its samples one after the other, which LitData can read from everywhere. For samples that are all text,
+the library's own writer (0.2.76) writes an Arrow file instead, and the same release cannot read a single sample of that
+from an object store (`StreamingDataset("s3://…")[n]`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LitData:
         name = f"{stem}.bin"
         with TemporaryDirectory() as scratch:
             library = BinaryWriter(scratch, chunk_size=rows.num_rows)
-            # The chunk as `BinaryWriter._create_chunk` lays it out.
+            # The layout of `BinaryWriter._create_chunk`.
             samples = (library.serialize(_sample(*sample))[0] for sample in samples_of(rows))
             write_samples(folder / name, samples)
         return Written((name,), rows.num_rows)
@@ -53,11 +53,11 @@ class LitData:
             with reading(path):
                 size = path.stat().st_size
             chunks.append({"chunk_bytes": size, "chunk_size": shard.rows, "dim": None, "filename": path.name})
-        # As `BinaryWriter._merge_no_wait` writes it; but its `updated_at`, by which a reader tells whether what it has
-        # cached of an address is of this set, is not the time.
+        # As `BinaryWriter._merge_no_wait` writes it, except for `updated_at`, by which a reader knows whether its cache
+        # is of this set: here that is a hash of the chunks, not the time.
         version = sha256(json.dumps(chunks, sort_keys=True).encode()).hexdigest()
-        made = {"chunks": chunks, "config": _config(max((shard.rows for shard in shards), default=1))}
-        (folder / _INDEX).write_text(json.dumps({**made, "updated_at": version}, sort_keys=True))
+        index = {"chunks": chunks, "config": _config(max((shard.rows for shard in shards), default=1))}
+        (folder / _INDEX).write_text(json.dumps({**index, "updated_at": version}, sort_keys=True))
         return [_INDEX]
 
 
@@ -66,7 +66,7 @@ def _sample(content_id: str, text: str, evidence: str) -> dict[str, str]:
 
 
 def _config(rows: int) -> dict[str, Any]:
-    """What the library says of chunks of such samples: it infers it from one."""
+    """Return what the library states of chunks of such samples, which it infers from one."""
     with TemporaryDirectory() as scratch:
         writer = BinaryWriter(scratch, chunk_size=rows)
         writer.add_item(0, _sample("", "", "{}"))
@@ -77,7 +77,7 @@ def _config(rows: int) -> dict[str, Any]:
 def _rows(path: Path) -> Iterator[Row]:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for begin, end in bounds(data):
-            # Of a sample: the sizes of its leaves, and the leaves.
+            # A sample is the sizes of its leaves, and the leaves.
             sizes = struct.unpack_from("<3I", data, begin)
             if begin + 12 + sum(sizes) != end:
                 raise ValueError(f"the sample at byte {begin} is not of the size that it says")

@@ -1,7 +1,10 @@
-"""MosaicML Streaming: MDS shards, of samples encoded by the library's own MDSWriter.
+"""MosaicML Streaming: MDS shards of three strings a sample.
 
 `streaming.StreamingDataset(local=folder)` and `LocalDataset(folder)` give each sample as three strings. MDS has no
 null, so the columns other than `content_id` and `text` are one JSON object in the column `evidence`.
+
+The layout is that of `MDSWriter.encode_joint_shard` and `encode_sample` in streaming/base/format/mds/writer.py
+(mosaicml-streaming 0.10.0), which import torch and torchvision. Version 2 of the layout is as old as the library.
 """
 
 from __future__ import annotations
@@ -9,11 +12,9 @@ from __future__ import annotations
 import json
 import mmap
 import struct
-import sys
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -21,44 +22,32 @@ import pyarrow as pa
 from query.formats.format import Written
 from query.formats.row_json import Row, bounds, load, not_empty, reading, samples_of, tables_of, write_samples
 
-#: `import streaming` takes these in, and with them torchvision, which breaks where it is not of the same build as torch
-#: (CPU, CUDA). Shards of text need none of them.
-_UNUSED = ("streaming.multimodal", "streaming.text", "streaming.vision")
-
-
-def _import_streaming() -> tuple[Any, Any]:
-    """The library's writer and reader; whoever imports one of its unused parts afterwards gets the real one."""
-    absent = [name for name in _UNUSED if name not in sys.modules]
-    sys.modules.update({name: ModuleType(name) for name in absent})
-    try:
-        import streaming
-        from streaming.base.format.mds.reader import MDSReader
-    finally:
-        for name in absent:
-            del sys.modules[name]
-    for name in absent:
-        vars(streaming).pop(name.rpartition(".")[2], None)
-    return streaming.MDSWriter, MDSReader
-
-
-MDSWriter, MDSReader = _import_streaming()
-
-_COLUMNS = {"content_id": "str", "evidence": "str", "text": "str"}
+#: In the order of a sample.
+_COLUMNS = ["content_id", "evidence", "text"]
 _INDEX = "index.json"
+#: What each shard says of itself in its header, as the library writes it.
+_CONFIG = json.dumps(
+    {
+        "column_encodings": ["str"] * len(_COLUMNS),
+        "column_names": _COLUMNS,
+        "column_sizes": [None] * len(_COLUMNS),
+        "compression": None,
+        "format": "mds",
+        "hashes": [],
+        "size_limit": None,
+        "version": 2,
+    }
+).encode()
+#: A sample begins with the sizes of its values.
+_SIZES = struct.Struct(f"<{len(_COLUMNS)}I")
 
 
 class Mds:
     def write(self, rows: pa.Table, folder: Path, stem: str) -> Written:
         not_empty(rows, "mds")
         name = f"{stem}.mds"
-        with TemporaryDirectory() as scratch:
-            library = MDSWriter(columns=_COLUMNS, out=f"{scratch}/out", size_limit=None)
-            # The shard as `MDSWriter.encode_joint_shard` lays it out.
-            samples = (
-                library.encode_sample({"content_id": key, "text": text, "evidence": evidence})
-                for key, text, evidence in samples_of(rows)
-            )
-            write_samples(folder / name, samples, library.config_data)
+        samples = (_sample(key, evidence, text) for key, text, evidence in samples_of(rows))
+        write_samples(folder / name, samples, _CONFIG)
         return Written((name,), rows.num_rows)
 
     def read(self, folder: Path, files: Sequence[str]) -> Iterator[pa.Table]:
@@ -73,16 +62,22 @@ class Mds:
         return [_INDEX]
 
 
+def _sample(*values: str) -> bytes:
+    parts = [value.encode() for value in values]
+    return _SIZES.pack(*map(len, parts)) + b"".join(parts)
+
+
 def _rows(path: Path) -> Iterator[Row]:
-    reader = MDSReader.from_json(str(path.parent), None, _entry(path))
+    if _entry(path)["column_names"] != _COLUMNS:
+        raise ValueError("its columns are not those of an export")
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for begin, end in bounds(data):
-            sample = reader.decode_sample(data[begin:end])
-            yield {
-                "content_id": sample["content_id"],
-                "text": sample["text"],
-                **load(sample["evidence"], without=["content_id", "text"]),
-            }
+            sizes = _SIZES.unpack_from(data, begin)
+            ends = list(accumulate(sizes, initial=begin + _SIZES.size))
+            if ends[-1] != end:
+                raise ValueError(f"the sample at byte {begin} is not of the size that it says")
+            content_id, evidence, text = (data[start:stop].decode() for start, stop in pairwise(ends))
+            yield {"content_id": content_id, "text": text, **load(evidence, without=["content_id", "text"])}
 
 
 def _entry(path: Path) -> dict[str, Any]:

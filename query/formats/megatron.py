@@ -1,8 +1,8 @@
-"""Megatron-LM: `.bin` and `.idx` of an IndexedDataset, one document a row, the evidence in a Parquet file beside them.
+"""Megatron-LM: `.bin` and `.idx` of an IndexedDataset, one document a row, with the evidence in a Parquet file.
 
 The layout is that of `IndexedDatasetBuilder` and `_IndexWriter` in megatron/core/datasets/indexed_dataset.py of
-NVIDIA's Megatron-LM (megatron-core 0.16.1), which only import beside a training stack. `--data-path folder/stem` reads
-a shard.
+NVIDIA's Megatron-LM (megatron-core 0.16.1), which cannot be imported without a training stack.
+`--data-path folder/stem` reads a shard.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from query.formats.tokens import ids_of, join, mapped, vocab_size, write_evidenc
 _MAGIC = b"MMIDIDX\x00\x00"
 _VERSION = 1
 _HEADER = "<9sQBQQ"
-#: Of its `DType`: the codes of the two that `DType.optimal_dtype` chooses from.
+#: The codes of the two types that `DType.optimal_dtype` chooses from.
 _CODES: dict[int, np.dtype[np.uint16] | np.dtype[np.int32]] = {8: np.dtype("<u2"), 4: np.dtype("<i4")}
-#: As `DType.optimal_dtype` has it.
+#: The bound of `DType.optimal_dtype`.
 _NARROW = 65500
 
 
@@ -63,7 +63,7 @@ class Megatron:
 
 
 def _index(path: Path) -> tuple[np.dtype[np.uint16] | np.dtype[np.int32], npt.NDArray[np.int64]]:
-    """The type of the ids, and where each document ends among them."""
+    """Return the type of the ids, and where each document ends among them."""
     content = path.read_bytes()
     magic, version, code, sequences, documents = struct.unpack_from(_HEADER, content)
     if magic != _MAGIC or version != _VERSION or code not in _CODES:

@@ -1,4 +1,4 @@
-"""Rows as JSON, for formats that know neither nulls nor lists nor times; and rows of a table again."""
+"""Rows as JSON, for formats without nulls, lists and times; and JSON as rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ROWS, _CHARACTERS = 10_000, 16 << 20
 
 
 def samples_of(table: pa.Table) -> Iterator[tuple[str, str, str]]:
-    """Content id, text and, as JSON, all other columns of each row: one row at a time, as a text may be very long."""
+    """Yield content id, text and, as JSON, all other columns of each row: one row at a time, as a text may be long."""
     for batch in table.to_batches(max_chunksize=_DUMPED):
         others = batch.select([name for name in batch.schema.names if name not in ("content_id", "text")])
         for row in zip(batch.column("content_id"), batch.column("text"), dump(others), strict=True):
@@ -39,7 +39,7 @@ def samples_of(table: pa.Table) -> Iterator[tuple[str, str, str]]:
 
 
 def tables_of(rows: Iterable[Row]) -> Iterator[pa.Table]:
-    """Tables of a bounded size, with the columns in the order of `query.rows`."""
+    """Yield tables of a bounded size, with the columns in the order of `query.rows`."""
     held: list[Row] = []
     characters = 0
     for row in rows:
@@ -59,7 +59,7 @@ def _table(rows: list[Row]) -> pa.Table:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """The names in the order of `query.rows`.
+    """Return the names in the order of `query.rows`.
 
     Raises:
         KeyError: there is no such column.
@@ -72,8 +72,10 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def dump(rows: pa.RecordBatch) -> pa.Array:
-    """Each row as one JSON object, as `json.dumps` writes it without escapes for what is not ASCII; times as ISO 8601
-    in UTC. Column by column, which takes a fifth of the time of row by row."""
+    """Return each row as a JSON object, as `json.dumps(row, ensure_ascii=False)` writes it; times are ISO 8601 in UTC.
+
+    Works column by column, which takes a fifth of the time of `json.dumps` row by row.
+    """
     if not rows.num_columns:
         return pa.array(["{}"] * len(rows), pa.large_string())
     parts: list[Any] = []
@@ -83,21 +85,21 @@ def dump(rows: pa.RecordBatch) -> pa.Array:
 
 
 def _values(column: pa.Array) -> pa.Array:
-    """Each value as JSON."""
+    """Return each value as JSON."""
     kind = column.type
     if pa.types.is_timestamp(kind):
         plain = pc.replace_substring(column.cast(pa.timestamp("us")).cast(pa.large_string()), " ", "T")
-        made = _join('"', pc.replace_substring_regex(plain, r"\.000000$", ""), 'Z"')
+        values = _join('"', pc.replace_substring_regex(plain, r"\.000000$", ""), 'Z"')
     elif pa.types.is_integer(kind):
-        made = column.cast(pa.large_string())
+        values = column.cast(pa.large_string())
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        made = _strings(column.cast(pa.large_string()))
+        values = _strings(column.cast(pa.large_string()))
     elif pa.types.is_list(kind):
         encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-        made = pa.array([encode(value) for value in column.to_pylist()], pa.large_string())
+        values = pa.array([encode(value) for value in column.to_pylist()], pa.large_string())
     else:
         raise TypeError(str(kind))
-    return pc.fill_null(made, "null")
+    return pc.fill_null(values, "null")
 
 
 def _strings(column: pa.Array) -> pa.Array:
@@ -112,17 +114,20 @@ def _join(*parts: pa.Array | str) -> pa.Array:
 
 
 def load(text: str | bytes, without: Sequence[str] = ()) -> Row:
-    """The columns that `dump` wrote.
+    """Read the columns that `dump` wrote.
 
-    Nothing else is let through, since another reader might take it for the value: no column twice, none that there is
-    not, none of those that stand elsewhere.
+    Nothing else is accepted, since another reader might take it for the value: no column twice, no unknown column, and
+    none of those that are stored elsewhere.
+
+    Args:
+        without: the columns that are stored elsewhere.
 
     Raises:
         ValueError: this is not what `dump` writes.
     """
     row = json.loads(text, object_pairs_hook=_once)
     if not isinstance(row, dict) or row.keys() - (COLUMNS.keys() - set(without)):
-        raise ValueError("it is no row of an export")
+        raise ValueError("it is not a row of an export")
     for name, value in row.items():
         if value is not None and pa.types.is_timestamp(COLUMNS[name][0]):
             row[name] = datetime.fromisoformat(value)
@@ -132,7 +137,7 @@ def load(text: str | bytes, without: Sequence[str] = ()) -> Row:
 def _once(pairs: list[tuple[str, Any]]) -> Row:
     row = dict(pairs)
     if len(row) < len(pairs):
-        raise ValueError("a name stands twice in a row")
+        raise ValueError("a row has a name twice")
     return row
 
 
@@ -141,8 +146,9 @@ _LARGEST = (1 << 32) - 1
 
 
 def write_samples(path: Path, samples: Iterable[bytes], header: bytes = b"") -> None:
-    """Lay out an MDS shard or a LitData chunk: how many samples, where each begins and the last ends, a header, and the
-    samples. The libraries' own writers hold all of it several times; here it lies in a file meanwhile.
+    """Write an MDS shard or a LitData chunk: the number of samples, all offsets, a header, and the samples.
+
+    The libraries' own writers hold all of it in memory several times. Here the samples go to a temporary file first.
 
     Raises:
         ExportError: it is too large for its offsets.
@@ -160,7 +166,7 @@ def write_samples(path: Path, samples: Iterable[bytes], header: bytes = b"") -> 
 
 
 def bounds(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Where each sample of an MDS shard or a LitData chunk lies: their number, then all offsets, is how both begin."""
+    """Yield begin and end of each sample of an MDS shard or LitData chunk, from the offsets at its start."""
     (count,) = struct.unpack_from("<I", data)
     begin, end = struct.unpack_from("<I", data, 4)[0], struct.unpack_from("<I", data, 4 + 4 * count)[0]
     if end != len(data):
@@ -174,7 +180,7 @@ def bounds(data: mmap.mmap) -> Iterator[tuple[int, int]]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Every way in which a file can be unreadable, as an ExportError that names it."""
+    """Raise whatever makes a file unreadable as an ExportError that names it."""
     try:
         yield
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What formats of token ids share: how wide an id is, the ids of rows, and the evidence in a file beside them."""
+"""What the formats of token ids share: the width of an id, the ids of rows, and a file with the evidence."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from query.formats import parquet
 from query.formats.row_json import in_order
 from query.rows import COLUMNS
 
-#: Of the metadata of the rows' schema: of what all shards of an export have in common.
+#: Keys of the metadata of the rows' schema, which all shards of an export have in common.
 VOCAB_SIZE, TOKENIZER = b"vocab_size", b"tokenizer"
 _BATCH = 1000
 
 
 def stated(rows: pa.Table, key: bytes) -> str | None:
-    """What the rows' schema says of their tokenizer."""
+    """Return what the rows' schema states of their tokenizer."""
     value = (rows.schema.metadata or {}).get(key)
     return None if value is None else value.decode()
 
@@ -32,7 +32,7 @@ def vocab_size(rows: pa.Table) -> int | None:
 
 
 def ids_of(rows: pa.Table, dtype: npt.DTypeLike) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[Any]]]:
-    """Lengths and ids of the documents, some rows at a time.
+    """Yield lengths and ids of the documents, some rows at a time.
 
     Raises:
         ExportError: an id does not fit: the tokenizer has more ids than it says.
@@ -49,12 +49,12 @@ def ids_of(rows: pa.Table, dtype: npt.DTypeLike) -> Iterator[tuple[npt.NDArray[n
 
 
 def write_evidence(rows: pa.Table, folder: Path, stem: str) -> str:
-    """All columns but the tokens; the name of the file."""
+    """Write all columns but the tokens, and return the name of the file."""
     return parquet.FORMAT.write(rows.drop_columns(["tokens"]), folder, f"{stem}.evidence").files[0]
 
 
 def mapped(path: Path, dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
-    """The ids of a file, which stay on the disk.
+    """Return the ids of a file, which is mapped and not read.
 
     Raises:
         ValueError: it does not hold so many.
@@ -69,7 +69,7 @@ def mapped(path: Path, dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
 
 
 def join(folder: Path, evidence: str, ids: npt.NDArray[Any], ends: npt.NDArray[np.int64]) -> Iterator[pa.Table]:
-    """The rows again, from all ids and the ends of the documents among them.
+    """Yield the rows, from all ids and the ends of the documents among them.
 
     Raises:
         ExportError: the evidence is missing, damaged, or that of other documents.
@@ -77,18 +77,18 @@ def join(folder: Path, evidence: str, ids: npt.NDArray[Any], ends: npt.NDArray[n
     path = folder / evidence
     bounds = np.concatenate([[0], ends])
     if bounds[-1] != len(ids) or np.any(np.diff(bounds) < 0):
-        raise ExportError(f"{path}: the documents beside it do not end where its {len(ids)} tokens do")
+        raise ExportError(f"{path}: the documents of this shard do not end where its {len(ids)} tokens do")
     done = 0
     for table in parquet.FORMAT.read(folder, [evidence]):
         for start in range(0, table.num_rows, _BATCH):
             part = table.slice(start, _BATCH)
             if done + part.num_rows >= len(bounds):
-                raise ExportError(f"{path}: has more rows than the {len(ends)} documents beside it")
+                raise ExportError(f"{path}: has more rows than the {len(ends)} documents of the shard")
             here = bounds[done : done + part.num_rows + 1]
             values = pa.array(ids[here[0] : here[-1]].astype(np.int32))
             tokens = pa.ListArray.from_arrays(pa.array((here - here[0]).astype(np.int32)), values)
             done += part.num_rows
-            whole = part.append_column("tokens", tokens.cast(COLUMNS["tokens"][0]))
-            yield whole.select(in_order(whole.column_names))
+            rows = part.append_column("tokens", tokens.cast(COLUMNS["tokens"][0]))
+            yield rows.select(in_order(rows.column_names))
     if done != len(ends):
-        raise ExportError(f"{path}: has {done} rows for the {len(ends)} documents beside it")
+        raise ExportError(f"{path}: has {done} rows for the {len(ends)} documents of the shard")

@@ -22,7 +22,7 @@ class WebDataset:
         name = f"{stem}.tar"
         with (
             open(folder / name, "wb") as file,
-            # Without a fixed time the writer takes the clock's. Its default owner is a name of its own, not the user's.
+            # The writer's defaults are the time of the clock, and this owner.
             TarWriter(file, encoder=False, mtime=0, user="bigdata", group="bigdata", compress=False) as out,
         ):
             for key, text, evidence in samples_of(rows):
@@ -40,7 +40,7 @@ class WebDataset:
 
 
 def _rows(file: BinaryIO) -> Iterator[Row]:
-    """Pairs of members: the library's writer sorts a sample's by extension, so the evidence comes first."""
+    """Yield a row for each two members: the library's writer sorts by extension, so the evidence comes first."""
     members = _members(file)
     for name, content in members:
         key, _, kind = name.rpartition(".")
@@ -51,7 +51,7 @@ def _rows(file: BinaryIO) -> Iterator[Row]:
 
 
 def _members(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each member; `tarfile` itself takes a damaged header for the end of the archive."""
+    """Yield name and content of each member. (`tarfile` takes a damaged header for the end of the archive.)"""
     while (block := file.read(BLOCKSIZE)) != bytes(BLOCKSIZE):
         try:
             member = TarInfo.frombuf(block, "utf-8", "strict")

@@ -1,8 +1,4 @@
-"""`archive verify`: the hashes of an export, and the records that its rows cite."""
+"""`archive verify`: the hashes of an export, and the records that its rows cite.
 
-from __future__ import annotations
-
-from query.verify.report import Report
-from query.verify.run import verify
-
-__all__ = ["Report", "verify"]
+`run` checks a set or a lake. `shards` hashes and checks all rows, `records` and `compare` follow the citations of some.
+"""

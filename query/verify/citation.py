@@ -1,10 +1,10 @@
-"""What a row says of a record: where it lies, and what stands in it."""
+"""What a row states of a record: where it is, and what is in it."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-#: The record that proves the date; the one that holds the text; or one that does both.
+#: What a record is cited for: it proves the date, it holds the text, or both.
 PROOF, TEXT, BOTH = "proof", "text", "both"
 
 #: A citation for each record. A row whose proof is a revisit has two: the revisit, which has the date, and the
@@ -29,7 +29,7 @@ CITATIONS = pa.schema(
         ("content_id", pa.string()),
         ("language", pa.string()),
         ("token_count", pa.int64()),
-        ("masked", pa.bool_()),  # whether addresses were masked before what follows was made
+        ("masked", pa.bool_()),  # whether addresses were masked before these hashes were computed
         ("text_sha256", pa.string()),  # of the text as exported, or …
         ("tokens_sha256", pa.string()),  # … of its tokens
     ]
@@ -38,13 +38,13 @@ _PROOF = ("record_type", "record_id", "date_source", "url", "title", "robots", "
 
 
 def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Table:
-    """The citations of some rows.
+    """Return the citations of some rows.
 
     Args:
         numbers: of the rows, in the set.
         payloads: the SHA-256 of each row's text or tokens, hexadecimal.
     """
-    made = []
+    cited = []
     payload_name = "tokens_sha256" if "tokens" in rows.column_names else "text_sha256"
     dropped = [name for name in ("text", "tokens", "contaminated") if name in rows.column_names]
     for number, payload, row in zip(numbers, payloads, rows.drop_columns(dropped).to_pylist(), strict=True):
@@ -53,9 +53,9 @@ def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Tab
         content = {name: row.get(name) for name in ("extractor", "content_id", "language", "token_count")}
         content |= {payload_name: payload, "masked": row.get("masked") is not None}
         if row["record_type"] != "revisit":
-            made.append({"row": number, "role": BOTH, **where, **proof, **content})
+            cited.append({"row": number, "role": BOTH, **where, **proof, **content})
             continue
         text = {name: row[f"text_{name}"] for name in where}
-        made.append({"row": number, "role": PROOF, **where, **proof})
-        made.append({"row": number, "role": TEXT, **text, "payload_digest": row["payload_digest"], **content})
-    return pa.Table.from_pylist(made, schema=CITATIONS)
+        cited.append({"row": number, "role": PROOF, **where, **proof})
+        cited.append({"row": number, "role": TEXT, **text, "payload_digest": row["payload_digest"], **content})
+    return pa.Table.from_pylist(cited, schema=CITATIONS)

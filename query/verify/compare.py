@@ -1,55 +1,39 @@
-"""A citation against the record: what agrees, and what differs."""
+"""Compare a citation with the record: what agrees, and what differs."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from archive import dates
 from archive.capture import Capture, Limits, Reject, Skipped
-from archive.engine.sandbox import Isolated
 from archive.examine import Examiner
+from archive.intake.extraction import Isolated
 from archive.reasons import Unusable
 from archive.records.rows import Columns, row_of
 from archive.text import EXTRACTORS, Page, content_id, language_of
 from archive.text.extract import from_plain
 from query import merkle
 from query.mask import mask
-from query.tokenizer import once_opened
+from query.tokenizer import Tokenizer, once_opened
 from query.verify.citation import PROOF, TEXT
-
-if TYPE_CHECKING:
-    from query.formats.tokenize import Tokenizer
+from query.verify.result import Finding
 
 Row = dict[str, Any]
-#: What stands at the cited place: of a record what it is worth, of a data set the row.
+#: What is at the cited offset: what `archive ingest` makes of the record, or a row of a data set.
 Outcome = Capture | Reject | Skipped | Row
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What became of a citation.
-
-    `kind`: `agrees`; `gone`, where the file or the record cannot be read; `differs`, with what; `unchecked`, where
-    the text was made by an extractor that is not installed in that version, and comes out otherwise.
-    """
-
-    row: int
-    kind: str
-    detail: str = ""
-
-
-def judge(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None) -> Finding:
-    """What became of a citation."""
+def compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None) -> Finding:
+    """Compare a citation with what is there."""
     try:
         return _compare(citation, outcome, tokenizer)
-    except Exception as error:  # a row that was forged may hold anything
+    except Exception as error:  # a forged row may hold anything
         return Finding(citation["row"], "differs", f"cannot be compared: {error!r}")
 
 
@@ -111,7 +95,7 @@ def _compare_text(citation: Row, text: str | None, extractor: str | None, tokeni
 
 
 def _compare_row(citation: Row, row: Row, tokenizer: Tokenizer | None) -> Finding:
-    """A row of a data set. Which of its columns were taken is not known any more: each string may be the text."""
+    """Compare a row of a data set. Which of its columns were used is not recorded: each string may be the text."""
     if (citation["record_type"], citation["date_source"]) != ("row", "dataset"):
         return Finding(citation["row"], "differs", "this is a row of a data set, whose date is what somebody wrote")
     values = list(_values(row))
@@ -138,7 +122,7 @@ def _compare_row(citation: Row, row: Row, tokenizer: Tokenizer | None) -> Findin
 
 
 def _pages(value: str, extractor: str) -> Iterator[Page]:
-    """A string as a text, and, where the text was taken from HTML, as a page."""
+    """Yield a string as a text, and, where the extractor reads HTML, as a page."""
     yield from_plain(value)
     if extractor.partition("/")[0] in EXTRACTORS and "<" in value:
         with contextlib.suppress(Unusable):
@@ -146,7 +130,7 @@ def _pages(value: str, extractor: str) -> Iterator[Page]:
 
 
 def _values(value: Any) -> Iterator[str | date]:
-    """Every string and date in a row, however deep; times in UTC."""
+    """Yield every string and date in a row, however deep; times in UTC."""
     if isinstance(value, datetime):
         yield value.replace(tzinfo=UTC) if value.tzinfo is None else value
     elif isinstance(value, str | date):
@@ -162,6 +146,6 @@ def _isolated(name: str) -> Isolated:
 
 
 def extractor_of(stated: str | None) -> Isolated:
-    """The extractor that made a text, in a process of its own, which a hostile page cannot make ours end."""
+    """Return the extractor that made a text, in a process of its own: a hostile page cannot end this one."""
     name = (stated or "").partition("/")[0]
     return _isolated(EXTRACTORS[name if name in EXTRACTORS else "resiliparse"])

@@ -1,4 +1,4 @@
-"""What a lake itself cites: the first acceptable capture of each of its texts."""
+"""What a lake cites: the first acceptable capture of each of its texts."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 
 import query.sql
 from archive.lake import Lake
-from query.export.select import EVIDENCE
+from query.rows import EVIDENCE
 from query.verify.citation import CITATIONS, citations
 
 _BATCH = 20_000
 
 
 def cite(lake: Lake, rows: int | None, seed: int | None, to: Path) -> int:
-    """Write the citations of some texts of a lake, or of all; returns how many texts there are to choose from."""
+    """Write the citations of some texts of a lake, or of all. Returns how many texts there are to choose from."""
     sample = "" if rows is None else f"USING SAMPLE reservoir({rows} ROWS) REPEATABLE ({seed or 0})"
     with query.sql.connect(lake) as db, pq.ParquetWriter(to, CITATIONS) as writer:
         ((count,),) = db.execute("SELECT count(*) FROM clean('9999-12-31')").fetchall()

@@ -1,11 +1,10 @@
-"""The second half: back to the records that the rows cite."""
+"""Read the records that rows cite, and compare them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pyarrow.dataset as pads
 
@@ -18,21 +17,20 @@ from archive.records import READERS, Address, Reading, Record, kind_of, open_rea
 from archive.records.rows import Row as ArchiveRow
 from archive.sources import open_bytes
 from archive.sources.base import scheme_of
-from query.verify.compare import Finding, Outcome, Row, extractor_of, judge
-
-if TYPE_CHECKING:
-    from query.formats.tokenize import Tokenizer
+from query.tokenizer import Tokenizer
+from query.verify.compare import Outcome, Row, compare, extractor_of
+from query.verify.result import Finding
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Citations of one file, by their range in a Parquet file that is sorted by file and place."""
+    """Citations of one file, by their range in a Parquet file that is sorted by file and offset."""
 
     citations: str
     file: str
     start: int
     end: int
-    moved: tuple[tuple[str, str], ...]  #: prefixes of files, and what stands there now
+    moved: tuple[tuple[str, str], ...]  #: prefixes of files, and what they begin with now
     tokenizer: Tokenizer | None
     plugins: registry.Entries = field(default_factory=registry.entries)
 
@@ -42,7 +40,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     registry.adopt(unit.plugins)
     cited: list[Row] = (
         pads.dataset(unit.citations)
-        .to_table(filter=(pads.field("place") >= unit.start) & (pads.field("place") < unit.end))
+        .to_table(filter=(pads.field("position") >= unit.start) & (pads.field("position") < unit.end))
         .to_pylist()
     )
     file = unit.file
@@ -50,18 +48,18 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         if file.startswith(old):
             file = new + file[len(old) :]
             break
-    found: dict[int, Finding] = {}
+    findings: dict[int, Finding] = {}
     why = "there is no record"
     try:
         for citation, outcome in _outcomes(file, cited):
-            found[citation["place"]] = judge(citation, outcome, unit.tokenizer)
+            findings[citation["position"]] = compare(citation, outcome, unit.tokenizer)
             ctx.progress(1, 0)
-    except Exception as error:  # whatever stands in files that anybody may have written
+    except Exception as error:  # whatever is in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
     for each in cited:
         gone = Finding(each["row"], "gone", f"{file} at {each['offset']}+{each['skip']}: {why}")
-        found.setdefault(each["place"], gone)
-    return list(found.values())
+        findings.setdefault(each["position"], gone)
+    return list(findings.values())
 
 
 def _outcomes(location: str, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:

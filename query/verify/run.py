@@ -1,142 +1,186 @@
-"""`verify`: hashes and Merkle root first, then the cited records, sorted by where they lie."""
+"""`verify`: first hashes and Merkle root, then the cited records, in the order of their files."""
 
 from __future__ import annotations
 
+import logging
 import os
 import random
+import time
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import duckdb
-
-from archive import storage
+from archive import registry, storage
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
+from archive.files import sql_literal
 from archive.lake import Lake
 from archive.progress import Reporter
-from query import dataset, merkle
-from query.dataset import MANIFEST
-from query.export.arguments import Arguments
-from query.export.workplace import MEMORY
-from query.tokenizer import open_tokenizer
-from query.verify import manifest, shards
+from query.dataset import MANIFEST, Dataset, load, set_root
+from query.scratch import scratch_database
+from query.tokenizer import Tokenizer, open_tokenizer
+from query.verify import shards
 from query.verify.lake import cite
-from query.verify.report import Report
+from query.verify.result import VerifyResult
+from query.verify.stated import compare_folder, compare_totals
 from query.verify.trace import trace
 
-if TYPE_CHECKING:
-    from query.formats.tokenize import Tokenizer
+__all__ = ["VerifyResult", "verify"]
+
+_log = logging.getLogger(__name__)
+Moved = tuple[tuple[str, str], ...]
 
 
 def verify(
-    out: str | Path,
-    rows: int | None = 100,
+    target: Lake | Dataset | str | os.PathLike[str],
+    *,
+    rows: int = 100,
+    all: bool = False,
     seed: int | None = None,
     root: str | None = None,
-    moved: tuple[tuple[str, str], ...] = (),
+    moved: Mapping[str, str] | Iterable[str] = (),
     workers: Workers = None,
     reporter: Reporter | None = None,
-) -> Report:
+) -> VerifyResult:
     """Check an export, or a lake.
 
     Args:
-        out: the folder of an export; or a lake, of which there are no hashes to check, only records.
-        rows: how many rows, chosen at random, to trace to their records; None: all.
+        target: the folder of an export; or a lake, which has no hashes to check, only records.
+        rows: how many rows, chosen at random, to trace to their records.
+        all: trace every row.
         seed: of the choice; by default another each time.
         root: the Merkle root or the content root that the set is known to have, from elsewhere.
-        moved: prefixes of cited files, and what stands there now.
+        moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
+        workers: processes (by default one for each core), or an engine.
+        reporter: receives the progress.
 
     Raises:
         ExportError: there is no finished export here.
+        ArchiveError: a library that reads the set is not installed.
     """
-    reporter, report = reporter or Reporter(), Report()
-    engine = open_engine(workers)
+    started = time.monotonic()
+    engine, reporter, result = open_engine(workers), reporter or Reporter(), VerifyResult()
+    chosen = None if all else rows
     seed = random.SystemRandom().getrandbits(31) if seed is None else seed
     with engine.scratch() as folder:
         scratch = Path(folder)
-        if _is_lake(str(out)):
-            lake = Lake(str(out))
+        if lake := _lake(target):
             with naming_damage(lake):
-                report.rows = cite(lake, rows, seed, scratch / "lake.parquet")
-            trace(scratch, moved, None, rows, report, engine, reporter)
-            return report
-        out = Path(out)
-        try:
-            stated = dataset.read(out)
-            Arguments.from_json(stated["arguments"])
-            count = sum(shard["rows"] for shard in stated["shards"])
-            traced = None if rows is None or rows >= count else sorted(random.Random(seed).sample(range(count), rows))
-            reporter.stage("shards", count)
-            _shards(out, stated, traced, scratch, report, engine, reporter.advance)
-            report.problems += manifest.beside(out, stated)
-            if root is not None and root.lower() not in {report.root, report.content_root}:
-                report.problems.append(f"neither the Merkle root, {report.root}, nor the content root, "
-                                       f"{report.content_root}, is {root}")  # fmt: skip
-            trace(scratch, moved, _tokenizer(stated, report), rows, report, engine, reporter)
-        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-            raise ExportError(f"{out / MANIFEST}: this is no manifest of an export ({error!r})") from None
-    return report
+                result.rows = cite(lake, chosen, seed, scratch / "lake.parquet")
+            trace(scratch, _pairs(moved), None, chosen, result, engine, reporter)
+        else:
+            dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
+            try:
+                _check_set(dataset, chosen, seed, root, scratch, result, engine, reporter)
+                tokenizer = _tokenizer(dataset, result)
+                trace(scratch, _pairs(moved), tokenizer, chosen, result, engine, reporter)
+            except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+                file = dataset.path / MANIFEST
+                raise ExportError(f"{file}: this is no manifest of an export ({error!r})") from None
+    result.sound = not result.problems and not result.findings
+    result.seconds = round(time.monotonic() - started, 3)
+    _log.info("%s: %d problems, %d findings", target, len(result.problems), len(result.findings))
+    return result
 
 
-def _is_lake(location: str) -> bool:
-    return (storage.is_s3(location) or os.path.isdir(location)) and Lake(location).exists()
+def _lake(target: Lake | Dataset | str | os.PathLike[str]) -> Lake | None:
+    if isinstance(target, Lake | Dataset):
+        return target if isinstance(target, Lake) else None
+    location = os.fspath(target)
+    if not storage.is_s3(location) and not os.path.isdir(location):
+        return None
+    lake = Lake(location)
+    return lake if lake.exists() else None
 
 
-def _shards(
-    out: Path,
-    stated: dict[str, Any],
+def _pairs(moved: Mapping[str, str] | Iterable[str]) -> Moved:
+    """
+    Raises:
+        ExportError: one is not of the form FROM=TO.
+    """
+    if isinstance(moved, Mapping):
+        return tuple(moved.items())
+    pairs = []
+    for value in [moved] if isinstance(moved, str) else moved:
+        old, equals, new = value.partition("=")
+        if not equals or not old:
+            raise ExportError(f"--moved {value}: write it as FROM=TO")
+        pairs.append((old, new))
+    return tuple(pairs)
+
+
+def _check_set(
+    dataset: Dataset,
+    rows: int | None,
+    seed: int,
+    root: str | None,
+    scratch: Path,
+    result: VerifyResult,
+    engine: Engine,
+    reporter: Reporter,
+) -> None:
+    """Check all that the set states of itself, and write the citations of the chosen rows."""
+    count = sum(shard.rows for shard in dataset.shards)
+    traced = None if rows is None or rows >= count else sorted(random.Random(seed).sample(range(count), rows))
+    reporter.stage("shards", count)
+    _check_shards(dataset, traced, scratch, result, engine, reporter)
+    result.problems += compare_folder(dataset.path, dataset.manifest)
+    if root is not None and root.lower() not in {result.merkle_root, result.content_root}:
+        result.problems.append(f"neither the Merkle root, {result.merkle_root}, nor the content root, "
+                               f"{result.content_root}, is {root}")  # fmt: skip
+
+
+def _check_shards(
+    dataset: Dataset,
     traced: list[int] | None,
     scratch: Path,
-    report: Report,
+    result: VerifyResult,
     engine: Engine,
-    progress: Callable[[int, int], None],
+    reporter: Reporter,
 ) -> None:
-    """Check every shard, and write down what the chosen rows cite."""
-    units, first = [], 0
-    for number, shard in enumerate(stated["shards"]):
-        last = first + shard["rows"]
+    units, first, plugins = [], 0, registry.entries()
+    for number, shard in enumerate(dataset.shards):
+        last = first + shard.rows
         chosen = None if traced is None else tuple(traced[bisect_left(traced, first) : bisect_left(traced, last)])
         to, ids = scratch / f"{number}.parquet", scratch / "ids" / f"{number}.parquet"
-        units.append(shards.Unit(out, stated["arguments"], shard, first, chosen, to, ids))
+        units.append(shards.Unit(dataset.path, dataset.arguments, shard, first, chosen, to, ids, plugins))
         first = last
     (scratch / "ids").mkdir()
     roots: dict[Path, shards.Checked] = {}
-    for task, checked in succeed(engine.run(shards.work, units, progress=progress, scratch=str(scratch))):
+    for task, checked in succeed(engine.run(shards.work, units, progress=reporter.advance, scratch=str(scratch))):
         roots[task.to] = checked
-        report.rows += checked.rows
-        report.problems += checked.problems
-    report.shards = len(units)
-    report.problems.sort()
-    report.root = merkle.root(merkle.part_leaf(roots[unit.to].root) for unit in units)
-    report.content_root = merkle.root(merkle.part_leaf(roots[unit.to].content_root) for unit in units)
-    if report.root != stated["merkle_root"]:
-        report.problems.append(f"the Merkle root is {report.root}, the manifest says {stated['merkle_root']}")
-    if report.content_root != (said := stated.get("content_root", report.content_root)):
-        report.problems.append(f"the content root is {report.content_root}, the manifest says {said}")
-    report.problems += manifest.totals(stated, report.rows)
+        result.rows += checked.rows
+        result.problems += checked.problems
+    result.shards = len(units)
+    result.problems.sort()
+    result.merkle_root = set_root([roots[unit.to].merkle_root for unit in units])
+    result.content_root = set_root([roots[unit.to].content_root for unit in units])
+    if result.merkle_root != dataset.merkle_root:
+        result.problems.append(f"the Merkle root is {result.merkle_root}, the manifest says {dataset.merkle_root}")
+    if dataset.content_root not in {None, result.content_root}:
+        result.problems.append(f"the content root is {result.content_root}, the manifest says {dataset.content_root}")
+    result.problems += compare_totals(dataset.manifest, result.rows)
     if any((scratch / "ids").iterdir()):
-        with duckdb.connect(
-            ":memory:", config={"memory_limit": MEMORY, "temp_directory": str(scratch / "spill")}
-        ) as db:
-            pattern = str(scratch / "ids" / "*.parquet").replace("'", "''")
-            ((texts,),) = db.execute(f"SELECT count(DISTINCT content_id) FROM read_parquet('{pattern}')").fetchall()
-        if texts != report.rows:
-            report.problems.append(f"{report.rows - texts} rows stand in the set more than once")
+        ids_of_all = sql_literal(scratch / "ids" / "*.parquet")
+        with scratch_database(scratch / "spill") as db:
+            ((texts,),) = db.execute(f"SELECT count(DISTINCT content_id) FROM read_parquet({ids_of_all})").fetchall()
+        if texts != result.rows:
+            result.problems.append(f"{result.rows - texts} rows are in the set more than once")
 
 
-def _tokenizer(stated: dict[str, Any], report: Report) -> Tokenizer | None:
-    """The tokenizer of the export, to compare tokens with; what stands in the way of that is a problem."""
-    if not stated["arguments"]["tokenizer"]:
+def _tokenizer(dataset: Dataset, result: VerifyResult) -> Tokenizer | None:
+    """Open the tokenizer of the export, to compare tokens with. If that is impossible, it is a problem of the set."""
+    options = dataset.arguments
+    if not options.tokenizer:
         return None
     try:
-        tokenizer = open_tokenizer(stated["arguments"]["tokenizer"], stated["arguments"]["eos"])
+        tokenizer = open_tokenizer(options.tokenizer, options.eos)
     except ExportError as error:
-        report.problems.append(f"tokens cannot be compared with the records: {error}")
+        result.problems.append(f"tokens cannot be compared with the records: {error}")
         return None
-    if tokenizer is not None and tokenizer.fingerprint != (stated["tokenizer"] or {}).get("fingerprint"):
-        report.problems.append(f"tokens cannot be compared with the records: {tokenizer.name} is another tokenizer now")
+    used = dataset.manifest.tokenizer
+    if tokenizer is not None and (used is None or tokenizer.fingerprint != used.fingerprint):
+        result.problems.append(f"tokens cannot be compared with the records: {tokenizer.name} is another tokenizer now")
         return None
     return tokenizer

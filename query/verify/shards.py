@@ -1,29 +1,31 @@
-"""The first half: every shard against the manifest, every row against the arguments."""
+"""Check every shard against the manifest, and every row against the options of the export."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from archive import registry
 from archive.engine import Context
 from archive.errors import ExportError
 from query import merkle
 from query.clean import OPTED_OUT
+from query.dataset import Shard
 from query.domain import registered_domain
 from query.formats import open_format
-from query.rows import TOTALS, columns, schema_of
+from query.options import ExportOptions
+from query.rows import TOTALS, schema_of
 from query.rows import totals as totals_of
 from query.verify.citation import CITATIONS, citations
-from query.verify.manifest import compare
+from query.verify.stated import compare_file
 
-#: Problems of one kind in a shard that are told one by one.
-_TOLD = 5
+#: Problems of one kind in a shard that are reported one by one.
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +33,24 @@ class Unit:
     """A shard as the manifest states it, and which of its rows are to be traced to their records."""
 
     out: Path
-    arguments: dict[str, Any]
-    stated: dict[str, Any]
+    options: ExportOptions
+    stated: Shard
     first: int  #: the number of its first row in the set
     traced: tuple[int, ...] | None  #: numbers of rows in the set, sorted; None: all
-    to: Path  #: where the citations of these rows go
-    ids: Path  #: where the content ids of all rows go
+    to: Path  #: gets the citations of these rows
+    ids: Path  #: gets the content ids of all rows
+    plugins: registry.Entries
 
     @property
     def name(self) -> str:
-        return f"{self.stated['folder']}/{self.stated['files'][0]['name']}"
+        return self.stated.paths[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What came of a shard: its roots as computed, and all that is wrong with it."""
+    """The roots of a shard as computed, and all that is wrong with it."""
 
-    root: str
+    merkle_root: str
     content_root: str
     rows: int
     problems: list[str]
@@ -55,24 +58,25 @@ class Checked:
 
 def work(unit: Unit, ctx: Context) -> Checked:
     """Hash the files of a shard, and check its rows. Needs a scratch folder that all workers see."""
-    folder = unit.out / unit.stated["folder"]
+    registry.adopt(unit.plugins)
+    stated, options = unit.stated, unit.options
     problems = []
-    for file in unit.stated["files"]:
-        problems += compare(unit.out, f"{unit.stated['folder']}/{file['name']}", file)
+    for path, file in zip(stated.paths, stated.files, strict=True):
+        problems += compare_file(unit.out, path, file)
     hashes: list[bytes] = []
     placeless: list[bytes] = []
     totals = dict.fromkeys(TOTALS, 0)
-    schema = schema_of(columns(unit.arguments))
+    schema = schema_of(options.columns)
     try:
-        form = open_format(unit.arguments["form"])
+        reader = open_format(options.format)
         with pq.ParquetWriter(unit.to, CITATIONS) as writer, pq.ParquetWriter(unit.ids, _IDS) as ids:
-            for rows in form.read(folder, [file["name"] for file in unit.stated["files"]]):
-                if not rows.schema.equals(schema):  # also the types: another one makes another date of the same number
+            for rows in reader.read(unit.out / stated.folder, [file.name for file in stated.files]):
+                if not rows.schema.equals(schema):  # and the types: with another the same number is another date
                     raise ExportError("its columns are not those of such an export")
                 first = unit.first + len(hashes)
                 hashes += merkle.leaves(rows)
                 placeless += merkle.leaves(rows, merkle.LOCATION)
-                problems += _rules(rows, unit)
+                problems += _rules(rows, unit.name, options)
                 for name, value in totals_of(rows).items():
                     totals[name] += value or 0
                 ids.write_table(rows.select(["content_id"]))
@@ -80,17 +84,17 @@ def work(unit: Unit, ctx: Context) -> Checked:
                 traced = rows.take(pa.array([number - first for number in chosen], pa.int64()))
                 writer.write_table(citations(traced, chosen, merkle.payloads(traced)))
                 ctx.progress(rows.num_rows, rows.nbytes)
-    except Exception as error:  # whatever stands in a file that was damaged or forged
+    except Exception as error:  # whatever is in a file that was damaged or forged
         problems.append(f"{unit.name}: cannot be read ({str(error).splitlines()[0] if str(error) else error!r})")
-    if len(hashes) != unit.stated["rows"]:
-        problems.append(f"{unit.name}: {len(hashes)} rows, the manifest says {unit.stated['rows']}")
-    stated = {name: unit.stated[name] or 0 for name in TOTALS}
-    problems += [f"{unit.name}: {name} are {totals[name]}, the manifest says {stated[name]}"
-                 for name in TOTALS if totals[name] != stated[name]]  # fmt: skip
+    if len(hashes) != stated.rows:
+        problems.append(f"{unit.name}: {len(hashes)} rows, the manifest says {stated.rows}")
+    for name in TOTALS:
+        if totals[name] != (getattr(stated, name) or 0):
+            problems.append(f"{unit.name}: {name} are {totals[name]}, the manifest says {getattr(stated, name) or 0}")
     root, content_root = merkle.root(hashes), merkle.root(placeless)
-    if root != unit.stated["root"]:
+    if root != stated.merkle_root:
         problems.append(f"{unit.name}: the rows have another Merkle root")
-    if content_root != unit.stated.get("content_root", content_root):  # a set of an older version has none
+    if stated.content_root not in {None, content_root}:
         problems.append(f"{unit.name}: the rows have another content root")
     return Checked(root, content_root, len(hashes), problems)
 
@@ -98,9 +102,8 @@ def work(unit: Unit, ctx: Context) -> Checked:
 _IDS = pa.schema([("content_id", pa.string())])
 
 
-def _rules(rows: pa.Table, unit: Unit) -> list[str]:
-    """Rows that break what the arguments promise."""
-    arguments = unit.arguments
+def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
+    """Return the rows that break what the options promise."""
     broken: dict[str, list[str]] = {}
 
     def find(rule: str, wrong: pa.ChunkedArray) -> None:
@@ -115,25 +118,25 @@ def _rules(rows: pa.Table, unit: Unit) -> list[str]:
     for column in ("text_file", "text_offset", "text_skip"):
         find(f"{column} is for revisits alone", pc.equal(pc.is_null(rows[column]), is_revisit))
     at = rows["captured_at"]
-    find(f"not captured before {arguments['before']}", pc.greater_equal(at, _moment(arguments["before"])))
-    if arguments["after"]:
-        find(f"captured before {arguments['after']}", pc.less(at, _moment(arguments["after"])))
-    if arguments["sources"]:
-        find("evidence of another kind", pc.invert(pc.is_in(rows["date_source"], pa.array(arguments["sources"]))))
-    if arguments["language"]:
-        find("another language", pc.not_equal(rows["language"], arguments["language"]))
-    if arguments["honour_opt_outs"]:
+    find(f"not captured before {options.before}", pc.greater_equal(at, _moment(options.before)))
+    if options.after:
+        find(f"captured before {options.after}", pc.less(at, _moment(options.after)))
+    if options.date_sources:
+        find("evidence of another kind", pc.invert(pc.is_in(rows["date_source"], pa.array(options.date_sources))))
+    if options.language:
+        find("another language", pc.not_equal(rows["language"], options.language))
+    if options.honour_opt_outs:
         find("it opts out", pc.fill_null(pc.match_substring_regex(rows["robots"], OPTED_OUT), False))
-    if "text" in rows.column_names and not arguments["mask"]:
+    if "text" in rows.column_names and not options.mask:
         hashes = pa.chunked_array([merkle.payloads(rows)], pa.string())
         find("the text is not that of the content id", pc.not_equal(hashes, rows["content_id"]))
     domains = pa.chunked_array([[registered_domain(url) for url in rows["url"].to_pylist()]], pa.string())
     other = pc.not_equal(pc.fill_null(domains, ""), pc.fill_null(rows["domain"], ""))
     find("another domain than that of the URL", other)
-    return [f"{unit.name}: row {key}: {rule}" for rule, keys in broken.items() for key in keys[:_TOLD]]
+    return [f"{name}: row {key}: {rule}" for rule, keys in broken.items() for key in keys[:_SHOWN]]
 
 
-#: What every row must say of its proof.
+#: The columns that every row must have a value in.
 _NEEDED = ("content_id", "captured_at", "date_source", "record_type", "file", "offset", "skip", "extractor")
 
 
@@ -142,7 +145,7 @@ def _moment(value: str) -> pa.Scalar:
 
 
 def _chosen(traced: tuple[int, ...] | None, first: int, count: int) -> list[int]:
-    """The numbers among [first, first + count) that are to be traced."""
+    """Return the numbers among [first, first + count) that are to be traced."""
     if traced is None:
         return list(range(first, first + count))
     return list(traced[bisect_left(traced, first) : bisect_left(traced, first + count)])

@@ -1,25 +1,20 @@
-"""From the citations of the chosen rows to what became of them, file by file."""
+"""Follow the citations of the chosen rows, file by file."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import duckdb
 
 from archive.engine import Engine, succeed
+from archive.files import sql_literal
 from archive.progress import Reporter
-from query.export.workplace import MEMORY
+from query.scratch import scratch_database
+from query.tokenizer import Tokenizer
 from query.verify import records
-from query.verify.compare import Finding
-from query.verify.report import Report
+from query.verify.result import Finding, VerifyResult
 
-if TYPE_CHECKING:
-    from query.formats.tokenize import Tokenizer
-
-#: Citations that one worker follows in a go.
+#: Citations that one worker follows at a time.
 _TOGETHER = 200
-#: Of the two citations of a row the worse counts.
+#: Of the two citations of a row, the one with the higher rank counts.
 _RANK = {"agrees": 0, "unchecked": 1, "gone": 2, "differs": 3}
 
 
@@ -28,30 +23,36 @@ def trace(
     moved: tuple[tuple[str, str], ...],
     tokenizer: Tokenizer | None,
     rows: int | None,
-    report: Report,
+    result: VerifyResult,
     engine: Engine,
     reporter: Reporter,
 ) -> None:
-    """Follow the citations, file by file and in the order in which they lie there."""
+    """Follow the citations in `scratch`, in the order of the records in their files, and add what comes of them.
+
+    Args:
+        moved: prefixes of cited files, and what they begin with now.
+        rows: how many rows were chosen; None where all were.
+        result: gets the numbers and findings.
+    """
     together = scratch / "sorted.parquet"
-    pattern = str(scratch / "*.parquet").replace("'", "''")
-    with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "temp_directory": str(scratch / "spill")}) as db:
+    citations, every = sql_literal(together), sql_literal(scratch / "*.parquet")
+    with scratch_database(scratch / "spill") as db:
         db.execute(f"""
-            COPY (SELECT *, row_number() OVER (ORDER BY file, "offset", skip, "row") - 1 AS place
-                  FROM read_parquet('{pattern}') ORDER BY place)
-            TO '{str(together).replace("'", "''")}' (FORMAT parquet, ROW_GROUP_SIZE 2048)
+            COPY (SELECT *, row_number() OVER (ORDER BY file, "offset", skip, "row") - 1 AS position
+                  FROM read_parquet({every}) ORDER BY position)
+            TO {citations} (FORMAT parquet, ROW_GROUP_SIZE 2048)
         """)
         files = db.execute(f"""
-            SELECT file, min(place), max(place) + 1, count(DISTINCT "row") FROM read_parquet('{together}')
+            SELECT file, min(position), max(position) + 1 FROM read_parquet({citations})
             GROUP BY file ORDER BY 2
         """).fetchall()
-        ((report.traced,),) = db.execute(f"""SELECT count(DISTINCT "row") FROM read_parquet('{together}')""").fetchall()
-    if report.traced != min(report.rows, rows if rows is not None else report.rows):
-        report.problems.append(f"only {report.traced} rows could be traced")
-    reporter.stage("records", sum(end - start for _, start, end, _ in files))
+        ((result.traced,),) = db.execute(f"""SELECT count(DISTINCT "row") FROM read_parquet({citations})""").fetchall()
+    if result.traced != min(result.rows, rows if rows is not None else result.rows):
+        result.problems.append(f"only {result.traced} rows could be traced")
+    reporter.stage("records", sum(end - start for _, start, end in files))
     units = [
         records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer)
-        for file, start, end, _ in files
+        for file, start, end in files
         for at in range(start, end, _TOGETHER)
     ]
     worst: dict[int, Finding] = {}
@@ -59,6 +60,7 @@ def trace(
         for finding in findings:
             if finding.kind != "agrees":
                 worst[finding.row] = max(worst.get(finding.row, finding), finding, key=lambda each: _RANK[each.kind])
-    report.findings = [worst[row] for row in sorted(worst)]
-    report.kinds.update(finding.kind for finding in report.findings)
-    report.kinds["agrees"] = report.traced - len(worst)
+    result.findings = [worst[row] for row in sorted(worst)]
+    for finding in result.findings:
+        result.kinds[finding.kind] += 1
+    result.kinds["agrees"] = result.traced - len(worst)

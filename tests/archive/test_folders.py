@@ -24,7 +24,7 @@ from archive.owned import JOURNAL
 from collapse import folder
 from index.certify import certify
 from index.neardup import index, textless
-from query.export import Arguments, export
+from query.export.run import export
 
 #: Names that the commands give too, or gave once; and others.
 NAMES = [
@@ -128,7 +128,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 
 
 def exporting(lake: Lake, out: Path) -> None:
-    export(lake, out, Arguments("2022-01-01", shard_size=400), workers=1)
+    export(lake, out, before="2022-01-01", shard_size=400, workers=1)
 
 
 def certifying(lake: Lake, out: Path) -> None:

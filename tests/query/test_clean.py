@@ -23,6 +23,7 @@ from archive.tables import CAPTURES, DOCUMENTS
 from index import tables
 from index.minhash.procedure import Parameters
 from index.neardup import index
+from query.sql import answer
 
 _DAY = timedelta(days=1)
 _START = datetime(2021, 12, 25, tzinfo=UTC)
@@ -107,7 +108,7 @@ def test_moving_the_date_by_a_day_moves_exactly_the_texts_of_that_day(
     assert one.items() <= next_day.items()  # monotone: what is proven stays so, by the same capture
     assert {id_ for id_, proof in next_day.items() if date <= proof[0] < date + _DAY} == next_day.keys() - one.keys()
     assert _clean(lake, date + _DAY, f", after := '{date:%Y-%m-%d}'").keys() == next_day.keys() - one.keys()
-    assert _clean(lake, date, ", sources := ['dataset']") == _proof(lake, date, ["dataset"])
+    assert _clean(lake, date, ", date_sources := ['dataset']") == _proof(lake, date, ["dataset"])
 
 
 def test_a_date_that_proves_nothing_never_counts(tmp_path: Path) -> None:
@@ -137,7 +138,8 @@ def test_language_and_opt_outs(tmp_path: Path) -> None:
 
 def test_near_wants_an_index_that_is_current(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "sets", [("Some text of a few words.", "2015-01-01")])
-    ask = lambda: query.ask(lake, "SELECT count(*) FROM clean('2022-01-01', near := true)").fetchall()  # noqa: E731
+    near = "SELECT count(*) FROM clean('2022-01-01', near := true)"
+    ask = lambda: answer(query.connect(lake), near).fetchall()  # noqa: E731
     with pytest.raises(QueryError, match="was never made; run `archive index` first"):
         ask()
     indexed(lake)

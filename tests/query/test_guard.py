@@ -103,6 +103,7 @@ REACHING = [
     "EXPLAIN ANALYZE COPY documents TO '{document}'",
     "PREPARE p AS COPY documents TO '{document}'",
     "SELECT 1; SELECT 2",
+    "FROM clean('2022-01-01', sources := ['warc'])",
     "",
     "SELECT " + "(" * 900 + "1" + ")" * 900,
 ]

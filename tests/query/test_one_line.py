@@ -51,7 +51,6 @@ EXPORT = ("export", "OUT", "--before", "2022-01-01", "--quiet")
         ("numba", "index", ("certify", "SET", "--before", "2022-01-01", "--out", "OUT")),
         ("tokenizers", "tokens", (*EXPORT, "--tokenizer", "gpt2")),
         ("webdataset", "webdataset", (*EXPORT, "--format", "webdataset")),
-        ("streaming", "mds", (*EXPORT, "--format", "mds")),
         ("litdata", "litdata", (*EXPORT, "--format", "litdata")),
         ("matplotlib", "collapse", ("collapse", "SET", "--out", "OUT")),
     ],

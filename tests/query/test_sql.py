@@ -14,6 +14,10 @@ from deltalake import DeltaTable
 import query
 from archive.errors import LakeError, QueryError
 from archive.lake import Lake
+from archive.tables import TABLES
+from index.quality.table import QUALITY
+from index.tables import DUPLICATES
+from query.sql import VIEWS, answer
 
 Write = Callable[[str, bytes], str]
 
@@ -82,7 +86,7 @@ def test_a_new_lake_is_empty_and_a_missing_one_is_an_error(lake: Lake) -> None:
 def test_sql_that_reaches_out_of_the_lake_fails_and_changes_nothing(small: Lake, tmp_path: Path, sql: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     with pytest.raises(QueryError):
-        query.ask(small, sql.replace("{folder}", str(tmp_path))).fetchall()
+        answer(query.connect(small), sql.replace("{folder}", str(tmp_path))).fetchall()
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
@@ -102,3 +106,26 @@ def polars_filter() -> object:
     import pyarrow.dataset
 
     return pyarrow.dataset.field("date_problem").is_null()
+
+
+def test_the_columns_that_a_view_is_declared_with_are_those_that_it_has(small: Lake) -> None:
+    """While the views are created, those that others read are empty ones: of the same columns and types."""
+    empty = duckdb.connect()
+    declared = [view for view in VIEWS if view.columns is not None]
+    assert len(declared) == 3
+    db = query.connect(small)
+    for view in declared:
+        columns = ", ".join(f'"{name}" {kind}' for name, kind in (view.columns or {}).items())
+        empty.execute(f"CREATE TABLE {view.name} ({columns})")
+        wanted = {name: kind for name, kind, *_ in empty.execute(f"DESCRIBE {view.name}").fetchall()}
+        assert {name: kind for name, kind, *_ in db.execute(f"DESCRIBE {view.name}").fetchall()} == wanted
+
+
+def test_every_table_is_read_with_the_types_of_its_columns(small: Lake) -> None:
+    """Where it has files, and where it was never made."""
+    empty = duckdb.connect()
+    db = query.connect(small)
+    for table in (*TABLES.values(), DUPLICATES, QUALITY):
+        empty.register("rows", table.schema.empty_table())
+        wanted = empty.execute("SELECT column_name, column_type FROM (DESCRIBE rows)").fetchall()
+        assert db.execute(f"SELECT column_name, column_type FROM (DESCRIBE stored_{table.name})").fetchall() == wanted

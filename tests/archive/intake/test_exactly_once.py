@@ -304,7 +304,7 @@ def test_a_decision_that_was_not_carried_out_is_carried_out_by_the_next_ingest(
 def test_many_small_ingests_are_merged_and_nothing_changes(
     lake: Lake, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archive.lake._CROWD", 10)
+    monkeypatch.setattr("archive.compact.CROWD", 10)
     pages = [record(url=f"http://e.example/{n}", body=f"<p>Text {n}</p>") for n in range(14)]
     sources = [write(f"{n}.warc", page + record(status="404 Not Found")) for n, page in enumerate(pages)]
     for source in sources:
@@ -344,23 +344,23 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_when_there_is_room
 
 def test_only_one_process_at_a_time_merges_files(lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """delta-rs lets two merge the same files, and keeps both results."""
-    from archive import lake as module
+    from archive import compact as module
     from archive.tables import SOURCES
 
     for n in range(4):
         take(lake, write(f"{n}.warc", record(url=f"http://{n}.example/", body=f"<p>Page {n}</p>")))
-    monkeypatch.setattr(module, "_CROWD", 3)
+    monkeypatch.setattr(module, "CROWD", 3)
     files = lake.files("sources")
     real = module.DeltaTable.optimize.fget(lake.delta("sources")).__class__.compact
 
     def meanwhile(self: object, **options: object) -> object:
         monkeypatch.undo()
-        monkeypatch.setattr(module, "_CROWD", 3)
-        lake.compact(SOURCES)  # another process, at the worst moment
+        monkeypatch.setattr(module, "CROWD", 3)
+        module.compact(lake, SOURCES)  # another process, at the worst moment
         assert lake.files("sources") == files
         return real(self, **options)
 
     monkeypatch.setattr("deltalake.table.TableOptimizer.compact", meanwhile)
-    lake.compact(SOURCES)
+    module.compact(lake, SOURCES)
     assert len(lake.files("sources")) == 1
     assert rows(lake, "SELECT count(*) FROM sources") == [(4,)]

@@ -55,7 +55,7 @@ def test_a_text_that_any_capture_withdraws_can_be_left_out(lake: Lake, write: Wr
 def test_a_lake_from_before_a_column_is_read_and_grows_it(
     lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = Table("captures", pa.schema([column for column in CAPTURES.schema if column.name != "robots"]), ("month",))
+    old = Table("captures", tuple(column for column in CAPTURES.columns if column.name != "robots"), ("month",))
     with monkeypatch.context() as patch:
         patch.setitem(tables.TABLES, "captures", old)
         lake.create()

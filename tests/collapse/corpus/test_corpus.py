@@ -29,7 +29,7 @@ from archive.reasons import REJECTS
 from archive.records.rows import Columns
 from collapse.corpus import REASONS, Corpus, Document, read
 from collapse.corpus.sample import Sample
-from query.export import Arguments, export
+from query.export.run import export
 from query.formats import FORMATS
 from query.rows import TOKEN_FORMATS
 
@@ -85,7 +85,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def whole(made: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an export of one split in several shards."""
     out = tmp_path_factory.mktemp("whole") / "set"
-    export(made, out, Arguments(BEFORE, form="jsonl", shard_size=2000), workers=1)
+    export(made, out, before=BEFORE, format="jsonl", shard_size=2000, workers=1)
     return out
 
 
@@ -93,7 +93,7 @@ def whole(made: Lake, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_export_is_read_in_every_format_that_holds_text(made: Lake, tmp_path: Path, form: str) -> None:
     split = (("train", 0.8), ("val", 0.1), ("test", 0.1))
     out = tmp_path / "set"
-    export(made, out, Arguments(BEFORE, form=form, split=split, shard_size=2000), workers=1)
+    export(made, out, before=BEFORE, format=form, split=split, shard_size=2000, workers=1)
     corpus = read([str(out)])
     parts = json.loads((out / "manifest.json").read_bytes())["splits"]
     assert len(corpus.train) == parts["train"]
@@ -113,7 +113,7 @@ def test_of_an_export_no_more_is_read_than_is_needed(made: Lake, whole: Path, tm
     assert corpus.reading.is_sample
     assert 5000 <= corpus.reading.bytes < 5500
     assert 4000 < sum(document.size for document in corpus.train) <= 5000
-    export(made, tmp_path / "sliced", Arguments(BEFORE, shard_size=2000, slices="year"), workers=1)
+    export(made, tmp_path / "sliced", before=BEFORE, shard_size=2000, slices="year", workers=1)
     sliced = read([str(tmp_path / "sliced")], limit_bytes=5000)
     assert sliced.reading.documents == 60  # its first rows are those of one year
     assert len({document.date for document in sliced.train}) > 1
@@ -138,7 +138,7 @@ def test_an_export_of_tokens_and_an_unfinished_one_are_refused(whole: Path, tmp_
     shutil.copytree(whole, tmp_path / "set")
     manifest = tmp_path / "set" / "manifest.json"
     stated = json.loads(manifest.read_bytes())
-    stated["arguments"]["form"] = "megatron"
+    stated["arguments"] |= {"format": "megatron", "tokenizer": "gpt2"}
     manifest.write_text(json.dumps(stated))
     with pytest.raises(CollapseError, match=r"holds tokens \(megatron\), not text; export it again"):
         read([str(tmp_path / "set")])

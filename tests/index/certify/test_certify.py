@@ -24,6 +24,7 @@ from archive.lake import Lake
 from archive.owned import JOURNAL
 from benchmarks.confusion import confusion
 from index.certify import CertifyResult, certify
+from index.certify.result import RowCounts
 from index.neardup.textless import export
 
 BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
@@ -116,10 +117,10 @@ def test_formats_names_and_foreign_columns_stay_as_they_are(lake: Lake, tmp_path
         certify(lake, str(folder / "t.parquet"), str(tmp_path / "wrong"), before=BEFORE, workers=1)
     result = certify(lake, str(folder / "t.parquet"), str(tmp_path / "p"), before=BEFORE, text_column="body", workers=1)
     assert result.problems == Counter()
-    made = pq.read_table(tmp_path / "p" / "t.parquet")
-    assert made.select(table.schema.names).equals(table)
-    assert made["proof"].to_pylist() == ["exact", "none", "none"]
-    assert made.schema.field("proof_date").type == pa.timestamp("us", "UTC")
+    written = pq.read_table(tmp_path / "p" / "t.parquet")
+    assert written.select(table.schema.names).equals(table)
+    assert written["proof"].to_pylist() == ["exact", "none", "none"]
+    assert written.schema.field("proof_date").type == pa.timestamp("us", "UTC")
     (folder / "t.parquet").unlink()
     result = certify(lake, str(folder), str(tmp_path / "out"), before=BEFORE, workers=2)
     assert (result.files, result.rows, result.proof["exact"]) == (4, 4, 4)
@@ -156,12 +157,12 @@ def test_rows_that_cannot_be_judged_are_kept_and_counted(lake: Lake, tmp_path: P
     assert numbers["rows"] == 9
     assert numbers["proof"] == {"exact": 2, "near": 0, "none": 7}
     assert numbers["problems"] == {"bad-row": 2, "no-text-column": 2}
-    made = (tmp_path / "out" / "set.jsonl").read_text().splitlines()
-    assert made[1:3] == lines[1:3]
-    assert json.loads(made[-1])["proof"] == "exact"
+    written = (tmp_path / "out" / "set.jsonl").read_text().splitlines()
+    assert written[1:3] == lines[1:3]
+    assert json.loads(written[-1])["proof"] == "exact"
 
 
-def test_damage_and_other_formats_are_said(lake: Lake, tmp_path: Path) -> None:
+def test_damage_and_other_formats_are_reported(lake: Lake, tmp_path: Path) -> None:
     old = " ".join(words(120, 1))
     put(lake, tmp_path / "in", [(old, "2015-06-01")])
     indexed(lake)
@@ -198,7 +199,14 @@ def test_run_again_it_goes_on_and_another_question_needs_another_folder(lake: La
         certify(lake, str(folder), str(folder), before=BEFORE, workers=1)
 
 
-def test_paragraphs_are_judged_one_by_one(lake: Lake, tmp_path: Path) -> None:
+def test_counts_that_an_earlier_version_stored_are_read() -> None:
+    proof, years = {"exact": 1, "near": 0, "none": 2}, {"2015": {"exact": 1}}
+    stored = {"rows": 3, "proof": proof, "proof_by_year": years, "paragraphs": {}, "problems": {"bad-row": 1}}
+    earlier = {"version": "1-2", "files": 0, "files_known": 0, **stored, "index_is_older_than_lake": False}
+    assert RowCounts.from_json(earlier).as_json() == stored
+
+
+def test_paragraphs_are_proven_one_by_one(lake: Lake, tmp_path: Path) -> None:
     old = [" ".join(words(30, seed)) for seed in range(4)]
     put(
         lake,
@@ -344,8 +352,8 @@ def test_files_keep_the_names_under_which_they_were_found(lake: Lake, tmp_path: 
     result = certify(lake, str(folder), str(out), before=BEFORE, workers=1)
     assert result.problems == Counter({"unknown-format": 1, "bad-row": 1})
     assert result.proof["exact"] == 4
-    made = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
-    assert made == {
+    written = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
+    assert written == {
         "x/one.jsonl",
         "x/two.jsonl",
         "certify.json",
@@ -396,13 +404,13 @@ def test_many_paragraphs_that_differ_in_case_only_are_all_found(lake: Lake, tmp_
     assert dict(result.paragraphs) == {"exact": 100, "near": 100}
 
 
-def test_of_equally_early_proofs_always_the_same_is_cited(lake: Lake, tmp_path: Path) -> None:
+def test_the_same_one_of_equally_early_proofs_is_always_cited(lake: Lake, tmp_path: Path) -> None:
     common = words(60, 1)
-    made = [
+    written = [
         (" ".join([word.upper() if at == number else word for at, word in enumerate(common)]), "2015-01-01")
         for number in range(40)
     ]
-    put(lake, tmp_path / "in", made)
+    put(lake, tmp_path / "in", written)
     indexed(lake)
     source = write_rows(tmp_path / "set.jsonl", [{"text": " ".join(common)}])
     cited = {certified(lake, source, tmp_path / f"out{n}")[1][0]["proof_url"] for n in range(4)}
@@ -422,20 +430,20 @@ def test_of_equally_early_proofs_always_the_same_is_cited(lake: Lake, tmp_path: 
         ('{"body": "a", "n": 1}\n', "bdy", "in a column bdy; there are body, n; did you mean body"),
     ],
 )
-def test_a_data_set_that_holds_no_rows_of_text_is_said(
+def test_a_data_set_without_rows_of_text_is_refused(
     lake: Lake, tmp_path: Path, content: str, text_column: str | None, says: str
 ) -> None:
     one_text_lake(lake, tmp_path)
     (tmp_path / "set.jsonl").write_text(content)
-    with pytest.raises(SourceError, match=says) as told:
+    with pytest.raises(SourceError, match=says) as error:
         certify(
             lake, str(tmp_path / "set.jsonl"), str(tmp_path / "out"), before=BEFORE, text_column=text_column, workers=1
         )
-    assert "name it by" not in str(told.value) or text_column is None
+    assert "name it by" not in str(error.value) or text_column is None
     assert not (tmp_path / "out").exists()
 
 
-def test_an_index_that_is_older_than_the_lake_is_told(lake: Lake, tmp_path: Path) -> None:
+def test_an_index_that_is_older_than_the_lake_is_reported(lake: Lake, tmp_path: Path) -> None:
     source = write_rows(tmp_path / "set.jsonl", [{"text": one_text_lake(lake, tmp_path)}])
     args = ["certify", str(source), "--before", "2022-01-01", "--lake", lake.location, "--quiet", "--out"]
     assert "older than the lake" not in forked(*args, str(tmp_path / "one")).stdout

@@ -20,18 +20,18 @@ spaced = st.text(
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(spaced, max_size=6))
-def test_it_is_the_normal_form(texts: list[str]) -> None:
+def test_texts_have_the_same_normal_form(texts: list[str]) -> None:
     assert normal_forms(texts).to_pylist() == [normalise(text) for text in texts]
 
 
-def test_every_character_beside_others() -> None:
+def test_every_character_between_others() -> None:
     letters = [chr(point) for point in range(sys.maxunicode + 1) if not 0xD800 <= point < 0xE000]
     texts = [f"a{letter} {letter}b\n{letter}" for letter in letters]
-    for text, made in zip(texts, normal_forms(texts).to_pylist(), strict=True):
-        assert made == normalise(text), unicodedata.name(text[1], text[1])
+    for text, form in zip(texts, normal_forms(texts).to_pylist(), strict=True):
+        assert form == normalise(text), unicodedata.name(text[1], text[1])
 
 
-def test_what_composes_with_the_letter_before_it() -> None:
+def test_characters_that_compose_with_the_one_before() -> None:
     pairs = ["".join(map(chr, (int(part, 16) for part in parts)))
              for point in range(0xA0, 0x20000)
              if len(parts := unicodedata.decomposition(chr(point)).split()) == 2 and not parts[0].startswith("<")]  # fmt: skip
@@ -43,5 +43,5 @@ def test_what_composes_with_the_letter_before_it() -> None:
 
 @settings(max_examples=500, deadline=None)
 @given(st.lists(st.text(st.sampled_from("abcdefg" * 5 + " \n\n\té"), min_size=50, max_size=400), max_size=3))
-def test_it_is_the_normal_form_of_long_texts_too(texts: list[str]) -> None:
+def test_long_texts_have_the_same_normal_form(texts: list[str]) -> None:
     assert normal_forms(texts).to_pylist() == [normalise(text) for text in texts]

@@ -1,4 +1,4 @@
-"""Witnesses and clusters: what they say, and that the order in which texts came changes nothing."""
+"""Witnesses and clusters: which texts they name, and that the order in which texts came changes nothing."""
 
 from __future__ import annotations
 
@@ -133,13 +133,13 @@ def test_an_empty_lake_and_none(lake: Lake) -> None:
 def versions(seed: int, families: int, members: int) -> list[Dated]:
     """Texts in families of edited copies, with dates in any order; some captured twice."""
     dice = random.Random(seed)
-    made: list[Dated] = []
+    dated: list[Dated] = []
     for family in range(families):
         text = words(dice.choice([3, 40, 150]), seed * 1000 + family)
         for member in range(dice.randint(1, members)):
             text = edited(text, dice.randint(0, 2), seed * 77 + member)
-            made += [(" ".join(text), f"{dice.randint(2005, 2024)}-0{dice.randint(1, 9)}-11")] * dice.randint(1, 2)
-    return made
+            dated += [(" ".join(text), f"{dice.randint(2005, 2024)}-0{dice.randint(1, 9)}-11")] * dice.randint(1, 2)
+    return dated
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -147,16 +147,16 @@ def versions(seed: int, families: int, members: int) -> list[Dated]:
 def test_batches_and_their_order_change_nothing(
     seed: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    made = versions(seed, 6, 5)
+    dated = versions(seed, 6, 5)
     folder = tmp_path_factory.mktemp("order")
     whole, parts = Lake(str(folder / "whole")), Lake(str(folder / "parts"))
-    put(whole, folder / "in", made)
+    put(whole, folder / "in", dated)
     indexed(whole)
-    order = data.draw(st.permutations(made))
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(made)), max_size=2)) | {0, len(made)})
+    order = data.draw(st.permutations(dated))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(dated)), max_size=2)) | {0, len(dated)})
     for first, last in pairwise(cuts):
         put(parts, folder / "in", order[first:last])
-        if data.draw(st.booleans()) or last == len(made):
+        if data.draw(st.booleans()) or last == len(dated):
             indexed(parts)
     assert found(parts) == found(whole)
 
@@ -164,31 +164,31 @@ def test_batches_and_their_order_change_nothing(
 def test_one_text_at_a_time_and_merged_files_give_what_all_at_once_gives(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("archive.lake._CROWD", 8)  # so that few are merged too
-    made = versions(3, 8, 6)[:16]
+    monkeypatch.setattr("archive.compact.CROWD", 8)  # so that few are merged too
+    dated = versions(3, 8, 6)[:16]
     whole = Lake(str(tmp_path / "whole"))
-    put(whole, tmp_path / "all", made)
+    put(whole, tmp_path / "all", dated)
     indexed(whole)
-    for one in reversed(made):
+    for one in reversed(dated):
         put(lake, tmp_path / "in", [one])
         if one[0].endswith(("a", "e", "i", "o", "u")):
             indexed(lake)
     indexed(lake)
     assert found(lake) == found(whole)
     signed = lake.read(SIGNATURES.name, ["content_id"])["content_id"].to_pylist()
-    assert len(signed) == len(set(signed)) == len({text for text, _ in made})
+    assert len(signed) == len(set(signed)) == len({text for text, _ in dated})
     assert set(lake.read(BANDS.name, ["segment"])["segment"].to_pylist()) == set(lake.files(SIGNATURES.name))
 
 
 @pytest.mark.slow
 def test_the_real_versions_in_any_order_of_months(data: Path, tmp_path: Path) -> None:
     with gzip.open(data / "dated" / "page-versions-2012-2026.jsonl.gz", "rt") as file:
-        made = [(row["text"], row["date"]) for row in islice(map(json.loads, file), 150)]
+        dated = [(row["text"], row["date"]) for row in islice(map(json.loads, file), 150)]
     dice = random.Random(1)
     results = []
     for name in ("once", "in order", "reversed", "shuffled"):
         lake = Lake(str(tmp_path / name))
-        order = sorted(made, key=lambda row: row[1])
+        order = sorted(dated, key=lambda row: row[1])
         if name == "reversed":
             order.reverse()
         if name == "shuffled":
@@ -203,7 +203,7 @@ def test_the_real_versions_in_any_order_of_months(data: Path, tmp_path: Path) ->
         assert result == results[0]
 
 
-def test_texts_that_the_lake_does_not_hold_are_judged_by_their_signatures(lake: Lake, tmp_path: Path) -> None:
+def test_texts_that_the_lake_does_not_hold_are_compared_by_their_signatures(lake: Lake, tmp_path: Path) -> None:
     from index.neardup.textless import export
 
     original = words(500, 1)
@@ -241,11 +241,11 @@ def test_a_lake_without_texts_takes_under_500_bytes_a_text(lake: Lake, tmp_path:
 
 
 def test_killed_anywhere_it_goes_on_and_ends_the_same(lake: Lake, tmp_path: Path) -> None:
-    made = versions(11, 30, 6)
+    dated = versions(11, 30, 6)
     whole = Lake(str(tmp_path / "whole"))
     for target in (lake, whole):
         for part in range(4):
-            put(target, tmp_path / f"in-{target is whole}", made[part::4])
+            put(target, tmp_path / f"in-{target is whole}", dated[part::4])
     started = time.monotonic()
     forked("index", "--lake", whole.location, "--quiet")
     seconds = time.monotonic() - started
@@ -257,11 +257,11 @@ def test_killed_anywhere_it_goes_on_and_ends_the_same(lake: Lake, tmp_path: Path
 
 
 def test_two_at_once_give_what_one_gives(lake: Lake, tmp_path: Path) -> None:
-    made = versions(12, 30, 6)
+    dated = versions(12, 30, 6)
     whole = Lake(str(tmp_path / "whole"))
     for target in (lake, whole):
         for part in range(4):
-            put(target, tmp_path / f"in-{target is whole}", made[part::4])
+            put(target, tmp_path / f"in-{target is whole}", dated[part::4])
     indexed(whole)
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: forked("index", "--lake", lake.location, "--quiet"), range(2)))
@@ -271,8 +271,8 @@ def test_two_at_once_give_what_one_gives(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_a_text_that_two_processes_signed_counts_once(lake: Lake, tmp_path: Path) -> None:
-    made = versions(13, 4, 4)
-    put(lake, tmp_path / "in", made)
+    dated = versions(13, 4, 4)
+    put(lake, tmp_path / "in", dated)
     indexed(lake)
     before = found(lake)
     (file,) = lake.files(SIGNATURES.name)
@@ -288,7 +288,7 @@ def test_a_text_that_two_processes_signed_counts_once(lake: Lake, tmp_path: Path
 
 
 def test_stats_show_the_share_of_exact_and_near_duplicates_by_month(lake: Lake, tmp_path: Path) -> None:
-    from query.stats import lake_stats
+    from query import stats
 
     original = words(200, 1)
     put(
@@ -302,13 +302,13 @@ def test_stats_show_the_share_of_exact_and_near_duplicates_by_month(lake: Lake, 
         ],
     )
     indexed(lake)
-    assert lake_stats(lake)["duplicates_by_month"] == {
+    assert stats(lake).duplicates_by_month == {
         "2015-01": {"captures": 1, "exact": 0, "near": 0},
         "2015-02": {"captures": 3, "exact": 1, "near": 1},
     }
 
 
-def test_the_views_are_there_before_any_index_is(lake: Lake, tmp_path: Path) -> None:
+def test_the_views_exist_before_the_index(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [("some words", "2015-01-01")])
     db = query.connect(lake)
     assert db.execute("SELECT count(*) FROM duplicates").fetchall() == [(0,)]
@@ -317,19 +317,19 @@ def test_the_views_are_there_before_any_index_is(lake: Lake, tmp_path: Path) -> 
     ]
 
 
-def test_a_pair_that_was_estimated_is_compared_as_soon_as_both_texts_are_there(lake: Lake, tmp_path: Path) -> None:
+def test_an_estimated_pair_is_compared_as_soon_as_the_lake_has_both_texts(lake: Lake, tmp_path: Path) -> None:
     from index.neardup.textless import export
 
     original = words(500, 1)
-    made = [(" ".join(text), f"201{n}-01-01") for n, text in enumerate((original, edited(original, 2, 2)))]
-    put(lake, tmp_path / "in", made)
+    dated = [(" ".join(text), f"201{n}-01-01") for n, text in enumerate((original, edited(original, 2, 2)))]
+    put(lake, tmp_path / "in", dated)
     indexed(lake)
     out = Lake(str(tmp_path / "witnesses"))
     export(lake, out)
     indexed(out)
     estimated = "SELECT estimated, shared, total FROM duplicates"
     assert rows(out, estimated)[0][0] is True
-    put(out, tmp_path / "again", made)
+    put(out, tmp_path / "again", dated)
     indexed(out)
     assert rows(out, estimated) == rows(lake, estimated)
     assert indexed(out).verified == 0
@@ -342,9 +342,9 @@ def test_a_file_of_texts_without_words_does_no_harm(lake: Lake, tmp_path: Path) 
     assert (indexed(lake).texts, indexed(lake).pairs) == (3, 0)
 
 
-def test_bands_that_another_process_removed_are_made_again(lake: Lake, tmp_path: Path) -> None:
-    made = versions(14, 4, 4)
-    put(lake, tmp_path / "in", made)
+def test_bands_that_another_process_removed_are_written_again(lake: Lake, tmp_path: Path) -> None:
+    dated = versions(14, 4, 4)
+    put(lake, tmp_path / "in", dated)
     indexed(lake)
     before = found(lake)
     lake.delta(BANDS.name).delete()
@@ -371,7 +371,7 @@ def test_a_full_scratch_disk_is_an_error_and_not_a_crash(
     assert indexed(lake).pairs > 0
 
 
-def test_what_cannot_be_is_said_before_any_work(lake: Lake, tmp_path: Path) -> None:
+def test_wrong_arguments_are_refused_before_any_work(lake: Lake, tmp_path: Path) -> None:
     from archive.errors import ArchiveError
     from index.neardup.textless import export
 

@@ -1,4 +1,4 @@
-"""What the index says of real texts, beside brute force and beside what people judged."""
+"""The index of real texts, compared with brute force and with the judgement of people."""
 
 from __future__ import annotations
 

@@ -79,11 +79,11 @@ def reason(text: str, preset: str) -> str | None:
         ("good👍 👍👍", "good|👍|👍|👍"),
     ],
 )
-def test_words_and_marks_stand_apart(text: str, expected: str) -> None:
+def test_words_and_marks_are_separated(text: str, expected: str) -> None:
     assert cut(text) == expected.split("|") == plain_quality.words(text)
 
 
-def test_the_counts_of_gophers_quality_filter_are_those_of_a_hand() -> None:
+def test_the_counts_of_gophers_quality_filter_are_those_counted_by_hand() -> None:
     found = measure("- The cat, the #1 cat...\n• to be\n\nof 12 cats…")
     # - The cat , the # 1 cat ... • to be of 12 cats …
     assert (found["words"], found["non_symbol_words"], found["characters"]) == (16, 11, 45)
@@ -96,7 +96,7 @@ def test_the_counts_of_gophers_quality_filter_are_those_of_a_hand() -> None:
     assert found["stop_words"] == 4  # the, to, be, of; "The" is not the
 
 
-def test_the_fractions_of_gophers_repetition_filter_are_those_of_a_hand() -> None:
+def test_the_fractions_of_gophers_repetition_filter_are_those_counted_by_hand() -> None:
     found = measure("one two\none two\n\nthree four\n\none two\none two")
     size = 7 * 4 + 10 + 6
     assert found["characters"] == size
@@ -144,7 +144,7 @@ def test_a_page_level_rule_sees_only_lines_that_were_not_dropped_before() -> Non
     assert measure("So: if (a) { b(); }.")["c4_curly_bracket"] == 1
 
 
-def test_fineweb_counts_lines_and_line_breaks_of_what_c4_leaves() -> None:
+def test_fineweb_counts_lines_and_line_breaks_of_what_c4_keeps() -> None:
     line = "This is the line that comes again."
     found = measure(f"{line}\n\nMenu\n{line}\nA short line here")
     assert found["fineweb_lines"] == 3
@@ -320,7 +320,7 @@ def test_signals_of_another_version_are_recognised(lake: Lake, tmp_path: Path, m
         quality(lake, workers=1)
 
 
-def test_the_command_says_what_it_did_and_where_there_is_no_lake(lake: Lake, tmp_path: Path) -> None:
+def test_the_command_reports_what_it_did_and_a_missing_lake(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [(GOOD, "2015-01-01")])
     done = json.loads(forked("quality", "--lake", lake.location, "--workers", "1", "--json").stdout)
     assert (done["measured"], done["texts"]) == (1, 1)

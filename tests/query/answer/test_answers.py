@@ -20,6 +20,7 @@ import query
 from archive.lake import Lake
 from query import domain
 from query.answer import output
+from query.sql import answer
 
 Write = Callable[[str, bytes], str]
 
@@ -134,9 +135,10 @@ def test_a_full_disk_and_a_reader_that_goes_away(small: Lake, words: list[str]) 
 
 def test_show_tables_names_the_views_and_nothing_else(small: Lake) -> None:
     views = ["captures", "documents", "duplicates", "clusters", "quality", "rejects", "sources"]
-    assert [name for (name,) in query.ask(small, "SHOW TABLES").fetchall()] == views
+    db = query.connect(small)
+    assert [name for (name,) in answer(db, "SHOW TABLES").fetchall()] == views
     for view in views:
-        assert query.ask(small, f"DESCRIBE {view}").fetchall()
+        assert answer(db, f"DESCRIBE {view}").fetchall()
 
 
 def test_host_domain_and_year_are_columns(small: Lake) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import resource
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import attacks
@@ -65,7 +69,7 @@ def _ask_all(lake: Lake, statements: list[str], work: Path, guard: str) -> list[
 
 def _has_landlock() -> bool:
     said = subprocess.run(
-        [sys.executable, "-m", "query.answer.sandbox"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "query.answer.lock"], capture_output=True, text=True, check=True
     ).stdout
     return "not closed" not in said
 
@@ -120,7 +124,44 @@ def test_a_condition_of_an_export_reaches_nothing_either(small: Lake) -> None:
     assert _state(Path(small.location).parent) == before
 
 
-def test_a_question_from_python_can_be_asked_behind_both_walls(small: Lake) -> None:
-    assert query.ask_apart(small.location, "SELECT count(*) AS n FROM captures").to_pylist() == [{"n": 1}]
+def test_a_question_from_python_is_asked_behind_both_walls(small: Lake) -> None:
+    assert query.query(small, "SELECT count(*) AS n FROM captures").to_pylist() == [{"n": 1}]
     with pytest.raises(QueryError, match="did you mean captures"):
-        query.ask_apart(small.location, "FROM capturs")
+        query.query(small.location, "FROM capturs")
+
+
+def test_a_question_from_python_keeps_the_types_of_its_columns(small: Lake) -> None:
+    found = query.query(small, "SELECT 1::UTINYINT AS a, INTERVAL 1 DAY AS a, [now()] AS b")
+    assert found.schema.names == ["a", "a_2", "b"]
+    assert found.schema.field("a").type == pa.uint8()
+    assert pa.types.is_interval(found.schema.field("a_2").type)
+    assert query.query(small, "SELECT 1 AS a LIMIT 0").schema == pa.schema([("a", pa.int32())])
+
+
+def test_limits_end_the_question_and_leave_the_process_that_asks_as_it_was(small: Lake) -> None:
+    """In a thread, as a server asks: this process keeps its limits, its files, its children and its other threads."""
+    before = [resource.getrlimit(each) for each in (resource.RLIMIT_DATA, resource.RLIMIT_AS, resource.RLIMIT_CPU)]
+    opened = len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGALRM)]
+    asked = {
+        "SELECT count(*) FROM range(1000000) a(i), range(1000000) b(j) WHERE hash(i, j) = 1": "longer than 2 s",
+        "SELECT len(repeat('a', 4000000000))": "more memory",
+        "SELECT count(*) AS n FROM captures": "",
+    }
+
+    def ask(sql: str) -> str:
+        try:
+            return str(query.query(small, sql, memory="100MB", timeout=2 if "range" in sql else 60)["n"][0].as_py())
+        except QueryError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(ask, asked))
+    assert found[2] == "1"
+    assert all(why in said for why, said in zip(asked.values(), found, strict=True)), found
+    assert [
+        resource.getrlimit(each) for each in (resource.RLIMIT_DATA, resource.RLIMIT_AS, resource.RLIMIT_CPU)
+    ] == before
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGALRM)] == handlers
+    if sys.platform == "linux":
+        assert len(os.listdir("/proc/self/fd")) == opened

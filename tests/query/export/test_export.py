@@ -23,8 +23,9 @@ from archive.errors import ArchiveError, ExportError
 from archive.lake import Lake
 from archive.owned import JOURNAL
 from index.neardup import index
-from query.export import Arguments, export
+from query.export.run import export
 from query.export.workplace import Workplace
+from query.options import ExportOptions
 
 BEFORE = "2022-01-01"
 
@@ -68,7 +69,7 @@ def table(out: Path, **options: Any) -> pa.Table:
 
 
 def test_an_export_holds_the_clean_set_once_with_its_evidence(made: Lake, tmp_path: Path) -> None:
-    summary = export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+    summary = export(made, tmp_path / "out", before=BEFORE, workers=1)
     clean = rows(made, f"SELECT content_id, text, url, first_seen, file, \"offset\" FROM clean('{BEFORE}') ORDER BY 1")
     names = ["content_id", "text", "url", "captured_at", "file", "offset"]
     found = sorted(tuple(row[name] for name in names) for row in table(tmp_path / "out").to_pylist())
@@ -80,16 +81,16 @@ def test_an_export_holds_the_clean_set_once_with_its_evidence(made: Lake, tmp_pa
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_no_byte(made: Lake, tmp_path: Path, workers: int) -> None:
-    arguments = Arguments(BEFORE, near=True, shard_size=9000, split=(("train", 0.8), ("val", 0.2)))
-    export(made, tmp_path / "one", arguments, workers=1)
-    export(made, tmp_path / "other", arguments, workers=workers)
+    options: dict[str, Any] = {"before": BEFORE, "near": True, "shard_size": 9000, "split": "train=0.8,val=0.2"}
+    export(made, tmp_path / "one", **options, workers=1)
+    export(made, tmp_path / "other", **options, workers=workers)
     assert len(files(tmp_path / "one")) > 8
     assert files(tmp_path / "one") == files(tmp_path / "other")
 
 
 def test_the_seed_decides_the_order_and_nothing_else(made: Lake, tmp_path: Path) -> None:
     for seed in (0, 1):
-        export(made, tmp_path / str(seed), Arguments(BEFORE, seed=seed), workers=1)
+        export(made, tmp_path / str(seed), before=BEFORE, seed=seed, workers=1)
     first, second = (table(tmp_path / str(seed))["content_id"].to_pylist() for seed in (0, 1))
     assert first != second
     assert sorted(first) == sorted(second)
@@ -97,14 +98,14 @@ def test_the_seed_decides_the_order_and_nothing_else(made: Lake, tmp_path: Path)
 
 def test_a_larger_sample_begins_with_the_smaller(made: Lake, tmp_path: Path) -> None:
     for share in (0.2, 0.6):
-        export(made, tmp_path / str(share), Arguments(BEFORE, sample=share), workers=1)
+        export(made, tmp_path / str(share), before=BEFORE, sample=share, workers=1)
     small, large = (table(tmp_path / str(share))["content_id"].to_pylist() for share in (0.2, 0.6))
     assert 5 < len(small) < len(large) < 110
     assert large[: len(small)] == small
 
 
 def test_near_leaves_out_each_text_with_an_earlier_near_duplicate(made: Lake, tmp_path: Path) -> None:
-    export(made, tmp_path / "out", Arguments(BEFORE, near=True), workers=1)
+    export(made, tmp_path / "out", before=BEFORE, near=True, workers=1)
     kept = set(table(tmp_path / "out")["content_id"].to_pylist())
     pairs = rows(made, "SELECT content_id, earlier_id FROM duplicates")
     assert len(pairs) > 10
@@ -112,7 +113,7 @@ def test_near_leaves_out_each_text_with_an_earlier_near_duplicate(made: Lake, tm
 
 
 def test_slices_are_folders_for_each_period(made: Lake, tmp_path: Path) -> None:
-    export(made, tmp_path / "out", Arguments(BEFORE, slices="year"), workers=1)
+    export(made, tmp_path / "out", before=BEFORE, slices="year", workers=1)
     folders = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_dir())
     assert folders == [str(year) for year in range(2012, 2022)]
     for folder in folders:
@@ -128,7 +129,7 @@ def shingles(text: str) -> set[tuple[str, ...]]:
 def test_no_site_and_no_near_duplicate_stands_in_two_splits(made: Lake, tmp_path: Path) -> None:
     """By brute force over all pairs."""
     split = (("train", 0.6), ("val", 0.2), ("test", 0.2))
-    export(made, tmp_path / "out", Arguments(BEFORE, split=split), workers=1)
+    export(made, tmp_path / "out", before=BEFORE, split=split, workers=1)
     found = [
         (name, row["domain"], shingles(row["text"]))
         for name, _ in split
@@ -150,9 +151,9 @@ def test_splits_need_an_index_that_knows_every_text(tmp_path: Path) -> None:
     (tmp_path / "a.warc.gz").write_bytes(members(record()))
     take(lake, str(tmp_path / "a.warc.gz"))
     with pytest.raises(ExportError, match="archive index"):
-        export(lake, tmp_path / "out", Arguments(BEFORE, split=(("a", 0.5), ("b", 0.5))), workers=1)
+        export(lake, tmp_path / "out", before=BEFORE, split=(("a", 0.5), ("b", 0.5)), workers=1)
     with pytest.raises(ExportError, match="archive index"):
-        export(lake, tmp_path / "out2", Arguments(BEFORE, near=True), workers=1)
+        export(lake, tmp_path / "out2", before=BEFORE, near=True, workers=1)
 
 
 def test_texts_that_share_a_13_gram_with_an_evaluation_set_are_dropped_or_marked(made: Lake, tmp_path: Path) -> None:
@@ -163,8 +164,8 @@ def test_texts_that_share_a_13_gram_with_an_evaluation_set_are_dropped_or_marked
     (tmp_path / "clean.txt").write_text(" ".join(words(50, 1000)))
     given = (str(tmp_path / "eval.jsonl"), str(tmp_path / "clean.txt"))
     ((key,),) = rows(made, f"SELECT content_id FROM clean('{BEFORE}') WHERE text LIKE '%{stolen}%'")
-    export(made, tmp_path / "dropped", Arguments(BEFORE, decontaminate=given), workers=1)
-    export(made, tmp_path / "marked", Arguments(BEFORE, decontaminate=given, mark=True), workers=1)
+    export(made, tmp_path / "dropped", before=BEFORE, decontaminate=given, workers=1)
+    export(made, tmp_path / "marked", before=BEFORE, decontaminate=given, mark=True, workers=1)
     assert key not in table(tmp_path / "dropped")["content_id"].to_pylist()
     marked = {row["content_id"]: row["contaminated"] for row in table(tmp_path / "marked").to_pylist()}
     assert {name: sets for name, sets in marked.items() if sets} == {key: ["eval.jsonl"]}
@@ -176,12 +177,12 @@ def test_texts_that_share_a_13_gram_with_an_evaluation_set_are_dropped_or_marked
 def test_an_evaluation_set_without_13_words_is_an_error(made: Lake, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "eval.jsonl").write_bytes(content)
     with pytest.raises(ExportError, match="13 words"):
-        export(made, tmp_path / "out", Arguments(BEFORE, decontaminate=(str(tmp_path / "eval.jsonl"),)), workers=1)
+        export(made, tmp_path / "out", before=BEFORE, decontaminate=(str(tmp_path / "eval.jsonl"),), workers=1)
 
 
 def test_addresses_are_masked_on_request(lake: Lake, write: Callable[[str, bytes], str], tmp_path: Path) -> None:
     take(lake, write("a.warc.gz", members(record(body="<p>Write to jane.doe@site.org at 8.8.8.8 now</p>"))))
-    export(lake, tmp_path / "out", Arguments(BEFORE, mask=True), workers=1)
+    export(lake, tmp_path / "out", before=BEFORE, mask=True, workers=1)
     (row,) = table(tmp_path / "out").to_pylist()
     assert (row["text"], row["masked"]) == ("Write to email@example.com at 192.0.2.1 now", 2)
     assert row["content_id"] == hashlib.sha256(b"Write to jane.doe@site.org at 8.8.8.8 now").hexdigest()
@@ -195,7 +196,7 @@ def test_a_revisit_as_proof_cites_the_record_with_the_text_too(
     early = record(kind="revisit", body="", date="2015-01-01T00:00:00Z", warc={"WARC-Payload-Digest": digest})
     take(lake, write("late.warc.gz", members(late)))
     take(lake, write("early.warc.gz", members(early)))
-    export(lake, tmp_path / "out", Arguments(BEFORE), workers=1)
+    export(lake, tmp_path / "out", before=BEFORE, workers=1)
     (row,) = table(tmp_path / "out").to_pylist()
     assert (row["record_type"], row["captured_at"].year) == ("revisit", 2015)
     assert row["file"].endswith("early.warc.gz")
@@ -205,8 +206,8 @@ def test_a_revisit_as_proof_cites_the_record_with_the_text_too(
 def test_a_lake_on_s3_gives_the_same_set(made: Lake, tmp_path: Path, s3: str) -> None:
     lake = Lake(f"s3://{s3}/lake")
     take(lake, *(str(path) for path in sorted(Path(made.location).parent.glob("*.warc.gz"))))
-    export(lake, tmp_path / "s3", Arguments(BEFORE), workers=2)
-    export(made, tmp_path / "disk", Arguments(BEFORE), workers=1)
+    export(lake, tmp_path / "s3", before=BEFORE, workers=2)
+    export(made, tmp_path / "disk", before=BEFORE, workers=1)
     columns = ["content_id", "text", "url", "captured_at", "file", "offset"]
     assert table(tmp_path / "s3", columns=columns) == table(tmp_path / "disk", columns=columns)
 
@@ -216,7 +217,7 @@ def test_a_lake_on_s3_gives_the_same_set(made: Lake, tmp_path: Path, s3: str) ->
 
 def test_a_condition_in_sql_chooses_texts(made: Lake, tmp_path: Path) -> None:
     where = "url LIKE '%site3.%' -- a comment"
-    summary = export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)
+    summary = export(made, tmp_path / "out", before=BEFORE, where=where, workers=1)
     assert set(table(tmp_path / "out")["domain"].to_pylist()) == {"site3.co.uk"}
     assert summary.dropped[-1].name == f"not where {where}"
 
@@ -236,7 +237,7 @@ def test_a_condition_in_sql_chooses_texts(made: Lake, tmp_path: Path) -> None:
 )
 def test_a_condition_that_is_none_or_reaches_out_is_an_error(made: Lake, tmp_path: Path, where: str) -> None:
     with pytest.raises(ExportError):
-        export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)
+        export(made, tmp_path / "out", before=BEFORE, where=where, workers=1)
 
 
 @pytest.mark.parametrize(
@@ -246,8 +247,8 @@ def test_a_condition_that_is_none_or_reaches_out_is_an_error(made: Lake, tmp_pat
         {"before": BEFORE, "after": "2023-01-01"},
         {"before": BEFORE, "sample": 0.0},
         {"before": BEFORE, "sample": 3.0},
-        {"before": BEFORE, "form": "csv"},
-        {"before": BEFORE, "form": "megatron"},
+        {"before": BEFORE, "format": "csv"},
+        {"before": BEFORE, "format": "megatron"},
         {"before": BEFORE, "max_tokens": 5},
         {"before": BEFORE, "split": (("a", 0.5), ("b", 0.4))},
         {"before": BEFORE, "split": (("a", 0.5), ("a", 0.5))},
@@ -257,12 +258,12 @@ def test_a_condition_that_is_none_or_reaches_out_is_an_error(made: Lake, tmp_pat
 )
 def test_arguments_that_make_no_sense_are_errors(options: dict[str, Any]) -> None:
     with pytest.raises(ExportError):
-        Arguments(**options)
+        ExportOptions(**options)
 
 
 def test_an_empty_set_is_an_error_that_says_why(made: Lake, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no acceptable capture before 2001"):
-        export(made, tmp_path / "out", Arguments("2001-01-01"), workers=1)
+        export(made, tmp_path / "out", before="2001-01-01", workers=1)
 
 
 # -- the folder ------------------------------------------------------------------------------------
@@ -272,11 +273,11 @@ def test_a_folder_that_holds_something_else_is_left_alone(made: Lake, tmp_path: 
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("x")
     with pytest.raises(ExportError, match=r"holds thesis\.tex, which `archive export` did not make"):
-        export(made, tmp_path / "mine", Arguments(BEFORE), workers=1)
-    export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+        export(made, tmp_path / "mine", before=BEFORE, workers=1)
+    export(made, tmp_path / "out", before=BEFORE, workers=1)
     before = files(tmp_path / "out")
     with pytest.raises(ExportError, match="finished export"):
-        export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+        export(made, tmp_path / "out", before=BEFORE, workers=1)
     assert files(tmp_path / "out") == before
 
 
@@ -319,20 +320,20 @@ def test_killed_at_any_moment_the_same_command_gives_the_same_bytes(made: Lake, 
     assert files(tmp_path / "other") == files(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("stage", ["gather", "write"])
+@pytest.mark.parametrize("stage", ["shuffle", "write_shards"])
 def test_killed_between_two_shards_it_goes_on_behind_them(
     made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
     from query.export import shuffle, write_shards
 
-    arguments = Arguments(BEFORE, shard_size=3000)
-    export(made, tmp_path / "whole", arguments, workers=1)
-    module = {"gather": shuffle, "write": write_shards}[stage]
+    options: dict[str, Any] = {"before": BEFORE, "shard_size": 3000}
+    export(made, tmp_path / "whole", **options, workers=1)
+    module = {"shuffle": shuffle, "write_shards": write_shards}[stage]
     work, done = module.work, 0
 
     def dying(*args: Any) -> Any:
         nonlocal done
-        if done == (1 if stage == "write" else 0):
+        if done == (1 if stage == "write_shards" else 0):
             raise KeyboardInterrupt
         done += 1
         return work(*args)
@@ -340,11 +341,11 @@ def test_killed_between_two_shards_it_goes_on_behind_them(
     with monkeypatch.context() as patch:
         patch.setattr(module, "work", dying)
         with pytest.raises(KeyboardInterrupt):
-            export(made, tmp_path / "out", arguments, workers=1)
+            export(made, tmp_path / "out", **options, workers=1)
     assert not (tmp_path / "out" / "manifest.json").exists()
     with pytest.raises(ExportError, match="other values of: seed"):
-        export(made, tmp_path / "out", Arguments(BEFORE, shard_size=3000, seed=3), workers=1)
-    export(made, tmp_path / "out", arguments, workers=1)
+        export(made, tmp_path / "out", before=BEFORE, shard_size=3000, seed=3, workers=1)
+    export(made, tmp_path / "out", **options, workers=1)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
@@ -373,13 +374,13 @@ def test_what_comes_into_the_lake_meanwhile_changes_nothing_of_an_unfinished_exp
             )
         )
     take(lake, str(tmp_path / "a.warc.gz"))
-    export(lake, tmp_path / "whole", Arguments(BEFORE), workers=1)
+    export(lake, tmp_path / "whole", before=BEFORE, workers=1)
     with monkeypatch.context() as patch:
         patch.setattr(write_shards, "work", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            export(lake, tmp_path / "out", Arguments(BEFORE), workers=1)
+            export(lake, tmp_path / "out", before=BEFORE, workers=1)
     take(lake, str(tmp_path / "b.warc.gz"))
-    export(lake, tmp_path / "out", Arguments(BEFORE), workers=1)
+    export(lake, tmp_path / "out", before=BEFORE, workers=1)
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
@@ -394,7 +395,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_shard(made: Lake, tmp_path: 
     assert done.stderr.startswith("archive: ")
     assert [path.name for path in out.glob("*") if path.name != ".work"] in ([], [JOURNAL])
     assert forked("export", str(out), *options).returncode == 0
-    export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
+    export(made, tmp_path / "whole", before=BEFORE, workers=1)
     assert files(out) == files(tmp_path / "whole")
 
 
@@ -409,7 +410,7 @@ def test_a_disk_that_is_really_full_is_said(made: Lake, tmp_path: Path) -> None:
         assert done.returncode == 2
         assert "full" in done.stderr or "No space left" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
-        export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
+        export(made, tmp_path / "whole", before=BEFORE, workers=1)
         assert {path.name for path in (small / "out").glob("*")} <= {".work", JOURNAL}
     finally:
         subprocess.run(["umount", str(small)], check=True)
@@ -420,24 +421,24 @@ def test_two_at_once_into_one_folder_is_an_error(made: Lake, tmp_path: Path) -> 
         Workplace(tmp_path / "out").open({}),
         pytest.raises(ExportError, match="another process is at work in it"),
     ):
-        export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+        export(made, tmp_path / "out", before=BEFORE, workers=1)
     assert not (tmp_path / "out").exists()
 
 
 def test_killed_behind_the_last_step_it_is_whole(made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    export(made, tmp_path / "whole", Arguments(BEFORE), workers=1)
+    export(made, tmp_path / "whole", before=BEFORE, workers=1)
     with monkeypatch.context() as patch:
         patch.setattr(Workplace, "finish", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+            export(made, tmp_path / "out", before=BEFORE, workers=1)
     other = Lake(str(tmp_path / "other"))
     (tmp_path / "a.warc.gz").write_bytes(members(page("Another text.", "http://a.org/", "2015-01-01T00:00:00Z")))
     take(other, str(tmp_path / "a.warc.gz"))
     shutil.copytree(tmp_path / "out", tmp_path / "again", copy_function=shutil.copy2)
     with pytest.raises(ExportError, match="holds a finished export"):  # the set of another lake is not this one's
-        export(other, tmp_path / "again", Arguments(BEFORE), workers=1)
+        export(other, tmp_path / "again", before=BEFORE, workers=1)
     assert files(tmp_path / "again") == files(tmp_path / "whole")
-    assert export(made, tmp_path / "out", Arguments(BEFORE), workers=1).rows > 100
+    assert export(made, tmp_path / "out", before=BEFORE, workers=1).rows > 100
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
@@ -447,18 +448,18 @@ def test_killed_behind_the_last_step_it_is_whole(made: Lake, tmp_path: Path, mon
 )
 def test_a_condition_that_changes_with_each_run_is_an_error(made: Lake, tmp_path: Path, where: str) -> None:
     with pytest.raises(ExportError, match="another answer each time"):
-        export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)
+        export(made, tmp_path / "out", before=BEFORE, where=where, workers=1)
 
 
 def test_a_condition_cannot_leave_its_place(made: Lake, tmp_path: Path) -> None:
     where = "true\n) UNION ALL SELECT * FROM clean('2030-01-01') WHERE (true"
     with pytest.raises(ExportError, match="not one condition"):
-        export(made, tmp_path / "out", Arguments(BEFORE, where=where), workers=1)
+        export(made, tmp_path / "out", before=BEFORE, where=where, workers=1)
 
 
 def test_a_condition_on_quality_needs_the_signals_of_every_text(made: Lake, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="archive quality"):
-        export(made, tmp_path / "out", Arguments(BEFORE, where="stop_words > 1"), workers=1)
+        export(made, tmp_path / "out", before=BEFORE, where="stop_words > 1", workers=1)
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -466,16 +467,17 @@ def test_an_export_that_fails_leaves_nothing_behind(made: Lake, tmp_path: Path, 
     out = tmp_path / "far" / "out"
     if there:
         out.mkdir(parents=True)
-    for arguments in (Arguments("2001-01-01"), Arguments(BEFORE, where="nonsense"), Arguments(BEFORE, sample=1e-30)):
+    wrong: list[dict[str, Any]] = [{"before": "2001-01-01"}, {"where": "nonsense"}, {"sample": 1e-30}]
+    for options in wrong:
         with pytest.raises(ExportError):
-            export(made, out, arguments, workers=1)
+            export(made, out, **{"before": BEFORE, **options}, workers=1)
         assert list(tmp_path.rglob("*")) == ([out.parent, out] if there else [])
 
 
 def test_a_mistaken_condition_does_not_spoil_the_folder(made: Lake, tmp_path: Path) -> None:
     with pytest.raises(ExportError):
-        export(made, tmp_path / "out", Arguments(BEFORE, where="nonsense"), workers=1)
-    assert export(made, tmp_path / "out", Arguments(BEFORE, where="words > 1"), workers=1).rows > 100
+        export(made, tmp_path / "out", before=BEFORE, where="nonsense", workers=1)
+    assert export(made, tmp_path / "out", before=BEFORE, where="words > 1", workers=1).rows > 100
 
 
 def test_a_text_of_another_id_is_never_written(made: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -495,7 +497,7 @@ def test_a_text_of_another_id_is_never_written(made: Lake, tmp_path: Path, monke
 
     monkeypatch.setattr(shuffle, "_by_shard", shuffled)
     with pytest.raises(ArchiveError, match="not that of its content id"):
-        export(made, tmp_path / "out", Arguments(BEFORE), workers=1)
+        export(made, tmp_path / "out", before=BEFORE, workers=1)
 
 
 def test_the_shares_of_splits_are_told_as_they_are_dealt_out(made: Lake, tmp_path: Path) -> None:
@@ -507,7 +509,7 @@ def test_the_shares_of_splits_are_told_as_they_are_dealt_out(made: Lake, tmp_pat
 
 
 def test_the_card_says_the_whole_moment(made: Lake, tmp_path: Path) -> None:
-    export(made, tmp_path / "out", Arguments("2020-01-01T10:30:00+02:00"), workers=1)
+    export(made, tmp_path / "out", before="2020-01-01T10:30:00+02:00", workers=1)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "# Texts that provably existed before 2020-01-01T08:30:00+00:00" in card
     assert "before 2020-01-01\n" not in card
@@ -516,6 +518,6 @@ def test_the_card_says_the_whole_moment(made: Lake, tmp_path: Path) -> None:
 def test_an_empty_folder_that_a_link_leads_to_is_taken(made: Lake, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    export(made, tmp_path / "link", Arguments(BEFORE), workers=1)
+    export(made, tmp_path / "link", before=BEFORE, workers=1)
     assert (tmp_path / "real" / "manifest.json").exists()
     assert (tmp_path / "link").is_symlink()

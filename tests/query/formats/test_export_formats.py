@@ -12,9 +12,10 @@ from made import words
 
 from archive.errors import ExportError
 from archive.lake import Lake
-from query.export import Arguments, export
-from query.formats import FORMATS, open_format
-from query.verify import verify
+from query.dataset import load
+from query.export.run import export
+from query.formats import FORMATS
+from query.verify.run import verify
 
 BEFORE = "2022-01-01"
 
@@ -45,35 +46,28 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def rows(out: Path) -> list[dict[str, Any]]:
-    manifest = json.loads((out / "manifest.json").read_bytes())
-    form = open_format(manifest["arguments"]["form"])
-    return [
-        row
-        for shard in manifest["shards"]
-        for table in form.read(out / shard["folder"], [file["name"] for file in shard["files"]])
-        for row in table.to_pylist()
-    ]
+    return list(load(out))
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_holds_the_same_rows_and_is_sound(made: Lake, tmp_path: Path, tokenizer: str, form: str) -> None:
     options: dict[str, Any] = {"shard_size": 2500, "tokenizer": tokenizer, "eos": "<end>"}
-    export(made, tmp_path / "plain", Arguments(BEFORE, **options), workers=1)
-    summary = export(made, tmp_path / form, Arguments(BEFORE, form=form, **options), workers=1)
+    export(made, tmp_path / "plain", before=BEFORE, **options, workers=1)
+    summary = export(made, tmp_path / form, before=BEFORE, format=form, **options, workers=1)
     expected, found = rows(tmp_path / "plain"), rows(tmp_path / form)
     texts = [row.pop("text") for row in expected]
     assert summary.shards > 3
     assert summary.tokens == sum(len(text.encode()) + 1 for text in texts)
     if form in {"megatron", "ds"}:
-        from query.formats.tokenize import Tokenizer
+        from query.tokenizer import Tokenizer
 
         encoded = [ids.tolist() for ids in Tokenizer(tokenizer, "<end>").encode(texts)]
         assert [row.pop("tokens") for row in found] == encoded
     else:
         assert [row.pop("text") for row in found] == texts
     assert found == expected
-    report = verify(tmp_path / form, rows=None, workers=1)
-    assert report.is_sound, (report.problems, report.findings)
+    report = verify(tmp_path / form, all=True, workers=1)
+    assert report.sound, (report.problems, report.findings)
     assert report.traced == 30
 
 
@@ -83,8 +77,8 @@ def test_the_folder_loads_as_a_dataset_as_it_is(
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
-    options: dict[str, Any] = {"form": form, "shard_size": 2500}
-    export(made, tmp_path / "set", Arguments(BEFORE, **options), workers=1)
+    options: dict[str, Any] = {"format": form, "shard_size": 2500}
+    export(made, tmp_path / "set", before=BEFORE, **options, workers=1)
     loaded = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
     assert list(loaded) == ["train"]
     assert loaded["train"]["text"] == [row["text"] for row in rows(tmp_path / "set")]
@@ -97,7 +91,7 @@ def test_slices_and_splits_load_as_configurations(made: Lake, tmp_path: Path) ->
 
     index(made, workers=1)
     split = (("train", 0.7), ("test", 0.3))
-    export(made, tmp_path / "set", Arguments(BEFORE, slices="year", split=split), workers=1)
+    export(made, tmp_path / "set", before=BEFORE, slices="year", split=split, workers=1)
     every = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
     assert sum(len(part) for part in every.values()) == 30
     one = datasets.load_dataset(str(tmp_path / "set"), "2012", cache_dir=str(tmp_path / "cache"))
@@ -106,10 +100,10 @@ def test_slices_and_splits_load_as_configurations(made: Lake, tmp_path: Path) ->
 
 def test_max_tokens_stops_before_the_limit(made: Lake, tmp_path: Path, tokenizer: str) -> None:
     options: dict[str, Any] = {"tokenizer": tokenizer, "eos": "<end>"}
-    whole = export(made, tmp_path / "whole", Arguments(BEFORE, **options), workers=1)
+    whole = export(made, tmp_path / "whole", before=BEFORE, **options, workers=1)
     assert whole.tokens is not None
     limit = whole.tokens // 2
-    part = export(made, tmp_path / "part", Arguments(BEFORE, max_tokens=limit, **options), workers=1)
+    part = export(made, tmp_path / "part", before=BEFORE, max_tokens=limit, **options, workers=1)
     kept = [row["content_id"] for row in rows(tmp_path / "part")]
     assert part.tokens is not None
     assert limit * 0.8 < part.tokens <= limit
@@ -119,7 +113,7 @@ def test_max_tokens_stops_before_the_limit(made: Lake, tmp_path: Path, tokenizer
 def test_a_tokenizer_that_changed_is_told(made: Lake, tmp_path: Path, tokenizer: str) -> None:
     own = tmp_path / "tokenizer.json"
     own.write_bytes(Path(tokenizer).read_bytes())
-    export(made, tmp_path / "set", Arguments(BEFORE, form="ds", tokenizer=str(own), eos="<end>"), workers=1)
+    export(made, tmp_path / "set", before=BEFORE, format="ds", tokenizer=str(own), eos="<end>", workers=1)
     changed = json.loads(own.read_bytes())
     changed["model"]["vocab"]["<end>"] = 300
     own.write_text(json.dumps(changed))
@@ -128,12 +122,12 @@ def test_a_tokenizer_that_changed_is_told(made: Lake, tmp_path: Path, tokenizer:
 
 def test_a_tokenizer_that_is_not_there_is_an_error(made: Lake, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"nowhere\.json"):
-        export(made, tmp_path / "set", Arguments(BEFORE, tokenizer=str(tmp_path / "nowhere.json")), workers=1)
+        export(made, tmp_path / "set", before=BEFORE, tokenizer=str(tmp_path / "nowhere.json"), workers=1)
 
 
 @pytest.mark.parametrize(("size", "shards"), [(64_000_000, 1), (3000, None)])
 def test_the_card_of_a_webdataset_names_its_shards(made: Lake, tmp_path: Path, size: int, shards: int | None) -> None:
-    export(made, tmp_path / "out", Arguments(BEFORE, form="webdataset", shard_size=size), workers=1)
+    export(made, tmp_path / "out", before=BEFORE, format="webdataset", shard_size=size, workers=1)
     names = sorted(path.name for path in (tmp_path / "out" / "train").iterdir())
     wanted = "train-00000.tar" if shards == 1 else f"train-{{00000..{len(names) - 1:05d}}}.tar"
     assert len(names) == (shards or len(names))

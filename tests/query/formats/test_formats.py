@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from archive.errors import ArchiveError, ExportError
 from query.formats import FORMATS, Format, Written, open_format
+from query.formats.hugging_face import make_torchvision_importable
 from query.formats.jsonl import Jsonl
 from query.formats.parquet import Parquet
 from query.formats.webdataset import WebDataset
@@ -300,6 +301,7 @@ def _same(samples: list[Any], expected: list[dict[str, Any]]) -> None:
 
 def test_streaming_reads_it(text_rows: Any, expected: Any, tmp_path: Path) -> None:
     made = open_format("mds")
+    make_torchvision_importable()
     from streaming import LocalDataset, StreamingDataset
     from streaming.base.util import clean_stale_shared_memory
 
@@ -360,7 +362,10 @@ def test_rows_become_the_json_of_the_standard_library(rows: list[dict[str, Any]]
 
 
 def test_a_shard_of_mds_has_the_bytes_of_the_librarys_own_writer(text_rows: Any, tmp_path: Path) -> None:
-    from query.formats.mds import FORMAT, MDSWriter
+    make_torchvision_importable()
+    from streaming import MDSWriter
+
+    from query.formats.mds import FORMAT
 
     shard = FORMAT.write(text_rows[0], tmp_path, "x")
     columns = {"content_id": "str", "evidence": "str", "text": "str"}
@@ -527,7 +532,7 @@ socket.socket.connect = socket.getaddrinfo = refuse
 from query.formats import FORMATS, open_format
 for name in FORMATS:
     open_format(name)
-import query.formats.tokenize
+import query.tokenizer
 torch = sys.modules.get("torch")
 assert torch is None or not torch.cuda.is_initialized()
 """

@@ -23,8 +23,8 @@ from servers import ranges, served
 from archive.errors import ExportError
 from archive.lake import Lake
 from query import merkle
-from query.export import Arguments, export
-from query.verify import Report, verify
+from query.export.run import export
+from query.verify.run import VerifyResult, verify
 
 BEFORE = "2022-01-01"
 #: Pages, a page of the Wayback Machine, lines (the page among them twice), cells.
@@ -81,7 +81,7 @@ def made(folder: Path) -> Path:
         row_group_size=7,
     )
     take(lake, *sources, str(folder / "cells.parquet"))
-    export(lake, folder / "set", Arguments(BEFORE, shard_size=4000), workers=1)
+    export(lake, folder / "set", before=BEFORE, shard_size=4000, workers=1)
     return folder / "set"
 
 
@@ -103,8 +103,8 @@ def own(tmp_path: Path) -> Path:
 
 
 def test_an_honest_export_passes_row_by_row(honest: Path) -> None:
-    report = verify(honest, rows=None, workers=1)
-    assert report.is_sound, (report.problems, report.findings)
+    report = verify(honest, all=True, workers=1)
+    assert report.sound, (report.problems, report.findings)
     assert report.traced == report.rows == report.kinds["agrees"] == ROWS
 
 
@@ -124,7 +124,7 @@ def rewrite(out: Path, change: Callable[[list[dict[str, Any]]], None], shard_num
     table = pa.Table.from_pylist(rows, schema=table.schema)
     pq.write_table(table, path)
     shard["files"][0] |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
-    shard["rows"], shard["root"] = table.num_rows, merkle.root(merkle.leaves(table))
+    shard["rows"], shard["merkle_root"] = table.num_rows, merkle.root(merkle.leaves(table))
     shard["content_root"] = merkle.root(merkle.leaves(table, merkle.LOCATION))
     shard["chars"] = sum(len(row["text"]) for row in rows)
     for name in ("rows", "chars"):
@@ -134,8 +134,8 @@ def rewrite(out: Path, change: Callable[[list[dict[str, Any]]], None], shard_num
     for name in ("months", "languages", "date_sources"):
         first = next(iter(manifest[name]))
         manifest[name][first] += manifest["rows"] - sum(manifest[name].values())
-    for name, part in (("merkle_root", "root"), ("content_root", "content_root")):
-        manifest[name] = merkle.root(merkle.part_leaf(each[part]) for each in manifest["shards"])
+    for name in ("merkle_root", "content_root"):
+        manifest[name] = merkle.root(merkle.part_leaf(each[name]) for each in manifest["shards"])
     (out / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -174,8 +174,8 @@ def test_every_one_of_50_random_forgeries_is_found(honest: Path, tmp_path: Path,
         out = tmp_path / f"forged-{number}"
         shutil.copytree(honest, out)
         column = forge(out, random.Random(number), cover)
-        report = verify(out, rows=None if cover else 0, workers=1)
-        assert not report.is_sound, (number, column)
+        report = verify(out, rows=0, all=cover, workers=1)
+        assert not report.sound, (number, column)
         if cover:
             assert not [problem for problem in report.problems if "domain" not in problem]
             assert [finding.kind for finding in report.findings] == ["differs"], (number, column, report.findings)
@@ -245,7 +245,7 @@ def test_no_value_of_a_row_can_be_forged_without_trace(
 ) -> None:
     """Though every hash and number was made anew."""
     rewrite(honest, change)
-    assert not verify(honest, rows=None, workers=1).is_sound
+    assert not verify(honest, all=True, workers=1).sound
 
 
 def test_two_rows_that_cite_one_record_are_both_compared(honest: Path) -> None:
@@ -256,7 +256,7 @@ def test_two_rows_that_cite_one_record_are_both_compared(honest: Path) -> None:
         rows.insert(0, row)
 
     rewrite(honest, change)
-    assert not verify(honest, rows=None, workers=1).is_sound
+    assert not verify(honest, all=True, workers=1).sound
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_two_rows_that_cite_one_record_are_both_compared(honest: Path) -> None:
     [
         (("arguments", "mask"), True),
         (("arguments", "tokenizer"), "nowhere/tokenizer.json"),
-        (("arguments", "form"), "ds"),
+        (("arguments", "format"), "ds"),
         (("shards", 0, "rows"), 10**18),
         (("shards", 0, "rows"), -5),
         (("shards", 0, "files", 0, "name"), "../../../../etc/passwd"),
@@ -281,7 +281,7 @@ def test_a_manifest_that_was_changed_is_found(honest: Path, path: tuple[str | in
     inner[path[-1]] = value
     (honest / "manifest.json").write_text(json.dumps(manifest))
     with contextlib.suppress(ExportError):
-        assert not verify(honest, rows=5, workers=1).is_sound
+        assert not verify(honest, rows=5, workers=1).sound
 
 
 def test_a_line_with_a_name_twice_is_no_row(lake: Lake, write: Write, tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_a_line_with_a_name_twice_is_no_row(lake: Lake, write: Write, tmp_path: 
     import zstandard
 
     take(lake, write("a.warc.gz", members(*pages(3))))
-    export(lake, tmp_path / "set", Arguments(BEFORE, form="jsonl"), workers=1)
+    export(lake, tmp_path / "set", before=BEFORE, format="jsonl", workers=1)
     path = tmp_path / "set" / "train" / "train-00000.jsonl.zst"
     lines = zstandard.ZstdDecompressor().stream_reader(path.open("rb")).read()
     forged = lines.replace(b'{"content_id"', b'{"text":"Forged.","content_id"', 1)
@@ -304,15 +304,15 @@ def test_a_record_that_only_stands_in_a_page_proves_nothing(lake: Lake, write: W
     path = write("plain.warc", outer + other)
     honest = write("inner.warc", inner)
     take(lake, path, honest)
-    export(lake, tmp_path / "set", Arguments(BEFORE), workers=1)
-    assert verify(tmp_path / "set", rows=None, workers=1).is_sound
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
 
     def change(rows: list[dict[str, Any]]) -> None:
         row = next(row for row in rows if row["url"] == "http://old.org/")
         row["file"], row["offset"] = path, (outer + other).index(inner)
 
     rewrite(tmp_path / "set", change)
-    assert [finding.kind for finding in verify(tmp_path / "set", rows=None, workers=1).findings] == ["gone"]
+    assert [finding.kind for finding in verify(tmp_path / "set", all=True, workers=1).findings] == ["gone"]
 
 
 def test_joined_files_keep_the_crawl_of_each_warcinfo(lake: Lake, write: Write, tmp_path: Path) -> None:
@@ -329,16 +329,16 @@ def test_joined_files_keep_the_crawl_of_each_warcinfo(lake: Lake, write: Write, 
     first = part(1, "CC-MAIN-2014-35", "2014-08-30T00:00:00Z")
     second = part(2, "CC-MAIN-2019-35", "2019-08-20T00:00:00Z")
     take(lake, write("joined.warc.gz", members(*first, *second)))
-    export(lake, tmp_path / "set", Arguments(BEFORE), workers=1)
-    report = verify(tmp_path / "set", rows=None, workers=1)
-    assert report.is_sound, report.findings
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, report.findings
     assert report.rows == 2
 
 
 def test_a_known_root_finds_a_set_that_was_made_anew(honest: Path) -> None:
-    root = verify(honest, rows=0, workers=1).root
-    assert verify(honest, rows=0, root=root, workers=1).is_sound
-    assert not verify(honest, rows=0, root="0" * 64, workers=1).is_sound
+    root = verify(honest, rows=0, workers=1).merkle_root
+    assert verify(honest, rows=0, root=root, workers=1).sound
+    assert not verify(honest, rows=0, root="0" * 64, workers=1).sound
 
 
 def roots(out: Path) -> tuple[str, str]:
@@ -347,20 +347,21 @@ def roots(out: Path) -> tuple[str, str]:
 
 
 def test_the_content_root_is_the_same_wherever_the_files_lie(kept: Path, tmp_path: Path) -> None:
-    other, arguments = tmp_path / "far" / "away", Arguments(BEFORE, shard_size=4000)
+    other = tmp_path / "far" / "away"
+    options: dict[str, Any] = {"before": BEFORE, "shard_size": 4000}
     shutil.copytree(kept.parent / "sources", other / "sources")
     shutil.copy(kept.parent / "cells.parquet", other)
     lake = Lake(str(tmp_path / "lake"))
     take(lake, str(other))
-    export(lake, tmp_path / "own", arguments, workers=1)
+    export(lake, tmp_path / "own", **options, workers=1)
     assert roots(tmp_path / "own")[0] != roots(kept)[0]
     assert roots(tmp_path / "own")[1] == roots(kept)[1]
     report = verify(tmp_path / "own", rows=0, root=roots(kept)[1], workers=1)
-    assert report.is_sound, report.problems
-    assert (report.root, report.content_root) == roots(tmp_path / "own")
+    assert report.sound, report.problems
+    assert (report.merkle_root, report.content_root) == roots(tmp_path / "own")
     assert roots(kept)[1] in (tmp_path / "own" / "README.md").read_text()
     shutil.copytree(tmp_path / "lake", tmp_path / "copy")
-    export(Lake(str(tmp_path / "copy")), tmp_path / "again", arguments, workers=1)
+    export(Lake(str(tmp_path / "copy")), tmp_path / "again", **options, workers=1)
     assert roots(tmp_path / "again") == roots(tmp_path / "own")
 
 
@@ -385,7 +386,7 @@ def test_whatever_else_changes_gives_another_content_root(
 
     rewrite(honest, change)
     assert verify(honest, rows=0, workers=1).content_root == roots(honest)[1] != root
-    assert not verify(honest, rows=0, root=root, workers=1).is_sound
+    assert not verify(honest, rows=0, root=root, workers=1).sound
 
 
 def test_a_content_root_that_was_changed_is_found(honest: Path) -> None:
@@ -432,7 +433,7 @@ def test_damage_to_the_folder_is_found(honest: Path, damage: Callable[[Path], No
     assert verify(honest, rows=0, workers=1).problems
 
 
-def kinds(report: Report) -> dict[str, int]:
+def kinds(report: VerifyResult) -> dict[str, int]:
     return {kind: count for kind, count in report.kinds.items() if count}
 
 
@@ -440,15 +441,15 @@ def test_sources_that_are_gone_or_changed_are_told_apart(own: Path, tmp_path: Pa
     (tmp_path / "sources" / "plain.warc").unlink()
     path = tmp_path / "sources" / "rows.jsonl"
     path.write_text(path.read_text().replace("Row 3", "Raw 3"))
-    report = verify(own, rows=None, workers=1)
+    report = verify(own, all=True, workers=1)
     assert kinds(report) == {"gone": 20, "differs": 1, "agrees": ROWS - 21}
 
 
 def test_sources_that_moved_are_found_by_a_new_prefix(own: Path, tmp_path: Path) -> None:
     (tmp_path / "sources").rename(tmp_path / "elsewhere")
-    assert kinds(verify(own, rows=None, workers=1))["gone"] > 50
-    moved = ((f"{tmp_path}/sources/", f"{tmp_path}/elsewhere/"),)
-    assert verify(own, rows=None, moved=moved, workers=1).is_sound
+    assert kinds(verify(own, all=True, workers=1))["gone"] > 50
+    moved = {f"{tmp_path}/sources/": f"{tmp_path}/elsewhere/"}
+    assert verify(own, all=True, moved=moved, workers=1).sound
 
 
 @pytest.fixture
@@ -461,7 +462,7 @@ def web(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 
 def test_records_on_a_web_server_are_read_by_ranges(own: Path, tmp_path: Path, web: tuple[str, list[str]]) -> None:
     address, _ = web
-    assert verify(own, rows=None, moved=((f"{tmp_path}/sources/", f"{address}/"),), workers=1).is_sound
+    assert verify(own, all=True, moved=[f"{tmp_path}/sources/={address}/"], workers=1).sound
 
 
 def test_captures_that_were_ingested_from_the_web_are_verified_there(
@@ -474,9 +475,9 @@ def test_captures_that_were_ingested_from_the_web_are_verified_there(
     ]
     size = Path(write("web.warc.gz", members(*noise))).stat().st_size
     take(lake, f"{address}/web.warc.gz")
-    export(lake, tmp_path / "set", Arguments(BEFORE), workers=1)
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
     asked.clear()
-    assert verify(tmp_path / "set", rows=3, seed=1, workers=1).is_sound
+    assert verify(tmp_path / "set", rows=3, seed=1, workers=1).sound
     starts = [int(header.removeprefix("bytes=").strip("-")) for header in asked if header]
     assert starts
     assert all(start < size for start in starts)
@@ -488,25 +489,25 @@ def test_captures_on_s3_are_verified_there(lake: Lake, write: Write, tmp_path: P
     path = write("s3.warc.gz", members(*pages(12)))
     boto3.client("s3").upload_file(path, s3, "s3.warc.gz")
     take(lake, f"s3://{s3}/s3.warc.gz")
-    export(lake, tmp_path / "set", Arguments(BEFORE), workers=1)
-    assert verify(tmp_path / "set", rows=None, workers=1).is_sound
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
 
 
 def test_masked_texts_are_compared_as_masked(lake: Lake, write: Write, tmp_path: Path) -> None:
     take(lake, write("a.warc.gz", members(record(body="<p>Mail to jane@site.org today.</p>"))))
-    export(lake, tmp_path / "set", Arguments(BEFORE, mask=True), workers=1)
-    assert verify(tmp_path / "set", rows=None, workers=1).is_sound
+    export(lake, tmp_path / "set", before=BEFORE, mask=True, workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
 
 
 def test_every_export_of_the_real_captures_is_sound(data: Path, lake: Lake, tmp_path: Path) -> None:
     take(lake, str(data / "commoncrawl"), str(data / "sites"), str(data / "wacz"), str(data / "awkward"), workers=2)
-    export(lake, tmp_path / "set", Arguments(BEFORE, form="jsonl"))
-    report = verify(tmp_path / "set", rows=None)
-    assert report.is_sound, (report.problems, report.findings)
+    export(lake, tmp_path / "set", before=BEFORE, format="jsonl")
+    report = verify(tmp_path / "set", all=True)
+    assert report.sound, (report.problems, report.findings)
     assert report.traced > 300
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b'{"manifest": 1}', b'{"manifest": 2}'])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[]", b'{"manifest": 1}', b'{"version": 2}', b'{"version": 3}'])
 def test_what_is_no_export_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "manifest.json").write_bytes(content)
@@ -528,7 +529,7 @@ def test_the_report_is_printed_as_json_with_kinds_problems_and_findings(own: Pat
     told = json.loads(forked("verify", str(own), "--all", "--json").stdout)
     assert told["kinds"] == {"agrees": ROWS, "gone": 0, "differs": 0, "unchecked": 0}
     assert (told["sound"], told["problems"], told["findings"]) == (True, [], [])
-    assert (told["root"], told["content_root"]) == roots(own)
+    assert (told["merkle_root"], told["content_root"]) == roots(own)
     clipped(own)
     (tmp_path / "cells.parquet").unlink()
     done = forked("verify", str(own), "--all", "--json", check=False)
@@ -541,9 +542,9 @@ def test_the_report_is_printed_as_json_with_kinds_problems_and_findings(own: Pat
 
 
 def test_a_lake_is_verified_by_the_records_that_its_texts_cite(own: Path, lake: Lake, tmp_path: Path) -> None:
-    report = verify(lake.location, rows=None, workers=1)
-    assert report.is_sound, report.findings
+    report = verify(lake.location, all=True, workers=1)
+    assert report.sound, report.findings
     assert report.traced == report.rows == ROWS
     assert verify(lake.location, rows=5, workers=1).traced == 5
     (tmp_path / "sources" / "plain.warc").unlink()
-    assert kinds(verify(lake.location, rows=None, workers=1))["gone"] == 20
+    assert kinds(verify(lake.location, all=True, workers=1))["gone"] == 20

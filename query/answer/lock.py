@@ -1,10 +1,10 @@
-"""A process that locks itself: from then on it reads some files, writes one folder, and reaches nothing else.
+"""Locks this process: from then on it can read some files, write to one folder, and do nothing else outside.
 
-On Linux two things of the kernel do this, and neither needs a right that a user lacks: Landlock says which files may be
-opened, and a filter of system calls (seccomp) refuses sockets, other programs, and changes to owners and modes.
-What is open before stays open. Threads that run before are not locked by Landlock: lock first, then start them.
+On Linux the kernel does this in two ways, and neither needs special rights. Landlock restricts which files may be
+opened. A filter of system calls (seccomp) refuses sockets, other programs, and changes to owners and modes. Files that
+are open stay open. Landlock does not lock threads that run already: lock first, then start them.
 
-`python -m query.answer.sandbox` says what holds on this machine.
+`python -m query.answer.lock` prints which locks this machine has.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import ctypes
 import errno
 import os
 import platform
-import signal
 import struct
 import sys
 import sysconfig
@@ -23,15 +22,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # on every architecture
-_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
-#: Rights over files, by bit: the version of Landlock that knows them -> the number of rights.
+_PR_SET_NO_NEW_PRIVS = 38
+#: Version of Landlock -> the number of rights over files that it knows. Each right is a bit.
 _RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
 _READ_FILE, _READ_DIR, _TRUNCATE = 1 << 2, 1 << 3, 1 << 14
-#: In the folder to write: read, write, make and remove files and folders.
+#: Rights in the folder to write: read, write, make and remove files and folders.
 _WRITE = 1 << 1 | _READ_FILE | _READ_DIR | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | _TRUNCATE
 
-#: System calls that are refused: name -> number on x86-64, on arm64. They start programs, look into other processes,
-#: or change what Landlock does not guard: modes, owners, times and attributes of files.
+#: System calls that are refused: name -> number on x86-64, on arm64. They start programs, read other processes, or
+#: change what Landlock does not protect: modes, owners, times and attributes of files.
 _CALLS: dict[str, tuple[int, int | None]] = {
     "execve": (59, 221),
     "execveat": (322, 281),
@@ -84,57 +83,46 @@ _NETWORK: dict[str, tuple[int, int | None]] = {
     "sendmsg": (46, 211),
     "sendmmsg": (307, 269),
 }
-#: Of the processor: its number in the kernel's audit, the place of its numbers above, the number of `seccomp`.
+#: Processor -> its number in the kernel's audit, the index of its numbers above, the number of `seccomp`.
 _PROCESSORS = {"x86_64": (0xC000003E, 0, 317), "aarch64": (0xC00000B7, 1, 277)}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What holds in a process from now on."""
+class Locks:
+    """The locks that a process has from now on."""
 
     files: bool  #: only the named files can be opened
-    calls: bool  #: no program can be started, no mode or owner changed; no socket, where the network is closed
+    calls: bool  #: no program can be started, no mode or owner changed, and, without network, no socket opened
 
 
-def lock(read: Iterable[str], write: str, network: bool) -> Held:
-    """Lock this process: the calling thread, and all threads that it starts. There is no way back.
+def lock(read: Iterable[str], write: str, network: bool) -> Locks:
+    """Lock this process: the calling thread, and all threads that it starts. It cannot be undone.
 
     Args:
-        read: files and folders that may be read. Those of Python itself are added: modules are imported late.
+        read: files and folders that may be read. Those of Python itself are added, since modules are imported late.
         write: the one folder in which files may be made, written and removed.
-        network: leave sockets open.
+        network: allow sockets.
 
-    Where the system has no such locks, nothing happens, and the answer says so.
+    Returns:
+        The locks that now hold: a system may have none.
     """
     if sys.platform != "linux":
-        return Held(False, False)
+        return Locks(False, False)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
-        return Held(False, False)
+        return Locks(False, False)
     files = _close_files(libc, [*read, *_python()], write)
-    return Held(files, _refuse_calls(libc, network))
-
-
-def die_with_parent(parent: int) -> None:
-    """End this process when its parent ends, however that ends. (On Linux.)
-
-    Args:
-        parent: its process id, as it was before the fork.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
+    return Locks(files, _refuse_calls(libc, network))
 
 
 def _python() -> set[str]:
-    """The folders of Python's own modules, of the installed ones, and of time zones, which DuckDB asks Python for."""
+    """Return the folders of Python's own modules, of the installed ones, and of time zones, which DuckDB asks for."""
     own = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *zoneinfo.TZPATH}
     return own | {path for path in sys.path if os.path.basename(path) in {"site-packages", "dist-packages"}}
 
 
 def _landlock(libc: ctypes.CDLL) -> int:
-    """The version of Landlock here; below 1 there is none."""
+    """Return the version of Landlock here; below 1 there is none."""
     return int(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
 
 
@@ -158,16 +146,16 @@ def _close_files(libc: ctypes.CDLL, read: Iterable[str], write: str) -> bool:
 
 
 def _allow(libc: ctypes.CDLL, rules: int, path: str, rights: int) -> None:
-    """Add a rule. A file that is not there needs none: it cannot be opened then."""
+    """Add a rule. A file that does not exist needs none."""
     with contextlib.suppress(OSError):
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        number = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             if not os.path.isdir(path):
                 rights &= ~_READ_DIR  # a right over a folder is an error for a file
-            rule = struct.pack("=Qi", rights, place)
+            rule = struct.pack("=Qi", rights, number)
             libc.syscall(_ADD_RULE, rules, 1, rule, ctypes.c_uint32(0))
         finally:
-            os.close(place)
+            os.close(number)
 
 
 class _Program(ctypes.Structure):
@@ -178,17 +166,17 @@ def _refuse_calls(libc: ctypes.CDLL, network: bool) -> bool:
     """Give all threads of this process a filter of system calls."""
     if platform.machine() not in _PROCESSORS or sys.maxsize < 1 << 32:
         return False
-    audit, place, seccomp = _PROCESSORS[platform.machine()]
+    audit, index, seccomp = _PROCESSORS[platform.machine()]
     calls = _CALLS if network else _CALLS | _NETWORK
-    numbers = [number for both in calls.values() if (number := both[place]) is not None]
+    numbers = [number for both in calls.values() if (number := both[index]) is not None]
     code = _filter(audit, numbers)
-    held = ctypes.create_string_buffer(code, len(code))
-    program = _Program(len(code) // 8, ctypes.cast(held, ctypes.c_void_p))
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
     return not libc.syscall(seccomp, 1, ctypes.c_uint(1), ctypes.byref(program))  # SET_MODE_FILTER, TSYNC
 
 
 def _filter(audit: int, numbers: list[int]) -> bytes:
-    """A program of the kernel's packet filter: EACCES for these numbers, and for those of other architectures."""
+    """Return a program of the kernel's packet filter: EACCES for these numbers, and on other architectures."""
     load, equal, at_least, end = 0x20, 0x15, 0x35, 0x06
     allow, refuse = 0x7FFF0000, 0x00050000 | errno.EACCES
     lines = [(load, 0, 0, 4), (equal, 0, len(numbers) + 3, audit), (load, 0, 0, 0)]
@@ -199,10 +187,10 @@ def _filter(audit: int, numbers: list[int]) -> bytes:
 
 
 def main() -> None:
-    """Say what holds on this machine."""
-    held = lock([], os.getcwd(), network=False)
-    print(f"files: {'closed by Landlock' if held.files else 'not closed, this system has no Landlock'}")
-    print(f"network and other programs: {'closed by seccomp' if held.calls else 'not closed, no seccomp here'}")
+    """Print which locks this machine has."""
+    locks = lock([], os.getcwd(), network=False)
+    print(f"files: {'closed by Landlock' if locks.files else 'not closed, this system has no Landlock'}")
+    print(f"network and other programs: {'closed by seccomp' if locks.calls else 'not closed, no seccomp here'}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""`archive show`: a page through time, from its captures."""
+"""`archive show`: shows a page through time."""
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import click
 import duckdb
@@ -18,16 +17,17 @@ from rich.text import Text
 from archive.cli import lake_option
 from archive.errors import QueryError
 from archive.lake import Lake
-from archive.show import OutConsole, count_of
+from archive.show import OutConsole, count_of, json_text
 from archive.sources import is_text
 from query.sql import connect
 
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
-#: A content id, or as much of the front of one as `show` prints.
+#: A content id, or its first digits, of which `show` prints twelve.
 _ID = re.compile(r"[0-9a-f]{12,64}")
-#: Characters of a text that a terminal gets without --full.
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
+#: The most characters of a text on a terminal without --full.
 _SHOWN = 2000
-#: Captures that are listed for people.
+#: The most captures that a terminal lists without --full.
 _ROWS = 100
 
 _CAPTURES = """
@@ -42,11 +42,11 @@ WHERE regexp_replace(lower(url), '^https?://(www\\.)?', '') LIKE $1 ESCAPE '\\' 
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PageCapture:
     """One capture of a page."""
 
     captured_at: datetime | None
-    date_problem: str | None  #: null, or why the date proves nothing
+    date_problem: str | None  #: why the date proves nothing; null where it is acceptable
     date_source: str
     record_type: str
     content_id: str | None
@@ -59,9 +59,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The captures of a page in the order of their dates, and one of its texts."""
+    """The captures of a page, ordered by date, and one of its texts."""
 
-    captures: list[Seen]
+    captures: list[PageCapture]
     content_id: str | None  #: of `text`
     text: str | None
     first_seen: datetime | None  #: of `text`, at any address
@@ -70,21 +70,25 @@ class History:
     @property
     def texts(self) -> int:
         """How many different texts the page had."""
-        return len({seen.content_id for seen in self.captures if seen.content_id})
+        return len({capture.content_id for capture in self.captures if capture.content_id})
 
 
-def history(lake: Lake | str, target: str, at: str | None = None) -> History:
-    """What a lake knows of a page.
+def show(lake: Lake | str | os.PathLike[str], target: str, *, at: str | None = None) -> History:
+    """Return the captures of a page, and one of its texts.
 
     Args:
+        lake: a lake, or its location.
         target: its URL, with or without scheme, `www.` and the last slash; or the content id of a text, or the first
             twelve of its digits.
-        at: a date: the text is the one that was seen last before its end; by default the last one.
+        at: a date (`2015`, `2015-03`, `2015-03-31`): the text is the one that was seen last before its end; by
+            default the last one.
 
     Raises:
         LakeError: there is no lake.
-        QueryError: it has no such page.
+        QueryError: the lake has no such page, or `at` is no date.
     """
+    if at is not None and not _DATE.fullmatch(at):
+        raise QueryError(f"--at {at!r} is no date; write it as 2015, 2015-03 or 2015-03-31")
     if not target.strip():
         raise QueryError("name a URL, or the id of a text")
     if not is_text(target):
@@ -92,16 +96,18 @@ def history(lake: Lake | str, target: str, at: str | None = None) -> History:
     with connect(lake) as db:
         is_id = _ID.fullmatch(target) is not None
         condition = "starts_with(content_id, $1)" if is_id else "url IN (SELECT unnest($1::VARCHAR[]))"
-        found = db.execute(_CAPTURES.format(condition=condition), [target if is_id else _addresses(target)])
-        captures = [Seen(*row) for row in found.fetchall()]
+        rows = db.execute(_CAPTURES.format(condition=condition), [target if is_id else _addresses(target)])
+        captures = [PageCapture(*row) for row in rows.fetchall()]
         if not captures:
             raise QueryError(f"{target}: the lake has no capture of it{_others(db, target)}")
-        with_text = [seen for seen in captures if seen.content_id]
+        with_text = [capture for capture in captures if capture.content_id]
         if at is not None:
-            with_text = [seen for seen in with_text if seen.captured_at and str(seen.captured_at)[: len(at)] <= at]
+            with_text = [
+                capture for capture in with_text if capture.captured_at and str(capture.captured_at)[: len(at)] <= at
+            ]
             if not with_text:
                 raise QueryError(f"{target}: nothing was captured before the end of {at}")
-        dated = [seen for seen in with_text if not seen.date_problem] or with_text
+        dated = [capture for capture in with_text if not capture.date_problem] or with_text
         content_id = dated[-1].content_id if dated else None
         row = db.execute(_TEXT, [content_id]).fetchone() if content_id else None
     text, first_seen, first_url, _ = row or (None, None, None, None)
@@ -109,7 +115,7 @@ def history(lake: Lake | str, target: str, at: str | None = None) -> History:
 
 
 def _addresses(url: str) -> list[str]:
-    """The ways in which captures may write the same address."""
+    """Return the spellings of an address that captures may have."""
     rest = _SCHEME.sub("", url)
     host, slash, path = rest.partition("/")
     hosts = {host, host.lower(), host.lower().removeprefix("www."), f"www.{host.lower().removeprefix('www.')}"}
@@ -119,13 +125,13 @@ def _addresses(url: str) -> list[str]:
 
 
 def _others(db: duckdb.DuckDBPyConnection, target: str) -> str:
-    """What else the lake has of the host, to go on with."""
+    """Return which other pages of the host the lake has."""
     host = _SCHEME.sub("", target).partition("/")[0].lower().removeprefix("www.")
     if not host:
         return ""
     plain = host.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found = [url for url, _ in db.execute(_HOST, [f"{plain}%"]).fetchall()]
-    return f"; of this host it has {', '.join(found)}" if found else ""
+    urls = [url for url, _ in db.execute(_HOST, [f"{plain}%"]).fetchall()]
+    return f"; of this host it has {', '.join(urls)}" if urls else ""
 
 
 @click.command("show")
@@ -147,49 +153,45 @@ def command(target: str, location: str, at: str | None, full: bool, as_json: boo
       archive show http://www.iana.org/about --at 2015
       archive show example.com --json
     """
-    if at is not None and not re.fullmatch(r"\d{4}(-\d\d(-\d\d)?)?", at):
-        raise QueryError(f"--at {at!r} is no date; write it as 2015, 2015-03 or 2015-03-31")
-    found = history(Lake(location), target, at)
+    history = show(location, target, at=at)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False, default=_plain))
+        click.echo(json_text(history))
     else:
-        _print(found, full or not sys.stdout.isatty())
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+        _print(history, full or not sys.stdout.isatty())
 
 
 def _day(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "—"
 
 
-def _print(found: History, full: bool) -> None:
+def _print(history: History, full: bool) -> None:
     console = OutConsole()
-    captures = found.captures
+    captures = history.captures
     shown = captures if full else captures[:_ROWS]
-    console.print(f"{count_of(len(captures), 'capture')}, {count_of(found.texts, 'text')}", highlight=False)
+    console.print(f"{count_of(len(captures), 'capture')}, {count_of(history.texts, 'text')}", highlight=False)
     table = Table(box=box.SIMPLE, pad_edge=False)
     for name in ("captured at", "text", "record"):
         table.add_column(name, overflow="fold")
     before: str | None = None
-    for seen in shown:
-        when = _day(seen.captured_at) + (f" ({seen.date_problem})" if seen.date_problem else "")
-        what = "no text" if seen.content_id is None else seen.content_id[:12]
-        if seen.content_id is not None:
-            what += " same" if seen.content_id == before else " new" if before is None else " changed"
-            before = seen.content_id
-        place = f"{seen.file} at {seen.offset}" + (f"+{seen.skip}" if seen.skip else "")
-        table.add_row(Text(when), Text(what), Text(place))
+    for capture in shown:
+        when = _day(capture.captured_at) + (f" ({capture.date_problem})" if capture.date_problem else "")
+        what = "no text" if capture.content_id is None else capture.content_id[:12]
+        if capture.content_id is not None:
+            what += " same" if capture.content_id == before else " new" if before is None else " changed"
+            before = capture.content_id
+        record = f"{capture.file} at {capture.offset}" + (f"+{capture.skip}" if capture.skip else "")
+        table.add_row(Text(when), Text(what), Text(record))
     console.print(table)
     if len(captures) > len(shown):
         console.print(f"… and {len(captures) - len(shown):,} more; --full shows all")
-    if found.text is None:
+    if history.text is None:
         console.print("None of them has a text.")
         return
-    since = f"first seen {_day(found.first_seen)} at {found.first_url}" if found.first_seen else "no date proves it"
-    console.print(f"Text {found.content_id}, {since}:\n", markup=False, highlight=False)
-    text = found.text if full else found.text[:_SHOWN]
+    since = (
+        f"first seen {_day(history.first_seen)} at {history.first_url}" if history.first_seen else "no date proves it"
+    )
+    console.print(f"Text {history.content_id}, {since}:\n", markup=False, highlight=False)
+    text = history.text if full else history.text[:_SHOWN]
     console.print(text, markup=False, highlight=False)
-    if len(text) < len(found.text):
-        console.print(f"… and {len(found.text) - len(text):,} more characters; --full shows all")
+    if len(text) < len(history.text):
+        console.print(f"… and {len(history.text) - len(text):,} more characters; --full shows all")

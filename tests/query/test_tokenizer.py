@@ -17,7 +17,7 @@ from tokenizers import Tokenizer as Library
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from archive.errors import ExportError
-from query.formats.tokenize import Tokenizer
+from query.tokenizer import Tokenizer
 
 TEXTS = [
     "Hello world, hello archive.",
@@ -131,12 +131,12 @@ def test_a_file_that_is_not_a_tokenizer_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_name_on_the_hub_without_a_network_is_said_so(tmp_path: Path) -> None:
-    code = "from query.formats.tokenize import Tokenizer; Tokenizer('some/model').encode(['a'])"
+    code = "from query.tokenizer import Tokenizer; Tokenizer('some/model').encode(['a'])"
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path),
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert "ExportError: some/model: there is no such file or folder here, and the Hub cannot be reached" in done.stderr
@@ -150,14 +150,12 @@ def test_a_tokenizer_in_the_cache_of_the_hub_is_used_without_a_network(folder: P
     snapshot.mkdir(parents=True)
     for path in folder.iterdir():
         (snapshot / path.name).write_bytes(path.read_bytes())
-    code = (
-        "from query.formats.tokenize import Tokenizer as T; t = T('some/model'); print(t.name, t.eos_id, t.fingerprint)"
-    )
+    code = "from query.tokenizer import Tokenizer as T; t = T('some/model'); print(t.name, t.eos_id, t.fingerprint)"
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(tmp_path),
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.split() == ["some/model", "0", Tokenizer(folder).fingerprint], done.stderr
@@ -187,6 +185,19 @@ def test_files_that_transformers_knows_are_a_tokenizer_too(vocabulary: Path) -> 
     there = pickle.loads(pickle.dumps(tokenizer))
     assert there.encode(["hell"])[0].tolist() == [256, 257, 258]
     assert there.fingerprint == tokenizer.fingerprint
+
+
+@pytest.mark.slow
+def test_a_tokenizer_that_only_transformers_knows_is_one_too(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    transformers.ByT5Tokenizer().save_pretrained(tmp_path)
+    tokenizer = Tokenizer(tmp_path)
+    there = pickle.loads(pickle.dumps(tokenizer))
+    for each in (tokenizer, there):
+        assert [ids.tolist() for ids in each.encode(["ab</s>", ""])] == [[100, 101, 63, 50, 118, 65, 1], [1]]
+    assert (there.fingerprint, there.vocab_size) == (tokenizer.fingerprint, tokenizer.vocab_size)
+    with pytest.raises(ExportError, match="none can be made of it"):
+        _ = tokenizer.fast
 
 
 @pytest.mark.slow

@@ -1,0 +1,123 @@
+"""Evaluation sets: which texts share an n-gram of words with them.
+
+A text is contaminated by a set if one of its 13-grams of words is in a text of the set too (Brown et al. 2020,
+appendix C). Words are those of the near-duplicate procedure: lower case, without marks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from archive.errors import ExportError, SourceError
+from archive.extras import missing
+from archive.records import READERS, kind_of, open_reader
+from archive.records.jsonl import read_lines
+from archive.sources import open_bytes
+
+WORDS = 13
+_BATCH = 2000
+_LINE = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSets:
+    """Evaluation sets: their names, and for each a file of its n-grams as sorted 64-bit hashes."""
+
+    names: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+def hash_sets(paths: Sequence[str], folder: Path) -> EvaluationSets:
+    """Write the n-grams of evaluation sets to a folder.
+
+    Raises:
+        ExportError: one cannot be read, or has no text of so many words.
+    """
+    names = [os.path.basename(path) for path in paths]
+    files = [folder / f"evaluation-{number}.npy" for number in range(len(paths))]
+    for path, file in zip(paths, files, strict=True):
+        _hash(path, file)
+    return EvaluationSets(tuple(paths if len(set(names)) < len(names) else names), tuple(files))
+
+
+def finder(sets: EvaluationSets) -> Callable[[pa.ChunkedArray], pa.Array]:
+    """Return a function that gives, for each text, the names of the sets that it shares an n-gram with."""
+    if not sets.names:
+        return lambda texts: pa.nulls(len(texts), pa.list_(pa.string()))
+    import numpy as np
+
+    from index.minhash.kernel import shingle_sets
+    from index.minhash.procedure import Parameters
+
+    hashes = [np.load(path, mmap_mode="r") for path in sets.files]
+
+    def find(texts: pa.ChunkedArray) -> pa.Array:
+        shingles, starts = shingle_sets(texts.combine_chunks(), Parameters(words=WORDS))
+        hits: list[list[str]] = [[] for _ in range(len(texts))]
+        for name, known in zip(sets.names, hashes, strict=True):
+            at = np.minimum(np.searchsorted(known, shingles), len(known) - 1)
+            matches = np.flatnonzero(known[at] == shingles)
+            for text in np.unique(np.searchsorted(starts, matches, side="right") - 1).tolist():
+                hits[text].append(name)
+        return pa.array(hits, pa.list_(pa.string()))
+
+    return find
+
+
+def _hash(path: str, to: Path) -> None:
+    """Write the n-grams of all texts of an evaluation set.
+
+    Raises:
+        ExportError: it cannot be read, or has no text of so many words.
+    """
+    try:
+        import numpy as np
+
+        from index.minhash.kernel import shingle_sets
+        from index.minhash.procedure import Parameters
+    except ModuleNotFoundError as error:
+        raise missing("--decontaminate", "index", error.name) from None
+    parts = []
+    texts = _texts(path)
+    while batch := list(islice(texts, _BATCH)):
+        shingles, starts = shingle_sets(pa.array(batch, pa.large_string()), Parameters(words=WORDS))
+        # a text of fewer words is one shingle, which only the same text has
+        long = np.array([len(text.split()) >= WORDS for text in batch])
+        parts.append(np.unique(shingles[np.repeat(long, np.diff(starts))]))
+    hashes = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
+    if not len(hashes):
+        raise ExportError(f"--decontaminate {path}: it has no text of {WORDS} words or more")
+    np.save(to, hashes)
+
+
+def _texts(path: str) -> Iterator[str]:
+    """Yield every string of a data set; of any other file the whole text."""
+    try:
+        with open_bytes(path) as file:
+            kind = kind_of(file, path)
+            if kind in READERS and (reader := open_reader(kind)).has_columns:
+                for row in reader.values(file):
+                    yield from _strings(row)
+            else:
+                lines = [line.data for line in read_lines(file, _LINE)]
+                yield b"".join(lines).decode("utf-8", "replace")
+    except (SourceError, OSError, ValueError) as error:
+        raise ExportError(f"--decontaminate {path}: {error}") from None
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)

@@ -1,0 +1,168 @@
+"""The options of an export: all that decides its bytes, next to the lake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from archive.errors import ExportError
+from archive.reasons import DATE_SOURCES
+from index.quality.presets import PRESETS
+from query.formats import FORMATS
+from query.rows import TOKEN_FORMATS, columns
+
+PERIODS = ("year", "month")
+#: How far the shares of the splits may sum to something else than one.
+_TOLERANCE = 1e-9
+_SPLIT_EXAMPLE = "train=0.98,val=0.01,test=0.01"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """The options of an export, checked. Dates are ISO 8601 in UTC. `query.export.run.export` explains each.
+
+    Raises:
+        ExportError: the options contradict each other, or one has no such value.
+    """
+
+    before: str
+    after: str | None = None
+    language: str | None = None
+    where: str | None = None
+    preset: str | None = None
+    near: bool = False
+    date_sources: tuple[str, ...] = ()
+    honour_opt_outs: bool = False
+    sample: float | None = None
+    max_tokens: int | None = None
+    slices: str | None = None
+    split: tuple[tuple[str, float], ...] = ()
+    format: str = "parquet"
+    tokenizer: str | None = None
+    eos: str | None = None
+    seed: int = 0
+    shard_size: int = 64_000_000
+    mask: bool = False
+    decontaminate: tuple[str, ...] = ()
+    mark: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "before", moment(self.before))
+        if self.after is not None:
+            object.__setattr__(self, "after", moment(self.after))
+            if moment(self.after) >= self.before:
+                raise ExportError(f"nothing is after {self.after} and before {self.before}")
+        if unknown := set(self.date_sources) - DATE_SOURCES.keys():
+            raise ExportError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
+        if self.language is not None and not re.fullmatch("[a-z]{2,3}", self.language):
+            raise ExportError(f"--language {self.language}: write the code of ISO 639-1, as in en")
+        if not FORMATS.has(self.format):
+            raise ExportError(f"no format {self.format!r}; there are {', '.join(FORMATS)}")
+        if self.sample is not None and not 0 < self.sample <= 1:
+            raise ExportError(f"--sample {self.sample}: a share above 0 and up to 1")
+        if self.max_tokens is not None and not self.tokenizer:
+            raise ExportError("--max-tokens needs a --tokenizer that counts them")
+        if self.format in TOKEN_FORMATS and not self.tokenizer:
+            raise ExportError(f"--format {self.format} holds tokens: it needs a --tokenizer")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise ExportError(f"no preset {self.preset!r}; there are {', '.join(PRESETS)}")
+        if self.slices not in {None, *PERIODS}:
+            raise ExportError(f"--slices {self.slices}: {' or '.join(PERIODS)}")
+        if self.shard_size < 1:
+            raise ExportError("--shard-size must be at least 1")
+        if self.mark and not self.decontaminate:
+            raise ExportError("--mark says what to do with texts that --decontaminate finds")
+        _check_split(self.split)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the rows of such an export."""
+        asked = (("token_count", self.tokenizer), ("masked", self.mask), ("contaminated", self.mark))
+        return columns(self.format in TOKEN_FORMATS, [name for name, value in asked if value])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the options as JSON can hold them."""
+        lists = {name: list(getattr(self, name)) for name in _LISTS}
+        return {**asdict(self), **lists, "split": dict(self.split)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ExportOptions:
+        """Read what `as_json` returned.
+
+        Raises:
+            ExportError: nothing can be exported with these options.
+            TypeError, AttributeError: these are not options.
+        """
+        lists = {name: tuple(values.get(name, ())) for name in _LISTS}
+        return cls(**{**values, **lists, "split": tuple(values.get("split", {}).items())})
+
+
+_LISTS = ("date_sources", "decontaminate")
+
+
+def _check_split(split: tuple[tuple[str, float], ...]) -> None:
+    if not split:
+        return
+    names = [name for name, _ in split]
+    if len(set(names)) != len(names) or not all(name.isidentifier() for name in names):
+        raise ExportError(f"--split {','.join(names)}: each part needs a name of its own, of letters, digits and _")
+    if any(not share > 0 for _, share in split) or not abs(sum(share for _, share in split) - 1) <= _TOLERANCE:
+        raise ExportError(f"--split: the shares must be above 0 and sum to 1, as in {_SPLIT_EXAMPLE}")
+
+
+def names_of(value: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return names that are given as a list, or in one string with commas.
+
+    >>> names_of("warc, arc"), names_of(["warc"]), names_of(None)
+    (('warc', 'arc'), ('warc',), ())
+    """
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else tuple(value or ())
+
+
+def shares_of(value: str | Mapping[str, float] | Iterable[tuple[str, float]] | None) -> tuple[tuple[str, float], ...]:
+    """Return the splits and their shares, which are given by name, or as one string.
+
+    >>> shares_of("train=0.9,test=0.1")
+    (('train', 0.9), ('test', 0.1))
+
+    Raises:
+        ExportError: a part of the string is not a name and a number.
+    """
+    if not isinstance(value, str):
+        return tuple(value.items()) if isinstance(value, Mapping) else tuple(value or ())
+    shares = []
+    for part in value.split(","):
+        name, equals, share = part.partition("=")
+        try:
+            shares.append((name.strip(), float(share if equals else "")))
+        except ValueError:
+            raise ExportError(f"--split {value}: write it as {_SPLIT_EXAMPLE}") from None
+    return tuple(shares)
+
+
+def date_text(moment: str) -> str:
+    """Return a moment that `moment` gave in the form that people write: midnight is the day alone.
+
+    >>> date_text("2022-01-01T00:00:00+00:00"), date_text("2022-01-01T10:30:00+00:00")
+    ('2022-01-01', '2022-01-01T10:30:00+00:00')
+    """
+    return moment.removesuffix("T00:00:00+00:00")
+
+
+def moment(value: str) -> str:
+    """Return a date or time as ISO 8601 in UTC.
+
+    Raises:
+        ExportError: it is not a date.
+    """
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError:
+        raise ExportError(f"{value!r} is no date; write it as 2022-01-01") from None
+    try:
+        return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)).isoformat()
+    except OverflowError:
+        raise ExportError(f"{value} is outside of the years that can be counted") from None

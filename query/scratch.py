@@ -1,0 +1,19 @@
+"""Databases of DuckDB for the steps of an export or a verification: in bounded memory, the rest on the disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+#: What DuckDB may hold of a step, unless somebody says otherwise: a process needs some hundred megabytes more.
+MEMORY = "1GB"
+
+
+def scratch_database(folder: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
+    """Open a database in memory; what does not fit is written to a folder. Times are in UTC."""
+    config: dict[str, Any] = {"memory_limit": memory, "temp_directory": str(folder)}
+    db = duckdb.connect(":memory:", config=config)
+    db.execute("SET TimeZone = 'UTC'")
+    return db

@@ -1,0 +1,36 @@
+"""What `verify` finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+KINDS = ("agrees", "gone", "differs", "unchecked")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What comes of a citation.
+
+    `kind`: `agrees`; `gone`, where the file or the record cannot be read; `differs`, with what; `unchecked`, where
+    the text was made by an extractor that is not installed in that version, and the installed one makes another text.
+    """
+
+    row: int
+    kind: str
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class VerifyResult:
+    """What `verify` found. `problems` are of the export itself, `findings` of the records that its rows cite."""
+
+    sound: bool = False  #: nothing is wrong, and every record that was looked for is there and agrees
+    rows: int = 0
+    shards: int = 0
+    merkle_root: str = ""  #: as computed from the rows; empty for a lake
+    content_root: str = ""  #: the same wherever the cited files are
+    problems: list[str] = field(default_factory=list)
+    traced: int = 0  #: rows whose records were read
+    kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))  #: of these rows, by `Finding.kind`
+    findings: list[Finding] = field(default_factory=list)  #: all that do not agree
+    seconds: float = 0.0
