@@ -372,9 +372,9 @@ def _bytes(draft: Draft, spec: Spec, around: Around, arc: bool, label: str, at: 
     if around.cites:
         fields.append(("WARC-Warcinfo-ID", record_id(f"info-{label}" if around.cites == "own" else "of another file")))
     fields += [*_digests(draft, block, payload), *draft.warc]
-    for field, right in draft.further:
-        data = payload if "Payload" in field else block
-        fields.append((field, write.digest(data if right else b"x" + data)))
+    for name, right in draft.further:
+        data = payload if "Payload" in name else block
+        fields.append((name, write.digest(data if right else b"x" + data)))
     return write.warc(block, fields, draft.version)
 
 
