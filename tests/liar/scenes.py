@@ -29,7 +29,7 @@ _SECOND = bytes.fromhex(
     "e99f33420f577ee8ce54b67080280d1ec69821bcb6a8839396f965ab6ff72a70"
 )
 #: What is in the text of the first, as windows-1252, and not in that of the second.
-_MARK = "‡"
+_MARK = "Êµ‡F"
 
 
 def _scene(name: str, row: str, fact: str, expected: str, soft: bool = False) -> Callable[[Build], Build]:
@@ -185,14 +185,13 @@ def _(made: Made, dice: Random) -> None:
     lie = frozenset({"two-charsets"})
     name = made.name()
     made.marks[name] = "é"
-    body = page(name, "<p>un été à la mer</p>")
+    body = page(name, "<p>un été à la mer</p>").decode().encode("latin-1")  # no UTF-8
     url = f"http://scene.example/{made.number}"
     made.truths[name + "+"] = Truth(early - DAY, by=early + DAY, loss=lie)
     made.truths[name + "-"] = Truth(late - DAY, by=late + DAY, liars=[lie], loss=lie)
     revisit = _revisit(made, url + "/b", early, digest(body))
-    made.files["a.warc"] = _response(made, body, early + 400 * DAY, url)
+    made.files["a.warc"] = _response(made, body, early + 400 * DAY, url, mime="text/html; charset=windows-1252")
     made.files["b.warc"] = revisit
-    # bytes that are not UTF-8 in the second reading
     made.files["c.warc"] = _response(made, body, late, url + "/c", mime="text/html; charset=koi8-r")
 
 
