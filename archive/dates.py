@@ -297,12 +297,14 @@ class Replay:
     Attributes:
         raw: the archive is asked for what it kept (`id_`), without what its replay writes into pages.
         host: of the web archive, in lower case.
+        url: all of it.
     """
 
     page: str
     stamp: str
     raw: bool
     host: str
+    url: str
 
 
 def replay_of(url: str | None) -> Replay | None:
@@ -314,7 +316,7 @@ def replay_of(url: str | None) -> Replay | None:
         return None
     page = re.sub(r"^(https?|ftp):/+", r"\1://", match["page"], flags=re.IGNORECASE)
     raw = (match["form"] or "").lower() == "id_"
-    return Replay(page if "://" in page else f"http://{page}", match["stamp"], raw, match["host"].lower())
+    return Replay(page if "://" in page else f"http://{page}", match["stamp"], raw, match["host"].lower(), url)
 
 
 def stamp_in(url: str | None) -> datetime | None:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 from archive import dates
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
-from archive.evidence.claims import Info, Place, record_date, replay_in, row_date
+from archive.evidence import replay
+from archive.evidence.claims import Info, Place, operator_of, record_date, replay_in, row_date
 from archive.evidence.grade import CONTRADICTED
 from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
 from archive.reasons import Unusable, reject_reason
@@ -231,14 +232,12 @@ class Examiner:
             record.problem, record.detail = "not-text", message.mime
 
     def _new_capture(self, record: Record, message: Message | None) -> Capture:
-        replay = replay_in(record)
+        source = replay_in(record)
         info, _ = self.place.info_of(record)
         named = [*(info.names if info else ()), self.name]
         return Capture(
-            url=(replay.page if dates.replay_of(record.uri) else record.uri) if replay else record.uri,
-            via=(record.uri if dates.replay_of(record.uri) else record.headers["warc-source-uri"].strip("<>"))
-            if replay
-            else None,
+            url=source.page if source else record.uri,
+            via=source.url if source else None,
             dated=record_date(record, message.headers if message else None, self.place),
             record_type=record.type,
             offset=record.offset,
@@ -247,7 +246,7 @@ class Examiner:
             record_id=record.record_id,
             truncated=record.truncated,
             record_sha256=hashlib.sha256(record.head + record.block).hexdigest(),
-            operator=replay.host if replay else info.operator if info else None,
+            operator=operator_of(source, info, named),
             crawl=next(filter(None, map(dates.crawl_name, named)), None),
         )
 
@@ -278,6 +277,8 @@ class Examiner:
                 capture.payload_digest, capture.payload_check = decoded
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
+        if capture.dated.weak == "rewritten":
+            body = replay.cut(body)
         capture.robots = robots.directives(message.headers, body)
         key = (hashlib.sha256(body).digest(), message.content_type)
         cached = self.pages.get(key)

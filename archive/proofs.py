@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from archive import storage, versions
-from archive.evidence.grade import UNKNOWN_SQL
+from archive.evidence.grade import DEFAULT, UNKNOWN_SQL
 from archive.files import sql_literal
 from archive.lake import Lake
 from archive.tables import CAPTURES, EVIDENCE, TABLES, Table
@@ -21,9 +21,9 @@ _STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS gr
 _EARLIEST = "'problem': date_problem IS NOT NULL, 'at': captured_at, 'content_id': content_id"
 
 #: A revisit has no text: it proves the text of the record with the same payload digest. Where one payload gave several
-#: texts (other headers, another extractor), it proves the one of the URL that it refers to; of several of these, the one
-#: that was captured first. Captures that are no revisits are a plain scan. For revisits the content id is selected apart
-#: from the record, which contains it: DuckDB leaves out what nobody selects.
+#: texts (other headers, another extractor), it proves the one of the URL that it refers to; of several of these, the
+#: one that was captured first. Captures that are no revisits are a plain scan. For revisits the content id is selected
+#: apart from the record, which contains it: DuckDB leaves out what nobody selects.
 _CAPTURES = f"""
 WITH texts AS (
         SELECT payload_digest, url, min({{{_EARLIEST}}}) AS first,
@@ -48,8 +48,10 @@ LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
 """
 
 
-#: The condition on a capture that can be proof.
-ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL"
+#: The condition on a capture that can be proof, of any grade but X …
+ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL AND captures.grade < 'X'"
+#: … and of a grade that counts where nobody asks for another.
+_PROVES = f"{ACCEPTABLE} AND captures.grade <= '{DEFAULT}'"
 
 #: Each text with its first acceptable capture, by date; of several at one time the one with the least file and offset.
 _PROOFS = f"""
@@ -57,7 +59,7 @@ SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen
        min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
             'extractor': coalesce(extractor, text_record.extractor), 'source': date_source, 'length': length,
             'digest': payload_digest}}) AS first
-FROM captures WHERE {ACCEPTABLE}
+FROM captures WHERE {_PROVES}
 GROUP BY content_id
 """
 
@@ -74,7 +76,7 @@ _TYPES = {
     pa.float64(): "DOUBLE",
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
     pa.map_(pa.string(), pa.int64()): "MAP(VARCHAR, BIGINT)",
-    EVIDENCE: "STRUCT(kind VARCHAR, at TIMESTAMPTZ, agrees BOOLEAN)[]",
+    EVIDENCE: 'STRUCT(kind VARCHAR, "at" TIMESTAMPTZ, agrees BOOLEAN)[]',
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archive.evidence.grade import DEFAULT
 from archive.proofs import ACCEPTABLE
 from archive.records.robots import AI_AGENTS
 
@@ -16,16 +17,21 @@ CREATE TEMP MACRO opts_out(robots) AS coalesce(regexp_matches(robots,
 
 #: The captures before a date. The condition on the month skips files; `unproven` sorts behind all digits.
 _BEFORE = f"{ACCEPTABLE} AND captured_at < before::TIMESTAMPTZ AND month <= strftime(before::TIMESTAMPTZ, '%Y-%m')"
-_ACCEPTED = f"{_BEFORE} AND (date_sources IS NULL OR list_contains(date_sources, date_source))"
+#: A grade of `B` may come of two captures of grade D (`_ENOUGH`). `grade` is the parameter of the macro.
+_GRADED = "captures.grade <= CASE upper(grade) WHEN 'B' THEN 'D' ELSE upper(grade) END"
+_ACCEPTED = f"{_BEFORE} AND (date_sources IS NULL OR list_contains(date_sources, date_source)) AND {_GRADED}"
+#: Whether the accepted captures of a text are good enough together. All whose operator is not known count as one.
+_ENOUGH = """(upper(grade) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT captures.operator) > 1)
+           AND (archives < 2 OR count(DISTINCT coalesce(captures.operator, '')) >= archives)"""
 
 #: In which order the captures of a text are tried as its proof: as in the view `proofs`.
 _ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
 #: What `clean` has of the capture that proves a text: its column -> that of `captures`.
 _SAME = (
     *("url", "title", "date_source", "record_type", "file", "offset", "length", "skip"),
-    *("record_id", "payload_digest", "robots", "text_record"),
+    *("record_id", "payload_digest", "robots", "grade", "operator", "text_record"),
 )
-_CITED = {name: f'"{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
+_CITED = {name: f'captures."{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
 _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _CITED.items())
 
 #: A text has an earlier near-duplicate where the pair was verified and the other text was seen before it. Of two texts
@@ -35,16 +41,17 @@ _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _CITED.items())
 #: twice: DuckDB would materialise it, with all columns of what it reads.
 _CLEAN = f"""
 CREATE OR REPLACE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
-                        honour_opt_outs := false) AS TABLE
+                        honour_opt_outs := false, grade := '{DEFAULT}', archives := 1) AS TABLE
 WITH proof AS (
-    SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id
+    SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED}
+    GROUP BY content_id HAVING {_ENOUGH}
 ),
 record AS (
-    SELECT content_id, {", ".join(f'any_value("{name}") AS "{name}"' for name in _CITED)}
+    SELECT content_id, {", ".join(f'any_value(chosen."{name}") AS "{name}"' for name in _CITED)}
     FROM (
         SELECT content_id, {_COLUMNS}, row_number() OVER (PARTITION BY content_id ORDER BY {_ORDER}) AS place
         FROM captures WHERE {_ACCEPTED}
-    )
+    ) AS chosen
     WHERE place = 1 GROUP BY content_id
 ),
 ends AS (
@@ -54,7 +61,8 @@ ends AS (
 later AS (
     SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
     FROM ends JOIN (
-        SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED} GROUP BY content_id
+        SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED}
+        GROUP BY content_id HAVING {_ENOUGH}
     ) USING (content_id)
     GROUP BY one, other HAVING min(content_id) < max(content_id)
 ),
@@ -63,7 +71,7 @@ opted_out AS (
 )
 SELECT k.content_id, k.first_seen, r.url, r.title, k.language, k.language_score, k.chars, k.words, r.date_source,
        r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.payload_digest, r.extractor, r.text_record,
-       r.robots, year(k.first_seen) AS year, host_of(r.url) AS host, domain_of(host_of(r.url)) AS domain, k.text
+       r.robots, r.grade, r.operator, year(k.first_seen) AS year, host_of(r.url) AS host, domain_of(host_of(r.url)) AS domain, k.text
 FROM (
     SELECT d.*, p.first_seen
     FROM proof AS p JOIN stored_documents AS d USING (content_id)

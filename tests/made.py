@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from conftest import record
 
 import query
 from archive.intake import ingest
@@ -32,14 +33,14 @@ def edited(text: list[str], changes: int, seed: int) -> list[str]:
 
 
 def put(lake: Lake, folder: Path, texts: Iterable[Dated]) -> None:
-    """Ingest texts from a data set of their own."""
-    lines = [
-        json.dumps({"text": text, "date": date, "url": f"http://example.com/{date}/{number}"})
+    """Ingest texts from a web archive of their own."""
+    pages = [
+        record(url=f"http://example.com/{date}/{number}", body=text, date=date, content_type="text/plain")
         for number, (text, date) in enumerate(texts)
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{len(list(folder.iterdir()))}.jsonl"
-    path.write_text("\n".join(lines) + "\n")
+    path = folder / f"{len(list(folder.iterdir()))}.warc"
+    path.write_bytes(b"".join(pages))
     ingest(lake, [str(path)], workers=1)
 
 

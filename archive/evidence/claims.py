@@ -11,6 +11,7 @@ that agrees with it or not. Three rules hold throughout:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,21 @@ def replay_in(record: Record) -> Replay | None:
     """Return the replay that a record was fetched from: by its address, or by the one that a tool names as its source
     (cdx_toolkit)."""
     return dates.replay_of(record.uri) or dates.replay_of(_source_uri(record))
+
+
+def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str]) -> str | None:
+    """Return who captured a page: a web archive, or the operator of the crawl; None if nothing names one.
+
+    One operator must have one name, or it would corroborate itself.
+    """
+    if replay:
+        return "Internet Archive" if re.search(r"archive(-it)?\.org$", replay.host) else replay.host
+    name = info.operator if info else None
+    if any(dates.crawl_windows(each) for each in names) or re.search(r"common\s*crawl", name or "", re.I):
+        return "Common Crawl"
+    if re.search(r"internet\s*archive|archive\.org|archive-it", name or "", re.I):
+        return "Internet Archive"
+    return " ".join(name.split()) if name else None
 
 
 def _source_uri(record: Record) -> str | None:

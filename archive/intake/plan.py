@@ -15,7 +15,6 @@ from archive.records import READERS, RecordReader, Span, columns, kind_of, open_
 from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
-from archive.tables import SOURCES
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
@@ -40,10 +39,9 @@ class DoneUnit:
 def done_units(lake: Lake) -> dict[str, DoneUnit]:
     """Read the units that the lake has, by their keys."""
     names = ["unit", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
-    there = [name for name in names if name in lake.columns(SOURCES)[0]]
     done: dict[str, DoneUnit] = {}
-    for row in lake.read("sources", there).to_pylist():
-        reached = SpanEnd(row["next_offset"], row["recovered"], row["floor"], _infos(row.get("infos")))
+    for row in lake.read("sources", names).to_pylist():
+        reached = SpanEnd(row["next_offset"], row["recovered"], row["floor"], _infos(row["infos"]))
         done[row["unit"]] = DoneUnit(row["version"], row["extractor"], row["start"], row["end"], reached)
     return done
 

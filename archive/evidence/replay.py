@@ -1,0 +1,54 @@
+"""What the replay of a web archive writes into pages, and how it is cut out again.
+
+A replay that is not asked for the raw form (`id_`) adds a toolbar, a line for print, scripts and comments. They are
+the archive's words of the day of the fetch. What these marks name is cut; since a replay may write more than is known
+here, such a page proves nothing by itself (grade E).
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Stretches between two marks: Wayback Machine and Archive-It, pywb, arquivo.pt.
+_STRETCHES = tuple(
+    re.compile(start + rb".*?" + end, re.S)
+    for start, end in (
+        (rb"<!-- BEGIN WAYBACK TOOLBAR INSERT -->", rb"<!-- END WAYBACK TOOLBAR INSERT -->"),
+        (rb"<script[^>]{0,300}(?:archive\.org/includes/|/_static/js/)", rb"<!-- End Wayback Rewrite JS Include -->"),
+        (rb"<!-- Start Wayback Rewrite JS Include -->", rb"<!-- End Wayback Rewrite JS Include -->"),
+        (rb"<!-- WB Insert -->", rb"<!-- End WB Insert -->"),
+        (rb"<!-- BEGIN ARQUIVO[^>]{0,80}-->", rb"<!-- END ARQUIVO[^>]{0,80}-->"),
+        (rb"<!--\s*FILE ARCHIVED ON ", rb"-->"),
+        (rb"<!--\s*playback timings", rb"-->"),
+    )
+)
+#: Elements that hold the words of a replay: Wayback, Archive-It, pywb, arquivo.pt, older toolbars.
+_ELEMENT = re.compile(
+    rb"<div\b[^>]{0,500}?\bid\s*=\s*[\"']?(?:wm-ipp|wm-ait-banner|wm-toolbar|wm-capinfo|_wb_|wb_|wbheader|"
+    rb"wayback-toolbar|replay-banner|replay_frame|arquivo|awp_|AIT_|wm_tb)[\w-]*[\"'\s>]",
+    re.I,
+)
+_DIV = re.compile(rb"<(/?)div\b", re.I)
+
+
+def cut(html: bytes) -> bytes:
+    """Return a page without what the replay of a known web archive wrote into it."""
+    for stretch in _STRETCHES:
+        html = stretch.sub(b"", html)
+    at = 0
+    while match := _ELEMENT.search(html, at):
+        end = _end_of_div(html, match.start())
+        html = html[: match.start()] + html[end:]
+        at = match.start()
+    return html
+
+
+def _end_of_div(html: bytes, start: int) -> int:
+    """Return where the element that begins here ends; the end of the page where it is not closed."""
+    depth = 0
+    for tag in _DIV.finditer(html, start):
+        depth += -1 if tag[1] else 1
+        if depth == 0:
+            end = html.find(b">", tag.end())
+            return end + 1 if end >= 0 else len(html)
+    return len(html)
