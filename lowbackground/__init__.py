@@ -5,7 +5,7 @@
 >>> lb.index("lake")                                                          # doctest: +SKIP
 >>> lb.export("lake", "set", before="2022-01-01", near=True)                  # doctest: +SKIP
 >>> for row in lb.load("set"):                                                # doctest: +SKIP
-...     print(row["first_seen"], row["url"])
+...     print(row["captured_at"], row["url"])
 
 Every `lake` is a folder, an `s3://` prefix, or a `Lake` that is open. Names are imported when they are used, so that
 `import lowbackground` needs no more than Python.
