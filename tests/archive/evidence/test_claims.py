@@ -1,0 +1,358 @@
+"""Every date that a record carries is read; what contradicts, or cannot be read, is never proof."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from conftest import record
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archive.capture import Capture
+from archive.dates import Dated
+from archive.evidence.claims import AGREEMENT, Info, Place, operator_of, row_date
+from archive.evidence.grade import GRADES
+from archive.examine import Examiner
+from archive.reasons import CLAIMS, DATE_PROBLEMS
+from archive.records import RecordReader
+from archive.text.extract import from_html
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PAGE = "http://example.org/page"
+RAW = f"https://web.archive.org/web/20120101000000id_/{PAGE}"
+REWRITTEN = f"https://web.archive.org/web/20120101000000/{PAGE}"
+OF_2012 = "Sun, 01 Jan 2012 00:00:00 GMT"
+OF_2023 = "Fri, 05 May 2023 00:00:00 GMT"
+
+
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
+
+
+def examined(content: bytes, name: str = "a.warc", infos: tuple[Info, ...] = ()) -> list[Capture]:
+    """The captures of a file."""
+    examiner = Examiner(name, from_html, now=NOW)
+    examiner.place.infos = infos
+    found = [examiner.examine(each) for each in RecordReader(io.BytesIO(content))]
+    return [each for each in found if isinstance(each, Capture)]
+
+
+def only(content: bytes, **options: object) -> Capture:
+    (capture,) = examined(content, **options)  # type: ignore[arg-type]
+    return capture
+
+
+def warcinfo(fields: str, record_id: str = "<urn:uuid:info>", date: str = "2019-04-01T00:00:00Z") -> bytes:
+    return (
+        f"WARC/1.0\r\nWARC-Type: warcinfo\r\nWARC-Date: {date}\r\nWARC-Record-ID: {record_id}\r\n"
+        f"Content-Type: application/warc-fields\r\nContent-Length: {len(fields)}\r\n\r\n{fields}\r\n\r\n"
+    ).encode()
+
+
+def arc(date: str, body: bytes = b"<p>Some words.</p>", http: bytes = b"", url: str = "http://a.example/") -> bytes:
+    block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n" + http + b"\r\n" + body
+    return f"{url} 1.2.3.4 {date} text/html {len(block)}\n".encode() + block + b"\n"
+
+
+def filedesc(by: str) -> bytes:
+    block = f"1 0 {by}\nURL IP-address Archive-date Content-type Archive-length\n\n".encode()
+    return f"filedesc://x.arc 0.0.0.0 20080509000000 text/plain {len(block)}\n".encode() + block
+
+
+# -- a record of a crawler ----------------------------------------------------------------------------
+
+
+def test_a_verified_record_whose_server_states_the_same_day_is_consistent() -> None:
+    capture = only(record(http={"Date": "Wed, 04 Mar 2015 05:06:08 GMT"}))
+    assert (capture.grade, capture.integrity, capture.dated.problem) == ("C", "block", None)
+    assert [claim.kind for claim in capture.dated.claims] == ["warc-date", "http-date"]
+    assert all(claim.agrees for claim in capture.dated.claims)
+
+
+def test_without_a_date_of_the_server_a_record_is_plain() -> None:
+    assert only(record()).grade == "D"
+    assert only(record(http={"Date": "yesterday"})).grade == "D", "what cannot be read confirms nothing"
+
+
+def test_a_resource_is_only_a_claim() -> None:
+    assert only(record(kind="resource", content_type="text/html")).grade == "E"
+
+
+CONTRADICTIONS = {
+    "server-later": {"http": {"Date": OF_2023}},
+    "server-later ": {"http": {"Last-Modified": OF_2023}},
+    "server-later  ": {"http": {"X-Archive-Orig-Date": OF_2023}},
+    "conflict": {"http": {"Memento-Datetime": OF_2023}},
+    "conflict ": {"warc": {"WARC-Source-URI": f"https://anywhere.example/web/20230101000000/{PAGE}"}},
+    "conflict  ": {"url": f"https://anywhere.example/web/20230101000000id_/{PAGE}"},
+    "unreadable": {"http": {"Memento-Datetime": "not a date"}},
+    "unreadable ": {"warc": {"WARC-Creation-Date": "not a date"}},
+    "made-later": {"warc": {"WARC-Creation-Date": "2026-01-01T00:00:00Z"}},
+    "made-later ": {"warc": {"X-Repacked-Date": "2023-01-01T00:00:00Z"}},
+}
+
+
+@pytest.mark.parametrize(("problem", "parts"), CONTRADICTIONS.items())
+def test_a_date_that_something_contradicts_proves_nothing(problem: str, parts: dict[str, str]) -> None:
+    capture = only(record(**parts))  # type: ignore[arg-type]
+    assert (capture.dated.problem, capture.grade) == (problem.strip(), "X")
+    assert capture.dated.month == "unproven"
+
+
+def test_earlier_statements_contradict_nothing() -> None:
+    earlier = {"Last-Modified": OF_2012, "Date": OF_2012, "Memento-Datetime": OF_2012}
+    assert only(record(http=earlier, warc={"WARC-Creation-Date": "2014-01-01T00:00:00Z"})).dated.problem is None
+
+
+def test_of_two_dates_in_one_header_none_counts() -> None:
+    twice = record().replace(b"WARC-Date: 2015", b"WARC-Date: 2023-01-01T00:00:00Z\r\nWARC-Date: 2015", 1)
+    capture = only(twice)
+    assert (capture.dated.problem, capture.dated.captured_at) == ("repeated", at(2023, 1, 1))
+    same = b"WARC-Date: 2015-03-04T05:06:07Z\r\n"
+    assert only(record().replace(same, same * 2, 1)).dated.problem is None
+
+
+def test_a_revisit_of_a_later_capture_is_a_contradiction() -> None:
+    digest = {"WARC-Payload-Digest": "sha1:B2LTWWPUOYAH7UIPQ7ZUPQ4VMBSVC36A"}
+    fine = only(record(kind="revisit", warc=digest | {"WARC-Refers-To-Date": "2014-01-01T00:00:00Z"}))
+    assert fine.dated.problem is None
+    assert fine.grade == "D"
+    later = record(kind="revisit", warc=digest | {"WARC-Refers-To-Date": "2023-01-01T00:00:00Z"})
+    assert only(later).dated.problem == "refers-later"
+    unread = record(kind="revisit", warc=digest | {"WARC-Refers-To-Date": "soon"})
+    assert only(unread).dated.problem == "unreadable"
+
+
+# -- digests ------------------------------------------------------------------------------------------
+
+
+def test_a_text_that_was_exchanged_is_altered() -> None:
+    altered = record(body="<p>The first words.</p>").replace(b"first words", b"other words")
+    capture = only(altered)
+    assert (capture.integrity, capture.dated.problem, capture.grade) == ("contradicted", "altered", "X")
+
+
+def test_a_payload_digest_of_another_reading_is_no_contradiction_where_the_block_is_verified() -> None:
+    capture = only(record(warc={"WARC-Payload-Digest": "sha1:" + "A" * 32}))
+    assert (capture.payload_check, capture.block_check, capture.integrity) == ("mismatch", "verified", "block")
+    assert capture.dated.problem is None
+
+
+def test_md5_verifies_nothing_and_links_nothing() -> None:
+    body = "<p>Some words.</p>"
+    md5 = "md5:" + base64.b32encode(hashlib.md5(body.encode()).digest()).decode().rstrip("=")
+    capture = only(record(body=body, warc={"WARC-Payload-Digest": md5}))
+    assert capture.payload_check == "unsupported"
+    assert (capture.payload_digest or "").startswith("sha1:")
+    other = only(record(body=body + " ", warc={"WARC-Payload-Digest": md5}))
+    assert other.payload_check == "mismatch"
+
+
+def test_each_of_several_digests_must_fit() -> None:
+    good = record()
+    line = next(line for line in good.split(b"\r\n") if line.startswith(b"WARC-Block-Digest"))
+    capture = only(good.replace(line, line + b"\r\nWARC-Block-Digest: sha1:" + b"A" * 32))
+    assert capture.dated.problem == "altered"
+
+
+def test_the_sha256_of_a_record_covers_the_header_with_its_date() -> None:
+    first, same = only(record(date="2015-01-01T00:00:00Z")), only(record(date="2015-01-01T00:00:00Z"))
+    assert len(first.record_sha256 or "") == 64
+    assert first.record_sha256 != only(record(date="2014-01-01T00:00:00Z")).record_sha256
+    assert same.text == first.text
+
+
+# -- replays ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "date", "memento", "problem", "grade"),
+    [
+        (RAW, "2023-05-05T00:00:00Z", OF_2012, None, "D"),
+        (RAW, "2012-01-01T00:00:05Z", OF_2012, None, "D"),
+        (RAW, None, OF_2012, None, "D"),
+        (REWRITTEN, "2023-05-05T00:00:00Z", OF_2012, None, "E"),
+        (RAW, None, None, None, "E"),
+        (RAW, "2012-01-01T00:00:05Z", None, None, "E"),
+        (RAW, "2023-05-05T00:00:00Z", None, "conflict", "X"),
+        (RAW, "2023-05-05T00:00:00Z", "Wed, 03 Jun 2020 00:00:00 GMT", "conflict", "X"),
+        (RAW, "2011-05-05T00:00:00Z", OF_2012, "conflict", "X"),
+        (RAW, "the year 2012", OF_2012, "unreadable", "X"),
+        (RAW, "the year 2012", None, "unreadable", "X"),
+        (RAW, "2023-05-05T00:00:00Z", "not a date", "unreadable", "X"),
+    ],
+)
+def test_of_a_replayed_page_the_archive_decides(
+    url: str, date: str | None, memento: str | None, problem: str | None, grade: str
+) -> None:
+    capture = only(record(url=url, date=date, http={"Memento-Datetime": memento} if memento else {}))
+    assert (capture.dated.problem, capture.grade) == (problem, grade)
+    assert (capture.dated.source, capture.url, capture.operator) == ("cdx", PAGE, "Internet Archive")
+
+
+def test_two_mementos_that_differ_prove_nothing() -> None:
+    page = record(url=RAW, http={"Memento-Datetime": OF_2012})
+    line = b"Memento-Datetime: " + OF_2012.encode()
+    twice = page.replace(line, line + b"\r\nX-Archive-Memento-Datetime: Mon, 02 Jan 2012 10:00:00 GMT")
+    length = int(page.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+    grown = length + len(twice) - len(page)
+    twice = twice.replace(f"Content-Length: {length}".encode(), f"Content-Length: {grown}".encode())
+    assert only(twice).dated.problem in {"repeated", "altered"}
+    assert "repeated" in {only(twice).dated.problem}
+
+
+def test_what_a_tool_took_from_a_replay_has_the_date_of_the_memento() -> None:
+    """As cdx_toolkit writes it: the address of the page, and the replay in a field of its own."""
+    source = {"WARC-Source-URI": RAW, "WARC-Creation-Date": "2025-01-01T00:00:00Z"}
+    honest = only(record(url=PAGE, date="2012-01-01T00:00:00Z", warc=source, http={"Memento-Datetime": OF_2012}))
+    assert (honest.dated.problem, honest.dated.captured_at, honest.url, honest.via) == (None, at(2012, 1, 1), PAGE, RAW)
+    lying = record(url=PAGE, date="2009-01-01T00:00:00Z", warc=source, http={"X-Archive-Memento-Datetime": OF_2012})
+    assert only(lying).dated.problem == "conflict"
+
+
+@given(st.datetimes(datetime(1995, 1, 1), datetime(2024, 1, 1)), st.timedeltas(timedelta(-4000), timedelta(4000)))
+def test_no_lie_about_a_replay_makes_a_page_older_than_both_of_its_dates(moment: datetime, later: timedelta) -> None:
+    moment = moment.replace(microsecond=0, tzinfo=UTC)
+    stated = (moment + later).replace(microsecond=0)
+    url = f"https://web.archive.org/web/{moment:%Y%m%d%H%M%S}/{PAGE}"
+    dated = only(record(url=url, date=f"{stated:%Y-%m-%dT%H:%M:%SZ}")).dated
+    assert dated.captured_at == moment
+    assert dated.problem == ("conflict" if abs(stated - moment) > AGREEMENT else None)
+
+
+# -- crawls -------------------------------------------------------------------------------------------
+
+INFO_2019, INFO_2023 = "isPartOf: CC-MAIN-2019-13\r\n", "isPartOf: CC-MAIN-2023-23\r\n"
+CITING = {"WARC-Warcinfo-ID": "<urn:uuid:info>"}
+
+
+def test_all_crawls_that_path_name_and_warcinfo_state_must_agree() -> None:
+    page = record(date="2019-03-20T00:00:00Z", warc=CITING)
+    fine = only(warcinfo(INFO_2019) + page, name="crawl-data/CC-MAIN-2019-13/a.warc")
+    assert (fine.dated.problem, fine.crawl, fine.operator) == (None, "CC-MAIN-2019-13", "Common Crawl")
+    assert only(warcinfo(INFO_2019) + page, name="CC-MAIN-2023-23/a.warc").dated.problem == "outside-crawl"
+    both = "crawl-data/CC-MAIN-2019-13/CC-MAIN-20230601000000-20230601030000-00001.warc"
+    assert only(warcinfo(INFO_2019) + page, name=both).dated.problem == "outside-crawl"
+    assert only(warcinfo(INFO_2023) + page).dated.problem == "outside-crawl"
+
+
+def test_where_the_cited_warcinfo_is_not_there_the_one_in_front_counts() -> None:
+    page = record(date="2019-03-20T00:00:00Z", warc={"WARC-Warcinfo-ID": "<urn:uuid:gone>"})
+    assert only(warcinfo(INFO_2023) + page).dated.problem == "outside-crawl"
+    server = {"Date": "Wed, 20 Mar 2019 00:00:00 GMT"}
+    cited = record(date="2019-03-20T00:00:00Z", warc={"WARC-Warcinfo-ID": "<urn:uuid:gone>"}, http=server)
+    assert only(cited).grade == "D", "what cannot be read is no help"
+
+
+def test_of_joined_files_each_record_has_the_warcinfo_that_it_cites() -> None:
+    late = record(date="2023-06-01T00:00:00Z", warc={"WARC-Warcinfo-ID": "<urn:uuid:late>"})
+    early = record(date="2019-03-20T00:00:00Z", warc=CITING)
+    joined = warcinfo(INFO_2019) + warcinfo(INFO_2023, "<urn:uuid:late>") + late + early
+    assert [capture.dated.problem for capture in examined(joined)] == [None, None]
+
+
+def test_one_operator_does_not_corroborate_itself() -> None:
+    names = ["Common Crawl Admin (info@commoncrawl.org)", "CommonCrawl", "common crawl"]
+    assert {operator_of(None, Info(None, (), name), ()) for name in names} == {"Common Crawl"}
+    assert operator_of(None, None, ["CC-MAIN-2019-13"]) == "Common Crawl"
+    assert operator_of(None, Info(None, (), "The  Library"), ()) == "The Library"
+
+
+# -- ARC ----------------------------------------------------------------------------------------------
+
+
+def test_dates_of_common_crawl_arc_files_are_pacific_time() -> None:
+    for date, moment in {
+        "20080509190241": at(2008, 5, 10, 2, 2, 41),
+        "20091121004501": at(2009, 11, 21, 8, 45, 1),
+        "20091101013000": at(2009, 11, 1, 9, 30),  # the hour that the clock shows twice counts as the later one
+    }.items():
+        assert only(filedesc("CommonCrawl") + arc(date)).dated.captured_at == moment
+
+
+def test_an_arc_record_without_its_file_counts_at_the_late_side() -> None:
+    stamp = b"x_commoncrawl_FetchTimestamp: 1210384961058\r\n"
+    for content in (arc("20080509190241", http=stamp), filedesc("InternetArchive") + arc("20080509190241", http=stamp)):
+        dated = only(content).dated
+        assert dated.captured_at == datetime.fromtimestamp(1210384961.058, UTC)
+    clipped = only(arc("20080509190241")).dated
+    assert (clipped.captured_from, clipped.captured_at) == (at(2008, 5, 9, 19, 2, 41), at(2008, 5, 10, 2, 2, 41))
+    assert only(filedesc("InternetArchive") + arc("20080509190241")).dated.captured_at == at(2008, 5, 9, 19, 2, 41)
+    later = b"x_commoncrawl_FetchTimestamp: 1310384961058\r\n"
+    assert only(arc("20080509190241", http=later)).dated.problem == "conflict"
+
+
+# -- damage -------------------------------------------------------------------------------------------
+
+
+def damaged(inner: bytes, date: str = "2023-05-05T00:00:00Z") -> bytes:
+    """A page with a record in it; the length of the page's record covers a part of the next one."""
+    content = record(date=date, body=b"<p>A page.</p>\n" + inner)
+    stated = content.partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
+    return content.replace(b"Content-Length: " + stated, b"Content-Length: " + str(int(stated) + 40).encode())
+
+
+def test_a_record_found_in_a_damaged_one_is_as_late_as_that_one() -> None:
+    inner = record(url="http://inner.example/", date="2015-06-01T00:00:00Z")
+    front = record(date="2010-01-01T00:00:00Z")
+    first, found, *rest = examined(front + damaged(inner) + front)
+    assert first.dated.captured_at == at(2010, 1, 1)
+    assert found.url == "http://inner.example/"
+    assert found.dated.captured_at == at(2023, 5, 5)
+    assert found.dated.captured_from == at(2015, 6, 1)
+    assert all(capture.dated.captured_at == at(2023, 5, 5) for capture in rest), "it may be in it as well"
+
+
+def test_behind_damage_of_an_unknown_date_nothing_proves() -> None:
+    front = record(date="2010-01-01T00:00:00Z")
+    junk = b"XARC/1.0\r\nWARC-Date: 2023-01-01T00:00:00Z\r\n\r\n<p>\n"
+    (_, found) = examined(front + junk + record(url="http://inner.example/", date="2015-06-01T00:00:00Z"))
+    assert (found.dated.problem, found.grade) == ("recovered", "E")
+
+
+# -- rows ---------------------------------------------------------------------------------------------
+
+
+def row(url: str = "", names: tuple[str, ...] = (), repeated: bool = False, **dates: str) -> Dated:
+    return row_date(dates.items(), names, url, Place("a.jsonl", NOW), repeated)
+
+
+def test_of_several_columns_the_latest_counts() -> None:
+    dated = row(date="2019-01-01T00:00:00Z", crawl_date="2023-01-01T00:00:00Z")
+    assert (dated.captured_at, dated.problem) == (at(2023, 1, 1), None)
+    assert [(claim.kind, claim.agrees) for claim in dated.claims] == [("date", False), ("crawl_date", True)]
+    url = "https://web.archive.org/web/20230101000000/http://a.example/"
+    assert row(url, date="2019-01-01T00:00:00Z").captured_at == at(2023, 1, 1)
+
+
+def test_a_column_that_cannot_be_read_is_not_absent() -> None:
+    assert row(date="2019-01-01T00:00:00Z", crawl_date="lately").problem == "unparsable"
+    assert row("https://web.archive.org/web/2012/http://a.example/").problem == "missing"
+    assert row(repeated=True, date="2019-01-01T00:00:00Z").problem == "repeated"
+
+
+def test_a_time_without_a_zone_may_be_of_any_zone() -> None:
+    assert row(date="2021-12-31T12:00:00").captured_at == at(2022, 1, 1, 2)
+    assert row(date="2021-12-31T12:00:00Z").captured_at == at(2021, 12, 31, 12)
+    assert row(date="2021-12-31").captured_at == at(2022, 1, 1, 13, 59, 59, 999999)
+
+
+def test_a_row_is_not_older_than_any_crawl_that_it_names() -> None:
+    names = ("CC-MAIN-2019-13", "crawl-data/CC-MAIN-2023-23/x.warc")
+    assert row(names=names, date="2019-03-20T00:00:00Z").problem == "outside-crawl"
+    assert row(names=names[:1], date="2019-03-20T00:00:00Z").problem is None
+    assert row(names=names[:1], date="2023-03-20T00:00:00Z").problem is None, "a later date claims less"
+
+
+# -- tables -------------------------------------------------------------------------------------------
+
+
+def test_kinds_and_grades_are_documented() -> None:
+    assert list(GRADES) == ["A", "B", "C", "D", "E", "X"]
+    capture = only(record(http={"Date": OF_2012, "Memento-Datetime": OF_2012}, warc={"WARC-Creation-Date": "2014"}))
+    assert {claim.kind for claim in capture.dated.claims} <= CLAIMS.keys()
+    assert "altered" in DATE_PROBLEMS
