@@ -96,11 +96,12 @@ class LocalEngine:
     ) -> Iterator[Done[Task, Result] | Failed[Task]]:
         """Run each task (see `Engine`). One worker, or one task, needs no other process, unless it must be isolated."""
         workers = self.workers if at_once is None else min(self.workers, at_once)
+        several = workers > 1
         if not isinstance(tasks, Tasks):
             first = list(islice(tasks := iter(tasks), 2))
-            isolated = isolated or (workers > 1 and len(first) > 1)
+            several = several and len(first) > 1
             tasks = Tasks(chain(first, tasks))
-        if isolated or workers > 1:
+        if isolated or several:
             yield from _Run(work, tasks, workers, progress, scratch).ends()
             return
         while (task := tasks.take()) is not None:

@@ -162,7 +162,7 @@ def make(plan: Plan, number: int) -> Made:
     elif plan.container in DATA_SETS:
         _data_set(made, plan)
     else:
-        _web(made, plan)
+        write_web(made, plan)
     return made
 
 
@@ -179,7 +179,7 @@ def _moments(plan: Part, spec: Spec, lies: tuple[str, ...]) -> tuple[datetime, d
     return claim, min(late, max(_LAST, claim + 400 * DAY))
 
 
-def _web(made: Made, plan: Part) -> None:
+def write_web(made: Made, plan: Part) -> None:
     parts = [plan]
     if plan.joined and plan.joined.container == plan.container and not plan.lies:
         parts.append(plan.joined)
@@ -192,9 +192,7 @@ def _web(made: Made, plan: Part) -> None:
     assert around is not None
     if len(parts) > 1:
         made.kinds.add("joined")
-        made.odd |= {"joined"}
-        if plan.container.startswith("arc"):
-            made.odd |= {"joined-arc"}
+        made.odd |= {"joined-pacific" if plan.container.startswith("arc") else "joined-windows"}
     _write_web(made, plan, around, records, names)
 
 
@@ -405,7 +403,7 @@ def _write_web(made: Made, plan: Part, around: Around, records: list[bytes], nam
     members = [pack(each) for each in records]
     if hurt:
         made.kinds.add(f"damage-{hurt}")
-        made.odd |= {"damage"}
+        made.odd |= {"joined-damaged"}
         members = _damage(members, records, damaged, hurt, pack, dice)
         for at, inside in enumerate(names):
             for name in inside if at >= damaged or inner == "warc.zst" else []:

@@ -105,7 +105,7 @@ _GROUPS = {
     "http-date": "http-date http-date-iso http-date-forms http-date-unreadable two-http-dates",
     "created": "creation-date creation-date-unreadable",
     "refers": "refers-to-date refers-to-unreadable",
-    "source": "source-uri two-source-uris source-uri-unreadable",
+    "source": "source-uri source-uri-crawl two-source-uris source-uri-unreadable",
     "digests": "altered two-digests",
     "file": "file-name is-part-of two-parts warcinfo-twice warcinfo-broken warc-filename names-disagree missing-warcinfo software format-version",
     "columns": "row-two-dates row-unreadable-date row-two-keys",
@@ -129,6 +129,8 @@ def chosen(names: Iterable[str], base: str, begins: int, of_file: bool) -> list[
     made: list[Kind] = []
     for kind in (kind for kind in of(base) if kind.name in set(names)):
         fits = not (kind.old and begins > OLD) and not (kind.group and kind.group in {other.group for other in made})
+        # the crawl of a file that holds replays is that of the tool: its names contradict nothing
+        fits = fits and not (of_file and kind.group == "source")
         if fits and not (kind.alone and (of_file or made)) and not (made and made[0].alone):
             made.append(kind)
     return made
@@ -394,6 +396,23 @@ def _(draft: Draft) -> None:
 def _(draft: Draft) -> None:
     when = draft.dice.choice(["2023*", "20231345101010", ""])
     draft.warc.append(("WARC-Source-URI", f"https://web.archive.org/web/{when}/{draft.page}".replace("web//", "web/")))
+
+
+@_kind("source-uri-crawl", "A3", "WARC-Source-URI is a file of a late crawl", "outside-crawl", "response", 170)
+def _(draft: Draft) -> None:
+    place = f"crawl-data/{week(draft.late)}/segments/1.2/warc/CC-MAIN-{stamp(draft.late)}-00042.warc.gz"
+    draft.warc.append(("WARC-Source-URI", f"https://data.commoncrawl.org/{place}"))
+
+
+@_kind(
+    "address-stamp",
+    "A7",
+    "the address is that of a late replay, of an archive that is not known",
+    "conflict",
+    "response",
+)
+def _(draft: Draft) -> None:
+    draft.url = f"http://pywb.example/all/{stamp(draft.late)}/{draft.page}"
 
 
 @_kind("x-archive-src", "A3", "X-Archive-Src: an archive's server took the page from a file of a late crawl", "conflict",

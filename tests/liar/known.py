@@ -10,6 +10,8 @@ KNOWN_OPEN: frozenset[str] = frozenset(
         "warc-version",
         "two-source-uris",
         "source-uri-unreadable",
+        "source-uri-crawl",
+        "address-stamp",
         "x-archive-src",
         "toolbar-in-page",
         "row-file-name",
@@ -28,5 +30,8 @@ KNOWN_OPEN: frozenset[str] = frozenset(
         "two-places",
         "larger-limit",
         "embedded-hole",
+        "embedded-header",
+        "embedded-behind",
+        "joined-damaged",
     }
 )

@@ -10,7 +10,7 @@ from random import Random
 import zstandard
 
 from liar import write
-from liar.archives import Made, Truth, page, plain
+from liar.archives import Made, Part, Spec, Truth, page, plain, write_web
 from liar.kinds import DAY, scene
 from liar.write import Fields, digest, http_date, record_id, stamp, w3c, week
 
@@ -561,3 +561,13 @@ def _(made: Made, dice: Random) -> None:
         + _response(made, page(last), late + DAY)
     )
     made.odd |= {"embedded-behind"}
+
+
+@_scene("joined-damaged", "C", "two archives joined, with damage in the first", "the same for any span")
+def _(made: Made, dice: Random) -> None:
+    specs = [tuple(Spec(hours=at, seed=dice.randrange(1 << 20)) for at in range(count)) for count in (4, 5)]
+    container = dice.choice(["arc", "arc", "warc"])
+    behind = Part(container, 5200 + dice.randrange(900), specs[1], seed=dice.randrange(99))
+    damage = dice.choice(["longer", "shorter", "junk"])
+    write_web(made, Part(container, 2400, specs[0], damage=damage, place=1 + dice.randrange(3), joined=behind))
+    made.odd = frozenset({"joined-damaged"})

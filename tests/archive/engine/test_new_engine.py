@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 from conftest import record, rows
+from endless import process_of
 
 import archive
-from archive.engine import ENGINES, Context, Done, Engine, Failed, Tasks, open_engine
+from archive.engine import ENGINES, Context, Done, Engine, Failed, Tasks, open_engine, succeed
 from archive.errors import ArchiveError
 from archive.lake import Lake
 
@@ -67,6 +69,13 @@ def test_an_engine_that_is_not_there_is_an_error_in_one_line(wrong: str | int) -
     with pytest.raises(ArchiveError) as error:
         open_engine(wrong)
     assert "\n" not in str(error.value)
+
+
+def test_one_task_needs_no_other_process_unless_it_must_be_isolated() -> None:
+    engine = open_engine(2)
+    for tasks, isolated, here in (([1], False, True), ([1, 2], False, False), ([1], True, False)):
+        done = [pid for _, pid in succeed(engine.run(process_of, tasks, isolated=isolated))]
+        assert all((pid == os.getpid()) == here for pid in done), tasks
 
 
 def test_the_engine_of_this_machine_runs_as_many_as_it_is_told() -> None:
