@@ -32,6 +32,13 @@ def _reason_of(error: Exception) -> tuple[str, str]:
     return "internal-error", f"{type(error).__name__}: {error}"[:500]
 
 
+def _sha256(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
 @dataclass(slots=True)
 class Examiner:
     """Examines the records or rows of one file, in their order.
@@ -245,7 +252,7 @@ class Examiner:
             length=record.length,
             record_id=record.record_id,
             truncated=record.truncated,
-            record_sha256=hashlib.sha256(record.head + record.block).hexdigest(),
+            record_sha256=_sha256(record.head, record.block),
             operator=operator_of(source, info, named),
             crawl=next(filter(None, map(dates.crawl_name, named)), None),
         )
@@ -253,6 +260,8 @@ class Examiner:
     def _verify(self, record: Record, capture: Capture, *readings: bytes) -> None:
         readings = readings[:1] if len(readings) > 1 and readings[0] is readings[1] else readings
         claims = record.headers.every("warc-payload-digest")
+        if "warc-segment-number" in record.headers:  # they are of all segments together
+            claims, capture.truncated = [], capture.truncated or "segment"
         capture.payload_digest, capture.payload_check = digest.check(claims, *readings)
         self._check_block(record, capture)
 
@@ -280,7 +289,7 @@ class Examiner:
         if capture.dated.weak == "rewritten":
             body = replay.cut(body)
         capture.robots = robots.directives(message.headers, body)
-        key = (hashlib.sha256(body).digest(), message.content_type)
+        key = (capture.payload_digest or "", hash(body), message.content_type)
         cached = self.pages.get(key)
         if cached is None:
             cached = page_of(body, message.content_type, self.extract, self.limits)

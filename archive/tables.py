@@ -137,6 +137,7 @@ SOURCES = Table(
         Column("recovered", pa.bool_(), "the end of the span is behind damage"),
         Column("floor", _UTC, "the date of the damaged record in front, where `recovered`; null if not known"),
         Column("infos", pa.string(), "JSON: the warcinfo records up to the end of the span; null in an older lake"),
+        Column("limits", pa.string(), "JSON: the limits that it was read with; null in an older lake"),
         Column("format", pa.string(), "warc, arc, wacz, jsonl, parquet, …"),
         Column("extractor", pa.string(), "name/version that made the texts"),
         Column("records", pa.int64(), "= captures + sum(rejects) + sum(skipped)"),

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -195,6 +195,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "recovered": tally.reached.recovered,
                 "floor": tally.reached.floor,
                 "infos": json.dumps([astuple(info) for info in tally.reached.infos or ()]),
+                "limits": json.dumps(asdict(unit.settings.limits)),
                 "format": tally.format,
                 "extractor": unit.settings.extractor,
                 "records": tally.records,

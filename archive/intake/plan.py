@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from archive.capture import Limits
 from archive.errors import SourceError
 from archive.evidence.claims import Info
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
@@ -15,9 +17,12 @@ from archive.records import READERS, RecordReader, Span, columns, kind_of, open_
 from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
+from archive.sources.base import scheme_of
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
+#: Bytes of a local file up to which its version is made of all its bytes.
+SAMPLED_WHOLE = 1 << 17
 #: A file is cut only if its first record ends within so many bytes: that shows that its members are its records.
 _FIRST_RECORD = 4 << 20
 #: Small files share a batch, up to so many bytes and so many files.
@@ -29,20 +34,33 @@ _BATCH_FILES = 256
 class DoneUnit:
     """A unit that the lake has, as its row in the ledger describes it."""
 
+    file: str
     version: str
     extractor: str
     start: int
     end: int | None
     reached: SpanEnd
+    limits: Limits = Limits()
+    rejects: frozenset[str] = frozenset()  #: the reasons of its rejects
 
 
 def done_units(lake: Lake) -> dict[str, DoneUnit]:
     """Read the units that the lake has, by their keys."""
-    names = ["unit", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
+    names = ["unit", "file", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
+    names += ["limits", "rejects"]
     done: dict[str, DoneUnit] = {}
     for row in lake.read("sources", names).to_pylist():
         reached = SpanEnd(row["next_offset"], row["recovered"], row["floor"], _infos(row["infos"]))
-        done[row["unit"]] = DoneUnit(row["version"], row["extractor"], row["start"], row["end"], reached)
+        done[row["unit"]] = DoneUnit(
+            row["file"],
+            row["version"],
+            row["extractor"],
+            row["start"],
+            row["end"],
+            reached,
+            Limits(**json.loads(row["limits"] or "{}")),
+            frozenset(reason for reason, _ in row["rejects"] or ()),
+        )
     return done
 
 
@@ -83,8 +101,12 @@ def plan(
     for unit in done.values():
         spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
     small: list[Unit] = []
+    known = {unit.version: unit.file for unit in done.values()}
     seen: set[str] = set()
     for listed in sources:
+        if not _is_same(listed, known.setdefault(listed.version, listed.uri)):
+            listed = replace(listed, version=hashlib.sha256(f"{listed.version} {_sha256(listed)}".encode()).hexdigest())
+            known.setdefault(listed.version, listed.uri)
         if listed.version in seen:
             yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
             continue
@@ -107,6 +129,49 @@ def plan(
             small.extend(left)
     if small:
         yield Batch(tuple(small))
+
+
+def _is_same(listed: Listed, other: str) -> bool:
+    """Return whether a file has the content of another one that has the same version.
+
+    The version of a large local file is made of samples. So its bytes decide, unless the other one is not there any
+    more: then it was moved.
+    """
+    if listed.uri == other or (listed.size or 0) <= SAMPLED_WHOLE or scheme_of(listed.uri) != "file":
+        return True
+    try:
+        with open_bytes(listed.uri) as one, open_bytes(other) as two:
+            while data := one.read(1 << 20):
+                if data != two.read(1 << 20):
+                    return False
+            return not two.read(1)
+    except (OSError, SourceError):
+        return True
+
+
+def _sha256(listed: Listed) -> str:
+    digest = hashlib.sha256()
+    with open_bytes(listed.uri) as file:
+        while data := file.read(1 << 20):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+#: Rejects that larger limits may turn into captures.
+_LIMITED = {"too-large", "timeout"}
+
+
+def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str]:
+    """Return the units of the files of which records were rejected by limits that are larger now."""
+    mine = settings.limits
+    outgrown = {
+        unit.version
+        for unit in done.values()
+        if unit.rejects & _LIMITED
+        and unit.extractor == settings.extractor
+        and any(getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags"))
+    }
+    return [key for key, unit in done.items() if unit.version in outgrown and unit.extractor == settings.extractor]
 
 
 def torn_units(done: Mapping[str, DoneUnit]) -> list[str]:

@@ -20,7 +20,7 @@ from archive.intake.commit import Committer, TakenOut
 from archive.intake.decisions import take_out
 from archive.intake.forget import forget_files
 from archive.intake.part import Part, Tally
-from archive.intake.plan import SPAN, AlreadyIngested, Unreadable, done_units, plan, torn_units
+from archive.intake.plan import SPAN, AlreadyIngested, Unreadable, done_units, outgrown_units, plan, torn_units
 from archive.intake.result import IngestResult
 from archive.intake.unit import Batch, Settings, SpanEnd
 from archive.intake.work import Job, work
@@ -180,8 +180,9 @@ class _Ingest:
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
         done = done_units(self._lake)
         versions = {file.version for file in listed}
-        if torn := [unit for unit in torn_units(done) if done[unit].version in versions]:
-            take_out(self._lake, torn)  # the file is read again as a whole
+        again = dict.fromkeys([*torn_units(done), *outgrown_units(done, self._settings)])
+        if unfit := [unit for unit in again if done[unit].version in versions]:
+            take_out(self._lake, unfit)  # the file is read again as a whole
             done = done_units(self._lake)
         for item in plan(done, listed, self._settings, self._span):
             if isinstance(item, AlreadyIngested):

@@ -15,6 +15,11 @@ from archive.records.record import Fields, parse_fields
 _STATUS = re.compile(rb"(?:HTTP|ICY)(?:/\d(?:\.\d)?)?[ \t]+(\d{3})\b[^\n]*", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
 _HEADER_LIMIT = 1 << 17
+_ZSTD = b"\x28\xb5\x2f\xfd"
+#: `wbits` of zlib for gzip.
+_GZIP = 31
+#: How markup or a compressed body begins.
+_ENCODED = re.compile(rb"\s*<|\x1f\x8b|\x28\xb5\x2f\xfd|\xef\xbb\xbf|[\x00-\x08\x0e-\x1f\x80-\xff]")
 _INFLATE_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, zlib.error)  # type: ignore[assignment]
 
 
@@ -71,11 +76,12 @@ def parse_response(block: bytes) -> Message | None:
 def dechunk(body: bytes) -> tuple[bytes, bool]:
     """Join the chunks of a body. Returns the payload, and whether it is complete.
 
-    A body that does not begin with a chunk size was joined before, and is returned as it is. Of a body that breaks off
-    or has a wrong size, the chunks up to there are returned.
+    A body that does not begin with a chunk size was joined before, and is returned as it is. So was one that begins
+    with a decimal number, larger than the body, and plain text behind it (`2021` above a diary). Of a body that breaks
+    off or has a wrong size, the chunks up to there are returned.
     """
     match = _CHUNK_SIZE.match(body)
-    if not match:
+    if not match or _is_number_of_text(body, match):
         return body, True
     parts: list[bytes] = []
     view = memoryview(body)
@@ -98,6 +104,11 @@ def dechunk(body: bytes) -> tuple[bytes, bool]:
     return b"".join(parts), False
 
 
+def _is_number_of_text(body: bytes, size: re.Match[bytes]) -> bool:
+    beyond = int(size[1], 16) > len(body) - size.end()
+    return beyond and size[1].isdigit() and not _ENCODED.match(body, size.end())
+
+
 def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
     """Undo the Content-Encoding of a body. Returns the payload, and whether it is complete.
 
@@ -113,7 +124,7 @@ def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
         if name in {"gzip", "x-gzip"}:
             if not body.startswith(b"\x1f\x8b"):
                 continue
-            body, ended = _inflate(body, 31, limit)
+            body, ended = _inflate(body, _GZIP, limit)
         elif name == "deflate":
             zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] * 256 + body[1]) % 31 == 0
             if not zlib_header and _looks_like_text(body):
@@ -130,6 +141,22 @@ def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
 
 
 def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
+    """Decompress a body: of gzip all members, since several are one body (RFC 1952, 2.2)."""
+    whole = bytearray()
+    while True:
+        try:
+            out, ended, body = _inflate_member(body, wbits, limit - len(whole))
+        except BadEncoding:
+            if not whole:
+                raise
+            return bytes(whole), False
+        whole += out
+        if not ended or wbits != _GZIP or not body.startswith(b"\x1f\x8b\x08"):
+            return bytes(whole), ended
+
+
+def _inflate_member(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool, bytes]:
+    """Return what one member has, whether it ends, and the bytes behind it."""
     # isal is faster, but zlib returns all that is in front of damage
     for engine in (isal_zlib.decompressobj(wbits), zlib.decompressobj(wbits)):
         out, data = bytearray(), body
@@ -137,15 +164,15 @@ def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
             while data and not engine.eof:
                 step = data[: 1 << 16]
                 out += engine.decompress(step, max(limit + 1 - len(out), 1))
-                data = engine.unconsumed_tail + data[len(step) :]
+                data = (engine.unused_data if engine.eof else engine.unconsumed_tail) + data[len(step) :]
                 if len(out) > limit:
                     raise BodyTooLarge
             if out or engine.eof:
-                return bytes(out), bool(engine.eof)
+                return bytes(out), bool(engine.eof), data
         except _INFLATE_ERRORS:
             continue
     if out:
-        return bytes(out), False
+        return bytes(out), False, b""
     raise BadEncoding("the body is not the deflated data that its Content-Encoding promises")
 
 
@@ -171,20 +198,26 @@ def _unbrotli(body: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _unzstd(body: bytes, limit: int) -> tuple[bytes, bool]:
-    if not body.startswith(b"\x28\xb5\x2f\xfd"):
+    """Decompress all frames of a body (RFC 8878, 3)."""
+    if not body.startswith(_ZSTD):
         return body, True
-    engine, out = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj(), bytearray()
-    try:
-        for at in range(0, len(body), 256):  # the library has no limit on its output
-            out += engine.decompress(body[at : at + 256])
-            if len(out) > limit:
-                raise BodyTooLarge
-            if engine.eof:
-                break
-    except zstandard.ZstdError:
-        if not out:
-            raise BadEncoding("the body is not zstd data") from None
-    return bytes(out), engine.eof
+    out = bytearray()
+    while True:
+        engine = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+        at = 0
+        try:
+            while at < len(body) and not engine.eof:  # small steps: the library has no limit on its output
+                out += engine.decompress(body[at : at + 256])
+                at += 256
+                if len(out) > limit:
+                    raise BodyTooLarge
+        except zstandard.ZstdError:
+            if not out:
+                raise BadEncoding("the body is not zstd data") from None
+            return bytes(out), False
+        body = engine.unused_data + body[at:] if engine.eof else b""
+        if not body.startswith(_ZSTD):
+            return bytes(out), engine.eof
 
 
 def _looks_like_text(body: bytes) -> bool:

@@ -20,6 +20,9 @@ ZIP_MAGIC = b"PK\x03\x04"
 _MAX_DEPTH = 3
 #: Web text deflates to a tenth, logs to a hundredth. An entry beyond a thousandth is a bomb.
 _MAX_GROWTH = 1000
+#: What else is in a WACZ: its indexes, its lists of pages, its logs, and what describes and signs it.
+_DESCRIBING = ("indexes/", "pages/", "logs/", "fuzzy")
+_DESCRIBING_FILES = frozenset({"datapackage.json", "datapackage-digest.json", "webarchive.yaml", "signature.json"})
 _ARCHIVE_NAMES = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz", ".wet.gz", ".wet")
 
 
@@ -43,7 +46,9 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
     except Exception as error:  # zipfile raises whatever its codecs raise
         yield Entry(prefix, None, "bad-compression", f"not a ZIP file that can be read: {error}")
         return
-    archives = [info for info in infos if info.filename.lower().endswith((*_ARCHIVE_NAMES, ".wacz"))]
+    archives = [info for info in infos if not info.is_dir() and _holds_pages(info)]
+    if not any(_is_archive(info) for info in archives):
+        archives = [info for info in archives if _begins_record(package, info)]
     if not archives:
         yield Entry(prefix.removesuffix("!/"), None, "unknown-format", "a ZIP file without web archives")
     for info in archives:
@@ -60,12 +65,38 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
             yield Entry(prefix + name, None, "bad-compression", str(error))
             continue
         with opened:
-            if not nested:
+            if not nested and not _is_archive(info) and not _begins_record(package, info):
+                yield Entry(prefix + name, None, "unknown-format", "an entry that is no web archive")
+            elif not nested:
                 yield Entry(prefix + name, opened)
             elif depth >= _MAX_DEPTH:
                 yield Entry(prefix + name, None, "unknown-format", f"a WACZ more than {_MAX_DEPTH} deep")
             else:
                 yield from entries(opened, f"{prefix}{name}!/", depth + 1)
+
+
+def _is_archive(info: zipfile.ZipInfo) -> bool:
+    return info.filename.lower().endswith((*_ARCHIVE_NAMES, ".wacz"))
+
+
+def _holds_pages(info: zipfile.ZipInfo) -> bool:
+    """Return whether an entry may hold captures: any but those that describe the package (WACZ 1.1.1, section 5)."""
+    name = info.filename.lower()
+    described = name.startswith(_DESCRIBING) or posixpath.basename(name) in _DESCRIBING_FILES
+    return _is_archive(info) or not described
+
+
+def _begins_record(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    """Return whether an entry is a web archive by its content."""
+    if _problem(info):
+        return False
+    try:
+        with package.open(info) as file:
+            return web_archive.READER.recognises(Look(cast(BinaryIO, file), info.filename))
+    except SourceError:
+        raise
+    except Exception:  # zipfile raises whatever its codecs raise
+        return False
 
 
 def _problem(info: zipfile.ZipInfo) -> tuple[str, str] | None:
