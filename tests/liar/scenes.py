@@ -285,13 +285,17 @@ def _(made: Made, dice: Random) -> None:
     )
 
 
-def _pacific(made: Made, name: str, moment: datetime) -> bytes:
-    """An ARC record of Common Crawl: its line has the time in California."""
+def _pacific(made: Made, name: str, moment: datetime, stated: bool = True) -> bytes:
+    """Return an ARC record of Common Crawl: its line has the time in California.
+
+    Args:
+        stated: it has x_commoncrawl_FetchTimestamp, too.
+    """
     fetched = int(moment.timestamp() * 1000)
     http: Fields = [
         ("Content-Type", "text/html"),
         ("Date", http_date(moment)),
-        ("x_commoncrawl_FetchTimestamp", str(fetched)),
+        *([("x_commoncrawl_FetchTimestamp", str(fetched))] if stated else []),
         ("x_commoncrawl_OriginalURL", "http://scene.example/"),
     ]
     block = write.message(page(name), http)
@@ -422,7 +426,7 @@ def _(made: Made, dice: Random) -> None:
         for _ in range(2):
             name = made.text(moment - timedelta(hours=1), by=moment + DAY, liars=[frozenset({"joined-pacific"})])
             if writer == "CommonCrawl":
-                content += _pacific(made, name, moment)
+                content += _pacific(made, name, moment, dice.random() < 0.5)
             else:
                 block = write.message(page(name), [("Content-Type", "text/html")])
                 content += write.arc(block, f"http://scene.example/{made.number}/{name}", stamp(moment))
