@@ -40,6 +40,7 @@ def verify(
     seed: int | None = None,
     root: str | None = None,
     moved: Mapping[str, str] | Iterable[str] = (),
+    network: bool = False,
     workers: Workers = None,
     reporter: Reporter | None = None,
 ) -> VerifyResult:
@@ -52,6 +53,8 @@ def verify(
         seed: of the choice; by default another each time.
         root: the Merkle root or the content root that the set is known to have, from elsewhere.
         moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
+        network: ask the public servers and the stores of objects that the rows cite. Without it only those are asked
+            that `moved` names, which may also be of this machine and its network.
         workers: processes (by default one for each core), or an engine.
         reporter: receives the progress.
 
@@ -68,13 +71,14 @@ def verify(
         if lake := _lake(target):
             with naming_damage(lake):
                 result.rows = cite(lake, chosen, seed, scratch / "lake.parquet")
-            trace(scratch, _pairs(moved), None, chosen, result, engine, reporter)
+            trace(scratch, _pairs(moved), None, chosen, network, False, result, engine, reporter)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
                 _check_set(dataset, chosen, seed, root, scratch, result, engine, reporter)
                 tokenizer = _tokenizer(dataset, result)
-                trace(scratch, _pairs(moved), tokenizer, chosen, result, engine, reporter)
+                honours = dataset.arguments.honour_opt_outs
+                trace(scratch, _pairs(moved), tokenizer, chosen, network, honours, result, engine, reporter)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
                 file = dataset.path / MANIFEST
                 raise ExportError(f"{file}: this is no manifest of an export ({error!r})") from None
@@ -144,7 +148,9 @@ def _check_shards(
         last = first + shard.rows
         chosen = None if traced is None else tuple(traced[bisect_left(traced, first) : bisect_left(traced, last)])
         to, ids = scratch / f"{number}.parquet", scratch / "ids" / f"{number}.parquet"
-        units.append(shards.Unit(dataset.path, dataset.arguments, dataset.columns, shard, first, chosen, to, ids, plugins))
+        units.append(
+            shards.Unit(dataset.path, dataset.arguments, dataset.columns, shard, first, chosen, to, ids, plugins)
+        )
         first = last
     (scratch / "ids").mkdir()
     roots: dict[Path, shards.Checked] = {}

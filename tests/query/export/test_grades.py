@@ -68,5 +68,5 @@ def test_each_row_carries_its_evidence_in_every_format(graded: Lake, tmp_path: P
 
 @pytest.mark.parametrize("wrong", [{"grade": "X"}, {"grade": "F"}, {"archives": 0}])
 def test_a_grade_that_does_not_exist_is_refused(lake: Lake, tmp_path: Path, wrong: dict[str, Any]) -> None:
-    with pytest.raises(ExportError, match="grade|archives"):
+    with pytest.raises(ExportError, match=r"grade|archives"):
         export(lake, tmp_path / "set", before=BEFORE, **wrong)
