@@ -116,9 +116,12 @@ class Examiner:
         return Skipped(kind if kind in {"request", "metadata", "continuation"} else "other")
 
     def introduce(self, record: Record) -> None:
-        """Read a warcinfo record for what it says about the records behind it; ignore any other."""
-        if record.type == "warcinfo" and not record.problem:
+        """Note what a record says about the records behind it: a warcinfo, a damaged one, one that is behind damage."""
+        if record.problem and record.problem != "too-large":
+            self._note_damage(record)
+        elif record.type == "warcinfo":
             self.place.introduce(Info.of(record))
+        self.place.behind = self.place.behind or record.recovered
 
     def _note_damage(self, record: Record) -> None:
         """Keep the date of a damaged record: what a search finds behind it may have been inside it."""

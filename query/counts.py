@@ -13,6 +13,7 @@ from rich.console import Console
 
 from archive.cli import lake_option
 from archive.damage import naming_damage
+from archive.evidence.grade import UNKNOWN_SQL
 from archive.lake import Lake, open_lake
 from archive.show import OutConsole, bytes_text, count_of, counts_table, duplicates_table, json_text, months_table
 from archive.tables import TABLES
@@ -35,6 +36,7 @@ class Stats:
     captures_by_month: dict[str, int]  #: `YYYY-MM`, or `unproven`
     date_problems: dict[str, int]  #: why a date proves nothing -> captures
     date_sources: dict[str, int]  #: kind of date -> captures
+    captures_by_grade: dict[str, int]  #: how much a date proves -> captures
     languages: dict[str, int]  #: language -> texts
     duplicates_by_month: dict[str, dict[str, int]]  #: month -> `captures` of texts; `exact`, `near`: seen before
     bytes: dict[str, int]  #: table -> bytes of its files
@@ -77,6 +79,7 @@ def _stats(lake: Lake) -> Stats:
         captures_by_month=_months(lake),
         date_problems=_counts(lake, "captures", "date_problem"),
         date_sources=_counts(lake, "captures", "date_source"),
+        captures_by_grade=_grades(lake),
         languages=_counts(lake, "documents", "language"),
         duplicates_by_month=_duplicates(lake),
         bytes={name: _bytes(lake, name) for name in _tables(lake)},
@@ -116,6 +119,13 @@ FROM (
 LEFT JOIN witnesses USING (content_id)
 GROUP BY c.month ORDER BY c.month
 """
+
+
+def _grades(lake: Lake) -> dict[str, int]:
+    """Count captures by grade; those of older lakes by what their columns support."""
+    with connect(lake) as db:
+        grade = f"coalesce(grade, {UNKNOWN_SQL})"
+        return dict(db.execute(f"SELECT {grade}, count(*) FROM stored_captures GROUP BY 1 ORDER BY 1").fetchall())
 
 
 def _duplicates(lake: Lake) -> dict[str, dict[str, int]]:
@@ -171,7 +181,7 @@ def _show(console: Console, result: Stats, indexed: bool) -> None:
     console.print(months_table(months))
     if indexed:
         console.print(duplicates_table(result.duplicates_by_month))
-    for title in ("date_problems", "date_sources", "languages"):
+    for title in ("date_problems", "date_sources", "captures_by_grade", "languages"):
         line = ", ".join(f"{name} {count:,}" for name, count in list(getattr(result, title).items())[:12])
         console.print(f"{title.replace('_', ' ')}: {line or 'none'}")
     sizes = ", ".join(f"{name} {bytes_text(size)}" for name, size in result.bytes.items())

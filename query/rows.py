@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import UTC
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archive.dates import Dated
+from archive.evidence.claims import kinds
 from archive.reasons import DATE_SOURCES
 
 #: In the order of the files. The evidence is that of the first acceptable capture.
@@ -55,6 +58,16 @@ EVIDENCE = """
     c.text_record."offset" AS text_offset, c.text_record.length AS text_length, c.text_record.skip AS text_skip,
     c.robots
 """
+
+
+def claims_text(dated: Dated) -> list[str]:
+    """Return the claims of a date as the column `evidence` of an exported row holds them, as `EVIDENCE` does in SQL."""
+    found = []
+    for kind, at, agrees in kinds(dated):
+        stated = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").replace(".000000Z", "Z") if at else "unreadable"
+        found.append(" ".join([kind, stated, *({True: ["agrees"], False: ["contradicts"]}.get(agrees, []))]))  # type: ignore[arg-type]
+    return found
+
 
 #: Columns that sets of manifest versions 1 and 2 do not have.
 SINCE_3 = frozenset({"grade", "evidence"})

@@ -35,6 +35,7 @@ class Reading:
     columns: Columns = Columns()  #: of a data set
     max_record: int = 1 << 25  #: bytes of the largest record or row that is held
     part: str = ""  #: of a package: the file in it, for `find`
+    walk: bool = False  #: `find` reads from the start, and finds only what a reader of the whole file meets
     # set by the reader
     format: str | None = None  #: a finer name of the kind: `warc`, `arc`
     head: Record | None = None  #: the first record of a file that is read from its middle
@@ -101,7 +102,7 @@ class Reader(Protocol):
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         """Yield the items at these addresses, which are in order, and in front of them (address None) the records that
-        say something of the others.
+        say something of the others: warcinfo, and (where `reading.walk`) what is damaged or behind damage.
 
         One examiner examines what comes in one iterable. Of what is not there, nothing comes.
         """

@@ -62,6 +62,11 @@ def read_lines(file: BinaryIO, max_line: int, start: int = 0) -> Iterator[Line]:
             yield Line(offset, skip, len(line) if not members.compression else None, line)
 
 
+def _begins_line(file: BinaryIO, offset: int) -> bool:
+    file.seek(offset - 1)
+    return file.read(1) == b"\n"
+
+
 def _skip_line(cursor: Cursor) -> int:
     size = 0
     while cursor.fill(1):
@@ -113,13 +118,31 @@ class JsonLines(Reader):
     def find(
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
-        yield self._find(file, addresses, reading)
+        file.seek(0)
+        if reading.walk and compression_of(file.read(8)) is not None:
+            yield self._walk(file, set(addresses), reading)
+        else:
+            yield self._find(file, addresses, reading)
+
+    def _walk(self, file: BinaryIO, wanted: set[Address], reading: Reading) -> Iterator[tuple[Address | None, Item]]:
+        for line in read_lines(file, _LINE):
+            address = (line.offset, line.skip)
+            if address in wanted:
+                wanted.remove(address)
+                if not line.problem and isinstance(row := parsed(line.data), dict):
+                    yield address, Row(*address, None, values=row)
+                if not wanted:
+                    return
 
     def _find(
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading
     ) -> Iterator[tuple[Address | None, Item]]:
+        file.seek(0)
+        is_plain = compression_of(file.read(8)) is None
         for offset, group in groupby(addresses, key=lambda address: address[0]):
             wanted = set(group)
+            if is_plain and offset and not _begins_line(file, offset):
+                continue  # the end of a row may read like a row
             for line in read_lines(file, _LINE, offset):
                 address = (line.offset, line.skip)
                 if line.offset != offset or not wanted:

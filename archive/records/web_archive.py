@@ -39,9 +39,10 @@ class WebArchive(Reader):
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         file.seek(0)
-        if compression_of(file.read(8)) is None:
+        if reading.walk or compression_of(file.read(8)) is None:
             # A page may hold what reads like a record. Where only the record's length says where the next one begins,
-            # the walk must start at the start of the file.
+            # the walk must start at the start of the file. In a member that is stored and not deflated, a page may
+            # also hold what reads like a member.
             yield _walk(file, Span(), set(addresses), reading.max_record)
             return
         for offset, group in groupby(addresses, key=lambda address: address[0]):
@@ -64,6 +65,8 @@ def _walk(file: BinaryIO, span: Span, wanted: set[Address], max_record: int) -> 
             info = record.record_id
         address = (record.offset, record.skip)
         if address not in wanted:
+            if (record.problem or record.recovered) and not _introduces(record):
+                yield None, record
             continue
         if not has_all and (cited := record.headers.get("warc-warcinfo-id")) is not None and cited != info:
             for earlier in RecordReader(file, Span(0, span.start), max_record):  # of joined files each has its own

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from archive.errors import SourceError, cause_line
 from archive.sources.base import Listed, Unreadable
@@ -47,8 +47,15 @@ class HttpFile(io.RawIOBase):
         SourceError: the server refuses or keeps failing, or the file changed meanwhile.
     """
 
-    def __init__(self, url: str, attempts: int = ATTEMPTS, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        url: str,
+        attempts: int = ATTEMPTS,
+        timeout: float = TIMEOUT,
+        opener: urllib.request.OpenerDirector | None = None,
+    ) -> None:
         self.url = url
+        self._opener = opener
         self.attempts = attempts
         self.timeout = timeout
         self.size: int | None = None
@@ -91,7 +98,7 @@ class HttpFile(io.RawIOBase):
         if self._at:
             headers["Range"] = f"bytes={self._at}-"
         request = urllib.request.Request(self.url, headers=headers)
-        response = cast(http.client.HTTPResponse, urllib.request.urlopen(request, timeout=self.timeout))
+        response = cast(http.client.HTTPResponse, self._open(request))
         etag = response.headers.get("ETag") or response.headers.get("Last-Modified")
         if self._at and self.etag and etag and etag != self.etag:
             response.close()
@@ -106,6 +113,10 @@ class HttpFile(io.RawIOBase):
             while left and (data := response.read(min(left, 1 << 20))):
                 left -= len(data)
         return response
+
+    def _open(self, request: urllib.request.Request) -> Any:
+        open_ = self._opener.open if self._opener else urllib.request.urlopen
+        return open_(request, timeout=self.timeout)
 
     def readable(self) -> bool:
         return True

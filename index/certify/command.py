@@ -17,6 +17,11 @@ from archive.extras import require
 @click.option("--out", required=True, metavar="FOLDER", help="Where the data set goes, with its proofs.")
 @lake_option
 @click.option("--text-column", metavar="NAME", help="Column that holds the text; a.b reaches into a.")
+@click.option("--grade", type=click.Choice(list("ABCDE"), case_sensitive=False), default="D", show_default=True,
+              help="The least grade of a capture that proves something.")  # fmt: skip
+@click.option("--archives", type=click.IntRange(1), default=1, show_default=True,
+              help="A proof needs so many different archives.")  # fmt: skip
+@click.option("--date-sources", metavar="CODES", help="Only these kinds of dates, as in warc,arc,cdx.  [default: all]")
 @click.option("--paragraphs", is_flag=True, help="Also judge each paragraph of a row; reads the texts of the lake.")
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

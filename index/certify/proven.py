@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,16 +11,26 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from archive.evidence.grade import DEFAULT
 from archive.lake import Lake
-from archive.proofs import connect
+from archive.proofs import ACCEPTABLE, connect, enough, graded
 from index import ids
 from index.ids import Ids
 
-_PROVEN = """
+#: The earliest capture that counts, as in the view `proofs`; the parameters are those of SQL.
+_PROVEN = f"""
 CREATE TEMP TABLE proven AS
-SELECT content_id, epoch_us(first_seen) AS moment, first.url AS url, first.file AS file, first."offset" AS "offset",
-       first.skip AS skip, first.digest AS digest
-FROM proofs WHERE first_seen < ? ORDER BY content_id
+SELECT content_id, epoch_us(min(captured_at)) AS moment,
+       min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url,
+            'title': title, 'digest': payload_digest, 'grade': grade, 'source': date_source}}) AS first
+FROM captures
+WHERE {ACCEPTABLE} AND captured_at < $before AND {graded("$grade")}
+      AND ($date_sources IS NULL OR list_contains($date_sources, date_source))
+GROUP BY content_id HAVING {enough("$grade", "$archives")} ORDER BY content_id
+"""
+_PROOF = """
+SELECT p.rowid, moment, first.url, first.file, first."offset", first.skip, first.digest, first.grade, first.source
+FROM proven AS p JOIN wanted ON p.rowid = number
 """
 
 
@@ -33,6 +44,8 @@ class Proof:
     offset: int
     skip: int
     digest: str | None
+    grade: str = "D"  #: `archive.evidence.grade.GRADES`
+    source: str | None = None  #: `archive.reasons.DATE_SOURCES`
 
     @property
     def date(self) -> datetime:
@@ -40,18 +53,30 @@ class Proof:
 
 
 class Proven:
-    """The texts of a lake that have an acceptable capture before a date, numbered.
+    """The texts of a lake that have acceptable captures before a date, numbered.
 
     Memory: 80 bytes a text; the captures themselves are in a scratch database.
 
     Args:
+        grade: the least grade of a capture that counts.
+        archives: how many different archives must have captured a text.
+        date_sources: the kinds of dates that count; all where there are none.
         memory: most memory of that database, as DuckDB writes it.
     """
 
-    def __init__(self, lake: Lake, before: datetime, memory: str = "2GB") -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        before: datetime,
+        grade: str = DEFAULT,
+        archives: int = 1,
+        date_sources: Sequence[str] = (),
+        memory: str = "2GB",
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lowbackground-")
         self._db = connect(lake, memory_limit=memory, temp_directory=self._folder.name)
-        self._db.execute(_PROVEN, [before])
+        asked = {"before": before, "grade": grade, "archives": archives, "date_sources": list(date_sources) or None}
+        self._db.execute(_PROVEN, asked)
         parsed, dates = [np.empty((0, 4), np.uint64)], [np.empty(0, np.int64)]
         for batch in self._db.sql("SELECT content_id, moment FROM proven ORDER BY rowid").to_arrow_reader(1 << 18):
             parsed.append(ids.parse(batch.column(0)))
@@ -83,8 +108,6 @@ class Proven:
     def proofs(self, numbers: npt.NDArray[np.int64]) -> dict[int, Proof]:
         """Return the captures that prove some texts, by number."""
         self._db.register("wanted", pa.table({"number": np.unique(numbers)}))
-        rows = self._db.execute(
-            'SELECT p.rowid, moment, url, file, "offset", skip, digest FROM proven AS p JOIN wanted ON p.rowid = number'
-        ).fetchall()
+        rows = self._db.execute(_PROOF).fetchall()
         self._db.unregister("wanted")
         return {row[0]: Proof(*row[1:]) for row in rows}

@@ -18,6 +18,7 @@ class RowCounts:
     rows: int = 0  #: of the data set, also those without a text
     proof: Counter[str] = field(default_factory=_no_proofs)  #: exact, near, none -> rows
     proof_by_year: dict[str, Counter[str]] = field(default_factory=dict)  #: year of the proof -> exact, near -> rows
+    proof_by_grade: dict[str, Counter[str]] = field(default_factory=dict)  #: grade of the proof -> exact, near -> rows
     paragraphs: Counter[str] = field(default_factory=Counter)  #: exact, near, none -> paragraphs, if asked for
     problems: Counter[str] = field(default_factory=Counter)  #: reason -> rows without text, stretches without rows
 
@@ -29,6 +30,8 @@ class RowCounts:
         self.problems.update(other.problems)
         for year, kinds in other.proof_by_year.items():
             self.proof_by_year.setdefault(year, Counter()).update(kinds)
+        for grade, kinds in other.proof_by_grade.items():
+            self.proof_by_grade.setdefault(grade, Counter()).update(kinds)
 
     def as_json(self) -> dict[str, Any]:
         """Return what the manifest keeps of a file."""
@@ -36,6 +39,7 @@ class RowCounts:
             "rows": self.rows,
             "proof": dict(self.proof),
             "proof_by_year": {year: dict(kinds) for year, kinds in sorted(self.proof_by_year.items())},
+            "proof_by_grade": {grade: dict(kinds) for grade, kinds in sorted(self.proof_by_grade.items())},
             "paragraphs": dict(self.paragraphs),
             "problems": dict(self.problems),
         }
@@ -44,8 +48,9 @@ class RowCounts:
     def from_json(cls, stored: dict[str, Any]) -> RowCounts:
         """Read what a manifest keeps of a file; other keys are ignored."""
         years = {year: Counter(kinds) for year, kinds in stored["proof_by_year"].items()}
+        grades = {grade: Counter(kinds) for grade, kinds in stored.get("proof_by_grade", {}).items()}
         proof, paragraphs, problems = (Counter(stored[name]) for name in ("proof", "paragraphs", "problems"))
-        return cls(stored["rows"], proof, years, paragraphs, problems)
+        return cls(stored["rows"], proof, years, grades, paragraphs, problems)
 
 
 @dataclass(slots=True)
@@ -58,6 +63,7 @@ class CertifyResult(RowCounts):
     seconds: float = 0.0  #: of wall-clock time
 
     def sort(self) -> None:
-        """Put years and kinds in order."""
+        """Put years, grades and kinds in order."""
+        self.proof_by_grade = dict(sorted(self.proof_by_grade.items()))
         years = sorted(self.proof_by_year.items())
         self.proof_by_year = {year: Counter(dict(sorted(kinds.items()))) for year, kinds in years}

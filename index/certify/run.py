@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Any
@@ -25,8 +26,10 @@ from archive import storage
 from archive.damage import naming_damage
 from archive.engine import Engine, Failed, Workers, open_engine
 from archive.errors import ArchiveError, SourceError
+from archive.evidence.grade import DEFAULT, asked
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
+from archive.reasons import DATE_SOURCES
 from archive.records.rows import Columns
 from archive.sources import Listed, list_files
 from archive.tables import DOCUMENTS
@@ -59,6 +62,9 @@ def certify(
     *,
     before: str | datetime,
     text_column: str | None = None,
+    grade: str = DEFAULT,
+    archives: int = 1,
+    date_sources: str | Iterable[str] | None = None,
     paragraphs: bool = False,
     workers: Workers = None,
     reporter: Reporter | None = None,
@@ -74,6 +80,9 @@ def certify(
         out: a folder or s3:// prefix, which holds nothing else.
         before: a moment; a date is its first moment, and without a time zone it is in UTC.
         text_column: column that holds the text; `a.b` reaches into `a`.
+        grade: the least grade of a capture that proves something: a name of `archive.evidence.grade.GRADES`, A to E.
+        archives: how many different archives must have captured a text before the date.
+        date_sources: the kinds of dates that count, as a list or as `"warc,arc"`; by default all.
         paragraphs: also prove each paragraph; reads the texts of the lake once for each block of rows.
         workers: processes (by default one for each core), or an engine.
         reporter: receives the progress.
@@ -85,7 +94,8 @@ def certify(
     """
     started = time.monotonic()
     lake, engine, out = open_lake(lake), open_engine(workers), os.fspath(out)
-    run = _Certify(lake, out, _moment(before), Columns(text=text_column), engine, paragraphs, reporter or Reporter())
+    needs = Needs.of(before, grade, archives, date_sources)
+    run = _Certify(lake, out, needs, Columns(text=text_column), engine, paragraphs, reporter or Reporter())
     try:
         with naming_damage(lake):
             result = run.run(os.fspath(dataset))
@@ -105,6 +115,31 @@ def _moment(before: str | datetime) -> datetime:
         raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a capture needs to prove something."""
+
+    before: datetime
+    grade: str
+    archives: int
+    date_sources: tuple[str, ...]
+
+    @classmethod
+    def of(cls, before: str | datetime, grade: str, archives: int, date_sources: str | Iterable[str] | None) -> Needs:
+        """
+        Raises:
+            ArchiveError: an argument has no such value.
+        """
+        named = date_sources.split(",") if isinstance(date_sources, str) else date_sources or ()
+        sources = tuple(name.strip() for name in named)
+        if unknown := set(sources) - DATE_SOURCES.keys():
+            raise ArchiveError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
+        try:
+            return cls(_moment(before), asked(grade, archives), archives, sources)
+        except ValueError as error:
+            raise ArchiveError(str(error)) from None
+
+
 class _Certify:
     """One run of `certify`."""
 
@@ -112,13 +147,13 @@ class _Certify:
         self,
         lake: Lake,
         out: str,
-        before: datetime,
+        needs: Needs,
         columns: Columns,
         engine: Engine,
         paragraphs: bool,
         reporter: Reporter,
     ) -> None:
-        self._lake, self._out, self._before, self._columns = lake, out, before, columns
+        self._lake, self._out, self._needs, self._columns = lake, out, needs, columns
         self._engine, self._paragraphs, self._reporter = engine, paragraphs, reporter
         self._result = CertifyResult()
 
@@ -143,7 +178,8 @@ class _Certify:
         _log.info("%d of %d files to certify", len(todo), len(listed))
         if todo:
             self._reporter.stage("look up", None)
-            with Proven(self._lake, self._before) as proven:
+            needs = self._needs
+            with Proven(self._lake, needs.before, needs.grade, needs.archives, needs.date_sources) as proven:
                 self._proven = proven
                 self._known = texts.load(self._lake)
                 self._proof_of = proven.find(self._known.ids)  # by text
@@ -184,7 +220,10 @@ class _Certify:
             "lake": self._lake.location,
             "captures": self._lake.delta("captures").version(),
             "index": self._lake.delta(tables.SIGNATURES.name).version(),
-            "before": self._before.isoformat(),
+            "before": self._needs.before.isoformat(),
+            "grade": self._needs.grade,
+            "archives": self._needs.archives,
+            "date_sources": list(self._needs.date_sources),
             "dataset": dataset if "://" in dataset else os.path.abspath(dataset),
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,

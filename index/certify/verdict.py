@@ -31,6 +31,8 @@ SCHEMA = pa.schema(
         ("proof_estimated", pa.bool_()),  # the lake holds no text to compare with: similarity from signatures
         ("proof_url", pa.string()),
         ("proof_record", _RECORD),
+        ("proof_grade", pa.string()),  # of that capture: archive.evidence.grade.GRADES
+        ("proof_date_source", pa.string()),  # archive.reasons.DATE_SOURCES
         ("proof_paragraphs", pa.list_(_PARAGRAPH)),  # null unless asked for
     ]
 )
@@ -50,6 +52,8 @@ class Verdict:
         """Return the values of the columns."""
         return {
             **self._common(),
+            "proof_grade": self.proof and self.proof.grade,
+            "proof_date_source": self.proof and self.proof.source,
             "proof_estimated": self.estimated if self.kind == "near" else None,
             "proof_paragraphs": None
             if self.paragraphs is None

@@ -153,6 +153,7 @@ def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
         counts.proof[verdict.kind] += 1
         if verdict.proof:
             counts.proof_by_year.setdefault(f"{verdict.proof.date.year}", Counter())[verdict.kind] += 1
+            counts.proof_by_grade.setdefault(verdict.proof.grade, Counter())[verdict.kind] += 1
     rows = chunk.with_verdicts(verdicts, broken)
     if isinstance(rows, bytes):
         with open(verified.path, "wb") as file:

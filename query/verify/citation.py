@@ -19,6 +19,8 @@ CITATIONS = pa.schema(
         ("skip", pa.int64()),
         ("record_type", pa.string()),
         ("record_id", pa.string()),
+        ("grade", pa.string()),
+        ("evidence", pa.list_(pa.string())),  # null in sets and lakes of older versions
         ("date_source", pa.string()),
         ("url", pa.string()),
         ("title", pa.string()),
@@ -34,7 +36,8 @@ CITATIONS = pa.schema(
         ("tokens_sha256", pa.string()),  # … of its tokens
     ]
 )
-_PROOF = ("record_type", "record_id", "date_source", "url", "title", "robots", "captured_at", "payload_digest")
+_PROOF = ("record_type", "record_id", "date_source", "url", "title", "robots", "captured_at", "payload_digest",
+          "grade", "evidence")  # fmt: skip
 
 
 def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Table:
@@ -49,7 +52,7 @@ def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Tab
     dropped = [name for name in ("text", "tokens", "contaminated") if name in rows.column_names]
     for number, payload, row in zip(numbers, payloads, rows.drop_columns(dropped).to_pylist(), strict=True):
         where = {name: row[name] for name in ("file", "offset", "length", "skip")}
-        proof = {name: row[name] for name in _PROOF}
+        proof = {name: row.get(name) for name in _PROOF}
         content = {name: row.get(name) for name in ("extractor", "content_id", "language", "token_count")}
         content |= {payload_name: payload, "masked": row.get("masked") is not None}
         if row["record_type"] != "revisit":

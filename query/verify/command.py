@@ -26,6 +26,7 @@ _SHOWN = 20
 @click.option("--seal", type=click.Path(), metavar="TOKEN", help="The time stamp that `archive seal` got.")
 @click.option("--certificate", multiple=True, type=click.Path(), metavar="FILE",
               help="Root certificate of its authority, PEM or DER.  [default: those known here]")  # fmt: skip
+@click.option("--network", is_flag=True, help="Ask the public servers that the rows cite.")
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -33,8 +34,9 @@ def command(target: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Check the export in the folder OUT, or the records that the texts of a LAKE cite.
 
     First all hashes: the files, and the Merkle root over rows and evidence. Then, for a sample of the rows, the cited
-    record is read from its file (local, S3, or https by range), and its address, date, digest and extracted text
-    are compared. Exits with 1 where anything is wrong, gone, or could not be compared.
+    record is read from its file, and its address, date, grade, digest and extracted text are compared. Files on the
+    network are read only with --network, or where --moved names the server. Exits with 1 where anything is wrong, gone,
+    or could not be compared.
 
     \b
     Examples:
@@ -65,6 +67,7 @@ def command(target: str, as_json: bool, quiet: bool, **options: Any) -> None:
     table.add_row("rows", f"{result.rows:,}")
     table.add_row("problems", f"{len(result.problems):,}")
     table.add_row("rows traced to their records", f"{result.traced:,}")
+    table.add_row("  reached from the start of their files", f"{result.walked:,}", style="dim")
     for kind, count in result.kinds.items():
         table.add_row(f"  {kind}", f"{count:,}", style="dim")
     console.print(table)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
@@ -12,39 +13,49 @@ import pyarrow as pa
 
 from archive import dates
 from archive.capture import Capture, Limits, Reject, Skipped
+from archive.dates import Dated
+from archive.evidence.claims import Place, row_date
 from archive.examine import Examiner
 from archive.intake.extraction import Isolated
 from archive.reasons import Unusable
-from archive.records.rows import Columns, row_of
+from archive.records.rows import Columns, column_names, row_of
 from archive.text import EXTRACTORS, Page, content_id, language_of
 from archive.text.extract import from_plain
 from query import merkle
+from query.clean import OPTED_OUT
 from query.mask import mask
+from query.rows import claims_text
 from query.tokenizer import Tokenizer, once_opened
 from query.verify.citation import PROOF, TEXT
 from query.verify.result import Finding
 
 Row = dict[str, Any]
 #: What is at the cited offset: what `archive ingest` makes of the record, or a row of a data set.
-Outcome = Capture | Reject | Skipped | Row
+Outcome = Capture | Reject | Skipped | Mapping[str, Any]
 
 
-def compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None) -> Finding:
-    """Compare a citation with what is there."""
+def compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None, honours: bool = False) -> Finding:
+    """Compare a citation with what is there.
+
+    Args:
+        honours: the set promises that no text opts out.
+    """
     try:
-        return _compare(citation, outcome, tokenizer)
+        return _compare(citation, outcome, tokenizer, honours)
     except Exception as error:  # a forged row may hold anything
         return Finding(citation["row"], "differs", f"cannot be compared: {error!r}")
 
 
-def _compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None) -> Finding:
+def _compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None, honours: bool) -> Finding:
     row = citation["row"]
     if isinstance(outcome, Reject):
         return Finding(row, "differs", f"the record gives no text: {outcome.reason} {outcome.detail}".strip())
     if isinstance(outcome, Skipped):
         return Finding(row, "differs", f"the record is of a kind that holds no page: {outcome.kind}")
-    if isinstance(outcome, dict):
-        return _compare_row(citation, outcome, tokenizer)
+    if isinstance(outcome, Mapping):
+        return _compare_row(citation, outcome, tokenizer, honours)
+    if honours and opts_out(outcome.robots):
+        return Finding(row, "differs", f"the record opts out: {outcome.robots}")
     compared: dict[str, tuple[Any, Any]] = {"digest": (citation["payload_digest"], outcome.payload_digest)}
     if citation["role"] != TEXT:
         compared |= {
@@ -55,7 +66,8 @@ def _compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None) -> Fi
             "record id": (citation["record_id"], outcome.record_id),
             "title": (citation["title"], outcome.title),
         }
-        if citation["robots"] is not None:  # null too in what was ingested before there was such a column
+        # null too in what was ingested before there was such a column, and before there was evidence
+        if citation["robots"] is not None or citation["evidence"] is not None:
             compared["robots"] = (citation["robots"], outcome.robots)
         if outcome.dated.problem:
             return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
@@ -64,9 +76,38 @@ def _compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None) -> Fi
     for name, (claimed, there) in compared.items():
         if claimed != there:
             return Finding(row, "differs", f"{name}: the row says {claimed}, the record {there}")
+    if citation["role"] != TEXT and (finding := _compare_grade(citation, outcome)):
+        return finding
     if citation["role"] == PROOF:
         return Finding(row, "agrees")
     return _compare_text(citation, outcome.text, outcome.extractor, tokenizer)
+
+
+def _compare_grade(citation: Row, outcome: Capture) -> Finding | None:
+    """Compare the grade and the evidence; None where they agree, or the row states none."""
+    row, stated = citation["row"], citation["grade"]
+    if stated is None:  # a set of an older version
+        return None
+    if citation["evidence"] is None:  # a capture of an older lake: its columns support no more than what is there now
+        if stated < outcome.grade:
+            return Finding(row, "differs", f"grade: the row says {stated}, the record {outcome.grade}")
+        return None
+    claims, there = (_comparable(each) for each in (citation["evidence"], claims_text(outcome.dated)))
+    if claims != there:
+        return Finding(row, "differs", f"evidence: the row says {'; '.join(claims)}, the record {'; '.join(there)}")
+    if stated in {"A", "B"} and outcome.grade in {"C", "D"}:
+        return Finding(
+            row, "unchecked", f"grade: {stated} rests on more than the record, which alone has {outcome.grade}"
+        )
+    if stated != outcome.grade:
+        return Finding(row, "differs", f"grade: the row says {stated}, the record {outcome.grade}")
+    return None
+
+
+def _comparable(claims: list[str]) -> list[str]:
+    """Return the claims without those of names of files, which may be others by now, and of the URL of a row, for
+    which the user may have named a column."""
+    return [claim for claim in claims if not claim.startswith(("crawl-window ", "row-url "))]
 
 
 def _compare_text(citation: Row, text: str | None, extractor: str | None, tokenizer: Tokenizer | None) -> Finding:
@@ -94,8 +135,8 @@ def _compare_text(citation: Row, text: str | None, extractor: str | None, tokeni
     return Finding(citation["row"], "agrees")
 
 
-def _compare_row(citation: Row, row: Row, tokenizer: Tokenizer | None) -> Finding:
-    """Compare a row of a data set. Which of its columns were used is not recorded: each string may be the text."""
+def _compare_row(citation: Row, row: Mapping[str, Any], tokenizer: Tokenizer | None, honours: bool) -> Finding:
+    """Compare a row of a data set. Which of its columns holds the text is not recorded: each string may be it."""
     if (citation["record_type"], citation["date_source"]) != ("row", "dataset"):
         return Finding(citation["row"], "differs", "this is a row of a data set, whose date is what somebody wrote")
     values = list(_values(row))
@@ -112,13 +153,60 @@ def _compare_row(citation: Row, row: Row, tokenizer: Tokenizer | None) -> Findin
         return finding
     if citation["url"] and citation["url"] not in strings:
         return Finding(citation["row"], "differs", f"url: the row of the data set has no {citation['url']}")
-    moments = {dates.parse(value if isinstance(value, str) else value.isoformat())[0] for value in values}
-    if citation["captured_at"] not in moments:
-        return Finding(citation["row"], "differs", f"date: the row of the data set has no {citation['captured_at']}")
-    dated = by_known_columns.dated if by_known_columns else None
-    if dated and dated.captured_at == citation["captured_at"] and dated.problem:
+    if honours and by_known_columns and opts_out(by_known_columns.robots):
+        return Finding(citation["row"], "differs", f"the row opts out: {by_known_columns.robots}")
+    return _compare_row_date(citation, row, values) or finding
+
+
+def _compare_row_date(citation: Row, row: Mapping[str, Any], values: list[str | date]) -> Finding | None:
+    """Compare the date of a row with the one that the reader takes; None where they agree.
+
+    The user may have named another column. Since of several dates the latest counts, it may not be an earlier one.
+    """
+
+    def differs(why: str) -> Finding:
+        return Finding(citation["row"], "differs", why)
+
+    at, place = citation["captured_at"], Place("", datetime.now(UTC))
+    if citation["evidence"] is None:  # an older version, which took a date without a zone for one of UTC
+        if at not in {dates.parse(value if isinstance(value, str) else value.isoformat())[0] for value in values}:
+            return differs(f"date: the row of the data set has no {at}")
+        stated = [dates.parse(value)[0] for _, value in row_of(row, Columns(), 0, 0, None).dates]
+        latest = max((each for each in stated if each), default=None)
+        return differs(f"date: the row of the data set also has {latest}") if latest and at < latest else None
+    if citation["grade"] not in {None, "E"}:
+        return differs(f"grade: the row says {citation['grade']}, a row of a data set has E")
+    known = row_date_of(row, Columns(), place)
+    if known.captured_at == at:
+        return _compare_claims(citation, known)
+    if known.captured_at and at < known.captured_at:
+        return differs(f"date: the row says {at}, the row of the data set {known.captured_at}")
+    for name in column_names(row):
+        named = row_date_of(row, Columns(date=name), place)
+        if named.captured_at == at:
+            return _compare_claims(citation, named)
+    return differs(f"date: the row of the data set has no {at}")
+
+
+def _compare_claims(citation: Row, dated: Dated) -> Finding | None:
+    """Compare the evidence of a row; None where it agrees."""
+    if dated.problem:
         return Finding(citation["row"], "differs", f"the date of the row proves nothing: {dated.problem}")
-    return finding
+    claims, there = (_comparable(each) for each in (citation["evidence"], claims_text(dated)))
+    if claims != there:
+        return Finding(citation["row"], "differs", f"evidence: the row says {claims}, the row of the data set {there}")
+    return None
+
+
+def row_date_of(row: Mapping[str, Any], columns: Columns, place: Place) -> Dated:
+    """Return the date that a reader takes from a row of a data set."""
+    read = row_of(row, columns, 0, 0, None)
+    return row_date(read.dates, read.crawls, read.url, place, read.repeated)
+
+
+def opts_out(stated: str | None) -> bool:
+    """Return whether a page states that no model may be trained on it."""
+    return stated is not None and re.search(OPTED_OUT, stated) is not None
 
 
 def _pages(value: str, extractor: str) -> Iterator[Page]:
@@ -135,8 +223,8 @@ def _values(value: Any) -> Iterator[str | date]:
         yield value.replace(tzinfo=UTC) if value.tzinfo is None else value
     elif isinstance(value, str | date):
         yield value
-    elif isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
             yield from _values(item)
 
 

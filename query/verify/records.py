@@ -17,6 +17,7 @@ from archive.records import READERS, Address, Reading, Record, kind_of, open_rea
 from archive.records.rows import Row as ArchiveRow
 from archive.sources import open_bytes
 from archive.sources.base import scheme_of
+from archive.sources.public import open_public
 from query.tokenizer import Tokenizer
 from query.verify.compare import Outcome, Row, compare, extractor_of
 from query.verify.result import Finding
@@ -32,7 +33,14 @@ class Unit:
     end: int
     moved: tuple[tuple[str, str], ...]  #: prefixes of files, and what they begin with now
     tokenizer: Tokenizer | None
+    network: bool  #: whether public web servers may be asked, and stores of objects
+    honours: bool  #: whether the set promises that no text opts out
     plugins: registry.Entries = field(default_factory=registry.entries)
+
+    @property
+    def is_walked(self) -> bool:
+        """Whether the file is on this machine: then its records are reached from its start."""
+        return scheme_of(_place(self.file, self.moved)[0].partition("!/")[0]) == "file"
 
 
 def work(unit: Unit, ctx: Context) -> list[Finding]:
@@ -43,16 +51,16 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         .to_table(filter=(pads.field("position") >= unit.start) & (pads.field("position") < unit.end))
         .to_pylist()
     )
-    file = unit.file
-    for old, new in unit.moved:
-        if file.startswith(old):
-            file = new + file[len(old) :]
-            break
+    file, chosen = _place(unit.file, unit.moved)
+    is_file = unit.is_walked
+    if not (is_file or chosen or unit.network):
+        why = f"{file} is on the network; --network reads it, or --moved names where it is"
+        return [Finding(each["row"], "unchecked", why) for each in cited]
     findings: dict[int, Finding] = {}
     why = "there is no record"
     try:
-        for citation, outcome in _outcomes(file, cited):
-            findings[citation["position"]] = compare(citation, outcome, unit.tokenizer)
+        for citation, outcome in _outcomes(file, cited, chosen, is_file):
+            findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours)
             ctx.progress(1, 0)
     except Exception as error:  # whatever is in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
@@ -62,22 +70,38 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     return list(findings.values())
 
 
-def _outcomes(location: str, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
-    """Yield each citation with what its record is worth now. The citations are in the order of offset and skip."""
+def _place(file: str, moved: tuple[tuple[str, str], ...]) -> tuple[str, bool]:
+    """Return where a file is now, and whether the user named the place: then it may be on any server."""
+    for old, new in moved:
+        if file.startswith(old):
+            rest = file[len(old) :]
+            # or the set could lead from https://a.org to https://a.org.example.com
+            return new + rest, not rest or new.endswith("/") or rest.startswith("/")
+    return file, False
+
+
+def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iterator[tuple[Row, Outcome]]:
+    """Yield each citation with what its record is worth now. The citations are in the order of offset and skip.
+
+    Args:
+        chosen: the user named the server.
+        walk: read the file from its start, so that a record is not found inside of another.
+    """
     outer, _, inner = location.partition("!/")
     if scheme_of(outer) == "file" and not os.path.isfile(outer):
         raise SourceError("there is no such file")
     citations: dict[Address, list[Row]] = {}  # several rows may cite one record
     for citation in cited:
         citations.setdefault((citation["offset"], citation["skip"]), []).append(citation)
-    with open_bytes(outer) as file:
+    is_web = scheme_of(outer) in {"http", "https"}
+    with open_public(outer) if is_web and not chosen else open_bytes(outer) as file:
         kind = kind_of(file, outer)
         if kind not in READERS:
             return
         reader = open_reader(kind)
         if inner and not reader.is_package:
             raise SourceError("the package has no such entry")
-        for items in reader.find(file, list(citations), Reading(location, part=inner)):
+        for items in reader.find(file, list(citations), Reading(location, part=inner, walk=walk)):
             examiner = Examiner(location, extractor_of(None), Limits())  # as `archive ingest` did
             for address, item in items:
                 if address is None:
@@ -86,7 +110,7 @@ def _outcomes(location: str, cited: list[Row]) -> Iterator[tuple[Row, Outcome]]:
                     continue
                 for citation in citations.pop(address, []):
                     if isinstance(item, ArchiveRow) and item.values is not None:
-                        yield citation, dict(item.values)
+                        yield citation, item.values
                         continue
                     examiner.extract = extractor_of(citation["extractor"])
                     yield citation, examiner.examine(item)

@@ -13,7 +13,8 @@ class Finding:
     """What comes of a citation.
 
     `kind`: `agrees`; `gone`, where the file or the record cannot be read; `differs`, with what; `unchecked`, where
-    the text was made by an extractor that is not installed in that version, and the installed one makes another text.
+    the text was made by an extractor that is not installed in that version, and the installed one makes another text,
+    where the file is on the network that may not be asked, or where the grade rests on more than the record.
     """
 
     row: int
@@ -38,4 +39,5 @@ class VerifyResult:
     traced: int = 0  #: rows whose records were read
     kinds: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))  #: of these rows, by `Finding.kind`
     findings: list[Finding] = field(default_factory=list)  #: all that do not agree
+    walked: int = 0  #: of the traced rows, those whose records were reached from the start of their files
     seconds: float = 0.0

@@ -44,6 +44,7 @@ def verify(
     moved: Mapping[str, str] | Iterable[str] = (),
     seal: str | os.PathLike[str] | None = None,
     certificate: Iterable[str | os.PathLike[str]] = (),
+    network: bool = False,
     workers: Workers = None,
     reporter: Reporter | None = None,
 ) -> VerifyResult:
@@ -58,6 +59,8 @@ def verify(
         moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
         seal: the time stamp that `seal` got for the set or the lake, a file.
         certificate: files with root certificates of the authorities to trust, in place of those that are known.
+        network: ask the public servers and the stores of objects that the rows cite. Without it only those are asked
+            that `moved` names, which may also be of this machine and its network.
         workers: processes (by default one for each core), or an engine.
         reporter: receives the progress.
 
@@ -78,7 +81,7 @@ def verify(
                 if seal is not None:
                     _take_seal(check_lake(lake, seal, roots), result)
                 result.rows = cite(lake, chosen, seed, scratch / "lake.parquet")
-            trace(scratch, _pairs(moved), None, chosen, result, engine, reporter)
+            trace(scratch, _pairs(moved), None, chosen, network, False, result, engine, reporter)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
@@ -86,7 +89,8 @@ def verify(
                 if seal is not None:
                     _take_seal(check_set(result.merkle_root, seal, roots), result)
                 tokenizer = _tokenizer(dataset, result)
-                trace(scratch, _pairs(moved), tokenizer, chosen, result, engine, reporter)
+                honours = dataset.arguments.honour_opt_outs
+                trace(scratch, _pairs(moved), tokenizer, chosen, network, honours, result, engine, reporter)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
                 file = dataset.path / MANIFEST
                 raise ExportError(f"{file}: this is no manifest of an export ({error!r})") from None

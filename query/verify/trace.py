@@ -12,8 +12,8 @@ from query.tokenizer import Tokenizer
 from query.verify import records
 from query.verify.result import Finding, VerifyResult
 
-#: Citations that one worker follows at a time.
-_TOGETHER = 200
+#: Citations that one worker follows at a time. It reads the file from the start up to the last of them.
+_TOGETHER = 2000
 #: Of the two citations of a row, the one with the higher rank counts.
 _RANK = {"agrees": 0, "unchecked": 1, "gone": 2, "differs": 3}
 
@@ -23,6 +23,8 @@ def trace(
     moved: tuple[tuple[str, str], ...],
     tokenizer: Tokenizer | None,
     rows: int | None,
+    network: bool,
+    honours: bool,
     result: VerifyResult,
     engine: Engine,
     reporter: Reporter,
@@ -32,6 +34,8 @@ def trace(
     Args:
         moved: prefixes of cited files, and what they begin with now.
         rows: how many rows were chosen; None where all were.
+        network: whether servers that the user did not name may be asked.
+        honours: whether the set promises that no text opts out.
         result: gets the numbers and findings.
     """
     together = scratch / "sorted.parquet"
@@ -51,16 +55,19 @@ def trace(
         result.problems.append(f"only {result.traced} rows could be traced")
     reporter.stage("records", sum(end - start for _, start, end in files))
     units = [
-        records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer)
+        records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer, network, honours)
         for file, start, end in files
         for at in range(start, end, _TOGETHER)
     ]
     worst: dict[int, Finding] = {}
-    for _, findings in succeed(engine.run(records.work, units, progress=reporter.advance, scratch=str(scratch))):
+    unwalked: set[int] = set()
+    for unit, findings in succeed(engine.run(records.work, units, progress=reporter.advance, scratch=str(scratch))):
+        unwalked.update(finding.row for finding in findings if not unit.is_walked)
         for finding in findings:
             if finding.kind != "agrees":
                 worst[finding.row] = max(worst.get(finding.row, finding), finding, key=lambda each: _RANK[each.kind])
     result.findings = [worst[row] for row in sorted(worst)]
     for finding in result.findings:
         result.kinds[finding.kind] += 1
+    result.walked = result.traced - len(unwalked)
     result.kinds["agrees"] = result.traced - len(worst)

@@ -57,7 +57,7 @@ def test_a_row_is_proven_by_the_same_text_or_a_similar_one_from_before(lake: Lak
     for row in (rows[1], rows[2], rows[4]):
         assert row["proof_date"] == "2015-06-01T23:59:59.999999Z"
         assert row["proof_url"] == "http://example.com/2015-06-01/0"
-        assert row["proof_record"]["file"].endswith(".jsonl")
+        assert row["proof_record"]["file"].endswith(".warc")
         assert row["proof_record"]["offset"] == 0
     assert rows[0]["proof_date"] is None
     assert dict(result.proof) == {"exact": 1, "near": 2, "none": 2}
@@ -449,3 +449,24 @@ def test_an_index_that_is_older_than_the_lake_is_reported(lake: Lake, tmp_path: 
     assert "older than the lake" not in forked(*args, str(tmp_path / "one")).stdout
     put(lake, tmp_path / "in", [(" ".join(words(100, 2)), "2016-06-01")])
     assert "the index is older than the lake" in forked(*args, str(tmp_path / "two")).stdout
+
+
+def test_a_proof_has_the_grade_and_the_kind_of_date_that_are_asked_for(lake: Lake, tmp_path: Path) -> None:
+    plain, claimed = " ".join(words(100, 1)), " ".join(words(100, 2))
+    put(lake, tmp_path / "in", [(plain, "2015-06-01")])
+    write_rows(tmp_path / "old" / "rows.jsonl", [{"text": claimed, "date": "2014-01-01"}])
+    take(lake, str(tmp_path / "old"))
+    indexed(lake)
+    source = write_rows(tmp_path / "set.jsonl", [{"text": plain}, {"text": claimed}])
+    result, rows = certified(lake, source, tmp_path / "d")
+    assert [(row["proof"], row["proof_grade"]) for row in rows] == [("exact", "D"), ("none", None)]
+    assert result.proof_by_grade == {"D": Counter(exact=1)}
+    result, rows = certified(lake, source, tmp_path / "e", grade="E")
+    assert [(row["proof_grade"], row["proof_date_source"]) for row in rows] == [("D", "warc"), ("E", "dataset")]
+    assert result.proof_by_grade == {"D": Counter(exact=1), "E": Counter(exact=1)}
+    _, rows = certified(lake, source, tmp_path / "warc", grade="E", date_sources="warc")
+    assert [row["proof"] for row in rows] == ["exact", "none"]
+    _, rows = certified(lake, source, tmp_path / "two", archives=2)
+    assert [row["proof"] for row in rows] == ["none", "none"]
+    with pytest.raises(ArchiveError, match="no grade"):
+        certified(lake, source, tmp_path / "x", grade="X")

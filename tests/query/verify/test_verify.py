@@ -81,7 +81,7 @@ def made(folder: Path) -> Path:
         row_group_size=7,
     )
     take(lake, *sources, str(folder / "cells.parquet"))
-    export(lake, folder / "set", before=BEFORE, shard_size=4000, workers=1)
+    export(lake, folder / "set", before=BEFORE, grade="E", shard_size=4000, workers=1)
     return folder / "set"
 
 
