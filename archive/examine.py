@@ -71,6 +71,8 @@ class Examiner:
         if isinstance(outcome, Capture) and outcome.integrity == CONTRADICTED and not outcome.dated.problem:
             outcome.dated = replace(outcome.dated, problem="altered")
         self.place.behind = self.place.behind or item.recovered
+        if not item.problem and not self.place.behind:
+            self.place.floor = None
         return outcome
 
     def _examine_record(self, record: Record) -> Outcome:
@@ -116,13 +118,14 @@ class Examiner:
         return Skipped(kind if kind in {"request", "metadata", "continuation"} else "other")
 
     def introduce(self, record: Record) -> None:
-        """Read a warcinfo record for what it says about the records behind it; ignore any other."""
-        if record.type == "warcinfo" and not record.problem:
+        """Read a warcinfo record, broken or not, for what it says about the records behind it; ignore any other."""
+        if record.type == "warcinfo":
             self.place.introduce(Info.of(record))
 
     def _note_damage(self, record: Record) -> None:
         """Keep the date of a damaged record: what a search finds behind it may have been inside it."""
         at = None
+        self.introduce(record)
         if record.type:
             message = self._message(record)
             dated = record_date(record, message.headers if message else None, self.place)
@@ -286,6 +289,8 @@ class Examiner:
                 capture.payload_digest, capture.payload_check = decoded
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
+        if replay.is_marked(body) and not capture.dated.weak:  # a tool saved what a replay showed
+            capture.dated = replace(capture.dated, weak="rewritten")
         if capture.dated.weak == "rewritten":
             body = replay.cut(body)
         capture.robots = robots.directives(message.headers, body)
