@@ -59,6 +59,7 @@ class Examiner:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pages: PageCache = field(default_factory=lambda: PageCache(0))
     place: Place = field(init=False)
+    last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
         self.place = Place(self.name, self.now)
@@ -70,6 +71,7 @@ class Examiner:
         outcome = self._examine_record(item)
         if isinstance(outcome, Capture) and outcome.integrity == CONTRADICTED and not outcome.dated.problem:
             outcome.dated = replace(outcome.dated, problem="altered")
+        self.last = item.type
         self.place.behind = self.place.behind or item.recovered
         if not item.problem and not self.place.behind:
             self.place.floor = None
@@ -121,11 +123,16 @@ class Examiner:
         """Read a warcinfo record, broken or not, for what it says about the records behind it; ignore any other."""
         if record.type == "warcinfo":
             self.place.introduce(Info.of(record))
+            self.last = record.type
+            if record.problem:
+                self.place.note_broken_info()
 
     def _note_damage(self, record: Record) -> None:
         """Keep the date of a damaged record: what a search finds behind it may have been inside it."""
         at = None
         self.introduce(record)
+        if not record.type and self.last == "warcinfo":
+            self.place.note_broken_info()
         if record.type:
             message = self._message(record)
             dated = record_date(record, message.headers if message else None, self.place)

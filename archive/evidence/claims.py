@@ -38,6 +38,7 @@ _HOST = re.compile(rf"https?://(?:www\.)?(?:{'|'.join(map(re.escape, sorted(date
 #: WARC 1.1 became a standard in 2017; its drafts are of 2015.
 _WARC_1_1 = datetime(2015, 1, 1, tzinfo=UTC)
 _VERSION = re.compile(r"WARC File Format 1\.1|warc-format/1\.1|warc-1\.1", re.I)
+_STAMP = re.compile(r"(?<!\d)(?:19|20)\d{12}(?!\d)")
 _BUILD = re.compile(r"(?<!\d)20[0-4]\d[01]\d[0-3]\d(?!\d)")
 #: Since when there has been some software.
 _SOFTWARE = tuple(
@@ -64,6 +65,7 @@ class Info:
     operator: str | None = None
     pacific: bool = False  #: it begins an ARC file of Common Crawl, whose dates are US Pacific time
     software: str | None = None  #: that wrote the file, and the version of the format
+    broken: bool = False  #: its length is wrong, so that what it says may be cut off
 
     @classmethod
     def of(cls, record: Record) -> Info:
@@ -103,6 +105,11 @@ class Place:
                 info = replace(info, names=tuple(dict.fromkeys((*each.names, *info.names)))[:100])
         kept = tuple(each for each in self.infos if each.record_id != info.record_id)
         self.infos = (*kept, info)[-_INFOS:]
+
+    def note_broken_info(self) -> None:
+        """Note that the newest warcinfo record has bytes behind it that its length leaves out."""
+        if self.infos:
+            self.infos = (*self.infos[:-1], replace(self.infos[-1], broken=True))
 
     def info_of(self, record: Record) -> tuple[Info | None, bool]:
         """Return the warcinfo record that holds for a record, and whether it is the one that the record cites.
@@ -231,6 +238,11 @@ def _fetched(record: Record, http: Fields, place: Place, info: Info | None, know
                 case.add(name.removeprefix("warc-"), dates.parse(value)[0], "made-later")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.parse(value)[0], "refers-later")
+    if info and info.broken:
+        case.problems.add("unreadable")
+    for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
+        for stamp in _STAMP.findall(value):
+            case.add("source-uri", dates.parse(stamp)[0], "conflict", unreadable=None)
     for since, kind in _anachronisms(record, info):
         case.add(kind, since, "made-later")
     names = [place.name, *(info.names if info else ()), *record.headers.every("warc-filename")]
