@@ -59,6 +59,7 @@ class Examiner:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pages: PageCache = field(default_factory=lambda: PageCache(0))
     place: Place = field(init=False)
+    altered: bool = False  #: the file does not have the digest that its package states
     last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
@@ -69,7 +70,11 @@ class Examiner:
         if isinstance(item, Row):
             return self._examine_row(item)
         outcome = self._examine_record(item)
-        if isinstance(outcome, Capture) and outcome.integrity == CONTRADICTED and not outcome.dated.problem:
+        if (
+            isinstance(outcome, Capture)
+            and not outcome.dated.problem
+            and (self.altered or outcome.integrity == CONTRADICTED)
+        ):
             outcome.dated = replace(outcome.dated, problem="altered")
         self.last = item.type
         self.place.behind = self.place.behind or item.recovered

@@ -36,6 +36,7 @@ class Reading:
     max_record: int = 1 << 25  #: bytes of the largest record or row that is held
     part: str = ""  #: of a package: the file in it, for `find`
     # set by the reader
+    altered: bool = False  #: the package states another digest of the part that is read now
     format: str | None = None  #: a finer name of the kind: `warc`, `arc`
     head: Record | None = None  #: the first record of a file that is read from its middle
     first_offset: int | None = None  #: where the first record of the span starts …
