@@ -66,9 +66,9 @@ def test_on_s3_the_files_of_other_months_are_not_opened(s3: str, write: Write, m
     lake = Lake(f"s3://{s3}/lake")
     take(lake, write("a.warc", _pages()))
     opened: list[str] = []
-    inner = Lake._table_filesystem
+    below = fs.SubTreeFileSystem
     monkeypatch.setattr(
-        Lake, "_table_filesystem", lambda self, table: fs.PyFileSystem(_Noting(inner(self, table), opened))
+        fs, "SubTreeFileSystem", lambda path, whole: fs.PyFileSystem(_Noting(below(path, whole), opened))
     )
     db = query.connect(lake)
     opened.clear()
