@@ -59,6 +59,8 @@ class Examiner:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pages: PageCache = field(default_factory=lambda: PageCache(0))
     place: Place = field(init=False)
+    altered: bool = False  #: the file does not have the digest that its package states
+    last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
         self.place = Place(self.name, self.now)
@@ -68,9 +70,16 @@ class Examiner:
         if isinstance(item, Row):
             return self._examine_row(item)
         outcome = self._examine_record(item)
-        if isinstance(outcome, Capture) and outcome.integrity == CONTRADICTED and not outcome.dated.problem:
+        if (
+            isinstance(outcome, Capture)
+            and not outcome.dated.problem
+            and (self.altered or outcome.integrity == CONTRADICTED)
+        ):
             outcome.dated = replace(outcome.dated, problem="altered")
+        self.last = item.type
         self.place.behind = self.place.behind or item.recovered
+        if not item.problem and not self.place.behind:
+            self.place.floor = None
         return outcome
 
     def _examine_record(self, record: Record) -> Outcome:
@@ -117,15 +126,21 @@ class Examiner:
 
     def introduce(self, record: Record) -> None:
         """Note what a record says about the records behind it: a warcinfo, a damaged one, one that is behind damage."""
+        if record.type == "warcinfo":
+            self.place.introduce(Info.of(record))
+            self.last = record.type
+            if record.problem:
+                self.place.note_broken_info()
         if record.problem and record.problem != "too-large":
             self._note_damage(record)
-        elif record.type == "warcinfo":
-            self.place.introduce(Info.of(record))
         self.place.behind = self.place.behind or record.recovered
 
     def _note_damage(self, record: Record) -> None:
         """Keep the date of a damaged record: what a search finds behind it may have been inside it."""
         at = None
+        self.introduce(record)
+        if not record.type and self.last == "warcinfo":
+            self.place.note_broken_info()
         if record.type:
             message = self._message(record)
             dated = record_date(record, message.headers if message else None, self.place)
@@ -289,6 +304,8 @@ class Examiner:
                 capture.payload_digest, capture.payload_check = decoded
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
+        if replay.is_marked(body) and not capture.dated.weak:  # a tool saved what a replay showed
+            capture.dated = replace(capture.dated, weak="rewritten")
         if capture.dated.weak == "rewritten":
             body = replay.cut(body)
         capture.robots = robots.directives(message.headers, body)

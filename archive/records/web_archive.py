@@ -80,7 +80,7 @@ def _walk(file: BinaryIO, span: Span, wanted: set[Address], max_record: int) -> 
 
 
 def _introduces(record: Record) -> bool:
-    return record.type == "warcinfo" and not record.problem
+    return record.type == "warcinfo"
 
 
 READER = WebArchive()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
+import json
 import os
 import zipfile
 from collections.abc import Callable
@@ -53,6 +55,17 @@ def test_an_archive_in_a_package_is_read_whatever_its_name(lake: Lake, write: Wr
     ((file, detail),) = rows(lake, "SELECT file, detail FROM rejects")
     assert file.endswith("!/data/x.jsonl")
     assert detail
+
+
+def test_an_archive_that_was_exchanged_in_its_package_proves_nothing(lake: Lake, write: Write) -> None:
+    own = page(2)
+    stated = {"resources": [{"path": "archive/a.warc.gz", "hash": f"sha256:{hashlib.sha256(own).hexdigest()}"}]}
+    manifest = json.dumps(stated).encode()
+    exchanged = package({"datapackage.json": manifest, "archive/a.warc.gz": page(1)})
+    take(lake, write("a.wacz", exchanged))
+    assert rows(lake, "SELECT date_problem, grade FROM captures") == [("altered", "X")]
+    take(lake, write("b.wacz", package({"datapackage.json": manifest, "archive/a.warc.gz": own})))
+    assert rows(lake, "SELECT date_problem FROM captures WHERE grade = 'D'") == [(None,)]
 
 
 def test_a_package_without_archives_is_one_reject(lake: Lake, write: Write) -> None:
