@@ -21,9 +21,10 @@ from forked import forked
 from servers import ranges, served
 
 from archive.errors import ExportError
+from archive.intake import ingest
 from archive.lake import Lake
 from query import merkle
-from query.dataset import Manifest, set_roots
+from query.dataset import Manifest, load, set_roots
 from query.export.manifest import description
 from query.export.run import export
 from query.verify.run import VerifyResult, verify
@@ -566,3 +567,153 @@ def test_a_lake_is_verified_by_the_records_that_its_texts_cite(own: Path, lake: 
     assert verify(lake.location, rows=5, workers=1).traced == 5
     (tmp_path / "sources" / "plain.warc").unlink()
     assert kinds(verify(lake.location, all=True, workers=1))["gone"] == 20
+
+
+def stored(data: bytes) -> bytes:
+    """Return a gzip member that holds its content as it is."""
+    return gzip.compress(data, compresslevel=0, mtime=0)
+
+
+def test_a_member_that_only_stands_in_a_stored_page_proves_nothing(lake: Lake, write: Write, tmp_path: Path) -> None:
+    inner = stored(record("http://old.org/", "<p>Never seen then.</p>", "2003-01-01T00:00:00Z"))
+    outer = stored(record("http://c.org/", b"<p>A page about archives.</p>" + inner, "2021-01-01T00:00:00Z"))
+    path, honest = write("outer.warc.gz", outer), write("inner.warc.gz", inner)
+    take(lake, path, honest)
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, report.findings
+    assert report.walked == report.rows
+
+    def change(rows: list[dict[str, Any]]) -> None:
+        row = next(row for row in rows if row["url"] == "http://old.org/")
+        row["file"], row["offset"] = path, outer.index(inner)
+
+    rewrite(tmp_path / "set", change)
+    assert kinds(verify(tmp_path / "set", all=True, workers=1)) == {"agrees": 1, "gone": 1}
+
+
+def test_the_end_of_a_line_is_no_row(lake: Lake, write: Write, tmp_path: Path) -> None:
+    lines = "".join(f" {json.dumps({'text': f'Row {n}.', 'date': '2010-01-01'})}\n" for n in range(2))
+    take(lake, write("rows.jsonl", lines.encode()))
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
+
+    def change(rows: list[dict[str, Any]]) -> None:
+        next(each for each in rows if each["offset"])["offset"] += 1
+
+    rewrite(tmp_path / "set", change)
+    assert kinds(verify(tmp_path / "set", all=True, workers=1)) == {"agrees": 1, "gone": 1}
+
+
+def test_the_date_of_a_row_is_the_one_that_the_reader_takes(lake: Lake, write: Write, tmp_path: Path) -> None:
+    row = {"text": "Of several dates.", "created": "2013-04-05T00:00:00Z", "added": "2019-04-05T00:00:00Z"}
+    take(lake, write("rows.jsonl", json.dumps(row).encode() + b"\n"))
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
+
+    def earlier(rows: list[dict[str, Any]]) -> None:
+        rows[0]["captured_at"] = rows[0]["captured_at"].replace(year=2013)
+        rows[0]["evidence"] = ["created 2013-04-05T00:00:00Z agrees"]
+
+    rewrite(tmp_path / "set", earlier)
+    (finding,) = verify(tmp_path / "set", all=True, workers=1).findings
+    assert finding.detail.startswith("date: the row says 2013")
+
+
+def test_a_date_column_that_the_user_named_is_found(lake: Lake, write: Write, tmp_path: Path) -> None:
+    row = {"text": "Of a column of its own.", "published": "2013-04-05T00:00:00Z"}
+    ingest(lake, [write("rows.jsonl", json.dumps(row).encode() + b"\n")], date_column="published", workers=1)
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", workers=1)
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, report.findings
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "detail"),
+    [("grade", "C", "grade"), ("evidence", [], "evidence"), ("robots", None, "opts out"), ("grade", "B", "grade")],
+)
+def test_grade_evidence_and_refusals_are_recomputed(
+    lake: Lake, write: Write, tmp_path: Path, column: str, value: Any, detail: str
+) -> None:
+    page = record("http://a.org/", "<meta name=robots content=noai><p>Words.</p>", "2015-05-06T07:08:09Z")
+    take(lake, write("a.warc.gz", members(page)))
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
+    rewrite(tmp_path / "set", lambda rows: rows[0].update({column: value}))
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_bytes())
+    manifest["arguments"]["honour_opt_outs"] = column == "robots"
+    seal(tmp_path / "set", manifest)
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert not report.problems
+    assert detail in report.findings[0].detail
+
+
+@pytest.mark.parametrize("behind", [1, 3])
+def test_honest_rows_behind_damage_agree(lake: Lake, write: Write, tmp_path: Path, behind: int) -> None:
+    """The date of what is found behind damage is at least that of the damaged record, which no row cites."""
+    first = record("http://first.org/", "<p>First.</p>", "2012-01-01T00:00:00Z")
+    damaged = record("http://damaged.org/", "<p>Damaged.</p>", "2018-01-01T00:00:00Z")
+    damaged = damaged.replace(b"Content-Length: ", b"Content-Length: 1", 1)
+    rest = [record(f"http://b{n}.org/", f"<p>Behind {n}.</p>", "2014-01-01T00:00:00Z") for n in range(behind)]
+    for name, content in (("a.warc", first + damaged + b"".join(rest)), ("b.warc.gz", members(first, damaged, *rest))):
+        take(lake, write(name, content))
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", workers=1)
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, report.findings
+    assert report.rows >= behind
+
+
+def test_a_card_that_leads_elsewhere_is_found(honest: Path) -> None:
+    """Its hash was made anew, and so was the manifest; only the program knows what it writes."""
+    (honest / "other").mkdir()
+    shutil.copy(honest / "train" / "train-00000.parquet", honest / "other" / "x.parquet")
+    manifest = json.loads((honest / "manifest.json").read_bytes())
+    card = (honest / "README.md").read_text().replace('path: "train/*.parquet"', 'path: "other/*.parquet"')
+    (honest / "README.md").write_text(card)
+    file = next(file for file in manifest["files"] if file["name"] == "README.md")
+    file |= {"sha256": hashlib.sha256(card.encode()).hexdigest(), "bytes": len(card.encode())}
+    for program in (manifest["program"], "lowbackground 0.0.1"):
+        (honest / "manifest.json").write_text(json.dumps(manifest | {"program": program}))
+        problems = verify(honest, rows=0, workers=1).problems
+        assert any(problem.startswith("README.md: ") for problem in problems), problems
+        assert "other/x.parquet: not of this export" in problems
+
+
+def test_a_link_in_a_set_is_found(honest: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (honest / "more").symlink_to(tmp_path / "outside")
+    assert any(problem.startswith("more: ") for problem in verify(honest, rows=0, workers=1).problems)
+
+
+@pytest.mark.parametrize(("name", "value"), [("near", True), ("before", "2021-06-01T00:00:00+00:00"), ("preset", "c4")])
+def test_a_known_root_tells_of_other_arguments(honest: Path, name: str, value: Any) -> None:
+    root = roots(honest)
+    manifest = json.loads((honest / "manifest.json").read_bytes())
+    manifest["arguments"][name] = value
+    seal(honest, manifest)
+    assert verify(honest, rows=0, workers=1).sound or name == "before"
+    for each in root:
+        assert not verify(honest, rows=0, root=each, workers=1).sound
+
+
+def test_a_set_of_version_2_still_loads_and_is_verified(lake: Lake, write: Write, tmp_path: Path) -> None:
+    """Its rows have no grade, and its roots cover the rows alone."""
+    take(lake, write("a.warc.gz", members(*pages(9))))
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_bytes())
+    for name in ("grade", "archives"):
+        del manifest["arguments"][name]
+    del manifest["grades"]
+    (shard,) = manifest["shards"]
+    path = tmp_path / "set" / "train" / "train-00000.parquet"
+    table = pq.read_table(path).drop_columns(["grade", "evidence"])
+    pq.write_table(table, path)
+    shard["files"][0] |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+    shard["merkle_root"] = merkle.root(merkle.leaves(table))
+    shard["content_root"] = merkle.root(merkle.leaves(table, merkle.LOCATION))
+    manifest |= {"version": 2, "program": "lowbackground 0.1", "bytes": path.stat().st_size}
+    manifest |= {name: merkle.root([merkle.part_leaf(shard[name])]) for name in ("merkle_root", "content_root")}
+    (tmp_path / "set" / "manifest.json").write_text(json.dumps(manifest))
+    assert "grade" not in load(tmp_path / "set").to_arrow().column_names
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, (report.problems, report.findings)
