@@ -242,12 +242,15 @@ def _microseconds(fraction: str | None) -> int:
 
 @lru_cache(maxsize=1024)
 def parse_http(raw: str) -> datetime | None:
-    """Read a date of HTTP or of Memento (RFC 9110, RFC 7089); None where it is none. Such dates are always GMT."""
+    """Read a date of HTTP or of Memento (RFC 9110, RFC 7089), or one in the form of a WARC; None where it is none.
+
+    Dates of HTTP are always GMT.
+    """
     try:
         moment = parsedate_to_datetime(raw)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+        return interval(raw, any_zone=True).end
 
 
 def from_pacific(moment: datetime) -> datetime:

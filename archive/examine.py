@@ -32,6 +32,13 @@ def _reason_of(error: Exception) -> tuple[str, str]:
     return "internal-error", f"{type(error).__name__}: {error}"[:500]
 
 
+def _sha256(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
 @dataclass(slots=True)
 class Examiner:
     """Examines the records or rows of one file, in their order.
@@ -52,6 +59,7 @@ class Examiner:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pages: PageCache = field(default_factory=lambda: PageCache(0))
     place: Place = field(init=False)
+    last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
         self.place = Place(self.name, self.now)
@@ -63,8 +71,22 @@ class Examiner:
         outcome = self._examine_record(item)
         if isinstance(outcome, Capture) and outcome.integrity == CONTRADICTED and not outcome.dated.problem:
             outcome.dated = replace(outcome.dated, problem="altered")
-        self.place.behind = self.place.behind or item.recovered
+        self._leave(item)
         return outcome
+
+    def pass_by(self, record: Record) -> None:
+        """Note what a record says about the records behind it, as `examine` does, but take nothing from it."""
+        if record.problem and record.problem != "too-large":
+            self._note_damage(record)
+        else:
+            self.introduce(record)
+        self._leave(record)
+
+    def _leave(self, record: Record) -> None:
+        self.last = record.type
+        self.place.behind = self.place.behind or record.recovered
+        if not record.problem and not self.place.behind:
+            self.place.floor = None
 
     def _examine_record(self, record: Record) -> Outcome:
         if record.problem and record.problem != "too-large":
@@ -109,16 +131,19 @@ class Examiner:
         return Skipped(kind if kind in {"request", "metadata", "continuation"} else "other")
 
     def introduce(self, record: Record) -> None:
-        """Note what a record says about the records behind it: a warcinfo, a damaged one, one that is behind damage."""
-        if record.problem and record.problem != "too-large":
-            self._note_damage(record)
-        elif record.type == "warcinfo":
+        """Read a warcinfo record, broken or not, for what it says about the records behind it; ignore any other."""
+        if record.type == "warcinfo":
             self.place.introduce(Info.of(record))
-        self.place.behind = self.place.behind or record.recovered
+            self.last = record.type
+            if record.problem:
+                self.place.note_broken_info()
 
     def _note_damage(self, record: Record) -> None:
         """Keep the date of a damaged record: what a search finds behind it may have been inside it."""
         at = None
+        self.introduce(record)
+        if not record.type and self.last == "warcinfo":
+            self.place.note_broken_info()
         if record.type:
             message = self._message(record)
             dated = record_date(record, message.headers if message else None, self.place)
@@ -248,7 +273,7 @@ class Examiner:
             length=record.length,
             record_id=record.record_id,
             truncated=record.truncated,
-            record_sha256=hashlib.sha256(record.head + record.block).hexdigest(),
+            record_sha256=_sha256(record.head, record.block),
             operator=operator_of(source, info, named),
             crawl=next(filter(None, map(dates.crawl_name, named)), None),
         )
@@ -282,10 +307,12 @@ class Examiner:
                 capture.payload_digest, capture.payload_check = decoded
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
+        if replay.is_marked(body) and not capture.dated.weak:  # a tool saved what a replay showed
+            capture.dated = replace(capture.dated, weak="rewritten")
         if capture.dated.weak == "rewritten":
             body = replay.cut(body)
         capture.robots = robots.directives(message.headers, body)
-        key = (hashlib.sha256(body).digest(), message.content_type)
+        key = (capture.payload_digest or "", hash(body), message.content_type)
         cached = self.pages.get(key)
         if cached is None:
             cached = page_of(body, message.content_type, self.extract, self.limits)

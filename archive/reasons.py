@@ -81,6 +81,8 @@ CLAIMS: dict[str, str] = {
     "refers-to": "WARC-Refers-To-Date of a revisit",
     "fetch-timestamp": "x_commoncrawl_FetchTimestamp",
     "crawl-window": "the end of a crawl that the path, the name, the warcinfo or the row states",
+    "warc-version": "since when there has been the version of the format that the record has",
+    "software": "since when there has been the software that the warcinfo names",
     "damaged-record": "the date of the damaged record that the record may be part of",
 }
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from archive import dates
@@ -33,6 +33,26 @@ _HTTP = {"date": "http-date", "last-modified": "last-modified"} | _ORIGINAL
 _MEMENTO = ("memento-datetime", "x-archive-memento-datetime")
 #: Fields of a WARC header with a date that are no statement about when the record was made.
 _OTHER_DATES = {"warc-date", "warc-refers-to-date"}
+#: The addresses of web archives' servers.
+_HOST = re.compile(rf"https?://(?:www\.)?(?:{'|'.join(map(re.escape, sorted(dates.REPLAY_HOSTS)))})(?::\d+)?/", re.I)
+#: WARC 1.1 became a standard in 2017; its drafts are of 2015.
+_WARC_1_1 = datetime(2015, 1, 1, tzinfo=UTC)
+_VERSION = re.compile(r"WARC File Format 1\.1|warc-format/1\.1|warc-1\.1", re.I)
+_STAMP = re.compile(r"(?<!\d)(?:19|20)\d{12}(?!\d)")
+_BUILD = re.compile(r"(?<!\d)20[0-4]\d[01]\d[0-3]\d(?!\d)")
+#: Since when there has been some software.
+_SOFTWARE = tuple(
+    (re.compile(pattern, re.I), datetime(since[0], since[1], since[2], tzinfo=UTC))
+    for pattern, since in (
+        (r"browsertrix", (2020, 1, 1)),
+        (r"archiveweb\.page|warcio\.js", (2020, 1, 1)),
+        (r"\bwarcio/|\bwarcio \d", (2017, 1, 1)),
+        (r"\bwget/1\.2[1-9]", (2020, 12, 1)),
+        (r"\bwget/1\.(?:1[4-9]|2\d)", (2012, 8, 1)),
+        (r"heritrix/3\.[3-9]", (2014, 1, 1)),
+        (r"\bpywb\b", (2013, 12, 1)),
+    )
+)
 _ORDER = {problem: place for place, problem in enumerate(DATE_PROBLEMS)}
 
 
@@ -44,6 +64,8 @@ class Info:
     names: tuple[str, ...] = ()  #: of its crawl and its file
     operator: str | None = None
     pacific: bool = False  #: it begins an ARC file of Common Crawl, whose dates are US Pacific time
+    software: str | None = None  #: that wrote the file, and the version of the format
+    broken: bool = False  #: its length is wrong, so that what it says may be cut off
 
     @classmethod
     def of(cls, record: Record) -> Info:
@@ -54,7 +76,8 @@ class Info:
         fields = parse_fields(record.block)
         named = [*fields.every("ispartof"), *record.headers.every("warc-filename"), *fields.every("filename")]
         operator = fields.get("operator") or fields.get("publisher") or None
-        return cls(record.record_id, tuple(dict.fromkeys(named)), operator and operator[:200])
+        software = " ".join(fields.get(name, "") for name in ("software", "format", "conformsto")).strip()
+        return cls(record.record_id, tuple(dict.fromkeys(named)), operator and operator[:200], False, software[:300])
 
 
 @dataclass(slots=True)
@@ -76,9 +99,17 @@ class Place:
     floor: datetime | None = None
 
     def introduce(self, info: Info) -> None:
-        """Add a warcinfo record that was met."""
+        """Add a warcinfo record that was met. Of two with one ID, the names of both count."""
+        for each in self.infos:
+            if each.record_id == info.record_id and info.record_id is not None:
+                info = replace(info, names=tuple(dict.fromkeys((*each.names, *info.names)))[:100])
         kept = tuple(each for each in self.infos if each.record_id != info.record_id)
         self.infos = (*kept, info)[-_INFOS:]
+
+    def note_broken_info(self) -> None:
+        """Note that the newest warcinfo record has bytes behind it that its length leaves out."""
+        if self.infos:
+            self.infos = (*self.infos[:-1], replace(self.infos[-1], broken=True))
 
     def info_of(self, record: Record) -> tuple[Info | None, bool]:
         """Return the warcinfo record that holds for a record, and whether it is the one that the record cites.
@@ -160,7 +191,7 @@ def record_date(record: Record, http: Fields | None, place: Place) -> Dated:
 def replay_in(record: Record) -> Replay | None:
     """Return the replay that a record was fetched from: by its address, or by the one that a tool names as its source
     (cdx_toolkit)."""
-    return dates.replay_of(record.uri) or dates.replay_of(_source_uri(record))
+    return dates.replay_of(record.uri) or next(filter(None, map(dates.replay_of, _source_uris(record))), None)
 
 
 def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str]) -> str | None:
@@ -178,9 +209,8 @@ def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str]) 
     return " ".join(name.split()) if name else None
 
 
-def _source_uri(record: Record) -> str | None:
-    uri = record.headers.get("warc-source-uri")
-    return uri.strip("<>") if uri else None
+def _source_uris(record: Record) -> list[str]:
+    return [uri.strip("<>") for uri in record.headers.every("warc-source-uri")]
 
 
 def _fetched(record: Record, http: Fields, place: Place, info: Info | None, known: bool) -> Dated:
@@ -195,31 +225,54 @@ def _fetched(record: Record, http: Fields, place: Place, info: Info | None, know
     server = _server_dates(case, http, _HTTP)
     for value in _values(http, _MEMENTO) + record.headers.every("memento-datetime"):
         case.add("memento", dates.parse_http(value), "conflict")
-    for uri in (record.uri, _source_uri(record)):
+    if stamp := dates.stamp_in(record.uri):
+        case.add("replay-url", stamp, "conflict")
+    for uri in _source_uris(record):
         if stamp := dates.stamp_in(uri):
-            case.add("replay-url" if uri == record.uri else "source-uri", stamp, "conflict")
+            case.add("source-uri", stamp, "conflict")
+        elif _HOST.match(uri):  # a web archive's, and it has no time stamp that can be read
+            case.add("source-uri", None, "conflict")
     for name in record.headers:
         if name.endswith("-date") and name not in _OTHER_DATES:
             for value in record.headers.every(name):
                 case.add(name.removeprefix("warc-"), dates.parse(value)[0], "made-later")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.parse(value)[0], "refers-later")
+    if info and info.broken:
+        case.problems.add("unreadable")
+    for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
+        for stamp in _STAMP.findall(value):
+            case.add("source-uri", dates.parse(stamp)[0], "conflict", unreadable=None)
+    for since, kind in _anachronisms(record, info):
+        case.add(kind, since, "made-later")
     names = [place.name, *(info.names if info else ()), *record.headers.every("warc-filename")]
-    if source := _source_uri(record):
-        names.append(source)
+    names += [*_source_uris(record), *http.every("x-archive-src")]
     return case.dated(place, names, server and known)
+
+
+def _anachronisms(record: Record, info: Info | None) -> Iterator[tuple[datetime, str]]:
+    """Yield since when there has been what wrote the record: its version of the format, the software."""
+    said = info.software or "" if info else ""
+    if record.head.upper().startswith(b"WARC/1.1") or _VERSION.search(said):
+        yield _WARC_1_1, "warc-version"
+    for match in _BUILD.finditer(said):
+        if built := dates.parse(match[0])[0]:
+            yield built - timedelta(days=1), "software"
+    for pattern, since in _SOFTWARE:
+        if pattern.search(said):
+            yield since, "software"
 
 
 def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:
     """Add what the page's server said. Returns whether its clock agrees with the crawler's.
 
-    A date that cannot be read is no contradiction here: many servers send such.
+    A Last-Modified that cannot be read is no contradiction: many servers send such.
     """
     agree = False
     for name, kind in fields.items():
         for value in http.every(name):
             at = dates.parse_http(value)
-            case.add(kind, at, "server-later", unreadable=None)
+            case.add(kind, at, "server-later", unreadable="unreadable" if kind == "http-date" and value else None)
             if kind == "http-date":
                 agree = at is not None and case.at is not None and abs(at - case.at) <= AGREEMENT
     return agree
@@ -227,7 +280,8 @@ def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:
 
 def _stated(case: _Case, kind: str, values: Sequence[str]) -> None:
     """Read the record's own date. Of several that differ, none counts."""
-    read = [dates.interval(value) for value in values]
+    # WARC fixes UTC, and writes Z: who leaves that out may have left out more
+    read = [dates.interval(value, any_zone=kind == "warc-date" and ":" in value) for value in values]
     ends = [each.end for each in read if each.end]
     case.at = max(ends, default=None)
     case.start = min((each.start for each in read if each.start), default=None)
@@ -286,12 +340,13 @@ def _replayed(record: Record, http: Fields, place: Place, replay: Replay) -> Dat
     case.claims += [Claim("warc-date", each.end, fit) for each, fit in zip(stated, fits, strict=True)]
     if not near or False in fits:
         case.problems.add("conflict")
-    if source := dates.stamp_in(_source_uri(record)):
-        case.add("source-uri", source, "conflict")
-    if other := dates.replay_of(_source_uri(record)):
-        second = dates.interval(other.stamp)
-        if second.end is None or second.end > at + AGREEMENT:
-            case.problems.add("conflict")
+    for uri in _source_uris(record):
+        if source := dates.stamp_in(uri):
+            case.add("source-uri", source, "conflict")
+        elif other := dates.replay_of(uri):
+            case.add("source-uri", dates.interval(other.stamp).end, "conflict")
+        elif _HOST.match(uri):
+            case.add("source-uri", None, "conflict")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.parse(value)[0], "refers-later")
     _server_dates(case, http, _ORIGINAL)
@@ -351,7 +406,7 @@ def row_date(values: Iterable[tuple[str, str]], names: Iterable[str], url: str, 
         case.problems.add("missing")
     if repeated:
         case.problems.add("repeated")
-    return case.dated(place, names, False)
+    return case.dated(place, [*names, place.name], False)
 
 
 def _same_day(read: Interval, at: datetime | None) -> bool | None:

@@ -31,6 +31,11 @@ _ELEMENT = re.compile(
 _DIV = re.compile(rb"<(/?)div\b", re.I)
 
 
+def is_marked(html: bytes) -> bool:
+    """Return whether a page has the marks of a replay."""
+    return any(mark in html for mark in (b"BEGIN WAYBACK TOOLBAR INSERT", b"FILE ARCHIVED ON ", b"<!-- WB Insert -->"))
+
+
 def cut(html: bytes) -> bytes:
     """Return a page without what the replay of a known web archive wrote into it."""
     for stretch in _STRETCHES:

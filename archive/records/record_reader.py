@@ -118,12 +118,19 @@ class RecordReader:
         return self._search(anywhere=self.span.start == 0, end=self.span.end)
 
     def _skip_blank(self) -> None:
-        cursor = self._cursor
+        cursor, holes = self._cursor, False
         while data := cursor.peek(64):
             blank = len(data) - len(data.lstrip(_BLANK))
+            if b"\0" in data[:blank] and not self._at_member():
+                holes = True
             cursor.skip(blank)
             if blank < len(data):
+                # zeros are a hole in the file, and what comes behind it may be inside of a record that is gone
+                self.recovered = self.recovered or holes
                 return
+
+    def _at_member(self) -> bool:
+        return bool(self.compression) and self._cursor.address()[1] == 0
 
     # -- records -----------------------------------------------------------------------------------
 

@@ -114,7 +114,7 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
             for address, item in items:
                 if address is None:
                     if isinstance(item, Record):
-                        examiner.introduce(item)
+                        examiner.pass_by(item)
                     continue
                 for citation in citations.pop(address, []):
                     if isinstance(item, ArchiveRow) and item.values is not None:

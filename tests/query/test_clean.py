@@ -52,13 +52,15 @@ def _made(folder: Path, captures: Iterable[dict[str, Any]], texts: int, **docume
 
 
 def _proof(
-    lake: Lake | DuckDBPyConnection, before: datetime, sources: list[str] | None = None
+    lake: Lake | DuckDBPyConnection, before: datetime, sources: list[str] | None = None, grade: str = "D"
 ) -> dict[str, tuple[Any, ...]]:
     """The first acceptable capture of each text, without SQL's help but for the rows of `captures`."""
-    names = 'content_id, captured_at, file, "offset", skip, url, date_source, date_problem'
+    names = 'content_id, captured_at, file, "offset", skip, url, date_source, date_problem, grade'
     found: dict[str, tuple[Any, ...]] = {}
-    for id_, at, file, offset, skip, url, source, problem in rows(lake, f"SELECT {names} FROM captures"):
+    for id_, at, file, offset, skip, url, source, problem, good in rows(lake, f"SELECT {names} FROM captures"):
         if id_ is None or at is None or problem is not None or at >= before or (sources and source not in sources):
+            continue
+        if good > grade:
             continue
         found[id_] = min(found.get(id_, (at, file, offset, skip, url)), (at, file, offset, skip, url))
     return found
@@ -108,7 +110,66 @@ def test_moving_the_date_by_a_day_moves_exactly_the_texts_of_that_day(
     assert one.items() <= next_day.items()  # monotone: what is proven stays so, by the same capture
     assert {id_ for id_, proof in next_day.items() if date <= proof[0] < date + _DAY} == next_day.keys() - one.keys()
     assert _clean(lake, date + _DAY, f", after := '{date:%Y-%m-%d}'").keys() == next_day.keys() - one.keys()
-    assert _clean(lake, date, ", date_sources := ['dataset']") == _proof(lake, date, ["dataset"])
+    assert _clean(lake, date, ", date_sources := ['dataset']") == {}
+    assert _clean(lake, date, ", grade := 'E'") == _proof(lake, date, grade="E")
+    asked = ", date_sources := ['dataset'], grade := 'E'"
+    assert _clean(lake, date, asked) == _proof(lake, date, ["dataset"], "E")
+
+
+def test_a_text_needs_a_capture_of_the_grade_that_is_asked_for(tmp_path: Path) -> None:
+    captures = [
+        _capture(0, _START, grade="C"),
+        _capture(1, _START, grade="D"),
+        _capture(2, _START, grade="E"),
+        _capture(2, _START + 2 * _DAY, grade="D"),
+        _capture(3, _START, grade="X"),
+        _capture(4, _START, grade=None, date_source="dataset"),
+        _capture(5, _START, grade=None, block_check="mismatch"),
+        _capture(6, _START, grade=None),
+    ]
+    lake = query.connect(_made(tmp_path / "lake", captures, 7))
+    numbers = lambda rest, days=1: sorted(int(id_) for id_ in _clean(lake, _START + days * _DAY, rest))  # noqa: E731
+    assert numbers("") == numbers(", grade := 'D'") == [0, 1, 6]
+    assert numbers("", 9) == [0, 1, 2, 6]
+    assert _clean(lake, _START + 9 * _DAY)[f"{2:064}"][0] == _START + 2 * _DAY
+    assert numbers(", grade := 'c'") == [0]
+    assert numbers(", grade := 'E'") == numbers(", grade := 'X'") == [0, 1, 2, 4, 6]
+    assert numbers(", grade := 'A'") == []
+
+
+def test_two_operators_corroborate_each_other(tmp_path: Path) -> None:
+    captures = [
+        _capture(0, _START, grade="D", operator="One"),
+        _capture(0, _START + _DAY, grade="C", operator="Other"),
+        _capture(1, _START, grade="C", operator="One"),
+        _capture(1, _START + _DAY, grade="D", operator="One"),
+        _capture(2, _START, grade="D", operator="One"),
+        _capture(2, _START + _DAY, grade="E", operator="Other"),
+        _capture(3, _START, grade="C", operator=None),
+        _capture(3, _START + _DAY, grade="C", operator=None),
+        _capture(4, _START, grade="A", operator="One"),
+    ]
+    lake = query.connect(_made(tmp_path / "lake", captures, 5))
+    numbers = lambda rest, days=9: sorted(int(id_) for id_ in _clean(lake, _START + days * _DAY, rest))  # noqa: E731
+    assert numbers(", grade := 'B'") == [0, 4]
+    assert numbers(", grade := 'B'", 1) == [4], "both must be before the date"
+    assert numbers(", archives := 2") == [0]
+    assert numbers(", archives := 3") == []
+
+
+def test_of_two_texts_of_one_payload_a_revisit_proves_the_earlier_one(tmp_path: Path) -> None:
+    seen_again = _capture(None, _START, record_type="revisit", payload_digest="p", url="http://e.com/")
+    original = _capture(3, _START + 5 * _DAY, payload_digest="p", url="http://e.com/")
+    otherwise = _capture(0, _START + 700 * _DAY, payload_digest="p", url="http://e.com/")
+    for captures in ([seen_again, original], [seen_again, original, otherwise], [otherwise, original, seen_again]):
+        lake = _made(tmp_path / str(len(captures)) / captures[0]["url"][-1:] / str(id(captures)), captures, 4)
+        assert list(_clean(lake, _START + _DAY)) == [f"{3:064}"]
+
+
+def test_md5_links_no_revisit_to_a_text(tmp_path: Path) -> None:
+    digest = {"payload_digest": "md5:AAAA", "url": "http://e.com/"}
+    captures = [_capture(None, _START, record_type="revisit", **digest), _capture(0, _START + 9 * _DAY, **digest)]
+    assert _clean(_made(tmp_path / "lake", captures, 1), _START + _DAY) == {}
 
 
 def test_a_date_that_proves_nothing_never_counts(tmp_path: Path) -> None:
@@ -186,6 +247,9 @@ def test_the_clean_set_of_the_real_data_is_the_plain_recount(data: Path, tmp_pat
     held = {id_ for (id_,) in rows(lake, "SELECT content_id FROM documents")}
     wanted = {id_: proof for id_, proof in _proof(lake, date).items() if id_ in held}
     found = _clean(lake, date)
-    assert len(wanted) > 1000
+    assert len(wanted) > 200
+    claimed = {id_: proof for id_, proof in _proof(lake, date, grade="E").items() if id_ in held}
+    assert _clean(lake, date, ", grade := 'E'") == claimed
+    assert len(claimed) > 1000
     assert found == wanted
     assert all(first < date for first, *_ in found.values())

@@ -113,7 +113,7 @@ def test_what_cannot_be_opened_is_said_in_one_line(dataset: Dataset, tmp_path: P
     with pytest.raises(ExportError, match="not finished"):
         load(tmp_path)
     manifest = json.loads((dataset.path / "manifest.json").read_bytes())
-    for change in ({"version": 3}, {"shards": None}, {"arguments": {}}, {"shards": [{"rows": -1}]}):
+    for change in ({"version": 4}, {"shards": None}, {"arguments": {}}, {"shards": [{"rows": -1}]}):
         (tmp_path / "manifest.json").write_text(json.dumps({**manifest, **change}))
         with pytest.raises(ExportError, match="not a manifest that this version reads") as error:
             load(tmp_path)

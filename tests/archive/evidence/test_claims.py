@@ -75,7 +75,6 @@ def test_a_verified_record_whose_server_states_the_same_day_is_consistent() -> N
 
 def test_without_a_date_of_the_server_a_record_is_plain() -> None:
     assert only(record()).grade == "D"
-    assert only(record(http={"Date": "yesterday"})).grade == "D", "what cannot be read confirms nothing"
 
 
 def test_a_resource_is_only_a_claim() -> None:
@@ -91,6 +90,10 @@ CONTRADICTIONS = {
     "conflict  ": {"url": f"https://anywhere.example/web/20230101000000id_/{PAGE}"},
     "unreadable": {"http": {"Memento-Datetime": "not a date"}},
     "unreadable ": {"warc": {"WARC-Creation-Date": "not a date"}},
+    "unreadable  ": {"http": {"Date": "yesterday"}},
+    "unreadable   ": {"warc": {"WARC-Source-URI": f"https://web.archive.org/web/2023*/{PAGE}"}},
+    "server-later   ": {"http": {"Date": "2023-05-05T00:00:00Z"}},
+    "outside-crawl": {"http": {"X-Archive-Src": "CC-MAIN-20230501000000-20230501030000-00042.warc.gz"}},
     "made-later": {"warc": {"WARC-Creation-Date": "2026-01-01T00:00:00Z"}},
     "made-later ": {"warc": {"X-Repacked-Date": "2023-01-01T00:00:00Z"}},
 }
@@ -260,6 +263,41 @@ def test_one_operator_does_not_corroborate_itself() -> None:
     assert {operator_of(None, Info(None, (), name), ()) for name in names} == {"Common Crawl"}
     assert operator_of(None, None, ["CC-MAIN-2019-13"]) == "Common Crawl"
     assert operator_of(None, Info(None, (), "The  Library"), ()) == "The Library"
+
+
+def test_software_and_formats_are_not_newer_than_what_they_wrote() -> None:
+    old = record(date="2012-01-01T00:00:00Z")
+    for said in ("software: Browsertrix-Crawler 0.11.2\r\n", "software: Heritrix/3.1.0-20220727\r\n"):
+        assert only(warcinfo(said) + old).dated.problem == "made-later"
+    assert only(warcinfo("format: WARC File Format 1.1\r\n") + old).dated.problem == "made-later"
+    assert only(old.replace(b"WARC/1.0", b"WARC/1.1", 1)).dated.problem == "made-later"
+    assert only(record().replace(b"WARC/1.0", b"WARC/1.1", 1)).dated.problem is None
+    assert only(warcinfo("software: Heritrix/3.1.0 http://crawler.archive.org\r\n") + old).dated.problem is None
+
+
+def test_two_warcinfo_records_of_one_id_count_both_and_a_broken_one_counts() -> None:
+    page = record(date="2019-03-20T00:00:00Z", warc=CITING)
+    for first, second in ((INFO_2019, INFO_2023), (INFO_2023, INFO_2019)):
+        assert only(warcinfo(first) + warcinfo(second) + page).dated.problem == "outside-crawl"
+    broken = warcinfo(INFO_2023).replace(b"Content-Length: 27", b"Content-Length: 67")
+    assert broken != warcinfo(INFO_2023)
+    assert {capture.dated.problem for capture in examined(broken + page)} <= {"outside-crawl", "recovered"}
+
+
+def test_a_page_with_the_marks_of_a_replay_is_only_a_claim() -> None:
+    bar = "<!-- BEGIN WAYBACK TOOLBAR INSERT --><p>17 captures</p><!-- END WAYBACK TOOLBAR INSERT -->"
+    capture = only(record(body=f"<html><body>{bar}<p>The words of the page.</p></body></html>"))
+    assert (capture.grade, capture.text) == ("E", "The words of the page.")
+
+
+def test_a_time_without_a_zone_counts_at_the_late_side() -> None:
+    assert only(record(date="2015-03-04T05:06:07")).dated.captured_at == at(2015, 3, 4, 19, 6, 7)
+    assert only(record(date="2015-03-04")).dated.captured_at == at(2015, 3, 4, 23, 59, 59, 999999)
+
+
+def test_what_is_behind_a_hole_in_the_file_proves_nothing() -> None:
+    first, second = examined(record() + bytes(500) + record(url="http://inner.example/"))
+    assert (first.grade, second.dated.problem) == ("D", "recovered")
 
 
 # -- ARC ----------------------------------------------------------------------------------------------

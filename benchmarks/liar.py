@@ -1,0 +1,230 @@
+"""Archives that claim what is not true, around a known truth: what the product makes of many of them.
+
+    python benchmarks/liar.py [--archives 20000] [--lake 60] [--seed 0]
+    python benchmarks/liar.py --mutate [--only claims]   # switch off each rule in turn: does the liar find it?
+    python benchmarks/liar.py --table                    # each kind of lie, and the fact that contradicts it
+
+Hypothesis draws the archives (`tests/liar`). Some of those in a lake are ingested a second time, with other spans, in
+another order and in another number of calls; in every tenth lake by two processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import pkgutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from processes import machine
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+liar: Any = importlib.import_module("liar")  # the package in tests, not this file
+
+# -- many archives -----------------------------------------------------------------------------------------------------
+
+
+def many(archives: int, per_lake: int, seed: int) -> bool:
+    """Try so many archives; print what was wrong, by kind. Return whether all of it is known."""
+    kinds: Counter[str] = Counter()
+    faults: Counter[tuple[str, str]] = Counter()
+    unknown: list[tuple[Any, Any]] = []
+    done = lakes = texts = 0
+    ingesting = 0.0
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=-(-archives // per_lake),
+        phases=[Phase.generate],
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(plans=st.lists(liar.archives(), min_size=per_lake, max_size=per_lake), way=liar.ways())
+    def lake(plans: list[Any], way: Any) -> None:
+        nonlocal done, lakes, texts, ingesting
+        made = [liar.make(plan, number) for number, plan in enumerate(plans)]
+        began = time.perf_counter()
+        found = liar.examine(made, replace(way, workers=0 if lakes % 10 else 2))
+        ingesting += time.perf_counter() - began
+        done, lakes, texts = done + len(made), lakes + 1, texts + sum(len(each.truths) for each in made)
+        for each in made:
+            kinds.update(each.kinds)
+        for fault in found:
+            if fault.explained(liar.KNOWN_OPEN):
+                faults.update((fault.what, name) for blame in fault.blames for name in blame)
+            else:
+                unknown.append((fault, plans[fault.archive] if fault.archive >= 0 else None))
+
+    began, cpu = time.perf_counter(), time.process_time()
+    lake()
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    print(f"{done} archives, {texts} texts, {lakes} lakes; {seconds:.0f} s, {cpu:.0f} s of CPU of this process")
+    print(f"{done / seconds:.1f} archives/s; {machine()}; grades: {'yes' if liar.GRADED else 'no'}\n")
+    whats = ("false clean", "lost", "not clean", "changed")
+    print(f"{'kind':28}{'archives':>10}" + "".join(f"{what:>14}" for what in whats))
+    for name in [*sorted(kinds.keys() - liar.KINDS.keys()), *liar.KINDS]:
+        row = "".join(f"{faults[what, name] or '':>14}" for what in whats)
+        print(f"{name:28}{kinds[name]:>10}{row}{'  open' if name in liar.KNOWN_OPEN else ''}")
+    print(f"\n{len(unknown)} faults that no open kind explains")
+    for fault, plan in unknown[:10]:
+        print(f"  {fault}\n    {plan}")
+    return not unknown
+
+
+# -- rules switched off ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A module in which one thing is different.
+
+    Attributes:
+        what: the line, and what is done to it.
+        make: returns the module's tree with the change.
+    """
+
+    module: str
+    what: str
+    make: Callable[[], ast.Module]
+
+
+#: Where the rules are, besides `archive.evidence`: modules, and the functions whose statements are switched off.
+RULES = {
+    "archive.dates": None,
+    "archive.records.digest": {"check"},
+    "archive.examine": {"examine", "_note_damage", "_window_of", "_read_warcinfo", "_check_block", "_verify"},
+}
+
+
+def mutants(only: str) -> Iterator[Mutant]:
+    """Yield each module of rules with one statement switched off, or one condition that never holds."""
+    modules: dict[str, set[str] | None] = dict(RULES)
+    try:
+        room = importlib.import_module("archive.evidence")
+        modules |= {info.name: None for info in pkgutil.walk_packages(room.__path__, "archive.evidence.")}
+    except ImportError:
+        print("archive.evidence is not there")
+    for name, functions in modules.items():
+        if only in name:
+            source = Path(str(importlib.import_module(name).__file__)).read_text()
+            for number, node in enumerate(_changeable(ast.parse(source), functions)):
+                line = source.splitlines()[node.lineno - 1].strip()
+                what = "never" if isinstance(node, ast.If | ast.IfExp) else "off"
+                yield Mutant(name, f"{node.lineno} {what}: {line}", partial(_changed, source, functions, number))
+
+
+def _changeable(tree: ast.Module, functions: set[str] | None) -> list[ast.stmt | ast.IfExp]:
+    """Return the statements of a module that only do something if they are a rule, in a fixed order."""
+    found: list[ast.stmt | ast.IfExp] = []
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and (functions is None or function.name in functions):
+            for node in ast.walk(function):
+                call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+                if call or isinstance(node, ast.AugAssign | ast.If | ast.IfExp):
+                    found.append(node)  # type: ignore[arg-type]
+    return found
+
+
+def _changed(source: str, functions: set[str] | None, number: int) -> ast.Module:
+    tree = ast.parse(source)
+    node = _changeable(tree, functions)[number]
+    if isinstance(node, ast.If | ast.IfExp):
+        node.test = ast.copy_location(ast.Constant(False), node.test)
+    else:
+        for parent in ast.walk(tree):
+            for body in (getattr(parent, name, None) for name in ("body", "orelse", "finalbody")):
+                if isinstance(body, list) and node in body:
+                    body[body.index(node)] = ast.copy_location(ast.Pass(), node)
+    return ast.fix_missing_locations(tree)
+
+
+@contextmanager
+def switched_off(mutant: Mutant) -> Iterator[None]:
+    """Put what a changed module defines in the place of what was imported from it, everywhere."""
+    old = importlib.import_module(mutant.module)
+    new = ModuleType(mutant.module)
+    new.__file__ = old.__file__
+    sys.modules[mutant.module] = new  # dataclasses look for their module
+    try:
+        exec(compile(mutant.make(), str(old.__file__), "exec"), vars(new))
+    finally:
+        sys.modules[mutant.module] = old
+    own = {
+        id(value): vars(new)[name]
+        for name, value in vars(old).items()
+        if _is_of(value, mutant.module) and name in vars(new)
+    }
+    places = [
+        (module, name, value)
+        for module in list(sys.modules.values())
+        if getattr(module, "__name__", "").partition(".")[0] in {"archive", "query", "index"}
+        for name, value in list(vars(module).items())
+        if id(value) in own or value is old
+    ]
+    for module, name, value in places:
+        setattr(module, name, new if value is old else own[id(value)])
+    try:
+        yield
+    finally:
+        for module, name, value in places:
+            setattr(module, name, value)
+
+
+def _is_of(value: Any, module: str) -> bool:
+    return callable(value) and getattr(value, "__module__", "") == module
+
+
+def mutate(each: int, only: str) -> bool:
+    """Switch off each rule in turn; print what the liar finds. Return whether it found all."""
+
+    def found(thorough: bool) -> set[str]:
+        faults = liar.by_what(liar.census(each * 3 if thorough else each, thorough))
+        return {f"{name} ({what})" for name, whats in faults.items() for what in whats}
+
+    before = {thorough: found(thorough) for thorough in (False, True)}
+    counts: Counter[str] = Counter()
+    for mutant in mutants(only):
+        try:
+            with switched_off(mutant):
+                fresh = sorted(found(False) - before[False] - before[True]) or sorted(found(True) - before[True])
+            verdict = "breaks" if any("not counted" in each for each in fresh) else "found" if fresh else "NOT FOUND"
+            said = ", ".join(fresh[:5]) + (f" and {len(fresh) - 5} more" if len(fresh) > 5 else "")
+        except Exception as error:
+            verdict, said = "breaks", f"{type(error).__name__}: {str(error)[:60]}"
+        counts[verdict] += 1
+        print(f"{verdict:10}{mutant.module.removeprefix('archive.')}:{mutant.what[:90]}\n{'':10}  {said}", flush=True)
+    print(f"\n{dict(counts)}")
+    return not counts["NOT FOUND"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--archives", type=int, default=20_000)
+    parser.add_argument("--lake", type=int, default=60, help="archives in one lake")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mutate", action="store_true", help="switch off each rule in turn")
+    parser.add_argument("--only", default="", help="with --mutate: rules of modules with this in their name")
+    parser.add_argument("--each", type=int, default=2, help="archives of each kind, with --mutate")
+    parser.add_argument("--table", action="store_true", help="print each kind, and what contradicts it")
+    args = parser.parse_args()
+    if args.table:
+        print(liar.table())
+        return 0
+    return 0 if (mutate(args.each, args.only) if args.mutate else many(args.archives, args.lake, args.seed)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
