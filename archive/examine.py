@@ -76,11 +76,22 @@ class Examiner:
             and (self.altered or outcome.integrity == CONTRADICTED)
         ):
             outcome.dated = replace(outcome.dated, problem="altered")
-        self.last = item.type
-        self.place.behind = self.place.behind or item.recovered
-        if not item.problem and not self.place.behind:
-            self.place.floor = None
+        self._leave(item)
         return outcome
+
+    def pass_by(self, record: Record) -> None:
+        """Note what a record says about the records behind it, as `examine` does, but take nothing from it."""
+        if record.problem and record.problem != "too-large":
+            self._note_damage(record)
+        else:
+            self.introduce(record)
+        self._leave(record)
+
+    def _leave(self, record: Record) -> None:
+        self.last = record.type
+        self.place.behind = self.place.behind or record.recovered
+        if not record.problem and not self.place.behind:
+            self.place.floor = None
 
     def _examine_record(self, record: Record) -> Outcome:
         if record.problem and record.problem != "too-large":
@@ -125,15 +136,12 @@ class Examiner:
         return Skipped(kind if kind in {"request", "metadata", "continuation"} else "other")
 
     def introduce(self, record: Record) -> None:
-        """Note what a record says about the records behind it: a warcinfo, a damaged one, one that is behind damage."""
+        """Read a warcinfo record, broken or not, for what it says about the records behind it; ignore any other."""
         if record.type == "warcinfo":
             self.place.introduce(Info.of(record))
             self.last = record.type
             if record.problem:
                 self.place.note_broken_info()
-        if record.problem and record.problem != "too-large":
-            self._note_damage(record)
-        self.place.behind = self.place.behind or record.recovered
 
     def _note_damage(self, record: Record) -> None:
         """Keep the date of a damaged record: what a search finds behind it may have been inside it."""

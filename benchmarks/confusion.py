@@ -66,7 +66,7 @@ def confusion(folder: Path, scratch: Path) -> dict[str, Counter[str]]:
     lake = Lake(str(scratch / "lake"))
     ingest(lake, [str(old)], workers=1)
     index(lake, workers=1)
-    certify(lake, str(mixed), str(scratch / "out"), before="2022-01-01", workers=1)
+    certify(lake, str(mixed), str(scratch / "out"), before="2022-01-01", grade="E", workers=1)
     table: dict[str, Counter[str]] = {name: Counter() for name in made}
     for line in (scratch / "out" / "set.jsonl").read_text().splitlines():
         row = json.loads(line)

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections import Counter
@@ -203,9 +204,30 @@ def sums(shards: Sequence[Shard]) -> dict[str, Any]:
     return {**totals, "bytes": sum(file.bytes for shard in shards for file in shard.files), "splits": dict(splits)}
 
 
-def set_root(roots: Sequence[str]) -> str:
-    """Return the root of a set, from those of its shards in their order."""
-    return merkle.root(merkle.part_leaf(root) for root in roots)
+def set_roots(manifest: Manifest, merkle_roots: Sequence[str], content_roots: Sequence[str]) -> tuple[str, str]:
+    """Return the Merkle root and the content root of a set, from those of its shards in their order.
+
+    From version 3 on, the last leaf is what the manifest states of the choice: so a root that somebody knows also tells
+    of arguments that were changed. The content root does not cover what others may have elsewhere, or more of.
+    """
+    merkle_leaves, content_leaves = (
+        [merkle.part_leaf(root) for root in each] for each in (merkle_roots, content_roots)
+    )
+    if manifest.version >= 3:
+        stated: dict[str, Any] = {
+            "arguments": manifest.arguments.as_json(),
+            "dropped": [asdict(step) for step in manifest.dropped],
+            "tokenizer": manifest.tokenizer and manifest.tokenizer.fingerprint,
+        }
+        merkle_leaves.append(_leaf(stated))
+        own = {name: value for name, value in stated["arguments"].items() if name not in {"tokenizer", "decontaminate"}}
+        content_leaves.append(_leaf({"arguments": own, "tokenizer": stated["tokenizer"]}))
+    return merkle.root(merkle_leaves), merkle.root(content_leaves)
+
+
+def _leaf(stated: Mapping[str, Any]) -> bytes:
+    data = json.dumps(stated, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    return hashlib.sha256(b"\0" + data).digest()
 
 
 class Dataset:

@@ -103,7 +103,7 @@ class Reader(Protocol):
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         """Yield the items at these addresses, which are in order, and in front of them (address None) the records that
-        say something of the others: warcinfo, and (where `reading.walk`) what is damaged or behind damage.
+        say something of the others: warcinfo, and all where `reading.walk`.
 
         One examiner examines what comes in one iterable. Of what is not there, nothing comes.
         """

@@ -65,8 +65,8 @@ def _walk(file: BinaryIO, span: Span, wanted: set[Address], max_record: int) -> 
             info = record.record_id
         address = (record.offset, record.skip)
         if address not in wanted:
-            if (record.problem or record.recovered) and not _introduces(record):
-                yield None, record
+            if not span.start and not _introduces(record):
+                yield None, record  # it may be damaged, or behind damage
             continue
         if not has_all and (cited := record.headers.get("warc-warcinfo-id")) is not None and cited != info:
             for earlier in RecordReader(file, Span(0, span.start), max_record):  # of joined files each has its own

@@ -36,7 +36,7 @@ def card(manifest: Manifest, folders: Sequence[str]) -> str:
     texts = f"{manifest.rows:,} texts"
     size = f" ({manifest.tokens:,} tokens)" if manifest.tokens else f" ({manifest.chars:,} characters)"
     parts = [
-        _front(manifest, folders),
+        front(manifest, folders),
         f"# Texts that provably existed before {before}\n",
         f"{texts}{size} in {count_of(len(manifest.shards), 'shard')} of `{options.format}`, each once. Every one is "
         f"the text of an archived capture made before **{before}**, and cites the record that proves it.\n",
@@ -96,7 +96,7 @@ def _open(manifest: Manifest) -> str:
     return f'webdataset.WebDataset("{folder}/{first[0]}-{numbers}.tar", shardshuffle=False)'
 
 
-def _front(manifest: Manifest, folders: Sequence[str]) -> str:
+def front(manifest: Manifest, folders: Sequence[str]) -> str:
     """Return the YAML in front, by which `load_dataset` finds the files."""
     languages = sorted(name for name in manifest.languages if name != "?")
     bound = next((size for size in _SIZES if manifest.rows < size), None)

@@ -21,7 +21,7 @@ from query.dataset import (
     Manifest,
     Shard,
     UsedTokenizer,
-    set_root,
+    set_roots,
     sums,
 )
 from query.export import card, chart
@@ -65,16 +65,25 @@ def finish(
         contamination=plan["contamination"],
         **_distribution(workplace),
         shards=shards,
-        merkle_root=set_root([shard.merkle_root for shard in shards]),
-        content_root=set_root([shard.content_root or "" for shard in shards]),
+        merkle_root="",
+        content_root="",
     )
-    picture = chart.months(manifest.months, manifest.splits)
-    write_file(workplace.set / "distribution.svg", picture.encode())
-    write_file(workplace.set / "README.md", card.card(manifest, sorted(folders)).encode())
-    beside = (*indexes, Path("README.md"), Path("distribution.svg"))
+    roots = set_roots(manifest, [shard.merkle_root for shard in shards], [shard.content_root or "" for shard in shards])
+    manifest = dataclasses.replace(manifest, merkle_root=roots[0], content_root=roots[1])
+    described = description(manifest)
+    for name, text in described.items():
+        write_file(workplace.set / name, text.encode())
+    beside = (*indexes, *map(Path, described))
     manifest = dataclasses.replace(manifest, files=tuple(_hashed(workplace.set, path) for path in beside))
     write_file(workplace.set / MANIFEST, (json.dumps(manifest.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
     return manifest
+
+
+def description(manifest: Manifest) -> dict[str, str]:
+    """Return the files that say to people what the manifest says: the card and its picture."""
+    folders = sorted({shard.folder for shard in manifest.shards})
+    text = card.card(dataclasses.replace(manifest, files=()), folders)
+    return {"README.md": text, "distribution.svg": chart.months(manifest.months, manifest.splits)}
 
 
 def names(manifest: Manifest) -> Iterable[str]:

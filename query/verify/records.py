@@ -28,7 +28,7 @@ class Unit:
     """Citations of one file, by their range in a Parquet file that is sorted by file and offset."""
 
     citations: str
-    file: str
+    file: str | None
     start: int
     end: int
     moved: tuple[tuple[str, str], ...]  #: prefixes of files, and what they begin with now
@@ -40,7 +40,7 @@ class Unit:
     @property
     def is_walked(self) -> bool:
         """Whether the file is on this machine: then its records are reached from its start."""
-        return scheme_of(_place(self.file, self.moved)[0].partition("!/")[0]) == "file"
+        return _scheme(_place(self.file, self.moved)[0]) == "file"
 
 
 def work(unit: Unit, ctx: Context) -> list[Finding]:
@@ -70,8 +70,16 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     return list(findings.values())
 
 
-def _place(file: str, moved: tuple[tuple[str, str], ...]) -> tuple[str, bool]:
+def _scheme(location: str) -> str:
+    try:
+        return scheme_of(location.partition("!/")[0])
+    except SourceError as error:  # one that nothing reads
+        return str(error)
+
+
+def _place(file: str | None, moved: tuple[tuple[str, str], ...]) -> tuple[str, bool]:
     """Return where a file is now, and whether the user named the place: then it may be on any server."""
+    file = file or ""
     for old, new in moved:
         if file.startswith(old):
             rest = file[len(old) :]
@@ -106,7 +114,7 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
             for address, item in items:
                 if address is None:
                     if isinstance(item, Record):
-                        examiner.introduce(item)
+                        examiner.pass_by(item)
                     continue
                 for citation in citations.pop(address, []):
                     if isinstance(item, ArchiveRow) and item.values is not None:

@@ -19,7 +19,7 @@ from archive.errors import ExportError
 from archive.files import sql_literal
 from archive.lake import Lake
 from archive.progress import Reporter
-from query.dataset import MANIFEST, Dataset, load, set_root
+from query.dataset import MANIFEST, Dataset, load, set_roots
 from query.scratch import scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
 from query.verify import shards
@@ -178,8 +178,10 @@ def _check_shards(
         result.problems += checked.problems
     result.shards = len(units)
     result.problems.sort()
-    result.merkle_root = set_root([roots[unit.to].merkle_root for unit in units])
-    result.content_root = set_root([roots[unit.to].content_root for unit in units])
+    parts = [roots[unit.to] for unit in units]
+    result.merkle_root, result.content_root = set_roots(
+        dataset.manifest, [each.merkle_root for each in parts], [each.content_root for each in parts]
+    )
     if result.merkle_root != dataset.merkle_root:
         result.problems.append(f"the Merkle root is {result.merkle_root}, the manifest says {dataset.merkle_root}")
     if dataset.content_root not in {None, result.content_root}:

@@ -124,6 +124,9 @@ def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
         find(f"captured before {options.after}", pc.less(at, _moment(options.after)))
     if options.date_sources:
         find("evidence of another kind", pc.invert(pc.is_in(rows["date_source"], pa.array(options.date_sources))))
+    if "grade" in rows.column_names:
+        least = "D" if options.grade == "B" else options.grade  # two captures of grade D may be one of B
+        find(f"of a lower grade than {options.grade}", pc.greater(pc.fill_null(rows["grade"], "X"), least))
     if options.language:
         find("another language", pc.not_equal(rows["language"], options.language))
     if options.honour_opt_outs:

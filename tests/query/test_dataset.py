@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import members, record, take
 from forked import forked
@@ -15,6 +18,7 @@ from made import words
 
 from archive.errors import ExportError
 from archive.lake import Lake
+from query import merkle
 from query.dataset import VERSION, Dataset, load
 from query.export.run import ExportResult, export
 from query.verify.run import verify
@@ -88,9 +92,17 @@ def older(out: Path) -> None:
     manifest["manifest"] = 1
     arguments = manifest["arguments"]
     arguments["form"], arguments["sources"] = arguments.pop("format"), arguments.pop("date_sources")
+    del arguments["grade"], arguments["archives"], manifest["grades"]
     for shard in manifest["shards"]:
-        shard["root"] = shard.pop("merkle_root")
-        del shard["content_root"]
+        (file,) = shard["files"]
+        rows = out / shard["folder"] / file["name"]
+        table = pq.read_table(rows).drop_columns(["grade", "evidence"])
+        pq.write_table(table, rows)
+        file |= {"sha256": hashlib.sha256(rows.read_bytes()).hexdigest(), "bytes": rows.stat().st_size}
+        del shard["merkle_root"], shard["content_root"]
+        shard["root"] = merkle.root(merkle.leaves(table))
+    manifest["merkle_root"] = merkle.root(merkle.part_leaf(shard["root"]) for shard in manifest["shards"])
+    manifest["bytes"] = sum(shard["files"][0]["bytes"] for shard in manifest["shards"])
     path.write_text(json.dumps(manifest))
 
 
@@ -99,8 +111,9 @@ def test_a_set_of_the_first_version_is_loaded_and_verified(dataset: Dataset, tmp
     older(out)
     old = load(out)
     assert (old.manifest.version, old.content_root) == (1, None)
-    assert old.arguments == dataset.arguments
-    assert (old.merkle_root, list(old)) == (dataset.merkle_root, list(dataset))
+    assert old.arguments == replace(dataset.arguments, grade="E")
+    assert list(old) == [{name: row[name] for name in old.columns} for row in dataset]
+    assert set(dataset.columns) - set(old.columns) == {"grade", "evidence"}
     result = verify(out, all=True, workers=1)
     assert result.sound, (result.problems, result.findings)
     assert not verify(out, rows=0, root="0" * 64, workers=1).sound
@@ -113,7 +126,7 @@ def test_what_cannot_be_opened_is_said_in_one_line(dataset: Dataset, tmp_path: P
     with pytest.raises(ExportError, match="not finished"):
         load(tmp_path)
     manifest = json.loads((dataset.path / "manifest.json").read_bytes())
-    for change in ({"version": 3}, {"shards": None}, {"arguments": {}}, {"shards": [{"rows": -1}]}):
+    for change in ({"version": 4}, {"shards": None}, {"arguments": {}}, {"shards": [{"rows": -1}]}):
         (tmp_path / "manifest.json").write_text(json.dumps({**manifest, **change}))
         with pytest.raises(ExportError, match="not a manifest that this version reads") as error:
             load(tmp_path)

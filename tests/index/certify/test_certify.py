@@ -203,7 +203,7 @@ def test_counts_that_an_earlier_version_stored_are_read() -> None:
     proof, years = {"exact": 1, "near": 0, "none": 2}, {"2015": {"exact": 1}}
     stored = {"rows": 3, "proof": proof, "proof_by_year": years, "paragraphs": {}, "problems": {"bad-row": 1}}
     earlier = {"version": "1-2", "files": 0, "files_known": 0, **stored, "index_is_older_than_lake": False}
-    assert RowCounts.from_json(earlier).as_json() == stored
+    assert RowCounts.from_json(earlier).as_json() == {**stored, "proof_by_grade": {}}
 
 
 def test_paragraphs_are_proven_one_by_one(lake: Lake, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from conftest import members, record, take
 
 from archive.errors import ExportError
 from archive.lake import Lake
+from query.counts import stats
 from query.dataset import load
 from query.export.run import export
 from query.verify.run import verify
@@ -70,3 +71,19 @@ def test_each_row_carries_its_evidence_in_every_format(graded: Lake, tmp_path: P
 def test_a_grade_that_does_not_exist_is_refused(lake: Lake, tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ExportError, match=r"grade|archives"):
         export(lake, tmp_path / "set", before=BEFORE, **wrong)
+
+
+def test_captures_are_counted_by_grade(graded: Lake) -> None:
+    assert stats(graded).captures_by_grade == {"C": 1, "D": 1, "E": 1}
+
+
+def test_a_finished_set_with_work_left_is_not_that_of_another_lake(graded: Lake, tmp_path: Path) -> None:
+    export(graded, tmp_path / "set", before=BEFORE, workers=1)
+    state = {path.name: path.read_bytes() for path in (tmp_path / "set").iterdir() if path.is_file()}
+    (tmp_path / "set" / ".work").mkdir()
+    (tmp_path / "a.warc").write_bytes(record("http://other.org/", "<p>Of another lake.</p>", "2015-01-01T00:00:00Z"))
+    other = Lake(str(tmp_path / "other"))
+    take(other, str(tmp_path / "a.warc"))
+    with pytest.raises(ExportError):
+        export(other, tmp_path / "set", before=BEFORE, workers=1)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "set").iterdir() if path.is_file()} == state

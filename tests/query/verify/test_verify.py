@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -21,8 +22,11 @@ from forked import forked
 from servers import ranges, served
 
 from archive.errors import ExportError
+from archive.intake import ingest
 from archive.lake import Lake
 from query import merkle
+from query.dataset import Manifest, load, set_roots
+from query.export.manifest import description
 from query.export.run import export
 from query.verify.run import VerifyResult, verify
 
@@ -131,11 +135,20 @@ def rewrite(out: Path, change: Callable[[list[dict[str, Any]]], None], shard_num
         manifest[name] = sum(each[name] for each in manifest["shards"])
     manifest["bytes"] = sum(file["bytes"] for each in manifest["shards"] for file in each["files"])
     manifest["splits"] = {"train": manifest["rows"]}
-    for name in ("months", "languages", "date_sources"):
+    for name in ("months", "languages", "date_sources", "grades"):
         first = next(iter(manifest[name]))
         manifest[name][first] += manifest["rows"] - sum(manifest[name].values())
-    for name in ("merkle_root", "content_root"):
-        manifest[name] = merkle.root(merkle.part_leaf(each[name]) for each in manifest["shards"])
+    seal(out, manifest)
+
+
+def seal(out: Path, manifest: dict[str, Any]) -> None:
+    """Write a manifest, with the roots, card and picture that it gives."""
+    parts = [[shard[name] for shard in manifest["shards"]] for name in ("merkle_root", "content_root")]
+    manifest["merkle_root"], manifest["content_root"] = set_roots(Manifest.from_json(manifest), *parts)
+    for name, text in description(Manifest.from_json(manifest)).items():
+        (out / name).write_text(text)
+        file = next(file for file in manifest["files"] if file["name"] == name)
+        file |= {"sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text.encode())}
     (out / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -348,7 +361,7 @@ def roots(out: Path) -> tuple[str, str]:
 
 def test_the_content_root_is_the_same_wherever_the_files_lie(kept: Path, tmp_path: Path) -> None:
     other = tmp_path / "far" / "away"
-    options: dict[str, Any] = {"before": BEFORE, "shard_size": 4000}
+    options: dict[str, Any] = {"before": BEFORE, "grade": "E", "shard_size": 4000}
     shutil.copytree(kept.parent / "sources", other / "sources")
     shutil.copy(kept.parent / "cells.parquet", other)
     lake = Lake(str(tmp_path / "lake"))
@@ -477,7 +490,13 @@ def test_captures_that_were_ingested_from_the_web_are_verified_there(
     take(lake, f"{address}/web.warc.gz")
     export(lake, tmp_path / "set", before=BEFORE, workers=1)
     asked.clear()
-    assert verify(tmp_path / "set", rows=3, seed=1, workers=1).sound
+    assert kinds(verify(tmp_path / "set", all=True, workers=1)) == {"unchecked": 12}
+    refused = verify(tmp_path / "set", rows=3, seed=1, network=True, workers=1)
+    assert kinds(refused) == {"gone": 3}
+    assert "no public address" in refused.findings[0].detail
+    assert not asked
+    moved = [f"{address}/={address}/"]  # what the user names may be anywhere
+    assert verify(tmp_path / "set", rows=3, seed=1, moved=moved, workers=1).sound
     starts = [int(header.removeprefix("bytes=").strip("-")) for header in asked if header]
     assert starts
     assert all(start < size for start in starts)
@@ -490,7 +509,8 @@ def test_captures_on_s3_are_verified_there(lake: Lake, write: Write, tmp_path: P
     boto3.client("s3").upload_file(path, s3, "s3.warc.gz")
     take(lake, f"s3://{s3}/s3.warc.gz")
     export(lake, tmp_path / "set", before=BEFORE, workers=1)
-    assert verify(tmp_path / "set", all=True, workers=1).sound
+    assert kinds(verify(tmp_path / "set", all=True, workers=1)) == {"unchecked": 12}
+    assert verify(tmp_path / "set", all=True, network=True, workers=1).sound
 
 
 def test_masked_texts_are_compared_as_masked(lake: Lake, write: Write, tmp_path: Path) -> None:
@@ -501,7 +521,7 @@ def test_masked_texts_are_compared_as_masked(lake: Lake, write: Write, tmp_path:
 
 def test_every_export_of_the_real_captures_is_sound(data: Path, lake: Lake, tmp_path: Path) -> None:
     take(lake, str(data / "commoncrawl"), str(data / "sites"), str(data / "wacz"), str(data / "awkward"), workers=2)
-    export(lake, tmp_path / "set", before=BEFORE, format="jsonl")
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", format="jsonl")
     report = verify(tmp_path / "set", all=True)
     assert report.sound, (report.problems, report.findings)
     assert report.traced > 300
@@ -548,3 +568,157 @@ def test_a_lake_is_verified_by_the_records_that_its_texts_cite(own: Path, lake: 
     assert verify(lake.location, rows=5, workers=1).traced == 5
     (tmp_path / "sources" / "plain.warc").unlink()
     assert kinds(verify(lake.location, all=True, workers=1))["gone"] == 20
+
+
+def stored(data: bytes) -> bytes:
+    """Return a gzip member that holds its content as it is."""
+    return gzip.compress(data, compresslevel=0, mtime=0)
+
+
+def test_a_member_that_only_stands_in_a_stored_page_proves_nothing(lake: Lake, write: Write, tmp_path: Path) -> None:
+    inner = stored(record("http://old.org/", "<p>Never seen then.</p>", "2003-01-01T00:00:00Z"))
+    outer = stored(record("http://c.org/", b"<p>A page about archives.</p>" + inner, "2021-01-01T00:00:00Z"))
+    path, honest = write("outer.warc.gz", outer), write("inner.warc.gz", inner)
+    take(lake, path, honest)
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, report.findings
+    assert report.walked == report.rows
+
+    def change(rows: list[dict[str, Any]]) -> None:
+        row = next(row for row in rows if row["url"] == "http://old.org/")
+        row["file"], row["offset"] = path, outer.index(inner)
+
+    rewrite(tmp_path / "set", change)
+    assert kinds(verify(tmp_path / "set", all=True, workers=1)) == {"agrees": 1, "gone": 1}
+
+
+def test_the_end_of_a_line_is_no_row(lake: Lake, write: Write, tmp_path: Path) -> None:
+    lines = "".join(f" {json.dumps({'text': f'Row {n}.', 'date': '2010-01-01'})}\n" for n in range(2))
+    take(lake, write("rows.jsonl", lines.encode()))
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
+
+    def change(rows: list[dict[str, Any]]) -> None:
+        next(each for each in rows if each["offset"])["offset"] += 1
+
+    rewrite(tmp_path / "set", change)
+    assert kinds(verify(tmp_path / "set", all=True, workers=1)) == {"agrees": 1, "gone": 1}
+
+
+def test_the_date_of_a_row_is_the_one_that_the_reader_takes(lake: Lake, write: Write, tmp_path: Path) -> None:
+    row = {"text": "Of several dates.", "created": "2013-04-05T00:00:00Z", "added": "2019-04-05T00:00:00Z"}
+    take(lake, write("rows.jsonl", json.dumps(row).encode() + b"\n"))
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
+
+    def earlier(rows: list[dict[str, Any]]) -> None:
+        rows[0]["captured_at"] = rows[0]["captured_at"].replace(year=2013)
+        rows[0]["evidence"] = ["created 2013-04-05T00:00:00Z agrees"]
+
+    rewrite(tmp_path / "set", earlier)
+    (finding,) = verify(tmp_path / "set", all=True, workers=1).findings
+    assert finding.detail.startswith("date: the row says 2013")
+
+
+def test_a_date_column_that_the_user_named_is_found(lake: Lake, write: Write, tmp_path: Path) -> None:
+    row = {"text": "Of a column of its own.", "published": "2013-04-05T00:00:00Z"}
+    ingest(lake, [write("rows.jsonl", json.dumps(row).encode() + b"\n")], date_column="published", workers=1)
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", workers=1)
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, report.findings
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "detail"),
+    [("grade", "C", "grade"), ("evidence", [], "evidence"), ("robots", None, "opts out"), ("grade", "B", "grade")],
+)
+def test_grade_evidence_and_refusals_are_recomputed(
+    lake: Lake, write: Write, tmp_path: Path, column: str, value: Any, detail: str
+) -> None:
+    page = record("http://a.org/", "<meta name=robots content=noai><p>Words.</p>", "2015-05-06T07:08:09Z")
+    take(lake, write("a.warc.gz", members(page)))
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    assert verify(tmp_path / "set", all=True, workers=1).sound
+    rewrite(tmp_path / "set", lambda rows: rows[0].update({column: value}))
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_bytes())
+    manifest["arguments"]["honour_opt_outs"] = column == "robots"
+    seal(tmp_path / "set", manifest)
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert not report.problems
+    assert detail in report.findings[0].detail
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_honest_rows_behind_damage_agree(lake: Lake, write: Write, tmp_path: Path, packed: bool) -> None:
+    """The date of what is found behind damage is at least that of the damaged record, which no row cites."""
+    first = record("http://first.org/", "<p>First.</p>", "2012-01-01T00:00:00Z")
+    damaged = record(
+        "http://damaged.org/", f"<p>Damaged {random.Random(1).randbytes(900).hex()}.</p>", "2018-01-01T00:00:00Z"
+    )
+    rest = [record(f"http://b{n}.org/", f"<p>Behind {n}.</p>", "2014-01-01T00:00:00Z") for n in range(3)]
+    length = int(re.search(rb"Content-Length: (\d+)", damaged)[1])  # type: ignore[index]
+    damaged = damaged.replace(b"Content-Length: %d" % length, b"Content-Length: %d" % (length + 30), 1)
+    content = first + damaged + b"".join(rest)
+    path = write("a.warc.gz", gzip.compress(content, mtime=0)) if packed else write("a.warc", content)
+    take(lake, path)
+    export(lake, tmp_path / "set", before=BEFORE, grade="E", workers=1)
+    assert {row["captured_at"].year for row in load(tmp_path / "set")} == {2012, 2018}
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, report.findings
+
+
+def test_a_card_that_leads_elsewhere_is_found(honest: Path) -> None:
+    """Its hash was made anew, and so was the manifest; only the program knows what it writes."""
+    (honest / "other").mkdir()
+    shutil.copy(honest / "train" / "train-00000.parquet", honest / "other" / "x.parquet")
+    manifest = json.loads((honest / "manifest.json").read_bytes())
+    card = (honest / "README.md").read_text().replace('path: "train/*.parquet"', 'path: "other/*.parquet"')
+    (honest / "README.md").write_text(card)
+    file = next(file for file in manifest["files"] if file["name"] == "README.md")
+    file |= {"sha256": hashlib.sha256(card.encode()).hexdigest(), "bytes": len(card.encode())}
+    for program in (manifest["program"], "lowbackground 0.0.1"):
+        (honest / "manifest.json").write_text(json.dumps(manifest | {"program": program}))
+        problems = verify(honest, rows=0, workers=1).problems
+        assert any(problem.startswith("README.md: ") for problem in problems), problems
+        assert "other/x.parquet: not of this export" in problems
+
+
+def test_a_link_in_a_set_is_found(honest: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (honest / "more").symlink_to(tmp_path / "outside")
+    assert any(problem.startswith("more: ") for problem in verify(honest, rows=0, workers=1).problems)
+
+
+@pytest.mark.parametrize(("name", "value"), [("near", True), ("before", "2021-06-01T00:00:00+00:00"), ("preset", "c4")])
+def test_a_known_root_tells_of_other_arguments(honest: Path, name: str, value: Any) -> None:
+    root = roots(honest)
+    manifest = json.loads((honest / "manifest.json").read_bytes())
+    manifest["arguments"][name] = value
+    seal(honest, manifest)
+    assert verify(honest, rows=0, workers=1).sound or name == "before"
+    for each in root:
+        assert not verify(honest, rows=0, root=each, workers=1).sound
+
+
+def test_a_set_of_version_2_still_loads_and_is_verified(lake: Lake, write: Write, tmp_path: Path) -> None:
+    """Its rows have no grade, and its roots cover the rows alone."""
+    take(lake, write("a.warc.gz", members(*pages(9))))
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_bytes())
+    for name in ("grade", "archives"):
+        del manifest["arguments"][name]
+    del manifest["grades"]
+    (shard,) = manifest["shards"]
+    path = tmp_path / "set" / "train" / "train-00000.parquet"
+    table = pq.read_table(path).drop_columns(["grade", "evidence"])
+    pq.write_table(table, path)
+    shard["files"][0] |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+    shard["merkle_root"] = merkle.root(merkle.leaves(table))
+    shard["content_root"] = merkle.root(merkle.leaves(table, merkle.LOCATION))
+    manifest |= {"version": 2, "program": "lowbackground 0.1", "bytes": path.stat().st_size}
+    manifest |= {name: merkle.root([merkle.part_leaf(shard[name])]) for name in ("merkle_root", "content_root")}
+    (tmp_path / "set" / "manifest.json").write_text(json.dumps(manifest))
+    assert "grade" not in load(tmp_path / "set").to_arrow().column_names
+    report = verify(tmp_path / "set", all=True, workers=1)
+    assert report.sound, (report.problems, report.findings)
