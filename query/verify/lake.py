@@ -21,7 +21,9 @@ def cite(lake: Lake, rows: int | None, seed: int | None, to: Path) -> int:
     with query.sql.connect(lake) as db, pq.ParquetWriter(to, CITATIONS) as writer:
         ((count,),) = db.execute("SELECT count(*) FROM clean('9999-12-31', grade := 'E')").fetchall()
         number = 0
-        for batch in db.sql(f"SELECT {EVIDENCE} FROM (FROM clean('9999-12-31', grade := 'E') {sample}) AS c").to_arrow_reader(_BATCH):
+        for batch in db.sql(
+            f"SELECT {EVIDENCE} FROM (FROM clean('9999-12-31', grade := 'E') {sample}) AS c"
+        ).to_arrow_reader(_BATCH):
             table = pa.Table.from_batches([batch])
             numbers = list(range(number, number + len(table)))
             writer.write_table(citations(table, numbers, table["content_id"].to_pylist()))
