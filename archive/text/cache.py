@@ -10,9 +10,8 @@ from archive.text.base import Page
 class PageCache:
     """The pages of the last payloads. Crawls have many exact copies, and extraction takes most of the time.
 
-    A page is identified by the digest of its payload and by Python's hash of its body. There are different payloads
-    with one SHA-1 digest, and the text of one must not get the date of the other. Python's hash is keyed (SipHash, with
-    a key of this process), so nobody can make two payloads that agree in both; SHA-256 would take as long as reading.
+    A page is identified by BLAKE2 of its body, and not by the digest that its record states: there are different
+    payloads with one SHA-1 digest, and the text of one must not get the date of the other.
 
     Args:
         chars: how many characters of text it keeps.
@@ -21,19 +20,19 @@ class PageCache:
     def __init__(self, chars: int) -> None:
         self._limit = chars
         self._chars = 0
-        self._pages: OrderedDict[tuple[str, int, str], tuple[Page, str]] = OrderedDict()
+        self._pages: OrderedDict[tuple[bytes, str], tuple[Page, str]] = OrderedDict()
 
-    def get(self, key: tuple[str, int, str]) -> tuple[Page, str] | None:
+    def get(self, key: tuple[bytes, str]) -> tuple[Page, str] | None:
         """Return a page and its charset, if they are here.
 
         Args:
-            key: the digest of the payload, `hash` of the decoded body, and its Content-Type.
+            key: BLAKE2 of the decoded body, and its Content-Type.
         """
         if (page := self._pages.get(key)) is not None:
             self._pages.move_to_end(key)
         return page
 
-    def put(self, key: tuple[str, int, str], page: tuple[Page, str]) -> None:
+    def put(self, key: tuple[bytes, str], page: tuple[Page, str]) -> None:
         """Keep a page and its charset, unless the page is too large."""
         size = len(page[0].text)
         if size * 8 > self._limit:
