@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from archive import dates
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
 from archive.evidence import replay
-from archive.evidence.claims import Info, Place, operator_of, record_date, replay_in, row_date
+from archive.evidence.claims import FileState, Info, operator_of, record_date, replay_in, row_date
 from archive.evidence.grade import CONTRADICTED
 from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
 from archive.reasons import Unusable, reject_reason
@@ -50,7 +50,7 @@ class Examiner:
         pages: a cache of extracted pages.
 
     Attributes:
-        place: what is known of the file at the next record.
+        state: what is known of the file at the next record.
     """
 
     name: str
@@ -58,12 +58,12 @@ class Examiner:
     limits: Limits = Limits()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pages: PageCache = field(default_factory=lambda: PageCache(0))
-    place: Place = field(init=False)
+    state: FileState = field(init=False)
     altered: bool = False  #: the file does not have the digest that its package states
     last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
-        self.place = Place(self.name, self.now)
+        self.state = FileState(self.name, self.now)
 
     def examine(self, item: Item) -> Outcome:
         """Return the outcome of a record or row. Its content makes this raise nothing."""
@@ -89,9 +89,9 @@ class Examiner:
 
     def _leave(self, record: Record) -> None:
         self.last = record.type
-        self.place.behind = self.place.behind or record.recovered
-        if not record.problem and not self.place.behind:
-            self.place.floor = None
+        self.state.behind = self.state.behind or record.recovered
+        if not record.problem and not self.state.behind:
+            self.state.floor = None
 
     def _examine_record(self, record: Record) -> Outcome:
         if record.problem and record.problem != "too-large":
@@ -119,7 +119,7 @@ class Examiner:
     def _outcome(self, record: Record) -> Outcome:
         kind = record.type
         if kind == "warcinfo":
-            self.place.introduce(Info.of(record))
+            self.state.introduce(Info.of(record))
             return Skipped(kind)
         if record.uri.startswith(("dns:", "whois:")):
             return Skipped("dns")
@@ -138,25 +138,25 @@ class Examiner:
     def introduce(self, record: Record) -> None:
         """Read a warcinfo record, broken or not, for what it says about the records behind it; ignore any other."""
         if record.type == "warcinfo":
-            self.place.introduce(Info.of(record))
+            self.state.introduce(Info.of(record))
             self.last = record.type
             if record.problem:
-                self.place.note_broken_info()
+                self.state.note_broken_info()
 
     def _note_damage(self, record: Record) -> None:
         """Keep the date of a damaged record: what a search finds behind it may have been inside it."""
         at = None
         self.introduce(record)
         if not record.type and self.last == "warcinfo":
-            self.place.note_broken_info()
+            self.state.note_broken_info()
         if record.type:
             message = self._message(record)
-            dated = record_date(record, message.headers if message else None, self.place)
+            dated = record_date(record, message.headers if message else None, self.state)
             at = None if dated.problem else dated.captured_at
-        if self.place.behind or record.recovered:  # inside of what was found there, or of the first damaged record
-            self.place.floor = max(at, self.place.floor) if at and self.place.floor else None
+        if self.state.behind or record.recovered:  # inside of what was found there, or of the first damaged record
+            self.state.floor = max(at, self.state.floor) if at and self.state.floor else None
         else:
-            self.place.floor = at
+            self.state.floor = at
 
     def _response(self, record: Record) -> Capture:
         message = self._message(record)
@@ -236,7 +236,7 @@ class Examiner:
         return Capture(
             url=row.url or None,
             via=None,
-            dated=row_date(row.dates, row.crawls, row.url, self.place, row.repeated),
+            dated=row_date(row.dates, row.crawls, row.url, self.state, row.repeated),
             record_type="row",
             offset=row.offset,
             skip=row.skip,
@@ -266,12 +266,12 @@ class Examiner:
 
     def _new_capture(self, record: Record, message: Message | None) -> Capture:
         source = replay_in(record)
-        info, _ = self.place.info_of(record)
+        info, _ = self.state.info_of(record)
         named = [*(info.names if info else ()), self.name]
         return Capture(
             url=source.page if source else record.uri,
             via=source.url if source else None,
-            dated=record_date(record, message.headers if message else None, self.place),
+            dated=record_date(record, message.headers if message else None, self.state),
             record_type=record.type,
             offset=record.offset,
             skip=record.skip,

@@ -53,7 +53,7 @@ _SOFTWARE = tuple(
         (r"\bpywb\b", (2013, 12, 1)),
     )
 )
-_ORDER = {problem: place for place, problem in enumerate(DATE_PROBLEMS)}
+_ORDER = {problem: rank for rank, problem in enumerate(DATE_PROBLEMS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Info:
 
 
 @dataclass(slots=True)
-class Place:
+class FileState:
     """What is known of a file where a record is.
 
     Attributes:
@@ -149,10 +149,10 @@ class _Case:
         if not agrees:
             self.problems.add(problem)
 
-    def dated(self, place: Place, names: Iterable[str], confirmed: bool) -> Dated:
+    def dated(self, state: FileState, names: Iterable[str], confirmed: bool) -> Dated:
         """Return what the claims amount to."""
         if self.at is not None:
-            if self.at > place.now + CLOCK_SLACK:
+            if self.at > state.now + CLOCK_SLACK:
                 self.problems.add("future")
             elif self.at < dates.WEB_BEGAN:
                 self.problems.add("before-web")
@@ -173,19 +173,19 @@ def _windows(names: Iterable[str]) -> list[dates.Window]:
     return list(dict.fromkeys(window for name in names for window in dates.crawl_windows(name)))
 
 
-def record_date(record: Record, http: Fields | None, place: Place) -> Dated:
+def record_date(record: Record, http: Fields | None, state: FileState) -> Dated:
     """Return the date of a record with all that it says about its time.
 
     Args:
         http: the header of the HTTP response in it, if there is one.
     """
     http = http or Fields()
-    info, known = place.info_of(record)
+    info, known = state.info_of(record)
     if replay := replay_in(record):
-        dated = _replayed(record, http, place, replay)
+        dated = _replayed(record, http, state, replay)
     else:
-        dated = _fetched(record, http, place, info, known)
-    return _behind_damage(dated, record, place)
+        dated = _fetched(record, http, state, info, known)
+    return _behind_damage(dated, record, state)
 
 
 def replay_in(record: Record) -> Replay | None:
@@ -213,7 +213,7 @@ def _source_uris(record: Record) -> list[str]:
     return [uri.strip("<>") for uri in record.headers.every("warc-source-uri")]
 
 
-def _fetched(record: Record, http: Fields, place: Place, info: Info | None, known: bool) -> Dated:
+def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, known: bool) -> Dated:
     """Date a record that a crawler wrote when it fetched the page."""
     case = _Case(None, record.format)
     if record.format == "arc":
@@ -245,21 +245,21 @@ def _fetched(record: Record, http: Fields, place: Place, info: Info | None, know
             case.add("source-uri", dates.parse(stamp)[0], "conflict", unreadable=None)
     for since, kind in _anachronisms(record, info):
         case.add(kind, since, "made-later")
-    names = [place.name, *(info.names if info else ()), *record.headers.every("warc-filename")]
+    names = [state.name, *(info.names if info else ()), *record.headers.every("warc-filename")]
     names += [*_source_uris(record), *http.every("x-archive-src")]
-    return case.dated(place, names, server and known)
+    return case.dated(state, names, server and known)
 
 
 def _anachronisms(record: Record, info: Info | None) -> Iterator[tuple[datetime, str]]:
     """Yield since when there has been what wrote the record: its version of the format, the software."""
-    said = info.software or "" if info else ""
-    if record.head.upper().startswith(b"WARC/1.1") or _VERSION.search(said):
+    software = info.software or "" if info else ""
+    if record.head.upper().startswith(b"WARC/1.1") or _VERSION.search(software):
         yield _WARC_1_1, "warc-version"
-    for match in _BUILD.finditer(said):
+    for match in _BUILD.finditer(software):
         if built := dates.parse(match[0])[0]:
             yield built - timedelta(days=1), "software"
     for pattern, since in _SOFTWARE:
-        if pattern.search(said):
+        if pattern.search(software):
             yield since, "software"
 
 
@@ -311,7 +311,7 @@ def _arc_date(case: _Case, record: Record, http: Fields, info: Info | None) -> N
             case.at = at
 
 
-def _replayed(record: Record, http: Fields, place: Place, replay: Replay) -> Dated:
+def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) -> Dated:
     """Date a page from a web archive: the archive's own header confirms the address; without one all must agree.
 
     A replay may show the nearest capture that the archive has. So an address that contradicts the record's date is no
@@ -327,7 +327,7 @@ def _replayed(record: Record, http: Fields, place: Place, replay: Replay) -> Dat
     if at is None:
         case.problems.add(stamp.problem or "unparsable")
         case.at = max((each.end for each in stated if each.end), default=None)
-        return case.dated(place, (), False)
+        return case.dated(state, (), False)
     if len(set(readable)) > 1:
         case.problems.add("repeated")
     if len(readable) < len(mementos) or any(each.problem not in {None, "missing"} for each in stated):
@@ -351,7 +351,7 @@ def _replayed(record: Record, http: Fields, place: Place, replay: Replay) -> Dat
         case.add("refers-to", dates.parse(value)[0], "refers-later")
     _server_dates(case, http, _ORIGINAL)
     case.weak = "rewritten" if not replay.raw else None if readable else "address-only"
-    return case.dated(place, (), False)  # the windows are those of the crawl that fetched the replay
+    return case.dated(state, (), False)  # the windows are those of the crawl that fetched the replay
 
 
 def _fits(stated: Interval, at: datetime, *, confirmed: bool) -> bool | None:
@@ -367,7 +367,7 @@ def _values(fields: Fields, names: Iterable[str]) -> list[str]:
     return [value for name in names for value in fields.every(name)]
 
 
-def _behind_damage(dated: Dated, record: Record, place: Place) -> Dated:
+def _behind_damage(dated: Dated, record: Record, state: FileState) -> Dated:
     """Correct the date of a record that was found by a search behind damage.
 
     It may be part of the damaged record's content. So it existed at the later one of its own date and that record's,
@@ -375,16 +375,18 @@ def _behind_damage(dated: Dated, record: Record, place: Place) -> Dated:
     """
     if not record.recovered or dated.captured_at is None:
         return dated
-    claim = Claim("damaged-record", place.floor, place.floor is not None and place.floor <= dated.captured_at)
+    claim = Claim("damaged-record", state.floor, state.floor is not None and state.floor <= dated.captured_at)
     at, problem, weak = dated.captured_at, dated.problem, dated.weak
-    if place.floor is None:
+    if state.floor is None:
         problem, weak = problem or "recovered", "recovered"
     else:
-        at = max(at, place.floor)
+        at = max(at, state.floor)
     return Dated(at, dated.source, problem, dated.captured_from, (*dated.claims, claim), weak, False)
 
 
-def row_date(values: Iterable[tuple[str, str]], names: Iterable[str], url: str, place: Place, repeated: bool) -> Dated:
+def row_date(
+    values: Iterable[tuple[str, str]], names: Iterable[str], url: str, state: FileState, repeated: bool
+) -> Dated:
     """Return the date of a row of a data set. Of several columns with a date, the latest counts.
 
     Args:
@@ -406,7 +408,7 @@ def row_date(values: Iterable[tuple[str, str]], names: Iterable[str], url: str, 
         case.problems.add("missing")
     if repeated:
         case.problems.add("repeated")
-    return case.dated(place, [*names, place.name], False)
+    return case.dated(state, [*names, state.name], False)
 
 
 def _same_day(read: Interval, at: datetime | None) -> bool | None:

@@ -111,23 +111,23 @@ def outcomes(
         if examiner is None or name != examiner.name:
             examiner = Examiner(name, extract, limits, now, _PAGES, altered=reading.altered)
             if unit.span.start:
-                examiner.place.behind, examiner.place.floor = begin.recovered, begin.floor
+                examiner.state.behind, examiner.state.floor = begin.recovered, begin.floor
                 if begin.infos is not None:
-                    examiner.place.infos = begin.infos
+                    examiner.state.infos = begin.infos
                 elif reading.head:  # what the head of the file says of all its records
                     examiner.introduce(reading.head)
-                tally.infos = examiner.place.infos
+                tally.infos = examiner.state.infos
         outcome = examiner.examine(item)
         if isinstance(item, Row):
             tally.columns = tally.columns or item.columns
             if isinstance(outcome, Capture) and outcome.dated.problem == "unparsable":
                 tally.unparsable = tally.unparsable or (item.date or "")[:60]
         yield name, outcome
-    place = examiner.place if examiner else None
-    infos = place.infos if place else begin.infos
+    state = examiner.state if examiner else None
+    infos = state.infos if state else begin.infos
     tally.first_offset = reading.first_offset
     tally.reached = SpanEnd(
-        reading.next_offset, reading.recovered, place.floor if place and reading.recovered else None, infos
+        reading.next_offset, reading.recovered, state.floor if state and reading.recovered else None, infos
     )
     tally.format = reading.format or tally.format
 

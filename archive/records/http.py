@@ -142,17 +142,17 @@ def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
 
 def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
     """Decompress a body: of gzip all members, since several are one body (RFC 1952, 2.2)."""
-    whole = bytearray()
+    decoded = bytearray()
     while True:
         try:
-            out, ended, body = _inflate_member(body, wbits, limit - len(whole))
+            out, ended, body = _inflate_member(body, wbits, limit - len(decoded))
         except BadEncoding:
-            if not whole:
+            if not decoded:
                 raise
-            return bytes(whole), False
-        whole += out
+            return bytes(decoded), False
+        decoded += out
         if not ended or wbits != _GZIP or not body.startswith(b"\x1f\x8b\x08"):
-            return bytes(whole), ended
+            return bytes(decoded), ended
 
 
 def _inflate_member(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool, bytes]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from archive import dates
 from archive.capture import Capture, Limits, Reject, Skipped
 from archive.dates import Dated
-from archive.evidence.claims import Place, row_date
+from archive.evidence.claims import FileState, row_date
 from archive.examine import Examiner
 from archive.intake.extraction import Isolated
 from archive.reasons import Unusable
@@ -167,7 +167,7 @@ def _compare_row_date(citation: Row, row: Mapping[str, Any], values: list[str | 
     def differs(why: str) -> Finding:
         return Finding(citation["row"], "differs", why)
 
-    at, place = citation["captured_at"], Place("", datetime.now(UTC))
+    at, state = citation["captured_at"], FileState("", datetime.now(UTC))
     if citation["evidence"] is None:  # an older version, which took a date without a zone for one of UTC
         if at not in {dates.parse(value if isinstance(value, str) else value.isoformat())[0] for value in values}:
             return differs(f"date: the row of the data set has no {at}")
@@ -176,13 +176,13 @@ def _compare_row_date(citation: Row, row: Mapping[str, Any], values: list[str | 
         return differs(f"date: the row of the data set also has {latest}") if latest and at < latest else None
     if citation["grade"] not in {None, "E"}:
         return differs(f"grade: the row says {citation['grade']}, a row of a data set has E")
-    known = row_date_of(row, Columns(), place)
+    known = row_date_of(row, Columns(), state)
     if known.captured_at == at:
         return _compare_claims(citation, known)
     if known.captured_at and at < known.captured_at:
         return differs(f"date: the row says {at}, the row of the data set {known.captured_at}")
     for name in column_names(row):
-        named = row_date_of(row, Columns(date=name), place)
+        named = row_date_of(row, Columns(date=name), state)
         if named.captured_at == at:
             return _compare_claims(citation, named)
     return differs(f"date: the row of the data set has no {at}")
@@ -198,10 +198,10 @@ def _compare_claims(citation: Row, dated: Dated) -> Finding | None:
     return None
 
 
-def row_date_of(row: Mapping[str, Any], columns: Columns, place: Place) -> Dated:
+def row_date_of(row: Mapping[str, Any], columns: Columns, state: FileState) -> Dated:
     """Return the date that a reader takes from a row of a data set."""
     read = row_of(row, columns, 0, 0, None)
-    return row_date(read.dates, read.crawls, read.url, place, read.repeated)
+    return row_date(read.dates, read.crawls, read.url, state, read.repeated)
 
 
 def opts_out(stated: str | None) -> bool:

@@ -40,7 +40,7 @@ class Unit:
     @property
     def is_walked(self) -> bool:
         """Whether the file is on this machine: then its records are reached from its start."""
-        return _scheme(_place(self.file, self.moved)[0]) == "file"
+        return _scheme(_located(self.file, self.moved)[0]) == "file"
 
 
 def work(unit: Unit, ctx: Context) -> list[Finding]:
@@ -51,7 +51,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         .to_table(filter=(pads.field("position") >= unit.start) & (pads.field("position") < unit.end))
         .to_pylist()
     )
-    file, chosen = _place(unit.file, unit.moved)
+    file, chosen = _located(unit.file, unit.moved)
     is_file = unit.is_walked
     if not (is_file or chosen or unit.network):
         why = f"{file} is on the network; --network reads it, or --moved names where it is"
@@ -77,8 +77,8 @@ def _scheme(location: str) -> str:
         return str(error)
 
 
-def _place(file: str | None, moved: tuple[tuple[str, str], ...]) -> tuple[str, bool]:
-    """Return where a file is now, and whether the user named the place: then it may be on any server."""
+def _located(file: str | None, moved: tuple[tuple[str, str], ...]) -> tuple[str, bool]:
+    """Return where a file is now, and whether the user named it: then it may be on any server."""
     file = file or ""
     for old, new in moved:
         if file.startswith(old):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from archive.capture import Capture
 from archive.dates import Dated
-from archive.evidence.claims import AGREEMENT, Info, Place, operator_of, row_date
+from archive.evidence.claims import AGREEMENT, FileState, Info, operator_of, row_date
 from archive.evidence.grade import GRADES
 from archive.examine import Examiner
 from archive.reasons import CLAIMS, DATE_PROBLEMS
@@ -36,7 +36,7 @@ def at(*parts: int) -> datetime:
 def examined(content: bytes, name: str = "a.warc", infos: tuple[Info, ...] = ()) -> list[Capture]:
     """The captures of a file."""
     examiner = Examiner(name, from_html, now=NOW)
-    examiner.place.infos = infos
+    examiner.state.infos = infos
     found = [examiner.examine(each) for each in RecordReader(io.BytesIO(content))]
     return [each for each in found if isinstance(each, Capture)]
 
@@ -356,7 +356,7 @@ def test_behind_damage_of_an_unknown_date_nothing_proves() -> None:
 
 
 def row(url: str = "", names: tuple[str, ...] = (), repeated: bool = False, **dates: str) -> Dated:
-    return row_date(dates.items(), names, url, Place("a.jsonl", NOW), repeated)
+    return row_date(dates.items(), names, url, FileState("a.jsonl", NOW), repeated)
 
 
 def test_of_several_columns_the_latest_counts() -> None:
