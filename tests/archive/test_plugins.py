@@ -19,8 +19,8 @@ from archive.lake import Lake
 from archive.records import READERS
 from archive.sources.base import SCHEMES, scheme_of
 from archive.text import EXTRACTORS
-from query.export import Arguments, export
-from query.verify import verify
+from query.export.run import export
+from query.verify.run import verify
 
 Write = Callable[[str, bytes], str]
 
@@ -59,7 +59,7 @@ def test_a_reader_reads_its_files_and_finds_what_rows_cite(
     assert (summary.captures, dict(summary.rejects)) == (6, {})
     assert _texts(lake) == ["Dear diary, again.", "Dear diary."]
     assert set(lake.read("sources", ["format"])["format"].to_pylist()) == {"diary"}
-    export(lake, tmp_path / "set", Arguments("2020-01-01", sources=("dataset",)))
+    export(lake, tmp_path / "set", before="2020-01-01", date_sources=("dataset",))
     report = verify(tmp_path / "set", rows=None, workers=2)
     assert (report.traced, report.findings) == (2, [])
 

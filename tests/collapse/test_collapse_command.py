@@ -193,7 +193,7 @@ def test_a_run_of_an_older_version_is_told_and_not_touched(place: Place, done: P
     identity = json.loads((old / "run.json").read_bytes())
     own = owned(old)
     with own.entered():
-        own.replace(old / "run.json", json.dumps({**identity, "layout": 3}).encode())
+        own.write_file(old / "run.json", json.dumps({**identity, "layout": 3}).encode())
     before = contents(old)
     failed(place.run("old", *place.short), "old holds a run of another version; name another folder")
     assert contents(old) == before
