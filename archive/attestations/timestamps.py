@@ -113,7 +113,7 @@ def known_authorities(name: Literal["timestamps", "domains"] = "timestamps") -> 
     """Return the root certificates that this distribution trusts where the caller names none."""
     from cryptography import x509
 
-    text = files("archive.evidence").joinpath("authorities").joinpath(f"{name}.pem").read_bytes()
+    text = files("archive.attestations").joinpath("authorities").joinpath(f"{name}.pem").read_bytes()
     return tuple(x509.load_pem_x509_certificates(text))
 
 
