@@ -13,21 +13,17 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from archive.capture import Capture, Limits, Reject
-from archive.engine import Workers
+from archive.capture import Capture, Reject
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.extraction import Isolated
 from archive.intake.part import Tally
-from archive.intake.plan import SPAN
 from archive.intake.unit import Settings, Unit
 from archive.intake.work import outcomes
 from archive.lake import Lake, open_lake
 from archive.records import READERS, columns, kind_of, open_reader
-from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
 from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
 from archive.text.base import address_of
-from archive.text.base import extractor as find_extractor
 
 #: Files that are opened, and rows that are shown of each.
 FILES, ROWS = 5, 5
@@ -80,8 +76,6 @@ def preview(
     lake: Lake | str | os.PathLike[str],
     sources: Sources,
     *,
-    again: bool = False,
-    workers: Workers = None,
     extractor: str = "resiliparse",
     text_column: str | None = None,
     html_column: str | None = None,
@@ -90,20 +84,18 @@ def preview(
     max_record: int = 32 << 20,
     max_page: int = 16 << 20,
     page_timeout: float = 20.0,
-    span: int = SPAN,
 ) -> Preview:
-    """Look at sources as `ingest` would read them, with the same options. Nothing is written.
+    """Look at sources as `ingest` would read them. Nothing is written.
+
+    Args:
+        sources: as of `ingest`, and so are all options.
 
     Raises:
         SourceError: a source does not exist.
         ArchiveError: there is no such extractor.
     """
-    find_extractor(extractor)
-    settings = Settings(
-        extractor,
-        Limits(max_record, max_page, page_timeout),
-        Columns(text_column, html_column, date_column, url_column),
-    )
+    columns = (text_column, html_column, date_column, url_column)
+    settings = Settings.of(extractor, columns, (max_record, max_page, page_timeout))
     lake = open_lake(lake)
     seen = Preview()
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()

@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow.dataset as pads
 
-from archive.capture import Limits
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Failed, Tasks, Workers, open_engine
@@ -27,10 +26,8 @@ from archive.intake.work import Job, work
 from archive.intake.yields import Yield
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
-from archive.records.rows import Columns
 from archive.sources import Listed, Sources, list_files, source_names
 from archive.tables import TABLES
-from archive.text import extractor as find_extractor
 
 _log = logging.getLogger(__name__)
 
@@ -77,12 +74,8 @@ def ingest(
         LakeError: the lake cannot be written.
         ArchiveError: there is no such extractor or engine.
     """
-    find_extractor(extractor)  # raises before any work begins
-    settings = Settings(
-        extractor,
-        Limits(max_record, max_page, page_timeout),
-        Columns(text_column, html_column, date_column, url_column),
-    )
+    columns = (text_column, html_column, date_column, url_column)
+    settings = Settings.of(extractor, columns, (max_record, max_page, page_timeout))
     return ingest_with(lake, sources, settings, workers, reporter, span, again)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from archive.capture import Limits
 from archive.records import READERS, Span, open_reader
 from archive.records.rows import Columns
+from archive.text import extractor as find_extractor
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,25 @@ class Settings:
     extractor: str = "resiliparse"
     limits: Limits = Limits()
     columns: Columns = Columns()
+
+    @classmethod
+    def of(
+        cls,
+        extractor: str,
+        columns: tuple[str | None, str | None, str | None, str | None],
+        limits: tuple[int, int, float],
+    ) -> Settings:
+        """Put the options of a command together.
+
+        Args:
+            columns: of the text, the HTML, the date and the URL.
+            limits: the bytes of a record and of a page, and the seconds of a page.
+
+        Raises:
+            ArchiveError: there is no such extractor, or its package is not installed.
+        """
+        find_extractor(extractor)
+        return cls(extractor, Limits(*limits), Columns(*columns))
 
 
 @dataclass(frozen=True, slots=True)
