@@ -114,6 +114,10 @@ class Sandbox:
         start = _fork if self._fork else _spawn
         try:
             self._child = start(self._service, self._args, theirs, answers, self._keep)
+        except BaseException:
+            os.close(self._requests)
+            os.close(self._answers)
+            raise
         finally:
             os.close(theirs)
             os.close(answers)

@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from archive.capture import Capture, Reject
+from archive.capture import Capture, Limits, Reject
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.extraction import Isolated
 from archive.intake.part import Tally
@@ -21,6 +21,7 @@ from archive.intake.unit import Settings, Unit
 from archive.intake.work import outcomes
 from archive.lake import Lake, open_lake
 from archive.records import READERS, columns, kind_of, open_reader
+from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
 from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
 from archive.text.base import address_of
@@ -94,8 +95,9 @@ def preview(
         SourceError: a source does not exist.
         ArchiveError: there is no such extractor.
     """
-    columns = (text_column, html_column, date_column, url_column)
-    settings = Settings.of(extractor, columns, (max_record, max_page, page_timeout))
+    columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
+    settings = Settings(extractor, Limits(record=max_record, page=max_page, seconds=page_timeout), columns)
+    settings.check()  # raises before any work begins
     lake = open_lake(lake)
     seen = Preview()
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
@@ -166,7 +168,7 @@ def show(seen: Preview) -> None:
             absent += [] if "date" in look.taken else ["no date column found (--date-column names it)"]
             console.print(f"taken: {', '.join([*taken, *absent])}", markup=False, highlight=False)
         console.print(_table(look.rows))
-    left = seen.files - len(seen.looks) - len(seen.files_failed)
+    left = seen.files - min(seen.files, FILES)
     if left > 0:
         console.print(f"{count_of(left, 'more file')}, not looked into")
     for file, why in seen.files_failed.items():

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow.dataset as pads
 
+from archive.capture import Limits
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Failed, Tasks, Workers, open_engine
@@ -26,6 +27,7 @@ from archive.intake.work import Job, work
 from archive.intake.yields import Yield
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
+from archive.records.rows import Columns
 from archive.sources import Listed, Sources, list_files, source_names
 from archive.tables import TABLES
 
@@ -74,8 +76,9 @@ def ingest(
         LakeError: the lake cannot be written.
         ArchiveError: there is no such extractor or engine.
     """
-    columns = (text_column, html_column, date_column, url_column)
-    settings = Settings.of(extractor, columns, (max_record, max_page, page_timeout))
+    columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
+    settings = Settings(extractor, Limits(record=max_record, page=max_page, seconds=page_timeout), columns)
+    settings.check()  # raises before any work begins
     return ingest_with(lake, sources, settings, workers, reporter, span, again)
 
 

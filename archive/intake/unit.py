@@ -20,24 +20,12 @@ class Settings:
     limits: Limits = Limits()
     columns: Columns = Columns()
 
-    @classmethod
-    def of(
-        cls,
-        extractor: str,
-        columns: tuple[str | None, str | None, str | None, str | None],
-        limits: tuple[int, int, float],
-    ) -> Settings:
-        """Put the options of a command together.
-
-        Args:
-            columns: of the text, the HTML, the date and the URL.
-            limits: the bytes of a record and of a page, and the seconds of a page.
-
+    def check(self) -> None:
+        """
         Raises:
             ArchiveError: there is no such extractor, or its package is not installed.
         """
-        find_extractor(extractor)
-        return cls(extractor, Limits(*limits), Columns(*columns))
+        find_extractor(self.extractor)
 
 
 @dataclass(frozen=True, slots=True)
