@@ -105,7 +105,8 @@ class Journal:
             file.seek(self._read)
             lines = file.read().split(b"\n")
         for line in lines if self._read else lines[1:]:
-            with contextlib.suppress(ValueError):  # the last line of a run that was killed
+            # the last line of a run that was killed, or a line that no command wrote
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 entry = json.loads(line)
                 if "folder" in entry:
                     self._folders.add(entry["folder"])
