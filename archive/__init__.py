@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from archive.intake import IngestResult, ingest
     from archive.intake.forget import ForgetResult, forget
     from archive.lake import Lake
+
+# a program that sets up no logging sees none of ours, warnings included: results have what they say
+for _room in ("archive", "index", "query", "collapse"):
+    logging.getLogger(_room).addHandler(logging.NullHandler())
 
 __all__ = ["ForgetResult", "IngestResult", "Lake", "forget", "ingest", "open"]
 

@@ -77,7 +77,8 @@ class Journal:
         token = secrets.token_hex(8)
         unnamed = self.path.with_name(f"{JOURNAL}.{token}")
         unnamed.write_bytes(self._header(token))
-        with contextlib.suppress(FileExistsError):
+        # another process was first; or it has the lock already, and took this file for one of a killed run
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             move(unnamed, self.path)
         unnamed.unlink(missing_ok=True)
 
@@ -87,9 +88,12 @@ class Journal:
     def is_unnamed(self, path: Path) -> bool:
         """Return whether a file is a journal, or the beginning of one, that did not get its name."""
         match = _UNNAMED.fullmatch(path.name)
-        if match is None or not stat.S_ISREG(path.lstat().st_mode):
+        if match is None:
             return False
-        return self._header(match[1]).startswith(path.read_bytes()[:1000])
+        try:
+            return stat.S_ISREG(path.lstat().st_mode) and self._header(match[1]).startswith(path.read_bytes()[:1000])
+        except FileNotFoundError:  # it got its name just now
+            return False
 
     def entries(self) -> tuple[dict[str, set[Fingerprint]], set[str]]:
         """Return the fingerprints of each file, by name, and the working folders. It reads only what is new."""
@@ -101,7 +105,8 @@ class Journal:
             file.seek(self._read)
             lines = file.read().split(b"\n")
         for line in lines if self._read else lines[1:]:
-            with contextlib.suppress(ValueError):  # the last line of a run that was killed
+            # the last line of a run that was killed, or a line that no command wrote
+            with contextlib.suppress(ValueError, KeyError, TypeError):
                 entry = json.loads(line)
                 if "folder" in entry:
                     self._folders.add(entry["folder"])

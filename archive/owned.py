@@ -139,7 +139,7 @@ class Owned:
         """Delete what a killed run left unfinished."""
         for name, _ in list(self._files()):
             if self._is_draft(name) or ("/" not in name and self._journal.is_unnamed(self.out / name)):
-                (self.out / name).unlink()
+                (self.out / name).unlink(missing_ok=True)
         for folder in [path for path in self.out.rglob(f".*.{self.token}.part") if path.is_dir()]:
             self._remove_empty(folder)
 

@@ -343,7 +343,7 @@ def load(path: str | os.PathLike[str]) -> Dataset:
         unfinished = (folder / ".work").is_dir()
         what = "this export is not finished; run the same `archive export` again" if unfinished else "no export here"
         raise ExportError(f"{folder}: {what}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ExportError(f"{file}: {error}") from None
     try:
         manifest = Manifest.from_json(values)

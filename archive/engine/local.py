@@ -205,7 +205,8 @@ class _Worker:
 
     def give(self, task: Any, attempt: int, scratch: str | None) -> None:
         self.task, self.attempt, self.reported = task, attempt, (0, 0)
-        self.pipe.send((task, attempt, scratch, dict(os.environ)))
+        with contextlib.suppress(OSError):  # it died while it had nothing to do: who waits for it finds that out
+            self.pipe.send((task, attempt, scratch, dict(os.environ)))
 
     def stop(self) -> None:
         with contextlib.suppress(OSError):

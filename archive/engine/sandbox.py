@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds that a child may take to import what it needs.
 _START = 300
+#: Seconds of the longest wait; the system takes no larger number.
+_LONGEST = 1e6
 _PR_SET_PDEATHSIG = 1
 #: Characters of an error.
 _LINE = 2000
@@ -114,6 +116,10 @@ class Sandbox:
         start = _fork if self._fork else _spawn
         try:
             self._child = start(self._service, self._args, theirs, answers, self._keep)
+        except BaseException:
+            os.close(self._requests)
+            os.close(self._answers)
+            raise
         finally:
             os.close(theirs)
             os.close(answers)
@@ -141,8 +147,10 @@ class Sandbox:
 
     def _answer(self, seconds: float | None) -> Any:
         """Wait for the answer. Whatever interrupts this kills the child, which may not listen."""
+        if seconds is not None and not seconds > 0:  # NaN is none
+            raise ArchiveError(f"{seconds} seconds: a time limit is a number above 0")
         try:
-            answer = json.loads(self._read(None if seconds is None else time.monotonic() + seconds))
+            answer = json.loads(self._read(None if seconds is None else time.monotonic() + min(seconds, _LONGEST)))
         except BaseException:
             self.stop()
             raise

@@ -14,11 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from archive.capture import Capture, Limits, Reject
-from archive.engine import Workers
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.extraction import Isolated
 from archive.intake.part import Tally
-from archive.intake.plan import SPAN
 from archive.intake.unit import Settings, Unit
 from archive.intake.work import outcomes
 from archive.lake import Lake, open_lake
@@ -27,7 +25,6 @@ from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
 from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
 from archive.text.base import address_of
-from archive.text.base import extractor as find_extractor
 
 #: Files that are opened, and rows that are shown of each.
 FILES, ROWS = 5, 5
@@ -80,8 +77,6 @@ def preview(
     lake: Lake | str | os.PathLike[str],
     sources: Sources,
     *,
-    again: bool = False,
-    workers: Workers = None,
     extractor: str = "resiliparse",
     text_column: str | None = None,
     html_column: str | None = None,
@@ -90,20 +85,19 @@ def preview(
     max_record: int = 32 << 20,
     max_page: int = 16 << 20,
     page_timeout: float = 20.0,
-    span: int = SPAN,
 ) -> Preview:
-    """Look at sources as `ingest` would read them, with the same options. Nothing is written.
+    """Look at sources as `ingest` would read them. Nothing is written.
+
+    Args:
+        sources: as of `ingest`, and so are all options.
 
     Raises:
         SourceError: a source does not exist.
         ArchiveError: there is no such extractor.
     """
-    find_extractor(extractor)
-    settings = Settings(
-        extractor,
-        Limits(max_record, max_page, page_timeout),
-        Columns(text_column, html_column, date_column, url_column),
-    )
+    columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
+    settings = Settings(extractor, Limits(record=max_record, page=max_page, seconds=page_timeout), columns)
+    settings.check()  # raises before any work begins
     lake = open_lake(lake)
     seen = Preview()
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
@@ -174,7 +168,7 @@ def show(seen: Preview) -> None:
             absent += [] if "date" in look.taken else ["no date column found (--date-column names it)"]
             console.print(f"taken: {', '.join([*taken, *absent])}", markup=False, highlight=False)
         console.print(_table(look.rows))
-    left = seen.files - len(seen.looks) - len(seen.files_failed)
+    left = seen.files - min(seen.files, FILES)
     if left > 0:
         console.print(f"{count_of(left, 'more file')}, not looked into")
     for file, why in seen.files_failed.items():

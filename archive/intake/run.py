@@ -30,7 +30,6 @@ from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.sources import Listed, Sources, list_files, source_names
 from archive.tables import TABLES
-from archive.text import extractor as find_extractor
 
 _log = logging.getLogger(__name__)
 
@@ -77,12 +76,9 @@ def ingest(
         LakeError: the lake cannot be written.
         ArchiveError: there is no such extractor or engine.
     """
-    find_extractor(extractor)  # raises before any work begins
-    settings = Settings(
-        extractor,
-        Limits(max_record, max_page, page_timeout),
-        Columns(text_column, html_column, date_column, url_column),
-    )
+    columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
+    settings = Settings(extractor, Limits(record=max_record, page=max_page, seconds=page_timeout), columns)
+    settings.check()  # raises before any work begins
     return ingest_with(lake, sources, settings, workers, reporter, span, again)
 
 

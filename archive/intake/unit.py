@@ -10,6 +10,7 @@ from archive.capture import Limits
 from archive.evidence.claims import Info
 from archive.records import READERS, Span, open_reader
 from archive.records.rows import Columns
+from archive.text import extractor as find_extractor
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,13 @@ class Settings:
     extractor: str = "resiliparse"
     limits: Limits = Limits()
     columns: Columns = Columns()
+
+    def check(self) -> None:
+        """
+        Raises:
+            ArchiveError: there is no such extractor, or its package is not installed.
+        """
+        find_extractor(self.extractor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,7 @@ SCHEMES = Registry(
         "https": "archive.sources.http:SOURCE",
     },
 )
+_BUILTIN = frozenset(SCHEMES)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):(//)?", re.IGNORECASE)
 
 
@@ -73,7 +74,8 @@ def scheme_of(location: str) -> str:
     if not match:
         return "file"
     scheme = match[1].lower()
-    if SCHEMES.has(scheme) and (match[2] or not os.path.lexists(location)):
+    # only a scheme that was added may do without `//`
+    if SCHEMES.has(scheme) and (match[2] or (scheme not in _BUILTIN and not os.path.lexists(location))):
         return scheme
     if match[2]:
         local_or_store(location)  # raises: no scheme that is known
