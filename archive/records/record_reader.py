@@ -125,7 +125,7 @@ class RecordReader:
                 holes = True
             cursor.skip(blank)
             if blank < len(data):
-                # Zeros are a hole in the file, and what comes behind it may be inside of a record that is gone. A member
+                # Zeros are a hole in the file; what comes behind it may be inside of a record that is gone. A member
                 # of its own is in none: zeros at the end of the one in front of it are no hole.
                 self.recovered = self.recovered or (holes and not self._at_member())
                 return
