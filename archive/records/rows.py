@@ -134,7 +134,7 @@ def _as_date(value: Any) -> str | None:
 def further_dates(
     row: Mapping[str, Any], known: set[str], above: str = "", depth: int = 1
 ) -> Iterator[tuple[str, str]]:
-    """Yield what may be dates in columns that are not known: in those whose name says so, and those of that type.
+    """Yield what may be dates in columns that are not known: in those with such a name, and those of that type.
 
     A number counts as seconds since 1970, or as thousandths, millionths or billionths of them.
 
