@@ -146,6 +146,14 @@ RULES = {
 }
 
 
+#: Lines that change no text's date where they are off, and why: another code for the same, or nothing but speed.
+SAME = {
+    'if not text or text.lower() in {"null", "none", "-"}:': "what is absent is then `unparsable`: no date either",
+    'if len(fields[0] or "") > 4 and int(fields[0] or 0) > 9999:': "`unparsable` in place of `future`: no date either",
+    "if any(int(part) == 0 for part in parts[:3]):": "month 0 is refused again where the date is made",
+}
+
+
 def mutants(only: str) -> Iterator[Mutant]:
     """Yield each module of rules with one statement switched off, or one condition that never holds."""
     modules: dict[str, set[str] | None] = dict(RULES)
@@ -263,13 +271,16 @@ def _judge(number: int, each: int, only: str) -> tuple[str, str, str]:
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(_PATIENCE)
     try:
-        for how in ("glance", "lake", "ways"):
+        # what depends on the order and on spans is where records are examined
+        for how in ("glance", "lake", "ways") if mutant.module == "archive.examine" else ("glance", "lake"):
             _found_before(each, how)
             with switched_off(mutant):
                 fresh = sorted(_found(each, how) - _found_before(each, how))
             if fresh:
                 break
         verdict = "breaks" if any("not counted" in one for one in fresh) else "found" if fresh else "NOT FOUND"
+        if not fresh and (why := next((SAME[line] for line in SAME if line in mutant.what), "")):
+            return "the same", f"{mutant.module.removeprefix('archive.')}:{mutant.what[:90]}", why
         said = ", ".join(fresh[:5]) + (f" and {len(fresh) - 5} more" if len(fresh) > 5 else "")
     except Exception as error:
         verdict, said = "breaks", f"{type(error).__name__}: {str(error)[:60]}"

@@ -333,7 +333,7 @@ def _styled(moment: datetime, style: str) -> str:
     if style == "fraction":
         return moment.strftime("%Y-%m-%dT%H:%M:%S.250Z")
     if style == "offset":
-        return (moment + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S+02:00")
+        return (moment + timedelta(hours=13)).strftime("%Y-%m-%dT%H:%M:%S+13:00")
     if style == "digits":
         return stamp(moment)
     if style == "day":
