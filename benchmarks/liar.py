@@ -150,8 +150,13 @@ RULES = {
 SAME = {
     'if not text or text.lower() in {"null", "none", "-"}:': "what is absent is then `unparsable`: no date either",
     'if len(fields[0] or "") > 4 and int(fields[0] or 0) > 9999:': "`unparsable` in place of `future`: no date either",
+    "if case.at is None and not case.problems:": "`unparsable` in place of `missing`: no date either",
     "if any(int(part) == 0 for part in parts[:3]):": "month 0 is refused again where the date is made",
 }
+
+
+#: Functions that date nothing: `operator_of` counts for grade B and `archives`, which its own tests check.
+_OTHER = frozenset({"operator_of", "kinds"})
 
 
 def mutants(only: str) -> Iterator[Mutant]:
@@ -175,7 +180,9 @@ def _changeable(tree: ast.Module, functions: set[str] | None) -> list[ast.stmt |
     """Return the statements of a module that only do something if they are a rule, in a fixed order."""
     found: list[ast.stmt | ast.IfExp] = []
     for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef) and (functions is None or function.name in functions):
+        if not isinstance(function, ast.FunctionDef) or function.name in _OTHER:
+            continue
+        if functions is None or function.name in functions:
             for node in ast.walk(function):
                 call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
                 if call or isinstance(node, ast.AugAssign | ast.If | ast.IfExp):
