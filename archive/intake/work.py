@@ -109,7 +109,7 @@ def outcomes(
     examiner: Examiner | None = None
     for name, item in open_reader(unit.kind).read(file, reading):
         if examiner is None or name != examiner.name:
-            examiner = Examiner(name, extract, limits, now, _PAGES, altered=reading.altered)
+            examiner = Examiner(name, extract, limits, now, _PAGES, altered=reading.altered, stale=reading.stale)
             if unit.span.start:
                 examiner.state.behind, examiner.state.floor = begin.recovered, begin.floor
                 if begin.infos is not None:

@@ -109,8 +109,10 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
         reader = open_reader(kind)
         if inner and not reader.is_package:
             raise SourceError("the package has no such entry")
-        for items in reader.find(file, list(citations), Reading(location, part=inner, walk=walk)):
-            examiner = Examiner(location, extractor_of(None), Limits())  # as `archive ingest` did
+        reading = Reading(location, part=inner, walk=walk)
+        for items in reader.find(file, list(citations), reading):
+            # as `archive ingest` did
+            examiner = Examiner(location, extractor_of(None), Limits(), altered=reading.altered, stale=reading.stale)
             for address, item in items:
                 if address is None:
                     if isinstance(item, Record):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 KNOWN_OPEN: frozenset[str] = frozenset(
     {
-        "zone-less",
-        "row-other-column",
         "segments",
         "two-places",
     }
