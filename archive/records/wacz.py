@@ -41,9 +41,10 @@ class Entry:
     reason: str = ""
     detail: str = ""
     altered: bool = False  #: it does not have the digest that the package states
+    seeks: bool = True  #: it is stored as it is, so that any place in it can be read
 
 
-def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]:
+def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True) -> Iterator[Entry]:
     """Yield the archives in a WACZ, in the order of their names. `a.wacz!/b.warc.gz` is in a WACZ in the WACZ."""
     try:
         package = zipfile.ZipFile(file)
@@ -72,15 +73,16 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
         except Exception as error:
             yield Entry(prefix + name, None, "bad-compression", str(error))
             continue
+        stays = seeks and info.compress_type == zipfile.ZIP_STORED
         with opened:
             if not nested and not _is_archive(info) and not _begins_record(package, info):
                 yield Entry(prefix + name, None, "unknown-format", "an entry that is no web archive")
             elif not nested:
-                yield Entry(prefix + name, opened, altered=_is_altered(package, info, stated))
+                yield Entry(prefix + name, opened, altered=_is_altered(package, info, stated), seeks=stays)
             elif depth >= _MAX_DEPTH:
                 yield Entry(prefix + name, None, "unknown-format", f"a WACZ more than {_MAX_DEPTH} deep")
             else:
-                yield from entries(opened, f"{prefix}{name}!/", depth + 1)
+                yield from entries(opened, f"{prefix}{name}!/", depth + 1, stays)
 
 
 def _stated_digests(package: zipfile.ZipFile) -> dict[str, set[tuple[str, str]]]:
@@ -165,7 +167,7 @@ class Wacz(Reader):
         package = reading.name
         for entry in entries(file):
             reading.name = f"{package}!/{entry.name}" if entry.name else package
-            reading.altered = entry.altered
+            reading.altered, reading.seeks = entry.altered, entry.seeks
             if entry.file is None:
                 yield reading.name, _unusable(entry.reason, entry.detail)
                 continue
@@ -181,7 +183,7 @@ class Wacz(Reader):
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         for entry in entries(file):
             if entry.name == reading.part and entry.file is not None:
-                reading.altered = entry.altered
+                reading.altered, reading.seeks = entry.altered, entry.seeks
                 yield from web_archive.READER.find(entry.file, addresses, reading)
                 return
         raise SourceError("the package has no such entry")

@@ -6,7 +6,6 @@ KNOWN_OPEN: frozenset[str] = frozenset(
     {
         "zone-less",
         "row-other-column",
-        "segments",
         "two-places",
     }
 )
