@@ -21,6 +21,7 @@ from archive.records.record import Fields, Record
 from archive.records.rows import Row
 from archive.text import Extractor
 from archive.text.cache import PageCache
+from archive.text.charset import stated
 from archive.text.extract import from_plain
 
 _WEB_SCHEMES = ("http:", "https:", "ftp:", "gopher:")
@@ -205,6 +206,7 @@ class Examiner:
         capture = self._new_capture(record, message)
         if message:
             capture.status, capture.mime = message.status, message.mime or None
+            capture.charset_stated = stated(message.content_type)
         capture.payload_digest, capture.payload_check = claim, digest.CLAIMED
         self._check_block(record, capture)
         if capture.block_check == digest.MISMATCH:  # many writers keep the digest of the whole response here
@@ -222,7 +224,7 @@ class Examiner:
             html = row.html if row.html is not None else (row.text or "") if is_html else None
             if html is not None:
                 body = html.encode("utf-8", "replace")
-                page, _ = page_of(body, "text/html; charset=utf-8", self.extract, self.limits)
+                page, _, _ = page_of(body, "text/html; charset=utf-8", self.extract, self.limits)
             else:
                 if len(row.text or "") > self.limits.page:
                     raise Unusable("too-large", f"{len(row.text or '')} characters")
@@ -323,7 +325,8 @@ class Examiner:
         if cached is None:
             cached = page_of(body, message.content_type, self.extract, self.limits)
             self.pages.put(key, cached)
-        page, capture.charset = cached
+        page, capture.charset, capture.charset_own = cached
+        capture.charset_stated = stated(message.content_type)
         capture.text, capture.title, capture.extractor = page.text, page.title, page.extractor
 
 

@@ -87,6 +87,8 @@ CAPTURES = Table(
         Column("existed_by", _UTC, "the earliest time by which others knew the bytes; null where nothing was verified"),
         Column("attested_by", pa.string(), "who attests that"),
         Column("grade", pa.string(), "A to E, or X: archive.evidence.grade.GRADES; null in an older lake"),
+        Column("charset_stated", pa.string(), "by the Content-Type; null where it states none that is known"),
+        Column("charset_own", pa.bool_(), "the page reads the same without that; null in an older lake, for a revisit"),
         Column("unit", pa.string(), "the unit of work that brought it: `sources.unit`"),
         Column("month", pa.string(), "YYYY-MM of captured_at, or `unproven` where there is a date_problem"),
     ),

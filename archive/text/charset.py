@@ -25,12 +25,17 @@ _META = re.compile(rb"<(?:meta|\?xml)[^>]{0,500}?(?:charset|encoding)\s*=\s*[\"'
 _DETECT = 1 << 18
 
 
+def stated(content_type: str) -> str | None:
+    """Return the charset that a Content-Type states; None where it states none that is known."""
+    return _known(match[1]) if (match := _HEADER.search(content_type)) else None
+
+
 def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]:
     """Decode a body. Returns the text and the charset. It raises nothing; bytes that fit no charset become U+FFFD."""
     for bom, name in _BOMS:
         if body.startswith(bom):
             return body[len(bom) :].decode(name, "replace"), name
-    declared = _known(match[1]) if (match := _HEADER.search(content_type)) else None
+    declared = stated(content_type)
     if declared is None and html and (meta := _META.search(body, 0, 4096)):
         declared = _known(meta[1].decode("ascii", "replace"))
         if declared and declared.startswith("utf-16"):  # a meta that could be read is not UTF-16

@@ -6,6 +6,5 @@ KNOWN_OPEN: frozenset[str] = frozenset(
     {
         "zone-less",
         "row-other-column",
-        "two-places",
     }
 )
