@@ -8,7 +8,7 @@ from archive.capture import Limits
 from archive.reasons import Unusable
 from archive.records.http import media_type
 from archive.text import Extractor, Page
-from archive.text.charset import decode, stated
+from archive.text.charset import decode, is_own
 from archive.text.extract import from_plain
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
@@ -44,7 +44,7 @@ def page_of(body: bytes, content_type: str, extract: Extractor, limits: Limits) 
     if _BINARY.match(body):
         raise Unusable("not-text", f"{media_type(content_type)}, but the bytes are of another type")
     text, charset = decode(body, content_type, kind == "html")
-    own = stated(content_type) is None or decode(body, "", kind == "html")[0] == text
+    own = is_own(body, content_type, kind == "html", (text, charset))
     if b"\0" in body and text.count("\0") * 20 > len(text):
         raise Unusable("not-text", "one character in twenty or more is NUL")
     if kind == "html":

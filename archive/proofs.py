@@ -18,8 +18,8 @@ from archive.tables import CAPTURES, EVIDENCE, RETRACTIONS, SOURCES, TABLES, Tab
 #: Captures of an older lake have no grade; what their columns support is known.
 _STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
 #: Of several records of one text and payload, the one that is cited for a revisit.
-_EARLIEST = """{'problem': date_problem IS NOT NULL, 'at': captured_at, 'record': {'content_id': content_id, 'file': file,
-    'offset': "offset", 'skip': skip, 'length': length, 'extractor': extractor}}"""
+_EARLIEST = """{'problem': date_problem IS NOT NULL, 'at': captured_at, 'record': {'content_id': content_id,
+    'file': file, 'offset': "offset", 'skip': skip, 'length': length, 'extractor': extractor}}"""
 
 #: A revisit has no text: it proves the texts of the records with the same payload digest. One payload may give several
 #: texts (other headers, another extractor). A revisit proves those that its own header gives, too: `readings` are the
@@ -31,8 +31,9 @@ _CAPTURES = f"""
 WITH ways AS (
         SELECT payload_digest, content_id, CASE WHEN extractor = 'plain' THEN 'plain ' ELSE 'html ' END AS kind,
                charset_stated, charset, coalesce(charset_own, charset IS NULL OR charset = 'utf-8') AS own,
-               min(captured_at) FILTER (date_problem IS NULL AND coalesce(grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known,
-               min({_EARLIEST}) AS whole
+               min({_EARLIEST}) AS whole,
+               min(captured_at) FILTER (date_problem IS NULL
+                                        AND coalesce(grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known
         FROM stored_captures
         SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
         WHERE content_id IS NOT NULL AND payload_digest NOT LIKE 'md5:%'  -- by MD5 anybody can make two alike

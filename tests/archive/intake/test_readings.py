@@ -69,6 +69,13 @@ class Seen:
         ]
         return made.warc(block, fields)
 
+    def texts(self, content_type: str) -> set[str | None]:
+        """Return what the payload may give with a header: without a charset, what windows-1252 gives, too."""
+        known = {"text/html", "text/plain", "text/html; charset=nonsense"}
+        default = {f"{content_type.partition(';')[0]}; charset=windows-1252"}
+        wanted = {content_type} | (default if content_type in known and b"<meta" not in BODIES[self.body] else set())
+        return {self.text(each) for each in wanted}
+
     def text(self, content_type: str) -> str | None:
         try:
             page, *_ = page_of(BODIES[self.body], content_type, extractor(self.extractor), Limits())
@@ -116,14 +123,12 @@ def expected(captures: list[Seen]) -> tuple[dict[str, datetime], dict[str, datet
             if not other.is_revisit or other.body != one.body:
                 continue
             stated = other.content_type
-            if stated is not None and one.text(stated) == text:
+            headers = ["text/html", "text/plain"] if stated is None else [stated]
+            if one.moment <= other.moment or any(text in one.texts(header) for header in headers):
                 note(perhaps, text, other.moment)
-                if stated.startswith("text/html") and one.content_type.startswith("text/html"):
-                    note(surely, text, other.moment)
-            elif stated is None and text in {one.text("text/html"), one.text("text/plain")}:
-                note(perhaps, text, other.moment)
-            elif one.moment <= other.moment:
-                note(perhaps, text, other.moment)
+            both = stated and stated.startswith("text/html") and one.content_type.startswith("text/html")
+            if stated and both and one.text(stated) == text:
+                note(surely, text, other.moment)
     return surely, perhaps
 
 
