@@ -71,7 +71,12 @@ CAPTURES = Table(
         Column("charset", pa.string(), "as used"),
         Column("title", pa.string(), "of the page"),
         Column("extractor", pa.string(), "name/version that made the text"),
-        Column("truncated", pa.string(), "null, or why the record holds less than was sent"),
+        Column(
+            "truncated",
+            pa.string(),
+            "null, or why the record holds less than was sent: WARC-Truncated, `chunked`, `content-encoding`, "
+            "`segment`, `bad-segment`",
+        ),
         Column("payload_digest", pa.string(), "computed; for a revisit, the one it states"),
         Column("payload_check", pa.string(), "verified, mismatch, absent, unsupported; claimed for a revisit"),
         Column("block_check", pa.string(), "the same for the digest of the whole record block"),

@@ -88,7 +88,8 @@ def dechunk(body: bytes) -> tuple[bytes, bool]:
 
     A body in which a chunk size does not lead to the next one was joined before, unless markup or compressed bytes
     follow its first line: a text may begin with a line that looks like a size (`2021` above a diary, `beef` above a
-    recipe). It is returned as it is. Of a body that breaks off or has a wrong size, the chunks up to there are returned.
+    recipe). It is returned as it is. Of a body that breaks off or has a wrong size, the chunks up to there are
+    returned.
     """
     match = _CHUNK_SIZE.match(body)
     if not match or _is_line_of_text(body, match):
