@@ -125,6 +125,8 @@ class PartWriter:
                 None,
                 None,
                 capture.grade,
+                capture.charset_stated,
+                capture.charset_own,
                 unit,
                 dated.month,
             )

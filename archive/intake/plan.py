@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from archive import dates
 from archive.capture import Limits
 from archive.errors import SourceError
 from archive.evidence.claims import Info
@@ -102,11 +103,14 @@ def plan(
         spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
     small: list[Unit] = []
     known = {unit.version: unit.file for unit in done.values()}
+    stated = {unit.version: _states(unit.file) for unit in done.values()}
     seen: set[str] = set()
     for listed in sources:
         if not _is_same(listed, known.setdefault(listed.version, listed.uri)):
             listed = replace(listed, version=hashlib.sha256(f"{listed.version} {_sha256(listed)}".encode()).hexdigest())
             known.setdefault(listed.version, listed.uri)
+        if _states(listed.uri) != stated.setdefault(listed.version, _states(listed.uri)):
+            listed = replace(listed, version=_version_of(listed))
         if listed.version in seen:
             yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
             continue
@@ -129,6 +133,19 @@ def plan(
             small.extend(left)
     if small:
         yield Batch(tuple(small))
+
+
+def _states(file: str) -> tuple[str | None, ...]:
+    """Return what a path says of the records: the crawls that they must fit.
+
+    The same file in two places that say other things is two sources, whichever comes first.
+    """
+    windows = sorted({f"{window.start} {window.end}" for window in dates.crawl_windows(file)})
+    return (dates.crawl_name(file), *windows)
+
+
+def _version_of(listed: Listed) -> str:
+    return hashlib.sha256(f"{listed.version} {_states(listed.uri)}".encode()).hexdigest()
 
 
 def _is_same(listed: Listed, other: str) -> bool:

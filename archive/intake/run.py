@@ -175,9 +175,9 @@ class _Ingest:
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
         done = done_units(self._lake)
-        versions = {file.version for file in listed}
+        versions, files = {file.version for file in listed}, {file.uri for file in listed}
         again = dict.fromkeys([*torn_units(done), *outgrown_units(done, self._settings)])
-        if unfit := [unit for unit in again if done[unit].version in versions]:
+        if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
             take_out(self._lake, unfit)  # the file is read again as a whole
             done = done_units(self._lake)
         for item in plan(done, listed, self._settings, self._span):

@@ -35,6 +35,7 @@ class Reading:
     columns: Columns = Columns()  #: of a data set
     max_record: int = 1 << 25  #: bytes of the largest record or row that is held
     part: str = ""  #: of a package: the file in it, for `find`
+    seeks: bool = True  #: any place in the file can be read without what is in front of it
     walk: bool = False  #: `find` reads from the start, and finds only what a reader of the whole file meets
     # set by the reader
     altered: bool = False  #: the part that is read now is not what its package states

@@ -35,13 +35,18 @@ class Entry:
     file: BinaryIO | None
     reason: str = ""
     detail: str = ""
+<<<<<<< HEAD
     altered: bool = False  #: it is not what the package states, or what the package states cannot be read
     stale: bool = (
         False  #: it does not have the hash that is stated, nor do the honest ones of the program that wrote it
     )
+=======
+    altered: bool = False  #: it does not have the digest that the package states
+    seeks: bool = True  #: it is stored as it is, so that any place in it can be read
+>>>>>>> seg
 
 
-def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]:
+def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True) -> Iterator[Entry]:
     """Yield the archives in a WACZ, in the order of their names. `a.wacz!/b.warc.gz` is in a WACZ in the WACZ."""
     try:
         package = zipfile.ZipFile(file)
@@ -51,15 +56,15 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
     except Exception as error:  # zipfile raises whatever its codecs raise
         yield Entry(prefix, None, "bad-compression", f"not a ZIP file that can be read: {error}")
         return
-    archives = [info for info in infos if not info.is_dir() and _holds_pages(info)]
+    files = [info for info in infos if not info.is_dir()]
+    archives = [info for info in files if not _describes(info) or _content(package, info) == "records"]
     if not any(_is_archive(info) for info in archives):
-        archives = [info for info in archives if _begins_record(package, info)]
+        archives = [info for info in archives if _content(package, info)]
     if not archives:
         yield Entry(prefix.removesuffix("!/"), None, "unknown-format", "a ZIP file without web archives")
     stated, _ = read_manifest(package)
     for info in archives:
         name = info.filename
-        nested = name.lower().endswith(".wacz")
         if problem := _problem(info):
             yield Entry(prefix + name, None, *problem)
             continue
@@ -70,40 +75,50 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
         except Exception as error:
             yield Entry(prefix + name, None, "bad-compression", str(error))
             continue
+        stays = seeks and info.compress_type == zipfile.ZIP_STORED
         with opened:
-            if not nested and not _is_archive(info) and not _begins_record(package, info):
+            content = "package" if name.lower().endswith(".wacz") else _content(package, info)
+            if content is None and not _is_archive(info):
                 yield Entry(prefix + name, None, "unknown-format", "an entry that is no web archive")
+<<<<<<< HEAD
             elif not nested:
                 agreement, stale = compare(package, info, stated)
                 yield Entry(prefix + name, opened, altered=agreement in {"altered", "unreadable"}, stale=stale)
+=======
+            elif content != "package":
+                yield Entry(prefix + name, opened, altered=_is_altered(package, info, stated), seeks=stays)
+>>>>>>> seg
             elif depth >= _MAX_DEPTH:
                 yield Entry(prefix + name, None, "unknown-format", f"a WACZ more than {_MAX_DEPTH} deep")
             else:
-                yield from entries(opened, f"{prefix}{name}!/", depth + 1)
+                yield from entries(opened, f"{prefix}{name}!/", depth + 1, stays)
 
 
 def _is_archive(info: zipfile.ZipInfo) -> bool:
     return info.filename.lower().endswith((*_ARCHIVE_NAMES, ".wacz"))
 
 
-def _holds_pages(info: zipfile.ZipInfo) -> bool:
-    """Return whether an entry may hold captures: any but those that describe the package (WACZ 1.1.1, section 5)."""
+def _describes(info: zipfile.ZipInfo) -> bool:
+    """Return whether an entry describes the package by its name (WACZ 1.1.1, section 5), and holds no captures."""
     name = info.filename.lower()
     described = name.startswith(_DESCRIBING) or posixpath.basename(name) in _DESCRIBING_FILES
-    return _is_archive(info) or not described
+    return described and not _is_archive(info)
 
 
-def _begins_record(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    """Return whether an entry is a web archive by its content."""
+def _content(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:
+    """Return what an entry is by its content: `records`, `package`, or None for what holds no captures."""
     if _problem(info):
-        return False
+        return None
     try:
         with package.open(info) as file:
-            return web_archive.READER.recognises(Look(cast(BinaryIO, file), info.filename))
+            look = Look(cast(BinaryIO, file), info.filename)
+            if look.head.startswith(ZIP_MAGIC):
+                return "package"
+            return "records" if web_archive.READER.recognises(look) else None
     except SourceError:
         raise
     except Exception:  # zipfile raises whatever its codecs raise
-        return False
+        return None
 
 
 def _problem(info: zipfile.ZipInfo) -> tuple[str, str] | None:
@@ -130,12 +145,21 @@ class Wacz(Reader):
         package = reading.name
         for entry in entries(file):
             reading.name = f"{package}!/{entry.name}" if entry.name else package
+<<<<<<< HEAD
             reading.altered, reading.stale = entry.altered, entry.stale
+=======
+            reading.altered, reading.seeks = entry.altered, entry.seeks
+>>>>>>> seg
             if entry.file is None:
                 yield reading.name, _unusable(entry.reason, entry.detail)
                 continue
+            is_empty = True
             try:
-                yield from web_archive.READER.read(entry.file, reading)
+                for found in web_archive.READER.read(entry.file, reading):
+                    is_empty = False
+                    yield found
+                if is_empty:
+                    yield reading.name, _unusable("empty-file", "")
             except SourceError:
                 raise
             except Exception as error:  # zipfile raises whatever its codecs raise
@@ -146,7 +170,11 @@ class Wacz(Reader):
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         for entry in entries(file):
             if entry.name == reading.part and entry.file is not None:
+<<<<<<< HEAD
                 reading.altered, reading.stale = entry.altered, entry.stale
+=======
+                reading.altered, reading.seeks = entry.altered, entry.seeks
+>>>>>>> seg
                 yield from web_archive.READER.find(entry.file, addresses, reading)
                 return
         raise SourceError("the package has no such entry")

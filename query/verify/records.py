@@ -62,6 +62,12 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         for citation, outcome in _outcomes(file, cited, chosen, is_file):
             findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours)
             ctx.progress(1, 0)
+        differ = [
+            each for each in cited if each["position"] in findings and findings[each["position"]].kind == "differs"
+        ]
+        if differ and not is_file:  # a joined file has more than one warcinfo: the records in front say which one holds
+            for citation, outcome in _outcomes(file, differ, chosen, True):
+                findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours)
     except Exception as error:  # whatever is in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
     for each in cited:

@@ -2,9 +2,4 @@
 
 from __future__ import annotations
 
-KNOWN_OPEN: frozenset[str] = frozenset(
-    {
-        "segments",
-        "two-places",
-    }
-)
+KNOWN_OPEN: frozenset[str] = frozenset()
