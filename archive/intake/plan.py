@@ -19,7 +19,7 @@ from archive.records import READERS, RecordReader, Span, columns, kind_of, open_
 from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
-from archive.sources.base import scheme_of
+from archive.sources.base import scheme_of, sha256_of
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
@@ -195,7 +195,7 @@ class _Known:
 
 def _sha256(location: str) -> str:
     with open_bytes(location) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(file)
 
 
 #: Rejects that larger limits may turn into captures.
