@@ -199,7 +199,7 @@ def _sha256(location: str) -> str:
 
 
 #: Rejects that larger limits may turn into captures.
-_LIMITED = {"too-large", "timeout"}
+LIMITED = frozenset({"too-large", "timeout"})
 
 
 def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str]:
@@ -208,7 +208,7 @@ def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str
     outgrown = {
         unit.version
         for unit in done.values()
-        if unit.rejects & _LIMITED
+        if unit.rejects & LIMITED
         and unit.extractor == settings.extractor
         and any(getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags"))
     }
