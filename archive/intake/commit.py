@@ -165,7 +165,7 @@ class Committer:
                             "run the same command again when it is mended") from None  # fmt: skip
 
     def _replace(self, old: Mapping[str, int], parts: Sequence[tuple[Batch, Part]]) -> bool:
-        fresh = [unit.key for batch, _ in parts for unit in batch.units]
+        fresh = {unit.key for batch, _ in parts for unit in batch.units}
         for _ in range(TRIES):
             ledger = self._lake.delta("sources")
             decisions.settle(self._lake)
@@ -173,9 +173,7 @@ class Committer:
                 return False
             if any(decisions.is_in(ledger, unit) for unit in fresh if unit not in old):
                 return False
-            # odd is in, even is out: what is replaced stays in
-            numbers = decisions.next_numbers(ledger, {*old, *fresh})
-            numbers |= {unit: number + 1 for unit, number in numbers.items() if unit in old and unit in set(fresh)}
+            numbers = decisions.numbers_of_replacement(ledger, old, fresh)
             self._catch_up(ledger)
             tables, trimmed = [], []
             for batch, part in parts:

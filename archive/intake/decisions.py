@@ -94,6 +94,12 @@ def next_numbers(ledger: DeltaTable, units: Iterable[str]) -> dict[str, int]:
     return {unit: (ledger.transaction_version(unit) or 0) + 1 for unit in units}
 
 
+def numbers_of_replacement(ledger: DeltaTable, old: Iterable[str], fresh: Collection[str]) -> dict[str, int]:
+    """Return the transaction numbers of units that replace others, which may be the same: odd for those that stay."""
+    numbers = {unit: ledger.transaction_version(unit) or 0 for unit in {*old, *fresh}}
+    return {unit: number + 2 - (number % 2 != (unit in fresh)) for unit, number in numbers.items()}
+
+
 # -- carrying out ----------------------------------------------------------------------------------
 
 

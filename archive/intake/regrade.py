@@ -10,81 +10,32 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 
 from archive.capture import Limits
-from archive.compact import compact
-from archive.damage import naming_damage
-from archive.engine import Engine, Workers, open_engine
+from archive.engine import Engine
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.commit import Committer
 from archive.intake.in_order import InOrder
 from archive.intake.part import Part
 from archive.intake.plan import LIMITED, SAMPLED_WHOLE, SPAN, Unreadable, plan
+from archive.intake.result import MaintainResult
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.intake.work import Job
-from archive.lake import Lake, open_lake
+from archive.lake import Lake
 from archive.progress import Reporter
 from archive.records import READERS, open_reader
 from archive.sources import Listed, list_files, open_bytes
 from archive.sources.base import scheme_of, sha256_of
-from archive.tables import CAPTURES, TABLES
+from archive.tables import CAPTURES
 
 #: What is read before it is committed: bytes of files, and units. A commit reads narrow columns of the whole lake.
 _BYTES, _UNITS = 4 << 30, 4096
-
-
-@dataclass(slots=True)
-class MaintainResult:
-    """What `maintain` did."""
-
-    recovered: int = 0  #: commits of an earlier command that were finished first
-    files: int = 0  #: that were read again
-    captures: int = 0  #: of these files, that the lake has now
-    replaced: int = 0  #: of these files, that the lake had before
-    grades: Counter[str] = field(default_factory=Counter)  #: of the captures of these files, now
-    files_kept: dict[str, str] = field(default_factory=dict)  #: file -> why it was not read, and stays as it was
-    captures_kept: int = 0  #: captures that still have no grade
-    bytes: int = 0  #: read
-    seconds: float = 0.0
-
-
-def maintain(
-    lake: Lake | str | os.PathLike[str],
-    *,
-    regrade: bool = False,
-    workers: Workers = None,
-    reporter: Reporter | None = None,
-) -> MaintainResult:
-    """Finish what killed commands have begun, and merge small files; bring an older lake up to date.
-
-    Args:
-        regrade: read the files again whose captures have no grade, since an older version ingested them. What cannot be
-            read any more stays as it was.
-        workers: processes that read and extract (by default one for each core), or an engine.
-        reporter: receives the progress.
-
-    Raises:
-        LakeError: there is no lake, or it cannot be written.
-    """
-    lake, engine, reporter = open_lake(lake), open_engine(workers), reporter or Reporter()
-    lake.require()
-    result = MaintainResult()
-    with naming_damage(lake):
-        lake.create()
-        with contextlib.closing(Committer(lake)) as committer:
-            result.recovered = committer.recover().decisions
-            if regrade:
-                _regrade(lake, committer, engine, reporter, result)
-        for table in TABLES.values():
-            compact(lake, table)
-    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +52,12 @@ class _Old:
     captures: dict[str, int]  #: by unit
 
 
-def _regrade(lake: Lake, committer: Committer, engine: Engine, reporter: Reporter, result: MaintainResult) -> None:
+def regrade(lake: Lake, committer: Committer, engine: Engine, reporter: Reporter, result: MaintainResult) -> None:
+    """Read the files again whose captures have no grade, and add what came of it to `result`.
+
+    Raises:
+        LakeError: the lake cannot be written.
+    """
     found = list(_older(lake))
     groups: dict[tuple[str, Limits], list[tuple[_Old, Listed]]] = {}
     for old in found:
@@ -277,7 +233,7 @@ class _Regrade(InOrder):
                 for batch, part in parts:
                     self._lake.discard(part.files)
                     for unit in batch.units:
-                        self._done_so_far.files_kept[unit.file] = "another process changed it meanwhile"
+                        self._done_so_far.files_kept[unit.file] = "another process changed the lake meanwhile; run it again"
 
     def _replace(self, parts: list[tuple[Batch, Part]]) -> bool:
         versions = {unit.version for batch, _ in parts for unit in batch.units}

@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import pyarrow.dataset as pads
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from archive.capture import Limits
 from archive.compact import compact
@@ -231,8 +232,11 @@ class _Ingest(InOrder):
             return
         columns = ["version", "records", "captures", "dated", "rejects"]
         rows_of: dict[str, list[dict[str, Any]]] = {}
-        wanted = pads.field("version").isin([item.version for item in self._skipped])
-        for row in self._lake.dataset("sources").to_table(columns=columns, filter=wanted).to_pylist():
+        # no filter of the scan: Arrow compares it with the statistics of the files, and delta-rs gives the files that it
+        # rewrites (`forget`) another type of string
+        ledger = self._lake.read("sources", columns)
+        wanted = pa.array([item.version for item in self._skipped])
+        for row in ledger.filter(pc.is_in(ledger["version"], wanted)).to_pylist():
             rows_of.setdefault(row["version"], []).append(row)
         for item in self._skipped:
             for given in self._yields_of(item.file):
