@@ -233,7 +233,9 @@ class _Regrade(InOrder):
                 for batch, part in parts:
                     self._lake.discard(part.files)
                     for unit in batch.units:
-                        self._done_so_far.files_kept[unit.file] = "another process changed the lake meanwhile; run it again"
+                        self._done_so_far.files_kept[unit.file] = (
+                            "another process changed the lake meanwhile; run it again"
+                        )
 
     def _replace(self, parts: list[tuple[Batch, Part]]) -> bool:
         versions = {unit.version for batch, _ in parts for unit in batch.units}
