@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from archive import dates
 from archive.attestations.rows import add_rows
 from archive.bounds import PUBLISHED
-from archive.errors import ArchiveError, cause_line
+from archive.errors import ArchiveError, error_line
 from archive.lake import Lake
 from archive.tables import ATTESTATIONS, SOURCES
 
@@ -74,7 +74,7 @@ def _read(path: str) -> set[str]:
         with open(path, encoding="utf-8") as file:
             matches = [_LINE.fullmatch(line.strip()) for line in file]
     except (OSError, UnicodeDecodeError) as error:
-        raise ArchiveError(f"--attest {path}: {cause_line(error)}") from None
+        raise ArchiveError(f"--attest {path}: {error_line(error)}") from None
     if not (found := {(match[1] or match[2]).lower() for match in matches if match}):
         raise ArchiveError(f"--attest {path}: no SHA-256 is in it; `sha256sum` writes such files")
     return found
