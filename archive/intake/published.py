@@ -56,17 +56,17 @@ class Published:
             raise ArchiveError(f"--published {date!r} is no date; write it as 2020-12-31")
         if at > (now or datetime.now(UTC)):
             raise ArchiveError(f"--published {date}: its last instant, {at:%Y-%m-%d %H:%M} UTC, is in the future")
-        places, checksums = [], set()
+        named, checksums = [], set()
         for item in map(str.strip, items):
             if match := _CHECKSUM.fullmatch(item):
                 checksums.add(match[1].lower())
             elif os.path.isfile(item):
                 checksums |= _read(item)
             elif item:
-                places.append(item)
-        if not places:
+                named.append(item)
+        if not named:
             raise ArchiveError("--attest also needs a place where that can be looked up: a DOI or an address")
-        return cls(at, ", ".join(places), frozenset(checksums))
+        return cls(at, ", ".join(named), frozenset(checksums))
 
 
 def _read(path: str) -> set[str]:
