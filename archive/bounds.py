@@ -12,8 +12,8 @@ from archive.tables import ATTESTATIONS, RETRACTIONS, SOURCES
 
 #: The kind of a bound that the user states (`archive ingest --published`).
 PUBLISHED = "published"
-#: The transaction of the ledger that shows that some captures have a bound of their own. A lake without one pays nothing
-#: for those of others: its log is open anyway.
+#: The transaction of the ledger that shows that some captures have a bound of their own. A lake without one pays
+#: nothing to find that out: its log is open anyway.
 STORED = "bounded"
 
 

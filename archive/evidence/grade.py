@@ -43,8 +43,8 @@ GRADES: dict[str, Grade] = {
     ),
     "D": Grade(
         "plain",
-        "the record of a crawler, or what a web archive kept (`id_`, with Memento-Datetime); nothing contradicts; or, as "
-        "of its publication, a file with a checksum that was published with it (`--published`)",
+        "the record of a crawler, or what a web archive kept (`id_`, with Memento-Datetime); nothing contradicts; or, "
+        "as of its publication, a file with a checksum that was published with it (`--published`)",
         "whoever wrote the file states one date, and nothing that was read speaks against it; of a publication, that "
         "whoever ingested the file states when and where its checksum was published",
         "whether that date is right: nothing else supports it, but a publication can be looked up",
