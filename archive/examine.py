@@ -76,11 +76,12 @@ class Examiner:
         if (
             isinstance(outcome, Capture)
             and not outcome.dated.problem
-<<<<<<< HEAD
-            and (self.altered or outcome.integrity == CONTRADICTED or (self.stale and outcome.integrity != BLOCK))
-=======
-            and (self.altered or outcome.integrity == CONTRADICTED or _is_badly_joined(item, outcome))
->>>>>>> seg
+            and (
+                self.altered
+                or outcome.integrity == CONTRADICTED
+                or (self.stale and outcome.integrity != BLOCK)
+                or _is_badly_joined(item, outcome)
+            )
         ):
             outcome.dated = replace(outcome.dated, problem="altered")
         self._leave(item)

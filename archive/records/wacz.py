@@ -35,15 +35,10 @@ class Entry:
     file: BinaryIO | None
     reason: str = ""
     detail: str = ""
-<<<<<<< HEAD
     altered: bool = False  #: it is not what the package states, or what the package states cannot be read
-    stale: bool = (
-        False  #: it does not have the hash that is stated, nor do the honest ones of the program that wrote it
-    )
-=======
-    altered: bool = False  #: it does not have the digest that the package states
+    #: it does not have the hash that is stated, nor do the honest ones of the program that wrote it
+    stale: bool = False
     seeks: bool = True  #: it is stored as it is, so that any place in it can be read
->>>>>>> seg
 
 
 def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True) -> Iterator[Entry]:
@@ -80,14 +75,10 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True
             content = "package" if name.lower().endswith(".wacz") else _content(package, info)
             if content is None and not _is_archive(info):
                 yield Entry(prefix + name, None, "unknown-format", "an entry that is no web archive")
-<<<<<<< HEAD
-            elif not nested:
-                agreement, stale = compare(package, info, stated)
-                yield Entry(prefix + name, opened, altered=agreement in {"altered", "unreadable"}, stale=stale)
-=======
             elif content != "package":
-                yield Entry(prefix + name, opened, altered=_is_altered(package, info, stated), seeks=stays)
->>>>>>> seg
+                agreement, stale = compare(package, info, stated)
+                altered = agreement in {"altered", "unreadable"}
+                yield Entry(prefix + name, opened, altered=altered, stale=stale, seeks=stays)
             elif depth >= _MAX_DEPTH:
                 yield Entry(prefix + name, None, "unknown-format", f"a WACZ more than {_MAX_DEPTH} deep")
             else:
@@ -145,11 +136,7 @@ class Wacz(Reader):
         package = reading.name
         for entry in entries(file):
             reading.name = f"{package}!/{entry.name}" if entry.name else package
-<<<<<<< HEAD
-            reading.altered, reading.stale = entry.altered, entry.stale
-=======
-            reading.altered, reading.seeks = entry.altered, entry.seeks
->>>>>>> seg
+            reading.altered, reading.stale, reading.seeks = entry.altered, entry.stale, entry.seeks
             if entry.file is None:
                 yield reading.name, _unusable(entry.reason, entry.detail)
                 continue
@@ -170,11 +157,7 @@ class Wacz(Reader):
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         for entry in entries(file):
             if entry.name == reading.part and entry.file is not None:
-<<<<<<< HEAD
-                reading.altered, reading.stale = entry.altered, entry.stale
-=======
-                reading.altered, reading.seeks = entry.altered, entry.seeks
->>>>>>> seg
+                reading.altered, reading.stale, reading.seeks = entry.altered, entry.stale, entry.seeks
                 yield from web_archive.READER.find(entry.file, addresses, reading)
                 return
         raise SourceError("the package has no such entry")
