@@ -60,6 +60,7 @@ class Examiner:
     pages: PageCache = field(default_factory=lambda: PageCache(0))
     state: FileState = field(init=False)
     altered: bool = False  #: the file does not have the digest that its package states
+    operator: str | None = None  #: who made the archive, as the user says
     last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
@@ -246,6 +247,7 @@ class Examiner:
             robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
             title=page.title,
             extractor="dataset" if page.extractor == "plain" else page.extractor,
+            operator=operator_of(dates.replay_of(row.url), None, row.crawls, self.operator),
             crawl=next(filter(None, map(dates.crawl_name, row.crawls)), None),
             text=page.text,
         )
@@ -279,7 +281,7 @@ class Examiner:
             record_id=record.record_id,
             truncated=record.truncated,
             record_sha256=_sha256(record.head, record.block),
-            operator=operator_of(source, info, named),
+            operator=operator_of(source, info, named, self.operator),
             crawl=next(filter(None, map(dates.crawl_name, named)), None),
         )
 

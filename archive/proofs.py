@@ -11,9 +11,10 @@ import pyarrow.dataset as pads
 
 from archive import storage, versions
 from archive.evidence.grade import DEFAULT, UNKNOWN_SQL
+from archive.evidence.operators import same_operator_sql
 from archive.files import sql_literal
 from archive.lake import Lake
-from archive.tables import CAPTURES, EVIDENCE, RETRACTIONS, SOURCES, TABLES, Table
+from archive.tables import CAPTURES, EVIDENCE, INDEX, RETRACTIONS, SOURCES, TABLES, Table
 
 #: Captures of an older lake have no grade; what their columns support is known.
 _STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
@@ -71,8 +72,9 @@ def enough(grade: str, archives: str) -> str:
     Args:
         grade, archives: SQL expressions.
     """
-    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT captures.operator) > 1)
-           AND ({archives} < 2 OR count(DISTINCT coalesce(captures.operator, '')) >= {archives})"""
+    operator = same_operator_sql("captures.operator")
+    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT {operator}) > 1)
+           AND ({archives} < 2 OR count(DISTINCT coalesce({operator}, '')) >= {archives})"""
 
 
 #: … and of a grade that counts where nobody asks for another.
@@ -171,6 +173,7 @@ def attach(
         LakeError: there is no lake.
     """
     retracted = _retracted_units(lake)
+    has_lines = lake.delta(SOURCES.name).transaction_version(INDEX) is not None
     stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
@@ -192,8 +195,10 @@ def attach(
         db.execute("CREATE TEMP TABLE retracted_units AS SELECT unnest(?::VARCHAR[]) AS unit", [retracted])
     views = []
     for table in stored:
-        is_hit = bool(retracted) and table.table.name == CAPTURES.name
-        select = f"SELECT {_RETRACTED} FROM ({table.select()})" if is_hit else table.select()
+        select = table.select()
+        if table.table.name == CAPTURES.name:
+            select = f"SELECT {_RETRACTED} FROM ({select})" if retracted else select
+            select = _CORROBORATED.format(captures=select) if has_lines else select
         views.append(View(f"stored_{table.table.name}", select, _types(table.table)))
     return db, views
 
@@ -202,6 +207,27 @@ def attach(
 _RETRACTED = """
 * REPLACE (CASE WHEN unit IN (FROM retracted_units) THEN coalesce(date_problem, 'retracted') ELSE date_problem END
            AS date_problem)
+"""
+
+
+#: A capture of grade C or D is of grade B where a line of another holder's index has its digest within a day of it. A
+#: line that names the capture's own file is no other's. Of an operator that is not known, nobody can be another.
+_CORROBORATED = f"""
+SELECT own.* REPLACE (
+    CASE WHEN coalesce(own.grade, {UNKNOWN_SQL}) IN ('C', 'D') AND own.date_problem IS NULL
+              AND len(list_filter(others.lines, lambda line:
+                    line.operator <> {same_operator_sql("own.operator")}
+                    AND line.since >= own.captured_at - INTERVAL 1 DAY AND line."at" <= own.captured_at + INTERVAL 1 DAY
+                    AND line.name IS DISTINCT FROM parse_filename(own.file))) > 0
+         THEN 'B' ELSE own.grade END AS grade)
+FROM ({{captures}}) AS own
+LEFT JOIN (
+    SELECT payload_digest, list(DISTINCT {{{{'operator': {same_operator_sql("operator")}, 'since': captured_from,
+                                            'at': captured_at, 'name': parse_filename(via)}}}}) AS lines
+    FROM ({{captures}})
+    WHERE record_type = '{INDEX}' AND date_problem IS NULL AND operator IS NOT NULL
+    GROUP BY payload_digest
+) AS others ON own.payload_digest = others.payload_digest
 """
 
 

@@ -11,6 +11,7 @@ REJECTS: dict[str, str] = {
     "bad-encoding": "the HTTP body cannot be decoded as its Content-Encoding says",
     "bad-http": "the record should be an HTTP message, but cannot be read as one",
     "bad-length": "the record is shorter or longer than its header states",
+    "bad-line": "the line of an index cannot be read",
     "bad-record": "the header of the record cannot be read, or the bytes belong to no record",
     "bad-row": "the line or row of a data set cannot be read",
     "crashed": "the extractor's process died of the page (out of memory, or a fault)",
@@ -35,6 +36,7 @@ DAMAGE: frozenset[str] = frozenset(
     {
         "bad-compression",
         "bad-length",
+        "bad-line",
         "bad-record",
         "bad-row",
         "crashed",
@@ -93,6 +95,7 @@ DATE_SOURCES: dict[str, str] = {
     "arc": "the date in the ARC header line",
     "cdx": "the web archive's own timestamp of the page (Memento-Datetime or replay URL)",
     "dataset": "the date column of a data set, which anybody may have written",
+    "index": "a line of an index (`archive witness`): it confirms captures, and proves no text by itself",
 }
 
 

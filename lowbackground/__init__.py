@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from archive.errors import ArchiveError
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
+    from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
     from index.certify import CertifyResult, certify
     from index.neardup import IndexResult, index
@@ -55,6 +56,7 @@ _FROM = {
     "audit": "archive.attestations.audit",
     "seal": "archive.attestations.seal",
     "retract": "archive.attestations.retract",
+    "witness": "archive.witness.run",
     # what they return
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
@@ -71,6 +73,7 @@ _FROM = {
     "AuditResult": "archive.attestations.audit",
     "SealResult": "archive.attestations.seal",
     "RetractResult": "archive.attestations.retract",
+    "WitnessResult": "archive.witness.run",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",
@@ -103,6 +106,7 @@ __all__ = [
     "SealResult",
     "Stats",
     "VerifyResult",
+    "WitnessResult",
     "attest",
     "audit",
     "certify",
@@ -123,6 +127,7 @@ __all__ = [
     "show",
     "stats",
     "verify",
+    "witness",
 ]
 
 

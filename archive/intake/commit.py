@@ -30,7 +30,7 @@ from archive.intake.known_texts import KnownTexts
 from archive.intake.part import Part
 from archive.intake.unit import Batch
 from archive.lake import Lake, NewFile, statistics
-from archive.tables import DOCUMENTS, SOURCES
+from archive.tables import DOCUMENTS, INDEX, SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,19 @@ class Committer:
         self._forgotten = self._lake.delta("sources").transaction_version(FORGOTTEN) or 0
         return done
 
-    def _catch_up(self, ledger: DeltaTable) -> None:
-        """Add the texts that other writers have brought, or have decided to bring, since the last commit."""
+    def _catch_up(self, ledger: DeltaTable, has_texts: bool) -> None:
+        """Add the texts that other writers have brought, or have decided to bring, since the last commit.
+
+        Args:
+            has_texts: the part that comes next may bring texts; else nobody needs to know those of the lake.
+        """
         forgotten = ledger.transaction_version(FORGOTTEN) or 0
         if forgotten != self._forgotten:  # texts were taken out: begin anew
             decisions.carry_out(self._lake)
             self._known.close()
             self._known, self._seen, self._entries, self._forgotten = KnownTexts(), set(), set(), forgotten
+        if not has_texts:
+            return
         entries = set(self._lake.files("sources")) - self._entries
         decided = [Decision.of_json(text) for text in self._texts_of(entries)]
         documents = self._lake.delta(
@@ -125,7 +131,7 @@ class Committer:
                 return None
             if any(unit.after and not decisions.is_in(ledger, unit.after) for unit in batch.units):
                 raise TakenOut("an earlier part of it was taken out meanwhile; run the same command again")
-            self._catch_up(ledger)
+            self._catch_up(ledger, any(file.table == DOCUMENTS.name for file in part.files))
             trimmed, new = self._without_known(part)
             # a batch that comes again after it was taken out needs another name: the tables have had the first one
             first = numbers[batch.units[0].key]
@@ -133,7 +139,8 @@ class Committer:
             decision = Decision(name, trimmed.files, [unit.key for unit in batch.units])
             rows = _ledger_rows(batch, trimmed, new, decision)
             row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
-            committed = self._lake.commit_to(ledger, SOURCES, [row], {**numbers, LEDGER: 1})
+            named = {**numbers, LEDGER: 1, **({INDEX: 1} if any(unit.kind == INDEX for unit in batch.units) else {})}
+            committed = self._lake.commit_to(ledger, SOURCES, [row], named)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
                 decisions.apply(self._lake, decision)
@@ -196,6 +203,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "floor": tally.reached.floor,
                 "infos": json.dumps([astuple(info) for info in tally.reached.infos or ()]),
                 "limits": json.dumps(asdict(unit.settings.limits)),
+                "operator": unit.settings.operator,
                 "format": tally.format,
                 "extractor": unit.settings.extractor,
                 "records": tally.records,

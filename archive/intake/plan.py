@@ -42,12 +42,13 @@ class DoneUnit:
     reached: SpanEnd
     limits: Limits = Limits()
     rejects: frozenset[str] = frozenset()  #: the reasons of its rejects
+    operator: str | None = None  #: who made the archive, as the user said
 
 
 def done_units(lake: Lake) -> dict[str, DoneUnit]:
     """Read the units that the lake has, by their keys."""
     names = ["unit", "file", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
-    names += ["limits", "rejects"]
+    names += ["limits", "rejects", "operator"]
     done: dict[str, DoneUnit] = {}
     for row in lake.read("sources", names).to_pylist():
         reached = SpanEnd(row["next_offset"], row["recovered"], row["floor"], _infos(row["infos"]))
@@ -60,6 +61,7 @@ def done_units(lake: Lake) -> dict[str, DoneUnit]:
             reached,
             Limits(**json.loads(row["limits"] or "{}")),
             frozenset(reason for reason, _ in row["rejects"] or ()),
+            row["operator"],
         )
     return done
 
@@ -162,14 +164,22 @@ _LIMITED = {"too-large", "timeout"}
 
 
 def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str]:
-    """Return the units of the files of which records were rejected by limits that are larger now."""
+    """Return the units of the files of which records were rejected by limits that are larger now, or that another
+    operator made, as the user says now."""
     mine = settings.limits
     outgrown = {
         unit.version
         for unit in done.values()
-        if unit.rejects & _LIMITED
-        and unit.extractor == settings.extractor
-        and any(getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags"))
+        if unit.extractor == settings.extractor
+        and (
+            settings.operator not in {None, unit.operator}
+            or (
+                unit.rejects & _LIMITED
+                and any(
+                    getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags")
+                )
+            )
+        )
     }
     return [key for key, unit in done.items() if unit.version in outgrown and unit.extractor == settings.extractor]
 

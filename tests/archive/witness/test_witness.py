@@ -1,0 +1,205 @@
+"""`archive witness`: index lines of another holder confirm captures, and prove no text by themselves."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import command, members, record, rows, take
+
+import lowbackground as lb
+from archive.errors import LakeError, SourceError
+from archive.lake import Lake
+
+Write = Callable[[str, bytes], str]
+HEADER = " CDX N b a m s k r M S V g\n"
+DATE = "Wed, 04 Mar 2015 05:06:07 GMT"
+
+
+def line(digest: str, at: str = "20150304100000", name: str = "theirs.warc.gz") -> str:
+    """A line of CDX with 11 columns."""
+    return f"com,example)/ {at} http://example.com/ text/html 200 {digest.removeprefix('sha1:')} - - 100 1 {name}\n"
+
+
+def digests(lake: Lake) -> list[str]:
+    return [
+        each for (each,) in rows(lake, "SELECT payload_digest FROM captures WHERE record_type <> 'index' ORDER BY url")
+    ]
+
+
+def grades(lake: Lake, of: str = "captures") -> list[str]:
+    return [each for (each,) in rows(lake, f"SELECT grade FROM {of} WHERE record_type <> 'index' ORDER BY url")]
+
+
+@pytest.fixture
+def page(lake: Lake, write: Write) -> str:
+    """Ingest one page of 2015 by a library; return its digest."""
+    source = write("mine.warc.gz", members(record(http={"Date": DATE})))
+    lb.ingest(lake, source, operator="The  Library", workers=1)
+    assert grades(lake) == ["C"]
+    return digests(lake)[0]
+
+
+def test_another_holders_line_within_a_day_makes_grade_b(lake: Lake, page: str, write: Write) -> None:
+    other = "A" * 31 + "B"
+    index = write("theirs.cdx", (HEADER + line(page) + line(other) + "bad\n\n").encode())
+    result = lb.witness(lake, index, operator="internet  archive", workers=1)
+    assert (result.files, result.lines, result.matched, result.unmatched) == (1, 4, 1, 1)
+    assert (result.rejects, result.skipped) == ({"bad-line": 1}, {"index-header": 1})
+    assert (result.digests, result.corroborated) == (1, 1)
+    assert grades(lake) == ["B"]
+    assert rows(lake, "SELECT grade, year(first_seen) FROM clean('2022-01-01', grade := 'B')") == [("B", 2015)]
+    (row,) = lake.read("captures").filter(lake_is_index(lake)).to_pylist()
+    assert (row["content_id"], row["operator"], row["grade"], row["date_source"]) == (
+        None,
+        "Internet Archive",
+        "E",
+        "index",
+    )
+    assert (row["file"], row["via"], row["payload_digest"], row["status"]) == (index, "theirs.warc.gz", page, 200)
+    cited = Path(index).read_bytes()[row["offset"] : row["offset"] + row["length"]]
+    assert cited.decode() == line(page)
+    assert rows(lake, "SELECT captures FROM documents") == [(1,)]
+
+
+def lake_is_index(lake: Lake):  # type: ignore[no-untyped-def]
+    import pyarrow.compute as pc
+
+    return pc.field("record_type") == "index"
+
+
+def test_what_confirms_nothing(lake: Lake, page: str, write: Write) -> None:
+    lines = {
+        "two days off": ("20150306120000", "theirs.warc.gz", "Another"),
+        "two days before": ("20150302000000", "theirs.warc.gz", "Another"),
+        "the day is not stated": ("201503", "theirs.warc.gz", "Another"),
+        "the same holder": ("20150304050607", "theirs.warc.gz", "the LIBRARY "),
+        "of the very file": ("20150304050607", "x/mine.warc.gz", "Another"),
+    }
+    for why, (at, name, operator) in lines.items():
+        index = write(f"{why}.cdx", line(page, at, name).encode())
+        result = lb.witness(lake, index, operator=operator, workers=1)
+        assert (result.matched, result.corroborated) == (1, 0), why
+    assert grades(lake) == ["C"]
+
+
+def test_a_forged_index_makes_no_text_clean(lake: Lake, write: Write) -> None:
+    take(lake, write("late.warc", record(date="2023-01-01T00:00:00Z")))
+    index = write(
+        "early.cdx", "".join(line(digests(lake)[0], f"20{year}0101000000") for year in range(10, 25)).encode()
+    )
+    assert lb.witness(lake, index, operator="Liar", workers=1).matched == 15
+    for grade in "ABCDE":
+        assert rows(lake, f"SELECT * FROM clean('2022-01-01', grade := '{grade}')") == []
+    assert rows(lake, "SELECT year(first_seen) FROM documents") == [(2023,)]
+
+
+def test_an_operator_that_is_not_known_is_not_another_one(lake: Lake, write: Write) -> None:
+    take(lake, write("mine.warc", record()))
+    index = write("x.cdx", line(digests(lake)[0]).encode())
+    assert lb.witness(lake, index, operator="Another", workers=1).corroborated == 0
+
+
+def test_a_known_index_is_skipped_until_the_lake_has_other_digests(lake: Lake, page: str, write: Write) -> None:
+    later = write("later.warc", record(url="http://later.example/", body="<p>Later words</p>"))
+    other = record_digest(later)
+    index = write("x.cdx", (line(page) + line(other)).encode())
+    assert lb.witness(lake, index, operator="Another", workers=1).matched == 1
+    again = lb.witness(lake, index, operator=" ANOTHER", workers=1)
+    assert (again.files, again.files_skipped) == (0, 1)
+    lb.ingest(lake, later, operator="The Library", workers=1)
+    result = lb.witness(lake, index, operator="another", workers=1)
+    assert (result.files, result.matched, result.corroborated) == (1, 2, 2)
+    assert rows(lake, "SELECT count(*) FROM captures WHERE record_type = 'index'") == [(2,)]  # not three
+    assert rows(lake, "SELECT count(*) FROM sources WHERE format = 'index'") == [(1,)]
+
+
+def record_digest(path: str) -> str:
+    from warcio.archiveiterator import ArchiveIterator
+
+    with open(path, "rb") as file:
+        return str(next(iter(ArchiveIterator(file))).rec_headers.get_header("WARC-Payload-Digest"))
+
+
+def test_forget_and_retract_work_on_an_index(lake: Lake, page: str, write: Write) -> None:
+    index = write("x.cdx", line(page).encode())
+    lb.witness(lake, index, operator="Another", workers=1)
+    assert grades(lake) == ["B"]
+    lb.retract(lake, index, reason="made up")
+    assert grades(lake) == ["C"]
+    assert lb.forget(lake, index).captures == 1
+    assert rows(lake, "SELECT count(*) FROM captures") == [(1,)]
+    lb.witness(lake, index, operator="Another", workers=1)
+    assert grades(lake) == ["C"]  # it is still retracted
+    lb.ingest(lake, [str(Path(index).parent / "mine.warc.gz")], again=True, operator="The Library", workers=1)
+    assert rows(lake, "SELECT count(*) FROM captures WHERE record_type = 'index'") == [(1,)]
+
+
+def test_common_crawls_index_names_its_holder(lake: Lake, page: str, write: Write) -> None:
+    filename = "crawl-data/CC-MAIN-2015-11/segments/1424936459277.13/warc/CC-MAIN-20150226-00001.warc.gz"
+    fields = {"url": "http://example.com/", "digest": page[5:], "length": "1", "offset": "2", "filename": filename}
+    content = f"com,example)/ 20150304100000 {json.dumps(fields)}\n".encode()
+    index = write("cdx-00000.gz", gzip.compress(content) + gzip.compress(content))
+    result = lb.witness(lake, index, workers=2)
+    assert (result.matched, result.corroborated) == (2, 1)
+    assert rows(lake, "SELECT DISTINCT operator FROM captures WHERE record_type = 'index'") == [("Common Crawl",)]
+    lb.witness(lake, index, operator="Somebody", workers=1)  # the lines know better
+    assert rows(lake, "SELECT DISTINCT operator FROM captures WHERE record_type = 'index'") == [("Common Crawl",)]
+
+
+def test_the_holder_must_be_named(lake: Lake, page: str, write: Write) -> None:
+    with pytest.raises(SourceError, match="who holds these captures"):
+        lb.witness(lake, write("x.cdx", line(page).encode()), workers=1)
+    with pytest.raises(LakeError, match="there is no lake here"):
+        lb.witness(lake.location + "-none", write("x.cdx", line(page).encode()), operator="a", workers=1)
+
+
+def test_a_clipped_gzip_is_said_with_what_was_read(lake: Lake, page: str, write: Write) -> None:
+    content = gzip.compress("".join(line(page, f"2015030{day}000000") for day in range(1, 9)).encode() * 500)
+    index = write("x.cdx.gz", content[: len(content) // 2])
+    result = lb.witness(lake, index, operator="Another", workers=1)
+    assert result.rejects["truncated"] == 1
+    assert 0 < result.matched < 4000
+    assert rows(lake, "SELECT reason, record_type FROM rejects WHERE reason = 'truncated'") == [("truncated", "index")]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty-file"), (b"A letter.\nTo somebody.\n", "unknown-format"), (b"\x1f\x8b\x08" + b"x" * 99, "truncated")],
+)
+def test_a_file_that_is_no_index_is_one_reject(
+    lake: Lake, page: str, write: Write, content: bytes, reason: str
+) -> None:
+    result = lb.witness(lake, write("x", content), operator="Another", workers=1)
+    assert result.rejects == {reason: 1}
+
+
+def test_md5_and_missing_digests_link_nothing(lake: Lake, page: str, write: Write) -> None:
+    content = (
+        line("-")
+        + line("0" * 32)
+        + line("d41d8cd98f00b204e9800998ecf8427e")
+        + line("md5:d41d8cd98f00b204e9800998ecf8427e")
+    )
+    result = lb.witness(lake, write("x.cdx", content.encode()), operator="Another", workers=1)
+    assert result.skipped == {"no-digest": 2, "weak-digest": 2}
+
+
+def test_stats_count_lines_apart_from_pages(lake: Lake, page: str, write: Write) -> None:
+    before = lb.stats(lake)
+    lb.witness(lake, write("x.cdx", (line(page) * 3).encode()), operator="Another", workers=1)
+    after = lb.stats(lake)
+    assert (before.captures, before.index_lines, after.captures, after.index_lines) == (1, 0, 1, 3)
+    assert (after.records, after.captures_by_month) == (before.records, before.captures_by_month)
+    assert (before.captures_by_grade, after.captures_by_grade) == ({"C": 1}, {"B": 1})
+
+
+def test_the_command_shows_and_prints_what_it_did(lake: Lake, page: str, write: Write) -> None:
+    index = write("x.cdx", (line(page) + line("A" * 31 + "B")).encode())
+    words = ["witness", index, "--lake", lake.location, "--operator", "Another"]
+    assert json.loads(command(*words, "--json").stdout)["matched"] == 1
+    assert "1 capture of the lake of grade B" in command(*words).stdout
+    assert command("witness", index, "--lake", lake.location, check=False).returncode == 2
