@@ -86,6 +86,8 @@ CLAIMS: dict[str, str] = {
     "crawl-window": "the end of a crawl that the path, the name, the warcinfo or the row states",
     "warc-version": "since when there has been the version of the format that the record has",
     "software": "since when there has been the software that the warcinfo names",
+    "attested": "by when the file existed: `captures.attested_by` attests it",
+    "published": "when the file was published: `archive ingest --published`",
     "damaged-record": "the date of the damaged record that the record may be part of",
 }
 
@@ -95,6 +97,8 @@ DATE_SOURCES: dict[str, str] = {
     "arc": "the date in the ARC header line",
     "cdx": "the web archive's own timestamp of the page (Memento-Datetime or replay URL)",
     "dataset": "the date column of a data set, which anybody may have written",
+    "attested": "no date of the record: by when its file existed, as a verified time stamp or signature shows",
+    "published": "no date of the record: when its file was published (`archive ingest --published`)",
     "index": "a line of an index (`archive witness`): it confirms captures, and proves no text by itself",
 }
 

@@ -107,6 +107,38 @@ class WaczEvidence:
         return self.statement.existed_by
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The files of a package that existed by the time of its signature."""
+
+    names: frozenset[str]
+    existed_by: datetime
+    attested_by: str
+
+    @classmethod
+    def of(cls, file: BinaryIO) -> Signed | None:
+        """Read what the signature of a package bounds; None where there is no verified time stamp.
+
+        Only a package with such a time stamp is read as a whole.
+        """
+        try:
+            statement = read_statement(zipfile.ZipFile(file))
+            if statement.existed_by is None:
+                return None
+            evidence = wacz_evidence(file)
+        except SourceError:
+            raise
+        except Exception:  # no ZIP file that can be read; zipfile raises whatever its codecs raise
+            return None
+        names = frozenset(name for name, agreement in evidence.files.items() if agreement == "agrees")
+        at = evidence.existed_by
+        return cls(names, at, evidence.statement.attested_by or "") if at else None
+
+    def covers(self, name: str) -> bool:
+        """Return whether the signature covers an entry, or one of a package in an entry (`a.wacz!/b.warc`)."""
+        return _plain(name.partition("!/")[0]) in self.names
+
+
 def wacz_evidence(
     file: BinaryIO,
     certificates: Sequence[Certificate] | None = None,

@@ -19,6 +19,7 @@ from archive.sources import open_bytes
 from archive.sources.base import scheme_of
 from archive.sources.public import open_public
 from query.tokenizer import Tokenizer
+from query.verify.bounds import KINDS, FileBounds, Known
 from query.verify.compare import Outcome, Row, compare, extractor_of
 from query.verify.result import Finding
 
@@ -35,6 +36,7 @@ class Unit:
     tokenizer: Tokenizer | None
     network: bool  #: whether public web servers may be asked, and stores of objects
     honours: bool  #: whether the set promises that no text opts out
+    bounds: Known = None
     plugins: registry.Entries = field(default_factory=registry.entries)
 
     @property
@@ -59,8 +61,10 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     findings: dict[int, Finding] = {}
     why = "there is no record"
     try:
+        is_bound = any(each["date_source"] in KINDS for each in cited)
+        bounds = FileBounds.of(file, unit.bounds) if is_bound else None
         for citation, outcome in _outcomes(file, cited, chosen, is_file):
-            findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours)
+            findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours, bounds)
             ctx.progress(1, 0)
     except Exception as error:  # whatever is in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
