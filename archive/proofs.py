@@ -77,6 +77,17 @@ def enough(grade: str, archives: str) -> str:
            AND ({archives} < 2 OR count(DISTINCT coalesce({operator}, '')) >= {archives})"""
 
 
+def shown(asked: str, grade: str) -> str:
+    """Return the SQL of the grade of a text that was found good enough, from that of the capture that it cites.
+
+    Where somebody asks for B, the captures are that together, though the one that is cited may have C or D by itself.
+
+    Args:
+        asked, grade: SQL expressions.
+    """
+    return f"CASE WHEN upper({asked}) = 'B' AND {grade} IN ('C', 'D') THEN 'B' ELSE {grade} END"
+
+
 #: … and of a grade that counts where nobody asks for another.
 _PROVES = f"{ACCEPTABLE} AND captures.grade <= '{DEFAULT}'"
 

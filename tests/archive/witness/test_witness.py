@@ -203,3 +203,43 @@ def test_the_command_shows_and_prints_what_it_did(lake: Lake, page: str, write: 
     assert json.loads(command(*words, "--json").stdout)["matched"] == 1
     assert "1 capture of the lake of grade B" in command(*words).stdout
     assert command("witness", index, "--lake", lake.location, check=False).returncode == 2
+
+
+def test_two_operators_with_one_text_make_grade_b(lake: Lake, page: str, write: Write) -> None:
+    assert rows(lake, "SELECT * FROM clean('2022-01-01', grade := 'B')") == []
+    lb.ingest(
+        lake,
+        write("b.warc", record(url="http://b.example/", date="2019-01-01T00:00:00Z")),
+        operator="Another",
+        workers=1,
+    )
+    asked = "SELECT grade, year(first_seen) FROM clean('{}', grade := '{}')"
+    assert rows(lake, asked.format("2022-01-01", "B")) == [("B", 2015)]
+    assert rows(lake, asked.format("2018-01-01", "B")) == []
+    assert rows(lake, asked.format("2022-01-01", "D")) == [("C", 2015)]
+
+
+def test_verify_checks_grade_b_against_the_lake(lake: Lake, page: str, write: Write, tmp_path: Path) -> None:
+    lb.witness(lake, write("x.cdx", line(page).encode()), operator="Another", workers=1)
+    assert lb.verify(lake, all=True, workers=1).kinds["agrees"] == 1
+    assert lb.export(lake, tmp_path / "set", before="2022-01-01", grade="B", workers=1).grades == {"B": 1}
+    alone = lb.verify(tmp_path / "set", all=True, workers=1)
+    assert (alone.sound, alone.kinds["unchecked"]) == (False, 1)
+    assert "--lake names the lake" in alone.findings[0].detail
+    assert lb.verify(tmp_path / "set", all=True, lake=lake, workers=1).sound
+    lb.forget(lake, str(Path(write("y", b"")).parent / "x.cdx"))
+    (finding,) = lb.verify(tmp_path / "set", all=True, lake=lake, workers=1).findings
+    assert (finding.kind, "no other archive" in finding.detail) == ("differs", True)
+
+
+def test_a_revisit_is_confirmed_like_a_page(lake: Lake, page: str, write: Write, tmp_path: Path) -> None:
+    again = {
+        "WARC-Payload-Digest": page,
+        "WARC-Profile": "http://netpreserve.org/warc/1.0/revisit/identical-payload-digest",
+    }
+    seen = record(date="2014-01-01T00:00:00Z", kind="revisit", body="", warc=again)
+    lb.ingest(lake, write("r.warc", seen), operator="The Library", workers=1)
+    lb.witness(lake, write("x.cdx", line(page, "20140101000000").encode()), operator="Another", workers=1)
+    assert rows(lake, "SELECT record_type, grade FROM clean('2022-01-01')") == [("revisit", "B")]
+    lb.export(lake, tmp_path / "set", before="2022-01-01", workers=1)
+    assert lb.verify(tmp_path / "set", all=True, lake=lake, workers=1).sound
