@@ -11,7 +11,7 @@ _KNOWN = (
     (re.compile(r"internet\s*archive|archive\.org|archive-it|wayback\s*machine", re.I), INTERNET_ARCHIVE),
 )
 #: Files of Common Crawl, as its indexes and paths name them.
-_COMMON_CRAWL_FILE = re.compile(r"(?:^|/)crawl-data/CC-(?:MAIN|NEWS)-")
+_COMMON_CRAWL_FILE = re.compile(r"(?:^|/)crawl-data/CC-(?:MAIN|NEWS)[-/]")
 _LONGEST = 200
 
 

@@ -93,14 +93,53 @@ class BadLine:
 
 Parsed = IndexLine | NoWitness | BadLine
 
+#: The start of a line of CDXJ, and the digest in it; and a line of CDX. In a string of JSON a quote has a backslash in
+#: front, so that this name is in none.
+_CDXJ, _NAME, _VALUE = re.compile(rb"\S+ \d{14} \{"), b' "digest": "', re.compile(rb'(?:sha1:)?([A-Z2-7]{32})"')
+_CDX = re.compile(rb"\S+ \d{14} \S+ \S+ \S+ ([A-Z2-7]{32}) \S+(?: \S+ \S+(?: \S+ \S+)?)?\r?\n?")
+#: The first columns of nearly all files of CDX.
+_USUAL = ["N", "b", "a", "m", "s", "k"]
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A line of which only the digest was read."""
+
+    digest: str
+    letters: Sequence[str] | None  #: as the header in front of it names its columns
+
+    def read(self, data: bytes) -> Parsed:
+        """Read the rest of the line."""
+        (parsed,) = IndexParser(self.letters).parse(data)
+        return parsed
+
 
 class IndexParser:
     """Reads the lines of one index. It remembers the columns that a header names."""
 
-    def __init__(self) -> None:
-        self._letters: Sequence[str] | None = None
+    def __init__(self, letters: Sequence[str] | None = None) -> None:
+        self._letters = letters
         self._delimiter = " "
         self._names: Sequence[str] = _SERVER
+
+    def glance(self, data: bytes) -> Glance | None:
+        """Read only the digest of a line of a common form; None where all of the line must be read.
+
+        Hardly any line of a large index has a digest of the lake, and to read all of it takes four times as long.
+        """
+        if _CDXJ.match(data):
+            at = data.find(_NAME)
+            found = _VALUE.match(data, at + len(_NAME)) if at >= 0 and data.rstrip().endswith(b"}") else None
+        elif self._letters is None or self._is_usual(data):
+            found = _CDX.fullmatch(data)
+        else:
+            found = None
+        return Glance(f"sha1:{found[1].decode()}", self._letters) if found else None
+
+    def _is_usual(self, data: bytes) -> bool:
+        """Return whether a line has the columns that the header names, in the usual order."""
+        letters = self._letters or ()
+        return letters[:6] == _USUAL and self._delimiter == " " and data.count(b" ") == len(letters) - 1
 
     def parse(self, data: bytes) -> Iterator[Parsed]:
         """Yield what a line states: mostly one capture; several where an answer of JSON is all on one line."""

@@ -27,11 +27,22 @@ from archive.lake import Lake
 from archive.records.jsonl import Line, read_lines
 from archive.sources import open_bytes
 from archive.tables import INDEX
-from archive.witness.lines import MAX_LINE, BadLine, IndexLine, IndexParser, NoWitness, Parsed, is_index, shows_index
+from archive.witness.lines import (
+    MAX_LINE,
+    BadLine,
+    Glance,
+    IndexLine,
+    IndexParser,
+    NoWitness,
+    Parsed,
+    is_index,
+    shows_index,
+)
 
 #: Lines whose digests are looked up at once.
 _TOGETHER = 4096
 UNMATCHED, NO_OPERATOR = "unmatched", "no-operator"
+Outcome = Parsed | Glance | Reject
 #: Lines in which something must show that the file is an index.
 _FIRST = 1000
 
@@ -99,30 +110,31 @@ def begins_line(data: bytes) -> bool:
     return b"\0" not in data and is_index(data)
 
 
-def parsed_lines(file: BinaryIO) -> Iterator[tuple[Line, Parsed | None]]:
-    """Yield the lines of an index with what they state; None for a stretch that is no line."""
+def parsed_lines(file: BinaryIO, glance: bool = False) -> Iterator[tuple[Line, Parsed | Glance | None]]:
+    """Yield the lines of an index with what they state; None for a stretch that is no line.
+
+    Args:
+        glance: read only the digest of a line of a common form.
+    """
     parser = IndexParser()
     for line in read_lines(file, MAX_LINE, begins=begins_line):
         if line.problem:
             yield line, None
+        elif glance and (seen := parser.glance(line.data)):
+            yield line, seen
         else:
             for parsed in parser.parse(line.data):
                 yield line, parsed
 
 
-def _outcomes(unit: Unit, file: BinaryIO, tally: Tally) -> Iterator[tuple[Line, Parsed | Reject]]:
+def _outcomes(unit: Unit, file: BinaryIO, tally: Tally) -> Iterator[tuple[Line, Outcome]]:
     """Yield each line with what it states, or as a reject. A file that is no index is one reject."""
-    held: list[tuple[Line, Parsed | Reject]] = []  # until the first line that only an index has
+    held: list[tuple[Line, Outcome]] = []  # until the first line that only an index has
     is_known = False
-    for line, parsed in parsed_lines(file):
-        outcome: Parsed | Reject
-        if parsed is None:
-            outcome = _reject(line, str(line.problem), line.detail)
-        elif isinstance(parsed, BadLine):
-            outcome = _reject(line, "bad-line", parsed.detail, parsed.url, parsed.date)
-        else:
-            outcome = parsed
-            is_known = is_known or shows_index(parsed, line.data)
+    for line, parsed in parsed_lines(file, glance=True):
+        outcome = _outcome(line, parsed)
+        if parsed is not None:
+            is_known = is_known or isinstance(parsed, Glance) or shows_index(parsed, line.data)
         if not is_known and len(held) < _FIRST:
             held.append((line, outcome))
             continue
@@ -142,14 +154,22 @@ def _outcomes(unit: Unit, file: BinaryIO, tally: Tally) -> Iterator[tuple[Line, 
         yield Line(0, 0, None), Reject("empty-file", "", 0, 0, unit.size)
 
 
+def _outcome(line: Line, parsed: Parsed | Glance | None) -> Outcome:
+    if parsed is None:
+        return _reject(line, str(line.problem), line.detail)
+    if isinstance(parsed, BadLine):
+        return _reject(line, "bad-line", parsed.detail, parsed.url, parsed.date)
+    return parsed
+
+
 def _reject(line: Line, reason: str, detail: str, url: str | None = None, date: str | None = None) -> Reject:
     return Reject(reason, detail, line.offset, line.skip, line.length, record_type=INDEX, url=url, date=date)
 
 
 def _together(
-    outcomes: Iterator[tuple[Line, Parsed | Reject]],
-) -> Iterator[list[tuple[Line, Parsed | Reject]]]:
-    lines: list[tuple[Line, Parsed | Reject]] = []
+    outcomes: Iterator[tuple[Line, Outcome]],
+) -> Iterator[list[tuple[Line, Outcome]]]:
+    lines: list[tuple[Line, Outcome]] = []
     for each in outcomes:
         lines.append(each)
         if len(lines) == _TOGETHER:
@@ -160,7 +180,7 @@ def _together(
 
 
 def _add(
-    lines: list[tuple[Line, Parsed | Reject]],
+    lines: list[tuple[Line, Outcome]],
     known: npt.NDArray[np.uint64],
     unit: Unit,
     now: datetime,
@@ -168,32 +188,43 @@ def _add(
     tally: Tally,
 ) -> None:
     """Add what some lines state to the part."""
-    stated = [(line, each) for line, each in lines if isinstance(each, IndexLine)]
+    tally.records += len(lines)
+    stated = [(line, each) for line, each in lines if isinstance(each, IndexLine | Glance)]
     keys = np.fromiter((key_of(each.digest) for _, each in stated), np.uint64, len(stated))
     at = np.searchsorted(known, keys)
-    matched = np.zeros(len(keys), bool)
-    inside = at < len(known)
-    matched[inside] = known[at[inside]] == keys[inside]
-    tally.records += len(lines)
-    for (line, each), is_matched in zip(stated, matched.tolist(), strict=True):
-        holder = each.holder or unit.settings.operator
-        if not is_matched:
-            tally.skipped[UNMATCHED] += 1
-        elif holder is None:
-            tally.skipped[NO_OPERATOR] += 1
+    at[at == len(known)] = 0
+    rows = np.flatnonzero(known[at] == keys).tolist() if len(known) else []
+    tally.skipped[UNMATCHED] += len(stated) - len(rows)
+    for line, each in (stated[row] for row in rows):
+        parsed = each.read(line.data) if isinstance(each, Glance) else each
+        if isinstance(parsed, IndexLine):
+            _add_capture(line, parsed, unit, now, writer, tally)
         else:
-            capture = capture_of(line, each, holder, now)
-            tally.captures += 1
-            tally.months[capture.dated.month] += 1
-            if capture.dated.problem:
-                tally.problems[capture.dated.problem] += 1
-            writer.add_capture(unit.key, unit.file, capture)
+            _add_other(_outcome(line, parsed), unit, writer, tally)
     for _, other in lines:
-        if isinstance(other, Reject):
-            tally.rejects[other.reason] += 1
-            writer.add_reject(unit.key, unit.file, other)
-        elif isinstance(other, NoWitness):
-            tally.skipped[other.kind] += 1
+        if isinstance(other, Reject | NoWitness):
+            _add_other(other, unit, writer, tally)
+
+
+def _add_capture(line: Line, stated: IndexLine, unit: Unit, now: datetime, writer: PartWriter, tally: Tally) -> None:
+    holder = stated.holder or unit.settings.operator
+    if holder is None:
+        tally.skipped[NO_OPERATOR] += 1
+        return
+    capture = capture_of(line, stated, holder, now)
+    tally.captures += 1
+    tally.months[capture.dated.month] += 1
+    if capture.dated.problem:
+        tally.problems[capture.dated.problem] += 1
+    writer.add_capture(unit.key, unit.file, capture)
+
+
+def _add_other(outcome: Outcome, unit: Unit, writer: PartWriter, tally: Tally) -> None:
+    if isinstance(outcome, Reject):
+        tally.rejects[outcome.reason] += 1
+        writer.add_reject(unit.key, unit.file, outcome)
+    elif isinstance(outcome, NoWitness):
+        tally.skipped[outcome.kind] += 1
 
 
 def capture_of(line: Line, stated: IndexLine, holder: str, now: datetime) -> Capture:

@@ -34,13 +34,13 @@ _ROWS = 1 << 20
 #: The first acceptable capture of each text, with what its grade rests on: without `grade` and `operator` it would be
 #: graded by its other columns, which support less.
 _WITNESSES = f"""
-SELECT first.* EXCLUDE ("at"), first."at" AS captured_at, strftime(first."at", '%Y-%m') AS month
+SELECT * EXCLUDE ("at"), "at" AS captured_at, strftime("at", '%Y-%m') AS month
 FROM (
-    SELECT min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'content_id': content_id,
+    SELECT unnest(min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'content_id': content_id,
                 'url': url, 'date_source': date_source, 'length': length, 'payload_digest': payload_digest,
                 'integrity': integrity, 'operator': operator, 'crawl': crawl, 'existed_by': existed_by,
-                'attested_by': attested_by, 'grade': captures.grade}}) AS first
-    FROM captures WHERE {ACCEPTABLE} AND {graded(f"'{DEFAULT}'")}
+                'attested_by': attested_by, 'grade': captures.grade}}))
+    FROM moments AS captures WHERE {ACCEPTABLE} AND {graded(f"'{DEFAULT}'")}
     GROUP BY content_id
 )
 ORDER BY month, file, "offset", skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from conftest import command, members, record, rows, take
+from servers import ranges, served
 
 import lowbackground as lb
 from archive.errors import LakeError, SourceError
@@ -243,3 +245,113 @@ def test_a_revisit_is_confirmed_like_a_page(lake: Lake, page: str, write: Write,
     assert rows(lake, "SELECT record_type, grade FROM clean('2022-01-01')") == [("revisit", "B")]
     lb.export(lake, tmp_path / "set", before="2022-01-01", workers=1)
     assert lb.verify(tmp_path / "set", all=True, lake=lake, workers=1).sound
+
+
+class Killed(BaseException):
+    pass
+
+
+def die(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def test_killed_between_the_ledger_and_the_captures_loses_and_doubles_nothing(
+    lake: Lake, page: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = write("x.cdx", line(page).encode())
+    with monkeypatch.context() as patch:
+        patch.setattr("archive.intake.decisions.apply", die)
+        with pytest.raises(Killed):
+            lb.witness(lake, index, operator="Another", workers=1)
+    assert rows(lake, "SELECT count(*) FROM sources WHERE format = 'index'") == [(1,)]
+    assert rows(lake, "SELECT count(*) FROM captures WHERE record_type = 'index'") == [(0,)]
+    assert lb.witness(lake, index, operator="Another", workers=1).files_skipped == 1
+    assert rows(lake, "SELECT count(*) FROM captures WHERE record_type = 'index'") == [(1,)]
+    assert grades(lake) == ["B"]
+
+
+def test_killed_before_the_older_lines_are_out_the_next_run_takes_them_out(
+    lake: Lake, page: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = write("x.cdx", line(page).encode())
+    lb.witness(lake, index, operator="Another", workers=1)
+    take(lake, write("more.warc", record(url="http://more.example/", body="<p>More.</p>")))
+    with monkeypatch.context() as patch:
+        patch.setattr("archive.witness.run.take_out", die)
+        with pytest.raises(Killed):
+            lb.witness(lake, index, operator="Another", workers=1)
+    assert grades(lake)[0] == "B"
+    assert rows(lake, "SELECT count(*) FROM captures WHERE record_type = 'index'") == [(2,)]
+    assert lb.witness(lake, index, operator="Another", workers=1).files_skipped == 1
+    assert rows(lake, "SELECT count(*) FROM captures WHERE record_type = 'index'") == [(1,)]
+
+
+def test_two_at_once_keep_each_line_once(lake: Lake, page: str, write: Write) -> None:
+    indexes = [write(f"{n}.cdx", (line(page) + line("A" * 31 + "BCDEFGH"[n])).encode()) for n in range(6)]
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(lb.witness, lake, indexes, operator="Another", workers=1) for _ in range(2)]
+        results = [run.result() for run in runs]
+    assert sum(result.files for result in results) == 6
+    assert rows(lake, "SELECT count(*) FROM captures WHERE record_type = 'index'") == [(6,)]
+
+
+def test_a_line_at_the_border_of_a_member_and_behind_damage(lake: Lake, page: str, write: Write) -> None:
+    one, other = line(page), line("A" * 31 + "B")
+    content = gzip.compress((other * 9).encode()) + gzip.compress((other + one).encode())
+    result = lb.witness(lake, write("whole.cdx.gz", content), operator="Another", workers=1)
+    assert (result.lines, result.matched) == (11, 1)
+    (row,) = rows(lake, "SELECT \"offset\", skip, length FROM captures WHERE record_type = 'index'")
+    assert row == (len(gzip.compress((other * 9).encode())), len(other), None)
+    damaged = bytearray(content)
+    damaged[12:20] = b"\0" * 8
+    result = lb.witness(lake, write("damaged.cdx.gz", bytes(damaged)), operator="Another", workers=1)
+    assert (result.matched, result.rejects["bad-compression"]) == (1, 1)
+
+
+def test_an_address_of_a_server_is_a_source(lake: Lake, page: str, write: Write) -> None:
+    folder = Path(write("served/x.cdx", line(page).encode())).parent
+    with served(ranges(folder, [])) as server:
+        result = lb.witness(lake, f"{server}/x.cdx", operator="Another", workers=1)
+    assert (result.matched, result.corroborated) == (1, 1)
+
+
+def test_ingest_takes_the_users_word_for_who_made_an_archive(lake: Lake, write: Write) -> None:
+    info = b"operator: Somebody\r\n"
+    warcinfo = (
+        b"WARC/1.0\r\nWARC-Type: warcinfo\r\nWARC-Date: 2015-01-01T00:00:00Z\r\nWARC-Record-ID: <urn:uuid:1>\r\n"
+        b"Content-Type: application/warc-fields\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n" % (len(info), info)
+    )
+    source = write("a.warc", warcinfo + record())
+    replay = "http://web.archive.org/web/20150304050607id_/http://example.org/"
+    theirs = write("CC-MAIN-2015-11.warc", record(date="2015-03-04T05:06:07Z"))
+    replayed = write("replay.warc", record(replay, http={"Memento-Datetime": "Wed, 04 Mar 2015 05:06:07 GMT"}))
+    asked = "SELECT DISTINCT operator FROM captures ORDER BY 1"
+    lb.ingest(lake, source, workers=1)
+    assert rows(lake, asked) == [("Somebody",)]
+    assert lb.ingest(lake, source, operator=" My   Library", workers=1).files == 1  # known, and read again
+    assert rows(lake, asked) == [("My Library",)]
+    assert lb.ingest(lake, source, operator="My Library", workers=1).files_skipped == 1
+    assert lb.ingest(lake, source, workers=1).files_skipped == 1
+    assert "Somebody" in rows(lake, "SELECT infos FROM sources")[0][0]  # the ledger keeps the file's own word
+    lb.forget(lake, source)
+    lb.ingest(lake, [theirs, replayed], operator="My Library", workers=1)
+    assert rows(lake, asked) == [("Common Crawl",), ("Internet Archive",)]
+
+
+def test_names_that_differ_in_capitals_are_one_archive(lake: Lake, write: Write) -> None:
+    for number, name in enumerate(("The Library", "THE  library")):
+        lb.ingest(lake, write(f"{number}.warc", record(date=f"201{number}-01-01T00:00:00Z")), operator=name, workers=1)
+    assert rows(lake, "SELECT count(*) FROM clean('2022-01-01', archives := 2)") == [(0,)]
+    assert rows(lake, "SELECT count(*) FROM clean('2022-01-01', grade := 'B')") == [(0,)]
+
+
+def test_a_lake_without_texts_keeps_grade_and_operator(lake: Lake, page: str, write: Write, tmp_path: Path) -> None:
+    replay = "http://web.archive.org/web/20150304050607id_/http://example.org/"
+    memento = {"Memento-Datetime": "Wed, 04 Mar 2015 05:06:07 GMT"}
+    take(lake, write("replay.warc", record(replay, body="<p>" + "Other words. " * 30 + "</p>", http=memento)))
+    lb.witness(lake, write("x.cdx", line(page).encode()), operator="Another", workers=1)
+    lb.index(lake, witness_only=tmp_path / "textless", workers=1)
+    asked = "SELECT grade, operator, date_source FROM clean('2022-01-01') ORDER BY url"
+    assert rows(lake, asked) == [("B", "The Library", "warc"), ("D", "Internet Archive", "cdx")]
+    stored = "SELECT grade, operator, date_source FROM captures ORDER BY url"
+    assert rows(Lake(str(tmp_path / "textless")), stored) == rows(lake, asked)
