@@ -285,8 +285,8 @@ def is_index(data: bytes) -> bool:
     """
     parser = IndexParser()
     lines = data.split(b"\n")
-    whole = lines if len(lines) == 1 else lines[:-1]
-    for line in [line for line in whole if line.strip()][:20]:
+    ended = lines if len(lines) == 1 else lines[:-1]
+    for line in [line for line in ended if line.strip()][:20]:
         if any(shows_index(each, line) for each in parser.parse(line)):
             return True
     return False

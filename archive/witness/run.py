@@ -157,7 +157,7 @@ class _Witness:
         _log.warning("not read: %s: %s", file, error)
 
     def _holder(self, file: Listed) -> str | None:
-        """Return who holds what an index lists; None where its lines must say so.
+        """Return who holds what an index lists; None where only its lines can name them.
 
         Raises:
             SourceError: nobody says.

@@ -49,7 +49,7 @@ _FIRST = 1000
 
 def key_of(digest: str) -> int:
     """Return the first 64 bits of a hash of a digest: two of a lake's digests have one hash by chance only, and a line
-    that is kept by such a chance confirms nothing, since SQL compares whole digests."""
+    that is kept by such a chance confirms nothing, since SQL compares the digests themselves."""
     return int.from_bytes(hashlib.blake2b(digest.encode(), digest_size=8).digest(), "big")
 
 
