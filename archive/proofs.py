@@ -347,7 +347,10 @@ class _Stored:
         listed = ", ".join(sql_literal(file) for file in sorted(self.files))
         # by name only where files may lack columns, since DuckDB then reads the footer of every file first
         options = f"hive_partitioning = {bool(self.table.partition_by)}{hive}, union_by_name = {self.widened}"
-        return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
+        rows = f"read_parquet([{listed}], {options})"
+        if self.widened:  # perhaps no file has a column that was added
+            rows = f"({_no_rows(types)} UNION ALL BY NAME SELECT * FROM {rows})"
+        return f"SELECT {columns} FROM {rows}"
 
 
 def _stored(lake: Lake, table: Table) -> _Stored:

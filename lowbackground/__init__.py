@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archive.attestations.seal import SealResult, seal
     from archive.demo.command import demo
     from archive.errors import ArchiveError
+    from archive.intake.maintain import MaintainResult, maintain
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
@@ -57,6 +58,7 @@ _FROM = {
     "seal": "archive.attestations.seal",
     "retract": "archive.attestations.retract",
     "witness": "archive.witness.run",
+    "maintain": "archive.intake.maintain",
     # what they return
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
@@ -74,6 +76,7 @@ _FROM = {
     "SealResult": "archive.attestations.seal",
     "RetractResult": "archive.attestations.retract",
     "WitnessResult": "archive.witness.run",
+    "MaintainResult": "archive.intake.maintain",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",
@@ -98,6 +101,7 @@ __all__ = [
     "IndexResult",
     "IngestResult",
     "Lake",
+    "MaintainResult",
     "Preview",
     "QualityResult",
     "Reporter",
@@ -118,6 +122,7 @@ __all__ = [
     "index",
     "ingest",
     "load",
+    "maintain",
     "open",
     "preview",
     "quality",

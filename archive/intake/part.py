@@ -39,6 +39,7 @@ class Tally:
     texts: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    grades: Counter[str] = field(default_factory=Counter)  #: captures by grade
     months: Counter[str] = field(default_factory=Counter)  #: captures by partition
     problems: Counter[str] = field(default_factory=Counter)  #: date problem -> captures
     columns: str = ""  #: names of the columns, where a row of a data set had no text or no date

@@ -201,7 +201,7 @@ def _sha256(location: str) -> str:
 
 
 #: Rejects that larger limits may turn into captures.
-_LIMITED = {"too-large", "timeout"}
+LIMITED = frozenset({"too-large", "timeout"})
 
 
 def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str]:
@@ -215,7 +215,7 @@ def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str
         and (
             settings.operator not in {None, unit.operator}
             or (
-                unit.rejects & _LIMITED
+                unit.rejects & LIMITED
                 and any(
                     getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags")
                 )

@@ -1,4 +1,4 @@
-"""What an ingest returns."""
+"""What an ingest returns, and `maintain`."""
 
 from __future__ import annotations
 
@@ -45,3 +45,18 @@ class IngestResult:
         self.rejects, self.skipped = (Counter(dict(each.most_common())) for each in (self.rejects, self.skipped))
         self.captures_by_month = Counter(dict(sorted(self.captures_by_month.items())))
         self.seconds = round(self.seconds, 3)
+
+
+@dataclass(slots=True)
+class MaintainResult:
+    """What `maintain` did."""
+
+    recovered: int = 0  #: commits of an earlier command that were finished first
+    files: int = 0  #: that were read again
+    captures: int = 0  #: of these files, that the lake has now
+    replaced: int = 0  #: of these files, that the lake had before
+    grades: Counter[str] = field(default_factory=Counter)  #: of the captures of these files, now
+    files_kept: dict[str, str] = field(default_factory=dict)  #: file -> why it was not read, and stays as it was
+    captures_kept: int = 0  #: captures that still have no grade
+    bytes: int = 0  #: read
+    seconds: float = 0.0

@@ -6,25 +6,25 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow.dataset as pads
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from archive.capture import Limits
 from archive.compact import compact
 from archive.damage import naming_damage
-from archive.engine import Engine, Failed, Tasks, Workers, open_engine
+from archive.engine import Engine, Workers, open_engine
 from archive.evidence.operators import operator_name
 from archive.intake.commit import Committer, TakenOut
 from archive.intake.decisions import take_out
 from archive.intake.forget import forget_files
-from archive.intake.part import Part, Tally
+from archive.intake.in_order import InOrder
+from archive.intake.part import Part
 from archive.intake.plan import SPAN, AlreadyIngested, Unreadable, done_units, outgrown_units, plan, torn_units
 from archive.intake.result import IngestResult
 from archive.intake.unit import Batch, Settings, SpanEnd
-from archive.intake.work import Job, work
+from archive.intake.work import Job
 from archive.intake.yields import Yield
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
@@ -108,25 +108,14 @@ def ingest_with(
     return result
 
 
-@dataclass(slots=True)
-class _OpenFile:
-    """A file whose spans are committed one after the other."""
-
-    index: int  #: of the next span to commit
-    reached: SpanEnd  #: where the span before it ended
-    waiting: dict[int, tuple[Batch, Part]] = field(default_factory=dict)  #: index -> a span that is done too early
-
-
-class _Ingest:
+class _Ingest(InOrder):
     def __init__(self, lake: Lake, settings: Settings, reporter: Reporter, span: int, again: bool) -> None:
-        self._lake, self._settings, self._reporter, self._span, self._again = lake, settings, reporter, span, again
-        self._now = datetime.now(UTC)
+        super().__init__(lake, settings, reporter, span)
+        self._again = again
         self._result = IngestResult()
         self._yields: dict[str, Yield] = {}  # by source
         self._sources_of: dict[str, set[str]] = {}  # by file
         self._skipped: list[AlreadyIngested] = []
-        self._open: dict[str, _OpenFile] = {}  # by the version of the file
-        self._files_to_do = self._files_done = 0
 
     def run(self, sources: list[str], engine: Engine) -> IngestResult:
         listed = [file for source in sources for file in self._list(source)]
@@ -141,13 +130,7 @@ class _Ingest:
             self._result.sources_lost = [file for file in carried.lost if file not in self._sources_of]
             if self._again:
                 self._result.files_forgotten = forget_files(self._lake, self._readable(listed))
-            self._tasks = Tasks(self._plan(listed))
-            # isolated: a page may crash the process that extracts it
-            for end in engine.run(work, self._tasks, progress=self._reporter.advance, isolated=True):
-                if isinstance(end, Failed):
-                    self._failed(end.task.batch, end.error)
-                else:
-                    self._done(end.task.batch, end.result)
+            self._work(self._plan(listed), engine)
             self._count_skipped()
             for table in TABLES.values():
                 compact(self._lake, table)
@@ -192,12 +175,8 @@ class _Ingest:
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
             else:
-                first = item.units[0]
-                if first.after or not first.last:
-                    before = done.get(first.after or "")
-                    opened = _OpenFile(first.index, before.reached if before else SpanEnd())
-                    self._open.setdefault(first.version, opened)
-                yield self._job(item)
+                before = done.get(item.units[0].after or "")
+                yield self._opened(item, before.reached if before else SpanEnd())
 
     def _skip(self, item: AlreadyIngested) -> None:
         self._result.files_skipped += 1
@@ -206,62 +185,13 @@ class _Ingest:
         self._reporter.skip(0, item.size)
         self._note()
 
-    def _job(self, batch: Batch) -> Job:
-        return Job(self._lake.location, batch, self._now)
-
     # -- results of tasks --------------------------------------------------------------------------
-
-    def _failed(self, batch: Batch, error: str) -> None:
-        if len(batch.units) > 1:  # one bad file must not hold up the others
-            for unit in batch.units:
-                self._tasks.submit(self._job(Batch((unit,))))
-        else:
-            self._give_up(batch.units[0].file, error)
 
     def _give_up(self, file: str, error: str) -> None:
         self._result.files_failed[file.encode("utf-8", "backslashreplace").decode()] = error
         for given in self._yields_of(file):
             given.failed += 1
         _log.warning("not read: %s: %s", file, error)
-
-    def _done(self, batch: Batch, part: Part) -> None:
-        unit = batch.units[0]
-        opened = self._open.get(unit.version)
-        if opened is None:
-            self._commit(batch, part)
-            return
-        opened.waiting[unit.index] = (batch, part)
-        while opened.index in opened.waiting:
-            if not self._commit_span(opened, *opened.waiting.pop(opened.index)):
-                return
-
-    def _commit_span(self, opened: _OpenFile, batch: Batch, part: Part) -> bool:
-        """Commit the next span of a file if it begins where the span before ended; else do it again from there.
-
-        A worker that begins in the middle of a file searches for the first record. It may have found a record inside
-        the body of another one.
-
-        Returns:
-            whether the span is committed.
-        """
-        unit, tally, reached = batch.units[0], part.tallies[0], opened.reached
-        again = replace(unit, begin=reached)
-        searched_behind_damage = unit.begin is not None and unit.begin.recovered
-        fits = tally.first_offset == reached.offset and searched_behind_damage == reached.recovered
-        fits = fits and reached.infos in {None, tally.infos}
-        if unit.index and not fits and unit != again:
-            self._lake.discard(part.files)
-            end = unit.span.end
-            if reached.offset is not None and (end is None or reached.offset < end):
-                self._tasks.submit(self._job(Batch((again,))))
-                return False
-            # the last record of the span before reaches over all of this one
-            tally = Tally(unit.key, reached=reached)
-            part = Part(part.batch, [tally], [])
-        self._commit(batch, part)
-        opened.index += 1
-        opened.reached = tally.reached
-        return True
 
     def _commit(self, batch: Batch, part: Part) -> None:
         try:
@@ -299,9 +229,6 @@ class _Ingest:
 
     # -- counting ----------------------------------------------------------------------------------
 
-    def _note(self) -> None:
-        self._reporter.note(f"{self._files_done}/{self._files_to_do} files")
-
     def _yields_of(self, file: str) -> list[Yield]:
         return [self._yields[source] for source in self._sources_of.get(file, ())]
 
@@ -311,8 +238,11 @@ class _Ingest:
             return
         columns = ["version", "records", "captures", "dated", "rejects"]
         rows_of: dict[str, list[dict[str, Any]]] = {}
-        wanted = pads.field("version").isin([item.version for item in self._skipped])
-        for row in self._lake.dataset("sources").to_table(columns=columns, filter=wanted).to_pylist():
+        # no filter of the scan: Arrow compares it with the statistics of the files, and delta-rs gives the files that it
+        # rewrites (`forget`) another type of string
+        ledger = self._lake.read("sources", columns)
+        wanted = pa.array([item.version for item in self._skipped])
+        for row in ledger.filter(pc.is_in(ledger["version"], wanted)).to_pylist():
             rows_of.setdefault(row["version"], []).append(row)
         for item in self._skipped:
             for given in self._yields_of(item.file):

@@ -81,6 +81,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
                 if signed and signed.covers(name.removeprefix(f"{unit.file}!/")):
                     outcome.existed_by, outcome.attested_by = signed.existed_by, signed.attested_by
                     tally.bounded += 1
+                tally.grades[outcome.grade] += 1
                 tally.months[outcome.dated.month] += 1
                 if outcome.dated.problem:
                     tally.problems[outcome.dated.problem] += 1

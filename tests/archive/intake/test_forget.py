@@ -343,3 +343,10 @@ def test_keys_are_deleted_in_pieces_each_once(lake: Lake, write: Write, monkeypa
     assert forget(lake, source).texts == 10
     assert rows(lake, "SELECT count(*) FROM documents") == [(1,)]
     assert take(lake, source).captures == 10
+
+
+def test_files_that_shared_a_commit_with_one_that_was_forgotten_are_known(lake: Lake, write: Write) -> None:
+    files = [write(f"{number}.warc", page(number)) for number in range(4)]
+    take(lake, *files)
+    forget(lake, files[0])
+    assert take(lake, *files).files_skipped == 3
