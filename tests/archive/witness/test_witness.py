@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ from servers import ranges, served
 import lowbackground as lb
 from archive.errors import LakeError, SourceError
 from archive.lake import Lake
+from archive.proofs import attach
+from archive.tables import CAPTURES
 
 Write = Callable[[str, bytes], str]
 HEADER = " CDX N b a m s k r M S V g\n"
@@ -355,3 +360,69 @@ def test_a_lake_without_texts_keeps_grade_and_operator(lake: Lake, page: str, wr
     assert rows(lake, asked) == [("B", "The Library", "warc"), ("D", "Internet Archive", "cdx")]
     stored = "SELECT grade, operator, date_source FROM captures ORDER BY url"
     assert rows(Lake(str(tmp_path / "textless")), stored) == rows(lake, asked)
+
+
+def test_grade_b_is_given_where_the_rule_gives_it_and_nowhere_else(lake: Lake, write: Write) -> None:
+    """Pages and lines of random times and holders: the view agrees with the rule in plain Python."""
+    dice, start = random.Random(7), datetime(2015, 3, 4, 12, tzinfo=UTC)
+    holders = ("One", "Two", None)
+    for holder in holders:
+        pages = []
+        for number in range(12):
+            at = start + timedelta(hours=dice.randrange(-60, 60))
+            url = f"http://example.com/{holder}/{number}"
+            pages.append(record(url, f"<p>Page {number % 6}.</p>", at.strftime("%Y-%m-%dT%H:%M:%SZ")))
+        lb.ingest(lake, write(f"{holder}.warc.gz", members(*pages)), operator=holder, workers=1)
+    known = sorted(set(digests(lake)))
+    lines: list[tuple[str, datetime, str, str]] = []
+    for holder in ("ONE", "two", "Three"):
+        mine = [
+            (
+                dice.choice(known),
+                start + timedelta(hours=dice.randrange(-60, 60)),
+                holder.lower(),
+                dice.choice(["One.warc.gz", "Two.warc.gz", "x.warc.gz"]),
+            )
+            for _ in range(8)
+        ]
+        text = "".join(line(digest, at.strftime("%Y%m%d%H%M%S"), name) for digest, at, _, name in mine)
+        lb.witness(lake, write(f"{holder}.cdx", text.encode()), operator=holder, workers=1)
+        lines += mine
+    found = rows(
+        lake, "SELECT payload_digest, captured_at, operator, file, grade FROM captures WHERE content_id NOTNULL"
+    )
+    assert len(found) == 36
+    for digest, at, operator, file, grade in found:
+        confirmed = any(
+            digest == theirs
+            and abs(at - when) <= timedelta(days=1)
+            and operator is not None
+            and holder != operator.lower()
+            and name != Path(file).name
+            for theirs, when, holder, name in lines
+        )
+        assert grade == ("B" if confirmed else "D"), (digest, at, operator)
+    assert {grade for *_, grade in found} == {"B", "D"}
+
+
+def test_the_index_in_a_package_confirms_none_of_its_files(lake: Lake, write: Write, data: Path) -> None:
+    package = data / "wacz" / "valid_signed_example_1.wacz"
+    lb.ingest(lake, package, operator="One", workers=1)
+    before = sorted(grades(lake))
+    with zipfile.ZipFile(package) as opened:
+        content = gzip.decompress(opened.read("indexes/index.cdx.gz"))
+    result = lb.witness(lake, write("index.cdx", content), operator="Two", workers=1)
+    assert result.matched > 0
+    assert result.corroborated == 0
+    assert sorted(grades(lake)) == before
+
+
+def test_a_lake_without_index_lines_does_not_pay_for_them(lake: Lake, page: str, write: Write) -> None:
+    def joins() -> int:
+        db, views, *_ = attach(lake, [CAPTURES])
+        db.close()
+        return sum(view.select.count("JOIN") for view in views)
+
+    assert joins() == 0
+    lb.witness(lake, write("x.cdx", line(page).encode()), operator="Another", workers=1)
+    assert joins() == 1
