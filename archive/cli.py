@@ -33,6 +33,7 @@ _COMMANDS = {
     "stats": ("query.counts", "Show what is in the lake."),
     "show": ("query.history", "Show a page through time: its captures, their dates, and its text."),
     "attest": ("archive.attestations.attest_command", "Add a time stamp of a file, which shows by when it existed."),
+    "witness": ("archive.witness.command", "Let other archives' indexes confirm captures of the lake."),
     "audit": (
         "archive.attestations.audit_command",
         "Look for wrong clocks and contradicting dates.",

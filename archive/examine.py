@@ -63,6 +63,7 @@ class Examiner:
     state: FileState = field(init=False)
     altered: bool = False  #: the file is not what its package states
     stale: bool = False  #: the file's hash is not the stated one: only records whose own digest is verified count
+    operator: str | None = None  #: who made the archive, as the user says
     last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
@@ -254,6 +255,7 @@ class Examiner:
             robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
             title=page.title,
             extractor="dataset" if page.extractor == "plain" else page.extractor,
+            operator=operator_of(dates.replay_of(row.url), None, row.crawls, self.operator),
             crawl=next(filter(None, map(dates.crawl_name, row.crawls)), None),
             text=page.text,
         )
@@ -287,7 +289,7 @@ class Examiner:
             record_id=record.record_id,
             truncated=record.truncated,
             record_sha256=_sha256(*(part for each in (record, *record.segments) for part in (each.head, each.block))),
-            operator=operator_of(source, info, named),
+            operator=operator_of(source, info, named, self.operator),
             crawl=next(filter(None, map(dates.crawl_name, named)), None),
         )
 

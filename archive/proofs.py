@@ -11,9 +11,10 @@ import pyarrow.dataset as pads
 
 from archive import bounds, storage, versions
 from archive.evidence.grade import DEFAULT, UNKNOWN_SQL
+from archive.evidence.operators import same_operator_sql
 from archive.files import sql_literal
 from archive.lake import Lake
-from archive.tables import CAPTURES, EVIDENCE, SOURCES, TABLES, Table
+from archive.tables import CAPTURES, EVIDENCE, INDEX, SOURCES, TABLES, Table
 
 #: Captures of an older lake have no grade; what their columns support is known.
 _STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
@@ -82,8 +83,20 @@ def enough(grade: str, archives: str) -> str:
     Args:
         grade, archives: SQL expressions.
     """
-    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT captures.operator) > 1)
-           AND ({archives} < 2 OR count(DISTINCT coalesce(captures.operator, '')) >= {archives})"""
+    operator = same_operator_sql("captures.operator")
+    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT {operator}) > 1)
+           AND ({archives} < 2 OR count(DISTINCT coalesce({operator}, '')) >= {archives})"""
+
+
+def shown(asked: str, grade: str) -> str:
+    """Return the SQL of the grade of a text that was found good enough, from that of the capture that it cites.
+
+    Where somebody asks for B, the captures are that together, though the one that is cited may have C or D by itself.
+
+    Args:
+        asked, grade: SQL expressions.
+    """
+    return f"CASE WHEN upper({asked}) = 'B' AND {grade} IN ('C', 'D') THEN 'B' ELSE {grade} END"
 
 
 #: … and of a grade that counts where nobody asks for another.
@@ -212,6 +225,7 @@ def attach(
         LakeError: there is no lake.
     """
     retracted, bounded = _retracted_units(lake), bounds.of_units(lake)
+    has_lines = lake.delta(SOURCES.name).transaction_version(INDEX) is not None
     stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
@@ -240,6 +254,8 @@ def attach(
         _units_table(db, "published_units", bounded.published)
     if retracted:
         select = f"SELECT {_RETRACTED} FROM ({select})"
+    if has_lines:
+        select = _CORROBORATED.format(captures=select)
     views = [replace(view, select=select) if view.name == "stored_captures" else view for view in views]
     selects = [_ATTESTED] * (bounded.stored or bool(bounded.attested)) + [_PUBLISHED] * bool(bounded.published)
     return db, views, selects
@@ -267,6 +283,27 @@ _RETRACTED = """
            CASE WHEN unit IN (FROM retracted_units) THEN NULL ELSE existed_by END AS existed_by,
            CASE WHEN unit IN (FROM retracted_units) THEN NULL ELSE attested_by END AS attested_by,
            CASE WHEN unit IN (FROM retracted_units) THEN 'X' ELSE grade END AS grade)
+"""
+
+
+#: A capture of grade C or D is of grade B where a line of another holder's index has its digest within a day of it. A
+#: line that names the capture's own file is no other's. Of an operator that is not known, nobody can be another.
+_CORROBORATED = f"""
+SELECT own.* REPLACE (
+    CASE WHEN coalesce(own.grade, {UNKNOWN_SQL}) IN ('C', 'D') AND own.date_problem IS NULL
+              AND len(list_filter(others.lines, lambda line:
+                    line.operator <> {same_operator_sql("own.operator")}
+                    AND line.since >= own.captured_at - INTERVAL 1 DAY AND line."at" <= own.captured_at + INTERVAL 1 DAY
+                    AND line.name IS DISTINCT FROM parse_filename(own.file))) > 0
+         THEN 'B' ELSE own.grade END AS grade)
+FROM ({{captures}}) AS own
+LEFT JOIN (
+    SELECT payload_digest, list(DISTINCT {{{{'operator': {same_operator_sql("operator")}, 'since': captured_from,
+                                            'at': captured_at, 'name': parse_filename(via)}}}}) AS lines
+    FROM ({{captures}})
+    WHERE record_type = '{INDEX}' AND date_problem IS NULL AND operator IS NOT NULL
+    GROUP BY payload_digest
+) AS others ON own.payload_digest = others.payload_digest
 """
 
 

@@ -11,6 +11,7 @@ REJECTS: dict[str, str] = {
     "bad-encoding": "the HTTP body cannot be decoded as its Content-Encoding says",
     "bad-http": "the record should be an HTTP message, but cannot be read as one",
     "bad-length": "the record is shorter or longer than its header states",
+    "bad-line": "the line of an index cannot be read",
     "bad-record": "the header of the record cannot be read, or the bytes belong to no record",
     "bad-row": "the line or row of a data set cannot be read",
     "crashed": "the extractor's process died of the page (out of memory, or a fault)",
@@ -35,6 +36,7 @@ DAMAGE: frozenset[str] = frozenset(
     {
         "bad-compression",
         "bad-length",
+        "bad-line",
         "bad-record",
         "bad-row",
         "crashed",
@@ -98,6 +100,7 @@ DATE_SOURCES: dict[str, str] = {
     "dataset": "the date column of a data set, which anybody may have written",
     "attested": "no date of the record: by when its file existed, as a verified time stamp or signature shows",
     "published": "no date of the record: when its file was published (`archive ingest --published`)",
+    "index": "a line of an index (`archive witness`): it confirms captures, and proves no text by itself",
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from archive.intake.maintain import MaintainResult, maintain
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
+    from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
     from index.certify import CertifyResult, certify
     from index.neardup import IndexResult, index
@@ -56,6 +57,7 @@ _FROM = {
     "audit": "archive.attestations.audit",
     "seal": "archive.attestations.seal",
     "retract": "archive.attestations.retract",
+    "witness": "archive.witness.run",
     "maintain": "archive.intake.maintain",
     # what they return
     "IngestResult": "archive",
@@ -73,6 +75,7 @@ _FROM = {
     "AuditResult": "archive.attestations.audit",
     "SealResult": "archive.attestations.seal",
     "RetractResult": "archive.attestations.retract",
+    "WitnessResult": "archive.witness.run",
     "MaintainResult": "archive.intake.maintain",
     # lakes, sets and progress
     "open": "archive",
@@ -107,6 +110,7 @@ __all__ = [
     "SealResult",
     "Stats",
     "VerifyResult",
+    "WitnessResult",
     "attest",
     "audit",
     "certify",
@@ -128,6 +132,7 @@ __all__ = [
     "show",
     "stats",
     "verify",
+    "witness",
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archive.evidence.grade import DEFAULT
-from archive.proofs import ACCEPTABLE, enough, graded
+from archive.proofs import ACCEPTABLE, enough, graded, shown
 from archive.records.robots import AI_AGENTS
 
 #: What a page states if no model may be trained on it: `noai`, a reservation of the rights of text and data mining, or
@@ -31,6 +31,7 @@ _SAME = (
     *("record_id", "payload_digest", "robots", "grade", "evidence", "operator", "text_record"),
 )
 _CITED = {name: f'captures."{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
+_CITED["grade"] = shown("grade", "captures.grade")
 _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _CITED.items())
 
 #: A text has an earlier near-duplicate where the pair was verified and the other text was seen before it. Of two texts

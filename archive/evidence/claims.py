@@ -19,6 +19,7 @@ from functools import lru_cache
 
 from archive import dates
 from archive.dates import Claim, Dated, Interval, Replay
+from archive.evidence.operators import COMMON_CRAWL, operator_name
 from archive.reasons import DATE_PROBLEMS
 from archive.records.record import Fields, Record, parse_fields
 from archive.records.rows import Row
@@ -207,19 +208,21 @@ def replay_in(record: Record) -> Replay | None:
     return dates.replay_of(record.uri) or next(filter(None, map(dates.replay_of, _source_uris(record))), None)
 
 
-def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str]) -> str | None:
+def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str], given: str | None = None) -> str | None:
     """Return who captured a page: a web archive, or the operator of the crawl; None if nothing names one.
 
-    One operator must have one name, or it would corroborate itself.
+    Args:
+        names: of the file and its crawl.
+        given: who made the archive, as the user says. It counts more than the words of the warcinfo. But what was
+            fetched from a replay, and what carries a name of Common Crawl, is by that archive whatever anybody says:
+            under two names it would corroborate itself.
     """
     if replay:
-        return "Internet Archive" if re.search(r"archive(-it)?\.org$", replay.host) else replay.host
-    name = info.operator if info else None
-    if any(dates.crawl_windows(each) for each in names) or re.search(r"common\s*crawl", name or "", re.I):
-        return "Common Crawl"
-    if re.search(r"internet\s*archive|archive\.org|archive-it", name or "", re.I):
-        return "Internet Archive"
-    return " ".join(name.split()) if name else None
+        return operator_name(replay.host)
+    stated = operator_name(info.operator if info else None)
+    if stated == COMMON_CRAWL or any(dates.crawl_windows(each) for each in names):
+        return COMMON_CRAWL
+    return operator_name(given) or stated
 
 
 def _source_uris(record: Record) -> list[str]:

@@ -44,6 +44,7 @@ class _Size(_ParamType):
 @click.option("--html-column", metavar="NAME", help="Column that holds HTML.")
 @click.option("--date-column", metavar="NAME", help="Column that holds the date of capture.")
 @click.option("--url-column", metavar="NAME", help="Column that holds the URL.")
+@click.option("--operator", metavar="ORG", help="Who made the archives, where they name nobody, or somebody else.")
 @click.option("--max-record", type=_Size(), default="32M", show_default=True, help="Larger records are rejected.")
 @click.option("--max-page", type=_Size(), default="16M", show_default=True, help="Larger decoded pages are rejected.")
 @click.option("--page-timeout", type=click.FloatRange(0.1), default=20.0, show_default=True, metavar="SECONDS",
@@ -89,7 +90,14 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     from archive.show import json_text
 
     if dry_run:
-        for each in ("again", "workers", "span", "published", "attest"):  # they change nothing of what is seen
+        for each in (
+            "again",
+            "workers",
+            "span",
+            "published",
+            "attest",
+            "operator",
+        ):  # they change nothing of what is seen
             options.pop(each)
         seen = preview(location, sources, **options)
         if as_json:

@@ -29,9 +29,9 @@ from archive.intake import decisions
 from archive.intake.decisions import FORGOTTEN, LEDGER, TRIES, Decision
 from archive.intake.known_texts import KnownTexts
 from archive.intake.part import Part
-from archive.intake.unit import Batch
+from archive.intake.unit import Batch, Unit
 from archive.lake import Lake, NewFile, statistics
-from archive.tables import CAPTURES, DOCUMENTS, SOURCES
+from archive.tables import CAPTURES, DOCUMENTS, INDEX, SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,18 @@ class Committer:
         self._forgotten = self._lake.delta("sources").transaction_version(FORGOTTEN) or 0
         return done
 
-    def _catch_up(self, ledger: DeltaTable) -> None:
-        """Add the texts that other writers have brought, or have decided to bring, since the last commit."""
+    def _catch_up(self, ledger: DeltaTable, has_texts: bool = True) -> None:
+        """Add the texts that other writers have brought, or have decided to bring, since the last commit.
+
+        Args:
+            has_texts: the part that comes next may bring texts; else nobody needs to know those of the lake.
+        """
         forgotten = ledger.transaction_version(FORGOTTEN) or 0
         if forgotten != self._forgotten:  # texts were taken out: begin anew
             decisions.carry_out(self._lake)
             self._begin_anew(forgotten)
+        if not has_texts:
+            return
         entries = set(self._lake.files("sources")) - self._entries
         decided = [Decision.of_json(text) for text in self._texts_of(entries)]
         documents = self._lake.delta(
@@ -129,7 +135,7 @@ class Committer:
                 return None
             if any(unit.after and not decisions.is_in(ledger, unit.after) for unit in batch.units):
                 raise TakenOut("an earlier part of it was taken out meanwhile; run the same command again")
-            self._catch_up(ledger)
+            self._catch_up(ledger, any(file.table == DOCUMENTS.name for file in part.files))
             trimmed, new = self._without_known(part)
             # a batch that comes again after it was taken out needs another name: the tables have had the first one
             first = numbers[batch.units[0].key]
@@ -137,7 +143,8 @@ class Committer:
             decision = Decision(name, trimmed.files, [unit.key for unit in batch.units])
             rows = _ledger_rows(batch, trimmed, new, decision)
             row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
-            committed = self._lake.commit_to(ledger, SOURCES, [row], {**numbers, **_counted([part])})
+            named = {**numbers, **_counted([part], batch.units)}
+            committed = self._lake.commit_to(ledger, SOURCES, [row], named)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
                 decisions.apply(self._lake, decision)
@@ -187,7 +194,7 @@ class Committer:
             arriving = [file for part in trimmed for file in part.files if file.table == CAPTURES.name]
             out = decisions.replacement(self._lake, old, arriving)
             row = write_parquet(self._lake, SOURCES, pa.concat_tables([*tables, out.row]), "replaced")
-            counted = _counted(trimmed)
+            counted = _counted(trimmed, (unit for batch, _ in parts for unit in batch.units))
             if out.orphans:
                 counted[FORGOTTEN] = (ledger.transaction_version(FORGOTTEN) or 0) + 1
             before = {file.path for _, part in parts for file in part.files}
@@ -245,10 +252,11 @@ class Committer:
         return NewFile("documents", name, size, {}, statistics(rows))
 
 
-def _counted(parts: Iterable[Part]) -> dict[str, int]:
+def _counted(parts: Iterable[Part], units: Iterable[Unit]) -> dict[str, int]:
     """Return the transactions that a commit has besides those of its units."""
     bounded = any(tally.bounded for part in parts for tally in part.tallies)
-    return {LEDGER: 1, **({bounds.STORED: 1} if bounded else {})}
+    indexes = any(unit.kind == INDEX for unit in units)
+    return {LEDGER: 1, **({bounds.STORED: 1} if bounded else {}), **({INDEX: 1} if indexes else {})}
 
 
 def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -> pa.Table:
@@ -270,6 +278,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "floor": tally.reached.floor,
                 "infos": json.dumps([astuple(info) for info in tally.reached.infos or ()]),
                 "limits": json.dumps(asdict(unit.settings.limits)),
+                "operator": unit.settings.operator,
                 "format": tally.format,
                 "extractor": unit.settings.extractor,
                 "records": tally.records,

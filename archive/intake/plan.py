@@ -46,14 +46,15 @@ class DoneUnit:
     sha256: str | None = None  #: of the whole file, where this unit read it
     limits: Limits = Limits()
     rejects: frozenset[str] = frozenset()  #: the reasons of its rejects
+    operator: str | None = None  #: who made the archive, as the user said
 
 
 def done_units(lake: Lake) -> dict[str, DoneUnit]:
     """Read the units that the lake has, by their keys."""
     names = ["unit", "file", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
-    names += ["size", "sha256", "limits", "rejects"]
-    if "sha256" not in versions.columns(lake.delta("sources")):  # an older lake that nobody has written to
-        names.remove("sha256")
+    names += ["size", "sha256", "limits", "rejects", "operator"]
+    there = versions.columns(lake.delta("sources"))  # an older lake that nobody has written to lacks some
+    names = [name for name in names if name in there]
     done: dict[str, DoneUnit] = {}
     for row in lake.read("sources", names).to_pylist():
         reached = SpanEnd(row["next_offset"], row["recovered"], row["floor"], _infos(row["infos"]))
@@ -68,6 +69,7 @@ def done_units(lake: Lake) -> dict[str, DoneUnit]:
             row.get("sha256"),
             Limits(**json.loads(row["limits"] or "{}")),
             frozenset(reason for reason, _ in row["rejects"] or ()),
+            row.get("operator"),
         )
     return done
 
@@ -221,14 +223,22 @@ LIMITED = frozenset({"too-large", "timeout"})
 
 
 def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str]:
-    """Return the units of the files of which records were rejected by limits that are larger now."""
+    """Return the units of the files of which records were rejected by limits that are larger now, or that another
+    operator made, as the user says now."""
     mine = settings.limits
     outgrown = {
         unit.version
         for unit in done.values()
-        if unit.rejects & LIMITED
-        and unit.extractor == settings.extractor
-        and any(getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags"))
+        if unit.extractor == settings.extractor
+        and (
+            settings.operator not in {None, unit.operator}
+            or (
+                unit.rejects & LIMITED
+                and any(
+                    getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags")
+                )
+            )
+        )
     }
     return [key for key, unit in done.items() if unit.version in outgrown and unit.extractor == settings.extractor]
 

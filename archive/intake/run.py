@@ -15,6 +15,7 @@ from archive.capture import Limits
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
+from archive.evidence.operators import operator_name
 from archive.intake.commit import Committer, TakenOut
 from archive.intake.decisions import take_out
 from archive.intake.forget import forget_files
@@ -46,6 +47,7 @@ def ingest(
     html_column: str | None = None,
     date_column: str | None = None,
     url_column: str | None = None,
+    operator: str | None = None,
     max_record: int = 32 << 20,
     max_page: int = 16 << 20,
     page_timeout: float = 20.0,
@@ -68,6 +70,9 @@ def ingest(
         html_column: column that holds HTML.
         date_column: column that holds the date of capture.
         url_column: column that holds the URL.
+        operator: who made the archives, where they do not name anybody (warcinfo `operator`), or somebody else. What
+            was fetched from a replay, and Common Crawl's own files, keep their name. A file that the lake has with
+            another operator is read again.
         max_record: bytes; a larger record is rejected.
         max_page: bytes; a larger decoded page is rejected.
         page_timeout: seconds; a page that takes longer to extract is rejected.
@@ -83,7 +88,8 @@ def ingest(
         ArchiveError: there is no such extractor or engine.
     """
     columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
-    settings = Settings(extractor, Limits(record=max_record, page=max_page, seconds=page_timeout), columns)
+    limits = Limits(record=max_record, page=max_page, seconds=page_timeout)
+    settings = Settings(extractor, limits, columns, operator_name(operator))
     settings.check()  # raises before any work begins
     stated = Published.of(published, attest)
     return ingest_with(lake, sources, settings, workers, reporter, span, again, stated)

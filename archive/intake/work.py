@@ -73,7 +73,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     started, told, told_bytes = time.monotonic(), 0, 0
     with open_bytes(unit.file) as file:
         signed = Signed.of(file) if unit.kind == "wacz" else None
-        counting = _Counting(file, unit.file)
+        counting = Counting(file, unit.file)
         for name, outcome in outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
             tally.records += 1
             if isinstance(outcome, Capture):
@@ -120,7 +120,16 @@ def outcomes(
     examiner: Examiner | None = None
     for name, item in open_reader(unit.kind).read(file, reading):
         if examiner is None or name != examiner.name:
-            examiner = Examiner(name, extract, limits, now, _PAGES, altered=reading.altered, stale=reading.stale)
+            examiner = Examiner(
+                name,
+                extract,
+                limits,
+                now,
+                _PAGES,
+                altered=reading.altered,
+                stale=reading.stale,
+                operator=unit.settings.operator,
+            )
             if unit.span.start:
                 examiner.state.behind, examiner.state.floor = begin.recovered, begin.floor
                 if begin.infos is not None:
@@ -150,7 +159,7 @@ def _hint(file: BinaryIO) -> str:
     return "a JSON list; write an object on each line, as `jq -c '.[]'` does" if is_list else ""
 
 
-class _Counting(io.BufferedIOBase):
+class Counting(io.BufferedIOBase):
     """A file that counts the bytes read from it, and hashes those that are read in order from its start."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:

@@ -108,13 +108,21 @@ def _compare_grade(citation: Row, outcome: Capture) -> Finding | None:
     claims, there = (_comparable(each) for each in (citation["evidence"], claims_text(outcome.dated)))
     if claims != there:
         return Finding(row, "differs", f"evidence: the row says {'; '.join(claims)}, the record {'; '.join(there)}")
-    if stated in {"A", "B"} and outcome.grade in {"C", "D"}:
-        return Finding(
-            row, "unchecked", f"grade: {stated} rests on more than the record, which alone has {outcome.grade}"
-        )
+    if stated == "B" and outcome.grade in {"C", "D"}:
+        return _compare_corroboration(citation, outcome.grade)
     if stated != outcome.grade:
         return Finding(row, "differs", f"grade: the row says {stated}, the record {outcome.grade}")
     return None
+
+
+def _compare_corroboration(citation: Row, own: str) -> Finding | None:
+    """Return what is wrong with grade B of a row whose record has C or D; None where a lake confirms it."""
+    if citation["confirmed"]:
+        return None
+    if citation["confirmed"] is None:
+        why = f"grade: the record alone has {own}; for B, --lake names the lake that has what other archives hold"
+        return Finding(citation["row"], "unchecked", why)
+    return Finding(citation["row"], "differs", "grade: the row says B, and no other archive of the lake confirms it")
 
 
 def _comparable(claims: list[str]) -> list[str]:

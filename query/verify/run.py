@@ -10,6 +10,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import pyarrow as pa
+
 from archive import registry, storage
 from archive.attestations.seal import SealCheck, check_lake, check_set
 from archive.attestations.timestamps import read_certificates
@@ -25,6 +27,7 @@ from query.scratch import scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
 from query.verify import shards
 from query.verify.bounds import Known
+from query.verify.corroborated import corroborated
 from query.verify.lake import cite
 from query.verify.result import VerifyResult
 from query.verify.stated import compare_folder, compare_totals
@@ -62,8 +65,9 @@ def verify(
         moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
         seal: the time stamp that `seal` got for the set or the lake, a file.
         certificate: files with root certificates of the authorities to trust, in place of those that are known.
-        lake: the lake whose attestations count for the rows of an export that rest on a time stamp of their file. A
-            lake that is checked has its own, and a signed WACZ needs none.
+        lake: the lake whose attestations count for the rows of an export that rest on a time stamp of their file, and
+            whose captures and index lines count for those of grade B. A lake that is checked has its own, and a signed
+            WACZ needs none.
         network: ask the public servers and the stores of objects that the rows cite. Without it only those are asked
             that `moved` names, which may also be of this machine and its network.
         workers: processes (by default one for each core), or an engine.
@@ -87,7 +91,8 @@ def verify(
                     _take_seal(check_lake(checked, seal, roots), result)
                 result.rows = cite(checked, chosen, seed, scratch / "lake.parquet")
                 known = of_files(checked)
-            trace(scratch, _pairs(moved), None, chosen, network, False, result, engine, reporter, known)
+                confirmed = corroborated(checked, [scratch / "lake.parquet"], "9999-12-31")
+            trace(scratch, _pairs(moved), None, chosen, network, False, result, engine, reporter, known, confirmed)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
@@ -97,7 +102,11 @@ def verify(
                 tokenizer = _tokenizer(dataset, result)
                 honours = dataset.arguments.honour_opt_outs
                 theirs = None if lake is None else _bounds(lake)
-                trace(scratch, _pairs(moved), tokenizer, chosen, network, honours, result, engine, reporter, theirs)
+                confirmed = None if lake is None else _corroborated(lake, scratch, dataset)
+                trace(
+                    scratch, _pairs(moved), tokenizer, chosen, network, honours, result, engine, reporter, theirs,
+                    confirmed,
+                )  # fmt: skip
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
                 file = dataset.path / MANIFEST
                 raise ExportError(f"{file}: this is no manifest of an export ({error!r})") from None
@@ -117,6 +126,11 @@ def _bounds(lake: Lake | str | os.PathLike[str]) -> Known:
     lake = open_lake(lake)
     lake.require()
     return of_files(lake)
+
+
+def _corroborated(lake: Lake | str | os.PathLike[str], scratch: Path, dataset: Dataset) -> pa.Table:
+    asked = dataset.arguments
+    return corroborated(open_lake(lake), sorted(scratch.glob("*.parquet")), asked.before, asked.date_sources)
 
 
 def _lake(target: Lake | Dataset | str | os.PathLike[str]) -> Lake | None:

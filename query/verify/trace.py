@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from archive.engine import Engine, succeed
 from archive.files import sql_literal
 from archive.progress import Reporter
@@ -30,6 +32,7 @@ def trace(
     engine: Engine,
     reporter: Reporter,
     bounds: Known = None,
+    confirmed: pa.Table | None = None,
 ) -> None:
     """Follow the citations in `scratch`, in the order of the records in their files, and add what comes of them.
 
@@ -39,13 +42,18 @@ def trace(
         network: whether servers that the user did not name may be asked.
         honours: whether the set promises that no text opts out.
         bounds: by when files existed, as a lake knows it.
+        confirmed: the texts that have grade B in a lake; None where no lake was named.
         result: gets the numbers and findings.
     """
     together = scratch / "sorted.parquet"
     citations, every = sql_literal(together), sql_literal(scratch / "*.parquet")
     with scratch_database(scratch / "spill") as db:
+        if confirmed is not None:
+            db.register("confirmed", confirmed)
+        is_confirmed = "NULL::BOOLEAN" if confirmed is None else "content_id IN (FROM confirmed)"
         db.execute(f"""
-            COPY (SELECT *, row_number() OVER (ORDER BY file, "offset", skip, "row") - 1 AS position
+            COPY (SELECT *, {is_confirmed} AS confirmed,
+                         row_number() OVER (ORDER BY file, "offset", skip, "row") - 1 AS position
                   FROM read_parquet({every}) ORDER BY position)
             TO {citations} (FORMAT parquet, ROW_GROUP_SIZE 2048)
         """)
