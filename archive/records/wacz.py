@@ -84,12 +84,20 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
 
 
 def _stated_digests(package: zipfile.ZipFile) -> dict[str, set[tuple[str, str]]]:
-    """Return the digests that `datapackage.json` states, by the path of the entry."""
+    """Return the digests that `datapackage.json` states, by the path of the entry.
+
+    Those of js-wacz (Scoop) for web archives count as unstated: it takes them before it has written the archive
+    (https://github.com/harvard-lil/js-wacz/issues/127).
+    """
     stated: dict[str, set[tuple[str, str]]] = {}
     try:
         if package.getinfo(_MANIFEST).file_size > _MANIFEST_LIMIT:
             return {}
-        for resource in json.loads(package.read(_MANIFEST))["resources"]:
+        manifest = json.loads(package.read(_MANIFEST))
+        early = "js-wacz" in str(manifest.get("software"))
+        for resource in manifest["resources"]:
+            if early and str(resource.get("path")).startswith("archive/"):
+                continue
             name, colon, value = str(resource.get("hash") or "").partition(":")
             if colon and name.lower() in _ALGORITHMS:
                 stated.setdefault(str(resource.get("path")), set()).add((name.lower(), value.strip().lower()))

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from conftest import record, rows, take
@@ -268,3 +271,15 @@ def test_a_servers_clock_that_is_ahead_by_a_zone_counts(minutes: int) -> None:
     served = OLD + timedelta(minutes=minutes)
     capture = only(record(http={"Date": f"{served:{_HTTP}}"}, date=w3c(OLD)))
     assert (capture.grade, capture.dated.captured_at) == ("C", served if minutes >= 10 else OLD)
+
+
+@pytest.mark.parametrize(("software", "problem"), [("@harvard-lil/js-wacz 0.0.16", None), ("py-wacz 0.5.0", "altered")])
+def test_the_hashes_that_js_wacz_takes_too_early_contradict_nothing(
+    lake: Lake, tmp_path: Path, software: str, problem: str | None
+) -> None:
+    stated = {"path": "archive/data.warc", "hash": f"sha256:{hashlib.sha256(b'early').hexdigest()}"}
+    with zipfile.ZipFile(tmp_path / "a.wacz", "w") as package:
+        package.writestr("archive/data.warc", response(PAGE, OLD, {"Date": OF_OLD}))
+        package.writestr("datapackage.json", json.dumps({"software": software, "resources": [stated]}))
+    take(lake, str(tmp_path / "a.wacz"))
+    assert rows(lake, "SELECT date_problem FROM captures") == [(problem,)]
