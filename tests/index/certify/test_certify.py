@@ -255,6 +255,7 @@ def test_without_texts_a_near_proof_is_an_estimate_and_says_so(lake: Lake, tmp_p
     assert [row["proof"] for row in rows] == ["exact", "near", "none", "none"]
     assert [row["proof_estimated"] for row in rows] == [None, True, None, None]
     assert abs(rows[1]["proof_similarity"] - 391 / 401) < 0.06
+    assert [row["proof_characters"] for row in rows] == [1, None, None, None]  # of the lake no characters are known
     assert rows[1]["proof_record"] == rows[0]["proof_record"]
     with pytest.raises(ArchiveError, match="paragraphs cannot be judged"):
         certify(out, str(source), str(tmp_path / "out2"), before=BEFORE, workers=1, paragraphs=True)
