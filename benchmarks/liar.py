@@ -150,6 +150,7 @@ RULES = {
 SAME = {
     'if not text or text.lower() in {"null", "none", "-"}:': "what is absent is then `unparsable`: no date either",
     'if len(fields[0] or "") > 4 and int(fields[0] or 0) > 9999:': "`unparsable` in place of `future`: no date either",
+    'case.problems.add("missing")': "`unparsable` in place of `missing`: no date either",
     "if case.at is None and not case.problems:": "`unparsable` in place of `missing`: no date either",
     "if any(int(part) == 0 for part in parts[:3]):": "month 0 is refused again where the date is made",
 }
