@@ -150,13 +150,19 @@ RULES = {
 SAME = {
     'if not text or text.lower() in {"null", "none", "-"}:': "what is absent is then `unparsable`: no date either",
     'if len(fields[0] or "") > 4 and int(fields[0] or 0) > 9999:': "`unparsable` in place of `future`: no date either",
+    'if payload_check == "verified":': "it decides between C and D, and the liar asks for D",
+    'if dated.confirmed and record_type == "response"': "it decides between C and D, and the liar asks for D",
+    'if dated.problem == "recovered":': "the date's problem already excludes the capture",
+    "if dated.problem or dated.captured_at is None": "the date's problem already excludes the capture",
+    'case.problems.add("missing")': "`unparsable` in place of `missing`: no date either",
     "if case.at is None and not case.problems:": "`unparsable` in place of `missing`: no date either",
     "if any(int(part) == 0 for part in parts[:3]):": "month 0 is refused again where the date is made",
 }
 
 
 #: Functions that date nothing: `operator_of` counts for grade B and `archives`, which its own tests check.
-_OTHER = frozenset({"operator_of", "kinds"})
+#: `asked` checks what somebody asks for.
+_OTHER = frozenset({"operator_of", "kinds", "asked"})
 
 
 def mutants(only: str) -> Iterator[Mutant]:

@@ -359,7 +359,8 @@ def _(draft: Draft) -> None:
 
 @_kind("source-uri", "A3", "WARC-Source-URI is a replay of a late capture", "conflict", _OFTEN)
 def _(draft: Draft) -> None:
-    draft.warc.append(("WARC-Source-URI", f"https://web.archive.org/web/{stamp(draft.late)}id_/{draft.page}"))
+    host = draft.dice.choice(["web.archive.org/web", "pywb.example/all"])
+    draft.warc.append(("WARC-Source-URI", f"https://{host}/{stamp(draft.late)}id_/{draft.page}"))
 
 
 @_kind("creation-date", "A2", "WARC-Creation-Date, late, as warcit writes it", "made-later", _OFTEN)
