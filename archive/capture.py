@@ -55,6 +55,8 @@ class Capture:
     record_sha256: str | None = None
     operator: str | None = None
     crawl: str | None = None
+    existed_by: datetime | None = None  #: by when others knew its bytes
+    attested_by: str | None = None  #: who attests that
     text: str | None = None  #: normalised; None for a revisit, whose text is in another record
 
     @property

@@ -11,7 +11,7 @@ from archive.capture import Capture, Limits, Outcome, Reject, Skipped
 from archive.dates import Dated
 from archive.evidence import replay
 from archive.evidence.claims import FileState, Info, operator_of, record_date, replay_in, row_date
-from archive.evidence.grade import CONTRADICTED
+from archive.evidence.grade import BLOCK, CONTRADICTED
 from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
 from archive.reasons import DATE_PROBLEMS, Unusable, reject_reason
 from archive.records import digest, robots
@@ -61,7 +61,8 @@ class Examiner:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pages: PageCache = field(default_factory=lambda: PageCache(0))
     state: FileState = field(init=False)
-    altered: bool = False  #: the file does not have the digest that its package states
+    altered: bool = False  #: the file is not what its package states
+    stale: bool = False  #: the file's hash is not the stated one: only records whose own digest is verified count
     last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
@@ -75,7 +76,12 @@ class Examiner:
         if (
             isinstance(outcome, Capture)
             and not outcome.dated.problem
-            and (self.altered or outcome.integrity == CONTRADICTED or _is_badly_joined(item, outcome))
+            and (
+                self.altered
+                or outcome.integrity == CONTRADICTED
+                or (self.stale and outcome.integrity != BLOCK)
+                or _is_badly_joined(item, outcome)
+            )
         ):
             outcome.dated = replace(outcome.dated, problem="altered")
         self._leave(item)
@@ -238,7 +244,7 @@ class Examiner:
         return Capture(
             url=row.url or None,
             via=None,
-            dated=row_date(row.dates, row.crawls, row.url, self.state, row.repeated),
+            dated=row_date(row, self.state),
             record_type="row",
             offset=row.offset,
             skip=row.skip,

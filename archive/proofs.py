@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from archive import storage, versions
+from archive import bounds, storage, versions
 from archive.evidence.grade import DEFAULT, UNKNOWN_SQL
 from archive.files import sql_literal
 from archive.lake import Lake
-from archive.tables import CAPTURES, EVIDENCE, RETRACTIONS, SOURCES, TABLES, Table
+from archive.tables import CAPTURES, EVIDENCE, SOURCES, TABLES, Table
 
 #: Captures of an older lake have no grade; what their columns support is known.
 _STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
@@ -95,7 +95,7 @@ SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen
        min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
             'extractor': coalesce(extractor, text_record.extractor), 'source': date_source, 'length': length,
             'digest': payload_digest}}) AS first
-FROM captures WHERE {_PROVES}
+FROM moments AS captures WHERE {_PROVES}
 GROUP BY content_id
 """
 
@@ -138,6 +138,32 @@ def captures_view(more: str = "", **columns: str) -> View:
     )
 
 
+#: A moment of a capture that is not its own date: by when others knew its file. The date of the record is not asked, so
+#: what contradicts it does not count.
+_MOMENT = """
+SELECT captures.* REPLACE ({at} AS captured_at, NULL::TIMESTAMPTZ AS captured_from, '{kind}' AS date_source,
+       NULL::VARCHAR AS date_problem, {grade} AS grade, strftime({at}, '%Y-%m') AS month,
+       list_append(coalesce(evidence, []), {{'kind': '{kind}', 'at': {at}, 'agrees': true}}) AS evidence)
+"""
+_ATTESTED = _MOMENT.format(at="existed_by", kind="attested", grade="'A'") + "FROM captures WHERE existed_by IS NOT NULL"
+_PUBLISHED = (
+    _MOMENT.format(at='published_units."at"', kind="published", grade="published_units.grade")
+    + "FROM captures JOIN published_units USING (unit)"
+)
+
+
+def moments_view(captures: View, selects: Sequence[str]) -> View:
+    """Return the view `moments`: each capture once for each moment by which it may show that its text existed.
+
+    The columns are those of `captures`. For its own date they are the same; for a bound `captured_at`, `date_source`,
+    `grade` and `evidence` are those of the bound. A lake without bounds has `captures` itself.
+
+    Args:
+        selects: the bounds of the lake, as `attach` returns them.
+    """
+    return View("moments", " UNION ALL ".join(["SELECT * FROM captures", *selects]), captures.columns)
+
+
 PROOFS = View(
     "proofs",
     _PROOFS,
@@ -161,8 +187,9 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
         LakeError: there is no lake.
         duckdb.Error: a file is missing or damaged.
     """
-    db, stored = attach(lake, tables, None, **config)
-    define(db, [*stored, captures_view(), PROOFS])
+    db, stored, selects = attach(lake, tables, None, **config)
+    captures = captures_view()
+    define(db, [*stored, captures, moments_view(captures, selects), PROOFS])
     return db
 
 
@@ -171,8 +198,11 @@ def attach(
     tables: Iterable[Table],
     opened: Callable[[list[str]], None] | None = None,
     **config: str | int,
-) -> tuple[duckdb.DuckDBPyConnection, list[View]]:
-    """Return a DuckDB connection that can read a lake's tables and nothing else, and the views `stored_<name>` of them.
+) -> tuple[duckdb.DuckDBPyConnection, list[View], list[str]]:
+    """Return a DuckDB connection that can read a lake's tables and nothing else.
+
+    Returns:
+        the connection, the views `stored_<name>` of the tables, and the bounds that the lake has, for `moments_view`.
 
     Args:
         opened: called with the paths of all files, after the lake's log is read and before DuckDB starts.
@@ -181,7 +211,7 @@ def attach(
     Raises:
         LakeError: there is no lake.
     """
-    retracted = _retracted_units(lake)
+    retracted, bounded = _retracted_units(lake), bounds.of_units(lake)
     stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
@@ -201,26 +231,49 @@ def attach(
     db.execute("SET autoload_known_extensions = false; SET enable_external_access = false")
     if retracted:
         db.execute("CREATE TEMP TABLE retracted_units AS SELECT unnest(?::VARCHAR[]) AS unit", [retracted])
-    views = []
-    for table in stored:
-        is_hit = bool(retracted) and table.table.name == CAPTURES.name
-        select = f"SELECT {_RETRACTED} FROM ({table.select()})" if is_hit else table.select()
-        views.append(View(f"stored_{table.table.name}", select, _types(table.table)))
-    return db, views
+    views = [View(f"stored_{table.table.name}", table.select(), _types(table.table)) for table in stored]
+    select = next((view.select for view in views if view.name == "stored_captures"), "")
+    if bounded.attested:
+        _units_table(db, "bounded_units", bounded.attested)
+        select = f"SELECT {_BOUNDED} FROM ({select}) AS captures LEFT JOIN bounded_units USING (unit)"
+    if bounded.published:
+        _units_table(db, "published_units", bounded.published)
+    if retracted:
+        select = f"SELECT {_RETRACTED} FROM ({select})"
+    views = [replace(view, select=select) if view.name == "stored_captures" else view for view in views]
+    selects = [_ATTESTED] * (bounded.stored or bool(bounded.attested)) + [_PUBLISHED] * bool(bounded.published)
+    return db, views, selects
 
 
-#: A capture that a retracted file brought has a problem, at least that one.
+def _units_table(db: duckdb.DuckDBPyConnection, name: str, found: Iterable[bounds.UnitBound]) -> None:
+    """Create a table of bounds, with a row for each unit, and for each grade of it."""
+    rows = pa.Table.from_pylist([{"unit": unit, "at": at, "by": by, "grade": grade} for unit, at, by, grade in found])
+    db.register("rows_of_units", rows)
+    db.execute(f"CREATE TEMP TABLE {name} AS FROM rows_of_units")
+    db.unregister("rows_of_units")
+
+
+#: The earliest bound counts: that of the capture itself, or one of its file.
+_BOUNDED = """
+captures.* REPLACE (
+    least(existed_by, bounded_units."at") AS existed_by,
+    CASE WHEN bounded_units."at" <= coalesce(existed_by, bounded_units."at") THEN bounded_units."by"
+         ELSE attested_by END AS attested_by)
+"""
+#: A capture that a retracted file brought proves nothing.
 _RETRACTED = """
 * REPLACE (CASE WHEN unit IN (FROM retracted_units) THEN coalesce(date_problem, 'retracted') ELSE date_problem END
-           AS date_problem)
+           AS date_problem,
+           CASE WHEN unit IN (FROM retracted_units) THEN NULL ELSE existed_by END AS existed_by,
+           CASE WHEN unit IN (FROM retracted_units) THEN NULL ELSE attested_by END AS attested_by,
+           CASE WHEN unit IN (FROM retracted_units) THEN 'X' ELSE grade END AS grade)
 """
 
 
 def _retracted_units(lake: Lake) -> list[str]:
     """Return the units of the files that were retracted."""
-    if not lake.has(RETRACTIONS):
+    if not (files := bounds.retracted(lake)):
         return []
-    files = set(lake.read(RETRACTIONS.name, ["source"])["source"].to_pylist())
     ledger = lake.read(SOURCES.name, ["unit", "file"]).to_pydict()
     return [unit for unit, file in zip(ledger["unit"], ledger["file"], strict=True) if file in files]
 
@@ -268,7 +321,10 @@ class _Stored:
         listed = ", ".join(sql_literal(file) for file in sorted(self.files))
         # by name only where files may lack columns, since DuckDB then reads the footer of every file first
         options = f"hive_partitioning = {bool(self.table.partition_by)}{hive}, union_by_name = {self.widened}"
-        return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
+        rows = f"read_parquet([{listed}], {options})"
+        if self.widened:  # perhaps no file has a column that was added
+            rows = f"({_no_rows(types)} UNION ALL BY NAME SELECT * FROM {rows})"
+        return f"SELECT {columns} FROM {rows}"
 
 
 def _stored(lake: Lake, table: Table) -> _Stored:

@@ -138,6 +138,12 @@ SOURCES = Table(
         Column("file", pa.string(), "the path or address of the file"),
         Column("version", pa.string(), "what tells this state of the file from another"),
         Column("size", pa.int64(), "of the file, in bytes"),
+        Column(
+            "sha256",
+            pa.string(),
+            "of the whole file, hexadecimal, in the row of its first span; null where no unit read it all: a file on a "
+            "server in several spans, an older lake",
+        ),
         Column("start", pa.int64(), "the span of the file that the unit covers: records that start in [start, end)"),
         Column("end", pa.int64(), "where the span ends"),
         Column("next_offset", pa.int64(), "where the first record behind the span starts; null at the end"),
@@ -150,6 +156,7 @@ SOURCES = Table(
         Column("records", pa.int64(), "= captures + sum(rejects) + sum(skipped)"),
         Column("captures", pa.int64(), "rows that the unit added to `captures`"),
         Column("dated", pa.int64(), "of these, the ones whose date may prove something"),
+        Column("bounded", pa.int64(), "of the captures, the ones with `existed_by`; null in an older lake"),
         Column("texts", pa.int64(), "different texts among the captures"),
         Column("new_texts", pa.int64(), "of these, the ones that the lake did not hold"),
         Column("rejects", pa.map_(pa.string(), pa.int64()), "records by reject reason"),
@@ -170,11 +177,15 @@ ATTESTATIONS = Table(
     "attestations",
     (
         Column("subject_sha256", pa.string(), "of the file, or the root of a seal, in hexadecimal"),
-        Column("kind", pa.string(), "rfc3161, opentimestamps"),
-        Column("at", _UTC, "by when the subject existed; null where that is not verified"),
-        Column("by", pa.string(), "who attests it: the authority, or the Bitcoin block"),
-        Column("token", pa.binary(), "the time stamp itself"),
-        Column("verified", pa.bool_(), "whether it was verified when it was added"),
+        Column("kind", pa.string(), "rfc3161, opentimestamps; published: `archive ingest --published`"),
+        Column("at", _UTC, "by when the subject existed; null where a time stamp is not verified"),
+        Column("by", pa.string(), "who attests it: the authority, the Bitcoin block, or where it was published"),
+        Column("token", pa.binary(), "the time stamp itself; null where it was published"),
+        Column(
+            "verified",
+            pa.bool_(),
+            "whether the time stamp was verified, or the file has the published checksum, when it was added",
+        ),
     ),
 )
 

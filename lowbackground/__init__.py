@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from archive.attestations.seal import SealResult, seal
     from archive.demo.command import demo
     from archive.errors import ArchiveError
+    from archive.intake.maintain import MaintainResult, maintain
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
     from collapse import CollapseResult, collapse
@@ -55,6 +56,7 @@ _FROM = {
     "audit": "archive.attestations.audit",
     "seal": "archive.attestations.seal",
     "retract": "archive.attestations.retract",
+    "maintain": "archive.intake.maintain",
     # what they return
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
@@ -71,6 +73,7 @@ _FROM = {
     "AuditResult": "archive.attestations.audit",
     "SealResult": "archive.attestations.seal",
     "RetractResult": "archive.attestations.retract",
+    "MaintainResult": "archive.intake.maintain",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",
@@ -95,6 +98,7 @@ __all__ = [
     "IndexResult",
     "IngestResult",
     "Lake",
+    "MaintainResult",
     "Preview",
     "QualityResult",
     "Reporter",
@@ -114,6 +118,7 @@ __all__ = [
     "index",
     "ingest",
     "load",
+    "maintain",
     "open",
     "preview",
     "quality",

@@ -42,14 +42,14 @@ _CLEAN = f"""
 CREATE OR REPLACE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
                         honour_opt_outs := false, grade := '{DEFAULT}', archives := 1) AS TABLE
 WITH proof AS (
-    SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED}
+    SELECT content_id, min(captured_at) AS first_seen FROM moments AS captures WHERE {_ACCEPTED}
     GROUP BY content_id HAVING {_ENOUGH}
 ),
 record AS (
     SELECT content_id, {", ".join(f'any_value(chosen."{name}") AS "{name}"' for name in _CITED)}
     FROM (
         SELECT content_id, {_COLUMNS}, row_number() OVER (PARTITION BY content_id ORDER BY {_ORDER}) AS place
-        FROM captures WHERE {_ACCEPTED}
+        FROM moments AS captures WHERE {_ACCEPTED}
     ) AS chosen
     WHERE place = 1 GROUP BY content_id
 ),
@@ -60,7 +60,7 @@ ends AS (
 later AS (
     SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
     FROM ends JOIN (
-        SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED}
+        SELECT content_id, min(captured_at) AS first_seen FROM moments AS captures WHERE {_ACCEPTED}
         GROUP BY content_id HAVING {_ENOUGH}
     ) USING (content_id)
     GROUP BY one, other HAVING min(content_id) < max(content_id)

@@ -129,8 +129,9 @@ class RecordReader:
                 holes = True
             cursor.skip(blank)
             if blank < len(data):
-                # zeros are a hole in the file, and what comes behind it may be inside of a record that is gone
-                self.recovered = self.recovered or holes
+                # Zeros are a hole in the file; what comes behind it may be inside of a record that is gone. A member
+                # of its own is in none: zeros at the end of the one in front of it are no hole.
+                self.recovered = self.recovered or (holes and not self._at_member())
                 return
 
     def _at_member(self) -> bool:

@@ -5,8 +5,6 @@ A WACZ may contain others, three deep.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import posixpath
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
@@ -16,12 +14,9 @@ from typing import BinaryIO, cast
 from archive.errors import SourceError
 from archive.records import web_archive
 from archive.records.base import Address, Item, Look, Reader, Reading
+from archive.records.manifest import compare, read_manifest
 from archive.records.record import Fields, Record
 
-_MANIFEST = "datapackage.json"
-_MANIFEST_LIMIT = 1 << 26
-#: Of digests in a manifest: those by which nobody can make two alike.
-_ALGORITHMS = frozenset({"sha256", "sha512"})
 ZIP_MAGIC = b"PK\x03\x04"
 _MAX_DEPTH = 3
 #: Web text deflates to a tenth, logs to a hundredth. An entry beyond a thousandth is a bomb.
@@ -40,7 +35,9 @@ class Entry:
     file: BinaryIO | None
     reason: str = ""
     detail: str = ""
-    altered: bool = False  #: it does not have the digest that the package states
+    altered: bool = False  #: it is not what the package states, or what the package states cannot be read
+    #: it does not have the hash that is stated, nor do the honest ones of the program that wrote it
+    stale: bool = False
     seeks: bool = True  #: it is stored as it is, so that any place in it can be read
 
 
@@ -60,7 +57,7 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True
         archives = [info for info in archives if _content(package, info)]
     if not archives:
         yield Entry(prefix.removesuffix("!/"), None, "unknown-format", "a ZIP file without web archives")
-    stated = _stated_digests(package)
+    stated, _ = read_manifest(package)
     for info in archives:
         name = info.filename
         if problem := _problem(info):
@@ -79,45 +76,13 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True
             if content is None and not _is_archive(info):
                 yield Entry(prefix + name, None, "unknown-format", "an entry that is no web archive")
             elif content != "package":
-                yield Entry(prefix + name, opened, altered=_is_altered(package, info, stated), seeks=stays)
+                agreement, stale = compare(package, info, stated)
+                altered = agreement in {"altered", "unreadable"}
+                yield Entry(prefix + name, opened, altered=altered, stale=stale, seeks=stays)
             elif depth >= _MAX_DEPTH:
                 yield Entry(prefix + name, None, "unknown-format", f"a WACZ more than {_MAX_DEPTH} deep")
             else:
                 yield from entries(opened, f"{prefix}{name}!/", depth + 1, stays)
-
-
-def _stated_digests(package: zipfile.ZipFile) -> dict[str, set[tuple[str, str]]]:
-    """Return the digests that `datapackage.json` states, by the path of the entry."""
-    stated: dict[str, set[tuple[str, str]]] = {}
-    try:
-        if package.getinfo(_MANIFEST).file_size > _MANIFEST_LIMIT:
-            return {}
-        for resource in json.loads(package.read(_MANIFEST))["resources"]:
-            name, colon, value = str(resource.get("hash") or "").partition(":")
-            if colon and name.lower() in _ALGORITHMS:
-                stated.setdefault(str(resource.get("path")), set()).add((name.lower(), value.strip().lower()))
-    except SourceError:
-        raise
-    except Exception:  # no manifest, or not one; zipfile raises whatever its codecs raise
-        return {}
-    return stated
-
-
-def _is_altered(package: zipfile.ZipFile, info: zipfile.ZipInfo, stated: dict[str, set[tuple[str, str]]]) -> bool:
-    """Return whether an entry lacks a digest that is stated for it."""
-    for algorithm, value in stated.get(info.filename, ()):
-        digest = hashlib.new(algorithm)
-        try:
-            with package.open(info) as file:
-                while data := file.read(1 << 20):
-                    digest.update(data)
-        except SourceError:
-            raise
-        except Exception:  # it is reported where it is read
-            return True
-        if digest.hexdigest() != value:
-            return True
-    return False
 
 
 def _is_archive(info: zipfile.ZipInfo) -> bool:
@@ -171,7 +136,7 @@ class Wacz(Reader):
         package = reading.name
         for entry in entries(file):
             reading.name = f"{package}!/{entry.name}" if entry.name else package
-            reading.altered, reading.seeks = entry.altered, entry.seeks
+            reading.altered, reading.stale, reading.seeks = entry.altered, entry.stale, entry.seeks
             if entry.file is None:
                 yield reading.name, _unusable(entry.reason, entry.detail)
                 continue
@@ -192,7 +157,7 @@ class Wacz(Reader):
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         for entry in entries(file):
             if entry.name == reading.part and entry.file is not None:
-                reading.altered, reading.seeks = entry.altered, entry.seeks
+                reading.altered, reading.stale, reading.seeks = entry.altered, entry.stale, entry.seeks
                 yield from web_archive.READER.find(entry.file, addresses, reading)
                 return
         raise SourceError("the package has no such entry")

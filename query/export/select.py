@@ -14,7 +14,7 @@ from archive.damage import naming_damage
 from archive.errors import ExportError
 from archive.extras import require
 from archive.lake import Lake
-from archive.tables import CAPTURES, DOCUMENTS
+from archive.tables import ATTESTATIONS, CAPTURES, DOCUMENTS, RETRACTIONS
 from index.quality.table import QUALITY
 from index.tables import DUPLICATES
 from query.dataset import Dropped
@@ -26,7 +26,7 @@ from query.options import ExportOptions
 from query.rows import EVIDENCE, schema_of
 
 #: What decides the content of an export: their versions are the version of the lake.
-TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY)
+TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY, ATTESTATIONS, RETRACTIONS)
 _BATCH = 50_000
 
 _CLUSTERS = """

@@ -26,6 +26,8 @@ _SHOWN = 20
 @click.option("--seal", type=click.Path(), metavar="TOKEN", help="The time stamp that `archive seal` got.")
 @click.option("--certificate", multiple=True, type=click.Path(), metavar="FILE",
               help="Root certificate of its authority, PEM or DER.  [default: those known here]")  # fmt: skip
+@click.option("--lake", type=click.Path(), metavar="LAKE",
+              help="The lake whose time stamps of files count, for rows of an export that rest on one.")  # fmt: skip
 @click.option("--network", is_flag=True, help="Ask the public servers that the rows cite.")
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -26,6 +26,7 @@ from query.clean import OPTED_OUT
 from query.mask import mask
 from query.rows import claims_text
 from query.tokenizer import Tokenizer, once_opened
+from query.verify.bounds import KINDS, FileBounds, compare_bound
 from query.verify.citation import PROOF, TEXT
 from query.verify.result import Finding
 
@@ -34,34 +35,41 @@ Row = dict[str, Any]
 Outcome = Capture | Reject | Skipped | Mapping[str, Any]
 
 
-def compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None, honours: bool = False) -> Finding:
+def compare(
+    citation: Row,
+    outcome: Outcome,
+    tokenizer: Tokenizer | None,
+    honours: bool = False,
+    bounds: FileBounds | None = None,
+) -> Finding:
     """Compare a citation with what is there.
 
     Args:
+        bounds: by when the file existed; needed where the date of the row is such a bound.
         honours: the set promises that no text opts out.
     """
     try:
-        return _compare(citation, outcome, tokenizer, honours)
+        return _compare(citation, outcome, tokenizer, honours, bounds)
     except Exception as error:  # a forged row may hold anything
         return Finding(citation["row"], "differs", f"cannot be compared: {error!r}")
 
 
-def _compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None, honours: bool) -> Finding:
-    row = citation["row"]
+def _compare(
+    citation: Row, outcome: Outcome, tokenizer: Tokenizer | None, honours: bool, bounds: FileBounds | None
+) -> Finding:
+    row, is_bound = citation["row"], citation["date_source"] in KINDS
     if isinstance(outcome, Reject):
         return Finding(row, "differs", f"the record gives no text: {outcome.reason} {outcome.detail}".strip())
     if isinstance(outcome, Skipped):
         return Finding(row, "differs", f"the record is of a kind that holds no page: {outcome.kind}")
     if isinstance(outcome, Mapping):
-        return _compare_row(citation, outcome, tokenizer, honours)
+        return _compare_row(citation, outcome, tokenizer, honours, bounds)
     if honours and opts_out(outcome.robots):
         return Finding(row, "differs", f"the record opts out: {outcome.robots}")
     compared: dict[str, tuple[Any, Any]] = {"digest": (citation["payload_digest"], outcome.payload_digest)}
     if citation["role"] != TEXT:
         compared |= {
             "url": (citation["url"], outcome.url),
-            "date": (citation["captured_at"], outcome.dated.captured_at),
-            "kind of date": (citation["date_source"], outcome.dated.source),
             "record type": (citation["record_type"], outcome.record_type),
             "record id": (citation["record_id"], outcome.record_id),
             "title": (citation["title"], outcome.title),
@@ -69,15 +77,20 @@ def _compare(citation: Row, outcome: Outcome, tokenizer: Tokenizer | None, honou
         # null too in what was ingested before there was such a column, and before there was evidence
         if citation["robots"] is not None or citation["evidence"] is not None:
             compared["robots"] = (citation["robots"], outcome.robots)
-        if outcome.dated.problem:
+        if not is_bound:
+            compared["date"] = (citation["captured_at"], outcome.dated.captured_at)
+            compared["kind of date"] = (citation["date_source"], outcome.dated.source)
+        if outcome.dated.problem and not is_bound:
             return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
     if citation["length"] is not None and outcome.length is not None:
         compared["length"] = (citation["length"], outcome.length)
     for name, (claimed, there) in compared.items():
         if claimed != there:
             return Finding(row, "differs", f"{name}: the row says {claimed}, the record {there}")
-    if citation["role"] != TEXT and (finding := _compare_grade(citation, outcome)):
-        return finding
+    if citation["role"] != TEXT:
+        same = compare_bound(citation, bounds, outcome.dated) if is_bound else _compare_grade(citation, outcome)
+        if same is not None:
+            return same
     if citation["role"] == PROOF:
         return Finding(row, "agrees")
     return _compare_text(citation, outcome.text, outcome.extractor, tokenizer)
@@ -135,9 +148,12 @@ def _compare_text(citation: Row, text: str | None, extractor: str | None, tokeni
     return Finding(citation["row"], "agrees")
 
 
-def _compare_row(citation: Row, row: Mapping[str, Any], tokenizer: Tokenizer | None, honours: bool) -> Finding:
+def _compare_row(
+    citation: Row, row: Mapping[str, Any], tokenizer: Tokenizer | None, honours: bool, bounds: FileBounds | None
+) -> Finding:
     """Compare a row of a data set. Which of its columns holds the text is not recorded: each string may be it."""
-    if (citation["record_type"], citation["date_source"]) != ("row", "dataset"):
+    is_bound = citation["date_source"] in KINDS
+    if citation["record_type"] != "row" or (citation["date_source"] != "dataset" and not is_bound):
         return Finding(citation["row"], "differs", "this is a row of a data set, whose date is what somebody wrote")
     values = list(_values(row))
     strings = [value for value in values if isinstance(value, str)]
@@ -155,6 +171,8 @@ def _compare_row(citation: Row, row: Mapping[str, Any], tokenizer: Tokenizer | N
         return Finding(citation["row"], "differs", f"url: the row of the data set has no {citation['url']}")
     if honours and by_known_columns and opts_out(by_known_columns.robots):
         return Finding(citation["row"], "differs", f"the row opts out: {by_known_columns.robots}")
+    if is_bound:
+        return compare_bound(citation, bounds, None) or finding
     return _compare_row_date(citation, row, values) or finding
 
 
@@ -200,8 +218,7 @@ def _compare_claims(citation: Row, dated: Dated) -> Finding | None:
 
 def row_date_of(row: Mapping[str, Any], columns: Columns, state: FileState) -> Dated:
     """Return the date that a reader takes from a row of a data set."""
-    read = row_of(row, columns, 0, 0, None)
-    return row_date(read.dates, read.crawls, read.url, state, read.repeated)
+    return row_date(row_of(row, columns, 0, 0, None), state)
 
 
 def opts_out(stated: str | None) -> bool:

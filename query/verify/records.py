@@ -19,6 +19,7 @@ from archive.sources import open_bytes
 from archive.sources.base import scheme_of
 from archive.sources.public import open_public
 from query.tokenizer import Tokenizer
+from query.verify.bounds import KINDS, FileBounds, Known
 from query.verify.compare import Outcome, Row, compare, extractor_of
 from query.verify.result import Finding
 
@@ -35,6 +36,7 @@ class Unit:
     tokenizer: Tokenizer | None
     network: bool  #: whether public web servers may be asked, and stores of objects
     honours: bool  #: whether the set promises that no text opts out
+    bounds: Known = None
     plugins: registry.Entries = field(default_factory=registry.entries)
 
     @property
@@ -59,8 +61,10 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     findings: dict[int, Finding] = {}
     why = "there is no record"
     try:
+        is_bound = any(each["date_source"] in KINDS for each in cited)
+        bounds = FileBounds.of(file, unit.bounds) if is_bound else None
         for citation, outcome in _outcomes(file, cited, chosen, is_file):
-            findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours)
+            findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours, bounds)
             ctx.progress(1, 0)
         differ = [
             each for each in cited if each["position"] in findings and findings[each["position"]].kind == "differs"
@@ -115,8 +119,10 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
         reader = open_reader(kind)
         if inner and not reader.is_package:
             raise SourceError("the package has no such entry")
-        for items in reader.find(file, list(citations), Reading(location, part=inner, walk=walk)):
-            examiner = Examiner(location, extractor_of(None), Limits())  # as `archive ingest` did
+        reading = Reading(location, part=inner, walk=walk)
+        for items in reader.find(file, list(citations), reading):
+            # as `archive ingest` did
+            examiner = Examiner(location, extractor_of(None), Limits(), altered=reading.altered, stale=reading.stale)
             for address, item in items:
                 if address is None:
                     if isinstance(item, Record):

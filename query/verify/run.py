@@ -13,16 +13,18 @@ from pathlib import Path
 from archive import registry, storage
 from archive.attestations.seal import SealCheck, check_lake, check_set
 from archive.attestations.timestamps import read_certificates
+from archive.bounds import of_files
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
 from archive.files import sql_literal
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from query.dataset import MANIFEST, Dataset, load, set_roots
 from query.scratch import scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
 from query.verify import shards
+from query.verify.bounds import Known
 from query.verify.lake import cite
 from query.verify.result import VerifyResult
 from query.verify.stated import compare_folder, compare_totals
@@ -44,6 +46,7 @@ def verify(
     moved: Mapping[str, str] | Iterable[str] = (),
     seal: str | os.PathLike[str] | None = None,
     certificate: Iterable[str | os.PathLike[str]] = (),
+    lake: Lake | str | os.PathLike[str] | None = None,
     network: bool = False,
     workers: Workers = None,
     reporter: Reporter | None = None,
@@ -59,6 +62,8 @@ def verify(
         moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
         seal: the time stamp that `seal` got for the set or the lake, a file.
         certificate: files with root certificates of the authorities to trust, in place of those that are known.
+        lake: the lake whose attestations count for the rows of an export that rest on a time stamp of their file. A
+            lake that is checked has its own, and a signed WACZ needs none.
         network: ask the public servers and the stores of objects that the rows cite. Without it only those are asked
             that `moved` names, which may also be of this machine and its network.
         workers: processes (by default one for each core), or an engine.
@@ -76,12 +81,13 @@ def verify(
     seed = random.SystemRandom().getrandbits(31) if seed is None else seed
     with engine.scratch() as folder:
         scratch = Path(folder)
-        if lake := _lake(target):
-            with naming_damage(lake):
+        if checked := _lake(target):
+            with naming_damage(checked):
                 if seal is not None:
-                    _take_seal(check_lake(lake, seal, roots), result)
-                result.rows = cite(lake, chosen, seed, scratch / "lake.parquet")
-            trace(scratch, _pairs(moved), None, chosen, network, False, result, engine, reporter)
+                    _take_seal(check_lake(checked, seal, roots), result)
+                result.rows = cite(checked, chosen, seed, scratch / "lake.parquet")
+                known = of_files(checked)
+            trace(scratch, _pairs(moved), None, chosen, network, False, result, engine, reporter, known)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
@@ -90,7 +96,8 @@ def verify(
                     _take_seal(check_set(result.merkle_root, seal, roots), result)
                 tokenizer = _tokenizer(dataset, result)
                 honours = dataset.arguments.honour_opt_outs
-                trace(scratch, _pairs(moved), tokenizer, chosen, network, honours, result, engine, reporter)
+                theirs = None if lake is None else _bounds(lake)
+                trace(scratch, _pairs(moved), tokenizer, chosen, network, honours, result, engine, reporter, theirs)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
                 file = dataset.path / MANIFEST
                 raise ExportError(f"{file}: this is no manifest of an export ({error!r})") from None
@@ -104,6 +111,12 @@ def _take_seal(check: SealCheck, result: VerifyResult) -> None:
     result.problems += check.problems
     result.existed_by, result.attested_by = check.stamp.at, check.stamp.by
     result.sealed_units, result.unsealed_units = check.units, check.unsealed
+
+
+def _bounds(lake: Lake | str | os.PathLike[str]) -> Known:
+    lake = open_lake(lake)
+    lake.require()
+    return of_files(lake)
 
 
 def _lake(target: Lake | Dataset | str | os.PathLike[str]) -> Lake | None:

@@ -10,6 +10,7 @@ from archive.progress import Reporter
 from query.scratch import scratch_database
 from query.tokenizer import Tokenizer
 from query.verify import records
+from query.verify.bounds import Known
 from query.verify.result import Finding, VerifyResult
 
 #: Citations that one worker follows at a time. It reads the file from the start up to the last of them.
@@ -28,6 +29,7 @@ def trace(
     result: VerifyResult,
     engine: Engine,
     reporter: Reporter,
+    bounds: Known = None,
 ) -> None:
     """Follow the citations in `scratch`, in the order of the records in their files, and add what comes of them.
 
@@ -36,6 +38,7 @@ def trace(
         rows: how many rows were chosen; None where all were.
         network: whether servers that the user did not name may be asked.
         honours: whether the set promises that no text opts out.
+        bounds: by when files existed, as a lake knows it.
         result: gets the numbers and findings.
     """
     together = scratch / "sorted.parquet"
@@ -55,7 +58,7 @@ def trace(
         result.problems.append(f"only {result.traced} rows could be traced")
     reporter.stage("records", sum(end - start for _, start, end in files))
     units = [
-        records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer, network, honours)
+        records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer, network, honours, bounds)
         for file, start, end in files
         for at in range(start, end, _TOGETHER)
     ]

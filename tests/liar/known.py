@@ -2,9 +2,4 @@
 
 from __future__ import annotations
 
-KNOWN_OPEN: frozenset[str] = frozenset(
-    {
-        "zone-less",
-        "row-other-column",
-    }
-)
+KNOWN_OPEN: frozenset[str] = frozenset()
