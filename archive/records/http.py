@@ -22,7 +22,7 @@ _GZIP = 31
 _ENCODED = re.compile(rb"\s*<|\x1f\x8b|\x28\xb5\x2f\xfd|\xef\xbb\xbf|[\x00-\x08\x0e-\x1f\x80-\xff]")
 #: What may follow the last chunk: fields, and a blank line.
 _TRAILER = re.compile(rb"(?:[\w!#$%&'*+.^`|~-]+:[^\n]*\n)*\s*")
-#: What follows a chunk: a line break, and the size of the next one or the end of what there is.
+#: What follows a chunk: a line break, and the size of the next one or the end.
 _NEXT_CHUNK = re.compile(rb"\s*\Z|(?:\r?\n)+[ \t]*[0-9a-fA-F]{1,16}[ \t]*(?:;[^\n]*)?\r?\n")
 _NEXT_SIZE = re.compile(rb"(?:\r?\n)*" + _CHUNK_SIZE.pattern)
 _BLANK = b"\0 \t\r\n"

@@ -71,7 +71,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         ]
         if differ and not is_file:  # a joined file has more than one warcinfo: the records in front say which one holds
             for citation, outcome in _outcomes(file, differ, chosen, True):
-                findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours)
+                findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours, bounds)
     except Exception as error:  # whatever is in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
     for each in cited:

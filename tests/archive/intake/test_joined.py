@@ -137,7 +137,7 @@ def _same(archives: list[list[bytes]], packed: bool, format_: str, span: int) ->
         take(whole, str(path), workers=InTurn(), span=1 << 30)  # type: ignore[arg-type]
         take(cut, str(path), workers=InTurn(), span=span)  # type: ignore[arg-type]
         assert snapshot(cut) == snapshot(whole)
-        checked = verify(cut, all=True, workers=InTurn())  # type: ignore[arg-type]
+        checked = verify(cut, all=True, workers=InTurn())
         assert checked.sound, checked.findings
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from conftest import members, record, rows, take
@@ -302,7 +302,7 @@ def test_spans_change_nothing_and_verify_agrees(lake: Lake, write: Write, span: 
     others = [record(url=f"http://other.example/{n}") for n in range(6)]
     records = [one, *others[:3], two, *others[3:], three]
     path = write("a.warc.gz", members(*records)) if packed else write("a.warc", b"".join(records))
-    assert take(lake, path, workers=InTurn(), span=span).captures == 7
+    assert take(lake, path, workers=cast(Any, InTurn()), span=span).captures == 7
     found = rows(lake, "SELECT truncated, payload_check FROM captures WHERE url = 'http://rivers.example/'")
     assert found == [(None, "verified")]
     checked = verify(lake, all=True)
