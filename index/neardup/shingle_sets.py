@@ -158,7 +158,7 @@ def store_sets(
     """
     starts = np.concatenate([[0], np.cumsum(shingles, dtype=np.int64)])
     sizes = np.full(len(wanted), -1, np.int64)
-    places = np.zeros((len(wanted) if with_texts else 0, 3), np.int64)  # file, offset and bytes of each text
+    where = np.zeros((len(wanted) if with_texts else 0, 3), np.int64)  # file, offset and bytes of each text
     with engine.scratch() as folder:
         np.save(f"{folder}/wanted.npy", wanted)
         np.save(f"{folder}/starts.npy", starts)
@@ -172,7 +172,7 @@ def store_sets(
             if with_texts:
                 ends = np.cumsum(end.result.bytes)
                 number = np.full(len(ends), end.task.number)
-                places[end.result.positions] = np.stack([number, ends - end.result.bytes, end.result.bytes], axis=1)
-        np.save(f"{folder}/texts.npy", places)
+                where[end.result.positions] = np.stack([number, ends - end.result.bytes, end.result.bytes], axis=1)
+        np.save(f"{folder}/texts.npy", where)
         np.save(f"{folder}/sizes.npy", sizes)
         yield ShingleSets(folder)
