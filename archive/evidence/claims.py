@@ -28,7 +28,7 @@ from archive.records.rows import Row
 CLOCK_SLACK = timedelta(days=1)
 #: Two dates of one capture may differ by this much …
 AGREEMENT = timedelta(days=1)
-#: … but where they differ by more than clocks do, the later one counts.
+#: … but where they differ by this much, more than clocks do, the later one counts.
 CLOCKS_DIFFER = timedelta(minutes=10)
 #: Infos of one file that are kept. A file that is joined of more has the records of the first ones without any.
 _INFOS = 4096
@@ -178,7 +178,7 @@ class _Case:
 
     def dated(self, state: FileState, names: Iterable[str], confirmed: bool) -> Dated:
         """Return what the claims amount to."""
-        if self.at is not None and self.latest is not None and self.latest - self.at > CLOCKS_DIFFER:
+        if self.at is not None and self.latest is not None and self.latest - self.at >= CLOCKS_DIFFER:
             self.at = self.latest
         if self.at is not None:
             if self.at > state.now + CLOCK_SLACK:
