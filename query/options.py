@@ -14,6 +14,7 @@ from archive.reasons import DATE_SOURCES
 from index.quality.presets import PRESETS
 from query.formats import FORMATS
 from query.rows import TOKEN_FORMATS, columns
+from query.typed_json import build
 
 PERIODS = ("year", "month")
 #: How far the shares of the splits may sum to something else than one.
@@ -101,13 +102,17 @@ class ExportOptions:
 
         Raises:
             ExportError: nothing can be exported with these options.
-            TypeError, AttributeError: these are not options.
+            TypeError, AttributeError, ValueError: these are not options.
         """
-        lists = {name: tuple(values.get(name, ())) for name in _LISTS}
-        return cls(**{**values, **lists, "split": tuple(values.get("split", {}).items())})
+        lists = {name: _as_tuple(values.get(name, [])) for name in _LISTS}
+        return build(cls, {**values, **lists, "split": tuple(values.get("split", {}).items())})
 
 
 _LISTS = ("date_sources", "decontaminate")
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_split(split: tuple[tuple[str, float], ...]) -> None:

@@ -26,6 +26,8 @@ _SHOWN = 20
 @click.option("--seal", type=click.Path(), metavar="TOKEN", help="The time stamp that `archive seal` got.")
 @click.option("--certificate", multiple=True, type=click.Path(), metavar="FILE",
               help="Root certificate of its authority, PEM or DER.  [default: those known here]")  # fmt: skip
+@click.option("--trusted", multiple=True, metavar="FOLDER", type=click.Path(),
+              help="Where alone records prove something: a folder, s3://… or https://…; repeatable.")  # fmt: skip
 @click.option("--network", is_flag=True, help="Ask the public servers that the rows cite.")
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -8,7 +8,11 @@ import random
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from archive import registry, storage
 from archive.attestations.seal import SealCheck, check_lake, check_set
@@ -19,13 +23,26 @@ from archive.errors import ExportError
 from archive.files import sql_literal
 from archive.lake import Lake
 from archive.progress import Reporter
-from query.dataset import MANIFEST, Dataset, load, set_roots
+from archive.sources.base import source_names
+from query import merkle
+from query.dataset import MANIFEST, Dataset, Shard, load, set_roots
 from query.scratch import scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
 from query.verify import shards
 from query.verify.lake import cite
+from query.verify.records import Places
 from query.verify.result import VerifyResult
-from query.verify.stated import compare_folder, compare_totals
+from query.verify.stated import (
+    Folder,
+    compare_description,
+    compare_folder,
+    compare_indexes,
+    compare_names,
+    compare_numbers,
+    described_by,
+    few,
+    shown,
+)
 from query.verify.trace import trace
 
 __all__ = ["VerifyResult", "verify"]
@@ -44,6 +61,7 @@ def verify(
     moved: Mapping[str, str] | Iterable[str] = (),
     seal: str | os.PathLike[str] | None = None,
     certificate: Iterable[str | os.PathLike[str]] = (),
+    trusted: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     network: bool = False,
     workers: Workers = None,
     reporter: Reporter | None = None,
@@ -59,6 +77,8 @@ def verify(
         moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
         seal: the time stamp that `seal` got for the set or the lake, a file.
         certificate: files with root certificates of the authorities to trust, in place of those that are known.
+        trusted: folders, or prefixes of `s3://` and `https://`, in which alone a record proves something; by default
+            every place that a row cites. Files are looked for where `moved` says that they are.
         network: ask the public servers and the stores of objects that the rows cite. Without it only those are asked
             that `moved` names, which may also be of this machine and its network.
         workers: processes (by default one for each core), or an engine.
@@ -73,6 +93,7 @@ def verify(
     started = time.monotonic()
     engine, reporter, result = open_engine(workers), reporter or Reporter(), VerifyResult()
     chosen = None if all else rows
+    places = Places(_pairs(moved), tuple(source_names(trusted)), "", network)
     seed = random.SystemRandom().getrandbits(31) if seed is None else seed
     with engine.scratch() as folder:
         scratch = Path(folder)
@@ -81,7 +102,7 @@ def verify(
                 if seal is not None:
                     _take_seal(check_lake(lake, seal, roots), result)
                 result.rows = cite(lake, chosen, seed, scratch / "lake.parquet")
-            trace(scratch, _pairs(moved), None, chosen, network, False, result, engine, reporter)
+            trace(scratch, places, None, chosen, False, result, engine, reporter)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
@@ -90,7 +111,8 @@ def verify(
                     _take_seal(check_set(result.merkle_root, seal, roots), result)
                 tokenizer = _tokenizer(dataset, result)
                 honours = dataset.arguments.honour_opt_outs
-                trace(scratch, _pairs(moved), tokenizer, chosen, network, honours, result, engine, reporter)
+                places = replace(places, own=os.path.realpath(dataset.path))
+                trace(scratch, places, tokenizer, chosen, honours, result, engine, reporter)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
                 file = dataset.path / MANIFEST
                 raise ExportError(f"{file}: this is no manifest of an export ({error!r})") from None
@@ -144,10 +166,16 @@ def _check_set(
 ) -> None:
     """Check all that the set states of itself, and write the citations of the chosen rows."""
     count = sum(shard.rows for shard in dataset.shards)
-    traced = None if rows is None or rows >= count else sorted(random.Random(seed).sample(range(count), rows))
+    if rows is not None and rows < count:
+        traced = sorted(random.Random(seed).sample(range(count), rows))
+    else:
+        traced = None
     reporter.stage("shards", count)
-    _check_shards(dataset, traced, scratch, result, engine, reporter)
-    result.problems += compare_folder(dataset.path, dataset.manifest)
+    folder = Folder.of(dataset.path)
+    _check_shards(dataset, traced, folder, scratch, result, engine, reporter)
+    result.problems += compare_folder(dataset.path, dataset.manifest, folder)
+    result.problems += compare_description(dataset.path, dataset.manifest, folder)
+    result.problems += compare_indexes(dataset.path, dataset.manifest, folder, scratch)
     if root is not None and root.lower() not in {result.merkle_root, result.content_root}:
         result.problems.append(f"neither the Merkle root, {result.merkle_root}, nor the content root, "
                                f"{result.content_root}, is {root}")  # fmt: skip
@@ -156,57 +184,105 @@ def _check_set(
 def _check_shards(
     dataset: Dataset,
     traced: list[int] | None,
+    folder: Folder,
     scratch: Path,
     result: VerifyResult,
     engine: Engine,
     reporter: Reporter,
 ) -> None:
     units, first, plugins = [], 0, registry.entries()
+    (scratch / "about").mkdir()
+    missing: list[str] = []
+    seen: set[str] = set()
     for number, shard in enumerate(dataset.shards):
         last = first + shard.rows
         chosen = None if traced is None else tuple(traced[bisect_left(traced, first) : bisect_left(traced, last)])
-        to, ids = scratch / f"{number}.parquet", scratch / "ids" / f"{number}.parquet"
-        units.append(
-            shards.Unit(dataset.path, dataset.arguments, dataset.columns, shard, first, chosen, to, ids, plugins)
-        )
+        here = first
         first = last
-    (scratch / "ids").mkdir()
-    roots: dict[Path, shards.Checked] = {}
+        # before anything is opened: a pipe would be waited for, and a million shards take their time
+        if absent := [path for path in shard.paths if path not in folder.files]:
+            missing += [f"{shown(path)}: {folder.others.get(path, 'No such file or directory')}" for path in absent]
+        elif seen.isdisjoint(shard.paths):
+            to, about = scratch / f"{number}.parquet", scratch / "about" / f"{number}.parquet"
+            options, columns = dataset.arguments, dataset.columns
+            units.append(
+                shards.Unit(
+                    dataset.path, options, columns, shard, here, chosen, to, about, folder_of(shard, folder), plugins
+                )
+            )
+        seen.update(shard.paths)
+    roots: dict[str, shards.Checked] = {}
     for task, checked in succeed(engine.run(shards.work, units, progress=reporter.advance, scratch=str(scratch))):
-        roots[task.to] = checked
+        roots[task.name] = checked
         result.rows += checked.rows
         result.problems += checked.problems
-    result.shards = len(units)
+    result.shards = len(dataset.shards)
     result.problems.sort()
-    parts = [roots[unit.to] for unit in units]
+    result.problems = few(missing) + result.problems + compare_names(dataset.manifest)
+    nothing = shards.Checked(merkle.root([]), merkle.root([]), 0, [])
+    parts = [roots.get(shard.paths[0], nothing) for shard in dataset.shards]
     result.merkle_root, result.content_root = set_roots(
-        dataset.manifest, [each.merkle_root for each in parts], [each.content_root for each in parts]
+        dataset.stated,
+        [each.merkle_root for each in parts],
+        [each.content_root for each in parts],
+        described_by(dataset.path, dataset.stated, folder),
     )
     if result.merkle_root != dataset.merkle_root:
         result.problems.append(f"the Merkle root is {result.merkle_root}, the manifest says {dataset.merkle_root}")
     if dataset.content_root not in {None, result.content_root}:
         result.problems.append(f"the content root is {result.content_root}, the manifest says {dataset.content_root}")
-    result.problems += compare_totals(dataset.manifest, result.rows)
-    if any((scratch / "ids").iterdir()):
-        ids_of_all = sql_literal(scratch / "ids" / "*.parquet")
-        with scratch_database(scratch / "spill") as db:
-            ((texts,),) = db.execute(f"SELECT count(DISTINCT content_id) FROM read_parquet({ids_of_all})").fetchall()
-        if texts != result.rows:
-            result.problems.append(f"{result.rows - texts} rows are in the set more than once")
+    if not units:
+        result.problems.append("the set has no shard that can be read")
+        return
+    about = scratch / "about" / "*.parquet"
+    for unit in units:
+        if not _is_whole(unit.about):
+            unit.about.unlink(missing_ok=True)
+    if not any((scratch / "about").iterdir()):
+        return
+    result.problems += compare_numbers(dataset.manifest, result.rows, about)
+    with scratch_database(scratch / "spill") as db:
+        every = f"read_parquet({sql_literal(about)})"
+        ((texts,),) = db.execute(f"SELECT count(DISTINCT content_id) FROM {every}").fetchall()
+        ((count,),) = db.execute(f"SELECT count(*) FROM {every}").fetchall()
+    if texts != count:
+        result.problems.append(f"{count - texts} rows are in the set more than once")
+
+
+def folder_of(shard: Shard, folder: Folder) -> Folder:
+    """Return what a unit needs of the folder."""
+    return Folder({path: folder.files[path] for path in shard.paths})
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        pq.read_metadata(path)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
 
 
 def _tokenizer(dataset: Dataset, result: VerifyResult) -> Tokenizer | None:
     """Open the tokenizer of the export, to compare tokens with. If that is impossible, it is a problem of the set."""
     options = dataset.arguments
+    used = dataset.manifest.tokenizer
     if not options.tokenizer:
+        if used is not None:
+            result.problems.append("the manifest names a tokenizer that its arguments do not")
         return None
     try:
         tokenizer = open_tokenizer(options.tokenizer, options.eos)
     except ExportError as error:
         result.problems.append(f"tokens cannot be compared with the records: {error}")
         return None
-    used = dataset.manifest.tokenizer
     if tokenizer is not None and (used is None or tokenizer.fingerprint != used.fingerprint):
         result.problems.append(f"tokens cannot be compared with the records: {tokenizer.name} is another tokenizer now")
         return None
+    if (
+        tokenizer is not None
+        and used is not None
+        and (used.name, used.vocab_size) != (tokenizer.name, tokenizer.vocab_size)
+    ):
+        what = f"{tokenizer.name} of {tokenizer.vocab_size:,} tokens"
+        result.problems.append(f"the tokenizer is {what}, the manifest says {used.name} of {used.vocab_size:,}")
     return tokenizer

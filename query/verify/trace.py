@@ -20,10 +20,9 @@ _RANK = {"agrees": 0, "unchecked": 1, "gone": 2, "differs": 3}
 
 def trace(
     scratch: Path,
-    moved: tuple[tuple[str, str], ...],
+    places: records.Places,
     tokenizer: Tokenizer | None,
     rows: int | None,
-    network: bool,
     honours: bool,
     result: VerifyResult,
     engine: Engine,
@@ -32,9 +31,8 @@ def trace(
     """Follow the citations in `scratch`, in the order of the records in their files, and add what comes of them.
 
     Args:
-        moved: prefixes of cited files, and what they begin with now.
+        places: where records may be read.
         rows: how many rows were chosen; None where all were.
-        network: whether servers that the user did not name may be asked.
         honours: whether the set promises that no text opts out.
         result: gets the numbers and findings.
     """
@@ -55,7 +53,7 @@ def trace(
         result.problems.append(f"only {result.traced} rows could be traced")
     reporter.stage("records", sum(end - start for _, start, end in files))
     units = [
-        records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer, network, honours)
+        records.Unit(str(together), file, at, min(at + _TOGETHER, end), places, tokenizer, honours)
         for file, start, end in files
         for at in range(start, end, _TOGETHER)
     ]
