@@ -231,22 +231,23 @@ def set_roots(
 ) -> tuple[str, str]:
     """Return the Merkle root and the content root of a set, from those of its shards in their order.
 
-    From version 3 on, the last leaf of the Merkle root is all of the manifest but the two roots: the arguments, the
-    lake and its versions, the numbers, the splits, and the hashes of all files. Those of the files that contain the
-    roots are taken without them. The last leaf of the content root leaves out what others may have elsewhere, or more
-    of.
+    From version 3 on, the last leaf of the Merkle root is all of the manifest but the two roots and where the lake is:
+    the arguments, the versions of the lake's tables, the numbers, the splits, and the hashes of all files. Those of the
+    files that contain the roots are taken without them. The last leaf of the content root leaves out what others may
+    have elsewhere, or more of.
 
     Args:
         stated: the manifest, as JSON.
-        described: the SHA-256 of each file of `DESCRIBING`, as `described` gives it.
+        described: the SHA-256 of each file of `DESCRIBING`, as the function `described` gives it.
     """
     merkle_leaves, content_leaves = (
         [merkle.part_leaf(root) for root in each] for each in (merkle_roots, content_roots)
     )
     if stated.get("version", 1) >= 3:
         files = {file["name"]: file["sha256"] for file in stated["files"] if file["name"] not in DESCRIBING}
-        all_but_roots = {name: value for name, value in stated.items() if name not in {"merkle_root", "content_root"}}
-        merkle_leaves.append(_leaf({**all_but_roots, "files": {**files, **described}}))
+        rest = {name: value for name, value in stated.items() if name not in {"merkle_root", "content_root"}}
+        lake = {"versions": stated["lake"]["versions"]}
+        merkle_leaves.append(_leaf({**rest, "lake": lake, "files": {**files, **described}}))
         content_leaves.append(
             _leaf(
                 {
@@ -264,7 +265,10 @@ def set_roots(
 
 
 def described(content: bytes, stated: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a file of `DESCRIBING` without the two roots of the set, each of which it has once."""
+    """Return the SHA-256 of a file of `DESCRIBING` without the two roots and where the lake is, each of which it has
+    once."""
+    location = f"lake `{stated['lake']['location']}`".encode("utf-8", "surrogatepass")
+    content = content.replace(location, b"lake", 1)
     for name in ("merkle_root", "content_root"):
         if root := stated.get(name):
             content = content.replace(str(root).encode(), b"", 1)

@@ -36,13 +36,25 @@ def hashed(path: Path, name: str) -> File:
 
 
 def rewrite(out: Path, change: Callable[[list[Row]], None], shard_number: int = 0) -> None:
-    """Change the rows of a shard, and all hashes and numbers that would tell of it."""
+    """Change the rows of a shard, and all hashes and numbers that would tell of it; the order too."""
     manifest = Manifest.from_json(json.loads((out / MANIFEST).read_bytes()))
-    shard = manifest.shards[shard_number]
-    table = rows_of(out, shard, manifest.arguments.format)
-    rows = table.to_pylist()
-    change(rows)
-    replace_rows(out, {shard_number: pa.Table.from_pylist(rows, schema=schema_of(manifest.columns))})
+    folder, options = manifest.shards[shard_number].folder, manifest.arguments
+    held: dict[int, list[Row]] = {}
+    for number, shard in enumerate(manifest.shards):
+        if shard.folder == folder:
+            held[number] = rows_of(out, shard, options.format).to_pylist()
+    change(held[shard_number])
+    rows = sorted((row for each in held.values() for row in each), key=lambda row: key_of(row, options.seed))
+    tables: dict[int, pa.Table] = {}
+    for number, each in held.items():
+        tables[number] = pa.Table.from_pylist(rows[: len(each)], schema=schema_of(manifest.columns))
+        rows = rows[len(each) :]
+    replace_rows(out, tables)
+
+
+def key_of(row: Row, seed: int) -> tuple[str, str]:
+    content_id = str(row["content_id"])
+    return hashlib.md5(f"{seed}:{content_id}".encode()).hexdigest(), content_id
 
 
 def replace_rows(out: Path, tables: dict[int, pa.Table]) -> None:

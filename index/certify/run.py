@@ -227,6 +227,7 @@ class _Certify:
             "dataset": dataset if "://" in dataset else os.path.abspath(dataset),
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,
+            "near": {"words": self._parameters.words, "threshold": self._parameters.threshold},
         }
 
     def _blocks(self, todo: list[OutputFile]) -> None:

@@ -148,11 +148,14 @@ def export(
     )
     started = time.monotonic()
     lake, engine, reporter = open_lake(lake), open_engine(workers), reporter or Reporter()
-    result = _result(_export(lake, os.fspath(out), options, engine, memory or MEMORY, reporter))
+    result = _result(export_with(lake, os.fspath(out), options, engine, memory or MEMORY, reporter))
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
-def _export(lake: Lake, out: str, options: ExportOptions, engine: Engine, memory: str, reporter: Reporter) -> Manifest:
+def export_with(
+    lake: Lake, out: str, options: ExportOptions, engine: Engine, memory: str, reporter: Reporter
+) -> Manifest:
+    """Export as `export` does, with options that are checked. Returns what the manifest states."""
     lake.delta("documents")  # raises where there is no lake
     needs_index = {"--preset": options.preset, "--split": options.split, "--decontaminate": options.decontaminate}
     for option, given in needs_index.items():

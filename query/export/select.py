@@ -16,7 +16,7 @@ from archive.extras import require
 from archive.lake import Lake
 from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES
 from index.quality.table import QUALITY
-from index.tables import DUPLICATES
+from index.tables import DUPLICATES, SIGNATURES
 from query.dataset import Dropped
 from query.domain import registered_domain
 from query.export import condition
@@ -26,7 +26,7 @@ from query.options import ExportOptions
 from query.rows import EVIDENCE, schema_of
 
 #: What decides the content of an export: their versions are the version of the lake.
-TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY, *EVIDENCE_TABLES.values())
+TABLES = (CAPTURES, DOCUMENTS, SIGNATURES, DUPLICATES, QUALITY, *EVIDENCE_TABLES.values())
 _BATCH = 50_000
 
 _CLUSTERS = """

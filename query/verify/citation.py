@@ -6,6 +6,8 @@ import pyarrow as pa
 
 #: What a record is cited for: it proves the date, it holds the text, or both.
 PROOF, TEXT, BOTH = "proof", "text", "both"
+#: … or it proves a row that somebody certified.
+PROVEN = "proven"
 
 #: A citation for each record. A row whose proof is a revisit has two: the revisit, which has the date, and the
 #: record that holds the text.
@@ -39,6 +41,7 @@ CITATIONS = pa.schema(
         ),  # addresses that were masked before these hashes were computed; null: none were looked for
         ("text_sha256", pa.string()),  # of the text as exported, or …
         ("tokens_sha256", pa.string()),  # … of its tokens
+        ("claim", pa.string()),  # of a row that was certified, JSON: its text, and how similar that of the record is
     ]
 )
 _PROOF = ("record_type", "record_id", "date_source", "url", "title", "robots", "captured_at", "payload_digest",

@@ -22,6 +22,7 @@ _SHOWN = 20
 @click.option("--all", is_flag=True, help="Trace every row.")
 @click.option("--seed", type=int, help="Of the choice.  [default: another each time]")
 @click.option("--root", metavar="HASH", help="The Merkle root, or content root, that the set is known to have.")
+@click.option("--lake", metavar="LAKE", type=click.Path(), help="Export the set again from this lake, and compare.")
 @click.option("--moved", multiple=True, metavar="FROM=TO", help="Cited files that begin with FROM begin with TO now.")
 @click.option("--seal", type=click.Path(), metavar="TOKEN", help="The time stamp that `archive seal` got.")
 @click.option("--certificate", multiple=True, type=click.Path(), metavar="FILE",

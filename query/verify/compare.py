@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -30,10 +30,13 @@ from query.clean import OPTED_OUT
 from query.mask import mask
 from query.rows import claims_text
 from query.tokenizer import Tokenizer, once_opened
-from query.verify.citation import PROOF, TEXT
+from query.verify.citation import PROOF, PROVEN, TEXT
+from query.verify.compare_proof import compare_proof, compare_texts
 from query.verify.result import Finding
 
 Row = dict[str, Any]
+#: Of a row that states no evidence, though it is not of an older version.
+_NO_EVIDENCE = ["none"]
 #: What is at the cited offset: what `archive ingest` makes of the record, or a row of a data set.
 Outcome = Capture | Reject | Skipped | ArchiveRow
 
@@ -55,9 +58,17 @@ class Against:
     moved: bool = False
 
 
-def compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
-    """Compare a citation with what is there."""
+def compare(
+    citation: Row, outcome: Outcome, against: Against, texts: Callable[[], Iterator[str]] = lambda: iter(())
+) -> Finding:
+    """Compare a citation with what is there.
+
+    Args:
+        texts: gives the texts that all extractors take from it, for rows that were certified.
+    """
     try:
+        if citation["role"] == PROVEN:
+            return _compare_proven(citation, outcome, against, texts)
         return _compare(citation, outcome, against)
     except Exception as error:  # a forged row may hold anything
         return Finding(citation["row"], "differs", f"cannot be compared: {error!r}")
@@ -103,6 +114,27 @@ def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
     if citation["role"] == PROOF:
         return Finding(row, "agrees")
     return _compare_text(citation, outcome.text, outcome.extractor, against.tokenizer)
+
+
+def _compare_proven(citation: Row, outcome: Outcome, against: Against, texts: Callable[[], Iterator[str]]) -> Finding:
+    row = citation["row"]
+    if isinstance(outcome, Capture):
+        return compare_proof(citation, outcome, texts())
+    if not isinstance(outcome, ArchiveRow):
+        return Finding(row, "differs", f"the record gives no text: {outcome}")
+    if citation["date_source"] not in {None, "dataset"}:
+        return Finding(row, "differs", "this is a row of a data set, whose date is what somebody wrote")
+    values = list(_values(outcome.values or {}))
+    if citation["url"] and citation["url"] not in values:
+        return Finding(row, "differs", f"url: the row of the data set has no {citation['url']}")
+    wrong = _compare_row_date({**citation, "evidence": _NO_EVIDENCE}, outcome.values or {}, values, against)
+    strings = (value for value in values if isinstance(value, str))
+    return wrong or compare_texts(citation, (page.text for each in strings for page in _every_page(each)))
+
+
+def _every_page(value: str) -> Iterator[Page]:
+    for name in EXTRACTORS:
+        yield from _pages(value, name)
 
 
 def _compare_grade(citation: Row, outcome: Capture, moved: bool) -> Finding | None:
@@ -246,6 +278,8 @@ def _compare_claims(citation: Row, row: Mapping[str, Any], dated: Dated, against
     """Compare the evidence of a row; None where it agrees."""
     if dated.problem:
         return Finding(citation["row"], "differs", f"the date of the row proves nothing: {dated.problem}")
+    if citation["evidence"] == _NO_EVIDENCE:
+        return None
     other_url = (citation["url"] or "") != row_of(row, Columns(), 0, 0, None).url
     stated = (citation["evidence"], claims_text(dated))
     claims, there = (_comparable(each, against.moved, other_url) for each in stated)

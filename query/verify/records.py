@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow.dataset as pads
 
 from archive import registry
-from archive.capture import Limits
+from archive.capture import Capture, Limits
 from archive.engine import Context
 from archive.errors import SourceError, error_line
 from archive.examine import Examiner
@@ -18,9 +20,12 @@ from archive.records.rows import Row as ArchiveRow
 from archive.sources import open_bytes
 from archive.sources.base import scheme_of
 from archive.sources.public import open_public
+from archive.text import EXTRACTORS
 from query.tokenizer import Tokenizer
 from query.verify.compare import Against, Outcome, Row, compare, extractor_of
 from query.verify.result import Finding
+
+Texts = Callable[[], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,8 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     why = "there is no record"
     against = Against(file, unit.tokenizer, unit.honours, file != unit.file)
     try:
-        for citation, outcome in _outcomes(file, cited, chosen, is_file):
-            findings[citation["position"]] = compare(citation, outcome, against)
+        for citation, outcome, texts in _outcomes(file, cited, chosen, is_file):
+            findings[citation["position"]] = compare(citation, outcome, against, texts)
             ctx.progress(1, 0)
     except Exception as error:  # whatever is in files that anybody may have written
         why = error_line(error)
@@ -134,8 +139,10 @@ def _shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iterator[tuple[Row, Outcome]]:
-    """Yield each citation with what its record is worth now. The citations are in the order of offset and skip.
+def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iterator[tuple[Row, Outcome, Texts]]:
+    """Yield each citation with what its record is worth now, and what gives the texts that all extractors take from it.
+
+    The citations are in the order of offset and skip.
 
     Args:
         chosen: the user named the server.
@@ -165,7 +172,16 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
                     continue
                 for citation in citations.pop(address, []):
                     if isinstance(item, ArchiveRow):
-                        yield citation, item
+                        yield citation, item, lambda: iter(())
                         continue
                     examiner.extract = extractor_of(citation["extractor"])
-                    yield citation, examiner.examine(item)
+                    yield citation, examiner.examine(item), partial(_texts, examiner, item)
+
+
+def _texts(examiner: Examiner, item: Record) -> Iterator[str]:
+    for name in EXTRACTORS:
+        with contextlib.suppress(ModuleNotFoundError):  # the library of an extractor may not be installed
+            examiner.extract = extractor_of(name)
+            outcome = examiner.examine(item)
+            if isinstance(outcome, Capture) and outcome.text is not None:
+                yield outcome.text

@@ -29,6 +29,10 @@ from query.dataset import MANIFEST, Dataset, Shard, load, set_roots
 from query.scratch import scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
 from query.verify import shards
+from query.verify.again import compare_with_lake
+from query.verify.certified import check as check_certified
+from query.verify.certified import is_certified
+from query.verify.certified import load as load_certified
 from query.verify.lake import cite
 from query.verify.records import Places
 from query.verify.result import VerifyResult
@@ -58,6 +62,7 @@ def verify(
     all: bool = False,
     seed: int | None = None,
     root: str | None = None,
+    lake: Lake | str | os.PathLike[str] | None = None,
     moved: Mapping[str, str] | Iterable[str] = (),
     seal: str | os.PathLike[str] | None = None,
     certificate: Iterable[str | os.PathLike[str]] = (),
@@ -69,11 +74,13 @@ def verify(
     """Check an export, or a lake.
 
     Args:
-        target: the folder of an export; or a lake, which has no hashes to check, only records.
+        target: the folder of an export, or of what `certify` wrote; or a lake, of which only the records are checked.
         rows: how many rows, chosen at random, to trace to their records.
         all: trace every row.
         seed: of the choice; by default another each time.
         root: the Merkle root or the content root that the set is known to have, from elsewhere.
+        lake: the lake of the set: export it again there, in the versions of its tables that the set names, and compare.
+            That takes as much space for a while as the set.
         moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
         seal: the time stamp that `seal` got for the set or the lake, a file.
         certificate: files with root certificates of the authorities to trust, in place of those that are known.
@@ -97,22 +104,36 @@ def verify(
     seed = random.SystemRandom().getrandbits(31) if seed is None else seed
     with engine.scratch() as folder:
         scratch = Path(folder)
-        if lake := _lake(target):
-            with naming_damage(lake):
+        if checked := _lake(target):
+            if root is not None or lake is not None:
+                raise ExportError("--root and --lake are for sets, and this is a lake")
+            with naming_damage(checked):
                 if seal is not None:
-                    _take_seal(check_lake(lake, seal, roots), result)
-                result.rows = cite(lake, chosen, seed, scratch / "lake.parquet")
-            trace(scratch, places, None, chosen, False, result, engine, reporter)
+                    _take_seal(check_lake(checked, seal, roots), result)
+                result.rows = cite(checked, chosen, seed, scratch / "lake.parquet")
+            trace(scratch, places, None, _expected(chosen, result), False, result, engine, reporter)
+        elif not isinstance(target, Dataset) and is_certified(target):  # type: ignore[arg-type]
+            if root is not None or lake is not None or seal is not None:
+                raise ExportError("--root, --lake and --seal are not for what `archive certify` wrote")
+            certified = load_certified(target)  # type: ignore[arg-type]
+            count = sum(max(file.rows, 0) for file in certified.files.values())
+            check_certified(certified, _sample(chosen, seed, count), scratch, result, engine, reporter)
+            places = replace(places, own=os.path.realpath(certified.path))
+            trace(scratch, places, None, None, False, result, engine, reporter)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
                 _check_set(dataset, chosen, seed, root, scratch, result, engine, reporter)
+                again = [] if lake is None else compare_with_lake(dataset, lake, scratch, engine, reporter)
+                result.problems += again
                 if seal is not None:
                     _take_seal(check_set(result.merkle_root, seal, roots), result)
                 tokenizer = _tokenizer(dataset, result)
                 honours = dataset.arguments.honour_opt_outs
                 places = replace(places, own=os.path.realpath(dataset.path))
-                trace(scratch, places, tokenizer, chosen, honours, result, engine, reporter)
+                trace(scratch, places, tokenizer, _expected(chosen, result), honours, result, engine, reporter)
+                if lake is not None and not again:
+                    _vouch(result)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
                 file = dataset.path / MANIFEST
                 raise ExportError(f"{file}: this is no manifest of an export ({error!r})") from None
@@ -120,6 +141,22 @@ def verify(
     result.seconds = round(time.monotonic() - started, 3)
     _log.info("%s: %d problems, %d findings", target, len(result.problems), len(result.findings))
     return result
+
+
+def _expected(rows: int | None, result: VerifyResult) -> int:
+    return result.rows if rows is None else min(rows, result.rows)
+
+
+def _sample(rows: int | None, seed: int, count: int) -> frozenset[int] | None:
+    return None if rows is None or rows >= count else frozenset(random.Random(seed).sample(range(count), rows))
+
+
+def _vouch(result: VerifyResult) -> None:
+    """Take the lake's word for grades that rest on more than the cited record: it has the other captures."""
+    rest = [finding for finding in result.findings if not finding.is_of_grade]
+    result.kinds["unchecked"] -= len(result.findings) - len(rest)
+    result.kinds["agrees"] += len(result.findings) - len(rest)
+    result.findings = rest
 
 
 def _take_seal(check: SealCheck, result: VerifyResult) -> None:
