@@ -74,6 +74,8 @@ class Lake:
 
     def __init__(self, location: str | os.PathLike[str]) -> None:
         location = os.fspath(location)
+        if not storage.is_text(location):
+            raise LakeError(f"{location!a}: a lake needs a folder whose name is UTF-8")
         if storage.is_http(location):
             raise LakeError(f"{location}: a lake is a folder or an s3:// prefix, not a web server")
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -51,6 +51,25 @@ def build(kind: type[T], values: Mapping[str, Any]) -> T:
         if not tests[name](value):
             raise ValueError(f"{kind.__name__}: {name} is {str(value)[:60]!r}, a {type(value).__name__}")
     return kind(**values)
+
+
+def wrong_types(made: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a dataclass whose values are of another type, or text that is no Unicode."""
+    tests, _ = _tests(type(made))  # type: ignore[arg-type]
+    for name, test in tests.items():
+        value = getattr(made, name)
+        if not test(value) or not _is_unicode(value):
+            yield name, value
+
+
+def _is_unicode(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_unicode, value))
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)

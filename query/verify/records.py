@@ -18,7 +18,7 @@ from archive.examine import Examiner
 from archive.records import READERS, Address, Reading, Record, kind_of, open_reader
 from archive.records.rows import Row as ArchiveRow
 from archive.sources import open_bytes
-from archive.sources.base import scheme_of
+from archive.sources.base import SCHEMES, scheme_of
 from archive.sources.public import open_public
 from archive.text import EXTRACTORS
 from query.tokenizer import Tokenizer
@@ -58,6 +58,8 @@ class Places:
         """Return why a file proves nothing where it is; None where it may."""
         outer, here = cited.partition("!/")[0], location.partition("!/")[0]
         scheme = _scheme(outer)
+        if not SCHEMES.has(scheme):
+            return scheme
         if scheme == "file" and (not os.path.isabs(outer) or os.path.normpath(outer) != outer or "\0" in outer):
             return "the row cites it by a name that no ingest gives: with .., or not from the root"
         if scheme in {"http", "https", "s3"} and {".", ".."} & set(outer.split("/")):
@@ -129,9 +131,10 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
 
 
 def _scheme(location: str) -> str:
+    """Return the scheme of a location; what is wrong with it, where nothing reads it."""
     try:
         return scheme_of(location.partition("!/")[0])
-    except SourceError as error:  # one that nothing reads
+    except SourceError as error:
         return str(error)
 
 

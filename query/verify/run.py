@@ -96,6 +96,9 @@ def verify(
         SourceError: the time stamp or a certificate cannot be read.
         ArchiveError: a library that reads the set or the seal is not installed.
     """
+    if type(rows) is not int or rows < 0 or not isinstance(root, str | None):
+        raise ExportError("rows is a number from 0 on, and root is a hash in hexadecimal")
+    seal = None if seal is None else os.fspath(seal)
     roots = read_certificates(certificate) or None
     started = time.monotonic()
     engine, reporter, result = open_engine(workers), reporter or Reporter(), VerifyResult()
@@ -183,8 +186,10 @@ def _pairs(moved: Mapping[str, str] | Iterable[str]) -> Moved:
     if isinstance(moved, Mapping):
         return tuple(moved.items())
     pairs = []
+    if not isinstance(moved, Iterable):
+        raise ExportError(f"moved: {moved!r}: write it as FROM=TO")
     for value in [moved] if isinstance(moved, str) else moved:
-        old, equals, new = value.partition("=")
+        old, equals, new = str(value).partition("=")
         if not equals or not old:
             raise ExportError(f"--moved {value}: write it as FROM=TO")
         pairs.append((old, new))

@@ -167,6 +167,8 @@ def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
     if "grade" in rows.column_names:
         least = "D" if options.grade == "B" else options.grade  # two captures of grade D may be one of B
         find(f"of a lower grade than {options.grade}", pc.greater(pc.fill_null(rows["grade"], "X"), least))
+        both = pc.equal(pc.is_null(rows["evidence"]), pc.is_null(rows["record_sha256"]))
+        find("it has evidence or the hash of its record, and not both", pc.invert(pc.or_(both, is_row)))
         find("a grade that there is not", pc.invert(pc.is_in(rows["grade"], pa.array([*GRADES]))))
     if options.language:
         find("another language", pc.not_equal(rows["language"], options.language))

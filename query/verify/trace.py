@@ -36,6 +36,8 @@ def trace(
         honours: whether the set promises that no text opts out.
         result: gets the numbers and findings.
     """
+    if not any(scratch.glob("*.parquet")):
+        return  # no shard could be read, which is a problem already
     together = scratch / "sorted.parquet"
     citations, every = sql_literal(together), sql_literal(scratch / "*.parquet")
     with scratch_database(scratch / "spill") as db:
