@@ -235,7 +235,7 @@ def swapped(rows: list[Row]) -> None:
 
 
 def invented(rows: list[Row]) -> None:
-    row = dict(next(filter(PAGE, rows)))
+    row = dict(next(row for row in rows if PAGE(row)))
     new_text(row)
     rows.append(row)
 
@@ -411,19 +411,34 @@ def edited(**values: Any) -> Change:
 KEYS = ("version", "program", "lake", "arguments", "tokenizer", "public_suffix_list", "rows", "chars", "tokens",
         "masked", "bytes", "splits", "dropped", "contamination", "months", "languages", "date_sources", "grades",
         "extractors", "domains", "largest_domains", "shards", "merkle_root", "content_root", "files")  # fmt: skip
-#: Those that only a root or the lake can tell of: what a set cannot be asked.
-_UNKNOWABLE = {"program", "public_suffix_list"}
-for key in KEYS:
-    add(f"manifest: no {key}", edit(lambda m, key=key: m.pop(key)), f"no {key}|README|another version", **HASHES)
-    add(f"manifest: {key} of another type", edit(lambda m, key=key: m.update({key: [{"x": 1}]})),
-        "not a manifest", **HASHES)  # fmt: skip
-for key, wrong in (("rows", "9"), ("rows", True), ("version", 3.0), ("lake", {"location": 3, "versions": {}}),
-                   ("splits", {"train": "1"}), ("arguments", {"before": "2022-01-01", "near": 1}),
-                   ("arguments", {"before": "2022-01-01", "date_sources": "warc"}),
-                   ("arguments", {"before": "2022-01-01", "nears": True}), ("unknown", 1)):  # fmt: skip
-    add(f"manifest: {key} is {wrong!r}", edit(lambda m, key=key, wrong=wrong: m.update({key: wrong})),
-        "not a manifest", **HASHES)  # fmt: skip
 
+
+def without(key: str) -> Change:
+    return edit(lambda manifest: manifest.pop(key))
+
+
+def instead(key: str, value: Any) -> Change:
+    return edit(lambda manifest: manifest.update({key: value}))
+
+
+WRONG: tuple[tuple[str, Any], ...] = (
+    ("rows", "9"),
+    ("rows", True),
+    ("version", 3.0),
+    ("lake", {"location": 3, "versions": {}}),
+    ("splits", {"train": "1"}),
+    ("arguments", {"before": "2022-01-01", "near": 1}),
+    ("arguments", {"before": "2022-01-01", "date_sources": "warc"}),
+    ("arguments", {"before": "2022-01-01", "nears": True}),
+    ("unknown", 1),
+)
+for key in KEYS:
+    add(f"manifest: no {key}", without(key), f"no {key}|README|another version", **HASHES)
+    add(f"manifest: {key} of another type", instead(key, [{"x": 1}]), "not a manifest", **HASHES)
+for key, wrong in WRONG:
+    add(f"manifest: {key} is {wrong!r}", instead(key, wrong), "not a manifest", **HASHES)
+
+values: dict[str, Any]
 for label, values, found in (
     ("before later", {"arguments__before": "2022-06-01T00:00:00+00:00"}, "Merkle root"),
     ("near", {"arguments__near": True}, "Merkle root"),
