@@ -11,6 +11,8 @@ from pathlib import Path
 
 #: File systems without hard links answer one of these.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+#: Those without files that have no name.
+_NO_NAMELESS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}
 
 
 @contextlib.contextmanager
@@ -56,6 +58,34 @@ def move(source: Path, path: Path) -> None:
         os.rename(source, path)
         return
     source.unlink()
+
+
+def write_nameless(path: Path, data: bytes) -> bool:
+    """Write a small file that gets its name only when it is whole; a kill leaves nothing.
+
+    Returns:
+        False where the file system has no files without a name (`O_TMPFILE` of Linux); nothing was written then.
+
+    Raises:
+        FileExistsError: something has the name.
+    """
+    if not hasattr(os, "O_TMPFILE"):
+        return False
+    try:
+        number = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+    except OSError as error:
+        if error.errno in _NO_NAMELESS:
+            return False
+        raise
+    try:
+        os.write(number, data)
+        # with a folder's descriptor, Python calls linkat(AT_SYMLINK_FOLLOW), which follows the link in /proc
+        os.link(f"/proc/self/fd/{number}", path, src_dir_fd=number)
+    except FileNotFoundError:  # no /proc
+        return False
+    finally:
+        os.close(number)
+    return True
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archive.atomic import locked, move
+from archive.atomic import locked, move, write_nameless
 
 JOURNAL = ".made-by-archive"
 #: A journal that did not get its name, since its run was killed at the start.
@@ -75,6 +75,9 @@ class Journal:
         if os.path.lexists(self.path):
             return
         token = secrets.token_hex(8)
+        with contextlib.suppress(FileExistsError):  # another process was first
+            if write_nameless(self.path, self._header(token)):
+                return
         unnamed = self.path.with_name(f"{JOURNAL}.{token}")
         unnamed.write_bytes(self._header(token))
         # another process was first; or it has the lock already, and took this file for one of a killed run
@@ -86,12 +89,12 @@ class Journal:
         return (json.dumps({"archive": self._command, "token": token}) + "\n").encode()
 
     def is_unnamed(self, path: Path) -> bool:
-        """Return whether a file is a journal, or the beginning of one, that did not get its name."""
+        """Return whether a file is a journal that did not get its name."""
         match = _UNNAMED.fullmatch(path.name)
         if match is None:
             return False
         try:
-            return stat.S_ISREG(path.lstat().st_mode) and self._header(match[1]).startswith(path.read_bytes()[:1000])
+            return stat.S_ISREG(path.lstat().st_mode) and path.read_bytes()[:1000] == self._header(match[1])
         except FileNotFoundError:  # it got its name just now
             return False
 

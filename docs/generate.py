@@ -1,6 +1,6 @@
 """Write the reference pages from the code, or (`--check`) fail where a page does not agree with it.
 
-python docs/generate.py            write docs/reference/, tables in quality.md and start.md, and contributing.md
+python docs/generate.py            write docs/reference/, contributing.md, and tables in grades.md, quality.md, start.md
 python docs/generate.py --check    write nothing; exit with 1 where a page is out of date
 """
 
@@ -20,6 +20,7 @@ import click
 
 import lowbackground as lb
 from archive import cli, reasons, tables
+from archive.evidence.grade import GRADES
 from collapse.corpus.tally import REASONS
 from index import tables as index_tables
 from index.quality.table import QUALITY
@@ -43,6 +44,13 @@ def codes() -> str:
     parts.append(_table(("code", "meaning"), reasons.DATE_PROBLEMS.items()))
     parts.append("## Date sources (`captures.date_source`)\n")
     parts.append(_table(("code", "meaning"), reasons.DATE_SOURCES.items()))
+    parts.append("## Grades (`captures.grade`)\n\n[What each proves](../grades.md).\n")
+    parts.append(_table(("grade", "name", "needs"), [(code, each.name, each.needs) for code, each in GRADES.items()]))
+    parts.append(
+        "## Claims (`captures.evidence`)\n\nEach date that a record carries, and whether it agrees with the date of "
+        "the capture. For a row of a data set, the kind is the name of the column.\n"
+    )
+    parts.append(_table(("kind", "meaning"), reasons.CLAIMS.items()))
     parts.append(
         "## What a collapse test does not use (`set.reading.rejects`)\n\nThe reject reasons above, and these.\n"
     )
@@ -273,6 +281,19 @@ def quality() -> str:
     )
 
 
+def grades() -> str:
+    """Return docs/grades.md with the tables of the grades as they are in the code."""
+    needs = _table(("grade", "name", "needs"), [(code, each.name, each.needs) for code, each in GRADES.items()])
+    proves = _table(
+        ("grade", "proves", "does not show"), [(code, each.proves, each.leaves_open) for code, each in GRADES.items()]
+    )
+    text = (DOCS / "grades.md").read_text(encoding="utf-8")
+    for head, table in (("name", needs), ("proves", proves)):
+        found = re.compile(rf"^\| grade \| {head} \|.*?(?=\n\n)", re.MULTILINE | re.DOTALL)
+        text = found.sub(lambda _, table=table: table.rstrip(), text)  # type: ignore[misc]
+    return text
+
+
 def start() -> str:
     """Return docs/start.md with the table of the extras as README.md has it."""
     table = re.compile(r"^\| extra \|.*?\n\n", re.MULTILINE | re.DOTALL)
@@ -287,6 +308,7 @@ def _table(head: tuple[str, ...], body: Iterable[tuple[str, ...]]) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "grades.md": grades,
     "quality.md": quality,
     "start.md": start,
     "reference/codes.md": codes,

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from archive import dates
 from archive.dates import Claim, Dated, Interval, Replay
@@ -252,15 +253,21 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
 
 def _anachronisms(record: Record, info: Info | None) -> Iterator[tuple[datetime, str]]:
     """Yield since when there has been what wrote the record: its version of the format, the software."""
-    software = info.software or "" if info else ""
-    if record.head.upper().startswith(b"WARC/1.1") or _VERSION.search(software):
+    if record.head.upper().startswith(b"WARC/1.1"):
         yield _WARC_1_1, "warc-version"
+    if info and info.software:
+        yield from _releases(info.software)
+
+
+@lru_cache(maxsize=256)
+def _releases(software: str) -> tuple[tuple[datetime, str], ...]:
+    """Return since when there has been what a warcinfo record names."""
+    found = [(_WARC_1_1, "warc-version")] if _VERSION.search(software) else []
     for match in _BUILD.finditer(software):
         if built := dates.parse(match[0])[0]:
-            yield built - timedelta(days=1), "software"
-    for pattern, since in _SOFTWARE:
-        if pattern.search(software):
-            yield since, "software"
+            found.append((built - timedelta(days=1), "software"))
+    found += [(since, "software") for pattern, since in _SOFTWARE if pattern.search(software)]
+    return tuple(found)
 
 
 def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:

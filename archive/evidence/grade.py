@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from archive.dates import Dated
 
-#: Each grade, the best first: its name, what it needs, and what it does not show.
-GRADES: dict[str, tuple[str, str, str]] = {
-    "A": (
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """A grade: its name, what a capture needs for it, what it proves, and what it does not."""
+
+    name: str
+    needs: str
+    proves: str
+    leaves_open: str
+
+
+#: The best first.
+GRADES: dict[str, Grade] = {
+    "A": Grade(
         "sealed",
-        "a time stamp that was verified, or a published checksum, over bytes that hold the record, before the date",
-        "it does not show when the page itself was first written",
+        "a time stamp that was verified, over a file that contains the record (RFC 3161, OpenTimestamps, signed WACZ)",
+        "the bytes existed when the authority signed their hash; `existed_by` is that moment",
+        "any earlier date that the record states; whether the page was ever on the web; whether the authority's clock "
+        "and key were safe",
     ),
-    "B": (
+    "B": Grade(
         "corroborated",
-        "two operators captured the same payload or text before the date; or another holder's index has the digest",
-        "it does not exclude that both took it from one source",
+        "two operators captured the same payload or text before the date; or an index of another holder lists the same "
+        "digest within a day of the capture",
+        "two parties, by their names, state that the bytes existed then",
+        "whether they are independent: one may have copied from the other, and whoever writes a file can write a name "
+        "into it",
     ),
-    "C": (
+    "C": Grade(
         "consistent",
-        "a crawler's response whose digest was verified; the page's server states the same day; nothing contradicts",
-        "it does not exclude a writer who made all of that up",
+        "the response that a crawler recorded, with a digest that was verified; the page's server states the same day; "
+        "nothing else in the record, its file or its names contradicts",
+        "everything that the file states about the time agrees, and the bytes are those that its writer hashed",
+        "whether its writer invented all of it, and whether both clocks were wrong",
     ),
-    "D": (
+    "D": Grade(
         "plain",
         "the record of a crawler, or what a web archive kept (`id_`, with Memento-Datetime); nothing contradicts",
-        "nothing but the record's own date speaks for it",
+        "whoever wrote the file states one date, and nothing that was read speaks against it",
+        "whether that date is right: nothing else supports it",
     ),
-    "E": (
+    "E": Grade(
         "claimed",
-        "a date that somebody wrote: a data set's column, a `resource` record, a rewritten replay, a date that only an "
-        "address states",
-        "anybody may have written it, at any time",
+        "a date that somebody wrote: the column of a data set, a `resource` record, a rewritten replay, a date that "
+        "only an address states, an index line",
+        "that this date is stated, and by what",
+        "everything else: anybody may have written it, at any time",
     ),
-    "X": ("contradicted", "something contradicts the date, or it cannot be read", "it proves nothing"),
+    "X": Grade(
+        "contradicted",
+        "something contradicts the date, or the date cannot be read, or the file was retracted",
+        "nothing; `date_problem` says why",
+        "whether the text is old after all: another capture may prove that",
+    ),
 }
 #: The grade that a text needs where nobody asks for another.
 DEFAULT = "D"

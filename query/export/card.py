@@ -168,7 +168,7 @@ def _limits(options: ExportOptions) -> str:
 
 
 def _grades(counts: Mapping[str, int]) -> list[tuple[str, str]]:
-    return [(f"{grade} {GRADES[grade][0]}", f"{counts[grade]:,}") for grade in GRADES if grade in counts]
+    return [(f"{grade} {GRADES[grade].name}", f"{counts[grade]:,}") for grade in GRADES if grade in counts]
 
 
 def _top(counts: Mapping[str, int]) -> list[tuple[str, str]]:
