@@ -55,7 +55,8 @@ def check(data: Path, folder: Path, workers: int) -> int:
             result = export(lake, out, before="2099-01-01", grade="E", format=format_, workers=workers)
             started = time.monotonic()
             found = verify(out, all=True, workers=workers, lake=lake.location if format_ == "parquet" else None)
-            print(f"{format_:>10}, span {span}: {result.rows:,} rows {found.kinds} in {time.monotonic() - started:.1f} s")
+            seconds = time.monotonic() - started
+            print(f"{format_:>10}, span {span}: {result.rows:,} rows {found.kinds} in {seconds:.1f} s")
             for line in [*found.problems[:20], *(f"{each.kind} {each.detail}" for each in found.findings[:20])]:
                 print("   ", line)
             total.update(found.kinds)
