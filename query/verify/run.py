@@ -27,7 +27,7 @@ from archive.sources.base import source_names
 from query import merkle
 from query.dataset import MANIFEST, Dataset, Shard, load, set_roots
 from query.scratch import scratch_database
-from query.tokenizer import Tokenizer, open_tokenizer
+from query.tokenizer import Tokenizer, is_here, open_tokenizer
 from query.verify import shards
 from query.verify.again import compare_with_lake
 from query.verify.certified import check as check_certified
@@ -131,7 +131,7 @@ def verify(
                 result.problems += again
                 if seal is not None:
                     _take_seal(check_set(result.merkle_root, seal, roots), result)
-                tokenizer = _tokenizer(dataset, result)
+                tokenizer = _tokenizer(dataset, network, result)
                 honours = dataset.arguments.honour_opt_outs
                 places = replace(places, own=os.path.realpath(dataset.path))
                 trace(scratch, places, tokenizer, _expected(chosen, result), honours, result, engine, reporter)
@@ -304,13 +304,17 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
-def _tokenizer(dataset: Dataset, result: VerifyResult) -> Tokenizer | None:
+def _tokenizer(dataset: Dataset, network: bool, result: VerifyResult) -> Tokenizer | None:
     """Open the tokenizer of the export, to compare tokens with. If that is impossible, it is a problem of the set."""
     options = dataset.arguments
     used = dataset.manifest.tokenizer
     if not options.tokenizer:
         if used is not None:
             result.problems.append("the manifest names a tokenizer that its arguments do not")
+        return None
+    if not network and not is_here(options.tokenizer):
+        why = f"{options.tokenizer} is on the Hub; --network fetches it"
+        result.problems.append(f"tokens cannot be compared with the records: {why}")
         return None
     try:
         tokenizer = open_tokenizer(options.tokenizer, options.eos)
