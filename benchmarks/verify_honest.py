@@ -54,7 +54,7 @@ def check(data: Path, folder: Path, workers: int) -> int:
             out = folder / f"{format_}-{span}"
             result = export(lake, out, before="2099-01-01", grade="E", format=format_, workers=workers)
             started = time.monotonic()
-            found = verify(out, all=True, workers=workers, lake=lake.location if format_ == "parquet" else None)
+            found = verify(out, all=True, workers=workers, lake=lake, again=lake if format_ == "parquet" else None)
             seconds = time.monotonic() - started
             print(f"{format_:>10}, span {span}: {result.rows:,} rows {found.kinds} in {seconds:.1f} s")
             for line in [*found.problems[:20], *(f"{each.kind} {each.detail}" for each in found.findings[:20])]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,9 +22,13 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "domain": (pa.string(), "the registered domain of the URL"),
     "title": (pa.string(), "of the page"),
     "language": (pa.string(), "ISO 639-1"),
-    "captured_at": (pa.timestamp("us", tz="UTC"), "when the page was captured: the text existed then"),
+    "captured_at": (
+        pa.timestamp("us", tz="UTC"),
+        "when the page was captured; or, with `date_source` attested or published, by when its file existed: the text "
+        "existed then",
+    ),
     "date_source": (pa.string(), f"how that is known: {', '.join(DATE_SOURCES)}"),
-    "grade": (pa.string(), "how much that date proves by the record alone: archive.evidence.grade.GRADES"),
+    "grade": (pa.string(), "how much that date proves: archive.evidence.grade.GRADES"),
     "evidence": (
         pa.list_(pa.string()),
         "every date that the record carries, as `warc-date 2015-05-06T07:08:09Z agrees`; null in an older lake",
@@ -62,11 +66,16 @@ EVIDENCE = """
 """
 
 
+def instant_text(at: datetime) -> str:
+    """Return a time as the claims in the column `evidence` have it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").replace(".000000Z", "Z")
+
+
 def claims_text(dated: Dated) -> list[str]:
     """Return the claims of a date as the column `evidence` of an exported row holds them, as `EVIDENCE` does in SQL."""
     found = []
     for kind, at, agrees in kinds(dated):
-        stated = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").replace(".000000Z", "Z") if at else "unreadable"
+        stated = instant_text(at) if at else "unreadable"
         found.append(" ".join([kind, stated, *({True: ["agrees"], False: ["contradicts"]}.get(agrees, []))]))  # type: ignore[arg-type]
     return found
 

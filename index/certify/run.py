@@ -32,7 +32,7 @@ from archive.progress import Reporter
 from archive.reasons import DATE_SOURCES
 from archive.records.rows import Columns
 from archive.sources import Listed, list_files
-from archive.tables import DOCUMENTS
+from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES
 from index import ids, tables
 from index.certify import rows
 from index.certify.match import meet
@@ -223,7 +223,11 @@ class _Certify:
         """Return what the result depends on."""
         return {
             "lake": self._lake.location,
-            "captures": self._lake.delta("captures").version(),
+            **{
+                table.name: self._lake.delta(table.name).version()
+                for table in (CAPTURES, *EVIDENCE_TABLES.values())
+                if self._lake.has(table)
+            },
             "index": self._lake.delta(tables.SIGNATURES.name).version(),
             "before": self._needs.before.isoformat(),
             "grade": self._needs.grade,

@@ -32,7 +32,7 @@ def compare_with_lake(
         export_with(lake.at(numbers), str(out), dataset.arguments, engine, MEMORY, reporter)
         own = load(out).stated
     except ArchiveError as error:
-        return [f"--lake {lake.location}: it does not give the set again: {error}"]
+        return [f"--again {lake.location}: it does not give the set again: {error}"]
     problems = []
     for name in own:
         one, other = _compared(name, dataset.stated), _compared(name, own)
@@ -42,7 +42,7 @@ def compare_with_lake(
             problems += _other_shards(one, other)
         else:
             problems.append(
-                f"--lake {lake.location}: {name} of the set are {_short(one)}, the lake gives {_short(other)}"
+                f"--again {lake.location}: {name} of the set are {_short(one)}, the lake gives {_short(other)}"
             )
     return problems
 

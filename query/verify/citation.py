@@ -67,6 +67,6 @@ def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Tab
             cited.append({"row": number, "role": BOTH, **where, **proof, **content})
             continue
         text = {name: row[f"text_{name}"] for name in where}
-        cited.append({"row": number, "role": PROOF, **where, **proof})
+        cited.append({"row": number, "role": PROOF, **where, **proof, "content_id": row["content_id"]})
         cited.append({"row": number, "role": TEXT, **text, "payload_digest": row["payload_digest"], **content})
     return pa.Table.from_pylist(cited, schema=CITATIONS)

@@ -22,13 +22,15 @@ _SHOWN = 20
 @click.option("--all", is_flag=True, help="Trace every row.")
 @click.option("--seed", type=int, help="Of the choice.  [default: another each time]")
 @click.option("--root", metavar="HASH", help="The Merkle root, or content root, that the set is known to have.")
-@click.option("--lake", metavar="LAKE", type=click.Path(), help="Export the set again from this lake, and compare.")
+@click.option("--again", metavar="LAKE", type=click.Path(), help="Export the set again from this lake, and compare.")
 @click.option("--moved", multiple=True, metavar="FROM=TO", help="Cited files that begin with FROM begin with TO now.")
 @click.option("--seal", type=click.Path(), metavar="TOKEN", help="The time stamp that `archive seal` got.")
 @click.option("--certificate", multiple=True, type=click.Path(), metavar="FILE",
               help="Root certificate of its authority, PEM or DER.  [default: those known here]")  # fmt: skip
 @click.option("--trusted", multiple=True, metavar="FOLDER", type=click.Path(),
               help="Where alone records prove something: a folder, s3://… or https://…; repeatable.")  # fmt: skip
+@click.option("--lake", type=click.Path(), metavar="LAKE",
+              help="The lake whose time stamps, index lines and captures count for rows of grade A and B.")  # fmt: skip
 @click.option("--network", is_flag=True, help="Ask the public servers that the rows cite.")
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -44,7 +46,7 @@ def command(target: str, as_json: bool, quiet: bool, **options: Any) -> None:
     \b
     Examples:
       archive verify set
-      archive verify set --all --trusted /data/archives --lake lake
+      archive verify set --all --trusted /data/archives --again lake
       archive verify lake --rows 1000
       archive verify set --seal set.seal.tsr --certificate ca.pem
       archive verify set --all --moved /data/=https://data.commoncrawl.org/

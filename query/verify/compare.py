@@ -30,6 +30,7 @@ from query.clean import OPTED_OUT
 from query.mask import mask
 from query.rows import claims_text
 from query.tokenizer import Tokenizer, once_opened
+from query.verify.bounds import KINDS, FileBounds, compare_bound
 from query.verify.citation import PROOF, PROVEN, TEXT
 from query.verify.compare_proof import compare_proof, compare_texts
 from query.verify.result import Finding
@@ -50,12 +51,14 @@ class Against:
         tokenizer: of the set; None where its rows hold texts.
         honours: the set promises that no text opts out.
         moved: the file is not where it was when it was ingested, so that its name may be of another crawl.
+        bounds: by when the file existed; needed where the date of the row is such a bound.
     """
 
     file: str = ""
     tokenizer: Tokenizer | None = None
     honours: bool = False
     moved: bool = False
+    bounds: FileBounds | None = None
 
 
 def compare(
@@ -75,7 +78,7 @@ def compare(
 
 
 def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
-    row = citation["row"]
+    row, is_bound = citation["row"], citation["date_source"] in KINDS
     if isinstance(outcome, Reject):
         return Finding(row, "differs", f"the record gives no text: {outcome.reason} {outcome.detail}".strip())
     if isinstance(outcome, Skipped):
@@ -90,8 +93,6 @@ def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
     if citation["role"] != TEXT:
         compared |= {
             "url": (citation["url"], outcome.url),
-            "date": (citation["captured_at"], outcome.dated.captured_at),
-            "kind of date": (citation["date_source"], outcome.dated.source),
             "record type": (citation["record_type"], outcome.record_type),
             "record id": (citation["record_id"], outcome.record_id),
             "title": (citation["title"], outcome.title),
@@ -102,15 +103,25 @@ def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
         if citation["record_sha256"] is not None or citation["evidence"] is not None:
             compared["record"] = (citation["record_sha256"], outcome.record_sha256)
             compared["operator"] = (citation["operator"], outcome.operator)
-        if outcome.dated.problem:
+        if not is_bound:
+            compared["date"] = (citation["captured_at"], outcome.dated.captured_at)
+            compared["kind of date"] = (citation["date_source"], outcome.dated.source)
+        if outcome.dated.problem and not is_bound:
             return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
     if citation["length"] is not None and outcome.length is not None:
         compared["length"] = (citation["length"], outcome.length)
     for name, (claimed, there) in compared.items():
         if claimed != there:
             return Finding(row, "differs", f"{name}: the row says {claimed}, the record {there}")
-    if citation["role"] != TEXT and (finding := _compare_grade(citation, outcome, against.moved)):
-        return finding
+    if citation["role"] != TEXT:
+        moved = against.moved
+        same = (
+            compare_bound(citation, against.bounds, outcome.dated)
+            if is_bound
+            else _compare_grade(citation, outcome, moved)
+        )
+        if same is not None:
+            return same
     if citation["role"] == PROOF:
         return Finding(row, "agrees")
     return _compare_text(citation, outcome.text, outcome.extractor, against.tokenizer)
@@ -149,13 +160,21 @@ def _compare_grade(citation: Row, outcome: Capture, moved: bool) -> Finding | No
     claims, there = (_comparable(each, moved) for each in (citation["evidence"], claims_text(outcome.dated)))
     if claims != there:
         return Finding(row, "differs", f"evidence: the row says {'; '.join(claims)}, the record {'; '.join(there)}")
-    if stated in {"A", "B"} and outcome.grade in {"C", "D"}:
-        return Finding(
-            row, "unchecked", f"grade: {stated} rests on more than the record, which alone has {outcome.grade}"
-        )
+    if stated == "B" and outcome.grade in {"C", "D"}:
+        return _compare_corroboration(citation, outcome.grade)
     if stated != outcome.grade:
         return Finding(row, "differs", f"grade: the row says {stated}, the record {outcome.grade}")
     return None
+
+
+def _compare_corroboration(citation: Row, own: str) -> Finding | None:
+    """Return what is wrong with grade B of a row whose record has C or D; None where a lake confirms it."""
+    if citation["confirmed"]:
+        return None
+    if citation["confirmed"] is None:
+        why = f"grade: the record alone has {own}; for B, --lake names the lake that has what other archives hold"
+        return Finding(citation["row"], "unchecked", why)
+    return Finding(citation["row"], "differs", "grade: the row says B, and no other archive of the lake confirms it")
 
 
 def _comparable(claims: list[str], moved: bool, other_url: bool = False) -> list[str]:
@@ -197,7 +216,8 @@ def _compare_row(citation: Row, item: ArchiveRow, against: Against) -> Finding:
     def differs(why: str) -> Finding:
         return Finding(citation["row"], "differs", why)
 
-    if (citation["record_type"], citation["date_source"]) != ("row", "dataset"):
+    is_bound = citation["date_source"] in KINDS
+    if citation["record_type"] != "row" or (citation["date_source"] != "dataset" and not is_bound):
         return differs("this is a row of a data set, whose date is what somebody wrote")
     row = item.values or {}
     values = list(_values(row))
@@ -216,6 +236,8 @@ def _compare_row(citation: Row, item: ArchiveRow, against: Against) -> Finding:
         return differs(f"the row opts out: {refusal}")
     if citation["robots"] not in stated:
         return differs(f"robots: the row says {citation['robots']}, the row of the data set {_first(stated)}")
+    if is_bound:
+        return compare_bound(citation, against.bounds, None) or finding
     return _compare_row_date(citation, row, values, against) or finding
 
 
@@ -290,8 +312,7 @@ def _compare_claims(citation: Row, row: Mapping[str, Any], dated: Dated, against
 
 def row_date_of(row: Mapping[str, Any], columns: Columns, state: FileState) -> Dated:
     """Return the date that a reader takes from a row of a data set."""
-    read = row_of(row, columns, 0, 0, None)
-    return row_date(read.dates, read.crawls, read.url, state, read.repeated)
+    return row_date(row_of(row, columns, 0, 0, None), state)
 
 
 def opts_out(stated: str | None) -> bool:

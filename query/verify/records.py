@@ -22,6 +22,7 @@ from archive.sources.base import SCHEMES, scheme_of
 from archive.sources.public import open_public
 from archive.text import EXTRACTORS
 from query.tokenizer import Tokenizer
+from query.verify.bounds import KINDS, FileBounds, Known
 from query.verify.compare import Against, Outcome, Row, compare, extractor_of
 from query.verify.result import Finding
 
@@ -92,6 +93,7 @@ class Unit:
     places: Places
     tokenizer: Tokenizer | None
     honours: bool  #: whether the set promises that no text opts out
+    bounds: Known = None
     plugins: registry.Entries = field(default_factory=registry.entries)
 
     @property
@@ -117,11 +119,19 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         return [Finding(each["row"], "unchecked", why) for each in cited]
     findings: dict[int, Finding] = {}
     why = "there is no record"
-    against = Against(file, unit.tokenizer, unit.honours, file != unit.file)
     try:
+        is_bound = any(each["date_source"] in KINDS for each in cited)
+        bounds = FileBounds.of(file, unit.bounds) if is_bound else None
+        against = Against(file, unit.tokenizer, unit.honours, file != unit.file, bounds)
         for citation, outcome, texts in _outcomes(file, cited, chosen, is_file):
             findings[citation["position"]] = compare(citation, outcome, against, texts)
             ctx.progress(1, 0)
+        differ = [
+            each for each in cited if each["position"] in findings and findings[each["position"]].kind == "differs"
+        ]
+        if differ and not is_file:  # a joined file has more than one warcinfo: the records in front say which one holds
+            for citation, outcome, texts in _outcomes(file, differ, chosen, True):
+                findings[citation["position"]] = compare(citation, outcome, against, texts)
     except Exception as error:  # whatever is in files that anybody may have written
         why = error_line(error)
     for each in cited:
@@ -167,7 +177,8 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
             raise SourceError("the package has no such entry")
         reading = Reading(location, part=inner, walk=walk)
         for items in reader.find(file, list(citations), reading):
-            examiner = Examiner(location, extractor_of(None), Limits(), altered=reading.altered)  # as an ingest did
+            # as an ingest did
+            examiner = Examiner(location, extractor_of(None), Limits(), altered=reading.altered, stale=reading.stale)
             for address, item in items:
                 if address is None:
                     if isinstance(item, Record):
@@ -178,6 +189,7 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
                         yield citation, item, lambda: iter(())
                         continue
                     examiner.extract = extractor_of(citation["extractor"])
+                    examiner.operator = citation["operator"]  # the user may have named one, where the record names none
                     yield citation, examiner.examine(item), partial(_texts, examiner, item)
 
 

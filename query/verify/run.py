@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 from archive import registry, storage
 from archive.attestations.seal import SealCheck, check_lake, check_set
 from archive.attestations.timestamps import read_certificates
+from archive.bounds import of_files
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
 from archive.files import sql_literal
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.sources.base import source_names
 from query import merkle
@@ -30,9 +31,11 @@ from query.scratch import scratch_database
 from query.tokenizer import Tokenizer, is_here, open_tokenizer
 from query.verify import shards
 from query.verify.again import compare_with_lake
+from query.verify.bounds import Known
 from query.verify.certified import check as check_certified
 from query.verify.certified import is_certified
 from query.verify.certified import load as load_certified
+from query.verify.corroborated import corroborated
 from query.verify.lake import cite
 from query.verify.records import Places
 from query.verify.result import VerifyResult
@@ -62,11 +65,12 @@ def verify(
     all: bool = False,
     seed: int | None = None,
     root: str | None = None,
-    lake: Lake | str | os.PathLike[str] | None = None,
+    again: Lake | str | os.PathLike[str] | None = None,
     moved: Mapping[str, str] | Iterable[str] = (),
     seal: str | os.PathLike[str] | None = None,
     certificate: Iterable[str | os.PathLike[str]] = (),
     trusted: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    lake: Lake | str | os.PathLike[str] | None = None,
     network: bool = False,
     workers: Workers = None,
     reporter: Reporter | None = None,
@@ -79,13 +83,16 @@ def verify(
         all: trace every row.
         seed: of the choice; by default another each time.
         root: the Merkle root or the content root that the set is known to have, from elsewhere.
-        lake: the lake of the set: export it again there, in the versions of its tables that the set names, and compare.
-            That takes as much space for a while as the set.
+        again: the lake of the set: export it there again, in the versions of its tables that the set names. That takes
+            as much space for a while as the set.
         moved: prefixes of cited files, and what they begin with now: a mapping, or strings like `"/data/=s3://bucket/"`.
         seal: the time stamp that `seal` got for the set or the lake, a file.
         certificate: files with root certificates of the authorities to trust, in place of those that are known.
         trusted: folders, or prefixes of `s3://` and `https://`, in which alone a record proves something; by default
             every place that a row cites. Files are looked for where `moved` says that they are.
+        lake: the lake whose attestations count for the rows of an export that rest on a time stamp of their file, and
+            whose captures and index lines count for those of grade B. A lake that is checked has its own, and a signed
+            WACZ needs none.
         network: ask the public servers and the stores of objects that the rows cite. Without it only those are asked
             that `moved` names, which may also be of this machine and its network.
         workers: processes (by default one for each core), or an engine.
@@ -108,16 +115,19 @@ def verify(
     with engine.scratch() as folder:
         scratch = Path(folder)
         if checked := _lake(target):
-            if root is not None or lake is not None:
-                raise ExportError("--root and --lake are for sets, and this is a lake")
+            if root is not None or again is not None:
+                raise ExportError("--root and --again are for sets, and this is a lake")
             with naming_damage(checked):
                 if seal is not None:
                     _take_seal(check_lake(checked, seal, roots), result)
                 result.rows = cite(checked, chosen, seed, scratch / "lake.parquet")
-            trace(scratch, places, None, _expected(chosen, result), False, result, engine, reporter)
+                known = of_files(checked)
+                confirmed = corroborated(checked, [scratch / "lake.parquet"], "9999-12-31")
+            expected = _expected(chosen, result)
+            trace(scratch, places, None, expected, False, result, engine, reporter, known, confirmed)
         elif not isinstance(target, Dataset) and is_certified(target):  # type: ignore[arg-type]
-            if root is not None or lake is not None or seal is not None:
-                raise ExportError("--root, --lake and --seal are not for what `archive certify` wrote")
+            if root is not None or again is not None or seal is not None:
+                raise ExportError("--root, --again and --seal are not for what `archive certify` wrote")
             certified = load_certified(target)  # type: ignore[arg-type]
             count = sum(max(file.rows, 0) for file in certified.files.values())
             check_certified(certified, _sample(chosen, seed, count), scratch, result, engine, reporter)
@@ -127,15 +137,18 @@ def verify(
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
                 _check_set(dataset, chosen, seed, root, scratch, result, engine, reporter)
-                again = [] if lake is None else compare_with_lake(dataset, lake, scratch, engine, reporter)
-                result.problems += again
+                other = [] if again is None else compare_with_lake(dataset, again, scratch, engine, reporter)
+                result.problems += other
                 if seal is not None:
                     _take_seal(check_set(result.merkle_root, seal, roots), result)
                 tokenizer = _tokenizer(dataset, network, result)
                 honours = dataset.arguments.honour_opt_outs
                 places = replace(places, own=os.path.realpath(dataset.path))
-                trace(scratch, places, tokenizer, _expected(chosen, result), honours, result, engine, reporter)
-                if lake is not None and not again:
+                theirs = None if lake is None else _bounds(lake)
+                confirmed = None if lake is None else _corroborated(lake, scratch, dataset)
+                expected = _expected(chosen, result)
+                trace(scratch, places, tokenizer, expected, honours, result, engine, reporter, theirs, confirmed)
+                if again is not None and not other:
                     _vouch(result)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
                 file = dataset.path / MANIFEST
@@ -166,6 +179,17 @@ def _take_seal(check: SealCheck, result: VerifyResult) -> None:
     result.problems += check.problems
     result.existed_by, result.attested_by = check.stamp.at, check.stamp.by
     result.sealed_units, result.unsealed_units = check.units, check.unsealed
+
+
+def _bounds(lake: Lake | str | os.PathLike[str]) -> Known:
+    lake = open_lake(lake)
+    lake.require()
+    return of_files(lake)
+
+
+def _corroborated(lake: Lake | str | os.PathLike[str], scratch: Path, dataset: Dataset) -> pa.Table:
+    asked = dataset.arguments
+    return corroborated(open_lake(lake), sorted(scratch.glob("*.parquet")), asked.before, asked.date_sources)
 
 
 def _lake(target: Lake | Dataset | str | os.PathLike[str]) -> Lake | None:

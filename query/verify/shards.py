@@ -150,7 +150,7 @@ def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
         find(f"{column} is for revisits alone", pc.equal(pc.is_null(rows[column]), is_revisit))
     find("text_length is for revisits alone", pc.and_(pc.is_valid(rows["text_length"]), pc.invert(is_revisit)))
     find("MD5 links a revisit to nothing", pc.and_kleene(is_revisit, pc.starts_with(rows["payload_digest"], "md5:")))
-    for column in ("payload_digest", "record_id", "record_sha256", "operator"):
+    for column in ("payload_digest", "record_id", "record_sha256"):
         if column in rows.column_names:
             find(f"a row of a data set has no {column}", pc.and_(is_row, pc.is_valid(rows[column])))
     find("the extractor has no version", pc.invert(pc.match_substring_regex(rows["extractor"], _EXTRACTOR)))

@@ -51,7 +51,7 @@ class Forgery:
 
 TABLE: list[Forgery] = []
 ROOT: dict[str, Any] = {"root": "ROOT", "rows": 0, "all": False}
-LAKE: dict[str, Any] = {"lake": "LAKE", "rows": 0, "all": False}
+LAKE: dict[str, Any] = {"again": "LAKE", "rows": 0, "all": False}
 HASHES: dict[str, Any] = {"rows": 0, "all": False}
 
 
@@ -161,7 +161,6 @@ for label, pick, column, value, found in (
     ("record id gone", PAGE, "record_id", None, "record id"),
     ("hash of the record", PAGE, "record_sha256", "0" * 64, "record: "),
     ("hash of the record gone", PAGE, "record_sha256", None, "record: "),
-    ("operator", PAGE, "operator", "Internet Archive", "operator: "),
     ("operator of the wayback machine gone", WAYBACK, "operator", None, "operator: "),
     ("digest", PAGE, "payload_digest", last_letter, "digest: "),
     ("digest gone", PAGE, "payload_digest", None, "no payload digest"),
@@ -205,7 +204,6 @@ for label, pick, column, value, found in (
     ("row: digest", ROW, "payload_digest", "sha1:" + "A" * 32, "a row of a data set has no"),
     ("row: record id", ROW, "record_id", "<urn:uuid:1>", "a row of a data set has no"),
     ("row: hash of a record", ROW, "record_sha256", "0" * 64, "a row of a data set has no"),
-    ("row: operator", ROW, "operator", "Common Crawl", "a row of a data set has no"),
     ("packed row: skip", LINE, "skip", 7, "no record"),
     ("packed row: length", LINE, "length", 7, "length: "),
 ):
@@ -916,14 +914,16 @@ add(
 
 # -- what only the lake knows ------------------------------------------------------------------------
 
-add("lake: a row is gone", by(removed), "--lake|not the rows", **LAKE)
+add("lake: a row is gone", by(removed), "--again|not the rows", **LAKE)
 add("lake: a cluster", set_value(PAGE, cluster_id="0" * 64), "not the rows that the lake gives", **LAKE)
 add("lake: version of the extractor", set_value(PAGE, extractor="resiliparse/99"), "extractors|not the rows", **LAKE)
 add("lake: other numbers of what was left out", edited(dropped=lambda d: [{**d[0], "dropped": 99}]), "dropped", **LAKE)
-add("lake: near", edited(arguments__near=True), "--lake", **LAKE)
-add("lake: opt-outs", edited(arguments__where="words > 99999"), "--lake", **LAKE)
-add("lake: versions that it never had", edited(lake__versions={"captures": 99, "documents": 1}), "--lake", **LAKE)
-add("lake: another one", lambda out, world: None, "--lake", lake="OTHER_LAKE", rows=0, all=False)
+add("lake: near", edited(arguments__near=True), "--again", **LAKE)
+add("lake: opt-outs", edited(arguments__where="words > 99999"), "--again", **LAKE)
+add("lake: versions that it never had", edited(lake__versions={"captures": 99, "documents": 1}), "--again", **LAKE)
+add("lake: another one", lambda out, world: None, "--again", again="OTHER_LAKE", rows=0, all=False)
+add("operator", set_value(PAGE, operator="Somebody"), "not the rows", **LAKE)
+add("row: operator", set_value(ROW, operator="Common Crawl"), "not the rows", **LAKE)
 add("length gone", set_value(PAGE, length=None), "not the rows", **LAKE)
 add("row: url gone, though it has one", set_value(ROW, url=None, domain=None), "not the rows", **LAKE)
 

@@ -56,7 +56,7 @@ def test_what_nobody_forged_passes(world: World, name: str) -> None:
 
 def test_a_sealed_set_and_one_of_a_known_root_and_lake_pass(world: World) -> None:
     out, names = world.sets["parquet"], world.names
-    sealed = {"seal": names["SEAL"], "certificate": names["CERTIFICATE"], "root": root_of(out), "lake": names["LAKE"]}
+    sealed = {"seal": names["SEAL"], "certificate": names["CERTIFICATE"], "root": root_of(out), "again": names["LAKE"]}
     assert found_in(out, {"rows": 0, "workers": 1, **sealed}) == []
 
 

@@ -84,7 +84,7 @@ def test_none_differs_whatever_the_spans_and_workers(sources: Path, tmp_path: Pa
     lake = Lake(str(tmp_path / "lake"))
     take(lake, str(sources), workers=workers, span=span)
     export(lake, tmp_path / "set", before="2022-01-01", grade="E", workers=1)
-    result = verify(tmp_path / "set", all=True, workers=1, trusted=sources, lake=lake)
+    result = verify(tmp_path / "set", all=True, workers=1, trusted=sources, again=lake, lake=lake)
     assert result.sound, (result.problems, result.findings)
     assert result.kinds["agrees"] == result.rows > 20
     assert verify(lake, all=True, workers=1).sound
