@@ -237,7 +237,7 @@ def is_here(name: str) -> bool:
     try:
         return _cached(name) is not None
     except (ModuleNotFoundError, OSError, ValueError):
-        return True  # no name on the Hub, or nothing that could ask it: opening it says so
+        return True  # no name on the Hub, or nothing that could ask it: opening it raises
 
 
 def _from_gguf(path: Path) -> _Definition:

@@ -53,11 +53,11 @@ def build(kind: type[T], values: Mapping[str, Any]) -> T:
     return kind(**values)
 
 
-def wrong_types(made: Any) -> Iterator[tuple[str, Any]]:
+def wrong_types(instance: Any) -> Iterator[tuple[str, Any]]:
     """Yield the fields of a dataclass whose values are of another type, or text that is no Unicode."""
-    tests, _ = _tests(type(made))  # type: ignore[arg-type]
+    tests, _ = _tests(type(instance))  # type: ignore[arg-type]
     for name, test in tests.items():
-        value = getattr(made, name)
+        value = getattr(instance, name)
         if not test(value) or not _is_unicode(value):
             yield name, value
 

@@ -90,7 +90,7 @@ class Unit:
     file: str | None
     start: int
     end: int
-    places: Places
+    trust: Places
     tokenizer: Tokenizer | None
     honours: bool  #: whether the set promises that no text opts out
     bounds: Known = None
@@ -99,7 +99,7 @@ class Unit:
     @property
     def is_walked(self) -> bool:
         """Whether the file is on this machine: then its records are reached from its start."""
-        return _scheme(self.places.located(self.file)[0]) == "file"
+        return _scheme(self.trust.located(self.file)[0]) == "file"
 
 
 def work(unit: Unit, ctx: Context) -> list[Finding]:
@@ -110,11 +110,11 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         .to_table(filter=(pads.field("position") >= unit.start) & (pads.field("position") < unit.end))
         .to_pylist()
     )
-    file, chosen = unit.places.located(unit.file)
+    file, chosen = unit.trust.located(unit.file)
     is_file = unit.is_walked
-    if why := unit.places.refusal(unit.file or "", file):
+    if why := unit.trust.refusal(unit.file or "", file):
         return [Finding(each["row"], "differs", f"{_shown(file)}: {why}") for each in cited]
-    if not (is_file or chosen or unit.places.network):
+    if not (is_file or chosen or unit.trust.network):
         why = f"{file} is on the network; --network reads it, or --moved names where it is"
         return [Finding(each["row"], "unchecked", why) for each in cited]
     findings: dict[int, Finding] = {}

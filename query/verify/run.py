@@ -110,7 +110,7 @@ def verify(
     started = time.monotonic()
     engine, reporter, result = open_engine(workers), reporter or Reporter(), VerifyResult()
     chosen = None if all else rows
-    places = Places(_pairs(moved), tuple(source_names(trusted)), "", network)
+    trust = Places(_pairs(moved), tuple(source_names(trusted)), "", network)
     seed = random.SystemRandom().getrandbits(31) if seed is None else seed
     with engine.scratch() as folder:
         scratch = Path(folder)
@@ -124,15 +124,15 @@ def verify(
                 known = of_files(checked)
                 confirmed = corroborated(checked, [scratch / "lake.parquet"], "9999-12-31")
             expected = _expected(chosen, result)
-            trace(scratch, places, None, expected, False, result, engine, reporter, known, confirmed)
+            trace(scratch, trust, None, expected, False, result, engine, reporter, known, confirmed)
         elif not isinstance(target, Dataset) and is_certified(target):  # type: ignore[arg-type]
             if root is not None or again is not None or seal is not None:
                 raise ExportError("--root, --again and --seal are not for what `archive certify` wrote")
             certified = load_certified(target)  # type: ignore[arg-type]
             count = sum(max(file.rows, 0) for file in certified.files.values())
             check_certified(certified, _sample(chosen, seed, count), scratch, result, engine, reporter)
-            places = replace(places, own=os.path.realpath(certified.path))
-            trace(scratch, places, None, None, False, result, engine, reporter)
+            trust = replace(trust, own=os.path.realpath(certified.path))
+            trace(scratch, trust, None, None, False, result, engine, reporter)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:
@@ -143,11 +143,11 @@ def verify(
                     _take_seal(check_set(result.merkle_root, seal, roots), result)
                 tokenizer = _tokenizer(dataset, network, result)
                 honours = dataset.arguments.honour_opt_outs
-                places = replace(places, own=os.path.realpath(dataset.path))
+                trust = replace(trust, own=os.path.realpath(dataset.path))
                 theirs = None if lake is None else _bounds(lake)
                 confirmed = None if lake is None else _corroborated(lake, scratch, dataset)
                 expected = _expected(chosen, result)
-                trace(scratch, places, tokenizer, expected, honours, result, engine, reporter, theirs, confirmed)
+                trace(scratch, trust, tokenizer, expected, honours, result, engine, reporter, theirs, confirmed)
                 if again is not None and not other:
                     _vouch(result)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:

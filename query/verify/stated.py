@@ -153,10 +153,10 @@ def _compare_choice(db: Any, every: str, options: ExportOptions) -> list[str]:
         if tokens > options.max_tokens:
             problems.append(f"{tokens:,} tokens, where {options.max_tokens:,} were asked for")
     if options.slices:
-        form = {"year": "%Y", "month": "%Y-%m"}[options.slices]
+        pattern = {"year": "%Y", "month": "%Y-%m"}[options.slices]
         ((other,),) = db.execute(f"""
             SELECT count(*) FROM ordered
-            WHERE captured_at IS NULL OR NOT starts_with(folder, strftime(captured_at, '{form}') || '/')
+            WHERE captured_at IS NULL OR NOT starts_with(folder, strftime(captured_at, '{pattern}') || '/')
         """).fetchall()
         problems += [f"{other} rows are in the folder of another {options.slices}"] if other else []
     return problems
@@ -240,7 +240,7 @@ def compare_indexes(out: Path, manifest: Manifest, folder: Folder, scratch: Path
     """Return the index files, by which a format's library finds the shards, that are not what the shards give."""
     problems = []
     stated = {file.name for file in manifest.files} - {*DESCRIBING}
-    made: set[str] = set()
+    computed: set[str] = set()
     try:
         for name, written in _written(manifest, folder):
             own = scratch / "index" / name
@@ -248,7 +248,7 @@ def compare_indexes(out: Path, manifest: Manifest, folder: Folder, scratch: Path
             for file in (file for each in written for file in each.files):
                 (own / file).symlink_to((out / name / file).absolute())
             for index in open_format(manifest.arguments.format).index(own, written):
-                made.add(f"{name}/{index}")
+                computed.add(f"{name}/{index}")
                 if f"{name}/{index}" not in folder.files:
                     problems.append(f"{shown(name)}/{index}: No such file or directory")
                 elif _essence(own / index) != _essence(out / name / index):
@@ -256,7 +256,7 @@ def compare_indexes(out: Path, manifest: Manifest, folder: Folder, scratch: Path
     except (OSError, ArchiveError, ValueError) as error:
         problems.append(f"the shards give no index: {error_line(error)}")
         return problems
-    return problems + few(f"{shown(name)}: no file of such an export" for name in sorted(stated - made))
+    return problems + few(f"{shown(name)}: no file of such an export" for name in sorted(stated - computed))
 
 
 def _essence(index: Path) -> Any:

@@ -23,7 +23,7 @@ _RANK = {"agrees": 0, "unchecked": 1, "gone": 2, "differs": 3}
 
 def trace(
     scratch: Path,
-    places: records.Places,
+    trust: records.Places,
     tokenizer: Tokenizer | None,
     expected: int | None,
     honours: bool,
@@ -36,7 +36,7 @@ def trace(
     """Follow the citations in `scratch`, in the order of the records in their files, and add what comes of them.
 
     Args:
-        places: where records may be read.
+        trust: where records may be read.
         expected: how many rows must have a citation; None where that is not known.
         honours: whether the set promises that no text opts out.
         bounds: by when files existed, as a lake knows it.
@@ -66,7 +66,7 @@ def trace(
         result.problems.append(f"only {result.traced} rows could be traced")
     reporter.stage("records", sum(end - start for _, start, end in files))
     units = [
-        records.Unit(str(together), file, at, min(at + _TOGETHER, end), places, tokenizer, honours, bounds)
+        records.Unit(str(together), file, at, min(at + _TOGETHER, end), trust, tokenizer, honours, bounds)
         for file, start, end in files
         for at in range(start, end, _TOGETHER)
     ]
