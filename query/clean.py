@@ -28,7 +28,7 @@ _ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
 #: What `clean` has of the capture that proves a text: its column -> that of `captures`.
 _SAME = (
     *("url", "title", "date_source", "record_type", "file", "offset", "length", "skip"),
-    *("record_id", "payload_digest", "robots", "grade", "evidence", "operator", "text_record"),
+    *("record_id", "record_sha256", "payload_digest", "robots", "grade", "evidence", "operator", "text_record"),
 )
 _CITED = {name: f'captures."{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
 _CITED["grade"] = shown("grade", "captures.grade")
@@ -70,7 +70,8 @@ opted_out AS (
     SELECT content_id FROM captures WHERE honour_opt_outs AND opts_out(robots) AND content_id IS NOT NULL
 )
 SELECT k.content_id, k.first_seen, r.url, r.title, k.language, k.language_score, k.chars, k.words, r.date_source,
-       r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.payload_digest, r.extractor, r.text_record,
+       r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.record_sha256, r.payload_digest, r.extractor,
+       r.text_record,
        r.robots, r.grade, r.evidence, r.operator, year(k.first_seen) AS year, host_of(r.url) AS host,
        domain_of(host_of(r.url)) AS domain, k.text
 FROM (

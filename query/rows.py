@@ -39,6 +39,8 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "length": (pa.int64(), "bytes of the record or member there"),
     "skip": (pa.int64(), "decompressed bytes in front of the record, inside the member"),
     "record_id": (pa.string(), "WARC-Record-ID"),
+    "record_sha256": (pa.string(), "SHA-256 of the record's header and block; null in an older lake, and for a row"),
+    "operator": (pa.string(), "who made the capture: the web archive, or by warcinfo"),
     "payload_digest": (pa.string(), "of the payload"),
     "extractor": (pa.string(), "name/version that made the text"),
     "text_file": (pa.string(), "of a revisit: the file of a record with the same payload digest, which holds the text"),
@@ -58,9 +60,9 @@ EVIDENCE = """
         coalesce(replace(strftime(claim."at", '%Y-%m-%dT%H:%M:%S.%fZ'), '.000000Z', 'Z'), 'unreadable'),
         CASE WHEN claim.agrees THEN 'agrees' WHEN NOT claim.agrees THEN 'contradicts' END)) AS evidence,
     c.record_type, c.file,
-    c."offset", c.length, c.skip, c.record_id, c.payload_digest, c.extractor, c.text_record.file AS text_file,
-    c.text_record."offset" AS text_offset, c.text_record.length AS text_length, c.text_record.skip AS text_skip,
-    c.robots
+    c."offset", c.length, c.skip, c.record_id, c.record_sha256, c.operator, c.payload_digest, c.extractor,
+    c.text_record.file AS text_file, c.text_record."offset" AS text_offset, c.text_record.length AS text_length,
+    c.text_record.skip AS text_skip, c.robots
 """
 
 
@@ -79,7 +81,7 @@ def claims_text(dated: Dated) -> list[str]:
 
 
 #: Columns that sets of manifest versions 1 and 2 do not have.
-SINCE_3 = frozenset({"grade", "evidence"})
+SINCE_3 = frozenset({"grade", "evidence", "record_sha256", "operator"})
 #: Columns that are there only where they are asked for.
 _ON_REQUEST = frozenset({"token_count", "masked", "contaminated"})
 #: The formats that hold tokens in place of the text. The module of a plugged-in format of tokens adds its name.

@@ -73,10 +73,10 @@ def asked(grade: str, archives: int) -> str:
     Raises:
         ValueError: there is no such grade, or it needs fewer than one archive.
     """
-    if grade.upper() not in GRADES or grade.upper() == "X":
+    if not isinstance(grade, str) or grade.upper() not in GRADES or grade.upper() == "X":
         raise ValueError(f"no grade {grade!r}; there are A, B, C, D and E")
-    if archives < 1:
-        raise ValueError(f"archives {archives}: at least 1")
+    if type(archives) is not int or archives < 1:
+        raise ValueError(f"archives {archives!r}: a number from 1 on")
     return grade.upper()
 
 

@@ -137,7 +137,7 @@ class JsonLines(Reader):
             if address in wanted:
                 wanted.remove(address)
                 if not line.problem and isinstance(row := parsed(line.data), dict):
-                    yield address, Row(*address, None, values=row)
+                    yield address, Row(*address, line.length, values=row)
                 if not wanted:
                     return
 
@@ -157,7 +157,7 @@ class JsonLines(Reader):
                 if address in wanted:
                     wanted.remove(address)
                     if isinstance(row := parsed(line.data), dict):
-                        yield address, Row(*address, None, values=row)
+                        yield address, Row(*address, line.length, values=row)
 
     def column_names(self, file: BinaryIO) -> list[str]:
         lines = islice(read_lines(file, _LINE), _FIRST)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -62,7 +62,7 @@ def certify(
     dataset: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    before: str | datetime,
+    before: str | date,
     text_column: str | None = None,
     grade: str = DEFAULT,
     archives: int = 1,
@@ -96,6 +96,8 @@ def certify(
     """
     started = time.monotonic()
     lake, engine, out = open_lake(lake), open_engine(workers), os.fspath(out)
+    if not storage.is_text(out):
+        raise ArchiveError(f"{out!a}: the result needs a folder whose name is UTF-8")
     needs = Needs.of(before, grade, archives, date_sources)
     run = _Certify(lake, out, needs, Columns(text=text_column), engine, paragraphs, reporter or Reporter())
     try:
@@ -109,11 +111,11 @@ def certify(
     return result
 
 
-def _moment(before: str | datetime) -> datetime:
+def _moment(before: str | date) -> datetime:
     try:
-        moment = datetime.fromisoformat(before) if isinstance(before, str) else before
+        moment = datetime.fromisoformat(before.isoformat() if isinstance(before, date) else before)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError):
         raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
 
 
@@ -127,13 +129,16 @@ class Needs:
     date_sources: tuple[str, ...]
 
     @classmethod
-    def of(cls, before: str | datetime, grade: str, archives: int, date_sources: str | Iterable[str] | None) -> Needs:
+    def of(cls, before: str | date, grade: str, archives: int, date_sources: str | Iterable[str] | None) -> Needs:
         """
         Raises:
             ArchiveError: an argument has no such value.
         """
         named = date_sources.split(",") if isinstance(date_sources, str) else date_sources or ()
-        sources = tuple(name.strip() for name in named)
+        try:
+            sources = tuple(name.strip() for name in named)
+        except (TypeError, AttributeError):
+            raise ArchiveError(f"date_sources: {date_sources!r} is no list of names") from None
         if unknown := set(sources) - DATE_SOURCES.keys():
             raise ArchiveError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
         try:
@@ -234,6 +239,7 @@ class _Certify:
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,
             "procedure": PROCEDURE,
+            "near": {"words": self._parameters.words, "threshold": self._parameters.threshold},
         }
 
     def _blocks(self, todo: list[OutputFile]) -> None:

@@ -23,10 +23,9 @@ _RANK = {"agrees": 0, "unchecked": 1, "gone": 2, "differs": 3}
 
 def trace(
     scratch: Path,
-    moved: tuple[tuple[str, str], ...],
+    trust: records.Places,
     tokenizer: Tokenizer | None,
-    rows: int | None,
-    network: bool,
+    expected: int | None,
     honours: bool,
     result: VerifyResult,
     engine: Engine,
@@ -37,14 +36,15 @@ def trace(
     """Follow the citations in `scratch`, in the order of the records in their files, and add what comes of them.
 
     Args:
-        moved: prefixes of cited files, and what they begin with now.
-        rows: how many rows were chosen; None where all were.
-        network: whether servers that the user did not name may be asked.
+        trust: where records may be read.
+        expected: how many rows must have a citation; None where that is not known.
         honours: whether the set promises that no text opts out.
         bounds: by when files existed, as a lake knows it.
         confirmed: the texts that have grade B in a lake; None where no lake was named.
         result: gets the numbers and findings.
     """
+    if not any(scratch.glob("*.parquet")):
+        return  # no shard could be read, which is a problem already
     together = scratch / "sorted.parquet"
     citations, every = sql_literal(together), sql_literal(scratch / "*.parquet")
     with scratch_database(scratch / "spill") as db:
@@ -62,11 +62,11 @@ def trace(
             GROUP BY file ORDER BY 2
         """).fetchall()
         ((result.traced,),) = db.execute(f"""SELECT count(DISTINCT "row") FROM read_parquet({citations})""").fetchall()
-    if result.traced != min(result.rows, rows if rows is not None else result.rows):
+    if expected is not None and result.traced != expected:
         result.problems.append(f"only {result.traced} rows could be traced")
     reporter.stage("records", sum(end - start for _, start, end in files))
     units = [
-        records.Unit(str(together), file, at, min(at + _TOGETHER, end), moved, tokenizer, network, honours, bounds)
+        records.Unit(str(together), file, at, min(at + _TOGETHER, end), trust, tokenizer, honours, bounds)
         for file, start, end in files
         for at in range(start, end, _TOGETHER)
     ]
