@@ -12,6 +12,9 @@ from archive.tables import ATTESTATIONS, RETRACTIONS, SOURCES
 
 #: The kind of a bound that the user states (`archive ingest --published`).
 PUBLISHED = "published"
+#: The transaction of the ledger that shows that some captures have a bound of their own. A lake without one pays
+#: nothing to find that out: its log is open anyway.
+STORED = "bounded"
 
 
 class Bound(NamedTuple):
@@ -60,18 +63,15 @@ def of_files(lake: Lake) -> dict[str, dict[str, Bound]]:
 
 def of_units(lake: Lake) -> UnitBounds:
     """Return the bounds of all units of a lake."""
-    columns, found = set(versions.columns(lake.delta(SOURCES.name))), UnitBounds()
-    if "sha256" not in columns:  # an older lake
-        return found
+    ledger = lake.delta(SOURCES.name)
+    found = UnitBounds(ledger.transaction_version(STORED) is not None)
     of_file = of_files(lake)
-    names = ["bounded", *(("unit", "file", "version", "sha256") if of_file else ())]
-    ledger = lake.read(SOURCES.name, names).to_pylist()
-    found.stored = any(row["bounded"] for row in ledger)
-    if not of_file:
+    if not of_file or "sha256" not in versions.columns(ledger):  # an older lake has no such column
         return found
+    rows = lake.dataset_of(ledger, SOURCES.name).to_table(columns=["unit", "file", "version", "sha256"]).to_pylist()
     gone = retracted(lake)
-    hashes = {row["version"]: row["sha256"] for row in ledger if row["sha256"]}
-    for row in ledger:
+    hashes = {row["version"]: row["sha256"] for row in rows if row["sha256"]}
+    for row in rows:
         if row["file"] in gone:
             continue
         for bound in of_file.get(hashes.get(row["version"], ""), {}).values():

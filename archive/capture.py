@@ -41,6 +41,8 @@ class Capture:
     status: int | None = None
     mime: str | None = None
     charset: str | None = None
+    charset_stated: str | None = None
+    charset_own: bool | None = None
     title: str | None = None
     extractor: str | None = None
     truncated: str | None = None

@@ -18,34 +18,45 @@ from archive.tables import CAPTURES, EVIDENCE, INDEX, SOURCES, TABLES, Table
 
 #: Captures of an older lake have no grade; what their columns support is known.
 _STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
-#: Which of several texts of one payload counts: the one of the earliest capture that can be proof.
-_EARLIEST = "'problem': date_problem IS NOT NULL, 'at': captured_at, 'content_id': content_id"
+#: Of several records of one text and payload, the one that is cited for a revisit.
+_EARLIEST = """{'problem': date_problem IS NOT NULL, 'at': captured_at, 'record': {'content_id': content_id,
+    'file': file, 'offset': "offset", 'skip': skip, 'length': length, 'extractor': extractor}}"""
 
-#: A revisit has no text: it proves the text of the record with the same payload digest. Where one payload gave several
-#: texts (other headers, another extractor), it proves the one of the URL that it refers to; of several of these, the
-#: one that was captured first. Captures that are no revisits are a plain scan. For revisits the content id is selected
-#: apart from the record, which contains it: DuckDB leaves out what nobody selects.
+#: A revisit has no text: it proves the texts of the records with the same payload digest. One payload may give several
+#: texts (other headers, another extractor). A revisit proves those that its own header gives, too: `readings` are the
+#: ways to read a payload (plain text or not, charset; `*` is the one without a header) that give one text. A revisit
+#: without a charset also proves what was seen before it. So whether it proves a text does not depend on the others:
+#: what is ingested later takes nothing away. Captures that are no revisits are a plain scan. For revisits the content
+#: id is selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
 _CAPTURES = f"""
-WITH texts AS (
-        SELECT payload_digest, url, min({{{_EARLIEST}}}) AS first,
-               min({{{_EARLIEST}, 'record': {{'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip,
-                    'length': length, 'extractor': extractor}}}}) AS whole
+WITH ways AS (
+        SELECT payload_digest, content_id, CASE WHEN extractor = 'plain' THEN 'plain ' ELSE 'html ' END AS kind,
+               charset_stated, charset, coalesce(charset_own, charset IS NULL OR charset = 'utf-8') AS own,
+               min({_EARLIEST}) AS whole,
+               min(captured_at) FILTER (date_problem IS NULL
+                                        AND coalesce(grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known
         FROM stored_captures
         SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
         WHERE content_id IS NOT NULL AND payload_digest NOT LIKE 'md5:%'  -- by MD5 anybody can make two alike
-        GROUP BY payload_digest, url
+        GROUP BY ALL
      ),
-     any_url AS (
-        SELECT payload_digest, min(first) AS first, min(whole) AS whole FROM texts GROUP BY payload_digest
+     texts AS (
+        SELECT payload_digest, content_id, min(known) AS known, min(whole) AS whole,
+               list_distinct(flatten(list([kind || coalesce(charset_stated, '*'), kind || coalesce(charset, '*'),
+                                           kind || CASE WHEN own THEN '*' ELSE charset END]))) AS readings
+        FROM ways GROUP BY payload_digest, content_id
      )
 SELECT content_id, {_STORED}, NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
-SELECT coalesce(same.first.content_id, other.first.content_id), r.*,
-       coalesce(same.whole.record, other.whole.record)
+SELECT texts.content_id, r.*, texts.whole.record
 FROM (SELECT {_STORED} FROM stored_captures WHERE record_type = 'revisit') AS r
-LEFT JOIN texts AS same ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
-LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
+LEFT JOIN texts ON r.payload_digest = texts.payload_digest AND (
+    (r.mime IS DISTINCT FROM 'text/plain' AND list_contains(readings, 'html ' || coalesce(r.charset_stated, '*')))
+    OR ((r.mime IS NULL OR r.mime = 'text/plain')
+        AND list_contains(readings, 'plain ' || coalesce(r.charset_stated, '*')))
+    OR (r.charset_stated IS NULL AND texts.known <= r.captured_at)
+)
 """
 
 

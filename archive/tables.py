@@ -77,7 +77,12 @@ CAPTURES = Table(
         Column("charset", pa.string(), "as used"),
         Column("title", pa.string(), "of the page"),
         Column("extractor", pa.string(), "name/version that made the text"),
-        Column("truncated", pa.string(), "null, or why the record holds less than was sent"),
+        Column(
+            "truncated",
+            pa.string(),
+            "null, or why the record holds less than was sent: WARC-Truncated, `chunked`, `content-encoding`, "
+            "`segment`, `bad-segment`",
+        ),
         Column("payload_digest", pa.string(), "computed; for a revisit or a line of an index, the one it states"),
         Column("payload_check", pa.string(), "verified, mismatch, absent, unsupported; claimed for a revisit"),
         Column("block_check", pa.string(), "the same for the digest of the whole record block"),
@@ -93,6 +98,8 @@ CAPTURES = Table(
         Column("existed_by", _UTC, "the earliest time by which others knew the bytes; null where nothing was verified"),
         Column("attested_by", pa.string(), "who attests that"),
         Column("grade", pa.string(), "A to E, or X: archive.evidence.grade.GRADES; null in an older lake"),
+        Column("charset_stated", pa.string(), "by the Content-Type; null where it states none that is known"),
+        Column("charset_own", pa.bool_(), "the page reads the same without that; null in an older lake, for a revisit"),
         Column("unit", pa.string(), "the unit of work that brought it: `sources.unit`"),
         Column("month", pa.string(), "YYYY-MM of captured_at, or `unproven` where there is a date_problem"),
     ),

@@ -83,7 +83,7 @@ def _stats(lake: Lake) -> Stats:
         formats=dict(formats.most_common()),
         index_lines=index_lines,
         captures_by_month=_less(_months(lake), lake, "month", index_lines),
-        date_problems=_less(_counts(lake, "captures", "date_problem"), lake, "date_problem", index_lines),
+        date_problems=_problems(lake),
         date_sources=_less(_counts(lake, "captures", "date_source"), lake, "date_source", index_lines),
         captures_by_grade=_grades(lake),
         languages=_counts(lake, "documents", "language"),
@@ -129,13 +129,20 @@ SELECT c.month, count(*) AS captures,
        count(*) FILTER (first AND witness IS NOT NULL) AS near
 FROM (
     SELECT month, content_id,
-           (captured_at, file, "offset", skip) = (p.first_seen, p.first.file, p.first."offset", p.first.skip) AS first
+           (file, "offset", skip) = (p.first.file, p.first."offset", p.first.skip) AS first
     FROM captures LEFT JOIN proofs AS p USING (content_id)
     WHERE date_problem IS NULL AND content_id IS NOT NULL
 ) AS c
 LEFT JOIN witnesses USING (content_id)
 GROUP BY c.month ORDER BY c.month
 """
+
+
+def _problems(lake: Lake) -> dict[str, int]:
+    """Count captures by the problems of their dates, those of retracted files among them."""
+    with connect(lake) as db:
+        found = "SELECT date_problem, count(*) FROM stored_captures WHERE date_problem IS NOT NULL GROUP BY 1"
+        return dict(db.execute(f"{found} ORDER BY 2 DESC, 1").fetchall())
 
 
 def _grades(lake: Lake) -> dict[str, int]:

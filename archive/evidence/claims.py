@@ -22,11 +22,14 @@ from archive.dates import Claim, Dated, Interval, Replay
 from archive.evidence.operators import COMMON_CRAWL, operator_name
 from archive.reasons import DATE_PROBLEMS
 from archive.records.record import Fields, Record, parse_fields
+from archive.records.rows import Row
 
 #: The clock of a crawler may be this much ahead before a date counts as `future`.
 CLOCK_SLACK = timedelta(days=1)
-#: Two dates of one capture may differ by this much.
+#: Two dates of one capture may differ by this much …
 AGREEMENT = timedelta(days=1)
+#: … but where they differ by more than clocks do, the later one counts.
+CLOCKS_DIFFER = timedelta(minutes=10)
 #: Infos of one file that are kept. A file that is joined of more has the records of the first ones without any.
 _INFOS = 4096
 #: Fields of the HTTP header that a web archive's server adds for what the page's own server said.
@@ -41,6 +44,10 @@ _HOST = re.compile(rf"https?://(?:www\.)?(?:{'|'.join(map(re.escape, sorted(date
 _WARC_1_1 = datetime(2015, 1, 1, tzinfo=UTC)
 _VERSION = re.compile(r"WARC File Format 1\.1|warc-format/1\.1|warc-1\.1", re.I)
 _STAMP = re.compile(r"(?<!\d)(?:19|20)\d{12}(?!\d)")
+#: A year of the web.
+_YEAR = re.compile(r"(?<!\d)(?:199|20\d)\d(?!\d)", re.ASCII)
+#: Dates in further columns of a row that are kept.
+_FURTHER = 20
 _BUILD = re.compile(r"(?<!\d)20[0-4]\d[01]\d[0-3]\d(?!\d)")
 #: Since when there has been some software.
 _SOFTWARE = tuple(
@@ -138,6 +145,7 @@ class _Case:
     claims: list[Claim] = field(default_factory=list)
     problems: set[str] = field(default_factory=set)
     weak: str | None = None
+    latest: datetime | None = None  #: of the claims that agree
 
     def add(self, kind: str, at: datetime | None, problem: str, *, unreadable: str | None = "unreadable") -> None:
         """Add a claim that must not be later than the date by more than a day, or that is `problem`."""
@@ -150,9 +158,13 @@ class _Case:
         self.claims.append(Claim(kind, at, agrees))
         if not agrees:
             self.problems.add(problem)
+        else:
+            self.latest = max(at, self.latest or at)
 
     def dated(self, state: FileState, names: Iterable[str], confirmed: bool) -> Dated:
         """Return what the claims amount to."""
+        if self.at is not None and self.latest is not None and self.latest - self.at > CLOCKS_DIFFER:
+            self.at = self.latest
         if self.at is not None:
             if self.at > state.now + CLOCK_SLACK:
                 self.problems.add("future")
@@ -239,9 +251,9 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     for name in record.headers:
         if name.endswith("-date") and name not in _OTHER_DATES:
             for value in record.headers.every(name):
-                case.add(name.removeprefix("warc-"), dates.parse(value)[0], "made-later")
+                case.add(name.removeprefix("warc-"), dates.interval(value, True).end, "made-later")
     for value in record.headers.every("warc-refers-to-date"):
-        case.add("refers-to", dates.parse(value)[0], "refers-later")
+        case.add("refers-to", dates.interval(value, True).end, "refers-later")
     if info and info.broken:
         case.problems.add("unreadable")
     for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
@@ -290,8 +302,8 @@ def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:
 
 def _stated(case: _Case, kind: str, values: Sequence[str]) -> None:
     """Read the record's own date. Of several that differ, none counts."""
-    # WARC fixes UTC, and writes Z: who leaves that out may have left out more
-    read = [dates.interval(value, any_zone=kind == "warc-date" and ":" in value) for value in values]
+    # ARC's digits have no zone and are UTC; who leaves the zone out of another form may mean any
+    read = [dates.interval(value, kind == "warc-date" or not value.strip().isdigit()) for value in values]
     ends = [each.end for each in read if each.end]
     case.at = max(ends, default=None)
     case.start = min((each.start for each in read if each.start), default=None)
@@ -327,7 +339,7 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
     A replay may show the nearest capture that the archive has. So an address that contradicts the record's date is no
     proof, and one that nothing confirms is only a claim. The fetch must not be earlier than the capture.
     """
-    stated = [dates.interval(value) for value in record.headers.every("warc-date")] or [dates.interval(record.date)]
+    stated = [dates.interval(each, True) for each in record.headers.every("warc-date")] or [dates.interval(record.date)]
     stamp = dates.interval(replay.stamp)
     values = _values(http, _MEMENTO) + record.headers.every("memento-datetime")
     mementos = [dates.parse_http(value) for value in values]
@@ -358,7 +370,7 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
         elif _HOST.match(uri):
             case.add("source-uri", None, "conflict")
     for value in record.headers.every("warc-refers-to-date"):
-        case.add("refers-to", dates.parse(value)[0], "refers-later")
+        case.add("refers-to", dates.interval(value, True).end, "refers-later")
     _server_dates(case, http, _ORIGINAL)
     case.weak = "rewritten" if not replay.raw else None if readable else "address-only"
     return case.dated(state, (), False)  # the windows are those of the crawl that fetched the replay
@@ -394,31 +406,42 @@ def _behind_damage(dated: Dated, record: Record, state: FileState) -> Dated:
     return Dated(at, dated.source, problem, dated.captured_from, (*dated.claims, claim), weak, False)
 
 
-def row_date(
-    values: Iterable[tuple[str, str]], names: Iterable[str], url: str, state: FileState, repeated: bool
-) -> Dated:
+def row_date(row: Row, state: FileState) -> Dated:
     """Return the date of a row of a data set. Of several columns with a date, the latest counts.
 
-    Args:
-        values: the columns with a date, and what they say.
-        names: what the row says about its file and its crawl.
-        repeated: the row has two values for one column.
+    A date in a column that is not known makes the row later, and never dates it alone. Where it is in the future, it is
+    the date of something else.
     """
     case = _Case(None, "dataset", weak="dataset")
-    read = [(name, dates.interval(value, any_zone=True)) for name, value in values]
-    if replay := dates.replay_of(url):
-        read.append(("row-url", dates.interval(replay.stamp)))
-    elif stamp := dates.stamp_in(url):
-        read.append(("row-url", Interval(stamp, stamp)))
-    case.at = max((each.end for _, each in read if each.end), default=None)
-    case.start = min((each.start for _, each in read if each.start and each.end == case.at), default=None)
-    case.claims += [Claim(name[:100], each.end, _same_day(each, case.at)) for name, each in read]
-    case.problems |= {each.problem for _, each in read if each.problem and each.problem != "missing"}
-    if not any(each.end for name, each in read if name != "row-url") and not case.problems:
+    stated = row.dates or ((("date", row.date),) if row.date else ())
+    known = [(name, dates.any_form(value)) for name, value in stated]
+    further = list(_further(row))
+    ahead = {name for name, each in further if each.end and each.end > state.now + CLOCK_SLACK}
+    address = []
+    if replay := dates.replay_of(row.url):
+        address = [("row-url", dates.interval(replay.stamp))]
+    elif stamp := dates.stamp_in(row.url):
+        address = [("row-url", Interval(stamp, stamp))]
+    counted = [*known, *address, *(each for each in further if each[0] not in ahead)]
+    case.problems |= {each.problem for _, each in counted if each.problem and each.problem != "missing"}
+    if any(each.end for _, each in known):
+        case.at = max(each.end for _, each in counted if each.end)
+        case.start = min(each.start for _, each in counted if each.start and each.end == case.at)
+    elif not case.problems:
         case.problems.add("missing")
-    if repeated:
+    for name, each in [*known, *address, *further]:
+        case.claims.append(Claim(name[:100], each.end, None if name in ahead else _same_day(each, case.at)))
+    if row.repeated:
         case.problems.add("repeated")
-    return case.dated(state, [*names, state.name], False)
+    return case.dated(state, [*row.crawls, state.name], False)
+
+
+def _further(row: Row) -> Iterator[tuple[str, Interval]]:
+    """Yield the dates in columns that are not known, the latest ones; what cannot be read counts if it has a year."""
+    read = [(name, dates.any_form(value), value) for name, value in row.further]
+    read = [each for each in read if each[1].end or (each[1].problem != "missing" and _YEAR.search(each[2]))]
+    read.sort(key=lambda each: each[1].end or dates.NEVER, reverse=True)
+    yield from ((name, each) for name, each, _ in read[:_FURTHER])
 
 
 def _same_day(read: Interval, at: datetime | None) -> bool | None:

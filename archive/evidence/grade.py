@@ -43,14 +43,16 @@ GRADES: dict[str, Grade] = {
     ),
     "D": Grade(
         "plain",
-        "the record of a crawler, or what a web archive kept (`id_`, with Memento-Datetime); nothing contradicts",
-        "whoever wrote the file states one date, and nothing that was read speaks against it",
-        "whether that date is right: nothing else supports it",
+        "the record of a crawler, or what a web archive kept (`id_`, with Memento-Datetime); nothing contradicts; or, "
+        "as of its publication, a file with a checksum that was published with it (`--published`)",
+        "whoever wrote the file states one date, and nothing that was read speaks against it; of a publication, that "
+        "whoever ingested the file states when and where its checksum was published",
+        "whether that date is right: nothing else supports it, but a publication can be looked up",
     ),
     "E": Grade(
         "claimed",
         "a date that somebody wrote: the column of a data set, a `resource` record, a rewritten replay, a date that "
-        "only an address states, an index line",
+        "only an address states, an index line, a publication without a checksum",
         "that this date is stated, and by what",
         "everything else: anybody may have written it, at any time",
     ),

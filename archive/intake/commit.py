@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from archive import bounds
 from archive.errors import ArchiveError, LakeError, error_line
 from archive.files import parquet_options, write_parquet
 from archive.intake import decisions
@@ -142,7 +143,7 @@ class Committer:
             decision = Decision(name, trimmed.files, [unit.key for unit in batch.units])
             rows = _ledger_rows(batch, trimmed, new, decision)
             row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
-            named = {**numbers, LEDGER: 1, **({INDEX: 1} if any(unit.kind == INDEX for unit in batch.units) else {})}
+            named = {**numbers, **_counted([part])} | dict.fromkeys({INDEX} & {unit.kind for unit in batch.units}, 1)
             committed = self._lake.commit_to(ledger, SOURCES, [row], named)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
@@ -193,7 +194,7 @@ class Committer:
             arriving = [file for part in trimmed for file in part.files if file.table == CAPTURES.name]
             out = decisions.replacement(self._lake, old, arriving)
             row = write_parquet(self._lake, SOURCES, pa.concat_tables([*tables, out.row]), "replaced")
-            counted = {LEDGER: 1}
+            counted = _counted(trimmed)
             if out.orphans:
                 counted[FORGOTTEN] = (ledger.transaction_version(FORGOTTEN) or 0) + 1
             before = {file.path for _, part in parts for file in part.files}
@@ -249,6 +250,12 @@ class Committer:
                         writer.write_table(table.take(pa.array(inside)).cast(DOCUMENTS.schema))
             size = sink.tell()
         return NewFile("documents", name, size, {}, statistics(rows))
+
+
+def _counted(parts: Iterable[Part]) -> dict[str, int]:
+    """Return the transactions that a commit has besides those of its units."""
+    bounded = any(tally.bounded for part in parts for tally in part.tallies)
+    return {LEDGER: 1, **({bounds.STORED: 1} if bounded else {})}
 
 
 def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -> pa.Table:

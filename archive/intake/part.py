@@ -128,6 +128,8 @@ class PartWriter:
                 capture.existed_by,
                 capture.attested_by,
                 capture.grade,
+                capture.charset_stated,
+                capture.charset_own,
                 unit,
                 dated.month,
             )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from archive import versions
+from archive import dates, versions
 from archive.capture import Limits
 from archive.errors import SourceError, error_line
 from archive.evidence.claims import Info
@@ -143,6 +143,15 @@ def plan(
         yield Batch(tuple(small))
 
 
+def _states(file: str) -> tuple[str | None, ...]:
+    """Return what a path says of the records: the crawls that they must fit.
+
+    The same file in two places that say other things is two sources, whichever comes first.
+    """
+    windows = sorted({f"{window.start} {window.end}" for window in dates.crawl_windows(file)})
+    return (dates.crawl_name(file), *windows)
+
+
 class _Known:
     """The files that are known, by their versions and by their SHA-256.
 
@@ -153,6 +162,7 @@ class _Known:
 
     def __init__(self, done: Mapping[str, DoneUnit]) -> None:
         self._files = {unit.version: unit.file for unit in done.values()}
+        self._stated = {unit.version: _states(unit.file) for unit in done.values()}
         self._hashes: dict[str, str] = {}  # version -> SHA-256
         self._versions: dict[tuple[int, str], str] = {}  # (size, SHA-256) -> version
         for unit in done.values():
@@ -167,6 +177,14 @@ class _Known:
         Raises:
             SourceError, OSError: a file cannot be read.
         """
+        listed = self._by_content(listed)
+        states = _states(listed.uri)
+        if states != self._stated.setdefault(listed.version, states):
+            own = f"{listed.version} {states}"
+            listed = replace(listed, version=hashlib.sha256(own.encode()).hexdigest())
+        return listed
+
+    def _by_content(self, listed: Listed) -> Listed:
         if scheme_of(listed.uri) != "file" or (listed.size or 0) <= SAMPLED_WHOLE:
             return listed
         other = self._files.get(listed.version)

@@ -16,6 +16,8 @@ class IngestResult:
     files_skipped: int = 0  #: the lake had them already
     files_failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
     files_forgotten: int = 0  #: taken out first, to be read again
+    files_published: int = 0  #: whose publication is in `attestations` now (`--published`)
+    files_unpublished: dict[str, str] = field(default_factory=dict)  #: file -> why its publication is not
     sources_useless: dict[str, str] = field(default_factory=dict)  #: source -> why none of it can prove anything
     sources_lost: list[str] = field(default_factory=list)  #: must be ingested again: somebody deleted files of the lake
     records: int = 0

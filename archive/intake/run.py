@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from archive.intake.forget import forget_files
 from archive.intake.in_order import InOrder
 from archive.intake.part import Part
 from archive.intake.plan import SPAN, AlreadyIngested, Unreadable, done_units, outgrown_units, plan, torn_units
+from archive.intake.published import Published, attest_files
 from archive.intake.result import IngestResult
 from archive.intake.unit import Batch, Settings, SpanEnd
 from archive.intake.work import Job
@@ -51,6 +52,8 @@ def ingest(
     max_page: int = 16 << 20,
     page_timeout: float = 20.0,
     span: int = SPAN,
+    published: str | None = None,
+    attest: str | Iterable[str] | None = None,
     reporter: Reporter | None = None,
 ) -> IngestResult:
     """Bring web archives or data sets into a lake. What the lake has already is skipped.
@@ -74,6 +77,9 @@ def ingest(
         max_page: bytes; a larger decoded page is rejected.
         page_timeout: seconds; a page that takes longer to extract is rejected.
         span: bytes of a large file that one worker does at a time.
+        published: when the files were published, whatever their dates say; the last instant of a date. Needs `attest`.
+        attest: where that can be looked up (a DOI, an address); and, for grade D, also `sha256:…` of a file or the path
+            of a list of checksums as `sha256sum` writes it. Without a checksum it is a claim, of grade E.
         reporter: receives the progress.
 
     Raises:
@@ -85,7 +91,8 @@ def ingest(
     limits = Limits(record=max_record, page=max_page, seconds=page_timeout)
     settings = Settings(extractor, limits, columns, operator_name(operator))
     settings.check()  # raises before any work begins
-    return ingest_with(lake, sources, settings, workers, reporter, span, again)
+    stated = Published.of(published, attest)
+    return ingest_with(lake, sources, settings, workers, reporter, span, again, stated)
 
 
 def ingest_with(
@@ -96,11 +103,12 @@ def ingest_with(
     reporter: Reporter | None = None,
     span: int = SPAN,
     again: bool = False,
+    published: Published | None = None,
 ) -> IngestResult:
     """Do what `ingest` does, with settings that are put together already."""
     lake, engine = open_lake(lake), open_engine(workers)
     started = time.monotonic()
-    run = _Ingest(lake, settings, reporter or Reporter(), span, again)
+    run = _Ingest(lake, settings, reporter or Reporter(), span, again, published)
     with naming_damage(lake):
         result = run.run(source_names(sources), engine)
     result.seconds = time.monotonic() - started
@@ -109,9 +117,12 @@ def ingest_with(
 
 
 class _Ingest(InOrder):
-    def __init__(self, lake: Lake, settings: Settings, reporter: Reporter, span: int, again: bool) -> None:
+    def __init__(
+        self, lake: Lake, settings: Settings, reporter: Reporter, span: int, again: bool, published: Published | None
+    ) -> None:
         super().__init__(lake, settings, reporter, span)
-        self._again = again
+        self._again, self._published = again, published
+        self._versions: dict[str, str] = {}  # by file
         self._result = IngestResult()
         self._yields: dict[str, Yield] = {}  # by source
         self._sources_of: dict[str, set[str]] = {}  # by file
@@ -132,6 +143,10 @@ class _Ingest(InOrder):
                 self._result.files_forgotten = forget_files(self._lake, self._readable(listed))
             self._work(self._plan(listed), engine)
             self._count_skipped()
+            if self._published:
+                files = {file: of for file, of in self._versions.items() if file not in self._result.files_failed}
+                refused = self._result.files_unpublished = attest_files(self._lake, self._published, files)
+                self._result.files_published = len(files) - len(refused)
             for table in TABLES.values():
                 compact(self._lake, table)
         finally:
@@ -164,17 +179,19 @@ class _Ingest(InOrder):
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
         done = done_units(self._lake)
-        versions = {file.version for file in listed}
+        versions, files = {file.version for file in listed}, {file.uri for file in listed}
         again = dict.fromkeys([*torn_units(done), *outgrown_units(done, self._settings)])
-        if unfit := [unit for unit in again if done[unit].version in versions]:
+        if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
             take_out(self._lake, unfit)  # the file is read again as a whole
             done = done_units(self._lake)
         for item in plan(done, listed, self._settings, self._span):
             if isinstance(item, AlreadyIngested):
+                self._versions[item.file] = item.version
                 self._skip(item)
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
             else:
+                self._versions |= {unit.file: unit.version for unit in item.units}
                 before = done.get(item.units[0].after or "")
                 yield self._opened(item, before.reached if before else SpanEnd())
 
@@ -238,8 +255,8 @@ class _Ingest(InOrder):
             return
         columns = ["version", "records", "captures", "dated", "rejects"]
         rows_of: dict[str, list[dict[str, Any]]] = {}
-        # no filter of the scan: Arrow compares it with the statistics of the files, and delta-rs gives the files that it
-        # rewrites (`forget`) another type of string
+        # no filter of the scan: Arrow compares it with the statistics of the files, and delta-rs gives the files that
+        # it rewrites (`forget`) another type of string
         ledger = self._lake.read("sources", columns)
         wanted = pa.array([item.version for item in self._skipped])
         for row in ledger.filter(pc.is_in(ledger["version"], wanted)).to_pylist():

@@ -25,16 +25,17 @@ _META = re.compile(rb"<(?:meta|\?xml)[^>]{0,500}?(?:charset|encoding)\s*=\s*[\"'
 _DETECT = 1 << 18
 
 
+def stated(content_type: str) -> str | None:
+    """Return the charset that a Content-Type states; None where it states none that is known."""
+    return _known(match[1]) if (match := _HEADER.search(content_type)) else None
+
+
 def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]:
     """Decode a body. Returns the text and the charset. It raises nothing; bytes that fit no charset become U+FFFD."""
     for bom, name in _BOMS:
         if body.startswith(bom):
             return body[len(bom) :].decode(name, "replace"), name
-    declared = _known(match[1]) if (match := _HEADER.search(content_type)) else None
-    if declared is None and html and (meta := _META.search(body, 0, 4096)):
-        declared = _known(meta[1].decode("ascii", "replace"))
-        if declared and declared.startswith("utf-16"):  # a meta that could be read is not UTF-16
-            declared = "utf-8"
+    declared = stated(content_type) or (_in_meta(body) if html else None)
     if declared in {None, "utf-8"} or not body.isascii():
         try:
             return body.decode("utf-8"), "utf-8"
@@ -47,6 +48,27 @@ def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]
     return bytes_to_str(body, declared, fallback_encodings=("utf-8", "windows-1252")), declared
 
 
+def is_own(body: bytes, content_type: str, html: bool, read: tuple[str, str]) -> bool:
+    """Return whether a body can be read in this way without the charset of its header.
+
+    That is as its own bytes say; or, where they do not, as windows-1252, which the HTML standard has for them.
+
+    Args:
+        read: what `decode` returned.
+    """
+    if stated(content_type) is None or decode(body, "", html)[0] == read[0]:
+        return True
+    return read[1] == _DEFAULT and not (html and _in_meta(body))
+
+
+def _in_meta(body: bytes) -> str | None:
+    if (meta := _META.search(body, 0, 4096)) is None:
+        return None
+    declared = _known(meta[1].decode("ascii", "replace"))
+    # a meta that could be read is not UTF-16
+    return "utf-8" if declared and declared.startswith("utf-16") else declared
+
+
 def _known(label: str) -> str | None:
     """Return the charset that a browser uses for a label, or None where there is none."""
     try:
@@ -54,3 +76,7 @@ def _known(label: str) -> str | None:
     except (LookupError, ValueError):
         return None
     return str(map_encoding_to_html5(label, fallback_utf8=False) or "") or None
+
+
+#: What a page is read with that states nothing, by the HTML standard.
+_DEFAULT = _known("windows-1252")

@@ -226,8 +226,7 @@ def _compare_claims(citation: Row, dated: Dated) -> Finding | None:
 
 def row_date_of(row: Mapping[str, Any], columns: Columns, state: FileState) -> Dated:
     """Return the date that a reader takes from a row of a data set."""
-    read = row_of(row, columns, 0, 0, None)
-    return row_date(read.dates, read.crawls, read.url, state, read.repeated)
+    return row_date(row_of(row, columns, 0, 0, None), state)
 
 
 def opts_out(stated: str | None) -> bool:

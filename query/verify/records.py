@@ -66,6 +66,12 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         for citation, outcome in _outcomes(file, cited, chosen, is_file):
             findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours, bounds)
             ctx.progress(1, 0)
+        differ = [
+            each for each in cited if each["position"] in findings and findings[each["position"]].kind == "differs"
+        ]
+        if differ and not is_file:  # a joined file has more than one warcinfo: the records in front say which one holds
+            for citation, outcome in _outcomes(file, differ, chosen, True):
+                findings[citation["position"]] = compare(citation, outcome, unit.tokenizer, unit.honours)
     except Exception as error:  # whatever is in files that anybody may have written
         why = str(error).splitlines()[0] if str(error) else repr(error)
     for each in cited:
@@ -113,8 +119,10 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
         reader = open_reader(kind)
         if inner and not reader.is_package:
             raise SourceError("the package has no such entry")
-        for items in reader.find(file, list(citations), Reading(location, part=inner, walk=walk)):
-            examiner = Examiner(location, extractor_of(None), Limits())  # as `archive ingest` did
+        reading = Reading(location, part=inner, walk=walk)
+        for items in reader.find(file, list(citations), reading):
+            # as `archive ingest` did
+            examiner = Examiner(location, extractor_of(None), Limits(), altered=reading.altered, stale=reading.stale)
             for address, item in items:
                 if address is None:
                     if isinstance(item, Record):

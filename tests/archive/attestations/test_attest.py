@@ -14,8 +14,8 @@ from opentimestamps.core import notary
 from test_timestamps import STEPS, end_of, mined, proof
 
 import lowbackground as lb
-from archive.attestations import timestamps
 from archive import bounds
+from archive.attestations import timestamps
 from archive.errors import LakeError, SourceError
 from archive.lake import Lake
 from archive.tables import ATTESTATIONS

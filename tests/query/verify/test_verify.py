@@ -348,6 +348,26 @@ def test_joined_files_keep_the_crawl_of_each_warcinfo(lake: Lake, write: Write, 
     assert report.rows == 2
 
 
+def test_joined_files_on_a_web_server_keep_the_crawl_of_each_warcinfo_too(
+    lake: Lake, write: Write, tmp_path: Path, web: tuple[str, list[str]]
+) -> None:
+    """Whoever reads a record by its address does not see the warcinfo in front, which it need not cite."""
+    records = []
+    for crawl, date in (("CC-MAIN-2019-35", "2019-08-20T00:00:00Z"), ("CC-MAIN-2014-35", "2014-08-30T00:00:00Z")):
+        fields = f"isPartOf: {crawl}\r\n"
+        records.append(
+            f"WARC/1.0\r\nWARC-Type: warcinfo\r\nWARC-Date: {date}\r\nWARC-Record-ID: <urn:x:{crawl}>\r\n"
+            f"Content-Length: {len(fields)}\r\n\r\n{fields}\r\n\r\n".encode()
+        )
+        records += [record(f"http://{crawl}.org/{n}", f"<p>Page {n} of {crawl}.</p>", date) for n in range(3)]
+    take(lake, write("joined.warc.gz", members(*records)))
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    address, _ = web
+    report = verify(tmp_path / "set", all=True, moved=[f"{tmp_path}/sources/={address}/"], workers=1)
+    assert report.rows == 6
+    assert report.sound, report.findings
+
+
 def test_a_known_root_finds_a_set_that_was_made_anew(honest: Path) -> None:
     root = verify(honest, rows=0, workers=1).merkle_root
     assert verify(honest, rows=0, root=root, workers=1).sound
