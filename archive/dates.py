@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 #: The first page of the web was written in 1991.
@@ -63,12 +64,15 @@ REPLAY_HOSTS = frozenset(
         "perma-archives.org",
     }
 )
+#: How the address of a page begins behind a time stamp. Some tools quote it (cdx_toolkit: `http%3A//`).
+_BEGINS = r"(?:(?:https?|ftp)(?::|%3A)(?:/|%2F)|www\.)"
 _REPLAY = re.compile(
     r"https?://(?:www\.)?(?P<host>[^/:?#]+)(?::\d+)?/(?:[^?#]*?/)?(?P<stamp>\d{4,14})(?P<form>[a-z]{2}_)?/"
-    r"(?P<page>(?:https?:/|ftp:/|www\.).*)",
+    rf"(?P<page>{_BEGINS}.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_STAMPED = re.compile(r"/(\d{14})(?:[a-z]{2}_)?/(?:https?:/|ftp:/|www\.)", re.IGNORECASE)
+_STAMPED = re.compile(rf"/(\d{{14}})(?:[a-z]{{2}}_)?/{_BEGINS}", re.IGNORECASE)
+_QUOTED = re.compile(r"(?:https?|ftp)(?:%3A|:%2F)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +334,8 @@ def replay_of(url: str | None) -> Replay | None:
     match = _REPLAY.fullmatch(url)
     if not match or match["host"].lower() not in REPLAY_HOSTS:
         return None
-    page = re.sub(r"^(https?|ftp):/+", r"\1://", match["page"], flags=re.IGNORECASE)
+    page = unquote(match["page"]) if _QUOTED.match(match["page"]) else match["page"]
+    page = re.sub(r"^(https?|ftp):/+", r"\1://", page, flags=re.IGNORECASE)
     raw = (match["form"] or "").lower() == "id_"
     return Replay(page if "://" in page else f"http://{page}", match["stamp"], raw, match["host"].lower(), url)
 

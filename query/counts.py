@@ -141,8 +141,11 @@ GROUP BY c.month ORDER BY c.month
 def _problems(lake: Lake) -> dict[str, int]:
     """Count captures by the problems of their dates, those of retracted files among them."""
     with connect(lake) as db:
-        pages = f"FROM stored_captures WHERE date_problem IS NOT NULL AND record_type IS DISTINCT FROM '{INDEX}'"
-        return dict(db.execute(f"SELECT date_problem, count(*) {pages} GROUP BY 1 ORDER BY 2 DESC, 1").fetchall())
+        found = f"""
+            SELECT date_problem, count(*) FROM stored_captures
+            WHERE date_problem IS NOT NULL AND record_type IS DISTINCT FROM '{INDEX}' GROUP BY 1
+        """
+        return dict(db.execute(f"{found} ORDER BY 2 DESC, 1").fetchall())
 
 
 def _grades(lake: Lake) -> dict[str, int]:

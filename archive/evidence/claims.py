@@ -62,6 +62,10 @@ _SOFTWARE = tuple(
         (r"\bpywb\b", (2013, 12, 1)),
     )
 )
+#: The first line of the content of an ARC's filedesc, the name of an ARC, the `source` of a file made from a HAR.
+_FILEDESC = re.compile(rb"\s*[12] \d [^\n]*")
+_ARC = re.compile(r"\.arc(\.gz)?$", re.I)
+_HAR = re.compile(r"\s*HAR\b", re.I)
 _ORDER = {problem: rank for rank, problem in enumerate(DATE_PROBLEMS)}
 
 
@@ -74,6 +78,8 @@ class Info:
     operator: str | None = None
     pacific: bool = False  #: it begins an ARC file of Common Crawl, whose dates are US Pacific time
     software: str | None = None  #: that wrote the file, and the version of the format
+    arc: bool = False  #: the file was converted from an ARC, and nothing says whether that had Pacific time
+    any_zone: bool = False  #: it was converted from a HAR, whose dates have zones that converters drop
     broken: bool = False  #: its length is wrong, so that what it says may be cut off
 
     @classmethod
@@ -86,7 +92,16 @@ class Info:
         named = [*fields.every("ispartof"), *record.headers.every("warc-filename"), *fields.every("filename")]
         operator = fields.get("operator") or fields.get("publisher") or None
         software = " ".join(fields.get(name, "") for name in ("software", "format", "conformsto")).strip()
-        return cls(record.record_id, tuple(dict.fromkeys(named)), operator and operator[:200], False, software[:300])
+        first = _FILEDESC.match(record.block)  # converters may keep what was in the ARC's filedesc
+        return cls(
+            record.record_id,
+            tuple(dict.fromkeys(named)),
+            operator and operator[:200],
+            b"CommonCrawl" in first[0] if first else False,
+            software[:300],
+            not first and any(_ARC.search(name.strip()) for name in named),
+            _HAR.match(fields.get("source", "")) is not None,
+        )
 
 
 @dataclass(slots=True)
@@ -235,7 +250,7 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     if record.format == "arc":
         _arc_date(case, record, http, info)
     else:
-        _stated(case, "warc-date", record.headers.every("warc-date"))
+        _warc_date(case, record, http, info)
     if case.at is None and not case.problems:
         case.problems.add("missing")
     server = _server_dates(case, http, _HTTP)
@@ -313,14 +328,27 @@ def _stated(case: _Case, kind: str, values: Sequence[str]) -> None:
     case.claims += [Claim(kind, each.end, each.end == case.at if each.end else None) for each in read]
 
 
+def _warc_date(case: _Case, record: Record, http: Fields, info: Info | None) -> None:
+    """Read the date of a WARC record, which may come from an ARC or a HAR whose zone the converter left out."""
+    _stated(case, "warc-date", record.headers.every("warc-date"))
+    _correct_pacific(case, http, info is not None and info.arc, info is not None and info.pacific)
+    if info and info.any_zone and case.at and case.start:
+        case.start, case.at = case.start - dates.ANY_ZONE, case.at + dates.ANY_ZONE
+
+
 def _arc_date(case: _Case, record: Record, http: Fields, info: Info | None) -> None:
-    """Read the date of an ARC record. Where nothing says that it is UTC, it may be Common Crawl's Pacific time."""
+    """Read the date of an ARC record."""
     _stated(case, "arc-date", [record.date or ""])
+    _correct_pacific(case, http, info is None, info is not None and info.pacific)
+
+
+def _correct_pacific(case: _Case, http: Fields, perhaps: bool, certain: bool) -> None:
+    """Correct a date of an ARC that is Common Crawl's Pacific time, or, where nothing says that it is UTC, may be."""
     stamps = http.every("x_commoncrawl_fetchtimestamp")
-    common_crawl = bool(stamps) or any(name.startswith("x_commoncrawl_") for name in http)
-    if case.at is not None and (info is None or info.pacific or common_crawl):
+    certain = certain or any(name.startswith("x_commoncrawl_") for name in http)
+    if case.at is not None and (perhaps or certain):
         case.at = dates.from_pacific(case.at)
-        if info is not None or common_crawl:
+        if certain:
             case.start = dates.from_pacific(case.start) if case.start else None
     for value in stamps:
         try:
@@ -338,8 +366,13 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
 
     A replay may show the nearest capture that the archive has. So an address that contradicts the record's date is no
     proof, and one that nothing confirms is only a claim. The fetch must not be earlier than the capture.
+
+    A tool that names the replay as its source has the date of the fetch in WARC-Creation-Date, and in WARC-Date what
+    the page's server said (cdx_toolkit) or the time stamp (pywb). A server's clock that was late contradicts nothing.
     """
     stated = [dates.interval(each, True) for each in record.headers.every("warc-date")] or [dates.interval(record.date)]
+    created = [dates.interval(value, True) for value in record.headers.every("warc-creation-date")]
+    taken = bool(created) and dates.replay_of(record.uri) is None
     stamp = dates.interval(replay.stamp)
     values = _values(http, _MEMENTO) + record.headers.every("memento-datetime")
     mementos = [dates.parse_http(value) for value in values]
@@ -352,14 +385,16 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
         return case.dated(state, (), False)
     if len(set(readable)) > 1:
         case.problems.add("repeated")
-    if len(readable) < len(mementos) or any(each.problem not in {None, "missing"} for each in stated):
+    if len(readable) < len(mementos) or any(each.problem not in {None, "missing"} for each in stated + created):
         case.problems.add("unreadable")
     case.claims += [Claim("memento", each, each == at if each else None) for each in mementos]
     near = stamp.start is not None and stamp.end is not None
     near = near and stamp.start - AGREEMENT <= at <= stamp.end + AGREEMENT  # type: ignore[operator]
     case.claims.append(Claim("replay-url", stamp.end, near))
-    fits = [_fits(each, at, confirmed=bool(readable)) for each in stated]
-    case.claims += [Claim("warc-date", each.end, fit) for each, fit in zip(stated, fits, strict=True)]
+    fits = [_fits(each, at, confirmed=bool(readable), taken=taken) for each in stated]
+    fits += [_fits(each, at, confirmed=bool(readable) or taken) for each in created]
+    named = [("warc-date", each) for each in stated] + [("creation-date", each) for each in created]
+    case.claims += [Claim(kind, each.end, fit) for (kind, each), fit in zip(named, fits, strict=True)]
     if not near or False in fits:
         case.problems.add("conflict")
     for uri in _source_uris(record):
@@ -371,17 +406,23 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
             case.add("source-uri", None, "conflict")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.interval(value, True).end, "refers-later")
-    _server_dates(case, http, _ORIGINAL)
+    # what has no prefix is of the page's server too where the tool gave the archive's own fields one
+    _server_dates(case, http, _HTTP if taken and http.every("x-archive-memento-datetime") else _ORIGINAL)
     case.weak = "rewritten" if not replay.raw else None if readable else "address-only"
     return case.dated(state, (), False)  # the windows are those of the crawl that fetched the replay
 
 
-def _fits(stated: Interval, at: datetime, *, confirmed: bool) -> bool | None:
-    """Return whether the date of the fetch fits the date of the capture; None where there is none that can be read."""
+def _fits(stated: Interval, at: datetime, *, confirmed: bool, taken: bool = False) -> bool | None:
+    """Return whether the date of the fetch fits the date of the capture; None where there is none that can be read.
+
+    Args:
+        confirmed: the archive's own header states the date of the capture.
+        taken: the date is not that of the fetch, which may then be later; it may be any that the page's server had.
+    """
     if stated.end is None:
         return None
     if stated.end < at - AGREEMENT:
-        return False
+        return confirmed and taken
     return confirmed or stated.end <= at + AGREEMENT
 
 

@@ -29,7 +29,7 @@ from archive.intake import decisions
 from archive.intake.decisions import FORGOTTEN, LEDGER, TRIES, Decision
 from archive.intake.known_texts import KnownTexts
 from archive.intake.part import Part
-from archive.intake.unit import Batch
+from archive.intake.unit import Batch, Unit
 from archive.lake import Lake, NewFile, statistics
 from archive.tables import CAPTURES, DOCUMENTS, INDEX, SOURCES
 
@@ -143,7 +143,7 @@ class Committer:
             decision = Decision(name, trimmed.files, [unit.key for unit in batch.units])
             rows = _ledger_rows(batch, trimmed, new, decision)
             row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
-            named = {**numbers, **_counted([part])} | dict.fromkeys({INDEX} & {unit.kind for unit in batch.units}, 1)
+            named = {**numbers, **_counted([part], batch.units)}
             committed = self._lake.commit_to(ledger, SOURCES, [row], named)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
@@ -194,7 +194,7 @@ class Committer:
             arriving = [file for part in trimmed for file in part.files if file.table == CAPTURES.name]
             out = decisions.replacement(self._lake, old, arriving)
             row = write_parquet(self._lake, SOURCES, pa.concat_tables([*tables, out.row]), "replaced")
-            counted = _counted(trimmed)
+            counted = _counted(trimmed, (unit for batch, _ in parts for unit in batch.units))
             if out.orphans:
                 counted[FORGOTTEN] = (ledger.transaction_version(FORGOTTEN) or 0) + 1
             before = {file.path for _, part in parts for file in part.files}
@@ -252,10 +252,11 @@ class Committer:
         return NewFile("documents", name, size, {}, statistics(rows))
 
 
-def _counted(parts: Iterable[Part]) -> dict[str, int]:
+def _counted(parts: Iterable[Part], units: Iterable[Unit]) -> dict[str, int]:
     """Return the transactions that a commit has besides those of its units."""
     bounded = any(tally.bounded for part in parts for tally in part.tallies)
-    return {LEDGER: 1, **({bounds.STORED: 1} if bounded else {})}
+    indexes = any(unit.kind == INDEX for unit in units)
+    return {LEDGER: 1, **({bounds.STORED: 1} if bounded else {}), **({INDEX: 1} if indexes else {})}
 
 
 def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -> pa.Table:

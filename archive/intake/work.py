@@ -121,7 +121,14 @@ def outcomes(
     for name, item in open_reader(unit.kind).read(file, reading):
         if examiner is None or name != examiner.name:
             examiner = Examiner(
-                name, extract, limits, now, _PAGES, reading.altered, reading.stale, unit.settings.operator
+                name,
+                extract,
+                limits,
+                now,
+                _PAGES,
+                altered=reading.altered,
+                stale=reading.stale,
+                operator=unit.settings.operator,
             )
             if unit.span.start:
                 examiner.state.behind, examiner.state.floor = begin.recovered, begin.floor

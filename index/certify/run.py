@@ -49,6 +49,8 @@ from index.neardup.shingle_sets import ShingleSets, store_sets
 
 _log = logging.getLogger(__name__)
 
+#: How rows are judged. 2: near-duplicates by their characters too.
+PROCEDURE = 2
 #: Rows and bytes of a block. It takes as many bytes of scratch space, and 8 for each shingle of the texts it meets.
 _ROWS, _BYTES = 100_000, 1 << 29
 
@@ -231,6 +233,7 @@ class _Certify:
             "dataset": dataset if "://" in dataset else os.path.abspath(dataset),
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,
+            "procedure": PROCEDURE,
         }
 
     def _blocks(self, todo: list[OutputFile]) -> None:
@@ -332,8 +335,7 @@ class _Certify:
         Args:
             stack: keeps the shingles that the tasks need.
         """
-        counts = np.concatenate([chunk.shingles for chunk in hashes])
-        exact = np.where(counts > 0, self._proven.find(np.concatenate([chunk.ids for chunk in hashes])), -1)
+        exact = self._proven.find(np.concatenate([chunk.ids for chunk in hashes]))  # also of a text without words
         candidates, sets = self._candidates(hashes, exact, stack)
         cited = [exact[exact >= 0], candidates.proofs]
         paragraphs: list[list[tuple[int, int, ParagraphProof | None]]] | None = None
@@ -382,7 +384,7 @@ class _Certify:
         position_of = np.full(len(self._known), -1)  # in the stored sets, by text
         position_of[needed] = np.arange(len(needed))
         wanted, shingles = self._known.ids[needed], self._known.shingles[needed]
-        sets = stack.enter_context(store_sets(self._lake, wanted, shingles, self._parameters, self._engine))
+        sets = stack.enter_context(store_sets(self._lake, wanted, shingles, self._parameters, self._engine, True))
         positions = position_of[text]
         absent = sets.sizes[positions] < 0 if len(positions) else np.zeros(0, bool)
         equal = np.zeros(len(row), np.int64)

@@ -216,7 +216,11 @@ def test_what_a_tool_took_from_a_replay_has_the_date_of_the_memento() -> None:
     source = {"WARC-Source-URI": RAW, "WARC-Creation-Date": "2025-01-01T00:00:00Z"}
     honest = only(record(url=PAGE, date="2012-01-01T00:00:00Z", warc=source, http={"Memento-Datetime": OF_2012}))
     assert (honest.dated.problem, honest.dated.captured_at, honest.url, honest.via) == (None, at(2012, 1, 1), PAGE, RAW)
-    lying = record(url=PAGE, date="2009-01-01T00:00:00Z", warc=source, http={"X-Archive-Memento-Datetime": OF_2012})
+    # WARC-Date is what the page's server said; its clock was late
+    earlier = record(url=PAGE, date="2009-01-01T00:00:00Z", warc=source, http={"X-Archive-Memento-Datetime": OF_2012})
+    assert (only(earlier).dated.problem, only(earlier).dated.captured_at) == (None, at(2012, 1, 1))
+    crawled = {"WARC-Source-URI": RAW}  # without WARC-Creation-Date it is the time of the fetch
+    lying = record(url=PAGE, date="2009-01-01T00:00:00Z", warc=crawled, http={"X-Archive-Memento-Datetime": OF_2012})
     assert only(lying).dated.problem == "conflict"
 
 
