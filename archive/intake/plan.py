@@ -144,12 +144,30 @@ def plan(
 
 
 def _states(file: str) -> tuple[str | None, ...]:
-    """Return what a path says of the records: the crawls that they must fit.
-
-    The same file in two places that say other things is two sources, whichever comes first.
-    """
+    """Return what a path says of the records: the crawls that they must fit."""
     windows = sorted({f"{window.start} {window.end}" for window in dates.crawl_windows(file)})
     return (dates.crawl_name(file), *windows)
+
+
+def _told_apart(version: str, by: object) -> str:
+    """Return the version of a file that is another one than the file with this version."""
+    return hashlib.sha256(f"{version} {by}".encode()).hexdigest()
+
+
+def versions_of(listed: Listed) -> Iterator[str]:
+    """Yield the versions by which a lake may know a file.
+
+    Raises:
+        SourceError, OSError: it cannot be read.
+    """
+    yield from (listed.version, _told_apart(listed.version, _states(listed.uri)))
+    if _is_sampled(listed):
+        own = _told_apart(listed.version, _sha256(listed.uri))
+        yield from (own, _told_apart(own, _states(listed.uri)))
+
+
+def _is_sampled(listed: Listed) -> bool:
+    return scheme_of(listed.uri) == "file" and (listed.size or 0) > SAMPLED_WHOLE
 
 
 class _Known:
@@ -158,18 +176,22 @@ class _Known:
     The version of a large local file is made of its size, its time and samples of it. A file whose path and version are
     known is the same one. Of any other with a known version, or with the size of a known one, the SHA-256 decides: so a
     copy, or a file that was moved or fetched again, is not read twice, and one that only looks the same is read.
+
+    The same file in two places that say other things of its records is two sources, whichever comes first.
     """
 
     def __init__(self, done: Mapping[str, DoneUnit]) -> None:
         self._files = {unit.version: unit.file for unit in done.values()}
-        self._stated = {unit.version: _states(unit.file) for unit in done.values()}
         self._hashes: dict[str, str] = {}  # version -> SHA-256
-        self._versions: dict[tuple[int, str], str] = {}  # (size, SHA-256) -> version
+        self._states = {unit.version: _states(unit.file) for unit in done.values()}
+        self._versions: dict[tuple[str, object], str] = {}  # (SHA-256, what the path says, or None) -> version
+        self._sizes: set[int | None] = set()
         for unit in done.values():
             if unit.sha256:
                 self._hashes[unit.version] = unit.sha256
-                self._versions[unit.size or 0, unit.sha256] = unit.version
-        self._sizes = {size for size, _ in self._versions}
+                self._sizes.add(unit.size)
+                self._versions[unit.sha256, self._states[unit.version]] = unit.version
+                self._versions.setdefault((unit.sha256, None), unit.version)
 
     def identified(self, listed: Listed) -> Listed:
         """Return a file with the version that it is known by, or that tells it from all that are known.
@@ -177,25 +199,23 @@ class _Known:
         Raises:
             SourceError, OSError: a file cannot be read.
         """
-        listed = self._by_content(listed)
         states = _states(listed.uri)
-        if states != self._stated.setdefault(listed.version, states):
-            own = f"{listed.version} {states}"
-            listed = replace(listed, version=hashlib.sha256(own.encode()).hexdigest())
-        return listed
-
-    def _by_content(self, listed: Listed) -> Listed:
-        if scheme_of(listed.uri) != "file" or (listed.size or 0) <= SAMPLED_WHOLE:
-            return listed
-        other = self._files.get(listed.version)
-        if other is None and listed.size in self._sizes:
-            version = self._versions.get((listed.size or 0, _sha256(listed.uri)), listed.version)
-            listed = replace(listed, version=version)
-        elif other is not None and other != listed.uri and not self._is_same(listed, other):
-            own = f"{listed.version} {_sha256(listed.uri)}"
-            listed = replace(listed, version=hashlib.sha256(own.encode()).hexdigest())
+        if _is_sampled(listed):
+            listed = replace(listed, version=self._version(listed, states))
+        if self._states.setdefault(listed.version, states) != states:
+            listed = replace(listed, version=_told_apart(listed.version, states))
         self._files.setdefault(listed.version, listed.uri)
         return listed
+
+    def _version(self, listed: Listed, states: object) -> str:
+        other = self._files.get(listed.version)
+        if other is None and listed.size in self._sizes:
+            sha256 = _sha256(listed.uri)
+            known = self._versions.get((sha256, states)) or self._versions.get((sha256, None))
+            return known or listed.version
+        if other is not None and other != listed.uri and not self._is_same(listed, other):
+            return _told_apart(listed.version, _sha256(listed.uri))
+        return listed.version
 
     def _is_same(self, listed: Listed, other: str) -> bool:
         """Return whether a file has the content of another one that has the same version.

@@ -8,7 +8,6 @@ files are read again, as an ingest reads them. What comes of a file replaces wha
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,15 +22,14 @@ from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.commit import Committer
 from archive.intake.in_order import InOrder
 from archive.intake.part import Part
-from archive.intake.plan import LIMITED, SAMPLED_WHOLE, SPAN, Unreadable, plan
+from archive.intake.plan import LIMITED, SPAN, Unreadable, plan, versions_of
 from archive.intake.result import MaintainResult
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.intake.work import Job
 from archive.lake import Lake
 from archive.progress import Reporter
 from archive.records import READERS, open_reader
-from archive.sources import Listed, list_files, open_bytes
-from archive.sources.base import scheme_of, sha256_of
+from archive.sources import Listed, list_files
 from archive.tables import CAPTURES
 
 #: What is read before it is committed: bytes of files, and units. A commit reads narrow columns of the whole lake.
@@ -117,19 +115,9 @@ def _listed(old: _Old) -> Listed:
         SourceError, OSError: it is not there, cannot be read, or is another one now.
     """
     for listed in list_files(old.file):
-        if listed.uri == old.file and listed.version == old.version:
-            return listed
-        if listed.uri == old.file and _told_apart(listed) == old.version:
+        if listed.uri == old.file and old.version in versions_of(listed):
             return replace(listed, version=old.version)
     raise SourceError(f"{old.file}: is not the file any more that was ingested")
-
-
-def _told_apart(listed: Listed) -> str | None:
-    """Return the version that a file got because it looked like another one (`archive.intake.plan`)."""
-    if scheme_of(listed.uri) != "file" or (listed.size or 0) <= SAMPLED_WHOLE:
-        return None
-    with open_bytes(listed.uri) as file:
-        return hashlib.sha256(f"{listed.version} {sha256_of(file)}".encode()).hexdigest()
 
 
 class _Regrade(InOrder):
