@@ -15,7 +15,7 @@ from archive.dates import (
     interval,
     parse,
     replay_of,
-    stamp_in,
+    stamps_in,
 )
 from archive.reasons import DATE_PROBLEMS
 
@@ -137,6 +137,6 @@ def test_only_known_web_archives_may_name_an_earlier_time() -> None:
 
 
 def test_any_site_may_state_a_later_time_in_an_address() -> None:
-    assert stamp_in("https://x.example/web/20230101000000id_/http://example.org/") == at(2023, 1, 1)
-    assert stamp_in("https://x.example/20230101/http://example.org/") is None
-    assert stamp_in(None) is None
+    assert stamps("https://x.example/web/20230101000000id_/http://example.org/") == [at(2023, 1, 1)]
+    assert stamps("https://x.example/20230101/http://example.org/") == []
+    assert stamps(None) == []
