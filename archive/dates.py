@@ -72,10 +72,12 @@ _DAYS = tuple(
         r"(?<!\d)(?P<y>(?:199|20\d)\d)(?!\d)",
     )
 )
+#: Seconds or milliseconds since 1970, from 2001 on.
+_EPOCH = re.compile(r"1\d{9}(?:\d{3})?", re.ASCII)
 #: No server of the web wrote a date before this year.
 _FIRST_YEAR = 1990
-_CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)")
-_CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}")
+_CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)", re.ASCII | re.IGNORECASE)
+_CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}", re.ASCII | re.IGNORECASE)
 
 #: Web archives whose replay URLs contain the time of the capture. Any other site may write such URLs as it likes; there
 #: the record's own date counts.
@@ -340,6 +342,8 @@ def latest_in(raw: str) -> datetime | None:
     It is that of the value where this is a date. Of other dates the first instant counts, of a year its first day: what
     is found so contradicts only where it is later for sure.
     """
+    if _EPOCH.fullmatch(raw):
+        return datetime.fromtimestamp(int(raw[:10]), UTC)
     if (whole := parse_http(raw)) is not None:
         return whole
     found = []
@@ -378,7 +382,8 @@ def crawl_windows(name: str) -> tuple[Window, ...]:
     Only names of Common Crawl count. Time stamps in other names are the times of *files*, and archives repack old
     captures into new files.
     """
-    if "CC-" not in name:
+    name = _plain(name)
+    if "CC-" not in name.upper():
         return ()
     windows = []
     for match in _CRAWL_WEEK.finditer(name):
@@ -402,8 +407,14 @@ def crawl_name(name: str) -> str | None:
     >>> crawl_name("crawl-data/CC-MAIN-2019-35/segments/1566027313501.0/warc/x.warc.gz")
     'CC-MAIN-2019-35'
     """
-    match = _CRAWL_WEEK.search(name)
-    return match[0] if match else None
+    match = _CRAWL_WEEK.search(_plain(name))
+    return match[0].upper() if match else None
+
+
+def _plain(name: str) -> str:
+    """Return a name without quoting (`%2D`), and with digits of other scripts as those of ASCII."""
+    name = unquote(name) if "%" in name else name
+    return name if name.isascii() else normalize("NFKC", name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ _INNER_MEMENTO = "x-archive-orig-memento-datetime"
 #: Fields of the HTTP header with a date: those that count in a trailer too.
 HTTP_DATES = frozenset((*_HTTP, *_MEMENTO, _INNER_MEMENTO))
 #: Fields of a WARC header with a date that are no statement about when the record was made.
-_OTHER_DATES = {"warc-date", "warc-refers-to-date"}
+_OTHER_DATES = {"warc-date", "warc-refers-to-date", "memento-datetime"}
+_DATE_NAME = re.compile(r"(?:.*[-_])?date(?:time)?")
 #: The addresses of web archives' servers.
 _HOST = re.compile(rf"https?://(?:www\.)?(?:{'|'.join(map(re.escape, sorted(dates.REPLAY_HOSTS)))})(?::\d+)?/", re.I)
 #: WARC 1.1 became a standard in 2017; its drafts are of 2015.
@@ -82,6 +83,7 @@ _NAMES, _WRITERS = ("ispartof", "filename"), ("software", "format", "conformsto"
 _ELEMENT = re.compile(
     r"<(?:[\w.-]+:)?(ispartof|filename|software|format|conformsto)\b[^<>]*>(.*?)(?:</|\Z)", re.I | re.S
 )
+_PREFIX = re.compile(rb"^[ \t]*(?:dcterms|dc|arc):", re.I | re.M)
 #: Limits of what is kept of a warcinfo; more of it counts as a doubt.
 _INFO_BYTES, _SOFTWARE_KEPT, _NAMES_KEPT = 1 << 22, 2000, 100
 _ORDER = {problem: rank for rank, problem in enumerate(DATE_PROBLEMS)}
@@ -103,7 +105,7 @@ class Info:
     @classmethod
     def of(cls, record: Record) -> Info:
         """Read a warcinfo or filedesc record. All values of a repeated field count."""
-        fields = parse_fields(record.block, _INFO_BYTES)
+        fields = parse_fields(_PREFIX.sub(b"", record.block[: _INFO_BYTES + 1]), _INFO_BYTES)
         if b"<" in record.block:
             for match in _ELEMENT.finditer(decode(record.block[:_INFO_BYTES])):
                 fields.add(match[1].lower(), unescape(match[2]).strip())
@@ -320,10 +322,10 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     for stamp in dates.stamps_in(record.uri):
         case.add("replay-url", stamp.end, "conflict")
     _add_sources(case, record, http)
-    for name in record.headers:
-        if name.endswith("-date") and name not in _OTHER_DATES:
+    for name in record.headers if record.format == "warc" else ():
+        if _DATE_NAME.fullmatch(name) and name not in _OTHER_DATES:
             for value in record.headers.every(name):
-                case.add(name.removeprefix("warc-"), dates.interval(value, True).end, "made-later")
+                case.add(name.removeprefix("warc-"), dates.any_form(value).end, "made-later")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.interval(value, True).end, "refers-later")
     if (info and info.broken) or http.cut or record.headers.cut:
@@ -344,7 +346,7 @@ def _add_sources(case: _Case, record: Record, http: Fields) -> None:
         if not stamps and _HOST.match(uri):  # a web archive's, and it has no time stamp that can be read
             case.add("source-uri", None, "conflict")
     for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
-        for each in re.split(r"[/\s,;]+", value):
+        for each in re.split(r"[\s,;]+", value):
             for found in () if _PACKED.search(each) else _STAMP.findall(each):
                 case.add("source-uri", dates.parse(found)[0], "conflict", unreadable=None)
 

@@ -172,10 +172,11 @@ def _add_line(found: dict[str, list[list[str]]], hidden: dict[str, list[list[str
 
 
 def _name_of(stated: str) -> str:
-    """Return the name of a field without the characters that cannot be seen."""
+    """Return the name of a field without the characters that cannot be seen, and with plain hyphens."""
     if stated.isascii() and stated.isprintable():
         return stated
-    return "".join(char for char in stated.removeprefix(_MARK) if category(char)[0] not in "CZ")
+    kinds = ((char, category(char)) for char in stated.removeprefix(_MARK))
+    return "".join("-" if kind == "Pd" else char for char, kind in kinds if kind[0] not in "CZ")
 
 
 def parse_warc_header(raw: bytes) -> tuple[Fields, int | None]:
