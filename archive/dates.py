@@ -287,7 +287,7 @@ def _microseconds(fraction: str | None) -> int:
 def parse_http(raw: str) -> datetime | None:
     """Read a date of HTTP or of Memento (RFC 9110, RFC 7089), or one in the form of a WARC; None where it is none.
 
-    The whole value must be one date: a reader that takes the first date of a value overlooks the one behind it. Dates
+    The value must be one date and nothing else: a reader that takes the first date of a value overlooks the one behind it. Dates
     of HTTP are GMT, and nearly all servers write so. One that does not may have sent its local time, so that its last
     instant is that of every zone.
     """
@@ -344,8 +344,8 @@ def latest_in(raw: str) -> datetime | None:
     """
     if _EPOCH.fullmatch(raw):
         return datetime.fromtimestamp(int(raw[:10]), UTC)
-    if (whole := parse_http(raw)) is not None:
-        return whole
+    if (stated := parse_http(raw)) is not None:
+        return stated
     found = []
     text = normalize("NFKC", raw)
     for pattern in _DAYS:

@@ -506,7 +506,7 @@ def relengthened(whole: bytes, block: bytes) -> bytes:
     block = block.removesuffix(b"\r\n\r\n")
     lines = [line for line in whole.partition(b"\r\n\r\n")[0].split(b"\r\n") if b"-Digest" not in line]
     lines = [b"Content-Length: %d" % len(block) if line.startswith(b"Content-Length") else line for line in lines]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + block + b"\r\n\r\n"
+    return b"".join([b"\r\n".join(lines), b"\r\n\r\n", block, b"\r\n\r\n"])
 
 
 def test_a_hidden_name_changes_nothing_else() -> None:
