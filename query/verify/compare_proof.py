@@ -36,7 +36,7 @@ def compare_proof(
         return differs("the record is altered: it is not what its digests say")
     if outcome.dated.problem and not is_bound:
         return differs(f"the date of the record proves nothing: {outcome.dated.problem}")
-    compared = {
+    compared: dict[str, tuple[Any, Any]] = {
         "url": (citation["url"], outcome.url),
         "digest": (citation["payload_digest"], outcome.payload_digest),
     }

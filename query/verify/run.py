@@ -91,8 +91,8 @@ def verify(
         trusted: folders, or prefixes of `s3://` and `https://`, in which alone a record proves something; by default
             every place that a row cites. Files are looked for where `moved` says that they are.
         lake: the lake whose attestations count for the rows of a set that rest on a time stamp of their file, and, for
-            an export, whose captures and index lines count for those of grade B. A lake that is checked has its own, and a signed
-            WACZ needs none.
+            an export, whose captures and index lines count for those of grade B. A lake that is checked has its own,
+            and a signed WACZ needs none.
         network: ask the public servers and the stores of objects that the rows cite. Without it only those are asked
             that `moved` names, which may also be of this machine and its network.
         workers: processes (by default one for each core), or an engine.
