@@ -30,9 +30,9 @@ from query.clean import OPTED_OUT
 from query.mask import mask
 from query.rows import claims_text
 from query.tokenizer import Tokenizer, once_opened
-from query.verify.bounds import KINDS, FileBounds, compare_bound, compare_moment
+from query.verify.bounds import KINDS, FileBounds, compare_bound
 from query.verify.citation import PROOF, PROVEN, TEXT
-from query.verify.compare_proof import compare_proof, compare_texts
+from query.verify.compare_proof import compare_moment_of_proof, compare_proof, compare_texts
 from query.verify.result import Finding
 
 Row = dict[str, Any]
@@ -145,7 +145,7 @@ def _compare_proven(citation: Row, outcome: Outcome, against: Against, texts: Ca
         else _compare_row_date({**citation, "evidence": _NO_EVIDENCE}, outcome.values or {}, values, against)
     )
     if is_bound or (wrong and citation["date_source"] is None):  # a paragraph does not state the kind of its date
-        wrong = compare_moment(citation, against.bounds)
+        wrong = compare_moment_of_proof(citation, against.bounds)
     strings = (value for value in values if isinstance(value, str))
     return wrong or compare_texts(citation, (page.text for each in strings for page in _every_page(each)))
 

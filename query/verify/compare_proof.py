@@ -48,7 +48,7 @@ def compare_proof(
         if claimed != there:
             return differs(f"{name}: the row says {claimed}, the record {there}")
     if is_bound:
-        if wrong := compare_moment(citation, bounds):
+        if wrong := compare_moment_of_proof(citation, bounds):
             return wrong
     elif (grade := citation["grade"]) not in {None, outcome.grade}:
         if grade in {"A", "B"} and outcome.grade in {"C", "D"}:
@@ -57,6 +57,17 @@ def compare_proof(
     if outcome.record_type == "revisit":
         return Finding(row, "unchecked", "the proof is a revisit: which record has its text is not stated")
     return compare_texts(citation, texts)
+
+
+def compare_moment_of_proof(citation: Mapping[str, Any], bounds: FileBounds | None) -> Finding | None:
+    """Compare a proof that rests on a bound of its file with these bounds; None where one of them proves it."""
+    row, kind, grade = citation["row"], citation["date_source"], citation["grade"]
+    if kind in KINDS and grade not in ({"A"} if kind == "attested" else {"B", "D", "E"}):
+        return Finding(row, "differs", f"grade: the row says {grade}, and its date is {kind}")
+    own = {**citation, "grade": "D"} if grade == "B" else citation
+    if (wrong := compare_moment(own, bounds)) or grade != "B":
+        return wrong
+    return Finding(row, "unchecked", "grade: B rests on more than the file, which has D")
 
 
 def rests_on_bound(citation: Mapping[str, Any], own: datetime | None) -> bool:

@@ -89,6 +89,10 @@ def test_proofs_that_rest_on_a_time_stamp_pass_with_the_lake(lake: Lake, tmp_pat
     assert known.sound, (known.problems, known.findings)
     alone = lb.verify(out, all=True, workers=1)
     assert (alone.sound, alone.kinds["unchecked"], alone.kinds["differs"]) == (False, 3, 0)
+    honest = (out / "rows.jsonl").read_text()
+    forge(out, lambda rows: rows[0].update(proof_date_source="published"))
+    assert "differs: grade: the row says A, and its date is published" in details(out, lake=lake)
+    (out / "rows.jsonl").write_text(honest)
     forge(out, lambda rows: rows[0].update(proof_date="2015-01-01T00:00:00Z"))
     assert "differs: attested: nothing attests that its file existed by 2015" in details(out, lake=lake)
 
