@@ -221,7 +221,7 @@ def warcit(world: World) -> Iterator[Written]:
             world.folder / f"{kind}.warc.gz", now(), False, f"files {'of 2015' if kind == 'old' else 'of today'}"
         )
     run(str(tools / "warcit"), "-d", STAMP, "-n", "fixed", "http://site.example/", str(pages), cwd=world.folder)
-    yield Written(world.folder / "fixed.warc.gz", now(), False, "`--fixed-dt` 2015")
+    yield Written(world.folder / "fixed.warc.gz", now(), False, "`warcit --fixed-dt 2015`")
 
 
 CDX_TOOLKIT = """
