@@ -155,6 +155,7 @@ SOURCES = Table(
         Column("next_offset", pa.int64(), "where the first record behind the span starts; null at the end"),
         Column("recovered", pa.bool_(), "the end of the span is behind damage"),
         Column("floor", _UTC, "the date of the damaged record in front, where `recovered`; null if not known"),
+        Column("behind_info", pa.bool_(), "the last record of the span is a warcinfo record"),
         Column("infos", pa.string(), "JSON: the warcinfo records up to the end of the span; null in an older lake"),
         Column("limits", pa.string(), "JSON: the limits that it was read with; null in an older lake"),
         Column("operator", pa.string(), "who made the archive, or holds what the index lists, as the user says"),

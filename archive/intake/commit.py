@@ -276,6 +276,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "next_offset": tally.reached.offset,
                 "recovered": tally.reached.recovered,
                 "floor": tally.reached.floor,
+                "behind_info": tally.reached.behind_info,
                 "infos": json.dumps([astuple(info) for info in tally.reached.infos or ()]),
                 "limits": json.dumps(asdict(unit.settings.limits)),
                 "operator": unit.settings.operator,

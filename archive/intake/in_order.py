@@ -94,7 +94,7 @@ class InOrder:
         again = replace(unit, begin=reached)
         searched_behind_damage = unit.begin is not None and unit.begin.recovered
         fits = tally.first_offset == reached.offset and searched_behind_damage == reached.recovered
-        fits = fits and reached.infos in {None, tally.infos}
+        fits = fits and reached.infos in {None, tally.infos} and not reached.behind_info
         if unit.index and not fits and unit != again:
             self._lake.discard(part.files)
             end = unit.span.end

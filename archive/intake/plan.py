@@ -52,12 +52,14 @@ class DoneUnit:
 def done_units(lake: Lake) -> dict[str, DoneUnit]:
     """Read the units that the lake has, by their keys."""
     names = ["unit", "file", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
-    names += ["size", "sha256", "limits", "rejects", "operator"]
+    names += ["behind_info", "size", "sha256", "limits", "rejects", "operator"]
     there = versions.columns(lake.delta("sources"))  # an older lake that nobody has written to lacks some
     names = [name for name in names if name in there]
     done: dict[str, DoneUnit] = {}
     for row in lake.read("sources", names).to_pylist():
-        reached = SpanEnd(row["next_offset"], row["recovered"], row["floor"], _infos(row["infos"]))
+        reached = SpanEnd(
+            row["next_offset"], row["recovered"], row["floor"], _infos(row.get("infos")), bool(row.get("behind_info"))
+        )
         done[row["unit"]] = DoneUnit(
             row["file"],
             row["version"],
@@ -67,7 +69,7 @@ def done_units(lake: Lake) -> dict[str, DoneUnit]:
             reached,
             row["size"],
             row.get("sha256"),
-            Limits(**json.loads(row["limits"] or "{}")),
+            Limits(**json.loads(row.get("limits") or "{}")),
             frozenset(reason for reason, _ in row["rejects"] or ()),
             row.get("operator"),
         )

@@ -38,6 +38,7 @@ class SpanEnd:
     recovered: bool = False  #: the offset was found by searching behind damage
     floor: datetime | None = None  #: the date of the damaged record in front, where `recovered`; None if not known
     infos: tuple[Info, ...] | None = None  #: the warcinfo records up to here; None if not known
+    behind_info: bool = False  #: the record in front is a warcinfo record: damage here is damage of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def outcomes(
                     examiner.state.infos = begin.infos
                 elif reading.head:  # what the head of the file says of all its records
                     examiner.introduce(reading.head)
+                examiner.last = "warcinfo" if begin.behind_info else ""
                 tally.infos = examiner.state.infos
         outcome = examiner.examine(item)
         if isinstance(item, Row):
@@ -145,10 +146,10 @@ def outcomes(
         yield name, outcome
     state = examiner.state if examiner else None
     infos = state.infos if state else begin.infos
+    behind_info = examiner.last == "warcinfo" if examiner else begin.behind_info
     tally.first_offset = reading.first_offset
-    tally.reached = SpanEnd(
-        reading.next_offset, reading.recovered, state.floor if state and reading.recovered else None, infos
-    )
+    floor = state.floor if state and reading.recovered else None
+    tally.reached = SpanEnd(reading.next_offset, reading.recovered, floor, infos, behind_info)
     tally.format = reading.format or tally.format
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import pytest
 from conftest import members, snapshot, take
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -127,16 +128,21 @@ def arc(piece: Piece, number: int) -> list[bytes]:
     return records
 
 
-def _same(archives: list[list[bytes]], packed: bool, format_: str, span: int) -> None:
+def _same(archives: list[list[bytes]], packed: bool, format_: str, *spans: int) -> None:
     records = [record for archive in archives for record in archive]
-    content = members(*records) if packed else b"".join(records)
+    _same_bytes(members(*records) if packed else b"".join(records), packed, format_, *spans)
+
+
+def _same_bytes(content: bytes, packed: bool, format_: str, *spans: int) -> None:
     with tempfile.TemporaryDirectory(dir=PLACE) as folder:
         path = Path(folder) / f"a.{format_}{'.gz' if packed else ''}"
         path.write_bytes(content)
-        whole, cut = Lake(f"{folder}/whole"), Lake(f"{folder}/cut")
+        whole = Lake(f"{folder}/whole")
         take(whole, str(path), workers=InTurn(), span=1 << 30)  # type: ignore[arg-type]
-        take(cut, str(path), workers=InTurn(), span=span)  # type: ignore[arg-type]
-        assert snapshot(cut) == snapshot(whole)
+        for span in spans:
+            cut = Lake(f"{folder}/{span}")
+            take(cut, str(path), workers=InTurn(), span=span)  # type: ignore[arg-type]
+            assert snapshot(cut) == snapshot(whole), span
         checked = verify(cut, all=True, workers=InTurn())
         assert checked.sound, checked.findings
 
@@ -167,6 +173,15 @@ def test_the_smallest_spans_give_the_same() -> None:
             archives = [make(piece, number) for number, piece in enumerate(joined)]
             for span in (60, 75, 150):
                 _same(archives, packed, format_, span)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_hole_behind_a_warcinfo_or_a_page_gives_the_same_for_any_span(lost: int, packed: bool) -> None:
+    parts = [members(each) if packed else each for each in warc(Piece("0", "own", 0, 4, False, "", 1), 0)]
+    parts[lost] = bytes(len(parts[lost]))
+    edges = [sum(map(len, parts[:at])) for at in range(1, len(parts))]
+    _same_bytes(b"".join(parts), packed, "warc", *(edge + off for edge in edges[:3] for off in (-1, 0, 40)))
 
 
 def test_processes_give_the_same(tmp_path: Path) -> None:

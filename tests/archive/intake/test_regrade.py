@@ -26,7 +26,7 @@ Write = Callable[[str, bytes], str]
 _LATER = {
     "captures": {"captured_from", "evidence", "integrity", "record_sha256", "operator", "crawl", "existed_by",
                  "attested_by", "grade"},
-    "sources": {"infos", "limits", "sha256", "bounded"},
+    "sources": {"behind_info", "infos", "limits", "sha256", "bounded"},
 }  # fmt: skip
 SPAN = 4_000
 
