@@ -326,7 +326,7 @@ def pywb(world: World) -> Iterator[Written]:
         return list((home / "collections" / name / "archive").glob("*.warc.gz"))
 
     for written in record("mine", [world.site + "/live", world.site + "/old"], "--live", "--record"):
-        yield Written(written, now(), True, "`--live --record`")
+        yield Written(written, now(), True, "`wayback --live --record`")
     # a pywb that records what it gets from another archive's replay
     remote = f"memento+{world.replay}/web/"
     (home / "config.yaml").write_text(f"collections:\n  other: {remote}\nrecorder:\n  source_coll: other\n")
