@@ -189,16 +189,16 @@ class _Scout:
         for met in sorted(ordered, key=lambda each: each.address):
             between = []
             while info is not None and info.address < met.address:
-                between.append(self._whole(info.record))
+                between.append(self._with_block(info.record))
                 info = next(infos, None)
-            segment = self._whole(met.record)
+            segment = self._with_block(met.record)
             segment.infos, segment.uri = tuple(between), segment.uri or first.uri
             segments[met.address] = segment
         first.segments = tuple(segments[each.address] for each in ordered)
         for segment in first.segments:
             first.truncated = first.truncated or segment.truncated
 
-    def _whole(self, record: Record) -> Record:
+    def _with_block(self, record: Record) -> Record:
         """Return a record with its block."""
         if record.block or not (self._is_plain or not record.skip):
             return replace(record)
