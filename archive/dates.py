@@ -287,9 +287,9 @@ def _microseconds(fraction: str | None) -> int:
 def parse_http(raw: str) -> datetime | None:
     """Read a date of HTTP or of Memento (RFC 9110, RFC 7089), or one in the form of a WARC; None where it is none.
 
-    The value must be one date and nothing else: a reader that takes the first date of a value overlooks the one behind it. Dates
-    of HTTP are GMT, and nearly all servers write so. One that does not may have sent its local time, so that its last
-    instant is that of every zone.
+    The value must be one date and nothing else: a reader that takes the first date of a value overlooks the one behind
+    it. Dates of HTTP are GMT, and nearly all servers write so. One that does not may have sent its local time, so that
+    its last instant is that of every zone.
     """
     text = raw.strip(" \t")
     if match := _HTTP_DATE.fullmatch(text):
