@@ -380,11 +380,14 @@ def _info_of(record: Record) -> Info:
 def _date_of(record: Record, http: Fields | None, state: FileState) -> Dated:
     """Return the date of a record with all that it and its further segments say. Of their dates the latest counts."""
     dated = record_date(record, http, state)
-    for segment in record.segments:
-        around = replace(state)
+    around = replace(state)
+    found: dict[int, Dated] = {}
+    for segment in sorted(record.segments, key=lambda each: (each.offset, each.skip)):
         for info in segment.infos:
             around.introduce(_info_of(info))
-        dated = _together(dated, record_date(segment, http, around))
+        found[id(segment)] = record_date(segment, http, around)
+    for segment in record.segments:
+        dated = _together(dated, found[id(segment)])
     return dated
 
 

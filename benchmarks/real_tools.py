@@ -221,7 +221,7 @@ def warcit(world: World) -> Iterator[Written]:
             world.folder / f"{kind}.warc.gz", now(), False, f"files {'of 2015' if kind == 'old' else 'of today'}"
         )
     run(str(tools / "warcit"), "-d", STAMP, "-n", "fixed", "http://site.example/", str(pages), cwd=world.folder)
-    yield Written(world.folder / "fixed.warc.gz", now(), False, "`--fixed-dt` 2015")
+    yield Written(world.folder / "fixed.warc.gz", now(), False, "`warcit --fixed-dt 2015`")
 
 
 CDX_TOOLKIT = """
@@ -326,7 +326,7 @@ def pywb(world: World) -> Iterator[Written]:
         return list((home / "collections" / name / "archive").glob("*.warc.gz"))
 
     for written in record("mine", [world.site + "/live", world.site + "/old"], "--live", "--record"):
-        yield Written(written, now(), True, "`--live --record`")
+        yield Written(written, now(), True, "`wayback --live --record`")
     # a pywb that records what it gets from another archive's replay
     remote = f"memento+{world.replay}/web/"
     (home / "config.yaml").write_text(f"collections:\n  other: {remote}\nrecorder:\n  source_coll: other\n")

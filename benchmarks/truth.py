@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from texts import write_records
 
 from archive.intake import ingest
 from archive.lake import Lake
@@ -47,6 +46,8 @@ def similar_pairs(texts: list[str], threshold: float = 0.8) -> dict[tuple[int, i
 
 def versions(path: str) -> None:
     """Recall by similarity, and how many dates are right."""
+    from texts import write_records  # a script of this folder, which is not on the path of the tests
+
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "versions.warc"
         with gzip.open(path, "rt") as file:

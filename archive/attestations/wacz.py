@@ -115,7 +115,7 @@ def wacz_evidence(
     agreements: dict[str, Agreement] = {}
     for info in package.infolist():
         name = manifest.plain(info.filename)
-        if name in {manifest.MANIFEST, manifest.DIGEST} or info.is_dir():
+        if manifest.is_own(name) or info.is_dir():
             continue
         agreement, _ = manifest.compare(package, info, statement)
         # of two entries of one name, either may be the one that is read

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
+import unicodedata
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,10 +42,23 @@ class Statement:
     problem: Agreement | None = None  #: what is wrong with the statement as a whole; it then counts for every file
     detail: str = ""  #: what exactly is wrong, or why there is no bound
     software: str = field(default="", kw_only=True)  #: that wrote the package, as stated
+    _folded: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in self.hashes.keys() | self.sizes.keys():
+            self._folded.setdefault(name.casefold(), []).append(name)
+
+    def _names(self, name: str) -> list[str]:
+        """Return the names by which an entry is stated: its own; or where that is not, those in other capitals."""
+        name = plain(name)
+        return [name] if name in self.hashes or name in self.sizes else self._folded.get(name.casefold(), [])
+
+    def _hashes(self, name: str) -> list[tuple[str, str]]:
+        return [each for one in self._names(name) for each in self.hashes.get(one, ())]
 
     def algorithms(self, name: str) -> frozenset[str]:
         """Return the hashes, by their names in `hashlib`, that `agreement` needs of a file."""
-        return frozenset(algorithm for algorithm, _ in self.hashes.get(plain(name), ()) if _is_known(algorithm))
+        return frozenset(algorithm for algorithm, _ in self._hashes(name) if _is_known(algorithm))
 
     def agreement(self, name: str, digests: Mapping[str, str], size: int | None = None) -> Agreement:
         """Compare a file with what is stated.
@@ -53,14 +68,15 @@ class Statement:
             digests: its hashes in hexadecimal, those of `algorithms(name)`.
             size: in bytes.
         """
-        found = self._agreement(plain(name), digests, size)
+        found = self._agreement(name, digests, size)
         return "unstated" if found == "altered" and self.is_stale(name) else found
 
     def _agreement(self, name: str, digests: Mapping[str, str], size: int | None) -> Agreement:
         if self.problem:
             return self.problem
-        stated = self.hashes.get(name, ())
-        differs = size is not None and any(each != size for each in self.sizes.get(name, ()))
+        stated = self._hashes(name)
+        sizes = [each for one in self._names(name) for each in self.sizes.get(one, ())]
+        differs = size is not None and any(each != size for each in sizes)
         if differs or any(_is_known(algorithm) and digests[algorithm] != value for algorithm, value in stated):
             return "altered"
         if any(not _is_known(algorithm) for algorithm, _ in stated):
@@ -88,7 +104,7 @@ def compare(package: zipfile.ZipFile, info: zipfile.ZipInfo, statement: Statemen
     except Exception:  # zipfile raises whatever its codecs raise
         return "unreadable", False
     digests = {name: each.hexdigest() for name, each in hashes.items()}
-    found = statement._agreement(plain(info.filename), digests, size)
+    found = statement._agreement(info.filename, digests, size)
     stale = found == "altered" and statement.is_stale(info.filename)
     return "unstated" if stale else found, stale
 
@@ -99,7 +115,7 @@ def read_manifest(package: zipfile.ZipFile) -> tuple[Statement, Any]:
     Returns the statement, and the object of `datapackage-digest.json`; None where there is none, or the statement has a
     problem.
     """
-    names = [plain(info.filename) for info in package.infolist()]
+    names = [plain(info.filename).casefold() for info in package.infolist()]
     if any(names.count(name) > 1 for name in (MANIFEST, DIGEST)):
         return Statement({}, {}, "altered", "two entries have the name of its manifest"), None
     if MANIFEST not in names:
@@ -136,8 +152,17 @@ def read_manifest(package: zipfile.ZipFile) -> tuple[Statement, Any]:
 
 
 def plain(name: str) -> str:
-    """Return the name of an entry as manifests write it."""
-    return name.replace("\\", "/").removeprefix("./")
+    """Return the normal form of a path in a package, by which entries and what is stated of them are compared.
+
+    >>> plain("/archive//./data.warc.gz"), plain(".\\\\archive\\\\data.warc.gz")
+    ('archive/data.warc.gz', 'archive/data.warc.gz')
+    """
+    return posixpath.normpath("/" + unicodedata.normalize("NFC", name).replace("\\", "/")).lstrip("/")
+
+
+def is_own(name: str) -> bool:
+    """Return whether an entry is one of the two JSON files by which a package states something of the others."""
+    return plain(name).casefold() in {MANIFEST, DIGEST}
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -152,7 +177,7 @@ def _is_known(algorithm: str) -> bool:
 
 
 def _read(package: zipfile.ZipFile, name: str) -> bytes:
-    info = next(each for each in package.infolist() if plain(each.filename) == name)
+    info = next(each for each in package.infolist() if plain(each.filename).casefold() == name)
     with package.open(info) as file:
         data = file.read(_MAX_JSON + 1)
     if len(data) > _MAX_JSON:
@@ -164,14 +189,16 @@ def _resources(manifest: Any) -> tuple[dict[str, tuple[tuple[str, str], ...]], d
     hashes: dict[str, tuple[tuple[str, str], ...]] = {}
     sizes: dict[str, tuple[int, ...]] = {}
     for resource in manifest.get("resources", []):
-        stats = resource.get("stats") or {}  # as the versions before 1.0 have it
+        stats = resource.get("stats") or {}  # as the versions before 1.0 have it; where both are there, both count
         name = plain(resource["path"])
-        value, size = resource.get("hash", stats.get("hash")), resource.get("bytes", stats.get("bytes"))
-        if value is not None:
-            algorithm, colon, digits = str(value).partition(":")
-            if not colon:  # the data package standard: MD5 where nothing else is said
-                algorithm, digits = str(resource.get("hashing", "md5")), algorithm
-            hashes[name] = (*hashes.get(name, ()), (algorithm.strip().lower().replace("-", ""), digits.strip().lower()))
-        if size is not None:
-            sizes[name] = (*sizes.get(name, ()), int(size))
+        for value in (resource.get("hash"), stats.get("hash")):
+            if value is not None:
+                algorithm, colon, digits = str(value).partition(":")
+                if not colon:  # the data package standard: MD5 where nothing else is said
+                    algorithm, digits = str(resource.get("hashing", "md5")), algorithm
+                one = (algorithm.strip().lower().replace("-", ""), digits.strip().lower())
+                hashes[name] = (*hashes.get(name, ()), one)
+        for size in (resource.get("bytes"), stats.get("bytes")):
+            if size is not None:
+                sizes[name] = (*sizes.get(name, ()), int(size))
     return hashes, sizes

@@ -87,6 +87,8 @@ class RecordReader:
             self._skip_blank()
             if not cursor.fill(1):
                 if cursor.fault is None:
+                    if self.first_offset is None and not self.span.start and cursor.position and not self._reported:
+                        yield self._junk(0, 0, "bad-record", f"{cursor.position} blank bytes and no record")
                     break
                 yield from self._over_damage()
                 if cursor.members.fault:
@@ -313,6 +315,7 @@ class RecordReader:
         fault = self._cursor.members.fault
         assert fault is not None
         if fault.member not in self._reported:
+            self._reported.add(fault.member)
             yield self._junk(fault.member, 0, fault.reason, fault.detail)
         if self._cursor.resync():
             self.recovered = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from archive.errors import SourceError
@@ -41,8 +41,21 @@ class Entry:
     seeks: bool = True  #: it is stored as it is, so that any place in it can be read
 
 
-def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True) -> Iterator[Entry]:
-    """Yield the archives in a WACZ, in the order of their names. `a.wacz!/b.warc.gz` is in a WACZ in the WACZ."""
+def entries(file: BinaryIO) -> Iterator[Entry]:
+    """Yield the archives in a WACZ, in the order of their names. `a.wacz!/b.warc.gz` is in a WACZ in the WACZ.
+
+    What a package states of a package in it holds for all that is in that one.
+    """
+    yield from _entries(file, Entry("", None), 1)
+
+
+def _entries(file: BinaryIO, outer: Entry, depth: int) -> Iterator[Entry]:
+    """Yield the archives in a package.
+
+    Args:
+        outer: the package as an entry of the one that it is in. Its name is a prefix.
+    """
+    prefix = outer.name
     try:
         package = zipfile.ZipFile(file)
         infos = sorted(package.infolist(), key=lambda info: info.filename)
@@ -70,19 +83,22 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True
         except Exception as error:
             yield Entry(prefix + name, None, "bad-compression", str(error))
             continue
-        stays = seeks and info.compress_type == zipfile.ZIP_STORED
+        stays = outer.seeks and info.compress_type == zipfile.ZIP_STORED
         with opened:
             content = "package" if name.lower().endswith(".wacz") else _content(package, info)
             if content is None and not _is_archive(info):
                 yield Entry(prefix + name, None, "unknown-format", "an entry that is no web archive")
-            elif content != "package":
-                agreement, stale = compare(package, info, stated)
-                altered = agreement in {"altered", "unreadable"}
-                yield Entry(prefix + name, opened, altered=altered, stale=stale, seeks=stays)
-            elif depth >= _MAX_DEPTH:
+                continue
+            if content == "package" and depth >= _MAX_DEPTH:
                 yield Entry(prefix + name, None, "unknown-format", f"a WACZ more than {_MAX_DEPTH} deep")
+                continue
+            agreement, stale = compare(package, info, stated)
+            altered = outer.altered or agreement in {"altered", "unreadable"}
+            found = Entry(prefix + name, opened, altered=altered, stale=outer.stale or stale, seeks=stays)
+            if content == "package":
+                yield from _entries(opened, replace(found, name=f"{found.name}!/"), depth + 1)
             else:
-                yield from entries(opened, f"{prefix}{name}!/", depth + 1, stays)
+                yield found
 
 
 def _is_archive(info: zipfile.ZipInfo) -> bool:

@@ -59,8 +59,11 @@ def compare(left: Runs, right: Runs) -> tuple[int, int]:
     return common, len(left) + len(right) - common
 
 
-@lru_cache(maxsize=1 << 14)
-def alike(left: str, right: str) -> tuple[int, int]:
-    """Compare two short texts; returns what `compare` does."""
+def compare_texts(left: str, right: str) -> tuple[int, int]:
+    """Compare two texts; returns what `compare` does."""
     share = share_of(left, right)
     return compare(runs_of(left, share), runs_of(right, share))
+
+
+#: The same for short texts that meet again and again.
+alike = lru_cache(maxsize=1 << 14)(compare_texts)

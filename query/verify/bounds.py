@@ -12,12 +12,18 @@ from archive.dates import Dated
 from archive.sources import open_bytes
 from archive.sources.base import scheme_of, sha256_of
 from query.rows import claims_text, instant_text
+from query.verify.citation import PROVEN
 from query.verify.result import Finding
 
 #: The bounds of a lake, `archive.bounds.of_files`; None where no lake was named.
 Known = Mapping[str, Mapping[str, Bound]] | None
 #: The kinds of dates that are bounds.
 KINDS = frozenset({"attested", "published"})
+
+
+def may_rest_on_bound(citation: Mapping[str, Any]) -> bool:
+    """Return whether the date of a citation is a bound of its file, or does not state its kind: that of a paragraph."""
+    return citation["date_source"] in KINDS or (citation["role"] == PROVEN and citation["date_source"] is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +81,20 @@ def compare_bound(citation: Mapping[str, Any], bounds: FileBounds | None, dated:
         stated, there = ([c for c in each if not c.startswith("crawl-window ")] for each in (own, claims_text(dated)))
         if stated != there:
             return finding("differs", f"evidence: the row says {'; '.join(stated)}, the record {'; '.join(there)}")
+    return compare_moment(citation, bounds)
+
+
+def compare_moment(citation: Mapping[str, Any], bounds: FileBounds | None) -> Finding | None:
+    """Compare the date and grade of a row with the bounds of its file alone; None where one of them proves it.
+
+    A paragraph states neither the kind of its date nor a grade, so that any bound may be meant.
+    """
+    kind, at, grade = citation["date_source"] or "date", citation["captured_at"], citation["grade"]
     bounds = bounds or FileBounds()
-    if any(bound.at <= at and bound.grade <= grade and (bound.grade == "A" or grade != "A") for bound in bounds.found):
-        return None
+    for bound in bounds.found:
+        if bound.at <= at and (grade is None or (bound.grade <= grade and (bound.grade == "A" or grade != "A"))):
+            return None
     if bounds.unchecked:
-        return finding("unchecked", f"{kind}: the row rests on a bound of its file; {bounds.unchecked}")
-    return finding("differs", f"{kind}: nothing attests that its file existed by {at}")
+        why = f"{kind}: the row rests on a bound of its file; {bounds.unchecked}"
+        return Finding(citation["row"], "unchecked", why)
+    return Finding(citation["row"], "differs", f"{kind}: nothing attests that its file existed by {at}")

@@ -29,8 +29,9 @@ from archive.records import READERS, kind_of, open_reader
 from archive.records.jsonl import parsed, read_lines
 from archive.records.rows import Columns, text_of
 from archive.sources import open_bytes
-from archive.text.normalise import normalise
+from archive.text.normalise import dropped_from, normalise
 from index.certify.output import MANIFEST
+from index.certify.run import PROCEDURE
 from query.typed_json import build, parse
 from query.verify.citation import CITATIONS, PROVEN
 from query.verify.result import VerifyResult
@@ -59,6 +60,7 @@ class Arguments:
     lake: str
     captures: int
     index: int
+    procedure: int
     before: str
     grade: str
     archives: int
@@ -67,6 +69,8 @@ class Arguments:
     text_column: str | None
     paragraphs: bool
     near: Near
+    attestations: int | None = None  #: of a lake that has any
+    retractions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ def load(path: str | os.PathLike[str]) -> Certified:
         stated = {**arguments, "near": near, "date_sources": tuple(sources) if isinstance(sources, list) else sources}
         if set(values) != {"arguments", "files"}:
             raise ValueError("it has other keys than arguments and files")
+        if arguments["procedure"] != PROCEDURE:
+            raise ValueError(f"procedure {arguments['procedure']!r}, where this version certifies by {PROCEDURE}")
         files = {name: build(CertifiedFile, about) for name, about in values["files"].items()}
         return Certified(Path(path), build(Arguments, stated), files)
     except OSError as error:
@@ -253,6 +259,7 @@ def _compare_row(unit: Unit, row: Mapping[str, Any], number: int, counts: dict[s
         counts["proof_by_year"].setdefault(str(at.year), Counter())[kind] += 1
         counts["proof_by_grade"].setdefault(str(row.get("proof_grade")), Counter())[kind] += 1
     problems = _wrong(unit.arguments, row, row.get("proof_grade"), row.get("proof_date_source"))
+    problems += _wrong_characters(unit.arguments, row, kind)
     if type(row).__name__ == "Repeating":
         problems.append("a column twice")
     paragraphs = row.get("proof_paragraphs")
@@ -290,6 +297,29 @@ def _wrong(arguments: Arguments, row: Mapping[str, Any], grade: Any, source: Any
     return problems
 
 
+def _wrong_characters(arguments: Arguments, row: Mapping[str, Any], kind: Any) -> list[str]:
+    """Return what is wrong with how the characters of a row were compared, as far as the row alone shows it."""
+    characters, dropped = row.get("proof_characters"), row.get("proof_dropped")
+    estimated = row.get("proof_estimated")
+    if kind == "none":
+        return ["evidence for no proof"] if any(each is not None for each in (characters, dropped, estimated)) else []
+    problems = []
+    left_out = dropped_from(text_of(row, Columns(text=arguments.text_column)) or "")
+    if type(dropped) is not int or dropped != left_out:
+        problems.append(f"proof_dropped: the row says {dropped}, its normal form leaves out {left_out} characters")
+    if kind == "exact" and characters != 1:
+        problems.append("proof_characters: those of the same text are as similar as 1")
+    if (kind == "near") != isinstance(estimated, bool):
+        problems.append("proof_estimated belongs to a proof that is near, and to no other")
+    if kind == "near":
+        for name in ("proof_similarity", *(() if estimated else ("proof_characters",))):
+            if not isinstance(row.get(name), float | int) or not arguments.near.threshold - 1e-9 <= row[name] <= 1:
+                problems.append(f"{name}: {row.get(name)} is not from {arguments.near.threshold} to 1")
+        if estimated and characters is not None:
+            problems.append("proof_characters: a similarity that is estimated rests on no characters")
+    return problems
+
+
 def _moment(value: Any) -> datetime | None:
     if isinstance(value, str):
         try:
@@ -312,6 +342,7 @@ def _citations(arguments: Arguments, row: Mapping[str, Any], number: int) -> Ite
         claim = {
             "kind": part["proof"],
             "similarity": part.get("proof_similarity"),
+            "characters": part.get("proof_characters"),
             "estimated": bool(part.get("proof_estimated")),
             "text": own,
             "is_paragraph": part is not row,

@@ -32,7 +32,7 @@ from query.rows import claims_text
 from query.tokenizer import Tokenizer, once_opened
 from query.verify.bounds import KINDS, FileBounds, compare_bound
 from query.verify.citation import PROOF, PROVEN, TEXT
-from query.verify.compare_proof import compare_proof, compare_texts
+from query.verify.compare_proof import compare_moment_of_proof, compare_proof, compare_texts
 from query.verify.result import Finding
 
 Row = dict[str, Any]
@@ -130,15 +130,22 @@ def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
 def _compare_proven(citation: Row, outcome: Outcome, against: Against, texts: Callable[[], Iterator[str]]) -> Finding:
     row = citation["row"]
     if isinstance(outcome, Capture):
-        return compare_proof(citation, outcome, texts())
+        return compare_proof(citation, outcome, texts(), against.bounds)
     if not isinstance(outcome, ArchiveRow):
         return Finding(row, "differs", f"the record gives no text: {outcome}")
-    if citation["date_source"] not in {None, "dataset"}:
+    is_bound = citation["date_source"] in KINDS
+    if citation["date_source"] not in {None, "dataset"} and not is_bound:
         return Finding(row, "differs", "this is a row of a data set, whose date is what somebody wrote")
     values = list(_values(outcome.values or {}))
     if citation["url"] and citation["url"] not in values:
         return Finding(row, "differs", f"url: the row of the data set has no {citation['url']}")
-    wrong = _compare_row_date({**citation, "evidence": _NO_EVIDENCE}, outcome.values or {}, values, against)
+    wrong = (
+        None
+        if is_bound
+        else _compare_row_date({**citation, "evidence": _NO_EVIDENCE}, outcome.values or {}, values, against)
+    )
+    if is_bound or (wrong and citation["date_source"] is None):  # a paragraph does not state the kind of its date
+        wrong = compare_moment_of_proof(citation, against.bounds)
     strings = (value for value in values if isinstance(value, str))
     return wrong or compare_texts(citation, (page.text for each in strings for page in _every_page(each)))
 

@@ -4,43 +4,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from archive.capture import Capture
 from archive.evidence.grade import CONTRADICTED
+from query.verify.bounds import KINDS, FileBounds, compare_moment
 from query.verify.result import Finding
 
 #: A similarity that was estimated from signatures may be off by five of its standard errors.
 _OFF = 0.2
 
 
-def compare_proof(citation: Mapping[str, Any], outcome: Capture, texts: Iterator[str]) -> Finding:
+def compare_proof(
+    citation: Mapping[str, Any], outcome: Capture, texts: Iterator[str], bounds: FileBounds | None = None
+) -> Finding:
     """Compare a proof with a record.
 
     Args:
         outcome: what the record is now.
         texts: the texts that the extractors take from it; which one the lake had is not stated.
+        bounds: by when the file existed, for a proof whose date is such a bound.
     """
     row = citation["row"]
+    is_bound = rests_on_bound(citation, outcome.dated.captured_at)
 
     def differs(why: str) -> Finding:
         return Finding(row, "differs", why)
 
     if outcome.integrity == CONTRADICTED:
         return differs("the record is altered: it is not what its digests say")
-    if outcome.dated.problem:
+    if outcome.dated.problem and not is_bound:
         return differs(f"the date of the record proves nothing: {outcome.dated.problem}")
-    compared = {
+    compared: dict[str, tuple[Any, Any]] = {
         "url": (citation["url"], outcome.url),
-        "date": (citation["captured_at"], outcome.dated.captured_at),
         "digest": (citation["payload_digest"], outcome.payload_digest),
     }
-    if citation["grade"] is not None:
+    if not is_bound:
+        compared["date"] = (citation["captured_at"], outcome.dated.captured_at)
+    if citation["grade"] is not None and not is_bound:
         compared["kind of date"] = (citation["date_source"], outcome.dated.source)
     for name, (claimed, there) in compared.items():
         if claimed != there:
             return differs(f"{name}: the row says {claimed}, the record {there}")
-    if (grade := citation["grade"]) not in {None, outcome.grade}:
+    if is_bound:
+        if wrong := compare_moment_of_proof(citation, bounds):
+            return wrong
+    elif (grade := citation["grade"]) not in {None, outcome.grade}:
         if grade in {"A", "B"} and outcome.grade in {"C", "D"}:
             return Finding(row, "unchecked", f"grade: {grade} rests on more than the record, which has {outcome.grade}")
         return differs(f"grade: the row says {grade}, the record {outcome.grade}")
@@ -49,15 +59,39 @@ def compare_proof(citation: Mapping[str, Any], outcome: Capture, texts: Iterator
     return compare_texts(citation, texts)
 
 
+def compare_moment_of_proof(citation: Mapping[str, Any], bounds: FileBounds | None) -> Finding | None:
+    """Compare a proof that rests on a bound of its file with these bounds; None where one of them proves it."""
+    row, kind, grade = citation["row"], citation["date_source"], citation["grade"]
+    if kind in KINDS and grade not in ({"A"} if kind == "attested" else {"B", "D", "E"}):
+        return Finding(row, "differs", f"grade: the row says {grade}, and its date is {kind}")
+    own = {**citation, "grade": "D"} if grade == "B" else citation
+    if (wrong := compare_moment(own, bounds)) or grade != "B":
+        return wrong
+    return Finding(row, "unchecked", "grade: B rests on more than the file, which has D")
+
+
+def rests_on_bound(citation: Mapping[str, Any], own: datetime | None) -> bool:
+    """Return whether the date of a proof is a bound of its file. A paragraph does not state its kind: then it is one
+    where the record itself has another date, `own`."""
+    kind = citation["date_source"]
+    return kind in KINDS or (kind is None and citation["captured_at"] != own)
+
+
 def compare_texts(citation: Mapping[str, Any], texts: Iterator[str]) -> Finding:
-    """Compare the text of a row, or a paragraph of it, with the texts that a record may give."""
+    """Compare the text of a row, or a paragraph of it, with the texts that a record may give.
+
+    What is near must be so by its words and by its characters, and each similarity must be the one that is stated. A
+    paragraph states only that of its words, and an estimate rests on no characters.
+    """
+    from index.certify.characters import compare_texts as compare_characters
     from index.minhash.kernel import jaccard, shared, shingle_set
     from index.minhash.procedure import Parameters
 
     claim = json.loads(citation["claim"])
     own, stated = claim["text"], claim["similarity"]
     parameters = Parameters(words=claim["words"], threshold=claim["threshold"])
-    found = []
+    found: list[float] = []
+    by_characters: list[float] = []  # where the words are as alike as stated
     for text in texts:
         for part in text.split("\n") if claim["is_paragraph"] else [text]:
             if claim["kind"] == "exact":
@@ -69,11 +103,23 @@ def compare_texts(citation: Mapping[str, Any], texts: Iterator[str]) -> Finding:
             is_near = bool(parameters.near(common, len(one) + len(other) - common))
             if claim["estimated"] and isinstance(stated, float) and abs(similarity - stated) <= _OFF:
                 return Finding(citation["row"], "agrees")
-            if is_near and isinstance(stated, float) and abs(similarity - stated) < 1e-9:
-                return Finding(citation["row"], "agrees")
+            if is_near and not claim["estimated"] and _is(stated, similarity):
+                common, total = compare_characters(own, part)
+                by_characters.append(common / total if total else 0.0)
+                as_stated = claim["is_paragraph"] or _is(claim["characters"], by_characters[-1])
+                if parameters.near(common, total) and as_stated:
+                    return Finding(citation["row"], "agrees")
             found.append(similarity)
     if claim["kind"] == "exact":
         return Finding(citation["row"], "differs", "text: the record gives another, by any extractor that is here")
+    if by_characters:
+        says = f"{claim['characters']}" if not claim["is_paragraph"] else f"at least {claim['threshold']}"
+        why = f"characters: the row says {says}, those of the record's text are alike by {max(by_characters):.4f}"
+        return Finding(citation["row"], "differs", why)
     best = max(found, default=0.0)
     why = f"similarity: the row says {stated}, the text of the record has at most {best:.4f}"
     return Finding(citation["row"], "differs", why)
+
+
+def _is(stated: Any, similarity: float) -> bool:
+    return isinstance(stated, float) and abs(similarity - stated) < 1e-9

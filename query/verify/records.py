@@ -22,7 +22,7 @@ from archive.sources.base import SCHEMES, scheme_of
 from archive.sources.public import open_public
 from archive.text import EXTRACTORS
 from query.tokenizer import Tokenizer
-from query.verify.bounds import KINDS, FileBounds, Known
+from query.verify.bounds import FileBounds, Known, may_rest_on_bound
 from query.verify.compare import Against, Outcome, Row, compare, extractor_of
 from query.verify.result import Finding
 
@@ -120,7 +120,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     findings: dict[int, Finding] = {}
     why = "there is no record"
     try:
-        is_bound = any(each["date_source"] in KINDS for each in cited)
+        is_bound = any(may_rest_on_bound(each) for each in cited)
         bounds = FileBounds.of(file, unit.bounds) if is_bound else None
         against = Against(file, unit.tokenizer, unit.honours, file != unit.file, bounds)
         for citation, outcome, texts in _outcomes(file, cited, chosen, is_file):

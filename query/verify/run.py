@@ -90,9 +90,9 @@ def verify(
         certificate: files with root certificates of the authorities to trust, in place of those that are known.
         trusted: folders, or prefixes of `s3://` and `https://`, in which alone a record proves something; by default
             every place that a row cites. Files are looked for where `moved` says that they are.
-        lake: the lake whose attestations count for the rows of an export that rest on a time stamp of their file, and
-            whose captures and index lines count for those of grade B. A lake that is checked has its own, and a signed
-            WACZ needs none.
+        lake: the lake whose attestations count for the rows of a set that rest on a time stamp of their file, and, for
+            an export, whose captures and index lines count for those of grade B. A lake that is checked has its own,
+            and a signed WACZ needs none.
         network: ask the public servers and the stores of objects that the rows cite. Without it only those are asked
             that `moved` names, which may also be of this machine and its network.
         workers: processes (by default one for each core), or an engine.
@@ -132,7 +132,8 @@ def verify(
             count = sum(max(file.rows, 0) for file in certified.files.values())
             check_certified(certified, _sample(chosen, seed, count), scratch, result, engine, reporter)
             trust = replace(trust, own=os.path.realpath(certified.path))
-            trace(scratch, trust, None, None, False, result, engine, reporter)
+            theirs = None if lake is None else _bounds(lake)
+            trace(scratch, trust, None, None, False, result, engine, reporter, theirs)
         else:
             dataset = target if isinstance(target, Dataset) else load(target)  # type: ignore[arg-type]
             try:

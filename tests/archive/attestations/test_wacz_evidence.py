@@ -120,6 +120,30 @@ def test_what_cannot_be_read_is_not_taken_for_absent(manifest: bytes | None, dig
     assert states(wacz(FILES, manifest, digest)) == {state}
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["./{}", "/{}", "././{}", "x/../{}", "archive//data.warc.gz", "archive\\data.warc.gz", "Archive/DATA.warc.gz"],
+)
+def test_a_path_is_the_same_however_it_is_written(path: str) -> None:
+    name = "archive/data.warc.gz"
+    written = path.format(name)
+    for data, state in ((FILES[name], "agrees"), (b"another", "altered")):
+        assert wacz_evidence(wacz({name: data}, manifest_of({written: FILES[name]}))).files == {name: state}
+        assert set(wacz_evidence(wacz({written: data}, manifest_of({name: FILES[name]}))).files.values()) == {state}
+
+
+def test_names_that_differ_in_capitals_are_two_where_both_are_stated() -> None:
+    files = {"archive/a.warc.gz": b"one", "archive/A.warc.gz": b"another"}
+    assert wacz_evidence(wacz(files, manifest_of(files))).files == dict.fromkeys(files, "agrees")
+
+
+def test_the_name_of_the_manifest_may_have_capitals() -> None:
+    manifest = manifest_of(FILES)
+    changed = {**FILES, "archive/data.warc.gz": b"another "}
+    found = wacz_evidence(wacz(changed, None, None, [("DataPackage.json", manifest)]))
+    assert found.files == {"archive/data.warc.gz": "altered", "pages/pages.jsonl": "agrees"}
+
+
 def test_older_forms_of_hashes_and_weak_ones() -> None:
     (name, data), *_ = FILES.items()
     one = {name: data}
@@ -137,6 +161,14 @@ def test_older_forms_of_hashes_and_weak_ones() -> None:
     assert stated(hash="sha256:" + sha256[:24]) == "altered"
     assert stated(bytes=len(data)) == "unstated"
     assert stated(bytes=1) == "altered"
+    # where both forms are there, both count
+    right, wrong = f"sha256:{sha256}", f"sha256:{'0' * 64}"
+    assert stated(hash=right, stats={"hash": right, "bytes": len(data)}) == "agrees"
+    assert stated(hash=right, stats={"hash": wrong}) == "altered"
+    assert stated(hash=None, stats={"hash": wrong}) == "altered"
+    assert stated(hash=None, stats={"hash": right}) == "agrees"
+    assert stated(bytes=None, stats={"bytes": 1}) == "altered"
+    assert stated(bytes=len(data), stats={"bytes": 1}) == "altered"
 
 
 def test_of_two_hashes_or_two_entries_all_must_agree() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from conftest import members, record, rows, take
 
+from archive.attestations.audit import audit_file
 from archive.lake import Lake
 
 ARCHIVE = "archive/data.warc.gz"
@@ -77,6 +78,40 @@ def test_the_hash_of_the_manifest_counts_as_well(lake: Lake, tmp_path: Path) -> 
     wrong = _package(tmp_path / "b.wacz", {**manifest, "title": "another"}, digest=right)
     take(lake, wrong)
     assert rows(lake, f"SELECT date_problem FROM captures WHERE starts_with(file, '{wrong}')") == [("altered",)]
+
+
+def _nested(path: Path, depth: int, level: int, wrong: str, software: str = "") -> str:
+    """Write packages in packages. The statement of one level is wrong, or none where `level` is `depth`."""
+    content, name = CONTENT + BARE, ARCHIVE
+    for at in range(depth):
+        resource: dict[str, Any] = {"path": name, "hash": f"sha256:{hashlib.sha256(content).hexdigest()}"}
+        if at == level and wrong in {"hash", "bytes"}:
+            resource[wrong] = {"hash": f"sha256:{'0' * 64}", "bytes": 5}[wrong]
+        manifest = json.dumps({"resources": [resource], "software": software}).encode()
+        stated = hashlib.sha256(manifest).hexdigest() if at != level or wrong != "digest" else "0" * 64
+        with zipfile.ZipFile(path, "w") as package:
+            package.writestr(name, content)
+            package.writestr("datapackage.json", manifest)
+            package.writestr("datapackage-digest.json", json.dumps({"hash": f"sha256:{stated}"}))
+        content, name = path.read_bytes(), "archive/inner.wacz"
+    return str(path)
+
+
+@pytest.mark.parametrize("wrong", ["hash", "bytes", "digest"])
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_what_a_package_states_holds_for_the_packages_in_it(lake: Lake, tmp_path: Path, level: int, wrong: str) -> None:
+    problem = "altered" if level < 3 else None
+    source = _nested(tmp_path / "a.wacz", 3, level, wrong)
+    assert _problems(lake, source) == [problem, problem]
+    with open(source, "rb") as file:
+        (found,) = audit_file(file, source)
+    assert ("altered" in {each.kind for each in found.findings}) == (level < 3)
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_stale_hash_of_a_package_leaves_it_to_the_digests_too(lake: Lake, tmp_path: Path, level: int) -> None:
+    source = _nested(tmp_path / "a.wacz", 2, level, "hash", "js-wacz 0.1.6")
+    assert _problems(lake, source) == ["altered", None]
 
 
 def test_the_stale_hashes_of_js_wacz_leave_it_to_the_digests_of_the_records(lake: Lake, tmp_path: Path) -> None:

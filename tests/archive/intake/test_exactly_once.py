@@ -11,9 +11,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import members, record, rows, snapshot, take
+from deltalake.table import TableOptimizer
 from forked import forked, killed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ def test_iana_of_2014_and_2021_in_any_order_gives_the_same_lake(
     data: Path, tmp_path: Path, workers: int, calls: str
 ) -> None:
     files = [str(data / "sites" / name) for name in ("iana-2014.warc.gz", "iana-2021.warc")]
-    lakes = []
+    lakes: list[dict[str, list[tuple[Any, ...]]]] = []
     for order in (files, files[::-1]):
         lake = Lake(str(tmp_path / f"lake{len(lakes)}"))
         for sources in [order] if calls == "one call" else [[source] for source in order]:
@@ -351,9 +353,9 @@ def test_only_one_process_at_a_time_merges_files(lake: Lake, write: Write, monke
         take(lake, write(f"{n}.warc", record(url=f"http://{n}.example/", body=f"<p>Page {n}</p>")))
     monkeypatch.setattr(module, "CROWD", 3)
     files = lake.files("sources")
-    real = module.DeltaTable.optimize.fget(lake.delta("sources")).__class__.compact
+    real = TableOptimizer.compact
 
-    def meanwhile(self: object, **options: object) -> object:
+    def meanwhile(self: TableOptimizer, **options: Any) -> object:
         monkeypatch.undo()
         monkeypatch.setattr(module, "CROWD", 3)
         module.compact(lake, SOURCES)  # another process, at the worst moment

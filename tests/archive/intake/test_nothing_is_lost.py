@@ -191,6 +191,19 @@ def test_a_page_in_segments_is_not_taken_for_a_whole_one(lake: Lake, write: Writ
     assert rows(lake, "SELECT truncated, date_problem FROM captures") == [("segment", None)]
 
 
+@pytest.mark.parametrize("blank", [b"\0", b"\r\n", b" "])
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("span", [5000, 1 << 25])
+def test_an_archive_of_blank_bytes_is_one_reject(
+    lake: Lake, write: Write, blank: bytes, packed: bool, span: int
+) -> None:
+    content = blank * 20_000
+    path = write("a.warc.gz", gzip.compress(content)) if packed else write("a.warc", content)
+    summary = take(lake, path, span=span)
+    assert (summary.records, dict(summary.rejects)) == (1, {"bad-record": 1})
+    assert rows(lake, 'SELECT "offset", detail FROM rejects') == [(0, f"{len(content)} blank bytes and no record")]
+
+
 def test_files_that_only_look_alike_are_both_read(lake: Lake, write: Write) -> None:
     pages = b"".join(page(number) for number in range(1000))
     one = write("one.warc", pages)

@@ -23,6 +23,7 @@ from archive.examine import Examiner
 from archive.intake import Settings
 from archive.lake import Lake
 from archive.records import Reading, RecordReader, Span, open_reader, web_archive
+from archive.records import segments as module
 from archive.records.record import Record
 from archive.records.segments import join
 from archive.text import extractor
@@ -197,6 +198,14 @@ def test_nothing_is_joined_over_damage() -> None:
     assert [each.truncated for each in recovered] == ["segment"]
 
 
+def test_another_first_segment_of_the_same_id_contradicts_the_one_in_front() -> None:
+    one, two, three = segments()
+    captures = [each for each in examined(one + one + two + three) if isinstance(each, Capture)]
+    assert [each.truncated for each in captures] == ["bad-segment", None]
+    captures = [each for each in examined(one + two + three + one) if isinstance(each, Capture)]
+    assert [each.truncated for each in captures] == [None, "segment"]
+
+
 def test_segments_in_front_of_the_first_one_are_not_its() -> None:
     one, two, three = segments()
     assert only(two + three + one).truncated == "segment"
@@ -238,6 +247,73 @@ def test_many_first_segments_read_the_file_twice_and_not_as_often_as_there_are_o
     assert len(records) == 2000
     assert {item.missing for _, item in records if isinstance(item, Record)} == {"segment"}
     assert file.count < 3 * len(file.getvalue())
+
+
+@pytest.mark.parametrize("firsts", [1, 2000])
+def test_each_segment_is_looked_at_once_however_many_there_are(firsts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields: list[made.Fields] = [
+        [("WARC-Type", "continuation"), ("WARC-Target-URI", URL), ("WARC-Segment-Number", str(number)),
+         ("WARC-Segment-Origin-ID", FIRST)]
+        for number in range(2, 4000)
+    ]  # fmt: skip
+    content = segments()[0] * firsts + b"".join(made.warc(b"y", each) for each in fields)
+    calls = 0
+    single = module._single
+
+    def counted(record: Record, name: str) -> int | None:
+        nonlocal calls
+        calls += 1
+        return single(record, name)
+
+    monkeypatch.setattr(module, "_single", counted)
+    records = list(web_archive.READER.read(io.BytesIO(content), Reading("a.warc")))
+    assert calls < 4 * len(records)
+
+
+DAMAGED = record(url="http://damaged.example/")[:-60]
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> list[bytes]:
+    """Draw segments in any order, some missing, some twice, some that contradict; warcinfo, pages, damage."""
+    records = []
+    for page in range(draw(st.integers(1, 4))):
+        parts = segments(BLOCK.replace(b"rivers", f"the river {page}".encode()), first=made.record_id(f"page {page}"))
+        wrong = segments(BLOCK.replace(b"rivers", b"canals"), (600,), first=made.record_id(f"page {page}"))
+        records += [each for each in (*parts, *parts) if draw(st.integers(0, 3))]
+        records += [each for each in wrong if not draw(st.integers(0, 6))]
+    others = [
+        DAMAGED,
+        record(url="http://other.example/"),
+        made.warcinfo("a", datetime(2015, 1, 1, tzinfo=UTC), [], []),
+    ]
+    records += draw(st.lists(st.sampled_from(others), max_size=4))
+    kept = draw(st.permutations(records))
+    return kept if draw(st.booleans()) else sorted(kept, key=lambda each: b"continuation" in each)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mixtures(), st.booleans(), st.sampled_from([1 << 25, 6000, 2600]))
+def test_what_is_joined_does_not_depend_on_where_the_reader_began(
+    records: list[bytes], packed: bool, held: int
+) -> None:
+    content = members(*records) if packed else b"".join(records)
+
+    def read(span: Span) -> list[tuple[Any, ...]]:
+        found = web_archive.READER.read(io.BytesIO(content), Reading("a.warc", span))
+        items = [item for _, item in found if isinstance(item, Record)]
+        infos = [[info.offset for each in item.segments for info in each.infos] for item in items]
+        return [
+            (item.offset, item.recovered, item.missing, item.problem, item.content, around)
+            for item, around in zip(items, infos, strict=True)
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_HELD", held)
+        whole = read(Span())
+        for each in whole:
+            if not each[1]:  # a span that begins behind damage is given that
+                assert read(Span(each[0], each[0] + 1))[0] == each
 
 
 @dataclass

@@ -343,11 +343,17 @@ def test_ingest_takes_the_users_word_for_who_made_an_archive(lake: Lake, write: 
     assert rows(lake, asked) == [("Common Crawl",), ("Internet Archive",)]
 
 
-def test_names_that_differ_in_capitals_are_one_archive(lake: Lake, write: Write) -> None:
-    for number, name in enumerate(("The Library", "THE  library")):
+def test_names_of_the_same_letters_are_one_archive(lake: Lake, write: Write) -> None:
+    names = ("The Library", "THE  library", "TheLibrary.", "<the-library>", "The Lib\u200brary")
+    for number, name in enumerate(names):
         lb.ingest(lake, write(f"{number}.warc", record(date=f"201{number}-01-01T00:00:00Z")), operator=name, workers=1)
     assert rows(lake, "SELECT count(*) FROM clean('2022-01-01', archives := 2)") == [(0,)]
     assert rows(lake, "SELECT count(*) FROM clean('2022-01-01', grade := 'B')") == [(0,)]
+    captured = rows(lake, "SELECT payload_digest FROM captures LIMIT 1")[0][0]
+    lb.witness(lake, write("own.cdx", line(captured, at="20100101000000").encode()), operator='"TheLibrary"', workers=1)
+    assert "B" not in grades(lake)
+    lb.witness(lake, write("other.cdx", line(captured, at="20100101000000").encode()), operator="Library", workers=1)
+    assert grades(lake).count("B") == 1
 
 
 def test_a_lake_without_texts_keeps_grade_and_operator(lake: Lake, page: str, write: Write, tmp_path: Path) -> None:

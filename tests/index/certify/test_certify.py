@@ -58,7 +58,7 @@ def test_a_row_is_proven_by_the_same_text_or_a_similar_one_from_before(lake: Lak
     assert rows[2]["proof_similarity"] == 1
     assert rows[1]["proof_similarity"] == pytest.approx(186 / 206)
     for row in (rows[1], rows[2], rows[4]):
-        assert row["proof_date"] == "2015-06-01T23:59:59.999999Z"
+        assert row["proof_date"] == "2015-06-02T13:59:59.999999Z"
         assert row["proof_url"] == "http://example.com/2015-06-01/0"
         assert row["proof_record"]["file"].endswith(".warc")
         assert row["proof_record"]["offset"] == 0

@@ -190,7 +190,7 @@ def _certify(world: World, lake: Lake) -> None:
         " ".join(long),
         " ".join(edited(long, 2, 5)),
         " ".join(words(90, 9)),
-        "The words of page 4 are these, and no others.",
+        "The words of page 4 are\xad these, and no others.",  # the normal form leaves the soft hyphen out
     ]
     (world.folder / "in").mkdir()
     source = world.folder / "in" / "rows.jsonl"
