@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from unicodedata import normalize
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
@@ -42,8 +43,41 @@ _W3C = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d{4,18}", re.ASCII)
-_CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)")
-_CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}")
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
+    r"Nov(?:ember)?|Dec(?:ember)?)"
+)
+_TIME = r"\d{1,2}[:.]\d\d(?:[:.]\d\d(?:\.\d{1,9})?)?"
+#: A zone, and words without a digit behind it, as `GMT+0100 (CET)`.
+_ZONE = r"(?:(?:GMT|UTC)?[+-]\d\d:?\d\d|[A-Za-z]{1,5})(?:[ \t]*\(?[A-Za-z][A-Za-z \t]{0,40}\)?)?"
+#: The forms of RFC 9110, 5.6.7 (IMF-fixdate, RFC 850, asctime), as servers vary them. It reads no part of a value.
+_HTTP_DATE = re.compile(
+    r"(?:[A-Za-z]{2,9}\.?,?[ \t]*)?"
+    rf"(?:(?P<day>\d{{1,2}})[ \t-]+(?P<month>{_MONTH})\.?[ \t-]+(?P<year>\d{{4}}|\d\d)[ \t]+(?P<time>{_TIME})"
+    rf"|(?P<month2>{_MONTH})[ \t]+(?P<day2>\d{{1,2}}),?[ \t]+"
+    rf"(?:(?P<time2>{_TIME})[ \t]+(?:(?P<zone2>[A-Za-z]{{1,5}})[ \t]+)?(?P<year2>\d{{4}})"
+    rf"|(?P<year3>\d{{4}})[ \t]+(?P<time3>{_TIME})))"
+    rf"(?:[ \t]*(?P<zone>{_ZONE}))?",
+    re.ASCII | re.IGNORECASE,
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_COMMA = re.compile(r"[ \t]*,[ \t]*")
+#: What looks like a day or a year somewhere in a text.
+_DAYS = tuple(
+    re.compile(pattern, re.ASCII | re.IGNORECASE)
+    for pattern in (
+        rf"(?<!\d)(?P<d>\d{{1,2}})[\s,.-]*(?P<m>{_MONTH})[\s,.-]*(?P<y>\d{{4}}|\d\d)(?!\d)",
+        rf"(?P<m>{_MONTH})[\s,.-]*(?P<d>\d{{1,2}})[\s,]+(?:{_TIME}\s+(?:[A-Z]{{1,5}}\s+)?)?(?P<y>\d{{4}})(?!\d)",
+        r"(?<!\d)(?P<y>\d{4})[-/.]?(?P<m>\d\d)[-/.]?(?P<d>\d\d)(?:(?=\D)|\d{6}|$)",
+        r"(?<!\d)(?P<y>(?:199|20\d)\d)(?!\d)",
+    )
+)
+#: Seconds or milliseconds since 1970, from 2001 on.
+_EPOCH = re.compile(r"1\d{9}(?:\d{3})?", re.ASCII)
+#: No server of the web wrote a date before this year.
+_FIRST_YEAR = 1990
+_CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)", re.ASCII | re.IGNORECASE)
+_CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}", re.ASCII | re.IGNORECASE)
 
 #: Web archives whose replay URLs contain the time of the capture. Any other site may write such URLs as it likes; there
 #: the record's own date counts.
@@ -71,7 +105,10 @@ _REPLAY = re.compile(
     rf"(?P<page>{_BEGINS}.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_STAMPED = re.compile(rf"/(\d{{14}})(?:[a-z]{{2}}_)?/{_BEGINS}", re.IGNORECASE)
+_STAMPED = re.compile(rf"/(\d{{4,18}})(?=(?:[a-z]{{2}}_)?/{_BEGINS})", re.IGNORECASE | re.ASCII)
+_ARCHIVE = re.compile(rf"/(?:www\.)?(?:{'|'.join(map(re.escape, sorted(REPLAY_HOSTS)))})(?::\d+)?/", re.IGNORECASE)
+#: How often an address in an address in an address may be quoted.
+_QUOTINGS = 5
 _QUOTED = re.compile(r"(?:https?|ftp)(?:%3A|:%2F)", re.IGNORECASE)
 
 
@@ -250,15 +287,78 @@ def _microseconds(fraction: str | None) -> int:
 def parse_http(raw: str) -> datetime | None:
     """Read a date of HTTP or of Memento (RFC 9110, RFC 7089), or one in the form of a WARC; None where it is none.
 
-    Dates of HTTP are GMT, and nearly all servers write so. One that does not may have sent its local time, so that its
-    last instant is that of every zone.
+    The value must be one date and nothing else: a reader that takes the first date of a value overlooks the one behind
+    it. Dates of HTTP are GMT, and nearly all servers write so. One that does not may have sent its local time, so that
+    its last instant is that of every zone.
     """
+    text = raw.strip(" \t")
+    if match := _HTTP_DATE.fullmatch(text):
+        return _moment_of(match)
+    return interval(text, any_zone=not (text.isdigit() and len(text) == 14)).end if text == text.strip() else None
+
+
+def _moment_of(match: re.Match[str]) -> datetime | None:
+    found = match.groupdict()
+    day, month = found["day"] or found["day2"], found["month"] or found["month2"]
+    year = found["year"] or found["year2"] or found["year3"]
+    time = (found["time"] or found["time2"] or found["time3"]).replace(".", ":")
+    time = ":".join(time.split(":")[:3])
+    zone = (found["zone2"] or found["zone"] or "").split("(")[0].split()
+    stated = zone[0].upper() if zone else ""
+    if stated[-1:].isdigit():
+        stated = stated.removeprefix("GMT").removeprefix("UTC").replace(":", "")
+        if int(stated[1:3]) > 14 or int(stated[3:]) > 59:
+            return None
     try:
-        moment = parsedate_to_datetime(raw)
+        moment = parsedate_to_datetime(f"{day} {month[:3]} {year} {time} {stated}")
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC) + ANY_ZONE
     except (ValueError, TypeError, IndexError, OverflowError):
-        text = raw.strip()
-        return interval(text, any_zone=not (text.isdigit() and len(text) == 14)).end
+        return None
+
+
+@lru_cache(maxsize=1024)
+def http_dates(raw: str) -> tuple[datetime | None, ...]:
+    """Read the value of a field that holds a date: one date, or several with commas between them.
+
+    A value that is anything else, or that has a year from before the web, is one date that cannot be read: `(None,)`.
+    """
+    text, at, found = raw.strip(" \t"), 0, list[datetime | None]()
+    while match := _HTTP_DATE.match(text, at):
+        found.append(_moment_of(match))
+        if match.end() == len(text):
+            break
+        comma = _COMMA.match(text, match.end())
+        if not comma or comma.end() == len(text):
+            return (None,)
+        at = comma.end()
+    else:
+        found = [parse_http(each) for each in _COMMA.split(text)]
+    return tuple(found) if all(each and each.year >= _FIRST_YEAR for each in found) else (None,)
+
+
+def latest_in(raw: str) -> datetime | None:
+    """Return the latest date in a value that may hold anything; None if there is none.
+
+    It is that of the value where this is a date. Of other dates the first instant counts, of a year its first day: what
+    is found so contradicts only where it is later for sure.
+    """
+    if _EPOCH.fullmatch(raw):
+        return datetime.fromtimestamp(int(raw[:10]), UTC)
+    if (stated := parse_http(raw)) is not None:
+        return stated
+    found = []
+    text = normalize("NFKC", raw)
+    for pattern in _DAYS:
+        for match in pattern.finditer(text):
+            parts = match.groupdict()
+            year, month = int(parts["y"]), parts.get("m") or "1"
+            year += 0 if len(parts["y"]) > 2 else 1900 if year > 68 else 2000
+            number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+            try:
+                found.append(datetime(year, number, int(parts.get("d") or 1), tzinfo=UTC))
+            except ValueError:
+                continue
+    return max(found, default=None)
 
 
 @lru_cache(maxsize=4096)
@@ -282,7 +382,8 @@ def crawl_windows(name: str) -> tuple[Window, ...]:
     Only names of Common Crawl count. Time stamps in other names are the times of *files*, and archives repack old
     captures into new files.
     """
-    if "CC-" not in name:
+    name = _plain(name)
+    if "CC-" not in name.upper():
         return ()
     windows = []
     for match in _CRAWL_WEEK.finditer(name):
@@ -306,8 +407,14 @@ def crawl_name(name: str) -> str | None:
     >>> crawl_name("crawl-data/CC-MAIN-2019-35/segments/1566027313501.0/warc/x.warc.gz")
     'CC-MAIN-2019-35'
     """
-    match = _CRAWL_WEEK.search(name)
-    return match[0] if match else None
+    match = _CRAWL_WEEK.search(_plain(name))
+    return match[0].upper() if match else None
+
+
+def _plain(name: str) -> str:
+    """Return a name without quoting (`%2D`), and with digits of other scripts as those of ASCII."""
+    name = unquote(name) if "%" in name else name
+    return name if name.isascii() else normalize("NFKC", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,10 +447,21 @@ def replay_of(url: str | None) -> Replay | None:
     return Replay(page if "://" in page else f"http://{page}", match["stamp"], raw, match["host"].lower(), url)
 
 
-def stamp_in(url: str | None) -> datetime | None:
-    """Return the time stamp of 14 digits in a URL that looks like a replay of any host; None if there is none.
+def stamps_in(url: str | None) -> list[Interval]:
+    """Return all time stamps in a URL that looks like a replay: of 14 digits of any host, or any of a known archive.
 
-    Any site may write such URLs. So a stamp proves nothing; but a capture cannot be older than its own address.
+    One replay may show another, and an address may be quoted in another. Any site may write such URLs. So a stamp
+    proves nothing; but a capture cannot be older than its own address.
     """
-    match = _STAMPED.search(url or "")
-    return parse(match[1])[0] if match else None
+    if not url or "/" not in url:
+        return []
+    text, found = url if url.isascii() else normalize("NFKC", url), dict[str, Interval]()
+    for _ in range(_QUOTINGS):
+        archive = _ARCHIVE.search(text)
+        for match in _STAMPED.finditer(text):
+            if len(match[1]) >= 14 or (archive and archive.start() < match.start()):
+                found[match[1]] = interval(match[1])
+        text, quoted = unquote(text), text
+        if text == quoted:
+            break
+    return [each for each in found.values() if each.end]

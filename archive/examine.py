@@ -10,13 +10,22 @@ from archive import dates
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
 from archive.dates import Dated
 from archive.evidence import replay
-from archive.evidence.claims import FileState, Info, operator_of, record_date, replay_in, row_date
+from archive.evidence.claims import HTTP_DATES, FileState, Info, operator_of, record_date, replay_in, row_date
 from archive.evidence.grade import BLOCK, CONTRADICTED
 from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
 from archive.reasons import DATE_PROBLEMS, Unusable, reject_reason
 from archive.records import digest, robots
 from archive.records.base import Item
-from archive.records.http import BadEncoding, BodyTooLarge, Message, dechunk, decompress, media_type, parse_response
+from archive.records.http import (
+    BadEncoding,
+    BodyTooLarge,
+    Message,
+    dechunk,
+    decompress,
+    media_type,
+    parse_response,
+    trailer_of,
+)
 from archive.records.record import Fields, Record
 from archive.records.rows import Row
 from archive.text import Extractor
@@ -174,12 +183,15 @@ class Examiner:
             if record.format == "warc" and page_kind(media_type(stated), record.content):
                 return self._bare(record, stated)  # some tools write the page without its HTTP header
             raise Unusable("bad-http", "no HTTP status line")
+        chunked = "chunked" in message.headers.get("transfer-encoding", "").lower()
+        if chunked:
+            _add_trailer(message)
         capture = self._new_capture(record, message)
         capture.status, capture.mime = message.status, message.mime or None
         if message.status not in {200, 203}:
             raise Unusable(reject_reason(message.status))
         joined = message.body
-        if "chunked" in message.headers.get("transfer-encoding", "").lower():
+        if chunked:
             joined, complete = dechunk(message.body)
             if not complete:
                 capture.truncated = capture.truncated or "chunked"
@@ -336,6 +348,14 @@ class Examiner:
         page, capture.charset, capture.charset_own = cached
         capture.charset_stated = stated(message.content_type)
         capture.text, capture.title, capture.extractor = page.text, page.title, page.extractor
+
+
+def _add_trailer(message: Message) -> None:
+    """Add the dates behind the last chunk of a body to those of the header."""
+    trailer = trailer_of(message.body)
+    for name in HTTP_DATES & trailer.keys():
+        for value in trailer.every(name):
+            message.headers.add(name, value)
 
 
 def _block_check(record: Record) -> str:

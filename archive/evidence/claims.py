@@ -15,13 +15,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, reduce
+from html import unescape
 
 from archive import dates
 from archive.dates import Claim, Dated, Interval, Replay
-from archive.evidence.operators import COMMON_CRAWL, operator_name
+from archive.evidence.operators import COMMON_CRAWL, INTERNET_ARCHIVE, operator_name
 from archive.reasons import DATE_PROBLEMS
-from archive.records.record import Fields, Record, parse_fields
+from archive.records.record import Fields, Record, decode, parse_fields
 from archive.records.rows import Row
 
 #: The clock of a crawler may be this much ahead before a date counts as `future`.
@@ -36,13 +37,23 @@ _INFOS = 4096
 _ORIGINAL = {"x-archive-orig-date": "http-date", "x-archive-orig-last-modified": "last-modified"}
 _HTTP = {"date": "http-date", "last-modified": "last-modified"} | _ORIGINAL
 _MEMENTO = ("memento-datetime", "x-archive-memento-datetime")
+#: What a replay says of a page that was itself a replay.
+_INNER_MEMENTO = "x-archive-orig-memento-datetime"
+#: Fields of the HTTP header with a date: those that count in a trailer too.
+HTTP_DATES = frozenset((*_HTTP, *_MEMENTO, _INNER_MEMENTO))
 #: Fields of a WARC header with a date that are no statement about when the record was made.
-_OTHER_DATES = {"warc-date", "warc-refers-to-date"}
+_OTHER_DATES = {"warc-date", "warc-refers-to-date", "memento-datetime"}
+_DATE_NAME = re.compile(r"(?:.*[-_])?date(?:time)?")
 #: The addresses of web archives' servers.
 _HOST = re.compile(rf"https?://(?:www\.)?(?:{'|'.join(map(re.escape, sorted(dates.REPLAY_HOSTS)))})(?::\d+)?/", re.I)
 #: WARC 1.1 became a standard in 2017; its drafts are of 2015.
 _WARC_1_1 = datetime(2015, 1, 1, tzinfo=UTC)
-_VERSION = re.compile(r"WARC File Format 1\.1|warc-format/1\.1|warc-1\.1", re.I)
+_VERSION = re.compile(
+    r"WARC (?:file )?(?:format|version)s?[ /:]*(?:1\.[1-9]|[2-9])|warc(?:-format/|-)(?:1\.[1-9]|[2-9]\.)", re.I
+)
+_STATED_VERSION = re.compile(rb"WARC/(\d)\.(\d+)", re.I)
+#: A file that is packed of others, later than their captures.
+_PACKED = re.compile(r"megawarc", re.I)
 _STAMP = re.compile(r"(?<!\d)(?:19|20)\d{12}(?!\d)")
 #: A year of the web.
 _YEAR = re.compile(r"(?<!\d)(?:199|20\d)\d(?!\d)", re.ASCII)
@@ -56,9 +67,9 @@ _SOFTWARE = tuple(
         (r"browsertrix", (2020, 1, 1)),
         (r"archiveweb\.page|warcio\.js", (2020, 1, 1)),
         (r"\bwarcio/|\bwarcio \d", (2017, 1, 1)),
-        (r"\bwget/1\.2[1-9]", (2020, 12, 1)),
-        (r"\bwget/1\.(?:1[4-9]|2\d)", (2012, 8, 1)),
-        (r"heritrix/3\.[3-9]", (2014, 1, 1)),
+        (r"\bwget[/ ]1\.2[1-9]", (2020, 12, 1)),
+        (r"\bwget[/ ]1\.(?:1[4-9]|2\d)", (2012, 8, 1)),
+        (r"heritrix[/ ]3\.[3-9]", (2014, 1, 1)),
         (r"\bpywb\b", (2013, 12, 1)),
     )
 )
@@ -66,6 +77,15 @@ _SOFTWARE = tuple(
 _FILEDESC = re.compile(rb"\s*[12] \d [^\n]*")
 _ARC = re.compile(r"\.arc(\.gz)?$", re.I)
 _HAR = re.compile(r"\s*HAR\b", re.I)
+#: The fields of a warcinfo with the names of the crawl and the file, and with what wrote the file.
+_NAMES, _WRITERS = ("ispartof", "filename"), ("software", "format", "conformsto")
+#: They are elements where the filedesc of an ARC has its metadata as XML (Heritrix).
+_ELEMENT = re.compile(
+    r"<(?:[\w.-]+:)?(ispartof|filename|software|format|conformsto)\b[^<>]*>(.*?)(?:</|\Z)", re.I | re.S
+)
+_PREFIX = re.compile(rb"^[ \t]*(?:dcterms|dc|arc):", re.I | re.M)
+#: Limits of what is kept of a warcinfo; more of it counts as a doubt.
+_INFO_BYTES, _SOFTWARE_KEPT, _NAMES_KEPT = 1 << 22, 2000, 100
 _ORDER = {problem: rank for rank, problem in enumerate(DATE_PROBLEMS)}
 
 
@@ -84,24 +104,64 @@ class Info:
 
     @classmethod
     def of(cls, record: Record) -> Info:
-        """Read a warcinfo or filedesc record."""
+        """Read a warcinfo or filedesc record. All values of a repeated field count."""
+        fields = parse_fields(_PREFIX.sub(b"", record.block[: _INFO_BYTES + 1]), _INFO_BYTES)
+        if b"<" in record.block:
+            for match in _ELEMENT.finditer(decode(record.block[:_INFO_BYTES])):
+                fields.add(match[1].lower(), unescape(match[2]).strip())
+        named = _values(fields, _NAMES) + record.headers.every("warc-filename")
+        software = " ".join(dict.fromkeys(_values(fields, _WRITERS))).strip()
         if record.format == "arc":
             pacific = b"CommonCrawl" in record.block.split(b"\n", 1)[0]
-            return cls(None, (), "Common Crawl" if pacific else None, pacific)
-        fields = parse_fields(record.block)
-        named = [*fields.every("ispartof"), *record.headers.every("warc-filename"), *fields.every("filename")]
-        operator = fields.get("operator") or fields.get("publisher") or None
-        software = " ".join(fields.get(name, "") for name in ("software", "format", "conformsto")).strip()
-        first = _FILEDESC.match(record.block)  # converters may keep what was in the ARC's filedesc
-        return cls(
-            record.record_id,
-            tuple(dict.fromkeys(named)),
-            operator and operator[:200],
-            b"CommonCrawl" in first[0] if first else False,
-            software[:300],
-            not first and any(_ARC.search(name.strip()) for name in named),
-            _HAR.match(fields.get("source", "")) is not None,
+            info = cls(None, (record.uri.removeprefix("filedesc://"),), "Common Crawl" if pacific else None, pacific)
+        else:
+            first = _FILEDESC.match(record.block)  # converters may keep what was in the ARC's filedesc
+            info = cls(
+                record.record_id,
+                (),
+                _operator_in(_values(fields, ("operator", "publisher"))),
+                b"CommonCrawl" in first[0] if first else False,
+                None,
+                not first and any(_ARC.search(name.strip()) for name in named),
+                any(_HAR.match(each) for each in fields.every("source")),
+            )
+        return replace(info, software=software, broken=fields.cut)._with_names(named)
+
+    def _with_names(self, names: Iterable[str]) -> Info:
+        """Return it with further names and within its limits; those of crawls are kept first."""
+        every = sorted(dict.fromkeys((*self.names, *names)), key=lambda name: not dates.crawl_windows(name))
+        software, kept = self.software or "", every[:_NAMES_KEPT]
+        broken = self.broken or len(software) > _SOFTWARE_KEPT or bool(_windows(every[_NAMES_KEPT:]))
+        return replace(self, names=tuple(kept), software=software[:_SOFTWARE_KEPT], broken=broken)
+
+    def joined(self, other: Info) -> Info:
+        """Return what this record and an earlier one say, where both hold for one record."""
+        software = self.software or ""
+        if other.software and other.software not in software:
+            software = f"{other.software} {software}".strip()
+        operators = [each for each in (self.operator, other.operator) if each]
+        both = replace(
+            self,
+            operator=_operator_in(operators),
+            pacific=self.pacific or other.pacific,
+            software=software,
+            arc=self.arc or other.arc,
+            any_zone=self.any_zone or other.any_zone,
+            broken=self.broken or other.broken,
         )
+        return both._with_names(other.names)
+
+
+def _operator_in(stated: Sequence[str]) -> str | None:
+    """Return the operator of several that a file names: a known archive, else the first one."""
+    known = (each for each in stated if operator_name(each) in {COMMON_CRAWL, INTERNET_ARCHIVE})
+    found = next(known, None) or next(filter(None, stated), None)
+    return found and (operator_name(found) if operator_name(found) in {COMMON_CRAWL, INTERNET_ARCHIVE} else found[:200])
+
+
+def _same_id(stated: str | None) -> str | None:
+    """Return the ID of a record as IDs are compared: without brackets, in lower case."""
+    return stated.strip(" \t<>").lower() if stated is not None else None
 
 
 @dataclass(slots=True)
@@ -123,11 +183,12 @@ class FileState:
     floor: datetime | None = None
 
     def introduce(self, info: Info) -> None:
-        """Add a warcinfo record that was met. Of two with one ID, the names of both count."""
+        """Add a warcinfo record that was met. Of two with one ID, what both say counts."""
+        own = _same_id(info.record_id)
         for each in self.infos:
-            if each.record_id == info.record_id and info.record_id is not None:
-                info = replace(info, names=tuple(dict.fromkeys((*each.names, *info.names)))[:100])
-        kept = tuple(each for each in self.infos if each.record_id != info.record_id)
+            if own is not None and _same_id(each.record_id) == own:
+                info = info.joined(each)
+        kept = tuple(each for each in self.infos if _same_id(each.record_id) != own)
         self.infos = (*kept, info)[-_INFOS:]
 
     def note_broken_info(self) -> None:
@@ -138,16 +199,17 @@ class FileState:
     def info_of(self, record: Record) -> tuple[Info | None, bool]:
         """Return the warcinfo record that holds for a record, and whether it is the one that the record cites.
 
-        Where the cited one is not in the file, that is the newest in front of the record.
+        Where the cited one is not in front of the record, that is the newest that is; then the record is no more than
+        plain. Of several that it cites, all hold.
         """
         newest = self.infos[-1] if self.infos else None
-        cited = record.headers.get("warc-warcinfo-id")
-        if cited is None:
+        cited = {_same_id(each) for each in record.headers.every("warc-warcinfo-id")}
+        if not cited:
             return newest, True
-        for info in reversed(self.infos):
-            if info.record_id == cited:
-                return info, True
-        return newest, False
+        found = [info for info in reversed(self.infos) if _same_id(info.record_id) in cited]
+        if not found:
+            return newest, False
+        return reduce(Info.joined, found), len(found) == len(cited)
 
 
 @dataclass(slots=True)
@@ -254,36 +316,45 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     if case.at is None and not case.problems:
         case.problems.add("missing")
     server = _server_dates(case, http, _HTTP)
-    for value in _values(http, _MEMENTO) + record.headers.every("memento-datetime"):
-        case.add("memento", dates.parse_http(value), "conflict")
-    if stamp := dates.stamp_in(record.uri):
-        case.add("replay-url", stamp, "conflict")
-    for uri in _source_uris(record):
-        if stamp := dates.stamp_in(uri):
-            case.add("source-uri", stamp, "conflict")
-        elif _HOST.match(uri):  # a web archive's, and it has no time stamp that can be read
-            case.add("source-uri", None, "conflict")
-    for name in record.headers:
-        if name.endswith("-date") and name not in _OTHER_DATES:
+    for value in _values(http, (*_MEMENTO, _INNER_MEMENTO)) + record.headers.every("memento-datetime"):
+        for at in dates.http_dates(value):
+            case.add("memento", at, "conflict")
+    for stamp in dates.stamps_in(record.uri):
+        case.add("replay-url", stamp.end, "conflict")
+    _add_sources(case, record, http)
+    for name in record.headers if record.format == "warc" else ():
+        if _DATE_NAME.fullmatch(name) and name not in _OTHER_DATES:
             for value in record.headers.every(name):
-                case.add(name.removeprefix("warc-"), dates.interval(value, True).end, "made-later")
+                case.add(name.removeprefix("warc-"), dates.any_form(value).end, "made-later")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.interval(value, True).end, "refers-later")
-    if info and info.broken:
+    if (info and info.broken) or http.cut or record.headers.cut:
         case.problems.add("unreadable")
-    for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
-        for stamp in _STAMP.findall(value):
-            case.add("source-uri", dates.parse(stamp)[0], "conflict", unreadable=None)
     for since, kind in _anachronisms(record, info):
         case.add(kind, since, "made-later")
-    names = [state.name, *(info.names if info else ()), *record.headers.every("warc-filename")]
+    names = [state.name, *(info.names if info else ()), *_values(record.headers, ("warc-filename", "columns"))]
     names += [*_source_uris(record), *http.every("x-archive-src")]
     return case.dated(state, names, server and known)
 
 
+def _add_sources(case: _Case, record: Record, http: Fields) -> None:
+    """Add the time stamps in the addresses and files of web archives that a page was taken from."""
+    for uri in _source_uris(record):
+        stamps = dates.stamps_in(uri)
+        for stamp in stamps:
+            case.add("source-uri", stamp.end, "conflict")
+        if not stamps and _HOST.match(uri):  # a web archive's, and it has no time stamp that can be read
+            case.add("source-uri", None, "conflict")
+    for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
+        for each in re.split(r"[\s,;]+", value):
+            for found in () if _PACKED.search(each) else _STAMP.findall(each):
+                case.add("source-uri", dates.parse(found)[0], "conflict", unreadable=None)
+
+
 def _anachronisms(record: Record, info: Info | None) -> Iterator[tuple[datetime, str]]:
     """Yield since when there has been what wrote the record: its version of the format, the software."""
-    if record.head.upper().startswith(b"WARC/1.1"):
+    stated = _STATED_VERSION.match(record.head)
+    if stated and (int(stated[1]), int(stated[2])) > (1, 0):  # what is not known is no older than the last known one
         yield _WARC_1_1, "warc-version"
     if info and info.software:
         yield from _releases(info.software)
@@ -303,16 +374,18 @@ def _releases(software: str) -> tuple[tuple[datetime, str], ...]:
 def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:
     """Add what the page's server said. Returns whether its clock agrees with the crawler's.
 
-    A Last-Modified that cannot be read is no contradiction: many servers send such.
+    A Last-Modified that cannot be read is no contradiction: many servers send such. But a later date in it is one.
     """
-    agree = False
+    agrees = []
     for name, kind in fields.items():
         for value in http.every(name):
-            at = dates.parse_http(value)
-            case.add(kind, at, "server-later", unreadable="unreadable" if kind == "http-date" and value else None)
-            if kind == "http-date":
-                agree = at is not None and case.at is not None and abs(at - case.at) <= AGREEMENT
-    return agree
+            if kind == "last-modified":
+                case.add(kind, dates.latest_in(value), "server-later", unreadable=None)
+                continue
+            for at in dates.http_dates(value):
+                case.add(kind, at, "server-later", unreadable="unreadable" if value else None)
+                agrees.append(at is not None and case.at is not None and abs(at - case.at) <= AGREEMENT)
+    return bool(agrees) and all(agrees)
 
 
 def _stated(case: _Case, kind: str, values: Sequence[str]) -> None:
@@ -351,14 +424,21 @@ def _correct_pacific(case: _Case, http: Fields, perhaps: bool, certain: bool) ->
         if certain:
             case.start = dates.from_pacific(case.start) if case.start else None
     for value in stamps:
-        try:
-            at = datetime.fromtimestamp(int(value) / 1000, UTC)
-        except (ValueError, OverflowError, OSError):
-            case.add("fetch-timestamp", None, "conflict")
-            continue
+        at = _milliseconds(value)
         case.add("fetch-timestamp", at, "conflict")
-        if case.at is not None and case.at < at <= case.at + AGREEMENT:
+        if at is not None and case.at is not None and case.at < at <= case.at + AGREEMENT:
             case.at = at
+
+
+def _milliseconds(value: str) -> datetime | None:
+    """Read milliseconds since 1970; None where that is no time of the web."""
+    if not (value.isascii() and value.isdigit() and len(value) < 16):
+        return None
+    try:
+        at = datetime.fromtimestamp(int(value) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return at if at >= dates.WEB_BEGAN else None
 
 
 def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) -> Dated:
@@ -375,7 +455,7 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
     taken = bool(created) and dates.replay_of(record.uri) is None
     stamp = dates.interval(replay.stamp)
     values = _values(http, _MEMENTO) + record.headers.every("memento-datetime")
-    mementos = [dates.parse_http(value) for value in values]
+    mementos = [at for value in values for at in dates.http_dates(value)]
     readable = [at for at in mementos if at]
     at = max(readable, default=stamp.end)
     case = _Case(at, "cdx", at if readable else stamp.start)
@@ -397,19 +477,23 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
     case.claims += [Claim(kind, each.end, fit) for (kind, each), fit in zip(named, fits, strict=True)]
     if not near or False in fits:
         case.problems.add("conflict")
-    for uri in _source_uris(record):
-        if source := dates.stamp_in(uri):
-            case.add("source-uri", source, "conflict")
-        elif other := dates.replay_of(uri):
-            case.add("source-uri", dates.interval(other.stamp).end, "conflict")
-        elif _HOST.match(uri):
-            case.add("source-uri", None, "conflict")
+    inner = {each.end: each for url in (record.uri, replay.url, replay.page) for each in dates.stamps_in(url)}
+    for each in inner.values():  # the page may be a replay itself
+        if each != stamp:
+            case.add("replay-url", each.end, "conflict")
+    for value in http.every(_INNER_MEMENTO):
+        for inside in dates.http_dates(value):
+            case.add("memento", inside, "conflict")
+    _add_sources(case, record, http)
+    if http.cut or record.headers.cut:
+        case.problems.add("unreadable")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.interval(value, True).end, "refers-later")
     # what has no prefix is of the page's server too where the tool gave the archive's own fields one
     _server_dates(case, http, _HTTP if taken and http.every("x-archive-memento-datetime") else _ORIGINAL)
     case.weak = "rewritten" if not replay.raw else None if readable else "address-only"
-    return case.dated(state, (), False)  # the windows are those of the crawl that fetched the replay
+    # the file and its warcinfo name the crawl that fetched the replay
+    return case.dated(state, http.every("x-archive-src"), False)
 
 
 def _fits(stated: Interval, at: datetime, *, confirmed: bool, taken: bool = False) -> bool | None:
@@ -461,8 +545,7 @@ def row_date(row: Row, state: FileState) -> Dated:
     address = []
     if replay := dates.replay_of(row.url):
         address = [("row-url", dates.interval(replay.stamp))]
-    elif stamp := dates.stamp_in(row.url):
-        address = [("row-url", Interval(stamp, stamp))]
+    address += [("row-url", each) for each in dates.stamps_in(row.url) if ("row-url", each) not in address]
     counted = [*known, *address, *(each for each in further if each[0] not in ahead)]
     case.problems |= {each.problem for _, each in counted if each.problem and each.problem != "missing"}
     if any(each.end for _, each in known):

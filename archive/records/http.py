@@ -80,7 +80,24 @@ def parse_response(block: bytes) -> Message | None:
         end, start = crlf, crlf + 4
     else:
         end = start = len(block)
-    return Message(int(match[1]), parse_fields(block[after:end]), block[start:])
+    fields = block[after:end]
+    if inner := match[0].partition(b"\r")[2]:  # a carriage return alone, which `parse_fields` looks behind
+        fields = b"-\r" + inner + b"\n" + fields
+    return Message(int(match[1]), parse_fields(fields), block[start:])
+
+
+def trailer_of(body: bytes) -> Fields:
+    """Return the fields behind the last chunk of a body (RFC 9112, 7.1.2); none where it has no chunks."""
+    match = _CHUNK_SIZE.match(body)
+    if not match or _is_line_of_text(body, match):
+        return Fields()
+    while match and (size := int(match[1], 16)):
+        at = match.end() + size
+        at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
+        match = _NEXT_SIZE.match(body, at)
+    if not match or body[match.end() : match.end() + 2].lstrip(b"\r").startswith(b"\n"):
+        return Fields()
+    return parse_fields(re.split(rb"\r?\n\r?\n", body[match.end() :], maxsplit=1)[0])
 
 
 def dechunk(body: bytes) -> tuple[bytes, bool]:

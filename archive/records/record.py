@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from unicodedata import category
 
 #: The beginning of a WARC record. ClueWeb09 and early crawls use the drafts 0.17 and 0.18.
 WARC_START = re.compile(rb"WARC/\d\.\d{1,2}[ \t]*\r?\n", re.IGNORECASE)
@@ -18,6 +19,10 @@ _ARC_FIELD = re.compile(rb"[^\n]*[ \t](?:\d{4,18}\w*|[0-9a-f]{20,})[ \t]|[^\n]* 
 HEADER_LIMIT = 1 << 16
 #: Bytes of a header that are parsed. No real header is longer.
 _FIELDS_LIMIT = 1 << 18
+#: A field behind a carriage return without a line feed, which some readers take for a line break.
+_INNER_FIELD = re.compile(r"[^!-~]*[!#$%&'*+.^`|~\w-]+[^!-~]*:", re.ASCII)
+#: A byte order mark in UTF-8 that was decoded as Latin-1.
+_MARK = "\xef\xbb\xbf"
 
 
 class Fields(dict[str, str]):
@@ -25,13 +30,22 @@ class Fields(dict[str, str]):
 
     Attributes:
         repeated: all values of each field that the header has more than once, in their order.
+        cut: the header is longer than what was parsed of it.
     """
 
-    __slots__ = ("repeated",)
+    __slots__ = ("cut", "repeated")
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
         self.repeated: dict[str, list[str]] = {}
+        self.cut = False
+
+    def add(self, name: str, value: str) -> None:
+        """Add a value to those that a field has."""
+        if name in self:
+            self.repeated[name] = [*self.every(name), value]
+        else:
+            self[name] = value
 
     def every(self, name: str) -> list[str]:
         """Return all values of a field; none where the header lacks it."""
@@ -107,21 +121,29 @@ def decode(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def parse_fields(raw: bytes) -> Fields:
-    """Parse `Name: value` lines, which may be folded."""
+def parse_fields(raw: bytes, limit: int = _FIELDS_LIMIT) -> Fields:
+    """Parse `Name: value` lines, which may be folded.
+
+    Readers differ in whether a carriage return alone ends a line, and in what they make of characters in a name that
+    cannot be seen. So what only some of them take for a field is read too, after all others, as a further one.
+
+    Args:
+        limit: bytes that are parsed.
+    """
     found: dict[str, list[list[str]]] = {}
+    hidden: dict[str, list[list[str]]] = {}
     last: list[str] | None = None
-    for line in decode(raw[:_FIELDS_LIMIT]).split("\n"):
+    for line in decode(raw[:limit]).split("\n"):
         line = line.rstrip("\r")
+        if "\r" in line:
+            for part in filter(_INNER_FIELD.match, line.split("\r")[1:]):
+                _add_line(hidden, hidden, part)
         if line[:1] in {" ", "\t"} and last:
             last.append(line.strip())
             continue
-        name, colon, value = line.partition(":")
-        name = name.strip().lower()
-        last = None
-        if colon and name:
-            last = [value.strip()]
-            found.setdefault(name, []).append(last)
+        last = _add_line(found, hidden, line)
+    for name, values in hidden.items():
+        found.setdefault(name, []).extend(values)
     fields = Fields()
     for name, values in found.items():
         joined = [" ".join(parts).strip() for parts in values]
@@ -130,7 +152,31 @@ def parse_fields(raw: bytes) -> Fields:
             fields.repeated[name] = joined
     if robots := fields.repeated.get("x-robots-tag"):  # each of its lines counts
         fields["x-robots-tag"] = " \x1f".join(robots)
+    fields.cut = len(raw) > limit
     return fields
+
+
+def _add_line(found: dict[str, list[list[str]]], hidden: dict[str, list[list[str]]], line: str) -> list[str] | None:
+    """Add the field in a line, to `hidden` where its name has characters that cannot be seen.
+
+    Returns its value, which the next lines may go on with; None where there is none.
+    """
+    stated, colon, value = line.partition(":")
+    stated = stated.strip().lower()
+    name = _name_of(stated)
+    if not colon or not name:
+        return None
+    parts = [value.strip()]
+    (found if name == stated else hidden).setdefault(name, []).append(parts)
+    return parts
+
+
+def _name_of(stated: str) -> str:
+    """Return the name of a field without the characters that cannot be seen, and with plain hyphens."""
+    if stated.isascii() and stated.isprintable():
+        return stated
+    kinds = ((char, category(char)) for char in stated.removeprefix(_MARK))
+    return "".join("-" if kind == "Pd" else char for char, kind in kinds if kind[0] not in "CZ")
 
 
 def parse_warc_header(raw: bytes) -> tuple[Fields, int | None]:
@@ -144,7 +190,8 @@ def parse_arc_line(line: bytes) -> tuple[Fields, int | None]:
     """Return the fields of an ARC header line of version 1 or 2, and the length of the record.
 
     Lines in old archives lack fields, swap them, or have spaces in the URL. So fields are recognised by their form: the
-    length is the last one, the date the only one of 10 to 18 digits, or of several the latest.
+    length is the last one, the date the only one of 10 to 18 digits, or of several the latest. `columns` has what is
+    between the date and the length: the type, and in version 2 the name of the file.
     """
     text = decode(line).strip()
     parts = text.split(" ")
@@ -157,13 +204,16 @@ def parse_arc_line(line: bytes) -> tuple[Fields, int | None]:
         if at > 1 and dated == [at]:
             fields["date"], fields["ip"] = parts[at], parts[at - 1]
             fields["content-type"] = parts[-tail - 1]
+            fields["columns"] = " ".join(parts[at + 1 : -1])
             fields["uri"] = " ".join(parts[: at - 1])
             return fields, length
     if dated:  # fields that are swapped or missing, or several that look like dates: the latest claims least
         at = max(dated, key=lambda n: parts[n])
         fields["date"] = parts[at]
         fields["uri"] = " ".join(parts[: max(dated[0] - 1, 1)])
+        fields["columns"] = " ".join(parts[dated[0] + 1 : -1])
     else:
         fields["date"] = parts[2] if len(parts) > 2 else ""
         fields["uri"] = parts[0]
+        fields["columns"] = " ".join(parts[1:-1])
     return fields, length

@@ -261,7 +261,11 @@ def compare_indexes(out: Path, manifest: Manifest, folder: Folder, scratch: Path
 
 def _essence(index: Path) -> Any:
     """Return an index without what it states of the library that wrote it: another release may write more."""
-    values = parse(index.read_bytes())
+    content = index.read_bytes()
+    try:
+        values = parse(content)
+    except ValueError:  # a format may have an index of another kind
+        return content
     if isinstance(values, dict) and isinstance(values.get("config"), dict):
         config = {name: values["config"].get(name) for name in ("compression", "data_format", "encryption")}
         return {**values, "config": config}

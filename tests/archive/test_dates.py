@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 from archive.dates import (
     CRAWL_SLACK_AFTER,
     CRAWL_SLACK_BEFORE,
+    crawl_name,
     crawl_windows,
+    http_dates,
     interval,
+    latest_in,
     parse,
+    parse_http,
     replay_of,
-    stamp_in,
+    stamps_in,
 )
 from archive.reasons import DATE_PROBLEMS
 
@@ -137,6 +141,94 @@ def test_only_known_web_archives_may_name_an_earlier_time() -> None:
 
 
 def test_any_site_may_state_a_later_time_in_an_address() -> None:
-    assert stamp_in("https://x.example/web/20230101000000id_/http://example.org/") == at(2023, 1, 1)
-    assert stamp_in("https://x.example/20230101/http://example.org/") is None
-    assert stamp_in(None) is None
+    assert stamps("https://x.example/web/20230101000000id_/http://example.org/") == [at(2023, 1, 1)]
+    assert stamps("https://x.example/20230101/http://example.org/") == []
+    assert stamps(None) == []
+
+
+def stamps(url: str | None) -> list[datetime | None]:
+    return [each.end for each in stamps_in(url)]
+
+
+EARLY, LATE = "Sun, 01 Mar 2015 05:06:07 GMT", "Sun, 01 Jan 2023 00:00:00 GMT"
+HTTP_FORMS = {
+    EARLY: at(2015, 3, 1, 5, 6, 7),
+    "Sunday, 01-Mar-15 05:06:07 GMT": at(2015, 3, 1, 5, 6, 7),
+    "Thu Apr 10 16:30:27 2008 GMT": at(2008, 4, 10, 16, 30, 27),
+    "Sun Mar  1 05:06:07 2015": at(2015, 3, 1, 19, 6, 7),
+    "Tue, 25 Mar 2014 11:26:03 +0000": at(2014, 3, 25, 11, 26, 3),
+    "Tue Mar 25 2014 11:26:03 GMT+0100 (CET)": at(2014, 3, 25, 10, 26, 3),
+    "Sun, 01 Mar 2015 05:06:07 EST": at(2015, 3, 1, 10, 6, 7),
+    "1 Mar 2015 5:06:07 UTC": at(2015, 3, 1, 5, 6, 7),
+    "  Sun,  01  Mar  2015  05:06:07  GMT ": at(2015, 3, 1, 5, 6, 7),
+    "2015-03-01T05:06:07Z": at(2015, 3, 1, 5, 6, 7),
+    "20150301050607": at(2015, 3, 1, 5, 6, 7),
+}
+
+
+@pytest.mark.parametrize(("raw", "moment"), HTTP_FORMS.items())
+def test_dates_of_http_are_read_in_the_forms_that_servers_use(raw: str, moment: datetime) -> None:
+    assert parse_http(raw) == moment
+    assert http_dates(raw) == (moment,)
+    assert latest_in(raw) == moment
+
+
+@pytest.mark.parametrize(
+    "raw", ["Sun, 01 Jan 123 00:00:00 GMT", "Sun, 01 Jan 69 00:00:00 GMT", "1970-01-01", "soon", ""]
+)
+def test_a_date_of_before_the_web_is_no_date_of_a_server(raw: str) -> None:
+    assert http_dates(raw) == (None,)
+
+
+@given(st.sampled_from([*HTTP_FORMS]), st.text(max_size=12), st.sampled_from([LATE, "2023-01-01T00:00:00Z", "2023"]))
+def test_a_value_with_a_later_date_in_it_is_read_as_late_or_not_at_all(first: str, between: str, second: str) -> None:
+    for raw in (first + between + second, first + between + second + between, second + between + first):
+        read = http_dates(raw)
+        assert None in read or max(filter(None, read)) >= at(2023, 1, 1)
+
+
+@given(
+    st.sampled_from([*HTTP_FORMS]),
+    st.text(st.characters(exclude_categories=["L", "N", "M"]), min_size=1, max_size=12),
+    st.sampled_from([LATE, "Sunday, 01-Jan-23 00:00:00 GMT", "2023-01-01T00:00:00Z", "2023", "20230101000000"]),
+)
+def test_the_latest_date_is_found_in_a_value_that_is_none(first: str, between: str, second: str) -> None:
+    for raw in (f"{first} {between} {second}", f"{second} {between} {first}"):
+        found = latest_in(raw)
+        assert found is not None
+        assert found >= at(2023, 1, 1)
+
+
+def test_several_dates_with_commas_are_several_dates() -> None:
+    assert http_dates(f"{EARLY}, {LATE}") == (at(2015, 3, 1, 5, 6, 7), at(2023, 1, 1))
+    assert http_dates(f"{EARLY},{EARLY} , {LATE}")[-1] == at(2023, 1, 1)
+    assert http_dates(f"{EARLY},") == (None,)
+
+
+NESTED = [
+    "http://my.example/20150301050607/http://web.archive.org/web/{}/http://e.example/",
+    "https://web.archive.org/web/20150301050607id_/http://web.archive.org/web/{}id_/http://e.example/",
+    "http://my.example/20150301050607/http%3A%2F%2Fweb.archive.org%2Fweb%2F{}%2Fhttp%3A%2F%2Fe.example%2F",
+    "http://my.example/?to=http://b.example/{}/www.e.example/",
+    "http://my.example/?to=http%253A%252F%252Fb.example%252F{}%252Fhttp%253A%252F%252Fe.example",
+]
+
+
+@pytest.mark.parametrize("url", NESTED)
+@given(moment=st.datetimes(datetime(1996, 1, 1), datetime(2026, 1, 1)))
+def test_every_time_stamp_of_an_address_is_found(url: str, moment: datetime) -> None:
+    moment = moment.replace(microsecond=0, tzinfo=UTC)
+    assert moment in stamps(url.format(f"{moment:%Y%m%d%H%M%S}"))
+
+
+def test_a_short_time_stamp_counts_behind_a_known_archive_only() -> None:
+    assert stamps("http://my.example/http://web.archive.org/web/2023/http://e.example/") == [
+        at(2023, 12, 31, 23, 59, 59, 999999)
+    ]
+    assert stamps("http://my.example/2023/http://e.example/") == []
+
+
+@pytest.mark.parametrize("name", ["cc-main-2020-34", "CC%2DMAIN%2D2020-34", "CC-MAIN-２０２０-34"])
+def test_the_name_of_a_crawl_counts_however_it_is_written(name: str) -> None:
+    assert crawl_windows(name) == crawl_windows("CC-MAIN-2020-34") != ()
+    assert crawl_name(name) == "CC-MAIN-2020-34"

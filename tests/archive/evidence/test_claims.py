@@ -454,6 +454,216 @@ def test_a_row_is_not_older_than_any_crawl_that_it_names() -> None:
     assert row(names=names[:1], date="2023-03-20T00:00:00Z").problem is None, "a later date claims less"
 
 
+# -- every statement counts ---------------------------------------------------------------------------
+
+OF_2015 = "Wed, 04 Mar 2015 05:06:08 GMT"
+SERVERS = ["Date", "Last-Modified", "Memento-Datetime", "X-Archive-Orig-Date", "X-Archive-Orig-Last-Modified"]
+CRAWL_2023 = "CC-MAIN-20230601000000-20230601030000-00001"
+
+
+@pytest.mark.parametrize("name", SERVERS)
+@given(
+    between=st.sampled_from(
+        [", ", " ; ", ";", "\0", " (", "\x0b", "\x0c", "\r\n ", "\r", "\rDate: ", "\r\nDate: ", "\t"]
+    ),
+    late_first=st.booleans(),
+)
+def test_what_follows_a_date_in_its_value_counts(name: str, between: str, late_first: bool) -> None:
+    parts = [OF_2023, OF_2015] if late_first else [OF_2015, OF_2023]
+    assert only(record(http={name: between.join(parts)})).grade == "X"
+
+
+def test_a_last_modified_that_is_no_date_is_no_doubt_without_a_later_date() -> None:
+    for value in ("yesterday", "0", "Sun, 01 Jan 123 00:00:00 GMT", f"{OF_2012}; {OF_2012}", ""):
+        assert only(record(http={"Last-Modified": value, "Date": OF_2015})).grade == "C"
+
+
+@pytest.mark.parametrize("value", ["Sun, 01 Jan 123 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", f"{OF_2015} 1"])
+def test_a_date_of_a_server_that_cannot_be_right_is_not_absent(value: str) -> None:
+    assert only(record(http={"Date": value})).dated.problem == "unreadable"
+    assert only(record(url=RAW, http={"Memento-Datetime": value})).dated.problem == "unreadable"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["\0{}", "\ufeff{}", "{}\0", "{} ", "{}\u00a0", "X: a\r{}", "X: a\r\r \0{}", "\u200b{}", "X: a\r\n\r{}"],
+)
+def test_a_field_counts_however_its_name_is_hidden(line: str) -> None:
+    def hidden(name: str, value: str) -> str:
+        return line.format(name) + ": " + value + "\r\n"
+
+    whole = record(http={"A": "b"})
+    for name, value in (("Last-Modified", OF_2023), ("Memento-Datetime", OF_2023), ("X-Archive-Orig-Date", OF_2023)):
+        block = whole.partition(b"\r\n\r\n")[2].replace(b"A: b\r\n", hidden(name, value).encode())
+        assert only(relengthened(whole, block)).dated.problem in {"server-later", "conflict"}
+    for name, value in (("WARC-Creation-Date", "2023-01-01T00:00:00Z"), ("WARC-Date", "2023-01-01T00:00:00Z")):
+        added = whole.replace(b"WARC-Type", hidden(name, value).encode() + b"WARC-Type", 1)
+        assert only(added).dated.problem in {"made-later", "repeated"}
+
+
+def relengthened(whole: bytes, block: bytes) -> bytes:
+    """The record with another block, and without digests."""
+    block = block.removesuffix(b"\r\n\r\n")
+    lines = [line for line in whole.partition(b"\r\n\r\n")[0].split(b"\r\n") if b"-Digest" not in line]
+    lines = [b"Content-Length: %d" % len(block) if line.startswith(b"Content-Length") else line for line in lines]
+    return b"".join([b"\r\n".join(lines), b"\r\n\r\n", block, b"\r\n\r\n"])
+
+
+def test_a_hidden_name_changes_nothing_else() -> None:
+    whole = record()
+    assert (
+        only(whole.replace(b"WARC-Type", b"\0Content-Length: 5\r\nX: a\rContent-Length: 6\r\nWARC-Type", 1)).grade
+        == "D"
+    )
+
+
+def test_dates_behind_the_last_chunk_count() -> None:
+    whole = record(http={"Transfer-Encoding": "chunked"})
+    head, _, page = whole.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n").partition(b"\r\n\r\n")
+    body = head + b"\r\n\r\n" + b"%x\r\n" % len(page) + page + b"\r\n0\r\n"
+    assert only(relengthened(whole, body + b"\r\n")).dated.problem is None
+    assert only(relengthened(whole, body + f"X: a\r\nLast-Modified: {OF_2023}\r\n\r\n".encode())).grade == "X"
+    assert only(relengthened(whole, body + f"\r\nLast-Modified: {OF_2023}\r\n\r\n".encode())).grade == "D"
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2", "1.10", "2.0"])
+def test_a_version_of_the_format_that_came_later_counts(version: str) -> None:
+    for date, problem in {"2014-01-01T00:00:00Z": "made-later", "2016-01-01T00:00:00Z": None}.items():
+        newer = record(date=date).replace(b"WARC/1.0", b"WARC/" + version.encode(), 1)
+        assert only(newer).dated.problem == problem
+        stated = warcinfo(f"format: WARC File Format 1.0\r\nformat: WARC File Format {version}\r\n")
+        if version != "1.10":
+            assert only(stated + record(date=date)).dated.problem == problem
+    for draft in (b"WARC/0.17", b"WARC/0.18", b"warc/1.0"):
+        assert only(record(date="2009-01-01T00:00:00Z").replace(b"WARC/1.0", draft, 1)).dated.problem is None
+
+
+def test_all_time_stamps_of_a_replay_count() -> None:
+    raw = "https://web.archive.org/web/20120101000000id_/"
+    later = f"http://web.archive.org/web/20230101000000id_/{PAGE}"
+    memento = {"Memento-Datetime": OF_2012}
+    for url in (
+        raw + later,
+        raw + f"http://b.example/20230101000000/{PAGE}",
+        raw + later.replace("20230101000000", "2023"),
+    ):
+        assert only(record(url=url, date="2024-01-01T00:00:00Z", http=memento)).dated.problem == "conflict"
+    earlier = raw + f"http://b.example/20100101000000/{PAGE}"
+    assert only(record(url=earlier, date="2024-01-01T00:00:00Z", http=memento)).grade == "D"
+    source = {"WARC-Source-URI": f"https://web.archive.org/web/20150304000000id_/{later}"}
+    assert only(record(warc=source)).dated.problem == "conflict"
+    assert only(record(url=f"http://b.example/20150301050607/{later}")).dated.problem == "conflict"
+    inner = memento | {"X-Archive-Orig-Memento-Datetime": OF_2023}
+    assert only(record(url=RAW, date="2024-01-01T00:00:00Z", http=inner)).dated.problem == "conflict"
+    assert row(raw + later, date="2024-06-01").captured_at >= at(2024, 6, 1)  # type: ignore[operator]
+    assert row(raw + later, date="2012-06-01").captured_at == at(2023, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("spn2-20230101000000/spn2-20230101000000-wwwb-spn01.warc.gz", "conflict"),
+        (f"{CRAWL_2023}.warc.gz", "conflict"),
+        ("CC-MAIN-2023-23/a.warc.gz", "outside-crawl"),
+        ("WIDE-20111231235000-crawl420/WIDE-20111231235930-00042.warc.gz", None),
+        ("urls_20120501000000/urls_20120501000000.megawarc.warc.gz", None),
+    ],
+)
+def test_the_file_that_a_replay_names_is_not_later_than_the_page(source: str, problem: str | None) -> None:
+    http = {"Memento-Datetime": OF_2012, "X-Archive-Src": source}
+    assert only(record(url=RAW, date="2024-01-01T00:00:00Z", http=http)).dated.problem == problem
+
+
+# -- the whole of a warcinfo --------------------------------------------------------------------------
+
+LATER_INFOS = {
+    "second software": "software: Heritrix/1.14\r\nsoftware: Browsertrix-Crawler 1.0\r\n",
+    "second format": "format: WARC File Format 1.0\r\nformat: WARC file version 1.1\r\n",
+    "second crawl": "isPartOf: CC-MAIN-2012-99\r\n" + INFO_2023,
+    "far back": "isPartOf: x\r\n" * 3 + "".join(f"isPartOf: x{number}\r\n" for number in range(300)) + INFO_2023,
+    "behind much software": f"software: {'x ' * 400}browsertrix\r\n",
+    "behind more software": f"software: {'x ' * 4000}browsertrix\r\n",
+    "behind a long field": f"description: {'x' * 270_000}\r\n{INFO_2023}",
+    "behind a byte order mark": "\ufeff" + INFO_2023,
+    "Mac lines": "software: x\r" + INFO_2023.replace("\r\n", "\r"),
+    "prefix": "dcterms:" + INFO_2023,
+    "name in lower case": INFO_2023.lower(),
+}
+
+
+@pytest.mark.parametrize("fields", LATER_INFOS.values(), ids=LATER_INFOS)
+def test_every_value_of_a_warcinfo_counts(fields: str) -> None:
+    page = record(date="2012-03-20T00:00:00Z", http={"Date": "Tue, 20 Mar 2012 00:00:00 GMT"})
+    assert only(warcinfo("software: Heritrix/1.14\r\n") + page).grade == "C"
+    stated = warcinfo(fields).replace(b"Length: %d" % len(fields), b"Length: %d" % len(fields.encode()))
+    assert only(stated + page).grade == "X"
+
+
+def test_what_is_cut_off_of_a_warcinfo_is_a_doubt() -> None:
+    long = warcinfo(f"description: {'x' * (1 << 22)}\r\n{INFO_2023}")
+    assert only(long + record()).dated.problem == "unreadable"
+    many = "".join(f"isPartOf: CC-MAIN-2012-{number % 50 + 1:02}-{number}\r\n" for number in range(150))
+    assert only(warcinfo(many) + record()).grade == "X"
+
+
+@pytest.mark.parametrize("cited", ["<urn:uuid:INFO>", "<URN:UUID:info>", "urn:uuid:info", " < urn:uuid:info> "])
+def test_the_identifier_of_a_warcinfo_is_compared_in_one_form(cited: str) -> None:
+    page = record(date="2019-03-20T00:00:00Z", warc={"WARC-Warcinfo-ID": cited})
+    other = warcinfo("software: x\r\n", "<urn:uuid:other>")
+    assert only(warcinfo(INFO_2023) + other + page).dated.problem == "outside-crawl"
+    twice = warcinfo(INFO_2023) + warcinfo("software: x\r\n", cited.strip()) + page
+    assert only(twice).dated.problem == "outside-crawl"
+
+
+def test_of_several_warcinfo_records_that_a_record_cites_all_count() -> None:
+    page = record(date="2019-03-20T00:00:00Z", warc=CITING, http={"Date": "Wed, 20 Mar 2019 00:00:00 GMT"})
+    other = warcinfo(INFO_2023, "<urn:uuid:other>")
+    again = b"WARC-Warcinfo-ID: <urn:uuid:info>\r\nWARC-Warcinfo-ID: <urn:uuid:other>\r\n"
+    both = page.replace(b"WARC-Warcinfo-ID: <urn:uuid:info>\r\n", again)
+    assert only(warcinfo(INFO_2019) + other + page).grade == "C"
+    assert only(warcinfo(INFO_2019) + other + both).dated.problem == "outside-crawl"
+    assert only(warcinfo(INFO_2019) + both).grade == "D", "one of them is not there"
+    assert only(page + warcinfo(INFO_2019)).grade == "D", "it is behind the record"
+
+
+def test_a_known_operator_counts_of_several() -> None:
+    fields = "operator: A. Nobody\r\noperator: Common Crawl Admin\r\n"
+    assert only(warcinfo(fields) + record()).operator == "Common Crawl"
+    assert only(warcinfo("operator: A. Nobody\r\npublisher: The Library\r\n") + record()).operator == "A. Nobody"
+
+
+def arc_file(name: str = "x.arc", metadata: str = "", columns: str = "text/html") -> bytes:
+    block = f"1 1 InternetArchive\nURL IP-address Archive-date Content-type Archive-length\n{metadata}\n".encode()
+    page = arc("20120301050607").replace(b"text/html ", columns.encode() + b" ", 1)
+    return f"filedesc://{name} 0.0.0.0 20120301050000 text/plain {len(block)}\n".encode() + block + b"\n" + page
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ({}, None),
+        ({"name": f"{CRAWL_2023}.arc"}, "outside-crawl"),
+        ({"metadata": "<a><dcterms:isPartOf>CC-MAIN-2023-50</dcterms:isPartOf></a>"}, "outside-crawl"),
+        ({"metadata": "<a><isPartOf x='y'><![CDATA[CC&#45;MAIN-2023-50]]></isPartOf></a>"}, "outside-crawl"),
+        ({"metadata": "<a><arc:software>Heritrix 3.4.0</arc:software></a>"}, "made-later"),
+        ({"metadata": "<a><arc:software>Heritrix 1.14.3 http://crawler.archive.org</arc:software></a>"}, None),
+        ({"metadata": "software: Browsertrix"}, "made-later"),
+        ({"columns": f"text/html 200 - - 100 {CRAWL_2023}.arc"}, "outside-crawl"),
+        ({"columns": "text/html 200 - - 100 x.arc"}, None),
+    ],
+)
+def test_the_filedesc_and_the_columns_of_an_arc_count(parts: dict[str, str], problem: str | None) -> None:
+    assert only(arc_file(**parts)).dated.problem == problem
+
+
+@pytest.mark.parametrize(
+    "value", ["-1", "0", "1330578367", "9" * 18, "13305783670_00", "１３３０５７８３６７０００", "1330578367000, 1"]
+)
+def test_a_fetch_time_outside_of_the_web_cannot_be_read(value: str) -> None:
+    stamp = f"x_commoncrawl_FetchTimestamp: {value}\r\n".encode()
+    assert only(arc("20120301050607", http=stamp)).dated.problem in {"unreadable", "future"}
+
+
 # -- tables -------------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from conftest import record, rows, take
 from test_claims import only
 
 import query
-from archive.dates import replay_of, stamp_in
+from archive.dates import replay_of, stamps_in
 from archive.lake import Lake
 
 #: When the old pages were captured, and when the tools ran.
@@ -265,7 +265,7 @@ def test_the_page_of_a_replay_may_be_quoted(page: str) -> None:
     found = replay_of(url)
     assert found is not None
     assert (found.page, found.stamp, found.raw) == ("http://a.example/b?c=d", "20150304050607", True)
-    assert stamp_in(url.replace("web.archive.org", "replay.example")) == OLD
+    assert [each.end for each in stamps_in(url.replace("web.archive.org", "replay.example"))] == [OLD]
 
 
 def test_quoted_letters_in_the_page_of_a_replay_stay() -> None:

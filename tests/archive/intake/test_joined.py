@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 from conftest import members, snapshot, take
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from liar import write as made
 from liar.judge import PLACE, InTurn
@@ -150,14 +150,33 @@ def _same_bytes(content: bytes, packed: bool, format_: str, *spans: int) -> None
         assert checked.sound, checked.findings
 
 
-@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(joined=st.lists(pieces(), min_size=2, max_size=3), packed=st.booleans(), share=st.floats(0.06, 0.6))
+@example(
+    joined=[
+        Piece("none", "first", 2, 2, True, "length", 2009),
+        Piece("1", "first", 2, 3, False, "", 492),
+        Piece("none", "first", 2, 1, True, "", 3616),
+    ],
+    packed=True,
+    share=0.568,
+)
 def test_joined_warc_files_give_the_same_for_any_span(joined: list[Piece], packed: bool, share: float) -> None:
     archives = [warc(piece, number) for number, piece in enumerate(joined)]
     _same(archives, packed, "warc", _span(archives, packed, share))
 
 
-@settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(joined=st.lists(pieces(), min_size=2, max_size=3), packed=st.booleans(), share=st.floats(0.06, 0.6))
 def test_joined_arc_files_give_the_same_for_any_span(joined: list[Piece], packed: bool, share: float) -> None:
     archives = [arc(piece, number) for number, piece in enumerate(joined)]
