@@ -74,8 +74,9 @@ _DAYS = tuple(
 )
 #: Seconds or milliseconds since 1970, from 2001 on.
 _EPOCH = re.compile(r"1\d{9}(?:\d{3})?", re.ASCII)
-#: No server of the web wrote a date before this year.
-_FIRST_YEAR = 1990
+#: Servers without a clock write 1970, which contradicts nothing. Earlier years come of two or three digits, which
+#: readers understand in different ways (RFC 5322, 4.3).
+_FIRST_YEAR = 1970
 _CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)", re.ASCII | re.IGNORECASE)
 _CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}", re.ASCII | re.IGNORECASE)
 
@@ -320,7 +321,7 @@ def _moment_of(match: re.Match[str]) -> datetime | None:
 def http_dates(raw: str) -> tuple[datetime | None, ...]:
     """Read the value of a field that holds a date: one date, or several with commas between them.
 
-    A value that is anything else, or that has a year from before the web, is one date that cannot be read: `(None,)`.
+    A value that is anything else, or that has a year before 1970, is one date that cannot be read: `(None,)`.
     """
     text, at, found = raw.strip(" \t"), 0, list[datetime | None]()
     while match := _HTTP_DATE.match(text, at):

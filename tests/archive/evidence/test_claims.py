@@ -478,7 +478,12 @@ def test_a_last_modified_that_is_no_date_is_no_doubt_without_a_later_date() -> N
         assert only(record(http={"Last-Modified": value, "Date": OF_2015})).grade == "C"
 
 
-@pytest.mark.parametrize("value", ["Sun, 01 Jan 123 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", f"{OF_2015} 1"])
+def test_a_server_without_a_clock_contradicts_nothing_and_confirms_nothing() -> None:
+    capture = only(record(http={"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}))
+    assert (capture.dated.problem, capture.grade) == (None, "D")
+
+
+@pytest.mark.parametrize("value", ["Sun, 01 Jan 123 00:00:00 GMT", "Thu, 01 Jan 1969 00:00:00 GMT", f"{OF_2015} 1"])
 def test_a_date_of_a_server_that_cannot_be_right_is_not_absent(value: str) -> None:
     assert only(record(http={"Date": value})).dated.problem == "unreadable"
     assert only(record(url=RAW, http={"Memento-Datetime": value})).dated.problem == "unreadable"

@@ -156,8 +156,9 @@ def test_a_body_that_is_not_what_it_says_is_an_error() -> None:
 def test_chunks_are_joined_and_broken_chunks_lose_nothing() -> None:
     assert dechunk(b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n") == (b"hello world", True)
     assert dechunk(b"<html>not chunked</html>") == (b"<html>not chunked</html>", True)
-    assert dechunk(b"5\r\nhello\r\nbroken here") == (b"hellobroken here", False)
-    assert dechunk(b"ff\r\nshort") == (b"short", False)
+    assert dechunk(b"8\r\n<p>hello\r\nbroken here") == (b"<p>hellobroken here", False)
+    assert dechunk(b"ff\r\n<p>short") == (b"<p>short", False)
+    assert dechunk(b"5\r\nhello\r\nbroken here") == (b"5\r\nhello\r\nbroken here", True)  # a text of three lines
 
 
 @pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
