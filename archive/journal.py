@@ -22,6 +22,9 @@ JOURNAL = ".made-by-archive"
 #: A journal that did not get its name, since its run was killed at the start.
 _UNNAMED = re.compile(re.escape(JOURNAL) + r"\.([0-9a-f]{16})")
 
+#: What every journal begins with; a file with less is somebody else's.
+_BEGINS = b'{"archive": "'
+
 #: Size in bytes, and nanoseconds of the last change.
 Fingerprint = tuple[int, int]
 
@@ -89,14 +92,15 @@ class Journal:
         return (json.dumps({"archive": self._command, "token": token}) + "\n").encode()
 
     def is_unnamed(self, path: Path) -> bool:
-        """Return whether a file is a journal that did not get its name."""
+        """Return whether a file is a journal, or the beginning of one, that did not get its name."""
         match = _UNNAMED.fullmatch(path.name)
         if match is None:
             return False
         try:
-            return stat.S_ISREG(path.lstat().st_mode) and path.read_bytes()[:1000] == self._header(match[1])
+            content = path.read_bytes()[:1000] if stat.S_ISREG(path.lstat().st_mode) else b""
         except FileNotFoundError:  # it got its name just now
             return False
+        return len(content) > len(_BEGINS) and self._header(match[1]).startswith(content)
 
     def entries(self) -> tuple[dict[str, set[Fingerprint]], set[str]]:
         """Return the fingerprints of each file, by name, and the working folders. It reads only what is new."""

@@ -27,6 +27,7 @@ _ROOT = Path(__file__).parents[1]
 _FOLDER = "LOWBACKGROUND_TEST_SERVERS"  # the variable that names the folder of the servers' sockets
 _ARCHIVE = (
     "archive.intake.display",
+    "archive.sources.files",
     "archive.intake.command",
     "archive.show",
     "archive.intake.work",
