@@ -22,14 +22,10 @@ from archive.errors import ArchiveError
 from archive.owned import Owned
 from archive.sources import Listed
 from index.certify import rows
-from index.certify.result import CertifyResult, RowCounts
+from index.certify.result import MANIFEST, OWN, CertifyResult, RowCounts
 from index.certify.work import VerifiedRows
 
 _log = logging.getLogger(__name__)
-
-#: The folder of what is no file of the data set.
-_OWN = "_certify"
-MANIFEST = f"{_OWN}/manifest.json"
 
 
 @dataclass(slots=True)
@@ -102,7 +98,7 @@ class OutputFolder:
                 manifest: dict[str, dict[str, Any]] = json.loads(file.read())
         except FileNotFoundError:
             selector = pafs.FileSelector(self._root, allow_not_found=True)
-            if not self._owned and any(info.base_name != _OWN for info in self._system.get_file_info(selector)):
+            if not self._owned and any(info.base_name != OWN for info in self._system.get_file_info(selector)):
                 raise ArchiveError(f"{self._out}: holds other files; choose a new folder") from None
             return {"arguments": arguments, "files": {}}
         except ValueError:

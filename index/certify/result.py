@@ -6,6 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+#: The folder of an output that is no file of the data set, and the file that states how the rows were judged.
+OWN = "_certify"
+MANIFEST = f"{OWN}/manifest.json"
+#: How rows are judged. 2: near-duplicates by their characters too.
+PROCEDURE = 2
+
 
 def _no_proofs() -> Counter[str]:
     return Counter({"exact": 0, "near": 0, "none": 0})

@@ -39,7 +39,7 @@ from index.certify.match import meet
 from index.certify.output import OutputFile, OutputFolder
 from index.certify.paragraphs import ParagraphProof, match_paragraphs
 from index.certify.proven import Proven
-from index.certify.result import CertifyResult
+from index.certify.result import PROCEDURE, CertifyResult
 from index.certify.work import Candidates, HashRows, RowHashes, VerifiedRows, VerifyRows, work
 from index.minhash.kernel import band_keys
 from index.neardup import texts
@@ -49,8 +49,6 @@ from index.neardup.shingle_sets import ShingleSets, store_sets
 
 _log = logging.getLogger(__name__)
 
-#: How rows are judged. 2: near-duplicates by their characters too.
-PROCEDURE = 2
 #: Rows and bytes of a block. It takes as many bytes of scratch space, and 8 for each shingle of the texts it meets.
 _ROWS, _BYTES = 100_000, 1 << 29
 

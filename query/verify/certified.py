@@ -30,8 +30,7 @@ from archive.records.jsonl import parsed, read_lines
 from archive.records.rows import Columns, text_of
 from archive.sources import open_bytes
 from archive.text.normalise import dropped_from, normalise
-from index.certify.output import MANIFEST
-from index.certify.run import PROCEDURE
+from index.certify.result import MANIFEST, PROCEDURE
 from query.typed_json import build, parse
 from query.verify.citation import CITATIONS, PROVEN
 from query.verify.result import VerifyResult
