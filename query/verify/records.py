@@ -185,7 +185,7 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
                         examiner.pass_by(item)
                     continue
                 for citation in citations.pop(address, []):
-                    if isinstance(item, ArchiveRow):
+                    if isinstance(item, ArchiveRow) and item.values is not None:
                         yield citation, item, lambda: iter(())
                         continue
                     examiner.extract = extractor_of(citation["extractor"])
@@ -193,7 +193,7 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
                     yield citation, examiner.examine(item), partial(_texts, examiner, item)
 
 
-def _texts(examiner: Examiner, item: Record) -> Iterator[str]:
+def _texts(examiner: Examiner, item: Item) -> Iterator[str]:
     for name in EXTRACTORS:
         with contextlib.suppress(ModuleNotFoundError):  # the library of an extractor may not be installed
             examiner.extract = extractor_of(name)
