@@ -16,6 +16,7 @@ from archive.engine import Context
 from archive.errors import SourceError, error_line
 from archive.examine import Examiner
 from archive.records import READERS, Address, Reading, Record, kind_of, open_reader
+from archive.records.base import Item
 from archive.records.rows import Row as ArchiveRow
 from archive.sources import open_bytes
 from archive.sources.base import SCHEMES, scheme_of
