@@ -340,7 +340,7 @@ class Examiner:
         if capture.dated.weak == "rewritten":
             body = replay.cut(body)
         capture.robots = robots.directives(message.headers, body)
-        key = (hashlib.blake2b(body, digest_size=16).digest(), message.content_type)
+        key = (hashlib.sha256(body).digest(), message.content_type)
         cached = self.pages.get(key)
         if cached is None:
             cached = page_of(body, message.content_type, self.extract, self.limits)
