@@ -29,7 +29,7 @@ from archive.records.http import (
 from archive.records.record import Fields, Record
 from archive.records.rows import Row
 from archive.text import Extractor
-from archive.text.cache import PageCache
+from archive.text.cache import PageCache, key_of
 from archive.text.charset import stated
 from archive.text.extract import from_plain
 
@@ -340,7 +340,7 @@ class Examiner:
         if capture.dated.weak == "rewritten":
             body = replay.cut(body)
         capture.robots = robots.directives(message.headers, body)
-        key = (hashlib.sha256(body).digest(), message.content_type)
+        key = key_of(capture.payload_digest, body, message.content_type)
         cached = self.pages.get(key)
         if cached is None:
             cached = page_of(body, message.content_type, self.extract, self.limits)

@@ -9,12 +9,26 @@ from archive.text.base import Page
 #: A page, the charset that its body was read with, and whether the body is read so without a header.
 Cached = tuple[Page, str, bool]
 
+#: What identifies a page, see `key_of`.
+Key = tuple[str | None, int, int, str]
+
+
+def key_of(digest: str | None, body: bytes, content_type: str) -> Key:
+    """Return what identifies a page in the cache of one process.
+
+    Args:
+        digest: of the payload, as computed.
+        body: decoded.
+    """
+    return digest, hash(body), len(body), content_type
+
 
 class PageCache:
     """The pages of the last payloads. Crawls have many exact copies, and extraction takes most of the time.
 
-    A page is identified by BLAKE2 of its body, and not by the digest that its record states: there are different
-    payloads with one SHA-1 digest, and the text of one must not get the date of the other.
+    A page is identified by the digest of its payload and by Python's own hash of its body (SipHash, with a key that no
+    writer of a page knows). The digest alone would not do: there are different payloads with one SHA-1 digest, and the
+    text of one must not get the date of the other. Another cryptographic hash would take a twentieth of an ingest.
 
     Args:
         chars: how many characters of text it keeps.
@@ -23,19 +37,19 @@ class PageCache:
     def __init__(self, chars: int) -> None:
         self._limit = chars
         self._chars = 0
-        self._pages: OrderedDict[tuple[bytes, str], Cached] = OrderedDict()
+        self._pages: OrderedDict[Key, Cached] = OrderedDict()
 
-    def get(self, key: tuple[bytes, str]) -> Cached | None:
+    def get(self, key: Key) -> Cached | None:
         """Return a page and how its body was read, if they are here.
 
         Args:
-            key: BLAKE2 of the decoded body, and its Content-Type.
+            key: of `key_of`.
         """
         if (page := self._pages.get(key)) is not None:
             self._pages.move_to_end(key)
         return page
 
-    def put(self, key: tuple[bytes, str], page: Cached) -> None:
+    def put(self, key: Key, page: Cached) -> None:
         """Keep a page and how its body was read, unless the page is too large."""
         size = len(page[0].text)
         if size * 8 > self._limit:
