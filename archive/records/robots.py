@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import html
 import re
+from collections.abc import Iterator
 
 #: Crawlers that collect for models, by the names in their own documentation.
 AI_AGENTS = ("ccbot", "gptbot", "google-extended", "anthropic-ai", "claudebot", "bytespider", "meta-externalagent")
 _NAMES = "|".join(("robots", "tdm-reservation", *AI_AGENTS))
-_SOUGHT = tuple(name.encode() for name in _NAMES.split("|"))
+_SOUGHT = re.compile(_NAMES.encode())
 #: The head of a page ends long before this many bytes.
 _HEAD = 1 << 16
 #: Patterns for the head in lower case: patterns that ignore case take ten times as long to find nothing.
@@ -37,8 +38,7 @@ def directives(headers: dict[str, str], body: bytes) -> str | None:
     head = body[:_HEAD]
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         head = head.decode("utf-16", "replace").encode()
-    head = head.lower()
-    for tag in _META.findall(head) if any(name in head for name in _SOUGHT) else ():
+    for tag in _metas(head.lower()):
         name, content = _NAME.search(tag), _CONTENT.search(tag)
         if not name or not content:
             continue
@@ -49,6 +49,18 @@ def directives(headers: dict[str, str], body: bytes) -> str | None:
         else:
             words |= {word if agent == "robots" else f"{agent}:{word}" for word in _listed(value)}
     return ", ".join(sorted(words))[:500] or None
+
+
+def _metas(head: bytes) -> Iterator[bytes]:
+    """Yield the meta elements that may state a directive."""
+    at = 0
+    while (at := head.find(b"<meta", at)) >= 0:  # this finds the few that there are faster than a pattern does
+        if tag := _META.match(head, at):
+            at = tag.end()
+            if _SOUGHT.search(tag[0]):
+                yield tag[0]
+        else:
+            at += 5
 
 
 def _listed(value: str) -> list[str]:
