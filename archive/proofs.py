@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from archive import bounds, storage, versions
-from archive.evidence.grade import DEFAULT, UNKNOWN_SQL
+from archive.evidence.grade import DEFAULT, GRADES, UNKNOWN_SQL
 from archive.evidence.operators import same_operator_sql
 from archive.files import sql_literal
 from archive.lake import Lake
@@ -67,12 +67,14 @@ ACCEPTABLE = "date_problem IS NULL AND content_id IS NOT NULL AND captures.grade
 def graded(grade: str) -> str:
     """Return the SQL condition on one capture that may count for a text of a grade, or of a better one.
 
-    A grade of `B` may come of two captures of grade D, see `enough`.
+    A grade of `B` may come of two captures of grade D, see `enough`. A question for a grade that there is not fails.
 
     Args:
         grade: an SQL expression.
     """
-    return f"captures.grade <= CASE upper({grade}) WHEN 'B' THEN 'D' ELSE upper({grade}) END"
+    known = " ".join(f"WHEN '{name}' THEN '{'D' if name == 'B' else name}'" for name in GRADES if name != "X")
+    wrong = f"error('no grade ' || coalesce({grade}, 'NULL') || '; there are A, B, C, D and E')::VARCHAR"
+    return f"captures.grade <= CASE upper({grade}) {known} ELSE {wrong} END"
 
 
 def enough(grade: str, archives: str) -> str:

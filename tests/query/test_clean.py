@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from conftest import rows, take
@@ -133,7 +134,10 @@ def test_a_text_needs_a_capture_of_the_grade_that_is_asked_for(tmp_path: Path) -
     assert numbers("", 9) == [0, 1, 2, 6]
     assert _clean(lake, _START + 9 * _DAY)[f"{2:064}"][0] == _START + 2 * _DAY
     assert numbers(", grade := 'c'") == [0]
-    assert numbers(", grade := 'E'") == numbers(", grade := 'X'") == [0, 1, 2, 4, 6]
+    assert numbers(", grade := 'E'") == numbers(", grade := 'e'") == [0, 1, 2, 4, 6]
+    for wrong in ("'X'", "'Z'", "''", "NULL"):
+        with pytest.raises(duckdb.Error, match="no grade"):
+            numbers(f", grade := {wrong}")
     assert numbers(", grade := 'A'") == []
 
 
