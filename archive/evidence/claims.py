@@ -19,7 +19,8 @@ from functools import lru_cache, reduce
 from html import unescape
 
 from archive import dates
-from archive.dates import Claim, Dated, Interval, Replay
+from archive.dates import Claim, Dated, Interval
+from archive.evidence.names import Replay, crawl_windows, is_of_archive, replay_of, stamps_in, windows_of
 from archive.evidence.operators import COMMON_CRAWL, INTERNET_ARCHIVE, operator_name
 from archive.reasons import DATE_PROBLEMS
 from archive.records.record import Fields, Record, decode, parse_fields
@@ -44,8 +45,6 @@ HTTP_DATES = frozenset((*_HTTP, *_MEMENTO, _INNER_MEMENTO))
 #: Fields of a WARC header with a date that are no statement about when the record was made.
 _OTHER_DATES = {"warc-date", "warc-refers-to-date", "memento-datetime"}
 _DATE_NAME = re.compile(r"(?:.*[-_])?date(?:time)?")
-#: The addresses of web archives' servers.
-_HOST = re.compile(rf"https?://(?:www\.)?(?:{'|'.join(map(re.escape, sorted(dates.REPLAY_HOSTS)))})(?::\d+)?/", re.I)
 #: WARC 1.1 became a standard in 2017; its drafts are of 2015.
 _WARC_1_1 = datetime(2015, 1, 1, tzinfo=UTC)
 _VERSION = re.compile(
@@ -129,9 +128,9 @@ class Info:
 
     def _with_names(self, names: Iterable[str]) -> Info:
         """Return it with further names and within its limits; those of crawls are kept first."""
-        every = sorted(dict.fromkeys((*self.names, *names)), key=lambda name: not dates.crawl_windows(name))
+        every = sorted(dict.fromkeys((*self.names, *names)), key=lambda name: not crawl_windows(name))
         software, kept = self.software or "", every[:_NAMES_KEPT]
-        broken = self.broken or len(software) > _SOFTWARE_KEPT or bool(_windows(every[_NAMES_KEPT:]))
+        broken = self.broken or len(software) > _SOFTWARE_KEPT or bool(windows_of(every[_NAMES_KEPT:]))
         return replace(self, names=tuple(kept), software=software[:_SOFTWARE_KEPT], broken=broken)
 
     def joined(self, other: Info) -> Info:
@@ -247,7 +246,7 @@ class _Case:
                 self.problems.add("future")
             elif self.at < dates.WEB_BEGAN:
                 self.problems.add("before-web")
-            for window in _windows(names):
+            for window in windows_of(names):
                 # the latest date of a row may be of a later use of its text; only what is too early contradicts
                 holds = window.holds(self.at) or (self.source == "dataset" and self.at > window.end)
                 self.claims.append(Claim("crawl-window", window.end, holds))
@@ -258,10 +257,6 @@ class _Case:
         problem = min(self.problems, key=lambda code: _ORDER[code], default=None)
         start = min(self.start, self.at) if self.start and self.at else self.at
         return Dated(self.at, self.source, problem, start, tuple(self.claims), self.weak, confirmed and not problem)
-
-
-def _windows(names: Iterable[str]) -> list[dates.Window]:
-    return list(dict.fromkeys(window for name in names for window in dates.crawl_windows(name)))
 
 
 def record_date(record: Record, http: Fields | None, state: FileState) -> Dated:
@@ -282,7 +277,7 @@ def record_date(record: Record, http: Fields | None, state: FileState) -> Dated:
 def replay_in(record: Record) -> Replay | None:
     """Return the replay that a record was fetched from: by its address, or by the one that a tool names as its source
     (cdx_toolkit)."""
-    return dates.replay_of(record.uri) or next(filter(None, map(dates.replay_of, _source_uris(record))), None)
+    return replay_of(record.uri) or next(filter(None, map(replay_of, _source_uris(record))), None)
 
 
 def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str], given: str | None = None) -> str | None:
@@ -297,7 +292,7 @@ def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str], 
     if replay:
         return operator_name(replay.host)
     stated = operator_name(info.operator if info else None)
-    if stated == COMMON_CRAWL or any(dates.crawl_windows(each) for each in names):
+    if stated == COMMON_CRAWL or any(crawl_windows(each) for each in names):
         return COMMON_CRAWL
     return operator_name(given) or stated
 
@@ -319,7 +314,7 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     for value in _values(http, (*_MEMENTO, _INNER_MEMENTO)) + record.headers.every("memento-datetime"):
         for at in dates.http_dates(value):
             case.add("memento", at, "conflict")
-    for stamp in dates.stamps_in(record.uri):
+    for stamp in stamps_in(record.uri):
         case.add("replay-url", stamp.end, "conflict")
     _add_sources(case, record, http)
     for name in record.headers if record.format == "warc" else ():
@@ -340,10 +335,10 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
 def _add_sources(case: _Case, record: Record, http: Fields) -> None:
     """Add the time stamps in the addresses and files of web archives that a page was taken from."""
     for uri in _source_uris(record):
-        stamps = dates.stamps_in(uri)
+        stamps = stamps_in(uri)
         for stamp in stamps:
             case.add("source-uri", stamp.end, "conflict")
-        if not stamps and _HOST.match(uri):  # a web archive's, and it has no time stamp that can be read
+        if not stamps and is_of_archive(uri):  # a web archive's, and it has no time stamp that can be read
             case.add("source-uri", None, "conflict")
     for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
         for each in re.split(r"[\s,;]+", value):
@@ -452,7 +447,7 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
     """
     stated = [dates.interval(each, True) for each in record.headers.every("warc-date")] or [dates.interval(record.date)]
     created = [dates.interval(value, True) for value in record.headers.every("warc-creation-date")]
-    taken = bool(created) and dates.replay_of(record.uri) is None
+    taken = bool(created) and replay_of(record.uri) is None
     stamp = dates.interval(replay.stamp)
     values = _values(http, _MEMENTO) + record.headers.every("memento-datetime")
     mementos = [at for value in values for at in dates.http_dates(value)]
@@ -477,7 +472,7 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
     case.claims += [Claim(kind, each.end, fit) for (kind, each), fit in zip(named, fits, strict=True)]
     if not near or False in fits:
         case.problems.add("conflict")
-    inner = {each.end: each for url in (record.uri, replay.url, replay.page) for each in dates.stamps_in(url)}
+    inner = {each.end: each for url in (record.uri, replay.url, replay.page) for each in stamps_in(url)}
     for each in inner.values():  # the page may be a replay itself
         if each != stamp:
             case.add("replay-url", each.end, "conflict")
@@ -543,9 +538,9 @@ def row_date(row: Row, state: FileState) -> Dated:
     further = list(_further(row))
     ahead = {name for name, each in further if each.end and each.end > state.now + CLOCK_SLACK}
     address = []
-    if replay := dates.replay_of(row.url):
+    if replay := replay_of(row.url):
         address = [("row-url", dates.interval(replay.stamp))]
-    address += [("row-url", each) for each in dates.stamps_in(row.url) if ("row-url", each) not in address]
+    address += [("row-url", each) for each in stamps_in(row.url) if ("row-url", each) not in address]
     counted = [*known, *address, *(each for each in further if each[0] not in ahead)]
     case.problems |= {each.problem for _, each in counted if each.problem and each.problem != "missing"}
     if any(each.end for _, each in known):
