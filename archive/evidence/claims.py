@@ -15,11 +15,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, reduce
+from functools import reduce
 from html import unescape
 
 from archive import dates
 from archive.dates import Claim, Dated, Interval
+from archive.evidence import software
 from archive.evidence.names import Replay, crawl_windows, is_of_archive, replay_of, stamps_in, windows_of
 from archive.evidence.operators import COMMON_CRAWL, INTERNET_ARCHIVE, operator_name
 from archive.reasons import DATE_PROBLEMS
@@ -45,11 +46,6 @@ HTTP_DATES = frozenset((*_HTTP, *_MEMENTO, _INNER_MEMENTO))
 #: Fields of a WARC header with a date that are no statement about when the record was made.
 _OTHER_DATES = {"warc-date", "warc-refers-to-date", "memento-datetime"}
 _DATE_NAME = re.compile(r"(?:.*[-_])?date(?:time)?")
-#: WARC 1.1 became a standard in 2017; its drafts are of 2015.
-_WARC_1_1 = datetime(2015, 1, 1, tzinfo=UTC)
-_VERSION = re.compile(
-    r"WARC (?:file )?(?:format|version)s?[ /:]*(?:1\.[1-9]|[2-9])|warc(?:-format/|-)(?:1\.[1-9]|[2-9]\.)", re.I
-)
 _STATED_VERSION = re.compile(rb"WARC/(\d)\.(\d+)", re.I)
 #: A file that is packed of others, later than their captures.
 _PACKED = re.compile(r"megawarc", re.I)
@@ -58,20 +54,6 @@ _STAMP = re.compile(r"(?<!\d)(?:19|20)\d{12}(?!\d)")
 _YEAR = re.compile(r"(?<!\d)(?:199|20\d)\d(?!\d)", re.ASCII)
 #: Dates in further columns of a row that are kept.
 _FURTHER = 20
-_BUILD = re.compile(r"(?<!\d)20[0-4]\d[01]\d[0-3]\d(?!\d)")
-#: Since when there has been some software.
-_SOFTWARE = tuple(
-    (re.compile(pattern, re.I), datetime(since[0], since[1], since[2], tzinfo=UTC))
-    for pattern, since in (
-        (r"browsertrix", (2020, 1, 1)),
-        (r"archiveweb\.page|warcio\.js", (2020, 1, 1)),
-        (r"\bwarcio/|\bwarcio \d", (2017, 1, 1)),
-        (r"\bwget[/ ]1\.2[1-9]", (2020, 12, 1)),
-        (r"\bwget[/ ]1\.(?:1[4-9]|2\d)", (2012, 8, 1)),
-        (r"heritrix[/ ]3\.[3-9]", (2014, 1, 1)),
-        (r"\bpywb\b", (2013, 12, 1)),
-    )
-)
 #: The first line of the content of an ARC's filedesc, the name of an ARC, the `source` of a file made from a HAR.
 _FILEDESC = re.compile(rb"\s*[12] \d [^\n]*")
 _ARC = re.compile(r"\.arc(\.gz)?$", re.I)
@@ -350,20 +332,9 @@ def _anachronisms(record: Record, info: Info | None) -> Iterator[tuple[datetime,
     """Yield since when there has been what wrote the record: its version of the format, the software."""
     stated = _STATED_VERSION.match(record.head)
     if stated and (int(stated[1]), int(stated[2])) > (1, 0):  # what is not known is no older than the last known one
-        yield _WARC_1_1, "warc-version"
+        yield software.WARC_1_1_DRAFT, "warc-version"
     if info and info.software:
-        yield from _releases(info.software)
-
-
-@lru_cache(maxsize=256)
-def _releases(software: str) -> tuple[tuple[datetime, str], ...]:
-    """Return since when there has been what a warcinfo record names."""
-    found = [(_WARC_1_1, "warc-version")] if _VERSION.search(software) else []
-    for match in _BUILD.finditer(software):
-        if built := dates.parse(match[0])[0]:
-            found.append((built - timedelta(days=1), "software"))
-    found += [(since, "software") for pattern, since in _SOFTWARE if pattern.search(software)]
-    return tuple(found)
+        yield from software.no_older_than(info.software)
 
 
 def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:

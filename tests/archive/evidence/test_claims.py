@@ -282,6 +282,21 @@ def test_software_and_formats_are_not_newer_than_what_they_wrote() -> None:
     assert only(warcinfo("software: Heritrix/3.1.0 http://crawler.archive.org\r\n") + old).dated.problem is None
 
 
+@pytest.mark.parametrize(
+    ("software", "problem"),
+    [
+        ("Wget/1.16.2 (darwin14.1.0)", "made-later"),  # 1.16 is of 2014-10-27
+        ("Wget/1.15 (linux-gnu)", None),
+        ("Heritrix/3.4.0-SNAPSHOT", None),  # of any day since 3.2.0
+        ("Heritrix/3.4.0", "made-later"),
+        ("warcio 1.0", "made-later"),
+        ("Apache Nutch 1.17 (modified, https://github.com/commoncrawl/nutch/)", None),  # a branch has its own numbers
+    ],
+)
+def test_a_record_is_not_older_than_the_release_of_what_wrote_it(software: str, problem: str | None) -> None:
+    assert only(warcinfo(f"software: {software}\r\n") + record(date="2014-02-01T00:00:00Z")).dated.problem == problem
+
+
 def test_two_warcinfo_records_of_one_id_count_both_and_a_broken_one_counts() -> None:
     page = record(date="2019-03-20T00:00:00Z", warc=CITING)
     for first, second in ((INFO_2019, INFO_2023), (INFO_2023, INFO_2019)):
