@@ -10,7 +10,8 @@ from archive import dates
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
 from archive.dates import Dated
 from archive.evidence import replay
-from archive.evidence.claims import HTTP_DATES, FileState, Info, operator_of, record_date, replay_in, row_date
+from archive.evidence.claims import HTTP_DATES, operator_of, record_date, replay_in, row_date
+from archive.evidence.file_state import FileState, Info
 from archive.evidence.grade import BLOCK, CONTRADICTED
 from archive.evidence.names import crawl_name, replay_of
 from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from archive import versions
 from archive.capture import Limits
 from archive.errors import SourceError, error_line
-from archive.evidence.claims import Info
+from archive.evidence.file_state import Info
 from archive.evidence.names import crawl_name, crawl_windows
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from archive.capture import Capture
 from archive.dates import Dated
-from archive.evidence.claims import AGREEMENT, FileState, Info, operator_of, row_date
+from archive.evidence.claims import AGREEMENT, operator_of, row_date
+from archive.evidence.file_state import FileState, Info
 from archive.evidence.grade import GRADES
 from archive.examine import Examiner
 from archive.reasons import CLAIMS, DATE_PROBLEMS
