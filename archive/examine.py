@@ -10,8 +10,10 @@ from archive import dates
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
 from archive.dates import Dated
 from archive.evidence import replay
-from archive.evidence.claims import HTTP_DATES, FileState, Info, operator_of, record_date, replay_in, row_date
+from archive.evidence.claims import HTTP_DATES, operator_of, record_date, replay_in, row_date
+from archive.evidence.file_state import FileState, Info
 from archive.evidence.grade import BLOCK, CONTRADICTED
+from archive.evidence.names import crawl_name, replay_of
 from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
 from archive.reasons import DATE_PROBLEMS, Unusable, reject_reason
 from archive.records import digest, robots
@@ -267,8 +269,8 @@ class Examiner:
             robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
             title=page.title,
             extractor="dataset" if page.extractor == "plain" else page.extractor,
-            operator=operator_of(dates.replay_of(row.url), None, row.crawls, self.operator),
-            crawl=next(filter(None, map(dates.crawl_name, row.crawls)), None),
+            operator=operator_of(replay_of(row.url), None, row.crawls, self.operator),
+            crawl=next(filter(None, map(crawl_name, row.crawls)), None),
             text=page.text,
         )
 
@@ -302,7 +304,7 @@ class Examiner:
             truncated=record.truncated,
             record_sha256=_sha256(*(part for each in (record, *record.segments) for part in (each.head, each.block))),
             operator=operator_of(source, info, named, self.operator),
-            crawl=next(filter(None, map(dates.crawl_name, named)), None),
+            crawl=next(filter(None, map(crawl_name, named)), None),
         )
 
     def _verify(self, record: Record, capture: Capture, *readings: bytes) -> None:

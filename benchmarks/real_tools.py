@@ -248,47 +248,26 @@ with get_writer(name, None, info) as writer:
 def cdx_toolkit(world: World) -> Iterator[Written]:
     python = str(world.tool("cdx_toolkit", "cdx_toolkit") / "python")
     wayback = "http://web.archive.org/web"
-    run(
-        python,
-        "-c",
-        CDX_TOOLKIT,
-        "replay",
-        wayback,
-        STAMP,
-        "http://old.example/plain",
-        cwd=world.folder,
-        http_proxy=world.proxy,
-    )
-    yield Written(
-        world.folder / "replay-000000.extracted.warc.gz", OLD, True, "a Wayback's `id_`, its Memento-Datetime agrees"
-    )
+
+    def fetch(name: str, *words: str, script: str = CDX_TOOLKIT, **environment: str) -> Path:
+        run(python, "-c", script, name, *words, cwd=world.folder, **environment)
+        return world.folder / f"{name}-000000.extracted.warc.gz"
+
+    plain = fetch("replay", wayback, STAMP, "http://old.example/plain", http_proxy=world.proxy)
+    yield Written(plain, OLD, True, "a Wayback's `id_`, its Memento-Datetime agrees")
     # the origin server's clock was two years late
-    run(
-        python,
-        "-c",
-        CDX_TOOLKIT,
-        "clock",
-        wayback,
-        STAMP,
-        "http://old.example/clock",
-        cwd=world.folder,
-        http_proxy=world.proxy,
-    )
-    yield Written(
-        world.folder / "clock-000000.extracted.warc.gz", OLD, True, "the same; the origin's `Date` is of 2013"
-    )
-    run(
-        python, "-c", CDX_TOOLKIT, "other", world.site + "/coll", STAMP, "http://anything.example/old", cwd=world.folder
-    )
-    yield Written(world.folder / "other-000000.extracted.warc.gz", now(), False, "any server that looks like a replay")
+    late = fetch("clock", wayback, STAMP, "http://old.example/clock", http_proxy=world.proxy)
+    yield Written(late, OLD, True, "the same; the origin's `Date` is of 2013")
+    other = fetch("other", world.site + "/coll", STAMP, "http://anything.example/old")
+    yield Written(other, now(), False, "any server that looks like a replay")
 
     file = "crawl-data/CC-MAIN-2015-11/segments/1424937481832.96/warc/CC-MAIN-20150304050000-00000-ip-1.warc.gz"
     (world.work / "kept").mkdir(exist_ok=True)
     kept = old_warc(world.work / "kept" / "crawl.warc.gz", "crawled")
     with serving(bytes_of(kept.read_bytes())) as port:
         words = (f"http://127.0.0.1:{port}", file, str(kept.stat().st_size), "http://old.example/crawled")
-        run(python, "-c", CDX_TOOLKIT_RANGE, "range", *words, cwd=world.folder)
-    yield Written(world.folder / "range-000000.extracted.warc.gz", OLD, True, "a record of a file of Common Crawl")
+        ranged = fetch("range", *words, script=CDX_TOOLKIT_RANGE)
+    yield Written(ranged, OLD, True, "a record of a file of Common Crawl")
 
 
 def wget(world: World) -> Iterator[Written]:

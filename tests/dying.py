@@ -41,3 +41,28 @@ def killed_at(change: int | None) -> Iterator[None]:
                 patch.setattr(os, name, counted(getattr(os, name), half=name == "write"))
             patch.setattr(Path, "write_bytes", counted(Path.write_bytes, half=True))
         yield
+
+
+@contextmanager
+def killed_at_step(step: int, *functions: tuple[Any, str]) -> Iterator[None]:
+    """Die at the so-and-so-manieth call of any of some functions, counted from 0.
+
+    Args:
+        functions: each with the module or class that has it, and its name there.
+    """
+    calls = 0
+
+    def counted(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == step + 1:
+                raise Killed
+            return original(*args)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in functions:
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        yield

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
 from archive import dates
-from archive.attestations import software, wacz
+from archive.attestations import wacz
 from archive.capture import Capture
 from archive.dates import Dated
 from archive.errors import error_line
+from archive.evidence import software
 from archive.evidence.claims import record_date
 from archive.examine import Examiner
 from archive.progress import Reporter

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, reduce
-from html import unescape
 
 from archive import dates
-from archive.dates import Claim, Dated, Interval, Replay
-from archive.evidence.operators import COMMON_CRAWL, INTERNET_ARCHIVE, operator_name
+from archive.dates import Claim, Dated, Interval
+from archive.evidence import software
+from archive.evidence.file_state import FileState, Info
+from archive.evidence.names import Replay, crawl_windows, is_of_archive, replay_of, stamps_in, windows_of
+from archive.evidence.operators import COMMON_CRAWL, operator_name
 from archive.reasons import DATE_PROBLEMS
-from archive.records.record import Fields, Record, decode, parse_fields
+from archive.records.record import Fields, Record
 from archive.records.rows import Row
 
 #: The clock of a crawler may be this much ahead before a date counts as `future`.
@@ -31,8 +32,6 @@ CLOCK_SLACK = timedelta(days=1)
 AGREEMENT = timedelta(days=1)
 #: … but where they differ by this much, more than clocks do, the later one counts.
 CLOCKS_DIFFER = timedelta(minutes=10)
-#: Infos of one file that are kept. A file that is joined of more has the records of the first ones without any.
-_INFOS = 4096
 #: Fields of the HTTP header that a web archive's server adds for what the page's own server said.
 _ORIGINAL = {"x-archive-orig-date": "http-date", "x-archive-orig-last-modified": "last-modified"}
 _HTTP = {"date": "http-date", "last-modified": "last-modified"} | _ORIGINAL
@@ -44,13 +43,6 @@ HTTP_DATES = frozenset((*_HTTP, *_MEMENTO, _INNER_MEMENTO))
 #: Fields of a WARC header with a date that are no statement about when the record was made.
 _OTHER_DATES = {"warc-date", "warc-refers-to-date", "memento-datetime"}
 _DATE_NAME = re.compile(r"(?:.*[-_])?date(?:time)?")
-#: The addresses of web archives' servers.
-_HOST = re.compile(rf"https?://(?:www\.)?(?:{'|'.join(map(re.escape, sorted(dates.REPLAY_HOSTS)))})(?::\d+)?/", re.I)
-#: WARC 1.1 became a standard in 2017; its drafts are of 2015.
-_WARC_1_1 = datetime(2015, 1, 1, tzinfo=UTC)
-_VERSION = re.compile(
-    r"WARC (?:file )?(?:format|version)s?[ /:]*(?:1\.[1-9]|[2-9])|warc(?:-format/|-)(?:1\.[1-9]|[2-9]\.)", re.I
-)
 _STATED_VERSION = re.compile(rb"WARC/(\d)\.(\d+)", re.I)
 #: A file that is packed of others, later than their captures.
 _PACKED = re.compile(r"megawarc", re.I)
@@ -59,157 +51,7 @@ _STAMP = re.compile(r"(?<!\d)(?:19|20)\d{12}(?!\d)")
 _YEAR = re.compile(r"(?<!\d)(?:199|20\d)\d(?!\d)", re.ASCII)
 #: Dates in further columns of a row that are kept.
 _FURTHER = 20
-_BUILD = re.compile(r"(?<!\d)20[0-4]\d[01]\d[0-3]\d(?!\d)")
-#: Since when there has been some software.
-_SOFTWARE = tuple(
-    (re.compile(pattern, re.I), datetime(since[0], since[1], since[2], tzinfo=UTC))
-    for pattern, since in (
-        (r"browsertrix", (2020, 1, 1)),
-        (r"archiveweb\.page|warcio\.js", (2020, 1, 1)),
-        (r"\bwarcio/|\bwarcio \d", (2017, 1, 1)),
-        (r"\bwget[/ ]1\.2[1-9]", (2020, 12, 1)),
-        (r"\bwget[/ ]1\.(?:1[4-9]|2\d)", (2012, 8, 1)),
-        (r"heritrix[/ ]3\.[3-9]", (2014, 1, 1)),
-        (r"\bpywb\b", (2013, 12, 1)),
-    )
-)
-#: The first line of the content of an ARC's filedesc, the name of an ARC, the `source` of a file made from a HAR.
-_FILEDESC = re.compile(rb"\s*[12] \d [^\n]*")
-_ARC = re.compile(r"\.arc(\.gz)?$", re.I)
-_HAR = re.compile(r"\s*HAR\b", re.I)
-#: The fields of a warcinfo with the names of the crawl and the file, and with what wrote the file.
-_NAMES, _WRITERS = ("ispartof", "filename"), ("software", "format", "conformsto")
-#: They are elements where the filedesc of an ARC has its metadata as XML (Heritrix).
-_ELEMENT = re.compile(
-    r"<(?:[\w.-]+:)?(ispartof|filename|software|format|conformsto)\b[^<>]*>(.*?)(?:</|\Z)", re.I | re.S
-)
-_PREFIX = re.compile(rb"^[ \t]*(?:dcterms|dc|arc):", re.I | re.M)
-#: Limits of what is kept of a warcinfo; more of it counts as a doubt.
-_INFO_BYTES, _SOFTWARE_KEPT, _NAMES_KEPT = 1 << 22, 2000, 100
 _ORDER = {problem: rank for rank, problem in enumerate(DATE_PROBLEMS)}
-
-
-@dataclass(frozen=True, slots=True)
-class Info:
-    """What a warcinfo record (ARC: filedesc) says about the records behind it."""
-
-    record_id: str | None
-    names: tuple[str, ...] = ()  #: of its crawl and its file
-    operator: str | None = None
-    pacific: bool = False  #: it begins an ARC file of Common Crawl, whose dates are US Pacific time
-    software: str | None = None  #: that wrote the file, and the version of the format
-    arc: bool = False  #: the file was converted from an ARC, and nothing says whether that had Pacific time
-    any_zone: bool = False  #: it was converted from a HAR, whose dates have zones that converters drop
-    broken: bool = False  #: its length is wrong, so that what it says may be cut off
-
-    @classmethod
-    def of(cls, record: Record) -> Info:
-        """Read a warcinfo or filedesc record. All values of a repeated field count."""
-        fields = parse_fields(_PREFIX.sub(b"", record.block[: _INFO_BYTES + 1]), _INFO_BYTES)
-        if b"<" in record.block:
-            for match in _ELEMENT.finditer(decode(record.block[:_INFO_BYTES])):
-                fields.add(match[1].lower(), unescape(match[2]).strip())
-        named = _values(fields, _NAMES) + record.headers.every("warc-filename")
-        software = " ".join(dict.fromkeys(_values(fields, _WRITERS))).strip()
-        if record.format == "arc":
-            pacific = b"CommonCrawl" in record.block.split(b"\n", 1)[0]
-            info = cls(None, (record.uri.removeprefix("filedesc://"),), "Common Crawl" if pacific else None, pacific)
-        else:
-            first = _FILEDESC.match(record.block)  # converters may keep what was in the ARC's filedesc
-            info = cls(
-                record.record_id,
-                (),
-                _operator_in(_values(fields, ("operator", "publisher"))),
-                b"CommonCrawl" in first[0] if first else False,
-                None,
-                not first and any(_ARC.search(name.strip()) for name in named),
-                any(_HAR.match(each) for each in fields.every("source")),
-            )
-        return replace(info, software=software, broken=fields.cut)._with_names(named)
-
-    def _with_names(self, names: Iterable[str]) -> Info:
-        """Return it with further names and within its limits; those of crawls are kept first."""
-        every = sorted(dict.fromkeys((*self.names, *names)), key=lambda name: not dates.crawl_windows(name))
-        software, kept = self.software or "", every[:_NAMES_KEPT]
-        broken = self.broken or len(software) > _SOFTWARE_KEPT or bool(_windows(every[_NAMES_KEPT:]))
-        return replace(self, names=tuple(kept), software=software[:_SOFTWARE_KEPT], broken=broken)
-
-    def joined(self, other: Info) -> Info:
-        """Return what this record and an earlier one say, where both hold for one record."""
-        software = self.software or ""
-        if other.software and other.software not in software:
-            software = f"{other.software} {software}".strip()
-        operators = [each for each in (self.operator, other.operator) if each]
-        both = replace(
-            self,
-            operator=_operator_in(operators),
-            pacific=self.pacific or other.pacific,
-            software=software,
-            arc=self.arc or other.arc,
-            any_zone=self.any_zone or other.any_zone,
-            broken=self.broken or other.broken,
-        )
-        return both._with_names(other.names)
-
-
-def _operator_in(stated: Sequence[str]) -> str | None:
-    """Return the operator of several that a file names: a known archive, else the first one."""
-    known = (each for each in stated if operator_name(each) in {COMMON_CRAWL, INTERNET_ARCHIVE})
-    found = next(known, None) or next(filter(None, stated), None)
-    return found and (operator_name(found) if operator_name(found) in {COMMON_CRAWL, INTERNET_ARCHIVE} else found[:200])
-
-
-def _same_id(stated: str | None) -> str | None:
-    """Return the ID of a record as IDs are compared: without brackets, in lower case."""
-    return stated.strip(" \t<>").lower() if stated is not None else None
-
-
-@dataclass(slots=True)
-class FileState:
-    """What is known of a file where a record is.
-
-    Attributes:
-        name: of the file, which may contain that of a crawl.
-        now: the time of the ingest.
-        infos: the warcinfo records in front, the newest last.
-        behind: the record is behind damage …
-        floor: … and whatever was found there was inside a record of this date; None where that is not known.
-    """
-
-    name: str
-    now: datetime
-    infos: tuple[Info, ...] = ()
-    behind: bool = False
-    floor: datetime | None = None
-
-    def introduce(self, info: Info) -> None:
-        """Add a warcinfo record that was met. Of two with one ID, what both say counts."""
-        own = _same_id(info.record_id)
-        for each in self.infos:
-            if own is not None and _same_id(each.record_id) == own:
-                info = info.joined(each)
-        kept = tuple(each for each in self.infos if _same_id(each.record_id) != own)
-        self.infos = (*kept, info)[-_INFOS:]
-
-    def note_broken_info(self) -> None:
-        """Note that the newest warcinfo record has bytes behind it that its length leaves out."""
-        if self.infos:
-            self.infos = (*self.infos[:-1], replace(self.infos[-1], broken=True))
-
-    def info_of(self, record: Record) -> tuple[Info | None, bool]:
-        """Return the warcinfo record that holds for a record, and whether it is the one that the record cites.
-
-        Where the cited one is not in front of the record, that is the newest that is; then the record is no more than
-        plain. Of several that it cites, all hold.
-        """
-        newest = self.infos[-1] if self.infos else None
-        cited = {_same_id(each) for each in record.headers.every("warc-warcinfo-id")}
-        if not cited:
-            return newest, True
-        found = [info for info in reversed(self.infos) if _same_id(info.record_id) in cited]
-        if not found:
-            return newest, False
-        return reduce(Info.joined, found), len(found) == len(cited)
 
 
 @dataclass(slots=True)
@@ -247,7 +89,7 @@ class _Case:
                 self.problems.add("future")
             elif self.at < dates.WEB_BEGAN:
                 self.problems.add("before-web")
-            for window in _windows(names):
+            for window in windows_of(names):
                 # the latest date of a row may be of a later use of its text; only what is too early contradicts
                 holds = window.holds(self.at) or (self.source == "dataset" and self.at > window.end)
                 self.claims.append(Claim("crawl-window", window.end, holds))
@@ -258,10 +100,6 @@ class _Case:
         problem = min(self.problems, key=lambda code: _ORDER[code], default=None)
         start = min(self.start, self.at) if self.start and self.at else self.at
         return Dated(self.at, self.source, problem, start, tuple(self.claims), self.weak, confirmed and not problem)
-
-
-def _windows(names: Iterable[str]) -> list[dates.Window]:
-    return list(dict.fromkeys(window for name in names for window in dates.crawl_windows(name)))
 
 
 def record_date(record: Record, http: Fields | None, state: FileState) -> Dated:
@@ -282,7 +120,7 @@ def record_date(record: Record, http: Fields | None, state: FileState) -> Dated:
 def replay_in(record: Record) -> Replay | None:
     """Return the replay that a record was fetched from: by its address, or by the one that a tool names as its source
     (cdx_toolkit)."""
-    return dates.replay_of(record.uri) or next(filter(None, map(dates.replay_of, _source_uris(record))), None)
+    return replay_of(record.uri) or next(filter(None, map(replay_of, _source_uris(record))), None)
 
 
 def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str], given: str | None = None) -> str | None:
@@ -297,7 +135,7 @@ def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str], 
     if replay:
         return operator_name(replay.host)
     stated = operator_name(info.operator if info else None)
-    if stated == COMMON_CRAWL or any(dates.crawl_windows(each) for each in names):
+    if stated == COMMON_CRAWL or any(crawl_windows(each) for each in names):
         return COMMON_CRAWL
     return operator_name(given) or stated
 
@@ -316,10 +154,10 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     if case.at is None and not case.problems:
         case.problems.add("missing")
     server = _server_dates(case, http, _HTTP)
-    for value in _values(http, (*_MEMENTO, _INNER_MEMENTO)) + record.headers.every("memento-datetime"):
+    for value in http.every(*_MEMENTO, _INNER_MEMENTO) + record.headers.every("memento-datetime"):
         for at in dates.http_dates(value):
             case.add("memento", at, "conflict")
-    for stamp in dates.stamps_in(record.uri):
+    for stamp in stamps_in(record.uri):
         case.add("replay-url", stamp.end, "conflict")
     _add_sources(case, record, http)
     for name in record.headers if record.format == "warc" else ():
@@ -332,7 +170,7 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
         case.problems.add("unreadable")
     for since, kind in _anachronisms(record, info):
         case.add(kind, since, "made-later")
-    names = [state.name, *(info.names if info else ()), *_values(record.headers, ("warc-filename", "columns"))]
+    names = [state.name, *(info.names if info else ()), *record.headers.every("warc-filename", "columns")]
     names += [*_source_uris(record), *http.every("x-archive-src")]
     return case.dated(state, names, server and known)
 
@@ -340,10 +178,10 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
 def _add_sources(case: _Case, record: Record, http: Fields) -> None:
     """Add the time stamps in the addresses and files of web archives that a page was taken from."""
     for uri in _source_uris(record):
-        stamps = dates.stamps_in(uri)
+        stamps = stamps_in(uri)
         for stamp in stamps:
             case.add("source-uri", stamp.end, "conflict")
-        if not stamps and _HOST.match(uri):  # a web archive's, and it has no time stamp that can be read
+        if not stamps and is_of_archive(uri):  # a web archive's, and it has no time stamp that can be read
             case.add("source-uri", None, "conflict")
     for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
         for each in re.split(r"[\s,;]+", value):
@@ -355,20 +193,9 @@ def _anachronisms(record: Record, info: Info | None) -> Iterator[tuple[datetime,
     """Yield since when there has been what wrote the record: its version of the format, the software."""
     stated = _STATED_VERSION.match(record.head)
     if stated and (int(stated[1]), int(stated[2])) > (1, 0):  # what is not known is no older than the last known one
-        yield _WARC_1_1, "warc-version"
+        yield software.WARC_1_1_DRAFT, "warc-version"
     if info and info.software:
-        yield from _releases(info.software)
-
-
-@lru_cache(maxsize=256)
-def _releases(software: str) -> tuple[tuple[datetime, str], ...]:
-    """Return since when there has been what a warcinfo record names."""
-    found = [(_WARC_1_1, "warc-version")] if _VERSION.search(software) else []
-    for match in _BUILD.finditer(software):
-        if built := dates.parse(match[0])[0]:
-            found.append((built - timedelta(days=1), "software"))
-    found += [(since, "software") for pattern, since in _SOFTWARE if pattern.search(software)]
-    return tuple(found)
+        yield from software.no_older_than(info.software)
 
 
 def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:
@@ -452,9 +279,9 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
     """
     stated = [dates.interval(each, True) for each in record.headers.every("warc-date")] or [dates.interval(record.date)]
     created = [dates.interval(value, True) for value in record.headers.every("warc-creation-date")]
-    taken = bool(created) and dates.replay_of(record.uri) is None
+    taken = bool(created) and replay_of(record.uri) is None
     stamp = dates.interval(replay.stamp)
-    values = _values(http, _MEMENTO) + record.headers.every("memento-datetime")
+    values = http.every(*_MEMENTO) + record.headers.every("memento-datetime")
     mementos = [at for value in values for at in dates.http_dates(value)]
     readable = [at for at in mementos if at]
     at = max(readable, default=stamp.end)
@@ -477,7 +304,7 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
     case.claims += [Claim(kind, each.end, fit) for (kind, each), fit in zip(named, fits, strict=True)]
     if not near or False in fits:
         case.problems.add("conflict")
-    inner = {each.end: each for url in (record.uri, replay.url, replay.page) for each in dates.stamps_in(url)}
+    inner = {each.end: each for url in (record.uri, replay.url, replay.page) for each in stamps_in(url)}
     for each in inner.values():  # the page may be a replay itself
         if each != stamp:
             case.add("replay-url", each.end, "conflict")
@@ -510,10 +337,6 @@ def _fits(stated: Interval, at: datetime, *, confirmed: bool, taken: bool = Fals
     return confirmed or stated.end <= at + AGREEMENT
 
 
-def _values(fields: Fields, names: Iterable[str]) -> list[str]:
-    return [value for name in names for value in fields.every(name)]
-
-
 def _behind_damage(dated: Dated, record: Record, state: FileState) -> Dated:
     """Correct the date of a record that was found by a search behind damage.
 
@@ -543,9 +366,9 @@ def row_date(row: Row, state: FileState) -> Dated:
     further = list(_further(row))
     ahead = {name for name, each in further if each.end and each.end > state.now + CLOCK_SLACK}
     address = []
-    if replay := dates.replay_of(row.url):
+    if replay := replay_of(row.url):
         address = [("row-url", dates.interval(replay.stamp))]
-    address += [("row-url", each) for each in dates.stamps_in(row.url) if ("row-url", each) not in address]
+    address += [("row-url", each) for each in stamps_in(row.url) if ("row-url", each) not in address]
     counted = [*known, *address, *(each for each in further if each[0] not in ahead)]
     case.problems |= {each.problem for _, each in counted if each.problem and each.problem != "missing"}
     if any(each.end for _, each in known):

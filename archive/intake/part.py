@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archive.capture import Capture, Reject
-from archive.evidence.claims import Info, kinds
+from archive.evidence.claims import kinds
+from archive.evidence.file_state import Info
 from archive.files import parquet_options, write_parquet
 from archive.intake.unit import SpanEnd
 from archive.lake import Lake, NewFile, statistics

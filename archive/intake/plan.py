@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from archive import dates, versions
+from archive import versions
 from archive.capture import Limits
 from archive.errors import SourceError, error_line
-from archive.evidence.claims import Info
+from archive.evidence.file_state import Info
+from archive.evidence.names import crawl_name, crawl_windows
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake
 from archive.records import READERS, RecordReader, Span, columns, kind_of, open_reader
@@ -147,8 +148,8 @@ def plan(
 
 def _states(file: str) -> tuple[str | None, ...]:
     """Return what a path says of the records: the crawls that they must fit."""
-    windows = sorted({f"{window.start} {window.end}" for window in dates.crawl_windows(file)})
-    return (dates.crawl_name(file), *windows)
+    windows = sorted({f"{window.start} {window.end}" for window in crawl_windows(file)})
+    return (crawl_name(file), *windows)
 
 
 def _told_apart(version: str, by: object) -> str:

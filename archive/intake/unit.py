@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from archive.capture import Limits
-from archive.evidence.claims import Info
+from archive.evidence.file_state import Info
 from archive.records import READERS, Span, open_reader
 from archive.records.rows import Columns
 from archive.text import extractor as find_extractor

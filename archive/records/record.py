@@ -47,9 +47,10 @@ class Fields(dict[str, str]):
         else:
             self[name] = value
 
-    def every(self, name: str) -> list[str]:
-        """Return all values of a field; none where the header lacks it."""
-        return self.repeated.get(name) or ([self[name]] if name in self else [])
+    def every(self, name: str, *more: str) -> list[str]:
+        """Return all values of one or several fields; none where the header lacks them."""
+        values = self.repeated.get(name) or ([self[name]] if name in self else [])
+        return [*values, *self.every(*more)] if more else values
 
 
 @dataclass(slots=True)

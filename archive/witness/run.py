@@ -17,9 +17,9 @@ import numpy as np
 from archive import proofs
 from archive.compact import compact
 from archive.damage import naming_damage
-from archive.dates import crawl_name
 from archive.engine import Engine, Failed, Workers, open_engine
 from archive.errors import SourceError
+from archive.evidence.names import crawl_name
 from archive.evidence.operators import COMMON_CRAWL, is_common_crawl, operator_name
 from archive.intake.commit import Committer
 from archive.intake.decisions import take_out

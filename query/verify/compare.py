@@ -15,7 +15,8 @@ import pyarrow as pa
 from archive import dates
 from archive.capture import Capture, Limits, Reject, Skipped
 from archive.dates import Dated
-from archive.evidence.claims import FileState, row_date
+from archive.evidence.claims import row_date
+from archive.evidence.file_state import FileState
 from archive.evidence.grade import CONTRADICTED
 from archive.examine import Examiner
 from archive.intake.extraction import Isolated

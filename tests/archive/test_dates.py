@@ -9,17 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.dates import (
-    CRAWL_SLACK_AFTER,
-    CRAWL_SLACK_BEFORE,
-    crawl_name,
-    crawl_windows,
     http_dates,
     interval,
     latest_in,
     parse,
     parse_http,
-    replay_of,
-    stamps_in,
 )
 from archive.reasons import DATE_PROBLEMS
 
@@ -118,38 +112,6 @@ def test_the_first_instant_of_a_date_is_not_behind_its_last(raw: str) -> None:
     assert interval(raw, any_zone=True).end >= read.end  # type: ignore[operator]
 
 
-def test_the_window_of_a_crawl_is_its_week_with_the_documented_slack() -> None:
-    (window,) = crawl_windows("s3://commoncrawl/crawl-data/CC-MAIN-2020-34/segments/1/warc/x.warc.gz")
-    assert window.start == at(2020, 8, 17) - CRAWL_SLACK_BEFORE
-    assert window.end == at(2020, 8, 24) + CRAWL_SLACK_AFTER
-    (stamped,) = crawl_windows("CC-MAIN-20140820021334-00006-ip-10-180-136-8.ec2.internal.warc.gz")
-    assert stamped.holds(at(2014, 8, 21))
-    assert not stamped.holds(at(2014, 6, 1))
-    assert crawl_windows("INA-HISTORICAL-2000-GROUP-ACS-20100812000000-00001.arc") == (), "old captures, repacked"
-    assert len(crawl_windows("CC-MAIN-2020-34/CC-MAIN-2021-04/CC-MAIN-2020-34")) == 2
-
-
-def test_only_known_web_archives_may_name_an_earlier_time() -> None:
-    assert replay_of("https://evil.example/web/20100101000000/http://example.org/") is None
-    assert replay_of("https://web.archive.org.evil.example/web/20100101000000/http://example.org/") is None
-    assert replay_of("https://web.archive.org/about/") is None
-    replay = replay_of("http://web.archive.org/web/20110111145835id_/http:/example.org:80/a?b=/web/2009/")
-    assert replay is not None
-    assert (replay.page, replay.stamp) == ("http://example.org:80/a?b=/web/2009/", "20110111145835")
-    assert replay.raw
-    assert not replay_of("http://web.archive.org/web/20110111145835if_/http://example.org/").raw  # type: ignore[union-attr]
-
-
-def test_any_site_may_state_a_later_time_in_an_address() -> None:
-    assert stamps("https://x.example/web/20230101000000id_/http://example.org/") == [at(2023, 1, 1)]
-    assert stamps("https://x.example/20230101/http://example.org/") == []
-    assert stamps(None) == []
-
-
-def stamps(url: str | None) -> list[datetime | None]:
-    return [each.end for each in stamps_in(url)]
-
-
 EARLY, LATE = "Sun, 01 Mar 2015 05:06:07 GMT", "Sun, 01 Jan 2023 00:00:00 GMT"
 HTTP_FORMS = {
     EARLY: at(2015, 3, 1, 5, 6, 7),
@@ -203,32 +165,3 @@ def test_several_dates_with_commas_are_several_dates() -> None:
     assert http_dates(f"{EARLY}, {LATE}") == (at(2015, 3, 1, 5, 6, 7), at(2023, 1, 1))
     assert http_dates(f"{EARLY},{EARLY} , {LATE}")[-1] == at(2023, 1, 1)
     assert http_dates(f"{EARLY},") == (None,)
-
-
-NESTED = [
-    "http://my.example/20150301050607/http://web.archive.org/web/{}/http://e.example/",
-    "https://web.archive.org/web/20150301050607id_/http://web.archive.org/web/{}id_/http://e.example/",
-    "http://my.example/20150301050607/http%3A%2F%2Fweb.archive.org%2Fweb%2F{}%2Fhttp%3A%2F%2Fe.example%2F",
-    "http://my.example/?to=http://b.example/{}/www.e.example/",
-    "http://my.example/?to=http%253A%252F%252Fb.example%252F{}%252Fhttp%253A%252F%252Fe.example",
-]
-
-
-@pytest.mark.parametrize("url", NESTED)
-@given(moment=st.datetimes(datetime(1996, 1, 1), datetime(2026, 1, 1)))
-def test_every_time_stamp_of_an_address_is_found(url: str, moment: datetime) -> None:
-    moment = moment.replace(microsecond=0, tzinfo=UTC)
-    assert moment in stamps(url.format(f"{moment:%Y%m%d%H%M%S}"))
-
-
-def test_a_short_time_stamp_counts_behind_a_known_archive_only() -> None:
-    assert stamps("http://my.example/http://web.archive.org/web/2023/http://e.example/") == [
-        at(2023, 12, 31, 23, 59, 59, 999999)
-    ]
-    assert stamps("http://my.example/2023/http://e.example/") == []
-
-
-@pytest.mark.parametrize("name", ["cc-main-2020-34", "CC%2DMAIN%2D2020-34", "CC-MAIN-２０２０-34"])
-def test_the_name_of_a_crawl_counts_however_it_is_written(name: str) -> None:
-    assert crawl_windows(name) == crawl_windows("CC-MAIN-2020-34") != ()
-    assert crawl_name(name) == "CC-MAIN-2020-34"

@@ -19,8 +19,8 @@ from conftest import command, members, record, rows, take
 import lowbackground as lb
 from archive.attestations import audit as audit_module
 from archive.attestations.audit import FINDINGS, FileAudit
-from archive.attestations.software import RELEASES, earliest
 from archive.errors import SourceError
+from archive.evidence.software import RELEASES, earliest
 from archive.lake import Lake
 
 Write = Callable[[str, bytes], str]

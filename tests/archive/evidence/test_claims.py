@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from archive.capture import Capture
 from archive.dates import Dated
-from archive.evidence.claims import AGREEMENT, FileState, Info, operator_of, row_date
+from archive.evidence.claims import AGREEMENT, operator_of, row_date
+from archive.evidence.file_state import FileState, Info
 from archive.evidence.grade import GRADES
 from archive.examine import Examiner
 from archive.reasons import CLAIMS, DATE_PROBLEMS
@@ -280,6 +281,21 @@ def test_software_and_formats_are_not_newer_than_what_they_wrote() -> None:
     assert only(old.replace(b"WARC/1.0", b"WARC/1.1", 1)).dated.problem == "made-later"
     assert only(record().replace(b"WARC/1.0", b"WARC/1.1", 1)).dated.problem is None
     assert only(warcinfo("software: Heritrix/3.1.0 http://crawler.archive.org\r\n") + old).dated.problem is None
+
+
+@pytest.mark.parametrize(
+    ("software", "problem"),
+    [
+        ("Wget/1.16.2 (darwin14.1.0)", "made-later"),  # 1.16 is of 2014-10-27
+        ("Wget/1.15 (linux-gnu)", None),
+        ("Heritrix/3.4.0-SNAPSHOT", None),  # of any day since 3.2.0
+        ("Heritrix/3.4.0", "made-later"),
+        ("warcio 1.0", "made-later"),
+        ("Apache Nutch 1.17 (modified, https://github.com/commoncrawl/nutch/)", None),  # a branch has its own numbers
+    ],
+)
+def test_a_record_is_not_older_than_the_release_of_what_wrote_it(software: str, problem: str | None) -> None:
+    assert only(warcinfo(f"software: {software}\r\n") + record(date="2014-02-01T00:00:00Z")).dated.problem == problem
 
 
 def test_two_warcinfo_records_of_one_id_count_both_and_a_broken_one_counts() -> None:

@@ -20,7 +20,7 @@ from conftest import record, rows, take
 from test_claims import only
 
 import query
-from archive.dates import replay_of, stamps_in
+from archive.evidence.names import replay_of, stamps_in
 from archive.lake import Lake
 
 #: When the old pages were captured, and when the tools ran.

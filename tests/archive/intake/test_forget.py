@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from conftest import command, members, record, rows, snapshot, take
+from dying import Killed, killed_at_step
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -97,39 +98,19 @@ def test_any_order_of_ingests_and_forgets_leaves_what_the_sources_that_are_in_ho
 
 
 @pytest.mark.parametrize("at", range(6))
-def test_killed_at_any_step_the_next_command_finishes_it(
-    lake: Lake, write: Write, at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_at_any_step_the_next_command_finishes_it(lake: Lake, write: Write, at: int) -> None:
     one, two = write("one.warc.gz", members(page(1), page(2))), write("two.warc.gz", members(page(2), page(3)))
     take(lake, two)
     without = snapshot(lake)
     take(lake, one)
 
-    class Killed(BaseException):
-        pass
-
-    steps = 0
-
-    def dying(name: str) -> None:
-        original = getattr(decisions, name)
-
-        def step(*args: Any) -> Any:
-            nonlocal steps
-            steps += 1
-            if steps == at + 1:
-                raise Killed
-            return original(*args)
-
-        monkeypatch.setattr(decisions, name, step)
-
-    dying("_delete")  # captures, rejects, documents, ledger
-    dying("_remove_lists")
-    if at < 5:
-        with pytest.raises(Killed):
+    # `_delete` is called for captures, rejects, documents and the ledger
+    with killed_at_step(at, (decisions, "_delete"), (decisions, "_remove_lists")):
+        if at < 5:
+            with pytest.raises(Killed):
+                forget(lake, one)
+        else:
             forget(lake, one)
-    else:
-        forget(lake, one)
-    monkeypatch.undo()
     take(lake, two)  # any command that writes
     assert snapshot(lake) == without
     assert rows(lake, "SELECT count(*) FROM sources WHERE unit LIKE 'forget-%'") == [(0,)]

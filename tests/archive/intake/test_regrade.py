@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from conftest import command, members, record, rows, snapshot, take
+from dying import Killed, killed_at_step
 
 import lowbackground as lb
 from archive.files import write_parquet
@@ -148,33 +149,11 @@ def test_what_cannot_be_read_any_more_stays_as_it_was(old: Lake, sources: list[s
 
 
 @pytest.mark.parametrize("at", range(7))
-def test_killed_at_any_step_the_next_command_finishes_it(
-    old: Lake, fresh: Lake, sources: list[str], at: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    steps = 0
-
-    def dying(owner: Any, name: str) -> None:
-        original = getattr(owner, name)
-
-        def step(*args: Any) -> Any:
-            nonlocal steps
-            steps += 1
-            if steps == at + 1:
-                raise Killed
-            return original(*args)
-
-        monkeypatch.setattr(owner, name, step)
-
-    dying(Committer, "replace")
-    dying(decisions, "_delete")  # captures, rejects, documents, ledger
-    dying(decisions, "_remove_lists")
-    dying(decisions, "apply")
-    with pytest.raises(Killed):
+def test_killed_at_any_step_the_next_command_finishes_it(old: Lake, fresh: Lake, sources: list[str], at: int) -> None:
+    # `_delete` is called for captures, rejects, documents and the ledger
+    steps = ((decisions, "_delete"), (decisions, "_remove_lists"), (decisions, "apply"))
+    with killed_at_step(at, (Committer, "replace"), *steps), pytest.raises(Killed):
         lb.maintain(old, regrade=True, workers=1)
-    monkeypatch.undo()
     if at:  # it was decided, so any command that writes carries it out
         take(old, *sources)
         assert snapshot(old) == snapshot(fresh)

@@ -25,6 +25,7 @@ import zstandard
 from forging import Row, hashed, key_of, replace_rows, reseal, rewrite, rows_of
 from world import World
 
+from index.certify.result import MANIFEST as CERTIFIED
 from query.dataset import MANIFEST, Manifest
 from query.rows import schema_of
 
@@ -380,13 +381,13 @@ add("citation: the set itself", cites_itself, "proves nothing about itself")
 # -- manifest ----------------------------------------------------------------------------------------
 
 
-def edit(change: Callable[[dict[str, Any]], Any]) -> Change:
-    """Change the manifest alone."""
+def edit(change: Callable[[dict[str, Any]], Any], name: str = MANIFEST) -> Change:
+    """Change the manifest alone, or another file of JSON."""
 
     def forge(out: Path, world: World) -> None:
-        manifest = json.loads((out / MANIFEST).read_bytes())
-        change(manifest)
-        (out / MANIFEST).write_text(json.dumps(manifest))
+        values = json.loads((out / name).read_bytes())
+        change(values)
+        (out / name).write_text(json.dumps(values))
 
     return forge
 
@@ -833,14 +834,11 @@ def index(change: Callable[[dict[str, Any]], Any]) -> Change:
     """Change the index of a folder, by which the library of the format finds the shards, and its hash."""
 
     def forge(out: Path, world: World) -> None:
-        path = out / "train" / "index.json"
-        values = json.loads(path.read_bytes())
-        change(values)
-        path.write_text(json.dumps(values))
+        edit(change, "train/index.json")(out, world)
         manifest = json.loads((out / MANIFEST).read_bytes())
         for file in manifest["files"]:
             if file["name"] == "train/index.json":
-                file |= vars_of(path) | {"name": file["name"]}
+                file |= vars_of(out / file["name"]) | {"name": file["name"]}
         reseal(out, Manifest.from_json(manifest))
 
     return forge
@@ -964,23 +962,18 @@ def certified(change: Callable[[list[Row]], None], **stated: Any) -> Change:
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         change(rows)
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        manifest = json.loads((out / "_certify" / "manifest.json").read_bytes())
+        manifest = json.loads((out / CERTIFIED).read_bytes())
         manifest["files"]["rows.jsonl"] |= {
             key: value for key, value in vars_of(path).items() if key != "name"
         } | stated
-        (out / "_certify" / "manifest.json").write_text(json.dumps(manifest))
+        (out / CERTIFIED).write_text(json.dumps(manifest))
 
     return forge
 
 
 def about(change: Callable[[dict[str, Any]], Any]) -> Change:
-    def forge(out: Path, world: World) -> None:
-        path = out / "_certify" / "manifest.json"
-        manifest = json.loads(path.read_bytes())
-        change(manifest)
-        path.write_text(json.dumps(manifest))
-
-    return forge
+    """Change the manifest of certify."""
+    return edit(change, CERTIFIED)
 
 
 def row_of(number: int, **values: Any) -> Callable[[list[Row]], None]:
