@@ -1,56 +1,167 @@
-"""Bytes to text by the right charset: BOM, HTTP header, meta element, then detection.
+"""From the bytes of a page to its characters, as browsers read them, and the name of the encoding.
 
-This is the order of the WHATWG encoding sniffing algorithm, with one exception: bytes that are valid UTF-8 are read as
-UTF-8 whatever charset is declared.
+The order is that of the HTML standard: byte order mark, HTTP header, the first 1,024 bytes, a meta element behind them,
+detection. For XHTML it is: byte order mark, HTTP header, XML declaration, UTF-8, and then the same.
+
+A browser shows what a page declares, also where that is wrong, and its user could choose another encoding by hand. An
+archive has nobody to ask, so it differs where the declared encoding loses the text:
+
+1. Bytes that are valid UTF-8 and not ASCII are read as UTF-8, whatever is declared; so are bytes in which few sequences
+   are broken. For a declared encoding of several bytes a character, one to three pairs are no evidence.
+2. ASCII with whole escape sequences of ISO-2022-JP or ISO-2022-KR is read as that, whatever is declared.
+3. A byte order mark of UTF-32, and UTF-16 without one, are recognised.
+4. `hz-gb-2312` and `iso-2022-kr` are decoded. Browsers show one U+FFFD for such a page.
+5. A declared encoding in which much comes out as U+FFFD or as C1 controls gives way to the detected one, if that is
+   better. A single bad byte, or three, never change the encoding.
+6. A charset in the header that the standards do not see (`text/html charset='koi8-r'`) counts where nothing else is
+   declared.
+7. ASCII without a declaration is called `utf-8`. Detection is Firefox's, without the top-level domain.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
-from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
+from archive.text.encoding.decoders import BAD, decode_as
+from archive.text.encoding.detect import detect
+from archive.text.encoding.labels import guessed_encoding, stated_encoding
+from archive.text.encoding.prescan import PRESCAN, declared_encoding, late_encoding, xml_encoding
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF32_LE, "utf-32le"),
+    (codecs.BOM_UTF32_BE, "utf-32be"),
+    (codecs.BOM_UTF16_LE, "utf-16le"),
+    (codecs.BOM_UTF16_BE, "utf-16be"),
 )
-_HEADER = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
-_META = re.compile(rb"<(?:meta|\?xml)[^>]{0,500}?(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
-
-#: Bytes that the detection reads.
-_DETECT = 1 << 18
+_XML_TYPES = ("application/xhtml+xml", "application/vnd.wap.xhtml+xml", "text/xml", "application/xml")
+_SEVERAL_BYTES = frozenset({"gbk", "gb18030", "big5", "euc-jp", "shift_jis", "euc-kr"})
+_ASCII = bytes(range(0x80))
+_HIGH = bytes(range(0x80, 0x100))
+_C1 = re.compile("[\x80-\x84\x86-\x9f]")
+#: One to three characters of two bytes that are UTF-8 by chance, outside of Latin-1, whose letters and signs are not.
+_CHANCE = re.compile(rb"(?:[\xc4-\xdf][\x80-\xbf]){1,3}")
+#: Bad characters, at least, that make a declared encoding doubtful; and the share of the characters that are not ASCII.
+_DOUBT, _DOUBT_SHARE = 4, 0.1
+#: Bytes in which UTF-16 without a byte order mark is looked for.
+_HEAD = 4096
 
 
 def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]:
-    """Decode a body. Returns the text and the charset. It raises nothing; bytes that fit no charset become U+FFFD."""
+    """Decode a body. Returns the text, and the name of the decoder that was used, in lower case.
+
+    It raises nothing. Each sequence of bytes that cannot be decoded becomes one U+FFFD, as the standard says.
+
+    >>> decode("①営業部".encode("cp932"), "text/html; charset=x-sjis")
+    ('①営業部', 'shift_jis')
+    """
     for bom, name in _BOMS:
         if body.startswith(bom):
-            return body[len(bom) :].decode(name, "replace"), name
-    declared = _known(match[1]) if (match := _HEADER.search(content_type)) else None
-    if declared is None and html and (meta := _META.search(body, 0, 4096)):
-        declared = _known(meta[1].decode("ascii", "replace"))
-        if declared and declared.startswith("utf-16"):  # a meta that could be read is not UTF-16
-            declared = "utf-8"
-    if declared in {None, "utf-8"} or not body.isascii():
+            return decode_as(body[len(bom) :], name), name
+    declared = _declared(body, content_type, html)
+    if (b"\0" in body or declared in {"utf-16le", "utf-16be"}) and (name := _utf16(body, declared)):
+        return decode_as(body, name), name
+    if declared in {"utf-16le", "utf-16be"}:
+        declared = "utf-8"
+    if body.isascii():
+        return _decode_ascii(body, declared)
+    if declared not in _SEVERAL_BYTES or not _is_chance(body, declared):
         try:
             return body.decode("utf-8"), "utf-8"
         except UnicodeDecodeError:
             pass
-    if declared is None:
-        declared = detect_encoding(body[:_DETECT], html5_compatible=True) or "windows-1252"
-    if declared == "utf-8":
-        return body.decode("utf-8", "replace"), declared
-    return bytes_to_str(body, declared, fallback_encodings=("utf-8", "windows-1252")), declared
+    return _decode_other(body, declared or (late_encoding(body) if html else None) or guessed_encoding(content_type))
 
 
-def _known(label: str) -> str | None:
-    """Return the charset that a browser uses for a label, or None where there is none."""
-    try:
-        codecs.lookup(label)
-    except (LookupError, ValueError):
+@lru_cache(maxsize=1024)
+def _header(content_type: str) -> tuple[str | None, bool]:
+    """Return the encoding that a Content-Type states, and whether the type is XML."""
+    return stated_encoding(content_type), content_type.strip().lower().startswith(_XML_TYPES)
+
+
+def _declared(body: bytes, content_type: str, html: bool) -> str | None:
+    stated, is_xml = _header(content_type)
+    if stated is None and html:
+        stated = (is_xml and xml_encoding(body[:PRESCAN])) or declared_encoding(body)
+    return None if stated == "replacement" else stated
+
+
+def _utf16(body: bytes, declared: str | None) -> str | None:
+    """Return the UTF-16 that bytes are in: by where the NUL bytes are, else the declared one; None if it is none."""
+    head = body[:_HEAD]
+    half = len(head) // 2 or 1
+    even, odd = head[::2].count(0) / half, head[1::2].count(0) / half
+    if odd > 0.3 and even < 0.05:
+        return "utf-16le"
+    if even > 0.3 and odd < 0.05:
+        return "utf-16be"
+    if declared not in {"utf-16le", "utf-16be"}:
         return None
-    return str(map_encoding_to_html5(label, fallback_utf8=False) or "") or None
+    try:  # text of one byte a character that is labelled UTF-16
+        return None if body.decode("utf-8") and b"\0" not in body else declared
+    except UnicodeDecodeError:
+        return declared
+
+
+def _decode_ascii(body: bytes, declared: str | None) -> tuple[str, str]:
+    if b"\x1b$" in body:
+        for name in ("iso-2022-kr" if b"\x1b$)C" in body else "iso-2022-jp",):
+            text = decode_as(body, name)
+            if not text.isascii() and BAD not in text.rstrip(BAD):
+                return text, name
+    if declared in {"iso-2022-jp", "iso-2022-kr", "hz-gb-2312"}:
+        return decode_as(body, declared), declared
+    return body.decode("ascii"), declared or "utf-8"
+
+
+def _is_chance(body: bytes, declared: str | None) -> bool:
+    """Whether so few bytes of a declared encoding are valid UTF-8 that it says nothing."""
+    high = body.translate(None, _ASCII)
+    return len(high) <= 6 and bool(_CHANCE.fullmatch(high)) and BAD not in decode_as(body, declared or "utf-8")
+
+
+def _decode_other(body: bytes, declared: str | None) -> tuple[str, str]:
+    """Decode bytes that are not valid UTF-8."""
+    good, bad = _utf8_sequences(body)
+    if declared in {None, "utf-8"} and good > bad:
+        return decode_as(body, "utf-8"), "utf-8"
+    if good > 10 * bad:
+        return decode_as(body, "utf-8"), "utf-8"
+    if declared is None or (declared == "utf-8" and bad >= _DOUBT):
+        declared = detect(body)
+    text = decode_as(body, declared)
+    if (doubt := _doubt(text)) > _DOUBT_SHARE:
+        other = detect(body)
+        if other != declared:
+            by_other = decode_as(body, other)
+            if _doubt(by_other) < doubt / 4:
+                return by_other, other
+    return text, declared
+
+
+def _utf8_sequences(body: bytes) -> tuple[int, int]:
+    """Return how many characters of a body are UTF-8 of several bytes, and how many errors there are.
+
+    A character that is cut off at the end of the body is no error.
+    """
+    text = body.decode("utf-8", "replace")
+    bad = text.count(BAD) - body.count(BAD.encode())
+    good = len(text) - len(body.translate(None, _HIGH)) - bad
+    try:
+        body[-4:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        bad -= error.reason == "unexpected end of data"
+    return good, bad
+
+
+def _doubt(text: str) -> float:
+    """Return the share of U+FFFD and C1 controls in the characters that are not ASCII; 0 if there are few of them."""
+    bad = text.count(BAD) + len(_C1.findall(text))
+    if bad < _DOUBT:
+        return 0.0
+    return bad / sum(map(len, _NOT_ASCII.findall(text)))
+
+
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
