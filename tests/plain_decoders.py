@@ -165,9 +165,7 @@ def gb18030(data: bytes, index: Index, ranges: Callable[[int], str | None]) -> s
                 first = second = third = 0
                 out.append(BAD)
                 continue
-            found = ranges(
-                (first - 0x81) * 12600 + (second - 0x30) * 1260 + (third - 0x81) * 10 + byte - 0x30
-            )
+            found = ranges((first - 0x81) * 12600 + (second - 0x30) * 1260 + (third - 0x81) * 10 + byte - 0x30)
             first = second = third = 0
             out.append(found or BAD)
         elif second:

@@ -12,7 +12,7 @@ archive has nobody to ask, so it differs where the declared encoding loses the t
 3. A byte order mark of UTF-32, and UTF-16 without one, are recognised.
 4. `hz-gb-2312` and `iso-2022-kr` are decoded. Browsers show one U+FFFD for such a page.
 5. A declared encoding in which much comes out as U+FFFD or as C1 controls gives way to the detected one, if that is
-   better. A single bad byte, or three, never change the encoding.
+   better. A few bad bytes never change the encoding.
 6. A charset in the header that the standards do not see (`text/html charset='koi8-r'`) counts where nothing else is
    declared.
 7. ASCII without a declaration is called `utf-8`. Detection is Firefox's, without the top-level domain.
@@ -40,11 +40,13 @@ _XML_TYPES = ("application/xhtml+xml", "application/vnd.wap.xhtml+xml", "text/xm
 _SEVERAL_BYTES = frozenset({"gbk", "gb18030", "big5", "euc-jp", "shift_jis", "euc-kr"})
 _ASCII = bytes(range(0x80))
 _HIGH = bytes(range(0x80, 0x100))
-_C1 = re.compile("[\x80-\x84\x86-\x9f]")
+_NOT_ASCII = re.compile("[^\x00-\x7f]+")
+#: U+FFFD, and the controls C1 but for U+0085, which is a line end.
+_BAD = re.compile("[\x80-\x84\x86-\x9f\ufffd]")
 #: One to three characters of two bytes that are UTF-8 by chance, outside of Latin-1, whose letters and signs are not.
 _CHANCE = re.compile(rb"(?:[\xc4-\xdf][\x80-\xbf]){1,3}")
-#: Bad characters, at least, that make a declared encoding doubtful; and the share of the characters that are not ASCII.
-_DOUBT, _DOUBT_SHARE = 4, 0.1
+#: Bad runs, at least, that make a declared encoding doubtful.
+_DOUBT = 4
 #: Bytes in which UTF-16 without a byte order mark is looked for.
 _HEAD = 4096
 
@@ -61,8 +63,8 @@ def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]
         if body.startswith(bom):
             return decode_as(body[len(bom) :], name), name
     declared = _declared(body, content_type, html)
-    if (b"\0" in body or declared in {"utf-16le", "utf-16be"}) and (name := _utf16(body, declared)):
-        return decode_as(body, name), name
+    if (b"\0" in body or declared in {"utf-16le", "utf-16be"}) and (utf16 := _utf16(body, declared)):
+        return decode_as(body, utf16), utf16
     if declared in {"utf-16le", "utf-16be"}:
         declared = "utf-8"
     if body.isascii():
@@ -107,10 +109,10 @@ def _utf16(body: bytes, declared: str | None) -> str | None:
 
 def _decode_ascii(body: bytes, declared: str | None) -> tuple[str, str]:
     if b"\x1b$" in body:
-        for name in ("iso-2022-kr" if b"\x1b$)C" in body else "iso-2022-jp",):
-            text = decode_as(body, name)
-            if not text.isascii() and BAD not in text.rstrip(BAD):
-                return text, name
+        name = "iso-2022-kr" if b"\x1b$)C" in body else "iso-2022-jp"
+        text = decode_as(body, name)
+        if not text.isascii() and BAD not in text.rstrip(BAD):
+            return text, name
     if declared in {"iso-2022-jp", "iso-2022-kr", "hz-gb-2312"}:
         return decode_as(body, declared), declared
     return body.decode("ascii"), declared or "utf-8"
@@ -132,7 +134,7 @@ def _decode_other(body: bytes, declared: str | None) -> tuple[str, str]:
     if declared is None or (declared == "utf-8" and bad >= _DOUBT):
         declared = detect(body)
     text = decode_as(body, declared)
-    if (doubt := _doubt(text)) > _DOUBT_SHARE:
+    if (doubt := _doubt(text)) > (0.33 if declared in _SEVERAL_BYTES else 0.1):
         other = detect(body)
         if other != declared:
             by_other = decode_as(body, other)
@@ -157,11 +159,11 @@ def _utf8_sequences(body: bytes) -> tuple[int, int]:
 
 
 def _doubt(text: str) -> float:
-    """Return the share of U+FFFD and C1 controls in the characters that are not ASCII; 0 if there are few of them."""
-    bad = text.count(BAD) + len(_C1.findall(text))
-    if bad < _DOUBT:
-        return 0.0
-    return bad / sum(map(len, _NOT_ASCII.findall(text)))
+    """Return the share of the runs of characters other than ASCII in which something was not decoded.
 
-
-_NOT_ASCII = re.compile("[^\x00-\x7f]+")
+    Runs are counted, not characters: behind a stray byte all may be wrong up to the next ASCII character, and that
+    says nothing of the rest. It is 0 where fewer than four runs are bad.
+    """
+    runs = _NOT_ASCII.findall(text)
+    bad = sum(map(bool, map(_BAD.search, runs)))
+    return bad / len(runs) if bad >= _DOUBT else 0.0

@@ -41,35 +41,28 @@ _SINGLE_DIFFERENCES = {
 }
 
 #: GB 18030 as of 2022, and U+3000 for A3 A0 (index gb18030). Python has private-use characters there.
-_GB18030 = dict(
-    zip(
-        (
-            "a3a0 a6d9 a6da a6db a6dc a6dd a6de a6df a6ec a6ed a6f3 a8bc "
-            "fe59 fe61 fe66 fe67 fe6d fe7e fe90 fea0 8135f437"
-        ).split(),
-        "\u3000\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f"
-        "\u9fb4\u9fb5\u9fb6\u9fb7\u9fb8\u9fb9\u9fba\u9fbb\ue7c7",
-        strict=True,
-    )
+_GB18030 = (
+    "a3a0:3000 a6d9:fe10 a6da:fe12 a6db:fe11 a6dc:fe13 a6dd:fe14 a6de:fe15 a6df:fe16 a6ec:fe17 a6ed:fe18 "
+    "a6f3:fe19 a8bc:1e3f fe59:9fb4 fe61:9fb5 fe66:9fb6 fe67:9fb7 fe6d:9fb8 fe7e:9fb9 fe90:9fba fea0:9fbb "
+    "8135f437:e7c7"
 )
-#: Punctuation of Big5 (index Big5); Python has the characters of HKSCS-2004's table.
-_BIG5 = dict(zip("a145 a14e a1c2 a1e3 a1f2 a1f3 a244 a246 a247".split(), "‧﹑¯～⊕⊙￥￠￡", strict=True))
+#: Punctuation of Big5 (index Big5). Python has the characters of the table of HKSCS-2004.
+_BIG5 = "a145:2027 a14e:fe51 a1c2:00af a1e3:ff5e a1f2:2295 a1f3:2299 a244:ffe5 a246:ffe0 a247:ffe1"
 _BIG5_SPLITS = {b"\xa2\x41": "\u2215", b"\xa2\x42": "\ufe68"}
 #: JIS X 0208 as Windows reads it (index jis0208).
-_EUC_JP = dict(zip("a1c1 a1c2 a1dd a1f1 a1f2 a2cc".split(), "～∥－￠￡￢", strict=True))
-#: Pointers of index Big5 that Python cannot decode: the first one of a run -> its characters.
-_BIG5_MORE = {
-    1000: "㡵𡵓𣚞𦀡㻬𥣞㫵竼龗𤅡𨤍𣇪𠪊𣉞䌊蒄龖鐯䤰蘓墖靊鈘秐稲晠権袝瑌篅枂稬剏遆㓦珄𥶹瓆鿇垳䤯呌䄱𣚎堘穲𧭥讏䚮𦺈䆁𥶙箮𢒼鿈𢓁𢓉𢓌鿉蔄𣖻䂴鿊䓡𪷿拁灮鿋", 2082: "箸", 2088: "簆", 2103: "糎",
-    2114: "緒", 2123: "縝", 2148: "者", 2151: "耨", 2221: "菁", 2239: "蒨", 2244: "萏", 2303: "覦覩", 2354: "起", 2400: "都",
-    2413: "銹", 2477: "靜", 2498: "響", 2605: "鼖", 2673: "蔃", 2746: "兙兛兝兞", 2771: "鍮", 2780: "瑹", 2990: "浧", 3087: "禛",
-    3259: "邗", 3301: "靝", 3436: "瀞", 3451: "嬨", 4136: "爁", 4138: "矗", 4141: "纇", 4182: "駖", 4206: "釔", 4220: "惞",
-    4230: "澶", 4241: "輶", 4258: "侻", 4273: "營", 4279: "鄄", 4282: "鷰", 4294: "菏", 4329: "尐秣", 4349: "婧", 4419: "輋",
-    4422: "筑", 4494: "拐", 4624: "恢", 4694: "痹", 4708: "汊", 4742: "鬮", 4748: "鼗", 4815: "僭", 4828: "弌", 4902: "蠏",
-    4922: "拎", 4982: "瑨", 4992: "煢", 4997: "牐", 5432: "".join(map(chr, [*range(0x2400, 0x2420), 0x2421, 0x20AC])),
-    10942: "廴", 10946: "无", 10948: "癶", 10950: "隶", 10957: "〃仝", 19028: "倩", 19035: "偽", 19088: "包", 19096: "卄",
-    19112: "卿", 19162: "嘅", 19240: "婷", 19299: "幵", 19305: "廐", 19326: "彘", 19355: "悤", 19398: "撐", 19439: "晴",
-    19454: "杞", 19553: "沜渝", 19557: "港", 19611: "煮", 19643: "猪", 19672: "瑜", 19697: "瓩", 19748: "砉",
-}
+_EUC_JP = "a1c1:ff5e a1c2:2225 a1dd:ff0d a1f1:ffe0 a1f2:ffe1 a2cc:ffe2"
+#: Pointers of index Big5 that Python cannot decode: the first one of a run, and its characters.
+_BIG5_MORE = """
+1000:㡵𡵓𣚞𦀡㻬𥣞㫵竼龗𤅡𨤍𣇪𠪊𣉞䌊蒄龖鐯䤰蘓墖靊鈘 1023:秐稲晠権袝瑌篅枂稬剏遆㓦珄𥶹瓆鿇垳䤯呌䄱𣚎堘穲
+1046:𧭥讏䚮𦺈䆁𥶙箮𢒼鿈𢓁𢓉𢓌鿉蔄𣖻䂴鿊䓡𪷿拁灮鿋 2082:箸 2088:簆 2103:糎 2114:緒 2123:縝 2148:者 2151:耨
+2221:菁 2239:蒨 2244:萏 2303:覦覩 2354:起 2400:都 2413:銹 2477:靜 2498:響 2605:鼖 2673:蔃 2746:兙兛兝兞
+2771:鍮 2780:瑹 2990:浧 3087:禛 3259:邗 3301:靝 3436:瀞 3451:嬨 4136:爁 4138:矗 4141:纇 4182:駖 4206:釔
+4220:惞 4230:澶 4241:輶 4258:侻 4273:營 4279:鄄 4282:鷰 4294:菏 4329:尐秣 4349:婧 4419:輋 4422:筑 4494:拐
+4624:恢 4694:痹 4708:汊 4742:鬮 4748:鼗 4815:僭 4828:弌 4902:蠏 4922:拎 4982:瑨 4992:煢 4997:牐
+5432:␀␁␂␃␄␅␆␇␈␉␊␋␌␍␎␏␐␑␒␓␔␕␖␗␘␙␚␛␜␝␞␟␡€ 10942:廴 10946:无 10948:癶 10950:隶 10957:〃仝 19028:倩 19035:偽
+19088:包 19096:卄 19112:卿 19162:嘅 19240:婷 19299:幵 19305:廐 19326:彘 19355:悤 19398:撐 19439:晴 19454:杞
+19553:沜渝 19557:港 19611:煮 19643:猪 19672:瑜 19697:瓩 19748:砉
+"""
 
 
 def decode_as(body: bytes, encoding: str) -> str:
@@ -153,8 +146,9 @@ class _Multi:
     def of(cls, encoding: str) -> _Multi:
         codec, step, differences, splits, tokens = _MULTI[encoding]
         swaps = {}
-        for sequence, character in differences.items():
-            by_python = _try(bytes.fromhex(sequence), codec)
+        for difference in differences.split():
+            sequence, code = difference.split(":")
+            by_python, character = _try(bytes.fromhex(sequence), codec), chr(int(code, 16))
             if by_python is not None and by_python != character:
                 swaps[by_python] = character
         name = f"lowbackground.{encoding}"
@@ -246,21 +240,22 @@ def _jis0208(first: int, second: int) -> str | None:
 @lru_cache(maxsize=1)
 def _big5_more() -> dict[bytes, str]:
     more = {}
-    for start, characters in _BIG5_MORE.items():
-        for pointer, character in enumerate(characters, start):
+    for run in _BIG5_MORE.split():
+        start, characters = run.split(":")
+        for pointer, character in enumerate(characters, int(start)):
             lead, trail = divmod(pointer, 157)
             more[bytes((lead + 0x81, trail + (0x40 if trail < 0x3F else 0x62)))] = character
     return more
 
 
 _PAIRS = rb"[\x81-\xfe].|."
-#: Encoding -> codec, step, differences, splits, tokens.
-_MULTI: dict[str, tuple[str, _Step, dict[str, str], dict[bytes, str], bytes]] = {
+#: Encoding -> codec, step, differences (`bytes:code point`), splits, tokens.
+_MULTI: dict[str, tuple[str, _Step, str, dict[bytes, str], bytes]] = {
     "gbk": ("gb18030", _step_gb18030, _GB18030, {}, _PAIRS),
     "gb18030": ("gb18030", _step_gb18030, _GB18030, {}, _PAIRS),
     "big5": ("big5hkscs", _step_big5, _BIG5, _BIG5_SPLITS, _PAIRS),
-    "euc-kr": ("cp949", _step_pair, {}, {}, _PAIRS),
-    "shift_jis": ("cp932", _step_pair, {"a0": BAD, "fd": BAD, "fe": BAD, "ff": BAD}, {}, _PAIRS),
+    "euc-kr": ("cp949", _step_pair, "", {}, _PAIRS),
+    "shift_jis": ("cp932", _step_pair, "a0:fffd fd:fffd fe:fffd ff:fffd", {}, _PAIRS),
     "euc-jp": (
         "euc_jp",
         _step_euc_jp,
@@ -315,6 +310,4 @@ def _decode_jis_run(run: bytes, state: bytes) -> str:
     if not state.startswith(b"$"):
         return codecs.charmap_decode(run, "strict", _jis_table(state))[0]
     euc_jp = _decoder("euc-jp")
-    return "".join(
-        euc_jp(match[1].translate(_HIGH)) if match[1] else BAD for match in _JIS_PAIRS.finditer(run)
-    )
+    return "".join(euc_jp(match[1].translate(_HIGH)) if match[1] else BAD for match in _JIS_PAIRS.finditer(run))

@@ -97,7 +97,7 @@ def stated_encoding(content_type: str) -> str | None:
 
 
 def guessed_encoding(content_type: str) -> str | None:
-    """Return the encoding that a Content-Type seems to state, such as `text/html charset='koi8-r'`; None without one."""
+    """Return the encoding that a Content-Type seems to state, as `text/html charset='koi8-r'` does."""
     match = _LENIENT.search(content_type)
     return encoding_of(match[1]) if match else None
 

@@ -28,7 +28,9 @@ _ATTRIBUTE = re.compile(
 )
 _CHARSET = re.compile(rb"charset[\t\n\f\r ]*=[\t\n\f\r ]*", re.I)
 _VALUE = re.compile(rb"\"([^\"]*)\"|'([^']*)'|([^\t\n\f\r ;\"'][^\t\n\f\r ;]*)")
-_XML = re.compile(rb"<\?xml(?=[^>]*>)(?:(?!encoding).)*+encoding[\x00-\x20]*=[\x00-\x20]*([\"'])([^\x00-\x20]*?)\1", re.S)
+_XML = re.compile(
+    rb"<\?xml(?=[^>]*>)(?:(?!encoding).)*+encoding[\x00-\x20]*=[\x00-\x20]*([\"'])([^\x00-\x20]*?)\1", re.S
+)
 #: A meta element, or the start of a part of a page in which no tag is a tag.
 _LATE_META = re.compile(
     rb"<(?:meta(?=[\t\n\f\r /])|(!--)|(script|style|title|textarea|xmp|iframe|noembed|noframes)(?=[\t\n\f\r />]))",
@@ -97,7 +99,7 @@ def _find_end(body: bytes, at: int, name: bytes) -> int:
 
 
 def _attributes(head: bytes, at: int) -> tuple[dict[bytes, bytes], int]:
-    """Return the attributes of a tag, the first of each name, and the position of its `>`; -1 if the bytes end first."""
+    """Return the attributes of a tag, the first of each name, and where its `>` is; -1 if the bytes end before it."""
     found: dict[bytes, bytes] = {}
     while match := _ATTRIBUTE.match(head, at):
         if match["name"] is None:
