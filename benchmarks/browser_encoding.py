@@ -272,10 +272,24 @@ def _broken() -> Iterator[Made]:
             yield Made("broken bytes", f"{encoding}, {name}, cut", header, body + b"\xd8", ends)
 
 
+#: The byte sequences of Big5 that stand for two code points.
+_TWO = frozenset({b"\x88\x62", b"\x88\x64", b"\x88\xa3", b"\x88\xa5"})
+
+
 def _tables() -> Iterator[Made]:
     """All pairs of bytes, and all of three where a lead byte allows it, a line each."""
-    pairs = b"\n".join(bytes((a, b)) for a in range(0x80, 0x100) for b in range(0x30, 0x100) if b not in b"<&")
+    pairs = b"\n".join(
+        bytes((a, b))
+        for a in range(0x80, 0x100)
+        for b in range(0x30, 0x100)
+        if b not in b"<&" and bytes((a, b)) not in _TWO
+    )
     for encoding in ("gbk", "big5", "euc-jp", "shift_jis", "euc-kr"):
+        if encoding == "big5":
+            two = b"|".join(sorted(_TWO))
+            yield Made(
+                "all pairs", "big5, two code points", f"{HTML}; charset=big5", HEAD % b"" + two, "Chromium breaks them"
+            )
         body = HEAD % b"" + (pairs.replace(b"\x8f", b"\x8e") if encoding == "euc-jp" else pairs)
         yield Made("all pairs", encoding, f"{HTML}; charset={encoding}", body, None, encoding)
     three = b"\n".join(bytes((0x8F, a, b)) for a in range(0xA1, 0xFF) for b in range(0xA1, 0xFF))

@@ -69,12 +69,19 @@ def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]
         declared = "utf-8"
     if body.isascii():
         return _decode_ascii(body, declared)
-    if declared not in _SEVERAL_BYTES or not _is_chance(body, declared):
-        try:
-            return body.decode("utf-8"), "utf-8"
-        except UnicodeDecodeError:
-            pass
+    if declared in _SEVERAL_BYTES and _is_chance(body, declared):
+        return decode_as(body, declared), declared
+    try:
+        return body.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        pass
     return _decode_other(body, declared or (late_encoding(body) if html else None) or guessed_encoding(content_type))
+
+
+def is_unreadable(text: str) -> bool:
+    """Whether a text is mostly U+FFFD: no encoding fits its bytes, or it was broken before it was captured."""
+    bad = text.count(BAD)
+    return bad > 0 and bad * 2 > sum(map(len, text.split()))
 
 
 @lru_cache(maxsize=1024)
@@ -118,10 +125,10 @@ def _decode_ascii(body: bytes, declared: str | None) -> tuple[str, str]:
     return body.decode("ascii"), declared or "utf-8"
 
 
-def _is_chance(body: bytes, declared: str | None) -> bool:
+def _is_chance(body: bytes, declared: str) -> bool:
     """Whether so few bytes of a declared encoding are valid UTF-8 that it says nothing."""
     high = body.translate(None, _ASCII)
-    return len(high) <= 6 and bool(_CHANCE.fullmatch(high)) and BAD not in decode_as(body, declared or "utf-8")
+    return len(high) <= 6 and bool(_CHANCE.fullmatch(high)) and BAD not in decode_as(body, declared)
 
 
 def _decode_other(body: bytes, declared: str | None) -> tuple[str, str]:
