@@ -24,7 +24,7 @@ import codecs
 import re
 from functools import lru_cache
 
-from archive.text.encoding.decoders import BAD, decode_as
+from archive.text.encoding.decoders import BAD, decode_as, sound_bytes
 from archive.text.encoding.detect import detect
 from archive.text.encoding.labels import guessed_encoding, stated_encoding
 from archive.text.encoding.prescan import PRESCAN, declared_encoding, late_encoding, xml_encoding
@@ -62,6 +62,9 @@ def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]
     for bom, name in _BOMS:
         if body.startswith(bom):
             return decode_as(body[len(bom) :], name), name
+    text = _evident_utf8(body)
+    if text is not None:
+        return text, "utf-8"
     declared = _declared(body, content_type, html)
     if (b"\0" in body or declared in {"utf-16le", "utf-16be"}) and (utf16 := _utf16(body, declared)):
         return decode_as(body, utf16), utf16
@@ -76,6 +79,17 @@ def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]
     except UnicodeDecodeError:
         pass
     return _decode_other(body, declared or (late_encoding(body) if html else None) or guessed_encoding(content_type))
+
+
+def _evident_utf8(body: bytes) -> str | None:
+    """Return the text of bytes that are UTF-8 beyond doubt, which most pages are: they need no declaration."""
+    if body.isascii() or b"\0" in body:
+        return None
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return text if len(body) - len(text) > 3 else None  # up to three pairs may be another encoding
 
 
 def is_unreadable(text: str) -> bool:
@@ -141,11 +155,11 @@ def _decode_other(body: bytes, declared: str | None) -> tuple[str, str]:
     if declared is None or (declared == "utf-8" and bad >= _DOUBT):
         declared = detect(body)
     text = decode_as(body, declared)
-    if (doubt := _doubt(text)) > (0.33 if declared in _SEVERAL_BYTES else 0.1):
+    if (doubt := _doubt(text, body, declared)) > (0.33 if declared in _SEVERAL_BYTES else 0.1):
         other = detect(body)
         if other != declared:
             by_other = decode_as(body, other)
-            if _doubt(by_other) < doubt / 4:
+            if _doubt(by_other, body, other) < doubt / 4:
                 return by_other, other
     return text, declared
 
@@ -165,12 +179,14 @@ def _utf8_sequences(body: bytes) -> tuple[int, int]:
     return good, bad
 
 
-def _doubt(text: str) -> float:
+def _doubt(text: str, body: bytes, encoding: str) -> float:
     """Return the share of the runs of characters other than ASCII in which something was not decoded.
 
     Runs are counted, not characters: behind a stray byte all may be wrong up to the next ASCII character, and that
     says nothing of the rest. It is 0 where fewer than four runs are bad.
     """
+    if text.count(BAD) + len(body.translate(None, sound_bytes(encoding))) < _DOUBT:
+        return 0.0
     runs = _NOT_ASCII.findall(text)
     bad = sum(map(bool, map(_BAD.search, runs)))
     return bad / len(runs) if bad >= _DOUBT else 0.0

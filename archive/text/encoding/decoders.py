@@ -96,6 +96,17 @@ def _decoder(encoding: str) -> Callable[[bytes], str]:
     return _Multi.of(encoding).decode
 
 
+@lru_cache(maxsize=64)
+def sound_bytes(encoding: str) -> bytes:
+    """Return the bytes that an encoding of one byte a character has a character for, other than U+0080 to U+009F but
+    U+0085; of other encodings all bytes.
+    """
+    if encoding not in _SINGLE:
+        return bytes(range(256))
+    odd = {*range(0x80, 0xA0), 0xFFFE} - {0x85}
+    return bytes(byte for byte, character in enumerate(_single_table(encoding)) if ord(character) not in odd)
+
+
 _PLAIN = {"utf-32le": "utf-32-le", "utf-32be": "utf-32-be", "hz-gb-2312": "hz", "iso-2022-kr": "iso2022_kr"}
 
 
@@ -163,8 +174,12 @@ class _Multi:
 
     def _decode_part(self, body: bytes) -> str:
         text = body.decode(self.codec, self.errors)
-        found = [each for each in self.swaps if each in text]
-        return text.translate({ord(each): self.swaps[each] for each in found}) if found else text
+        found = {each: new for each, new in self.swaps.items() if each in text}
+        if found.keys() & found.values():  # one would undo the other
+            return text.translate({ord(each): new for each, new in found.items()})
+        for each, new in found.items():
+            text = text.replace(each, new)
+        return text
 
     def _decode_in_parts(self, body: bytes) -> str:
         parts, at = [], 0

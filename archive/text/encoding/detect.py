@@ -10,11 +10,12 @@ from archive.text.encoding.labels import encoding_of
 
 #: Bytes that the detection reads.
 _SAMPLE = 1 << 18
-#: What no page of windows-1252 with only signs has: its letters, rows of high bytes, signs inside of words.
-_MORE_THAN_SIGNS = re.compile(
-    rb"[\x83\x8a\x8c\x8e\x9a\x9c\x9e\x9f\xaa\xb5\xba\xc0-\xd6\xd8-\xf6\xf8-\xff]"
-    rb"|[\xa1-\xff]{2}|[A-Za-z][\xa1-\xbf][A-Za-z]"
+#: The bytes that are no letters in windows-1252 beyond ASCII.
+_NO_LETTERS = bytes(
+    byte for byte in range(256) if byte < 0x80 or not bytes((byte,)).decode("cp1252", "ignore").isalpha()
 )
+#: Rows of signs, and signs inside of words.
+_ODD_SIGNS = re.compile(rb"[\xa1-\xff]{2}|[A-Za-z][\xa1-\xbf][A-Za-z]")
 
 
 def detect(body: bytes) -> str:
@@ -24,7 +25,7 @@ def detect(body: bytes) -> str:
     page whose only high bytes are such signs is windows-1252 here.
     """
     body = body[:_SAMPLE]
-    if not _MORE_THAN_SIGNS.search(body):
+    if not body.translate(None, _NO_LETTERS) and not _ODD_SIGNS.search(body):
         return "windows-1252"
     detector = EncodingDetector()
     detector.feed(body, last=True)
