@@ -41,6 +41,8 @@ class Capture:
     status: int | None = None
     mime: str | None = None
     charset: str | None = None
+    charset_stated: str | None = None
+    charset_own: bool | None = None
     title: str | None = None
     extractor: str | None = None
     truncated: str | None = None
@@ -53,6 +55,8 @@ class Capture:
     record_sha256: str | None = None
     operator: str | None = None
     crawl: str | None = None
+    existed_by: datetime | None = None  #: by when others knew its bytes
+    attested_by: str | None = None  #: who attests that
     text: str | None = None  #: normalised; None for a revisit, whose text is in another record
 
     @property

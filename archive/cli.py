@@ -33,12 +33,14 @@ _COMMANDS = {
     "stats": ("query.counts", "Show what is in the lake."),
     "show": ("query.history", "Show a page through time: its captures, their dates, and its text."),
     "attest": ("archive.attestations.attest_command", "Add a time stamp of a file, which shows by when it existed."),
+    "witness": ("archive.witness.command", "Let other archives' indexes confirm captures of the lake."),
     "audit": (
         "archive.attestations.audit_command",
         "Look for wrong clocks and contradicting dates.",
     ),
     "seal": ("archive.attestations.seal_command", "Compute one hash of a lake or a set, and have it time-stamped."),
     "retract": ("archive.attestations.retract_command", "Declare that what a source brought proves nothing."),
+    "maintain": ("archive.intake.maintain_command", "Finish what was begun, merge small files, regrade an older lake."),
     "forget": ("archive.intake.forget_command", "Take what a source brought out of the lake again."),
 }
 #: Errors raised by these packages are about the input or the machine; the command prints their text.

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 #: The first page of the web was written in 1991.
 WEB_BEGAN = datetime(1991, 1, 1, tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 #: Common Crawl names a crawl for a week near its end, and fetches its pages from about three weeks before that week to
 #: (in 2013 and 2014) seven weeks after it. The early side has less slack, since only a date that is too early can make
 #: a false proof.
@@ -62,12 +64,15 @@ REPLAY_HOSTS = frozenset(
         "perma-archives.org",
     }
 )
+#: How the address of a page begins behind a time stamp. Some tools quote it (cdx_toolkit: `http%3A//`).
+_BEGINS = r"(?:(?:https?|ftp)(?::|%3A)(?:/|%2F)|www\.)"
 _REPLAY = re.compile(
     r"https?://(?:www\.)?(?P<host>[^/:?#]+)(?::\d+)?/(?:[^?#]*?/)?(?P<stamp>\d{4,14})(?P<form>[a-z]{2}_)?/"
-    r"(?P<page>(?:https?:/|ftp:/|www\.).*)",
+    rf"(?P<page>{_BEGINS}.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_STAMPED = re.compile(r"/(\d{14})(?:[a-z]{2}_)?/(?:https?:/|ftp:/|www\.)", re.IGNORECASE)
+_STAMPED = re.compile(rf"/(\d{{14}})(?:[a-z]{{2}}_)?/{_BEGINS}", re.IGNORECASE)
+_QUOTED = re.compile(r"(?:https?|ftp)(?:%3A|:%2F)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +161,8 @@ def interval(raw: str | None, any_zone: bool = False) -> Interval:
     """Read a date as `parse` does, with its first and its last instant.
 
     Args:
-        any_zone: a date without a zone may be of any zone. WARC and ARC fix UTC; the columns of data sets do not.
+        any_zone: a date without a zone may be of any zone. The digits of ARC, CDX and replay addresses are UTC by their
+            formats; WARC fixes UTC too, and has writers that leave out the `Z` with a local time.
     """
     text = (raw or "").strip()
     if not text or text.lower() in {"null", "none", "-"}:
@@ -244,13 +250,24 @@ def _microseconds(fraction: str | None) -> int:
 def parse_http(raw: str) -> datetime | None:
     """Read a date of HTTP or of Memento (RFC 9110, RFC 7089), or one in the form of a WARC; None where it is none.
 
-    Dates of HTTP are always GMT.
+    Dates of HTTP are GMT, and nearly all servers write so. One that does not may have sent its local time, so that its
+    last instant is that of every zone.
     """
     try:
         moment = parsedate_to_datetime(raw)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC) + ANY_ZONE
     except (ValueError, TypeError, IndexError, OverflowError):
-        return interval(raw, any_zone=True).end
+        text = raw.strip()
+        return interval(text, any_zone=not (text.isdigit() and len(text) == 14)).end
+
+
+@lru_cache(maxsize=4096)
+def any_form(raw: str) -> Interval:
+    """Read a date of a data set, which may have the form of a WARC or that of HTTP, and may be of any zone."""
+    read = interval(raw, any_zone=True)
+    if read.problem == "unparsable" and (at := parse_http(raw)):
+        return Interval(at, at)
+    return read
 
 
 def from_pacific(moment: datetime) -> datetime:
@@ -317,7 +334,8 @@ def replay_of(url: str | None) -> Replay | None:
     match = _REPLAY.fullmatch(url)
     if not match or match["host"].lower() not in REPLAY_HOSTS:
         return None
-    page = re.sub(r"^(https?|ftp):/+", r"\1://", match["page"], flags=re.IGNORECASE)
+    page = unquote(match["page"]) if _QUOTED.match(match["page"]) else match["page"]
+    page = re.sub(r"^(https?|ftp):/+", r"\1://", page, flags=re.IGNORECASE)
     raw = (match["form"] or "").lower() == "id_"
     return Replay(page if "://" in page else f"http://{page}", match["stamp"], raw, match["host"].lower(), url)
 

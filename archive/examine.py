@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from archive import dates
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
+from archive.dates import Dated
 from archive.evidence import replay
 from archive.evidence.claims import FileState, Info, operator_of, record_date, replay_in, row_date
-from archive.evidence.grade import CONTRADICTED
+from archive.evidence.grade import BLOCK, CONTRADICTED
 from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
-from archive.reasons import Unusable, reject_reason
+from archive.reasons import DATE_PROBLEMS, Unusable, reject_reason
 from archive.records import digest, robots
 from archive.records.base import Item
 from archive.records.http import BadEncoding, BodyTooLarge, Message, dechunk, decompress, media_type, parse_response
@@ -20,6 +21,7 @@ from archive.records.record import Fields, Record
 from archive.records.rows import Row
 from archive.text import Extractor
 from archive.text.cache import PageCache
+from archive.text.charset import stated
 from archive.text.extract import from_plain
 
 _WEB_SCHEMES = ("http:", "https:", "ftp:", "gopher:")
@@ -59,7 +61,9 @@ class Examiner:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     pages: PageCache = field(default_factory=lambda: PageCache(0))
     state: FileState = field(init=False)
-    altered: bool = False  #: the file does not have the digest that its package states
+    altered: bool = False  #: the file is not what its package states
+    stale: bool = False  #: the file's hash is not the stated one: only records whose own digest is verified count
+    operator: str | None = None  #: who made the archive, as the user says
     last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
@@ -73,7 +77,12 @@ class Examiner:
         if (
             isinstance(outcome, Capture)
             and not outcome.dated.problem
-            and (self.altered or outcome.integrity == CONTRADICTED)
+            and (
+                self.altered
+                or outcome.integrity == CONTRADICTED
+                or (self.stale and outcome.integrity != BLOCK)
+                or _is_badly_joined(item, outcome)
+            )
         ):
             outcome.dated = replace(outcome.dated, problem="altered")
         self._leave(item)
@@ -119,7 +128,7 @@ class Examiner:
     def _outcome(self, record: Record) -> Outcome:
         kind = record.type
         if kind == "warcinfo":
-            self.state.introduce(Info.of(record))
+            self.state.introduce(_info_of(record))
             return Skipped(kind)
         if record.uri.startswith(("dns:", "whois:")):
             return Skipped("dns")
@@ -138,7 +147,7 @@ class Examiner:
     def introduce(self, record: Record) -> None:
         """Read a warcinfo record, broken or not, for what it says about the records behind it; ignore any other."""
         if record.type == "warcinfo":
-            self.state.introduce(Info.of(record))
+            self.state.introduce(_info_of(record))
             self.last = record.type
             if record.problem:
                 self.state.note_broken_info()
@@ -162,7 +171,7 @@ class Examiner:
         message = self._message(record)
         if message is None:
             stated = record.headers.get("content-type", "")
-            if record.format == "warc" and page_kind(media_type(stated), record.block):
+            if record.format == "warc" and page_kind(media_type(stated), record.content):
                 return self._bare(record, stated)  # some tools write the page without its HTTP header
             raise Unusable("bad-http", "no HTTP status line")
         capture = self._new_capture(record, message)
@@ -182,10 +191,9 @@ class Examiner:
         """Examine a record whose block is the payload itself."""
         capture = self._new_capture(record, None)
         capture.mime = media_type(content_type) or None
-        self._verify(record, capture, record.block)
-        self._take_text(
-            record, capture, record.block, Message(200, Fields({"content-type": content_type}), record.block)
-        )
+        body = record.content
+        self._verify(record, capture, body)
+        self._take_text(record, capture, body, Message(200, Fields({"content-type": content_type}), body))
         return capture
 
     def _conversion(self, record: Record) -> Capture:
@@ -205,6 +213,7 @@ class Examiner:
         capture = self._new_capture(record, message)
         if message:
             capture.status, capture.mime = message.status, message.mime or None
+            capture.charset_stated = stated(message.content_type)
         capture.payload_digest, capture.payload_check = claim, digest.CLAIMED
         self._check_block(record, capture)
         if capture.block_check == digest.MISMATCH:  # many writers keep the digest of the whole response here
@@ -222,7 +231,7 @@ class Examiner:
             html = row.html if row.html is not None else (row.text or "") if is_html else None
             if html is not None:
                 body = html.encode("utf-8", "replace")
-                page, _ = page_of(body, "text/html; charset=utf-8", self.extract, self.limits)
+                page, _, _ = page_of(body, "text/html; charset=utf-8", self.extract, self.limits)
             else:
                 if len(row.text or "") > self.limits.page:
                     raise Unusable("too-large", f"{len(row.text or '')} characters")
@@ -236,7 +245,7 @@ class Examiner:
         return Capture(
             url=row.url or None,
             via=None,
-            dated=row_date(row.dates, row.crawls, row.url, self.state, row.repeated),
+            dated=row_date(row, self.state),
             record_type="row",
             offset=row.offset,
             skip=row.skip,
@@ -246,6 +255,7 @@ class Examiner:
             robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
             title=page.title,
             extractor="dataset" if page.extractor == "plain" else page.extractor,
+            operator=operator_of(dates.replay_of(row.url), None, row.crawls, self.operator),
             crawl=next(filter(None, map(dates.crawl_name, row.crawls)), None),
             text=page.text,
         )
@@ -253,7 +263,7 @@ class Examiner:
     # -- parts -------------------------------------------------------------------------------------
 
     def _message(self, record: Record) -> Message | None:
-        return parse_response(record.block) if record.block else None
+        return parse_response(record.content) if record.block else None
 
     def _prefer_other_reason(self, record: Record) -> None:
         """Reject a large record that is no page for that reason; its head, which is all that was read, shows it."""
@@ -271,30 +281,31 @@ class Examiner:
         return Capture(
             url=source.page if source else record.uri,
             via=source.url if source else None,
-            dated=record_date(record, message.headers if message else None, self.state),
+            dated=_date_of(record, message.headers if message else None, self.state),
             record_type=record.type,
             offset=record.offset,
             skip=record.skip,
             length=record.length,
             record_id=record.record_id,
             truncated=record.truncated,
-            record_sha256=_sha256(record.head, record.block),
-            operator=operator_of(source, info, named),
+            record_sha256=_sha256(*(part for each in (record, *record.segments) for part in (each.head, each.block))),
+            operator=operator_of(source, info, named, self.operator),
             crawl=next(filter(None, map(dates.crawl_name, named)), None),
         )
 
     def _verify(self, record: Record, capture: Capture, *readings: bytes) -> None:
         readings = readings[:1] if len(readings) > 1 and readings[0] is readings[1] else readings
         claims = record.headers.every("warc-payload-digest")
-        if "warc-segment-number" in record.headers:  # they are of all segments together
-            claims, capture.truncated = [], capture.truncated or "segment"
+        if record.missing:  # they are of all segments together
+            claims, capture.truncated = [], capture.truncated or record.missing
         capture.payload_digest, capture.payload_check = digest.check(claims, *readings)
         self._check_block(record, capture)
 
     def _check_block(self, record: Record, capture: Capture) -> None:
-        capture.block_check = digest.ABSENT
-        if claims := record.headers.every("warc-block-digest"):
-            capture.block_check = digest.check(claims, record.block)[1]
+        checks = {_block_check(each) for each in (record, *record.segments)}
+        capture.block_check = checks.pop() if len(checks) == 1 else digest.ABSENT
+        if digest.MISMATCH in checks:
+            capture.block_check = digest.MISMATCH
 
     def _take_text(self, record: Record, capture: Capture, body: bytes, message: Message) -> None:
         try:
@@ -322,5 +333,51 @@ class Examiner:
         if cached is None:
             cached = page_of(body, message.content_type, self.extract, self.limits)
             self.pages.put(key, cached)
-        page, capture.charset = cached
+        page, capture.charset, capture.charset_own = cached
+        capture.charset_stated = stated(message.content_type)
         capture.text, capture.title, capture.extractor = page.text, page.title, page.extractor
+
+
+def _block_check(record: Record) -> str:
+    claims = record.headers.every("warc-block-digest")
+    return digest.check(claims, record.block)[1] if claims else digest.ABSENT
+
+
+def _is_badly_joined(record: Record, capture: Capture) -> bool:
+    """Return whether segments fit by their numbers, but have not the payload that the first one states.
+
+    That each has the bytes that it states does not show that they belong together.
+    """
+    return bool(record.segments) and capture.payload_check == digest.MISMATCH
+
+
+def _info_of(record: Record) -> Info:
+    """Read a warcinfo record. Where segments of it are missing, names may be missing too."""
+    info = Info.of(replace(record, block=record.content, segments=()) if record.segments else record)
+    return replace(info, broken=True) if record.missing else info
+
+
+def _date_of(record: Record, http: Fields | None, state: FileState) -> Dated:
+    """Return the date of a record with all that it and its further segments say. Of their dates the latest counts."""
+    dated = record_date(record, http, state)
+    for segment in record.segments:
+        around = replace(state)
+        for info in segment.infos:
+            around.introduce(_info_of(info))
+        dated = _together(dated, record_date(segment, http, around))
+    return dated
+
+
+def _together(first: Dated, other: Dated) -> Dated:
+    """Return the date of two parts of one capture: the later one, with the doubts of both."""
+    ends = [each.captured_at for each in (first, other) if each.captured_at]
+    starts = [each.captured_from for each in (first, other) if each.captured_from]
+    return Dated(
+        max(ends, default=None),
+        first.source,
+        min(filter(None, (first.problem, other.problem)), key=list(DATE_PROBLEMS).index, default=None),
+        min(starts, default=None),
+        (*first.claims, *(claim for claim in other.claims if claim not in first.claims)),
+        first.weak or other.weak,
+        first.confirmed and other.confirmed,
+    )

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-STOPPED = "archive: stopped; the same command goes on from the last commit"
+STOPPED = "archive: stopped; what was committed stays"
 #: The exit status that shells give a program ended by SIGINT.
 STATUS = 130
 #: Seconds that a command has to end by itself after Ctrl-C.

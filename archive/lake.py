@@ -74,6 +74,8 @@ class Lake:
 
     def __init__(self, location: str | os.PathLike[str]) -> None:
         location = os.fspath(location)
+        if not storage.is_text(location):
+            raise LakeError(f"{location!a}: a lake needs a folder whose name is UTF-8")
         if storage.is_http(location):
             raise LakeError(f"{location}: a lake is a folder or an s3:// prefix, not a web server")
         try:
@@ -265,6 +267,14 @@ class Lake:
         """Return this lake as it is now: each table is opened once, when it is first asked for."""
         return _Snapshot(self.location)
 
+    def at(self, numbers: Mapping[str, int | None]) -> Lake:
+        """Return this lake as it was when its tables had these versions. A table without a number is as it is now.
+
+        Args:
+            numbers: by table. One of None: the table was not there.
+        """
+        return _Earlier(self.location, numbers)
+
     def dataset(self, table: str) -> pads.Dataset:
         """Return a table as an Arrow dataset that skips files by partition and statistics."""
         return self.dataset_of(self.delta(table), table)
@@ -358,6 +368,21 @@ class _Snapshot(Lake):
         if table not in self._opened:
             self._opened[table] = super().delta(table)
         return self._opened[table]
+
+
+class _Earlier(_Snapshot):
+    """A lake whose tables are in the versions that somebody names."""
+
+    def __init__(self, location: str, numbers: Mapping[str, int | None]) -> None:
+        super().__init__(location)
+        self._numbers = numbers
+
+    def has(self, table: Table) -> bool:
+        return self._numbers.get(table.name, 0) is not None and super().has(table)
+
+    def _open(self, name: str) -> DeltaTable:
+        number = self._numbers.get(name)
+        return DeltaTable(self.table_uri(name), version=number, storage_options=self.storage_options)
 
 
 def _is_begun(folder: str) -> bool:

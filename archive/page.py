@@ -8,7 +8,7 @@ from archive.capture import Limits
 from archive.reasons import Unusable
 from archive.records.http import media_type
 from archive.text import Extractor, Page
-from archive.text.charset import decode, is_unreadable
+from archive.text.charset import decode, is_own, is_unreadable
 from archive.text.extract import from_plain
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
@@ -30,8 +30,8 @@ _BINARY = re.compile(
 )
 
 
-def page_of(body: bytes, content_type: str, extract: Extractor, limits: Limits) -> tuple[Page, str]:
-    """Return the page of a decoded body, and the charset that the body was read with.
+def page_of(body: bytes, content_type: str, extract: Extractor, limits: Limits) -> tuple[Page, str, bool]:
+    """Return the page of a decoded body, the charset that it was read with, and whether it is read so without a header.
 
     Raises:
         Unusable: `not-text`, `empty-text`, `bad-charset`, `too-large`, or what the extractor raises.
@@ -44,6 +44,7 @@ def page_of(body: bytes, content_type: str, extract: Extractor, limits: Limits) 
     if _BINARY.match(body):
         raise Unusable("not-text", f"{media_type(content_type)}, but the bytes are of another type")
     text, charset = decode(body, content_type, kind == "html")
+    own = is_own(body, content_type, kind == "html", (text, charset))
     if b"\0" in body and text.count("\0") * 20 > len(text):
         raise Unusable("not-text", "one character in twenty or more is NUL")
     if kind == "html":
@@ -56,7 +57,7 @@ def page_of(body: bytes, content_type: str, extract: Extractor, limits: Limits) 
         raise Unusable("empty-text")
     if is_unreadable(page.text):
         raise Unusable("bad-charset", f"read as {charset}")
-    return page, charset
+    return page, charset, own
 
 
 def page_kind(mime: str, body: bytes) -> str | None:

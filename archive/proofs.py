@@ -3,48 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from archive import storage, versions
+from archive import bounds, storage, versions
 from archive.evidence.grade import DEFAULT, UNKNOWN_SQL
+from archive.evidence.operators import same_operator_sql
 from archive.files import sql_literal
 from archive.lake import Lake
-from archive.tables import CAPTURES, EVIDENCE, RETRACTIONS, SOURCES, TABLES, Table
+from archive.tables import CAPTURES, EVIDENCE, INDEX, SOURCES, TABLES, Table
 
 #: Captures of an older lake have no grade; what their columns support is known.
 _STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
-#: Which of several texts of one payload counts: the one of the earliest capture that can be proof.
-_EARLIEST = "'problem': date_problem IS NOT NULL, 'at': captured_at, 'content_id': content_id"
+#: Of several records of one text and payload, the one that is cited for a revisit.
+_EARLIEST = """{'problem': date_problem IS NOT NULL, 'at': captured_at, 'record': {'content_id': content_id,
+    'file': file, 'offset': "offset", 'skip': skip, 'length': length, 'extractor': extractor}}"""
 
-#: A revisit has no text: it proves the text of the record with the same payload digest. Where one payload gave several
-#: texts (other headers, another extractor), it proves the one of the URL that it refers to; of several of these, the
-#: one that was captured first. Captures that are no revisits are a plain scan. For revisits the content id is selected
-#: apart from the record, which contains it: DuckDB leaves out what nobody selects.
+#: A revisit has no text: it proves the texts of the records with the same payload digest. One payload may give several
+#: texts (other headers, another extractor). A revisit proves those that its own header gives, too: `readings` are the
+#: ways to read a payload (plain text or not, charset; `*` is the one without a header) that give one text. A revisit
+#: without a charset also proves what was seen before it. So whether it proves a text does not depend on the others:
+#: what is ingested later takes nothing away. Captures that are no revisits are a plain scan. For revisits the content
+#: id is selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
 _CAPTURES = f"""
-WITH texts AS (
-        SELECT payload_digest, url, min({{{_EARLIEST}}}) AS first,
-               min({{{_EARLIEST}, 'record': {{'content_id': content_id, 'file': file, 'offset': "offset", 'skip': skip,
-                    'length': length, 'extractor': extractor}}}}) AS whole
+WITH ways AS (
+        SELECT payload_digest, content_id, CASE WHEN extractor = 'plain' THEN 'plain ' ELSE 'html ' END AS kind,
+               charset_stated, charset, coalesce(charset_own, charset IS NULL OR charset = 'utf-8') AS own,
+               min({_EARLIEST}) AS whole,
+               min(captured_at) FILTER (date_problem IS NULL
+                                        AND coalesce(grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known
         FROM stored_captures
         SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
         WHERE content_id IS NOT NULL AND payload_digest NOT LIKE 'md5:%'  -- by MD5 anybody can make two alike
-        GROUP BY payload_digest, url
+        GROUP BY ALL
      ),
-     any_url AS (
-        SELECT payload_digest, min(first) AS first, min(whole) AS whole FROM texts GROUP BY payload_digest
+     texts AS (
+        SELECT payload_digest, content_id, min(known) AS known, min(whole) AS whole,
+               list_distinct(flatten(list([kind || coalesce(charset_stated, '*'), kind || coalesce(charset, '*'),
+                                           kind || CASE WHEN own THEN '*' ELSE charset END]))) AS readings
+        FROM ways GROUP BY payload_digest, content_id
      )
 SELECT content_id, {_STORED}, NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
-SELECT coalesce(same.first.content_id, other.first.content_id), r.*,
-       coalesce(same.whole.record, other.whole.record)
+SELECT texts.content_id, r.*, texts.whole.record
 FROM (SELECT {_STORED} FROM stored_captures WHERE record_type = 'revisit') AS r
-LEFT JOIN texts AS same ON r.payload_digest = same.payload_digest AND coalesce(r.refers_to_url, r.url) = same.url
-LEFT JOIN any_url AS other ON r.payload_digest = other.payload_digest
+LEFT JOIN texts ON r.payload_digest = texts.payload_digest AND (
+    (r.mime IS DISTINCT FROM 'text/plain' AND list_contains(readings, 'html ' || coalesce(r.charset_stated, '*')))
+    OR ((r.mime IS NULL OR r.mime = 'text/plain')
+        AND list_contains(readings, 'plain ' || coalesce(r.charset_stated, '*')))
+    OR (r.charset_stated IS NULL AND texts.known <= r.captured_at)
+)
 """
 
 
@@ -71,8 +83,20 @@ def enough(grade: str, archives: str) -> str:
     Args:
         grade, archives: SQL expressions.
     """
-    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT captures.operator) > 1)
-           AND ({archives} < 2 OR count(DISTINCT coalesce(captures.operator, '')) >= {archives})"""
+    operator = same_operator_sql("captures.operator")
+    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT {operator}) > 1)
+           AND ({archives} < 2 OR count(DISTINCT coalesce({operator}, '')) >= {archives})"""
+
+
+def shown(asked: str, grade: str) -> str:
+    """Return the SQL of the grade of a text that was found good enough, from that of the capture that it cites.
+
+    Where somebody asks for B, the captures are that together, though the one that is cited may have C or D by itself.
+
+    Args:
+        asked, grade: SQL expressions.
+    """
+    return f"CASE WHEN upper({asked}) = 'B' AND {grade} IN ('C', 'D') THEN 'B' ELSE {grade} END"
 
 
 #: … and of a grade that counts where nobody asks for another.
@@ -84,7 +108,7 @@ SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen
        min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
             'extractor': coalesce(extractor, text_record.extractor), 'source': date_source, 'length': length,
             'digest': payload_digest}}) AS first
-FROM captures WHERE {_PROVES}
+FROM moments AS captures WHERE {_PROVES}
 GROUP BY content_id
 """
 
@@ -127,6 +151,32 @@ def captures_view(more: str = "", **columns: str) -> View:
     )
 
 
+#: A moment of a capture that is not its own date: by when others knew its file. The date of the record is not asked, so
+#: what contradicts it does not count.
+_MOMENT = """
+SELECT captures.* REPLACE ({at} AS captured_at, NULL::TIMESTAMPTZ AS captured_from, '{kind}' AS date_source,
+       NULL::VARCHAR AS date_problem, {grade} AS grade, strftime({at}, '%Y-%m') AS month,
+       list_append(coalesce(evidence, []), {{'kind': '{kind}', 'at': {at}, 'agrees': true}}) AS evidence)
+"""
+_ATTESTED = _MOMENT.format(at="existed_by", kind="attested", grade="'A'") + "FROM captures WHERE existed_by IS NOT NULL"
+_PUBLISHED = (
+    _MOMENT.format(at='published_units."at"', kind="published", grade="published_units.grade")
+    + "FROM captures JOIN published_units USING (unit)"
+)
+
+
+def moments_view(captures: View, selects: Sequence[str]) -> View:
+    """Return the view `moments`: each capture once for each moment by which it may show that its text existed.
+
+    The columns are those of `captures`. For its own date they are the same; for a bound `captured_at`, `date_source`,
+    `grade` and `evidence` are those of the bound. A lake without bounds has `captures` itself.
+
+    Args:
+        selects: the bounds of the lake, as `attach` returns them.
+    """
+    return View("moments", " UNION ALL ".join(["SELECT * FROM captures", *selects]), captures.columns)
+
+
 PROOFS = View(
     "proofs",
     _PROOFS,
@@ -150,8 +200,9 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
         LakeError: there is no lake.
         duckdb.Error: a file is missing or damaged.
     """
-    db, stored = attach(lake, tables, None, **config)
-    define(db, [*stored, captures_view(), PROOFS])
+    db, stored, selects = attach(lake, tables, None, **config)
+    captures = captures_view()
+    define(db, [*stored, captures, moments_view(captures, selects), PROOFS])
     return db
 
 
@@ -160,8 +211,11 @@ def attach(
     tables: Iterable[Table],
     opened: Callable[[list[str]], None] | None = None,
     **config: str | int,
-) -> tuple[duckdb.DuckDBPyConnection, list[View]]:
-    """Return a DuckDB connection that can read a lake's tables and nothing else, and the views `stored_<name>` of them.
+) -> tuple[duckdb.DuckDBPyConnection, list[View], list[str]]:
+    """Return a DuckDB connection that can read a lake's tables and nothing else.
+
+    Returns:
+        the connection, the views `stored_<name>` of the tables, and the bounds that the lake has, for `moments_view`.
 
     Args:
         opened: called with the paths of all files, after the lake's log is read and before DuckDB starts.
@@ -170,7 +224,8 @@ def attach(
     Raises:
         LakeError: there is no lake.
     """
-    retracted = _retracted_units(lake)
+    retracted, bounded = _retracted_units(lake), bounds.of_units(lake)
+    has_lines = lake.delta(SOURCES.name).transaction_version(INDEX) is not None
     stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
@@ -190,26 +245,72 @@ def attach(
     db.execute("SET autoload_known_extensions = false; SET enable_external_access = false")
     if retracted:
         db.execute("CREATE TEMP TABLE retracted_units AS SELECT unnest(?::VARCHAR[]) AS unit", [retracted])
-    views = []
-    for table in stored:
-        is_hit = bool(retracted) and table.table.name == CAPTURES.name
-        select = f"SELECT {_RETRACTED} FROM ({table.select()})" if is_hit else table.select()
-        views.append(View(f"stored_{table.table.name}", select, _types(table.table)))
-    return db, views
+    views = [View(f"stored_{table.table.name}", table.select(), _types(table.table)) for table in stored]
+    select = next((view.select for view in views if view.name == "stored_captures"), "")
+    if bounded.attested:
+        _units_table(db, "bounded_units", bounded.attested)
+        select = f"SELECT {_BOUNDED} FROM ({select}) AS captures LEFT JOIN bounded_units USING (unit)"
+    if bounded.published:
+        _units_table(db, "published_units", bounded.published)
+    if retracted:
+        select = f"SELECT {_RETRACTED} FROM ({select})"
+    if has_lines:
+        select = _CORROBORATED.format(captures=select)
+    views = [replace(view, select=select) if view.name == "stored_captures" else view for view in views]
+    selects = [_ATTESTED] * (bounded.stored or bool(bounded.attested)) + [_PUBLISHED] * bool(bounded.published)
+    return db, views, selects
 
 
-#: A capture that a retracted file brought has a problem, at least that one.
+def _units_table(db: duckdb.DuckDBPyConnection, name: str, found: Iterable[bounds.UnitBound]) -> None:
+    """Create a table of bounds, with a row for each unit, and for each grade of it."""
+    rows = pa.Table.from_pylist([{"unit": unit, "at": at, "by": by, "grade": grade} for unit, at, by, grade in found])
+    db.register("rows_of_units", rows)
+    db.execute(f"CREATE TEMP TABLE {name} AS FROM rows_of_units")
+    db.unregister("rows_of_units")
+
+
+#: The earliest bound counts: that of the capture itself, or one of its file.
+_BOUNDED = """
+captures.* REPLACE (
+    least(existed_by, bounded_units."at") AS existed_by,
+    CASE WHEN bounded_units."at" <= coalesce(existed_by, bounded_units."at") THEN bounded_units."by"
+         ELSE attested_by END AS attested_by)
+"""
+#: A capture that a retracted file brought proves nothing.
 _RETRACTED = """
 * REPLACE (CASE WHEN unit IN (FROM retracted_units) THEN coalesce(date_problem, 'retracted') ELSE date_problem END
-           AS date_problem)
+           AS date_problem,
+           CASE WHEN unit IN (FROM retracted_units) THEN NULL ELSE existed_by END AS existed_by,
+           CASE WHEN unit IN (FROM retracted_units) THEN NULL ELSE attested_by END AS attested_by,
+           CASE WHEN unit IN (FROM retracted_units) THEN 'X' ELSE grade END AS grade)
+"""
+
+
+#: A capture of grade C or D is of grade B where a line of another holder's index has its digest within a day of it. A
+#: line that names the capture's own file is no other's. Of an operator that is not known, nobody can be another.
+_CORROBORATED = f"""
+SELECT own.* REPLACE (
+    CASE WHEN coalesce(own.grade, {UNKNOWN_SQL}) IN ('C', 'D') AND own.date_problem IS NULL
+              AND len(list_filter(others.lines, lambda line:
+                    line.operator <> {same_operator_sql("own.operator")}
+                    AND line.since >= own.captured_at - INTERVAL 1 DAY AND line."at" <= own.captured_at + INTERVAL 1 DAY
+                    AND line.name IS DISTINCT FROM parse_filename(own.file))) > 0
+         THEN 'B' ELSE own.grade END AS grade)
+FROM ({{captures}}) AS own
+LEFT JOIN (
+    SELECT payload_digest, list(DISTINCT {{{{'operator': {same_operator_sql("operator")}, 'since': captured_from,
+                                            'at': captured_at, 'name': parse_filename(via)}}}}) AS lines
+    FROM ({{captures}})
+    WHERE record_type = '{INDEX}' AND date_problem IS NULL AND operator IS NOT NULL
+    GROUP BY payload_digest
+) AS others ON own.payload_digest = others.payload_digest
 """
 
 
 def _retracted_units(lake: Lake) -> list[str]:
     """Return the units of the files that were retracted."""
-    if not lake.has(RETRACTIONS):
+    if not (files := bounds.retracted(lake)):
         return []
-    files = set(lake.read(RETRACTIONS.name, ["source"])["source"].to_pylist())
     ledger = lake.read(SOURCES.name, ["unit", "file"]).to_pydict()
     return [unit for unit, file in zip(ledger["unit"], ledger["file"], strict=True) if file in files]
 
@@ -257,7 +358,10 @@ class _Stored:
         listed = ", ".join(sql_literal(file) for file in sorted(self.files))
         # by name only where files may lack columns, since DuckDB then reads the footer of every file first
         options = f"hive_partitioning = {bool(self.table.partition_by)}{hive}, union_by_name = {self.widened}"
-        return f"SELECT {columns} FROM read_parquet([{listed}], {options})"
+        rows = f"read_parquet([{listed}], {options})"
+        if self.widened:  # perhaps no file has a column that was added
+            rows = f"({_no_rows(types)} UNION ALL BY NAME SELECT * FROM {rows})"
+        return f"SELECT {columns} FROM {rows}"
 
 
 def _stored(lake: Lake, table: Table) -> _Stored:

@@ -12,6 +12,7 @@ REJECTS: dict[str, str] = {
     "bad-encoding": "the HTTP body cannot be decoded as its Content-Encoding says",
     "bad-http": "the record should be an HTTP message, but cannot be read as one",
     "bad-length": "the record is shorter or longer than its header states",
+    "bad-line": "the line of an index cannot be read",
     "bad-record": "the header of the record cannot be read, or the bytes belong to no record",
     "bad-row": "the line or row of a data set cannot be read",
     "crashed": "the extractor's process died of the page (out of memory, or a fault)",
@@ -36,6 +37,7 @@ DAMAGE: frozenset[str] = frozenset(
     {
         "bad-compression",
         "bad-length",
+        "bad-line",
         "bad-record",
         "bad-row",
         "crashed",
@@ -63,7 +65,8 @@ DATE_PROBLEMS: dict[str, str] = {
     "server-later": "the page's server states a time of more than a day after the date (Date or Last-Modified)",
     "outside-crawl": "the date is not within each crawl that the path, the name, the warcinfo or the row states "
     "(30 days before its week to 60 days after)",
-    "altered": "the bytes of the record do not have the digest that its header states",
+    "altered": "the bytes of the record do not have the digest that its header states, or its file is not what the "
+    "package around it states",
     "retracted": "its file was retracted (`archive retract`); the table `retractions` says why",
     "recovered": "the record was found by searching behind damage, and may be the content of a record whose date "
     "is not known",
@@ -85,6 +88,8 @@ CLAIMS: dict[str, str] = {
     "crawl-window": "the end of a crawl that the path, the name, the warcinfo or the row states",
     "warc-version": "since when there has been the version of the format that the record has",
     "software": "since when there has been the software that the warcinfo names",
+    "attested": "by when the file existed: `captures.attested_by` attests it",
+    "published": "when the file was published: `archive ingest --published`",
     "damaged-record": "the date of the damaged record that the record may be part of",
 }
 
@@ -94,6 +99,9 @@ DATE_SOURCES: dict[str, str] = {
     "arc": "the date in the ARC header line",
     "cdx": "the web archive's own timestamp of the page (Memento-Datetime or replay URL)",
     "dataset": "the date column of a data set, which anybody may have written",
+    "attested": "no date of the record: by when its file existed, as a verified time stamp or signature shows",
+    "published": "no date of the record: when its file was published (`archive ingest --published`)",
+    "index": "a line of an index (`archive witness`): it confirms captures, and proves no text by itself",
 }
 
 

@@ -86,3 +86,12 @@ def filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     if is_s3(uri):
         return s3_filesystem(), uri.removeprefix("s3://").rstrip("/")
     return pafs.LocalFileSystem(), uri
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file name is text, and not bytes that happen to be one."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -50,9 +50,11 @@ class Table:
 CAPTURES = Table(
     "captures",
     (
-        Column("content_id", pa.string(), "of the text that was seen; null for a revisit, see `payload_digest`"),
+        Column("content_id", pa.string(), "of the text that was seen; null for a revisit or a line of an index"),
         Column("url", pa.string(), "of the page"),
-        Column("via", pa.string(), "the replay URL, where the page was fetched from a web archive"),
+        Column(
+            "via", pa.string(), "the replay URL, where fetched from a web archive; of an index line: its `filename`"
+        ),
         Column(
             "captured_at",
             _UTC,
@@ -60,7 +62,11 @@ CAPTURES = Table(
         ),
         Column("date_source", pa.string(), "archive.reasons.DATE_SOURCES"),
         Column("date_problem", pa.string(), "null, or why the date proves nothing: archive.reasons.DATE_PROBLEMS"),
-        Column("record_type", pa.string(), "response, resource, conversion, revisit; row in a data set"),
+        Column(
+            "record_type",
+            pa.string(),
+            "response, resource, conversion, revisit; row in a data set; index: a line of an index",
+        ),
         Column("file", pa.string(), "the file that holds the record; `a.wacz!/b.warc.gz` is an entry of a WACZ"),
         Column("offset", pa.int64(), "bytes from the start of the file to the record, or to its compressed member"),
         Column("length", pa.int64(), "bytes of the record or member there; null where it was not known"),
@@ -71,8 +77,13 @@ CAPTURES = Table(
         Column("charset", pa.string(), "as used"),
         Column("title", pa.string(), "of the page"),
         Column("extractor", pa.string(), "name/version that made the text"),
-        Column("truncated", pa.string(), "null, or why the record holds less than was sent"),
-        Column("payload_digest", pa.string(), "computed; for a revisit, the one it states"),
+        Column(
+            "truncated",
+            pa.string(),
+            "null, or why the record holds less than was sent: WARC-Truncated, `chunked`, `content-encoding`, "
+            "`segment`, `bad-segment`",
+        ),
+        Column("payload_digest", pa.string(), "computed; for a revisit or a line of an index, the one it states"),
         Column("payload_check", pa.string(), "verified, mismatch, absent, unsupported; claimed for a revisit"),
         Column("block_check", pa.string(), "the same for the digest of the whole record block"),
         Column("refers_to_url", pa.string(), "of a revisit"),
@@ -82,11 +93,13 @@ CAPTURES = Table(
         Column("evidence", EVIDENCE, "every date that the record carries: archive.reasons.CLAIMS; whether it agrees"),
         Column("integrity", pa.string(), "what digests show: block, payload, unstated, contradicted"),
         Column("record_sha256", pa.string(), "hexadecimal, of the record's header and block"),
-        Column("operator", pa.string(), "who made the capture: the web archive, or by warcinfo"),
+        Column("operator", pa.string(), "who made the capture: the web archive, or by warcinfo or --operator"),
         Column("crawl", pa.string(), "of the warcinfo (isPartOf), or of the file's name"),
         Column("existed_by", _UTC, "the earliest time by which others knew the bytes; null where nothing was verified"),
         Column("attested_by", pa.string(), "who attests that"),
         Column("grade", pa.string(), "A to E, or X: archive.evidence.grade.GRADES; null in an older lake"),
+        Column("charset_stated", pa.string(), "by the Content-Type; null where it states none that is known"),
+        Column("charset_own", pa.bool_(), "the page reads the same without that; null in an older lake, for a revisit"),
         Column("unit", pa.string(), "the unit of work that brought it: `sources.unit`"),
         Column("month", pa.string(), "YYYY-MM of captured_at, or `unproven` where there is a date_problem"),
     ),
@@ -131,6 +144,12 @@ SOURCES = Table(
         Column("file", pa.string(), "the path or address of the file"),
         Column("version", pa.string(), "what tells this state of the file from another"),
         Column("size", pa.int64(), "of the file, in bytes"),
+        Column(
+            "sha256",
+            pa.string(),
+            "of the whole file, hexadecimal, in the row of its first span; null where no unit read it all: a file on a "
+            "server in several spans, an older lake",
+        ),
         Column("start", pa.int64(), "the span of the file that the unit covers: records that start in [start, end)"),
         Column("end", pa.int64(), "where the span ends"),
         Column("next_offset", pa.int64(), "where the first record behind the span starts; null at the end"),
@@ -138,11 +157,13 @@ SOURCES = Table(
         Column("floor", _UTC, "the date of the damaged record in front, where `recovered`; null if not known"),
         Column("infos", pa.string(), "JSON: the warcinfo records up to the end of the span; null in an older lake"),
         Column("limits", pa.string(), "JSON: the limits that it was read with; null in an older lake"),
-        Column("format", pa.string(), "warc, arc, wacz, jsonl, parquet, …"),
+        Column("operator", pa.string(), "who made the archive, or holds what the index lists, as the user says"),
+        Column("format", pa.string(), "warc, arc, wacz, jsonl, parquet, …; index"),
         Column("extractor", pa.string(), "name/version that made the texts"),
         Column("records", pa.int64(), "= captures + sum(rejects) + sum(skipped)"),
         Column("captures", pa.int64(), "rows that the unit added to `captures`"),
         Column("dated", pa.int64(), "of these, the ones whose date may prove something"),
+        Column("bounded", pa.int64(), "of the captures, the ones with `existed_by`; null in an older lake"),
         Column("texts", pa.int64(), "different texts among the captures"),
         Column("new_texts", pa.int64(), "of these, the ones that the lake did not hold"),
         Column("rejects", pa.map_(pa.string(), pa.int64()), "records by reject reason"),
@@ -155,6 +176,9 @@ SOURCES = Table(
 )
 
 TABLES = {table.name: table for table in (CAPTURES, DOCUMENTS, REJECTS, SOURCES)}
+#: The kind of a unit, and the record type of a capture, that come from an index (`archive witness`). Once a lake has
+#: such a unit, the log of its ledger has a transaction of this name.
+INDEX = "index"
 #: The order in which a unit becomes visible: a text before the captures that cite it.
 DATA_TABLES = (DOCUMENTS, REJECTS, CAPTURES)
 
@@ -163,11 +187,15 @@ ATTESTATIONS = Table(
     "attestations",
     (
         Column("subject_sha256", pa.string(), "of the file, or the root of a seal, in hexadecimal"),
-        Column("kind", pa.string(), "rfc3161, opentimestamps"),
-        Column("at", _UTC, "by when the subject existed; null where that is not verified"),
-        Column("by", pa.string(), "who attests it: the authority, or the Bitcoin block"),
-        Column("token", pa.binary(), "the time stamp itself"),
-        Column("verified", pa.bool_(), "whether it was verified when it was added"),
+        Column("kind", pa.string(), "rfc3161, opentimestamps; published: `archive ingest --published`"),
+        Column("at", _UTC, "by when the subject existed; null where a time stamp is not verified"),
+        Column("by", pa.string(), "who attests it: the authority, the Bitcoin block, or where it was published"),
+        Column("token", pa.binary(), "the time stamp itself; null where it was published"),
+        Column(
+            "verified",
+            pa.bool_(),
+            "whether the time stamp was verified, or the file has the published checksum, when it was added",
+        ),
     ),
 )
 

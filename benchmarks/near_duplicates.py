@@ -27,6 +27,7 @@ from pathlib import Path
 
 from corpus import COPIES, LENGTH, described, made, source
 from processes import Result, arguments, machine, main, measure, package_version, step
+from texts import write_records
 
 # Nothing but the standard library up here: the interpreter of the other tools runs this file as well.
 
@@ -179,11 +180,13 @@ def pipeline(args: argparse.Namespace) -> Result:
         what = f"{len(rows):,} texts"
     results: Result = {"machine": machine()}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        captures, lake, texts = f"{folder}/captures.jsonl", f"{folder}/lake", f"{folder}/texts"
-        with open(captures, "w") as file:
-            for number, (text, at) in enumerate(rows):
-                day = (_START + timedelta(days=number % 4000)).isoformat()
-                file.write(json.dumps({"text": text, "date": at or day, "url": f"https://{number}.example/"}) + "\n")
+        captures, lake, texts = f"{folder}/captures.warc", f"{folder}/lake", f"{folder}/texts"
+        days = ((_START + timedelta(days=number % 4000)).isoformat() for number in range(len(rows)))
+        dated = zip(rows, days, strict=True)
+        write_records(
+            captures,
+            ((text, at or day, f"https://{number}.example/") for number, ((text, at), day) in enumerate(dated)),
+        )
         started = time.perf_counter()
         ingest(Lake(lake), [captures], workers=1)
         results["ingest_seconds"] = time.perf_counter() - started

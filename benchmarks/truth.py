@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from texts import write_records
 
 from archive.intake import ingest
 from archive.lake import Lake
@@ -47,10 +48,10 @@ def similar_pairs(texts: list[str], threshold: float = 0.8) -> dict[tuple[int, i
 def versions(path: str) -> None:
     """Recall by similarity, and how many dates are right."""
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "versions.jsonl"
+        source = Path(folder) / "versions.warc"
         with gzip.open(path, "rt") as file:
             rows = [json.loads(line) for line in file]
-        source.write_text("".join(json.dumps({"text": row["text"], "date": row["date"]}) + "\n" for row in rows))
+        write_records(source, ((row["text"], row["date"], f"https://{at}.example/") for at, row in enumerate(rows)))
         lake = Lake(f"{folder}/lake")
         ingest(lake, [str(source)])
         index(lake)

@@ -20,6 +20,7 @@ import click
 
 import lowbackground as lb
 from archive import cli, reasons, tables
+from archive.attestations.audit import FINDINGS
 from archive.evidence.grade import GRADES
 from collapse.corpus.tally import REASONS
 from index import tables as index_tables
@@ -42,6 +43,9 @@ def codes() -> str:
         "## Date problems (`captures.date_problem`)\n\nSuch a capture stays in the table and proves nothing.\n"
     )
     parts.append(_table(("code", "meaning"), reasons.DATE_PROBLEMS.items()))
+    parts.append("## What only `archive audit` finds (`files.findings.kind`)\n\nBesides the problems above.\n")
+    only = [(code, about) for code, about in FINDINGS.items() if code not in reasons.DATE_PROBLEMS]
+    parts.append(_table(("code", "meaning"), only))
     parts.append("## Date sources (`captures.date_source`)\n")
     parts.append(_table(("code", "meaning"), reasons.DATE_SOURCES.items()))
     parts.append("## Grades (`captures.grade`)\n\n[What each proves](../grades.md).\n")

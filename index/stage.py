@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.compact import compact
+from archive.damage import naming_damage
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import write_parquet
@@ -230,13 +231,14 @@ def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = No
 
 @contextlib.contextmanager
 def lake_errors(lake: Lake) -> Iterator[None]:
-    """Raise errors of Arrow and of the system that occur inside as one line.
+    """Raise errors of Arrow and of the system that occur inside as one line, which names the file if one is damaged.
 
     Raises:
-        LakeError: a file of the lake is damaged, or something could not be read or written.
+        LakeError: a file of the lake is lost or damaged, or something could not be read or written.
     """
     try:
-        yield
+        with naming_damage(lake):
+            yield
     except pa.ArrowInvalid as error:
         raise LakeError(f"{lake.location}: a file of the lake is damaged ({str(error).splitlines()[0]})") from None
     except OSError as error:

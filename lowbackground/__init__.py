@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from archive.attestations.seal import SealResult, seal
     from archive.demo.command import demo
     from archive.errors import ArchiveError
+    from archive.intake.maintain import MaintainResult, maintain
     from archive.intake.preview import Preview, preview
     from archive.progress import Reporter, RichReporter
+    from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
     from index.certify import CertifyResult, certify
     from index.neardup import IndexResult, index
@@ -55,6 +57,8 @@ _FROM = {
     "audit": "archive.attestations.audit",
     "seal": "archive.attestations.seal",
     "retract": "archive.attestations.retract",
+    "witness": "archive.witness.run",
+    "maintain": "archive.intake.maintain",
     # what they return
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
@@ -71,6 +75,8 @@ _FROM = {
     "AuditResult": "archive.attestations.audit",
     "SealResult": "archive.attestations.seal",
     "RetractResult": "archive.attestations.retract",
+    "WitnessResult": "archive.witness.run",
+    "MaintainResult": "archive.intake.maintain",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",
@@ -95,6 +101,7 @@ __all__ = [
     "IndexResult",
     "IngestResult",
     "Lake",
+    "MaintainResult",
     "Preview",
     "QualityResult",
     "Reporter",
@@ -103,6 +110,7 @@ __all__ = [
     "SealResult",
     "Stats",
     "VerifyResult",
+    "WitnessResult",
     "attest",
     "audit",
     "certify",
@@ -114,6 +122,7 @@ __all__ = [
     "index",
     "ingest",
     "load",
+    "maintain",
     "open",
     "preview",
     "quality",
@@ -123,6 +132,7 @@ __all__ = [
     "show",
     "stats",
     "verify",
+    "witness",
 ]
 
 

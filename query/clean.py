@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archive.evidence.grade import DEFAULT
-from archive.proofs import ACCEPTABLE, enough, graded
+from archive.proofs import ACCEPTABLE, enough, graded, shown
 from archive.records.robots import AI_AGENTS
 
 #: What a page states if no model may be trained on it: `noai`, a reservation of the rights of text and data mining, or
@@ -28,9 +28,10 @@ _ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
 #: What `clean` has of the capture that proves a text: its column -> that of `captures`.
 _SAME = (
     *("url", "title", "date_source", "record_type", "file", "offset", "length", "skip"),
-    *("record_id", "payload_digest", "robots", "grade", "evidence", "operator", "text_record"),
+    *("record_id", "record_sha256", "payload_digest", "robots", "grade", "evidence", "operator", "text_record"),
 )
 _CITED = {name: f'captures."{name}"' for name in _SAME} | {"extractor": "coalesce(extractor, text_record.extractor)"}
+_CITED["grade"] = shown("grade", "captures.grade")
 _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _CITED.items())
 
 #: A text has an earlier near-duplicate where the pair was verified and the other text was seen before it. Of two texts
@@ -42,14 +43,14 @@ _CLEAN = f"""
 CREATE OR REPLACE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
                         honour_opt_outs := false, grade := '{DEFAULT}', archives := 1) AS TABLE
 WITH proof AS (
-    SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED}
+    SELECT content_id, min(captured_at) AS first_seen FROM moments AS captures WHERE {_ACCEPTED}
     GROUP BY content_id HAVING {_ENOUGH}
 ),
 record AS (
     SELECT content_id, {", ".join(f'any_value(chosen."{name}") AS "{name}"' for name in _CITED)}
     FROM (
         SELECT content_id, {_COLUMNS}, row_number() OVER (PARTITION BY content_id ORDER BY {_ORDER}) AS place
-        FROM captures WHERE {_ACCEPTED}
+        FROM moments AS captures WHERE {_ACCEPTED}
     ) AS chosen
     WHERE place = 1 GROUP BY content_id
 ),
@@ -60,7 +61,7 @@ ends AS (
 later AS (
     SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
     FROM ends JOIN (
-        SELECT content_id, min(captured_at) AS first_seen FROM captures WHERE {_ACCEPTED}
+        SELECT content_id, min(captured_at) AS first_seen FROM moments AS captures WHERE {_ACCEPTED}
         GROUP BY content_id HAVING {_ENOUGH}
     ) USING (content_id)
     GROUP BY one, other HAVING min(content_id) < max(content_id)
@@ -69,7 +70,8 @@ opted_out AS (
     SELECT content_id FROM captures WHERE honour_opt_outs AND opts_out(robots) AND content_id IS NOT NULL
 )
 SELECT k.content_id, k.first_seen, r.url, r.title, k.language, k.language_score, k.chars, k.words, r.date_source,
-       r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.payload_digest, r.extractor, r.text_record,
+       r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.record_sha256, r.payload_digest, r.extractor,
+       r.text_record,
        r.robots, r.grade, r.evidence, r.operator, year(k.first_seen) AS year, host_of(r.url) AS host,
        domain_of(host_of(r.url)) AS domain, k.text
 FROM (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import click
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as pads
 from rich.console import Console
 
 from archive.cli import lake_option
@@ -16,7 +17,7 @@ from archive.damage import naming_damage
 from archive.evidence.grade import UNKNOWN_SQL
 from archive.lake import Lake, open_lake
 from archive.show import OutConsole, bytes_text, count_of, counts_table, duplicates_table, json_text, months_table
-from archive.tables import TABLES
+from archive.tables import INDEX, TABLES
 from index import tables as index_tables
 from query.sql import connect
 
@@ -33,6 +34,7 @@ class Stats:
     skipped: dict[str, int]  #: kind of record -> records that hold no page
     texts: int  #: different ones
     formats: dict[str, int]  #: format of a file -> records
+    index_lines: int  #: lines of other archives' indexes (`archive witness`), which are in none of these numbers
     captures_by_month: dict[str, int]  #: `YYYY-MM`, or `unproven`
     date_problems: dict[str, int]  #: why a date proves nothing -> captures
     date_sources: dict[str, int]  #: kind of date -> captures
@@ -60,6 +62,9 @@ def stats(lake: Lake | str | os.PathLike[str]) -> Stats:
 
 def _stats(lake: Lake) -> Stats:
     ledger = lake.read("sources", ["file", "records", "captures", "rejects", "skipped", "format", "new_texts"])
+    is_index = pc.equal(ledger["format"], INDEX)
+    lines, ledger = ledger.filter(is_index), ledger.filter(pc.invert(is_index))
+    index_lines = pc.sum(lines["captures"]).as_py() or 0
     rejects: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
     formats: Counter[str] = Counter()
@@ -76,14 +81,26 @@ def _stats(lake: Lake) -> Stats:
         skipped=dict(skipped.most_common()),
         texts=lake.rows("documents"),
         formats=dict(formats.most_common()),
-        captures_by_month=_months(lake),
-        date_problems=_counts(lake, "captures", "date_problem"),
-        date_sources=_counts(lake, "captures", "date_source"),
+        index_lines=index_lines,
+        captures_by_month=_less(_months(lake), lake, "month", index_lines),
+        date_problems=_problems(lake),
+        date_sources=_less(_counts(lake, "captures", "date_source"), lake, "date_source", index_lines),
         captures_by_grade=_grades(lake),
         languages=_counts(lake, "documents", "language"),
         duplicates_by_month=_duplicates(lake),
         bytes={name: _bytes(lake, name) for name in _tables(lake)},
     )
+
+
+def _less(counts: dict[str, int], lake: Lake, column: str, index_lines: int) -> dict[str, int]:
+    """Return counts of rows of `captures` without those that are lines of an index."""
+    if not index_lines:
+        return counts
+    wanted = pads.field("record_type") == INDEX
+    lines: Counter[str] = Counter()
+    for batch in lake.dataset("captures").to_batches(columns=[column], filter=wanted):
+        lines.update({pair["values"]: pair["counts"] for pair in pc.value_counts(batch.column(column)).to_pylist()})
+    return {value: count - lines[value] for value, count in counts.items() if count > lines[value]}
 
 
 def _files(lake: Lake, table: str) -> pa.Table:
@@ -112,7 +129,7 @@ SELECT c.month, count(*) AS captures,
        count(*) FILTER (first AND witness IS NOT NULL) AS near
 FROM (
     SELECT month, content_id,
-           (captured_at, file, "offset", skip) = (p.first_seen, p.first.file, p.first."offset", p.first.skip) AS first
+           (file, "offset", skip) = (p.first.file, p.first."offset", p.first.skip) AS first
     FROM captures LEFT JOIN proofs AS p USING (content_id)
     WHERE date_problem IS NULL AND content_id IS NOT NULL
 ) AS c
@@ -121,11 +138,22 @@ GROUP BY c.month ORDER BY c.month
 """
 
 
+def _problems(lake: Lake) -> dict[str, int]:
+    """Count captures by the problems of their dates, those of retracted files among them."""
+    with connect(lake) as db:
+        found = f"""
+            SELECT date_problem, count(*) FROM stored_captures
+            WHERE date_problem IS NOT NULL AND record_type IS DISTINCT FROM '{INDEX}' GROUP BY 1
+        """
+        return dict(db.execute(f"{found} ORDER BY 2 DESC, 1").fetchall())
+
+
 def _grades(lake: Lake) -> dict[str, int]:
     """Count captures by grade; those of older lakes by what their columns support."""
     with connect(lake) as db:
         grade = f"coalesce(grade, {UNKNOWN_SQL})"
-        return dict(db.execute(f"SELECT {grade}, count(*) FROM stored_captures GROUP BY 1 ORDER BY 1").fetchall())
+        pages = f"SELECT {grade}, count(*) FROM stored_captures WHERE record_type IS DISTINCT FROM '{INDEX}'"
+        return dict(db.execute(f"{pages} GROUP BY 1 ORDER BY 1").fetchall())
 
 
 def _duplicates(lake: Lake) -> dict[str, dict[str, int]]:
@@ -178,6 +206,8 @@ def _show(console: Console, result: Stats, indexed: bool) -> None:
         files, texts = count_of(result.files, "file"), count_of(result.texts, "different text")
         console.print(f"{result.lake}: {files}, {texts}")
         console.print(counts_table(result.records, result.captures, result.rejects, result.skipped))
+    if result.index_lines:
+        console.print(f"and {count_of(result.index_lines, 'line')} of other archives' indexes")
     console.print(months_table(months))
     if indexed:
         console.print(duplicates_table(result.duplicates_by_month))

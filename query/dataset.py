@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -21,15 +22,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from archive.errors import ExportError
+from archive.errors import ExportError, cause_line, error_line
 from query import merkle
 from query.formats import Format, open_format
 from query.options import ExportOptions
 from query.rows import SINCE_3, TOTALS, schema_of
+from query.typed_json import build, parse
 
 MANIFEST = "manifest.json"
 #: Of the manifests that are written. `_upgraded` reads versions 1 and 2 too.
 VERSION = 3
+#: The files that say to people what the manifest says. They contain the two roots.
+DESCRIBING = ("README.md", "distribution.svg")
+#: Bytes of the largest manifest that is read: that of a million shards has about half of it.
+_LARGEST = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,18 @@ class Shard:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Shard:
-        files = tuple(File(**file) for file in values["files"])
-        return cls(**{"content_root": None, **values, "files": files})
+        """
+        Raises:
+            KeyError, TypeError, AttributeError, ValueError: it is no shard.
+        """
+        files = tuple(build(File, file) for file in values["files"])
+        shard = build(cls, {"content_root": None, **values, "files": files})
+        numbers = [shard.rows, shard.chars, shard.tokens, shard.masked, *(file.bytes for file in files)]
+        if not files or any(number is not None and not 0 <= number < 1 << 62 for number in numbers):
+            raise ValueError("a shard has no files, or less than no rows")
+        if not all(map(_is_root, filter(None, [shard.merkle_root, shard.content_root]))):
+            raise ValueError("the root of a shard is no SHA-256")
+        return shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +151,7 @@ class Manifest:
         Raises:
             ExportError, KeyError, TypeError, AttributeError, ValueError: it is not a manifest.
         """
+        is_newest = values.get("version") == VERSION
         values = _upgraded(values)
         missing = {
             "public_suffix_list": "",
@@ -144,17 +161,19 @@ class Manifest:
             "largest_domains": {},
             "content_root": None,
         }
-        return cls(
-            **{
-                **missing,
-                **{name: values[name] for name in values.keys() & {each.name for each in fields(cls)}},
-                "lake": LakeVersion(**values["lake"]),
+        known = {each.name for each in fields(cls)}
+        return build(
+            cls,
+            {
+                **({} if is_newest else missing),
+                **{name: value for name, value in values.items() if is_newest or name in known},
+                "lake": build(LakeVersion, values["lake"]),
                 "arguments": ExportOptions.from_json(values["arguments"]),
-                "tokenizer": UsedTokenizer(**values["tokenizer"]) if values["tokenizer"] else None,
-                "dropped": tuple(Dropped(**each) for each in values["dropped"]),
+                "tokenizer": None if values["tokenizer"] is None else build(UsedTokenizer, values["tokenizer"]),
+                "dropped": tuple(build(Dropped, each) for each in values["dropped"]),
                 "shards": tuple(Shard.from_json(shard) for shard in values["shards"]),
-                "files": tuple(File(**file) for file in values["files"]),
-            }
+                "files": tuple(build(File, file) for file in values["files"]),
+            },
         )
 
     @property
@@ -204,30 +223,65 @@ def sums(shards: Sequence[Shard]) -> dict[str, Any]:
     return {**totals, "bytes": sum(file.bytes for shard in shards for file in shard.files), "splits": dict(splits)}
 
 
-def set_roots(manifest: Manifest, merkle_roots: Sequence[str], content_roots: Sequence[str]) -> tuple[str, str]:
+def set_roots(
+    stated: Mapping[str, Any],
+    merkle_roots: Sequence[str],
+    content_roots: Sequence[str],
+    described: Mapping[str, str],
+) -> tuple[str, str]:
     """Return the Merkle root and the content root of a set, from those of its shards in their order.
 
-    From version 3 on, the last leaf is what the manifest states of the choice: so a root that somebody knows also tells
-    of arguments that were changed. The content root does not cover what others may have elsewhere, or more of.
+    From version 3 on, the last leaf of the Merkle root is all of the manifest but the two roots and where the lake is:
+    the arguments, the versions of the lake's tables, the numbers, the splits, and the hashes of all files. Those of the
+    files that contain the roots are taken without them. The last leaf of the content root leaves out what others may
+    have elsewhere, or more of.
+
+    Args:
+        stated: the manifest, as JSON.
+        described: the SHA-256 of each file of `DESCRIBING`, as the function `described` gives it.
     """
     merkle_leaves, content_leaves = (
         [merkle.part_leaf(root) for root in each] for each in (merkle_roots, content_roots)
     )
-    if manifest.version >= 3:
-        stated: dict[str, Any] = {
-            "arguments": manifest.arguments.as_json(),
-            "dropped": [asdict(step) for step in manifest.dropped],
-            "tokenizer": manifest.tokenizer and manifest.tokenizer.fingerprint,
-        }
-        merkle_leaves.append(_leaf(stated))
-        own = {name: value for name, value in stated["arguments"].items() if name not in {"tokenizer", "decontaminate"}}
-        content_leaves.append(_leaf({"arguments": own, "tokenizer": stated["tokenizer"]}))
+    if stated.get("version", 1) >= 3:
+        files = {file["name"]: file["sha256"] for file in stated["files"] if file["name"] not in DESCRIBING}
+        rest = {name: value for name, value in stated.items() if name not in {"merkle_root", "content_root"}}
+        lake = {"versions": stated["lake"]["versions"]}
+        merkle_leaves.append(_leaf({**rest, "lake": lake, "files": {**files, **described}}))
+        content_leaves.append(
+            _leaf(
+                {
+                    "arguments": {
+                        name: value
+                        for name, value in stated["arguments"].items()
+                        if name not in {"tokenizer", "decontaminate"}
+                    },
+                    "tokenizer": stated["tokenizer"] and stated["tokenizer"]["fingerprint"],
+                    "shards": [[shard["folder"], shard["rows"]] for shard in stated["shards"]],
+                }
+            )
+        )
     return merkle.root(merkle_leaves), merkle.root(content_leaves)
 
 
+def described(content: bytes, stated: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a file of `DESCRIBING` without the two roots and where the lake is, each of which it has
+    once."""
+    location = f"lake `{stated['lake']['location']}`".encode("utf-8", "surrogatepass")
+    content = content.replace(location, b"lake", 1)
+    for name in ("merkle_root", "content_root"):
+        if root := stated.get(name):
+            content = content.replace(str(root).encode(), b"", 1)
+    return hashlib.sha256(content).hexdigest()
+
+
 def _leaf(stated: Mapping[str, Any]) -> bytes:
-    data = json.dumps(stated, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-    return hashlib.sha256(b"\0" + data).digest()
+    data = json.dumps(stated, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(b"\0" + data.encode("utf-8", "surrogatepass")).digest()
+
+
+def _is_root(value: str) -> bool:
+    return len(value) == 64 and set(value) <= set("0123456789abcdef")
 
 
 class Dataset:
@@ -236,9 +290,16 @@ class Dataset:
     Iterating gives each row as a dictionary with the columns of `query.rows`.
     """
 
-    def __init__(self, path: str | os.PathLike[str], manifest: Manifest) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], manifest: Manifest, stated: Mapping[str, Any] | None = None
+    ) -> None:
+        """
+        Args:
+            stated: the manifest as its JSON has it.
+        """
         self.path = Path(path)
         self.manifest = manifest
+        self.stated = manifest.as_json() if stated is None else stated
 
     def __repr__(self) -> str:
         before = self.arguments.before
@@ -338,17 +399,34 @@ def load(path: str | os.PathLike[str]) -> Dataset:
     folder = Path(path)
     file = folder / MANIFEST
     try:
-        values = json.loads(file.read_bytes())
+        values = parse(_content(file))
     except FileNotFoundError:
         unfinished = (folder / ".work").is_dir()
         what = "this export is not finished; run the same `archive export` again" if unfinished else "no export here"
         raise ExportError(f"{folder}: {what}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ExportError(f"{file}: {error}") from None
+    except OSError as error:
+        raise ExportError(f"{file}: {cause_line(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise ExportError(f"{file}: {error_line(error)}") from None
     try:
         manifest = Manifest.from_json(values)
-        if any(shard.rows < 0 or not shard.files for shard in manifest.shards):
-            raise ValueError("a shard has no files, or less than no rows")
-    except (KeyError, TypeError, AttributeError, ValueError, ExportError) as error:
+    except KeyError as error:
+        raise ExportError(f"{file}: not a manifest that this version reads (no {error.args[0]})") from None
+    except (TypeError, AttributeError, ValueError, ExportError) as error:
         raise ExportError(f"{file}: not a manifest that this version reads ({error})") from None
-    return Dataset(folder, manifest)
+    return Dataset(folder, manifest, values)
+
+
+def _content(file: Path) -> bytes:
+    """Return the content of a manifest.
+
+    Raises:
+        OSError, ValueError: it is no regular file, or too large.
+    """
+    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+        status = os.fstat(opened.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("is no regular file")
+        if status.st_size > _LARGEST:
+            raise ValueError(f"has {status.st_size:,} bytes; a manifest of more than {_LARGEST:,} is not read")
+        return opened.read(_LARGEST)

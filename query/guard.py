@@ -203,7 +203,7 @@ def _wrong_table(part: dict[str, Any], ctes: set[str]) -> str | None:
 
 def _is_internal(name: str) -> bool:
     begins = ("stored_", "arrow_", "empty_", "pg_", "duckdb_", "sqlite_", "pragma_")
-    return name in {"proofs", "witnesses"} or name.startswith(begins)
+    return name in {"moments", "proofs", "witnesses"} or name.startswith(begins)
 
 
 def _wrong_show(name: str) -> str | None:

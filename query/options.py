@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from archive.errors import ExportError
@@ -14,6 +14,7 @@ from archive.reasons import DATE_SOURCES
 from index.quality.presets import PRESETS
 from query.formats import FORMATS
 from query.rows import TOKEN_FORMATS, columns
+from query.typed_json import build, wrong_types
 
 PERIODS = ("year", "month")
 #: How far the shares of the splits may sum to something else than one.
@@ -54,6 +55,10 @@ class ExportOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "before", moment(self.before))
+        for name, value in wrong_types(self):
+            raise ExportError(f"{name}: {value!a} is no value that it can have")
+        if self.where is not None and not self.where.strip():
+            raise ExportError("--where: the condition is empty")
         if self.after is not None:
             object.__setattr__(self, "after", moment(self.after))
             if moment(self.after) >= self.before:
@@ -101,13 +106,17 @@ class ExportOptions:
 
         Raises:
             ExportError: nothing can be exported with these options.
-            TypeError, AttributeError: these are not options.
+            TypeError, AttributeError, ValueError: these are not options.
         """
-        lists = {name: tuple(values.get(name, ())) for name in _LISTS}
-        return cls(**{**values, **lists, "split": tuple(values.get("split", {}).items())})
+        lists = {name: _as_tuple(values.get(name, [])) for name in _LISTS}
+        return build(cls, {**values, **lists, "split": tuple(values.get("split", {}).items())})
 
 
 _LISTS = ("date_sources", "decontaminate")
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _check_split(split: tuple[tuple[str, float], ...]) -> None:
@@ -126,7 +135,12 @@ def names_of(value: str | Iterable[str] | None) -> tuple[str, ...]:
     >>> names_of("warc, arc"), names_of(["warc"]), names_of(None)
     (('warc', 'arc'), ('warc',), ())
     """
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else tuple(value or ())
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(","))
+    try:
+        return tuple(value or ())
+    except TypeError:
+        raise ExportError(f"{value!r} is no list of names") from None
 
 
 def shares_of(value: str | Mapping[str, float] | Iterable[tuple[str, float]] | None) -> tuple[tuple[str, float], ...]:
@@ -139,7 +153,11 @@ def shares_of(value: str | Mapping[str, float] | Iterable[tuple[str, float]] | N
         ExportError: a part of the string is not a name and a number.
     """
     if not isinstance(value, str):
-        return tuple(value.items()) if isinstance(value, Mapping) else tuple(value or ())
+        try:
+            pairs = value.items() if isinstance(value, Mapping) else value or ()
+            return tuple((name, share) for name, share in pairs)
+        except (TypeError, ValueError):
+            raise ExportError(f"split: {value!r}: write it as {_SPLIT_EXAMPLE}") from None
     shares = []
     for part in value.split(","):
         name, equals, share = part.partition("=")
@@ -159,16 +177,16 @@ def date_text(moment: str) -> str:
     return moment.removesuffix("T00:00:00+00:00")
 
 
-def moment(value: str) -> str:
+def moment(value: str | date) -> str:
     """Return a date or time as ISO 8601 in UTC.
 
     Raises:
         ExportError: it is not a date.
     """
     try:
-        parsed = datetime.fromisoformat(value)
-    except ValueError:
-        raise ExportError(f"{value!r} is no date; write it as 2022-01-01") from None
+        parsed = datetime.fromisoformat(value.isoformat() if isinstance(value, date) else value)
+    except (ValueError, TypeError):
+        raise ExportError(f"{value!a} is no date; write it as 2022-01-01") from None
     try:
         return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)).isoformat()
     except OverflowError:

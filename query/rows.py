@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,9 +22,13 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "domain": (pa.string(), "the registered domain of the URL"),
     "title": (pa.string(), "of the page"),
     "language": (pa.string(), "ISO 639-1"),
-    "captured_at": (pa.timestamp("us", tz="UTC"), "when the page was captured: the text existed then"),
+    "captured_at": (
+        pa.timestamp("us", tz="UTC"),
+        "when the page was captured; or, with `date_source` attested or published, by when its file existed: the text "
+        "existed then",
+    ),
     "date_source": (pa.string(), f"how that is known: {', '.join(DATE_SOURCES)}"),
-    "grade": (pa.string(), "how much that date proves by the record alone: archive.evidence.grade.GRADES"),
+    "grade": (pa.string(), "how much that date proves: archive.evidence.grade.GRADES"),
     "evidence": (
         pa.list_(pa.string()),
         "every date that the record carries, as `warc-date 2015-05-06T07:08:09Z agrees`; null in an older lake",
@@ -35,6 +39,8 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "length": (pa.int64(), "bytes of the record or member there"),
     "skip": (pa.int64(), "decompressed bytes in front of the record, inside the member"),
     "record_id": (pa.string(), "WARC-Record-ID"),
+    "record_sha256": (pa.string(), "SHA-256 of the record's header and block; null in an older lake, and for a row"),
+    "operator": (pa.string(), "who made the capture: the web archive, or by warcinfo"),
     "payload_digest": (pa.string(), "of the payload"),
     "extractor": (pa.string(), "name/version that made the text"),
     "text_file": (pa.string(), "of a revisit: the file of a record with the same payload digest, which holds the text"),
@@ -54,23 +60,28 @@ EVIDENCE = """
         coalesce(replace(strftime(claim."at", '%Y-%m-%dT%H:%M:%S.%fZ'), '.000000Z', 'Z'), 'unreadable'),
         CASE WHEN claim.agrees THEN 'agrees' WHEN NOT claim.agrees THEN 'contradicts' END)) AS evidence,
     c.record_type, c.file,
-    c."offset", c.length, c.skip, c.record_id, c.payload_digest, c.extractor, c.text_record.file AS text_file,
-    c.text_record."offset" AS text_offset, c.text_record.length AS text_length, c.text_record.skip AS text_skip,
-    c.robots
+    c."offset", c.length, c.skip, c.record_id, c.record_sha256, c.operator, c.payload_digest, c.extractor,
+    c.text_record.file AS text_file, c.text_record."offset" AS text_offset, c.text_record.length AS text_length,
+    c.text_record.skip AS text_skip, c.robots
 """
+
+
+def instant_text(at: datetime) -> str:
+    """Return a time as the claims in the column `evidence` have it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").replace(".000000Z", "Z")
 
 
 def claims_text(dated: Dated) -> list[str]:
     """Return the claims of a date as the column `evidence` of an exported row holds them, as `EVIDENCE` does in SQL."""
     found = []
     for kind, at, agrees in kinds(dated):
-        stated = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").replace(".000000Z", "Z") if at else "unreadable"
+        stated = instant_text(at) if at else "unreadable"
         found.append(" ".join([kind, stated, *({True: ["agrees"], False: ["contradicts"]}.get(agrees, []))]))  # type: ignore[arg-type]
     return found
 
 
 #: Columns that sets of manifest versions 1 and 2 do not have.
-SINCE_3 = frozenset({"grade", "evidence"})
+SINCE_3 = frozenset({"grade", "evidence", "record_sha256", "operator"})
 #: Columns that are there only where they are asked for.
 _ON_REQUEST = frozenset({"token_count", "masked", "contaminated"})
 #: The formats that hold tokens in place of the text. The module of a plugged-in format of tokens adds its name.

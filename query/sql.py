@@ -10,7 +10,7 @@ import duckdb
 from archive.damage import naming_damage
 from archive.errors import QueryError
 from archive.lake import Lake, open_lake
-from archive.proofs import PROOFS, View, attach, captures_view, define
+from archive.proofs import PROOFS, View, attach, captures_view, define, moments_view
 from archive.tables import ATTESTATIONS, CAPTURES, DOCUMENTS, REJECTS, RETRACTIONS, SOURCES
 from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
@@ -72,12 +72,12 @@ SELECT cluster_id, content_id, count(*) OVER (PARTITION BY cluster_id) AS texts,
 FROM witnesses
 """
 
-#: Each after those that it reads.
+# `year` from the partition: whole files are skipped
+_CAPTURES = captures_view(
+    f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}", year="SMALLINT", host="VARCHAR", domain="VARCHAR"
+)
+#: Each after those that it reads, and all after `captures` and `moments`.
 VIEWS = (
-    # `year` from the partition: whole files are skipped
-    captures_view(
-        f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}", year="SMALLINT", host="VARCHAR", domain="VARCHAR"
-    ),
     PROOFS,
     View(
         "witnesses",
@@ -143,9 +143,9 @@ def connect(
 
     try:
         with naming_damage(lake, files):
-            db, stored = attach(now, _TABLES, keep, **config)
+            db, stored, selects = attach(now, _TABLES, keep, **config)
             domain.add_functions(db)
-            define(db, [*stored, *VIEWS], [index, *clean.MACROS])
+            define(db, [*stored, _CAPTURES, moments_view(_CAPTURES, selects), *VIEWS], [index, *clean.MACROS])
             db.execute("SET lock_configuration = true")
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         if memory is None or "memory" not in str(error).lower():

@@ -204,10 +204,8 @@ def _from_hub(name: str) -> Path:
     try:
         if name.endswith((".json", ".gguf")):
             raise errors.HFValidationError(name)
-        with suppress(errors.LocalEntryNotFoundError):
-            folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
-            if (folder / _FILE).is_file() and any((folder / each).is_file() for each in _CONFIGS):
-                return folder
+        if folder := _cached(name):
+            return folder
         return Path(snapshot_download(name, allow_patterns=wanted))
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled):
         raise ExportError(
@@ -219,6 +217,27 @@ def _from_hub(name: str) -> Path:
         raise ExportError(f"{name}: {error_line(error)}") from None
     finally:
         logging.set_verbosity(verbosity)
+
+
+def _cached(name: str) -> Path | None:
+    """Return the folder of a tokenizer in the Hub's own cache; None where it is not, or not whole."""
+    from huggingface_hub import errors, snapshot_download
+
+    with suppress(errors.LocalEntryNotFoundError):
+        folder = Path(snapshot_download(name, allow_patterns=[_FILE, *_CONFIGS], local_files_only=True))
+        if (folder / _FILE).is_file() and any((folder / each).is_file() for each in _CONFIGS):
+            return folder
+    return None
+
+
+def is_here(name: str) -> bool:
+    """Return whether a tokenizer can be opened without the network."""
+    if os.path.lexists(name):
+        return True
+    try:
+        return _cached(name) is not None
+    except (ModuleNotFoundError, OSError, ValueError):
+        return True  # no name on the Hub, or nothing that could ask it: opening it raises
 
 
 def _from_gguf(path: Path) -> _Definition:

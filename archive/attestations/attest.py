@@ -13,7 +13,7 @@ from archive.attestations.rows import add_rows
 from archive.errors import SourceError
 from archive.lake import Lake, open_lake
 from archive.sources import location_of, open_bytes
-from archive.tables import ATTESTATIONS
+from archive.tables import ATTESTATIONS, SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class AttestResult:
     at: datetime | None  #: by when the file existed; None where not verified
     by: str  #: who attests it
     detail: str  #: why it is not verified
-    captures: int  #: of the lake, that came from this file by its name
+    captures: int  #: of the lake, that came from this file by its SHA-256: those that a verified time stamp bounds
+    unknown: int  #: captures from a file of this name of which the lake does not know the SHA-256
     added: bool  #: False where the lake had this time stamp already
 
 
@@ -75,27 +76,20 @@ def attest(
         "verified": found.verified,
     }
     name = f"{subject} {hashlib.sha256(token).hexdigest()} {found.at}"
+    lake.create()  # an older lake has no column for the SHA-256 of its files
     added = add_rows(lake, ATTESTATIONS, [row], name)
-    captures = _captures_of(lake, location)
+    captures = captures_of(lake, subject, location)
     return AttestResult(
-        location, subject, found.kind, found.verified, found.at, found.by, found.detail, captures, added
+        location, subject, found.kind, found.verified, found.at, found.by, found.detail, *captures, added
     )
 
 
-def earliest_bounds(lake: Lake) -> dict[str, tuple[datetime, str]]:
-    """Return for each SHA-256 that is attested the earliest verified moment by which it existed, and who attests it."""
-    if not lake.has(ATTESTATIONS):
-        return {}
-    bounds: dict[str, tuple[datetime, str]] = {}
-    for row in lake.read(ATTESTATIONS.name, ["subject_sha256", "at", "by", "verified"]).to_pylist():
-        if row["verified"] and row["at"] is not None:
-            bound = (row["at"], row["by"])
-            bounds[row["subject_sha256"]] = min(bounds.get(row["subject_sha256"], bound), bound)
-    return bounds
-
-
-def _captures_of(lake: Lake, location: str) -> int:
-    ledger = lake.read("sources", ["file", "captures"])
+def captures_of(lake: Lake, sha256: str, location: str) -> tuple[int, int]:
+    """Return how many captures came from the file with this SHA-256, and how many more from a file of this name of
+    which the lake does not know the SHA-256."""
     path = location if "://" in location else os.path.realpath(location)
-    files, captures = ledger["file"].to_pylist(), ledger["captures"].to_pylist()
-    return sum(count or 0 for name, count in zip(files, captures, strict=True) if name in {location, path})
+    ledger = lake.read(SOURCES.name, ["file", "version", "sha256", "captures"]).to_pylist()
+    hashes = {row["version"]: row["sha256"] for row in ledger if row["sha256"]}
+    known = sum(row["captures"] or 0 for row in ledger if hashes.get(row["version"]) == sha256)
+    named = [row for row in ledger if row["file"] in {location, path} and row["version"] not in hashes]
+    return known, sum(row["captures"] or 0 for row in named)

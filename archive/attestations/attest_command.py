@@ -49,7 +49,13 @@ def command(
         else:
             click.echo(f"not verified: {result.detail}")
         click.echo(f"SHA-256 {result.subject_sha256}")
-        click.echo(f"{count_of(result.captures, 'capture')} of the lake came from this file")
+        bounds = "existed by then: grade A" if result.verified else "came from this file"
+        click.echo(f"{count_of(result.captures, 'capture')} of the lake {bounds}")
+        if result.unknown:
+            click.echo(
+                f"{count_of(result.unknown, 'capture')} came from a file of this name whose SHA-256 the lake does not "
+                "know; `archive maintain --regrade` reads it"
+            )
         if not result.added:
             click.echo("the lake had this time stamp already")
     sys.exit(0 if result.verified else 1)

@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import BinaryIO
+from datetime import datetime, timedelta
+from typing import BinaryIO, cast
 
 from archive import dates
 from archive.attestations import software, wacz
-from archive.errors import SourceError, error_line
+from archive.capture import Capture
+from archive.dates import Dated
+from archive.errors import error_line
+from archive.evidence.claims import record_date
+from archive.examine import Examiner
 from archive.progress import Reporter
+from archive.reasons import DATE_PROBLEMS
 from archive.records import digest, web_archive
 from archive.records.base import Look, Reading
-from archive.records.cursor import Cursor
-from archive.records.http import Message, dechunk, parse_response
-from archive.records.members import Members, compression_of
-from archive.records.record import Record, parse_fields, starts_record
+from archive.records.http import Message, parse_response
+from archive.records.manifest import Agreement
+from archive.records.record import Record, parse_fields
 from archive.records.wacz import ZIP_MAGIC, entries
 from archive.sources import Sources, list_files, open_bytes, source_names
+from archive.text import Page
 
-#: What an audit may find in a file -> what that means.
+#: What an audit may find in a file -> what that means. An ingest writes the same codes into `date_problem`.
 FINDINGS: dict[str, str] = {
     "clock-offset": "by the median, the servers' `Date` is more than an hour from the dates of the records",
     "anachronism": "the date is older than the format of the record, or than the software that wrote the file",
-    "altered": "the bytes of a record or of a file in a WACZ are not those whose hash is stated",
-    "server-later": "the server stated a `Date` or `Last-Modified` more than a day after the record's date",
-    "made-later": "the record states that it was made more than a day after its date",
-    "refers-later": "a revisit refers to a capture that is later than itself",
-    "outside-crawl": "the date is not within the crawl that the name or the warcinfo of the file states",
-    "unparsable": "a date cannot be read",
-    "unreadable": "a record, or what a WACZ states of its files, cannot be read",
+    "damaged": "a record, or what a WACZ states of its files, cannot be read",
+    **{code: meaning for code, meaning in DATE_PROBLEMS.items() if code != "retracted"},
 }
+#: What a claim is called in a file.
+_FIELDS = {
+    "warc-date": "WARC-Date",
+    "arc-date": "the date",
+    "http-date": "Date",
+    "last-modified": "Last-Modified",
+    "memento": "Memento-Datetime",
+    "replay-url": "the address",
+    "source-uri": "WARC-Source-URI",
+    "creation-date": "WARC-Creation-Date",
+    "refers-to": "WARC-Refers-To-Date",
+    "fetch-timestamp": "x_commoncrawl_FetchTimestamp",
+    "crawl-window": "the crawl, which ended by",
+    "warc-version": "WARC/1.1, since",
+    "software": "the software, since",
+    "damaged-record": "the damaged record in front",
+}
+#: What an extractor would give. An audit needs no text, only to know which records have one.
+_PAGE = Page("a text", None, "none")
 #: Caches answer with a `Date` that is minutes old.
 _CLOCK = timedelta(hours=1)
-_DAY = timedelta(days=1)
 #: A median of fewer responses says little.
 _LEAST = 3
 
@@ -78,8 +96,8 @@ class AuditResult:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was found."""
-        return not self.unreadable and not any(file.findings for file in self.files)
+        """Whether web archives were read, and nothing was found."""
+        return bool(self.files) and not self.unreadable and not any(file.findings for file in self.files)
 
 
 def audit(sources: Sources, *, reporter: Reporter | None = None) -> AuditResult:
@@ -127,53 +145,82 @@ def audit_file(file: BinaryIO, name: str) -> Iterator[FileAudit]:
 
 
 def _audit_wacz(file: BinaryIO, name: str) -> Iterator[FileAudit]:
-    audits = []
+    statement = _statement_of(file)
     for entry in entries(file):
         found = FileAudit(f"{name}!/{entry.name}" if entry.name else name, "wacz")
         if entry.file is None:
-            _add(found, "unreadable", None, f"{entry.reason}: {entry.detail}")
+            _add(found, "damaged", None, f"{entry.reason}: {entry.detail}")
+            yield found
+            continue
+        inner = entry.name.rpartition("!/")[2]
+        hashing = _Hashing(entry.file, statement.algorithms(inner) if statement else ())
+        found = _audit_archive(cast(BinaryIO, hashing), found.file)
+        if inner != entry.name or statement is None:  # the package in the package is what the statement is about
+            agreement: Agreement = "altered" if entry.altered else "unstated"
         else:
-            found = _audit_archive(entry.file, found.file)
-        audits.append(found)
-    stated = _evidence_of(file, audits)
-    for found in audits:
-        if stated is not None:
-            entry_name = found.file.removeprefix(f"{name}!/").partition("!/")[0]
-            agreement = stated.files.get(entry_name, "unstated")
-            if agreement in {"altered", "unreadable"}:
-                _add(found, agreement, None, stated.statement.detail or f"{entry_name} has not the hash that is stated")
-            elif agreement == "agrees":
-                found.existed_by = stated.existed_by
+            agreement = statement.agreement(inner, *hashing.finish())
+        if agreement in {"altered", "unreadable"}:
+            detail = (statement.detail if statement else "") or f"{inner} has not the hash that is stated"
+            _add(found, "altered" if agreement == "altered" else "damaged", None, detail)
+        elif agreement == "agrees" and statement:
+            found.existed_by = statement.existed_by
         yield found
 
 
-def _evidence_of(file: BinaryIO, audits: list[FileAudit]) -> wacz.WaczEvidence | None:
+def _statement_of(file: BinaryIO) -> wacz.Statement | None:
     try:
-        with zipfile.ZipFile(file):
-            pass
+        with zipfile.ZipFile(file) as package:
+            return wacz.read_statement(package)
     except Exception:  # `entries` reports it
         return None
-    file.seek(0)
-    try:
-        return wacz.wacz_evidence(file)
-    except SourceError:
-        return None
+
+
+class _Hashing:
+    """A file that hashes what is read of it, once, whatever is read again."""
+
+    def __init__(self, file: BinaryIO, algorithms: Iterable[str]) -> None:
+        self._file, self._at, self._mark = file, file.tell(), 0
+        self._hashes = {name: hashlib.new(name) for name in algorithms}
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        if self._at <= self._mark < self._at + len(data):
+            for each in self._hashes.values():
+                each.update(data[self._mark - self._at :])
+            self._mark = self._at + len(data)
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._at = self._file.seek(offset, whence)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def finish(self) -> tuple[dict[str, str], int]:
+        """Read the rest. Returns the hashes in hexadecimal, and the size in bytes."""
+        self.seek(self._mark)
+        while self.read(1 << 20):
+            pass
+        return {name: each.hexdigest() for name, each in self._hashes.items()}, self._mark
 
 
 def _audit_archive(file: BinaryIO, name: str) -> FileAudit:
-    found, case = FileAudit(name), _Case(dates.crawl_windows(name))
+    found, case = FileAudit(name), _Case(Examiner(name, lambda _: _PAGE))
     reading = Reading(name)
-    early: list[tuple[int, int]] = []  # records of which the version of the format matters
     for _, item in web_archive.READER.read(file, reading):
         assert isinstance(item, Record)
         found.records += 1
-        at = _look_at(item, found, case)
-        if item.format == "warc" and at is not None and at < software.WARC_1_1:
-            early.append((item.offset, item.skip))
+        _look_at(item, found, case)
     found.format = reading.format or ""
+    if not found.records:
+        _add(found, "damaged", None, "there is no record in it")
     _judge_clock(found, case)
     _judge_software(found, case)
-    _judge_format(file, found, early)
     return found
 
 
@@ -181,7 +228,7 @@ def _audit_archive(file: BinaryIO, name: str) -> FileAudit:
 class _Case:
     """What is collected of a file while it is read."""
 
-    windows: tuple[dates.Window, ...]
+    examiner: Examiner
     offsets: list[float] = field(default_factory=list)
     software: list[tuple[str, datetime, int]] = field(default_factory=list)  #: with date and offset of the record
 
@@ -191,78 +238,73 @@ def _add(found: FileAudit, kind: str, offset: int | None, detail: str) -> None:
         if finding.kind == kind:
             finding.records += 1
             return
-    found.findings.append(Finding(kind, 1, offset, detail[:300]))
+    found.findings.append(Finding(kind, 1, offset, " ".join(detail.split())[:300]))
 
 
-def _look_at(record: Record, found: FileAudit, case: _Case) -> datetime | None:
-    """Look at one record; return its date."""
+def _look_at(record: Record, found: FileAudit, case: _Case) -> None:
+    """Judge one record as an ingest does."""
+    outcome = case.examiner.examine(record)
     if record.problem and record.problem != "too-large":
-        _add(found, "unreadable", record.offset, f"{record.problem}: {record.detail}")
-        return None
-    at, problem = dates.parse(record.date)
-    if at is None:
-        if problem != "missing":
-            _add(found, "unparsable", record.offset, f"{record.date!r}")
-        return None
-    found.first, found.last = min(found.first or at, at), max(found.last or at, at)
+        _add(found, "damaged", record.offset, f"{record.problem}: {record.detail}")
+        return
+    at = dates.parse(record.date)[0]
+    if at is not None:
+        found.first, found.last = min(found.first or at, at), max(found.last or at, at)
+        if at < software.WARC_1_1 and record.head.upper().startswith((b"WARC/1.1", b"WARC/2")):
+            version = record.head.split()[0].decode("ascii", "replace")
+            _add(found, "anachronism", record.offset, f"{version} before 2017")
     if record.type == "warcinfo":
         _look_at_info(record, at, found, case)
-        return at
-    if outside := [window for window in case.windows if not window.holds(at)]:
-        _add(found, "outside-crawl", record.offset, f"{at:%Y-%m-%d} is outside {outside[0].start:%Y-%m-%d} to "
-                                                    f"{outside[0].end:%Y-%m-%d}")  # fmt: skip
-    created, _ = dates.parse(record.headers.get("warc-creation-date"))
-    if created is not None and created > at + _DAY:
-        _add(found, "made-later", record.offset, f"WARC-Creation-Date {created:%Y-%m-%d}, date {at:%Y-%m-%d}")
-    refers, _ = dates.parse(record.headers.get("warc-refers-to-date"))
-    if refers is not None and refers > at + _DAY:
-        _add(found, "refers-later", record.offset, f"WARC-Refers-To-Date {refers:%Y-%m-%d}, date {at:%Y-%m-%d}")
+        return
     message = parse_response(record.block) if record.type in {"response", "revisit"} and record.block else None
-    if message:
-        _look_at_server(record, message, at, found, case)
-    if record.type != "revisit" and not record.problem and record.block:
-        _look_at_digests(record, message, found)
-    return at
+    if isinstance(outcome, Capture):
+        _tell(found, record, outcome.dated)
+    elif record.type in {"response", "revisit"} and not record.uri.startswith(("dns:", "whois:")):
+        _tell(found, record, record_date(record, message.headers if message else None, case.examiner.state))
+        if not record.problem and record.type == "response":
+            _look_at_block(found, record)
+    if message and at is not None and record.type == "response":
+        _look_at_clock(message, at, case)
 
 
-def _look_at_info(record: Record, at: datetime, found: FileAudit, case: _Case) -> None:
+def _tell(found: FileAudit, record: Record, dated: Dated) -> None:
+    """Add the problem of a date, with the claim that shows it."""
+    if dated.problem is None:
+        return
+    stated = f"date {dated.captured_at:%Y-%m-%d}" if dated.captured_at else f"date {record.date!r}"
+    contrary = [
+        f"{_FIELDS.get(claim.kind, claim.kind)} {claim.at:%Y-%m-%d}"
+        for claim in dated.claims
+        if claim.at is not None and claim.agrees is False
+    ]
+    if dated.problem == "altered":
+        contrary = ["the digest that the record states does not match"]
+    elif dated.problem in {"unreadable", "unparsable"}:
+        contrary = [
+            f"{_FIELDS.get(claim.kind, claim.kind)} cannot be read" for claim in dated.claims if claim.at is None
+        ]
+    _add(found, dated.problem, record.offset, ", ".join([*dict.fromkeys(contrary), stated]))
+
+
+def _look_at_block(found: FileAudit, record: Record) -> None:
+    """Look at the digest of a response that is no page."""
+    if digest.check(record.headers.every("warc-block-digest"), record.block)[1] == digest.MISMATCH:
+        _add(found, "altered", record.offset, "the digest that the record states does not match")
+
+
+def _look_at_info(record: Record, at: datetime | None, found: FileAudit, case: _Case) -> None:
     if record.format == "arc":
         return
-    fields = parse_fields(record.block)
-    names = [*fields.every("ispartof"), *record.headers.every("warc-filename"), *fields.every("filename")]
-    case.windows = tuple(window for name in names for window in dates.crawl_windows(name)) or case.windows
-    if stated := fields.get("software"):
+    if stated := parse_fields(record.block).get("software"):
         found.software = found.software or stated
-        case.software.append((stated, at, record.offset))
+        if at is not None:
+            case.software.append((stated, at, record.offset))
 
 
-def _look_at_server(record: Record, message: Message, at: datetime, found: FileAudit, case: _Case) -> None:
-    stated = _http_date(message.headers.get("date"))
-    if stated is not None and record.type == "response":
+def _look_at_clock(message: Message, at: datetime, case: _Case) -> None:
+    stated = dates.parse_http(message.headers.get("date", ""))
+    if stated is not None:
         case.offsets.append((stated - at).total_seconds())
-    for name in ("date", "last-modified"):
-        moment = _http_date(message.headers.get(name))
-        if moment is not None and moment > at + _DAY:
-            _add(found, "server-later", record.offset, f"{name} {moment:%Y-%m-%d}, date of the record {at:%Y-%m-%d}")
-
-
-def _look_at_digests(record: Record, message: Message | None, found: FileAudit) -> None:
-    block = digest.check(record.headers.every("warc-block-digest"), record.block)[1]
-    if block == digest.MISMATCH:
-        _add(found, "altered", record.offset, "the digest of the block does not match")
-    elif block != digest.VERIFIED and "warc-segment-number" not in record.headers and not record.truncated:
-        claims = record.headers.every("warc-payload-digest")
-        readings = [message.body, dechunk(message.body)[0]] if message else [record.block]
-        if digest.check(claims, *readings)[1] == digest.MISMATCH:
-            _add(found, "altered", record.offset, "the digest of the payload does not match")
-
-
-def _http_date(value: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value) if value else None
-        return None if moment is None else moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 def _judge_clock(found: FileAudit, case: _Case) -> None:
@@ -279,12 +321,3 @@ def _judge_software(found: FileAudit, case: _Case) -> None:
         first = software.earliest(stated)
         if first and at < first[0]:
             _add(found, "anachronism", offset, f"{first[1]}, the warcinfo record of {at:%Y-%m-%d}: {stated}")
-
-
-def _judge_format(file: BinaryIO, found: FileAudit, early: list[tuple[int, int]]) -> None:
-    file.seek(0)
-    compression = compression_of(file.read(8))
-    for offset, skip in early:
-        head = Cursor(Members(file, compression, offset, starts_record)).peek(skip + 16)[skip:]
-        if head.lstrip(b"\r\n").upper().startswith((b"WARC/1.1", b"WARC/2")):
-            _add(found, "anachronism", offset, f"{head.split()[0].decode('ascii', 'replace')} before 2017")

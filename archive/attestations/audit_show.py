@@ -13,10 +13,12 @@ from archive.show import count_of
 
 
 def shown(result: AuditResult) -> Iterator[Table | str]:
-    """Yield a table of the files, a line for each finding, and lines about files that were not audited."""
+    """Yield a table of the files, lines for stamps and findings, about files that were not audited, and a sum."""
     if result.files:
         yield _files_table(result.files)
     for file in result.files:
+        if file.existed_by:
+            yield f"{_short(file.file)}: existed by {file.existed_by:%Y-%m-%d %H:%M:%S} UTC, by a verified time stamp"
         for finding in file.findings:
             which = f"{count_of(finding.records, 'record')}, the first at {finding.offset}: "
             where = "" if finding.offset is None else which
@@ -25,6 +27,13 @@ def shown(result: AuditResult) -> Iterator[Table | str]:
         yield f"not read: {line}"
     if result.passed_over:
         yield f"{count_of(len(result.passed_over), 'file')} passed over: no web archive"
+    found = sum(bool(file.findings) for file in result.files)
+    if not result.files:
+        yield "no web archive was read"
+    elif found:
+        yield f"{found:,} of {count_of(len(result.files), 'web archive')} with findings"
+    else:
+        yield f"nothing found in {count_of(len(result.files), 'web archive')}"
 
 
 def _files_table(files: list[FileAudit]) -> Table:
@@ -37,7 +46,7 @@ def _files_table(files: list[FileAudit]) -> Table:
             _short(file.file),
             f"{file.records:,}",
             f"{file.compared:,}",
-            "" if file.clock_offset is None else f"{file.clock_offset:+,.0f}",
+            "" if file.clock_offset is None else f"{round(file.clock_offset):+,}",
             "" if file.first is None else f"{file.first:%Y-%m-%d}",
             "" if file.last is None else f"{file.last:%Y-%m-%d}",
         )

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from archive import bounds
 from archive.attestations.rows import add_rows
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake, open_lake
@@ -51,16 +52,9 @@ def retract(lake: Lake | str | os.PathLike[str], sources: Sources, *, reason: st
         chosen |= rows
     result = RetractResult(sorted({ledger["file"][row] for row in chosen}), reason=reason.strip())
     result.captures = sum(ledger["captures"][row] or 0 for row in chosen)
-    fresh = sorted(set(result.files) - retracted(lake))
+    fresh = sorted(set(result.files) - bounds.retracted(lake))
     if fresh:
         result.at = datetime.now(UTC)
         rows_to_add = [{"source": file, "reason": result.reason, "at": result.at} for file in fresh]
         add_rows(lake, RETRACTIONS, rows_to_add, f"{result.at.isoformat()} {fresh}")
     return result
-
-
-def retracted(lake: Lake) -> set[str]:
-    """Return the files that were retracted."""
-    if not lake.has(RETRACTIONS):
-        return set()
-    return set(lake.read(RETRACTIONS.name, ["source"])["source"].to_pylist())

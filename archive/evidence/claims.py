@@ -19,13 +19,17 @@ from functools import lru_cache
 
 from archive import dates
 from archive.dates import Claim, Dated, Interval, Replay
+from archive.evidence.operators import COMMON_CRAWL, operator_name
 from archive.reasons import DATE_PROBLEMS
 from archive.records.record import Fields, Record, parse_fields
+from archive.records.rows import Row
 
 #: The clock of a crawler may be this much ahead before a date counts as `future`.
 CLOCK_SLACK = timedelta(days=1)
-#: Two dates of one capture may differ by this much.
+#: Two dates of one capture may differ by this much …
 AGREEMENT = timedelta(days=1)
+#: … but where they differ by this much, more than clocks do, the later one counts.
+CLOCKS_DIFFER = timedelta(minutes=10)
 #: Infos of one file that are kept. A file that is joined of more has the records of the first ones without any.
 _INFOS = 4096
 #: Fields of the HTTP header that a web archive's server adds for what the page's own server said.
@@ -40,6 +44,10 @@ _HOST = re.compile(rf"https?://(?:www\.)?(?:{'|'.join(map(re.escape, sorted(date
 _WARC_1_1 = datetime(2015, 1, 1, tzinfo=UTC)
 _VERSION = re.compile(r"WARC File Format 1\.1|warc-format/1\.1|warc-1\.1", re.I)
 _STAMP = re.compile(r"(?<!\d)(?:19|20)\d{12}(?!\d)")
+#: A year of the web.
+_YEAR = re.compile(r"(?<!\d)(?:199|20\d)\d(?!\d)", re.ASCII)
+#: Dates in further columns of a row that are kept.
+_FURTHER = 20
 _BUILD = re.compile(r"(?<!\d)20[0-4]\d[01]\d[0-3]\d(?!\d)")
 #: Since when there has been some software.
 _SOFTWARE = tuple(
@@ -54,6 +62,10 @@ _SOFTWARE = tuple(
         (r"\bpywb\b", (2013, 12, 1)),
     )
 )
+#: The first line of the content of an ARC's filedesc, the name of an ARC, the `source` of a file made from a HAR.
+_FILEDESC = re.compile(rb"\s*[12] \d [^\n]*")
+_ARC = re.compile(r"\.arc(\.gz)?$", re.I)
+_HAR = re.compile(r"\s*HAR\b", re.I)
 _ORDER = {problem: rank for rank, problem in enumerate(DATE_PROBLEMS)}
 
 
@@ -66,6 +78,8 @@ class Info:
     operator: str | None = None
     pacific: bool = False  #: it begins an ARC file of Common Crawl, whose dates are US Pacific time
     software: str | None = None  #: that wrote the file, and the version of the format
+    arc: bool = False  #: the file was converted from an ARC, and nothing says whether that had Pacific time
+    any_zone: bool = False  #: it was converted from a HAR, whose dates have zones that converters drop
     broken: bool = False  #: its length is wrong, so that what it says may be cut off
 
     @classmethod
@@ -78,7 +92,16 @@ class Info:
         named = [*fields.every("ispartof"), *record.headers.every("warc-filename"), *fields.every("filename")]
         operator = fields.get("operator") or fields.get("publisher") or None
         software = " ".join(fields.get(name, "") for name in ("software", "format", "conformsto")).strip()
-        return cls(record.record_id, tuple(dict.fromkeys(named)), operator and operator[:200], False, software[:300])
+        first = _FILEDESC.match(record.block)  # converters may keep what was in the ARC's filedesc
+        return cls(
+            record.record_id,
+            tuple(dict.fromkeys(named)),
+            operator and operator[:200],
+            b"CommonCrawl" in first[0] if first else False,
+            software[:300],
+            not first and any(_ARC.search(name.strip()) for name in named),
+            _HAR.match(fields.get("source", "")) is not None,
+        )
 
 
 @dataclass(slots=True)
@@ -137,6 +160,7 @@ class _Case:
     claims: list[Claim] = field(default_factory=list)
     problems: set[str] = field(default_factory=set)
     weak: str | None = None
+    latest: datetime | None = None  #: of the claims that agree
 
     def add(self, kind: str, at: datetime | None, problem: str, *, unreadable: str | None = "unreadable") -> None:
         """Add a claim that must not be later than the date by more than a day, or that is `problem`."""
@@ -149,9 +173,13 @@ class _Case:
         self.claims.append(Claim(kind, at, agrees))
         if not agrees:
             self.problems.add(problem)
+        else:
+            self.latest = max(at, self.latest or at)
 
     def dated(self, state: FileState, names: Iterable[str], confirmed: bool) -> Dated:
         """Return what the claims amount to."""
+        if self.at is not None and self.latest is not None and self.latest - self.at >= CLOCKS_DIFFER:
+            self.at = self.latest
         if self.at is not None:
             if self.at > state.now + CLOCK_SLACK:
                 self.problems.add("future")
@@ -195,19 +223,21 @@ def replay_in(record: Record) -> Replay | None:
     return dates.replay_of(record.uri) or next(filter(None, map(dates.replay_of, _source_uris(record))), None)
 
 
-def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str]) -> str | None:
+def operator_of(replay: Replay | None, info: Info | None, names: Iterable[str], given: str | None = None) -> str | None:
     """Return who captured a page: a web archive, or the operator of the crawl; None if nothing names one.
 
-    One operator must have one name, or it would corroborate itself.
+    Args:
+        names: of the file and its crawl.
+        given: who made the archive, as the user says. It counts more than the words of the warcinfo. But what was
+            fetched from a replay, and what carries a name of Common Crawl, is by that archive whatever anybody says:
+            under two names it would corroborate itself.
     """
     if replay:
-        return "Internet Archive" if re.search(r"archive(-it)?\.org$", replay.host) else replay.host
-    name = info.operator if info else None
-    if any(dates.crawl_windows(each) for each in names) or re.search(r"common\s*crawl", name or "", re.I):
-        return "Common Crawl"
-    if re.search(r"internet\s*archive|archive\.org|archive-it", name or "", re.I):
-        return "Internet Archive"
-    return " ".join(name.split()) if name else None
+        return operator_name(replay.host)
+    stated = operator_name(info.operator if info else None)
+    if stated == COMMON_CRAWL or any(dates.crawl_windows(each) for each in names):
+        return COMMON_CRAWL
+    return operator_name(given) or stated
 
 
 def _source_uris(record: Record) -> list[str]:
@@ -220,7 +250,7 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     if record.format == "arc":
         _arc_date(case, record, http, info)
     else:
-        _stated(case, "warc-date", record.headers.every("warc-date"))
+        _warc_date(case, record, http, info)
     if case.at is None and not case.problems:
         case.problems.add("missing")
     server = _server_dates(case, http, _HTTP)
@@ -236,9 +266,9 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     for name in record.headers:
         if name.endswith("-date") and name not in _OTHER_DATES:
             for value in record.headers.every(name):
-                case.add(name.removeprefix("warc-"), dates.parse(value)[0], "made-later")
+                case.add(name.removeprefix("warc-"), dates.interval(value, True).end, "made-later")
     for value in record.headers.every("warc-refers-to-date"):
-        case.add("refers-to", dates.parse(value)[0], "refers-later")
+        case.add("refers-to", dates.interval(value, True).end, "refers-later")
     if info and info.broken:
         case.problems.add("unreadable")
     for value in http.every("x-archive-src"):  # the file that a web archive took it from, named after its first second
@@ -287,8 +317,8 @@ def _server_dates(case: _Case, http: Fields, fields: dict[str, str]) -> bool:
 
 def _stated(case: _Case, kind: str, values: Sequence[str]) -> None:
     """Read the record's own date. Of several that differ, none counts."""
-    # WARC fixes UTC, and writes Z: who leaves that out may have left out more
-    read = [dates.interval(value, any_zone=kind == "warc-date" and ":" in value) for value in values]
+    # ARC's digits have no zone and are UTC; who leaves the zone out of another form may mean any
+    read = [dates.interval(value, kind == "warc-date" or not value.strip().isdigit()) for value in values]
     ends = [each.end for each in read if each.end]
     case.at = max(ends, default=None)
     case.start = min((each.start for each in read if each.start), default=None)
@@ -298,14 +328,27 @@ def _stated(case: _Case, kind: str, values: Sequence[str]) -> None:
     case.claims += [Claim(kind, each.end, each.end == case.at if each.end else None) for each in read]
 
 
+def _warc_date(case: _Case, record: Record, http: Fields, info: Info | None) -> None:
+    """Read the date of a WARC record, which may come from an ARC or a HAR whose zone the converter left out."""
+    _stated(case, "warc-date", record.headers.every("warc-date"))
+    _correct_pacific(case, http, info is not None and info.arc, info is not None and info.pacific)
+    if info and info.any_zone and case.at and case.start:
+        case.start, case.at = case.start - dates.ANY_ZONE, case.at + dates.ANY_ZONE
+
+
 def _arc_date(case: _Case, record: Record, http: Fields, info: Info | None) -> None:
-    """Read the date of an ARC record. Where nothing says that it is UTC, it may be Common Crawl's Pacific time."""
+    """Read the date of an ARC record."""
     _stated(case, "arc-date", [record.date or ""])
+    _correct_pacific(case, http, info is None, info is not None and info.pacific)
+
+
+def _correct_pacific(case: _Case, http: Fields, perhaps: bool, certain: bool) -> None:
+    """Correct a date of an ARC that is Common Crawl's Pacific time, or, where nothing says that it is UTC, may be."""
     stamps = http.every("x_commoncrawl_fetchtimestamp")
-    common_crawl = bool(stamps) or any(name.startswith("x_commoncrawl_") for name in http)
-    if case.at is not None and (info is None or info.pacific or common_crawl):
+    certain = certain or any(name.startswith("x_commoncrawl_") for name in http)
+    if case.at is not None and (perhaps or certain):
         case.at = dates.from_pacific(case.at)
-        if info is not None or common_crawl:
+        if certain:
             case.start = dates.from_pacific(case.start) if case.start else None
     for value in stamps:
         try:
@@ -323,8 +366,13 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
 
     A replay may show the nearest capture that the archive has. So an address that contradicts the record's date is no
     proof, and one that nothing confirms is only a claim. The fetch must not be earlier than the capture.
+
+    A tool that names the replay as its source has the date of the fetch in WARC-Creation-Date, and in WARC-Date what
+    the page's server said (cdx_toolkit) or the time stamp (pywb). A server's clock that was late contradicts nothing.
     """
-    stated = [dates.interval(value) for value in record.headers.every("warc-date")] or [dates.interval(record.date)]
+    stated = [dates.interval(each, True) for each in record.headers.every("warc-date")] or [dates.interval(record.date)]
+    created = [dates.interval(value, True) for value in record.headers.every("warc-creation-date")]
+    taken = bool(created) and dates.replay_of(record.uri) is None
     stamp = dates.interval(replay.stamp)
     values = _values(http, _MEMENTO) + record.headers.every("memento-datetime")
     mementos = [dates.parse_http(value) for value in values]
@@ -337,14 +385,16 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
         return case.dated(state, (), False)
     if len(set(readable)) > 1:
         case.problems.add("repeated")
-    if len(readable) < len(mementos) or any(each.problem not in {None, "missing"} for each in stated):
+    if len(readable) < len(mementos) or any(each.problem not in {None, "missing"} for each in stated + created):
         case.problems.add("unreadable")
     case.claims += [Claim("memento", each, each == at if each else None) for each in mementos]
     near = stamp.start is not None and stamp.end is not None
     near = near and stamp.start - AGREEMENT <= at <= stamp.end + AGREEMENT  # type: ignore[operator]
     case.claims.append(Claim("replay-url", stamp.end, near))
-    fits = [_fits(each, at, confirmed=bool(readable)) for each in stated]
-    case.claims += [Claim("warc-date", each.end, fit) for each, fit in zip(stated, fits, strict=True)]
+    fits = [_fits(each, at, confirmed=bool(readable), taken=taken) for each in stated]
+    fits += [_fits(each, at, confirmed=bool(readable) or taken) for each in created]
+    named = [("warc-date", each) for each in stated] + [("creation-date", each) for each in created]
+    case.claims += [Claim(kind, each.end, fit) for (kind, each), fit in zip(named, fits, strict=True)]
     if not near or False in fits:
         case.problems.add("conflict")
     for uri in _source_uris(record):
@@ -355,18 +405,24 @@ def _replayed(record: Record, http: Fields, state: FileState, replay: Replay) ->
         elif _HOST.match(uri):
             case.add("source-uri", None, "conflict")
     for value in record.headers.every("warc-refers-to-date"):
-        case.add("refers-to", dates.parse(value)[0], "refers-later")
-    _server_dates(case, http, _ORIGINAL)
+        case.add("refers-to", dates.interval(value, True).end, "refers-later")
+    # what has no prefix is of the page's server too where the tool gave the archive's own fields one
+    _server_dates(case, http, _HTTP if taken and http.every("x-archive-memento-datetime") else _ORIGINAL)
     case.weak = "rewritten" if not replay.raw else None if readable else "address-only"
     return case.dated(state, (), False)  # the windows are those of the crawl that fetched the replay
 
 
-def _fits(stated: Interval, at: datetime, *, confirmed: bool) -> bool | None:
-    """Return whether the date of the fetch fits the date of the capture; None where there is none that can be read."""
+def _fits(stated: Interval, at: datetime, *, confirmed: bool, taken: bool = False) -> bool | None:
+    """Return whether the date of the fetch fits the date of the capture; None where there is none that can be read.
+
+    Args:
+        confirmed: the archive's own header states the date of the capture.
+        taken: the date is not that of the fetch, which may then be later; it may be any that the page's server had.
+    """
     if stated.end is None:
         return None
     if stated.end < at - AGREEMENT:
-        return False
+        return confirmed and taken
     return confirmed or stated.end <= at + AGREEMENT
 
 
@@ -391,31 +447,42 @@ def _behind_damage(dated: Dated, record: Record, state: FileState) -> Dated:
     return Dated(at, dated.source, problem, dated.captured_from, (*dated.claims, claim), weak, False)
 
 
-def row_date(
-    values: Iterable[tuple[str, str]], names: Iterable[str], url: str, state: FileState, repeated: bool
-) -> Dated:
+def row_date(row: Row, state: FileState) -> Dated:
     """Return the date of a row of a data set. Of several columns with a date, the latest counts.
 
-    Args:
-        values: the columns with a date, and what they say.
-        names: what the row says about its file and its crawl.
-        repeated: the row has two values for one column.
+    A date in a column that is not known makes the row later, and never dates it alone. Where it is in the future, it is
+    the date of something else.
     """
     case = _Case(None, "dataset", weak="dataset")
-    read = [(name, dates.interval(value, any_zone=True)) for name, value in values]
-    if replay := dates.replay_of(url):
-        read.append(("row-url", dates.interval(replay.stamp)))
-    elif stamp := dates.stamp_in(url):
-        read.append(("row-url", Interval(stamp, stamp)))
-    case.at = max((each.end for _, each in read if each.end), default=None)
-    case.start = min((each.start for _, each in read if each.start and each.end == case.at), default=None)
-    case.claims += [Claim(name[:100], each.end, _same_day(each, case.at)) for name, each in read]
-    case.problems |= {each.problem for _, each in read if each.problem and each.problem != "missing"}
-    if not any(each.end for name, each in read if name != "row-url") and not case.problems:
+    stated = row.dates or ((("date", row.date),) if row.date else ())
+    known = [(name, dates.any_form(value)) for name, value in stated]
+    further = list(_further(row))
+    ahead = {name for name, each in further if each.end and each.end > state.now + CLOCK_SLACK}
+    address = []
+    if replay := dates.replay_of(row.url):
+        address = [("row-url", dates.interval(replay.stamp))]
+    elif stamp := dates.stamp_in(row.url):
+        address = [("row-url", Interval(stamp, stamp))]
+    counted = [*known, *address, *(each for each in further if each[0] not in ahead)]
+    case.problems |= {each.problem for _, each in counted if each.problem and each.problem != "missing"}
+    if any(each.end for _, each in known):
+        case.at = max(each.end for _, each in counted if each.end)
+        case.start = min(each.start for _, each in counted if each.start and each.end == case.at)
+    elif not case.problems:
         case.problems.add("missing")
-    if repeated:
+    for name, each in [*known, *address, *further]:
+        case.claims.append(Claim(name[:100], each.end, None if name in ahead else _same_day(each, case.at)))
+    if row.repeated:
         case.problems.add("repeated")
-    return case.dated(state, [*names, state.name], False)
+    return case.dated(state, [*row.crawls, state.name], False)
+
+
+def _further(row: Row) -> Iterator[tuple[str, Interval]]:
+    """Yield the dates in columns that are not known, the latest ones; what cannot be read counts if it has a year."""
+    read = [(name, dates.any_form(value), value) for name, value in row.further]
+    read = [each for each in read if each[1].end or (each[1].problem != "missing" and _YEAR.search(each[2]))]
+    read.sort(key=lambda each: each[1].end or dates.NEVER, reverse=True)
+    yield from ((name, each) for name, each, _ in read[:_FURTHER])
 
 
 def _same_day(read: Interval, at: datetime | None) -> bool | None:

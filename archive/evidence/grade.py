@@ -43,14 +43,16 @@ GRADES: dict[str, Grade] = {
     ),
     "D": Grade(
         "plain",
-        "the record of a crawler, or what a web archive kept (`id_`, with Memento-Datetime); nothing contradicts",
-        "whoever wrote the file states one date, and nothing that was read speaks against it",
-        "whether that date is right: nothing else supports it",
+        "the record of a crawler, or what a web archive kept (`id_`, with Memento-Datetime); nothing contradicts; or, "
+        "as of its publication, a file with a checksum that was published with it (`--published`)",
+        "whoever wrote the file states one date, and nothing that was read speaks against it; of a publication, that "
+        "whoever ingested the file states when and where its checksum was published",
+        "whether that date is right: nothing else supports it, but a publication can be looked up",
     ),
     "E": Grade(
         "claimed",
         "a date that somebody wrote: the column of a data set, a `resource` record, a rewritten replay, a date that "
-        "only an address states, an index line",
+        "only an address states, an index line, a publication without a checksum",
         "that this date is stated, and by what",
         "everything else: anybody may have written it, at any time",
     ),
@@ -71,10 +73,10 @@ def asked(grade: str, archives: int) -> str:
     Raises:
         ValueError: there is no such grade, or it needs fewer than one archive.
     """
-    if grade.upper() not in GRADES or grade.upper() == "X":
+    if not isinstance(grade, str) or grade.upper() not in GRADES or grade.upper() == "X":
         raise ValueError(f"no grade {grade!r}; there are A, B, C, D and E")
-    if archives < 1:
-        raise ValueError(f"archives {archives}: at least 1")
+    if type(archives) is not int or archives < 1:
+        raise ValueError(f"archives {archives!r}: a number from 1 on")
     return grade.upper()
 
 

@@ -44,12 +44,17 @@ class _Size(_ParamType):
 @click.option("--html-column", metavar="NAME", help="Column that holds HTML.")
 @click.option("--date-column", metavar="NAME", help="Column that holds the date of capture.")
 @click.option("--url-column", metavar="NAME", help="Column that holds the URL.")
+@click.option("--operator", metavar="ORG", help="Who made the archives, where they name nobody, or somebody else.")
 @click.option("--max-record", type=_Size(), default="32M", show_default=True, help="Larger records are rejected.")
 @click.option("--max-page", type=_Size(), default="16M", show_default=True, help="Larger decoded pages are rejected.")
 @click.option("--page-timeout", type=click.FloatRange(0.1), default=20.0, show_default=True, metavar="SECONDS",
               help="A page that takes longer to extract is rejected.")  # fmt: skip
 @click.option("--span", type=_Size(), default="32M", show_default=True,
               help="Bytes of a large file that one worker does at a time.")  # fmt: skip
+@click.option("--published", metavar="DATE", help="When the files were published, whatever their dates say.")
+@click.option("--attest", multiple=True, metavar="REF",
+              help="Where that can be looked up: a DOI, an address. For grade D also sha256:… or a file of checksums."
+              )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
@@ -69,6 +74,7 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
       archive ingest https://example.org/a.warc.gz     streamed, not stored
       archive ingest pages.jsonl.gz --dry-run          columns, and five rows
       archive ingest pages.jsonl.gz --text-column body --date-column seen.at
+      archive ingest pile/ --published 2020-12-31 --attest https://example.org/pile --attest SHA256SUMS.txt
 
     Exit status: 0 all done; 1 done, but some input was damaged, could not be read, or has no text or
     no date that can prove anything (the screen lists it); 2 wrong usage.
@@ -84,7 +90,14 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     from archive.show import json_text
 
     if dry_run:
-        for each in ("again", "workers", "span"):  # they change nothing of what is seen
+        for each in (
+            "again",
+            "workers",
+            "span",
+            "published",
+            "attest",
+            "operator",
+        ):  # they change nothing of what is seen
             options.pop(each)
         seen = preview(location, sources, **options)
         if as_json:

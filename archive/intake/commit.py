@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,15 +22,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from archive import bounds
 from archive.errors import ArchiveError, LakeError, error_line
 from archive.files import parquet_options, write_parquet
 from archive.intake import decisions
 from archive.intake.decisions import FORGOTTEN, LEDGER, TRIES, Decision
 from archive.intake.known_texts import KnownTexts
 from archive.intake.part import Part
-from archive.intake.unit import Batch
+from archive.intake.unit import Batch, Unit
 from archive.lake import Lake, NewFile, statistics
-from archive.tables import DOCUMENTS, SOURCES
+from archive.tables import CAPTURES, DOCUMENTS, INDEX, SOURCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,18 @@ class Committer:
         self._forgotten = self._lake.delta("sources").transaction_version(FORGOTTEN) or 0
         return done
 
-    def _catch_up(self, ledger: DeltaTable) -> None:
-        """Add the texts that other writers have brought, or have decided to bring, since the last commit."""
+    def _catch_up(self, ledger: DeltaTable, has_texts: bool = True) -> None:
+        """Add the texts that other writers have brought, or have decided to bring, since the last commit.
+
+        Args:
+            has_texts: the part that comes next may bring texts; else nobody needs to know those of the lake.
+        """
         forgotten = ledger.transaction_version(FORGOTTEN) or 0
         if forgotten != self._forgotten:  # texts were taken out: begin anew
             decisions.carry_out(self._lake)
-            self._known.close()
-            self._known, self._seen, self._entries, self._forgotten = KnownTexts(), set(), set(), forgotten
+            self._begin_anew(forgotten)
+        if not has_texts:
+            return
         entries = set(self._lake.files("sources")) - self._entries
         decided = [Decision.of_json(text) for text in self._texts_of(entries)]
         documents = self._lake.delta(
@@ -98,6 +104,10 @@ class Committer:
                         "sources into a new lake"
                     ) from None
         self._seen |= paths
+
+    def _begin_anew(self, forgotten: int) -> None:
+        self._known.close()
+        self._known, self._seen, self._entries, self._forgotten = KnownTexts(), set(), set(), forgotten
 
     def _texts_of(self, entries: set[str]) -> Iterator[str]:
         """Yield the decisions in some files of the ledger, as JSON."""
@@ -125,7 +135,7 @@ class Committer:
                 return None
             if any(unit.after and not decisions.is_in(ledger, unit.after) for unit in batch.units):
                 raise TakenOut("an earlier part of it was taken out meanwhile; run the same command again")
-            self._catch_up(ledger)
+            self._catch_up(ledger, any(file.table == DOCUMENTS.name for file in part.files))
             trimmed, new = self._without_known(part)
             # a batch that comes again after it was taken out needs another name: the tables have had the first one
             first = numbers[batch.units[0].key]
@@ -133,7 +143,8 @@ class Committer:
             decision = Decision(name, trimmed.files, [unit.key for unit in batch.units])
             rows = _ledger_rows(batch, trimmed, new, decision)
             row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
-            committed = self._lake.commit_to(ledger, SOURCES, [row], {**numbers, LEDGER: 1})
+            named = {**numbers, **_counted([part], batch.units)}
+            committed = self._lake.commit_to(ledger, SOURCES, [row], named)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
                 decisions.apply(self._lake, decision)
@@ -141,6 +152,69 @@ class Committer:
                 return Committed(new, sum(tally.texts for tally in part.tallies) - new)
             self._lake.discard([row, *(file for file in trimmed.files if file not in part.files)])
         raise LakeError(f"{self._lake.location}: {decisions.MANY}")
+
+    def replace(self, old: Mapping[str, int], parts: Sequence[tuple[Batch, Part]]) -> bool:
+        """Make parts visible in place of what an older version of this program wrote for units, in one commit.
+
+        Args:
+            old: the units that are replaced, with the numbers of their transactions when they were read.
+            parts: what comes in their place. Their units may have the same keys.
+
+        Returns:
+            False, with nothing changed, if another process took out or replaced one of the units meanwhile.
+
+        Raises:
+            LakeError: the lake cannot be written.
+        """
+        try:
+            return self._replace(old, parts)
+        except OSError as error:  # a full disk, a store that does not answer
+            raise LakeError(f"{self._lake.location}: {error_line(error)}; nothing is lost, "
+                            "run the same command again when it is mended") from None  # fmt: skip
+
+    def _replace(self, old: Mapping[str, int], parts: Sequence[tuple[Batch, Part]]) -> bool:
+        fresh = {unit.key for batch, _ in parts for unit in batch.units}
+        for _ in range(TRIES):
+            ledger = self._lake.delta("sources")
+            decisions.settle(self._lake)
+            if any((ledger.transaction_version(unit) or 0) != number for unit, number in old.items()):
+                return False
+            if any(decisions.is_in(ledger, unit) for unit in fresh if unit not in old):
+                return False
+            numbers = decisions.numbers_of_replacement(ledger, old, fresh)
+            self._catch_up(ledger)
+            tables, trimmed = [], []
+            for batch, part in parts:
+                kept, new = self._without_known(part)
+                self._know(kept)  # the next part brings no text that this one brings
+                name = f"{part.batch}-{numbers[batch.units[0].key]}"
+                decision = Decision(name, kept.files, [unit.key for unit in batch.units])
+                tables.append(_ledger_rows(batch, kept, new, decision))
+                trimmed.append(kept)
+            arriving = [file for part in trimmed for file in part.files if file.table == CAPTURES.name]
+            out = decisions.replacement(self._lake, old, arriving)
+            row = write_parquet(self._lake, SOURCES, pa.concat_tables([*tables, out.row]), "replaced")
+            counted = _counted(trimmed, (unit for batch, _ in parts for unit in batch.units))
+            if out.orphans:
+                counted[FORGOTTEN] = (ledger.transaction_version(FORGOTTEN) or 0) + 1
+            before = {file.path for _, part in parts for file in part.files}
+            after = {file.path for part in trimmed for file in part.files}
+            committed = self._lake.commit_to(ledger, SOURCES, [row], {**numbers, **counted})
+            # an object store may commit and lose the answer: look into the log
+            if committed or row.path in self._lake.files("sources"):
+                decisions.settle(self._lake)
+                self._lake.discard([file for _, part in parts for file in part.files if file.path not in after])
+                return True
+            out.discard()
+            self._lake.discard([row, *(file for part in trimmed for file in part.files if file.path not in before)])
+            self._begin_anew(self._forgotten)  # it knows texts that did not come
+        raise LakeError(f"{self._lake.location}: {decisions.MANY}")
+
+    def _know(self, part: Part) -> None:
+        paths = [file.path for file in part.files if file.table == DOCUMENTS.name]
+        for table in self._lake.read_files(DOCUMENTS.name, paths, ["content_id"]):
+            self._known.add(table)
+        self._seen |= set(paths)
 
     def _without_known(self, part: Part) -> tuple[Part, int]:
         """Return the part without the texts that the lake has, and the number of texts that are left."""
@@ -178,6 +252,13 @@ class Committer:
         return NewFile("documents", name, size, {}, statistics(rows))
 
 
+def _counted(parts: Iterable[Part], units: Iterable[Unit]) -> dict[str, int]:
+    """Return the transactions that a commit has besides those of its units."""
+    bounded = any(tally.bounded for part in parts for tally in part.tallies)
+    indexes = any(unit.kind == INDEX for unit in units)
+    return {LEDGER: 1, **({bounds.STORED: 1} if bounded else {}), **({INDEX: 1} if indexes else {})}
+
+
 def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -> pa.Table:
     """Make a row for each unit. The first row has the decision about the files of the whole batch."""
     now = datetime.now(UTC)
@@ -189,6 +270,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "file": unit.file,
                 "version": unit.version,
                 "size": unit.size,
+                "sha256": tally.sha256,
                 "start": unit.span.start,
                 "end": unit.span.end,
                 "next_offset": tally.reached.offset,
@@ -196,11 +278,13 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "floor": tally.reached.floor,
                 "infos": json.dumps([astuple(info) for info in tally.reached.infos or ()]),
                 "limits": json.dumps(asdict(unit.settings.limits)),
+                "operator": unit.settings.operator,
                 "format": tally.format,
                 "extractor": unit.settings.extractor,
                 "records": tally.records,
                 "captures": tally.captures,
                 "dated": tally.captures - tally.problems.total(),
+                "bounded": tally.bounded,
                 "texts": tally.texts,
                 "new_texts": new_texts if number == 0 else 0,
                 "rejects": list(tally.rejects.items()),

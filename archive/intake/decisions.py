@@ -1,8 +1,10 @@
 """Decisions in the ledger: files that the tables must get, and units that they must lose.
 
 A row of `sources` decides that a unit is in the lake, and lists the files that the other tables get right after. A row
-with the name `forget-…` decides that units are out of the lake, and their rows are deleted right after. If a process
-is killed in between, the next writer carries the decision out.
+with the name `forget-…` decides that units are out of the lake, and their rows are deleted right after. One with the
+name `forget-replaced-…` decides that what an older version of this program wrote for units is out; rows in the same
+commit bring the units anew. If a process is killed in between, the next writer carries the decision out: first it
+deletes, then it adds.
 
 The log of the ledger has a transaction with the key of each unit. Its number is odd while the unit is in the lake, and
 even, or absent, while it is not.
@@ -20,6 +22,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from deltalake import DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -36,6 +39,9 @@ LEDGER = "ledger"
 #: The transaction that counts decisions to take something out. A writer that holds known texts reads them again.
 FORGOTTEN = "forgotten"
 _FORGET = "forget-"
+_REPLACED = f"{_FORGET}replaced-"
+#: What tells the rows of units that are replaced from those that replace them: an older version had no such columns.
+_OLDER = {CAPTURES.name: " AND grade IS NULL", SOURCES.name: " AND bounded IS NULL"}
 #: A folder below that of the ledger. Delta Lake ignores folders whose names begin with an underscore.
 _LISTS = "_forgotten"
 #: How often a table is opened again when its files were gone before they were read.
@@ -86,6 +92,12 @@ def is_in(ledger: DeltaTable, unit: str) -> bool:
 def next_numbers(ledger: DeltaTable, units: Iterable[str]) -> dict[str, int]:
     """Return the next transaction number of each unit: an odd number brings it in, an even one takes it out."""
     return {unit: (ledger.transaction_version(unit) or 0) + 1 for unit in units}
+
+
+def numbers_of_replacement(ledger: DeltaTable, old: Iterable[str], fresh: Collection[str]) -> dict[str, int]:
+    """Return the transaction numbers of units that replace others, which may be the same: odd for those that stay."""
+    numbers = {unit: ledger.transaction_version(unit) or 0 for unit in {*old, *fresh}}
+    return {unit: number + 2 - (number % 2 != (unit in fresh)) for unit, number in numbers.items()}
 
 
 # -- carrying out ----------------------------------------------------------------------------------
@@ -204,16 +216,13 @@ def take_out(lake: Lake, units: Collection[str]) -> int:
     for _ in range(TRIES):
         ledger = lake.delta("sources")
         # earlier decisions must be in the tables first: else their texts would seem to be in no capture
-        for decision in open_decisions(lake):
-            if _are_there(lake, decision):
-                apply(lake, decision)
+        settle(lake)
         going = [unit for unit in units if is_in(ledger, unit)]
         if not going:
             return 0
         name = f"{_FORGET}{uuid.uuid4().hex}"
         orphans = _orphans(lake, going)
-        _write_list(lake, name, "content_id", orphans)
-        _write_list(lake, f"{name}-units", "unit", pa.array([*going, name]))
+        _write_lists(lake, name, going, orphans)
         row = write_parquet(lake, SOURCES, _row(name), "forget")
         counted = {FORGOTTEN: (ledger.transaction_version(FORGOTTEN) or 0) + 1, LEDGER: 1}
         committed = lake.commit_to(ledger, SOURCES, [row], {**next_numbers(ledger, going), **counted})
@@ -226,6 +235,40 @@ def take_out(lake: Lake, units: Collection[str]) -> int:
     raise LakeError(f"{lake.location}: {MANY}")
 
 
+def settle(lake: Lake) -> None:
+    """Do what is decided and not done yet, but for decisions whose files are gone."""
+    _finish_forgotten(lake)
+    for decision in open_decisions(lake):
+        if _are_there(lake, decision):
+            apply(lake, decision)
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A decision, not written yet, that what an older version wrote for units is out."""
+
+    lake: Lake
+    name: str
+    row: pa.Table  #: of the ledger; it must be committed with the rows that bring the units anew
+    orphans: int  #: texts that go with it
+
+    def discard(self) -> None:
+        """Delete what was written for it."""
+        _remove_lists(self.lake, self.name)
+
+
+def replacement(lake: Lake, units: Collection[str], arriving: Iterable[NewFile]) -> Replacement:
+    """Prepare to take out what an older version wrote for units, in the commit that brings these files of captures.
+
+    Raises:
+        LakeError: the lake cannot be written.
+    """
+    name = f"{_REPLACED}{uuid.uuid4().hex}"
+    orphans = _orphans(lake, sorted(units), arriving)
+    _write_lists(lake, name, sorted(units), orphans)
+    return Replacement(lake, name, _row(name), len(orphans))
+
+
 def _finish_forgotten(lake: Lake) -> int:
     """Delete what is decided to be out; return the number of decisions."""
     names = _forgotten(lake)
@@ -236,10 +279,11 @@ def _finish_forgotten(lake: Lake) -> int:
             if name in _forgotten(lake):
                 raise LakeError(f"{_list_path(lake, name)}: is lost, and with it what is to be forgotten; restore it")
             continue  # another process has just finished it
+        older = _OLDER if name.startswith(_REPLACED) else {}
         for table in (CAPTURES, REJECTS):
-            _delete(lake, table, units, name)
+            _delete(lake, table, units, name, older.get(table.name, ""))
         _delete(lake, DOCUMENTS, orphans, name)
-        _delete(lake, SOURCES, units, name)
+        _delete(lake, SOURCES, units, name, older.get(SOURCES.name, ""))
         _remove_lists(lake, name)
     return len(names)
 
@@ -248,15 +292,18 @@ def _forgotten(lake: Lake) -> list[str]:
     return [unit for unit in lake.read("sources", ["unit"])["unit"].to_pylist() if unit.startswith(_FORGET)]
 
 
-def _delete(lake: Lake, table: Table, keys: pa.Table, name: str) -> None:
+def _delete(lake: Lake, table: Table, keys: pa.Table, name: str, more: str = "") -> None:
     """Delete the rows with these keys, once. A second time could delete what was ingested since.
+
+    Args:
+        more: a further condition, ` AND …`.
 
     `merge` would delete them in one step, but deltalake 1.6 then holds the texts of the whole table in memory.
     """
     column = keys.column(0)
     for number, start in enumerate(range(0, len(column), _KEYS)):
         wanted = ", ".join(f"'{key}'" for key in column[start : start + _KEYS].to_pylist())
-        _delete_where(lake, table, f"{keys.column_names[0]} IN ({wanted})", f"{name}-{number}")
+        _delete_where(lake, table, f"{keys.column_names[0]} IN ({wanted}){more}", f"{name}-{number}")
 
 
 def _delete_where(lake: Lake, table: Table, condition: str, name: str) -> None:
@@ -279,14 +326,18 @@ def _delete_where(lake: Lake, table: Table, condition: str, name: str) -> None:
     raise LakeError(f"{lake.location}: {MANY}")
 
 
-def _orphans(lake: Lake, units: list[str]) -> pa.Array:
-    """Return the texts that only these units have."""
+def _orphans(lake: Lake, units: list[str], arriving: Iterable[NewFile] = ()) -> pa.Array:
+    """Return the texts that only these units have, and none of the files of captures that are arriving."""
+    paths = [f"{lake.table_path(file.table)}/{file.path}" for file in arriving]
+    ids = pads.dataset(paths, filesystem=lake.filesystem, format="parquet") if paths else None
     with _scratch_database() as db:
         db.register("captures", lake.dataset(CAPTURES.name))
         db.register("going", pa.table({"unit": units}))
+        db.register("arriving", ids or pa.table({"content_id": pa.array([], pa.string())}))
         found = db.sql("""
             SELECT DISTINCT content_id FROM captures SEMI JOIN going USING (unit) WHERE content_id IS NOT NULL
             EXCEPT SELECT content_id FROM captures ANTI JOIN going USING (unit)
+            EXCEPT SELECT content_id FROM arriving
         """).to_arrow_table()
     return found["content_id"].combine_chunks()
 
@@ -300,6 +351,11 @@ def _row(name: str) -> pa.Table:
 
 def _list_path(lake: Lake, name: str) -> str:
     return f"{lake.table_path(SOURCES.name)}/{_LISTS}/{name}.parquet"
+
+
+def _write_lists(lake: Lake, name: str, units: list[str], orphans: pa.Array) -> None:
+    _write_list(lake, name, "content_id", orphans)
+    _write_list(lake, f"{name}-units", "unit", pa.array([*units, name]))
 
 
 def _write_list(lake: Lake, name: str, column: str, keys: pa.Array) -> None:

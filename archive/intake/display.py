@@ -26,6 +26,8 @@ def show(result: IngestResult) -> None:
         f"{count_of(result.files, 'file')} ingested{known}: {bytes_text(result.bytes)} in {result.seconds:.1f} s "
         f"({result.records / max(result.seconds, 1e-9):,.0f} records/s)"
     )
+    if result.files_published:
+        console.print(f"{count_of(result.files_published, 'file')} with the time of publication: attestations has it.")
     if result.records:
         console.print(counts_table(result.records, result.captures, result.rejects, result.skipped))
         console.print(f"{result.new_texts:,} new texts, {result.known_texts:,} texts already known")
@@ -40,6 +42,7 @@ def complaints(result: IngestResult) -> list[str]:
     lines = [
         f"not read: {error if file in error else f'{file}: {error}'}" for file, error in result.files_failed.items()
     ]
+    lines += [f"publication not taken: {file}: {why}" for file, why in result.files_unpublished.items()]
     lines += [f"files of an earlier ingest were deleted, ingest it again: {file}" for file in result.sources_lost]
     lines += [f"of no use: {source}: {why}" for source, why in result.sources_useless.items()]
     if damaged := damage(result):

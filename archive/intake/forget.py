@@ -14,7 +14,7 @@ from archive.errors import SourceError
 from archive.intake import decisions
 from archive.lake import Lake, open_lake
 from archive.sources import Listed, Sources, rows_of, source_names
-from archive.tables import DATA_TABLES
+from archive.tables import DATA_TABLES, INDEX
 
 
 @dataclass(slots=True)
@@ -73,14 +73,19 @@ def _forget(lake: Lake, sources: list[str], dry_run: bool) -> ForgetResult:
 
 
 def forget_files(lake: Lake, files: Iterable[Listed]) -> int:
-    """Take out what the lake has of these files, whatever they held when they were read; return how many they were."""
+    """Take out what the lake has of these files, whatever they held when they were read; return how many they were.
+
+    Lines of an index stay: an ingest does not read it again.
+    """
     ledger = _ledger(lake)
     listed = list(files)
     uris, versions = {file.uri for file in listed}, {file.version for file in listed}
     units = {
         unit: file
-        for unit, file, version in zip(ledger["unit"], ledger["file"], ledger["version"], strict=True)
-        if file in uris or version in versions
+        for unit, file, version, kind in zip(
+            *(ledger[name] for name in ("unit", "file", "version", "format")), strict=True
+        )
+        if (file in uris or version in versions) and kind != INDEX
     }
     if units:
         decisions.take_out(lake, units)
@@ -100,5 +105,5 @@ def sweep(lake: Lake) -> int:
 
 
 def _ledger(lake: Lake) -> dict[str, list[Any]]:
-    table: pa.Table = lake.read("sources", ["unit", "file", "version", "captures", "rejects"])
+    table: pa.Table = lake.read("sources", ["unit", "file", "version", "format", "captures", "rejects"])
     return {name: table[name].to_pylist() for name in table.column_names}

@@ -35,9 +35,11 @@ class Tally:
     unit: str
     records: int = 0
     captures: int = 0
+    bounded: int = 0  #: captures with `existed_by`
     texts: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    grades: Counter[str] = field(default_factory=Counter)  #: captures by grade
     months: Counter[str] = field(default_factory=Counter)  #: captures by partition
     problems: Counter[str] = field(default_factory=Counter)  #: date problem -> captures
     columns: str = ""  #: names of the columns, where a row of a data set had no text or no date
@@ -47,6 +49,7 @@ class Tally:
     seconds: float = 0.0
     peak: int = 0  #: bytes of memory that the worker had used at most when the unit was done
     format: str = ""
+    sha256: str | None = None  #: of the whole file
     first_offset: int | None = None  #: of the first record that the worker found
     infos: tuple[Info, ...] = ()  #: the warcinfo records in front of the span, as far as the worker knew
     reached: SpanEnd = SpanEnd()
@@ -122,9 +125,11 @@ class PartWriter:
                 capture.record_sha256,
                 capture.operator,
                 capture.crawl,
-                None,
-                None,
+                capture.existed_by,
+                capture.attested_by,
                 capture.grade,
+                capture.charset_stated,
+                capture.charset_own,
                 unit,
                 dated.month,
             )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from archive import dates, versions
 from archive.capture import Limits
-from archive.errors import SourceError
+from archive.errors import SourceError, error_line
 from archive.evidence.claims import Info
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake
@@ -17,7 +19,7 @@ from archive.records import READERS, RecordReader, Span, columns, kind_of, open_
 from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
-from archive.sources.base import scheme_of
+from archive.sources.base import scheme_of, sha256_of
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
@@ -40,14 +42,19 @@ class DoneUnit:
     start: int
     end: int | None
     reached: SpanEnd
+    size: int | None = None
+    sha256: str | None = None  #: of the whole file, where this unit read it
     limits: Limits = Limits()
     rejects: frozenset[str] = frozenset()  #: the reasons of its rejects
+    operator: str | None = None  #: who made the archive, as the user said
 
 
 def done_units(lake: Lake) -> dict[str, DoneUnit]:
     """Read the units that the lake has, by their keys."""
     names = ["unit", "file", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
-    names += ["limits", "rejects"]
+    names += ["size", "sha256", "limits", "rejects", "operator"]
+    there = versions.columns(lake.delta("sources"))  # an older lake that nobody has written to lacks some
+    names = [name for name in names if name in there]
     done: dict[str, DoneUnit] = {}
     for row in lake.read("sources", names).to_pylist():
         reached = SpanEnd(row["next_offset"], row["recovered"], row["floor"], _infos(row["infos"]))
@@ -58,8 +65,11 @@ def done_units(lake: Lake) -> dict[str, DoneUnit]:
             row["start"],
             row["end"],
             reached,
+            row["size"],
+            row.get("sha256"),
             Limits(**json.loads(row["limits"] or "{}")),
             frozenset(reason for reason, _ in row["rejects"] or ()),
+            row.get("operator"),
         )
     return done
 
@@ -101,12 +111,14 @@ def plan(
     for unit in done.values():
         spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
     small: list[Unit] = []
-    known = {unit.version: unit.file for unit in done.values()}
+    known = _Known(done)
     seen: set[str] = set()
     for listed in sources:
-        if not _is_same(listed, known.setdefault(listed.version, listed.uri)):
-            listed = replace(listed, version=hashlib.sha256(f"{listed.version} {_sha256(listed)}".encode()).hexdigest())
-            known.setdefault(listed.version, listed.uri)
+        try:
+            listed = known.identified(listed)
+        except (OSError, SourceError) as error:
+            yield Unreadable(listed.uri, error_line(error))
+            continue
         if listed.version in seen:
             yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
             continue
@@ -131,45 +143,122 @@ def plan(
         yield Batch(tuple(small))
 
 
-def _is_same(listed: Listed, other: str) -> bool:
-    """Return whether a file has the content of another one that has the same version.
+def _states(file: str) -> tuple[str | None, ...]:
+    """Return what a path says of the records: the crawls that they must fit."""
+    windows = sorted({f"{window.start} {window.end}" for window in dates.crawl_windows(file)})
+    return (dates.crawl_name(file), *windows)
 
-    The version of a large local file is made of samples. So its bytes decide, unless the other one is not there any
-    more: then it was moved.
+
+def _told_apart(version: str, by: object) -> str:
+    """Return the version of a file that is another one than the file with this version."""
+    return hashlib.sha256(f"{version} {by}".encode()).hexdigest()
+
+
+def versions_of(listed: Listed) -> Iterator[str]:
+    """Yield the versions by which a lake may know a file.
+
+    Raises:
+        SourceError, OSError: it cannot be read.
     """
-    if listed.uri == other or (listed.size or 0) <= SAMPLED_WHOLE or scheme_of(listed.uri) != "file":
-        return True
-    try:
+    yield from (listed.version, _told_apart(listed.version, _states(listed.uri)))
+    if _is_sampled(listed):
+        own = _told_apart(listed.version, _sha256(listed.uri))
+        yield from (own, _told_apart(own, _states(listed.uri)))
+
+
+def _is_sampled(listed: Listed) -> bool:
+    return scheme_of(listed.uri) == "file" and (listed.size or 0) > SAMPLED_WHOLE
+
+
+class _Known:
+    """The files that are known, by their versions and by their SHA-256.
+
+    The version of a large local file is made of its size, its time and samples of it. A file whose path and version are
+    known is the same one. Of any other with a known version, or with the size of a known one, the SHA-256 decides: so a
+    copy, or a file that was moved or fetched again, is not read twice, and one that only looks the same is read.
+
+    The same file in two places that say other things of its records is two sources, whichever comes first.
+    """
+
+    def __init__(self, done: Mapping[str, DoneUnit]) -> None:
+        self._files = {unit.version: unit.file for unit in done.values()}
+        self._hashes: dict[str, str] = {}  # version -> SHA-256
+        self._states = {unit.version: _states(unit.file) for unit in done.values()}
+        self._versions: dict[tuple[str, object], str] = {}  # (SHA-256, what the path says, or None) -> version
+        self._sizes: set[int | None] = set()
+        for unit in done.values():
+            if unit.sha256:
+                self._hashes[unit.version] = unit.sha256
+                self._sizes.add(unit.size)
+                self._versions[unit.sha256, self._states[unit.version]] = unit.version
+                self._versions.setdefault((unit.sha256, None), unit.version)
+
+    def identified(self, listed: Listed) -> Listed:
+        """Return a file with the version that it is known by, or that tells it from all that are known.
+
+        Raises:
+            SourceError, OSError: a file cannot be read.
+        """
+        states = _states(listed.uri)
+        if _is_sampled(listed):
+            listed = replace(listed, version=self._version(listed, states))
+        if self._states.setdefault(listed.version, states) != states:
+            listed = replace(listed, version=_told_apart(listed.version, states))
+        self._files.setdefault(listed.version, listed.uri)
+        return listed
+
+    def _version(self, listed: Listed, states: object) -> str:
+        other = self._files.get(listed.version)
+        if other is None and listed.size in self._sizes:
+            sha256 = _sha256(listed.uri)
+            known = self._versions.get((sha256, states)) or self._versions.get((sha256, None))
+            return known or listed.version
+        if other is not None and other != listed.uri and not self._is_same(listed, other):
+            return _told_apart(listed.version, _sha256(listed.uri))
+        return listed.version
+
+    def _is_same(self, listed: Listed, other: str) -> bool:
+        """Return whether a file has the content of another one that has the same version.
+
+        Where the other one was never hashed, its bytes decide, unless it is not there any more: then it was moved.
+        """
+        if known := self._hashes.get(listed.version):
+            return _sha256(listed.uri) == known
+        if not os.path.exists(other):
+            return True
         with open_bytes(listed.uri) as one, open_bytes(other) as two:
             while data := one.read(1 << 20):
                 if data != two.read(1 << 20):
                     return False
             return not two.read(1)
-    except (OSError, SourceError):
-        return True
 
 
-def _sha256(listed: Listed) -> str:
-    digest = hashlib.sha256()
-    with open_bytes(listed.uri) as file:
-        while data := file.read(1 << 20):
-            digest.update(data)
-    return digest.hexdigest()
+def _sha256(location: str) -> str:
+    with open_bytes(location) as file:
+        return sha256_of(file)
 
 
 #: Rejects that larger limits may turn into captures.
-_LIMITED = {"too-large", "timeout"}
+LIMITED = frozenset({"too-large", "timeout"})
 
 
 def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str]:
-    """Return the units of the files of which records were rejected by limits that are larger now."""
+    """Return the units of the files of which records were rejected by limits that are larger now, or that another
+    operator made, as the user says now."""
     mine = settings.limits
     outgrown = {
         unit.version
         for unit in done.values()
-        if unit.rejects & _LIMITED
-        and unit.extractor == settings.extractor
-        and any(getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags"))
+        if unit.extractor == settings.extractor
+        and (
+            settings.operator not in {None, unit.operator}
+            or (
+                unit.rejects & LIMITED
+                and any(
+                    getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags")
+                )
+            )
+        )
     }
     return [key for key, unit in done.items() if unit.version in outgrown and unit.extractor == settings.extractor]
 

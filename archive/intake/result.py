@@ -1,4 +1,4 @@
-"""What an ingest returns."""
+"""What an ingest returns, and `maintain`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class IngestResult:
     files_skipped: int = 0  #: the lake had them already
     files_failed: dict[str, str] = field(default_factory=dict)  #: file -> why it could not be read
     files_forgotten: int = 0  #: taken out first, to be read again
+    files_published: int = 0  #: whose publication is in `attestations` now (`--published`)
+    files_unpublished: dict[str, str] = field(default_factory=dict)  #: file -> why its publication is not
     sources_useless: dict[str, str] = field(default_factory=dict)  #: source -> why none of it can prove anything
     sources_lost: list[str] = field(default_factory=list)  #: must be ingested again: somebody deleted files of the lake
     records: int = 0
@@ -45,3 +47,18 @@ class IngestResult:
         self.rejects, self.skipped = (Counter(dict(each.most_common())) for each in (self.rejects, self.skipped))
         self.captures_by_month = Counter(dict(sorted(self.captures_by_month.items())))
         self.seconds = round(self.seconds, 3)
+
+
+@dataclass(slots=True)
+class MaintainResult:
+    """What `maintain` did."""
+
+    recovered: int = 0  #: commits of an earlier command that were finished first
+    files: int = 0  #: that were read again
+    captures: int = 0  #: of these files, that the lake has now
+    replaced: int = 0  #: of these files, that the lake had before
+    grades: Counter[str] = field(default_factory=Counter)  #: of the captures of these files, now
+    files_kept: dict[str, str] = field(default_factory=dict)  #: file -> why it was not read, and stays as it was
+    captures_kept: int = 0  #: captures that still have no grade
+    bytes: int = 0  #: read
+    seconds: float = 0.0

@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import pyarrow.dataset as pads
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from archive.capture import Limits
 from archive.compact import compact
 from archive.damage import naming_damage
-from archive.engine import Engine, Failed, Tasks, Workers, open_engine
+from archive.engine import Engine, Workers, open_engine
+from archive.evidence.operators import operator_name
 from archive.intake.commit import Committer, TakenOut
 from archive.intake.decisions import take_out
 from archive.intake.forget import forget_files
-from archive.intake.part import Part, Tally
+from archive.intake.in_order import InOrder
+from archive.intake.part import Part
 from archive.intake.plan import SPAN, AlreadyIngested, Unreadable, done_units, outgrown_units, plan, torn_units
+from archive.intake.published import Published, attest_files
 from archive.intake.result import IngestResult
 from archive.intake.unit import Batch, Settings, SpanEnd
-from archive.intake.work import Job, work
+from archive.intake.work import Job
 from archive.intake.yields import Yield
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
@@ -45,10 +47,13 @@ def ingest(
     html_column: str | None = None,
     date_column: str | None = None,
     url_column: str | None = None,
+    operator: str | None = None,
     max_record: int = 32 << 20,
     max_page: int = 16 << 20,
     page_timeout: float = 20.0,
     span: int = SPAN,
+    published: str | None = None,
+    attest: str | Iterable[str] | None = None,
     reporter: Reporter | None = None,
 ) -> IngestResult:
     """Bring web archives or data sets into a lake. What the lake has already is skipped.
@@ -65,10 +70,16 @@ def ingest(
         html_column: column that holds HTML.
         date_column: column that holds the date of capture.
         url_column: column that holds the URL.
+        operator: who made the archives, where they do not name anybody (warcinfo `operator`), or somebody else. What
+            was fetched from a replay, and Common Crawl's own files, keep their name. A file that the lake has with
+            another operator is read again.
         max_record: bytes; a larger record is rejected.
         max_page: bytes; a larger decoded page is rejected.
         page_timeout: seconds; a page that takes longer to extract is rejected.
         span: bytes of a large file that one worker does at a time.
+        published: when the files were published, whatever their dates say; the last instant of a date. Needs `attest`.
+        attest: where that can be looked up (a DOI, an address); and, for grade D, also `sha256:…` of a file or the path
+            of a list of checksums as `sha256sum` writes it. Without a checksum it is a claim, of grade E.
         reporter: receives the progress.
 
     Raises:
@@ -77,9 +88,11 @@ def ingest(
         ArchiveError: there is no such extractor or engine.
     """
     columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
-    settings = Settings(extractor, Limits(record=max_record, page=max_page, seconds=page_timeout), columns)
+    limits = Limits(record=max_record, page=max_page, seconds=page_timeout)
+    settings = Settings(extractor, limits, columns, operator_name(operator))
     settings.check()  # raises before any work begins
-    return ingest_with(lake, sources, settings, workers, reporter, span, again)
+    stated = Published.of(published, attest)
+    return ingest_with(lake, sources, settings, workers, reporter, span, again, stated)
 
 
 def ingest_with(
@@ -90,11 +103,12 @@ def ingest_with(
     reporter: Reporter | None = None,
     span: int = SPAN,
     again: bool = False,
+    published: Published | None = None,
 ) -> IngestResult:
     """Do what `ingest` does, with settings that are put together already."""
     lake, engine = open_lake(lake), open_engine(workers)
     started = time.monotonic()
-    run = _Ingest(lake, settings, reporter or Reporter(), span, again)
+    run = _Ingest(lake, settings, reporter or Reporter(), span, again, published)
     with naming_damage(lake):
         result = run.run(source_names(sources), engine)
     result.seconds = time.monotonic() - started
@@ -102,25 +116,17 @@ def ingest_with(
     return result
 
 
-@dataclass(slots=True)
-class _OpenFile:
-    """A file whose spans are committed one after the other."""
-
-    index: int  #: of the next span to commit
-    reached: SpanEnd  #: where the span before it ended
-    waiting: dict[int, tuple[Batch, Part]] = field(default_factory=dict)  #: index -> a span that is done too early
-
-
-class _Ingest:
-    def __init__(self, lake: Lake, settings: Settings, reporter: Reporter, span: int, again: bool) -> None:
-        self._lake, self._settings, self._reporter, self._span, self._again = lake, settings, reporter, span, again
-        self._now = datetime.now(UTC)
+class _Ingest(InOrder):
+    def __init__(
+        self, lake: Lake, settings: Settings, reporter: Reporter, span: int, again: bool, published: Published | None
+    ) -> None:
+        super().__init__(lake, settings, reporter, span)
+        self._again, self._published = again, published
+        self._versions: dict[str, str] = {}  # by file
         self._result = IngestResult()
         self._yields: dict[str, Yield] = {}  # by source
         self._sources_of: dict[str, set[str]] = {}  # by file
         self._skipped: list[AlreadyIngested] = []
-        self._open: dict[str, _OpenFile] = {}  # by the version of the file
-        self._files_to_do = self._files_done = 0
 
     def run(self, sources: list[str], engine: Engine) -> IngestResult:
         listed = [file for source in sources for file in self._list(source)]
@@ -135,14 +141,12 @@ class _Ingest:
             self._result.sources_lost = [file for file in carried.lost if file not in self._sources_of]
             if self._again:
                 self._result.files_forgotten = forget_files(self._lake, self._readable(listed))
-            self._tasks = Tasks(self._plan(listed))
-            # isolated: a page may crash the process that extracts it
-            for end in engine.run(work, self._tasks, progress=self._reporter.advance, isolated=True):
-                if isinstance(end, Failed):
-                    self._failed(end.task.batch, end.error)
-                else:
-                    self._done(end.task.batch, end.result)
+            self._work(self._plan(listed), engine)
             self._count_skipped()
+            if self._published:
+                files = {file: of for file, of in self._versions.items() if file not in self._result.files_failed}
+                refused = self._result.files_unpublished = attest_files(self._lake, self._published, files)
+                self._result.files_published = len(files) - len(refused)
             for table in TABLES.values():
                 compact(self._lake, table)
         finally:
@@ -175,23 +179,21 @@ class _Ingest:
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
         done = done_units(self._lake)
-        versions = {file.version for file in listed}
+        versions, files = {file.version for file in listed}, {file.uri for file in listed}
         again = dict.fromkeys([*torn_units(done), *outgrown_units(done, self._settings)])
-        if unfit := [unit for unit in again if done[unit].version in versions]:
+        if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
             take_out(self._lake, unfit)  # the file is read again as a whole
             done = done_units(self._lake)
         for item in plan(done, listed, self._settings, self._span):
             if isinstance(item, AlreadyIngested):
+                self._versions[item.file] = item.version
                 self._skip(item)
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
             else:
-                first = item.units[0]
-                if first.after or not first.last:
-                    before = done.get(first.after or "")
-                    opened = _OpenFile(first.index, before.reached if before else SpanEnd())
-                    self._open.setdefault(first.version, opened)
-                yield self._job(item)
+                self._versions |= {unit.file: unit.version for unit in item.units}
+                before = done.get(item.units[0].after or "")
+                yield self._opened(item, before.reached if before else SpanEnd())
 
     def _skip(self, item: AlreadyIngested) -> None:
         self._result.files_skipped += 1
@@ -200,62 +202,13 @@ class _Ingest:
         self._reporter.skip(0, item.size)
         self._note()
 
-    def _job(self, batch: Batch) -> Job:
-        return Job(self._lake.location, batch, self._now)
-
     # -- results of tasks --------------------------------------------------------------------------
-
-    def _failed(self, batch: Batch, error: str) -> None:
-        if len(batch.units) > 1:  # one bad file must not hold up the others
-            for unit in batch.units:
-                self._tasks.submit(self._job(Batch((unit,))))
-        else:
-            self._give_up(batch.units[0].file, error)
 
     def _give_up(self, file: str, error: str) -> None:
         self._result.files_failed[file.encode("utf-8", "backslashreplace").decode()] = error
         for given in self._yields_of(file):
             given.failed += 1
         _log.warning("not read: %s: %s", file, error)
-
-    def _done(self, batch: Batch, part: Part) -> None:
-        unit = batch.units[0]
-        opened = self._open.get(unit.version)
-        if opened is None:
-            self._commit(batch, part)
-            return
-        opened.waiting[unit.index] = (batch, part)
-        while opened.index in opened.waiting:
-            if not self._commit_span(opened, *opened.waiting.pop(opened.index)):
-                return
-
-    def _commit_span(self, opened: _OpenFile, batch: Batch, part: Part) -> bool:
-        """Commit the next span of a file if it begins where the span before ended; else do it again from there.
-
-        A worker that begins in the middle of a file searches for the first record. It may have found a record inside
-        the body of another one.
-
-        Returns:
-            whether the span is committed.
-        """
-        unit, tally, reached = batch.units[0], part.tallies[0], opened.reached
-        again = replace(unit, begin=reached)
-        searched_behind_damage = unit.begin is not None and unit.begin.recovered
-        fits = tally.first_offset == reached.offset and searched_behind_damage == reached.recovered
-        fits = fits and reached.infos in {None, tally.infos}
-        if unit.index and not fits and unit != again:
-            self._lake.discard(part.files)
-            end = unit.span.end
-            if reached.offset is not None and (end is None or reached.offset < end):
-                self._tasks.submit(self._job(Batch((again,))))
-                return False
-            # the last record of the span before reaches over all of this one
-            tally = Tally(unit.key, reached=reached)
-            part = Part(part.batch, [tally], [])
-        self._commit(batch, part)
-        opened.index += 1
-        opened.reached = tally.reached
-        return True
 
     def _commit(self, batch: Batch, part: Part) -> None:
         try:
@@ -293,9 +246,6 @@ class _Ingest:
 
     # -- counting ----------------------------------------------------------------------------------
 
-    def _note(self) -> None:
-        self._reporter.note(f"{self._files_done}/{self._files_to_do} files")
-
     def _yields_of(self, file: str) -> list[Yield]:
         return [self._yields[source] for source in self._sources_of.get(file, ())]
 
@@ -305,8 +255,11 @@ class _Ingest:
             return
         columns = ["version", "records", "captures", "dated", "rejects"]
         rows_of: dict[str, list[dict[str, Any]]] = {}
-        wanted = pads.field("version").isin([item.version for item in self._skipped])
-        for row in self._lake.dataset("sources").to_table(columns=columns, filter=wanted).to_pylist():
+        # no filter of the scan: Arrow compares it with the statistics of the files, and delta-rs gives the files that
+        # it rewrites (`forget`) another type of string
+        ledger = self._lake.read("sources", columns)
+        wanted = pa.array([item.version for item in self._skipped])
+        for row in ledger.filter(pc.is_in(ledger["version"], wanted)).to_pylist():
             rows_of.setdefault(row["version"], []).append(row)
         for item in self._skipped:
             for given in self._yields_of(item.file):

@@ -20,6 +20,7 @@ class Settings:
     extractor: str = "resiliparse"
     limits: Limits = Limits()
     columns: Columns = Columns()
+    operator: str | None = None  #: who made the archives, as the user says
 
     def check(self) -> None:
         """
@@ -62,7 +63,7 @@ class Unit:
     def __post_init__(self) -> None:
         has_columns = self.kind in READERS and open_reader(self.kind).has_columns
         columns = self.settings.columns if has_columns else None
-        # the limits and `begin` are left out: with others it is still the same work
+        # the limits, the operator and `begin` are left out: with others it is still the same work
         identity = f"{self.version}|{self.span.start}|{self.span.end}|{self.settings.extractor}|{columns}"
         object.__setattr__(self, "key", hashlib.sha256(identity.encode()).hexdigest()[:32])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import resource
 import time
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import BinaryIO, cast
 
 from archive import registry
+from archive.attestations.wacz import Signed
 from archive.capture import Capture, Outcome, Reject
 from archive.engine import Context, Progress
 from archive.errors import SourceError
@@ -23,6 +25,7 @@ from archive.records import Reading, Span, open_reader
 from archive.records.base import EMPTY, UNKNOWN
 from archive.records.rows import Row
 from archive.sources import open_bytes
+from archive.sources.base import scheme_of
 from archive.text.base import address_of
 from archive.text.cache import PageCache
 
@@ -69,11 +72,16 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     tally = Tally(unit.key, format=unit.kind)
     started, told, told_bytes = time.monotonic(), 0, 0
     with open_bytes(unit.file) as file:
-        counting = _Counting(file, unit.file)
+        signed = Signed.of(file) if unit.kind == "wacz" else None
+        counting = Counting(file, unit.file)
         for name, outcome in outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
             tally.records += 1
             if isinstance(outcome, Capture):
                 tally.captures += 1
+                if signed and signed.covers(name.removeprefix(f"{unit.file}!/")):
+                    outcome.existed_by, outcome.attested_by = signed.existed_by, signed.attested_by
+                    tally.bounded += 1
+                tally.grades[outcome.grade] += 1
                 tally.months[outcome.dated.month] += 1
                 if outcome.dated.problem:
                     tally.problems[outcome.dated.problem] += 1
@@ -89,6 +97,9 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
                 progress(tally.records - told, counting.count - told_bytes)
                 told, told_bytes = tally.records, counting.count
         tally.bytes = counting.count
+        is_local = scheme_of(unit.file) == "file"
+        if unit.span.start == 0 and (is_local or unit.last):
+            tally.sha256 = counting.sha256(unit.size, is_local)
     progress(tally.records - told, tally.bytes - told_bytes)
     tally.seconds = time.monotonic() - started
     tally.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -109,7 +120,16 @@ def outcomes(
     examiner: Examiner | None = None
     for name, item in open_reader(unit.kind).read(file, reading):
         if examiner is None or name != examiner.name:
-            examiner = Examiner(name, extract, limits, now, _PAGES, altered=reading.altered)
+            examiner = Examiner(
+                name,
+                extract,
+                limits,
+                now,
+                _PAGES,
+                altered=reading.altered,
+                stale=reading.stale,
+                operator=unit.settings.operator,
+            )
             if unit.span.start:
                 examiner.state.behind, examiner.state.floor = begin.recovered, begin.floor
                 if begin.infos is not None:
@@ -139,13 +159,34 @@ def _hint(file: BinaryIO) -> str:
     return "a JSON list; write an object on each line, as `jq -c '.[]'` does" if is_list else ""
 
 
-class _Counting(io.BufferedIOBase):
-    """A file that counts the bytes read from it."""
+class Counting(io.BufferedIOBase):
+    """A file that counts the bytes read from it, and hashes those that are read in order from its start."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file = file
         self._name = name
+        self._at = file.tell()
+        self._digest = hashlib.sha256()
+        self._hashed = 0
         self.count = 0
+
+    def sha256(self, size: int | None, read_rest: bool) -> str | None:
+        """Return the SHA-256 of the whole file; None where that takes bytes that were not read, unless `read_rest`.
+
+        What a reader has read in order is hashed already, so that of most files nothing is read twice. The rest is read
+        from here, at the speed of the disk.
+        """
+        if self._hashed == size:
+            return self._digest.hexdigest()
+        if not read_rest:
+            return None
+        try:
+            self._file.seek(self._hashed)
+            while data := self._file.read(1 << 20):
+                self._digest.update(data)
+        except OSError as error:
+            raise SourceError(f"{self._name}: {error}") from None
+        return self._digest.hexdigest()
 
     def readable(self) -> bool:
         return True
@@ -155,9 +196,10 @@ class _Counting(io.BufferedIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         try:
-            return self._file.seek(offset, whence)
+            self._at = self._file.seek(offset, whence)
         except OSError as error:
             raise SourceError(f"{self._name}: {error}") from None
+        return self._at
 
     def tell(self) -> int:
         return self._file.tell()
@@ -168,4 +210,9 @@ class _Counting(io.BufferedIOBase):
         except OSError as error:  # what the file is cannot be told now: the next ingest tries again
             raise SourceError(f"{self._name}: {error}") from None
         self.count += len(data)
+        end = self._at + len(data)
+        if self._at <= self._hashed < end:
+            self._digest.update(memoryview(data)[self._hashed - self._at :])
+            self._hashed = end
+        self._at = end
         return data

@@ -35,9 +35,11 @@ class Reading:
     columns: Columns = Columns()  #: of a data set
     max_record: int = 1 << 25  #: bytes of the largest record or row that is held
     part: str = ""  #: of a package: the file in it, for `find`
+    seeks: bool = True  #: any place in the file can be read without what is in front of it
     walk: bool = False  #: `find` reads from the start, and finds only what a reader of the whole file meets
     # set by the reader
-    altered: bool = False  #: the package states another digest of the part that is read now
+    altered: bool = False  #: the part that is read now is not what its package states
+    stale: bool = False  #: nor has it the stated hash, which is the fault of the program that wrote the package
     format: str | None = None  #: a finer name of the kind: `warc`, `arc`
     head: Record | None = None  #: the first record of a file that is read from its middle
     first_offset: int | None = None  #: where the first record of the span starts …

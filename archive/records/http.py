@@ -20,6 +20,16 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _GZIP = 31
 #: How markup or a compressed body begins.
 _ENCODED = re.compile(rb"\s*<|\x1f\x8b|\x28\xb5\x2f\xfd|\xef\xbb\xbf|[\x00-\x08\x0e-\x1f\x80-\xff]")
+#: What may follow the last chunk: fields, and a blank line.
+_TRAILER = re.compile(rb"(?:[\w!#$%&'*+.^`|~-]+:[^\n]*\n)*\s*")
+#: What follows a chunk: a line break, and the size of the next one or the end.
+_NEXT_CHUNK = re.compile(rb"\s*\Z|(?:\r?\n)+[ \t]*[0-9a-fA-F]{1,16}[ \t]*(?:;[^\n]*)?\r?\n")
+_NEXT_SIZE = re.compile(rb"(?:\r?\n)*" + _CHUNK_SIZE.pattern)
+_BLANK = b"\0 \t\r\n"
+#: Bytes of a brotli stream that are decoded at once.
+_STEP = 1 << 12
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
+_COMPRESS = b"\x1f\x9d"
 _INFLATE_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, zlib.error)  # type: ignore[assignment]
 
 
@@ -76,12 +86,13 @@ def parse_response(block: bytes) -> Message | None:
 def dechunk(body: bytes) -> tuple[bytes, bool]:
     """Join the chunks of a body. Returns the payload, and whether it is complete.
 
-    A body that does not begin with a chunk size was joined before, and is returned as it is. So was one that begins
-    with a decimal number, larger than the body, and plain text behind it (`2021` above a diary). Of a body that breaks
-    off or has a wrong size, the chunks up to there are returned.
+    A body in which a chunk size does not lead to the next one was joined before, unless markup or compressed bytes
+    follow its first line: a text may begin with a line that looks like a size (`2021` above a diary, `beef` above a
+    recipe). It is returned as it is. Of a body that breaks off or has a wrong size, the chunks up to there are
+    returned.
     """
     match = _CHUNK_SIZE.match(body)
-    if not match or _is_number_of_text(body, match):
+    if not match or _is_line_of_text(body, match):
         return body, True
     parts: list[bytes] = []
     view = memoryview(body)
@@ -97,23 +108,32 @@ def dechunk(body: bytes) -> tuple[bytes, bool]:
         if len(piece) < size:
             return b"".join(parts), False
         at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
-        match = _CHUNK_SIZE.match(body, at)
+        match = _NEXT_SIZE.match(body, at)
     rest = body[at:].strip()
     if rest:  # no chunk size where one is due: keep what follows
         parts.append(body[at:])
     return b"".join(parts), False
 
 
-def _is_number_of_text(body: bytes, size: re.Match[bytes]) -> bool:
-    beyond = int(size[1], 16) > len(body) - size.end()
-    return beyond and size[1].isdigit() and not _ENCODED.match(body, size.end())
+def _is_line_of_text(body: bytes, first: re.Match[bytes]) -> bool:
+    """Return whether what looks like the first chunk size is a line of a text."""
+    if _ENCODED.match(body, first.end()):
+        return False
+    size = int(first[1], 16)
+    end = first.end() + size
+    if size == 0:  # only the fields of a trailer may follow
+        return _TRAILER.fullmatch(body, first.end()) is None
+    if end > len(body):
+        return first[1].isdigit() or first[1].isalpha()
+    return end < len(body) and _NEXT_CHUNK.match(body, end) is None
 
 
 def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
     """Undo the Content-Encoding of a body. Returns the payload, and whether it is complete.
 
-    Crawlers often store the decoded body with the old header, so a body without the magic number of its encoding is
-    returned as it is. Of a body that is cut off, the part that can be decoded is returned.
+    Crawlers often store the decoded body with the old header, so a body that is not encoded is returned as it is; and
+    servers name another encoding than they use, so the bytes decide where they show it. Of a body that is cut off, or
+    that has more behind the encoded data, the part that can be decoded is returned.
 
     Raises:
         BodyTooLarge: the result is larger than `limit` bytes.
@@ -121,23 +141,33 @@ def decompress(body: bytes, encodings: str, limit: int) -> tuple[bytes, bool]:
     """
     complete = True
     for name in reversed([part.strip().lower() for part in encodings.split(",")]):
-        if name in {"gzip", "x-gzip"}:
-            if not body.startswith(b"\x1f\x8b"):
-                continue
-            body, ended = _inflate(body, _GZIP, limit)
-        elif name == "deflate":
-            zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] * 256 + body[1]) % 31 == 0
-            if not zlib_header and _looks_like_text(body):
-                continue
-            body, ended = _inflate(body, 15 if zlib_header else -15, limit)
-        elif name == "br":
-            body, ended = _unbrotli(body, limit)
-        elif name == "zstd":
-            body, ended = _unzstd(body, limit)
-        else:
+        if name not in _CODINGS:
             continue
+        if body.startswith(_COMPRESS):
+            raise BadEncoding("the body is compressed with `compress`")
+        body, ended = _decode(body, name, limit)
         complete = complete and ended
     return body, complete
+
+
+def _decode(body: bytes, name: str, limit: int) -> tuple[bytes, bool]:
+    if body.startswith(b"\x1f\x8b"):
+        return _inflate(body, _GZIP, limit)
+    if body.startswith(_ZSTD) or _is_skippable(body):
+        return _unzstd(body, limit)
+    if name == "br":
+        return _unbrotli(body, limit)
+    if name in {"zstd", "compress", "x-compress"} or not body:
+        return body, True
+    zlib_header = len(body) > 1 and body[0] & 0x0F == 8 and (body[0] * 256 + body[1]) % 31 == 0
+    if not zlib_header and _looks_like_text(body):
+        return body, True
+    try:
+        return _inflate(body, 15 if zlib_header else -15, limit)
+    except BadEncoding:
+        if name != "deflate" or _looks_like_text(body):  # it was decoded before, and is in UTF-16, or begins with `x^`
+            return body, True
+        raise
 
 
 def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
@@ -151,8 +181,9 @@ def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
                 raise
             return bytes(decoded), False
         decoded += out
+        body = body.lstrip(b"\0")  # writers pad members
         if not ended or wbits != _GZIP or not body.startswith(b"\x1f\x8b\x08"):
-            return bytes(decoded), ended
+            return bytes(decoded), ended and not body.strip(_BLANK)
 
 
 def _inflate_member(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool, bytes]:
@@ -177,32 +208,42 @@ def _inflate_member(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool, b
 
 
 def _unbrotli(body: bytes, limit: int) -> tuple[bytes, bool]:
-    engine, out = brotli.Decompressor(), bytearray()
-    try:
-        for at in range(0, len(body), 1 << 12):
-            out += engine.process(body[at : at + (1 << 12)], output_buffer_limit=1 << 20)
-            while not engine.can_accept_more_data() and not engine.is_finished():
-                out += engine.process(b"", output_buffer_limit=1 << 20)
+    out = bytearray()
+    fine = len(body)  # from here on in steps of one byte
+    for _ in range(2):  # again where it fails, since the library returns nothing of a step that fails
+        engine, at = brotli.Decompressor(), 0
+        out.clear()
+        try:
+            while at < len(body):
+                step = body[at : at + (_STEP if at < fine else 1)]
+                out += engine.process(step, output_buffer_limit=1 << 20)
+                while not engine.can_accept_more_data() and not engine.is_finished():
+                    out += engine.process(b"", output_buffer_limit=1 << 20)
+                    if len(out) > limit:
+                        raise BodyTooLarge
                 if len(out) > limit:
                     raise BodyTooLarge
-            if len(out) > limit:
-                raise BodyTooLarge
-            if engine.is_finished():
-                break
-    except brotli.error:
-        if not out and _looks_like_text(body):
-            return body, True
-        if not out:
-            raise BadEncoding("the body is not brotli data") from None
-    return bytes(out), engine.is_finished()
+                at += len(step)
+                if engine.is_finished():
+                    return bytes(out), not body[at:].strip(_BLANK)
+            return bytes(out), False
+        except brotli.error:
+            fine = at
+    if out:
+        return bytes(out), False
+    if _looks_like_text(body):
+        return body, True
+    raise BadEncoding("the body is not brotli data")
 
 
 def _unzstd(body: bytes, limit: int) -> tuple[bytes, bool]:
     """Decompress all frames of a body (RFC 8878, 3)."""
-    if not body.startswith(_ZSTD):
-        return body, True
     out = bytearray()
     while True:
+        while _is_skippable(body):  # RFC 8878, 3.1.2
+            body = body[8 + int.from_bytes(body[4:8], "little") :]
+        if not body.startswith(_ZSTD):
+            return bytes(out), not body.strip(_BLANK)
         engine = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
         at = 0
         try:
@@ -215,9 +256,13 @@ def _unzstd(body: bytes, limit: int) -> tuple[bytes, bool]:
             if not out:
                 raise BadEncoding("the body is not zstd data") from None
             return bytes(out), False
-        body = engine.unused_data + body[at:] if engine.eof else b""
-        if not body.startswith(_ZSTD):
-            return bytes(out), engine.eof
+        if not engine.eof:
+            return bytes(out), False
+        body = engine.unused_data + body[at:]
+
+
+def _is_skippable(body: bytes) -> bool:
+    return len(body) >= 8 and body[1:4] == b"\x2a\x4d\x18" and 0x50 <= body[0] <= 0x5F
 
 
 def _looks_like_text(body: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any, BinaryIO
@@ -32,15 +32,22 @@ class Line:
     detail: str = ""
 
 
-def read_lines(file: BinaryIO, max_line: int, start: int = 0) -> Iterator[Line]:
+def _begins_object(data: bytes) -> bool:
+    return data.lstrip().startswith(b"{")
+
+
+def read_lines(
+    file: BinaryIO, max_line: int, start: int = 0, begins: Callable[[bytes], bool] = _begins_object
+) -> Iterator[Line]:
     """Yield the lines of a file that are not blank. The file is plain, gzip, zstd or lz4.
 
     Args:
         max_line: bytes of the longest line that is held.
         start: the offset of the line, or of the compressed member, to begin at.
+        begins: whether decompressed bytes begin like a line. Behind damage, only such a member counts.
     """
     file.seek(0)
-    members = Members(file, compression_of(file.read(8)), start, lambda data: data.lstrip().startswith(b"{"))
+    members = Members(file, compression_of(file.read(8)), start, begins)
     cursor = Cursor(members)
     while True:
         offset, skip = cursor.address() if cursor.fill(1) else (0, 0)
@@ -130,7 +137,7 @@ class JsonLines(Reader):
             if address in wanted:
                 wanted.remove(address)
                 if not line.problem and isinstance(row := parsed(line.data), dict):
-                    yield address, Row(*address, None, values=row)
+                    yield address, Row(*address, line.length, values=row)
                 if not wanted:
                     return
 
@@ -150,7 +157,7 @@ class JsonLines(Reader):
                 if address in wanted:
                     wanted.remove(address)
                     if isinstance(row := parsed(line.data), dict):
-                        yield address, Row(*address, None, values=row)
+                        yield address, Row(*address, line.length, values=row)
 
     def column_names(self, file: BinaryIO) -> list[str]:
         lines = islice(read_lines(file, _LINE), _FIRST)

@@ -61,6 +61,14 @@ class Record:
     detail: str = ""
     recovered: bool = False  #: found by searching behind damage
     truncated: str | None = None  #: WARC-Truncated, or why the record is shorter than the original
+    missing: str | None = None  #: why the further segments of a record are not joined: `segment`, `bad-segment`
+    segments: tuple[Record, ...] = ()  #: the `continuation` records that go on with it, in their order
+    infos: tuple[Record, ...] = ()  #: of a segment: the warcinfo records between the first one and it
+
+    @property
+    def content(self) -> bytes:
+        """The blocks of all its segments."""
+        return b"".join((self.block, *(each.block for each in self.segments))) if self.segments else self.block
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,12 @@ class RecordReader:
     Args:
         file: a seekable binary file.
         max_record: bytes of the largest block that is held; of a larger one only the head is kept.
+        kept: the types whose blocks are wanted; by default those that may hold a page, and warcinfo.
     """
 
-    def __init__(self, file: BinaryIO, span: Span = Span(), max_record: int = 1 << 25) -> None:
+    def __init__(
+        self, file: BinaryIO, span: Span = Span(), max_record: int = 1 << 25, kept: frozenset[str] | None = None
+    ) -> None:
         file.seek(0)
         head = file.read(8)
         self.compression = compression_of(head)
@@ -57,6 +60,7 @@ class RecordReader:
             start = max(start - 1, 0)  # the search needs the end of the line in front of a record
         self.members = Members(file, self.compression, start, lambda data: self._starts(data))
         self.max_record = max_record
+        self._kept = kept
         self.span = span
         self.first_offset: int | None = None
         self.next_offset: int | None = None
@@ -125,8 +129,9 @@ class RecordReader:
                 holes = True
             cursor.skip(blank)
             if blank < len(data):
-                # zeros are a hole in the file, and what comes behind it may be inside of a record that is gone
-                self.recovered = self.recovered or holes
+                # Zeros are a hole in the file; what comes behind it may be inside of a record that is gone. A member
+                # of its own is in none: zeros at the end of the one in front of it are no hole.
+                self.recovered = self.recovered or (holes and not self._at_member())
                 return
 
     def _at_member(self) -> bool:
@@ -155,6 +160,7 @@ class RecordReader:
             head=head,
             recovered=self.recovered,
             truncated=fields.get("warc-truncated"),
+            missing="segment" if "warc-segment-number" in fields else None,
         )
         if length is None:
             stated = fields.get("content-length")
@@ -199,7 +205,8 @@ class RecordReader:
 
     def _read_block(self, record: Record, length: int) -> None:
         cursor = self._cursor
-        keep = length <= self.max_record and record.type not in _PASSED_OVER
+        is_wanted = record.type in self._kept if self._kept is not None else record.type not in _PASSED_OVER
+        keep = is_wanted and length <= self.max_record
         block_start = cursor.position
         if keep:
             got = min(cursor.fill(length), length)
@@ -208,7 +215,7 @@ class RecordReader:
                 got = boundary - block_start
             record.block = cursor.take(got)
         else:
-            if length > self.max_record and record.type not in _PASSED_OVER:
+            if is_wanted and length > self.max_record:
                 record.block = cursor.peek(HEAD_KEPT)[:length]
                 record.problem, record.detail = "too-large", f"{length} bytes"
             if not self._pass_large:

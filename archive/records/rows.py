@@ -1,14 +1,16 @@
 """Rows of data sets with a column of text (or HTML) and a column of dates.
 
 The columns of Dolma, C4, FineWeb, CmonCrawl and of tables with WARC header names are known by their names. `Columns`
-names any others.
+names any others. A date in any further column counts too: it may say that the row is younger than it seems.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -37,10 +39,27 @@ URL = ("url", "domain_record.url", "metadata.url", "WARC-Target-URI", "metadata.
 _CRAWL = ("dump", "file_path", "domain_record.filename", "metadata.cc_segment", "filename", "metadata.dump")
 _TYPE = ("WARC-Identified-Payload-Type", "mime", "content_type")
 
+#: What the names of columns with a date end with: `retrieved`, `scraped_at`, `download_date`, `lastModified`.
+_DATE_NAME = re.compile(
+    r"(?:^|[^a-z])(?:date|dates|datetime|time|timestamp|at|on|created|added|modified|updated|retrieved|fetched|crawled|"
+    r"fetch|crawl|scraped|downloaded|captured|archived|accessed|collected|ingested|visited|harvested|published|posted|"
+    r"seen)(?:[^a-z](?:utc|gmt|iso|epoch|unix|s|ms|us|ns))?$",
+    re.I,
+)
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_LONGEST_DATE = 40
+#: How deep columns are inside of columns, at most, where a date is looked for.
+_DEEPEST = 3
+#: Seconds since 1970 that may be a date, from 1991 on.
+_SECONDS = range(662_688_000, 1 << 32)
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns that the user named; dots reach into nested ones. None: the first known name that the row has."""
+    """The columns that the user named; dots reach into nested ones. None: the first known name that the row has.
+
+    Of dates there may be several, and all count: a column that the user names is read besides the known ones.
+    """
 
     text: str | None = None
     html: str | None = None
@@ -60,7 +79,8 @@ class Row:
     text: str | None = None
     html: str | None = None
     mime: str = ""
-    dates: tuple[tuple[str, str], ...] = ()  #: each column with a date, and what it says
+    dates: tuple[tuple[str, str], ...] = ()  #: each column that is known to hold a date, and what it says
+    further: tuple[tuple[str, str], ...] = ()  #: what may be dates in columns that are not known
     crawls: tuple[str, ...] = ()  #: names that may contain that of the crawl
     repeated: bool = False  #: it has two values for one column
     problem: str | None = None
@@ -111,6 +131,45 @@ def _as_date(value: Any) -> str | None:
     return None if value is None else f"a {type(value).__name__}: {str(value)[:40]}"
 
 
+def further_dates(
+    row: Mapping[str, Any], known: set[str], above: str = "", depth: int = 1
+) -> Iterator[tuple[str, str]]:
+    """Yield what may be dates in columns that are not known: in those with such a name, and those of that type.
+
+    A number counts as seconds since 1970, or as thousandths, millionths or billionths of them.
+
+    Args:
+        known: names of columns that are read otherwise.
+    """
+    for key, value in row.items():
+        name = f"{above}{key}"
+        if value is None or name in known:
+            continue
+        if isinstance(value, date):
+            yield name, value.isoformat()
+        elif isinstance(value, Mapping):
+            if depth < _DEEPEST:
+                yield from further_dates(value, known, f"{name}.", depth + 1)
+        elif _is_date_name(name):
+            if isinstance(value, str):
+                if 4 <= len(value) <= _LONGEST_DATE:
+                    yield name, value
+            elif isinstance(value, int | float) and (at := _since_1970(value)):
+                yield name, at
+
+
+@lru_cache(maxsize=4096)
+def _is_date_name(name: str) -> bool:
+    return _DATE_NAME.search(_WORD.sub("_", name)) is not None
+
+
+def _since_1970(value: float) -> str | None:
+    if not 0 < value < 1 << 63:
+        return None
+    units = (int(value) // unit for unit in (1, 1000, 1_000_000, 1_000_000_000))
+    return next((datetime.fromtimestamp(each + 1, UTC).isoformat() for each in units if each in _SECONDS), None)
+
+
 def text_columns(columns: Columns) -> list[str]:
     """Return the outermost columns that may contain a text."""
     names = (columns.text,) if columns.text else TEXT
@@ -139,9 +198,16 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
         )
         problem = "empty-text" if known else "no-text-column"
         detail = "" if known else f"columns: {names_of(row)}"
-    stated = _all(row, (columns.date,) if columns.date else DATE)
-    dates = [(name, raw) for name, value in stated if (raw := _as_date(value)) is not None]
-    date = dates[0][1] if dates else None
+    names = (columns.date, *DATE) if columns.date and columns.date not in DATE else DATE
+    stated = [(name, raw) for name, value in _all(row, names) if (raw := _as_date(value)) is not None]
+    first = next((raw for name, raw in stated if name == columns.date), None)
+    date = first or (stated[0][1] if stated else None)
+    others = {
+        *names,
+        *_TYPE,
+        *((columns.text,) if columns.text else TEXT),
+        *((columns.html,) if columns.html else HTML),
+    }
     return Row(
         offset,
         skip,
@@ -151,7 +217,8 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
         text=text,
         html=html if text is None else None,
         mime=str(_first(row, None, _TYPE) or ""),
-        dates=tuple(dates),
+        dates=tuple(stated),
+        further=tuple(further_dates(row, others)),
         crawls=tuple(value for _, value in _all(row, _CRAWL) if isinstance(value, str)),
         repeated=_is_repeating(row),
         problem=problem or None,
@@ -186,4 +253,13 @@ def known_columns(schema: pa.Schema, columns: Columns) -> list[str]:
     chosen = {name for name in (columns.text, columns.html, columns.date, columns.url) if name}
     known = chosen | set(TEXT + HTML + DATE + URL + _CRAWL + _TYPE)
     heads = {name.partition(".")[0] for name in known}
-    return [name for name in schema.names if name in known or name in heads] or schema.names[:1]
+    return [
+        field.name for field in schema if field.name in known or field.name in heads or _may_hold_dates(field)
+    ] or schema.names[:1]
+
+
+def _may_hold_dates(field: pa.Field) -> bool:
+    types = pa.types
+    if types.is_struct(field.type):
+        return True
+    return types.is_temporal(field.type) or _is_date_name(field.name)

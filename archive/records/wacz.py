@@ -5,8 +5,6 @@ A WACZ may contain others, three deep.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import posixpath
 import zipfile
 from collections.abc import Collection, Iterable, Iterator
@@ -16,12 +14,9 @@ from typing import BinaryIO, cast
 from archive.errors import SourceError
 from archive.records import web_archive
 from archive.records.base import Address, Item, Look, Reader, Reading
+from archive.records.manifest import compare, read_manifest
 from archive.records.record import Fields, Record
 
-_MANIFEST = "datapackage.json"
-_MANIFEST_LIMIT = 1 << 26
-#: Of digests in a manifest: those by which nobody can make two alike.
-_ALGORITHMS = frozenset({"sha256", "sha512"})
 ZIP_MAGIC = b"PK\x03\x04"
 _MAX_DEPTH = 3
 #: Web text deflates to a tenth, logs to a hundredth. An entry beyond a thousandth is a bomb.
@@ -40,10 +35,13 @@ class Entry:
     file: BinaryIO | None
     reason: str = ""
     detail: str = ""
-    altered: bool = False  #: it does not have the digest that the package states
+    altered: bool = False  #: it is not what the package states, or what the package states cannot be read
+    #: it does not have the hash that is stated, nor do the honest ones of the program that wrote it
+    stale: bool = False
+    seeks: bool = True  #: it is stored as it is, so that any place in it can be read
 
 
-def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]:
+def entries(file: BinaryIO, prefix: str = "", depth: int = 1, seeks: bool = True) -> Iterator[Entry]:
     """Yield the archives in a WACZ, in the order of their names. `a.wacz!/b.warc.gz` is in a WACZ in the WACZ."""
     try:
         package = zipfile.ZipFile(file)
@@ -53,15 +51,15 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
     except Exception as error:  # zipfile raises whatever its codecs raise
         yield Entry(prefix, None, "bad-compression", f"not a ZIP file that can be read: {error}")
         return
-    archives = [info for info in infos if not info.is_dir() and _holds_pages(info)]
+    files = [info for info in infos if not info.is_dir()]
+    archives = [info for info in files if not _describes(info) or _content(package, info) == "records"]
     if not any(_is_archive(info) for info in archives):
-        archives = [info for info in archives if _begins_record(package, info)]
+        archives = [info for info in archives if _content(package, info)]
     if not archives:
         yield Entry(prefix.removesuffix("!/"), None, "unknown-format", "a ZIP file without web archives")
-    stated = _stated_digests(package)
+    stated, _ = read_manifest(package)
     for info in archives:
         name = info.filename
-        nested = name.lower().endswith(".wacz")
         if problem := _problem(info):
             yield Entry(prefix + name, None, *problem)
             continue
@@ -72,73 +70,46 @@ def entries(file: BinaryIO, prefix: str = "", depth: int = 1) -> Iterator[Entry]
         except Exception as error:
             yield Entry(prefix + name, None, "bad-compression", str(error))
             continue
+        stays = seeks and info.compress_type == zipfile.ZIP_STORED
         with opened:
-            if not nested and not _is_archive(info) and not _begins_record(package, info):
+            content = "package" if name.lower().endswith(".wacz") else _content(package, info)
+            if content is None and not _is_archive(info):
                 yield Entry(prefix + name, None, "unknown-format", "an entry that is no web archive")
-            elif not nested:
-                yield Entry(prefix + name, opened, altered=_is_altered(package, info, stated))
+            elif content != "package":
+                agreement, stale = compare(package, info, stated)
+                altered = agreement in {"altered", "unreadable"}
+                yield Entry(prefix + name, opened, altered=altered, stale=stale, seeks=stays)
             elif depth >= _MAX_DEPTH:
                 yield Entry(prefix + name, None, "unknown-format", f"a WACZ more than {_MAX_DEPTH} deep")
             else:
-                yield from entries(opened, f"{prefix}{name}!/", depth + 1)
-
-
-def _stated_digests(package: zipfile.ZipFile) -> dict[str, set[tuple[str, str]]]:
-    """Return the digests that `datapackage.json` states, by the path of the entry."""
-    stated: dict[str, set[tuple[str, str]]] = {}
-    try:
-        if package.getinfo(_MANIFEST).file_size > _MANIFEST_LIMIT:
-            return {}
-        for resource in json.loads(package.read(_MANIFEST))["resources"]:
-            name, colon, value = str(resource.get("hash") or "").partition(":")
-            if colon and name.lower() in _ALGORITHMS:
-                stated.setdefault(str(resource.get("path")), set()).add((name.lower(), value.strip().lower()))
-    except SourceError:
-        raise
-    except Exception:  # no manifest, or not one; zipfile raises whatever its codecs raise
-        return {}
-    return stated
-
-
-def _is_altered(package: zipfile.ZipFile, info: zipfile.ZipInfo, stated: dict[str, set[tuple[str, str]]]) -> bool:
-    """Return whether an entry lacks a digest that is stated for it."""
-    for algorithm, value in stated.get(info.filename, ()):
-        digest = hashlib.new(algorithm)
-        try:
-            with package.open(info) as file:
-                while data := file.read(1 << 20):
-                    digest.update(data)
-        except SourceError:
-            raise
-        except Exception:  # it is reported where it is read
-            return True
-        if digest.hexdigest() != value:
-            return True
-    return False
+                yield from entries(opened, f"{prefix}{name}!/", depth + 1, stays)
 
 
 def _is_archive(info: zipfile.ZipInfo) -> bool:
     return info.filename.lower().endswith((*_ARCHIVE_NAMES, ".wacz"))
 
 
-def _holds_pages(info: zipfile.ZipInfo) -> bool:
-    """Return whether an entry may hold captures: any but those that describe the package (WACZ 1.1.1, section 5)."""
+def _describes(info: zipfile.ZipInfo) -> bool:
+    """Return whether an entry describes the package by its name (WACZ 1.1.1, section 5), and holds no captures."""
     name = info.filename.lower()
     described = name.startswith(_DESCRIBING) or posixpath.basename(name) in _DESCRIBING_FILES
-    return _is_archive(info) or not described
+    return described and not _is_archive(info)
 
 
-def _begins_record(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    """Return whether an entry is a web archive by its content."""
+def _content(package: zipfile.ZipFile, info: zipfile.ZipInfo) -> str | None:
+    """Return what an entry is by its content: `records`, `package`, or None for what holds no captures."""
     if _problem(info):
-        return False
+        return None
     try:
         with package.open(info) as file:
-            return web_archive.READER.recognises(Look(cast(BinaryIO, file), info.filename))
+            look = Look(cast(BinaryIO, file), info.filename)
+            if look.head.startswith(ZIP_MAGIC):
+                return "package"
+            return "records" if web_archive.READER.recognises(look) else None
     except SourceError:
         raise
     except Exception:  # zipfile raises whatever its codecs raise
-        return False
+        return None
 
 
 def _problem(info: zipfile.ZipInfo) -> tuple[str, str] | None:
@@ -165,12 +136,17 @@ class Wacz(Reader):
         package = reading.name
         for entry in entries(file):
             reading.name = f"{package}!/{entry.name}" if entry.name else package
-            reading.altered = entry.altered
+            reading.altered, reading.stale, reading.seeks = entry.altered, entry.stale, entry.seeks
             if entry.file is None:
                 yield reading.name, _unusable(entry.reason, entry.detail)
                 continue
+            is_empty = True
             try:
-                yield from web_archive.READER.read(entry.file, reading)
+                for found in web_archive.READER.read(entry.file, reading):
+                    is_empty = False
+                    yield found
+                if is_empty:
+                    yield reading.name, _unusable("empty-file", "")
             except SourceError:
                 raise
             except Exception as error:  # zipfile raises whatever its codecs raise
@@ -181,7 +157,7 @@ class Wacz(Reader):
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         for entry in entries(file):
             if entry.name == reading.part and entry.file is not None:
-                reading.altered = entry.altered
+                reading.altered, reading.stale, reading.seeks = entry.altered, entry.stale, entry.seeks
                 yield from web_archive.READER.find(entry.file, addresses, reading)
                 return
         raise SourceError("the package has no such entry")

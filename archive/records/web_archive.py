@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from typing import BinaryIO
 
+from archive.records import segments
 from archive.records.base import Address, Item, Look, Reader, Reading
 from archive.records.members import compression_of
 from archive.records.record import Record, Span, starts_record
@@ -30,7 +31,7 @@ class WebArchive(Reader):
     def read(self, file: BinaryIO, reading: Reading) -> Iterator[tuple[str, Item]]:
         reading.head = _head(file, reading.span)
         records = RecordReader(file, reading.span, reading.max_record)
-        for record in records:
+        for record in _joined(file, records, reading):
             yield reading.name, record
         reading.format, reading.recovered = records.format, records.recovered
         reading.first_offset, reading.next_offset = records.first_offset, records.next_offset
@@ -43,23 +44,29 @@ class WebArchive(Reader):
             # A page may hold what reads like a record. Where only the record's length says where the next one begins,
             # the walk must start at the start of the file. In a member that is stored and not deflated, a page may
             # also hold what reads like a member.
-            yield _walk(file, Span(), set(addresses), reading.max_record)
+            yield _walk(file, Span(), set(addresses), reading)
             return
         for offset, group in groupby(addresses, key=lambda address: address[0]):
-            yield _walk(file, Span(offset, offset + 1), set(group), reading.max_record)
+            yield _walk(file, Span(offset, offset + 1), set(group), reading)
 
 
 def _head(file: BinaryIO, span: Span) -> Record | None:
     return RecordReader(file, Span(), _HEAD).first() if span.start else None
 
 
-def _walk(file: BinaryIO, span: Span, wanted: set[Address], max_record: int) -> Iterator[tuple[Address | None, Record]]:
+def _joined(file: BinaryIO, records: Iterable[Record], reading: Reading) -> Iterable[Record]:
+    return segments.join(file, records, reading.max_record) if reading.seeks else records
+
+
+def _walk(
+    file: BinaryIO, span: Span, wanted: set[Address], reading: Reading
+) -> Iterator[tuple[Address | None, Record]]:
     """Yield the wanted records of a span, and the warcinfo records that they may cite."""
     if (head := _head(file, span)) is not None:
         yield None, head
     info = head.record_id if head and _introduces(head) else None
     has_all = not span.start
-    for record in RecordReader(file, span, max_record):
+    for record in _joined(file, RecordReader(file, span, reading.max_record), reading):
         if _introduces(record):
             yield None, record
             info = record.record_id
@@ -69,7 +76,9 @@ def _walk(file: BinaryIO, span: Span, wanted: set[Address], max_record: int) -> 
                 yield None, record  # it may be damaged, or behind damage
             continue
         if not has_all and (cited := record.headers.get("warc-warcinfo-id")) is not None and cited != info:
-            for earlier in RecordReader(file, Span(0, span.start), max_record):  # of joined files each has its own
+            for earlier in RecordReader(
+                file, Span(0, span.start), reading.max_record
+            ):  # of joined files each has its own
                 if _introduces(earlier):
                     yield None, earlier
             has_all = True

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from archive.sources.base import Listed, Source, Sources, list_files, location_of, open_bytes, source_names
-from archive.sources.files import is_text
 from archive.sources.named import rows_of
 from archive.sources.pattern import matches
+from archive.storage import is_text
 
 __all__ = [
     "Listed",

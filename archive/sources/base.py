@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -135,3 +136,15 @@ def open_bytes(uri: str) -> BinaryIO:
     """
     opener: Source = SCHEMES.load(scheme_of(uri))
     return opener.open(uri)
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """Return the SHA-256 of an open file from where it is, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    while data := file.read(1 << 20):
+        digest.update(data)
+    return digest.hexdigest()

@@ -98,12 +98,3 @@ def _listed(path: str, name: str) -> Listed:
             file.seek(max(size - _SAMPLE, 0) * part // 15)
             digest.update(file.read(_SAMPLE))
     return Listed(path, size, digest.hexdigest(), name)
-
-
-def is_text(name: str) -> bool:
-    """Return whether a file name is text, and not bytes that happen to be one."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

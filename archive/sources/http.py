@@ -109,10 +109,13 @@ class HttpFile(io.RawIOBase):
         if self.size is None and length and length.isdigit():
             self.size = int(length) + (self._at if ranged else 0)
         if self._at and not ranged:  # the server does not support ranges: read up to where we were
-            left = self._at
-            while left and (data := response.read(min(left, 1 << 20))):
-                left -= len(data)
+            self._pass(response, self._at)
         return response
+
+    def _pass(self, response: http.client.HTTPResponse, count: int) -> None:
+        """Read bytes of an answer that nobody asked for."""
+        while count and (data := response.read(min(count, 1 << 20))):
+            count -= len(data)
 
     def _open(self, request: urllib.request.Request) -> Any:
         open_ = self._opener.open if self._opener else urllib.request.urlopen

@@ -6,6 +6,9 @@ from collections import OrderedDict
 
 from archive.text.base import Page
 
+#: A page, the charset that its body was read with, and whether the body is read so without a header.
+Cached = tuple[Page, str, bool]
+
 
 class PageCache:
     """The pages of the last payloads. Crawls have many exact copies, and extraction takes most of the time.
@@ -20,10 +23,10 @@ class PageCache:
     def __init__(self, chars: int) -> None:
         self._limit = chars
         self._chars = 0
-        self._pages: OrderedDict[tuple[bytes, str], tuple[Page, str]] = OrderedDict()
+        self._pages: OrderedDict[tuple[bytes, str], Cached] = OrderedDict()
 
-    def get(self, key: tuple[bytes, str]) -> tuple[Page, str] | None:
-        """Return a page and its charset, if they are here.
+    def get(self, key: tuple[bytes, str]) -> Cached | None:
+        """Return a page and how its body was read, if they are here.
 
         Args:
             key: BLAKE2 of the decoded body, and its Content-Type.
@@ -32,8 +35,8 @@ class PageCache:
             self._pages.move_to_end(key)
         return page
 
-    def put(self, key: tuple[bytes, str], page: tuple[Page, str]) -> None:
-        """Keep a page and its charset, unless the page is too large."""
+    def put(self, key: tuple[bytes, str], page: Cached) -> None:
+        """Keep a page and how its body was read, unless the page is too large."""
         size = len(page[0].text)
         if size * 8 > self._limit:
             return

@@ -92,6 +92,28 @@ def _evident_utf8(body: bytes) -> str | None:
     return text if len(body) - len(text) > 3 else None  # up to three pairs may be another encoding
 
 
+def stated(content_type: str) -> str | None:
+    """Return the encoding that a Content-Type states, or seems to; None where it states none that is known."""
+    found = stated_encoding(content_type) or guessed_encoding(content_type)
+    return None if found == "replacement" else found
+
+
+def is_own(body: bytes, content_type: str, html: bool, read: tuple[str, str]) -> bool:
+    """Return whether a body can be read in this way without the charset of its header.
+
+    That is as its own bytes say; or, where they do not, as windows-1252, which the HTML standard has for them.
+
+    Args:
+        read: what `decode` returned.
+    """
+    if stated(content_type) is None:
+        return True
+    media_type = re.split(r"[;,\s]", content_type.strip(), maxsplit=1)[0]
+    if decode(body, media_type, html)[0] == read[0]:
+        return True
+    return read[1] == "windows-1252" and not (html and (declared_encoding(body) or late_encoding(body)))
+
+
 def is_unreadable(text: str) -> bool:
     """Whether a text is mostly U+FFFD: no encoding fits its bytes, or it was broken before it was captured."""
     bad = text.count(BAD)

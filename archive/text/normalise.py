@@ -49,6 +49,15 @@ def normalise(text: str) -> str:
     return text.strip(" \n")
 
 
+def dropped_from(text: str) -> int:
+    """Count the characters of a text that its normal form leaves out, white space not among them.
+
+    >>> dropped_from("pass\\x08word\\ufeff")
+    2
+    """
+    return sum(map(len, _DROPPED.findall(text)))
+
+
 def content_id(text: str) -> str:
     """Return the SHA-256 of a normalised text, as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 #: The folder of what is no file of the data set.
 _OWN = "_certify"
-_MANIFEST = f"{_OWN}/manifest.json"
+MANIFEST = f"{_OWN}/manifest.json"
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class OutputFolder:
         return todo
 
     def _read(self, arguments: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        path = f"{self._root}/{_MANIFEST}"
+        path = f"{self._root}/{MANIFEST}"
         try:
             with self._system.open_input_stream(path) as file:
                 manifest: dict[str, dict[str, Any]] = json.loads(file.read())
@@ -155,8 +156,19 @@ class OutputFolder:
         output.sink.close()
         self._publish(output.listed.name)
         _log.info("%s certified: %d rows", output.listed.name, output.counts.rows)
-        self._manifest["files"][output.listed.name] = {"version": output.listed.version, **output.counts.as_json()}
+        size, digest = self._hashed(output.listed.name)
+        about = {"version": output.listed.version, "bytes": size, "sha256": digest}
+        self._manifest["files"][output.listed.name] = {**about, **output.counts.as_json()}
         self._write_manifest()
+
+    def _hashed(self, name: str) -> tuple[int, str]:
+        """Return the bytes of a finished file, and their SHA-256."""
+        size, digest = 0, hashlib.sha256()
+        with self._system.open_input_stream(f"{self._root}/{name}", compression=None) as file:
+            while data := file.read(1 << 20):
+                size += len(data)
+                digest.update(data)
+        return size, digest.hexdigest()
 
     def _is_file(self, name: str) -> bool:
         return bool(self._system.get_file_info(f"{self._root}/{name}").type == pafs.FileType.File)
@@ -176,6 +188,6 @@ class OutputFolder:
             self._owned.publish(self._owned.draft(self._path(name)), self._path(name))
 
     def _write_manifest(self) -> None:
-        with self._system.open_output_stream(self._draft(_MANIFEST), compression=None) as file:
+        with self._system.open_output_stream(self._draft(MANIFEST), compression=None) as file:
             file.write(json.dumps(self._manifest, indent=1).encode())
-        self._publish(_MANIFEST)
+        self._publish(MANIFEST)

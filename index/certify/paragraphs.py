@@ -7,6 +7,7 @@ index, and all texts of the lake are looked up in it, once for each block.
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
 from index import ids
+from index.certify.characters import alike, letters_of
 from index.certify.proven import Proven
 from index.minhash.kernel import band_keys, compiled, shared, shingle_sets, sign
 from index.minhash.procedure import Parameters
@@ -54,6 +56,7 @@ class Paragraphs:
     keys: npt.NDArray[np.uint64]  #: (paragraphs, bands)
     sets: npt.NDArray[np.uint64]  #: the different shingles, sorted, one paragraph after the other …
     sizes: npt.NDArray[np.int64]  #: … and how many each has
+    lines: list[str]
 
     @classmethod
     def of(cls, texts: list[str], parameters: Parameters) -> Paragraphs:
@@ -75,6 +78,7 @@ class Paragraphs:
             band_keys(signatures[kept], counts[kept], parameters),
             flat,
             np.diff(starts),
+            [lines[number] for number in kept],
         )
 
 
@@ -101,7 +105,7 @@ class ParagraphsResult:
     """What a file of documents proves."""
 
     exact: Matches  #: by different paragraph
-    near: Matches  #: by different set of shingles
+    near: Matches  #: by different set of shingles and characters
 
 
 @compiled
@@ -160,6 +164,8 @@ def work(task: ParagraphsTask, ctx: Context) -> ParagraphsResult:
     own, owners, bits, sets, starts = (stored(name) for name in ("keys", "owners", "bits", "sets", "starts"))
     digests = stored("digests")
     proven_ids, proven_numbers, proven_at = (stored(name) for name in ("proven-ids", "proven-numbers", "proven-at"))
+    with open(f"{ctx.shared}/kinds", "rb") as file:
+        texts_of_kinds: list[str] = pickle.load(file)
     exact, near = _Earliest(len(digests)), _Earliest(len(starts) - 1)
     for positions, texts in wanted_texts(lake, task.file, proven_ids):
         split_texts = pc.split_pattern(texts.cast(pa.large_string()), "\n")
@@ -187,6 +193,8 @@ def work(task: ParagraphsTask, ctx: Context) -> ParagraphsResult:
         _common(flat, ends, row, sets, starts, kind, common)
         total = np.diff(ends)[row] + np.diff(starts)[kind] - common
         similar = parameters.near(common, total)
+        for pair in np.flatnonzero(similar).tolist():
+            similar[pair] = parameters.near(*alike(texts_of_kinds[kind[pair]], taken[int(row[pair])].as_py()))
         cited = number[row[similar]]
         near.learn(kind[similar], proven_at[cited], cited, (common / total)[similar])
         ctx.progress(len(texts), 0)
@@ -245,8 +253,10 @@ def match_paragraphs(
     flat = np.concatenate([chunk.sets for chunk in chunks])
     sizes = np.concatenate([chunk.sizes for chunk in chunks])
     begins = np.cumsum(sizes) - sizes
-    # paragraphs that differ only in case or punctuation have the same shingles, and the same near-duplicates
-    kinds, kind = _kinds(flat, begins[first], sizes[first])
+    lines = [line for chunk in chunks for line in chunk.lines]
+    lines = [lines[number] for number in first]
+    # paragraphs that differ only in case have the same shingles and characters, and the same near-duplicates
+    kinds, kind = _kinds(flat, begins[first], sizes[first], lines)
     chosen = first[kinds]
     lengths = sizes[chosen]
     starts = np.concatenate([[0], np.cumsum(lengths)])
@@ -266,6 +276,8 @@ def match_paragraphs(
     }
     for name, array in arrays.items():
         np.save(f"{scratch}/{name}.npy", array)
+    with open(f"{scratch}/kinds", "wb") as file:
+        pickle.dump([lines[number] for number in kinds], file)
     exact, near = _Earliest(len(first)), _Earliest(len(kinds))
     tasks = (ParagraphsTask(lake.location, file, parameters) for file in sorted(lake.files(DOCUMENTS.name)))
     for end in engine.run(work, tasks if len(first) else (), scratch=scratch):
@@ -292,14 +304,15 @@ def match_paragraphs(
 
 
 def _kinds(
-    flat: npt.NDArray[np.uint64], begins: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
+    flat: npt.NDArray[np.uint64], begins: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], lines: list[str]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return one paragraph for each different set of shingles, and for each paragraph the number of its set."""
+    """Return one paragraph for each different set of shingles and characters, and for each paragraph the number of its
+    set."""
     seen: dict[bytes, int] = {}
     kinds: list[int] = []
     kind = np.empty(len(begins), np.int64)
     for number, (begin, size) in enumerate(zip(begins.tolist(), sizes.tolist(), strict=True)):
-        digest = hashlib.sha256(flat[begin : begin + size].data).digest()
+        digest = hashlib.sha256(flat[begin : begin + size].tobytes() + letters_of(lines[number]).encode()).digest()
         if digest not in seen:
             seen[digest] = len(kinds)
             kinds.append(number)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from archive.evidence.grade import DEFAULT
 from archive.lake import Lake
-from archive.proofs import ACCEPTABLE, connect, enough, graded
+from archive.proofs import ACCEPTABLE, connect, enough, graded, shown
 from index import ids
 from index.ids import Ids
 
@@ -22,8 +22,9 @@ _PROVEN = f"""
 CREATE TEMP TABLE proven AS
 SELECT content_id, epoch_us(min(captured_at)) AS moment,
        min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url,
-            'title': title, 'digest': payload_digest, 'grade': grade, 'source': date_source}}) AS first
-FROM captures
+            'title': title, 'digest': payload_digest, 'grade': {shown("$grade", "grade")},
+            'source': date_source}}) AS first
+FROM moments AS captures
 WHERE {ACCEPTABLE} AND captured_at < $before AND {graded("$grade")}
       AND ($date_sources IS NULL OR list_contains($date_sources, date_source))
 GROUP BY content_id HAVING {enough("$grade", "$archives")} ORDER BY content_id

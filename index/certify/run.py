@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -32,7 +32,7 @@ from archive.progress import Reporter
 from archive.reasons import DATE_SOURCES
 from archive.records.rows import Columns
 from archive.sources import Listed, list_files
-from archive.tables import DOCUMENTS
+from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES
 from index import ids, tables
 from index.certify import rows
 from index.certify.match import meet
@@ -49,6 +49,8 @@ from index.neardup.shingle_sets import ShingleSets, store_sets
 
 _log = logging.getLogger(__name__)
 
+#: How rows are judged. 2: near-duplicates by their characters too.
+PROCEDURE = 2
 #: Rows and bytes of a block. It takes as many bytes of scratch space, and 8 for each shingle of the texts it meets.
 _ROWS, _BYTES = 100_000, 1 << 29
 
@@ -60,7 +62,7 @@ def certify(
     dataset: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    before: str | datetime,
+    before: str | date,
     text_column: str | None = None,
     grade: str = DEFAULT,
     archives: int = 1,
@@ -94,6 +96,8 @@ def certify(
     """
     started = time.monotonic()
     lake, engine, out = open_lake(lake), open_engine(workers), os.fspath(out)
+    if not storage.is_text(out):
+        raise ArchiveError(f"{out!a}: the result needs a folder whose name is UTF-8")
     needs = Needs.of(before, grade, archives, date_sources)
     run = _Certify(lake, out, needs, Columns(text=text_column), engine, paragraphs, reporter or Reporter())
     try:
@@ -107,11 +111,11 @@ def certify(
     return result
 
 
-def _moment(before: str | datetime) -> datetime:
+def _moment(before: str | date) -> datetime:
     try:
-        moment = datetime.fromisoformat(before) if isinstance(before, str) else before
+        moment = datetime.fromisoformat(before.isoformat() if isinstance(before, date) else before)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError):
         raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
 
 
@@ -125,13 +129,16 @@ class Needs:
     date_sources: tuple[str, ...]
 
     @classmethod
-    def of(cls, before: str | datetime, grade: str, archives: int, date_sources: str | Iterable[str] | None) -> Needs:
+    def of(cls, before: str | date, grade: str, archives: int, date_sources: str | Iterable[str] | None) -> Needs:
         """
         Raises:
             ArchiveError: an argument has no such value.
         """
         named = date_sources.split(",") if isinstance(date_sources, str) else date_sources or ()
-        sources = tuple(name.strip() for name in named)
+        try:
+            sources = tuple(name.strip() for name in named)
+        except (TypeError, AttributeError):
+            raise ArchiveError(f"date_sources: {date_sources!r} is no list of names") from None
         if unknown := set(sources) - DATE_SOURCES.keys():
             raise ArchiveError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
         try:
@@ -218,7 +225,11 @@ class _Certify:
         """Return what the result depends on."""
         return {
             "lake": self._lake.location,
-            "captures": self._lake.delta("captures").version(),
+            **{
+                table.name: self._lake.delta(table.name).version()
+                for table in (CAPTURES, *EVIDENCE_TABLES.values())
+                if self._lake.has(table)
+            },
             "index": self._lake.delta(tables.SIGNATURES.name).version(),
             "before": self._needs.before.isoformat(),
             "grade": self._needs.grade,
@@ -227,6 +238,8 @@ class _Certify:
             "dataset": dataset if "://" in dataset else os.path.abspath(dataset),
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,
+            "procedure": PROCEDURE,
+            "near": {"words": self._parameters.words, "threshold": self._parameters.threshold},
         }
 
     def _blocks(self, todo: list[OutputFile]) -> None:
@@ -328,8 +341,7 @@ class _Certify:
         Args:
             stack: keeps the shingles that the tasks need.
         """
-        counts = np.concatenate([chunk.shingles for chunk in hashes])
-        exact = np.where(counts > 0, self._proven.find(np.concatenate([chunk.ids for chunk in hashes])), -1)
+        exact = self._proven.find(np.concatenate([chunk.ids for chunk in hashes]))  # also of a text without words
         candidates, sets = self._candidates(hashes, exact, stack)
         cited = [exact[exact >= 0], candidates.proofs]
         paragraphs: list[list[tuple[int, int, ParagraphProof | None]]] | None = None
@@ -378,7 +390,7 @@ class _Certify:
         position_of = np.full(len(self._known), -1)  # in the stored sets, by text
         position_of[needed] = np.arange(len(needed))
         wanted, shingles = self._known.ids[needed], self._known.shingles[needed]
-        sets = stack.enter_context(store_sets(self._lake, wanted, shingles, self._parameters, self._engine))
+        sets = stack.enter_context(store_sets(self._lake, wanted, shingles, self._parameters, self._engine, True))
         positions = position_of[text]
         absent = sets.sizes[positions] < 0 if len(positions) else np.zeros(0, bool)
         equal = np.zeros(len(row), np.int64)

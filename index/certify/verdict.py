@@ -28,6 +28,8 @@ SCHEMA = pa.schema(
         ("proof", pa.string()),  # exact, near, none
         ("proof_date", pa.timestamp("us", "UTC")),
         ("proof_similarity", pa.float64()),  # Jaccard similarity of the row and the text of the capture
+        ("proof_characters", pa.float64()),  # the same by their characters; null where the lake holds no text
+        ("proof_dropped", pa.int32()),  # characters of the row that the normal form leaves out: control characters
         ("proof_estimated", pa.bool_()),  # the lake holds no text to compare with: similarity from signatures
         ("proof_url", pa.string()),
         ("proof_record", _RECORD),
@@ -44,6 +46,8 @@ class Verdict:
 
     kind: Kind = "none"
     similarity: float | None = None
+    characters: float | None = None
+    dropped: int = 0
     estimated: bool = False
     proof: Proof | None = None
     paragraphs: tuple[tuple[int, Verdict], ...] | None = None  #: words and verdict of each paragraph
@@ -52,6 +56,8 @@ class Verdict:
         """Return the values of the columns."""
         return {
             **self._common(),
+            "proof_characters": self.characters,
+            "proof_dropped": None if self.kind == "none" else self.dropped,
             "proof_grade": self.proof and self.proof.grade,
             "proof_date_source": self.proof and self.proof.source,
             "proof_estimated": self.estimated if self.kind == "near" else None,

@@ -18,6 +18,8 @@ import pyarrow as pa
 
 from archive.engine import Context
 from archive.records.rows import Columns
+from archive.text.normalise import dropped_from
+from index.certify.characters import Runs, compare, runs_of, share_of
 from index.certify.paragraphs import ParagraphProof, Paragraphs
 from index.certify.proven import Proof
 from index.certify.result import RowCounts
@@ -29,6 +31,9 @@ from index.minhash.normalise import normal_forms
 from index.minhash.procedure import Parameters
 from index.neardup.pairs import lower_bound
 from index.neardup.shingle_sets import ShingleSets
+
+#: Runs of characters of texts of the lake that are held.
+_HELD = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +109,10 @@ def work(task: HashRows | VerifyRows, ctx: Context) -> RowHashes | VerifiedRows:
 
 def hash_rows(task: HashRows, scratch: str) -> RowHashes:
     """Bring the texts of a chunk to their normal form, and compute their ids and signatures."""
-    texts, faults = _texts(task.chunk, task.columns)
+    texts, dropped, faults = _texts(task.chunk, task.columns)
     broken = {row for row, problem in faults.items() if problem.reason == "bad-row"}
     with open(f"{scratch}/chunk-{task.number}", "wb") as file:
-        pickle.dump((task.chunk, texts, broken), file)
+        pickle.dump((task.chunk, texts, dropped, broken), file)
     problems = Counter(problem.reason for problem in faults.values())
     without = [problem.detail for problem in faults.values() if problem.reason == "no-text-column"]
     problems.update(problem.reason for problem in task.chunk.unreadable)
@@ -120,22 +125,24 @@ def hash_rows(task: HashRows, scratch: str) -> RowHashes:
     return RowHashes(task.number, content_ids, counts, signatures, problems, columns, paragraphs)
 
 
-def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, dict[int, Problem]]:
-    """Return the normal form of the text of each row, empty where it has none, and the problems by row."""
-    texts, faults = [], {}
+def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, list[int], dict[int, Problem]]:
+    """Return the normal form of the text of each row, empty where it has none, how many characters it leaves out, and
+    the problems by row."""
+    texts: list[str] = []
+    faults = {}
     for row, text in enumerate(chunk.texts(columns)):
         if isinstance(text, Problem):
             faults[row] = text
             texts.append("")
         else:
             texts.append(text)
-    return normal_forms(texts), faults
+    return normal_forms(texts), list(map(dropped_from, texts)), faults
 
 
 def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
     """Verify the candidates of each row, choose the earliest proof, and write the chunk."""
     with open(f"{scratch}/chunk-{task.number}", "rb") as file:
-        chunk, texts, broken = pickle.load(file)
+        chunk, texts, dropped, broken = pickle.load(file)
     near = _near(task, texts)
     verdicts = []
     verified = VerifiedRows(task.number, f"{scratch}/piece-{task.number}")
@@ -144,7 +151,8 @@ def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
     for row, number in enumerate(task.exact):
         verdict = near.get(row, Verdict())
         if number >= 0:
-            verdict = Verdict("exact", 1.0, False, task.proofs[int(number)])
+            verdict = Verdict("exact", 1.0, 1.0, proof=task.proofs[int(number)])
+        verdict = replace(verdict, dropped=dropped[row])
         if task.paragraphs is not None:
             paragraphs = tuple((words, _verdict(proof, task.proofs)) for words, proof in task.paragraphs[row])
             verdict = replace(verdict, paragraphs=paragraphs)
@@ -167,18 +175,22 @@ def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
 def _verdict(proof: ParagraphProof | None, proofs: dict[int, Proof]) -> Verdict:
     if proof is None:
         return Verdict()
-    return Verdict("exact" if proof.exact else "near", proof.similarity, False, proofs[proof.number])
+    return Verdict("exact" if proof.exact else "near", proof.similarity, proof=proofs[proof.number])
 
 
 def _near(task: VerifyRows, texts: pa.Array) -> dict[int, Verdict]:
-    """Return, by row, the earliest verified near-duplicate; of equally early ones the most similar."""
+    """Return, by row, the earliest verified near-duplicate; of equally early ones the most similar.
+
+    A text must be similar by its words and by its characters. Of a text that the lake does not hold, only signatures
+    of its words are known.
+    """
     candidates, parameters = task.candidates, task.parameters
     if not len(candidates.rows):
         return {}
     rows, index = np.unique(candidates.rows, return_inverse=True)
     flat, starts = shingle_sets(texts.take(pa.array(rows)), parameters)
     sets = ShingleSets(task.sets)
-    best: dict[int, tuple[tuple[int, float, int], Verdict]] = {}
+    by_row: dict[int, list[tuple[int, float, int, int]]] = {}
     for candidate, row in enumerate(candidates.rows.tolist()):
         own = flat[starts[index[candidate]] : starts[index[candidate] + 1]]
         position, number = int(candidates.sets[candidate]), int(candidates.proofs[candidate])
@@ -192,8 +204,43 @@ def _near(task: VerifyRows, texts: pa.Array) -> dict[int, Verdict]:
             similarity = float(equal[0]) / hashes
             is_near = bool(lower_bound(equal, hashes)[0] >= parameters.threshold)
         if is_near:
-            proof = task.proofs[number]
-            key = (proof.at, -similarity, number)
-            if row not in best or key < best[row][0]:
-                best[row] = (key, Verdict("near", similarity, position < 0, proof))
-    return {row: verdict for row, (_, verdict) in best.items()}
+            by_row.setdefault(row, []).append((task.proofs[number].at, -similarity, number, position))
+    characters = _Characters(sets)
+    verdicts = {}
+    for row, found in by_row.items():
+        text = texts[row].as_py()
+        for _, similarity, number, position in sorted(found):
+            alike = None
+            if position >= 0:
+                common, total = characters.compare(text, position)
+                if not parameters.near(common, total):
+                    continue
+                alike = common / total
+            verdicts[row] = Verdict("near", -similarity, alike, estimated=position < 0, proof=task.proofs[number])
+            break
+    return verdicts
+
+
+class _Characters:
+    """The characters of the texts of a lake, of which many rows meet the same one."""
+
+    def __init__(self, sets: ShingleSets) -> None:
+        self._sets = sets
+        self._runs: dict[int, Runs] = {}
+        self._held = 0
+
+    def compare(self, text: str, position: int) -> tuple[int, int]:
+        """Return how many runs of characters a row and a text of the lake share, and how many they have together."""
+        runs = self._runs.get(position)
+        if runs is not None and share_of(text) == 1:
+            return compare(runs_of(text), runs)
+        other = self._sets.text(position)
+        share = share_of(text, other)
+        runs = runs_of(other, share)
+        if share == 1:
+            if self._held > _HELD:
+                self._runs.clear()
+                self._held = 0
+            self._runs[position] = runs
+            self._held += len(runs)
+        return compare(runs_of(text, share), runs)

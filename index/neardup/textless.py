@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 from archive import proofs
 from archive.engine import open_engine
 from archive.errors import LakeError
+from archive.evidence.grade import DEFAULT
 from archive.files import parquet_options, write_parquet
 from archive.lake import Lake
+from archive.proofs import ACCEPTABLE, graded
 from archive.tables import CAPTURES
 from index import ids, tables
 from index.neardup import texts
@@ -29,11 +31,19 @@ from index.tables import SIGNATURES
 #: Most rows of captures, or of signatures, in one file.
 _ROWS = 1 << 20
 
-_WITNESSES = """
-SELECT p.content_id, p.first.url AS url, p.first_seen AS captured_at, p.first.source AS date_source,
-       p.first.file AS file, p.first."offset" AS "offset", p.first.length AS length, p.first.skip AS skip,
-       p.first.digest AS payload_digest, strftime(p.first_seen, '%Y-%m') AS month
-FROM proofs AS p ORDER BY month, file, "offset", skip
+#: The first acceptable capture of each text, with what its grade rests on: without `grade` and `operator` it would be
+#: graded by its other columns, which support less.
+_WITNESSES = f"""
+SELECT * EXCLUDE ("at"), "at" AS captured_at, strftime("at", '%Y-%m') AS month
+FROM (
+    SELECT unnest(min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'content_id': content_id,
+                'url': url, 'date_source': date_source, 'length': length, 'payload_digest': payload_digest,
+                'integrity': integrity, 'operator': operator, 'crawl': crawl, 'existed_by': existed_by,
+                'attested_by': attested_by, 'grade': captures.grade}}))
+    FROM moments AS captures WHERE {ACCEPTABLE} AND {graded(f"'{DEFAULT}'")}
+    GROUP BY content_id
+)
+ORDER BY month, file, "offset", skip
 """
 
 

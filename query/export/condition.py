@@ -27,6 +27,7 @@ def check(db: duckdb.DuckDBPyConnection, where: str) -> None:
             next time.
     """
     try:
+        guard.parse(db, f"SELECT CASE WHEN\n{where}\nTHEN true END")  # here `a) OR (b` is no expression
         _, parsed = guard.parse(db, f"SELECT (\n{where}\n)")
     except (QueryError, duckdb.Error) as error:
         line = str(error).strip().splitlines()[0]

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from archive.atomic import write_file
 from archive.files import sql_literal
 from query.dataset import (
@@ -21,6 +23,7 @@ from query.dataset import (
     Manifest,
     Shard,
     UsedTokenizer,
+    described,
     set_roots,
     sums,
 )
@@ -68,15 +71,34 @@ def finish(
         merkle_root="",
         content_root="",
     )
-    roots = set_roots(manifest, [shard.merkle_root for shard in shards], [shard.content_root or "" for shard in shards])
-    manifest = dataclasses.replace(manifest, merkle_root=roots[0], content_root=roots[1])
-    described = description(manifest)
-    for name, text in described.items():
+    manifest = with_roots(dataclasses.replace(manifest, files=tuple(_hashed(workplace.set, path) for path in indexes)))
+    texts = description(manifest)
+    for name, text in texts.items():
         write_file(workplace.set / name, text.encode())
-    beside = (*indexes, *map(Path, described))
-    manifest = dataclasses.replace(manifest, files=tuple(_hashed(workplace.set, path) for path in beside))
+    files = (*manifest.files, *(_hashed(workplace.set, Path(name)) for name in texts))
+    manifest = dataclasses.replace(manifest, files=files)
     write_file(workplace.set / MANIFEST, (json.dumps(manifest.as_json(), indent=1, ensure_ascii=False) + "\n").encode())
     return manifest
+
+
+def with_roots(manifest: Manifest) -> Manifest:
+    """Return a manifest with the roots of its set.
+
+    Args:
+        manifest: all but the roots and the hashes of the files that contain them.
+    """
+    bare = dataclasses.replace(manifest, merkle_root="", content_root="")
+    stated = bare.as_json()
+    hashes = {name: described(text.encode(), stated) for name, text in description(bare).items()}
+    merkle_roots = [shard.merkle_root for shard in manifest.shards]
+    content_roots = [shard.content_root or "" for shard in manifest.shards]
+    roots = set_roots(stated, merkle_roots, content_roots, hashes)
+    return dataclasses.replace(manifest, merkle_root=roots[0], content_root=roots[1])
+
+
+def _distribution(workplace: Workplace) -> dict[str, Any]:
+    with scratch_database(workplace.scratch) as db:
+        return distribution(db, f"read_parquet({sql_literal(workplace.rows)})")
 
 
 def description(manifest: Manifest) -> dict[str, str]:
@@ -102,25 +124,27 @@ def _hashed(out: Path, path: Path) -> File:
     return File(str(path), len(data), hashlib.sha256(data).hexdigest())
 
 
-def _distribution(workplace: Workplace) -> dict[str, Any]:
-    """Count the texts by month, language, evidence, extractor and domain."""
-    rows = f"read_parquet({sql_literal(workplace.rows)})"
-    with scratch_database(workplace.scratch) as db:
+def distribution(db: duckdb.DuckDBPyConnection, rows: str) -> dict[str, Any]:
+    """Count the texts by month, language, evidence, extractor and domain.
 
-        def counts(value: str, limit: str = "") -> dict[str, int]:
-            values = db.execute(f"""
-                SELECT coalesce({value}, '?') AS value, count(*) AS rows FROM {rows}
-                GROUP BY ALL ORDER BY {"2 DESC, 1" if limit else "1"} {limit}
-            """)
-            return {str(name): count for name, count in values.fetchall()}
+    Args:
+        rows: SQL of the rows: a table, or `read_parquet(…)`.
+    """
 
-        ((domains,),) = db.execute(f"SELECT count(DISTINCT domain) FROM {rows}").fetchall()
-        return {
-            "months": counts("strftime(captured_at, '%Y-%m')"),
-            "languages": counts("language", "LIMIT 1000"),
-            "date_sources": counts("date_source"),
-            "grades": counts("grade"),
-            "extractors": counts("extractor"),
-            "domains": domains,
-            "largest_domains": counts("domain", f"LIMIT {_DOMAINS}"),
-        }
+    def counts(value: str, limit: str = "") -> dict[str, int]:
+        values = db.execute(f"""
+            SELECT coalesce({value}, '?') AS value, count(*) AS rows FROM {rows}
+            GROUP BY ALL ORDER BY {"2 DESC, 1" if limit else "1"} {limit}
+        """)
+        return {str(name): count for name, count in values.fetchall()}
+
+    ((domains,),) = db.execute(f"SELECT count(DISTINCT domain) FROM {rows}").fetchall()
+    return {
+        "months": counts("strftime(captured_at, '%Y-%m')"),
+        "languages": counts("language", "LIMIT 1000"),
+        "date_sources": counts("date_source"),
+        "grades": counts("grade"),
+        "extractors": counts("extractor"),
+        "domains": domains,
+        "largest_domains": counts("domain", f"LIMIT {_DOMAINS}"),
+    }

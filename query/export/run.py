@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ from archive.evidence.grade import DEFAULT
 from archive.extras import require
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
+from archive.storage import is_text
 from query.dataset import Dropped, Manifest
 from query.export import filter_texts, manifest, shuffle, write_shards
 from query.export.assign_shards import PlannedShard, assign_shards
 from query.export.select import TABLES, empty, select
 from query.export.workplace import Workplace, disk_errors
 from query.formats import open_format
-from query.options import ExportOptions, names_of, shares_of
+from query.options import ExportOptions, moment, names_of, shares_of
 from query.scratch import MEMORY
 from query.tokenizer import Tokenizer, open_tokenizer
 
@@ -56,8 +58,8 @@ def export(
     lake: Lake | str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    before: str,
-    after: str | None = None,
+    before: str | date,
+    after: str | date | None = None,
     language: str | None = None,
     where: str | None = None,
     preset: str | None = None,
@@ -91,7 +93,7 @@ def export(
     Args:
         lake: a folder, an `s3://` prefix, or a lake that is open.
         out: a folder of this machine, new or empty.
-        before: a date or time, ISO 8601: texts with an acceptable capture before it.
+        before: a date or time, or one in ISO 8601: texts with an acceptable capture before it.
         after: … and without one before this date.
         language: ISO 639-1: only texts in this language.
         where: an SQL condition over the columns of `clean` and, where there are any, of `quality`.
@@ -123,8 +125,8 @@ def export(
     """
     paths = [decontaminate] if isinstance(decontaminate, str | os.PathLike) else decontaminate
     options = ExportOptions(
-        before=before,
-        after=after,
+        before=moment(before),
+        after=None if after is None else moment(after),
         language=language,
         where=where,
         preset=preset,
@@ -148,11 +150,16 @@ def export(
     )
     started = time.monotonic()
     lake, engine, reporter = open_lake(lake), open_engine(workers), reporter or Reporter()
-    result = _result(_export(lake, os.fspath(out), options, engine, memory or MEMORY, reporter))
+    result = _result(export_with(lake, os.fsdecode(out), options, engine, memory or MEMORY, reporter))
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
-def _export(lake: Lake, out: str, options: ExportOptions, engine: Engine, memory: str, reporter: Reporter) -> Manifest:
+def export_with(
+    lake: Lake, out: str, options: ExportOptions, engine: Engine, memory: str, reporter: Reporter
+) -> Manifest:
+    """Export as `export` does, with options that are checked. Returns what the manifest states."""
+    if not is_text(out):
+        raise ExportError(f"{out!a}: an export needs a folder whose name is UTF-8")
     lake.delta("documents")  # raises where there is no lake
     needs_index = {"--preset": options.preset, "--split": options.split, "--decontaminate": options.decontaminate}
     for option, given in needs_index.items():

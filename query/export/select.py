@@ -14,9 +14,9 @@ from archive.damage import naming_damage
 from archive.errors import ExportError
 from archive.extras import require
 from archive.lake import Lake
-from archive.tables import CAPTURES, DOCUMENTS
+from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES
 from index.quality.table import QUALITY
-from index.tables import DUPLICATES
+from index.tables import DUPLICATES, SIGNATURES
 from query.dataset import Dropped
 from query.domain import registered_domain
 from query.export import condition
@@ -26,7 +26,7 @@ from query.options import ExportOptions
 from query.rows import EVIDENCE, schema_of
 
 #: What decides the content of an export: their versions are the version of the lake.
-TABLES = (CAPTURES, DOCUMENTS, DUPLICATES, QUALITY)
+TABLES = (CAPTURES, DOCUMENTS, SIGNATURES, DUPLICATES, QUALITY, *EVIDENCE_TABLES.values())
 _BATCH = 50_000
 
 _CLUSTERS = """
@@ -121,10 +121,11 @@ def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
 
 
 #: The names in `EVIDENCE`, in its order.
-_NAMES = ("content_id", "url", "title", "language", "captured_at", "date_source", "grade",
-         "evidence", "record_type", "file", "offset",
-         "length", "skip", "record_id", "payload_digest", "extractor", "text_file", "text_offset", "text_length",
-         "text_skip", "robots", "cluster_id")  # fmt: skip
+_NAMES = (
+    *("content_id", "url", "title", "language", "captured_at", "date_source", "grade", "evidence", "record_type"),
+    *("file", "offset", "length", "skip", "record_id", "record_sha256", "operator", "payload_digest", "extractor"),
+    *("text_file", "text_offset", "text_length", "text_skip", "robots", "cluster_id"),
+)
 _SELECTED = pa.schema(
     [*schema_of(_NAMES), ("chars", pa.int32()), ("source", pa.int32()), ("row", pa.int32()), ("domain", pa.string())]
 )

@@ -71,7 +71,7 @@ def _rows(path: Path) -> Iterator[Row]:
     if _entry(path)["column_names"] != _COLUMNS:
         raise ValueError("its columns are not those of an export")
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for begin, end in bounds(data):
+        for begin, end in bounds(data, _CONFIG):
             sizes = _SIZES.unpack_from(data, begin)
             ends = list(accumulate(sizes, initial=begin + _SIZES.size))
             if ends[-1] != end:

@@ -165,12 +165,18 @@ def write_samples(path: Path, samples: Iterable[bytes], header: bytes = b"") -> 
             copyfileobj(held, out, 1 << 20)
 
 
-def bounds(data: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of each sample of an MDS shard or LitData chunk, from the offsets at its start."""
+def bounds(data: mmap.mmap, header: bytes = b"") -> Iterator[tuple[int, int]]:
+    """Yield begin and end of each sample of an MDS shard or LitData chunk, from the offsets at its start.
+
+    Raises:
+        ValueError, struct.error: it has another header, bytes that belong to no sample, or a sample without bytes.
+    """
     (count,) = struct.unpack_from("<I", data)
     begin, end = struct.unpack_from("<I", data, 4)[0], struct.unpack_from("<I", data, 4 + 4 * count)[0]
     if end != len(data):
         raise ValueError(f"has {len(data)} bytes where its header says {end}")
+    if data[4 + 4 * (count + 1) : begin] != header:
+        raise ValueError("its header is not the one of an export")
     for n in range(count):
         begin, end = struct.unpack_from("<2I", data, 4 + 4 * n)
         if end <= begin:

@@ -57,11 +57,16 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
             member = TarInfo.frombuf(block, "utf-8", "strict")
         except TarError as error:
             raise ValueError(f"at byte {file.tell() - len(block)}: {error}") from None
+        if not member.isreg():
+            raise ValueError(f"{member.name} is no file")
         content = file.read(member.size)
         padding = -member.size % BLOCKSIZE
         if len(content) + len(file.read(padding)) != member.size + padding:
             raise ValueError(f"ends inside {member.name}")
         yield member.name, content
+    while block := file.read(1 << 16):  # a reader may go on behind the end
+        if block.strip(b"\0"):
+            raise ValueError("has more behind the end of the archive")
 
 
 FORMAT = WebDataset()

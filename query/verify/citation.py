@@ -6,6 +6,8 @@ import pyarrow as pa
 
 #: What a record is cited for: it proves the date, it holds the text, or both.
 PROOF, TEXT, BOTH = "proof", "text", "both"
+#: … or it proves a row that somebody certified.
+PROVEN = "proven"
 
 #: A citation for each record. A row whose proof is a revisit has two: the revisit, which has the date, and the
 #: record that holds the text.
@@ -19,6 +21,8 @@ CITATIONS = pa.schema(
         ("skip", pa.int64()),
         ("record_type", pa.string()),
         ("record_id", pa.string()),
+        ("record_sha256", pa.string()),  # null in sets and lakes of older versions, as `evidence` is
+        ("operator", pa.string()),
         ("grade", pa.string()),
         ("evidence", pa.list_(pa.string())),  # null in sets and lakes of older versions
         ("date_source", pa.string()),
@@ -31,13 +35,17 @@ CITATIONS = pa.schema(
         ("content_id", pa.string()),
         ("language", pa.string()),
         ("token_count", pa.int64()),
-        ("masked", pa.bool_()),  # whether addresses were masked before these hashes were computed
+        (
+            "masked",
+            pa.int64(),
+        ),  # addresses that were masked before these hashes were computed; null: none were looked for
         ("text_sha256", pa.string()),  # of the text as exported, or …
         ("tokens_sha256", pa.string()),  # … of its tokens
+        ("claim", pa.string()),  # of a row that was certified, JSON: its text, and how similar that of the record is
     ]
 )
 _PROOF = ("record_type", "record_id", "date_source", "url", "title", "robots", "captured_at", "payload_digest",
-          "grade", "evidence")  # fmt: skip
+          "grade", "evidence", "record_sha256", "operator")  # fmt: skip
 
 
 def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Table:
@@ -54,11 +62,11 @@ def citations(rows: pa.Table, numbers: list[int], payloads: list[str]) -> pa.Tab
         where = {name: row[name] for name in ("file", "offset", "length", "skip")}
         proof = {name: row.get(name) for name in _PROOF}
         content = {name: row.get(name) for name in ("extractor", "content_id", "language", "token_count")}
-        content |= {payload_name: payload, "masked": row.get("masked") is not None}
+        content |= {payload_name: payload, "masked": row.get("masked")}
         if row["record_type"] != "revisit":
             cited.append({"row": number, "role": BOTH, **where, **proof, **content})
             continue
         text = {name: row[f"text_{name}"] for name in where}
-        cited.append({"row": number, "role": PROOF, **where, **proof})
+        cited.append({"row": number, "role": PROOF, **where, **proof, "content_id": row["content_id"]})
         cited.append({"row": number, "role": TEXT, **text, "payload_digest": row["payload_digest"], **content})
     return pa.Table.from_pylist(cited, schema=CITATIONS)

@@ -22,16 +22,21 @@ _SHOWN = 20
 @click.option("--all", is_flag=True, help="Trace every row.")
 @click.option("--seed", type=int, help="Of the choice.  [default: another each time]")
 @click.option("--root", metavar="HASH", help="The Merkle root, or content root, that the set is known to have.")
+@click.option("--again", metavar="LAKE", type=click.Path(), help="Export the set again from this lake, and compare.")
 @click.option("--moved", multiple=True, metavar="FROM=TO", help="Cited files that begin with FROM begin with TO now.")
 @click.option("--seal", type=click.Path(), metavar="TOKEN", help="The time stamp that `archive seal` got.")
 @click.option("--certificate", multiple=True, type=click.Path(), metavar="FILE",
               help="Root certificate of its authority, PEM or DER.  [default: those known here]")  # fmt: skip
+@click.option("--trusted", multiple=True, metavar="FOLDER", type=click.Path(),
+              help="Where alone records prove something: a folder, s3://… or https://…; repeatable.")  # fmt: skip
+@click.option("--lake", type=click.Path(), metavar="LAKE",
+              help="The lake whose time stamps, index lines and captures count for rows of grade A and B.")  # fmt: skip
 @click.option("--network", is_flag=True, help="Ask the public servers that the rows cite.")
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(target: str, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Check the export in the folder OUT, or the records that the texts of a LAKE cite.
+    """Check the export in the folder OUT, what certify wrote there, or the records that the texts of a LAKE cite.
 
     First all hashes: the files, and the Merkle root over rows and evidence. Then, for a sample of the rows, the cited
     record is read from its file, and its address, date, grade, digest and extracted text are compared. Files on the
@@ -41,6 +46,7 @@ def command(target: str, as_json: bool, quiet: bool, **options: Any) -> None:
     \b
     Examples:
       archive verify set
+      archive verify set --all --trusted /data/archives --again lake
       archive verify lake --rows 1000
       archive verify set --seal set.seal.tsr --certificate ca.pem
       archive verify set --all --moved /data/=https://data.commoncrawl.org/

@@ -21,6 +21,11 @@ class Finding:
     kind: str
     detail: str = ""
 
+    @property
+    def is_of_grade(self) -> bool:
+        """Whether nothing is wrong but that the grade rests on more than the record."""
+        return self.kind == "unchecked" and self.detail.startswith("grade: ")
+
 
 @dataclass(slots=True)
 class VerifyResult:

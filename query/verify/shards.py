@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 
 from archive import registry
 from archive.engine import Context
-from archive.errors import ExportError
+from archive.errors import ExportError, error_line
+from archive.evidence.grade import GRADES
+from archive.reasons import DATE_SOURCES
 from query import merkle
 from query.clean import OPTED_OUT
 from query.dataset import Shard
@@ -22,7 +24,7 @@ from query.options import ExportOptions
 from query.rows import TOTALS, schema_of
 from query.rows import totals as totals_of
 from query.verify.citation import CITATIONS, citations
-from query.verify.stated import compare_file
+from query.verify.stated import Folder, compare_file
 
 #: Problems of one kind in a shard that are reported one by one.
 _SHOWN = 5
@@ -39,7 +41,8 @@ class Unit:
     first: int  #: the number of its first row in the set
     traced: tuple[int, ...] | None  #: numbers of rows in the set, sorted; None: all
     to: Path  #: gets the citations of these rows
-    ids: Path  #: gets the content ids of all rows
+    about: Path  #: gets what is counted of all rows
+    folder: Folder
     plugins: registry.Entries
 
     @property
@@ -63,30 +66,32 @@ def work(unit: Unit, ctx: Context) -> Checked:
     stated, options = unit.stated, unit.options
     problems = []
     for path, file in zip(stated.paths, stated.files, strict=True):
-        problems += compare_file(unit.out, path, file)
+        problems += compare_file(unit.out, path, file, unit.folder)
     hashes: list[bytes] = []
     placeless: list[bytes] = []
     totals = dict.fromkeys(TOTALS, 0)
     schema = schema_of(unit.columns)
     try:
         reader = open_format(options.format)
-        with pq.ParquetWriter(unit.to, CITATIONS) as writer, pq.ParquetWriter(unit.ids, _IDS) as ids:
+        with pq.ParquetWriter(unit.to, CITATIONS) as writer, pq.ParquetWriter(unit.about, ABOUT) as about:
             for rows in reader.read(unit.out / stated.folder, [file.name for file in stated.files]):
                 if not rows.schema.equals(schema):  # and the types: with another the same number is another date
                     raise ExportError("its columns are not those of such an export")
+                if odd := (rows.schema.metadata or {}).keys() - _METADATA:  # by which a library may rename columns
+                    raise ExportError(f"its schema has metadata that no export writes ({sorted(odd)[0]!r})")
                 first = unit.first + len(hashes)
                 hashes += merkle.leaves(rows)
                 placeless += merkle.leaves(rows, merkle.LOCATION)
                 problems += _rules(rows, unit.name, options)
                 for name, value in totals_of(rows).items():
                     totals[name] += value or 0
-                ids.write_table(rows.select(["content_id"]))
+                about.write_table(_about(rows, first, stated.folder))
                 chosen = _chosen(unit.traced, first, rows.num_rows)
                 traced = rows.take(pa.array([number - first for number in chosen], pa.int64()))
                 writer.write_table(citations(traced, chosen, merkle.payloads(traced)))
                 ctx.progress(rows.num_rows, rows.nbytes)
     except Exception as error:  # whatever is in a file that was damaged or forged
-        problems.append(f"{unit.name}: cannot be read ({str(error).splitlines()[0] if str(error) else error!r})")
+        problems.append(f"{unit.name}: cannot be read ({error_line(error)})")
     if len(hashes) != stated.rows:
         problems.append(f"{unit.name}: {len(hashes)} rows, the manifest says {stated.rows}")
     for name in TOTALS:
@@ -100,7 +105,27 @@ def work(unit: Unit, ctx: Context) -> Checked:
     return Checked(root, content_root, len(hashes), problems)
 
 
-_IDS = pa.schema([("content_id", pa.string())])
+#: What is counted of each row, and its number in the set.
+ABOUT = pa.schema(
+    [
+        *schema_of(("content_id", "domain", "language", "captured_at", "date_source", "grade", "extractor")),
+        *schema_of(("token_count", "contaminated")),
+        ("number", pa.int64()),
+        ("folder", pa.string()),
+    ]
+)
+#: Keys of the metadata of the schema that the formats of tokens write.
+_METADATA = frozenset({b"vocab_size", b"tokenizer"})
+
+
+def _about(rows: pa.Table, first: int, folder: str) -> pa.Table:
+    there = set(rows.column_names)
+    columns = {
+        name: rows[name] if name in there else pa.nulls(len(rows), ABOUT.field(name).type) for name in ABOUT.names
+    }
+    columns |= {"number": pa.array(range(first, first + len(rows)), pa.int64())}
+    columns |= {"folder": pa.array([folder] * len(rows), pa.string())}
+    return pa.table(columns, schema=ABOUT)
 
 
 def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
@@ -115,9 +140,24 @@ def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
     is_row, is_revisit = pc.equal(rows["record_type"], "row"), pc.equal(rows["record_type"], "revisit")
     for column in _NEEDED:
         find(f"no {column}", pc.is_null(rows[column]))
+    find("its content id is no SHA-256", pc.invert(pc.match_substring_regex(rows["content_id"], "^[0-9a-f]{64}$")))
+    find("a kind of date that there is not", pc.invert(pc.is_in(rows["date_source"], pa.array(DATE_SOURCES))))
+    find("a kind of record that there is not", pc.invert(pc.is_in(rows["record_type"], pa.array(_TYPES))))
+    for column in ("offset", "length", "skip", "text_offset", "text_length", "text_skip"):
+        find(f"{column} is below 0", pc.fill_null(pc.less(rows[column], 0), False))
     find("no payload digest", pc.and_(pc.is_null(rows["payload_digest"]), pc.invert(is_row)))
     for column in ("text_file", "text_offset", "text_skip"):
         find(f"{column} is for revisits alone", pc.equal(pc.is_null(rows[column]), is_revisit))
+    find("text_length is for revisits alone", pc.and_(pc.is_valid(rows["text_length"]), pc.invert(is_revisit)))
+    find("MD5 links a revisit to nothing", pc.and_kleene(is_revisit, pc.starts_with(rows["payload_digest"], "md5:")))
+    for column in ("payload_digest", "record_id", "record_sha256"):
+        if column in rows.column_names:
+            find(f"a row of a data set has no {column}", pc.and_(is_row, pc.is_valid(rows[column])))
+    find("the extractor has no version", pc.invert(pc.match_substring_regex(rows["extractor"], _EXTRACTOR)))
+    if "masked" in rows.column_names:
+        find("less than no addresses are masked", pc.less(rows["masked"], 0))
+    if "contaminated" in rows.column_names:
+        find("contaminated is not a list", pc.is_null(rows["contaminated"]))
     at = rows["captured_at"]
     find(f"not captured before {options.before}", pc.greater_equal(at, _moment(options.before)))
     if options.after:
@@ -127,6 +167,9 @@ def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
     if "grade" in rows.column_names:
         least = "D" if options.grade == "B" else options.grade  # two captures of grade D may be one of B
         find(f"of a lower grade than {options.grade}", pc.greater(pc.fill_null(rows["grade"], "X"), least))
+        both = pc.equal(pc.is_null(rows["evidence"]), pc.is_null(rows["record_sha256"]))
+        find("it has evidence or the hash of its record, and not both", pc.invert(pc.or_(both, is_row)))
+        find("a grade that there is not", pc.invert(pc.is_in(rows["grade"], pa.array([*GRADES]))))
     if options.language:
         find("another language", pc.not_equal(rows["language"], options.language))
     if options.honour_opt_outs:
@@ -140,6 +183,9 @@ def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
     return [f"{name}: row {key}: {rule}" for rule, keys in broken.items() for key in keys[:_SHOWN]]
 
 
+_TYPES = ("response", "resource", "conversion", "revisit", "row")
+#: As `name/version`; what is not extracted here has a name alone.
+_EXTRACTOR = r"^[\w.-]+(/[\w.+-]+)?$"
 #: The columns that every row must have a value in.
 _NEEDED = ("content_id", "captured_at", "date_source", "record_type", "file", "offset", "skip", "extractor")
 

@@ -1,84 +1,274 @@
-"""The numbers and files that a manifest states, compared with the folder."""
+"""What a manifest states of its folder: names, files, numbers, the card. All of it is computed again and compared."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-from query.dataset import MANIFEST, VERSION, File, Manifest, sums
+from archive.errors import ArchiveError, cause_line, error_line
+from archive.files import sql_literal
+from query.dataset import DESCRIBING, MANIFEST, VERSION, File, Manifest, described, sums
 from query.export.card import front
-from query.export.manifest import description
+from query.export.manifest import description, distribution
+from query.formats import Written, open_format
+from query.options import ExportOptions
+from query.scratch import scratch_database
+from query.typed_json import parse
 
-#: The files that every export has next to its shards.
-_CARD = ("README.md", "distribution.svg")
 #: What the head of a card may have in front of its list of files, which `load_dataset` reads: no other way to name one.
 _HEAD = re.compile(
     r"(pretty_name: [\w .:+-]+|license: other|(language|task_categories|tags|size_categories):"
     r"|- \"?[\w<>.-]+\"?)"
 )
+#: Problems of one kind that are named one by one.
+_SHOWN = 50
+_PERIOD = {"year": re.compile(r"\d{4}"), "month": re.compile(r"\d{4}-\d{2}")}
 
 
-def compare_file(out: Path, name: str, stated: File) -> list[str]:
+def few(problems: Iterable[str]) -> list[str]:
+    """Return the first of some problems, and how many more there are: a hostile set may have a million."""
+    held = list(problems)
+    more = len(held) - _SHOWN
+    return held[:_SHOWN] + ([f"… and {more:,} more like the last one"] if more > 0 else [])
+
+
+def shown(name: str) -> str:
+    """Return a name as it can be printed, whatever bytes are in it."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+@dataclass(slots=True)
+class Folder:
+    """What is in a folder. Links are not followed."""
+
+    files: dict[str, int] = field(default_factory=dict)  #: regular files and their bytes
+    folders: set[str] = field(default_factory=set)
+    others: dict[str, str] = field(default_factory=dict)  #: links, pipes, what cannot be looked at; and what each is
+
+    @classmethod
+    def of(cls, out: Path) -> Folder:
+        found = cls()
+
+        def failed(error: OSError) -> None:
+            name = os.path.relpath(error.filename or out, out)
+            found.others[name] = f"cannot be looked at ({cause_line(error)})"
+
+        for root, folders, names in os.walk(out, onerror=failed):
+            below = "" if Path(root) == out else f"{os.path.relpath(root, out)}/"
+            for name in [*folders, *names]:
+                try:
+                    status = os.lstat(os.path.join(root, name))
+                except OSError as error:
+                    found.others[below + name] = f"cannot be looked at ({cause_line(error)})"
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    found.files[below + name] = status.st_size
+                elif stat.S_ISDIR(status.st_mode):
+                    found.folders.add(below + name)
+                elif stat.S_ISLNK(status.st_mode):
+                    found.others[below + name] = "a link, and no file of an export"
+                else:
+                    found.others[below + name] = "a pipe, socket or device, and no file of an export"
+        return found
+
+
+def compare_file(out: Path, name: str, stated: File, folder: Folder) -> list[str]:
     """Return what is wrong with a file of the export."""
-    if name.startswith("/") or ".." in name.split("/"):
-        return [f"{name}: not a name of a file of an export"]
+    if name not in folder.files:
+        return [f"{shown(name)}: {folder.others.get(name, 'No such file or directory')}"]
     try:
         with open(out / name, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        return [f"{name}: {error.strerror}"]
-    return [] if digest == stated.sha256 else [f"{name}: not the bytes that the manifest states"]
+        return [f"{shown(name)}: {cause_line(error)}"]
+    if digest != stated.sha256:
+        return [f"{shown(name)}: not the bytes that the manifest states"]
+    if folder.files[name] != stated.bytes:
+        return [f"{shown(name)}: has {folder.files[name]:,} bytes, the manifest says {stated.bytes:,}"]
+    return []
 
 
-def compare_totals(manifest: Manifest, rows: int) -> list[str]:
-    """Return the numbers of the manifest that are not the sums over its shards."""
-    computed = {**sums(manifest.shards), "rows": rows}
+def compare_numbers(manifest: Manifest, rows: int, about: Path) -> list[str]:
+    """Return the numbers of the manifest that are not those of its rows.
+
+    Args:
+        about: the Parquet files with what is counted of each row (`query.verify.shards.ABOUT`).
+    """
+    computed: dict[str, Any] = {**sums(manifest.shards), "rows": rows}
+    options = manifest.arguments
+    problems: list[str] = []
+    with scratch_database(about.parent.parent / "spill") as db:
+        every = f"read_parquet({sql_literal(about)})"
+        counted = distribution(db, every)
+        if manifest.version >= 3:
+            problems += _compare_choice(db, every, options)
+        if options.mark:
+            values = db.execute(f"SELECT unnest(contaminated), count(*) FROM {every} GROUP BY 1").fetchall()
+            computed["contamination"] = dict.fromkeys(manifest.contamination, 0) | dict(values)
+        elif not options.decontaminate:
+            computed["contamination"] = {}
+    since = {"grades": 3, "extractors": 2, "domains": 2, "largest_domains": 2}
+    computed |= {name: value for name, value in counted.items() if since.get(name, 1) <= manifest.version}
     wrong = [name for name, value in computed.items() if getattr(manifest, name) != value]
-    counts = {"months": manifest.months, "languages": manifest.languages, "date_sources": manifest.date_sources}
-    if manifest.version >= 3:
-        counts["grades"] = manifest.grades
-    wrong += [name for name, each in counts.items() if sum(each.values()) != rows]
-    return [f"{name} of the manifest are not those of its shards" for name in wrong]
+    return [*problems, *(f"{name} of the manifest are not those of its rows" for name in wrong)]
 
 
-def compare_folder(out: Path, manifest: Manifest) -> list[str]:
+def _compare_choice(db: Any, every: str, options: ExportOptions) -> list[str]:
+    """Return where the rows are not the ones, or not in the order, that the arguments give."""
+    problems = []
+    db.execute(f"""
+        CREATE TEMP TABLE ordered AS
+        SELECT *, md5('{int(options.seed)}:' || content_id) AS key, regexp_extract(folder, '[^/]*$') AS split
+        FROM {every}
+    """)
+    ((moved,),) = db.execute("""
+        SELECT count(*) FROM (
+            SELECT key, content_id, lag(key) OVER w AS before, lag(content_id) OVER w AS above FROM ordered
+            WINDOW w AS (PARTITION BY folder ORDER BY number)
+        ) WHERE before IS NOT NULL AND (before, above) > (key, content_id)
+    """).fetchall()
+    if moved:
+        problems.append(f"{moved} rows are not in the order of the seed")
+    if options.sample is not None:
+        limit = f"{min(int(options.sample * 2**128), 2**128 - 1):032x}"
+        ((more,),) = db.execute(f"SELECT count(*) FROM ordered WHERE key > '{limit}'").fetchall()
+        problems += [f"{more} rows are not in the sample of {options.sample:g}"] if more else []
+    if options.split:
+        sites = db.execute("""
+            SELECT domain FROM ordered WHERE domain IS NOT NULL GROUP BY domain HAVING count(DISTINCT split) > 1
+            ORDER BY domain
+        """).fetchall()
+        problems += few(f"{shown(site)}: is in more than one split" for (site,) in sites)
+    if options.max_tokens is not None:
+        ((tokens,),) = db.execute("SELECT coalesce(sum(token_count), 0) FROM ordered").fetchall()
+        if tokens > options.max_tokens:
+            problems.append(f"{tokens:,} tokens, where {options.max_tokens:,} were asked for")
+    if options.slices:
+        pattern = {"year": "%Y", "month": "%Y-%m"}[options.slices]
+        ((other,),) = db.execute(f"""
+            SELECT count(*) FROM ordered
+            WHERE captured_at IS NULL OR NOT starts_with(folder, strftime(captured_at, '{pattern}') || '/')
+        """).fetchall()
+        problems += [f"{other} rows are in the folder of another {options.slices}"] if other else []
+    return problems
+
+
+def compare_names(manifest: Manifest) -> list[str]:
+    """Return the shards whose folder or name is none that an export gives: in each folder they are counted from 0."""
+    options = manifest.arguments
+    splits = {name for name, _ in options.split} or {"train"}
+    problems = []
+    folders = [shard.folder for shard in manifest.shards]
+    if folders != sorted(folders, key=str.encode):
+        problems.append("the shards are not in the order of their folders")
+    for folder, shards in groupby(manifest.shards, key=lambda shard: shard.folder):
+        period, _, split = folder.rpartition("/")
+        pattern = _PERIOD.get(options.slices or "", re.compile(""))
+        if split not in splits or not pattern.fullmatch(period):
+            problems.append(f"{shown(folder)}: no folder of an export with these arguments")
+        for number, shard in enumerate(shards):
+            stem = f"{split}-{number:05d}"
+            wrong = [file.name for file in shard.files if not re.fullmatch(re.escape(stem) + r"[-.]?[\w.]*", file.name)]
+            problems += [f"{shown(folder)}/{shown(name)}: where {stem} belongs" for name in wrong]
+    return few(problems)
+
+
+def compare_folder(out: Path, manifest: Manifest, folder: Folder) -> list[str]:
     """Return what is wrong with the files next to the shards, and the files that do not belong to the export."""
     problems: list[str] = []
-    known = {MANIFEST}
-    for file in manifest.files:
-        known.add(file.name)
-        problems += compare_file(out, file.name, file)
+    names = Counter([MANIFEST, *(file.name for file in manifest.files)])
     for shard in manifest.shards:
-        names = set(shard.paths)
-        problems += [f"{name}: the manifest states it more than once" for name in sorted(names & known)]
-        known |= names
-    problems += [f"{name}: the manifest does not state it" for name in _CARD if name not in known]
-    problems += _compare_description(out, manifest)
-    links = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_symlink())
-    problems += [f"{name}: a link, and no file of an export" for name in links]
-    present = {str(path.relative_to(out)) for path in out.rglob("*") if not path.is_dir()}
-    return problems + [f"{name}: not of this export" for name in sorted(present - known)]
+        names.update(shard.paths)
+    problems += few(f"{shown(name)}: the manifest states it more than once" for name in names if names[name] > 1)
+    for file in manifest.files:
+        problems += compare_file(out, file.name, file, folder)
+    problems += [f"{name}: the manifest does not state it" for name in DESCRIBING if name not in names]
+    parents = {str(parent) for name in names for parent in Path(name).parents}
+    foreign = [f"{shown(name)}: {what}" for name, what in folder.others.items() if name not in names]
+    foreign += [f"{shown(name)}: not of this export" for name in folder.files.keys() - names.keys()]
+    foreign += [f"{shown(name)}: a folder that is not of this export" for name in folder.folders - parents]
+    return problems + few(sorted(foreign))
 
 
-def _compare_description(out: Path, manifest: Manifest) -> list[str]:
+def compare_description(out: Path, manifest: Manifest, folder: Folder) -> list[str]:
     """Return where the card and its picture are not what an export writes for the manifest.
 
-    What another version of this program wrote, this one cannot write again. Then only the head of the card is compared,
-    by which `load_dataset` finds the files.
+    What another version of this program wrote, this one cannot write again. Then the head of the card is compared, by
+    which `load_dataset` finds the files, and its main statements.
     """
     try:
+        held = {name: (out / name).read_bytes() for name in DESCRIBING if name in folder.files}
+        if len(held) < len(DESCRIBING):
+            return []  # said already
         if manifest.version == VERSION and manifest.program == f"lowbackground {version('lowbackground')}":
-            wrong = [name for name, text in description(manifest).items() if (out / name).read_bytes() != text.encode()]
+            wrong = [name for name, text in description(manifest).items() if held[name] != text.encode()]
             return [f"{name}: not what the manifest gives" for name in wrong]
-        folders = sorted({shard.folder for shard in manifest.shards})
-        files = ["", *front(manifest, folders).removeprefix("---\n").partition("\n---")[0].split("\nconfigs:\n")[1:]]
-        head, _, there = (
-            (out / "README.md").read_text().removeprefix("---\n").partition("\n---")[0].partition("\nconfigs:\n")
-        )
-    except (OSError, UnicodeDecodeError) as error:
-        return [f"README.md: {getattr(error, 'strerror', None) or error}"]
+        text = held["README.md"].decode()
+    except (OSError, UnicodeDecodeError, IndexError, ValueError) as error:
+        return [f"README.md: {error_line(error)}"]
+    folders = sorted({shard.folder for shard in manifest.shards})
+    files = ["", *front(manifest, folders).removeprefix("---\n").partition("\n---")[0].split("\nconfigs:\n")[1:]]
+    head, _, there = text.removeprefix("---\n").partition("\n---")[0].partition("\nconfigs:\n")
     if there != files[-1] or not all(_HEAD.fullmatch(line) for line in head.split("\n")):
         return ["README.md: its head names other files, or names them in another way, than an export does"]
-    return []
+    stated = [f"before {manifest.arguments.before[:10]}", f"{manifest.rows:,} texts", manifest.merkle_root]
+    stated = stated if manifest.version >= 3 else stated[:2]
+    return [f"README.md: does not say {each!r}, as the manifest does" for each in stated if each not in text]
+
+
+def described_by(out: Path, stated: Mapping[str, Any], folder: Folder) -> dict[str, str]:
+    """Return the hashes of the files that contain the roots, without the roots."""
+    found = {}
+    for name in DESCRIBING:
+        try:
+            found[name] = described((out / name).read_bytes(), stated) if name in folder.files else ""
+        except OSError:
+            found[name] = ""
+    return found
+
+
+def compare_indexes(out: Path, manifest: Manifest, folder: Folder, scratch: Path) -> list[str]:
+    """Return the index files, by which a format's library finds the shards, that are not what the shards give."""
+    problems = []
+    stated = {file.name for file in manifest.files} - {*DESCRIBING}
+    computed: set[str] = set()
+    try:
+        for name, written in _written(manifest, folder):
+            own = scratch / "index" / name
+            own.mkdir(parents=True)
+            for file in (file for each in written for file in each.files):
+                (own / file).symlink_to((out / name / file).absolute())
+            for index in open_format(manifest.arguments.format).index(own, written):
+                computed.add(f"{name}/{index}")
+                if f"{name}/{index}" not in folder.files:
+                    problems.append(f"{shown(name)}/{index}: No such file or directory")
+                elif _essence(own / index) != _essence(out / name / index):
+                    problems.append(f"{shown(name)}/{index}: not the index that the shards give")
+    except (OSError, ArchiveError, ValueError) as error:
+        problems.append(f"the shards give no index: {error_line(error)}")
+        return problems
+    return problems + few(f"{shown(name)}: no file of such an export" for name in sorted(stated - computed))
+
+
+def _essence(index: Path) -> Any:
+    """Return an index without what it states of the library that wrote it: another release may write more."""
+    values = parse(index.read_bytes())
+    if isinstance(values, dict) and isinstance(values.get("config"), dict):
+        config = {name: values["config"].get(name) for name in ("compression", "data_format", "encryption")}
+        return {**values, "config": config}
+    return values
+
+
+def _written(manifest: Manifest, folder: Folder) -> Iterator[tuple[str, list[Written]]]:
+    for name, shards in groupby(manifest.shards, key=lambda shard: shard.folder):
+        held = [shard for shard in shards if all(path in folder.files for path in shard.paths)]
+        yield name, [Written(tuple(file.name for file in shard.files), shard.rows) for shard in held]

@@ -103,7 +103,7 @@ def test_native_code_that_does_not_look_up_is_ended_too() -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said.splitlines() == ["archive: stopped; the same command goes on from the last commit"]
+    assert said.splitlines() == ["archive: stopped; what was committed stays"]
 
 
 def test_an_interrupted_ingest_goes_on_from_the_last_commit(lake: Lake, write: Write, tmp_path: Path) -> None:

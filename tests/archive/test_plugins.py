@@ -59,7 +59,7 @@ def test_a_reader_reads_its_files_and_finds_what_rows_cite(
     assert (summary.captures, dict(summary.rejects)) == (6, {})
     assert _texts(lake) == ["Dear diary, again.", "Dear diary."]
     assert set(lake.read("sources", ["format"])["format"].to_pylist()) == {"diary"}
-    export(lake, tmp_path / "set", before="2020-01-01", date_sources=("dataset",))
+    export(lake, tmp_path / "set", before="2020-01-01", date_sources=("dataset",), grade="E")
     report = verify(tmp_path / "set", rows=None, workers=2)
     assert (report.traced, report.findings) == (2, [])
 

@@ -32,7 +32,7 @@ from liar.archives import (
     Spec,
     make,
 )
-from liar.judge import GRADED, Fault, Way, examine
+from liar.judge import GRADED, Fault, Way, examine, glance
 from liar.kinds import KINDS, Kind
 from liar.known import KNOWN_OPEN
 
@@ -54,9 +54,11 @@ __all__ = [
     "census",
     "examine",
     "faulty",
+    "glance",
     "honest",
     "make",
     "replace",
+    "specimens",
     "table",
     "ways",
 ]
@@ -198,6 +200,12 @@ def honest() -> Iterator[Plan]:
         yield Part(container, 500 + seed * 170, specs, named=seed % 2 == 0, joined=joined, seed=seed)
 
 
+def specimens(each: int = 6) -> list[Made]:
+    """Write archives that tell one lie each, all kinds of them, and honest ones."""
+    plans = [plan for kind in KINDS.values() for plan in islice(alone(kind), each)] + list(honest())
+    return [make(plan, number) for number, plan in enumerate(plans)]
+
+
 def census(each: int = 6, varied: bool = True) -> list[Fault]:
     """Ingest archives that tell one lie each, all kinds of them, and honest ones. Return all faults.
 
@@ -205,8 +213,7 @@ def census(each: int = 6, varied: bool = True) -> list[Fault]:
         each: archives of each kind.
         varied: ingest some of them in other ways, too.
     """
-    plans = [plan for kind in KINDS.values() for plan in islice(alone(kind), each)] + list(honest())
-    mades = [make(plan, number) for number, plan in enumerate(plans)]
+    mades = specimens(each)
     faults = examine(mades)
     if not varied:
         return faults

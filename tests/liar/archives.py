@@ -242,6 +242,8 @@ def _part(made: Made, part: Part, label: str, records: list[bytes], names: list[
             if len(told) == 1:
                 truth.born = draft.claim - 40 * DAY  # the page itself is as old as the replay says
         _finish(draft, spec, told, name, arc)
+        if name is not honest and any(KINDS[lie].alone for lie in told):
+            truth.born = draft.born  # the lie shifts the date
         if told:
             truth.liars.append(frozenset(told))
             truth.kept &= not any(KINDS[lie].rejected for lie in told)
@@ -294,7 +296,7 @@ def _late_end(draft: Draft, spec: Spec, arc: bool) -> datetime:
         if spec.style == "day":
             return draft.claim.replace(hour=23, minute=59, second=59) + DAY
         if spec.style == "month":
-            return draft.claim.replace(day=1) + 32 * DAY
+            return draft.claim.replace(day=1) + 33 * DAY
     return draft.claim + DAY
 
 
@@ -331,7 +333,7 @@ def _styled(moment: datetime, style: str) -> str:
     if style == "fraction":
         return moment.strftime("%Y-%m-%dT%H:%M:%S.250Z")
     if style == "offset":
-        return (moment + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%S+02:00")
+        return (moment + timedelta(hours=13)).strftime("%Y-%m-%dT%H:%M:%S+13:00")
     if style == "digits":
         return stamp(moment)
     if style == "day":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -16,12 +17,15 @@ from typing import Any
 
 import query
 import query.clean
-from archive.capture import Limits
+from archive.capture import Capture, Limits
 from archive.engine import Context, Done, Failed, Tasks
 from archive.errors import ArchiveError
+from archive.examine import Examiner
 from archive.intake import Settings
 from archive.intake.run import ingest_with
 from archive.lake import Lake
+from archive.records import READERS, Reading, kind_of, open_reader
+from archive.text.extract import from_html
 from liar.archives import PARAGRAPHS, Made
 from liar.kinds import KINDS
 
@@ -148,6 +152,50 @@ def take(paths: list[str], location: str, way: Way | None = None, limits: dict[s
         documents = dict(fetch("SELECT content_id, text FROM documents"))
         left = {each: at for each, at in before.items() if each not in seen or seen[each] > at}
         return Taken(fetch(_CAPTURES), documents, fetch(_REJECTS), seen, asked, counted, left)
+
+
+def glance(archives: Sequence[Made]) -> list[Fault]:
+    """Read the files of archives one by one, without a lake, and return what is proven too early or not at all.
+
+    It takes a fifth of the time of `examine`, and sees only what a record proves by itself.
+    """
+    faults: list[Fault] = []
+    for made in archives:
+        first: dict[str, datetime] = {}
+        asked: dict[str, datetime] = {}
+        for name, content in made.files.items():
+            for capture in _captures_of(name, content):
+                at = capture.dated.captured_at
+                if capture.dated.problem or at is None:
+                    continue
+                for text, parts in _names(capture.text or "", made.marks).items():
+                    if len(parts) == PARAGRAPHS or text in made.truths:
+                        asked[text] = min(at, asked.get(text, at))
+                        if capture.grade <= "D":
+                            first[text] = min(at, first.get(text, at))
+        for text, truth in made.truths.items():
+            for seen, hard in ((first, False), (asked, True)):
+                blames = [_hard(liar) if hard else liar for liar in truth.liars]
+                if text in seen and seen[text] < truth.born and not (hard and any(not blame for blame in blames)):
+                    faults.append(Fault("false clean", made.number, text, tuple(blames)))
+            at = (asked if truth.asked else first).get(text)
+            if truth.by and (at is None or at > truth.by):
+                faults.append(Fault("not clean", made.number, text, (truth.loss,) if truth.loss else ()))
+    return faults
+
+
+def _captures_of(name: str, content: bytes) -> Iterator[Capture]:
+    file = io.BytesIO(content)
+    kind = kind_of(file, name)
+    if kind not in READERS:
+        return
+    reading = Reading(name)
+    examiner: Examiner | None = None
+    for part, item in open_reader(kind).read(file, reading):
+        if examiner is None or part != examiner.name:
+            examiner = Examiner(part, from_html, altered=reading.altered, stale=reading.stale)
+        if isinstance(outcome := examiner.examine(item), Capture):
+            yield outcome
 
 
 def examine(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -101,7 +101,7 @@ _GROUPS = {
     "memento": "replay-url-only replay-unreadable-date replay-no-memento replay-unreadable-memento replay-other-memento "
     "two-mementos memento memento-unreadable",
     "rewritten": "rewritten-toolbar rewritten-print rewritten-banner rewritten-pywb",
-    "date": "two-warc-dates second-date-unreadable unreadable-date zone-out-of-range zone-less",
+    "date": "two-warc-dates second-date-unreadable unreadable-date zone-out-of-range zone-less zone-west cut-digits",
     "http-date": "http-date http-date-iso http-date-forms http-date-unreadable two-http-dates",
     "created": "creation-date creation-date-unreadable",
     "refers": "refers-to-date refers-to-unreadable",
@@ -268,6 +268,27 @@ def _(draft: Draft) -> None:
     draft.born = draft.claim + timedelta(hours=draft.dice.randint(1, 11))
 
 
+@_kind(
+    "zone-west",
+    "A18",
+    "an offset west of UTC, which makes the time later",
+    "the offset applied",
+    "response",
+    alone=True,
+)
+def _(draft: Draft) -> None:
+    hours = draft.dice.randint(3, 12)
+    draft.dates = [draft.claim.strftime("%Y-%m-%dT%H:%M:%S") + f"-{hours:02}:{draft.dice.choice(['00', '30'])}"]
+    draft.born = draft.claim + timedelta(hours=hours - 1)
+
+
+@_kind("cut-digits", "held", "a date of digits that ends inside a month or a day", "unparsable", "response", alone=True)
+def _(draft: Draft) -> None:
+    year = draft.claim.year
+    draft.dates = [f"{year}1"]  # of October to December; who takes it for January is months early
+    draft.born = datetime(year, 12, 31, tzinfo=UTC)
+
+
 @_kind("http-date", "A9", "the server's Date is late", "server-later", "response arc")
 def _(draft: Draft) -> None:
     draft.without("date")
@@ -338,7 +359,8 @@ def _(draft: Draft) -> None:
 
 @_kind("source-uri", "A3", "WARC-Source-URI is a replay of a late capture", "conflict", _OFTEN)
 def _(draft: Draft) -> None:
-    draft.warc.append(("WARC-Source-URI", f"https://web.archive.org/web/{stamp(draft.late)}id_/{draft.page}"))
+    host = draft.dice.choice(["web.archive.org/web", "pywb.example/all"])
+    draft.warc.append(("WARC-Source-URI", f"https://{host}/{stamp(draft.late)}id_/{draft.page}"))
 
 
 @_kind("creation-date", "A2", "WARC-Creation-Date, late, as warcit writes it", "made-later", _OFTEN)

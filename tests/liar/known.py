@@ -2,11 +2,4 @@
 
 from __future__ import annotations
 
-KNOWN_OPEN: frozenset[str] = frozenset(
-    {
-        "zone-less",
-        "row-other-column",
-        "segments",
-        "two-places",
-    }
-)
+KNOWN_OPEN: frozenset[str] = frozenset()

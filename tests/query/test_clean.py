@@ -157,10 +157,11 @@ def test_two_operators_corroborate_each_other(tmp_path: Path) -> None:
     assert numbers(", archives := 3") == []
 
 
-def test_of_two_texts_of_one_payload_a_revisit_proves_the_earlier_one(tmp_path: Path) -> None:
+def test_of_two_texts_of_one_payload_a_revisit_proves_the_one_that_the_bytes_give(tmp_path: Path) -> None:
     seen_again = _capture(None, _START, record_type="revisit", payload_digest="p", url="http://e.com/")
-    original = _capture(3, _START + 5 * _DAY, payload_digest="p", url="http://e.com/")
-    otherwise = _capture(0, _START + 700 * _DAY, payload_digest="p", url="http://e.com/")
+    original = _capture(3, _START + 5 * _DAY, payload_digest="p", charset="windows-1252", charset_own=True)
+    read_so = {"charset": "koi8-r", "charset_stated": "koi8-r", "charset_own": False}
+    otherwise = _capture(0, _START + 700 * _DAY, payload_digest="p", **read_so)
     for captures in ([seen_again, original], [seen_again, original, otherwise], [otherwise, original, seen_again]):
         lake = _made(tmp_path / str(len(captures)) / captures[0]["url"][-1:] / str(id(captures)), captures, 4)
         assert list(_clean(lake, _START + _DAY)) == [f"{3:064}"]

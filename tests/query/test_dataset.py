@@ -21,6 +21,7 @@ from archive.lake import Lake
 from query import merkle
 from query.dataset import VERSION, Dataset, load
 from query.export.run import ExportResult, export
+from query.rows import SINCE_3
 from query.verify.run import verify
 
 BEFORE = "2022-01-01"
@@ -96,7 +97,7 @@ def older(out: Path) -> None:
     for shard in manifest["shards"]:
         (file,) = shard["files"]
         rows = out / shard["folder"] / file["name"]
-        table = pq.read_table(rows).drop_columns(["grade", "evidence"])
+        table = pq.read_table(rows).drop_columns(list(SINCE_3))
         pq.write_table(table, rows)
         file |= {"sha256": hashlib.sha256(rows.read_bytes()).hexdigest(), "bytes": rows.stat().st_size}
         del shard["merkle_root"], shard["content_root"]
@@ -113,7 +114,7 @@ def test_a_set_of_the_first_version_is_loaded_and_verified(dataset: Dataset, tmp
     assert (old.manifest.version, old.content_root) == (1, None)
     assert old.arguments == replace(dataset.arguments, grade="E")
     assert list(old) == [{name: row[name] for name in old.columns} for row in dataset]
-    assert set(dataset.columns) - set(old.columns) == {"grade", "evidence"}
+    assert set(dataset.columns) - set(old.columns) == SINCE_3
     result = verify(out, all=True, workers=1)
     assert result.sound, (result.problems, result.findings)
     assert not verify(out, rows=0, root="0" * 64, workers=1).sound

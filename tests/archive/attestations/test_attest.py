@@ -14,8 +14,8 @@ from opentimestamps.core import notary
 from test_timestamps import STEPS, end_of, mined, proof
 
 import lowbackground as lb
+from archive import bounds
 from archive.attestations import timestamps
-from archive.attestations.attest import earliest_bounds
 from archive.errors import LakeError, SourceError
 from archive.lake import Lake
 from archive.tables import ATTESTATIONS
@@ -56,7 +56,7 @@ def test_a_verified_time_stamp_bounds_the_file(lake: Lake, source: str, authorit
         "token": token.read_bytes(),
         "verified": True,
     }
-    assert earliest_bounds(lake) == {sha256: (result.at, "Test Stamps")}
+    assert bounds.of_files(lake) == {sha256: {"A": (result.at, "Test Stamps", "A")}}
     assert not lb.attest(lake, source, token, certificate=[authority.root]).added
     assert lake.rows("attestations") == 1
 
@@ -69,7 +69,7 @@ def test_of_several_time_stamps_the_earliest_bounds(
     assert lake.rows("attestations") == 2
     assert later.at is not None
     assert first.at is not None
-    assert earliest_bounds(lake)[first.subject_sha256][0] == min(first.at, later.at)
+    assert bounds.of_files(lake)[first.subject_sha256]["A"].at == min(first.at, later.at)
 
 
 def test_an_unknown_authority_is_kept_as_not_verified(
@@ -78,10 +78,10 @@ def test_an_unknown_authority_is_kept_as_not_verified(
     result = lb.attest(lake, source, stamp(authority, source, tmp_path))
     assert (result.verified, result.at) == (False, None)
     assert lake.read("attestations", ["at", "verified"]).to_pylist() == [{"at": None, "verified": False}]
-    assert earliest_bounds(lake) == {}
+    assert bounds.of_files(lake) == {}
     # when its certificate is trusted later, the same token verifies
     assert lb.attest(lake, source, tmp_path / "a.tsr", certificate=[authority.root]).verified
-    assert len(earliest_bounds(lake)) == 1
+    assert len(bounds.of_files(lake)) == 1
 
 
 def test_a_time_stamp_of_other_bytes_is_refused(

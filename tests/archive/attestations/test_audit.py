@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import command, members, record
+from conftest import command, members, record, rows, take
 
 import lowbackground as lb
+from archive.attestations import audit as audit_module
 from archive.attestations.audit import FINDINGS, FileAudit
 from archive.attestations.software import RELEASES, earliest
 from archive.errors import SourceError
+from archive.lake import Lake
 
 Write = Callable[[str, bytes], str]
 AT = datetime(2015, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -76,7 +82,10 @@ def test_two_responses_say_nothing_of_a_clock(write: Write) -> None:
         ("altered", record(warc={"WARC-Payload-Digest": "sha1:" + "A" * 32}).replace(b"WARC-Block-Digest", b"X-Block")),
         ("altered", record(warc={"WARC-Payload-Digest": "sha1:3I42H3S6NNFQ2MSVX7XZKYAYSCX5QBYJ"}).replace(b"words", b"other")),
         ("unparsable", record(date="2015-13-45T00:00:00Z")),
-        ("unreadable", record()[:-30]),
+        ("damaged", record()[:-30]),
+        ("unreadable", record(http={"Date": "the third of May"})),
+        ("conflict", record(http={"Memento-Datetime": "Tue, 03 Jan 2023 00:00:00 GMT"})),
+        ("missing", record(date=None)),
         ("anachronism", warcinfo("Wget/1.21.3 (linux-gnu)")),
         ("anachronism", warcinfo("Heritrix/3.4.0-20210923")),
         ("anachronism", record().replace(b"WARC/1.0", b"WARC/1.1", 1)),
@@ -102,7 +111,9 @@ def test_the_new_format_is_right_after_2017(write: Write) -> None:
 
 
 def test_archives_may_be_packed_later_than_their_records(write: Write) -> None:
-    assert not kinds(write("a.warc", warcinfo("Wget/1.21.3", "2022-01-01T00:00:00Z") + record()))
+    assert not kinds(write("a.warc", warcinfo("pypi_cdx_toolkit iter", "2022-01-01T00:00:00Z") + record()))
+    # a crawler packs nothing, so an ingest does not take it either
+    assert kinds(write("b.warc", warcinfo("Wget/1.21.3", "2022-01-01T00:00:00Z") + record())) == {"made-later": 1}
 
 
 @pytest.mark.parametrize(
@@ -183,3 +194,90 @@ def test_the_clocks_of_the_shared_data(data: Path) -> None:
     others = [file.clock_offset for name, file in found.items() if file.compared >= 3 and not name.endswith(".arc")]
     assert others
     assert all(abs(offset or 0) < 60 for offset in others)
+
+
+LATE = "Fri, 05 May 2023 00:00:00 GMT"
+REPLAY = "https://web.archive.org/web/20120101000000id_/http://example.org/page"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        record(http={"Last-Modified": LATE}),
+        record(http={"X-Archive-Orig-Date": LATE}),
+        record(http={"Memento-Datetime": LATE}),
+        record(warc={"WARC-Source-URI": "https://anywhere.example/web/20230101000000/http://example.org/page"}),
+        record(warc={"WARC-Creation-Date": "yesterday"}),
+        record(url=REPLAY, date="2015-01-01T00:00:00Z"),
+        record(url=REPLAY, date="2009-01-01T00:00:00Z", http={"Memento-Datetime": "Sun, 01 Jan 2012 00:00:00 GMT"}),
+        record(date="1970-01-01T00:00:00Z"),
+        record(date="2080-01-01T00:00:00Z"),
+        record(body="<p>The first words.</p>").replace(b"first words", b"other words"),
+        record().replace(b"WARC-Date", b"WARC-Date: 2023-01-01T00:00:00Z\r\nWARC-Date", 1),
+    ],
+)
+def test_an_audit_finds_what_an_ingest_finds(content: bytes, write: Write, lake: Lake) -> None:
+    source = write("a.warc", content)
+    take(lake, source)
+    (problem,) = rows(lake, "SELECT date_problem FROM captures")
+    assert kinds(source) == {problem[0]: 1}
+
+
+def test_an_audit_finds_what_an_ingest_finds_in_real_files(data: Path, lake: Lake) -> None:
+    for folder in ("commoncrawl", "awkward"):
+        take(lake, str(data / folder))
+    found: Counter[str] = Counter()
+    for file in [*lb.audit(data / "commoncrawl").files, *lb.audit(data / "awkward").files]:
+        found.update({finding.kind: finding.records for finding in file.findings})
+    problems = (
+        "SELECT date_problem, count(*) FROM captures WHERE date_problem IS NOT NULL AND record_type <> 'row' GROUP BY 1"
+    )
+    for problem, count in rows(lake, problems):
+        assert found[problem] >= count, problem  # records that are no pages may have it too
+
+
+def test_responses_that_are_no_pages_are_judged_too(write: Write) -> None:
+    late = {"Date": "Tue, 03 Jan 2023 00:00:00 GMT"}
+    assert kinds(write("a.warc", record(status="404 Not Found", http=late))) == {"server-later": 1}
+    image = record(content_type="image/png", body=b"\x89PNG", http=late)
+    assert kinds(write("b.warc", image)) == {"server-later": 1}
+    assert kinds(write("c.warc", record(content_type="image/png", body=b"\x89PNG").replace(b"PNG", b"GIF"))) == {
+        "altered": 1
+    }
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", record()[:40]])
+def test_a_file_without_a_record_is_damaged(write: Write, content: bytes) -> None:
+    done = command("audit", write("a.warc", content), "--quiet")
+    assert (done.returncode, "a.warc: damaged: " in done.stdout, done.stderr) == (1, True, "")
+
+
+def test_where_no_file_is_a_web_archive_nothing_is_clean(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for source in (write("a.jsonl", b'{"text": "a"}\n'), str(tmp_path / "empty")):
+        done = command("audit", source, "--quiet")
+        assert (done.returncode, "no web archive was read" in done.stdout) == (1, True)
+    assert command("audit", "-", check=False).returncode == 2  # a name like any other, and not there
+
+
+def test_a_file_is_read_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+
+    class Counting(io.FileIO):
+        def readinto(self, buffer: Any) -> int | None:
+            nonlocal read
+            count = super().readinto(buffer)
+            read += count or 0
+            return count
+
+    content = b"".join(record(body=os.urandom(50_000).hex()) for _ in range(40))
+    source = write("a.warc", content)
+    monkeypatch.setattr(audit_module, "open_bytes", lambda uri: io.BufferedReader(Counting(uri)))
+    assert one(source).records == 40
+    assert read < len(content) + (1 << 20)
+
+
+def test_a_signed_package_tells_since_when_it_existed(data: Path) -> None:
+    done = command("audit", str(data / "wacz" / "valid_signed_example_1.wacz"), "--quiet")
+    assert done.returncode == 0
+    assert "existed by 2022-01-18 19:00:12 UTC" in " ".join(done.stdout.split())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from conftest import record
@@ -19,6 +21,7 @@ from archive.evidence.grade import GRADES
 from archive.examine import Examiner
 from archive.reasons import CLAIMS, DATE_PROBLEMS
 from archive.records import RecordReader
+from archive.records.rows import Columns, row_of
 from archive.text.extract import from_html
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -93,7 +96,7 @@ CONTRADICTIONS = {
     "unreadable  ": {"http": {"Date": "yesterday"}},
     "unreadable   ": {"warc": {"WARC-Source-URI": f"https://web.archive.org/web/2023*/{PAGE}"}},
     "server-later   ": {"http": {"Date": "2023-05-05T00:00:00Z"}},
-    "outside-crawl": {"http": {"X-Archive-Src": "CC-MAIN-20230501000000-20230501030000-00042.warc.gz"}},
+    "conflict   ": {"http": {"X-Archive-Src": "CC-MAIN-20230501000000-20230501030000-00042.warc.gz"}},
     "made-later": {"warc": {"WARC-Creation-Date": "2026-01-01T00:00:00Z"}},
     "made-later ": {"warc": {"X-Repacked-Date": "2023-01-01T00:00:00Z"}},
 }
@@ -213,7 +216,11 @@ def test_what_a_tool_took_from_a_replay_has_the_date_of_the_memento() -> None:
     source = {"WARC-Source-URI": RAW, "WARC-Creation-Date": "2025-01-01T00:00:00Z"}
     honest = only(record(url=PAGE, date="2012-01-01T00:00:00Z", warc=source, http={"Memento-Datetime": OF_2012}))
     assert (honest.dated.problem, honest.dated.captured_at, honest.url, honest.via) == (None, at(2012, 1, 1), PAGE, RAW)
-    lying = record(url=PAGE, date="2009-01-01T00:00:00Z", warc=source, http={"X-Archive-Memento-Datetime": OF_2012})
+    # WARC-Date is what the page's server said; its clock was late
+    earlier = record(url=PAGE, date="2009-01-01T00:00:00Z", warc=source, http={"X-Archive-Memento-Datetime": OF_2012})
+    assert (only(earlier).dated.problem, only(earlier).dated.captured_at) == (None, at(2012, 1, 1))
+    crawled = {"WARC-Source-URI": RAW}  # without WARC-Creation-Date it is the time of the fetch
+    lying = record(url=PAGE, date="2009-01-01T00:00:00Z", warc=crawled, http={"X-Archive-Memento-Datetime": OF_2012})
     assert only(lying).dated.problem == "conflict"
 
 
@@ -281,7 +288,7 @@ def test_two_warcinfo_records_of_one_id_count_both_and_a_broken_one_counts() -> 
         assert only(warcinfo(first) + warcinfo(second) + page).dated.problem == "outside-crawl"
     broken = warcinfo(INFO_2023).replace(b"Content-Length: 27", b"Content-Length: 67")
     assert broken != warcinfo(INFO_2023)
-    assert {capture.dated.problem for capture in examined(broken + page)} <= {"outside-crawl", "recovered"}
+    assert {capture.dated.problem for capture in examined(broken + page)} == {"unreadable"}
 
 
 def test_a_page_with_the_marks_of_a_replay_is_only_a_claim() -> None:
@@ -292,7 +299,7 @@ def test_a_page_with_the_marks_of_a_replay_is_only_a_claim() -> None:
 
 def test_a_time_without_a_zone_counts_at_the_late_side() -> None:
     assert only(record(date="2015-03-04T05:06:07")).dated.captured_at == at(2015, 3, 4, 19, 6, 7)
-    assert only(record(date="2015-03-04")).dated.captured_at == at(2015, 3, 4, 23, 59, 59, 999999)
+    assert only(record(date="2015-03-04")).dated.captured_at == at(2015, 3, 5, 13, 59, 59, 999999)
 
 
 def test_what_is_behind_a_hole_in_the_file_proves_nothing() -> None:
@@ -352,11 +359,21 @@ def test_behind_damage_of_an_unknown_date_nothing_proves() -> None:
     assert (found.dated.problem, found.grade) == ("recovered", "E")
 
 
+def test_of_two_clocks_that_differ_the_later_one_counts() -> None:
+    stated = "2015-03-04T05:06:07Z"
+    near = only(record(date=stated, http={"Date": "Wed, 04 Mar 2015 05:16:00 GMT"}))
+    assert near.dated.captured_at == at(2015, 3, 4, 5, 6, 7), "so much any two clocks may differ"
+    ahead = only(record(date=stated, http={"Date": "Wed, 04 Mar 2015 15:00:00 GMT"}))
+    assert (ahead.dated.captured_at, ahead.dated.problem) == (at(2015, 3, 4, 15), None)
+    assert ahead.dated.captured_from == at(2015, 3, 4, 5, 6, 7)
+
+
 # -- rows ---------------------------------------------------------------------------------------------
 
 
-def row(url: str = "", names: tuple[str, ...] = (), repeated: bool = False, **dates: str) -> Dated:
-    return row_date(dates.items(), names, url, FileState("a.jsonl", NOW), repeated)
+def row(url: str = "", names: tuple[str, ...] = (), repeated: bool = False, **columns: Any) -> Dated:
+    read = row_of({"text": "T", "url": url, **columns}, Columns(), 0, 0, None)
+    return row_date(replace(read, crawls=names, repeated=repeated), FileState("a.jsonl", NOW))
 
 
 def test_of_several_columns_the_latest_counts() -> None:
@@ -373,7 +390,58 @@ def test_a_column_that_cannot_be_read_is_not_absent() -> None:
     assert row(repeated=True, date="2019-01-01T00:00:00Z").problem == "repeated"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retrieved", "2023-01-01T00:00:00Z"),
+        ("scraped_at", "2023-01-01T00:00:00.000+00:00"),
+        ("lastModified", "Sun, 01 Jan 2023 00:00:00 GMT"),
+        ("crawl-date", "20230101000000"),
+        ("fetched", 1672531199),
+        ("first_fetch_ms", 1672531199000),
+        ("fetch_time_utc", "2023-01-01T00:00:00Z"),
+        ("indexed", datetime(2023, 1, 1, tzinfo=UTC)),
+        ("meta", {"http": {"Date": "Sun, 01 Jan 2023 00:00:00 GMT"}}),
+    ],
+)
+def test_a_later_date_in_a_column_that_is_not_known_counts(name: str, value: Any) -> None:
+    dated = row(date="2019-01-01T00:00:00Z", **{name: value})
+    assert dated.captured_at is not None
+    assert at(2023, 1, 1) <= dated.captured_at <= at(2023, 1, 1, 14)
+    assert dated.problem is None
+
+
+def test_what_is_no_date_of_a_capture_changes_nothing() -> None:
+    odd: dict[str, Any] = {
+        "reading_time": "5 min",
+        "time": 12.5,
+        "updated": True,
+        "seen": None,
+        "position": "2023-01-01",
+        "on": 10**400,
+    }
+    assert row(date="2019-01-01T00:00:00Z", **odd).captured_at == at(2019, 1, 1)
+    ahead = row(date="2019-01-01T00:00:00Z", renewal_date="2090-01-01")
+    assert (ahead.captured_at, ahead.problem) == (at(2019, 1, 1), None)
+    assert row(scraped_at="2019-01-01T00:00:00Z").problem == "missing", "nobody named it"
+    assert row(date="2019-01-01T00:00:00Z", scraped_at="spring of 2023").problem == "unparsable"
+    many: dict[str, Any] = {f"n{number}_date": f"2018-01-{number % 28 + 1:02}" for number in range(500)}
+    dated = row(date="2019-01-01T00:00:00Z", **many, last_date="2020-01-01T00:00:00Z")
+    assert dated.captured_at == at(2020, 1, 1)
+    assert len(dated.claims) < 30
+
+
 def test_a_time_without_a_zone_may_be_of_any_zone() -> None:
+    late = {at(2020, 1, 1, 14)}
+    assert {only(record(date=raw)).dated.captured_at for raw in ("2020-01-01T00:00:00", "20200101000000")} == late
+    memento = record(
+        "https://web.archive.org/web/20200101000000id_/http://a.example/",
+        date="2020-02-01T00:00:00Z",
+        http={"Memento-Datetime": "Wed, 01 Jan 2020 00:00:00"},
+    )
+    assert only(memento).dated.captured_at in late
+    created = record(date="2020-01-01T00:00:00Z", warc={"WARC-Creation-Date": "2020-01-01T12:00:00"})
+    assert only(created).dated.problem == "made-later"
     assert row(date="2021-12-31T12:00:00").captured_at == at(2022, 1, 1, 2)
     assert row(date="2021-12-31T12:00:00Z").captured_at == at(2021, 12, 31, 12)
     assert row(date="2021-12-31").captured_at == at(2022, 1, 1, 13, 59, 59, 999999)

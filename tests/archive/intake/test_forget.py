@@ -145,7 +145,8 @@ def test_ingest_again_replaces_a_wrong_first_try(lake: Lake, tmp_path: Path) -> 
     assert "columns are id, abstract, body, seen" in wrong.stdout
     right = ("--text-column", "body", "--date-column", "seen", "--again", "--lake", lake.location)
     assert command("ingest", str(source), *right).returncode == 0
-    assert rows(lake, "SELECT text, year(first_seen) FROM documents") == [("The whole text of it.", 2014)]
+    dated = "SELECT text, year(captured_at) FROM captures JOIN documents USING (content_id)"
+    assert rows(lake, dated) == [("The whole text of it.", 2014)]
 
 
 def test_the_command_says_what_goes_and_a_dry_run_leaves_it(lake: Lake, write: Write) -> None:
@@ -343,3 +344,10 @@ def test_keys_are_deleted_in_pieces_each_once(lake: Lake, write: Write, monkeypa
     assert forget(lake, source).texts == 10
     assert rows(lake, "SELECT count(*) FROM documents") == [(1,)]
     assert take(lake, source).captures == 10
+
+
+def test_files_that_shared_a_commit_with_one_that_was_forgotten_are_known(lake: Lake, write: Write) -> None:
+    files = [write(f"{number}.warc", page(number)) for number in range(4)]
+    take(lake, *files)
+    forget(lake, files[0])
+    assert take(lake, *files).files_skipped == 3

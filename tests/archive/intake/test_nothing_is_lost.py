@@ -8,9 +8,11 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import brotli
 import lz4.frame
 import pytest
 import zstandard
@@ -19,7 +21,7 @@ from conftest import members, record, rows, take
 from archive.capture import Limits
 from archive.intake import Settings
 from archive.lake import Lake
-from archive.records.http import dechunk, decompress
+from archive.records.http import BadEncoding, dechunk, decompress
 
 Write = Callable[[str, bytes], str]
 
@@ -57,6 +59,24 @@ def test_an_archive_in_a_package_is_read_whatever_its_name(lake: Lake, write: Wr
     assert detail
 
 
+def test_what_a_package_holds_is_told_by_content_not_by_name(lake: Lake, write: Write) -> None:
+    inner = package({"archive/i.warc.gz": members(page(5))})
+    wacz = package(
+        {
+            "pages/extra.jsonl": members(page(1)),
+            "fuzzydata": page(2),
+            "more/nested.zip": inner,
+            "archive/empty.warc.gz": b"",
+            "archive/b.warc.br": brotli.compress(page(3)),
+        }
+    )
+    summary = take(lake, write("a.wacz", wacz))
+    assert summary.captures == 3
+    assert dict(summary.rejects) == {"empty-file": 1, "unknown-format": 1}
+    summary = take(lake, write("b.wacz", package({"archive/empty.warc.gz": b""})))
+    assert (summary.records, dict(summary.rejects)) == (1, {"empty-file": 1})
+
+
 def test_an_archive_that_was_exchanged_in_its_package_proves_nothing(lake: Lake, write: Write) -> None:
     own = page(2)
     stated = {"resources": [{"path": "archive/a.warc.gz", "hash": f"sha256:{hashlib.sha256(own).hexdigest()}"}]}
@@ -83,6 +103,81 @@ def test_all_members_of_a_body_are_decoded(name: str) -> None:
     cut, complete = decompress(body[:-30], name, 1 << 20)
     assert cut.startswith(halves[0])
     assert not complete
+
+
+_PAGE, _OTHER = b"<p>one</p>" * 3000, b"<p>two</p>" * 3000
+_SKIPPED = b"\x52\x2a\x4d\x18\x04\0\0\0abcd"
+
+
+def _raw(data: bytes) -> bytes:
+    engine = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return engine.compress(data) + engine.flush()
+
+
+@pytest.mark.parametrize(
+    ("body", "stated", "decoded", "complete"),
+    [
+        (gzip.compress(b"") + gzip.compress(_PAGE), "gzip", _PAGE, True),
+        (gzip.compress(_PAGE) + bytes(8) + gzip.compress(_OTHER), "gzip", _PAGE + _OTHER, True),
+        (gzip.compress(_PAGE) + b"more", "gzip", _PAGE, False),
+        (zlib.compress(_PAGE) + zlib.compress(_OTHER), "deflate", _PAGE, False),
+        (_raw(_PAGE) + _raw(_OTHER), "deflate", _PAGE, False),
+        (brotli.compress(_PAGE) + b"\r\n", "br", _PAGE, True),
+        (brotli.compress(_PAGE) + brotli.compress(_OTHER), "br", _PAGE, False),
+        (_SKIPPED + zstandard.compress(_PAGE) + _SKIPPED + zstandard.compress(_OTHER), "zstd", _PAGE + _OTHER, True),
+        (zstandard.compress(_PAGE) + b"more", "zstd", _PAGE, False),
+        # another encoding than the one that is stated
+        (zlib.compress(_PAGE), "gzip", _PAGE, True),
+        (_raw(_PAGE), "gzip", _PAGE, True),
+        (gzip.compress(_PAGE), "deflate", _PAGE, True),
+        (gzip.compress(_PAGE), "br", _PAGE, True),
+        (zstandard.compress(_PAGE), "gzip", _PAGE, True),
+        # none
+        (b"x^2 + y^2 = 1 is a circle", "gzip", b"x^2 + y^2 = 1 is a circle", True),
+        ("Wörter".encode("utf-16"), "gzip", "Wörter".encode("utf-16"), True),
+    ],
+)
+def test_a_body_is_decoded_as_its_bytes_say(body: bytes, stated: str, decoded: bytes, complete: bool) -> None:
+    assert decompress(body, stated, 1 << 20) == (decoded, complete)
+
+
+def test_a_body_that_nothing_here_decodes_is_rejected() -> None:
+    with pytest.raises(BadEncoding):
+        decompress(b"\x1f\x9d\x90abc", "compress", 1 << 20)
+
+
+@pytest.mark.parametrize("size", [0, 5000, 300_000])
+def test_brotli_that_breaks_off_or_goes_on_gives_what_is_in_front(size: int) -> None:
+    page = b"".join(hashlib.sha256(b"%d" % number).hexdigest().encode() for number in range(size // 64 + 1))
+    coded = brotli.compress(page)
+    assert decompress(coded + b"and more" * 1000, "br", 1 << 20) == (page, False)
+    cut, complete = decompress(coded[:-40] + b"\xff" * 900, "br", 1 << 20)
+    assert not complete or size == 0
+    assert len(cut) > len(page) // 2 or size == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"12\r\nA diary of twelve days.\r\n", b"beef\r\nis a meat.\r\n", b"0\r\nzero hour\r\n", b"5\r\nhello and more\r\n",
+     b"7\r\nsamurai\r\nof Kurosawa, 1954\r\n"],
+)  # fmt: skip
+def test_the_first_line_of_a_text_is_no_size_of_a_chunk_that_nothing_follows(text: bytes) -> None:
+    assert dechunk(text) == (text, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "payload", "complete"),
+    [
+        (b"3;x=y\r\nabc\r\n2 \r\nde\r\n0\r\n\r\n", b"abcde", True),
+        (b"3\nabc\n0\n\n", b"abc", True),
+        (b"0003\r\nabc\r\n0\r\nTrailer: x\r\n\r\n", b"abc", True),
+        (b"3\r\nabc\r\n\r\n3\r\ndef\r\n0\r\n\r\n", b"abcdef", True),
+        (b"0\r\n\r\n", b"", True),
+        (b"3\r\nabc\r\n", b"abc", False),
+    ],
+)
+def test_chunks_are_joined(body: bytes, payload: bytes, complete: bool) -> None:
+    assert dechunk(body) == (payload, complete)
 
 
 def test_a_number_above_a_text_is_no_size_of_a_chunk() -> None:
@@ -134,6 +229,19 @@ def warcinfo(crawl: str, record_id: str) -> bytes:
         f"WARC/1.0\r\nWARC-Type: warcinfo\r\nWARC-Date: 2019-04-01T00:00:00Z\r\nWARC-Record-ID: <urn:x:{record_id}>\r\n"
         f"Content-Type: application/warc-fields\r\nContent-Length: {len(fields)}\r\n\r\n{fields}\r\n\r\n"
     ).encode()
+
+
+@pytest.mark.parametrize("late_first", [False, True])
+def test_one_file_in_two_places_that_name_two_crawls_is_two_sources(lake: Lake, write: Write, late_first: bool) -> None:
+    content = record(date="2019-03-20T00:00:00Z")
+    paths = [write(f"crawl-data/{crawl}/a.warc", content) for crawl in ("CC-MAIN-2019-13", "CC-MAIN-2023-23")]
+    paths.append(write("copy/a.warc", content))
+    for path in paths[::-1] if late_first else paths:
+        take(lake, path)
+    asked = "SELECT date_problem FROM captures ORDER BY file"
+    assert rows(lake, asked) == [(None,), (None,), ("outside-crawl",)]
+    again = take(lake, *paths)
+    assert (again.files, again.files_skipped) == (0, 3)
 
 
 @pytest.mark.parametrize("span", [1 << 30, 4_000, 9_000, 20_000])

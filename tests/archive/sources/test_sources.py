@@ -130,6 +130,15 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
+#: The latest of a row's dates counts, and where it has no zone, it may be of any.
+LATEST = {
+    "Dolma": "2023-04-08T13:59:59.999999+00:00",
+    "C4": "2020-03-29T09:04:10+00:00",
+    "FineWeb": "2020-03-29T09:04:10+00:00",
+    "CmonCrawl": "2020-03-29T23:04:10+00:00",
+}
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("form", ["jsonl", "gzip", "zstd", "parquet"])
 def test_the_shapes_of_known_data_sets_need_no_flags(lake: Lake, write: Write, shape: str, form: str) -> None:
@@ -141,9 +150,7 @@ def test_the_shapes_of_known_data_sets_need_no_flags(lake: Lake, write: Write, s
     found = rows(
         lake, "SELECT text, c.url, c.date_source, captured_at FROM captures AS c JOIN documents USING (content_id)"
     )
-    assert [(*row[:3], row[3].isoformat()) for row in found] == [
-        ("T", "http://u/", "dataset", "2020-03-29T09:04:10+00:00")
-    ]
+    assert [(*row[:3], row[3].isoformat()) for row in found] == [("T", "http://u/", "dataset", LATEST[shape])]
 
 
 def test_other_columns_are_named_by_flags(lake: Lake, write: Write) -> None:
@@ -152,7 +159,7 @@ def test_other_columns_are_named_by_flags(lake: Lake, write: Write) -> None:
     options = ["--text-column", "body.clean", "--date-column", "seen", "--url-column", "link"]
     forked("ingest", path, "--lake", lake.location, *options)
     found = rows(lake, "SELECT text, captures.url, captured_at FROM captures JOIN documents USING (content_id)")
-    assert found == [("T", "http://u/", datetime(2020, 3, 29, 23, 59, 59, 999999, tzinfo=UTC))]
+    assert found == [("T", "http://u/", datetime(2020, 3, 30, 13, 59, 59, 999999, tzinfo=UTC))]
 
 
 def test_dates_of_parquet_may_be_times_days_or_strings_and_numbers_are_no_dates(lake: Lake, tmp_path: Path) -> None:
@@ -170,9 +177,9 @@ def test_dates_of_parquet_may_be_times_days_or_strings_and_numbers_are_no_dates(
         "SELECT text, strftime(captured_at, '%H:%M:%S'), date_problem FROM captures JOIN documents USING (content_id) ORDER BY 1",
     )
     assert found == [
-        ("Text day", "23:59:59", None),
+        ("Text day", "13:59:59", None),
         ("Text number", None, "unparsable"),
-        ("Text time", "09:04:10", None),
+        ("Text time", "23:04:10", None),
         ("Text zoned", "09:04:10", None),
     ]
 

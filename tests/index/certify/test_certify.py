@@ -17,6 +17,8 @@ import pytest
 import zstandard
 from conftest import record, take
 from forked import forked
+from hypothesis import given
+from hypothesis import strategies as st
 from made import edited, indexed, put, words
 
 from archive.errors import ArchiveError, LakeError, SourceError
@@ -24,6 +26,7 @@ from archive.lake import Lake
 from archive.owned import JOURNAL
 from benchmarks.confusion import confusion
 from index.certify import CertifyResult, certify
+from index.certify.characters import compare, runs_of, share_of
 from index.certify.result import RowCounts
 from index.neardup.textless import export
 
@@ -252,6 +255,7 @@ def test_without_texts_a_near_proof_is_an_estimate_and_says_so(lake: Lake, tmp_p
     assert [row["proof"] for row in rows] == ["exact", "near", "none", "none"]
     assert [row["proof_estimated"] for row in rows] == [None, True, None, None]
     assert abs(rows[1]["proof_similarity"] - 391 / 401) < 0.06
+    assert [row["proof_characters"] for row in rows] == [1, None, None, None]  # of the lake no characters are known
     assert rows[1]["proof_record"] == rows[0]["proof_record"]
     with pytest.raises(ArchiveError, match="paragraphs cannot be judged"):
         certify(out, str(source), str(tmp_path / "out2"), before=BEFORE, workers=1, paragraphs=True)
@@ -470,3 +474,73 @@ def test_a_proof_has_the_grade_and_the_kind_of_date_that_are_asked_for(lake: Lak
     assert [row["proof"] for row in rows] == ["none", "none"]
     with pytest.raises(ArchiveError, match="no grade"):
         certified(lake, source, tmp_path / "x", grade="X")
+
+
+def program(seed: int, signs: str) -> str:
+    names = words(60, seed)
+    lines = [f"{a} = {b} {signs[0]} {c} {signs[1]} {d}" for a, b, c, d in zip(*[iter(names)] * 4, strict=True)]
+    return " ; ".join(lines)
+
+
+def test_what_is_no_word_counts_too(lake: Lake, tmp_path: Path) -> None:
+    """A program with other operators, or a page of other emoji, has the same words."""
+    sums, prose = program(1, "+-"), '"It\'s so" - he said, "and not so" - ' + " ".join(words(300, 3)) + '. "The end."'
+    faces, only = "My mood today: " + "😀🚀🐍🎉" * 30, "😀😃😄😁🚀🐍🎉✨" * 9
+    put(lake, tmp_path / "in", [(text, "2015-06-01") for text in (sums, prose, faces, only)])
+    indexed(lake)
+    typeset = prose.replace('"', "\u201d").replace("'", "\u2019").replace(" - ", " \u2013 ")
+    texts = [sums, program(1, "*/"), sums + " # the end", typeset, prose.upper()]
+    texts += [faces, "My mood today: " + "😡💀🐛💥" * 30, only, "😡💀🐛💥" * 18]
+    source = write_rows(tmp_path / "set.jsonl", [{"text": text} for text in texts])
+    _, rows = certified(lake, source, tmp_path / "out")
+    assert [row["proof"] for row in rows] == ["exact", "none", "near", "near", "near", "exact", "none", "exact", "none"]
+    assert [row["proof_characters"] == 1 for row in rows if row["proof"] == "exact"] == [True] * 3
+    assert 0.8 <= rows[3]["proof_characters"] < rows[3]["proof_similarity"] == 1
+    assert rows[4]["proof_characters"] == 1
+    assert rows[1]["proof_characters"] is None
+
+
+def test_what_is_no_word_counts_in_paragraphs_too(lake: Lake, tmp_path: Path) -> None:
+    put(lake, tmp_path / "in", [(program(1, "+-"), "2015-06-01")])
+    indexed(lake)
+    texts = [program(1, "+-"), program(1, "*/"), program(1, "+-") + " # the end"]
+    source = write_rows(tmp_path / "set.jsonl", [{"text": "\n\n".join(texts)}])
+    _, (row,) = certified(lake, source, tmp_path / "out", paragraphs=True)
+    assert [each["proof"] for each in row["proof_paragraphs"]] == ["exact", "none", "near"]
+
+
+def test_characters_that_the_normal_form_leaves_out_are_counted(lake: Lake, tmp_path: Path) -> None:
+    old = " ".join(words(100, 1))
+    put(lake, tmp_path / "in", [(old, "2015-06-01")])
+    indexed(lake)
+    texts = [
+        old,
+        old.replace(" ", "\x08 \x1b"),
+        "\ufeff" + old + " so\xadme more",
+        f"  {old}\r\n",
+        "\x00 nothing of it",
+    ]
+    source = write_rows(tmp_path / "set.jsonl", [{"text": text} for text in texts])
+    _, rows = certified(lake, source, tmp_path / "out")
+    assert [(row["proof"], row["proof_dropped"]) for row in rows] == [
+        ("exact", 0), ("exact", 198), ("near", 2), ("exact", 0), ("none", None)
+    ]  # fmt: skip
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_characters_are_compared_by_their_runs(left: str, right: str) -> None:
+    def plain(text: str) -> set[str]:
+        letters = "".join(text.lower().split()).encode("utf-32-le", "replace").decode("utf-32-le")
+        return {letters[at : at + 5] for at in range(max(1, len(letters) - 4))} if letters else set()
+
+    assert compare(runs_of(left), runs_of(right)) == (len(plain(left) & plain(right)), len(plain(left) | plain(right)))
+
+
+def test_of_a_long_text_a_share_of_its_runs_is_compared() -> None:
+    text = " ".join(words(400_000, 1))
+    other = text + " " + " ".join(words(40_000, 2))
+    whole = compare(runs_of(text), runs_of(other))
+    share = share_of(text, other)
+    part = compare(runs_of(text, share), runs_of(other, share))
+    assert share > 1
+    assert part[0] / part[1] == pytest.approx(whole[0] / whole[1], abs=0.01)

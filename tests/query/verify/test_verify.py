@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import members, record, take
+from forging import rewrite, seal
 from forked import forked
 from servers import ranges, served
 
@@ -25,9 +26,9 @@ from archive.errors import ExportError
 from archive.intake import ingest
 from archive.lake import Lake
 from query import merkle
-from query.dataset import Manifest, load, set_roots
-from query.export.manifest import description
+from query.dataset import load
 from query.export.run import export
+from query.rows import SINCE_3
 from query.verify.run import VerifyResult, verify
 
 BEFORE = "2022-01-01"
@@ -115,41 +116,6 @@ def test_an_honest_export_passes_row_by_row(honest: Path) -> None:
 def test_a_sample_is_as_large_as_asked(honest: Path) -> None:
     report = verify(honest, rows=17, workers=2)
     assert (report.traced, report.kinds["agrees"]) == (17, 17)
-
-
-def rewrite(out: Path, change: Callable[[list[dict[str, Any]]], None], shard_number: int = 0) -> None:
-    """Change the rows of a shard, and all hashes and numbers that would tell of it."""
-    manifest = json.loads((out / "manifest.json").read_bytes())
-    shard = manifest["shards"][shard_number]
-    path = out / shard["folder"] / shard["files"][0]["name"]
-    table = pq.read_table(path)
-    rows = table.to_pylist()
-    change(rows)
-    table = pa.Table.from_pylist(rows, schema=table.schema)
-    pq.write_table(table, path)
-    shard["files"][0] |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
-    shard["rows"], shard["merkle_root"] = table.num_rows, merkle.root(merkle.leaves(table))
-    shard["content_root"] = merkle.root(merkle.leaves(table, merkle.LOCATION))
-    shard["chars"] = sum(len(row["text"]) for row in rows)
-    for name in ("rows", "chars"):
-        manifest[name] = sum(each[name] for each in manifest["shards"])
-    manifest["bytes"] = sum(file["bytes"] for each in manifest["shards"] for file in each["files"])
-    manifest["splits"] = {"train": manifest["rows"]}
-    for name in ("months", "languages", "date_sources", "grades"):
-        first = next(iter(manifest[name]))
-        manifest[name][first] += manifest["rows"] - sum(manifest[name].values())
-    seal(out, manifest)
-
-
-def seal(out: Path, manifest: dict[str, Any]) -> None:
-    """Write a manifest, with the roots, card and picture that it gives."""
-    parts = [[shard[name] for shard in manifest["shards"]] for name in ("merkle_root", "content_root")]
-    manifest["merkle_root"], manifest["content_root"] = set_roots(Manifest.from_json(manifest), *parts)
-    for name, text in description(Manifest.from_json(manifest)).items():
-        (out / name).write_text(text)
-        file = next(file for file in manifest["files"] if file["name"] == name)
-        file |= {"sha256": hashlib.sha256(text.encode()).hexdigest(), "bytes": len(text.encode())}
-    (out / "manifest.json").write_text(json.dumps(manifest))
 
 
 def forge(out: Path, dice: random.Random, cover: bool) -> str:
@@ -346,6 +312,26 @@ def test_joined_files_keep_the_crawl_of_each_warcinfo(lake: Lake, write: Write, 
     report = verify(tmp_path / "set", all=True, workers=1)
     assert report.sound, report.findings
     assert report.rows == 2
+
+
+def test_joined_files_on_a_web_server_keep_the_crawl_of_each_warcinfo_too(
+    lake: Lake, write: Write, tmp_path: Path, web: tuple[str, list[str]]
+) -> None:
+    """Whoever reads a record by its address does not see the warcinfo in front, which it need not cite."""
+    records = []
+    for crawl, date in (("CC-MAIN-2019-35", "2019-08-20T00:00:00Z"), ("CC-MAIN-2014-35", "2014-08-30T00:00:00Z")):
+        fields = f"isPartOf: {crawl}\r\n"
+        records.append(
+            f"WARC/1.0\r\nWARC-Type: warcinfo\r\nWARC-Date: {date}\r\nWARC-Record-ID: <urn:x:{crawl}>\r\n"
+            f"Content-Length: {len(fields)}\r\n\r\n{fields}\r\n\r\n".encode()
+        )
+        records += [record(f"http://{crawl}.org/{n}", f"<p>Page {n} of {crawl}.</p>", date) for n in range(3)]
+    take(lake, write("joined.warc.gz", members(*records)))
+    export(lake, tmp_path / "set", before=BEFORE, workers=1)
+    address, _ = web
+    report = verify(tmp_path / "set", all=True, moved=[f"{tmp_path}/sources/={address}/"], workers=1)
+    assert report.rows == 6
+    assert report.sound, report.findings
 
 
 def test_a_known_root_finds_a_set_that_was_made_anew(honest: Path) -> None:
@@ -711,7 +697,7 @@ def test_a_set_of_version_2_still_loads_and_is_verified(lake: Lake, write: Write
     del manifest["grades"]
     (shard,) = manifest["shards"]
     path = tmp_path / "set" / "train" / "train-00000.parquet"
-    table = pq.read_table(path).drop_columns(["grade", "evidence"])
+    table = pq.read_table(path).drop_columns(list(SINCE_3))
     pq.write_table(table, path)
     shard["files"][0] |= {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
     shard["merkle_root"] = merkle.root(merkle.leaves(table))

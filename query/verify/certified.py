@@ -1,0 +1,349 @@
+"""Check what `archive certify` wrote: its files against its manifest, and each proof against the record that it cites.
+
+What a row without a proof could be proven by is not looked for: only the lake knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archive import registry
+from archive.engine import Context, Engine, succeed
+from archive.errors import ExportError, SourceError, cause_line, error_line
+from archive.evidence.grade import GRADES
+from archive.journal import JOURNAL
+from archive.progress import Reporter
+from archive.reasons import DATE_SOURCES
+from archive.records import READERS, kind_of, open_reader
+from archive.records.jsonl import parsed, read_lines
+from archive.records.rows import Columns, text_of
+from archive.sources import open_bytes
+from archive.text.normalise import normalise
+from index.certify.output import MANIFEST
+from query.typed_json import build, parse
+from query.verify.citation import CITATIONS, PROVEN
+from query.verify.result import VerifyResult
+from query.verify.stated import Folder, few, shown
+
+#: Bytes of a line, and of a manifest, that is read.
+_LINE, _LARGEST = 1 << 28, 1 << 30
+_RECORD = {"file": str, "offset": int, "skip": int, "digest": str}
+_BATCH = 1000
+#: Problems of a file that are named.
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """How near-duplicates were found."""
+
+    words: int
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What the result of a `certify` depends on."""
+
+    lake: str
+    captures: int
+    index: int
+    before: str
+    grade: str
+    archives: int
+    date_sources: tuple[str, ...]
+    dataset: str
+    text_column: str | None
+    paragraphs: bool
+    near: Near
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedFile:
+    """A file of the result, and what was counted in it."""
+
+    version: str
+    bytes: int
+    sha256: str
+    rows: int
+    proof: dict[str, int]
+    proof_by_year: dict[str, dict[str, int]]
+    proof_by_grade: dict[str, dict[str, int]]
+    paragraphs: dict[str, int]
+    problems: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A data set that was certified."""
+
+    path: Path
+    arguments: Arguments
+    files: dict[str, CertifiedFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A file whose rows are to be read."""
+
+    path: Path
+    name: str
+    stated: CertifiedFile
+    arguments: Arguments
+    first: int  #: number of its first row
+    chosen: frozenset[int] | None  #: the rows whose proofs are traced; None: all
+    to: Path  #: gets the citations
+    plugins: registry.Entries
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    rows: int
+    problems: list[str]
+
+
+def is_certified(path: str | os.PathLike[str]) -> bool:
+    """Return whether a folder is a result of `archive certify`."""
+    return os.path.lexists(Path(path, MANIFEST))
+
+
+def load(path: str | os.PathLike[str]) -> Certified:
+    """Read the manifest of a certified data set.
+
+    Raises:
+        ExportError: it is not one that this version reads.
+    """
+    file = Path(path, MANIFEST)
+    try:
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+            values = parse(opened.read(_LARGEST))
+        arguments = values["arguments"]
+        sources = arguments["date_sources"]
+        near = build(Near, arguments["near"])
+        stated = {**arguments, "near": near, "date_sources": tuple(sources) if isinstance(sources, list) else sources}
+        if set(values) != {"arguments", "files"}:
+            raise ValueError("it has other keys than arguments and files")
+        files = {name: build(CertifiedFile, about) for name, about in values["files"].items()}
+        return Certified(Path(path), build(Arguments, stated), files)
+    except OSError as error:
+        raise ExportError(f"{file}: {cause_line(error)}") from None
+    except KeyError as error:
+        raise ExportError(f"{file}: not a manifest that this version reads (no {error.args[0]})") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ExportError(f"{file}: not a manifest that this version reads ({error_line(error)})") from None
+
+
+def check(
+    certified: Certified, chosen: frozenset[int] | None, scratch: Path, result: VerifyResult, engine: Engine,
+    reporter: Reporter,
+) -> None:  # fmt: skip
+    """Check the files of a certified data set, and write the citations of the proofs of the chosen rows."""
+    folder = Folder.of(certified.path)
+    known = {*certified.files, MANIFEST, JOURNAL}
+    parents = {str(parent) for name in known for parent in Path(name).parents}
+    foreign = [f"{shown(name)}: {what}" for name, what in folder.others.items()]
+    foreign += [f"{shown(name)}: not of this result" for name in folder.files.keys() - known]
+    foreign += [f"{shown(name)}: a folder that is not of this result" for name in folder.folders - parents]
+    foreign += [f"{shown(name)}: No such file or directory" for name in certified.files.keys() - folder.files.keys()]
+    result.problems += few(sorted(foreign))
+    units, first = [], 0
+    for number, (name, stated) in enumerate(certified.files.items()):
+        if name in folder.files:
+            to = scratch / f"{number}.parquet"
+            arguments, plugins = certified.arguments, registry.entries()
+            units.append(Unit(certified.path, name, stated, arguments, first, chosen, to, plugins))
+        first += max(stated.rows, 0)
+    reporter.stage("rows", first)
+    for _, read in succeed(engine.run(work, units, progress=reporter.advance, scratch=str(scratch))):
+        result.rows += read.rows
+        result.problems += read.problems
+    if not certified.files:
+        result.problems.append("the manifest states no file")
+    result.problems += _compare_arguments(certified.arguments)
+
+
+def _compare_arguments(arguments: Arguments) -> list[str]:
+    try:
+        moment = datetime.fromisoformat(arguments.before)
+        wrong = [] if moment.tzinfo else ["before"]
+    except ValueError:
+        wrong = ["before"]
+    wrong += [] if arguments.grade in list(GRADES)[:-1] else ["grade"]
+    wrong += [] if set(arguments.date_sources) <= DATE_SOURCES.keys() else ["date_sources"]
+    return [f"{name} of the manifest is no value that it can have" for name in wrong]
+
+
+def work(unit: Unit, ctx: Context) -> Read:
+    """Hash a file, count its rows, and write the citations of its proofs. Needs a scratch folder that workers see."""
+    registry.adopt(unit.plugins)
+    problems: list[str] = []
+    stated, path = unit.stated, unit.path / unit.name
+    counts: dict[str, Any] = {"rows": 0, "proof": Counter(), "proof_by_year": {}, "proof_by_grade": {}}
+    counts["paragraphs"] = Counter()
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if (digest, path.stat().st_size) != (stated.sha256, stated.bytes):
+            problems.append(f"{shown(unit.name)}: not the bytes that the manifest states")
+        with pq.ParquetWriter(unit.to, CITATIONS) as writer:
+            held: list[dict[str, Any]] = []
+            for row in _rows(str(path)):
+                number = unit.first + counts["rows"]
+                counts["rows"] += 1
+                if row is None:  # it is as it was, without further columns
+                    counts["proof"]["none"] += 1
+                    continue
+                problems += _compare_row(unit, row, number, counts)[: max(_SHOWN - len(problems), 0)]
+                if unit.chosen is None or number in unit.chosen:
+                    held += _citations(unit.arguments, row, number)
+                if len(held) >= _BATCH:
+                    writer.write_table(pa.Table.from_pylist(held, schema=CITATIONS))
+                    held = []
+                ctx.progress(1, 0)
+            writer.write_table(pa.Table.from_pylist(held, schema=CITATIONS))
+    except Exception as error:  # whatever is in a file that was damaged or forged
+        problems.append(f"{shown(unit.name)}: cannot be read ({error_line(error)})")
+        unit.to.unlink(missing_ok=True)
+    for name, value in counts.items():
+        if _plain(value) != _plain(getattr(stated, name)):
+            problems.append(f"{shown(unit.name)}: {name} of the manifest are not those of its rows")
+    return Read(counts["rows"], problems)
+
+
+def _plain(value: Any) -> Any:
+    """Return counts without zeros."""
+    if isinstance(value, Mapping):
+        return {name: inner for name, each in value.items() if (inner := _plain(each)) not in (0, {})}
+    return value
+
+
+def _rows(path: str) -> Iterator[dict[str, Any] | None]:
+    """Yield the rows of a file; None for a line that is none."""
+    with open_bytes(path) as file:
+        kind = kind_of(file, path)
+        if kind == "jsonl":
+            for line in read_lines(file, _LINE):
+                row = line.detail if line.problem else parsed(line.data)
+                if isinstance(row, str) and line.problem:
+                    raise SourceError(row)
+                yield None if isinstance(row, str) else row
+        elif kind in READERS:
+            yield from open_reader(kind).values(file)
+        elif file.seek(0, os.SEEK_END):
+            yield from (None for _ in read_lines(file, _LINE))
+
+
+def _compare_row(unit: Unit, row: Mapping[str, Any], number: int, counts: dict[str, Any]) -> list[str]:
+    """Count a row, and return what is wrong with its proof as it is."""
+    kind = row.get("proof")
+    counts["proof"][str(kind)] += 1
+    at = _moment(row.get("proof_date"))
+    if kind in {"exact", "near"} and at is not None:
+        counts["proof_by_year"].setdefault(str(at.year), Counter())[kind] += 1
+        counts["proof_by_grade"].setdefault(str(row.get("proof_grade")), Counter())[kind] += 1
+    problems = _wrong(unit.arguments, row, row.get("proof_grade"), row.get("proof_date_source"))
+    if type(row).__name__ == "Repeating":
+        problems.append("a column twice")
+    paragraphs = row.get("proof_paragraphs")
+    if (paragraphs is not None) != unit.arguments.paragraphs:
+        problems.append("proof_paragraphs, which the arguments say otherwise of")
+    for each in paragraphs or ():
+        counts["paragraphs"][str(each.get("proof"))] += 1
+        problems += [f"a paragraph: {problem}" for problem in _wrong(unit.arguments, each, None, None)]
+    return [f"{shown(unit.name)}: row {number}: {problem}" for problem in problems]
+
+
+def _wrong(arguments: Arguments, row: Mapping[str, Any], grade: Any, source: Any) -> list[str]:
+    kind, is_row = row.get("proof"), "words" not in row
+    rest = [row.get(name) for name in ("proof_date", "proof_similarity", "proof_url", "proof_record")]
+    if kind == "none":
+        return ["evidence for no proof"] if any(each is not None for each in [*rest, grade, source]) else []
+    if kind not in {"exact", "near"}:
+        return [f"no proof is called {kind!r}"]
+    problems = []
+    at, record = _moment(row.get("proof_date")), row.get("proof_record")
+    if at is None or at >= (_moment(arguments.before) or at):
+        problems.append(f"not proven before {arguments.before}")
+    if not isinstance(record, Mapping) or any(type(record.get(key)) is not of for key, of in _RECORD.items()
+                                              if record.get(key) is not None or key != "digest"):  # fmt: skip
+        problems.append("no record")
+    if kind == "exact" and row.get("proof_similarity") != 1:
+        problems.append("the similarity of the same text is 1")
+    if not is_row:
+        return problems
+    least = "D" if arguments.grade == "B" else arguments.grade
+    if not isinstance(grade, str) or grade not in GRADES or grade > least:
+        problems.append(f"of a lower grade than {arguments.grade}")
+    if source not in (arguments.date_sources or DATE_SOURCES):
+        problems.append("evidence of another kind")
+    return problems
+
+
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, datetime) and value.tzinfo else None
+
+
+def _citations(arguments: Arguments, row: Mapping[str, Any], number: int) -> Iterator[dict[str, Any]]:
+    """Yield the citation of each proof of a row: its own, and those of its paragraphs."""
+    text = normalise(text_of(row, Columns(text=arguments.text_column)) or "")
+    parts = [(row, text, row.get("proof_grade"), row.get("proof_date_source"))]
+    if row.get("proof_paragraphs"):
+        parts += _paragraphs(arguments, row, text)
+    for part, own, grade, source in parts:
+        record = part.get("proof_record")
+        if part.get("proof") not in {"exact", "near"} or not isinstance(record, Mapping):
+            continue
+        claim = {
+            "kind": part["proof"],
+            "similarity": part.get("proof_similarity"),
+            "estimated": bool(part.get("proof_estimated")),
+            "text": own,
+            "is_paragraph": part is not row,
+            "words": arguments.near.words,
+            "threshold": arguments.near.threshold,
+        }
+        yield {
+            "row": number,
+            "role": PROVEN,
+            **{name: record.get(name) for name in ("file", "offset", "skip")},
+            "payload_digest": record.get("digest"),
+            "url": part.get("proof_url"),
+            "captured_at": _moment(part.get("proof_date")),
+            "grade": grade,
+            "date_source": source,
+            "claim": json.dumps(claim),
+        }
+
+
+def _paragraphs(
+    arguments: Arguments, row: Mapping[str, Any], text: str
+) -> Iterator[tuple[Mapping[str, Any], str, None, None]]:
+    """Yield the paragraphs of a row with their texts: the lines that have at least two shingles.
+
+    Raises:
+        ValueError: there are more or fewer than the row has.
+    """
+    from index.certify.paragraphs import LEAST
+    from index.minhash.kernel import shingle_set
+    from index.minhash.procedure import Parameters
+
+    parameters = Parameters(words=arguments.near.words)
+    lines = [line for line in text.split("\n") if line and len(shingle_set(line, parameters)) >= LEAST]
+    for part, line in zip(row["proof_paragraphs"], lines, strict=True):
+        yield part, line, None, None
