@@ -10,7 +10,8 @@ archive has nobody to ask, so it differs where the declared encoding loses the t
    are broken. For a declared encoding of several bytes a character, one to three pairs are no evidence.
 2. ASCII with whole escape sequences of ISO-2022-JP or ISO-2022-KR is read as that, whatever is declared.
 3. A byte order mark of UTF-32, and UTF-16 without one, are recognised.
-4. `hz-gb-2312` and `iso-2022-kr` are decoded. Browsers show one U+FFFD for such a page.
+4. `hz-gb-2312` and `iso-2022-kr` are decoded. Browsers show one U+FFFD for such a page. Here only ISO-2022-CN becomes
+   that, by its escape sequences; other bytes with such a label are read as if it were not there.
 5. A declared encoding in which much comes out as U+FFFD or as C1 controls gives way to the detected one, if that is
    better. A few bad bytes never change the encoding.
 6. A charset in the header that the standards do not see (`text/html charset='koi8-r'`) counts where nothing else is
@@ -78,7 +79,7 @@ def decode(body: bytes, content_type: str, html: bool = True) -> tuple[str, str]
         return body.decode("utf-8"), "utf-8"
     except UnicodeDecodeError:
         pass
-    return _decode_other(body, declared or (late_encoding(body) if html else None) or guessed_encoding(content_type))
+    return _decode_other(body, declared or (late_encoding(body) if html else None) or stated(content_type))
 
 
 def _evident_utf8(body: bytes) -> str | None:
@@ -156,6 +157,8 @@ def _decode_ascii(body: bytes, declared: str | None) -> tuple[str, str]:
         text = decode_as(body, name)
         if not text.isascii() and BAD not in text.rstrip(BAD):
             return text, name
+        if re.search(rb"\x1b\$[)*][A-I].*\x0e", body, re.S):  # ISO-2022-CN, for which there is no decoder
+            return BAD, "replacement"
     if declared in {"iso-2022-jp", "iso-2022-kr", "hz-gb-2312"}:
         return decode_as(body, declared), declared
     return body.decode("ascii"), declared or "utf-8"

@@ -359,6 +359,15 @@ def test_what_browsers_refuse_to_show_is_kept() -> None:
     assert decode("강가".encode("iso2022_kr"), "text/html; charset=iso-2022-kr") == ("강가", "iso-2022-kr")
 
 
+def test_iso_2022_cn_is_unreadable_and_its_label_alone_costs_nothing() -> None:
+    body = b"<p>\x1b$)A\x0e8D5X\x0f and more"
+    for content_type in ("text/html", "text/html; charset=iso-2022-cn"):
+        text, name = decode(body, content_type)
+        assert is_unreadable(text)
+        assert name == "replacement"
+    assert decode(ZH.encode("gbk"), "text/html; charset=iso-2022-cn")[0] == ZH
+
+
 def test_utf_16_and_utf_32_are_found_with_and_without_a_mark() -> None:
     page = html("Größe, 大きさ".encode()).decode()
     for encoding in ("utf-16le", "utf-16be"):
