@@ -14,8 +14,8 @@ _SAMPLE = 1 << 18
 _NO_LETTERS = bytes(
     byte for byte in range(256) if byte < 0x80 or not bytes((byte,)).decode("cp1252", "ignore").isalpha()
 )
-#: Rows of signs, and signs inside of words.
-_ODD_SIGNS = re.compile(rb"[\xa1-\xff]{2}|[A-Za-z][\xa1-\xbf][A-Za-z]")
+#: Rows of signs, signs inside of words, and `¡¥±¶¹¼¾¿` at their ends, which are letters in Central Europe.
+_ODD_SIGNS = re.compile(rb"[\xa1-\xff]{2}|[A-Za-z][\xa1-\xbf][A-Za-z]|[a-z][\xa1\xa5\xb1\xb6\xb9\xbc\xbe\xbf]")
 
 
 def detect(body: bytes) -> str:
