@@ -8,7 +8,7 @@ from archive.capture import Limits
 from archive.reasons import Unusable
 from archive.records.http import media_type
 from archive.text import Extractor, Page
-from archive.text.charset import decode, is_own
+from archive.text.charset import decode, is_own, is_unreadable
 from archive.text.extract import from_plain
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
@@ -34,7 +34,7 @@ def page_of(body: bytes, content_type: str, extract: Extractor, limits: Limits) 
     """Return the page of a decoded body, the charset that it was read with, and whether it is read so without a header.
 
     Raises:
-        Unusable: `not-text`, `empty-text`, `too-large`, or what the extractor raises.
+        Unusable: `not-text`, `empty-text`, `bad-charset`, `too-large`, or what the extractor raises.
     """
     kind = page_kind(media_type(content_type), body)
     if kind is None:
@@ -55,6 +55,8 @@ def page_of(body: bytes, content_type: str, extract: Extractor, limits: Limits) 
         page = from_plain(text)
     if not page.text:
         raise Unusable("empty-text")
+    if is_unreadable(page.text):
+        raise Unusable("bad-charset", f"read as {charset}")
     return page, charset, own
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 #: Why a record gave no text. `http-NNN` is any status other than 200 and 203.
 REJECTS: dict[str, str] = {
+    "bad-charset": "most of the text cannot be decoded, neither as the page declares nor as detected",
     "bad-compression": "the compressed bytes of the record are damaged (bad gzip, zstd or lz4 data)",
     "bad-encoding": "the HTTP body cannot be decoded as its Content-Encoding says",
     "bad-http": "the record should be an HTTP message, but cannot be read as one",

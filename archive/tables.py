@@ -74,7 +74,7 @@ CAPTURES = Table(
         Column("record_id", pa.string(), "the WARC-Record-ID, as stated"),
         Column("status", pa.int16(), "HTTP"),
         Column("mime", pa.string(), "as stated"),
-        Column("charset", pa.string(), "as used"),
+        Column("charset", pa.string(), "the decoder that was used: its name in the Encoding Standard, in lower case"),
         Column("title", pa.string(), "of the page"),
         Column("extractor", pa.string(), "name/version that made the text"),
         Column(

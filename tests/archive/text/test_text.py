@@ -35,8 +35,8 @@ WORDS = "Füße, naïve café, “quoted” — 日本語 текст"
         (WORDS.encode(), "text/html; charset=iso-8859-1", "utf-8"),  # a lie that the bytes disprove
         (WORDS.encode(), "text/html", "utf-8"),
         (b"\xef\xbb\xbf" + WORDS.encode(), "text/html; charset=windows-1251", "utf-8"),
-        (b"\xff\xfe" + WORDS.encode("utf-16-le"), "text/html; charset=utf-8", "utf-16-le"),
-        (b"\xfe\xff" + WORDS.encode("utf-16-be"), "", "utf-16-be"),
+        (b"\xff\xfe" + WORDS.encode("utf-16-le"), "text/html; charset=utf-8", "utf-16le"),
+        (b"\xfe\xff" + WORDS.encode("utf-16-be"), "", "utf-16be"),
     ],
 )
 def test_the_charset_is_found_by_bom_bytes_and_header(body: bytes, content_type: str, charset: str) -> None:

@@ -1,0 +1,1 @@
+"""From bytes to characters, as browsers do it: labels, declarations, detection, decoders."""
