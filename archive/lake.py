@@ -65,6 +65,18 @@ def open_lake(lake: Lake | str | os.PathLike[str]) -> Lake:
     return lake if isinstance(lake, Lake) else Lake(lake)
 
 
+def lake_at(location: str | os.PathLike[str]) -> Lake | None:
+    """Return the lake that is at a folder or S3 prefix; None where there is none.
+
+    Raises:
+        LakeError: a lake cannot have this location.
+    """
+    if not storage.is_s3(os.fspath(location)) and not os.path.isdir(location):
+        return None
+    lake = Lake(location)
+    return lake if lake.exists() else None
+
+
 class Lake:
     """A lake at a location (`./lake`, `s3://bucket/prefix`).
 

@@ -27,7 +27,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -39,7 +39,7 @@ from archive.attestations.rows import add_rows
 from archive.attestations.timestamps import MAX_STAMP, Stamp
 from archive.damage import naming_damage
 from archive.errors import ArchiveError, SourceError, cause_line
-from archive.lake import Lake
+from archive.lake import Lake, lake_at
 from archive.tables import ATTESTATIONS, CAPTURES
 
 if TYPE_CHECKING:
@@ -130,19 +130,7 @@ def seal(
     if lake:
         row = {"subject_sha256": root.hex(), "kind": stamp.kind, "at": stamp.at, "by": stamp.by, "token": token}
         add_rows(lake, ATTESTATIONS, [{**row, "verified": stamp.verified}], f"{root.hex()} {token.hex()}")
-    return SealResult(
-        result.target,
-        result.kind,
-        result.root,
-        result.units,
-        result.captures,
-        result.statement,
-        str(path),
-        stamp.verified,
-        stamp.at,
-        stamp.by,
-        stamp.detail,
-    )
+    return replace(result, token=str(path), verified=stamp.verified, at=stamp.at, by=stamp.by, detail=stamp.detail)
 
 
 def check_set(root: str, token: str | os.PathLike[str], certificates: list[Certificate] | None) -> SealCheck:
@@ -200,8 +188,7 @@ def _lake_of(target: Lake | str | os.PathLike[str]) -> Lake | None:
     location = os.fspath(target)
     if not storage.is_s3(location) and not os.path.isdir(location):
         raise SourceError(f"{location}: no lake and no export is here")
-    lake = Lake(location)
-    return lake if lake.exists() else None
+    return lake_at(location)
 
 
 def _beside(location: str) -> Path:

@@ -90,14 +90,7 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     from archive.show import json_text
 
     if dry_run:
-        for each in (
-            "again",
-            "workers",
-            "span",
-            "published",
-            "attest",
-            "operator",
-        ):  # they change nothing of what is seen
+        for each in ("again", "workers", "span", "published", "attest", "operator"):  # they change nothing that is seen
             options.pop(each)
         seen = preview(location, sources, **options)
         if as_json:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 
@@ -121,10 +122,16 @@ class Committer:
             TakenOut: the span before is not in the lake any more.
             LakeError: the lake cannot be written.
         """
-        try:
+        with self._naming_failure():
             return self._commit(batch, part)
-        except OSError as error:  # a full disk, a store that does not answer
-            raise LakeError(f"{self._lake.location}: {error_line(error)}; nothing of this batch is lost, "
+
+    @contextmanager
+    def _naming_failure(self) -> Iterator[None]:
+        """Name the lake in an error of the system: a full disk, a store that does not answer."""
+        try:
+            yield
+        except OSError as error:
+            raise LakeError(f"{self._lake.location}: {error_line(error)}; nothing is lost, "
                             "run the same command again when it is mended") from None  # fmt: skip
 
     def _commit(self, batch: Batch, part: Part) -> Committed | None:
@@ -166,11 +173,8 @@ class Committer:
         Raises:
             LakeError: the lake cannot be written.
         """
-        try:
+        with self._naming_failure():
             return self._replace(old, parts)
-        except OSError as error:  # a full disk, a store that does not answer
-            raise LakeError(f"{self._lake.location}: {error_line(error)}; nothing is lost, "
-                            "run the same command again when it is mended") from None  # fmt: skip
 
     def _replace(self, old: Mapping[str, int], parts: Sequence[tuple[Batch, Part]]) -> bool:
         fresh = {unit.key for batch, _ in parts for unit in batch.units}

@@ -108,7 +108,7 @@ def attest_files(lake: Lake, published: Published, files: Mapping[str, str]) -> 
     there = lake.read(ATTESTATIONS.name, ["subject_sha256", "kind", "at", "by", "verified"]).to_pylist()
     known = {tuple(row.values()) for row in there}
     fresh = {
-        (row["subject_sha256"]): row for row in rows if tuple(v for k, v in row.items() if k != "token") not in known
+        row["subject_sha256"]: row for row in rows if tuple(v for k, v in row.items() if k != "token") not in known
     }
     if fresh:
         name = f"{published.at.isoformat()} {published.by} {bool(published.checksums)} {sorted(fresh)}"

@@ -20,7 +20,7 @@ from archive.damage import naming_damage
 from archive.engine import Engine, Failed, Workers, open_engine
 from archive.errors import SourceError
 from archive.evidence.names import crawl_name
-from archive.evidence.operators import COMMON_CRAWL, is_common_crawl, operator_name
+from archive.evidence.operators import COMMON_CRAWL, is_common_crawl, operator_name, same_operator
 from archive.intake.commit import Committer
 from archive.intake.decisions import take_out
 from archive.intake.part import Tally
@@ -195,7 +195,7 @@ class _Witness:
         done = set(self._lake.read("sources", ["unit"])["unit"].to_pylist())
         for file in listed:
             settings = Settings(extractor=INDEX, operator=holders[file.version])
-            version = f"{file.version} {INDEX} {(settings.operator or '').lower()} {state}"
+            version = f"{file.version} {INDEX} {same_operator(settings.operator or '')} {state}"
             unit = Unit(file.uri, version, file.size, INDEX, settings)
             self._units[file.version] = unit.key
             if unit.key in done:

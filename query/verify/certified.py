@@ -155,13 +155,9 @@ def check(
 ) -> None:  # fmt: skip
     """Check the files of a certified data set, and write the citations of the proofs of the chosen rows."""
     folder = Folder.of(certified.path)
-    known = {*certified.files, MANIFEST, JOURNAL}
-    parents = {str(parent) for name in known for parent in Path(name).parents}
-    foreign = [f"{shown(name)}: {what}" for name, what in folder.others.items()]
-    foreign += [f"{shown(name)}: not of this result" for name in folder.files.keys() - known]
-    foreign += [f"{shown(name)}: a folder that is not of this result" for name in folder.folders - parents]
-    foreign += [f"{shown(name)}: No such file or directory" for name in certified.files.keys() - folder.files.keys()]
-    result.problems += few(sorted(foreign))
+    foreign = folder.foreign({*certified.files, MANIFEST, JOURNAL}, "result")
+    missing = [folder.missing(name) for name in certified.files if name not in folder.files]
+    result.problems += few(sorted([*foreign, *missing]))
     units, first = [], 0
     for number, (name, stated) in enumerate(certified.files.items()):
         if name in folder.files:

@@ -33,7 +33,7 @@ from query.rows import claims_text
 from query.tokenizer import Tokenizer, once_opened
 from query.verify.bounds import KINDS, FileBounds, compare_bound
 from query.verify.citation import PROOF, PROVEN, TEXT
-from query.verify.compare_proof import compare_moment_of_proof, compare_proof, compare_texts
+from query.verify.compare_proof import compare_moment_of_proof, compare_proof, compare_texts, compare_values
 from query.verify.result import Finding
 
 Row = dict[str, Any]
@@ -111,18 +111,15 @@ def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
             return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
     if citation["length"] is not None and outcome.length is not None:
         compared["length"] = (citation["length"], outcome.length)
-    for name, (claimed, there) in compared.items():
-        if claimed != there:
-            return Finding(row, "differs", f"{name}: the row says {claimed}, the record {there}")
+    if wrong := compare_values(row, compared):
+        return wrong
     if citation["role"] != TEXT:
-        moved = against.moved
-        same = (
-            compare_bound(citation, against.bounds, outcome.dated)
-            if is_bound
-            else _compare_grade(citation, outcome, moved)
-        )
-        if same is not None:
-            return same
+        if is_bound:
+            wrong = compare_bound(citation, against.bounds, outcome.dated)
+        else:
+            wrong = _compare_grade(citation, outcome, against.moved)
+        if wrong is not None:
+            return wrong
     if citation["role"] == PROOF:
         return Finding(row, "agrees")
     return _compare_text(citation, outcome.text, outcome.extractor, against.tokenizer)

@@ -44,12 +44,11 @@ def compare_proof(
         compared["date"] = (citation["captured_at"], outcome.dated.captured_at)
     if citation["grade"] is not None and not is_bound:
         compared["kind of date"] = (citation["date_source"], outcome.dated.source)
-    for name, (claimed, there) in compared.items():
-        if claimed != there:
-            return differs(f"{name}: the row says {claimed}, the record {there}")
+    if wrong := compare_values(row, compared):
+        return wrong
     if is_bound:
-        if wrong := compare_moment_of_proof(citation, bounds):
-            return wrong
+        if late := compare_moment_of_proof(citation, bounds):
+            return late
     elif (grade := citation["grade"]) not in {None, outcome.grade}:
         if grade in {"A", "B"} and outcome.grade in {"C", "D"}:
             return Finding(row, "unchecked", f"grade: {grade} rests on more than the record, which has {outcome.grade}")
@@ -57,6 +56,14 @@ def compare_proof(
     if outcome.record_type == "revisit":
         return Finding(row, "unchecked", "the proof is a revisit: which record has its text is not stated")
     return compare_texts(citation, texts)
+
+
+def compare_values(row: int, compared: Mapping[str, tuple[Any, Any]]) -> Finding | None:
+    """Compare what a row says with what its record says, by name; None where all of it is the same."""
+    for name, (claimed, there) in compared.items():
+        if claimed != there:
+            return Finding(row, "differs", f"{name}: the row says {claimed}, the record {there}")
+    return None
 
 
 def compare_moment_of_proof(citation: Mapping[str, Any], bounds: FileBounds | None) -> Finding | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive import registry, storage
+from archive import registry
 from archive.attestations.seal import SealCheck, check_lake, check_set
 from archive.attestations.timestamps import read_certificates
 from archive.bounds import of_files
@@ -22,7 +22,7 @@ from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine, succeed
 from archive.errors import ExportError
 from archive.files import sql_literal
-from archive.lake import Lake, open_lake
+from archive.lake import Lake, lake_at, open_lake
 from archive.progress import Reporter
 from archive.sources.base import source_names
 from query import merkle
@@ -48,7 +48,6 @@ from query.verify.stated import (
     compare_numbers,
     described_by,
     few,
-    shown,
 )
 from query.verify.trace import trace
 
@@ -196,11 +195,7 @@ def _corroborated(lake: Lake | str | os.PathLike[str], scratch: Path, dataset: D
 def _lake(target: Lake | Dataset | str | os.PathLike[str]) -> Lake | None:
     if isinstance(target, Lake | Dataset):
         return target if isinstance(target, Lake) else None
-    location = os.fspath(target)
-    if not storage.is_s3(location) and not os.path.isdir(location):
-        return None
-    lake = Lake(location)
-    return lake if lake.exists() else None
+    return lake_at(target)
 
 
 def _pairs(moved: Mapping[str, str] | Iterable[str]) -> Moved:
@@ -268,7 +263,7 @@ def _check_shards(
         first = last
         # before anything is opened: a pipe would be waited for, and a million shards take their time
         if absent := [path for path in shard.paths if path not in folder.files]:
-            missing += [f"{shown(path)}: {folder.others.get(path, 'No such file or directory')}" for path in absent]
+            missing += map(folder.missing, absent)
         elif seen.isdisjoint(shard.paths):
             to, about = scratch / f"{number}.parquet", scratch / "about" / f"{number}.parquet"
             options, columns = dataset.arguments, dataset.columns

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import groupby
@@ -80,11 +80,28 @@ class Folder:
                     found.others[below + name] = "a pipe, socket or device, and no file of an export"
         return found
 
+    def missing(self, name: str) -> str:
+        """Return what is wrong where a file of the result belongs and is none."""
+        return f"{shown(name)}: {self.others.get(name, 'No such file or directory')}"
+
+    def foreign(self, names: Collection[str], whole: str) -> list[str]:
+        """Return what is in the folder, and none of these files.
+
+        Args:
+            whole: what the files make: an export, a result.
+        """
+        known = set(names)
+        parents = {str(parent) for name in known for parent in Path(name).parents}
+        found = [f"{shown(name)}: {what}" for name, what in self.others.items() if name not in known]
+        found += [f"{shown(name)}: not of this {whole}" for name in self.files.keys() - known]
+        found += [f"{shown(name)}: a folder that is not of this {whole}" for name in self.folders - parents]
+        return found
+
 
 def compare_file(out: Path, name: str, stated: File, folder: Folder) -> list[str]:
     """Return what is wrong with a file of the export."""
     if name not in folder.files:
-        return [f"{shown(name)}: {folder.others.get(name, 'No such file or directory')}"]
+        return [folder.missing(name)]
     try:
         with open(out / name, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -192,11 +209,7 @@ def compare_folder(out: Path, manifest: Manifest, folder: Folder) -> list[str]:
     for file in manifest.files:
         problems += compare_file(out, file.name, file, folder)
     problems += [f"{name}: the manifest does not state it" for name in DESCRIBING if name not in names]
-    parents = {str(parent) for name in names for parent in Path(name).parents}
-    foreign = [f"{shown(name)}: {what}" for name, what in folder.others.items() if name not in names]
-    foreign += [f"{shown(name)}: not of this export" for name in folder.files.keys() - names.keys()]
-    foreign += [f"{shown(name)}: a folder that is not of this export" for name in folder.folders - parents]
-    return problems + few(sorted(foreign))
+    return problems + few(sorted(folder.foreign(names, "export")))
 
 
 def compare_description(out: Path, manifest: Manifest, folder: Folder) -> list[str]:
