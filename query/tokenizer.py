@@ -133,8 +133,8 @@ class Tokenizer:
         if found is None:
             raise ExportError(f"{self.source}: has no token {token!r} to end a text with")
         if shared := encoder.shared.get(found):
-            raise ExportError(f"{self.source}: {token!r} has the id {found} of {shared[0]!r} too, so it cannot end texts; "
-                              "name another token by --eos TOKEN")  # fmt: skip
+            raise ExportError(f"{self.source}: {token!r} has the id {found} of {shared[0]!r} too, so it cannot end "
+                              "texts; name another token by --eos TOKEN")  # fmt: skip
         if len(token) == 1:
             raise ExportError(f"{self.source}: {token!r} is a character of texts, which cannot end one; name another "
                               "token by --eos TOKEN")  # fmt: skip
