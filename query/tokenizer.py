@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -81,7 +81,7 @@ class Tokenizer:
     def _encoder(self) -> Any:
         """What encodes texts, with the methods `encode_batch_fast`, `token_to_id` and `get_vocab`."""
         if self._definition.slow is not None:
-            return _Slow(self._definition.slow)
+            return _Slow(self._definition.slow, self.eos)
         return _Fast(self.source, self._definition, self.eos)
 
     @cached_property
@@ -148,7 +148,18 @@ class Tokenizer:
         """
         end, encoder = self.eos_id, self._encoder
         encodings = (each for group in _groups(texts) for each in encoder.encode(group))
-        return [np.array([*ids, end], np.int32) for ids in encodings]
+        return [np.append(ids, np.int32(end)) for ids in encodings]
+
+
+class _Ids:
+    """Some ids of a vocabulary, which are looked for in texts."""
+
+    def __init__(self, ids: Iterable[int], size: int) -> None:
+        self._is_one = np.zeros(size, bool)
+        self._is_one[list(ids)] = True
+
+    def are_in(self, encoded: npt.NDArray[np.int32]) -> bool:
+        return bool(self._is_one[encoded].any())
 
 
 class _Fast:
@@ -175,8 +186,8 @@ class _Fast:
             for number, of in names.items()
             if len(of) > 1 and not hidden_names.isdisjoint(of)
         }
-        ids = [number for number, of in names.items() if hidden_names.issuperset(of)]
-        self._ids = np.array(ids, np.int32)
+        ids = (number for number, of in names.items() if hidden_names.issuperset(of))
+        self._ids = _Ids(ids, max(names, default=-1) + 1)
 
     def _encoder(self, attempt: int) -> Any:
         while len(self._encoders) <= attempt:
@@ -191,20 +202,17 @@ class _Fast:
         found: int | None = self._encoder(0).token_to_id(hidden(token) if token in self._control else token)
         return found
 
-    def encode(self, texts: list[str]) -> Iterator[list[int]]:
-        for text, encoding in zip(
-            texts, self._encoder(0).encode_batch_fast(texts, add_special_tokens=False), strict=True
-        ):
-            yield encoding.ids if not self._has_control(encoding.ids) else self._again(text)
+    def encode(self, texts: list[str]) -> Iterator[npt.NDArray[np.int32]]:
+        encodings = self._encoder(0).encode_batch_fast(texts, add_special_tokens=False)
+        for text, encoding in zip(texts, encodings, strict=True):
+            ids = np.array(encoding.ids, np.int32)
+            yield self._again(text) if self._ids.are_in(ids) else ids
 
-    def _has_control(self, ids: list[int]) -> bool:
-        return bool(len(self._ids)) and bool(np.isin(self._ids, np.array(ids, np.int32)).any())
-
-    def _again(self, text: str) -> list[int]:
+    def _again(self, text: str) -> npt.NDArray[np.int32]:
         """Encode a text that holds the hidden name of a control token: somebody wrote it for that."""
         for attempt in range(1, _ATTEMPTS):
-            ids: list[int] = self._encoder(attempt).encode(text, add_special_tokens=False).ids
-            if not self._has_control(ids):
+            ids = np.array(self._encoder(attempt).encode(text, add_special_tokens=False).ids, np.int32)
+            if not self._ids.are_in(ids):
                 return ids
         raise ExportError(f"{self._source}: a text gives the id of a control token; use another tokenizer")
 
@@ -231,34 +239,30 @@ def _open(source: str, content: str) -> Any:
 class _Slow:
     """A tokenizer of transformers, with the methods of `_Fast`. It takes no added token for one, special or not."""
 
-    def __init__(self, slow: Any) -> None:
+    def __init__(self, slow: Any, eos: str | None = None) -> None:
         self._slow = slow
         self.shared: dict[int, list[str]] = {}
         slow.split_special_tokens = True  # as an option of a call it has no effect
         self.get_vocab = slow.get_vocab
         self.token_to_id = slow.get_vocab().get
-        control = {str(each): number for number, each in slow.added_tokens_decoder.items()}
-        control |= {each: slow.convert_tokens_to_ids(each) for each in slow.all_special_tokens}
-        text_may_give = {slow.unk_token_id}
-        self._control = {name: number for name, number in control.items() if len(name) > 1}
-        self._ids = np.array(sorted(set(self._control.values()) - text_may_give), np.int32)
+        names = {*map(str, slow.added_tokens_decoder.values()), *slow.all_special_tokens, *filter(None, [eos])}
+        vocabulary = slow.get_vocab()
+        self._control = [name for name in names if len(name) > 1 and name in vocabulary and name != slow.unk_token]
+        self._ids = _Ids((vocabulary[name] for name in self._control), max(vocabulary.values(), default=-1) + 1)
 
-    def encode(self, texts: list[str]) -> Iterator[list[int]]:
+    def encode(self, texts: list[str]) -> Iterator[npt.NDArray[np.int32]]:
         for text, ids in zip(texts, self._encode(texts), strict=True):
-            yield ids if not self._has_control(ids) else self._in_parts(text)
+            yield self._in_parts(text) if self._ids.are_in(ids) else ids
 
-    def _encode(self, texts: list[str]) -> list[list[int]]:
-        ids: list[list[int]] = self._slow(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
+    def _encode(self, texts: list[str]) -> list[npt.NDArray[np.int32]]:
+        encoded = self._slow(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        return [np.array(ids, np.int32) for ids in encoded]
 
-    def _has_control(self, ids: list[int]) -> bool:
-        return bool(len(self._ids)) and bool(np.isin(self._ids, np.array(ids, np.int32)).any())
-
-    def _in_parts(self, text: str) -> list[int]:
+    def _in_parts(self, text: str) -> npt.NDArray[np.int32]:
         """Encode a text whose vocabulary has a control token as a word, cut behind the first character of each."""
         cuts = "|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in self._control)
-        ids = [each for part in self._encode(re.split(cuts, text)) for each in part]
-        if self._has_control(ids):
+        ids = np.concatenate(self._encode(re.split(cuts, text)))
+        if self._ids.are_in(ids):
             raise ExportError("a text gives the id of a control token; use another tokenizer")
         return ids
 
