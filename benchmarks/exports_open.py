@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import zstandard
 
 from archive.features import dataset_info
@@ -107,10 +108,14 @@ def _kinds() -> dict[str, tuple[list[Row], list[Row]]]:
     }  # fmt: skip
 
 
+def _columns(form: str) -> list[str]:
+    return columns(form in TOKEN_FORMATS, ["token_count", "masked", "contaminated"])
+
+
 def _write(folder: Path, form: str, shards: Iterable[list[Row]]) -> None:
     """Write shards, and the head of the card that an export of this format has."""
     made = open_format(form)
-    names = columns(form in TOKEN_FORMATS, ["token_count", "masked", "contaminated"])
+    names = _columns(form)
     (folder / "train").mkdir()
     written = []
     for number, rows in enumerate(filter(None, shards)):
@@ -119,8 +124,9 @@ def _write(folder: Path, form: str, shards: Iterable[list[Row]]) -> None:
             table = table.replace_schema_metadata({b"vocab_size": b"50257", b"tokenizer": b"made"})
         written.append(made.write(table, folder / "train", f"train-{number:05}"))
     made.index(folder / "train", written)
-    given = {"tokenizer": "made"} if form in TOKEN_FORMATS else {}
-    options = ExportOptions(before="2022-01-01", format=form, **given)
+    options = ExportOptions(
+        before="2022-01-01", format=form, tokenizer="made", mask=True, decontaminate=("made",), mark=True
+    )
     pattern = _FILES.get(form, "*.evidence.parquet")
     head = [
         "---",
@@ -131,15 +137,6 @@ def _write(folder: Path, form: str, shards: Iterable[list[Row]]) -> None:
         f'    path: "train/{pattern}"',
     ]
     if (stated := loaded_schema(options)) is not None:
-        if form == "webdataset":
-            members = [
-                pa.field(name, pa.string() if pa.types.is_timestamp(COLUMNS[name][0]) else COLUMNS[name][0])
-                for name in names
-                if name not in ("content_id", "text")
-            ]
-            stated = pa.schema([pa.field("json", pa.struct(members)), *list(stated)[1:]])
-        else:
-            stated = schema_of(name for name in names if name != "tokens")
         head += dataset_info({"default": stated})
     (folder / "README.md").write_text("\n".join([*head, "---", ""]))
 
@@ -186,10 +183,10 @@ def _pandas(folder: Path) -> Iterator[Row]:
     import pandas
 
     for path in sorted((folder / "train").glob("*.parquet")):
-        yield from pandas.read_parquet(path, dtype_backend="pyarrow").to_dict("records")  # type: ignore[misc]
+        yield from pandas.read_parquet(path, dtype_backend="pyarrow").to_dict("records")
     for path in sorted((folder / "train").glob("*.jsonl.zst")):
         read = pandas.read_json(path, lines=True, dtype=False, convert_dates=False, dtype_backend="pyarrow")
-        yield from read.to_dict("records")  # type: ignore[misc]
+        yield from read.to_dict("records")
 
 
 def _polars(folder: Path) -> Iterator[Row]:
@@ -242,7 +239,7 @@ def _litdata(folder: Path) -> Iterator[Row]:
 def _tokens(folder: Path, ids: Iterable[list[int]]) -> Iterator[Row]:
     """Yield the documents of a token format, with the evidence next to them."""
     shards = sorted((folder / "train").glob("*.evidence.parquet"))
-    rows = (row for shard in shards for row in pa.parquet.read_table(shard).to_pylist())
+    rows = (row for shard in shards for row in pq.read_table(shard).to_pylist())
     for row, each in zip(rows, ids, strict=True):
         yield {**row, "tokens": each}
 
@@ -280,7 +277,6 @@ def _datatrove(folder: Path) -> Iterator[Row]:
     )
     for document in reader.run():
         metadata = {name: value for name, value in document.metadata.items() if name != "file_path"}
-        # It adds a column of this name, which hides ours where the rows have none.
         yield {"content_id": document.id, "text": document.text, **metadata}
 
 
@@ -375,7 +371,7 @@ def run(forms: list[str], kinds: list[str], only: str | None) -> Iterator[tuple[
     for form, kind in itertools.product(forms, kinds):
         shards = made[kind]
         rows = [*shards[0], *shards[1]]
-        names = columns(form in TOKEN_FORMATS, ["token_count", "masked", "contaminated"])
+        names = _columns(form)
         with tempfile.TemporaryDirectory(prefix=f"{form}-") as folder:
             _write(Path(folder), form, shards)
             for reader, function in READERS[form].items():
