@@ -119,7 +119,7 @@ def for_text(definition: Mapping[str, Any], control: set[str], attempt: int = 0)
         model["unk_token"] = name(model["unk_token"])
     if isinstance(merges := model.get("merges"), list):
         prefix = len(model.get("continuing_subword_prefix") or "")
-        model["merges"] = [each for each in merges if control.isdisjoint(_made(each, prefix))]
+        model["merges"] = [each for each in merges if control.isdisjoint(_merged(each, prefix))]
     added = [
         {**token, "content": name(token["content"]), "special": True, "normalized": False}
         if text_of(token) in control
@@ -130,7 +130,7 @@ def for_text(definition: Mapping[str, Any], control: set[str], attempt: int = 0)
     return {**definition, **unused, "model": model, "added_tokens": added}
 
 
-def _made(merge: str | list[str], prefix: int) -> tuple[str, str, str, str]:
+def _merged(merge: str | list[str], prefix: int) -> tuple[str, str, str, str]:
     """Return both sides of a merge and what it makes of them, with and without the prefix of the right one."""
     left, right = merge.split(" ", 1) if isinstance(merge, str) else merge
     return left, right, left + right, left + right[prefix:]

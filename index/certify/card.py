@@ -118,14 +118,14 @@ def card(manifest: Mapping[str, Any]) -> str | None:
         "jsonl": [name for name in files if _JSON.search(name)],
         "parquet": [n for n in files if n.lower().endswith(".parquet")],
     }
-    held = {form: sum(files[name]["rows"] for name in names) for form, names in sources.items()}
-    form = max(held, key=held.__getitem__)  # the library opens one form of a folder
-    named = [name for name in sources[form] if files[name]["rows"]]
+    held = {format_: sum(files[name]["rows"] for name in names) for format_, names in sources.items()}
+    format_ = max(held, key=held.__getitem__)  # the library opens one format of a folder
+    named = [name for name in sources[format_] if files[name]["rows"]]
     before = str(manifest["arguments"]["before"]).removesuffix("T00:00:00+00:00")
     lines = ["---", "tags:", "- dated", "- lowbackground"]
     if named:
         lines += _config(named)
-    if named and form == "jsonl" and (schema := _schema(manifest, named)) is not None:
+    if named and format_ == "jsonl" and (schema := _schema(manifest, named)) is not None:
         lines += dataset_info({"default": schema})
     rows = sum(about["rows"] for about in files.values())
     proven = sum(count for about in files.values() for kind, count in about["proof"].items() if kind != "none")
@@ -134,18 +134,18 @@ def card(manifest: Mapping[str, Any]) -> str | None:
         f"`archive certify` judged {rows:,} rows of a data set, and proved {proven:,} of them. The column `proof` is "
         "`exact`, `near` or `none`; the other columns that begin with `proof_` cite the capture that proves the row. "
         "`none` says nothing of the age of a row. `archive verify` of this folder checks the files and the proofs.", "",
-        '    datasets.load_dataset("path/of/this/folder")', "", *_others(sources, form),
+        '    datasets.load_dataset("path/of/this/folder")', "", *_others(sources, format_),
     ]  # fmt: skip
     return "\n".join(lines)
 
 
-def _others(sources: Mapping[str, list[str]], form: str) -> list[str]:
+def _others(sources: Mapping[str, list[str]], format_: str) -> list[str]:
     """Say how the files are opened that the first line does not open."""
-    (other,) = sources.keys() - {form}
+    (other,) = sources.keys() - {format_}
     if not sources[other]:
         return []
     builder = {"jsonl": "json", "parquet": "parquet"}[other]
-    return [f"opens the files of the form that has more rows. For {other}:", "",
+    return [f"opens the files of the format that has more rows. For {other}:", "",
             f'    datasets.load_dataset("{builder}", data_files=["{sorted(sources[other])[0]}"])', ""]  # fmt: skip
 
 
