@@ -123,7 +123,7 @@ def front(manifest: Manifest, folders: Sequence[str]) -> str:
     if pattern := _FILES.get(manifest.arguments.format):
         lines.append("configs:")
         periods = sorted({folder.rpartition("/")[0] for folder in folders})
-        splits = sorted({folder.rpartition("/")[2] for folder in folders}, key=["train"].__contains__, reverse=True)
+        splits = sorted({folder.rpartition("/")[2] for folder in folders}, key=lambda name: (name != "train", name))
         if periods != [""]:
             lines += _config("default", [(split, f"*/{split}/{pattern}") for split in splits], True)
         for period in periods:

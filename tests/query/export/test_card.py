@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import members, record, take
+from conftest import command, members, record, take
 from made import words
 
+from archive.errors import ExportError
 from archive.features import dataset_info
 from archive.lake import Lake
 from query.dataset import load
@@ -168,6 +170,27 @@ def test_splits_named_as_yaml_writes_truth_are_text(lake: Lake, tmp_path: Path, 
     out = made_set(lake, tmp_path / "set", "parquet", tokenizer, split={"no": 0.5, "Yes": 0.5})
     (config,) = head(out)["configs"]
     assert {each["split"] for each in config["data_files"]} == {"no", "Yes"}
+
+
+def test_splits_are_in_the_same_order_in_every_process(lake: Lake, tmp_path: Path, tokenizer: str) -> None:
+    pytest.importorskip("numba")
+    from index.neardup import index
+
+    index(lake, workers=1)
+    shares = {"val": 0.2, "b": 0.2, "train": 0.2, "test": 0.2, "a": 0.2}
+    out = made_set(lake, tmp_path / "set", "parquet", tokenizer, split=shares)
+    (config,) = head(out)["configs"]
+    assert [each["split"] for each in config["data_files"]] == ["train", "a", "b", "test", "val"]
+    verified = [
+        command("verify", str(out), "--rows", "0", "--json", env={**os.environ, "PYTHONHASHSEED": seed})
+        for seed in ("1", "2")
+    ]
+    assert [json.loads(each.stdout)["problems"] for each in verified] == [[], []]
+
+
+def test_a_split_cannot_have_the_name_of_the_union_of_all(lake: Lake, tmp_path: Path, tokenizer: str) -> None:
+    with pytest.raises(ExportError, match="calls the union of all splits so"):
+        made_set(lake, tmp_path / "set", "parquet", tokenizer, split={"all": 0.5, "train": 0.5})
 
 
 @pytest.mark.parametrize("form", FORMATS)
