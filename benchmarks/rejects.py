@@ -26,12 +26,12 @@ _WORDS = 300
 def tables(name: str, lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
     """Copy the pages and rejects of a lake into tables."""
     of = query.connect(lake)
-    pages = of.execute(
-        f'SELECT {", ".join("c." + key for key in _KEYS.split(", "))}, c.url, c.record_type, c.extractor, c.content_id, '
-        f"c.truncated, left(d.text, {_WORDS}) AS words, length(d.text) AS characters "
+    pages = of.sql(
+        f'SELECT c.file, c."offset", c.skip, c.url, c.record_type, c.content_id, left(d.text, {_WORDS}) AS words, '
+        "length(d.text) AS characters "
         "FROM captures c LEFT JOIN documents d USING (content_id)"
     ).to_arrow_table()
-    rejects = of.execute(f"SELECT {_KEYS}, url, record_type, reason, detail FROM rejects").to_arrow_table()
+    rejects = of.sql(f"SELECT {_KEYS}, url, record_type, reason, detail FROM rejects").to_arrow_table()
     for table, content in ((f"{name}_pages", pages), (f"{name}_rejects", rejects)):
         db.register("content", content)
         db.execute(f"CREATE TABLE {table} AS SELECT * FROM content")
@@ -62,8 +62,8 @@ def show_changes(older: Lake, newer: Lake) -> None:
         ("no pages now", "old_pages", "new_pages", "new_rejects"),
     ):
         found = db.execute(
-            f"SELECT p.file, p.\"offset\", p.url, p.record_type, r.reason, r.detail, p.characters, p.words FROM {is_now} p "
-            f"LEFT JOIN {reason} r USING ({_KEYS}) ANTI JOIN {was} o USING ({_KEYS}) ORDER BY ALL"
+            'SELECT p.file, p."offset", p.url, p.record_type, r.reason, r.detail, p.characters, p.words '
+            f"FROM {is_now} p LEFT JOIN {reason} r USING ({_KEYS}) ANTI JOIN {was} o USING ({_KEYS}) ORDER BY ALL"
         ).fetchall()
         print(f"\n# {title}: {len(found)}")
         for file, offset, url, kind, why, detail, characters, words in found:

@@ -7,13 +7,15 @@ import re
 from archive.records.record import Fields, parse_fields
 
 #: A chunk size, with an extension and a line break. Blank lines may be in front of it.
-_SIZE = re.compile(rb"(?:[ \t]*\r?\n)*[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
+_SIZE = re.compile(rb"(?:[ \t]*\r?\n)*[ \t]*(?:0x)?0*([0-9a-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n", re.IGNORECASE)
 #: How markup or a compressed body begins.
 _ENCODED = re.compile(rb"\s*<|\x1f\x8b|\x28\xb5\x2f\xfd|\xef\xbb\xbf|[\x00-\x08\x0e-\x1f\x80-\xff]")
 #: What may follow the last chunk: fields, and a blank line.
 _TRAILER = re.compile(rb"(?:[\w!#$%&'*+.^`|~-]+:[^\n]*\n)*\s*")
-#: What follows a chunk: a line break, and the size of the next one or the end.
-_NEXT_CHUNK = re.compile(rb"\s*\Z|(?:\r?\n)+[ \t]*[0-9a-fA-F]{1,16}[ \t]*(?:;[^\n]*)?\r?\n")
+#: What follows a chunk: the end, or a line break and the size of the next one.
+_NEXT_CHUNK = re.compile(rb"\s*\Z|(?=\r?\n)" + _SIZE.pattern, re.IGNORECASE)
+#: The last chunk, or the beginning of a size, at the end of a body whose sizes do not lead there.
+_LAST = re.compile(rb"\r?\n(?:0+[ \t]*\r?\n(?:\r?\n)?|[0-9a-f]{1,8}\r?)\Z", re.IGNORECASE)
 
 
 def dechunk(body: bytes, length: int | None = None) -> tuple[bytes, bool]:
@@ -27,12 +29,15 @@ def dechunk(body: bytes, length: int | None = None) -> tuple[bytes, bool]:
         length: what Content-Length states, which senders of chunks should leave out.
     """
     first = _SIZE.match(body)
-    if not first or _is_line_of_text(body, first):
+    if not first:
         return body, True
-    joined, complete = join(body)
-    if not complete and length == len(body):
+    parts, end = _walk(body, first)
+    complete = end is not None
+    if length == len(body) and not (complete and _ENCODED.match(body, first.end())):
         return body, True
-    return joined, complete
+    if not (complete and parts and _TRAILER.fullmatch(body, end or 0)) and _is_line_of_text(body, first):
+        return body, True
+    return b"".join(parts), complete
 
 
 def join(body: bytes) -> tuple[bytes, bool]:
@@ -40,27 +45,41 @@ def join(body: bytes) -> tuple[bytes, bool]:
 
     Of a body that breaks off, or has a wrong size, what is behind the last right size is returned too.
     """
-    match = _SIZE.match(body)
-    if not match:
+    first = _SIZE.match(body)
+    if not first:
         return body, False
+    parts, end = _walk(body, first)
+    return b"".join(parts), end is not None
+
+
+def _walk(body: bytes, match: re.Match[bytes] | None) -> tuple[list[bytes], int | None]:
+    """Return the chunks, and where the line of the last one ends; None where it is not met.
+
+    Args:
+        match: the first size.
+    """
     parts: list[bytes] = []
-    view = memoryview(body)
     at = 0
     while match:
-        size = int(match[1], 16)
-        at = match.end()
+        size, at = int(match[1], 16), match.end()
         if size == 0:
-            return b"".join(parts), True
-        piece = view[at : at + size]
-        parts.append(bytes(piece))
+            return parts, at
+        if len(body) - at < size:
+            parts.append(_without_last(body, at))
+            return parts, None
+        parts.append(body[at : at + size])
         at += size
-        if len(piece) < size:
-            return b"".join(parts), False
         match = _SIZE.match(body, at)
     if body[at:].strip():  # no chunk size where one is due: keep what follows
-        at += 2 if body[at : at + 2] == b"\r\n" else 1 if body[at : at + 1] == b"\n" else 0
-        parts.append(body[at:])
-    return b"".join(parts), False
+        rest = _without_last(body, at)
+        parts.append(rest[2:] if rest.startswith(b"\r\n") else rest.removeprefix(b"\n"))
+    return parts, None
+
+
+def _without_last(body: bytes, at: int) -> bytes:
+    """Return the rest of a body without the last chunk at its end."""
+    last = _LAST.search(body, max(at, len(body) - 32))
+    return body[at : last.start() if last else None]
 
 
 def trailer_of(body: bytes) -> Fields:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import zlib
+from typing import Any
 
 import brotli
 import zstandard
@@ -13,6 +15,9 @@ _GZIP_MAGIC = b"\x1f\x8b"
 #: `wbits` of zlib for gzip, for zlib's own format, and for deflated data without a header.
 _GZIP, _ZLIB, _BARE = 31, 15, -15
 _BLANK = b"\0 \t\r\n"
+_GZIP_HEADER = re.compile(rb"\x1f\x8b\x08(.).{6}", re.S)
+#: Bytes of damaged data that are inflated at once.
+_SMALL = 64
 #: Bytes of a brotli stream that are decoded at once.
 _STEP = 1 << 12
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
@@ -134,23 +139,58 @@ def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
 
 def _inflate_member(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool, bytes]:
     """Return what one member has, whether it ends, and the bytes behind it."""
-    # isal is faster, but zlib returns all that is in front of damage
-    for engine in (isal_zlib.decompressobj(wbits), zlib.decompressobj(wbits)):
-        out, data = bytearray(), body
-        try:
-            while data and not engine.eof:
-                step = data[: 1 << 16]
-                out += engine.decompress(step, max(limit + 1 - len(out), 1))
-                data = (engine.unused_data if engine.eof else engine.unconsumed_tail) + data[len(step) :]
-                if len(out) > limit:
-                    raise BodyTooLarge
-            if out or engine.eof:
-                return bytes(out), bool(engine.eof), data
-        except _INFLATE_ERRORS:
-            continue
+    try:
+        return _inflate_with(isal_zlib.decompressobj(wbits), body, limit, 1 << 16)
+    except _INFLATE_ERRORS:
+        pass
+    # damaged, or with a wrong checksum, which browsers do not look at: in small steps, as a step that fails is lost
+    bare = body[_header_size(body, wbits) :]
+    engine, out = zlib.decompressobj(_BARE), bytearray()
+    try:
+        for at in range(0, len(bare), _SMALL):
+            out += engine.decompress(bare[at : at + _SMALL], max(limit + 1 - len(out), 1))
+            while engine.unconsumed_tail and len(out) <= limit:
+                out += engine.decompress(engine.unconsumed_tail, max(limit + 1 - len(out), 1))
+            if len(out) > limit:
+                raise BodyTooLarge
+            if engine.eof:
+                break
+    except zlib.error:
+        pass
     if out:
         return bytes(out), False, b""
     raise BadEncoding("the body is not the deflated data that its Content-Encoding promises")
+
+
+def _inflate_with(engine: Any, body: bytes, limit: int, step: int) -> tuple[bytes, bool, bytes]:
+    out, data = bytearray(), body
+    while data and not engine.eof:
+        part = data[:step]
+        out += engine.decompress(part, max(limit + 1 - len(out), 1))
+        data = (engine.unused_data if engine.eof else engine.unconsumed_tail) + data[len(part) :]
+        if len(out) > limit:
+            raise BodyTooLarge
+    if not out and not engine.eof:
+        raise zlib.error("nothing is decoded")
+    return bytes(out), bool(engine.eof), data
+
+
+def _header_size(body: bytes, wbits: int) -> int:
+    """Return the bytes of the header in front of deflated data (RFC 1952, 2.3; RFC 1950, 2.2)."""
+    if wbits == _BARE:
+        return 0
+    if wbits == _ZLIB:
+        return 2
+    match = _GZIP_HEADER.match(body)
+    if match is None:
+        return 0
+    flags, at = match[1][0], match.end()
+    if flags & 4:
+        at += 2 + int.from_bytes(body[at : at + 2], "little")
+    for flag in (8, 16):  # the name, a comment
+        if flags & flag:
+            at = body.find(b"\0", at) + 1 or len(body)
+    return at + 2 * bool(flags & 2)
 
 
 def _unbrotli(body: bytes, limit: int) -> tuple[bytes, bool]:
