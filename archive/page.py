@@ -106,8 +106,8 @@ def page_of(body: bytes, content_type: str, extract: Extractor, limits: Limits) 
     html = kind != "plain"
     text, charset = decode(body, content_type, html)
     own = is_own(body, content_type, html, (text, charset))
-    if sniff.has_controls(body) and sniff.is_no_text(text):
-        raise Unusable("not-text", f"{mime or 'no Content-Type'}, but one character in twenty or more is a control")
+    if sniff.has_controls(body) and sniff.is_no_text(text, html):
+        raise Unusable("not-text", f"{mime or 'no Content-Type'}, but one character in 25 or more is a control")
     if html:
         if len(text) > limits.tags and text.count("<") > limits.tags:
             raise Unusable("too-large", f"more than {limits.tags} tags")

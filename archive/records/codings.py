@@ -253,4 +253,6 @@ def _is_skippable(body: bytes) -> bool:
 
 def _looks_like_text(body: bytes) -> bool:
     head = body[:512]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
+        return True
     return bool(head) and sum(byte < 32 and byte not in b"\t\n\r\f" for byte in head) * 50 < len(head)

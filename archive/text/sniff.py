@@ -7,7 +7,9 @@ begin with (`BM`, `MZ`) counts only with the bytes behind it that no text has.
 from __future__ import annotations
 
 import re
+from typing import TypeVar
 
+_Sequence = TypeVar("_Sequence", bytes, str)
 #: Bytes that are looked at for the beginning of markup, and in each of three places for bytes that no text has.
 _HEAD = 4096
 _COMMENT = re.compile(rb"\s*<!--.*?-->", re.S)
@@ -29,8 +31,8 @@ _CONTROLS = bytes((*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)))
 _CONTROL_CHARACTERS = dict.fromkeys(_CONTROLS)
 #: A letter that is printed over another one or over a line, for bold letters on a printer.
 _OVERSTRUCK = re.compile(".\x08")
-#: A text in which one character in so many is a control is none.
-_SHARE = 20
+#: A text in which one character in so many is a control, and at least so many are, is none.
+_SHARE, _LEAST = 25, 4
 
 _MAGIC: dict[str, bytes] = {
     # images
@@ -55,7 +57,7 @@ _MAGIC: dict[str, bytes] = {
     "MIDI": rb"MThd\0\0\0\x06",
     "Matroska": rb"\x1a\x45\xdf\xa3",
     "ASF": rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
-    "Flash": rb"[CFZ]WS[\x01-\x40]",
+    "Flash": rb"[CFZ]WS[\x01-\x40].{3}\0",
     "FLV": rb"FLV\x01",
     "RealMedia": rb"\.RMF\0|\.ra\xfd",
     "FLAC": rb"fLaC\0",
@@ -103,19 +105,31 @@ def has_controls(body: bytes) -> bool:
     It looks in three places, since a text may be in front of a program. Bytes in UTF-16 are doubtful too: see
     `is_no_text`.
     """
-    places = [body[:_HEAD]]
-    if len(body) > 2 * _HEAD:
-        middle = len(body) // 2
-        places += [body[middle : middle + _HEAD], body[-_HEAD:]]
-    return any((len(each) - len(each.translate(None, _CONTROLS))) * _SHARE > len(each) for each in places)
+    return any(_are_many(len(each) - len(each.translate(None, _CONTROLS)), len(each)) for each in _places(body))
 
 
-def is_no_text(text: str) -> bool:
-    """Return whether decoded bytes are no text: one character in twenty is a control, in all of it or at its start."""
+def is_no_text(text: str, is_html: bool) -> bool:
+    """Return whether decoded bytes are no text: one character in 25 is a control.
+
+    Of HTML all of it or its start counts, of plain text any of the three places. Zeros at the end are padding.
+    """
+    text = text.rstrip("\0")
     if "\x08" in text:
         text = _OVERSTRUCK.sub("", text)
-    parts = (text, text[:_HEAD])
-    return any((len(each) - len(each.translate(_CONTROL_CHARACTERS))) * _SHARE > len(each) for each in parts)
+    places = [text, text[:_HEAD]] if is_html else _places(text)
+    return any(_are_many(len(each) - len(each.translate(_CONTROL_CHARACTERS)), len(each)) for each in places)
+
+
+def _are_many(controls: int, size: int) -> bool:
+    return controls >= _LEAST and controls * _SHARE > size
+
+
+def _places(whole: _Sequence) -> list[_Sequence]:
+    """Return the beginning, the middle and the end."""
+    if len(whole) <= 2 * _HEAD:
+        return [whole]
+    middle = len(whole) // 2
+    return [whole[:_HEAD], whole[middle : middle + _HEAD], whole[-_HEAD:]]
 
 
 def begins_page(body: bytes) -> bool:

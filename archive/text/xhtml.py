@@ -11,16 +11,16 @@ _VOID = frozenset(
         *("param", "source", "track", "wbr"),
     }
 )
-#: Comments, CDATA sections, instructions, scripts with content, and elements that close themselves. Values of XML have
-#: no `<`, so no match looks further than to the next one, and the time grows with the length.
+#: Comments, CDATA sections, instructions, scripts, and elements that close themselves. Values of XML have no `<`, so no
+#: match looks further than to the next one, and the time grows with the length.
 _PARTS = re.compile(
-    r"""<!--.*?-->
-    | <!\[CDATA\[ (?P<cdata>.*?) \]\]>
-    | <\?.*?\?>
-    | <(?P<raw>script|style)\b (?:[^<>"'/] | "[^"<]*" | '[^'<]*' | /(?!>))* > .*? </(?P=raw)\s*>
-    | <(?P<name>[A-Za-z_][^\s<>/"'=]*) (?P<attributes>(?:[^<>"'/] | "[^"<]*" | '[^'<]*' | /(?!\s*>))*) /\s*>""",
-    re.S | re.I | re.X,
+    r"""(?P<mark> <!-- | <!\[CDATA\[ | <\? )
+    | <(?P<name>[a-z_][^\s<>/"'=]*) (?P<attributes>(?:[^<>"'/] | "[^"<]*" | '[^'<]*' | /(?!\s*>))*+) /\s*>
+    | <(?P<raw>script|style) (?=[\s>]) (?:[^<>"'/] | "[^"<]*" | '[^'<]*' | /(?!\s*>))*+ >""",
+    re.IGNORECASE | re.VERBOSE,
 )
+_ENDS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
+_RAW_END = {name: re.compile(f"</{name}\\s*>", re.IGNORECASE) for name in ("script", "style")}
 _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
@@ -32,13 +32,27 @@ def as_html(text: str) -> str:
     >>> as_html('<title/><p><![CDATA[1 < 2]]><br/></p>')
     '<title></title><p>1 &lt; 2<br/></p>'
     """
-    return _PARTS.sub(_replaced, text)
-
-
-def _replaced(match: re.Match[str]) -> str:
-    name, cdata = match["name"], match["cdata"]
-    if cdata is not None:
-        return cdata.translate(_ESCAPES)
-    if name is None or name.lower() in _VOID:
-        return match[0]
-    return f"<{name}{match['attributes']}></{name}>"
+    parts: list[str] = []
+    done = at = 0
+    unclosed: set[str] = set()
+    while match := _PARTS.search(text, at):
+        at = match.end()
+        if match["raw"]:
+            closed = _RAW_END[match["raw"].lower()].search(text, at)
+            if closed is None:
+                break
+            at = closed.end()
+        elif match["name"]:
+            if match["name"].lower() not in _VOID:
+                parts += (text[done : match.start()], f"<{match['name']}{match['attributes']}></{match['name']}>")
+                done = at
+        elif (mark := match["mark"].upper()) not in unclosed:
+            end = text.find(_ENDS[mark], at)
+            if end < 0:
+                unclosed.add(mark)
+                continue
+            if mark == "<![CDATA[":
+                parts += (text[done : match.start()], text[at:end].translate(_ESCAPES))
+                done = end + 3
+            at = end + len(_ENDS[mark])
+    return "".join([*parts, text[done:]])
