@@ -216,9 +216,9 @@ class Examiner:
         """Return the body without its chunks: the reading that has the stated digest, or else the more likely one."""
         joined, complete = dechunk(message.body, message.length)
         if joined is message.body and not _fits(record, joined):
-            other, whole = join(joined)
+            other, ended = join(joined)
             if _fits(record, other):
-                joined, complete = other, whole
+                joined, complete = other, ended
         if not complete:
             capture.truncated = capture.truncated or "chunked"
         return joined
@@ -366,7 +366,7 @@ class Examiner:
         return body
 
     def _unpacked(self, body: bytes) -> bytes:
-        """Return the page in bytes that are compressed though no header says so; others as they are."""
+        """Return the page in bytes that are compressed though no header names that; others as they are."""
         try:
             unpacked = unpack(body, self.limits.page)
         except BodyTooLarge:

@@ -38,7 +38,7 @@ def normal_form(claim: str | None) -> str | None:
     """
     name, colon, value = (claim or "").strip().partition(":")
     if not colon:
-        name, value = next((each for each, form in _BARE.items() if form.fullmatch(name)), ""), name
+        name, value = next((each for each, pattern in _BARE.items() if pattern.fullmatch(name)), ""), name
     algorithm = name.strip().lower().replace("-", "").replace("_", "")
     value = value.strip().rstrip("=")
     if algorithm not in _SIZES or not value:

@@ -10,7 +10,7 @@ import re
 from typing import TypeVar
 
 _Sequence = TypeVar("_Sequence", bytes, str)
-#: Bytes that are looked at for the beginning of markup, and in each of three places for bytes that no text has.
+#: Bytes that are looked at for the beginning of markup, and in each of three samples for bytes that no text has.
 _HEAD = 4096
 _COMMENT = re.compile(rb"\s*<!--.*?-->", re.S)
 _INSTRUCTION = re.compile(rb"\s*<\?.*?>", re.S)
@@ -102,34 +102,34 @@ def binary_type(body: bytes) -> str | None:
 def has_controls(body: bytes) -> bool:
     """Return whether there are so many bytes that no text has that the bytes are doubtful.
 
-    It looks in three places, since a text may be in front of a program. Bytes in UTF-16 are doubtful too: see
+    It looks at three samples, since a text may be in front of a program. Bytes in UTF-16 are doubtful too: see
     `is_no_text`.
     """
-    return any(_are_many(len(each) - len(each.translate(None, _CONTROLS)), len(each)) for each in _places(body))
+    return any(_are_many(len(each) - len(each.translate(None, _CONTROLS)), len(each)) for each in _samples(body))
 
 
 def is_no_text(text: str, is_html: bool) -> bool:
     """Return whether decoded bytes are no text: one character in 25 is a control.
 
-    Of HTML all of it or its start counts, of plain text any of the three places. Zeros at the end are padding.
+    Of HTML all of it or its start counts, of plain text any of the three samples. Zeros at the end are padding.
     """
     text = text.rstrip("\0")
     if "\x08" in text:
         text = _OVERSTRUCK.sub("", text)
-    places = [text, text[:_HEAD]] if is_html else _places(text)
-    return any(_are_many(len(each) - len(each.translate(_CONTROL_CHARACTERS)), len(each)) for each in places)
+    samples = [text, text[:_HEAD]] if is_html else _samples(text)
+    return any(_are_many(len(each) - len(each.translate(_CONTROL_CHARACTERS)), len(each)) for each in samples)
 
 
 def _are_many(controls: int, size: int) -> bool:
     return controls >= _LEAST and controls * _SHARE > size
 
 
-def _places(whole: _Sequence) -> list[_Sequence]:
+def _samples(content: _Sequence) -> list[_Sequence]:
     """Return the beginning, the middle and the end."""
-    if len(whole) <= 2 * _HEAD:
-        return [whole]
-    middle = len(whole) // 2
-    return [whole[:_HEAD], whole[middle : middle + _HEAD], whole[-_HEAD:]]
+    if len(content) <= 2 * _HEAD:
+        return [content]
+    middle = len(content) // 2
+    return [content[:_HEAD], content[middle : middle + _HEAD], content[-_HEAD:]]
 
 
 def begins_page(body: bytes) -> bool:
