@@ -383,8 +383,18 @@ class Examiner:
                 capture.payload_digest, capture.payload_check = decoded
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
-        if sniff.has_controls(body) and may_hold_page(capture.mime or ""):
-            body = self._unpacked(body)
+        try:
+            self._take_page(capture, body, message, content_type)
+        except Unusable as error:
+            mime = capture.mime or ""
+            if error.reason != "not-text" or mime == DOWNLOAD or not may_hold_page(mime):
+                raise
+            if (unpacked := self._unpacked(body)) is body:
+                raise
+            self._take_page(capture, unpacked, message, content_type)
+
+    def _take_page(self, capture: Capture, body: bytes, message: Message, content_type: str) -> None:
+        """Add the text of a body without any coding."""
         if replay.is_marked(body) and not capture.dated.weak:  # a tool saved what a replay showed
             capture.dated = replace(capture.dated, weak="rewritten")
         if capture.dated.weak == "rewritten":

@@ -10,8 +10,9 @@ import re
 from typing import TypeVar
 
 _Sequence = TypeVar("_Sequence", bytes, str)
-#: Bytes that are looked at for the beginning of markup, and in each of three samples for bytes that no text has.
-_HEAD = 4096
+#: Bytes that are looked at for the beginning of markup, and in each sample for bytes that no text has: as many as the
+#: standard takes for the header of a resource.
+_HEAD, _SAMPLE = 4096, 1445
 _COMMENT = re.compile(rb"\s*<!--.*?-->", re.S)
 _INSTRUCTION = re.compile(rb"\s*<\?.*?>", re.S)
 #: Markup that begins a page, whatever type is stated.
@@ -116,7 +117,7 @@ def is_no_text(text: str, is_html: bool) -> bool:
     text = text.rstrip("\0")
     if "\x08" in text:
         text = _OVERSTRUCK.sub("", text)
-    samples = [text, text[:_HEAD]] if is_html else _samples(text)
+    samples = [text, text[:_SAMPLE]] if is_html else _samples(text)
     return any(_are_many(len(each) - len(each.translate(_CONTROL_CHARACTERS)), len(each)) for each in samples)
 
 
@@ -126,10 +127,10 @@ def _are_many(controls: int, size: int) -> bool:
 
 def _samples(content: _Sequence) -> list[_Sequence]:
     """Return the beginning, the middle and the end."""
-    if len(content) <= 2 * _HEAD:
+    if len(content) <= 2 * _SAMPLE:
         return [content]
     middle = len(content) // 2
-    return [content[:_HEAD], content[middle : middle + _HEAD], content[-_HEAD:]]
+    return [content[:_SAMPLE], content[middle : middle + _SAMPLE], content[-_SAMPLE:]]
 
 
 def begins_page(body: bytes) -> bool:
