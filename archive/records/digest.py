@@ -10,6 +10,7 @@ from collections.abc import Sequence
 #: The algorithms that are checked, by their names in hashlib -> bytes of a digest.
 _SIZES = {"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64, "md5": 16}
 _HEX = re.compile(r"[0-9a-fA-F]+")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _BASE32 = re.compile(r"[A-Za-z2-7]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+")
 #: A digest without the name of its algorithm, which its form shows: of Heritrix and of CDX files.
@@ -43,7 +44,13 @@ def normal_form(claim: str | None) -> str | None:
     value = value.strip().rstrip("=")
     if algorithm not in _SIZES or not value:
         return None
-    raw = _bytes_of(value, _SIZES[algorithm])
+    size = _SIZES[algorithm]
+    if len(value) == -(-size * 8 // 5) and _BASE32.fullmatch(value):  # most writers have it
+        value = value.upper()
+        spare = len(value) * 5 - size * 8
+        if _ALPHABET.index(value[-1]) % (1 << spare) == 0:
+            return f"{algorithm}:{value}"
+    raw = _bytes_of(value, size)
     return f"{algorithm}:{value}" if raw is None else f"{algorithm}:{_base32(raw)}"
 
 
