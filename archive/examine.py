@@ -208,7 +208,8 @@ class Examiner:
         stated = _stated_type(record)
         if sniff.begins_markup(record.content):
             return self._bare(record, stated if may_hold_page(essence([stated])) else "text/html")
-        if record.format == "warc" and stated and page_kind(essence([stated]), record.content):
+        is_http = record.headers.get("content-type", "").lower().startswith("application/http")
+        if record.format == "warc" and not is_http and page_kind(essence([stated]), record.content):
             return self._bare(record, stated)
         raise Unusable("bad-http", "no HTTP status line")
 

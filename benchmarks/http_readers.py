@@ -460,7 +460,7 @@ def by_chromium(server: _Server, browser: str) -> list[Read]:
 
 _STRICT = "refuses what the grammar does not allow; a page is not lost for that"
 _CURL = "refuses it, and the transfer fails"
-_BROKEN = "an error, since the rest may be missing; here the part that came is kept, and `truncated` says so"
+_BROKEN = "an error, since the rest may be missing; here the part that came is kept, and `truncated` notes it"
 #: Readers, the responses (a pattern of "group: name"), and why they differ. The first one that fits counts.
 REASONS: list[tuple[str, str, str]] = [
     ("h11", r"codings: .*|chunked: gzip as content", "leaves content codings to its caller"),
@@ -489,7 +489,7 @@ REASONS: list[tuple[str, str, str]] = [
     (
         "Chromium",
         r"status lines: ICY 200 OK",
-        "takes the response for HTTP/0.9 on this port; on port 80 it reads the header",
+        "takes it for HTTP/0.9, and the header for its text",
     ),
     ("curl", r"status lines: HTTP/0\.9: .*", "refuses HTTP/0.9 unless asked"),
     ("warcio", r"status lines: HTTP/0\.9: .*", "finds no header in it"),
