@@ -328,7 +328,7 @@ class Examiner:
             url=source.page if source else record.uri,
             via=source.url if source else None,
             dated=_date_of(record, message.headers if message else None, self.state),
-            record_type=record.type,
+            record_type=record.type or "response",
             offset=record.offset,
             skip=record.skip,
             length=record.length,

@@ -254,7 +254,7 @@ class RecordReader:
         if self._cursor.members.fault:
             return False
         if _has_lost_returns(record, record.block, lacking):
-            return boundary or record.block.endswith(b"\n\n")
+            return True
         return lacking <= 2 and (boundary or (record.format == "arc" and record.block.endswith(b"\n")))
 
     def _mend_end(self, record: Record) -> bool:
@@ -434,8 +434,24 @@ class RecordReader:
 
 
 def _has_lost_returns(record: Record, block: bytes, lacking: int) -> bool:
-    """Return whether a block lacks so many bytes because each line end lost its CR after the length was taken."""
-    return b"\r" not in record.head and b"\r" not in block and lacking <= block.count(b"\n")
+    """Return whether a block lacks so many bytes because its line ends lost their CR after the length was taken.
+
+    The number must be exactly that of all lines, or of those of the HTTP header: the block may end inside of a page
+    that holds what reads like a record.
+
+    Args:
+        block: with the line ends behind it.
+    """
+    if b"\r" in record.head or b"\r" in block:
+        return False
+    for behind in (1, 2):
+        if not block.endswith(b"\n" * behind):
+            return False
+        content = block[:-behind]
+        header = content.find(b"\n\n") + 2
+        if lacking + behind in {content.count(b"\n"), content.count(b"\n", 0, header)}:
+            return True
+    return False
 
 
 _WARC_LINE = re.compile(rb"\n(?=WARC/\d)", re.IGNORECASE)

@@ -305,7 +305,8 @@ def test_pages_of_the_web_and_pages_without_a_scheme_are_pages(url: str | None) 
 
 
 def test_a_record_without_a_type_is_a_response_where_its_content_type_says_so() -> None:
-    assert capture(warc(http(), kind=None)).text == WORDS
+    found = capture(warc(http(), kind=None))
+    assert (found.text, found.record_type) == (WORDS, "response")
     assert outcome(warc(http(), kind=None, content_type="text/plain")) == Skipped("other")
     assert outcome(warc(http(), kind=None, fields=["WARC-Profile: x"])) == Skipped("other")
     assert outcome(warc(http(), kind="x-response")) == Skipped("other"), (

@@ -100,6 +100,17 @@ def test_a_warc_whose_line_ends_lost_their_cr_after_the_lengths_were_taken() -> 
     assert cut[3].problem == "truncated"
 
 
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_a_page_that_holds_a_record_in_a_file_with_a_hole_dates_nothing(lines: int, hole: int) -> None:
+    fake = warc(1, eol=b"\n", end=b"\n\n", lost=True)
+    block = page(0, b"\n") + b"\n" * lines + b"\n\n" + fake + b"words " * hole
+    real = b"WARC/1.0\nWARC-Type: response\nWARC-Target-URI: http://site0.example/\nContent-Length: %d\n\n" % (
+        len(block) + 9
+    )
+    records = read(real + block + b"\n\n" + warc(2, eol=b"\n", end=b"\n\n", lost=True))
+    assert not any(each.uri == "http://site1.example/" and not each.recovered for each in records)
+
+
 def test_a_record_inside_of_a_length_is_no_lost_cr() -> None:
     inner = warc(1, eol=b"\n", end=b"\n\n", lost=True)
     records = read(
