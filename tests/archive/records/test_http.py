@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archive.records.chunks import dechunk
 from archive.records.http import Message, parse_response
 
 PAGE = b"<!doctype html><p>Words.\r\n\r\n\n\nMore words."
@@ -159,3 +160,48 @@ def test_the_length_and_the_codings_that_a_header_states() -> None:
     assert found.length == 5
     assert parse(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n").length is None
     assert parse(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n").length is None
+
+
+_VALUES = st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=20)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["Server", "X-Made", "ETag", "Set-Cookie", "Vary"]), _VALUES), max_size=6),
+    st.binary(max_size=200),
+    st.lists(st.integers(1, 50), max_size=5),
+    st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n"]),
+    st.booleans(),
+)
+def test_what_the_grammar_allows_is_read_as_by_another_reader(
+    fields: list[tuple[str, str]], body: bytes, sizes: list[int], interim: bytes, in_chunks: bool
+) -> None:
+    h11 = pytest.importorskip("h11")
+    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in fields)]
+    sent = body
+    if in_chunks:
+        lines.append("Transfer-Encoding: chunked")
+        parts, at = [], 0
+        for size in [*sizes, len(body)]:
+            if part := body[at : at + size]:
+                parts.append(b"%x\r\n%s\r\n" % (len(part), part))
+            at += size
+        sent = b"".join([*parts, b"0\r\n\r\n"])
+    else:
+        lines.append(f"Content-Length: {len(body)}")
+    wire = interim + "\r\n".join([*lines, "", ""]).encode() + sent
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+    client.send(h11.EndOfMessage())
+    client.receive_data(wire)
+    head, read = None, b""
+    while not isinstance(event := client.next_event(), h11.EndOfMessage):
+        assert event is not h11.NEED_DATA
+        head = event if isinstance(event, h11.Response) else head
+        read += bytes(event.data) if isinstance(event, h11.Data) else b""
+    found = parse(wire)
+    assert head is not None
+    assert found.status == head.status_code
+    for name in {name for name, _ in head.headers}:
+        assert found.headers.every(name.decode()) == [v.decode() for n, v in head.headers if n == name]
+    joined = dechunk(found.body, found.length)[0] if in_chunks else found.body
+    assert joined == read == body
