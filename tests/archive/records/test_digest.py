@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -85,7 +86,7 @@ def _raw(body: bytes, algorithm: str) -> bytes:
     return hashlib.new(algorithm, body).digest()
 
 
-SPELLINGS = (
+SPELLINGS: tuple[Callable[[bytes, str], str], ...] = (
     lambda body, name: f"{name}:{_raw(body, name).hex()}",
     lambda body, name: f"{name.upper()}:{_raw(body, name).hex().upper()}",
     lambda body, name: f" {name} : {base64.b32encode(_raw(body, name)).decode()} ",
