@@ -1,7 +1,7 @@
 """What bytes are, whatever their Content-Type says (MIME Sniffing Standard): HTML, a feed, text, or something else.
 
 The tables have the standard's patterns, and those of further files that servers call text. A pattern that a text could
-begin with (`BM`, `MZ`) counts only with the bytes behind it that no text has.
+begin with (`BM`, `MZ`; in some encoding two or three letters) counts only with bytes behind it that no text has.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MAGIC: dict[str, bytes] = {
     "RIFF": rb"RIFF.{4}(?:WAVE|AVI |ACON)",
     "MPEG-4": rb"\0\0[\0\x01].ftyp",
     "Ogg": rb"OggS\0",
-    "MP3": rb"ID3[\x02-\x04]|\xff[\xfa\xfb\xf2\xf3][\x10-\xef]",
+    "MP3": rb"ID3[\x02-\x04]",
     "MPEG": rb"\0\0\x01[\xb3\xba]",
     "AIFF": rb"FORM.{4}AIF[FC]",
     "AU": rb"\.snd\0",
@@ -60,7 +60,7 @@ _MAGIC: dict[str, bytes] = {
     "ASF": rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
     "Flash": rb"[CFZ]WS[\x01-\x40].{3}\0",
     "FLV": rb"FLV\x01",
-    "RealMedia": rb"\.RMF\0|\.ra\xfd",
+    "RealMedia": rb"\.RMF\0|\.ra\xfd\0",
     "FLAC": rb"fLaC\0",
     # fonts
     "font": rb"\0\x01\0\0\0|OTTO\0|ttcf\0|wOF[F2]",
@@ -76,17 +76,17 @@ _MAGIC: dict[str, bytes] = {
     "cabinet": rb"MSCF\0",
     "tar": rb".{257}ustar",
     "ar": rb"!<arch>\n",
-    "RPM": rb"\xed\xab\xee\xdb",
+    "RPM": rb"\xed\xab\xee\xdb[\x03\x04]",
     # documents and programs
     "PDF": rb"%PDF-",
-    "PostScript": rb"%!PS|\xc5\xd0\xd3\xc6|\x04%!PS",
+    "PostScript": rb"%!PS|\xc5\xd0\xd3\xc6.{2}\0|\x04%!PS",
     "RTF": rb"\{\\rtf",
     "OLE (Word, Excel)": rb"\xd0\xcf\x11\xe0",
     "SQLite": rb"SQLite format 3\0",
     "ELF": rb"\x7fELF",
     "Windows program": rb"MZ.{0,6}\0",
-    "Java class": rb"\xca\xfe\xba\xbe",
-    "Mach-O": rb"\xfe\xed\xfa[\xce\xcf]|[\xce\xcf]\xfa\xed\xfe",
+    "Java class": rb"\xca\xfe\xba\xbe\0",
+    "Mach-O": rb"\xfe\xed\xfa[\xce\xcf][\0\x01]|[\xce\xcf]\xfa\xed\xfe.{3}[\0\x01]",
     "WebAssembly": rb"\0asm",
 }
 _BINARY = re.compile(b"|".join(_MAGIC.values()), re.S)

@@ -6,7 +6,7 @@ import random
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archive.page import page_kind
@@ -120,6 +120,10 @@ def test_compressed_bytes_are_no_text(seed: int, size: int) -> None:
         b"Page one\x0cPage two\x0b and so on",
         b"A bell\x07 in a text",
         bytes(range(0x80, 0x100)) * 3,
+        "ятаган и яуза".encode("cp1251"),
+        "яыяъ".encode("cp1251"),
+        b"\xca\xfe\xba\xbe\xb5\xc4\xce\xc4\xd7\xd6",
+        b"\xc5\xd0\xd3\xc6\xb5\xc4\xce\xc4\xd7\xd6",
     ],
 )
 def test_texts_in_any_encoding_are_text(body: bytes) -> None:
@@ -180,3 +184,29 @@ def test_zeros_behind_a_page_are_padding() -> None:
     assert kind(page + bytes(9000), "text/html") == "html"
     assert kind(WORDS + bytes(9000), "text/plain") == "plain"
     assert kind(page * 20 + NOISE[:100], "text/html") == "html"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cp1251",
+        "koi8_r",
+        "cp1252",
+        "cp1253",
+        "cp1255",
+        "cp1256",
+        "gbk",
+        "big5",
+        "euc_jp",
+        "shift_jis",
+        "euc_kr",
+        "utf-8",
+    ],
+)
+@settings(max_examples=30)
+@given(st.data())
+def test_no_text_of_letters_is_taken_for_another_kind_of_file(name: str, data: st.DataObject) -> None:
+    letters = st.characters(codec="utf-8" if name == "utf-8" else name, categories=("L",))
+    body = data.draw(st.text(letters, min_size=3, max_size=12)).encode(name, "ignore")
+    if not body.startswith((b"GIF8", b"\xff\xd8\xff")):
+        assert sniff.binary_type(body + b" and more words") is None
