@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.lake import Lake
-from archive.records.http import BadEncoding, BodyTooLarge, dechunk, decompress, parse_response
+from archive.records.chunks import dechunk
+from archive.records.codings import BadEncoding, BodyTooLarge, decompress
+from archive.records.http import parse_response
 from archive.text import content_id, language_of, normalise
 from archive.text.charset import decode
 from archive.text.extract import from_html
