@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from archive import dates
+from archive.date_forms import any_form
 from archive.dates import Claim, Dated, Interval
 from archive.evidence import software
 from archive.evidence.file_state import FileState, Info
@@ -163,7 +164,7 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     for name in record.headers if record.format == "warc" else ():
         if _DATE_NAME.fullmatch(name) and name not in _OTHER_DATES:
             for value in record.headers.every(name):
-                case.add(name.removeprefix("warc-"), dates.any_form(value).end, "made-later")
+                case.add(name.removeprefix("warc-"), any_form(value).end, "made-later")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.interval(value, True).end, "refers-later")
     if (info and info.broken) or http.cut or record.headers.cut:
@@ -362,7 +363,7 @@ def row_date(row: Row, state: FileState) -> Dated:
     """
     case = _Case(None, "dataset", weak="dataset")
     stated = row.dates or ((("date", row.date),) if row.date else ())
-    known = [(name, dates.any_form(value)) for name, value in stated]
+    known = [(name, any_form(value)) for name, value in stated]
     further = list(_further(row))
     ahead = {name for name, each in further if each.end and each.end > state.now + CLOCK_SLACK}
     address = []
@@ -385,7 +386,7 @@ def row_date(row: Row, state: FileState) -> Dated:
 
 def _further(row: Row) -> Iterator[tuple[str, Interval]]:
     """Yield the dates in columns that are not known, the latest ones; what cannot be read counts if it has a year."""
-    read = [(name, dates.any_form(value), value) for name, value in row.further]
+    read = [(name, any_form(value), value) for name, value in row.further]
     read = [each for each in read if each[1].end or (each[1].problem != "missing" and _YEAR.search(each[2]))]
     read.sort(key=lambda each: each[1].end or dates.NEVER, reverse=True)
     yield from ((name, each) for name, each, _ in read[:_FURTHER])
