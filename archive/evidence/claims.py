@@ -370,18 +370,36 @@ def row_date(row: Row, state: FileState) -> Dated:
     if replay := replay_of(row.url):
         address = [("row-url", dates.interval(replay.stamp))]
     address += [("row-url", each) for each in stamps_in(row.url) if ("row-url", each) not in address]
-    counted = [*known, *address, *(each for each in further if each[0] not in ahead)]
+    cited = list(_cited(row))
+    counted = [*known, *address, *cited, *(each for each in further if each[0] not in ahead)]
     case.problems |= {each.problem for _, each in counted if each.problem and each.problem != "missing"}
     if any(each.end for _, each in known):
         case.at = max(each.end for _, each in counted if each.end)
         case.start = min(each.start for _, each in counted if each.start and each.end == case.at)
     elif not case.problems:
         case.problems.add("missing")
-    for name, each in [*known, *address, *further]:
+    for name, each in [*known, *address, *cited, *further]:
         case.claims.append(Claim(name[:100], each.end, None if name in ahead else _same_day(each, case.at)))
+    if row.doubt:
+        case.problems.add(row.doubt)
     if row.repeated:
         case.problems.add("repeated")
     return case.dated(state, [*row.crawls, state.name], False)
+
+
+def _cited(row: Row) -> Iterator[tuple[str, Interval]]:
+    """Yield the claims that a row of an export carries. Whatever they prove there, here they are what somebody wrote.
+
+    The end of a crawl is no date of a capture. A Last-Modified that cannot be read contradicts nothing; where any other
+    claim cannot be read, the date proves nothing.
+    """
+    for kind, stated, word in row.claims:
+        if kind == "crawl-window":
+            yield f"evidence.{kind}", Interval(None, None, "outside-crawl" if word == "contradicts" else None)
+        elif stated == "unreadable":
+            yield f"evidence.{kind}", Interval(None, None, None if kind == "last-modified" else "unreadable")
+        else:
+            yield f"evidence.{kind}", any_form(stated)
 
 
 def _further(row: Row) -> Iterator[tuple[str, Interval]]:
