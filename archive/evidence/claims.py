@@ -378,8 +378,11 @@ def row_date(row: Row, state: FileState) -> Dated:
         case.start = min(each.start for _, each in counted if each.start and each.end == case.at)
     elif not case.problems:
         case.problems.add("missing")
-    for name, each in [*known, *address, *cited, *further]:
+    for name, each in [*known, *address, *further]:
         case.claims.append(Claim(name[:100], each.end, None if name in ahead else _same_day(each, case.at)))
+    words = {"agrees": True, "contradicts": False}
+    for (name, each), (_, _, word) in zip(cited, row.claims, strict=True):
+        case.claims.append(Claim(name[:100], each.end, words.get(word)))
     if row.doubt:
         case.problems.add(row.doubt)
     if row.repeated:

@@ -83,9 +83,11 @@ def layout_of(sample: bytes, name: str) -> tuple[Layout, list[str]]:
     for delimiter in delimiters:
         for quoted, escape in ((True, None), (True, "\\"), (False, None)):
             layout = Layout(encoding, newline, delimiter, quoted, escape, begin)
+            if (not quoted and delimiter in ",;") or (escape and '\\"' not in text):
+                continue  # where quotes are always quotes; and where nothing is escaped
             names, share = _fitting(layout, lines)
-            if not quoted:  # a stray quote must not make quotes of all others characters
-                share -= 0.02 if delimiter == "\t" else 0.2
+            if escape or not quoted:  # a few bad rows are no reason for it
+                share -= 0.02
             known = len({*names} & _KNOWN)
             if best is None or (known, len(names) > 1, share) > best[0]:
                 best = ((known, len(names) > 1, share), layout, names)
