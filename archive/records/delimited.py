@@ -32,6 +32,8 @@ _SAMPLE_ROWS = 200
 _LARGEST = 1 << 28
 #: Characters of the longest name of a column, in a file that its name does not call a table.
 _LONGEST_NAME = 64
+#: Lines that a row may have, since each takes some memory of its own.
+_MOST_LINES = 1 << 18
 #: Bytes that are read again behind quotes that have no end.
 _AGAIN = 1 << 28
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -224,7 +226,7 @@ class _Table:
             except csv.Error as error:
                 yield self._refused("bad-row", str(error))
             except _TooLarge:
-                yield self._refused("too-large", f"a row of more than {self._limit} bytes")
+                yield self._refused("too-large", f"a row of more than {self._limit} bytes or {_MOST_LINES} lines")
             except _Broken as broken:
                 line = broken.line
                 yield _Fields(line.offset, line.skip, None, problem=line.problem, detail=line.detail)
@@ -257,7 +259,7 @@ class _Table:
                 raise _Broken(line)
             self._taken.append(line)
             self._size += line.size
-            if self._size > self._limit:
+            if self._size > self._limit or len(self._taken) > _MOST_LINES:
                 raise _TooLarge
             yield line.text
 
