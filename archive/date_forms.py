@@ -40,8 +40,8 @@ _TIME = rf"(?:(?:(?P<t>T)|,?\s+(?:at\s+)?|,){_CLOCK}(?:\s*{_ZONE})?)?"
 _FLAGS = re.ASCII | re.IGNORECASE
 #: By year first, month name first, day first, month name alone, week, day of the year, day or month first, CJK.
 _FORMS = tuple(
-    re.compile(_DAY_NAME + form + _TIME, _FLAGS)
-    for form in (
+    re.compile(_DAY_NAME + pattern + _TIME, _FLAGS)
+    for pattern in (
         r"(?P<y>\d{4})(?P<sep>[-/]|\.\s?)(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})\.?",
         r"(?P<y>\d{4})(?P<m>\d\d)(?P<d>\d\d)",
         rf"(?P<name>{MONTH})\.?[\s-]+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,\s*|[\s-]+)(?P<y>\d{{4}})",
@@ -52,8 +52,8 @@ _FORMS = tuple(
     )
 )
 _MONTH_FORMS = tuple(
-    re.compile(form, _FLAGS)
-    for form in (
+    re.compile(pattern, _FLAGS)
+    for pattern in (
         rf"(?P<name>{MONTH})\.?,?[\s-]+(?P<y>\d{{4}})",
         rf"(?P<y>\d{{4}})[\s-](?P<name>{MONTH})",
         r"(?P<y>\d{4})(?:/(?P<m>\d{1,2})|\.(?P<mm>\d\d))",  # 2019.5 is in July
@@ -125,15 +125,15 @@ def _written(text: str) -> Interval | None:
     Raises:
         ValueError, OverflowError: there is no such day or time.
     """
-    for form in _FORMS:
-        if match := form.fullmatch(text):
+    for pattern in _FORMS:
+        if match := pattern.fullmatch(text):
             return _of(match, [_days_of(match.groupdict())])
     if match := _CTIME.fullmatch(text):
         return _of(match, [_days_of(match.groupdict())])
     if match := _DAY_OR_MONTH.fullmatch(text):
         return _of(match, list(_either(match)))
-    for form in _MONTH_FORMS:
-        if match := form.fullmatch(text):
+    for pattern in _MONTH_FORMS:
+        if match := pattern.fullmatch(text):
             found = match.groupdict()
             year, month = int(found["y"]), _month_of(found)
             return _around(date(year, month, 1), date(year, month, monthrange(year, month)[1]))

@@ -52,7 +52,7 @@ class Layout:
     newline: str = "\n"
     delimiter: str = ","
     quoted: bool = True  #: fields may be in quotes
-    escape: str | None = None  #: what stands in front of a quote in quotes; None where quotes are doubled
+    escape: str | None = None  #: what is in front of a quote in quotes; None where quotes are doubled
     begin: int = 0  #: bytes of the byte order mark
 
     def reader(self, lines: Iterable[str]) -> Any:
@@ -171,7 +171,7 @@ class _TooLarge(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """The fields of a row with its address; or, with `problem`, what is in the place of one."""
+    """The fields of a row with its address; or, with `problem`, what is there in place of one."""
 
     offset: int
     skip: int
@@ -232,23 +232,23 @@ class _Table:
                 yield _Fields(line.offset, line.skip, None, problem=line.problem, detail=line.detail)
             else:
                 if fields:
-                    yield _Fields(*self._place(self._taken), fields=fields)
+                    yield _Fields(*self._address_of(self._taken), fields=fields)
                 continue
             reader = self.layout.reader(self._feed())
 
-    def _place(self, lines: list[_Line]) -> tuple[int, int, int | None]:
+    def _address_of(self, lines: list[_Line]) -> tuple[int, int, int | None]:
         length = None if self._members.compression else sum(line.size for line in lines)
         return lines[0].offset, lines[0].skip, length
 
     def _refused(self, problem: str, detail: str) -> _Fields:
         """Return the problem of a row, and read the lines behind its first one again: the row may have ended there."""
-        place = self._taken[:1]
+        where = self._taken[:1]
         self._again += self._size
         if self._again <= _AGAIN:
             self._before.extendleft(reversed(self._taken[1:]))
         else:
-            place = self._taken
-        return _Fields(*self._place(place), problem=problem, detail=detail)
+            where = self._taken
+        return _Fields(*self._address_of(where), problem=problem, detail=detail)
 
     def _feed(self) -> Iterator[str]:
         while True:
@@ -329,11 +329,11 @@ class Delimited(Reader):
     def read(self, file: BinaryIO, reading: Reading) -> Iterator[tuple[str, Item]]:
         table = _Table(file, reading.name, reading.max_record)
         for each in table:
-            place = (each.offset, each.skip, each.length)
+            where = (each.offset, each.skip, each.length)
             if each.fields is None:
-                yield reading.name, Row(*place, problem=each.problem, detail=each.detail)
+                yield reading.name, Row(*where, problem=each.problem, detail=each.detail)
             else:
-                yield reading.name, row_of(table.row(each.fields), reading.columns, *place)
+                yield reading.name, row_of(table.row(each.fields), reading.columns, *where)
 
     def find(
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading

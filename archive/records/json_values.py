@@ -226,12 +226,12 @@ class _Rows:
         return False
 
     def _row(self, where: Address, start: int, value: Any) -> _Value:
-        place = self._since(where, start)
+        spot = self._since(where, start)
         if not isinstance(value, dict):
-            return _Value(*place, problem="bad-row", detail=f"a JSON {type(value).__name__}, not an object")
-        if place[2] is not None and place[2] > self._limit:
-            return _Value(*place, problem="too-large", detail=f"an object of {place[2]} bytes")
-        return _Value(*place, row=opened(value))
+            return _Value(*spot, problem="bad-row", detail=f"a JSON {type(value).__name__}, not an object")
+        if spot[2] is not None and spot[2] > self._limit:
+            return _Value(*spot, problem="too-large", detail=f"an object of {spot[2]} bytes")
+        return _Value(*spot, row=opened(value))
 
     def _object(self) -> Generator[_Value, None, bool]:
         """Yield an object, or the rows in it: of the list of objects that it has under one of the usual names.
@@ -278,8 +278,8 @@ class _Rows:
         if problem == "too-large":
             detail = f"an object of {text.position - start} bytes"
         if not (self._members.fault and not is_whole):
-            place = self._since(where, start) if is_whole else (*where, None)
-            yield _Value(*place, problem=problem, detail=detail)
+            spot = self._since(where, start) if is_whole else (*where, None)
+            yield _Value(*spot, problem=problem, detail=detail)
         return is_whole
 
 
@@ -300,11 +300,11 @@ class JsonValues(Reader):
 
     def read(self, file: BinaryIO, reading: Reading) -> Iterator[tuple[str, Item]]:
         for each in _Rows(file, reading.max_record):
-            place = (each.offset, each.skip, each.length)
+            spot = (each.offset, each.skip, each.length)
             if each.row is None:
-                yield reading.name, Row(*place, problem=each.problem, detail=each.detail)
+                yield reading.name, Row(*spot, problem=each.problem, detail=each.detail)
             else:
-                yield reading.name, row_of(each.row, reading.columns, *place)
+                yield reading.name, row_of(each.row, reading.columns, *spot)
 
     def find(
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading

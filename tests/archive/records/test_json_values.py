@@ -103,7 +103,7 @@ def test_what_is_too_large_is_skipped_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "large.json"
     with open(path, "wb") as file:
         file.write(b'[{"text": "First", "date": "2019"},\n{"text": "')
-        file.writelines(b"x\\n" * (1 << 19) for _ in range(200))
+        file.writelines(b"xyz " * (1 << 18) for _ in range(200))
         file.write(b'", "date": "2019"}, {"text": "Second", "date": "2019"}]')
     code = (
         "import resource\nfrom archive.records import Reading, open_reader\n"
