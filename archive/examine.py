@@ -270,7 +270,11 @@ class Examiner:
                 raise Unusable(row.problem, row.detail)
             is_html = row.mime.startswith(("text/html", "application/xhtml"))
             html = row.html if row.html is not None else (row.text or "") if is_html else None
-            if html is not None:
+            charset = None
+            if row.body is not None:
+                stated_type = "text/html" if is_html else row.body_type
+                page, charset, _ = page_of(row.body, stated_type, self.extract, self.limits)
+            elif html is not None:
                 body = html.encode("utf-8", "replace")
                 page, _, _ = page_of(body, "text/html; charset=utf-8", self.extract, self.limits)
             else:
@@ -293,6 +297,7 @@ class Examiner:
             length=row.length,
             record_id=None,
             mime=row.mime or None,
+            charset=charset,
             robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
             title=page.title,
             extractor="dataset" if page.extractor == "plain" else page.extractor,
