@@ -1,0 +1,122 @@
+"""The text of a page: its segments without the parts that are not its own, each of which can be kept."""
+
+from __future__ import annotations
+
+import html as entities
+import json
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archive.text.content.discussion import is_discussion
+from archive.text.content.features import Measured, measure
+from archive.text.content.model import model
+from archive.text.content.parts import PARTS
+from archive.text.content.segments import BLANK, LINE, NOTHING, SPACE, Segments, segments_of
+from archive.text.content.words import BIT
+
+#: What the score of a segment must exceed.
+THRESHOLD = -0.4
+#: Letters of text below which a page is looked at again.
+LITTLE = 150
+#: What a segment is called by what the elements around it say; the first that holds. The names are of `PARTS`.
+_CALLED = tuple(
+    (PARTS.index(part), sum(BIT[name] for name in names))
+    for part, names in (
+        ("comments", ("comments",)),
+        ("captions", ("captions",)),
+        ("share", ("share",)),
+        ("related", ("related",)),
+        ("notices", ("notices", "advert")),
+        ("navigation", ("navigation", "foot", "side", "head")),
+        ("credits", ("credits", "meta")),
+        ("captions", ("gallery",)),
+    )
+)
+_TITLE, _REST = PARTS.index("title"), PARTS.index("rest")
+_BREAKS = {NOTHING: "", SPACE: " ", LINE: "\n", BLANK: "\n\n"}
+_JSON = re.compile(r'<script[^>]*application/ld\+json[^>]*>(.*?)</script>', re.S | re.I)
+
+
+def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset()) -> tuple[str, str]:
+    """Return the text of a page, and how it was found: "", or `all` or `data` where no main content is.
+
+    Args:
+        body: the serialised body of the tree.
+        html: the page.
+        keep: names of `PARTS` that are kept.
+    """
+    found = segments_of(body)
+    if not found.texts:
+        return _from_data(html), "data"
+    measured = measure(found, title, is_discussion(html))
+    hidden = (measured.bits & BIT["noscript"]) != 0
+    own = (model().scores(measured.rows) > THRESHOLD) & ~hidden
+    parts = _parts_of(found, measured)
+    own &= ~_is_cut(found, measured, parts)
+    if measured.weight[own].sum() < LITTLE:
+        seen = measured.weight[~hidden].sum()
+        if (seen < LITTLE or not own.any()) and (data := _from_data(html)) and len(data) > seen:
+            return data, "data"
+        if seen < LITTLE and measured.weight[hidden].sum() > seen:
+            return _joined(found, np.ones_like(own)), "all"
+        if not own.any():
+            return _joined(found, ~hidden), "all"
+    for name in keep:
+        own |= (parts == PARTS.index(name)) & ~hidden
+    return _joined(found, own), ""
+
+
+def _parts_of(found: Segments, measured: Measured) -> NDArray[np.int64]:
+    """Return what each segment would be a part of, if it is not the page's text, as indexes of `PARTS`."""
+    parts = np.full(len(found.texts), _REST)
+    for part, bits in reversed(_CALLED):
+        parts[(measured.bits & bits) != 0] = part
+    return parts
+
+
+def _is_cut(found: Segments, measured: Measured, parts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which segments are cut whatever their score: captions, and the title where it is the page's first heading."""
+    cut = np.array([found.tags[at] in {"figcaption", "caption"} for at in found.owners])
+    parts[cut] = PARTS.index("captions")
+    return cut
+
+
+def _joined(found: Segments, own: NDArray[np.bool_]) -> str:
+    text: list[str] = []
+    between = NOTHING
+    for piece, gap, is_own in zip(found.texts, found.breaks, own.tolist(), strict=True):
+        between = max(between, gap)
+        if is_own:
+            text += (_BREAKS[between], piece)
+            between = NOTHING
+        else:
+            between = max(between, SPACE)
+    return "".join(text)
+
+
+def _from_data(html: str) -> str:
+    """Return the longest `articleBody` or `text` of a page's structured data (JSON-LD), or nothing."""
+    best = ""
+    if "ld+json" in html:
+        for block in _JSON.findall(html):
+            try:
+                values = list(_bodies(json.loads(block, strict=False)))
+            except (ValueError, RecursionError):
+                continue
+            best = max([best, *values], key=len)
+    return entities.unescape(re.sub(r"</?\w[^<>]*>", " ", best))
+
+
+def _bodies(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if key == "articleBody" and isinstance(each, str):
+                yield each
+            else:
+                yield from _bodies(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _bodies(each)
