@@ -14,14 +14,14 @@ from archive.text.content.words import BIT, BITS
 
 Numbers = NDArray[np.float64]
 
-_STOP, _COMMA, _DIGIT, _WIDE, _END = (1 << at for at in range(5))
+_STOP, _COMMA, _DIGIT, _WIDE, _END, _BARE = (1 << at for at in range(6))
 
 
 def _classes() -> NDArray[np.uint8]:
     """Return what each character of the first plane is: an end of a sentence in any script, a sign inside of one…"""
     table = np.zeros(0x10000, np.uint8)
     for kind, characters in (
-        (_STOP, ".!?…。！？؟۔।॥፡።"),
+        (_STOP, ".!?…。！？؟۔।॥፡።།။។"),
         (_COMMA, ",;:،、，；：؛"),
         (_DIGIT, "0123456789"),
         (_END, ".!?…。！？؟۔।॥።:\"”’»」』)】"),
@@ -30,10 +30,13 @@ def _classes() -> NDArray[np.uint8]:
             table[ord(character)] |= kind
     for first, last in ((0x2E80, 0xA4CF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF)):
         table[first : last + 1] |= _WIDE
+    table[0x0E00 : 0x0EFF + 1] |= _BARE
     return table
 
 
 _CLASSES = _classes()
+#: Letters of a sentence in Thai and Lao, which have no sign for its end.
+_SENTENCE = 50
 #: Words that short segments of the frame of a page have.
 _FRAME = frozenset(
     "© copyright rights reserved cookie cookies newsletter subscribe sign login log register privacy terms share tweet "
@@ -46,7 +49,7 @@ _FRAME = frozenset(
 _TAGS = "p h1 h2 h3 li td th div pre blockquote dd dt span figcaption section article caption tr".split()
 _TAG = {name: at for at, name in enumerate(_TAGS)} | {"h4": 3, "h5": 3, "h6": 3, "summary": 3}
 #: Bits that still count for an element that holds most of a page.
-_KEPT = sum(BIT[name] for name in ("content", "article", "title", "lead", "embed", "discussion", "form"))
+_KEPT = sum(BIT[name] for name in ("content", "article", "title", "lead", "embed", "discussion", "form", "noscript"))
 _COMMENTS = BIT["comments"]
 _SHIFTS = np.arange(len(BITS))
 
@@ -59,6 +62,7 @@ class Measured:
     weight: Numbers  #: length in letters of an alphabet; an ideogram counts as three
     bits: NDArray[np.int64]  #: what the elements around say
     titled: NDArray[np.bool_]  #: it is the page's title, or a part of it
+    above: NDArray[np.bool_]  #: no paragraph is in front of it
 
 
 def measure(found: Segments, title: str, discussion: bool) -> Measured:
@@ -74,9 +78,10 @@ def measure(found: Segments, title: str, discussion: bool) -> Measured:
     first = (np.cumsum(length) - length).astype(np.int64)
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), np.uint32)
     classes = _CLASSES[np.minimum(codes, 0xFFFF)]
-    stops, commas, digits, wide = (
-        np.add.reduceat((classes & kind) != 0, first, dtype=np.float64) for kind in (_STOP, _COMMA, _DIGIT, _WIDE)
+    stops, commas, digits, wide, bare = (
+        np.add.reduceat((classes & kind) != 0, first, dtype=np.float64) for kind in (_STOP, _COMMA, _DIGIT, _WIDE, _BARE)
     )
+    stops += np.floor(bare / _SENTENCE)
     weight = length + 2 * wide
     linked = np.minimum(np.array(found.links, np.float64), length)
     loose = np.floor(weight * (length - linked) / length)
@@ -140,7 +145,7 @@ def measure(found: Segments, title: str, discussion: bool) -> Measured:
     columns[4] = np.floor(linked / length * 16)
     columns[5] = np.floor(np.minimum(np.array(found.strong), length) / length * 8)
     columns[6] = np.floor(digits / length * 16)
-    columns[7] = (classes[first + length.astype(np.int64) - 1] & _END) != 0
+    columns[7] = (classes[first + length.astype(np.int64) - 1] & _END != 0) | (bare >= _SENTENCE)
     columns[8] = [len(text) < 120 and not _FRAME.isdisjoint(text.lower().split()) for text in texts]
     columns[9] = found.breaks
     columns[10:22] = _steps(table[[0, 2, 3]]).reshape(12, count)
@@ -171,7 +176,7 @@ def measure(found: Segments, title: str, discussion: bool) -> Measured:
     own = np.array(near) & off
     closest = own[owner] | own[levels[1]]
     rows = np.hstack([columns.T, tags, (bits[:, None] >> _SHIFTS) & 1, (closest[:, None] >> _SHIFTS) & 1])
-    return Measured(rows, weight, bits, titled)
+    return Measured(rows, weight, bits, titled, good_before == 0)
 
 
 def _steps(values: Numbers) -> Numbers:

@@ -35,7 +35,7 @@ _CALLED = tuple(
         ("captions", ("gallery",)),
     )
 )
-_TITLE, _REST = PARTS.index("title"), PARTS.index("rest")
+_TITLE, _CAPTIONS, _REST = map(PARTS.index, ("title", "captions", "rest"))
 _BREAKS = {NOTHING: "", SPACE: " ", LINE: "\n", BLANK: "\n\n"}
 _JSON = re.compile(r'<script[^>]*application/ld\+json[^>]*>(.*?)</script>', re.S | re.I)
 
@@ -78,10 +78,13 @@ def _parts_of(found: Segments, measured: Measured) -> NDArray[np.int64]:
 
 
 def _is_cut(found: Segments, measured: Measured, parts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which segments are cut whatever their score: captions, and the title where it is the page's first heading."""
-    cut = np.array([found.tags[at] in {"figcaption", "caption"} for at in found.owners])
-    parts[cut] = PARTS.index("captions")
-    return cut
+    """Return which segments are cut whatever their score, and name their part: captions, and the title above the text."""
+    names = [found.tags[at] for at in found.owners]
+    captions = np.array([name in {"figcaption", "caption"} for name in names])
+    heads = np.array([name in {"h1", "h2"} for name in names])
+    parts[captions] = _CAPTIONS
+    parts[heads & measured.titled] = _TITLE
+    return captions | (heads & measured.titled & measured.above)
 
 
 def _joined(found: Segments, own: NDArray[np.bool_]) -> str:

