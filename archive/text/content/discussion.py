@@ -28,12 +28,12 @@ _MARKS = (
     "Hacker News",
     "shreddit-comment",
 )
-_ARTICLE = re.compile(r'"@type"\s*:\s*"(?:\w*NewsArticle|Article|BlogPosting|Report)"|property="og:type" content="article"')
+_ARTICLE = re.compile(r'"@type"\s*:\s*"(?:\w*NewsArticle|Article|BlogPosting|Report)"')
 
 
-def is_discussion(html: str) -> bool:
-    """Return whether a page says that it is a discussion, and not that it is an article."""
+def is_discussion(html: str) -> bool | None:
+    """Return whether a page says that it is a discussion, or that it is an article; None where it says neither."""
     for mark in _MARKS:
         if mark in html:
             return _ARTICLE.search(html) is None
-    return False
+    return False if "ld+json" in html and _ARTICLE.search(html) else None

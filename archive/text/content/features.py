@@ -51,6 +51,8 @@ _TAG = {name: at for at, name in enumerate(_TAGS)} | {"h4": 3, "h5": 3, "h6": 3,
 #: Bits that still count for an element that holds most of a page.
 _KEPT = sum(BIT[name] for name in ("content", "article", "title", "lead", "embed", "discussion", "form", "noscript"))
 _COMMENTS = BIT["comments"]
+#: The share of a page's paragraphs that are comments, from which on it is a discussion.
+_MOSTLY = 0.7
 _SHIFTS = np.arange(len(BITS))
 
 
@@ -63,14 +65,16 @@ class Measured:
     bits: NDArray[np.int64]  #: what the elements around say
     titled: NDArray[np.bool_]  #: it is the page's title, or a part of it
     above: NDArray[np.bool_]  #: no paragraph is in front of it
+    loose: Numbers  #: letters that are not in links
+    discussion: bool
 
 
-def measure(found: Segments, title: str, discussion: bool) -> Measured:
+def measure(found: Segments, title: str, discussion: bool | None) -> Measured:
     """Measure the segments of a page, of which there is at least one.
 
     Args:
         title: of the page.
-        discussion: what looks like comments is what the page is about.
+        discussion: what looks like comments is what the page is about; None if that depends on how much it is.
     """
     texts, parents, near = found.texts, found.parents, found.bits
     count, elements = len(texts), len(parents)
@@ -100,6 +104,8 @@ def measure(found: Segments, title: str, discussion: bool) -> Measured:
         good_mass[up] += good_mass[at]
         pieces[up] += pieces[at]
     whole, whole_good = mass[0], good_mass[0]
+    if discussion is None:
+        discussion = _is_mostly_comments(found, direct, whole_good)
     # what the elements around say; one that holds most of the page says only good of it
     held, half = (good_mass, whole_good / 2) if whole_good > 500 else (mass, whole / 2)
     off = ~_COMMENTS if discussion else -1
@@ -176,7 +182,23 @@ def measure(found: Segments, title: str, discussion: bool) -> Measured:
     own = np.array(near) & off
     closest = own[owner] | own[levels[1]]
     rows = np.hstack([columns.T, tags, (bits[:, None] >> _SHIFTS) & 1, (closest[:, None] >> _SHIFTS) & 1])
-    return Measured(rows, weight, bits, titled, good_before == 0)
+    return Measured(rows, weight, bits, titled, good_before == 0, loose, discussion)
+
+
+def _is_mostly_comments(found: Segments, direct: list[float], whole: float) -> bool:
+    """Return whether most paragraphs of a page are in what its class names call comments, or the like.
+
+    Args:
+        direct: letters of the paragraphs that each element holds itself.
+        whole: of the page.
+    """
+    in_comments = [False] * len(direct)
+    commented = 0.0
+    for at in range(1, len(direct)):
+        if in_comments[found.parents[at]] or found.bits[at] & _COMMENTS:
+            in_comments[at] = True
+            commented += direct[at]
+    return whole > 500 and commented > _MOSTLY * whole
 
 
 def _steps(values: Numbers) -> Numbers:

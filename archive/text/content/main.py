@@ -19,8 +19,12 @@ from archive.text.content.words import BIT
 
 #: What the score of a segment must exceed.
 THRESHOLD = -0.4
+#: The same for a post of a discussion, and the letters outside of links that it has in any case.
+POST, SAID = -3.0, 40
 #: Letters of text below which a page is looked at again.
 LITTLE = 150
+#: So many times the letters of what is shown, the text for readers without scripts is the page's text.
+MUCH = 2
 #: What a segment is called by what the elements around it say; the first that holds. The names are of `PARTS`.
 _CALLED = tuple(
     (PARTS.index(part), sum(BIT[name] for name in names))
@@ -36,6 +40,7 @@ _CALLED = tuple(
     )
 )
 _TITLE, _CAPTIONS, _REST = map(PARTS.index, ("title", "captions", "rest"))
+_FRAME = sum(BIT[name] for name in ("navigation", "foot", "side", "head", "notices", "share", "advert"))
 _BREAKS = {NOTHING: "", SPACE: " ", LINE: "\n", BLANK: "\n\n"}
 _JSON = re.compile(r'<script[^>]*application/ld\+json[^>]*>(.*?)</script>', re.S | re.I)
 
@@ -53,7 +58,14 @@ def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset
         return _from_data(html), "data"
     measured = measure(found, title, is_discussion(html))
     hidden = (measured.bits & BIT["noscript"]) != 0
-    own = (model().scores(measured.rows) > THRESHOLD) & ~hidden
+    if hidden.any() and measured.loose[hidden].sum() > MUCH * measured.loose[~hidden].sum():
+        hidden[:] = False  # scripts would load the text, and it is there for readers without them
+    scores = model().scores(measured.rows)
+    own = scores > THRESHOLD
+    if measured.discussion:  # what is written there is less like an article, and nobody wants it to be
+        frame = (measured.bits & _FRAME) != 0
+        own |= ((scores > POST) | (measured.loose > SAID)) & (measured.loose * 2 > measured.weight) & ~frame
+    own &= ~hidden
     parts = _parts_of(found, measured)
     own &= ~_is_cut(found, measured, parts)
     if measured.weight[own].sum() < LITTLE:
