@@ -32,7 +32,6 @@ from torch import nn
 
 import archive.text.content.model as model
 from archive.text.charset import decode
-from archive.text.content.discussion import is_discussion
 from archive.text.content.features import measure
 from archive.text.content.segments import segments_of
 from archive.text.extract import title_of
@@ -78,7 +77,7 @@ def example(of: str, gold: Gold) -> Example | None:
     found = segments_of(tree.body.html)
     if not found.texts:
         return None
-    measured = measure(found, title_of(tree.title) or "", is_discussion(gold.html))
+    measured = measure(found, title_of(tree.title) or "", gold.html)
     truth = by_strings(found.texts, gold) if of == "trafilatura" else by_text(found.texts, gold.text)
     if of != "trafilatura":
         there = sum(len(text) for text, known in zip(found.texts, truth, strict=True) if known == 1)

@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import re
 
-#: What forums, question-and-answer sites and mailing lists write into their pages.
-_MARKS = (
-    "DiscussionForumPosting",
-    "QAPage",
-    "schema.org/Question",
-    'id="phpbb"',
-    "Powered by phpBB",
-    "Powered by vBulletin",
-    'content="vBulletin',
-    'content="Discourse',
-    "Powered by Discourse",
-    'id="XF"',
-    'id="XenForo"',
-    "Powered by Discuz",
-    'content="Discuz',
-    "Powered by SMF",
-    "Simple Machines",
-    "Powered By MyBB",
-    "Invision Community",
-    "IP.Board",
-    'content="MHonArc',
-    "Hacker News",
-    "shreddit-comment",
+#: What the structured data of a discussion has.
+_KINDS = ("DiscussionForumPosting", "QAPage", "schema.org/Question")
+#: What forums, question-and-answer sites and mailing lists write at the start or the end of their pages.
+_MARKS = re.compile(
+    r'id="(?:phpbb|XF|XenForo)"|content="(?:vBulletin|Discourse|Discuz|phpBB|MHonArc|NodeBB)|[Pp]owered [Bb]y '
+    r"(?:<[^<>]+>)?(?:phpBB|vBulletin|Discourse|Discuz|SMF|MyBB|NodeBB|XenForo|Invision)|Simple Machines|Invision Community|"
+    r"IP\.Board|Hacker News|shreddit-"
 )
+_START, _END = 20_000, 10_000
 _ARTICLE = re.compile(r'"@type"\s*:\s*"(?:\w*NewsArticle|Article|BlogPosting|Report)"')
 
 
-def is_discussion(html: str) -> bool | None:
-    """Return whether a page says that it is a discussion, or that it is an article; None where it says neither."""
-    for mark in _MARKS:
-        if mark in html:
-            return _ARTICLE.search(html) is None
-    return False if "ld+json" in html and _ARTICLE.search(html) else None
+def is_marked(html: str) -> bool:
+    """Return whether a page has what discussions have."""
+    if any(kind in html for kind in _KINDS):
+        return True
+    return bool(_MARKS.search(html, 0, _START) or _MARKS.search(html, max(len(html) - _END, 0)))
+
+
+def is_article(html: str) -> bool:
+    """Return whether the structured data of a page calls it an article."""
+    return "ld+json" in html and _ARTICLE.search(html) is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from archive.text.content.discussion import is_article, is_marked
 from archive.text.content.segments import Segments
 from archive.text.content.words import BIT, BITS
 
@@ -69,12 +70,12 @@ class Measured:
     discussion: bool
 
 
-def measure(found: Segments, title: str, discussion: bool | None) -> Measured:
+def measure(found: Segments, title: str, html: str) -> Measured:
     """Measure the segments of a page, of which there is at least one.
 
     Args:
         title: of the page.
-        discussion: what looks like comments is what the page is about; None if that depends on how much it is.
+        html: the page.
     """
     texts, parents, near = found.texts, found.parents, found.bits
     count, elements = len(texts), len(parents)
@@ -104,8 +105,7 @@ def measure(found: Segments, title: str, discussion: bool | None) -> Measured:
         good_mass[up] += good_mass[at]
         pieces[up] += pieces[at]
     whole, whole_good = mass[0], good_mass[0]
-    if discussion is None:
-        discussion = _is_mostly_comments(found, direct, whole_good)
+    discussion = (is_marked(html) or _is_mostly_comments(found, direct, whole_good)) and not is_article(html)
     # what the elements around say; one that holds most of the page says only good of it
     held, half = (good_mass, whole_good / 2) if whole_good > 500 else (mass, whole / 2)
     off = ~_COMMENTS if discussion else -1

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.text.content.discussion import is_discussion
 from archive.text.content.features import Measured, measure
 from archive.text.content.model import model
 from archive.text.content.parts import PARTS
@@ -40,7 +39,7 @@ _CALLED = tuple(
     )
 )
 _TITLE, _CAPTIONS, _REST = map(PARTS.index, ("title", "captions", "rest"))
-_FRAME = sum(BIT[name] for name in ("navigation", "foot", "side", "head", "notices", "share", "advert"))
+_FRAME = sum(BIT[name] for name in ("navigation", "notices", "share", "advert"))
 _BREAKS = {NOTHING: "", SPACE: " ", LINE: "\n", BLANK: "\n\n"}
 _JSON = re.compile(r'<script[^>]*application/ld\+json[^>]*>(.*?)</script>', re.S | re.I)
 
@@ -56,7 +55,7 @@ def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset
     found = segments_of(body)
     if not found.texts:
         return _from_data(html), "data"
-    measured = measure(found, title, is_discussion(html))
+    measured = measure(found, title, html)
     hidden = (measured.bits & BIT["noscript"]) != 0
     if hidden.any() and measured.loose[hidden].sum() > MUCH * measured.loose[~hidden].sum():
         hidden[:] = False  # scripts would load the text, and it is there for readers without them

@@ -23,6 +23,10 @@ WEIGHT, RESULT = 4096, 64
 NEAR = 2
 
 
+#: Rows of a product, so few that the library of numpy does not divide it among threads: waking them takes longer.
+_AT_ONCE = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """The weights, as whole numbers.
@@ -49,7 +53,9 @@ class Model:
 
 
 def _layer(rows: Numbers, weights: Numbers, by: int) -> Numbers:
-    results = rows @ weights[:-1]
+    results = np.empty((len(rows), weights.shape[1]))
+    for at in range(0, len(rows), _AT_ONCE):
+        np.matmul(rows[at : at + _AT_ONCE], weights[:-1], out=results[at : at + _AT_ONCE])
     results += weights[-1]
     results /= by  # a power of two
     np.floor(results, out=results)
