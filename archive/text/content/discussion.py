@@ -6,13 +6,11 @@ import re
 
 #: What the structured data of a discussion has.
 _KINDS = ("DiscussionForumPosting", "QAPage", "schema.org/Question")
-#: What forums, question-and-answer sites and mailing lists write at the start or the end of their pages.
-_MARKS = re.compile(
-    r'id="(?:phpbb|XF|XenForo)"|content="(?:vBulletin|Discourse|Discuz|phpBB|MHonArc|NodeBB)|[Pp]owered [Bb]y '
-    r"(?:<[^<>]+>)?(?:phpBB|vBulletin|Discourse|Discuz|SMF|MyBB|NodeBB|XenForo|Invision)|Simple Machines|Invision Community|"
-    r"IP\.Board|Hacker News|shreddit-"
-)
-_START, _END = 20_000, 10_000
+#: What forum programs write at the start of their pages, and at the end.
+_FIRST = ('id="phpbb"', 'id="XF"', 'id="XenForo"', "shreddit-", "| Hacker News<")
+_LAST = ("Simple Machines", "Invision Community", "IP.Board")
+_PROGRAM = re.compile("phpBB|vBulletin|Discourse|Discuz|SMF|MyBB|NodeBB|XenForo|Invision|MHonArc")
+_START, _END, _NEAR = 20_000, 10_000, 100
 _ARTICLE = re.compile(r'"@type"\s*:\s*"(?:\w*NewsArticle|Article|BlogPosting|Report)"')
 
 
@@ -20,7 +18,12 @@ def is_marked(html: str) -> bool:
     """Return whether a page has what discussions have."""
     if any(kind in html for kind in _KINDS):
         return True
-    return bool(_MARKS.search(html, 0, _START) or _MARKS.search(html, max(len(html) - _END, 0)))
+    first, last = html[:_START], html[-_END:]
+    if any(mark in first for mark in _FIRST) or any(mark in last for mark in _LAST):
+        return True
+    if (at := first.find('name="generator"')) >= 0 and _PROGRAM.search(first, max(at - _NEAR, 0), at + _NEAR):
+        return True
+    return (at := last.find("owered ")) >= 0 and _PROGRAM.search(last, at, at + _NEAR) is not None
 
 
 def is_article(html: str) -> bool:

@@ -93,52 +93,39 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     good = np.where((weight > 80) & (stops > 0) & (linked * 3 < length), loose, 0.0)
     # sums over what is inside of each element
     owner, parent = np.array(found.owners), np.array(parents)
-    sums = [
-        np.bincount(owner, each, elements).tolist() for each in (weight, weight - loose, good, np.ones(count))
-    ]  # fmt: skip
-    direct = sums[2].copy()
-    mass, link_mass, good_mass, pieces = sums
+    ends = list(range(1, elements + 1))  # an element and all in it are next to each other
     for at in range(elements - 1, 0, -1):
-        up = parents[at]
-        mass[up] += mass[at]
-        link_mass[up] += link_mass[at]
-        good_mass[up] += good_mass[at]
-        pieces[up] += pieces[at]
-    whole, whole_good = mass[0], good_mass[0]
+        if ends[parents[at]] < ends[at]:
+            ends[parents[at]] = ends[at]
+    held = np.zeros((4, elements + 1))
+    for row, each in enumerate((weight, weight - loose, good, np.ones(count))):
+        np.cumsum(np.bincount(owner, each, elements), out=held[row, 1:])
+    direct = np.diff(held[2])
+    sums = held[:, ends] - held[:, :-1]
+    whole, links, whole_good, _ = sums[:, 0].tolist()
     discussion = (is_marked(html) or _is_mostly_comments(found, direct, whole_good)) and not is_article(html)
     # what the elements around say; one that holds most of the page says only good of it
-    held, half = (good_mass, whole_good / 2) if whole_good > 500 else (mass, whole / 2)
+    half = (whole_good if whole_good > 500 else whole) / 2
+    large = sums[2 if whole_good > 500 else 0].tolist()
     off = ~_COMMENTS if discussion else -1
     above = [0] * elements
-    score = [0.0] * elements
     for at in range(1, elements):
-        own, up = near[at], parents[at]
-        if own:
-            own &= off
-            if held[at] > half:
-                own &= _KEPT if discussion or held[at] > 1.8 * half else _KEPT | _COMMENTS
-        above[at] = above[up] | own
-        if value := direct[at]:
-            score[at] += value
-            score[up] += 2 * value
-            score[parents[up]] += value
+        if own := near[at] & off:
+            if large[at] > half:
+                own &= _KEPT if discussion or large[at] > 1.8 * half else _KEPT | _COMMENTS
+            above[at] = above[parents[at]] | own
+        else:
+            above[at] = above[parents[at]]
     # the container of most paragraphs, and all around it that has not much more
-    best = score.index(max(score))
-    wider = best
-    while wider and good_mass[parents[wider]] < good_mass[best] * 1.3:
+    direct[0] = 0
+    score = direct + 2 * np.bincount(parent, direct, elements) + np.bincount(parent[parent], direct, elements)
+    best = wider = int(score.argmax())
+    while wider and sums[2, parents[wider]] < sums[2, best] * 1.3:
         wider = parents[wider]
-    inside, around = [False] * elements, [False] * elements
-    inside[best] = around[wider] = True
-    for at in range(1, elements):
-        up = parents[at]
-        if around[up]:
-            around[at] = True
-            if inside[up]:
-                inside[at] = True
     levels = [owner, parent[owner]]
     levels += [parent[levels[1]]]
     levels += [parent[levels[2]]]
-    table = np.array(sums)[:, np.array(levels)]  # 4 sums, 4 levels, segments
+    table = sums[:, np.array(levels)]  # 4 sums, 4 levels, segments
     before, good_before, order = np.cumsum(weight) - weight, np.cumsum(good) - good, np.arange(count)
     names = [found.tags[at] for at in found.owners]
     headed = np.array([name == "h1" for name in names])
@@ -163,15 +150,15 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     columns[33] = good_before == 0
     columns[34] = np.floor(order / count * 16)
     columns[35:37] = _steps(np.array([order, order[::-1]], np.float64))
-    columns[37] = np.array(inside)[owner]
-    columns[38] = np.array(around)[owner]
+    columns[37] = (owner >= best) & (owner < ends[best])
+    columns[38] = (owner >= wider) & (owner < ends[wider])
     columns[39] = np.cumsum(headed) > 0
     columns[40] = headed.any()
     columns[41] = titled
     columns[42] = [seen[text] > 1 for text in texts]
     columns[43:46] = _steps(np.array([[whole], [whole_good], [float(count)]]))
     columns[46] = np.floor(whole_good / whole * 16)
-    columns[47] = np.floor(link_mass[0] / whole * 16)
+    columns[47] = np.floor(links / whole * 16)
     columns[48] = discussion
     columns[49] = np.minimum(np.array([text.count("\n") for text in texts]), 30)
     columns[50] = np.floor(stops / weight * 256)
@@ -185,20 +172,19 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     return Measured(rows, weight, bits, titled, good_before == 0, loose, discussion)
 
 
-def _is_mostly_comments(found: Segments, direct: list[float], whole: float) -> bool:
+def _is_mostly_comments(found: Segments, direct: Numbers, whole: float) -> bool:
     """Return whether most paragraphs of a page are in what its class names call comments, or the like.
 
     Args:
         direct: letters of the paragraphs that each element holds itself.
         whole: of the page.
     """
-    in_comments = [False] * len(direct)
-    commented = 0.0
-    for at in range(1, len(direct)):
-        if in_comments[found.parents[at]] or found.bits[at] & _COMMENTS:
-            in_comments[at] = True
-            commented += direct[at]
-    return whole > 500 and commented > _MOSTLY * whole
+    if whole <= 500:
+        return False
+    inside, parents = [False] * len(direct), found.parents
+    for at, bits in enumerate(found.bits):
+        inside[at] = inside[parents[at]] or bool(bits & _COMMENTS)
+    return float(direct[inside].sum()) > _MOSTLY * whole
 
 
 def _steps(values: Numbers) -> Numbers:
