@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 #: What the structured data of a discussion has.
-_KINDS = ("DiscussionForumPosting", "QAPage", "schema.org/Question")
+_KINDS = ("DiscussionForumPosting", "QAPage", "org/Question")
 #: What forum programs write at the start of their pages, and at the end.
 _FIRST = ('id="phpbb"', 'id="XF"', 'id="XenForo"', "shreddit-", "| Hacker News<")
 _LAST = ("Simple Machines", "Invision Community", "IP.Board")
@@ -16,7 +16,7 @@ _ARTICLE = re.compile(r'"@type"\s*:\s*"(?:\w*NewsArticle|Article|BlogPosting|Rep
 
 def is_marked(html: str) -> bool:
     """Return whether a page has what discussions have."""
-    if any(kind in html for kind in _KINDS):
+    if (at := html.find("schema.org")) >= 0 and any(html.find(kind, at) >= 0 for kind in _KINDS):
         return True
     first, last = html[:_START], html[-_END:]
     if any(mark in first for mark in _FIRST) or any(mark in last for mark in _LAST):

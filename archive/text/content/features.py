@@ -67,6 +67,7 @@ class Measured:
     titled: NDArray[np.bool_]  #: it is the page's title, or a part of it
     above: NDArray[np.bool_]  #: no paragraph is in front of it
     loose: Numbers  #: letters that are not in links
+    names: list[str]  #: of the innermost elements
     discussion: bool
 
 
@@ -169,7 +170,7 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     own = np.array(near) & off
     closest = own[owner] | own[levels[1]]
     rows = np.hstack([columns.T, tags, (bits[:, None] >> _SHIFTS) & 1, (closest[:, None] >> _SHIFTS) & 1])
-    return Measured(rows, weight, bits, titled, good_before == 0, loose, discussion)
+    return Measured(rows, weight, bits, titled, good_before == 0, loose, names, discussion)
 
 
 def _is_mostly_comments(found: Segments, direct: Numbers, whole: float) -> bool:
@@ -179,7 +180,7 @@ def _is_mostly_comments(found: Segments, direct: Numbers, whole: float) -> bool:
         direct: letters of the paragraphs that each element holds itself.
         whole: of the page.
     """
-    if whole <= 500:
+    if whole <= 500 or not any(map(_COMMENTS.__and__, found.bits)):
         return False
     inside, parents = [False] * len(direct), found.parents
     for at, bits in enumerate(found.bits):

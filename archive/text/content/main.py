@@ -65,8 +65,8 @@ def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset
         frame = (measured.bits & _FRAME) != 0
         own |= ((scores > POST) | (measured.loose > SAID)) & (measured.loose * 2 > measured.weight) & ~frame
     own &= ~hidden
-    parts = _parts_of(found, measured)
-    own &= ~_is_cut(found, measured, parts)
+    captions, titles = _by_rule(measured)
+    own &= ~(captions | (titles & measured.above))
     if measured.weight[own].sum() < LITTLE:
         seen = measured.weight[~hidden].sum()
         if (seen < LITTLE or not own.any()) and (data := _from_data(html)) and len(data) > seen:
@@ -75,27 +75,19 @@ def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset
             return _joined(found, np.ones_like(own)), "all"
         if not own.any():
             return _joined(found, ~hidden), "all"
-    for name in keep:
-        own |= (parts == PARTS.index(name)) & ~hidden
+    if keep:
+        parts = np.full(len(own), _REST)
+        for part, bits in reversed(_CALLED):
+            parts[(measured.bits & bits) != 0] = part
+        parts[captions], parts[titles] = _CAPTIONS, _TITLE
+        own |= np.isin(parts, [PARTS.index(name) for name in keep]) & ~hidden
     return _joined(found, own), ""
 
 
-def _parts_of(found: Segments, measured: Measured) -> NDArray[np.int64]:
-    """Return what each segment would be a part of, if it is not the page's text, as indexes of `PARTS`."""
-    parts = np.full(len(found.texts), _REST)
-    for part, bits in reversed(_CALLED):
-        parts[(measured.bits & bits) != 0] = part
-    return parts
-
-
-def _is_cut(found: Segments, measured: Measured, parts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which segments are cut whatever their score, and name their part: captions, and the title above the text."""
-    names = [found.tags[at] for at in found.owners]
-    captions = np.array([name in {"figcaption", "caption"} for name in names])
-    heads = np.array([name in {"h1", "h2"} for name in names])
-    parts[captions] = _CAPTIONS
-    parts[heads & measured.titled] = _TITLE
-    return captions | (heads & measured.titled & measured.above)
+def _by_rule(measured: Measured) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which segments are captions, and which are the title as a heading, whatever their score."""
+    captions = np.array([name == "figcaption" or name == "caption" for name in measured.names])
+    return captions, measured.titled & np.array([name == "h1" or name == "h2" for name in measured.names])
 
 
 def _joined(found: Segments, own: NDArray[np.bool_]) -> str:

@@ -90,8 +90,8 @@ for _name, _words in _WORDS.items():
 
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 _HIDDEN = re.compile(r"display:\s*none|visibility:\s*hidden", re.I)
-#: How many different values are remembered.
-_REMEMBERED = 50_000
+#: How many different names are remembered, and how many letters of one count.
+_REMEMBERED, _LONGEST = 50_000, 300
 _known: dict[str, int] = {}
 
 
@@ -123,13 +123,16 @@ _IS_HIDDEN = BIT["hidden"]
 
 
 def _said(names: str) -> int:
-    """Return what the words of a value say."""
-    bits = _known.get(names)
-    if bits is None:
-        bits = 0
-        for word in _WORD.findall(names[:300]):
-            bits |= WORDS.get(word.lower(), 0)
-        if len(_known) >= _REMEMBERED:
-            _known.clear()
-        _known[names] = bits
+    """Return what names say, which white space parts."""
+    bits = 0
+    for name in names.split():
+        if (of_name := _known.get(name)) is None:
+            of_name = 0
+            for word in _WORD.findall(name[:_LONGEST]):
+                of_name |= WORDS.get(word.lower(), 0)
+            if len(_known) >= _REMEMBERED:
+                _known.clear()
+            if len(name) < _LONGEST:
+                _known[name] = of_name
+        bits |= of_name
     return bits
