@@ -4,15 +4,17 @@
 
 There are three kinds of gold, each optional:
 
-- `--segments`: `evaldata.json` and pages as `*.html.gz`, in the form of trafilatura's evaluation: for each page, strings that the
-  text must have (`with`) and must not have (`without`). The score is that evaluation's, over all strings, with white space made
-  equal. Half of the pages trained our classifier (`is_held_out`); the table has both halves and the whole.
+- `--segments`: `evaldata.json` and pages as `*.html.gz`, in the form of trafilatura's evaluation: for each page,
+  strings that the text must have (`with`) and must not have (`without`). The score is that evaluation's, over all
+  strings, with white space made equal. Half of the pages trained our classifier (`is_held_out`); the table has both
+  halves and the whole.
 - `--fundus`: news articles with their bodies, in the form of fundus' tests. Nothing was tuned on them.
-- `--articles`: scrapinghub's article-extraction-benchmark (`ground-truth.json`, `html/`). All of it trained our classifier.
+- `--articles`: scrapinghub's article-extraction-benchmark (`ground-truth.json`, `html/`). All of it trained our
+  classifier.
 
-The score of the last two: words of a page that are in its gold body, each as often as it is there (an ideogram is a word).
-Precision and recall are means over pages; F1 is made of these two means. The intervals are 95 % of 1,000 draws of the pages.
-Time is processor time, of one process.
+The score of the last two: words of a page that are in its gold body, each as often as it is there (an ideogram is a
+word). Precision and recall are means over pages; F1 is made of these two means. The intervals are 95 % of 1,000 draws
+of the pages. Time is processor time, of one process.
 """
 
 from __future__ import annotations
@@ -87,7 +89,9 @@ def fundus(folder: Path) -> Iterator[Gold]:
         stated = folder / f"{path.name.split('_')[0]}.json"
         if not stated.exists():
             continue
-        bodies = ["\n".join(_strings(each["body"])) for each in json.loads(stated.read_text()).values() if each.get("body")]
+        bodies = [
+            "\n".join(_strings(each["body"])) for each in json.loads(stated.read_text()).values() if each.get("body")
+        ]
         if bodies:
             there = words(extract_plain_text(html))
             shares = [(words(body) & there).total() / max(words(body).total(), 1) for body in bodies]
@@ -135,16 +139,27 @@ def scores(of: Counts, by_page: bool) -> tuple[float, float, float]:
 
 def measure(golds: list[Gold], extract: Extract) -> dict[str, Any]:
     """Return the scores of an extractor, with intervals."""
+    return results_of(golds, extract, {"": golds})[""]
+
+
+def results_of(golds: list[Gold], extract: Extract, groups: dict[str, list[Gold]]) -> dict[str, dict[str, Any]]:
+    """Return the scores of an extractor for groups of pages, with intervals. Each page is extracted once."""
     started = time.process_time()
     texts = [extract(gold.html) for gold in golds]
-    seconds = time.process_time() - started
-    of = np.array([counts(gold, text) for gold, text in zip(golds, texts, strict=True)])
-    by_page = bool(golds[0].text)
+    speed = len(golds) / (time.process_time() - started)
+    of = {gold.name: (*counts(gold, text), not text) for gold, text in zip(golds, texts, strict=True)}
+    return {
+        title: _result(np.array([of[gold.name] for gold in group]), bool(golds[0].text), speed)
+        for title, group in groups.items()
+    }
+
+
+def _result(of: Counts, by_page: bool, speed: float) -> dict[str, Any]:
     chance = np.random.default_rng(0)
-    draws = [scores(of[chance.integers(0, len(of), len(of))], by_page) for _ in range(_DRAWS)]
+    draws = [scores(of[chance.integers(0, len(of), len(of)), :3], by_page) for _ in range(_DRAWS)]
     low, high = np.quantile(draws, (0.025, 0.975), axis=0)
-    result: dict[str, Any] = {"empty": sum(not text for text in texts), "pages_per_second": len(golds) / seconds}
-    for at, (name, value) in enumerate(zip(("f1", "precision", "recall"), scores(of, by_page), strict=True)):
+    result: dict[str, Any] = {"empty": int(of[:, 3].sum()), "pages_per_second": speed}
+    for at, (name, value) in enumerate(zip(("f1", "precision", "recall"), scores(of[:, :3], by_page), strict=True)):
         result[name] = (value, float(low[at]), float(high[at]))
     return result
 
@@ -175,13 +190,23 @@ def extractors(ablation: bool) -> Iterator[tuple[str, Extract]]:
         yield "ours, keeping all parts", partial(ours, keep=frozenset(PARTS))
 
 
-def _table(title: str, golds: list[Gold], ablation: bool) -> dict[str, Any]:
-    results: dict[str, Any] = {}
-    print(f"\n{title}: {len(golds)} pages\n\n| extractor | F1 | precision | recall | empty | pages/s |\n|---|--:|--:|--:|--:|--:|")
+def compare(golds: list[Gold], groups: dict[str, list[Gold]], ablation: bool) -> dict[str, dict[str, Any]]:
+    """Print a table for each group of pages, and return what is in them."""
+    results: dict[str, dict[str, Any]] = {title: {} for title in groups}
     for name, extract in extractors(ablation):
-        result = results[name] = measure(golds, extract)
-        cells = [f"{value:.3f} ({low:.3f}–{high:.3f})" for value, low, high in map(result.get, ("f1", "precision", "recall"))]
-        print(f"| {name} | {' | '.join(cells)} | {result['empty']} | {result['pages_per_second']:.0f} |", flush=True)
+        for title, result in results_of(golds, extract, groups).items():
+            results[title][name] = result
+    for title, of_extractor in results.items():
+        print(f"\n{title}: {len(groups[title])} pages\n\n| extractor | F1 | precision | recall | empty | pages/s |")
+        print("|---|--:|--:|--:|--:|--:|")
+        for name, result in of_extractor.items():
+            cells = [
+                f"{value:.3f} ({low:.3f}–{high:.3f})"
+                for value, low, high in map(result.get, ("f1", "precision", "recall"))
+            ]
+            print(
+                f"| {name} | {' | '.join(cells)} | {result['empty']} | {result['pages_per_second']:.0f} |", flush=True
+            )
     return results
 
 
@@ -194,18 +219,16 @@ def main() -> None:
     parser.add_argument("--ablation", action="store_true", help="also each part kept, one at a time")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    results = {}
+    results: dict[str, Any] = {}
     if args.segments:
         golds = list(segments(args.segments))[: args.pages]
-        for title, chosen in (
-            ("segments, held out", [gold for gold in golds if is_held_out(gold.name)]),
-            ("segments, trained on", [gold for gold in golds if not is_held_out(gold.name)]),
-            ("segments, both", golds),
-        ):
-            results[title] = _table(title, chosen, args.ablation)
+        groups = {"held out": [gold for gold in golds if is_held_out(gold.name)]}
+        groups |= {"trained on": [gold for gold in golds if not is_held_out(gold.name)], "both halves": golds}
+        results |= compare(golds, {f"segments, {title}": group for title, group in groups.items()}, args.ablation)
     for title, read, folder in (("fundus", fundus, args.fundus), ("articles, trained on", articles, args.articles)):
         if folder:
-            results[title] = _table(title, list(read(folder))[: args.pages], args.ablation)
+            golds = list(read(folder))[: args.pages]
+            results |= compare(golds, {title: golds}, args.ablation)
     if args.json:
         args.json.write_text(json.dumps(results, indent=2) + "\n")
 

@@ -2,13 +2,15 @@
 
     python benchmarks/train_extraction.py --trafilatura FOLDER --articles FOLDER --readability FOLDER --pages FOLDER
 
-The folders are the evaluation set of trafilatura, of which only the half counts that `is_held_out` leaves; a checkout of
-scrapinghub/article-extraction-benchmark; of mozilla/readability; and of the web content extraction benchmark of
-Murrough Foley (`benchmark/ground-truth` and `release/html`), whose texts were written down by a language model and checked by
-people. None of the four is needed to use the weights, and nothing of them is in this project. It needs torch.
+The folders are the evaluation set of trafilatura, of which only the half counts that `is_held_out` leaves; a checkout
+of scrapinghub/article-extraction-benchmark; of mozilla/readability; and of the web content extraction benchmark of
+Murrough Foley (`benchmark/ground-truth` and `release/html`), whose texts were written down by a language model and
+checked by people. None of the four is needed to use the weights, and nothing of them is in this project. It needs
+torch.
 
-A segment is text of the page if its words are in the gold text: as a line, in one piece, or half of its runs of four words. A
-short one must also be next to such a segment. Of trafilatura's pages only the segments count that have a gold string.
+A segment is text of the page if its words are in the gold text: as a line, in one piece, or half of its runs of four
+words. A short one must also be next to such a segment. Of trafilatura's pages only the segments count that have a
+gold string.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ def pages(folder: Path) -> Iterator[Gold]:
 def example(of: str, gold: Gold) -> Example | None:
     """Measure a page; None where its gold text is not to be found in it."""
     tree = HTMLTree.parse(gold.html)
-    found = segments_of(tree.body.html)
+    found = segments_of(tree.body.html if tree.body else "")
     if not found.texts:
         return None
     measured = measure(found, title_of(tree.title) or "", gold.html)
@@ -125,7 +127,7 @@ def _runs(words: list[str]) -> set[tuple[str, ...]]:
     return set(zip(words, words[1:], words[2:], words[3:], strict=False))
 
 
-class Network(nn.Module):
+class Network(nn.Module):  # type: ignore[misc]
     """`archive.text.content.model.Model`, with fractions."""
 
     def __init__(self, columns: int, width: int) -> None:
@@ -172,7 +174,7 @@ def train(examples: list[Example], epochs: int, width: int, seed: int) -> dict[s
             scores = network(x, torch.tensor([names.index(each.of) for each in chosen]))
             loss = (nn.functional.binary_cross_entropy_with_logits(scores, y, reduction="none") * w).sum() / len(chosen)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             rate.step()
             total += loss.item()

@@ -111,7 +111,7 @@ def extractor(name: str) -> Extractor:
         if name not in _EXTRAS:
             raise
         raise missing(f"the extractor {name}", _EXTRAS[name], error.name or name) from None
-    return partial(extract, keep=frozenset(kept)) if kept else extract
+    return partial(extract, keep=frozenset(kept)) if kept else extract  # type: ignore[call-arg]
 
 
 @lru_cache(maxsize=8)

@@ -30,7 +30,7 @@ def from_html(html: str, keep: frozenset[str] = frozenset()) -> Page:
     tree = HTMLTree.parse(html)
     title = title_of(tree.title)
     body = tree.body
-    text, how = main_text(body.html if body is not None else tree.document.html, html, title or "", keep)
+    text, how = main_text("" if body is None else body.html, html, title or "", keep)
     text = normalise(text)
     if not text:
         text, how = normalise(extract_plain_text(tree, list_bullets=False, alt_texts=False)), "all"

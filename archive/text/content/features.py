@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from archive.text.content.discussion import is_article, is_marked
 from archive.text.content.segments import Segments
-from archive.text.content.words import BIT, BITS
+from archive.text.content.words import BIT, BITS, listed
 
 Numbers = NDArray[np.float64]
 
@@ -25,7 +24,7 @@ def _classes() -> NDArray[np.uint8]:
         (_STOP, ".!?…。！？؟۔।॥፡።།။។"),
         (_COMMA, ",;:،、，；：؛"),
         (_DIGIT, "0123456789"),
-        (_END, ".!?…。！？؟۔।॥።:\"”’»」』)】"),
+        (_END, '.!?…。！？؟۔।॥።:"”’»」』)】'),
     ):
         for character in characters:
             table[ord(character)] |= kind
@@ -40,14 +39,20 @@ _CLASSES = _classes()
 _SENTENCE = 50
 #: Words that short segments of the frame of a page have.
 _FRAME = frozenset(
-    "© copyright rights reserved cookie cookies newsletter subscribe sign login log register privacy terms share tweet "
-    "facebook twitter whatsapp pinterest instagram read more related comments comment reply posted filed tagged "
-    "advertisement sponsored follow click download cart previous next photo: image: foto: photo image getty reuters "
-    "abonnieren anmelden datenschutz impressum teilen kommentare kommentar weiterlesen mehr lesen auch rechte werbung "
-    "anzeige suscríbete compartir leer más comentarios derechos s'abonner partager lire commentaires droits condividi "
-    "leggi iscriviti diritti подписаться поделиться комментарии читайте 版权所有 分享 评论 相关 关注 登录".split()
+    listed(
+        "© copyright rights reserved cookie cookies newsletter subscribe sign login log "
+        "register privacy terms share tweet "
+        "facebook twitter whatsapp pinterest instagram read more related comments comment reply posted filed tagged "
+        "advertisement sponsored follow click download cart previous next photo: image: "
+        "foto: photo image getty reuters "
+        "abonnieren anmelden datenschutz impressum teilen kommentare kommentar weiterlesen "
+        "mehr lesen auch rechte werbung "
+        "anzeige suscríbete compartir leer más comentarios derechos s'abonner partager "
+        "lire commentaires droits condividi "
+        "leggi iscriviti diritti подписаться поделиться комментарии читайте 版权所有 分享 评论 相关 关注 登录"
+    )
 )
-_TAGS = "p h1 h2 h3 li td th div pre blockquote dd dt span figcaption section article caption tr".split()
+_TAGS = listed("p h1 h2 h3 li td th div pre blockquote dd dt span figcaption section article caption tr")
 _TAG = {name: at for at, name in enumerate(_TAGS)} | {"h4": 3, "h5": 3, "h6": 3, "summary": 3}
 #: Bits that still count for an element that holds most of a page.
 _KEPT = sum(BIT[name] for name in ("content", "article", "title", "lead", "embed", "discussion", "form", "noscript"))
@@ -85,7 +90,8 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "replace"), np.uint32)
     classes = _CLASSES[np.minimum(codes, 0xFFFF)]
     stops, commas, digits, wide, bare = (
-        np.add.reduceat((classes & kind) != 0, first, dtype=np.float64) for kind in (_STOP, _COMMA, _DIGIT, _WIDE, _BARE)
+        np.add.reduceat((classes & kind) != 0, first, dtype=np.float64)
+        for kind in (_STOP, _COMMA, _DIGIT, _WIDE, _BARE)
     )
     stops += np.floor(bare / _SENTENCE)
     weight = length + 2 * wide
@@ -167,8 +173,8 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     tags = np.zeros((count, len(_TAGS) + 1))
     tags[order, [_TAG.get(name, len(_TAGS)) for name in names]] = 1
     bits = np.array(above)[owner]
-    own = np.array(near) & off
-    closest = own[owner] | own[levels[1]]
+    alone = np.array(near) & off
+    closest = alone[owner] | alone[levels[1]]
     rows = np.hstack([columns.T, tags, (bits[:, None] >> _SHIFTS) & 1, (closest[:, None] >> _SHIFTS) & 1])
     return Measured(rows, weight, bits, titled, good_before == 0, loose, names, discussion)
 
@@ -191,7 +197,8 @@ def _is_mostly_comments(found: Segments, direct: Numbers, whole: float) -> bool:
 def _steps(values: Numbers) -> Numbers:
     """Return logarithms of whole numbers as whole numbers, four steps to a doubling."""
     mantissa, exponent = np.frexp(values + 1)
-    return exponent * 4.0 + np.floor(mantissa * 8)
+    steps: Numbers = exponent * 4.0 + np.floor(mantissa * 8)
+    return steps
 
 
 def _is_title(text: str, title: str) -> bool:

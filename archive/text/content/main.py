@@ -41,7 +41,7 @@ _CALLED = tuple(
 _TITLE, _CAPTIONS, _REST = map(PARTS.index, ("title", "captions", "rest"))
 _FRAME = sum(BIT[name] for name in ("navigation", "notices", "share", "advert"))
 _BREAKS = {NOTHING: "", SPACE: " ", LINE: "\n", BLANK: "\n\n"}
-_JSON = re.compile(r'<script[^>]*application/ld\+json[^>]*>(.*?)</script>', re.S | re.I)
+_JSON = re.compile(r"<script[^>]*application/ld\+json[^>]*>(.*?)</script>", re.S | re.I)
 
 
 def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset()) -> tuple[str, str]:

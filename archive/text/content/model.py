@@ -1,8 +1,8 @@
 """The classifier of segments: a small neural network whose numbers are all whole.
 
 Each segment's row goes through one layer; then the results of five segments next to each other go through another one;
-both together give the score. It was trained by `benchmarks/train_extraction.py`. The sums have no fractions and stay far
-below 2**53, so they are exact in whichever order a processor adds: two machines never disagree on a text.
+both together give the score. It was trained by `benchmarks/train_extraction.py`. The sums have no fractions and stay
+far below 2**53, so they are exact in whichever order a processor adds: two machines never disagree on a text.
 """
 
 from __future__ import annotations

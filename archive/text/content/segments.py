@@ -8,27 +8,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from archive.text.content.words import BIT, bits_of
+from archive.text.content.words import BIT, bits_of, listed
 
 #: What is in front of a segment.
 NOTHING, SPACE, LINE, BLANK = range(4)
 
 #: Elements whose text is raw, so that a `<` in it is no tag.
-_RAW = frozenset("script style iframe noembed noframes xmp plaintext".split())
+_RAW = frozenset(listed("script style iframe noembed noframes xmp plaintext"))
 #: Elements whose text no browser shows, or that have none of the page's own.
-_SKIPPED = _RAW | frozenset("template svg object video audio canvas select textarea button datalist rp map applet".split())
+_SKIPPED = _RAW | frozenset(
+    listed("template svg object video audio canvas select textarea button datalist rp map applet")
+)
 #: Elements that change nothing for the text in or behind them.
 _PLAIN = frozenset(
-    "area base basefont bgsound col embed frame img input keygen link meta param source track wbr u font big tt code var "
-    "kbd samp sub sup abbr q s html".split()
+    listed(
+        "area base basefont bgsound col embed frame img input keygen link meta param "
+        "source track wbr u font big tt code var "
+        "kbd samp sub sup abbr q s html"
+    )
 )
 #: The break around each element that is a block.
 _BREAKS = dict.fromkeys(
-    "address article aside body center dd details dialog dir div dt fieldset figcaption footer form hgroup header "
-    "legend li listing main menu nav noscript optgroup option search section summary tbody thead tfoot tr caption".split(),
+    listed(
+        "address article aside body center dd details dialog dir div dt fieldset figcaption footer form hgroup header "
+        "legend li listing main menu nav noscript optgroup option search section summary tbody thead tfoot tr caption"
+    ),
     LINE,
 )
-_BREAKS.update(dict.fromkeys("p h1 h2 h3 h4 h5 h6 ul ol dl blockquote pre table figure".split(), BLANK))
+_BREAKS.update(dict.fromkeys(listed("p h1 h2 h3 h4 h5 h6 ul ol dl blockquote pre table figure"), BLANK))
 _BREAKS.update({"td": SPACE, "th": SPACE})
 _OF_TAG = {
     "nav": BIT["navigation"],
@@ -52,8 +59,8 @@ _APART = BIT["captions"] | BIT["credits"] | BIT["share"] | BIT["hidden"] | BIT["
 _CELL = 80
 
 #: What a tag does.
-(_NOTHING, _OPEN, _CLOSE, _OPEN_INLINE, _CLOSE_INLINE, _OPEN_LINK, _CLOSE_LINK, _OPEN_STRONG, _CLOSE_STRONG, _LINE_END, _RULE,
- _SKIP, _COMMENT) = range(13)  # fmt: skip
+_NOTHING, _OPEN, _CLOSE, _OPEN_INLINE, _CLOSE_INLINE, _OPEN_LINK, _CLOSE_LINK = range(7)
+_OPEN_STRONG, _CLOSE_STRONG, _LINE_END, _RULE, _SKIP, _COMMENT = range(7, 13)
 _Tag = tuple[int, int, int, str]  #: what it does, the break, its bits, its name
 _OF_NAME: dict[str, _Tag] = {name: (_NOTHING, 0, 0, name) for name in _PLAIN}
 _OF_NAME |= {"/" + name: (_NOTHING, 0, 0, name) for name in _PLAIN}

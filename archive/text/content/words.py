@@ -8,6 +8,12 @@ from __future__ import annotations
 
 import re
 
+
+def listed(names: str) -> list[str]:
+    """Return the names in a string, which white space parts."""
+    return names.split()
+
+
 #: What words say, one bit each. The first ones name a part that is not the text of a page.
 BITS = (
     "captions",
@@ -44,9 +50,11 @@ _WORDS = {
     "kommentar kommentare commentaires comentarios commenti reacties livefyre guestbook trackback trackbacks pingback "
     "feedback commenting comentarii yorum yorumlar komentarze",
     "credits": "byline author authors autor auteur auteurs writer writers credit credits copyright journalist dateline "
-    "datetime timestamp pubdate published publish posted postedon source sources contributor contributors bio biography "
+    "datetime timestamp pubdate published publish posted postedon source sources "
+    "contributor contributors bio biography "
     "vcard reporter editor updated lastmod modified readtime reading signature",
-    "share": "share shares sharing sharer shared social socials sociable addthis addtoany sharethis sharebar sharedaddy "
+    "share": "share shares sharing sharer shared social socials sociable addthis addtoany "
+    "sharethis sharebar sharedaddy "
     "facebook twitter whatsapp pinterest telegram follow followus bookmark bookmarks likes like flattr print",
     "related": "related relatedposts similar recommend recommended recommendation recommendations recirc "
     "recirculation more readmore seealso also popular mostpopular mostread trending latest recent teaser teasers "
@@ -75,7 +83,8 @@ _WORDS = {
     "deck kicker",
     "unseen": "hidden hide invisible visuallyhidden sronly screenreader offscreen noprint",
     "embed": "tweet embed embedded instagram blockquote quote pullquote twitter oembed",
-    "discussion": "thread threads forum topic topics question questions answer answers postbody message messages viewtopic "
+    "discussion": "thread threads forum topic topics question questions answer answers "
+    "postbody message messages viewtopic "
     "qa phpbb vbulletin discourse",
     "list": "list lists listing grid cards card items item feed archive results tiles",
     "widget": "widget widgets module box block panel plugin component",
@@ -113,7 +122,7 @@ def bits_of(attributes: str) -> int:
         for name in _OTHERS:
             if (at := attributes.find(name)) >= 0:
                 bits |= _said(attributes[at + len(name) : attributes.find('"', at + len(name))])
-    if ' style="' in attributes and _HIDDEN.search(attributes) or ' hidden=' in attributes:
+    if " hidden=" in attributes or (' style="' in attributes and _HIDDEN.search(attributes)):
         bits |= _IS_HIDDEN
     return bits
 
