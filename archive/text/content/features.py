@@ -1,4 +1,4 @@
-"""What is measured of each segment of a page: whole numbers, so that every machine makes the same text of it."""
+"""What is measured of each segment of a page: integers, so that every machine makes the same text of it."""
 
 from __future__ import annotations
 
@@ -109,11 +109,11 @@ def measure(found: Segments, title: str, html: str) -> Measured:
         np.cumsum(np.bincount(owner, each, elements), out=held[row, 1:])
     direct = np.diff(held[2])
     sums = held[:, ends] - held[:, :-1]
-    whole, links, whole_good, _ = sums[:, 0].tolist()
-    discussion = (is_marked(html) or _is_mostly_comments(found, direct, whole_good)) and not is_article(html)
+    everything, links, all_good, _ = sums[:, 0].tolist()
+    discussion = (is_marked(html) or _is_mostly_comments(found, direct, all_good)) and not is_article(html)
     # what the elements around say; one that holds most of the page says only good of it
-    half = (whole_good if whole_good > 500 else whole) / 2
-    large = sums[2 if whole_good > 500 else 0].tolist()
+    half = (all_good if all_good > 500 else everything) / 2
+    large = sums[2 if all_good > 500 else 0].tolist()
     off = ~_COMMENTS if discussion else -1
     above = [0] * elements
     for at in range(1, elements):
@@ -150,10 +150,10 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     columns[9] = found.breaks
     columns[10:22] = _steps(table[[0, 2, 3]]).reshape(12, count)
     columns[22:26] = np.floor(table[1] / np.maximum(table[0], 1) * 16)
-    columns[26:30] = np.floor(table[2] / max(whole_good, 1) * 16)
-    columns[30] = np.floor(before / whole * 16)
-    columns[31] = np.floor(good_before / max(whole_good, 1) * 16)
-    columns[32] = good_before >= whole_good
+    columns[26:30] = np.floor(table[2] / max(all_good, 1) * 16)
+    columns[30] = np.floor(before / everything * 16)
+    columns[31] = np.floor(good_before / max(all_good, 1) * 16)
+    columns[32] = good_before >= all_good
     columns[33] = good_before == 0
     columns[34] = np.floor(order / count * 16)
     columns[35:37] = _steps(np.array([order, order[::-1]], np.float64))
@@ -163,9 +163,9 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     columns[40] = headed.any()
     columns[41] = titled
     columns[42] = [seen[text] > 1 for text in texts]
-    columns[43:46] = _steps(np.array([[whole], [whole_good], [float(count)]]))
-    columns[46] = np.floor(whole_good / whole * 16)
-    columns[47] = np.floor(links / whole * 16)
+    columns[43:46] = _steps(np.array([[everything], [all_good], [float(count)]]))
+    columns[46] = np.floor(all_good / everything * 16)
+    columns[47] = np.floor(links / everything * 16)
     columns[48] = discussion
     columns[49] = np.minimum(np.array([text.count("\n") for text in texts]), 30)
     columns[50] = np.floor(stops / weight * 256)
@@ -179,23 +179,23 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     return Measured(rows, weight, bits, titled, good_before == 0, loose, names, discussion)
 
 
-def _is_mostly_comments(found: Segments, direct: Numbers, whole: float) -> bool:
+def _is_mostly_comments(found: Segments, direct: Numbers, everything: float) -> bool:
     """Return whether most paragraphs of a page are in what its class names call comments, or the like.
 
     Args:
         direct: letters of the paragraphs that each element holds itself.
-        whole: of the page.
+        everything: of the page.
     """
-    if whole <= 500 or not any(map(_COMMENTS.__and__, found.bits)):
+    if everything <= 500 or not any(map(_COMMENTS.__and__, found.bits)):
         return False
     inside, parents = [False] * len(direct), found.parents
     for at, bits in enumerate(found.bits):
         inside[at] = inside[parents[at]] or bool(bits & _COMMENTS)
-    return float(direct[inside].sum()) > _MOSTLY * whole
+    return float(direct[inside].sum()) > _MOSTLY * everything
 
 
 def _steps(values: Numbers) -> Numbers:
-    """Return logarithms of whole numbers as whole numbers, four steps to a doubling."""
+    """Return logarithms of integers as integers, four steps to a doubling."""
     mantissa, exponent = np.frexp(values + 1)
     steps: Numbers = exponent * 4.0 + np.floor(mantissa * 8)
     return steps

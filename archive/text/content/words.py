@@ -115,13 +115,13 @@ def bits_of(attributes: str) -> int:
     """
     bits = 0
     if (at := attributes.find(' class="')) >= 0:
-        bits = _said(attributes[at + 8 : attributes.find('"', at + 8)])
+        bits = _bits_of_names(attributes[at + 8 : attributes.find('"', at + 8)])
     if (at := attributes.find(' id="')) >= 0:
-        bits |= _said(attributes[at + 5 : attributes.find('"', at + 5)])
+        bits |= _bits_of_names(attributes[at + 5 : attributes.find('"', at + 5)])
     if ' role="' in attributes or ' itemprop="' in attributes:
         for name in _OTHERS:
             if (at := attributes.find(name)) >= 0:
-                bits |= _said(attributes[at + len(name) : attributes.find('"', at + len(name))])
+                bits |= _bits_of_names(attributes[at + len(name) : attributes.find('"', at + len(name))])
     if " hidden=" in attributes or (' style="' in attributes and _HIDDEN.search(attributes)):
         bits |= _IS_HIDDEN
     return bits
@@ -131,7 +131,7 @@ _OTHERS = (' role="', ' itemprop="')
 _IS_HIDDEN = BIT["hidden"]
 
 
-def _said(names: str) -> int:
+def _bits_of_names(names: str) -> int:
     """Return what names say, which white space parts."""
     bits = 0
     for name in names.split():
