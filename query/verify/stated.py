@@ -84,17 +84,17 @@ class Folder:
         """Return what is wrong where a file of the result belongs and is none."""
         return f"{shown(name)}: {self.others.get(name, 'No such file or directory')}"
 
-    def foreign(self, names: Collection[str], whole: str) -> list[str]:
+    def foreign(self, names: Collection[str], kind: str) -> list[str]:
         """Return what is in the folder, and none of these files.
 
         Args:
-            whole: what the files make: an export, a result.
+            kind: what the files are together: an export, a result.
         """
         known = set(names)
         parents = {str(parent) for name in known for parent in Path(name).parents}
         found = [f"{shown(name)}: {what}" for name, what in self.others.items() if name not in known]
-        found += [f"{shown(name)}: not of this {whole}" for name in self.files.keys() - known]
-        found += [f"{shown(name)}: a folder that is not of this {whole}" for name in self.folders - parents]
+        found += [f"{shown(name)}: not of this {kind}" for name in self.files.keys() - known]
+        found += [f"{shown(name)}: a folder that is not of this {kind}" for name in self.folders - parents]
         return found
 
 
