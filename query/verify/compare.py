@@ -345,7 +345,7 @@ def _values(value: Any) -> Iterator[str | date]:
             yield from _values(item)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _isolated(name: str) -> Isolated:
     return Isolated(name, Limits().seconds)
 

@@ -18,6 +18,8 @@ from archive.text.content.words import BIT
 
 #: What the score of a segment must exceed.
 THRESHOLD = -0.4
+#: The same for a paragraph, code or a quotation of which nothing around says that it is a part to be cut.
+PROSE = -1.5
 #: The same for a post of a discussion, and the letters outside of links that it has in any case.
 POST, SAID = -3.0, 40
 #: Letters of text below which a page is looked at again.
@@ -25,20 +27,20 @@ LITTLE = 150
 #: So many times the letters of what is shown, the text for readers without scripts is the page's text.
 MUCH = 2
 #: What a segment is called by what the elements around it say; the first that holds. The names are of `PARTS`.
-_CALLED = tuple(
-    (PARTS.index(part), sum(BIT[name] for name in names))
-    for part, names in (
-        ("comments", ("comments",)),
-        ("captions", ("captions",)),
-        ("share", ("share",)),
-        ("related", ("related",)),
-        ("notices", ("notices", "advert")),
-        ("navigation", ("navigation", "foot", "side", "head")),
-        ("credits", ("credits", "meta")),
-        ("captions", ("gallery",)),
-    )
+_PART_NAMES = (
+    ("comments", ("comments",)),
+    ("captions", ("captions",)),
+    ("share", ("share",)),
+    ("related", ("related",)),
+    ("notices", ("notices", "advert")),
+    ("navigation", ("navigation", "foot", "side", "head")),
+    ("credits", ("credits", "meta")),
+    ("captions", ("gallery",)),
 )
+_CALLED = tuple((PARTS.index(part), sum(BIT[name] for name in names)) for part, names in _PART_NAMES)
 _TITLE, _CAPTIONS, _REST = map(PARTS.index, ("title", "captions", "rest"))
+_PROSE = frozenset({"p", "pre", "blockquote"})
+_APART = sum({BIT[name] for _, names in _PART_NAMES for name in names} | {BIT["unseen"], BIT["hidden"]})
 _FRAME = sum(BIT[name] for name in ("navigation", "notices", "share", "advert"))
 _BREAKS = {NOTHING: "", SPACE: " ", LINE: "\n", BLANK: "\n\n"}
 _JSON = re.compile(r"<script[^>]*application/ld\+json[^>]*>(.*?)</script>", re.S | re.I)
@@ -61,9 +63,13 @@ def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset
         hidden[:] = False  # scripts would load the text, and it is there for readers without them
     scores = model().scores(measured.rows)
     own = scores > THRESHOLD
+    linked = measured.loose * 2 < measured.weight
+    prose = np.array([name in _PROSE for name in measured.names])
+    own |= (scores > PROSE) & prose & (measured.loose > SAID) & ~linked & ((measured.bits & _APART) == 0)
+    own &= ~(linked & ((measured.bits & BIT["navigation"]) != 0))
     if measured.discussion:  # what is written there is less like an article, and nobody wants it to be
         frame = (measured.bits & _FRAME) != 0
-        own |= ((scores > POST) | (measured.loose > SAID)) & (measured.loose * 2 > measured.weight) & ~frame
+        own |= ((scores > POST) | (measured.loose > SAID)) & ~linked & ~frame
     own &= ~hidden
     captions, titles = _by_rule(measured)
     own &= ~(captions | (titles & measured.above))

@@ -109,7 +109,7 @@ def test_where_the_page_is_a_discussion_its_comments_are_the_text(mark: str, kin
 @pytest.mark.parametrize(
     ("body", "text", "how"),
     [
-        ("<div id=root>Loading…</div><noscript><p>" + "The real text is here for who has no scripts. " * 6 + "</p></noscript>", "The real text is here", "+all"),
+        ("<div id=root>Loading…</div><noscript><p>" + "The real text is here for who has no scripts. " * 6 + "</p></noscript>", "The real text is here", ""),
         ("<div id=root>Loading…</div><script type='application/ld+json'>" + json.dumps({"@type": "NewsArticle", "articleBody": " ".join(SENTENCES)}) + "</script>", SENTENCES[2], "+data"),
         ("<ul><li><a href=/a>Alpha</a><li><a href=/b>Beta</a></ul>", "Alpha\nBeta", ""),
         ("<div id=root>Loading…</div>", "Loading…", ""),
