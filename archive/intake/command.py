@@ -64,7 +64,7 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     """Bring web archives or data sets into the lake.
 
     SOURCE is a file, a folder, a pattern, an s3:// object or prefix, or an https:// address. It holds WARC, ARC,
-    WET or WACZ files, or JSON lines or Parquet with a text and a date column; the format is detected from the
+    WET or WACZ files, or JSON, CSV or Parquet with a text and a date column; the format is detected from the
     content. The lake keeps each text once, and each capture of it with its date and the place of its record.
 
     A file that is in the lake already is skipped, so the same command, run again after a crash, goes on
@@ -79,11 +79,11 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
       archive ingest pages.jsonl.gz --text-column body --date-column seen.at
       archive ingest pile/ --published 2020-12-31 --attest https://example.org/pile --attest SHA256SUMS.txt
 
-    Exit status: 0 all done; 1 done, but some input was damaged, could not be read, or has no text or
-    no date that can prove anything (the screen lists it); 2 wrong usage.
+    Exit status: 0 all done, also where a web archive holds errors and no page; 1 done, but some input was damaged,
+    could not be read, or has no text or no date that can prove anything (the screen lists it); 2 wrong usage.
     """
     if not dry_run:
-        preload("archive.intake.work")  # the workers' modules load beside those of this process
+        preload("archive.intake.work", "eld.resources.ngrams.ngramsM60")  # both load beside the modules of this process
 
     from archive.intake.display import complaints, show
     from archive.intake.preview import preview

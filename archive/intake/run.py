@@ -61,7 +61,8 @@ def ingest(
     """Bring web archives or data sets into a lake. What the lake has already is skipped.
 
     One file that cannot be read holds up no other (`files_failed`). A source of which nothing can prove anything,
-    because it has no text or no date, is in `sources_useless`.
+    because it has no text or no date, is in `sources_useless`. A web archive that could be read and holds no page, but
+    errors or images, is in `sources_without_page`.
 
     Args:
         sources: files, folders, patterns, `s3://…`, `https://…`; one or several.
@@ -158,6 +159,8 @@ class _Ingest(InOrder):
         for source, given in self._yields.items():
             if why := given.useless():
                 self._result.sources_useless[source] = why
+            elif what := given.without_page():
+                self._result.sources_without_page[source] = what
         return self._result
 
     # -- planning ----------------------------------------------------------------------------------

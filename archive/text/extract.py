@@ -1,20 +1,14 @@
-"""HTML to text with Resiliparse, and the language of a text."""
+"""HTML to text with Resiliparse."""
 
 from __future__ import annotations
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
-from resiliparse.parse.lang import detect_fast
 
 from archive.text.base import METHOD, Page, label
 from archive.text.content.main import main_text
 from archive.text.content.parts import PARTS
 from archive.text.normalise import normalise
-
-#: The rank at which Resiliparse's detector gives up; a score is the distance from it, 0 to 1.
-_LANGUAGE_CUTOFF = 1200
-#: The detector looks at this many characters.
-_LANGUAGE_SAMPLE = 4_000
 
 
 def from_html(html: str, keep: frozenset[str] = frozenset()) -> Page:
@@ -60,11 +54,3 @@ def title_of(raw: str | None) -> str | None:
 def from_plain(text: str) -> Page:
     """Return plain text as a page, in its normal form."""
     return Page(normalise(text), None, "plain")
-
-
-def language_of(text: str) -> tuple[str | None, float]:
-    """Return the ISO 639-1 code of a text's language, with a score from 0 (a guess) to 1; None if no language fits."""
-    code, rank = detect_fast(text[:_LANGUAGE_SAMPLE], cutoff=_LANGUAGE_CUTOFF)
-    if code == "unknown":
-        return None, 0.0
-    return code, round(1 - min(rank, _LANGUAGE_CUTOFF) / _LANGUAGE_CUTOFF, 3)

@@ -231,7 +231,10 @@ def compare_description(out: Path, manifest: Manifest, folder: Folder) -> list[s
     folders = sorted({shard.folder for shard in manifest.shards})
     files = ["", *front(manifest, folders).removeprefix("---\n").partition("\n---")[0].split("\nconfigs:\n")[1:]]
     head, _, there = text.removeprefix("---\n").partition("\n---")[0].partition("\nconfigs:\n")
-    if there != files[-1] or not all(_HEAD.fullmatch(line) for line in head.split("\n")):
+    # the columns are stated since they are in `archive.features`
+    if there not in (files[-1], files[-1].partition("\ndataset_info:\n")[0]) or not all(
+        _HEAD.fullmatch(line) for line in head.split("\n")
+    ):
         return ["README.md: its head names other files, or names them in another way, than an export does"]
     stated = [f"before {manifest.arguments.before[:10]}", f"{manifest.rows:,} texts", manifest.merkle_root]
     stated = stated if manifest.version >= 3 else stated[:2]
