@@ -11,6 +11,7 @@ import click
 from archive.cli import complete_file, lake_option, workers_option
 from archive.engine import preload
 from archive.text.base import EXTRACTORS
+from archive.text.content.parts import PARTS
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
@@ -40,6 +41,8 @@ class _Size(_ParamType):
 @workers_option
 @click.option("--extractor", type=click.Choice(EXTRACTORS.names()), show_default=True,
               default="resiliparse", help="Takes text from HTML; trafilatura is an extra.")  # fmt: skip
+@click.option("--keep", metavar="PARTS", multiple=True,
+              help=f"Parts of a page that are cut otherwise, by name: {', '.join(PARTS)}.")  # fmt: skip
 @click.option("--text-column", metavar="NAME", help="Column of a data set that holds plain text; a.b reaches into a.")
 @click.option("--html-column", metavar="NAME", help="Column that holds HTML.")
 @click.option("--date-column", metavar="NAME", help="Column that holds the date of capture.")

@@ -32,6 +32,7 @@ from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.sources import Listed, Sources, list_files, source_names
 from archive.tables import TABLES
+from archive.text.base import keeping, names_of
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ def ingest(
     again: bool = False,
     workers: Workers = None,
     extractor: str = "resiliparse",
+    keep: str | Iterable[str] = (),
     text_column: str | None = None,
     html_column: str | None = None,
     date_column: str | None = None,
@@ -67,6 +69,8 @@ def ingest(
         again: first take out what the lake has of these files, as `forget` does.
         workers: processes that read and extract (by default one for each core), or an engine.
         extractor: takes text from HTML: a name of `archive.text.EXTRACTORS`.
+        keep: parts of a page that are cut otherwise, by their names: `archive.text.content.parts.PARTS`. A file that
+            the lake has with others is read again.
         text_column: column of a data set that holds plain text; `a.b` reaches into `a`.
         html_column: column that holds HTML.
         date_column: column that holds the date of capture.
@@ -90,7 +94,7 @@ def ingest(
     """
     columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
     limits = Limits(record=max_record, page=max_page, seconds=page_timeout)
-    settings = Settings(extractor, limits, columns, operator_name(operator))
+    settings = Settings(keeping(extractor, names_of(keep)), limits, columns, operator_name(operator))
     settings.check()  # raises before any work begins
     stated = Published.of(published, attest)
     return ingest_with(lake, sources, settings, workers, reporter, span, again, stated)
