@@ -23,6 +23,7 @@ from archive.lake import Lake
 from archive.page import page_of
 from archive.reasons import Unusable
 from archive.text import content_id, extractor
+from archive.text.charset import stated as stated_charset
 
 _WORDS = "<p>Un été à la mer, près de la forêt. Elle a dit que non, et puis ça.</p>"
 #: Orders of captures; `READINGS_EXAMPLES=200` tries many. Each takes a second or two.
@@ -79,6 +80,11 @@ class Seen:
         wanted = {content_type} | (default if content_type in known and b"<meta" not in BODIES[self.body] else set())
         return {self.text(each) for each in wanted}
 
+    def is_read_as_stated(self, content_type: str) -> bool:
+        """Whether the payload is read with the charset of a header, if that has one, and not with another in doubt."""
+        charset = stated_charset(content_type)
+        return charset in {None, page_of(BODIES[self.body], content_type, extractor(self.extractor), Limits())[1]}
+
     def text(self, content_type: str) -> str | None:
         try:
             page, *_ = page_of(BODIES[self.body], content_type, extractor(self.extractor), Limits())
@@ -108,7 +114,8 @@ def clean(lake: Lake) -> dict[str, datetime]:
 def expected(captures: list[Seen]) -> tuple[dict[str, datetime], dict[str, datetime]]:
     """Return by when each text is proven surely, and by when it may be at the earliest.
 
-    A revisit proves the text that its own header gives of the payload, where some capture gave it. One without a header
+    A revisit proves the text that the charset of its own header gives of the payload, where some capture gave it, or that
+    the payload gives alone where the header has no charset. One without a header
     may prove what the payload gives under any media type.
     """
     surely: dict[str, datetime] = {}
@@ -130,7 +137,7 @@ def expected(captures: list[Seen]) -> tuple[dict[str, datetime], dict[str, datet
             if one.moment <= other.moment or any(text in one.texts(header) for header in headers):
                 note(perhaps, text, other.moment)
             both = stated and stated.startswith("text/html") and one.content_type.startswith("text/html")
-            if stated and both and one.text(stated) == text:
+            if stated and both and one.text(stated) == text and one.is_read_as_stated(stated):
                 note(surely, text, other.moment)
     return surely, perhaps
 

@@ -274,7 +274,7 @@ def test_what_may_not_be_read_is_named_and_holds_up_nothing_else(place: Path) ->
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
     summary = json.loads(done.stdout)
-    assert summary["captures"] == 2
+    assert summary["captures"] == 2, done.stdout
     failed: dict[str, str] = summary["files_failed"]
     assert "ermission denied" in failed[str(sources / "secret.warc")]
     (closed,) = (name for name in failed if name.startswith(str(sources / "closed")))
