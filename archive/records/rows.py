@@ -87,6 +87,8 @@ _LONGEST_DATE = 40
 _DEEPEST = 3
 #: Numbers that are no date beyond any doubt are not written out.
 _LEAST, _MOST = -(1 << 63), 1 << 63
+#: The names in which MongoDB writes a date.
+_MONGO = frozenset({"$date", "$numberLong"})
 #: Bytes of JSON in a column that are read, at most.
 _LONGEST_JSON = 1 << 20
 #: What a number must be to count as a date in a further column: seconds since 1970, from 1991 on.
@@ -165,7 +167,7 @@ def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -
 
 def _as_date(value: Any) -> str | None:
     """Return a date value as a string, and a number as its digits. None for nothing."""
-    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in {"$date", "$numberLong"}:  # MongoDB
+    if isinstance(value, Mapping) and len(value) == 1 and _MONGO.issuperset(value):
         return _as_date(next(iter(value.values())))
     if isinstance(value, datetime):
         return value.isoformat()
@@ -187,7 +189,8 @@ def further_dates(
 ) -> Iterator[tuple[str, str]]:
     """Yield what may be dates in columns that are not known: in those with such a name, and those of that type.
 
-    A number counts as seconds since 1970, or as thousandths, millionths or billionths of them.
+    A number counts as seconds since 1970, or as thousandths, millionths or billionths of them; one of 8 or 14 digits
+    as the digits of a date.
 
     Args:
         known: names of columns that are read otherwise.
@@ -198,15 +201,17 @@ def further_dates(
             continue
         if isinstance(value, date):
             yield name, value.isoformat()
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping) and not (len(value) == 1 and _MONGO.issuperset(value)):
             if depth < _DEEPEST:
                 yield from further_dates(value, known, f"{name}.", depth + 1)
         elif _is_date_name(name):
-            if isinstance(value, str):
-                if 4 <= len(value) <= _LONGEST_DATE:
-                    yield name, value
-            elif isinstance(value, int | float) and (at := _since_1970(value)):
+            if isinstance(value, int | float | Decimal) and (at := _since_1970(value)):
                 yield name, at
+            elif isinstance(raw := _as_date(value) if isinstance(value, Mapping) else value, str):
+                if 4 <= len(raw) <= _LONGEST_DATE:
+                    yield name, raw
+            elif isinstance(value, int | float | Decimal) and len(digits := _as_date(value) or "") in {8, 14}:
+                yield name, digits
 
 
 @lru_cache(maxsize=4096)
@@ -214,7 +219,7 @@ def _is_date_name(name: str) -> bool:
     return _DATE_NAME.search(_WORD.sub("_", name)) is not None
 
 
-def _since_1970(value: float) -> str | None:
+def _since_1970(value: float | Decimal) -> str | None:
     if not 0 < value < 1 << 63:
         return None
     units = (int(value) // unit for unit in (1, 1000, 1_000_000, 1_000_000_000))
@@ -225,7 +230,7 @@ def opened(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of which the columns that hold JSON by their names are read, so that names reach into them."""
     for name in _JSON:
         value = row.get(name)
-        if isinstance(value, str) and value[:1] == "{" and len(value) <= _LONGEST_JSON:
+        if isinstance(value, str) and value.lstrip()[:1] == "{" and len(value) <= _LONGEST_JSON:
             try:
                 inner = json.loads(value, object_pairs_hook=object_of)
             except (ValueError, RecursionError):
