@@ -24,6 +24,8 @@ _SECONDS = range(662_688_000, 1_991_000_000)
 #: neither each other nor the runs of digits of years from 1991 to 6625.
 _UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 _NUMBER = re.compile(r"@?(\d{9,19})(?:\.(\d+))?", re.ASCII)
+#: Digits of a date of 2020 if its year has two of them, and else of one of 2001 to 2012.
+_SHORT_YEAR = re.compile(r"20(?:0[1-9]|1[0-2])(?:\d\d|\d{6}|\d{8})", re.ASCII)
 _DOT_NET = re.compile(r"\\?/Date\((\d{9,19})(?:[+-]\d{4})?\)\\?/", re.ASCII)
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -106,12 +108,21 @@ def _any_form(raw: str) -> Interval:
     if since := _since_1970(text):
         return since
     read = interval(text, any_zone=True)
+    if short := _SHORT_YEAR.fullmatch(text):  # 201112 is December 2011, or 12 November 2020
+        return _later(read, interval(f"20{short[0]}", any_zone=True))
     if read.problem != "unparsable":
         return read
     try:
         return _written(text) or read
     except (ValueError, OverflowError):
         return read
+
+
+def _later(first: Interval, second: Interval) -> Interval:
+    """Return what a date means that is read in two ways, of which one may be none."""
+    if not (first.start and first.end and second.start and second.end):
+        return first if first.end else second
+    return Interval(min(first.start, second.start), max(first.end, second.end))
 
 
 def _since_1970(text: str) -> Interval | None:
