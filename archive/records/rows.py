@@ -74,11 +74,14 @@ _CRAWL = (
 _JSON = ("metadata", "meta", "warc_headers", "domain_record")
 _TYPE = ("WARC-Identified-Payload-Type", "mime", "content_type")
 
-#: What the names of columns with a date end with: `retrieved`, `scraped_at`, `download_date`, `lastModified`.
+#: What the names of columns with a date end with: `retrieved`, `scraped_at`, `download_date`, `lastModified`,
+#: `crawldate`, `lastmod`, `date2`, `fetched at (UTC)`.
 _DATE_NAME = re.compile(
-    r"(?:^|[^a-z])(?:date|dates|datetime|time|timestamp|at|on|created|added|modified|updated|retrieved|fetched|crawled|"
-    r"fetch|crawl|scraped|downloaded|captured|archived|accessed|collected|ingested|visited|harvested|published|posted|"
-    r"seen)(?:[^a-z](?:utc|gmt|iso|epoch|unix|s|ms|us|ns))?$",
+    r"(?:^|[^a-z])(?:(?:last|crawl|fetch|scrap|creat|updat|modif|publish|pub|post|download|access|captur|archiv)?"
+    r"(?:e|y|ed|ied|ion)?(?:date|dates|datetime|time|timestamp)|(?:date)?(?:created|modified|updated|published)|lastmod|"
+    r"at|on|added|retrieved|fetched|crawled|"
+    r"fetch|crawl|scraped|downloaded|captured|archived|accessed|collected|ingested|visited|harvested|posted|"
+    r"seen|edited|revised|last[^a-z]?edit)(?:[^a-z]+(?:utc|gmt|iso|epoch|unix|s|ms|us|ns))?[^a-z]*$",
     re.I,
 )
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
