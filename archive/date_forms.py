@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from unicodedata import normalize
 
-from archive.dates import ANY_ZONE, MONTH, Interval, interval, month_number, parse_http
+from archive.dates import ANY_ZONE, MONTH, Interval, interval, month_number
 
 #: What stands for nothing in a table, besides what `archive.dates` knows.
 _NOTHING = frozenset({"nan", "nat", "n/a", "na", "nil", "undefined", "\\n", "<na>", "(null)"})
@@ -24,13 +24,15 @@ _SECONDS = range(662_688_000, 1_991_000_000)
 #: neither each other nor the runs of digits of years from 1991 to 6625.
 _UNITS = (1, 1_000, 1_000_000, 1_000_000_000)
 _NUMBER = re.compile(r"@?(\d{9,19})(?:\.(\d+))?", re.ASCII)
+#: Digits of a date of 2020 if its year has two of them, and else of one of 2001 to 2012.
+_SHORT_YEAR = re.compile(r"20(?:0[1-9]|1[0-2])(?:\d\d|\d{6}|\d{8})", re.ASCII)
 _DOT_NET = re.compile(r"\\?/Date\((\d{9,19})(?:[+-]\d{4})?\)\\?/", re.ASCII)
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_NAME = r"(?:(?P<dayname>Mon|Tues?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?\.?,?\s+)?"
 _CLOCK = (
     r"(?P<h>\d{1,2})(?:(?P<colon>:)?(?P<mi>\d\d)(?:(?(colon):)(?P<s>\d\d)(?:[.,](?P<f>\d{1,12}))?)?)?"
-    r"(?:\s*(?P<half>[AP]\.?M\.?))?"
+    r"(?:\s*(?P<half>[AP](?:\.?M\.?)?(?![A-Z])))?"
 )
 _ZONE = (
     r"(?P<zone>Z|(?:UTC|GMT)?\s?[+-]\d\d(?::?\d\d)?|UTC|GMT|[A-Z]{1,5})(?:\s*\[[A-Za-z0-9/_+-]{1,40}\]"
@@ -78,7 +80,14 @@ _HYPHENS = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\ufe63\uff
 _BLANKS = re.compile(r"\s+")
 
 
-@lru_cache(maxsize=4096)
+#: As cookies and older servers write a date, whose year has two digits. The day of the week shows that it is meant.
+_RFC_850 = re.compile(
+    rf"(?=[A-Z]){_DAY_NAME}(?P<d>\d{{1,2}})-(?P<name>{MONTH})-(?P<yy>\d\d) {_CLOCK}(?:\s*{_ZONE})?", _FLAGS
+)
+#: Characters of the longest value that may be a date.
+_LONGEST = 200
+
+
 def any_form(raw: str) -> Interval:
     """Read a date of a data set: in the form of a WARC or of HTTP, or in one that databases, programs and people write.
 
@@ -88,21 +97,32 @@ def any_form(raw: str) -> Interval:
     >>> any_form("March 2019").end
     datetime.datetime(2019, 4, 1, 13, 59, 59, 999999, tzinfo=datetime.timezone.utc)
     """
+    return _any_form(raw) if len(raw) <= _LONGEST else Interval(None, None, "unparsable")
+
+
+@lru_cache(maxsize=4096)
+def _any_form(raw: str) -> Interval:
     text = _BLANKS.sub(" ", normalize("NFKC", raw).translate(_HYPHENS)).strip()
     if text.lower() in _NOTHING:
         return Interval(None, None, "missing")
     if since := _since_1970(text):
         return since
     read = interval(text, any_zone=True)
+    if short := _SHORT_YEAR.fullmatch(text):  # 201112 is December 2011, or 12 November 2020
+        return _later(read, interval(f"20{short[0]}", any_zone=True))
     if read.problem != "unparsable":
         return read
     try:
-        if written := _written(text):
-            return written
+        return _written(text) or read
     except (ValueError, OverflowError):
         return read
-    at = parse_http(text)
-    return Interval(at, at) if at else read
+
+
+def _later(first: Interval, second: Interval) -> Interval:
+    """Return what a date means that is read in two ways, of which one may be none."""
+    if not (first.start and first.end and second.start and second.end):
+        return first if first.end else second
+    return Interval(min(first.start, second.start), max(first.end, second.end))
 
 
 def _since_1970(text: str) -> Interval | None:
@@ -128,7 +148,7 @@ def _written(text: str) -> Interval | None:
     for pattern in _FORMS:
         if match := pattern.fullmatch(text):
             return _of(match, [_days_of(match.groupdict())])
-    if match := _CTIME.fullmatch(text):
+    if match := _CTIME.fullmatch(text) or _RFC_850.fullmatch(text):
         return _of(match, [_days_of(match.groupdict())])
     if match := _DAY_OR_MONTH.fullmatch(text):
         return _of(match, list(_either(match)))
@@ -148,7 +168,7 @@ def _month_of(found: dict[str, str | None]) -> int:
 
 def _days_of(found: dict[str, str | None]) -> tuple[date, date]:
     """Return the first and the last day that a date means."""
-    year = int(found["y"] or 0)
+    year = _full_year(found["yy"] or "") if found.get("yy") else int(found["y"] or 0)
     if found.get("week"):
         week, day_of_week = int(found["week"] or 0), found.get("wd")
         first, last = (date.fromisocalendar(year, week, int(day_of_week or day)) for day in (1, 7))
@@ -160,6 +180,10 @@ def _days_of(found: dict[str, str | None]) -> tuple[date, date]:
         return of_year, of_year
     written = date(year, _month_of(found), int(found["d"] or 0))
     return written, written
+
+
+def _full_year(digits: str) -> int:
+    return int(digits) + (1900 if int(digits) > 68 else 2000)
 
 
 def _either(match: re.Match[str]) -> Iterator[tuple[date, date]]:

@@ -68,6 +68,8 @@ _DAYS = tuple(
         r"(?<!\d)(?P<y>(?:199|20\d)\d)(?!\d)",
     )
 )
+#: Characters of a value that are searched for dates.
+_LONGEST = 1000
 #: Seconds or milliseconds since 1970, from 2001 on.
 _EPOCH = re.compile(r"1\d{9}(?:\d{3})?", re.ASCII)
 #: Servers without a clock write 1970, which contradicts nothing. Earlier years come of two or three digits, which
@@ -255,7 +257,13 @@ def _moment_of(match: re.Match[str]) -> datetime | None:
     time = (found["time"] or found["time2"] or found["time3"]).replace(".", ":")
     time = ":".join(time.split(":")[:3])
     zone = (found["zone2"] or found["zone"] or "").split("(")[0].split()
+    half = zone.pop(0).upper() if zone and zone[0].upper() in {"AM", "PM"} else ""
     stated = zone[0].upper() if zone else ""
+    if half:
+        hour, _, rest = time.partition(":")
+        if not 1 <= int(hour) <= 12:
+            return None
+        time = f"{int(hour) % 12 + 12 * (half == 'PM')}:{rest}"
     if stated[-1:].isdigit():
         stated = stated.removeprefix("GMT").removeprefix("UTC").replace(":", "")
         if int(stated[1:3]) > 14 or int(stated[3:]) > 59:
@@ -283,7 +291,7 @@ def http_dates(raw: str) -> tuple[datetime | None, ...]:
             return (None,)
         at = comma.end()
     else:
-        found = [parse_http(each) for each in _COMMA.split(text)]
+        found = [parse_http(each) for each in text.split(",")]
     return tuple(found) if all(each and each.year >= _FIRST_YEAR for each in found) else (None,)
 
 
@@ -298,7 +306,7 @@ def latest_in(raw: str) -> datetime | None:
     if (stated := parse_http(raw)) is not None:
         return stated
     found = []
-    text = normalize("NFKC", raw)
+    text = normalize("NFKC", raw[:_LONGEST])
     for pattern in _DAYS:
         for match in pattern.finditer(text):
             parts = match.groupdict()

@@ -33,7 +33,7 @@ _ODD_TYPE = re.compile(
     r"application/(?:octet-stream|(?:x-)?(?:httpd|http|php|cgi|asp|jsp|perl|coldfusion|unknown|html|htm|xhtml)[\w.+-]*)"
     r"|text/(?!css|javascript|ecmascript|json|calendar|vcard|csv|tab-separated|x-json|vtt|cache-manifest|event-stream"
     r"|x-javascript|typescript|rtf|richtext|xsl)[\w.+-]+"
-    r"|(?:www|wwwserver|magnus-internal|httpd|x-httpd|server|html|unknown|x-unknown|none|null)/[\w.+-]+"
+    r"|(?:www|wwwserver|magnus-internal|httpd|x-httpd|server|html|unknown|x-unknown|none|null|content|plain)/[\w.+-]+"
 )
 #: What a browser does not show. Only its bytes can show that it is a page.
 DOWNLOAD = "application/octet-stream"

@@ -7,7 +7,10 @@ import re
 from archive.records.record import Fields, parse_fields
 
 #: A chunk size, with an extension and a line break. Blank lines may be in front of it.
-_SIZE = re.compile(rb"(?:[ \t]*\r?\n)*[ \t]*(?:0x)?0*([0-9a-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n", re.IGNORECASE)
+_SIZE = re.compile(
+    rb"(?:[ \t]*\r?\n)*[ \t]*(?:0x)?(?:0++(?=[1-9a-f])|0*?(?=0(?![0-9a-f]))|)([0-9a-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n",
+    re.IGNORECASE,
+)
 #: How markup or a compressed body begins.
 _ENCODED = re.compile(rb"\s*<|\x1f\x8b|\x28\xb5\x2f\xfd|\xef\xbb\xbf|[\x00-\x08\x0e-\x1f\x80-\xff]")
 #: What may follow the last chunk: fields, and a blank line.

@@ -15,9 +15,13 @@ _GZIP_MAGIC = b"\x1f\x8b"
 #: `wbits` of zlib for gzip, for zlib's own format, and for deflated data without a header.
 _GZIP, _ZLIB, _BARE = 31, 15, -15
 _BLANK = b"\0 \t\r\n"
+#: What writers put between members.
+_PADDING = re.compile(rb"\0*")
 _GZIP_HEADER = re.compile(rb"\x1f\x8b\x08(.).{6}", re.S)
 #: Bytes of damaged data that are inflated at once.
 _SMALL = 64
+#: Bytes of a member that are inflated first.
+_FIRST_STEP = 1 << 10
 #: Bytes of a brotli stream that are decoded at once.
 _STEP = 1 << 12
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
@@ -123,27 +127,28 @@ def _inflate_bare(body: bytes, limit: int) -> tuple[bytes, bool] | None:
 
 def _inflate(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool]:
     """Decompress a body: of gzip all members, since several are one body (RFC 1952, 2.2)."""
-    decoded = bytearray()
+    decoded, at = bytearray(), 0
     while True:
         try:
-            out, ended, body = _inflate_member(body, wbits, limit - len(decoded))
+            out, ended, at = _inflate_member(body, at, wbits, limit - len(decoded))
         except BadEncoding:
             if not decoded:
                 raise
             return bytes(decoded), False
         decoded += out
-        body = body.lstrip(b"\0")  # writers pad members
-        if not ended or wbits != _GZIP or not body.startswith(b"\x1f\x8b\x08"):
-            return bytes(decoded), ended and not body.strip(_BLANK)
+        at += len(_PADDING.match(body, at)[0])  # type: ignore[index]  # it matches anywhere
+        if not ended or wbits != _GZIP or not body.startswith(b"\x1f\x8b\x08", at):
+            return bytes(decoded), ended and not body[at:].strip(_BLANK)
 
 
-def _inflate_member(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool, bytes]:
-    """Return what one member has, whether it ends, and the bytes behind it."""
+def _inflate_member(body: bytes, at: int, wbits: int, limit: int) -> tuple[bytes, bool, int]:
+    """Return what the member at a position has, whether it ends, and where."""
     try:
-        return _inflate_with(isal_zlib.decompressobj(wbits), body, limit, 1 << 16)
+        return _inflate_with(isal_zlib.decompressobj(wbits), body, at, limit)
     except _INFLATE_ERRORS:
         pass
     # damaged, or with a wrong checksum, which browsers do not look at: in small steps, as a step that fails is lost
+    body = body[at:]
     bare = body[_header_size(body, wbits) :]
     engine, out = zlib.decompressobj(_BARE), bytearray()
     try:
@@ -158,21 +163,24 @@ def _inflate_member(body: bytes, wbits: int, limit: int) -> tuple[bytes, bool, b
     except zlib.error:
         pass
     if out:
-        return bytes(out), False, b""
+        return bytes(out), False, at + len(body)
     raise BadEncoding("the body is not the deflated data that its Content-Encoding promises")
 
 
-def _inflate_with(engine: Any, body: bytes, limit: int, step: int) -> tuple[bytes, bool, bytes]:
-    out, data = bytearray(), body
-    while data and not engine.eof:
-        part = data[:step]
+def _inflate_with(engine: Any, body: bytes, at: int, limit: int) -> tuple[bytes, bool, int]:
+    """Inflate what begins at a position, in steps that grow: what is behind its end is copied once for each member."""
+    out, step, tail = bytearray(), _FIRST_STEP, b""
+    while (tail or at < len(body)) and not engine.eof:
+        part = tail or body[at : at + step]
+        if not tail:
+            at, step = at + len(part), min(2 * step, 1 << 16)
         out += engine.decompress(part, max(limit + 1 - len(out), 1))
-        data = (engine.unused_data if engine.eof else engine.unconsumed_tail) + data[len(part) :]
+        tail = engine.unconsumed_tail
         if len(out) > limit:
             raise BodyTooLarge
     if not out and not engine.eof:
         raise zlib.error("nothing is decoded")
-    return bytes(out), bool(engine.eof), data
+    return bytes(out), bool(engine.eof), at - len(engine.unused_data if engine.eof else tail)
 
 
 def _header_size(body: bytes, wbits: int) -> int:
@@ -224,14 +232,13 @@ def _unbrotli(body: bytes, limit: int) -> tuple[bytes, bool]:
 
 def _unzstd(body: bytes, limit: int) -> tuple[bytes, bool]:
     """Decompress all frames of a body (RFC 8878, 3)."""
-    out = bytearray()
+    out, at = bytearray(), 0
     while True:
-        while _is_skippable(body):  # RFC 8878, 3.1.2
-            body = body[8 + int.from_bytes(body[4:8], "little") :]
-        if not body.startswith(_ZSTD):
-            return bytes(out), not body.strip(_BLANK)
+        while _is_skippable(body, at):  # RFC 8878, 3.1.2
+            at += 8 + int.from_bytes(body[at + 4 : at + 8], "little")
+        if not body.startswith(_ZSTD, at):
+            return bytes(out), not body[at:].strip(_BLANK)
         engine = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
-        at = 0
         try:
             while at < len(body) and not engine.eof:  # small steps: the library has no limit on its output
                 out += engine.decompress(body[at : at + 256])
@@ -244,11 +251,12 @@ def _unzstd(body: bytes, limit: int) -> tuple[bytes, bool]:
             return bytes(out), False
         if not engine.eof:
             return bytes(out), False
-        body = engine.unused_data + body[at:]
+        at = min(at, len(body)) - len(engine.unused_data)
 
 
-def _is_skippable(body: bytes) -> bool:
-    return len(body) >= 8 and body[1:4] == b"\x2a\x4d\x18" and 0x50 <= body[0] <= 0x5F
+def _is_skippable(body: bytes, at: int = 0) -> bool:
+    head = body[at : at + 8]
+    return len(head) == 8 and head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
 
 
 def _looks_like_text(body: bytes) -> bool:

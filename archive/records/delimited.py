@@ -36,6 +36,8 @@ _LONGEST_NAME = 64
 _MOST_LINES = 1 << 18
 #: Bytes that are read again behind quotes that have no end.
 _AGAIN = 1 << 28
+#: Bytes of which one in so many is a control are no table. A few stand in texts that a program wrote.
+_SHARE = 100
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 #: Python's names of encodings that the detector calls otherwise.
@@ -375,7 +377,8 @@ def _may_be_table(text: bytes) -> bool:
     """Return whether bytes may begin a table: characters, and no markup or JSON."""
     encoding, begin = _encoding_of(text)
     decoded = text[begin:].decode(encoding, "replace")
-    return decoded.lstrip()[:1] not in {"", "<", "{", "["} and not _CONTROL.search(decoded)
+    controls = len(_CONTROL.findall(decoded))
+    return decoded.lstrip()[:1] not in {"", "<", "{", "["} and controls * _SHARE <= len(decoded)
 
 
 READER = Delimited()

@@ -28,7 +28,12 @@ _DECODER = json.JSONDecoder(object_pairs_hook=object_of)
 _SPACE = re.compile(r"[ \t\r\n\ufeff]*")
 _LIST_OF_OBJECTS = re.compile(r"\[[ \t\r\n]*\{")
 _OUTSIDE, _INSIDE = re.compile(r'["{}\[\]]'), re.compile(r'["\\]')
-_IN_ONE_LINE = re.compile(rb'\{\s*"(?:%b)"\s*:\s*\[\s*\{' % "|".join(sorted(_LISTS)).encode())
+_STRING = rb'"(?:[^"\\]|\\.)*+"'
+#: An object with one of these lists, and in front of it only names with strings, numbers and the like.
+_IN_ONE_LINE = re.compile(
+    rb'\{\s*+(?:(?!"(?:%b)"\s*:\s*\[)%b\s*+:\s*+(?:%b|[\w.+-]++)\s*+,\s*+)*+"(?:%b)"\s*:\s*\[\s*\{'
+    % (names := "|".join(sorted(_LISTS)).encode(), _STRING, _STRING, names)
+)
 #: A byte that is not UTF-8, as the error handler `surrogateescape` has it.
 _BAD_BYTE = re.compile("[\udc80-\udcff]")
 
@@ -353,8 +358,11 @@ def _is_over_lines(text: bytes) -> bool:
 
 
 def _is_one_object(text: bytes, look: Look) -> bool:
-    """Return whether an object begins with a list of rows, and the file is one line."""
-    return _IN_ONE_LINE.match(text) is not None and b"\n" not in look.further.strip()
+    """Return whether an object has a list of rows behind at most a few plain values, and the file is one line."""
+    match = _IN_ONE_LINE.match(text)
+    if match is None or any(f'"{name}"'.encode() in match[0] for name in _TEXTS):
+        return False
+    return b"\n" not in look.further.strip()
 
 
 READER = JsonValues()

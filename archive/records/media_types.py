@@ -10,7 +10,7 @@ _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _VALUES = re.compile(r'(?:[^",]|"(?:\\.|[^"\\])*(?:"|$))+', re.S)
 _ESSENCE = re.compile(rf"[\t\n\r ]*({_TOKEN}/{_TOKEN})[\t\n\r ]*(?:;|$)")
 #: `text/html charset=utf-8`, `text/html"`: the type is plain, though what follows it is not written as it should be.
-_LENIENT = re.compile(rf"[^\w/]*({_TOKEN}/{_TOKEN})(?![/\w])")
+_LENIENT = re.compile(rf"[^\w/]*+({_TOKEN}/{_TOKEN})(?![/\w])")
 
 
 def essence(values: Sequence[str]) -> str:

@@ -74,11 +74,14 @@ _CRAWL = (
 _JSON = ("metadata", "meta", "warc_headers", "domain_record")
 _TYPE = ("WARC-Identified-Payload-Type", "mime", "content_type")
 
-#: What the names of columns with a date end with: `retrieved`, `scraped_at`, `download_date`, `lastModified`.
+#: What the names of columns with a date end with: `retrieved`, `scraped_at`, `download_date`, `lastModified`,
+#: `crawldate`, `lastmod`, `date2`, `fetched at (UTC)`.
 _DATE_NAME = re.compile(
-    r"(?:^|[^a-z])(?:date|dates|datetime|time|timestamp|at|on|created|added|modified|updated|retrieved|fetched|crawled|"
-    r"fetch|crawl|scraped|downloaded|captured|archived|accessed|collected|ingested|visited|harvested|published|posted|"
-    r"seen)(?:[^a-z](?:utc|gmt|iso|epoch|unix|s|ms|us|ns))?$",
+    r"(?:^|[^a-z])(?:(?:last|crawl|fetch|scrap|creat|updat|modif|publish|pub|post|download|access|captur|archiv)?"
+    r"(?:e|y|ed|ied|ion)?(?:date|dates|datetime|time|timestamp)|(?:date)?(?:created|modified|updated|published)|lastmod|"
+    r"at|on|added|retrieved|fetched|crawled|"
+    r"fetch|crawl|scraped|downloaded|captured|archived|accessed|collected|ingested|visited|harvested|posted|"
+    r"seen|edited|revised|last[^a-z]?edit)(?:[^a-z]+(?:utc|gmt|iso|epoch|unix|s|ms|us|ns))?[^a-z]*$",
     re.I,
 )
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -87,6 +90,8 @@ _LONGEST_DATE = 40
 _DEEPEST = 3
 #: Numbers that are no date beyond any doubt are not written out.
 _LEAST, _MOST = -(1 << 63), 1 << 63
+#: The names in which MongoDB writes a date.
+_MONGO = frozenset({"$date", "$numberLong"})
 #: Bytes of JSON in a column that are read, at most.
 _LONGEST_JSON = 1 << 20
 #: What a number must be to count as a date in a further column: seconds since 1970, from 1991 on.
@@ -165,7 +170,7 @@ def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -
 
 def _as_date(value: Any) -> str | None:
     """Return a date value as a string, and a number as its digits. None for nothing."""
-    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in {"$date", "$numberLong"}:  # MongoDB
+    if isinstance(value, Mapping) and len(value) == 1 and _MONGO.issuperset(value):
         return _as_date(next(iter(value.values())))
     if isinstance(value, datetime):
         return value.isoformat()
@@ -187,7 +192,8 @@ def further_dates(
 ) -> Iterator[tuple[str, str]]:
     """Yield what may be dates in columns that are not known: in those with such a name, and those of that type.
 
-    A number counts as seconds since 1970, or as thousandths, millionths or billionths of them.
+    A number counts as seconds since 1970, or as thousandths, millionths or billionths of them; one of 8 or 14 digits
+    as the digits of a date.
 
     Args:
         known: names of columns that are read otherwise.
@@ -198,15 +204,17 @@ def further_dates(
             continue
         if isinstance(value, date):
             yield name, value.isoformat()
-        elif isinstance(value, Mapping):
+        elif isinstance(value, Mapping) and not (len(value) == 1 and _MONGO.issuperset(value)):
             if depth < _DEEPEST:
                 yield from further_dates(value, known, f"{name}.", depth + 1)
         elif _is_date_name(name):
-            if isinstance(value, str):
-                if 4 <= len(value) <= _LONGEST_DATE:
-                    yield name, value
-            elif isinstance(value, int | float) and (at := _since_1970(value)):
+            if isinstance(value, int | float | Decimal) and (at := _since_1970(value)):
                 yield name, at
+            elif isinstance(raw := _as_date(value) if isinstance(value, Mapping) else value, str):
+                if 4 <= len(raw) <= _LONGEST_DATE:
+                    yield name, raw
+            elif isinstance(value, int | float | Decimal) and len(digits := _as_date(value) or "") in {8, 14}:
+                yield name, digits
 
 
 @lru_cache(maxsize=4096)
@@ -214,7 +222,7 @@ def _is_date_name(name: str) -> bool:
     return _DATE_NAME.search(_WORD.sub("_", name)) is not None
 
 
-def _since_1970(value: float) -> str | None:
+def _since_1970(value: float | Decimal) -> str | None:
     if not 0 < value < 1 << 63:
         return None
     units = (int(value) // unit for unit in (1, 1000, 1_000_000, 1_000_000_000))
@@ -225,7 +233,7 @@ def opened(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of which the columns that hold JSON by their names are read, so that names reach into them."""
     for name in _JSON:
         value = row.get(name)
-        if isinstance(value, str) and value[:1] == "{" and len(value) <= _LONGEST_JSON:
+        if isinstance(value, str) and value.lstrip()[:1] == "{" and len(value) <= _LONGEST_JSON:
             try:
                 inner = json.loads(value, object_pairs_hook=object_of)
             except (ValueError, RecursionError):

@@ -23,11 +23,12 @@ def from_html(html: str, keep: frozenset[str] = frozenset()) -> Page:
     """
     tree = HTMLTree.parse(html)
     title = title_of(tree.title)
-    body = tree.body
-    text, how = main_text("" if body is None else body.html, html, title or "", keep)
+    body = "" if tree.body is None else tree.body.html
+    del tree  # of a large page it takes as much memory as all that follows
+    text, how = main_text(body, html, title or "", keep)
     text = normalise(text)
     if not text:
-        text, how = normalise(extract_plain_text(tree, list_bullets=False, alt_texts=False)), "all"
+        text, how = normalise(extract_plain_text(html, list_bullets=False, alt_texts=False)), "all"
     marks = (label("resiliparse"), METHOD, *(part for part in PARTS if part in keep), *([how] if how else []))
     return Page(text, title, "+".join(marks))
 

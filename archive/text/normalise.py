@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 _NEWLINE = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 #: Control characters but tab and newline, unpaired surrogates, non-characters, BOM, soft hyphen.
@@ -19,6 +20,9 @@ _ODD_SPACE = re.compile(r"[^\S\n ]+")
 _ODD = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\xa0\xad\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\ufffe\uffff\ud800-\udfff]"
 )
+
+#: Characters of a text in which a run of combining marks may cost much time.
+_LONG = 4096
 
 
 def normalise(text: str) -> str:
@@ -40,6 +44,8 @@ def normalise(text: str) -> str:
         text = _DROPPED.sub("", text)
         text = _ODD_SPACE.sub(" ", text)
     if not text.isascii():
+        if len(text) > _LONG and not unicodedata.is_normalized("NFC", text):
+            text = _marks().sub(_in_order, text)
         text = unicodedata.normalize("NFC", text)  # fast for a text that is in NFC
     while "  " in text:
         text = text.replace("  ", " ")
@@ -47,6 +53,22 @@ def normalise(text: str) -> str:
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
     return text.strip(" \n")
+
+
+@lru_cache(maxsize=1)
+def _marks() -> re.Pattern[str]:
+    """Return a pattern of long runs of combining marks. More than thirty are no writing (Unicode, UAX 15, D4)."""
+    marks = (each for each in map(chr, range(0x300, 0x20000)) if unicodedata.combining(_parts(each)[0]))
+    return re.compile(f"[{''.join(marks)}]{{31,}}")
+
+
+def _in_order(run: re.Match[str]) -> str:
+    """Return a run of marks in canonical order. Python's own sort of them takes a time that grows with the square."""
+    return "".join(sorted("".join(map(_parts, run[0])), key=unicodedata.combining))
+
+
+def _parts(character: str) -> str:
+    return unicodedata.normalize("NFD", character)
 
 
 def dropped_from(text: str) -> int:

@@ -80,7 +80,24 @@ READ = {
     "04/03/2019": at(2019, 4, 4, 13, 59, 59, 999999),
     "03.04.2019": at(2019, 4, 4, 13, 59, 59, 999999),
     "Mon 04/03/2019": MARCH_4,  # 3 April was a Wednesday
+    # a day of the week shows that a year of two digits is one
+    "Monday, 04-Mar-19 12:57:54 GMT": at(2019, 3, 4, 12, 57, 54),
+    "Tue, 04-Mar-19 12:57:54 GMT": None,
+    # a year of four digits, or of two: the later one
+    "201112": at(2020, 11, 13, 13, 59, 59, 999999),
+    "2011121314": at(2020, 11, 13, 3, 14, 59, 999999),
+    "201112131415": at(2020, 11, 13, 3, 14, 15),
+    "200131": at(2020, 2, 1, 13, 59, 59, 999999),
+    "201131": None,
+    "201304": at(2013, 5, 1, 13, 59, 59, 999999),
+    # a letter for the half of the day
+    "4 Mar 2019 11:00:00 PM": at(2019, 3, 5, 13),
+    "4 Mar 2019 11:00:00 P": at(2019, 3, 5, 13),
+    "4 Mar 2019 11.00.00 PM": None,
     # what nobody can know
+    "19-Mar-04 12:57:54": None,  # 2019 or 2004
+    "Mon, 28 Apr 2019 12:57:54 GMT": None,
+    "4 March 2019" + " " * 200: None,
     "4/5/19": None,
     "4-Mar-19": None,
     "2019115": None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -123,6 +124,8 @@ HTTP_FORMS = {
     "Sun, 01 Mar 2015 05:06:07 EST": at(2015, 3, 1, 10, 6, 7),
     "1 Mar 2015 5:06:07 UTC": at(2015, 3, 1, 5, 6, 7),
     "  Sun,  01  Mar  2015  05:06:07  GMT ": at(2015, 3, 1, 5, 6, 7),
+    "Sun, 01 Mar 2015 05:06:07 PM GMT": at(2015, 3, 1, 17, 6, 7),
+    "1 Mar 2015 12:06:07 AM": at(2015, 3, 1, 14, 6, 7),
     "2015-03-01T05:06:07Z": at(2015, 3, 1, 5, 6, 7),
     "20150301050607": at(2015, 3, 1, 5, 6, 7),
 }
@@ -165,3 +168,13 @@ def test_several_dates_with_commas_are_several_dates() -> None:
     assert http_dates(f"{EARLY}, {LATE}") == (at(2015, 3, 1, 5, 6, 7), at(2023, 1, 1))
     assert http_dates(f"{EARLY},{EARLY} , {LATE}")[-1] == at(2023, 1, 1)
     assert http_dates(f"{EARLY},") == (None,)
+
+
+@pytest.mark.parametrize(
+    "raw", ["x" + " " * 500_000 + "y", "," * 500_000, "1" + "\u0300\u0316" * 200_000, "1 Jan " * 90_000]
+)
+def test_a_long_value_costs_no_more_than_its_length(raw: str) -> None:
+    started = time.process_time()
+    assert http_dates(raw) == (None,)
+    latest_in(raw)
+    assert time.process_time() - started < 5

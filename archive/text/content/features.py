@@ -59,14 +59,15 @@ _KEPT = sum(BIT[name] for name in ("content", "article", "title", "lead", "embed
 _COMMENTS = BIT["comments"]
 #: The share of a page's paragraphs that are comments, from which on it is a discussion.
 _MOSTLY = 0.7
-_SHIFTS = np.arange(len(BITS))
+#: Columns of a row in front of those for the tag and for what the elements around say.
+_COLUMNS = 52
 
 
 @dataclass(slots=True)
 class Measured:
     """What is measured of the segments of a page, a row for each."""
 
-    rows: Numbers
+    rows: NDArray[np.int16]
     weight: Numbers  #: length in letters of an alphabet; an ideogram counts as three
     bits: NDArray[np.int64]  #: what the elements around say
     titled: NDArray[np.bool_]  #: it is the page's title, or a part of it
@@ -140,7 +141,8 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     longest = min(2 * len(short), 300)
     titled = np.array([3 < len(text) < longest and _is_title(text.lower(), short) for text in texts])
     seen = Counter(texts)
-    columns = np.empty((52, count))
+    rows = np.zeros((count, _COLUMNS + len(_TAGS) + 1 + 2 * len(BITS)), np.int16)  # no number is above a thousand
+    columns = rows.T
     columns[0:4] = _steps(np.array([weight, stops, commas, np.array(found.anchors, np.float64)]))
     columns[4] = np.floor(linked / length * 16)
     columns[5] = np.floor(np.minimum(np.array(found.strong), length) / length * 8)
@@ -148,7 +150,8 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     columns[7] = (classes[first + length.astype(np.int64) - 1] & _END != 0) | (bare >= _SENTENCE)
     columns[8] = [len(text) < 120 and not _FRAME.isdisjoint(text.lower().split()) for text in texts]
     columns[9] = found.breaks
-    columns[10:22] = _steps(table[[0, 2, 3]]).reshape(12, count)
+    for number, kind in enumerate((0, 2, 3)):
+        columns[10 + 4 * number : 14 + 4 * number] = _steps(table[kind])
     columns[22:26] = np.floor(table[1] / np.maximum(table[0], 1) * 16)
     columns[26:30] = np.floor(table[2] / max(all_good, 1) * 16)
     columns[30] = np.floor(before / everything * 16)
@@ -170,12 +173,15 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     columns[49] = np.minimum(np.array([text.count("\n") for text in texts]), 30)
     columns[50] = np.floor(stops / weight * 256)
     columns[51] = np.floor(wide / length * 4)
-    tags = np.zeros((count, len(_TAGS) + 1))
-    tags[order, [_TAG.get(name, len(_TAGS)) for name in names]] = 1
+    rows[order, [_COLUMNS + _TAG.get(name, len(_TAGS)) for name in names]] = 1
     bits = np.array(above)[owner]
     alone = np.array(near) & off
     closest = alone[owner] | alone[levels[1]]
-    rows = np.hstack([columns.T, tags, (bits[:, None] >> _SHIFTS) & 1, (closest[:, None] >> _SHIFTS) & 1])
+    at = _COLUMNS + len(_TAGS) + 1
+    for said in (bits, closest):
+        for shift in range(len(BITS)):
+            columns[at] = (said >> shift) & 1
+            at += 1
     return Measured(rows, weight, bits, titled, good_before == 0, loose, names, discussion)
 
 

@@ -43,7 +43,7 @@ _PROSE = frozenset({"p", "pre", "blockquote"})
 _APART = sum({BIT[name] for _, names in _PART_NAMES for name in names} | {BIT["unseen"], BIT["hidden"]})
 _FRAME = sum(BIT[name] for name in ("navigation", "notices", "share", "advert"))
 _BREAKS = {NOTHING: "", SPACE: " ", LINE: "\n", BLANK: "\n\n"}
-_JSON = re.compile(r"<script[^>]*application/ld\+json[^>]*>(.*?)</script>", re.S | re.I)
+_SCRIPT, _END_OF_SCRIPT = re.compile(r"<script\s([^<>]*)>", re.I), re.compile("</script>", re.I)
 
 
 def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset()) -> tuple[str, str]:
@@ -113,13 +113,22 @@ def _from_data(html: str) -> str:
     """Return the longest `articleBody` or `text` of a page's structured data (JSON-LD), or nothing."""
     best = ""
     if "ld+json" in html:
-        for block in _JSON.findall(html):
+        for block in _data(html):
             try:
                 values = list(_bodies(json.loads(block, strict=False)))
             except (ValueError, RecursionError):
                 continue
             best = max([best, *values], key=len)
     return entities.unescape(re.sub(r"</?\w[^<>]*>", " ", best))
+
+
+def _data(html: str) -> Iterator[str]:
+    """Yield the scripts that hold structured data. No search looks at a part of the page that another one looked at."""
+    at = 0
+    while (script := _SCRIPT.search(html, at)) and (end := _END_OF_SCRIPT.search(html, script.end())):
+        at = end.end()
+        if "application/ld+json" in script[1].lower():
+            yield html[script.end() : end.start()]
 
 
 def _bodies(value: object) -> Iterator[str]:

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ NEAR = 2
 
 #: Rows of a product, so few that the library of numpy does not divide it among threads: waking them takes longer.
 _AT_ONCE = 64
+#: Segments whose scores are computed together.
+_BLOCK = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,16 @@ class Model:
     second: Numbers
     last: Numbers
 
-    def scores(self, rows: Numbers) -> Numbers:
+    def scores(self, rows: NDArray[Any]) -> Numbers:
         """Return a score for each segment: above 0, it is more likely than not text of the page."""
+        parts = []
+        for start in range(0, len(rows), _BLOCK):  # in pieces, since the results take much more memory than the rows
+            begin = max(start - NEAR, 0)
+            scores = self._scores(rows[begin : start + _BLOCK + NEAR])
+            parts.append(scores[start - begin : start - begin + _BLOCK])
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _scores(self, rows: NDArray[Any]) -> Numbers:
         one = _layer(rows, self.first, WEIGHT // RESULT)
         count, width = one.shape
         padded = np.zeros((count + 2 * NEAR, width))
@@ -52,10 +63,10 @@ class Model:
         return np.asarray((both @ self.last[:-1] + self.last[-1])[:, 0] / (WEIGHT * RESULT))
 
 
-def _layer(rows: Numbers, weights: Numbers, by: int) -> Numbers:
+def _layer(rows: NDArray[Any], weights: Numbers, by: int) -> Numbers:
     results = np.empty((len(rows), weights.shape[1]))
     for at in range(0, len(rows), _AT_ONCE):
-        np.matmul(rows[at : at + _AT_ONCE], weights[:-1], out=results[at : at + _AT_ONCE])
+        np.matmul(np.asarray(rows[at : at + _AT_ONCE], np.float64), weights[:-1], out=results[at : at + _AT_ONCE])
     results += weights[-1]
     results /= by  # a power of two
     np.floor(results, out=results)

@@ -7,6 +7,7 @@ import hashlib
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -417,6 +418,17 @@ def test_a_column_that_cannot_be_read_is_not_absent() -> None:
         ("first_fetch_ms", 1672531199000),
         ("fetch_time_utc", "2023-01-01T00:00:00Z"),
         ("indexed", datetime(2023, 1, 1, tzinfo=UTC)),
+        ("fetched", 20230101000000),
+        ("crawldate", "2023-01-01T00:00:00Z"),
+        ("lastmod", "2023-01-01T00:00:00Z"),
+        ("dateModified", "2023-01-01T00:00:00Z"),
+        ("datemodified", "2023-01-01T00:00:00Z"),
+        ("date_2", "2023-01-01T00:00:00Z"),
+        ("last_edit", "2023-01-01T00:00:00Z"),
+        ("fetched at (UTC)", "2023-01-01T00:00:00Z"),
+        ("fetched", Decimal("1672531199.5")),
+        ("fetched", {"$date": "2023-01-01T00:00:00Z"}),
+        ("fetched", {"$date": {"$numberLong": "1672531200000"}}),
         ("meta", {"http": {"Date": "Sun, 01 Jan 2023 00:00:00 GMT"}}),
     ],
 )
@@ -434,6 +446,9 @@ def test_what_is_no_date_of_a_capture_changes_nothing() -> None:
         "updated": True,
         "seen": None,
         "position": "2023-01-01",
+        "candidate": "2023-01-01",
+        "runtime": "2023-01-01",
+        "season": "2023-01-01",
         "on": 10**400,
     }
     assert row(date="2019-01-01T00:00:00Z", **odd).captured_at == at(2019, 1, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -97,3 +99,11 @@ def test_sizes_that_are_wrong_cost_no_words_and_the_last_chunk_is_no_text() -> N
 )
 def test_sizes_without_bounds_cost_nothing(body: bytes) -> None:
     assert dechunk(body)[0].startswith(b"<p>")
+
+
+def test_a_row_of_zeros_is_read_once() -> None:
+    body = b"0" * 4_000_000
+    started = time.process_time()
+    assert dechunk(body) == (body, True)
+    assert dechunk(body + b"\r\n\r\n") == (b"", True)
+    assert time.process_time() - started < 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import time
 import zlib
 from collections.abc import Callable
 
@@ -128,3 +129,17 @@ def test_what_grows_beyond_the_limit_ends(name: str) -> None:
     if name in {"gzip", "zlib"}:
         with pytest.raises(BodyTooLarge):
             decompress(damaged, "gzip", 1 << 16)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        gzip.compress(b"") * 300_000,
+        zstandard.compress(b"") * 300_000,
+        zstandard.compress(b"") + b"P*M\x18\0\0\0\0" * 600_000,
+    ],
+)
+def test_many_members_and_frames_cost_no_more_than_their_length(body: bytes) -> None:
+    started = time.process_time()
+    assert decompress(body, "gzip", 1 << 20) == (b"", True)
+    assert time.process_time() - started < 20

@@ -100,6 +100,13 @@ def test_a_byte_that_is_not_utf_8_costs_one_character() -> None:
     assert not any(row.problem for row in found[:2])
 
 
+def test_a_control_character_in_a_text_costs_no_row() -> None:
+    data = table(ROWS * 20).replace("Ünïcödé".encode(), b"\0\x08", 1)
+    assert kind_of(io.BytesIO(data), "table.csv") == "csv"
+    assert len(read(data)) == 60
+    assert not any(row.problem for row in read(data))
+
+
 def test_a_file_that_is_no_table_by_its_name_is_one_by_the_names_of_its_columns() -> None:
     assert texts(read(table(), "export.txt")) == [row[0] for row in ROWS]
     assert kind_of(io.BytesIO(b"A letter, to all.\nDear Sir, or Madam.\n"), "letter.txt") == "unknown"

@@ -35,6 +35,7 @@ WAYS = {
         {"version": 1, "about": {"a": [1]}, "data": rows, "end": None}, indent=1
     ),
     "in one line": lambda rows: json.dumps({"rows": rows}),
+    "in one line, behind plain values": lambda rows: json.dumps({"ok": True, "n": 3, "note": 'a "b"', "rows": rows}),
     "objects over lines": lambda rows: "\n".join(json.dumps(row, indent=4) for row in rows),
     "one object": lambda rows: json.dumps(rows[0], indent=4),
 }

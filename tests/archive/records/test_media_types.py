@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +79,10 @@ def test_the_type_that_a_record_states_counts_where_http_states_none(
 def test_no_value_makes_it_fail(values: list[str], further: str) -> None:
     assert essence(values) == essence(values).lower()
     content_type_of(values, further)
+
+
+@pytest.mark.parametrize("value", ["-" * 200_000, "text/" * 40_000, '"' * 200_000])
+def test_a_long_value_costs_no_more_than_its_length(value: str) -> None:
+    started = time.process_time()
+    essence([value])
+    assert time.process_time() - started < 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -260,3 +261,10 @@ def test_the_score_on_gold_pages_does_not_fall() -> None:
     assert result["f1"][0] > 0.90
     assert result["recall"][0] > 0.93
     assert result["empty"] == 0
+
+
+@pytest.mark.parametrize("part", ["<script type=application/ld+json>x", "<script ", "<script type='a' "])
+def test_scripts_without_an_end_cost_no_more_than_their_length(part: str) -> None:
+    started = time.process_time()
+    from_html(f"<body><p>Hi.</p>{part * 20_000}application/ld+json")
+    assert time.process_time() - started < 10

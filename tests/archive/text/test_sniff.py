@@ -142,6 +142,8 @@ def test_texts_in_any_encoding_are_text(body: bytes) -> None:
         (b"words", "application/octet-stream", None),
         (b"<html><p>x", "application/x-httpd-php", "html"),
         (b"<html><p>x", "magnus-internal/cgi", "html"),
+        (b"<html><p>x", "content/unknown", "html"),
+        (b"<html><p>x", "plain/text", "html"),
         (b"<html><p>x", "application/json", None),
         (b"<html><p>x", "application/javascript", None),
         (b"<html><p>x", "text/css", None),

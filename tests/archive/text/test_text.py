@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
+import unicodedata
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +88,16 @@ def test_the_normal_form_drops_what_cannot_be_seen_and_keeps_what_can() -> None:
     assert normalise("One  Two\n\n\n\n three") == "One Two\n\nthree"
     assert normalise("Case. punctuation!") != normalise("case punctuation")
     assert content_id("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("marks", ["\u0300\u0316", "\u0316\u0300", "\u0f73", "\u0344\u0316"])
+def test_a_long_run_of_marks_is_put_in_order_in_little_time(marks: str) -> None:
+    short = "e" + marks * 100 + "z" * 5000
+    assert normalise(short) == unicodedata.normalize("NFC", short)
+    started = time.process_time()
+    long = normalise("e" + marks * 200_000)
+    assert time.process_time() - started < 5
+    assert normalise(long) == long
 
 
 def test_main_content_leaves_boilerplate_and_bare_pages_give_what_they_have() -> None:
