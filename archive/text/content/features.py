@@ -97,8 +97,8 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     breaks, owner, *others = np.array(found.numbers).reshape(count, 5).T
     linked, anchors, strong = np.array(others, np.float64)
     np.minimum(linked, length, out=linked)
-    whole = "".join(texts)
-    stops, commas, digits, wide, bare, ended = _counts(whole, size)
+    joined = "".join(texts)
+    stops, commas, digits, wide, bare, ended = _counts(joined, size)
     bareness = np.floor(bare / _SENTENCE)
     stops += bareness
     weight = length + 2 * wide
@@ -171,7 +171,7 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     columns[46] = all_good / everything * 16
     columns[47] = links / everything * 16
     columns[48] = discussion
-    if "\n" in whole:
+    if "\n" in joined:
         columns[49] = np.minimum([text.count("\n") for text in texts], 30)
     columns[50] = stops / weight * 256
     columns[51] = wide / length * 4
@@ -185,21 +185,21 @@ def measure(found: Segments, title: str, html: str) -> Measured:
 
 
 def _counts(
-    whole: str, size: NDArray[np.int64]
+    joined: str, size: NDArray[np.int64]
 ) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers, NDArray[np.bool_]]:
     """Return how many ends of sentences, commas, digits, ideograms and letters of Thai or Lao are in each segment.
 
     The last is whether it ends as a sentence does.
 
     Args:
-        whole: the texts of all segments.
+        joined: the texts of all segments.
         size: their lengths.
     """
     behind = np.cumsum(size)
-    if whole.isascii():
-        codes = np.frombuffer(whole.encode(), np.uint8)
+    if joined.isascii():
+        codes = np.frombuffer(joined.encode(), np.uint8)
     else:
-        codes = np.minimum(np.frombuffer(whole.encode("utf-32-le", "replace"), np.uint32), 0xFFFF)
+        codes = np.minimum(np.frombuffer(joined.encode("utf-32-le", "replace"), np.uint32), 0xFFFF)
     width = _NARROW if size.max() < 1 << _NARROW else _BROAD
     counted = [np.add.reduceat(table[codes], behind - size) for table in _packed(width)]
     at_once = 63 // width

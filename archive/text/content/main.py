@@ -18,7 +18,8 @@ from archive.text.content.words import BIT
 
 #: What the score of a segment must exceed.
 THRESHOLD = -0.4
-#: The same for a paragraph, code or a quotation of which nothing around says that it is a part to be cut.
+#: The same for a paragraph, code, a quotation or an item of a list, of which nothing around says that it is a part to
+#: be cut.
 PROSE = -1.5
 #: The same for a post of a discussion, and the letters outside of links that it has in any case.
 POST, SAID = -3.0, 40
@@ -39,7 +40,7 @@ _PART_NAMES = (
 )
 _CALLED = tuple((PARTS.index(part), sum(BIT[name] for name in names)) for part, names in _PART_NAMES)
 _TITLE, _CAPTIONS, _REST = map(PARTS.index, ("title", "captions", "rest"))
-_PROSE = [TAGS.index(name) for name in ("p", "pre", "blockquote")]
+_PROSE = [TAGS.index(name) for name in ("p", "pre", "blockquote", "li", "dd")]
 _CAPTION = [TAGS.index(name) for name in ("figcaption", "caption")]
 _HEADING = [TAGS.index(name) for name in ("h1", "h2")]
 _APART = sum({BIT[name] for _, names in _PART_NAMES for name in names} | {BIT["unseen"], BIT["hidden"]})

@@ -15,9 +15,10 @@ NOTHING, SPACE, LINE, BLANK = range(4)
 
 #: Elements whose text is raw, so that a `<` in it is no tag.
 _RAW = frozenset(listed("script style iframe noembed noframes xmp plaintext"))
-#: Elements whose text no browser shows, or that have none of the page's own.
+#: Elements whose text no browser shows, or that have none of the page's own. The readings above ideograms (`rt`) would
+#: stand in the middle of words.
 _SKIPPED = _RAW | frozenset(
-    listed("template svg object video audio canvas select textarea button datalist rp map applet")
+    listed("template svg object video audio canvas select textarea button datalist rp rt rtc map applet")
 )
 #: Elements that change nothing for the text in or behind them.
 _PLAIN = frozenset(
