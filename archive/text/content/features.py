@@ -189,7 +189,7 @@ def _counts(
 ) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers, NDArray[np.bool_]]:
     """Return how many ends of sentences, commas, digits, ideograms and letters of Thai or Lao are in each segment.
 
-    The last is whether it ends as a sentence does.
+    The last of the six is whether it ends as a sentence does.
 
     Args:
         joined: the texts of all segments.

@@ -16,7 +16,7 @@ NOTHING, SPACE, LINE, BLANK = range(4)
 #: Elements whose text is raw, so that a `<` in it is no tag.
 _RAW = frozenset(listed("script style iframe noembed noframes xmp plaintext"))
 #: Elements whose text no browser shows, or that have none of the page's own. The readings above ideograms (`rt`) would
-#: stand in the middle of words.
+#: part words.
 _SKIPPED = _RAW | frozenset(
     listed("template svg object video audio canvas select textarea button datalist rp rt rtc map applet")
 )
