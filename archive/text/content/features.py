@@ -108,8 +108,8 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     parent, near = np.array(parents), np.array(found.bits)
     ends = list(range(1, elements + 1))  # an element and all in it are next to each other
     for at in range(elements - 1, 0, -1):
-        if ends[parents[at]] < ends[at]:
-            ends[parents[at]] = ends[at]
+        if ends[above_it := parents[at]] < (end := ends[at]):
+            ends[above_it] = end
     held = np.zeros((4, elements + 1))
     for row, each in enumerate((weight, weight - loose, good, None)):
         held[row, 1:] = np.bincount(owner, each, elements)
@@ -124,9 +124,9 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     large = sums[2 if all_good > 500 else 0]
     alone = near & ~_COMMENTS if discussion else near
     kept = np.where((large > 1.8 * half) | discussion, _KEPT, _KEPT | _COMMENTS)
-    above: list[int] = []
-    for at, bits in zip(parents, np.where(large > half, alone & kept, alone).tolist(), strict=True):
-        above.append(above[at] | bits if above else 0)
+    above = [0]
+    for at, bits in zip(parents[1:], np.where(large > half, alone & kept, alone)[1:].tolist(), strict=True):
+        above.append(above[at] | bits)
     # the container of most paragraphs, and all around it that has not much more
     direct[0] = 0
     score = direct + 2 * np.bincount(parent, direct, elements) + np.bincount(parent[parent], direct, elements)
