@@ -16,7 +16,7 @@ def from_html(html: str, keep: frozenset[str] = frozenset()) -> Page:
 
     A page without main content, such as a list of links, gives all its visible text, and the label ends in `+all`. One
     that shows almost nothing but has its text as data for machines (JSON-LD) gives that: `+data`. List bullets,
-    alternative texts and form fields are left out.
+    alternative texts, form fields and the readings above ideograms (ruby) are left out.
 
     Args:
         keep: names of `PARTS` that are kept. They are in the label.

@@ -10,15 +10,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from archive.text.content.features import Measured, measure
+from archive.text.content.features import TAGS, Measured, measure
 from archive.text.content.model import model
 from archive.text.content.parts import PARTS
-from archive.text.content.segments import BLANK, LINE, NOTHING, SPACE, Segments, segments_of
+from archive.text.content.segments import BLANK, LINE, NOTHING, SPACE, segments_of
 from archive.text.content.words import BIT
 
 #: What the score of a segment must exceed.
 THRESHOLD = -0.4
-#: The same for a paragraph, code or a quotation of which nothing around says that it is a part to be cut.
+#: The same for a paragraph, code, a quotation or an item of a list, of which nothing around says that it is a part to
+#: be cut.
 PROSE = -1.5
 #: The same for a post of a discussion, and the letters outside of links that it has in any case.
 POST, SAID = -3.0, 40
@@ -39,7 +40,9 @@ _PART_NAMES = (
 )
 _CALLED = tuple((PARTS.index(part), sum(BIT[name] for name in names)) for part, names in _PART_NAMES)
 _TITLE, _CAPTIONS, _REST = map(PARTS.index, ("title", "captions", "rest"))
-_PROSE = frozenset({"p", "pre", "blockquote"})
+_PROSE = [TAGS.index(name) for name in ("p", "pre", "blockquote", "li", "dd")]
+_CAPTION = [TAGS.index(name) for name in ("figcaption", "caption")]
+_HEADING = [TAGS.index(name) for name in ("h1", "h2")]
 _APART = sum({BIT[name] for _, names in _PART_NAMES for name in names} | {BIT["unseen"], BIT["hidden"]})
 _FRAME = sum(BIT[name] for name in ("navigation", "notices", "share", "advert"))
 _BREAKS = {NOTHING: "", SPACE: " ", LINE: "\n", BLANK: "\n\n"}
@@ -64,7 +67,7 @@ def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset
     scores = model().scores(measured.rows)
     own = scores > THRESHOLD
     linked = measured.loose * 2 < measured.weight
-    prose = np.array([name in _PROSE for name in measured.names])
+    prose = _is_any(measured.tags, _PROSE)
     own |= (scores > PROSE) & prose & (measured.loose > SAID) & ~linked & ((measured.bits & _APART) == 0)
     own &= ~(linked & ((measured.bits & BIT["navigation"]) != 0))
     if measured.discussion:  # what is written there is less like an article, and nobody wants it to be
@@ -78,28 +81,34 @@ def main_text(body: str, html: str, title: str, keep: frozenset[str] = frozenset
         if (seen < LITTLE or not own.any()) and (data := _from_data(html)) and len(data) > seen:
             return data, "data"
         if seen < LITTLE and measured.weight[hidden].sum() > seen:
-            return _joined(found, np.ones_like(own)), "all"
+            return _joined(found.texts, measured.breaks, np.ones_like(own)), "all"
         if not own.any():
-            return _joined(found, ~hidden), "all"
+            return _joined(found.texts, measured.breaks, ~hidden), "all"
     if keep:
         parts = np.full(len(own), _REST)
         for part, bits in reversed(_CALLED):
             parts[(measured.bits & bits) != 0] = part
         parts[captions], parts[titles] = _CAPTIONS, _TITLE
         own |= np.isin(parts, [PARTS.index(name) for name in keep]) & ~hidden
-    return _joined(found, own), ""
+    return _joined(found.texts, measured.breaks, own), ""
 
 
 def _by_rule(measured: Measured) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which segments are captions, and which are the title as a heading, whatever their score."""
-    captions = np.array([name == "figcaption" or name == "caption" for name in measured.names])
-    return captions, measured.titled & np.array([name == "h1" or name == "h2" for name in measured.names])
+    return _is_any(measured.tags, _CAPTION), measured.titled & _is_any(measured.tags, _HEADING)
 
 
-def _joined(found: Segments, own: NDArray[np.bool_]) -> str:
+def _is_any(tags: NDArray[np.int64], wanted: list[int]) -> NDArray[np.bool_]:
+    found = np.zeros(len(tags), np.bool_)
+    for tag in wanted:
+        found |= tags == tag
+    return found
+
+
+def _joined(texts: list[str], breaks: NDArray[np.int64], own: NDArray[np.bool_]) -> str:
     text: list[str] = []
     between = NOTHING
-    for piece, gap, is_own in zip(found.texts, found.breaks, own.tolist(), strict=True):
+    for piece, gap, is_own in zip(texts, breaks.tolist(), own.tolist(), strict=True):
         between = max(between, gap)
         if is_own:
             text += (_BREAKS[between], piece)

@@ -15,9 +15,10 @@ NOTHING, SPACE, LINE, BLANK = range(4)
 
 #: Elements whose text is raw, so that a `<` in it is no tag.
 _RAW = frozenset(listed("script style iframe noembed noframes xmp plaintext"))
-#: Elements whose text no browser shows, or that have none of the page's own.
+#: Elements whose text no browser shows, or that have none of the page's own. The readings above ideograms (`rt`) would
+#: part words.
 _SKIPPED = _RAW | frozenset(
-    listed("template svg object video audio canvas select textarea button datalist rp map applet")
+    listed("template svg object video audio canvas select textarea button datalist rp rt rtc map applet")
 )
 #: Elements that change nothing for the text in or behind them.
 _PLAIN = frozenset(
@@ -102,11 +103,9 @@ class Segments:
     """The segments of a page, in its order, and the elements that hold them. An element comes after its parent."""
 
     texts: list[str] = field(default_factory=list)
-    breaks: list[int] = field(default_factory=list)  #: what is in front of each
-    owners: list[int] = field(default_factory=list)  #: the innermost element of each, as an index of the lists below
-    links: list[int] = field(default_factory=list)  #: characters in links
-    anchors: list[int] = field(default_factory=list)  #: how many links
-    strong: list[int] = field(default_factory=list)  #: characters in bold or italic type
+    #: Of each, one behind the other: the break in front, the innermost element as an index of the lists below, letters
+    #: in links, how many links, letters in bold or italic type.
+    numbers: list[int] = field(default_factory=list)
     tags: list[str] = field(default_factory=lambda: ["html"])
     parents: list[int] = field(default_factory=lambda: [0])
     bits: list[int] = field(default_factory=lambda: [0])  #: of the element alone
@@ -119,8 +118,7 @@ def segments_of(html: str) -> Segments:
         html: the serialised body.
     """
     found = Segments()
-    texts, breaks, owners, links = found.texts, found.breaks, found.owners, found.links
-    anchors, strongs, tags, parents, bits = found.anchors, found.strong, found.tags, found.parents, found.bits
+    texts, numbers, tags, parents, bits = found.texts, found.numbers, found.tags, found.parents, found.bits
     at = 0  # the innermost element
     apart: list[int] = []  # of the open inline elements, whether they are elements here
     buffer: list[str] = []
@@ -145,11 +143,7 @@ def segments_of(html: str) -> Segments:
             clean = " ".join(text.split())
         if clean:
             texts.append(clean)
-            breaks.append(gap or (SPACE if text[0].isspace() else NOTHING))
-            owners.append(at)
-            links.append(linked)
-            anchors.append(counted)
-            strongs.append(strong)
+            numbers.extend((gap or (SPACE if text[0].isspace() else NOTHING), at, linked, counted, strong))
             gap = SPACE if text[-1].isspace() else NOTHING
         elif not gap:
             gap = SPACE

@@ -17,6 +17,7 @@ import archive
 from archive.errors import ArchiveError
 from archive.lake import Lake
 from archive.text.base import extractor, keeping, name_of
+from archive.text.content.features import measure as measure_segments
 from archive.text.content.model import model
 from archive.text.content.parts import PARTS
 from archive.text.content.segments import segments_of
@@ -83,6 +84,43 @@ def test_with_all_parts_nothing_that_is_shown_is_missing() -> None:
 def test_what_is_quoted_stays() -> None:
     quote = '<blockquote class="twitter-tweet"><p>We shall cross it again, said the mayor to the crowd on Sunday.</p></blockquote>'
     assert "said the mayor to the crowd" in from_html(page(quote)).text
+
+
+def test_readings_above_ideograms_do_not_part_words() -> None:
+    ruby = (
+        "<p><ruby>外国人<rp>(</rp><rt>がいこくじん</rt><rp>)</rp></ruby>の<ruby>皆<rt>みな</rt></ruby>さんのために、ニュースを伝えます。</p>"
+        * 3
+    )
+    assert "外国人の皆さんのために、ニュースを伝えます。" in from_html(page(ruby)).text
+
+
+def test_a_list_of_books_behind_the_text_stays_to_its_last_item() -> None:
+    books = [
+        "Miller, Anna. History of bridges of the upper valley",
+        "Smith, John. Arches and piers of old roads, 1971",
+        "Brown, Paul. Mills and weirs of the county, 1903",
+    ]
+    text = from_html(page(behind=f"<ul>{''.join(f'<li>{book}</li>' for book in books)}</ul>")).text
+    assert all(book in text for book in books)
+
+
+@pytest.mark.parametrize("long", [10, 4_095, 4_096, 300_000])
+def test_what_is_measured_of_characters_is_exact_at_any_length(long: int) -> None:
+    texts = [
+        "a, b. 12" * (long // 8),
+        "日本。",
+        "x" * long,
+        "ไทย" * (long // 3),
+        "9" * long,
+        "\U0001f600." * (long // 2),
+    ]
+    found = segments_of("<body>" + "".join(f"<p>{text}</p>" for text in texts) + "</body>")
+    assert found.texts == texts
+    rows = measure_segments(found, "", "").rows
+    digits = [sum(each in "0123456789" for each in text) * 16 // len(text) for text in texts]
+    wide = [sum("⺀" <= each <= "꓏" for each in text) * 4 // len(text) for text in texts]
+    assert rows[:, 6].tolist() == digits
+    assert rows[:, 51].tolist() == wide
 
 
 @pytest.mark.parametrize(
