@@ -63,8 +63,6 @@ _TAG = {name: at for at, name in enumerate(TAGS)} | {"h4": 3, "h5": 3, "h6": 3, 
 #: Bits that still count for an element that holds most of a page.
 _KEPT = sum(BIT[name] for name in ("content", "article", "title", "lead", "embed", "discussion", "form", "noscript"))
 _COMMENTS = BIT["comments"]
-#: Columns that are logarithms of what is measured.
-_LOGARITHMS = [*range(4), *range(10, 22), 35, 36, *range(43, 46)]
 #: The share of a page's paragraphs that are comments, from which on it is a discussion.
 _MOSTLY = 0.7
 #: Python loads it when it is first asked for, and a process in a sandbox may have no right to read its files then.
@@ -148,15 +146,17 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     headed = tags == _H1
     titled, framed = _words_of(texts, title.lower())
     seen = Counter(texts)
-    columns = np.zeros((_COLUMNS, count))
-    columns[0:4] = weight, stops, commas, anchors
+    rows = np.zeros((_COLUMNS + len(TAGS) + 1 + 2 * len(BITS), count), np.int16)  # no number is above a thousand
+    columns = rows[:_COLUMNS]  # that leaves out the fractions
+    columns[0:4] = _steps(np.array([weight, stops, commas, anchors]))
     columns[4] = linked / length * 16
     columns[5] = np.minimum(strong, length) / length * 8
     columns[6] = digits / length * 16
     columns[7] = ended | (bareness > 0)
     columns[8] = framed
     columns[9] = breaks
-    columns[10:22] = table[[0, 2, 3]].reshape(12, count)
+    for number, kind in enumerate((0, 2, 3)):
+        columns[10 + 4 * number : 14 + 4 * number] = _steps(table[kind])
     columns[22:26] = table[1] / np.maximum(table[0], 1) * 16
     columns[26:30] = table[2] / max(all_good, 1) * 16
     columns[30] = before / everything * 16
@@ -164,7 +164,7 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     columns[32] = good_before >= all_good
     columns[33] = first = good_before == 0
     columns[34] = order / count * 16
-    columns[35:37] = order, order[::-1]
+    columns[35:37] = _steps(np.array([order, order[::-1]], np.float64))
     columns[37] = (owner >= best) & (owner < ends[best])
     columns[38] = (owner >= wider) & (owner < ends[wider])
     columns[39] = np.logical_or.accumulate(headed)
@@ -172,7 +172,7 @@ def measure(found: Segments, title: str, html: str) -> Measured:
     columns[41] = titled
     if len(seen) < count:
         columns[42] = [seen[text] > 1 for text in texts]
-    columns[43:46] = [[everything], [all_good], [count]]
+    columns[43:46] = _steps(np.array([[everything], [all_good], [float(count)]]))
     columns[46] = all_good / everything * 16
     columns[47] = links / everything * 16
     columns[48] = discussion
@@ -180,9 +180,6 @@ def measure(found: Segments, title: str, html: str) -> Measured:
         columns[49] = np.minimum([text.count("\n") for text in texts], 30)
     columns[50] = stops / weight * 256
     columns[51] = wide / length * 4
-    columns[_LOGARITHMS] = _steps(columns[_LOGARITHMS])
-    rows = np.zeros((_COLUMNS + len(TAGS) + 1 + 2 * len(BITS), count), np.int16)  # no number is above a thousand
-    rows[:_COLUMNS] = np.floor(columns, out=columns)
     rows[_COLUMNS + tags, order] = 1
     around = np.array(above)[owner]
     rows[-2 * len(BITS) : -len(BITS)] = _unpacked(around)

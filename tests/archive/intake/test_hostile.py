@@ -28,7 +28,7 @@ GOOD = record(url="http://good.example/", body="<p>The good page behind it.</p>"
 MEMORY = 700e6
 
 
-def survive(lake: Lake, *sources: str, seconds: float = 60, **limits: float) -> dict[str, int]:
+def survive(lake: Lake, *sources: str, seconds: float = 60, **limits: float | str) -> dict[str, int]:
     """Ingest in a process of its own; returns the rejects by reason.
 
     Args:
@@ -114,6 +114,10 @@ NESTED = {
 }
 
 
+#: An extractor that takes minutes for nested elements.
+SLOW = "resiliparse-main"
+
+
 @pytest.mark.parametrize("name", NESTED)
 def test_a_page_of_half_a_million_nested_tags_costs_no_more_than_the_time_limit(
     lake: Lake, write: Write, name: str
@@ -142,7 +146,8 @@ def test_many_pages_that_hang_the_parser_cost_one_time_limit_each(lake: Lake, wr
     pages = [record(body=NESTED["div"] + str(n), url=f"http://deep.example/{n}") for n in range(4)]
     between = [record(body=f"<p>Page {n}</p>", url=f"http://fine.example/{n}") for n in range(4)]
     mixed = [each for pair in zip(pages, between, strict=True) for each in pair]
-    assert survive(lake, write("deep.warc.gz", members(*mixed, GOOD)), page_timeout=1) == {"timeout": 4}
+    source = write("deep.warc.gz", members(*mixed, GOOD))
+    assert survive(lake, source, page_timeout=1, extractor=SLOW) == {"timeout": 4}
     assert len(rows(lake, "SELECT * FROM documents")) == 5
 
 
@@ -395,7 +400,7 @@ def test_a_zstd_dictionary_that_is_none_is_damage(lake: Lake, write: Write) -> N
 
 def test_a_careful_worker_is_only_needed_where_a_page_ends_the_first(lake: Lake, write: Write) -> None:
     source = write("deep.warc.gz", members(record(body=NESTED["div"], url="http://deep.example/"), GOOD))
-    summary = take(lake, source, settings=Settings(limits=Limits(seconds=1)))
+    summary = take(lake, source, settings=Settings(SLOW, Limits(seconds=1)))
     assert summary.rejects == {"timeout": 1}
     assert rows(lake, "SELECT reason, detail FROM rejects") == [("timeout", "more than 1 s")]
 

@@ -80,10 +80,10 @@ class Seen:
         wanted = {content_type} | (default if content_type in known and b"<meta" not in BODIES[self.body] else set())
         return {self.text(each) for each in wanted}
 
-    def is_read_as_stated(self, content_type: str) -> bool:
-        """Whether the payload is read with the charset of a header, if that has one, and not with another in doubt."""
-        charset = stated_charset(content_type)
-        return charset in {None, page_of(BODIES[self.body], content_type, extractor(self.extractor), Limits())[1]}
+    def is_read_with(self, content_type: str) -> bool:
+        """Whether this capture is read with the charset of another header, or that has none."""
+        used = page_of(BODIES[self.body], self.content_type or "", extractor(self.extractor), Limits())[1]
+        return stated_charset(content_type) in {None, used}
 
     def text(self, content_type: str) -> str | None:
         try:
@@ -137,7 +137,7 @@ def expected(captures: list[Seen]) -> tuple[dict[str, datetime], dict[str, datet
             if one.moment <= other.moment or any(text in one.texts(header) for header in headers):
                 note(perhaps, text, other.moment)
             both = stated and stated.startswith("text/html") and one.content_type.startswith("text/html")
-            if stated and both and one.text(stated) == text and one.is_read_as_stated(stated):
+            if stated and both and one.text(stated) == text and one.is_read_with(stated):
                 note(surely, text, other.moment)
     return surely, perhaps
 
