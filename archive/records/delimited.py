@@ -36,7 +36,7 @@ _LONGEST_NAME = 64
 _MOST_LINES = 1 << 18
 #: Bytes that are read again behind quotes that have no end.
 _AGAIN = 1 << 28
-#: Bytes of which one in so many is a control are no table. A few stand in texts that a program wrote.
+#: Bytes of which one in so many is a control are no table. Texts that a program wrote have a few.
 _SHARE = 100
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
