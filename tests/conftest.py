@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,11 @@ def members(*records: bytes) -> bytes:
     return b"".join(gzip.compress(each, 1, mtime=0) for each in records)
 
 
+def at(*parts: int) -> datetime:
+    """A moment in UTC, by its year, month, day and so on."""
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(str(tmp_path / "lake"))
@@ -156,6 +162,27 @@ def command(*args: str, check: bool = True, **options: Any) -> subprocess.Comple
     if check:
         assert done.returncode in {0, 1}, done.stderr
     return done
+
+
+def peak_of(code: str) -> tuple[str, int]:
+    """Run Python code in a process of its own. Returns the line that it prints, and its peak memory in kilobytes."""
+    code += "\nprint(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown, peak = done.stdout.splitlines()
+    return shown, int(peak)
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of a tokenizer of which each byte is a token, and `<end>` one more."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    alphabet = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    made = Tokenizer(models.BPE({**alphabet, "<end>": len(alphabet)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    made.save(str(path))
+    return str(path)
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
+from conftest import at
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archive.date_forms import any_form
-
-
-def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
-
 
 EXACT = at(2019, 4, 25, 12, 57, 54)
 #: The end of 4 March 2019 in the last zone.

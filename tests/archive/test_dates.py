@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
+from conftest import at
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,11 +18,6 @@ from archive.dates import (
     parse_http,
 )
 from archive.reasons import DATE_PROBLEMS
-
-
-def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
-
 
 READ = {
     "2014-01-26T20:06:24Z": at(2014, 1, 26, 20, 6, 24),

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import record
+from conftest import at, record
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,10 +32,6 @@ RAW = f"https://web.archive.org/web/20120101000000id_/{PAGE}"
 REWRITTEN = f"https://web.archive.org/web/20120101000000/{PAGE}"
 OF_2012 = "Sun, 01 Jan 2012 00:00:00 GMT"
 OF_2023 = "Fri, 05 May 2023 00:00:00 GMT"
-
-
-def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
 
 
 def examined(content: bytes, name: str = "a.warc", infos: tuple[Info, ...] = ()) -> list[Capture]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from conftest import at
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,10 +17,6 @@ from archive.evidence.names import (
     replay_of,
     stamps_in,
 )
-
-
-def at(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
 
 
 def test_the_window_of_a_crawl_is_its_week_with_the_documented_slack() -> None:

@@ -47,18 +47,6 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return made
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    alphabet = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    made = Tokenizer(models.BPE({**alphabet, "<end>": len(alphabet)}, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
-    made.save(str(path))
-    return str(path)
-
-
 def made_set(lake: Lake, out: Path, form: str, tokenizer: str, **options: Any) -> Path:
     tokens = {"tokenizer": tokenizer, "eos": "<end>"} if form in TOKEN_FORMATS else {}
     export(lake, out, before=BEFORE, grade="E", format=form, shard_size=6000, workers=1, **tokens, **options)
@@ -98,17 +86,19 @@ def arrow_types(schema: pa.Schema) -> dict[str, str]:
 
 @pytest.mark.parametrize("form", ["parquet", "megatron", "ds"])
 def test_the_card_states_the_columns_that_the_shards_have(
-    lake: Lake, tmp_path: Path, tokenizer: str, form: str
+    lake: Lake, tmp_path: Path, byte_tokenizer: str, form: str
 ) -> None:
-    out = made_set(lake, tmp_path / "set", form, tokenizer)
+    out = made_set(lake, tmp_path / "set", form, byte_tokenizer)
     (stated,) = head(out)["dataset_info"]
     shards = [*out.glob("train/*.parquet")]
     assert shards
     assert all(types(stated["features"]) == arrow_types(pq.read_schema(shard)) for shard in shards)
 
 
-def test_the_card_of_json_lines_states_the_columns_of_every_line(lake: Lake, tmp_path: Path, tokenizer: str) -> None:
-    out = made_set(lake, tmp_path / "set", "jsonl", tokenizer, mask=True)
+def test_the_card_of_json_lines_states_the_columns_of_every_line(
+    lake: Lake, tmp_path: Path, byte_tokenizer: str
+) -> None:
+    out = made_set(lake, tmp_path / "set", "jsonl", byte_tokenizer, mask=True)
     (stated,) = head(out)["dataset_info"]
     names = list(types(stated["features"]))
     assert all(list(row) == names for row in load(out))
@@ -119,11 +109,11 @@ def test_the_card_of_json_lines_states_the_columns_of_every_line(lake: Lake, tmp
 @pytest.mark.parametrize("form", OPENED)
 @pytest.mark.parametrize("streaming", [False, True])
 def test_load_dataset_opens_every_format_whose_columns_are_null_at_first(
-    lake: Lake, tmp_path: Path, tokenizer: str, form: str, streaming: bool, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tmp_path: Path, byte_tokenizer: str, form: str, streaming: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
-    out = made_set(lake, tmp_path / "set", form, tokenizer)
+    out = made_set(lake, tmp_path / "set", form, byte_tokenizer)
     opened = datasets.load_dataset(str(out), streaming=streaming, cache_dir=str(tmp_path / "cache"))
     found = list(opened["train"])
     expected = [dict(row) for row in load(out)]
@@ -143,17 +133,17 @@ def test_load_dataset_opens_every_format_whose_columns_are_null_at_first(
 
 @pytest.mark.parametrize("form", ["mds", "litdata"])
 def test_load_dataset_takes_no_index_for_rows_of_a_format_that_it_cannot_open(
-    lake: Lake, tmp_path: Path, tokenizer: str, form: str, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, tmp_path: Path, byte_tokenizer: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
     datasets = pytest.importorskip("datasets")
-    out = made_set(lake, tmp_path / "set", form, tokenizer)
+    out = made_set(lake, tmp_path / "set", form, byte_tokenizer)
     with pytest.raises(FileNotFoundError, match=r"No \(supported\) data files"):
         datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
 
 
-def test_every_configuration_of_slices_has_its_columns(lake: Lake, tmp_path: Path, tokenizer: str) -> None:
-    out = made_set(lake, tmp_path / "set", "jsonl", tokenizer, slices="year")
+def test_every_configuration_of_slices_has_its_columns(lake: Lake, tmp_path: Path, byte_tokenizer: str) -> None:
+    out = made_set(lake, tmp_path / "set", "jsonl", byte_tokenizer, slices="year")
     stated = head(out)
     names = [each["config_name"] for each in stated["configs"]]
     assert names == ["default", "2015", "2019"] == [each["config_name"] for each in stated["dataset_info"]]
@@ -162,23 +152,23 @@ def test_every_configuration_of_slices_has_its_columns(lake: Lake, tmp_path: Pat
     assert text.count('- name: "content_id"') == 1  # stated once, however many slices there are
 
 
-def test_splits_named_as_yaml_writes_truth_are_text(lake: Lake, tmp_path: Path, tokenizer: str) -> None:
+def test_splits_named_as_yaml_writes_truth_are_text(lake: Lake, tmp_path: Path, byte_tokenizer: str) -> None:
     pytest.importorskip("numba")
     from index.neardup import index
 
     index(lake, workers=1)
-    out = made_set(lake, tmp_path / "set", "parquet", tokenizer, split={"no": 0.5, "Yes": 0.5})
+    out = made_set(lake, tmp_path / "set", "parquet", byte_tokenizer, split={"no": 0.5, "Yes": 0.5})
     (config,) = head(out)["configs"]
     assert {each["split"] for each in config["data_files"]} == {"no", "Yes"}
 
 
-def test_splits_are_in_the_same_order_in_every_process(lake: Lake, tmp_path: Path, tokenizer: str) -> None:
+def test_splits_are_in_the_same_order_in_every_process(lake: Lake, tmp_path: Path, byte_tokenizer: str) -> None:
     pytest.importorskip("numba")
     from index.neardup import index
 
     index(lake, workers=1)
     shares = {"val": 0.2, "b": 0.2, "train": 0.2, "test": 0.2, "a": 0.2}
-    out = made_set(lake, tmp_path / "set", "parquet", tokenizer, split=shares)
+    out = made_set(lake, tmp_path / "set", "parquet", byte_tokenizer, split=shares)
     (config,) = head(out)["configs"]
     assert [each["split"] for each in config["data_files"]] == ["train", "a", "b", "test", "val"]
     verified = [
@@ -188,14 +178,14 @@ def test_splits_are_in_the_same_order_in_every_process(lake: Lake, tmp_path: Pat
     assert [json.loads(each.stdout)["problems"] for each in verified] == [[], []]
 
 
-def test_a_split_cannot_have_the_name_of_the_union_of_all(lake: Lake, tmp_path: Path, tokenizer: str) -> None:
+def test_a_split_cannot_have_the_name_of_the_union_of_all(lake: Lake, tmp_path: Path, byte_tokenizer: str) -> None:
     with pytest.raises(ExportError, match="calls the union of all splits so"):
-        made_set(lake, tmp_path / "set", "parquet", tokenizer, split={"all": 0.5, "train": 0.5})
+        made_set(lake, tmp_path / "set", "parquet", byte_tokenizer, split={"all": 0.5, "train": 0.5})
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_set_with_null_columns_is_sound(lake: Lake, tmp_path: Path, tokenizer: str, form: str) -> None:
-    out = made_set(lake, tmp_path / "set", form, tokenizer)
+def test_a_set_with_null_columns_is_sound(lake: Lake, tmp_path: Path, byte_tokenizer: str, form: str) -> None:
+    out = made_set(lake, tmp_path / "set", form, byte_tokenizer)
     report = verify(out, rows=5, workers=1)
     assert report.sound, (report.problems, report.findings)
 

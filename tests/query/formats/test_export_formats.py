@@ -33,25 +33,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from tokenizers import Tokenizer, models, pre_tokenizers
-
-    alphabet = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
-    made = Tokenizer(models.BPE({**alphabet, "<end>": len(alphabet)}, []))
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
-    made.save(str(path))
-    return str(path)
-
-
 def rows(out: Path) -> list[dict[str, Any]]:
     return list(load(out))
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_holds_the_same_rows_and_is_sound(made: Lake, tmp_path: Path, tokenizer: str, form: str) -> None:
-    options: dict[str, Any] = {"shard_size": 2500, "tokenizer": tokenizer, "eos": "<end>"}
+def test_every_format_holds_the_same_rows_and_is_sound(
+    made: Lake, tmp_path: Path, byte_tokenizer: str, form: str
+) -> None:
+    options: dict[str, Any] = {"shard_size": 2500, "tokenizer": byte_tokenizer, "eos": "<end>"}
     export(made, tmp_path / "plain", before=BEFORE, **options, workers=1)
     summary = export(made, tmp_path / form, before=BEFORE, format=form, **options, workers=1)
     expected, found = rows(tmp_path / "plain"), rows(tmp_path / form)
@@ -61,7 +51,7 @@ def test_every_format_holds_the_same_rows_and_is_sound(made: Lake, tmp_path: Pat
     if form in {"megatron", "ds"}:
         from query.tokenizer import Tokenizer
 
-        encoded = [ids.tolist() for ids in Tokenizer(tokenizer, "<end>").encode(texts)]
+        encoded = [ids.tolist() for ids in Tokenizer(byte_tokenizer, "<end>").encode(texts)]
         assert [row.pop("tokens") for row in found] == encoded
     else:
         assert [row.pop("text") for row in found] == texts
@@ -98,8 +88,8 @@ def test_slices_and_splits_load_as_configurations(made: Lake, tmp_path: Path) ->
     assert {at.year for part in one.values() for at in part["captured_at"]} == {2012}
 
 
-def test_max_tokens_stops_before_the_limit(made: Lake, tmp_path: Path, tokenizer: str) -> None:
-    options: dict[str, Any] = {"tokenizer": tokenizer, "eos": "<end>"}
+def test_max_tokens_stops_before_the_limit(made: Lake, tmp_path: Path, byte_tokenizer: str) -> None:
+    options: dict[str, Any] = {"tokenizer": byte_tokenizer, "eos": "<end>"}
     whole = export(made, tmp_path / "whole", before=BEFORE, **options, workers=1)
     assert whole.tokens is not None
     limit = whole.tokens // 2
@@ -110,9 +100,9 @@ def test_max_tokens_stops_before_the_limit(made: Lake, tmp_path: Path, tokenizer
     assert kept == [row["content_id"] for row in rows(tmp_path / "whole")][: len(kept)]
 
 
-def test_a_tokenizer_that_changed_is_told(made: Lake, tmp_path: Path, tokenizer: str) -> None:
+def test_a_tokenizer_that_changed_is_told(made: Lake, tmp_path: Path, byte_tokenizer: str) -> None:
     own = tmp_path / "tokenizer.json"
-    own.write_bytes(Path(tokenizer).read_bytes())
+    own.write_bytes(Path(byte_tokenizer).read_bytes())
     export(made, tmp_path / "set", before=BEFORE, format="ds", tokenizer=str(own), eos="<end>", workers=1)
     changed = json.loads(own.read_bytes())
     changed["model"]["vocab"]["<end>"] = 300
