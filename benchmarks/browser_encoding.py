@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from chromium import headless
+
 from archive.text.charset import decode
 from archive.text.encoding.decoders import decode_as
 from archive.text.encoding.labels import LABELS
@@ -367,16 +369,11 @@ class Browser:
             os.dup2(copies[0], 3)
             os.dup2(copies[1], 4)
 
-        command = [
-            program,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--remote-debugging-pipe",
-            f"--user-data-dir={folder}",
-        ]
         self._process = subprocess.Popen(
-            [*command, "about:blank"], preexec_fn=descriptors, close_fds=False, stderr=subprocess.DEVNULL
+            headless(program, folder, "--remote-debugging-pipe", "about:blank"),
+            preexec_fn=descriptors,
+            close_fds=False,
+            stderr=subprocess.DEVNULL,
         )
         os.close(their_in)
         os.close(their_out)
