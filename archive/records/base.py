@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from archive.errors import SourceError
 from archive.records.cursor import Cursor
@@ -132,6 +132,30 @@ class Reader(Protocol):
             SourceError: a row cannot be read.
         """
         raise SourceError("it is no data set")
+
+
+class _Located(Protocol):
+    @property
+    def offset(self) -> int: ...
+    @property
+    def skip(self) -> int: ...
+
+
+_L = TypeVar("_L", bound=_Located)
+
+
+def sought(all_: Iterable[_L], addresses: Collection[Address]) -> Iterator[_L]:
+    """Yield what has one of the addresses, of a file that is read from its start until each of them is found.
+
+    A part of one row may read like another row, so no reader that uses this begins at an address.
+    """
+    wanted = set(addresses)
+    for each in all_ if wanted else ():
+        if (address := (each.offset, each.skip)) in wanted:
+            yield each
+            wanted.remove(address)
+            if not wanted:
+                return
 
 
 #: Each kind's reader. The last one is asked first, so that an added one can take files that another would accept.

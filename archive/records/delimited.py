@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from chardetng_py import EncodingDetector
 
 from archive.errors import SourceError
-from archive.records.base import Address, Item, Look, Reader, Reading
+from archive.records.base import Address, Item, Look, Reader, Reading, sought
 from archive.records.cursor import Cursor
 from archive.records.members import Members, compression_of
 from archive.records.rows import DATE, HTML, TEXT, URL, Repeating, Row, opened, row_of
@@ -188,7 +188,8 @@ class _Table:
 
     def __init__(self, file: BinaryIO, name: str, limit: int) -> None:
         file.seek(0)
-        self._members = Members(file, compression_of(file.read(8)), 0, _begins_none)
+        # behind damage nobody knows whether the bytes are in quotes, so nothing there is read
+        self._members = Members(file, compression_of(file.read(8)))
         self._cursor, self._limit = Cursor(self._members), limit
         self.layout, _ = layout_of(self._cursor.peek(_SAMPLE), name.lower())
         self._cursor.skip(self.layout.begin)
@@ -340,7 +341,13 @@ class Delimited(Reader):
     def find(
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
-        yield _find(file, set(addresses), reading.name)
+        table = _Table(file, reading.name, _LARGEST)
+        found = sought(table, addresses)  # from the start on: a line inside of quotes may read like a row
+        yield (
+            ((each.offset, each.skip), Row(each.offset, each.skip, each.length, values=table.row(each.fields)))
+            for each in found
+            if each.fields is not None
+        )
 
     def column_names(self, file: BinaryIO) -> list[str]:
         table = _Table(file, "", _LARGEST)
@@ -353,24 +360,6 @@ class Delimited(Reader):
             if each.fields is None:
                 raise SourceError(f"{each.problem} {each.detail}")
             yield table.row(each.fields)
-
-
-def _find(file: BinaryIO, wanted: set[Address], name: str) -> Iterator[tuple[Address | None, Item]]:
-    """Find rows from the start of the file on: a line inside of quotes may read like a row."""
-    table = _Table(file, name, _LARGEST)
-    for each in table:
-        if not wanted:
-            return
-        address = (each.offset, each.skip)
-        if address in wanted:
-            wanted.remove(address)
-            if each.fields is not None:
-                yield address, Row(*address, each.length, values=table.row(each.fields))
-
-
-def _begins_none(data: bytes) -> bool:
-    """Return False: behind damage nobody knows whether the bytes are in quotes."""
-    return False
 
 
 def _may_be_table(text: bytes) -> bool:

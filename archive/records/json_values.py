@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 
 from archive.errors import SourceError
-from archive.records.base import Address, Item, Look, Reader, Reading
+from archive.records.base import Address, Item, Look, Reader, Reading, sought
 from archive.records.cursor import Cursor
 from archive.records.members import Members, compression_of
 from archive.records.rows import HTML, TEXT, Row, column_names, object_of, opened, row_of
@@ -174,7 +174,8 @@ class _Rows:
 
     def __init__(self, file: BinaryIO, limit: int) -> None:
         file.seek(0)
-        self._members = Members(file, compression_of(file.read(8)), 0, _begins_none)
+        # behind damage nobody knows what the bytes are in, so nothing there is read
+        self._members = Members(file, compression_of(file.read(8)))
         self._text, self._limit = _Text(Cursor(self._members), limit), limit
 
     def __iter__(self) -> Iterator[_Value]:
@@ -314,7 +315,12 @@ class JsonValues(Reader):
     def find(
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
-        yield _find(file, set(addresses))
+        found = sought(_Rows(file, _LARGEST), addresses)  # an object inside of another, or of a string, is no row
+        yield (
+            ((each.offset, each.skip), Row(each.offset, each.skip, each.length, values=each.row))
+            for each in found
+            if each.row is not None
+        )
 
     def column_names(self, file: BinaryIO) -> list[str]:
         rows = islice((each.row for each in _Rows(file, _LARGEST)), _FIRST)
@@ -325,23 +331,6 @@ class JsonValues(Reader):
             if each.row is None:
                 raise SourceError(f"{each.problem} {each.detail}")
             yield each.row
-
-
-def _begins_none(data: bytes) -> bool:
-    """Return False: behind damage nobody knows what the bytes are in."""
-    return False
-
-
-def _find(file: BinaryIO, wanted: set[Address]) -> Iterator[tuple[Address | None, Item]]:
-    """Find rows from the start of the file on: an object inside of another, or of a string, is no row."""
-    for each in _Rows(file, _LARGEST):
-        if not wanted:
-            return
-        address = (each.offset, each.skip)
-        if address in wanted:
-            wanted.remove(address)
-            if each.row is not None:
-                yield address, Row(*address, each.length, values=each.row)
 
 
 def _is_over_lines(text: bytes) -> bool:

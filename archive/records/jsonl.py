@@ -9,7 +9,7 @@ from itertools import groupby, islice
 from typing import Any, BinaryIO
 
 from archive.errors import SourceError
-from archive.records.base import Address, Item, Look, Reader, Reading
+from archive.records.base import Address, Item, Look, Reader, Reading, sought
 from archive.records.cursor import Cursor
 from archive.records.members import Members, compression_of
 from archive.records.rows import Row, column_names, object_of, opened, row_of
@@ -121,19 +121,14 @@ class JsonLines(Reader):
     ) -> Iterator[Iterable[tuple[Address | None, Item]]]:
         file.seek(0)
         if reading.walk and compression_of(file.read(8)) is not None:
-            yield self._walk(file, set(addresses), reading)
+            yield self._walk(file, addresses)
         else:
             yield self._find(file, addresses, reading)
 
-    def _walk(self, file: BinaryIO, wanted: set[Address], reading: Reading) -> Iterator[tuple[Address | None, Item]]:
-        for line in read_lines(file, _LINE):
-            address = (line.offset, line.skip)
-            if address in wanted:
-                wanted.remove(address)
-                if not line.problem and isinstance(row := parsed(line.data), dict):
-                    yield address, Row(*address, line.length, values=row)
-                if not wanted:
-                    return
+    def _walk(self, file: BinaryIO, addresses: Collection[Address]) -> Iterator[tuple[Address | None, Item]]:
+        for line in sought(read_lines(file, _LINE), addresses):
+            if not line.problem and isinstance(row := parsed(line.data), dict):
+                yield (line.offset, line.skip), Row(line.offset, line.skip, line.length, values=row)
 
     def _find(
         self, file: BinaryIO, addresses: Collection[Address], reading: Reading

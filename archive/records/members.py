@@ -134,11 +134,15 @@ class Members:
     Args:
         file: a seekable binary file.
         starts_record: whether decompressed bytes begin like a record. In a search, only the magic number of such a
-            member counts.
+            member counts. By default nothing does, so that nothing is read behind damage.
     """
 
     def __init__(
-        self, file: BinaryIO, compression: str | None, start: int, starts_record: Callable[[bytes], bool]
+        self,
+        file: BinaryIO,
+        compression: str | None,
+        start: int = 0,
+        starts_record: Callable[[bytes], bool] = lambda _: False,
     ) -> None:
         self._file = file
         self.compression = compression

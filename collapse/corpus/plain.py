@@ -25,7 +25,7 @@ _MANY = 16
 def opened(file: BinaryIO) -> Cursor:
     """Open the decompressed bytes of a file (plain, gzip, zstd or lz4), after its byte order mark."""
     file.seek(0)
-    cursor = Cursor(Members(file, compression_of(file.read(8)), 0, lambda _: False))
+    cursor = Cursor(Members(file, compression_of(file.read(8))))
     if cursor.peek(len(_BOM)) == _BOM:
         cursor.skip(len(_BOM))
     return cursor
