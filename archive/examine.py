@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from archive import dates
+from archive import body, dates
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
 from archive.dates import Dated
 from archive.evidence import replay
@@ -19,8 +19,7 @@ from archive.page import DOWNLOAD, content_type_of, may_hold_page, page_kind, pa
 from archive.reasons import DATE_PROBLEMS, Unusable, reject_reason
 from archive.records import digest, robots
 from archive.records.base import Item
-from archive.records.chunks import dechunk, join, trailer_of
-from archive.records.codings import BadEncoding, BodyTooLarge, decompress, unpack
+from archive.records.chunks import trailer_of
 from archive.records.http import Message, parse_response
 from archive.records.media_types import essence
 from archive.records.record import Fields, Record
@@ -182,24 +181,14 @@ class Examiner:
         message = self._message(record)
         if message is None:
             return self._without_header(record)
-        chunked = "chunked" in message.transfer_codings
-        if chunked:
+        if "chunked" in message.transfer_codings:
             _add_dates(message, trailer_of(message.body))
         capture = self._new_capture(record, message)
         content_type = content_type_of(message.headers.every("content-type"), _stated_type(record))
         capture.status, capture.mime = message.status, essence([content_type]) or None
         if message.status not in _OK:
             raise Unusable(reject_reason(message.status))
-        joined = self._joined(record, capture, message) if chunked else message.body
-        payload = joined
-        if further := [name for name in message.transfer_codings if name != "chunked"]:
-            payload = self._decoded(capture, joined, ", ".join(further), "transfer-encoding")
-        readings = (payload, joined, message.body)
-        if payload.startswith(b"\r\n"):  # writers put a blank line too many behind the header (Common Crawl, 2018-34)
-            bare = payload[2:]
-            if message.length == len(bare) or _fits(record, bare):
-                payload = bare
-        self._verify(record, capture, payload, *readings)
+        payload = body.payload_of(record, capture, message, self.limits.page)
         self._take_text(record, capture, payload, message, content_type)
         return capture
 
@@ -213,25 +202,14 @@ class Examiner:
             return self._bare(record, stated)
         raise Unusable("bad-http", "no HTTP status line")
 
-    def _joined(self, record: Record, capture: Capture, message: Message) -> bytes:
-        """Return the body without its chunks: the reading that has the stated digest, or else the more likely one."""
-        joined, complete = dechunk(message.body, message.length)
-        if joined is message.body and not _fits(record, joined):
-            other, ended = join(joined)
-            if _fits(record, other):
-                joined, complete = other, ended
-        if not complete:
-            capture.truncated = capture.truncated or "chunked"
-        return joined
-
     def _bare(self, record: Record, content_type: str) -> Capture:
         """Examine a record whose block is the payload itself."""
         capture = self._new_capture(record, None)
         content_type = content_type_of([content_type], record.headers.get("warc-identified-payload-type", ""))
         capture.mime = essence([content_type]) or None
-        body = record.content
-        self._verify(record, capture, body)
-        self._take_text(record, capture, body, Message(200, Fields(), body), content_type)
+        payload = record.content
+        body.verify(record, capture, payload)
+        self._take_text(record, capture, payload, Message(200, Fields(), payload), content_type)
         return capture
 
     def _conversion(self, record: Record) -> Capture:
@@ -256,7 +234,7 @@ class Examiner:
             capture.status, capture.mime = message.status, mime or None
             capture.charset_stated = stated(content_type)
         capture.payload_digest, capture.payload_check = claim, digest.CLAIMED
-        self._check_block(record, capture)
+        body.check_block(record, capture)
         if capture.block_check == digest.MISMATCH:  # many writers keep the digest of the whole response here
             capture.block_check = digest.CLAIMED
         capture.refers_to_url = record.headers.get("warc-refers-to-target-uri", "").strip("<>") or None
@@ -275,8 +253,8 @@ class Examiner:
                 stated_type = "text/html" if is_html else row.body_type
                 page, charset, _ = page_of(row.body, stated_type, self.extract, self.limits)
             elif html is not None:
-                body = html.encode("utf-8", "replace")
-                page, _, _ = page_of(body, "text/html; charset=utf-8", self.extract, self.limits)
+                encoded = html.encode("utf-8", "replace")
+                page, _, _ = page_of(encoded, "text/html; charset=utf-8", self.extract, self.limits)
             else:
                 if len(row.text or "") > self.limits.page:
                     raise Unusable("too-large", f"{len(row.text or '')} characters")
@@ -344,72 +322,30 @@ class Examiner:
             crawl=next(filter(None, map(crawl_name, named)), None),
         )
 
-    def _verify(self, record: Record, capture: Capture, *readings: bytes) -> None:
-        if len(readings) > 1:
-            readings = tuple({id(each): each for each in readings}.values())
-        claims = record.headers.every("warc-payload-digest")
-        if record.missing:  # they are of all segments together
-            claims, capture.truncated = [], capture.truncated or record.missing
-        capture.payload_digest, capture.payload_check = digest.check(claims, *readings)
-        self._check_block(record, capture)
-
-    def _check_block(self, record: Record, capture: Capture) -> None:
-        checks = {_block_check(each) for each in (record, *record.segments)}
-        capture.block_check = checks.pop() if len(checks) == 1 else digest.ABSENT
-        if digest.MISMATCH in checks:
-            capture.block_check = digest.MISMATCH
-
-    def _decoded(self, capture: Capture, body: bytes, codings: str, field: str) -> bytes:
-        """Undo the codings that a field names."""
-        try:
-            body, complete = decompress(body, codings, self.limits.page)
-        except BodyTooLarge:
-            raise Unusable("too-large", f"decodes to more than {self.limits.page} bytes") from None
-        except BadEncoding as error:
-            raise Unusable("bad-encoding", str(error)) from None
-        if not complete:
-            capture.truncated = capture.truncated or field
-        return body
-
-    def _unpacked(self, body: bytes) -> bytes:
-        """Return the page in bytes that are compressed though no header names that; others as they are."""
-        try:
-            unpacked = unpack(body, self.limits.page)
-        except BodyTooLarge:
-            return body
-        return unpacked if sniff.begins_markup(unpacked) else body
-
-    def _take_text(self, record: Record, capture: Capture, body: bytes, message: Message, content_type: str) -> None:
+    def _take_text(self, record: Record, capture: Capture, payload: bytes, message: Message, content_type: str) -> None:
         """Add the text of a body without its transfer codings."""
-        if encodings := ", ".join(message.headers.every("content-encoding")):
-            body = self._decoded(capture, body, encodings, "content-encoding")
-        if capture.payload_check == digest.MISMATCH and encodings:  # some writers take the digest of the decoded body
-            decoded = digest.check(record.headers.every("warc-payload-digest"), body)
-            if decoded[1] != digest.MISMATCH:
-                capture.payload_digest, capture.payload_check = decoded
-        if len(body) > self.limits.page:
-            raise Unusable("too-large", f"a body of {len(body)} bytes")
+        content = body.content_of(record, capture, message, payload, self.limits.page)
         try:
-            self._take_page(capture, body, message, content_type)
+            self._take_page(capture, content, message, content_type)
         except Unusable as error:
             mime = capture.mime or ""
             if error.reason != "not-text" or mime == DOWNLOAD or not may_hold_page(mime):
                 raise
-            if (unpacked := self._unpacked(body)) is body:
+            if (inner := body.unpacked(content, self.limits.page)) is content:
                 raise
-            self._take_page(capture, unpacked, message, content_type)
+            self._take_page(capture, inner, message, content_type)
 
-    def _take_page(self, capture: Capture, body: bytes, message: Message, content_type: str) -> None:
+    def _take_page(self, capture: Capture, content: bytes, message: Message, content_type: str) -> None:
         """Add the text of a body without any coding."""
-        if replay.is_marked(body) and not capture.dated.weak:  # a tool saved what a replay showed
+        if replay.is_marked(content) and not capture.dated.weak:  # a tool saved what a replay showed
             capture.dated = replace(capture.dated, weak="rewritten")
         if capture.dated.weak == "rewritten":
-            body = replay.cut(body)
-        capture.robots = robots.directives(message.headers, body)
-        key = key_of(capture.payload_digest, body, content_type)
+            content = replay.cut(content)
+        capture.robots = robots.directives(message.headers, content)
+        key = key_of(capture.payload_digest, content, content_type)
         cached = self.pages.get(key)
         if cached is None:
-            cached = page_of(body, content_type, self.extract, self.limits)
+            cached = page_of(content, content_type, self.extract, self.limits)
             self.pages.put(key, cached)
         page, capture.charset, capture.charset_own = cached
         capture.charset_stated = stated(content_type)
@@ -446,12 +382,6 @@ def _stated_type(record: Record) -> str:
     return stated or ("" if (own := fields.get("content-type", "")).lower().startswith("application/http") else own)
 
 
-def _fits(record: Record, payload: bytes) -> bool:
-    """Return whether a payload has a digest that its record states."""
-    claims = record.headers.every("warc-payload-digest")
-    return digest.check(claims, payload)[1] == digest.VERIFIED if claims else False
-
-
 def _add_dates(message: Message, fields: Fields) -> None:
     """Add the dates of further fields, such as those behind the last chunk, to those of the header."""
     for name in HTTP_DATES & fields.keys():
@@ -459,11 +389,6 @@ def _add_dates(message: Message, fields: Fields) -> None:
         for value in fields.every(name):
             if value not in known:
                 message.headers.add(name, value)
-
-
-def _block_check(record: Record) -> str:
-    claims = record.headers.every("warc-block-digest")
-    return digest.check(claims, record.block)[1] if claims else digest.ABSENT
 
 
 def _is_badly_joined(record: Record, capture: Capture) -> bool:

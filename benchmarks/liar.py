@@ -142,10 +142,13 @@ class Mutant:
 RULES = {
     "archive.dates": None,
     "archive.records.digest": {"check"},
-    "archive.examine": {"examine", "_note_damage", "_window_of", "_read_warcinfo", "_check_block", "_verify"},
+    "archive.body": {"check_block", "verify"},
+    "archive.examine": {"examine", "_note_damage"},
 }
 
 
+#: Those whose rules may depend on the order of records and on spans.
+_EXAMINING = frozenset({"archive.body", "archive.examine"})
 #: Lines that change no text's date where they are off, and why: another code for the same, or nothing but speed.
 SAME = {
     'if not text or text.lower() in {"null", "none", "-"}:': "what is absent is then `unparsable`: no date either",
@@ -284,8 +287,7 @@ def _judge(number: int, each: int, only: str) -> tuple[str, str, str]:
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(_PATIENCE)
     try:
-        # what depends on the order and on spans is where records are examined
-        for how in ("glance", "lake", "ways") if mutant.module == "archive.examine" else ("glance", "lake"):
+        for how in ("glance", "lake", "ways") if mutant.module in _EXAMINING else ("glance", "lake"):
             _found_before(each, how)
             with switched_off(mutant):
                 fresh = sorted(_found(each, how) - _found_before(each, how))
