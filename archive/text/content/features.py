@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import codecs
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archive.text.content.characters import Numbers, counts
 from archive.text.content.discussion import is_article, is_marked
 from archive.text.content.segments import Segments
 from archive.text.content.words import BIT, BITS, listed
 
-Numbers = NDArray[np.float64]
-
-_STOP, _COMMA, _DIGIT, _WIDE, _END, _BARE = (1 << at for at in range(6))
-
-
-def _classes() -> NDArray[np.uint8]:
-    """Return what each character of the first plane is: an end of a sentence in any script, a sign inside of one…"""
-    table = np.zeros(0x10000, np.uint8)
-    for kind, characters in (
-        (_STOP, ".!?…。！？؟۔।॥፡።།။។"),
-        (_COMMA, ",;:،、，；：؛"),
-        (_DIGIT, "0123456789"),
-        (_END, '.!?…。！？؟۔।॥።:"”’»」』)】'),
-    ):
-        for character in characters:
-            table[ord(character)] |= kind
-    for first, last in ((0x2E80, 0xA4CF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF)):
-        table[first : last + 1] |= _WIDE
-    table[0x0E00 : 0x0EFF + 1] |= _BARE
-    return table
-
-
-_CLASSES = _classes()
-_COUNTED = (_STOP, _COMMA, _DIGIT, _WIDE, _BARE)
-#: Bits of a count, several of which share an integer: where all segments are shorter than 2**12, and where not.
-_NARROW, _BROAD = 12, 31
 #: Letters of a sentence in Thai and Lao, which have no sign for its end.
 _SENTENCE = 50
 #: Words that short segments of the frame of a page have.
@@ -65,10 +39,50 @@ _KEPT = sum(BIT[name] for name in ("content", "article", "title", "lead", "embed
 _COMMENTS = BIT["comments"]
 #: The share of a page's paragraphs that are comments, from which on it is a discussion.
 _MOSTLY = 0.7
-#: Python loads it when it is first asked for, and a process in a sandbox may have no right to read its files then.
-_UTF_32 = codecs.getencoder("utf-32-le")
-#: Columns of a row in front of those for the tag and for what the elements around say.
-_COLUMNS = 52
+#: The columns of a row, in the order of the weights of the model, and how many there are of each.
+_WIDTHS = {
+    "amounts": 4,  # logarithms of its weight, ends of sentences, commas and links
+    "linked": 1,  # shares of its letters
+    "strong": 1,
+    "digits": 1,
+    "ends as a sentence": 1,
+    "has words of the frame": 1,
+    "break in front": 1,
+    "held weight": 4,  # logarithms of what the innermost elements around hold, from the inside out
+    "held paragraphs": 4,
+    "held segments": 4,
+    "held links": 4,  # share of what each of them holds
+    "held share of paragraphs": 4,  # of the page's
+    "weight in front": 1,  # shares of the page
+    "paragraphs in front": 1,
+    "behind all paragraphs": 1,
+    "above all paragraphs": 1,
+    "position": 1,
+    "distances": 2,  # logarithms, to the first segment and to the last one
+    "in the container": 1,
+    "in the wider container": 1,
+    "behind a heading": 1,
+    "page has a heading": 1,
+    "title": 1,
+    "repeated": 1,
+    "page": 3,  # logarithms of its weight, its paragraphs and its segments
+    "page paragraphs": 1,  # shares of its weight
+    "page links": 1,
+    "discussion": 1,
+    "lines": 1,
+    "density of sentences": 1,
+    "wide": 1,
+    "tag": len(TAGS) + 1,
+    "around": len(BITS),  # what all elements around say
+    "near": len(BITS),  # what the two innermost ones say
+}
+_ENDS = list(accumulate(_WIDTHS.values()))
+_COLUMN = {
+    name: slice(end - width, end) if width > 1 else end - 1
+    for (name, width), end in zip(_WIDTHS.items(), _ENDS, strict=True)
+}
+#: Elements around a segment of which the sums count, from the innermost one on.
+_LEVELS = 4
 
 
 @dataclass(slots=True)
@@ -86,6 +100,35 @@ class Measured:
     discussion: bool
 
 
+@dataclass(slots=True)
+class _Letters:
+    """What is counted in each segment."""
+
+    length: Numbers
+    weight: Numbers
+    loose: Numbers
+    linked: Numbers  #: letters in links
+    anchors: Numbers  #: links
+    strong: Numbers  #: letters that are set off
+    stops: Numbers
+    commas: Numbers
+    digits: Numbers
+    wide: Numbers  #: ideograms
+    ended: NDArray[np.bool_]  #: it ends as a sentence does
+    good: Numbers  #: loose letters, where it is a paragraph of sentences
+
+
+@dataclass(slots=True)
+class _Elements:
+    """What is inside of each element of a page: the element and all in it are next to each other, up to its `ends`."""
+
+    parents: list[int]
+    parent: NDArray[np.int64]
+    ends: list[int]
+    sums: Numbers  #: weight, letters of it in links, letters of paragraphs, and segments; an element a column
+    direct: Numbers  #: letters of the paragraphs that each element holds itself
+
+
 def measure(found: Segments, title: str, html: str) -> Measured:
     """Measure the segments of a page, of which there is at least one.
 
@@ -93,136 +136,144 @@ def measure(found: Segments, title: str, html: str) -> Measured:
         title: of the page.
         html: the page.
     """
-    texts, parents = found.texts, found.parents
-    count, elements = len(texts), len(parents)
-    size = np.fromiter(map(len, texts), np.int64, count)
+    breaks, owner, *others = np.array(found.numbers).reshape(len(found.texts), 5).T
+    joined = "".join(found.texts)
+    letters = _letters(found.texts, joined, *np.array(others, np.float64))
+    elements = _elements(found, owner, letters)
+    all_good = float(elements.sums[2, 0])
+    discussion = (is_marked(html) or _is_mostly_comments(found, elements.direct, all_good)) and not is_article(html)
+    near, around = _bits_of(found.bits, elements, discussion)
+    around = around[owner]
+    tags = np.array([_TAG.get(name, len(TAGS)) for name in found.tags])[owner]
+    titled, framed = _words_of(found.texts, title.lower())
+    rows = np.zeros((_ENDS[-1], len(owner)), np.int16)  # no number is above a thousand, and fractions are left out
+    _put_segments(rows, found.texts, joined, letters)
+    _put_elements(rows, elements, owner)
+    _put_positions(rows, elements, owner, letters)
+    rows[_COLUMN["has words of the frame"]] = framed
+    rows[_COLUMN["break in front"]] = breaks
+    rows[_COLUMN["title"]] = titled
+    rows[_COLUMN["discussion"]] = discussion
+    headed = tags == _H1
+    rows[_COLUMN["behind a heading"]] = np.logical_or.accumulate(headed)
+    rows[_COLUMN["page has a heading"]] = headed.any()
+    rows[_COLUMN["tag"]][tags, np.arange(len(owner))] = 1
+    rows[_COLUMN["around"]] = _unpacked(around)
+    rows[_COLUMN["near"]] = _unpacked(near[owner] | near[elements.parent[owner]])
+    above = rows[_COLUMN["above all paragraphs"]] != 0
+    return Measured(rows.T, letters.weight, around, breaks, np.array(titled), above, letters.loose, tags, discussion)
+
+
+def _letters(texts: list[str], joined: str, linked: Numbers, anchors: Numbers, strong: Numbers) -> _Letters:
+    size = np.fromiter(map(len, texts), np.int64, len(texts))
     length = size.astype(np.float64)
-    breaks, owner, *others = np.array(found.numbers).reshape(count, 5).T
-    linked, anchors, strong = np.array(others, np.float64)
     np.minimum(linked, length, out=linked)
-    joined = "".join(texts)
-    stops, commas, digits, wide, bare, ended = _counts(joined, size)
-    bareness = np.floor(bare / _SENTENCE)
-    stops += bareness
+    stops, commas, digits, wide, bare, ended = counts(joined, size)
+    sentences = np.floor(bare / _SENTENCE)
+    stops += sentences
     weight = length + 2 * wide
     loose = np.floor(weight * (length - linked) / length)
     good = np.where((weight > 80) & (stops > 0) & (linked * 3 < length), loose, 0.0)
-    # sums over what is inside of each element
-    parent, near = np.array(parents), np.array(found.bits)
-    ends = list(range(1, elements + 1))  # an element and all in it are next to each other
-    for at in range(elements - 1, 0, -1):
-        if ends[above_it := parents[at]] < (end := ends[at]):
-            ends[above_it] = end
-    held = np.zeros((4, elements + 1))
-    for row, each in enumerate((weight, weight - loose, good, None)):
-        held[row, 1:] = np.bincount(owner, each, elements)
+    return _Letters(
+        length, weight, loose, linked, anchors, strong, stops, commas, digits, wide, ended | (sentences > 0), good
+    )
+
+
+def _elements(found: Segments, owner: NDArray[np.int64], letters: _Letters) -> _Elements:
+    parents, size = found.parents, len(found.parents)
+    ends = list(range(1, size + 1))
+    for at in range(size - 1, 0, -1):
+        if ends[outer := parents[at]] < (end := ends[at]):
+            ends[outer] = end
+    held = np.zeros((4, size + 1))
+    for row, each in enumerate((letters.weight, letters.weight - letters.loose, letters.good, None)):
+        held[row, 1:] = np.bincount(owner, each, size)
     direct = held[2, 1:].copy()
     np.cumsum(held, axis=1, out=held)
     sums = held[:, ends]
     sums -= held[:, :-1]
-    everything, links, all_good, _ = sums[:, 0].tolist()
-    discussion = (is_marked(html) or _is_mostly_comments(found, direct, all_good)) and not is_article(html)
-    # what the elements around say; one that holds most of the page says only good of it
+    return _Elements(parents, np.array(parents), ends, sums, direct)
+
+
+def _bits_of(bits: list[int], elements: _Elements, discussion: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what each element says of its content, alone and with all elements around it.
+
+    An element that holds most of the page says only good of it.
+    """
+    parents, sums = elements.parents, elements.sums
+    everything, _, all_good, _ = sums[:, 0].tolist()
     half = (all_good if all_good > 500 else everything) / 2
     large = sums[2 if all_good > 500 else 0]
+    near = np.array(bits)
     alone = near & ~_COMMENTS if discussion else near
     kept = np.where((large > 1.8 * half) | discussion, _KEPT, _KEPT | _COMMENTS)
-    above = [0]
-    for at, bits in zip(parents[1:], np.where(large > half, alone & kept, alone)[1:].tolist(), strict=True):
-        above.append(above[at] | bits)
-    # the container of most paragraphs, and all around it that has not much more
+    around = [0]
+    for at, own in zip(parents[1:], np.where(large > half, alone & kept, alone)[1:].tolist(), strict=True):
+        around.append(around[at] | own)
+    return alone, np.array(around)
+
+
+def _containers(elements: _Elements) -> tuple[int, int]:
+    """Return the container of most paragraphs, and the widest around it that has not much more."""
+    parents, parent, sums = elements.parents, elements.parent, elements.sums
+    direct, size = elements.direct.copy(), len(parents)
     direct[0] = 0
-    score = direct + 2 * np.bincount(parent, direct, elements) + np.bincount(parent[parent], direct, elements)
+    score = direct + 2 * np.bincount(parent, direct, size) + np.bincount(parent[parent], direct, size)
     best = wider = int(score.argmax())
     while wider and sums[2, parents[wider]] < sums[2, best] * 1.3:
         wider = parents[wider]
-    levels = np.empty((4, count), np.int64)
-    levels[0] = owner
-    for at in range(3):
-        levels[at + 1] = parent[levels[at]]
-    table = sums[:, levels]  # 4 sums, 4 levels, segments
-    before, good_before, order = np.cumsum(weight) - weight, np.cumsum(good) - good, np.arange(count)
-    tags = np.array([_TAG.get(name, len(TAGS)) for name in found.tags])[owner]
-    headed = tags == _H1
-    titled, framed = _words_of(texts, title.lower())
+    return best, wider
+
+
+def _put_segments(rows: NDArray[np.int16], texts: list[str], joined: str, letters: _Letters) -> None:
+    """Put what is counted in each segment into its columns."""
+    length = letters.length
+    amounts = np.array([letters.weight, letters.stops, letters.commas, letters.anchors])
+    rows[_COLUMN["amounts"]] = _steps(amounts)
+    rows[_COLUMN["linked"]] = letters.linked / length * 16
+    rows[_COLUMN["strong"]] = np.minimum(letters.strong, length) / length * 8
+    rows[_COLUMN["digits"]] = letters.digits / length * 16
+    rows[_COLUMN["ends as a sentence"]] = letters.ended
+    rows[_COLUMN["density of sentences"]] = letters.stops / letters.weight * 256
+    rows[_COLUMN["wide"]] = letters.wide / length * 4
     seen = Counter(texts)
-    rows = np.zeros((_COLUMNS + len(TAGS) + 1 + 2 * len(BITS), count), np.int16)  # no number is above a thousand
-    columns = rows[:_COLUMNS]  # that leaves out the fractions
-    columns[0:4] = _steps(np.array([weight, stops, commas, anchors]))
-    columns[4] = linked / length * 16
-    columns[5] = np.minimum(strong, length) / length * 8
-    columns[6] = digits / length * 16
-    columns[7] = ended | (bareness > 0)
-    columns[8] = framed
-    columns[9] = breaks
-    for number, kind in enumerate((0, 2, 3)):
-        columns[10 + 4 * number : 14 + 4 * number] = _steps(table[kind])
-    columns[22:26] = table[1] / np.maximum(table[0], 1) * 16
-    columns[26:30] = table[2] / max(all_good, 1) * 16
-    columns[30] = before / everything * 16
-    columns[31] = good_before / max(all_good, 1) * 16
-    columns[32] = good_before >= all_good
-    columns[33] = first = good_before == 0
-    columns[34] = order / count * 16
-    columns[35:37] = _steps(np.array([order, order[::-1]], np.float64))
-    columns[37] = (owner >= best) & (owner < ends[best])
-    columns[38] = (owner >= wider) & (owner < ends[wider])
-    columns[39] = np.logical_or.accumulate(headed)
-    columns[40] = headed.any()
-    columns[41] = titled
-    if len(seen) < count:
-        columns[42] = [seen[text] > 1 for text in texts]
-    columns[43:46] = _steps(np.array([[everything], [all_good], [float(count)]]))
-    columns[46] = all_good / everything * 16
-    columns[47] = links / everything * 16
-    columns[48] = discussion
+    if len(seen) < len(texts):
+        rows[_COLUMN["repeated"]] = [seen[text] > 1 for text in texts]
     if "\n" in joined:
-        columns[49] = np.minimum([text.count("\n") for text in texts], 30)
-    columns[50] = stops / weight * 256
-    columns[51] = wide / length * 4
-    rows[_COLUMNS + tags, order] = 1
-    around = np.array(above)[owner]
-    rows[-2 * len(BITS) : -len(BITS)] = _unpacked(around)
-    rows[-len(BITS) :] = _unpacked(alone[owner] | alone[levels[1]])
-    return Measured(rows.T, weight, around, breaks, np.array(titled), first, loose, tags, discussion)
+        rows[_COLUMN["lines"]] = np.minimum([text.count("\n") for text in texts], 30)
 
 
-def _counts(
-    joined: str, size: NDArray[np.int64]
-) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers, NDArray[np.bool_]]:
-    """Return how many ends of sentences, commas, digits, ideograms and letters of Thai or Lao are in each segment.
-
-    The last of the six is whether it ends as a sentence does.
-
-    Args:
-        joined: the texts of all segments.
-        size: their lengths.
-    """
-    behind = np.cumsum(size)
-    if joined.isascii():
-        codes = np.frombuffer(joined.encode(), np.uint8)
-    else:
-        codes = np.minimum(np.frombuffer(_UTF_32(joined, "replace")[0], np.uint32), 0xFFFF)
-    width = _NARROW if size.max() < 1 << _NARROW else _BROAD
-    counted = [np.add.reduceat(table[codes], behind - size) for table in _packed(width)]
-    at_once = 63 // width
-    stops, commas, digits, wide, bare = (
-        (counted[at // at_once] >> at % at_once * width & (1 << width) - 1).astype(np.float64) for at in range(5)
-    )
-    return stops, commas, digits, wide, bare, _CLASSES[codes[behind - 1]] & _END != 0
+def _put_elements(rows: NDArray[np.int16], elements: _Elements, owner: NDArray[np.int64]) -> None:
+    """Put what the elements around each segment hold, and what the page holds, into the columns."""
+    levels = np.empty((_LEVELS, len(owner)), np.int64)
+    levels[0] = owner
+    for at in range(1, _LEVELS):
+        levels[at] = elements.parent[levels[at - 1]]
+    weight, links, good, segments = elements.sums[:, levels]
+    everything, all_links, all_good, _ = elements.sums[:, 0].tolist()
+    rows[_COLUMN["held weight"]] = _steps(weight)
+    rows[_COLUMN["held paragraphs"]] = _steps(good)
+    rows[_COLUMN["held segments"]] = _steps(segments)
+    rows[_COLUMN["held links"]] = links / np.maximum(weight, 1) * 16
+    rows[_COLUMN["held share of paragraphs"]] = good / max(all_good, 1) * 16
+    rows[_COLUMN["page"]] = _steps(np.array([[everything], [all_good], [float(len(owner))]]))
+    rows[_COLUMN["page paragraphs"]] = all_good / everything * 16
+    rows[_COLUMN["page links"]] = all_links / everything * 16
 
 
-@cache
-def _packed(width: int) -> list[NDArray[np.int64]]:
-    """Return tables of characters whose sums are the counts of several classes, of so many bits each."""
-    at_once = 63 // width
-    tables = []
-    for first in range(0, len(_COUNTED), at_once):
-        table = np.zeros(len(_CLASSES), np.int64)
-        for at, kind in enumerate(_COUNTED[first : first + at_once]):
-            table |= ((_CLASSES & kind) != 0).astype(np.int64) << at * width
-        tables.append(table)
-    return tables
+def _put_positions(rows: NDArray[np.int16], elements: _Elements, owner: NDArray[np.int64], letters: _Letters) -> None:
+    """Put where each segment is on the page into its columns."""
+    everything, _, all_good, _ = elements.sums[:, 0].tolist()
+    before, good_before = np.cumsum(letters.weight) - letters.weight, np.cumsum(letters.good) - letters.good
+    order = np.arange(len(owner))
+    rows[_COLUMN["weight in front"]] = before / everything * 16
+    rows[_COLUMN["paragraphs in front"]] = good_before / max(all_good, 1) * 16
+    rows[_COLUMN["behind all paragraphs"]] = good_before >= all_good
+    rows[_COLUMN["above all paragraphs"]] = good_before == 0
+    rows[_COLUMN["position"]] = order / len(owner) * 16
+    rows[_COLUMN["distances"]] = _steps(np.array([order, order[::-1]], np.float64))
+    for name, container in zip(("in the container", "in the wider container"), _containers(elements), strict=True):
+        rows[_COLUMN[name]] = (owner >= container) & (owner < elements.ends[container])
 
 
 def _words_of(texts: list[str], title: str) -> tuple[list[bool], list[bool]]:
