@@ -1,0 +1,173 @@
+"""From a selection to work: of each file either all of it, or the parts that hold wanted records.
+
+A file that is read as a whole costs one request, and its bytes. Each part costs a request, for which the next one must
+wait. So a file of which many records are wanted is streamed, and the others are passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from archive.commoncrawl import cluster, columnar
+from archive.commoncrawl.crawls import Crawl
+from archive.commoncrawl.listings import files_of
+from archive.commoncrawl.reach import GAP, Reach, joined
+from archive.commoncrawl.selected import RECORD, Selected, by_file, digest_text, moment_of
+from archive.commoncrawl.selection import Selection, hash_of
+
+#: Bytes of a file of a crawl whose files nobody has looked at yet. Common Crawl cuts WARC files at about 1 GB.
+TYPICAL = {"warc": 10**9, "wet": 150 * 10**6, "arc": 100 * 10**6}
+
+
+@dataclass(frozen=True)
+class FileWork:
+    """What is wanted of one file.
+
+    Attributes:
+        path: in Common Crawl.
+        records: the wanted ones in order, as `selected.RECORD`; None for all records of the file.
+        streams: the file is read as a whole, and what is not wanted is passed over.
+    """
+
+    crawl: str
+    path: str
+    records: npt.NDArray[np.void] | None = None
+    streams: bool = True
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The parts [start, stop) that are asked for; none where the file is streamed."""
+        if self.streams or self.records is None:
+            return []
+        starts = self.records["offset"]
+        stops = starts + self.records["length"]
+        first = joined(starts, stops, GAP)
+        ends = [*first[1:].tolist(), len(starts)]
+        return [(int(starts[begin]), int(stops[begin:stop].max())) for begin, stop in zip(first.tolist(), ends, strict=True)]
+
+    @property
+    def requests(self) -> int:
+        """Requests that it takes, if nothing goes wrong."""
+        return 1 if self.streams else len(self.ranges)
+
+
+@dataclass
+class CrawlPlan:
+    """What is wanted of one crawl.
+
+    Attributes:
+        files: the files that are read as a whole, because all of their records are wanted, in the order of reading.
+        records: the wanted records of the other files, sorted by file and offset.
+        paths: the files of these, by their numbers in `records`.
+        streamed: for each of `paths` whether it is streamed.
+        dropped: lines of the index that cannot be read.
+    """
+
+    crawl: Crawl
+    files: list[str] = field(default_factory=list)
+    records: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, RECORD))
+    paths: list[str] = field(default_factory=list)
+    streamed: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    dropped: int = 0
+
+    def __iter__(self) -> Iterator[FileWork]:
+        """Yield the work of each file, in the order of reading."""
+        for path in self.files:
+            yield FileWork(self.crawl.id, path)
+        for records in by_file(self.records):
+            number = int(records["file"][0])
+            yield FileWork(self.crawl.id, self.paths[number], records, bool(self.streamed[number]))
+
+    @property
+    def file_count(self) -> int:
+        """Files that are opened."""
+        return len(self.files) + len(np.unique(self.records["file"]))
+
+
+def plan(reach: Reach, crawls: Sequence[Crawl], selection: Selection) -> Iterator[CrawlPlan]:
+    """Yield what is wanted of each crawl, one after the other: only one crawl's records are in memory.
+
+    Raises:
+        SourceError: a list or an index cannot be read, or none tells what is wanted.
+    """
+    narrowed = [(crawl, selection.narrowed(crawl)) for crawl in crawls]  # raises before the first request
+    for crawl, wanted in narrowed:
+        if wanted is not None:
+            yield plan_crawl(reach, crawl, wanted)
+
+
+def plan_crawl(reach: Reach, crawl: Crawl, selection: Selection) -> CrawlPlan:
+    """Plan one crawl.
+
+    Args:
+        selection: as `Selection.narrowed` returns it for this crawl.
+
+    Raises:
+        SourceError: as `plan`.
+    """
+    if not selection.by_record:
+        return CrawlPlan(crawl, files=selection.chosen(files_of(reach, crawl, selection.subset)))
+    only = None
+    if selection.files is not None:
+        listed = files_of(reach, crawl, selection.subset)
+        only = frozenset(sorted(listed, key=hash_of)[: selection.files])
+    selected = Selected(selection, only)
+    if by_table(reach, crawl, selection):
+        columnar.select(reach, crawl, selection, selected)
+    else:
+        cluster.select(reach, crawl, selection, selected)
+    records = selected.sorted()
+    streamed = streams(reach, records, len(selected.paths), crawl.is_arc)
+    return CrawlPlan(crawl, [], records, selected.paths, streamed, selected.dropped)
+
+
+def by_table(reach: Reach, crawl: Crawl, selection: Selection) -> bool:
+    """Return whether the index table lists the wanted records with less than the sorted index does.
+
+    The lines of one address, host or domain are next to each other in the sorted index. What holds for pages of many
+    hosts is in the columns of the table; the crawls before 2013 are in none.
+    """
+    if crawl.is_arc:
+        return False
+    addressed = bool(selection.urls or selection.hosts or selection.domains) and not selection.tlds
+    return not addressed and bool(columnar.Table(reach, crawl).paths)
+
+
+def streams(reach: Reach, records: npt.NDArray[np.void], files: int, arc: bool = False) -> npt.NDArray[np.bool_]:
+    """Return for each file, by its number, whether to stream it: parts would take longer.
+
+    Requests leave at the rate of the gate, and bytes come at the bandwidth. How long a file is, the offsets show: the
+    last record that is wanted of any file of the crawl, and what such files have otherwise.
+
+    Args:
+        records: sorted by file and offset.
+        files: how many numbers there are.
+    """
+    found = np.zeros(files, np.bool_)
+    if not len(records):
+        return found
+    starts = records["offset"]
+    stops = starts + records["length"]
+    same = records["file"][1:] == records["file"][:-1]
+    begins = np.concatenate([[True], ~same | (starts[1:] - stops[:-1] > GAP)])
+    parts = np.bincount(records["file"][begins], minlength=files)
+    wanted = np.bincount(records["file"], weights=records["length"].astype(np.float64), minlength=files)
+    ends = np.zeros(files, np.int64)
+    np.maximum.at(ends, records["file"], stops)
+    # a sample of many files shows how long they are; of a few, nothing is known but what files have otherwise
+    known = np.flatnonzero(parts >= 20)
+    typical = int(np.median(ends[known])) if len(known) >= 3 else TYPICAL["arc" if arc else "warc"]
+    size = np.maximum(ends, typical)
+    wait = reach.seconds_for_request
+    in_parts = parts * wait + wanted / reach.bandwidth
+    return np.asarray((parts > 1) & (in_parts > wait + size / reach.bandwidth), np.bool_)
+
+
+def statements(work: FileWork) -> Iterator[tuple[int, int, str | None, object]]:
+    """Yield what the index states of each wanted record: offset, length, digest, and when it was fetched."""
+    for record in work.records if work.records is not None else ():
+        yield int(record["offset"]), int(record["length"]), digest_text(record["digest"]), moment_of(int(record["at"]))

@@ -1,0 +1,136 @@
+"""Records that an index names, in columns: millions of them need little memory."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from archive.commoncrawl.selection import Selection, hash_of
+
+#: One record: the number of its file, where it is, the SHA-1 of its payload, and when it was fetched (Unix seconds).
+RECORD = np.dtype([("file", "<u4"), ("offset", "<i8"), ("length", "<u4"), ("digest", "S20"), ("at", "<i4")])
+#: Rows that are added at once.
+_CHUNK = 1 << 16
+
+
+@dataclass
+class Selected:
+    """The records that were chosen so far.
+
+    Attributes:
+        paths: the files, by their numbers.
+        dropped: lines and rows of the index that cannot be read.
+    """
+
+    selection: Selection
+    only: frozenset[str] | None = None  #: no other files; None for all
+    paths: list[str] = field(default_factory=list)
+    dropped: int = 0
+    _numbers: dict[str, int] = field(default_factory=dict, init=False)
+    _hashes: list[int] = field(default_factory=list, init=False)
+    _wanted: list[bool] = field(default_factory=list, init=False)
+    _parts: list[npt.NDArray[np.void]] = field(default_factory=list, init=False)
+    _held: int = field(default=0, init=False)
+
+    def add(
+        self,
+        paths: Sequence[str],
+        of: npt.NDArray[np.int64],
+        offsets: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int64],
+        digests: Sequence[str | None],
+        moments: npt.NDArray[np.int64],
+    ) -> None:
+        """Add records that the index names, except those of other machines and those that are not in the sample.
+
+        Args:
+            paths: some files.
+            of: for each record the position of its file among them.
+            digests: SHA-1 in base32, as the index writes it.
+            moments: when they were fetched, in Unix seconds; the least number where that is not known.
+        """
+        if not len(of):
+            return
+        numbers = np.asarray([self._number(path) for path in paths], np.int64)[of]
+        wanted = np.asarray(self._wanted, np.bool_)[numbers]
+        wanted &= self.selection.sampled(np.asarray(self._hashes, np.uint64)[numbers], offsets)
+        wanted &= (offsets >= 0) & (lengths > 0) & (lengths < 1 << 32)
+        rows = np.flatnonzero(wanted)
+        part = np.zeros(len(rows), RECORD)
+        part["file"], part["offset"], part["length"] = numbers[rows], offsets[rows], lengths[rows]
+        part["at"] = np.clip(moments[rows], -(1 << 31), (1 << 31) - 1)
+        part["digest"] = np.asarray([_sha1(digests[row]) for row in rows.tolist()], "S20")
+        self._parts.append(part)
+        self._held += len(part)
+        if len(self._parts) > 64:  # few large arrays rather than many small ones
+            small = [each for each in self._parts if len(each) < _CHUNK]
+            self._parts = [each for each in self._parts if len(each) >= _CHUNK] + [np.concatenate(small)]
+
+    def _number(self, path: str) -> int:
+        number = self._numbers.get(path)
+        if number is None:
+            number = self._numbers[path] = len(self.paths)
+            self.paths.append(path)
+            self._hashes.append(hash_of(path))
+            self._wanted.append(self.selection.has_file(path) and (self.only is None or path in self.only))
+        return number
+
+    def __len__(self) -> int:
+        return self._held
+
+    def sorted(self) -> npt.NDArray[np.void]:
+        """Return the records, each once, by file in the order of a hash and then by offset; this object is empty then."""
+        parts, self._parts, self._held = self._parts, [], 0
+        records = np.concatenate(parts) if parts else np.zeros(0, RECORD)
+        del parts
+        ranks = np.empty(len(self.paths), np.uint32)
+        ranks[sorted(range(len(self.paths)), key=self._hashes.__getitem__)] = np.arange(len(self.paths), dtype=np.uint32)
+        # one number for both: a file has less than 2**40 bytes
+        keys = (ranks[records["file"]].astype(np.uint64) << np.uint64(40)) | records["offset"].astype(np.uint64)
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        first = np.concatenate([[True], keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, np.bool_)
+        return records[order[first]]
+
+
+def digest_text(digest: bytes) -> str | None:
+    """Return a digest as a record states it; None where the index has none."""
+    return f"sha1:{base64.b32encode(digest.ljust(20, bytes(1))).decode()}" if digest else None
+
+
+def moment_of(seconds: int) -> datetime | None:
+    """Return when a record was fetched; None where the index does not say."""
+    return datetime.fromtimestamp(seconds, UTC) if seconds > -(1 << 31) else None
+
+
+def unix_of(timestamp: str) -> int:
+    """Return the Unix seconds of the 14 digits of an index; the least number where they are no time."""
+    try:
+        at = datetime(*(int(timestamp[n : n + m]) for n, m in _DIGITS), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    except ValueError:
+        return -(1 << 31)
+    return int(at.timestamp())
+
+
+_DIGITS = ((0, 4), (4, 2), (6, 2), (8, 2), (10, 2), (12, 2))
+
+
+def by_file(records: npt.NDArray[np.void]) -> Iterator[npt.NDArray[np.void]]:
+    """Yield sorted records file by file."""
+    edges = np.flatnonzero(np.concatenate([[True], records["file"][1:] != records["file"][:-1]])) if len(records) else []
+    for begin, stop in zip(edges, [*edges[1:], len(records)], strict=True):
+        yield records[begin:stop]
+
+
+def _sha1(stated: str | None) -> bytes:
+    try:
+        digest = base64.b32decode(stated or "")
+    except (binascii.Error, ValueError):
+        return b""
+    return digest if len(digest) == 20 else b""
