@@ -1,4 +1,4 @@
-"""The sorted index of a crawl (ZipNum): `cdx-00000.gz` … hold its lines in blocks, `cluster.idx` the first line of each.
+"""The sorted index of a crawl (ZipNum): blocks of lines in `cdx-00000.gz` …, and the first line of each in `cluster.idx`.
 
 A line of cluster.idx is the key and the time of the block's first line, and where the block is: file, offset, length.
 It is searched by ranges of 64 KiB, so that no index server is needed; for many addresses it is fetched as a whole.
@@ -221,7 +221,11 @@ class Cluster:
                 _unpacked(data, block, asked)  # no damaged block is kept
             return data
 
-        data = self._reach.cache.kept(name, fetch) if keep else self._reach.mirror.read(asked.path, asked.start, asked.stop)
+        data = (
+            self._reach.cache.kept(name, fetch)
+            if keep
+            else self._reach.mirror.read(asked.path, asked.start, asked.stop)
+        )
         for block in asked.blocks:
             yield from _unpacked(data, block, asked).split(b"\n")
 

@@ -1,7 +1,7 @@
 """The index table of a crawl: Parquet files with a row for each record, which select by language, domain, type or date.
 
-Of each file the footer is read first, and kept for good. It shows which row groups can hold wanted rows, and where their
-columns are. What is needed of them is read by exact ranges, near ones in one request.
+Of each file the footer is read first, and kept for good. It shows which row groups can hold wanted rows, and where
+their columns are. What is needed of them is read by exact ranges, near ones in one request.
 """
 
 from __future__ import annotations
@@ -191,24 +191,24 @@ def _parsed(path: str, footer: bytes) -> pq.FileMetaData:
 
 def _may_hold(group: pq.RowGroupMetaData, selection: Selection) -> bool:
     """Return whether a row group can hold wanted rows, by the least and the greatest value of each column."""
-    for number in range(group.num_columns):
-        column = group.column(number)
-        if column.path_in_schema == "url_surtkey" and selection.by_key:
-            if (edges := _edges(column)) and not any(
-                low.rstrip(b" ") <= edges[1] and edges[0] < high for low, high in selection.key_ranges
-            ):
-                return False
-        elif column.path_in_schema == "fetch_time" and (selection.after or selection.before):
-            if (stated := _statistics(column)) and isinstance(stated[0], datetime):
-                first, last = (each.replace(tzinfo=None) for each in stated)
-                if (selection.after and last < selection.after.replace(tzinfo=None)) or (
-                    selection.before and first >= selection.before.replace(tzinfo=None)
-                ):
-                    return False
-        elif column.path_in_schema == "fetch_status" and selection.statuses:
-            if (stated := _statistics(column)) and not any(stated[0] <= each <= stated[1] for each in selection.statuses):
-                return False
-    return True
+    columns = (group.column(number) for number in range(group.num_columns))
+    return not any(_excludes(column, selection) for column in columns)
+
+
+def _excludes(column: pq.ColumnChunkMetaData, selection: Selection) -> bool:
+    name, stated = column.path_in_schema, _statistics(column)
+    if stated is None:
+        return False
+    if name == "url_surtkey" and selection.by_key:
+        first, last = _edges(stated)
+        return not any(low.rstrip(b" ") <= last and first < high for low, high in selection.key_ranges)
+    if name == "fetch_status" and selection.statuses:
+        return not any(stated[0] <= each <= stated[1] for each in selection.statuses)
+    if name == "fetch_time" and isinstance(stated[0], datetime):
+        begin, end = (each.replace(tzinfo=None) for each in stated)
+        after, before = (each and each.replace(tzinfo=None) for each in (selection.after, selection.before))
+        return bool((after and end < after) or (before and begin >= before))
+    return False
 
 
 def _statistics(column: pq.ColumnChunkMetaData) -> tuple[Any, Any] | None:
@@ -216,11 +216,8 @@ def _statistics(column: pq.ColumnChunkMetaData) -> tuple[Any, Any] | None:
     return (found.min, found.max) if found is not None and found.has_min_max else None
 
 
-def _edges(column: pq.ColumnChunkMetaData) -> tuple[bytes, bytes] | None:
-    """Return the least and the greatest text of a column. Writers may cut both: then the greatest is open at its end."""
-    stated = _statistics(column)
-    if stated is None:
-        return None
+def _edges(stated: tuple[Any, Any]) -> tuple[bytes, bytes]:
+    """Return the least and the greatest text. Writers may cut both: then the greatest is open at its end."""
     low, high = (each.encode() if isinstance(each, str) else bytes(each) for each in stated)
     return low, high + b"\xff"
 

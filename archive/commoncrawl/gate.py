@@ -4,9 +4,9 @@ Common Crawl asks its users for few requests, and shuts out addresses that ask t
 moment of its own. The moments are handed out in a small file for each host, under a lock that the system frees when a
 process ends, however it ends.
 
-- Requests leave at the lowest of the rates that the processes ask for; nobody saves up for a burst.
-- 429, 503 and the other answers of a busy server slow everybody: all wait for Retry-After, or else for 1 s that doubles
-  up to 60 s, with jitter; and requests leave at half the rate afterwards, which takes a hundred good answers to recover.
+- Requests leave one after the other at the rate; nobody saves up for a burst.
+- 429, 503 and the other answers of a busy server slow everybody: all wait for Retry-After, or else for 1 s, which
+  doubles up to 60 s, with jitter. Afterwards requests leave at half the rate; a hundred good answers double it again.
 - 403 stops everybody. The time is remembered, and nothing is asked for an hour.
 """
 

@@ -38,9 +38,7 @@ def table_files(reach: Reach, crawl: Crawl) -> list[str]:
         SourceError: the list cannot be read.
     """
     try:
-        return [
-            path for path in _lines(reach, f"{crawl.folder}/cc-index-table.paths.gz") if "/subset=warc/" in path
-        ]
+        return [path for path in _lines(reach, f"{crawl.folder}/cc-index-table.paths.gz") if "/subset=warc/" in path]
     except Missing:
         return []
 

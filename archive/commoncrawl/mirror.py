@@ -241,7 +241,9 @@ class WebMirror:
             stated = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range") or "")
             start, size = (int(stated[1]), int(stated[2])) if stated else (0, count)
             if start != max(size - count, 0):
-                raise ValueError(f"the server sent {stated and stated[0]} in answer to a request for the last {count} bytes")
+                raise ValueError(
+                    f"the server sent {stated and stated[0]} in answer to a request for the last {count} bytes"
+                )
             require_part(response, start, size)
             return _body(response, size - start), size
 
@@ -302,7 +304,7 @@ class WebMirror:
     ) -> _Result:
         request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
         wrong, last = 0, ""
-        for attempt in range(attempts):
+        for attempt in range(1, attempts + 1):
             sent = gate.wait()
             try:
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
@@ -320,7 +322,7 @@ class WebMirror:
             else:
                 gate.answered(sent, 200)
                 return result
-        raise SourceError(f"{url}: {last} ({attempt + 1} attempts); nothing of it was taken in")
+        raise SourceError(f"{url}: {last} ({attempt} attempts); nothing of it was taken in")
 
 
 class _Buffered(io.BufferedReader):

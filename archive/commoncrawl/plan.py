@@ -18,9 +18,7 @@ from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.reach import GAP, Reach, joined
 from archive.commoncrawl.selected import RECORD, Selected, by_file, digest_text, moment_of
 from archive.commoncrawl.selection import Selection, hash_of
-
-#: Bytes of a file of a crawl whose files nobody has looked at yet. Common Crawl cuts WARC files at about 1 GB.
-TYPICAL = {"warc": 10**9, "wet": 150 * 10**6, "arc": 100 * 10**6}
+from archive.commoncrawl.sizes import mean_size
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,9 @@ class FileWork:
         stops = starts + self.records["length"]
         first = joined(starts, stops, GAP)
         ends = [*first[1:].tolist(), len(starts)]
-        return [(int(starts[begin]), int(stops[begin:stop].max())) for begin, stop in zip(first.tolist(), ends, strict=True)]
+        return [
+            (int(starts[begin]), int(stops[begin:stop].max())) for begin, stop in zip(first.tolist(), ends, strict=True)
+        ]
 
     @property
     def requests(self) -> int:
@@ -121,7 +121,7 @@ def plan_crawl(reach: Reach, crawl: Crawl, selection: Selection) -> CrawlPlan:
     else:
         cluster.select(reach, crawl, selection, selected)
     records = selected.sorted()
-    streamed = streams(reach, records, len(selected.paths), crawl.is_arc)
+    streamed = streams(reach, crawl, records, selected.paths)
     return CrawlPlan(crawl, [], records, selected.paths, streamed, selected.dropped)
 
 
@@ -137,34 +137,36 @@ def by_table(reach: Reach, crawl: Crawl, selection: Selection) -> bool:
     return not addressed and bool(columnar.Table(reach, crawl).paths)
 
 
-def streams(reach: Reach, records: npt.NDArray[np.void], files: int, arc: bool = False) -> npt.NDArray[np.bool_]:
+def streams(reach: Reach, crawl: Crawl, records: npt.NDArray[np.void], paths: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return for each file, by its number, whether to stream it: parts would take longer.
 
-    Requests leave at the rate of the gate, and bytes come at the bandwidth. How long a file is, the offsets show: the
-    last record that is wanted of any file of the crawl, and what such files have otherwise.
+    Requests leave at the rate of the gate, and bytes come at the bandwidth. Only where it can matter, a few files are
+    asked how long they are.
 
     Args:
         records: sorted by file and offset.
-        files: how many numbers there are.
+
+    Raises:
+        SourceError: a file is not there.
     """
-    found = np.zeros(files, np.bool_)
+    found = np.zeros(len(paths), np.bool_)
     if not len(records):
         return found
     starts = records["offset"]
     stops = starts + records["length"]
     same = records["file"][1:] == records["file"][:-1]
     begins = np.concatenate([[True], ~same | (starts[1:] - stops[:-1] > GAP)])
-    parts = np.bincount(records["file"][begins], minlength=files)
-    wanted = np.bincount(records["file"], weights=records["length"].astype(np.float64), minlength=files)
-    ends = np.zeros(files, np.int64)
+    parts = np.bincount(records["file"][begins], minlength=len(paths))
+    wanted = np.bincount(records["file"], weights=records["length"].astype(np.float64), minlength=len(paths))
+    ends = np.zeros(len(paths), np.int64)
     np.maximum.at(ends, records["file"], stops)
-    # a sample of many files shows how long they are; of a few, nothing is known but what files have otherwise
-    known = np.flatnonzero(parts >= 20)
-    typical = int(np.median(ends[known])) if len(known) >= 3 else TYPICAL["arc" if arc else "warc"]
-    size = np.maximum(ends, typical)
     wait = reach.seconds_for_request
     in_parts = parts * wait + wanted / reach.bandwidth
-    return np.asarray((parts > 1) & (in_parts > wait + size / reach.bandwidth), np.bool_)
+    can_be = (parts > 1) & (in_parts > wait + ends / reach.bandwidth)
+    if not can_be.any():
+        return found
+    size = np.maximum(ends, int(mean_size(reach, crawl, paths)))
+    return np.asarray(can_be & (in_parts > wait + size / reach.bandwidth), np.bool_)
 
 
 def statements(work: FileWork) -> Iterator[tuple[int, int, str | None, object]]:

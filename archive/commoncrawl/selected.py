@@ -85,12 +85,14 @@ class Selected:
         return self._held
 
     def sorted(self) -> npt.NDArray[np.void]:
-        """Return the records, each once, by file in the order of a hash and then by offset; this object is empty then."""
+        """Return the records, each once, by file in the order of a hash and then by offset. They leave this object."""
         parts, self._parts, self._held = self._parts, [], 0
         records = np.concatenate(parts) if parts else np.zeros(0, RECORD)
         del parts
         ranks = np.empty(len(self.paths), np.uint32)
-        ranks[sorted(range(len(self.paths)), key=self._hashes.__getitem__)] = np.arange(len(self.paths), dtype=np.uint32)
+        ranks[sorted(range(len(self.paths)), key=self._hashes.__getitem__)] = np.arange(
+            len(self.paths), dtype=np.uint32
+        )
         # one number for both: a file has less than 2**40 bytes
         keys = (ranks[records["file"]].astype(np.uint64) << np.uint64(40)) | records["offset"].astype(np.uint64)
         order = np.argsort(keys, kind="stable")
@@ -123,9 +125,9 @@ _DIGITS = ((0, 4), (4, 2), (6, 2), (8, 2), (10, 2), (12, 2))
 
 def by_file(records: npt.NDArray[np.void]) -> Iterator[npt.NDArray[np.void]]:
     """Yield sorted records file by file."""
-    edges = np.flatnonzero(np.concatenate([[True], records["file"][1:] != records["file"][:-1]])) if len(records) else []
-    for begin, stop in zip(edges, [*edges[1:], len(records)], strict=True):
-        yield records[begin:stop]
+    edges = np.flatnonzero(records["file"][1:] != records["file"][:-1]) + 1
+    if len(records):
+        yield from np.split(records, edges)
 
 
 def _sha1(stated: str | None) -> bytes:

@@ -159,9 +159,7 @@ class Selection:
         before = self.before if self.before and crawl.end >= self.before else None
         rest = replace(self, after=after, before=before)
         if rest.by_record and crawl.is_news:
-            raise SourceError(
-                f"{crawl.id}: no index lists the records of CC-NEWS; its files can be chosen by month, --files and --part"
-            )
+            raise SourceError(f"{crawl.id}: no index lists the records of CC-NEWS; select by month, --files and --part")
         if rest.languages and not crawl.has_languages:
             raise SourceError(
                 f"{crawl.id}: --language needs an index that names languages, which Common Crawl has since "
@@ -316,7 +314,9 @@ class Selection:
         """
         if self.sample is None:
             return np.ones(len(offsets), np.bool_)
-        return _mixed(path_hashes ^ _mixed(offsets.astype(np.uint64))) < np.uint64(min(self.sample, 1.0) * (2**64 - 1024))
+        return _mixed(path_hashes ^ _mixed(offsets.astype(np.uint64))) < np.uint64(
+            min(self.sample, 1.0) * (2**64 - 1024)
+        )
 
 
 def hash_of(path: str) -> int:

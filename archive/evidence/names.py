@@ -17,9 +17,9 @@ from archive.evidence.crawls import arc_crawl, frozen
 #: A crawl whose times Common Crawl publishes has its captures within them; clocks differ, and those of the crawls
 #: before 2013 had Pacific time.
 PUBLISHED_SLACK = timedelta(days=1)
-#: Of any other crawl the name has the week. Common Crawl names a crawl for a week near its end, and fetches its pages from about
-#: three weeks before that week to (in 2013 and 2014) seven weeks after it. The early side has less slack, since only a
-#: date that is too early can make a false proof.
+#: Of any other crawl the name has the week. Common Crawl names a crawl for a week near its end, and fetches its pages
+#: from about three weeks before that week to (in 2013 and 2014) seven weeks after it. The early side has less slack,
+#: since only a date that is too early can make a false proof.
 CRAWL_SLACK_BEFORE = timedelta(days=30)
 CRAWL_SLACK_AFTER = timedelta(days=60)
 _CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)", re.ASCII | re.IGNORECASE)

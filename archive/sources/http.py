@@ -62,7 +62,9 @@ def require_part(response: http.client.HTTPResponse, start: int, stop: int | Non
     stated = response.headers.get("Content-Range") or ""
     match = _CONTENT_RANGE.fullmatch(stated.strip())
     if not match:
-        raise ValueError(f"the server names no bytes in its answer to a request for {asked} (Content-Range: {stated!r})")
+        raise ValueError(
+            f"the server names no bytes in its answer to a request for {asked} (Content-Range: {stated!r})"
+        )
     total = None if match[3] == "*" else int(match[3])
     expected = total if stop is None else min(stop, total or stop)
     if int(match[1]) != start or (expected is not None and int(match[2]) + 1 != expected):

@@ -51,7 +51,9 @@ def make(root: Path, pages: int, files: int, shared: Path) -> None:
         start = datetime.fromisoformat(begin).replace(tzinfo=UTC) + timedelta(days=2)
         write_arc_crawl(root, crawl, [each for each in made_captures(crawl, start, pages) if each.status == 200], files)
     news = datetime(2019, 8, 1, tzinfo=UTC)
-    write_news(root, "2019-08", [each for each in made_captures("CC-NEWS-2019-08", news, pages // 4) if each.status == 200])
+    write_news(
+        root, "2019-08", [each for each in made_captures("CC-NEWS-2019-08", news, pages // 4) if each.status == 200]
+    )
     write_collinfo(root, CRAWLS | ARC)
 
 

@@ -345,7 +345,9 @@ def _write_table(root: Path, crawl: str, subset: str, rows: Sequence[_Row], part
         path = f"cc-index/table/cc-main/warc/crawl={crawl}/subset={subset}/part-{number:05}-{run}.c000.gz.parquet"
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pylist(of_part, schema=TABLE)
-        pq.write_table(table, root / path, compression="gzip", row_group_size=group, use_deprecated_int96_timestamps=True)
+        pq.write_table(
+            table, root / path, compression="gzip", row_group_size=group, use_deprecated_int96_timestamps=True
+        )
         paths.append(path)
     return paths
 

@@ -23,7 +23,9 @@ _SLOW_DOWN = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code><Message>Please reduce your request rate.'
     b"</Message><RequestId>0</RequestId></Error>"
 )
-_DENIED = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
+_DENIED = (
+    b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
+)
 _MISSING = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>'
 _HTML = b"<!DOCTYPE html><html><head><title>Notice</title></head><body>Please sign in to this network.</body></html>"
 _RESET = b"\1\0\0\0\0\0\0\0"  # linger for no time: the connection ends with a reset
@@ -110,11 +112,13 @@ class Limits:
 class Server:
     """What a running server has: its address, its log, and the faults to come."""
 
-    def __init__(self, root: Path, faults: list[Fault] | None = None, limits: Limits = Limits(), log: Path | None = None):
+    def __init__(
+        self, root: Path, faults: list[Fault] | None = None, limits: Limits = Limits(), log: Path | None = None
+    ):
         self.root, self.faults, self.limits = Path(root), faults or [], limits
         self.log: list[Asked] = []
         self.address = ""
-        self._file = open(log, "a", buffering=1) if log else None
+        self._file = open(log, "a", buffering=1) if log else None  # noqa: SIM115  `close` closes it
         self._lock = threading.Lock()
         self._recent: list[float] = []
         self._slowed = 0
