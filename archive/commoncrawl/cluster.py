@@ -1,4 +1,4 @@
-"""The sorted index of a crawl (ZipNum): blocks of lines in `cdx-00000.gz` …, and the first line of each in `cluster.idx`.
+"""The sorted index of a crawl (ZipNum): lines in blocks (`cdx-00000.gz` …), and the first line of each (`cluster.idx`).
 
 A line of cluster.idx is the key and the time of the block's first line, and where the block is: file, offset, length.
 It is searched by ranges of 64 KiB, so that no index server is needed; for many addresses it is fetched as a whole.

@@ -170,15 +170,16 @@ class Gate:
                 state.refused = now
             elif status in BUSY or not status:
                 self._hold(state, sent, now, status, _seconds(retry_after, now))
-            elif sent >= state.held_at:
+            elif sent > state.held_at:
                 state.wait = 0.0
                 state.pace = min(state.pace * 2 ** (1 / _RECOVERS_IN), 1.0)
         if status == 403:
             raise Refused(self.host, now, now + REFUSED_FOR)
 
     def _hold(self, state: _State, sent: float, now: float, status: int, asked: float | None) -> None:
-        # what left before the last wait began says nothing new
-        if sent >= state.held_at or not state.held_at:
+        if sent <= state.held_at and asked is None:
+            return  # it left before the last wait began, and says nothing new
+        if sent > state.held_at:
             state.wait = min(max(2 * state.wait, FIRST_WAIT), LONGEST_WAIT)
             if status:
                 state.pace = max(state.pace / 2, _SLOWEST)

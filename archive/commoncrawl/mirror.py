@@ -303,8 +303,9 @@ class WebMirror:
         method: str = "GET",
     ) -> _Result:
         request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
-        wrong, last = 0, ""
-        for attempt in range(1, attempts + 1):
+        tried, wrong, last = 0, 0, ""
+        while tried < attempts:
+            tried += 1
             sent = gate.wait()
             try:
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
@@ -322,7 +323,7 @@ class WebMirror:
             else:
                 gate.answered(sent, 200)
                 return result
-        raise SourceError(f"{url}: {last} ({attempt} attempts); nothing of it was taken in")
+        raise SourceError(f"{url}: {last} ({tried} attempts); nothing of it was taken in")
 
 
 class _Buffered(io.BufferedReader):

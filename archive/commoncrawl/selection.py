@@ -314,9 +314,8 @@ class Selection:
         """
         if self.sample is None:
             return np.ones(len(offsets), np.bool_)
-        return _mixed(path_hashes ^ _mixed(offsets.astype(np.uint64))) < np.uint64(
-            min(self.sample, 1.0) * (2**64 - 1024)
-        )
+        mixed = _mixed(path_hashes ^ _mixed(offsets.astype(np.uint64)))
+        return mixed >> np.uint64(11) < np.uint64(round(self.sample * 2**53))
 
 
 def hash_of(path: str) -> int:

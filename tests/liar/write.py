@@ -49,7 +49,8 @@ def http_date(moment: datetime) -> str:
 def week(moment: datetime) -> str:
     """Return the name of the Common Crawl that ran then: as published, or else of this week, or of one near it."""
     for crawl in frozen().values():
-        if crawl.start <= moment <= crawl.end and len(crawl.id) == len("CC-MAIN-2019-35"):
+        long = timedelta(days=4)  # of a file
+        if crawl.start + long <= moment <= crawl.end - long and len(crawl.id) == len("CC-MAIN-2019-35"):
             return crawl.id
     names = []
     for days in (0, 7, 14, 21, -7, -14):
