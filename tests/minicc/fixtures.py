@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from minicc.make import Capture, page, write_arc_crawl, write_collinfo, write_crawl, write_news
-from minicc.serve import Server, serve
 
 from archive.commoncrawl.mirror import Access
 from archive.commoncrawl.reach import Reach
+from minicc.make import Capture, page, write_arc_crawl, write_collinfo, write_crawl, write_news
+from minicc.serve import Server, serve
 
 #: Times that Common Crawl publishes of these crawls.
 CRAWLS = {

@@ -116,7 +116,8 @@ class Server:
         self, root: Path, faults: list[Fault] | None = None, limits: Limits = Limits(), log: Path | None = None
     ):
         self.root, self.faults, self.limits = Path(root), faults or [], limits
-        self.log: list[Asked] = []
+        self._log: list[Asked] = []
+        self._answering = 0
         self.address = ""
         self._file = open(log, "a", buffering=1) if log else None  # noqa: SIM115  `close` closes it
         self._lock = threading.Lock()
@@ -135,9 +136,22 @@ class Server:
                 return Fault("slowdown")
             return next((each for each in self.faults if each.hits(path, ranged)), None)
 
+    @property
+    def log(self) -> list[Asked]:
+        """All requests, in the order of the answers, once none is being answered."""
+        until = time.monotonic() + 1
+        while self._answering and time.monotonic() < until:
+            time.sleep(0.001)
+        return self._log
+
+    def begin(self) -> None:
+        with self._lock:
+            self._answering += 1
+
     def add(self, asked: Asked) -> None:
         with self._lock:
-            self.log.append(asked)
+            self._answering -= 1
+            self._log.append(asked)
             if self._file:
                 self._file.write(json.dumps(asdict(asked)) + "\n")
 
@@ -148,7 +162,7 @@ class Server:
     def forget(self) -> None:
         """Empty the log, and forget how much was asked."""
         with self._lock:
-            self.log.clear()
+            self._log.clear()
             self._recent.clear()
             self._slowed = 0
 
@@ -172,6 +186,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._status = self._sent = 0
+        self._served.begin()
         started, clock = time.time(), time.monotonic()
         path, asked = self.path.partition("?")[0].lstrip("/"), self.headers.get("Range", "")
         try:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from minicc.fixtures import cc, minicc, reach_of  # noqa: F401  fixtures
+from minicc.fixtures import cc, minicc, reach_of  # noqa: F401
 from minicc.serve import Fault, Server
 
 from archive.commoncrawl.crawls import Crawl, crawls_of
@@ -91,7 +91,7 @@ def test_what_names_no_crawl_is_an_error_that_says_what_does(source: str, words:
         ids(source)
 
 
-def test_the_list_of_crawls_is_asked_for_once_a_day(cc: Server, reach_of: ReachOf) -> None:  # noqa: F811
+def test_the_list_of_crawls_is_asked_for_once_a_day(cc: Server, reach_of: ReachOf) -> None:
     for _ in range(2):
         assert [each.id for each in reach_of(cc.address).crawls(["cc:2014..2019"])] == [
             "CC-MAIN-2014-35",
@@ -100,15 +100,15 @@ def test_the_list_of_crawls_is_asked_for_once_a_day(cc: Server, reach_of: ReachO
     assert len(cc.requests("collinfo.json")) == 1
 
 
-def test_sources_that_overlap_give_each_crawl_once(cc: Server, reach_of: ReachOf) -> None:  # noqa: F811
+def test_sources_that_overlap_give_each_crawl_once(cc: Server, reach_of: ReachOf) -> None:
     found = reach_of(cc.address).crawls(["cc:2019..2020", "cc:CC-MAIN-2019-35", "cc:CC-NEWS-2019-08"])
     assert [each.id for each in found] == ["CC-NEWS-2019-08", "CC-MAIN-2019-35", "CC-MAIN-2020-34"]
 
 
 @pytest.mark.parametrize("kind", ["html", "error"])
 def test_a_mirror_without_a_list_of_crawls_is_an_error_and_common_crawl_itself_is_not(
-    cc: Server, reach_of: ReachOf, kind: str, monkeypatch: pytest.MonkeyPatch  # noqa: F811
-) -> None:  # fmt: skip
+    cc: Server, reach_of: ReachOf, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Gate, "_hold", lambda *_: None)
     cc.faults = [Fault(kind, "collinfo.json", times=None)]
     with pytest.raises(SourceError, match=r"collinfo\.json"):

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def gate(tmp_path: Path, clock: Clock) -> Callable[..., Gate]:
 def test_requests_leave_one_after_the_other_at_the_rate(gate: Callable[..., Gate], clock: Clock) -> None:
     one, two = gate(2.0), gate(2.0)
     sent = [each.wait() for _ in range(10) for each in (one, two)]
-    gaps = [b - a for a, b in zip(sent, sent[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(sent)]
     assert gaps == pytest.approx([0.5] * 19)
     assert one.requests == two.requests == 10
     assert one.waited + two.waited == pytest.approx(9.5)
@@ -128,7 +129,7 @@ def test_a_reset_makes_everybody_wait_but_does_not_slow_the_rate(gate: Callable[
 
 def test_403_stops_everybody_and_is_remembered(gate: Callable[..., Gate], clock: Clock) -> None:
     one = gate(1.0)
-    with pytest.raises(Refused, match="403.*nothing is lost"):
+    with pytest.raises(Refused, match=r"403.*nothing is lost"):
         one.answered(one.wait(), 403)
     clock.now += REFUSED_FOR - 10
     other = gate(1.0)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from minicc.fixtures import MAIN, cc, minicc, pages_of, reach_of  # noqa: F401  fixtures
+from minicc.fixtures import MAIN, cc, minicc, pages_of, reach_of  # noqa: F401
 from minicc.make import Capture, page, surt, write_collinfo, write_crawl
 from minicc.serve import Fault, Server
 
@@ -62,24 +62,24 @@ CASES: list[tuple[dict[str, object], Callable[[Capture], bool]]] = [
     ({"url": ["site0.com/page/1*"]}, lambda each: "site0.com/page/1" in each.url),
     ({"url": ["site0.com/*"]}, lambda each: "site0.com/" in each.url),
     ({"mime": ["text/plain"]}, lambda each: each.mime == "text/plain"),
-    ({"mime": ["text/*"]}, lambda each: True),
+    ({"mime": ["text/*"]}, lambda _: True),
     ({"tld": ["com"], "mime": ["TEXT/PLAIN"]}, lambda each: ".com/" in each.url and each.mime == "text/plain"),
-    ({"status": [200]}, lambda each: True),
-    ({"status": [404]}, lambda each: False),
+    ({"status": [200]}, lambda _: True),
+    ({"status": [404]}, lambda _: False),
     ({"after": "2019-08-20"}, lambda each: f"{each.at:%Y%m%d}" >= "20190820"),
     ({"before": "2019-08-20"}, lambda each: f"{each.at:%Y%m%d}" < "20190820"),
     ({"after": "2019-08-20", "before": "2019-08-21"}, lambda each: f"{each.at:%Y%m%d}" == "20190820"),
     ({"language": ["por"]}, lambda each: each.languages in {"por", "por,eng"}),
     ({"language": ["eng", "deu"]}, lambda each: each.languages in {"eng", "deu"}),
-    ({"host": ["nowhere.example"]}, lambda each: False),
-    ({"url": ["http://zzz.zz/"]}, lambda each: False),
+    ({"host": ["nowhere.example"]}, lambda _: False),
+    ({"url": ["http://zzz.zz/"]}, lambda _: False),
 ]
 
 
 @pytest.mark.parametrize(("options", "wanted"), CASES, ids=[json.dumps(options) for options, _ in CASES])
 def test_both_indexes_find_what_is_wanted(
-    minicc: Path, reach_of: ReachOf, options: dict[str, object], wanted: Callable[[Capture], bool]  # noqa: F811
-) -> None:  # fmt: skip
+    minicc: Path, reach_of: ReachOf, options: dict[str, object], wanted: Callable[[Capture], bool]
+) -> None:
     reach = reach_of(minicc)
     selection = Selection.of(**options)  # type: ignore[arg-type]
     expected = sorted(
@@ -92,7 +92,7 @@ def test_both_indexes_find_what_is_wanted(
         assert sorted((digest or "", at) for *_, digest, at in found) == expected, index.__name__
 
 
-def test_the_records_are_where_the_indexes_say(minicc: Path, reach_of: ReachOf) -> None:  # noqa: F811
+def test_the_records_are_where_the_indexes_say(minicc: Path, reach_of: ReachOf) -> None:
     reach = reach_of(minicc)
     for name in ["CC-MAIN-2008-2009", *MAIN]:
         found = by(cluster, reach, crawl(reach, name), Selection.of(tld=["pt"]))
@@ -102,20 +102,20 @@ def test_the_records_are_where_the_indexes_say(minicc: Path, reach_of: ReachOf) 
             assert data.startswith(b"WARC/1.0\r\nWARC-Type: response") if "warc" in path else b".pt/page/" in data[:100]
 
 
-def test_a_crawl_before_2013_is_in_the_sorted_index_only(minicc: Path, reach_of: ReachOf) -> None:  # noqa: F811
+def test_a_crawl_before_2013_is_in_the_sorted_index_only(minicc: Path, reach_of: ReachOf) -> None:
     reach = reach_of(minicc)
     old = crawl(reach, "CC-MAIN-2008-2009")
     assert columnar.Table(reach, old).paths == []
     assert len(by(cluster, reach, old, Selection.of(host=["site3.de"]))) == 20 - 2
 
 
-def test_records_that_are_no_pages_are_left_out(minicc: Path, reach_of: ReachOf) -> None:  # noqa: F811
+def test_records_that_are_no_pages_are_left_out(minicc: Path, reach_of: ReachOf) -> None:
     reach = reach_of(minicc)
     for path, *_ in by(cluster, reach, crawl(reach), Selection.of(sample=1.0)):
         assert "/warc/" in path
 
 
-def test_a_sample_is_the_same_in_every_run_by_either_index(minicc: Path, reach_of: ReachOf) -> None:  # noqa: F811
+def test_a_sample_is_the_same_in_every_run_by_either_index(minicc: Path, reach_of: ReachOf) -> None:
     reach = reach_of(minicc)
     every = by(cluster, reach, crawl(reach), Selection.of(sample=1.0))
     few = by(cluster, reach, crawl(reach), Selection.of(sample=0.2))
@@ -125,7 +125,7 @@ def test_a_sample_is_the_same_in_every_run_by_either_index(minicc: Path, reach_o
     assert 0.1 * len(every) < len(few) < 0.3 * len(every)
 
 
-def test_parts_are_disjoint_and_together_everything(minicc: Path, reach_of: ReachOf) -> None:  # noqa: F811
+def test_parts_are_disjoint_and_together_everything(minicc: Path, reach_of: ReachOf) -> None:
     reach = reach_of(minicc)
     every = by(cluster, reach, crawl(reach), Selection.of(tld=["com"]))
     parts = [by(cluster, reach, crawl(reach), Selection.of(tld=["com"], part=f"{n}/3")) for n in (1, 2, 3)]
@@ -136,7 +136,7 @@ def test_parts_are_disjoint_and_together_everything(minicc: Path, reach_of: Reac
     assert not files[1] & files[2]
 
 
-def test_a_host_again_is_asked_of_nobody(cc: Server, reach_of: ReachOf) -> None:  # noqa: F811
+def test_a_host_again_is_asked_of_nobody(cc: Server, reach_of: ReachOf) -> None:
     selection = Selection.of(host=["site3.de"])
     for index in (cluster, columnar):
         first = by(index, reach_of(cc.address), crawl(reach_of(cc.address)), selection)
@@ -150,7 +150,7 @@ def test_a_host_again_is_asked_of_nobody(cc: Server, reach_of: ReachOf) -> None:
             assert not [each for each in cc.log if each.range.startswith("bytes=-")], "no footer again"
 
 
-def test_a_row_group_is_read_by_ranges_of_the_needed_columns_only(cc: Server, reach_of: ReachOf) -> None:  # noqa: F811
+def test_a_row_group_is_read_by_ranges_of_the_needed_columns_only(cc: Server, reach_of: ReachOf) -> None:
     reach = reach_of(cc.address)
     table = columnar.Table(reach, crawl(reach))
     selection = Selection.of(host=["site3.de"])
@@ -223,8 +223,8 @@ def test_the_search_finds_the_same_blocks_as_reading_all_of_cluster_idx(
 
 
 def test_an_index_that_is_damaged_is_named_and_not_kept(
-    cc: Server, reach_of: ReachOf, monkeypatch: pytest.MonkeyPatch  # noqa: F811
-) -> None:  # fmt: skip
+    cc: Server, reach_of: ReachOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Gate, "_hold", lambda *_: None)
     for pattern, options, words in (
         ("*cdx-*.gz", {"host": ["site3.de"]}, r"cdx-0000\d\.gz: the block at byte [0-9,]+ is damaged"),
@@ -246,7 +246,7 @@ def test_an_index_that_is_damaged_is_named_and_not_kept(
         assert by(index, reach_of(cc.address, cache=cache), crawl(reach_of(cc.address)), selection)
 
 
-def test_lines_of_the_index_that_cannot_be_read_are_counted(minicc: Path, reach_of: ReachOf, tmp_path: Path) -> None:  # noqa: F811
+def test_lines_of_the_index_that_cannot_be_read_are_counted(minicc: Path, reach_of: ReachOf, tmp_path: Path) -> None:
     root = tmp_path / "copy"
     captures = [page(f"http://a.example/{n}", "x") for n in range(5)]
     write_crawl(root, "CC-MAIN-2019-35", captures, files=1, shards=1, block=50)
