@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from archive.commoncrawl import columnar
 from archive.commoncrawl.crawls import Crawl
@@ -131,32 +132,31 @@ def _of_crawl(reach: Reach, plan: CrawlPlan, selection: Selection) -> CrawlCost:
         found.streamed = found.requests = len(plan.files)
         found.bytes, found.estimated = size, not exact
         found.records = _pages(reach, plan.crawl, plan.files)
-    if len(plan.records):
-        found.records = len(plan.records)
-        _count_records(reach, plan, found)
+    if plan.records:
+        found.records = plan.record_count
+        streamed: list[int] = []
+        for some in plan.records:
+            requests, size, whole = _in_parts(some, plan.streamed)
+            found.requests += requests + len(whole)
+            found.bytes += size
+            streamed += whole
+        found.streamed = len(streamed)
+        if streamed:
+            size, exact = _bytes(reach, plan.crawl, [plan.paths[number] for number in streamed])
+            found.bytes += size
+            found.estimated = not exact
     return found
 
 
-def _count_records(reach: Reach, plan: CrawlPlan, found: CrawlCost) -> None:
-    records = plan.records
-    starts = records["offset"]
+def _in_parts(records: npt.NDArray[np.void], streamed: npt.NDArray[np.bool_]) -> tuple[int, int, list[int]]:
+    """Return the requests and the bytes of the records that are read by parts, and the files that are streamed."""
+    starts, of = records["offset"], records["file"]
     stops = starts + records["length"]
-    same = records["file"][1:] == records["file"][:-1]
-    gaps = np.where(same, starts[1:] - stops[:-1], GAP + 1)
-    in_parts = ~plan.streamed[records["file"]]
-    begins = np.concatenate([[True], gaps > GAP])
-    read = np.concatenate([[False], gaps <= GAP])
-    found.requests = int(np.count_nonzero(begins & in_parts))
-    size = int(records["length"][in_parts].astype(np.int64).sum())
-    size += int(gaps[(read & in_parts)[1:]].clip(0).sum())
-    numbers = np.unique(records["file"][~in_parts])
-    found.streamed = len(numbers)
-    found.requests += len(numbers)
-    if len(numbers):
-        whole, exact = _bytes(reach, plan.crawl, [plan.paths[number] for number in numbers.tolist()])
-        size += whole
-        found.estimated = not exact
-    found.bytes = size
+    gaps = np.where(of[1:] == of[:-1], starts[1:] - stops[:-1], GAP + 1)
+    by_parts = ~streamed[of]
+    requests = np.count_nonzero(np.concatenate([[True], gaps > GAP]) & by_parts)
+    size = records["length"][by_parts].sum(dtype=np.int64) + gaps[(gaps <= GAP) & by_parts[1:]].sum()
+    return int(requests), int(size), np.unique(of[~by_parts]).tolist()
 
 
 def _bytes(reach: Reach, crawl: Crawl, paths: list[str]) -> tuple[int, bool]:

@@ -16,7 +16,7 @@ from archive.commoncrawl import cluster, columnar
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.reach import GAP, Reach, joined
-from archive.commoncrawl.selected import RECORD, Selected, by_file, digest_text, moment_of
+from archive.commoncrawl.selected import Selected, by_file, digest_text, moment_of
 from archive.commoncrawl.selection import Selection, hash_of
 from archive.commoncrawl.sizes import mean_size
 
@@ -61,7 +61,7 @@ class CrawlPlan:
 
     Attributes:
         files: the files that are read as a whole, because all of their records are wanted, in the order of reading.
-        records: the wanted records of the other files, sorted by file and offset.
+        records: the wanted records of the other files, sorted by file and offset; all of a file are in one array.
         paths: the files of these, by their numbers in `records`.
         streamed: for each of `paths` whether it is streamed.
         dropped: lines of the index that cannot be read.
@@ -69,7 +69,7 @@ class CrawlPlan:
 
     crawl: Crawl
     files: list[str] = field(default_factory=list)
-    records: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, RECORD))
+    records: list[npt.NDArray[np.void]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     streamed: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     dropped: int = 0
@@ -78,14 +78,20 @@ class CrawlPlan:
         """Yield the work of each file, in the order of reading."""
         for path in self.files:
             yield FileWork(self.crawl.id, path)
-        for records in by_file(self.records):
-            number = int(records["file"][0])
-            yield FileWork(self.crawl.id, self.paths[number], records, bool(self.streamed[number]))
+        for some in self.records:
+            for records in by_file(some):
+                number = int(records["file"][0])
+                yield FileWork(self.crawl.id, self.paths[number], records, bool(self.streamed[number]))
 
     @property
     def file_count(self) -> int:
         """Files that are opened."""
-        return len(self.files) + len(np.unique(self.records["file"]))
+        return len(self.files) + sum(len(np.unique(some["file"])) for some in self.records)
+
+    @property
+    def record_count(self) -> int:
+        """Records that are wanted of files of which not all are."""
+        return sum(len(some) for some in self.records)
 
 
 def plan(reach: Reach, crawls: Sequence[Crawl], selection: Selection) -> Iterator[CrawlPlan]:
@@ -137,29 +143,30 @@ def by_table(reach: Reach, crawl: Crawl, selection: Selection) -> bool:
     return not addressed and bool(columnar.Table(reach, crawl).paths)
 
 
-def streams(reach: Reach, crawl: Crawl, records: npt.NDArray[np.void], paths: Sequence[str]) -> npt.NDArray[np.bool_]:
+def streams(
+    reach: Reach, crawl: Crawl, records: Sequence[npt.NDArray[np.void]], paths: Sequence[str]
+) -> npt.NDArray[np.bool_]:
     """Return for each file, by its number, whether to stream it: parts would take longer.
 
     Requests leave at the rate of the gate, and bytes come at the bandwidth. Only where it can matter, a few files are
     asked how long they are.
 
     Args:
-        records: sorted by file and offset.
+        records: as `Selected.sorted` returns them.
 
     Raises:
         SourceError: a file is not there.
     """
     found = np.zeros(len(paths), np.bool_)
-    if not len(records):
-        return found
-    starts = records["offset"]
-    stops = starts + records["length"]
-    same = records["file"][1:] == records["file"][:-1]
-    begins = np.concatenate([[True], ~same | (starts[1:] - stops[:-1] > GAP)])
-    parts = np.bincount(records["file"][begins], minlength=len(paths))
-    wanted = np.bincount(records["file"], weights=records["length"].astype(np.float64), minlength=len(paths))
-    ends = np.zeros(len(paths), np.int64)
-    np.maximum.at(ends, records["file"], stops)
+    parts, wanted, ends = np.zeros(len(paths), np.int64), np.zeros(len(paths)), np.zeros(len(paths), np.int64)
+    for some in records:
+        of = some["file"]
+        starts = some["offset"]
+        stops = starts + some["length"]
+        begins = np.concatenate([[True], (of[1:] != of[:-1]) | (starts[1:] - stops[:-1] > GAP)])
+        parts += np.bincount(of[begins], minlength=len(paths))
+        wanted += np.bincount(of, weights=some["length"].astype(np.float64), minlength=len(paths))
+        np.maximum.at(ends, of, stops)
     wait = reach.seconds_for_request
     in_parts = parts * wait + wanted / reach.bandwidth
     can_be = (parts > 1) & (in_parts > wait + ends / reach.bandwidth)

@@ -15,8 +15,9 @@ from archive.commoncrawl.selection import Selection, hash_of
 
 #: One record: the number of its file, where it is, the SHA-1 of its payload, and when it was fetched (Unix seconds).
 RECORD = np.dtype([("file", "<u4"), ("offset", "<i8"), ("length", "<u4"), ("digest", "S20"), ("at", "<i4")])
-#: Rows that are added at once.
-_CHUNK = 1 << 16
+#: The records are kept in so many lists, by the first bits of the hash of their file.
+_BUCKETS = 64
+_SHIFT = np.uint64(64 - 6)
 
 
 @dataclass
@@ -35,7 +36,9 @@ class Selected:
     _numbers: dict[str, int] = field(default_factory=dict, init=False)
     _hashes: list[int] = field(default_factory=list, init=False)
     _wanted: list[bool] = field(default_factory=list, init=False)
-    _parts: list[npt.NDArray[np.void]] = field(default_factory=list, init=False)
+    _buckets: list[list[npt.NDArray[np.void]]] = field(
+        default_factory=lambda: [[] for _ in range(_BUCKETS)], init=False
+    )
     _held: int = field(default=0, init=False)
 
     def add(
@@ -66,11 +69,15 @@ class Selected:
         part["file"], part["offset"], part["length"] = numbers[rows], offsets[rows], lengths[rows]
         part["at"] = np.clip(moments[rows], -(1 << 31), (1 << 31) - 1)
         part["digest"] = np.asarray([_sha1(digests[row]) for row in rows.tolist()], "S20")
-        self._parts.append(part)
+        buckets = np.asarray(self._hashes, np.uint64)[numbers[rows]] >> _SHIFT
+        order = np.argsort(buckets, kind="stable")
+        edges = np.searchsorted(buckets[order], np.arange(_BUCKETS + 1, dtype=np.uint64))
+        for bucket in np.flatnonzero(edges[1:] > edges[:-1]).tolist():
+            parts = self._buckets[bucket]
+            parts.append(part[order[edges[bucket] : edges[bucket + 1]]])
+            if len(parts) > 64:  # few large arrays rather than many small ones
+                self._buckets[bucket] = [np.concatenate(parts)]
         self._held += len(part)
-        if len(self._parts) > 64:  # few large arrays rather than many small ones
-            small = [each for each in self._parts if len(each) < _CHUNK]
-            self._parts = [each for each in self._parts if len(each) >= _CHUNK] + [np.concatenate(small)]
 
     def _number(self, path: str) -> int:
         number = self._numbers.get(path)
@@ -84,21 +91,32 @@ class Selected:
     def __len__(self) -> int:
         return self._held
 
-    def sorted(self) -> npt.NDArray[np.void]:
-        """Return the records, each once, by file in the order of a hash and then by offset. They leave this object."""
-        parts, self._parts, self._held = self._parts, [], 0
-        records = np.concatenate(parts) if parts else np.zeros(0, RECORD)
-        del parts
+    def sorted(self) -> list[npt.NDArray[np.void]]:
+        """Return the records, each once, by file in the order of a hash and then by offset. They leave this object.
+
+        Returns:
+            Arrays of some MB, so that no more memory is needed than the records have. All records of a file are in one.
+        """
         ranks = np.empty(len(self.paths), np.uint32)
         ranks[sorted(range(len(self.paths)), key=self._hashes.__getitem__)] = np.arange(
             len(self.paths), dtype=np.uint32
         )
-        # one number for both: a file has less than 2**40 bytes
-        keys = (ranks[records["file"]].astype(np.uint64) << np.uint64(40)) | records["offset"].astype(np.uint64)
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        first = np.concatenate([[True], keys[1:] != keys[:-1]]) if len(keys) else np.zeros(0, np.bool_)
-        return records[order[first]]
+        found = []
+        for number in range(_BUCKETS):
+            parts, self._buckets[number] = self._buckets[number], []
+            if parts:
+                found.append(_sorted(np.concatenate(parts), ranks))
+        self._held = 0
+        return found
+
+
+def _sorted(records: npt.NDArray[np.void], ranks: npt.NDArray[np.uint32]) -> npt.NDArray[np.void]:
+    # one number for both: a file has less than 2**40 bytes
+    keys = (ranks[records["file"]].astype(np.uint64) << np.uint64(40)) | records["offset"].astype(np.uint64)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    found: npt.NDArray[np.void] = records[order[np.concatenate([[True], keys[1:] != keys[:-1]])]]
+    return found
 
 
 def digest_text(digest: bytes) -> str | None:

@@ -161,6 +161,7 @@ class Server:
 
     def forget(self) -> None:
         """Empty the log, and forget how much was asked."""
+        self.log  # noqa: B018  waits
         with self._lock:
             self._log.clear()
             self._recent.clear()

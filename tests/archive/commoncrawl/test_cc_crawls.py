@@ -115,6 +115,7 @@ def test_a_mirror_without_a_list_of_crawls_is_an_error_and_common_crawl_itself_i
         reach_of(cc.address).crawls(["cc:2019"])
     monkeypatch.setattr(Access, "is_own", property(lambda _: True))
     monkeypatch.setattr("archive.commoncrawl.mirror.OWN_INDEX", cc.address)
+    monkeypatch.setattr("archive.commoncrawl.mirror.INDEX_RATE", 1e6)
     assert len(reach_of(cc.address).crawls(["cc:2019"])) == 12
 
 

@@ -35,7 +35,8 @@ def rows(selected: Selected) -> Found:
             digest_text(row["digest"]),
             int(row["at"]),
         )
-        for row in selected.sorted()
+        for some in selected.sorted()
+        for row in some
     )
 
 
