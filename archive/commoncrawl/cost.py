@@ -136,10 +136,10 @@ def _of_crawl(reach: Reach, plan: CrawlPlan, selection: Selection) -> CrawlCost:
         found.records = plan.record_count
         streamed: list[int] = []
         for some in plan.records:
-            requests, size, whole = _in_parts(some, plan.streamed)
-            found.requests += requests + len(whole)
+            requests, size, others = _in_parts(some, plan.streamed)
+            found.requests += requests + len(others)
             found.bytes += size
-            streamed += whole
+            streamed += others
         found.streamed = len(streamed)
         if streamed:
             size, exact = _bytes(reach, plan.crawl, [plan.paths[number] for number in streamed])

@@ -88,7 +88,7 @@ class Mirror(Protocol):
             SourceError: as `read`.
         """
 
-    def whole(self, path: str) -> bytes:
+    def read_all(self, path: str) -> bytes:
         """Return all bytes of a small file.
 
         Raises:
@@ -192,7 +192,7 @@ class StoreMirror:
             size = file.size()
             return bytes(file.read_at(min(count, size), max(size - count, 0))), size
 
-    def whole(self, path: str) -> bytes:
+    def read_all(self, path: str) -> bytes:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
             return bytes(file.read())
 
@@ -205,7 +205,7 @@ class StoreMirror:
             return int(file.size())
 
     def collinfo(self) -> bytes:
-        return self.whole("collinfo.json")
+        return self.read_all("collinfo.json")
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{require_path(path)}"
@@ -249,7 +249,7 @@ class WebMirror:
 
         return self._ask(self.gate, self._url(path), take, RANGE_ATTEMPTS, {"Range": f"bytes=-{count}"})
 
-    def whole(self, path: str) -> bytes:
+    def read_all(self, path: str) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
             data = _body(response, None)
             _require_kind(path, data)

@@ -80,7 +80,7 @@ class Reach:
         Raises:
             SourceError: it is not there, or damaged.
         """
-        data = self.cache.kept(path, lambda: self.mirror.whole(path))
+        data = self.cache.kept(path, lambda: self.mirror.read_all(path))
         try:
             return gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:

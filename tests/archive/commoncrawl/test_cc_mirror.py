@@ -65,7 +65,7 @@ def test_a_part_of_a_file_is_right_or_named(cc: Server, reach_of: ReachOf, file:
 def test_a_small_file_is_right_or_named(cc: Server, reach_of: ReachOf, kind: str, words: str) -> None:
     cc.faults = [Fault(kind, times=None)]
     with pytest.raises(SourceError, match=words):
-        reach_of(cc.address).mirror.whole(LISTING)
+        reach_of(cc.address).mirror.read_all(LISTING)
 
 
 @pytest.mark.parametrize(("kind", "words"), [(kind, stream) for kind, _, _, stream in TABLE if stream])
@@ -90,7 +90,7 @@ def test_what_goes_wrong_once_or_twice_is_tried_again(
     elif how == "tail":
         assert mirror.tail(file, 5000) == (data[-5000:], len(data))
     elif how == "whole":
-        assert mirror.whole(file) == data
+        assert mirror.read_all(file) == data
     else:
         with mirror.open(file) as stream:
             assert stream.read() == data
@@ -128,7 +128,7 @@ def test_403_stops_all_that_follow_without_a_request(cc: Server, reach_of: Reach
     cc.faults = [Fault("refuse", times=None)]
     for ask in (
         lambda mirror: mirror.read(file, 0, 10),
-        lambda mirror: mirror.whole(LISTING),
+        lambda mirror: mirror.read_all(LISTING),
         lambda mirror: mirror.open(file),
         lambda mirror: mirror.size(file),
     ):
@@ -167,7 +167,7 @@ def test_a_mirror_gives_the_same_bytes_as_every_other(
     assert mirror.read(file, 7, 1007) == data[7:1007]
     assert mirror.tail(file, 100) == (data[-100:], len(data))
     assert mirror.tail(file, 10**9) == (data, len(data))
-    assert mirror.whole(file) == data
+    assert mirror.read_all(file) == data
     assert mirror.size(file) == len(data)
     with mirror.open(file) as stream:
         assert stream.read() == data
@@ -208,7 +208,7 @@ def test_no_path_leads_out_of_a_mirror(path: str, minicc: Path) -> None:
     with pytest.raises(SourceError, match="no path"):
         require_path(path)
     with pytest.raises(SourceError, match="no path"):
-        Access(str(minicc)).open().whole(path)
+        Access(str(minicc)).open().read_all(path)
 
 
 def test_a_file_is_cited_by_one_address_whichever_mirror_gave_it(file: str) -> None:
