@@ -18,10 +18,11 @@ import numpy as np
 
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import index_files
-from archive.commoncrawl.reach import Reach, joined
+from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected, unix_of
 from archive.commoncrawl.selection import KeyRange, Selection
 from archive.errors import SourceError
+from archive.sources.take import joined
 
 #: Bytes of cluster.idx that are asked for at once.
 PAGE = 1 << 16

@@ -20,10 +20,11 @@ import pyarrow.parquet as pq
 
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import table_files
-from archive.commoncrawl.reach import GAP, Reach, joined
+from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
+from archive.sources.take import GAP, NEVER, joined
 
 #: Bytes of the first request for a footer, of which most have less.
 _TAIL = 1 << 18
@@ -170,7 +171,7 @@ def _int64(column: pa.Array) -> npt.NDArray[np.int64]:
 
 def _seconds(column: pa.Array) -> npt.NDArray[np.int64]:
     at = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-    return pc.fill_null(at, -(1 << 31)).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    return pc.fill_null(at, NEVER).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
 def _columns(footer: pq.FileMetaData, selection: Selection) -> list[str]:

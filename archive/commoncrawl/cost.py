@@ -12,9 +12,11 @@ from archive.commoncrawl import columnar
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.plan import CrawlPlan
-from archive.commoncrawl.reach import GAP, Reach
+from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection, hash_of
 from archive.commoncrawl.sizes import known_sizes
+from archive.commoncrawl.source import HEAD, head_name
+from archive.sources.take import GAP
 
 #: Footers of the index table that are read to tell how many records the files of a crawl have.
 _FOOTERS = 4
@@ -141,6 +143,9 @@ def _of_crawl(reach: Reach, plan: CrawlPlan, selection: Selection) -> CrawlCost:
             found.bytes += size
             streamed += others
         found.streamed = len(streamed)
+        heads = _heads(reach, plan, set(streamed))
+        found.requests += heads
+        found.bytes += heads * HEAD
         if streamed:
             size, exact = _bytes(reach, plan.crawl, [plan.paths[number] for number in streamed])
             found.bytes += size
@@ -157,6 +162,12 @@ def _in_parts(records: npt.NDArray[np.void], streamed: npt.NDArray[np.bool_]) ->
     requests = np.count_nonzero(np.concatenate([[True], gaps > GAP]) & by_parts)
     size = records["length"][by_parts].sum(dtype=np.int64) + gaps[(gaps <= GAP) & by_parts[1:]].sum()
     return int(requests), int(size), np.unique(of[~by_parts]).tolist()
+
+
+def _heads(reach: Reach, plan: CrawlPlan, streamed: set[int]) -> int:
+    """Return the requests for the first records of files that are read by parts: those that no run has asked for."""
+    numbers = {number for some in plan.records for number in np.unique(some["file"]).tolist()} - streamed
+    return sum(not reach.cache.path(head_name(plan.paths[number])).exists() for number in numbers)
 
 
 def _bytes(reach: Reach, crawl: Crawl, paths: list[str]) -> tuple[int, bool]:

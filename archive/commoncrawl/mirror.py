@@ -88,6 +88,13 @@ class Mirror(Protocol):
             SourceError: as `read`.
         """
 
+    def start(self, path: str, count: int) -> bytes:
+        """Return the first bytes of a file, `count` or all of it.
+
+        Raises:
+            SourceError: as `read`.
+        """
+
     def read_all(self, path: str) -> bytes:
         """Return all bytes of a small file.
 
@@ -192,6 +199,10 @@ class StoreMirror:
             size = file.size()
             return bytes(file.read_at(min(count, size), max(size - count, 0))), size
 
+    def start(self, path: str, count: int) -> bytes:
+        with self._named(path), self._system.open_input_file(self._at(path)) as file:
+            return bytes(file.read(count))
+
     def read_all(self, path: str) -> bytes:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
             return bytes(file.read())
@@ -248,6 +259,15 @@ class WebMirror:
             return _body(response, size - start), size
 
         return self._ask(self.gate, self._url(path), take, RANGE_ATTEMPTS, {"Range": f"bytes=-{count}"})
+
+    def start(self, path: str, count: int) -> bytes:
+        def take(response: http.client.HTTPResponse) -> bytes:
+            size = require_part(response, 0, count)
+            data = _body(response, min(count, size or count))
+            _require_kind(path, data)
+            return data
+
+        return self._ask(self.gate, self._url(path), take, RANGE_ATTEMPTS, {"Range": f"bytes=0-{count - 1}"})
 
     def read_all(self, path: str) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:

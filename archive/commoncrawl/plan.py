@@ -15,10 +15,14 @@ import numpy.typing as npt
 from archive.commoncrawl import cluster, columnar
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import files_of
-from archive.commoncrawl.reach import GAP, Reach, joined
-from archive.commoncrawl.selected import Selected, by_file, digest_text, moment_of
+from archive.commoncrawl.reach import Reach
+from archive.commoncrawl.selected import Selected, by_file
 from archive.commoncrawl.selection import Selection, hash_of
 from archive.commoncrawl.sizes import mean_size
+from archive.sources.take import GAP, Take
+
+#: Bytes of a part that are held in memory; a file with a larger one is streamed.
+_HELD = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -27,32 +31,11 @@ class FileWork:
 
     Attributes:
         path: in Common Crawl.
-        records: the wanted ones in order, as `selected.RECORD`; None for all records of the file.
-        streams: the file is read as a whole, and what is not wanted is passed over.
     """
 
     crawl: str
     path: str
-    records: npt.NDArray[np.void] | None = None
-    streams: bool = True
-
-    @property
-    def ranges(self) -> list[tuple[int, int]]:
-        """The parts [start, stop) that are asked for; none where the file is streamed."""
-        if self.streams or self.records is None:
-            return []
-        starts = self.records["offset"]
-        stops = starts + self.records["length"]
-        first = joined(starts, stops, GAP)
-        ends = [*first[1:].tolist(), len(starts)]
-        return [
-            (int(starts[begin]), int(stops[begin:stop].max())) for begin, stop in zip(first.tolist(), ends, strict=True)
-        ]
-
-    @property
-    def requests(self) -> int:
-        """Requests that it takes, if nothing goes wrong."""
-        return 1 if self.streams else len(self.ranges)
+    take: Take = Take()
 
 
 @dataclass
@@ -81,7 +64,7 @@ class CrawlPlan:
         for some in self.records:
             for records in by_file(some):
                 number = int(records["file"][0])
-                yield FileWork(self.crawl.id, self.paths[number], records, bool(self.streamed[number]))
+                yield FileWork(self.crawl.id, self.paths[number], Take(records, bool(self.streamed[number])))
 
     @property
     def file_count(self) -> int:
@@ -148,7 +131,7 @@ def streams(
 ) -> npt.NDArray[np.bool_]:
     """Return for each file, by its number, whether to stream it: parts would take longer.
 
-    Requests leave at the rate of the gate, and bytes come at the bandwidth. Only where it can matter, a few files are
+    Requests leave at the rate of the gate, and bytes come at the bandwidth; the start of a file is a request too. Only where it can matter, a few files are
     asked how long they are.
 
     Args:
@@ -158,7 +141,8 @@ def streams(
         SourceError: a file is not there.
     """
     found = np.zeros(len(paths), np.bool_)
-    parts, wanted, ends = np.zeros(len(paths), np.int64), np.zeros(len(paths)), np.zeros(len(paths), np.int64)
+    parts, ends, largest = (np.zeros(len(paths), np.int64) for _ in range(3))
+    wanted = np.zeros(len(paths))
     for some in records:
         of = some["file"]
         starts = some["offset"]
@@ -167,16 +151,13 @@ def streams(
         parts += np.bincount(of[begins], minlength=len(paths))
         wanted += np.bincount(of, weights=some["length"].astype(np.float64), minlength=len(paths))
         np.maximum.at(ends, of, stops)
+        rows = np.flatnonzero(begins)
+        np.maximum.at(largest, of[rows], np.maximum.reduceat(stops, rows) - starts[rows])
     wait = reach.seconds_for_request
-    in_parts = parts * wait + wanted / reach.bandwidth
+    in_parts = (parts + 1) * wait + wanted / reach.bandwidth
     can_be = (parts > 1) & (in_parts > wait + ends / reach.bandwidth)
+    found |= largest > _HELD
     if not can_be.any():
         return found
     size = np.maximum(ends, int(mean_size(reach, crawl, paths)))
-    return np.asarray(can_be & (in_parts > wait + size / reach.bandwidth), np.bool_)
-
-
-def statements(work: FileWork) -> Iterator[tuple[int, int, str | None, object]]:
-    """Yield what the index states of each wanted record: offset, length, digest, and when it was fetched."""
-    for record in work.records if work.records is not None else ():
-        yield int(record["offset"]), int(record["length"]), digest_text(record["digest"]), moment_of(int(record["at"]))
+    return np.asarray(found | (can_be & (in_parts > wait + size / reach.bandwidth)), np.bool_)

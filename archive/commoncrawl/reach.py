@@ -8,9 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-import numpy.typing as npt
-
 from archive.commoncrawl.cache import Cache
 from archive.commoncrawl.crawls import Crawl, crawls_of, published
 from archive.commoncrawl.mirror import Access, Mirror
@@ -19,8 +16,6 @@ from archive.evidence.crawls import Published
 
 #: Bytes a second at which a file is taken to come.
 BANDWIDTH = 20e6
-#: Bytes of a gap that is read rather than asked around.
-GAP = 64 << 10
 
 
 @dataclass
@@ -86,28 +81,3 @@ class Reach:
         except (OSError, EOFError, zlib.error) as error:
             self.cache.path(path).unlink(missing_ok=True)
             raise SourceError(f"{path}: the compressed file is damaged ({error})") from None
-
-
-def joined(
-    starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], gap: int, most: int | None = None
-) -> npt.NDArray[np.int64]:
-    """Return where joined parts of a file begin: the indexes of the first part of each.
-
-    Parts are joined where less than `gap` bytes are between them, up to `most` bytes.
-
-    Args:
-        starts: in order.
-    """
-    if not len(starts):
-        return np.empty(0, np.int64)
-    ends = np.maximum.accumulate(stops)
-    first = np.flatnonzero(np.concatenate([[True], starts[1:] - ends[:-1] > gap]))
-    if most is None:
-        return first
-    cut: list[int] = []
-    for begin, stop in zip(first, [*first[1:], len(starts)], strict=True):
-        cut.append(int(begin))
-        for row in range(int(begin) + 1, int(stop)):
-            if stops[row] - starts[cut[-1]] > most:
-                cut.append(row)
-    return np.asarray(cut, np.int64)

@@ -12,9 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from archive.commoncrawl.selection import Selection, hash_of
+from archive.sources import take
+from archive.sources.take import NEVER
 
-#: One record: the number of its file, where it is, the SHA-1 of its payload, and when it was fetched (Unix seconds).
-RECORD = np.dtype([("file", "<u4"), ("offset", "<i8"), ("length", "<u4"), ("digest", "S20"), ("at", "<i4")])
+#: One record: the number of its file, and the fields of a `Take`.
+RECORD = np.dtype([("file", "<u4"), *take.RECORD.descr])
 #: The records are kept in so many lists, by the first bits of the hash of their file.
 _BUCKETS = 64
 _SHIFT = np.uint64(64 - 6)
@@ -67,7 +69,7 @@ class Selected:
         rows = np.flatnonzero(wanted)
         part = np.zeros(len(rows), RECORD)
         part["file"], part["offset"], part["length"] = numbers[rows], offsets[rows], lengths[rows]
-        part["at"] = np.clip(moments[rows], -(1 << 31), (1 << 31) - 1)
+        part["at"] = np.clip(moments[rows], NEVER, -NEVER - 1)
         part["digest"] = np.asarray([_sha1(digests[row]) for row in rows.tolist()], "S20")
         buckets = np.asarray(self._hashes, np.uint64)[numbers[rows]] >> _SHIFT
         order = np.argsort(buckets, kind="stable")
@@ -119,22 +121,12 @@ def _sorted(records: npt.NDArray[np.void], ranks: npt.NDArray[np.uint32]) -> npt
     return found
 
 
-def digest_text(digest: bytes) -> str | None:
-    """Return a digest as a record states it; None where the index has none."""
-    return f"sha1:{base64.b32encode(digest.ljust(20, bytes(1))).decode()}" if digest else None
-
-
-def moment_of(seconds: int) -> datetime | None:
-    """Return when a record was fetched; None where the index does not say."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds > -(1 << 31) else None
-
-
 def unix_of(timestamp: str) -> int:
     """Return the Unix seconds of the 14 digits of an index; the least number where they are no time."""
     try:
         at = datetime(*(int(timestamp[n : n + m]) for n, m in _DIGITS), tzinfo=UTC)  # type: ignore[misc,arg-type]
     except ValueError:
-        return -(1 << 31)
+        return NEVER
     return int(at.timestamp())
 
 

@@ -20,11 +20,14 @@ from minicc.serve import Server
 
 from archive.commoncrawl.cache import Cache
 from archive.commoncrawl.cost import Rates, cost, rows_of
-from archive.commoncrawl.plan import CrawlPlan, FileWork, plan, statements, streams
-from archive.commoncrawl.reach import GAP, Reach, joined
+from archive.commoncrawl.mirror import canonical
+from archive.commoncrawl.plan import CrawlPlan, plan, streams
+from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import RECORD, Selected
 from archive.commoncrawl.selection import Selection
+from archive.commoncrawl.source import ByMirror
 from archive.errors import SourceError
+from archive.sources.take import GAP, Take, joined
 
 ReachOf = Callable[..., Reach]
 
@@ -107,8 +110,8 @@ def records(*rows: tuple[int, int, int]) -> np.ndarray:
 
 
 def test_near_records_are_one_part_and_each_record_is_in_one() -> None:
-    work = FileWork("c", "p", records((0, 0, 10), (0, 10, 10), (0, 20 + GAP, 5), (0, 26 + 2 * GAP, 5)), False)
-    assert work.ranges == [(0, 25 + GAP), (26 + 2 * GAP, 31 + 2 * GAP)]
+    take = Take(records((0, 0, 10), (0, 10, 10), (0, 20 + GAP, 5), (0, 26 + 2 * GAP, 5)), False)
+    assert take.ranges == [(0, 25 + GAP), (26 + 2 * GAP, 31 + 2 * GAP)]
 
 
 @given(
@@ -135,9 +138,9 @@ def test_a_file_is_streamed_where_its_parts_would_take_longer(minicc: Path, reac
             patch.setattr("archive.commoncrawl.plan.GAP", gap)
             (found,) = planned(reach, "cc:CC-MAIN-2019-35", sample=0.5)
             works = list(found)
-            assert [work.streams for work in works] == [streamed] * 4
-            assert all(work.ranges == [] for work in works if work.streams)
-            assert all(work.records is not None and len(work.records) > 10 for work in works)
+            assert [work.take.streams for work in works] == [streamed] * 4
+            assert all(work.take.ranges == [] for work in works if work.take.streams)
+            assert all(len(work.take.offsets) > 10 for work in works)
 
 
 def test_a_few_records_of_a_large_file_are_read_by_parts(cc: Server, reach_of: ReachOf) -> None:
@@ -177,12 +180,14 @@ def test_the_cost_of_records_is_the_requests_and_bytes_that_they_take(cc: Server
     plans = planned(reach, "cc:..2021", host=["site3.de", "site1.org"])
     found = cost(reach, plans, Selection.of(host=["site3.de", "site1.org"]))
     cc.forget()
-    mirror, count = reach.mirror, 0
+    count = 0
     for each in plans:
         for work in each:
-            for start, stop in work.ranges:
-                mirror.read(work.path, start, stop)
-            count += len(list(statements(work)))
+            with ByMirror(reach.access).open(canonical(work.path), work.take) as file:
+                for offset in work.take.offsets:
+                    file.seek(offset)
+                    assert file.read(2) == b"\x1f\x8b"
+                    count += 1
     assert found.total.requests == len(cc.log) > 0
     assert found.total.bytes == sum(each.sent for each in cc.log)
     assert found.total.records == count == 4 * (2 * 20 - 2)
