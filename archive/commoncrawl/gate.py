@@ -51,6 +51,12 @@ class Refused(SourceError):
         self.host, self.at, self.until = host, at, until
 
 
+def refusing_host(error: str) -> str | None:
+    """Return the host that an error names as one that takes no more requests; None for any other error."""
+    match = re.search(r"(\S+) answered 403 at \S+ it takes no more requests", error)
+    return match[1] if match else None
+
+
 def _clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
