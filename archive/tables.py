@@ -155,8 +155,8 @@ SOURCES = Table(
         Column(
             "taken",
             pa.list_(pa.int64()),
-            "the offsets of the records that the unit took of the file (`cc:` with a selection); null where it took all "
-            "of the span",
+            "the offsets of the records that the unit took of the file (`cc:` with a selection); null where it took "
+            "all of the span",
         ),
         Column("next_offset", pa.int64(), "where the first record behind the span starts; null at the end"),
         Column("recovered", pa.bool_(), "the end of the span is behind damage"),

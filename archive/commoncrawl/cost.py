@@ -12,10 +12,11 @@ from archive.commoncrawl import columnar
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.plan import CrawlPlan
-from archive.commoncrawl.reach import Reach
-from archive.commoncrawl.selection import Selection, hash_of
+from archive.commoncrawl.reach import BANDWIDTH, Reach
+from archive.commoncrawl.selection import hash_of
 from archive.commoncrawl.sizes import known_sizes
 from archive.commoncrawl.source import HEAD, head_name
+from archive.show import bytes_text, count_of
 from archive.sources.take import GAP
 
 #: Footers of the index table that are read to tell how many records the files of a crawl have.
@@ -97,7 +98,6 @@ class Cost:
 def cost(
     reach: Reach,
     plans: Iterable[CrawlPlan],
-    selection: Selection,
     *,
     rates: Rates = Rates(),
     dollars_per_hour: float | None = None,
@@ -114,7 +114,7 @@ def cost(
     """
     result = Cost(rate=1 / reach.seconds_for_request, rates_of=rates.of)
     for plan in plans:
-        result.crawls.append(_of_crawl(reach, plan, selection))
+        result.crawls.append(_of_crawl(reach, plan))
         result.dropped += plan.dropped
     total = result.total
     seconds = max(total.requests * reach.seconds_for_request, total.bytes / reach.bandwidth)
@@ -127,7 +127,7 @@ def cost(
     return result
 
 
-def _of_crawl(reach: Reach, plan: CrawlPlan, selection: Selection) -> CrawlCost:
+def _of_crawl(reach: Reach, plan: CrawlPlan) -> CrawlCost:
     found = CrawlCost(plan.crawl.id, files=plan.file_count)
     if plan.files:
         size, exact = _bytes(reach, plan.crawl, plan.files)
@@ -192,8 +192,24 @@ def _pages(reach: Reach, crawl: Crawl, paths: list[str]) -> int | None:
 
 
 def rows_of(cost: Cost) -> Iterator[tuple[str, ...]]:
-    """Yield the rows of a table by crawl, the sum last: crawl, files, records, requests, GB."""
+    """Yield the rows of a table by crawl, the sum last: crawl, files, records, requests, bytes."""
     for each in [*cost.crawls, cost.total]:
         records = "not known" if each.records is None else f"{each.records:,}"
         about = "about " if each.estimated else ""
-        yield each.crawl, f"{each.files:,}", records, f"{each.requests:,}", f"{about}{each.bytes / 1e9:,.1f}"
+        yield each.crawl, f"{each.files:,}", records, f"{each.requests:,}", f"{about}{bytes_text(each.bytes)}"
+
+
+def lines_of(cost: Cost) -> list[str]:
+    """Return what a plan takes in all, in words."""
+    total = cost.total
+    lines = [
+        f"{cost.hours:,.1f} hours at {cost.rate:g} requests a second and {BANDWIDTH / 1e6:g} MB/s; "
+        f"{cost.core_hours:,.1f} core hours and {bytes_text(cost.lake_bytes)} of lake (by {cost.rates_of})"
+    ]
+    if total.records is None:
+        lines.append("No index counts the records of some of these files: core hours and lake are of the others.")
+    if cost.dollars is not None:
+        lines.append(f"${cost.dollars:,.2f} for this machine; Common Crawl takes nothing")
+    if cost.dropped:
+        lines.append(f"{count_of(cost.dropped, 'line')} of the indexes cannot be read, and were left out")
+    return lines

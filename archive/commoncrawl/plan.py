@@ -131,8 +131,8 @@ def streams(
 ) -> npt.NDArray[np.bool_]:
     """Return for each file, by its number, whether to stream it: parts would take longer.
 
-    Requests leave at the rate of the gate, and bytes come at the bandwidth; the start of a file is a request too. Only where it can matter, a few files are
-    asked how long they are.
+    Requests leave at the rate of the gate, and bytes come at the bandwidth; the start of a file is a request too.
+    Only where it can matter, a few files are asked how long they are.
 
     Args:
         records: as `Selected.sorted` returns them.

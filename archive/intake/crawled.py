@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from archive.commoncrawl.cost import Cost, Rates, cost
 from archive.commoncrawl.mirror import OWN, RATE, Access
+from archive.commoncrawl.plan import CrawlPlan, plan
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
-from archive.commoncrawl.source import is_crawl, list_crawls
+from archive.commoncrawl.source import is_crawl, list_crawls, version_of
 from archive.errors import ArchiveError
+from archive.intake.taken import Taken, read_taken
+from archive.lake import Lake
 from archive.sources.base import Listed
+from archive.tables import DATA_TABLES
 
+#: Captures of a lake from which on its own numbers count.
+_MANY = 10_000
 _Value = TypeVar("_Value", str, int)
 
 
@@ -92,6 +104,54 @@ class Crawled:
         """
         if sources:
             yield from list_crawls(sources, self.selection, Reach(self.access))
+
+    def cost(self, lake: Lake, sources: Sequence[str], extractor: str, dollars_per_hour: float | None = None) -> Cost:
+        """Compute what it costs to bring in what the lake does not have of some crawls.
+
+        Raises:
+            SourceError: one is no crawl, or an index cannot be read.
+        """
+        reach = Reach(self.access)
+        taken = read_taken(lake) if lake.exists() else Taken()
+        crawls = reach.crawls(sources)
+        plans = (_left(each, taken, extractor) for each in plan(reach, crawls, self.selection))
+        return cost(reach, plans, rates=_rates(lake), dollars_per_hour=dollars_per_hour, cores=os.cpu_count() or 1)
+
+
+def _left(plan: CrawlPlan, taken: Taken, extractor: str) -> CrawlPlan:
+    """Return a plan without what a lake has."""
+    if not (taken.complete or taken.offsets):
+        return plan
+    files = [path for path in plan.files if (version_of(path), extractor) not in taken.complete]
+    records = []
+    for some in plan.records:
+        keep = np.ones(len(some), np.bool_)
+        for number in np.unique(some["file"]).tolist():
+            version, rows = version_of(plan.paths[number]), np.flatnonzero(some["file"] == number)
+            if (version, extractor) in taken.complete:
+                keep[rows] = False
+            elif len(known := taken.of(version, extractor)):
+                keep[rows] &= ~np.isin(some["offset"][rows], known)
+        if keep.any():
+            records.append(some[keep])
+    return replace(plan, files=files, records=records)
+
+
+def _rates(lake: Lake) -> Rates:
+    """Return what a page has cost in a lake with many of them; else what was measured elsewhere."""
+    if not lake.exists():
+        return Rates()
+    ledger = lake.read("sources", ["captures", "seconds"])
+    captures = pc.sum(ledger["captures"]).as_py() or 0
+    if captures < _MANY:
+        return Rates()
+    size = sum(action["size_bytes"] for table in DATA_TABLES for action in _files(lake, table.name))
+    return Rates((pc.sum(ledger["seconds"]).as_py() or 0.0) / captures, size / captures, lake.location)
+
+
+def _files(lake: Lake, table: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pa.table(lake.delta(table).get_add_actions(flatten=True)).to_pylist()
+    return found
 
 
 def _several(value: _Value | Iterable[_Value]) -> tuple[_Value, ...]:

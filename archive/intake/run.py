@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive.capture import Limits
-from archive.compact import compact
 from archive.commoncrawl.gate import refusing_host
 from archive.commoncrawl.mirror import OWN, RATE
 from archive.commoncrawl.source import is_crawl
+from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
 from archive.evidence.operators import operator_name

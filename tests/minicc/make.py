@@ -11,9 +11,11 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -83,7 +85,8 @@ def page(
     """Return the capture of a page with this text."""
     when = (datetime.fromisoformat(at) if isinstance(at, str) else at).replace(tzinfo=UTC)
     body = f"<html><head><title>{url}</title></head><body><p>{text}</p></body></html>".encode()
-    http = f"HTTP/1.1 {status} OK\r\nContent-Type: {mime}; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+    date = format_datetime(when, usegmt=True)
+    http = f"HTTP/1.1 {status} OK\r\nDate: {date}\r\nContent-Type: {mime}; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
     return Capture(url, when, http.encode() + body, status, mime, languages)
 
 
@@ -146,10 +149,12 @@ def _iso(at: datetime) -> str:
 
 
 def _warcinfo(name: str, crawl: str, at: datetime) -> bytes:
+    writer, version = "Apache Nutch 1.16 (modified, https://github.com/commoncrawl/nutch/)", "1.1"
+    if at.year < 2017:
+        writer, version = "Nutch 1.6 (CC)/CC WarcExport 1.0", "1.0"
     block = (
         f"isPartOf: {crawl}\r\npublisher: Common Crawl\r\noperator: Common Crawl Admin (info@commoncrawl.org)\r\n"
-        "software: Apache Nutch 1.16 (modified, https://github.com/commoncrawl/nutch/)\r\n"
-        "robots: checked via crawler-commons\r\nformat: WARC File Format 1.1\r\n"
+        f"software: {writer}\r\nrobots: checked via crawler-commons\r\nformat: WARC File Format {version}\r\n"
     ).encode()
     head = _fields(
         ("WARC-Type", "warcinfo"),
@@ -248,7 +253,7 @@ def _write_arc(root: Path, path: str, captures: Sequence[Capture]) -> list[_Row]
     head = f"filedesc://{name} 0.0.0.0 {_stamp(captures[0].at)} text/plain {len(block)}\n".encode()
     data = bytearray(gzip.compress(head + block + b"\n", 6, mtime=0))
     for each in captures:
-        pacific = _stamp(each.at - timedelta(hours=8))
+        pacific = _stamp(each.at.astimezone(ZoneInfo("America/Los_Angeles")))
         line = f"{each.url} 192.0.2.7 {pacific} {each.mime} {len(each.http)}\n".encode()
         member = gzip.compress(line + each.http + b"\n", 6, mtime=0)
         rows.append(_Row(each, path, len(data), len(member)))

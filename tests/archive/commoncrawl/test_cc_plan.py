@@ -159,9 +159,8 @@ def test_a_few_records_of_a_large_file_are_read_by_parts(cc: Server, reach_of: R
 
 def test_the_cost_of_whole_files_is_what_they_then_take(cc: Server, reach_of: ReachOf, minicc: Path) -> None:
     reach = reach_of(cc.address, rate=1e6)
-    selection = Selection.of()
     plans = planned(reach, "cc:2014..2020")
-    found = cost(reach, plans, selection, dollars_per_hour=2.0)
+    found = cost(reach, plans, dollars_per_hour=2.0)
     files = [path for each in plans for path in each.files]
     assert found.total.files == found.total.requests == found.total.streamed == len(files) == 12
     assert found.total.bytes == sum((minicc / path).stat().st_size for path in files)
@@ -171,14 +170,14 @@ def test_the_cost_of_whole_files_is_what_they_then_take(cc: Server, reach_of: Re
     assert found.dollars == pytest.approx(2.0 * max(found.hours, found.core_hours))
     assert [row[0] for row in rows_of(found)] == ["CC-MAIN-2014-35", "CC-MAIN-2019-35", "CC-MAIN-2020-34", "all"]
     cc.forget()
-    assert cost(reach, planned(reach, "cc:2014..2020"), selection) == cost(reach, plans, selection)
+    assert cost(reach, planned(reach, "cc:2014..2020")) == cost(reach, plans)
     assert cc.log == [], "what was asked once is not asked again"
 
 
 def test_the_cost_of_records_is_the_requests_and_bytes_that_they_take(cc: Server, reach_of: ReachOf) -> None:
     reach = reach_of(cc.address)
     plans = planned(reach, "cc:..2021", host=["site3.de", "site1.org"])
-    found = cost(reach, plans, Selection.of(host=["site3.de", "site1.org"]))
+    found = cost(reach, plans)
     cc.forget()
     count = 0
     for each in plans:
@@ -195,7 +194,7 @@ def test_the_cost_of_records_is_the_requests_and_bytes_that_they_take(cc: Server
 
 def test_what_no_index_counts_is_not_guessed(minicc: Path, reach_of: ReachOf) -> None:
     reach = reach_of(minicc)
-    found = cost(reach, planned(reach, "cc:CC-NEWS-2019-08"), Selection.of())
+    found = cost(reach, planned(reach, "cc:CC-NEWS-2019-08"))
     assert found.total.records is None
     assert found.total.bytes > 0
     assert list({row[2] for row in rows_of(found)}) == ["not known"]
@@ -204,7 +203,7 @@ def test_what_no_index_counts_is_not_guessed(minicc: Path, reach_of: ReachOf) ->
 def test_the_rates_of_a_lake_count_where_they_are_known(minicc: Path, reach_of: ReachOf) -> None:
     reach = reach_of(minicc)
     rates = Rates(core_seconds=36.0, lake_bytes=1000.0, of="this lake")
-    found = cost(reach, planned(reach, "cc:CC-MAIN-2019-35", tld=["pt"]), Selection.of(), rates=rates)
+    found = cost(reach, planned(reach, "cc:CC-MAIN-2019-35", tld=["pt"]), rates=rates)
     assert (found.core_hours, found.lake_bytes) == (
         pytest.approx(found.total.records / 100),
         found.total.records * 1000,
@@ -218,7 +217,7 @@ def test_files_of_other_sizes_than_those_that_were_asked_are_estimated(tmp_path:
     write_collinfo(root, {"CC-MAIN-2019-35": ("2019-08-17T10:26:24", "2019-08-26T11:13:56")})
     reach = reach_of(root)
     plans = planned(reach, "cc:CC-MAIN-2019-35")
-    found = cost(reach, plans, Selection.of())
+    found = cost(reach, plans)
     true = sum((root / path).stat().st_size for path in plans[0].files)
     assert found.total.estimated
     assert found.total.bytes == pytest.approx(true, rel=0.1)
