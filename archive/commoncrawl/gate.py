@@ -89,6 +89,7 @@ class Gate:
         rate: requests a second.
         streams: how many whole files may be read at once, by all processes.
         now: the seconds of the Unix clock, which all processes share.
+        first_wait: seconds that all wait after a first refusal.
 
     Attributes:
         requests: that this process has sent.
@@ -103,11 +104,12 @@ class Gate:
         streams: int = 2,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        first_wait: float = FIRST_WAIT,
     ) -> None:
         if rate <= 0:
             raise SourceError(f"a rate of {rate:g} requests a second sends none")
         self.host, self.rate, self._streams = host, rate, streams
-        self._now, self._sleep = now, sleep
+        self._now, self._sleep, self._first_wait = now, sleep, first_wait
         self._path = folder / re.sub(r"[^\w.-]", "_", host)
         folder.mkdir(parents=True, exist_ok=True)
         self.requests, self.waited = 0, 0.0
@@ -186,7 +188,7 @@ class Gate:
         if sent <= state.held_at and asked is None:
             return  # it left before the last wait began, and says nothing new
         if sent > state.held_at:
-            state.wait = min(max(2 * state.wait, FIRST_WAIT), LONGEST_WAIT)
+            state.wait = min(max(2 * state.wait, self._first_wait), LONGEST_WAIT)
             if status:
                 state.pace = max(state.pace / 2, _SLOWEST)
             state.held_at = now

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar, cast
 
 from archive.commoncrawl.cache import Cache, cache_folder
-from archive.commoncrawl.gate import BUSY, Gate, Refused
+from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused
 from archive.errors import SourceError, cause_line, store_line
 from archive.sources.http import HttpFile, require_part
 from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
@@ -135,6 +135,9 @@ class Access:
         streams: whole files that are read at once by this machine.
         contact: an address of the user, for the people who run the server.
         cache: the folder of caches.
+        range_attempts: how often a part of a file, or a small file, is asked for before that is an error.
+        file_attempts: how often a whole file is.
+        first_wait: seconds that all wait after a first 503; doubled after each further one.
     """
 
     mirror: str = OWN
@@ -143,6 +146,9 @@ class Access:
     streams: int = 2
     contact: str | None = None
     cache: str | None = None
+    range_attempts: int = RANGE_ATTEMPTS
+    file_attempts: int = FILE_ATTEMPTS
+    first_wait: float = FIRST_WAIT
 
     @property
     def is_own(self) -> bool:
@@ -169,7 +175,8 @@ class Access:
         """Return the gate of a web server."""
         folder = Path(self.cache or cache_folder()) / "gates"
         rate = self.rate if not address.startswith(OWN_INDEX) else min(self.rate, INDEX_RATE)
-        return Gate(folder, urllib.parse.urlsplit(address).netloc, rate / self.machines, self.streams)
+        host = urllib.parse.urlsplit(address).netloc
+        return Gate(folder, host, rate / self.machines, self.streams, first_wait=self.first_wait)
 
     @property
     def agent(self) -> str:
@@ -245,7 +252,7 @@ class WebMirror:
             require_part(response, start, stop)
             return _body(response, stop - start)
 
-        return self._ask(self.gate, self._url(path), take, RANGE_ATTEMPTS, {"Range": f"bytes={start}-{stop - 1}"})
+        return self._ask(self.gate, self._url(path), take, {"Range": f"bytes={start}-{stop - 1}"})
 
     def tail(self, path: str, count: int) -> tuple[bytes, int]:
         def take(response: http.client.HTTPResponse) -> tuple[bytes, int]:
@@ -258,7 +265,7 @@ class WebMirror:
             require_part(response, start, size)
             return _body(response, size - start), size
 
-        return self._ask(self.gate, self._url(path), take, RANGE_ATTEMPTS, {"Range": f"bytes=-{count}"})
+        return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=-{count}"})
 
     def start(self, path: str, count: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
@@ -267,7 +274,7 @@ class WebMirror:
             _require_kind(path, data)
             return data
 
-        return self._ask(self.gate, self._url(path), take, RANGE_ATTEMPTS, {"Range": f"bytes=0-{count - 1}"})
+        return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=0-{count - 1}"})
 
     def read_all(self, path: str) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
@@ -275,7 +282,7 @@ class WebMirror:
             _require_kind(path, data)
             return data
 
-        return self._ask(self.gate, self._url(path), take, RANGE_ATTEMPTS)
+        return self._ask(self.gate, self._url(path), take)
 
     def size(self, path: str) -> int:
         def take(response: http.client.HTTPResponse) -> int:
@@ -284,19 +291,19 @@ class WebMirror:
                 raise ValueError("the server does not say how long the file is")
             return int(length)
 
-        return self._ask(self.gate, self._url(path), take, RANGE_ATTEMPTS, method="HEAD")
+        return self._ask(self.gate, self._url(path), take, method="HEAD")
 
     def collinfo(self) -> bytes:
         base = OWN_INDEX if self._access.is_own else self._base
         gate = self._access.gate(base) if base != self._base else self.gate
-        return self._ask(gate, f"{base}/collinfo.json", lambda response: _body(response, None), RANGE_ATTEMPTS)
+        return self._ask(gate, f"{base}/collinfo.json", lambda response: _body(response, None))
 
     def open(self, path: str) -> BinaryIO:
         url = self._url(path)
         stack = contextlib.ExitStack()
         stack.enter_context(self.gate.stream())
         try:
-            file = _Buffered(_Stream(url, self.gate, self._headers), stack)
+            file = _Buffered(_Stream(url, self.gate, self._headers, self._access), stack)
             for _ in range(_WRONG_ANSWERS):
                 try:
                     _require_kind(path, file.peek(2))
@@ -304,7 +311,7 @@ class WebMirror:
                 except ValueError as error:
                     last = error
                     file.raw.close()
-                    file = _Buffered(_Stream(url, self.gate, self._headers), stack)
+                    file = _Buffered(_Stream(url, self.gate, self._headers, self._access), stack)
             raise SourceError(f"{url}: {last}")
         except BaseException:
             stack.close()
@@ -318,13 +325,12 @@ class WebMirror:
         gate: Gate,
         url: str,
         take: Callable[[http.client.HTTPResponse], _Result],
-        attempts: int,
         headers: dict[str, str] | None = None,
         method: str = "GET",
     ) -> _Result:
         request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
         tried, wrong, last = 0, 0, ""
-        while tried < attempts:
+        while tried < self._access.range_attempts:
             tried += 1
             sent = gate.wait()
             try:
@@ -361,15 +367,15 @@ class _Buffered(io.BufferedReader):
 class _Stream(HttpFile):
     """A whole file. Each connection waits at the gate, and a lost one goes on where it was."""
 
-    def __init__(self, url: str, gate: Gate, headers: dict[str, str]) -> None:
-        self._gate, self._own = gate, headers
-        super().__init__(url, FILE_ATTEMPTS, TIMEOUT)
+    def __init__(self, url: str, gate: Gate, headers: dict[str, str], access: Access) -> None:
+        self._gate, self._own, self._most = gate, headers, access.range_attempts
+        super().__init__(url, access.file_attempts, TIMEOUT)
 
     def _pause(self, attempt: int) -> None:
         """The gate has the pauses."""
 
     def _is_nowhere(self, error: Exception, attempt: int) -> bool:
-        return super()._is_nowhere(error, attempt) or attempt + 1 >= RANGE_ATTEMPTS
+        return super()._is_nowhere(error, attempt) or attempt + 1 >= self._most
 
     def _request(self) -> http.client.HTTPResponse:
         sent = self._gate.wait()

@@ -22,7 +22,7 @@ _SELECT = (
     click.option("--sample", type=float, metavar="PART", help="cc: a part of the records, as 0.001; always the same."),
     click.option("--files", type=int, metavar="N", help="cc: so many files of each crawl; always the same."),
     click.option("--part", metavar="I/N", help="cc: the i-th of n parts, each for a machine; no two share a file."),
-    click.option("--mirror", metavar="WHERE", 
+    click.option("--mirror", metavar="WHERE",
                  help="cc: https://…, s3://… or a folder.  [default: Common Crawl's host]"),
     click.option("--rate", type=float, metavar="N",
                  help="cc: requests a second, of all parts together.  [default: 1]"),

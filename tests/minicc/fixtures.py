@@ -69,6 +69,6 @@ def reach_of(tmp_path: Path) -> Callable[..., Reach]:
     """Reaches a mirror with a cache of its own, and asks as often as it likes."""
 
     def of(mirror: str | Path, rate: float = 1e6, bandwidth: float = 20e6, cache: str = "cache") -> Reach:
-        return Reach(Access(str(mirror), rate=rate, cache=str(tmp_path / cache)), bandwidth)
+        return Reach(Access(str(mirror), rate=rate, cache=str(tmp_path / cache), file_attempts=5), bandwidth)
 
     return of

@@ -12,7 +12,6 @@ import pytest
 from minicc.fixtures import cc, minicc, reach_of  # noqa: F401
 from minicc.serve import Fault, Limits, Server, serve
 
-from archive.commoncrawl import mirror as mirrors
 from archive.commoncrawl.gate import Gate, Refused
 from archive.commoncrawl.mirror import Access, Missing, canonical, path_of, require_path
 from archive.commoncrawl.reach import Reach
@@ -69,10 +68,7 @@ def test_a_small_file_is_right_or_named(cc: Server, reach_of: ReachOf, kind: str
 
 
 @pytest.mark.parametrize(("kind", "words"), [(kind, stream) for kind, _, _, stream in TABLE if stream])
-def test_a_stream_is_right_or_named(
-    cc: Server, reach_of: ReachOf, monkeypatch: pytest.MonkeyPatch, file: str, kind: str, words: str
-) -> None:
-    monkeypatch.setattr(mirrors, "FILE_ATTEMPTS", 5)
+def test_a_stream_is_right_or_named(cc: Server, reach_of: ReachOf, file: str, kind: str, words: str) -> None:
     cc.faults = [Fault(kind, times=None)]
     with pytest.raises(SourceError, match=words):
         reach_of(cc.address).mirror.open(file)
