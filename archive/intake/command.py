@@ -33,10 +33,6 @@ class _Size(_ParamType):
         return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
 
 
-#: Options whose defaults are those of `ingest`.
-_OWN_DEFAULTS = frozenset({"mirror", "rate", "dollars_per_hour"})
-
-
 @click.command("ingest")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_file)
 @lake_option
@@ -98,8 +94,7 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     from archive.progress import RichReporter
     from archive.show import json_text
 
-    options = {name: value for name, value in options.items() if value is not None or name not in _OWN_DEFAULTS}
-    if not dry_run and "dollars_per_hour" in options:
+    if not dry_run and options.pop("dollars_per_hour") is not None:
         raise click.UsageError("--dollars-per-hour goes with --dry-run")
     if dry_run:
         for each in ("again", "workers", "span", "published", "attest", "operator"):  # they change nothing that is seen
