@@ -109,6 +109,32 @@ class Cluster:
         with open(path, "rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self._size else None
 
+    @property
+    def pages(self) -> int:
+        """How many pages cluster.idx has."""
+        return -(-self.size // PAGE)
+
+    def count(self) -> int:
+        """Return how many blocks the index has: its last line says it.
+
+        Raises:
+            SourceError: it says nothing such.
+        """
+        *_, last = self._lines(max(self.pages - 1, 0)) if self.pages else [b""]
+        parts = last.split(b"\t")
+        if len(parts) < 5 or not parts[4].strip().isdigit():
+            raise SourceError(f"{self._path}: no line of such an index: {last[:100]!r}")
+        return int(parts[4])
+
+    def blocks_of_page(self, number: int) -> list[Block]:
+        """Return the blocks whose lines are in a page as a whole.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        lines = self._page(number).split(b"\n")
+        return [self._block(line) for line in lines[1 if number else 0 : -1]]
+
     # -- searching ---------------------------------------------------------------------------------
 
     def blocks(self, ranges: Sequence[KeyRange]) -> list[Block]:
@@ -212,6 +238,15 @@ class Cluster:
         keep = sum(each.stop - each.start for each in requests) <= _KEPT
         for each in requests:
             yield from (line for line in self._read(each, keep) if line and selection.holds_key(line))
+
+    def lines_of(self, block: Block) -> Iterator[bytes]:
+        """Yield the lines of one block.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        asked = Asked(block.path, block.offset, block.offset + block.length, (block,))
+        yield from (line for line in self._read(asked, True) if line)
 
     def _read(self, asked: Asked, keep: bool) -> Iterator[bytes]:
         name = f"{asked.path}.blocks/{asked.start}-{asked.stop}"

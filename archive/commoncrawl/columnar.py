@@ -92,13 +92,16 @@ class Table:
         _parsed(path, footer)  # nothing is kept that cannot be read
         return footer
 
-    def groups(self, selection: Selection) -> Iterator[Group]:
+    def groups(self, selection: Selection, paths: Sequence[str] | None = None) -> Iterator[Group]:
         """Yield the row groups that may hold wanted rows.
+
+        Args:
+            paths: of the files; by default all.
 
         Raises:
             SourceError: a footer cannot be read.
         """
-        for path in self.paths:
+        for path in self.paths if paths is None else paths:
             footer = self.footer(path)
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)
@@ -136,9 +139,18 @@ def select(reach: Reach, crawl: Crawl, selection: Selection, into: Selected) -> 
     """
     table = Table(reach, crawl)
     for group in table.groups(selection):
-        for batch in table.rows(group, selection):
-            mask = selection.mask(batch)
-            _add(batch if mask is None else batch.filter(mask), into)
+        select_group(table, group, selection, into)
+
+
+def select_group(table: Table, group: Group, selection: Selection, into: Selected) -> None:
+    """Add the records that a row group has of a selection.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    for batch in table.rows(group, selection):
+        mask = selection.mask(batch)
+        _add(batch if mask is None else batch.filter(mask), into)
 
 
 def _add(batch: pa.RecordBatch, into: Selected) -> None:

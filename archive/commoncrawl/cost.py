@@ -97,7 +97,7 @@ class Cost:
 
 def cost(
     reach: Reach,
-    plans: Iterable[CrawlPlan],
+    plans: Iterable[CrawlPlan | CrawlCost],
     *,
     rates: Rates = Rates(),
     dollars_per_hour: float | None = None,
@@ -106,6 +106,7 @@ def cost(
     """Compute what some plans take. Each plan is dropped when it is counted.
 
     Args:
+        plans: or estimates.
         dollars_per_hour: of a machine.
         cores: that it works with.
 
@@ -114,6 +115,9 @@ def cost(
     """
     result = Cost(rate=1 / reach.seconds_for_request, rates_of=rates.of)
     for plan in plans:
+        if isinstance(plan, CrawlCost):
+            result.crawls.append(plan)
+            continue
         result.crawls.append(_of_crawl(reach, plan))
         result.dropped += plan.dropped
     total = result.total

@@ -12,13 +12,8 @@ def files_of(reach: Reach, crawl: Crawl, subset: str = "warc") -> list[str]:
     """Return the files of a crawl, with one request, once.
 
     Raises:
-        SourceError: there is no such list. There is none of the crawls before 2013.
+        SourceError: there is no such list. There is none of the crawls before 2013 (`arc.arc_files`).
     """
-    if crawl.is_arc:
-        raise SourceError(
-            f"{crawl.id}: Common Crawl has no list of its files, only an index; select by --url, --host, --domain, "
-            "--tld or --sample"
-        )
     return _lines(reach, f"{crawl.folder}/{subset}.paths.gz")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive.commoncrawl import cluster, columnar
+from archive.commoncrawl.arc import arc_files
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.reach import Reach
@@ -83,10 +84,18 @@ def plan(reach: Reach, crawls: Sequence[Crawl], selection: Selection) -> Iterato
     Raises:
         SourceError: a list or an index cannot be read, or none tells what is wanted.
     """
-    narrowed = [(crawl, selection.narrowed(crawl)) for crawl in crawls]  # raises before the first request
-    for crawl, wanted in narrowed:
-        if wanted is not None:
-            yield plan_crawl(reach, crawl, wanted)
+    for crawl, wanted in narrowed(crawls, selection):
+        yield plan_crawl(reach, crawl, wanted)
+
+
+def narrowed(crawls: Sequence[Crawl], selection: Selection) -> list[tuple[Crawl, Selection]]:
+    """Return the crawls of which something is wanted, with what that is.
+
+    Raises:
+        SourceError: no index tells what is wanted of one of them.
+    """
+    pairs = [(crawl, selection.narrowed(crawl)) for crawl in crawls]
+    return [(crawl, wanted) for crawl, wanted in pairs if wanted is not None]
 
 
 def plan_crawl(reach: Reach, crawl: Crawl, selection: Selection) -> CrawlPlan:
@@ -99,10 +108,10 @@ def plan_crawl(reach: Reach, crawl: Crawl, selection: Selection) -> CrawlPlan:
         SourceError: as `plan`.
     """
     if not selection.by_record:
-        return CrawlPlan(crawl, files=selection.chosen(files_of(reach, crawl, selection.subset)))
+        return CrawlPlan(crawl, files=selection.chosen(_files(reach, crawl, selection.subset)))
     only = None
     if selection.files is not None:
-        listed = files_of(reach, crawl, selection.subset)
+        listed = _files(reach, crawl, selection.subset)
         only = frozenset(sorted(listed, key=hash_of)[: selection.files])
     selected = Selected(selection, only)
     if by_table(reach, crawl, selection):
@@ -112,6 +121,10 @@ def plan_crawl(reach: Reach, crawl: Crawl, selection: Selection) -> CrawlPlan:
     records = selected.sorted()
     streamed = streams(reach, crawl, records, selected.paths)
     return CrawlPlan(crawl, [], records, selected.paths, streamed, selected.dropped)
+
+
+def _files(reach: Reach, crawl: Crawl, subset: str) -> list[str]:
+    return arc_files(reach, crawl) if crawl.is_arc else files_of(reach, crawl, subset)
 
 
 def by_table(reach: Reach, crawl: Crawl, selection: Selection) -> bool:

@@ -11,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archive.commoncrawl.cost import Cost, Rates, cost
+from archive.commoncrawl.cost import Cost, CrawlCost, Rates, cost
+from archive.commoncrawl.crawls import Crawl
+from archive.commoncrawl.forecast import forecast
 from archive.commoncrawl.mirror import OWN, RATE, Access
-from archive.commoncrawl.plan import CrawlPlan, plan
+from archive.commoncrawl.plan import CrawlPlan, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.commoncrawl.source import is_crawl, list_crawls, version_of
@@ -113,9 +115,15 @@ class Crawled:
         """
         reach = Reach(self.access)
         taken = read_taken(lake) if lake.exists() else Taken()
-        crawls = reach.crawls(sources)
-        plans = (_left(each, taken, extractor) for each in plan(reach, crawls, self.selection))
-        return cost(reach, plans, rates=_rates(lake), dollars_per_hour=dollars_per_hour, cores=os.cpu_count() or 1)
+        parts = self._parts(reach, reach.crawls(sources), taken, extractor)
+        return cost(reach, parts, rates=_rates(lake), dollars_per_hour=dollars_per_hour, cores=os.cpu_count() or 1)
+
+    def _parts(
+        self, reach: Reach, crawls: Sequence[Crawl], taken: Taken, extractor: str
+    ) -> Iterator[CrawlPlan | CrawlCost]:
+        """Yield for each crawl what is left to do, or an estimate of it."""
+        for crawl, wanted in narrowed(crawls, self.selection):
+            yield forecast(reach, crawl, wanted) or _left(plan_crawl(reach, crawl, wanted), taken, extractor)
 
 
 def _left(plan: CrawlPlan, taken: Taken, extractor: str) -> CrawlPlan:

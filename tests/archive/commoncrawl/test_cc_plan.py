@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import time
@@ -15,11 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from minicc.fixtures import cc, minicc, reach_of  # noqa: F401
-from minicc.make import page, write_collinfo, write_crawl
-from minicc.serve import Server
+from minicc.make import Capture, page, write_arc_crawl, write_collinfo, write_crawl
+from minicc.serve import Server, serve
 
 from archive.commoncrawl.cache import Cache
 from archive.commoncrawl.cost import Rates, cost, rows_of
+from archive.commoncrawl.forecast import forecast
 from archive.commoncrawl.mirror import canonical
 from archive.commoncrawl.plan import CrawlPlan, plan, streams
 from archive.commoncrawl.reach import Reach
@@ -78,7 +80,6 @@ def test_dates_leave_out_crawls_and_filter_those_that_they_cut(minicc: Path, rea
         ("cc:CC-NEWS-2019-08", {"host": ["a.example"]}, "no index lists the records of CC-NEWS"),
         ("cc:CC-MAIN-2019-35", {"host": ["a.example"], "subset": "wet"}, "no index lists the records of these files"),
         ("cc:CC-MAIN-2008-2009", {"subset": "wet"}, "no WET files"),
-        ("cc:CC-MAIN-2008-2009", {}, "no list of its files"),
         ("cc:CC-MAIN-2019-35", {"language": ["pt"]}, "three letters"),
         ("cc:CC-MAIN-2019-35", {"host": ["http://a.example/"]}, "an address is for --url"),
         ("cc:CC-MAIN-2019-35", {"sample": 1.5}, "a part of all"),
@@ -222,6 +223,82 @@ def test_files_of_other_sizes_than_those_that_were_asked_are_estimated(tmp_path:
     assert found.total.estimated
     assert found.total.bytes == pytest.approx(true, rel=0.1)
     assert found.total.records == 400
+
+
+def test_the_files_of_a_crawl_before_2013_are_those_that_its_index_names(
+    cc: Server, reach_of: ReachOf, minicc: Path
+) -> None:
+    reach = reach_of(cc.address)
+    (found,) = planned(reach, "cc:CC-MAIN-2008-2009")
+    there = sorted(str(path.relative_to(minicc)) for path in (minicc / "crawl-001").rglob("*.arc.gz"))
+    assert sorted(found.files) == there
+    assert len(there) == 2
+    cc.forget()
+    assert planned(reach, "cc:CC-MAIN-2008-2009", files=1)[0].files == found.files[:1]
+    assert cc.log == []
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A crawl whose index table has 24 parts, and one of 2009 whose index has 600 blocks."""
+    root = tmp_path_factory.mktemp("large")
+    dice = random.Random(3)
+
+    def pages(count: int, date: str) -> list[Capture]:
+        return [
+            page(f"http://h{dice.randrange(10**6)}.example/{n}", " ".join(dice.choices(WORDS, k=80)), f"{date}T00:00:{n % 60:02}",
+                 languages=dice.choices(["por", "eng"], [1, 9])[0])
+            for n in range(count)
+        ]  # fmt: skip
+
+    write_crawl(root, "CC-MAIN-2019-35", pages(2400, "2019-08-20"), files=20, parts=24, group=25)
+    write_arc_crawl(root, "CC-MAIN-2009-2010", pages(2400, "2009-08-20"), files=30, block=4)
+    write_collinfo(
+        root,
+        {
+            "CC-MAIN-2019-35": ("2019-08-17T10:26:24", "2019-08-26T11:13:56"),
+            "CC-MAIN-2009-2010": ("2009-07-02T15:25:48", "2010-09-10T21:44:53"),
+        },
+    )
+    return root
+
+
+WORDS = [f"word{number}" for number in range(500)]
+
+
+@pytest.mark.parametrize("options", [{"sample": 0.3}, {"mime": ["text/html"]}, {"language": ["por"]}], ids=str)
+def test_a_large_table_is_estimated_by_a_part_of_it(large: Path, reach_of: ReachOf, options: dict[str, object]) -> None:
+    with serve(large) as server:
+        reach = reach_of(server.address, bandwidth=1e4)
+        (crawl,), selection = reach.crawls(["cc:CC-MAIN-2019-35"]), Selection.of(**options)  # type: ignore[arg-type]
+        guess = forecast(reach, crawl, selection)
+        asked = len(server.log)
+        assert guess is not None
+        assert guess.estimated
+        exact = cost(reach, plan(reach, [crawl], selection)).total
+        assert asked < (len(server.log) - asked) * 0.8
+    tolerance = 0.35 if "language" in options else 0.15  # 12 row groups have 30 pages in Portuguese
+    assert guess.records == pytest.approx(exact.records, rel=tolerance)
+    assert guess.files == pytest.approx(exact.files, rel=0.1)
+
+
+def test_a_crawl_before_2013_is_estimated_by_some_blocks_of_its_index(
+    large: Path, reach_of: ReachOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archive.commoncrawl.cluster.PAGE", 1024)
+    with serve(large) as server:
+        reach = reach_of(server.address)
+        (crawl,) = reach.crawls(["cc:CC-MAIN-2009-2010"])
+        guess = forecast(reach, crawl, Selection())
+        assert guess is not None
+        assert len(server.log) < 80
+    true = [path.stat().st_size for path in (large / "crawl-002").rglob("*.arc.gz")]
+    assert guess.records == pytest.approx(2400, rel=0.1)
+    assert guess.bytes == pytest.approx(sum(true), rel=0.1)
+    assert guess.files == pytest.approx(len(true), rel=0.15)
+    (found,) = planned(reach_of(large), "cc:CC-MAIN-2009-2010")
+    assert len(found.files) == len(true)
+    assert forecast(reach_of(large), crawl, Selection()) is None, "its files are known now"
 
 
 def test_a_list_of_56_000_files_is_planned_at_once(tmp_path: Path, reach_of: ReachOf) -> None:
