@@ -6,6 +6,8 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Most installed modules are never imported: without their byte code an install takes a minute less.
 INSTALL = $(PIP) install --no-compile --constraint constraints.txt
+# Each of the many processes would compile what it imports, where an environment forbids to write byte code.
+export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
 .PHONY: demo demo-collapse test check check-readme wheel-check dist docs clean

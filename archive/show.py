@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,20 +22,48 @@ _MONTHS_SHOWN = 24
 
 
 def json_text(result: Any) -> str:
-    """Write a result as JSON: the fields of a dataclass by their names, times as ISO 8601 in UTC."""
-    return json.dumps(_plain(result), indent=2, ensure_ascii=False)
+    """Write a result as JSON: the fields of a dataclass by their names, times as ISO 8601 in UTC.
+
+    Every value gives JSON that any reader takes: a number that JSON does not have is null (NaN) or text (`inf`), bytes
+    are hexadecimal, and a character that is half of one, as in a file name of other bytes, is escaped.
+    """
+    text = json.dumps(_plain(result), indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(_plain(result), indent=2, allow_nan=False)
+    return text
 
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+        named = {_name(key): _plain(each) for key, each in value.items()}
+        if len(named) < len(value):  # 1 and "1": both are kept
+            return [[_plain(key), _plain(each)] for key, each in value.items()]
+        return named
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(each) for each in value), key=repr)
+    if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(float(value))
+    if isinstance(value, enum.Enum):
+        return _plain(value.value)
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a number of NumPy
+        return _plain(value.item())
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _name(key: Any) -> str:
+    """Return the key of a mapping as JSON has it."""
+    plain = _plain(key)
+    return plain if isinstance(plain, str) else json.dumps(plain)
 
 
 class OutConsole(Console):

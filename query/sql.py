@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Callable
 
 import duckdb
@@ -154,19 +156,34 @@ def connect(
     return db
 
 
-def answer(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyConnection:
+def answer(db: duckdb.DuckDBPyConnection, sql: str, columns: str | None = None) -> duckdb.DuckDBPyConnection:
     """Run one SQL question that anybody wrote on a connection of `connect`, which then holds the rows.
 
     Only questions are run: DuckDB may write where it may read, and COPY could overwrite the lake's files. Neither time
     nor memory is bounded beyond what `connect` set.
 
+    Args:
+        columns: SQL over the columns of the question, which are `#1`, `#2` and so on; by default all of them.
+
     Raises:
         QueryError: the text is not one question, or DuckDB cannot answer it.
     """
     try:
-        return db.execute(guard.check(db, sql))
+        checked = guard.check(db, sql)
+        if columns is None:
+            return db.execute(checked)
+        return db.execute(f"SELECT {columns} FROM (\n{_without_end(db, checked.query)}\n)")
     except (duckdb.Error, MemoryError) as error:
         raise query_error(error) from None
+
+
+def _without_end(db: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Return one statement without the semicolon that ends it, and without what follows: comments."""
+    for found in re.finditer(";", sql):
+        with contextlib.suppress(duckdb.ParserException):  # a semicolon in a string, or in a comment
+            if not db.extract_statements(sql[found.end() :]) and db.extract_statements(sql[: found.start()]):
+                return sql[: found.start()]
+    return sql
 
 
 def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
@@ -176,7 +193,7 @@ def stream(db: duckdb.DuckDBPyConnection, sql: str) -> duckdb.DuckDBPyRelation:
         QueryError: the text is not one question, or DuckDB cannot answer it.
     """
     try:
-        relation = db.sql(guard.check(db, sql).query)
+        relation = db.sql(_without_end(db, guard.check(db, sql).query))
     except (duckdb.Error, MemoryError) as error:
         raise query_error(error) from None
     assert relation is not None  # a SELECT

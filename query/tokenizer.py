@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,9 @@ import numpy.typing as npt
 
 from archive.errors import ExportError, error_line
 from archive.extras import missing, require
+from query import tokenizer_text
 from query.formats.hugging_face import import_transformers
+from query.tokenizer_text import control_tokens, hidden, named_in, text_of, unknown_token
 
 _FILE = "tokenizer.json"
 #: Where the end of a text is named, in the order in which the files are read.
@@ -26,12 +29,15 @@ _CONFIGS = ("tokenizer_config.json", "special_tokens_map.json")
 _CHARACTERS = 1 << 20
 #: Special tokens that an error names.
 _SHOWN = 8
+#: Names for the control tokens that are tried on a text that was made to hold them.
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
     content: str  #: `tokenizer.json`, or what else defines the tokenizer
     eos: str | None
+    named: tuple[str, ...] = ()  #: the control tokens that the configuration names
     converted: bool = False  #: whether transformers made the content
     slow: Any = None  #: the tokenizer of transformers, where it cannot become a `tokenizer.json`
 
@@ -40,7 +46,8 @@ class Tokenizer:
     """A tokenizer, which is opened when it is first used. Pickled is only its name: each process opens it anew.
 
     The ids of a text are those of its characters alone: no token is put in front of it, nothing is cut off, and what
-    looks like a special token in it (`<|endoftext|>`) is text as any other. Then one id follows that ends it.
+    looks like a control token in it (`<|endoftext|>`, `<tool_call>`) is text as any other (`query.tokenizer_text`).
+    Then one id follows that ends it.
     """
 
     def __init__(self, source: str | Path, eos: str | None = None) -> None:
@@ -72,30 +79,22 @@ class Tokenizer:
 
     @cached_property
     def _encoder(self) -> Any:
+        """What encodes texts, with the methods `encode_batch_fast`, `token_to_id` and `get_vocab`."""
         if self._definition.slow is not None:
-            return _Slow(self._definition.slow)
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the workers of an export are as many as the cores
-        from tokenizers import Tokenizer as Fast
+            return _Slow(self._definition.slow, self.eos)
+        return _Fast(self.source, self._definition, self.eos)
 
-        try:
-            fast = Fast.from_str(self._definition.content)
-        except Exception as error:  # the library raises plain Exception
-            raise ExportError(f"{self.source}: is not a tokenizer: {error_line(error)}") from None
-        fast.no_truncation()  # either may be set in the file, for a model's own use
-        fast.no_padding()
-        fast.encode_special_tokens = True
-        return fast
-
-    @property
+    @cached_property
     def fast(self) -> Any:
-        """The tokenizer as a `tokenizers.Tokenizer`.
+        """The tokenizer as a `tokenizers.Tokenizer`: as its file has it, but that it does not look for tokens that are
+        flagged special.
 
         Raises:
             ExportError: it cannot be opened, or is of an older kind, which only transformers knows.
         """
         if self._definition.slow is not None:
             raise ExportError(f"{self.source}: has no {_FILE}, and none can be made of it")
-        return self._encoder
+        return _open(self.source, self._definition.content)
 
     @property
     def name(self) -> str:
@@ -127,38 +126,145 @@ class Tokenizer:
         encoder, token = self._encoder, self.eos if self.eos is not None else self._definition.eos
         if not token:
             added = json.loads(self._definition.content).get("added_tokens") or []
-            special = ", ".join([text for each in added if (text := _text_of(each))][:_SHOWN])
+            special = ", ".join([text for each in added if (text := text_of(each))][:_SHOWN])
             raise ExportError(f"{self.source}: names no token that ends a text; say which one does by --eos TOKEN"
                               f"{special and f'; its special tokens are {special}'}")  # fmt: skip
         found: int | None = encoder.token_to_id(token)
         if found is None:
             raise ExportError(f"{self.source}: has no token {token!r} to end a text with")
+        if shared := encoder.shared.get(found):
+            raise ExportError(f"{self.source}: {token!r} has the id {found} of {shared[0]!r} too, so it cannot end "
+                              "texts; name another token by --eos TOKEN")  # fmt: skip
+        if len(token) == 1:
+            raise ExportError(f"{self.source}: {token!r} is a character of texts, which cannot end one; name another "
+                              "token by --eos TOKEN")  # fmt: skip
         return found
 
     def encode(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-        """Return the ids of each text, and the one that ends it."""
-        end, encode = self.eos_id, self._encoder.encode_batch_fast
-        encodings = (each for group in _groups(texts) for each in encode(group, add_special_tokens=False))
-        return [np.array([*each.ids, end], np.int32) for each in encodings]
+        """Return the ids of each text, and the one that ends it.
+
+        Raises:
+            ExportError: a text gives a control token, whatever is done.
+        """
+        end, encoder = self.eos_id, self._encoder
+        encodings = (each for group in _groups(texts) for each in encoder.encode(group))
+        return [np.append(ids, np.int32(end)) for ids in encodings]
+
+
+class _Ids:
+    """Some ids of a vocabulary, which are looked for in texts."""
+
+    def __init__(self, ids: Iterable[int], size: int) -> None:
+        self._is_one = np.zeros(size, bool)
+        self._is_one[list(ids)] = True
+
+    def are_in(self, encoded: npt.NDArray[np.int32]) -> bool:
+        return bool(self._is_one[encoded].any())
+
+
+class _Fast:
+    """A tokenizer of the library `tokenizers`, for text alone."""
+
+    def __init__(self, source: str, definition: _Definition, eos: str | None) -> None:
+        self._source = source
+        try:
+            self._definition = json.loads(definition.content)
+            named = [*definition.named, *filter(None, (definition.eos, eos))]
+            self._control = control_tokens(self._definition, named)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ExportError(f"{source}: is not a tokenizer: {error_line(error)}") from None
+        self._encoders: list[Any] = []
+        self._encoder(0)
+        text_may_give = {unknown_token(self._definition)}
+        hidden_names = {hidden(each) for each in self._control - text_may_give}
+        names: dict[int, list[str]] = {}
+        for name, number in self.get_vocab().items():
+            names.setdefault(number, []).append(name)
+        #: The names of text that have the id of a control token too: a vocabulary with holes has such.
+        self.shared = {
+            number: [each for each in of if each not in hidden_names]
+            for number, of in names.items()
+            if len(of) > 1 and not hidden_names.isdisjoint(of)
+        }
+        ids = (number for number, of in names.items() if hidden_names.issuperset(of))
+        self._ids = _Ids(ids, max(names, default=-1) + 1)
+
+    def _encoder(self, attempt: int) -> Any:
+        while len(self._encoders) <= attempt:
+            own = tokenizer_text.for_text(self._definition, self._control, len(self._encoders))
+            self._encoders.append(_open(self._source, json.dumps(own)))
+        return self._encoders[attempt]
+
+    def get_vocab(self) -> dict[str, int]:
+        return dict(self._encoder(0).get_vocab())
+
+    def token_to_id(self, token: str) -> int | None:
+        found: int | None = self._encoder(0).token_to_id(hidden(token) if token in self._control else token)
+        return found
+
+    def encode(self, texts: list[str]) -> Iterator[npt.NDArray[np.int32]]:
+        encodings = self._encoder(0).encode_batch_fast(texts, add_special_tokens=False)
+        for text, encoding in zip(texts, encodings, strict=True):
+            ids = np.array(encoding.ids, np.int32)
+            yield self._again(text) if self._ids.are_in(ids) else ids
+
+    def _again(self, text: str) -> npt.NDArray[np.int32]:
+        """Encode a text that holds the hidden name of a control token: somebody wrote it for that."""
+        for attempt in range(1, _ATTEMPTS):
+            ids = np.array(self._encoder(attempt).encode(text, add_special_tokens=False).ids, np.int32)
+            if not self._ids.are_in(ids):
+                return ids
+        raise ExportError(f"{self._source}: a text gives the id of a control token; use another tokenizer")
+
+
+def _open(source: str, content: str) -> Any:
+    """Open a `tokenizer.json` with the library.
+
+    Raises:
+        ExportError: it is none.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the workers of an export are as many as the cores
+    from tokenizers import Tokenizer as Fast
+
+    try:
+        fast = Fast.from_str(content)
+    except Exception as error:  # the library raises plain Exception
+        raise ExportError(f"{source}: is not a tokenizer: {error_line(error)}") from None
+    fast.no_truncation()  # either may be set in the file, for a model's own use
+    fast.no_padding()
+    fast.encode_special_tokens = True
+    return fast
 
 
 class _Slow:
-    """A tokenizer of transformers, with the methods of a `tokenizers.Tokenizer`."""
+    """A tokenizer of transformers, with the methods of `_Fast`. It takes no added token for one, special or not."""
 
-    def __init__(self, slow: Any) -> None:
+    def __init__(self, slow: Any, eos: str | None = None) -> None:
         self._slow = slow
+        self.shared: dict[int, list[str]] = {}
         slow.split_special_tokens = True  # as an option of a call it has no effect
         self.get_vocab = slow.get_vocab
         self.token_to_id = slow.get_vocab().get
+        names = {*map(str, slow.added_tokens_decoder.values()), *slow.all_special_tokens, *filter(None, [eos])}
+        vocabulary = slow.get_vocab()
+        self._control = [name for name in names if len(name) > 1 and name in vocabulary and name != slow.unk_token]
+        self._ids = _Ids((vocabulary[name] for name in self._control), max(vocabulary.values(), default=-1) + 1)
 
-    def encode_batch_fast(self, texts: list[str], add_special_tokens: bool) -> list[_Ids]:
-        ids = self._slow(texts, add_special_tokens=add_special_tokens, verbose=False)["input_ids"]
-        return [_Ids(each) for each in ids]
+    def encode(self, texts: list[str]) -> Iterator[npt.NDArray[np.int32]]:
+        for text, ids in zip(texts, self._encode(texts), strict=True):
+            yield self._in_parts(text) if self._ids.are_in(ids) else ids
 
+    def _encode(self, texts: list[str]) -> list[npt.NDArray[np.int32]]:
+        encoded = self._slow(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        return [np.array(ids, np.int32) for ids in encoded]
 
-@dataclass(frozen=True, slots=True)
-class _Ids:
-    ids: list[int]
+    def _in_parts(self, text: str) -> npt.NDArray[np.int32]:
+        """Encode a text whose vocabulary has a control token as a word, cut behind the first character of each."""
+        cuts = "|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in self._control)
+        ids = np.concatenate(self._encode(re.split(cuts, text)))
+        if self._ids.are_in(ids):
+            raise ExportError("a text gives the id of a control token; use another tokenizer")
+        return ids
 
 
 def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -180,14 +286,9 @@ def _from_file(path: Path, source: str) -> _Definition:
         configs = [json.loads(file.read_text("utf-8")) for each in _CONFIGS if (file := path.with_name(each)).is_file()]
     except (OSError, ValueError) as error:
         raise ExportError(f"{source}: is not a tokenizer: {error_line(error)}") from None
-    named = (_text_of(config.get("eos_token")) for config in configs if isinstance(config, dict))
-    return _Definition(content, next(filter(None, named), None))
-
-
-def _text_of(token: Any) -> str | None:
-    """Return the text of a token, which configurations hold alone or in an object."""
-    found = token.get("content") if isinstance(token, dict) else token
-    return found if isinstance(found, str) else None
+    read = [config for config in configs if isinstance(config, dict)]
+    ends = (text_of(config.get("eos_token")) for config in read)
+    return _Definition(content, next(filter(None, ends), None), tuple(each for one in read for each in named_in(one)))
 
 
 def _from_hub(name: str) -> Path:
@@ -250,7 +351,7 @@ def _from_gguf(path: Path) -> _Definition:
     if end is None or tokens is None:
         return converted
     eos = bytes(tokens.parts[tokens.data[int(end.parts[-1][0])]]).decode()
-    return _Definition(converted.content, eos, converted.converted, converted.slow)
+    return replace(converted, eos=eos)
 
 
 def _from_transformers(source: str, name: str, **options: str) -> _Definition:
@@ -267,7 +368,8 @@ def _from_transformers(source: str, name: str, **options: str) -> _Definition:
     finally:
         transformers.logging.set_verbosity(verbosity)
     if opened.is_fast:
-        return _Definition(opened.backend_tokenizer.to_str(), opened.eos_token, converted=True)
+        named = tuple(map(str, opened.all_special_tokens))
+        return _Definition(opened.backend_tokenizer.to_str(), opened.eos_token, named, converted=True)
     definition = {"class": type(opened).__name__, "vocabulary": opened.get_vocab()}
     return _Definition(json.dumps(definition), opened.eos_token, slow=opened)
 

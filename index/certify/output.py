@@ -22,6 +22,7 @@ from archive.errors import ArchiveError
 from archive.owned import Owned
 from archive.sources import Listed
 from index.certify import rows
+from index.certify.card import CARD, Kind, card, merged_columns
 from index.certify.result import MANIFEST, OWN, CertifyResult, RowCounts
 from index.certify.work import VerifiedRows
 
@@ -34,6 +35,7 @@ class OutputFile:
 
     listed: Listed  #: the file of the data set
     counts: RowCounts = field(default_factory=RowCounts)
+    columns: dict[str, Kind] = field(default_factory=dict)  #: of JSON lines: the type of each
     first: int = -1  #: number of its first chunk
     sink: pa.NativeFile | None = None
     writer: pq.ParquetWriter | None = None
@@ -130,6 +132,20 @@ class OutputFolder:
                 shutil.copyfileobj(file, output.sink, 1 << 20)
         os.unlink(chunk.path)
         output.counts.add(chunk.counts)
+        output.columns = merged_columns(output.columns, chunk.columns)
+
+    def describe(self) -> None:
+        """Write the data card, for all files that are done, unless it is there already."""
+        text = card(self._manifest)
+        if text is None:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            with self._system.open_input_stream(f"{self._root}/{CARD}", compression=None) as file:
+                if file.read() == text.encode():
+                    return
+        with self._system.open_output_stream(self._draft(CARD), compression=None) as file:
+            file.write(text.encode())
+        self._publish(CARD)
 
     def close(self) -> None:
         """Finish the files that were begun."""
@@ -153,7 +169,9 @@ class OutputFolder:
         self._publish(output.listed.name)
         _log.info("%s certified: %d rows", output.listed.name, output.counts.rows)
         size, digest = self._hashed(output.listed.name)
-        about = {"version": output.listed.version, "bytes": size, "sha256": digest}
+        about: dict[str, Any] = {"version": output.listed.version, "bytes": size, "sha256": digest}
+        if output.writer is None:
+            about["columns"] = {name: json.dumps(kind) for name, kind in output.columns.items()}
         self._manifest["files"][output.listed.name] = {**about, **output.counts.as_json()}
         self._write_manifest()
 

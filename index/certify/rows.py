@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 import zstandard
 
 from archive.errors import SourceError
-from archive.records import kind_of
+from archive.records import kind_of as kind_of_file
 from archive.records.jsonl import read_lines
 from archive.records.members import compression_of
 from archive.records.parquet import python_rows
 from archive.records.rows import Columns, text_columns, text_of
 from archive.sources import open_bytes
+from index.certify.card import Kind, kind_of, merged
 from index.certify.verdict import SCHEMA, Verdict
 
 #: Most rows and bytes of a chunk.
@@ -49,13 +50,21 @@ class Lines:
     def __len__(self) -> int:
         return len(self.lines)
 
-    def texts(self, columns: Columns) -> Iterator[str | Problem]:
-        """Yield the text of each row, or why it has none."""
+    def texts(self, columns: Columns, kinds: dict[str, Kind]) -> Iterator[str | Problem]:
+        """Yield the text of each row, or why it has none.
+
+        Args:
+            kinds: gets the type of each column.
+        """
         for line in self.lines:
             row = _parsed(line)
             if isinstance(row, Problem):
                 yield row
                 continue
+            for name, value in row.items():
+                known = kinds.get(name)
+                if known is None or not (value is None or (known == "string" and isinstance(value, str))):
+                    kinds[name] = merged("null" if known is None else known, kind_of(value))
             if taken := sorted(row.keys() & set(SCHEMA.names)):
                 raise SourceError(f"the data set has a column {taken[0]} already; certify one without")
             yield _checked(text_of(row, columns), row)
@@ -94,8 +103,8 @@ class Batch:
     def __len__(self) -> int:
         return int(self.batch.num_rows)
 
-    def texts(self, columns: Columns) -> Iterator[str | Problem]:
-        """Yield the text of each row, or why it has none."""
+    def texts(self, columns: Columns, _kinds: dict[str, Kind]) -> Iterator[str | Problem]:
+        """Yield the text of each row, or why it has none. The file itself states the types of its columns."""
         names = [name for name in text_columns(columns) if self.batch.schema.get_field_index(name) >= 0]
         if not names:
             yield from [Problem("no-text-column", f"columns: {', '.join(self.batch.schema.names[:20])}")] * len(self)
@@ -133,7 +142,7 @@ def format_of(uri: str) -> str:
     """Return `jsonl`, `parquet`, `empty` or `unknown`: by the content, or by the name where that begins with a broken
     line."""
     with open_bytes(uri) as file:
-        kind = kind_of(file, uri)
+        kind = kind_of_file(file, uri)
         if kind in {"jsonl", "parquet", "empty"}:
             return kind
         if _NAMED.search(uri.lower()):

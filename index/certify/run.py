@@ -190,6 +190,7 @@ class _Certify:
                 self._proof_of = proven.find(self._known.ids)  # by text
                 self._bands = Bands(self._lake, self._known.segments, self._known.starts, self._parameters)
                 self._blocks(todo)
+        self._folder.describe()
         for output in todo:
             self._result.add(output.counts)
 
@@ -282,6 +283,7 @@ class _Certify:
                 while following in verified:
                     chunk = verified.pop(following)
                     chunk.counts.problems = hashes[following - first].problems
+                    chunk.columns = hashes[following - first].columns
                     self._folder.write(outputs[following - first], chunk)
                     following += 1
         _log.debug("chunks %d to %d certified", first, following - 1)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from archive.engine import Context
 from archive.records.rows import Columns
 from archive.text.normalise import dropped_from
+from index.certify.card import Kind
 from index.certify.characters import Runs, compare, runs_of, share_of
 from index.certify.paragraphs import ParagraphProof, Paragraphs
 from index.certify.proven import Proof
@@ -58,6 +59,7 @@ class RowHashes:
     problems: Counter[str]
     without_column: str  #: the columns of the chunk, if none of its rows has one of text
     paragraphs: Paragraphs | None
+    columns: dict[str, Kind]  #: of JSON lines: the type of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ class VerifiedRows:
     number: int
     path: str
     counts: RowCounts = field(default_factory=RowCounts)
+    columns: dict[str, Kind] = field(default_factory=dict)  #: of JSON lines: the type of each
 
 
 def work(task: HashRows | VerifyRows, ctx: Context) -> RowHashes | VerifiedRows:
@@ -109,7 +112,8 @@ def work(task: HashRows | VerifyRows, ctx: Context) -> RowHashes | VerifiedRows:
 
 def hash_rows(task: HashRows, scratch: str) -> RowHashes:
     """Bring the texts of a chunk to their normal form, and compute their ids and signatures."""
-    texts, dropped, faults = _texts(task.chunk, task.columns)
+    kinds: dict[str, Kind] = {}
+    texts, dropped, faults = _texts(task.chunk, task.columns, kinds)
     broken = {row for row, problem in faults.items() if problem.reason == "bad-row"}
     with open(f"{scratch}/chunk-{task.number}", "wb") as file:
         pickle.dump((task.chunk, texts, dropped, broken), file)
@@ -122,15 +126,17 @@ def hash_rows(task: HashRows, scratch: str) -> RowHashes:
     signatures, counts = sign(texts, task.parameters)
     paragraphs = Paragraphs.of(texts.to_pylist(), task.parameters) if task.paragraphs else None
     columns = without[0] if without and len(without) == len(texts) else ""
-    return RowHashes(task.number, content_ids, counts, signatures, problems, columns, paragraphs)
+    return RowHashes(task.number, content_ids, counts, signatures, problems, columns, paragraphs, kinds)
 
 
-def _texts(chunk: Lines | Batch, columns: Columns) -> tuple[pa.Array, list[int], dict[int, Problem]]:
+def _texts(
+    chunk: Lines | Batch, columns: Columns, kinds: dict[str, Kind]
+) -> tuple[pa.Array, list[int], dict[int, Problem]]:
     """Return the normal form of the text of each row, empty where it has none, how many characters it leaves out, and
     the problems by row."""
     texts: list[str] = []
     faults = {}
-    for row, text in enumerate(chunk.texts(columns)):
+    for row, text in enumerate(chunk.texts(columns, kinds)):
         if isinstance(text, Problem):
             faults[row] = text
             texts.append("")

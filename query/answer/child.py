@@ -19,7 +19,7 @@ from archive.errors import ArchiveError, QueryError
 from archive.lake import Lake
 from query import domain  # noqa: F401  loaded before the lock
 from query.answer import lock
-from query.answer.output import write, write_arrow, write_parquet
+from query.answer.output import exact, write, write_arrow, write_parquet
 from query.sql import answer, connect, query_error, stream
 
 #: Where DuckDB reads how many processors and how much memory it may have; without that it crashes.
@@ -96,12 +96,18 @@ def _write(db: duckdb.DuckDBPyConnection, sql: str, format_: str, out: int) -> N
     """
     try:
         with _target(out) as target:
-            if format_ == "parquet":
-                write_parquet(stream(db, sql), target.buffer)
-            elif format_ == "arrow":
-                write_arrow(stream(db, sql), target.buffer)
+            if format_ in ("parquet", "arrow"):
+                relation = stream(db, sql)
+                if columns := exact(relation.columns, relation.types, format_):
+                    relation = relation.select(columns)
+                (write_parquet if format_ == "parquet" else write_arrow)(relation, target.buffer)
             else:
-                write(answer(db, sql), format_, target)
+                result = answer(db, sql)
+                described = result.description or []
+                if columns := exact([each[0] for each in described], [each[1] for each in described], format_):
+                    result.abort()
+                    result = answer(db, sql, columns)
+                write(result, format_, target)
             target.flush()
     except (duckdb.Error, MemoryError) as error:
         raise query_error(error) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, TextIO, cast
@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TextIO, cast
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from duckdb import sqltypes
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -62,6 +63,63 @@ def different(names: Sequence[str]) -> list[str]:
             own, number = f"{name}_{number}", number + 1
         unique.append(own)
     return unique
+
+
+#: Types whose values cannot be held where the rows go to, by the format: Python makes 30 days of a month, and
+#: microseconds of nanoseconds; Arrow drops the zone of a time, and has bytes of DuckDB's own for others.
+_OF_PYTHON = frozenset({"interval", "time_ns", "timestamp_ns", "timestamptz_ns", "timestamp_ns with time zone"})
+_OF_ARROW = frozenset({"time with time zone", "bit", "bignum", "variant"})
+_INEXACT = {"parquet": _OF_ARROW | {"interval", "union"}, "arrow": _OF_ARROW}
+
+
+def exact(names: Sequence[str], kinds: Sequence[sqltypes.DuckDBPyType], format_: str) -> str | None:
+    """Return columns of SQL for a question whose values the format cannot hold all: with DuckDB's own text of each such
+    value. None where it can.
+
+    Args:
+        names: of the columns of the question.
+        kinds: their types.
+
+    >>> relation = duckdb.sql("SELECT 1 AS a, INTERVAL 1 MONTH AS a, [INTERVAL 1 DAY] AS b")
+    >>> exact(relation.columns, relation.types, "json")
+    '#1 AS "a", CAST(#2 AS VARCHAR) AS "a_2", CAST(#3 AS VARCHAR[]) AS "b"'
+    >>> exact(relation.columns[:1], relation.types[:1], "json")
+    """
+    inexact = _INEXACT.get(format_, _OF_PYTHON)
+    types = [_exact_type(kind, inexact) for kind in kinds]
+    if not any(types):
+        return None
+    columns = []
+    for at, (name, kind) in enumerate(zip(different(names), types, strict=True), 1):
+        value = f"CAST(#{at} AS {kind})" if kind else f"#{at}"
+        columns.append(f"{value} AS {_quoted(name)}")
+    return ", ".join(columns)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _exact_type(kind: sqltypes.DuckDBPyType, inexact: Collection[str]) -> str | None:
+    """Return the type in which all values of a column can be held, as SQL; None where that is its own."""
+    if kind.id in inexact:
+        return "VARCHAR"
+    if kind.id not in {"list", "array", "struct", "map", "union", "tuple"}:
+        return None
+    parts = [(name, part) for name, part in kind.children if isinstance(part, sqltypes.DuckDBPyType)]
+    inner = [_exact_type(part, inexact) for _, part in parts]
+    if not any(inner):
+        return None
+    types = [exact or str(part) for exact, (_, part) in zip(inner, parts, strict=True)]
+    if kind.id == "list":
+        return f"{types[0]}[]"
+    if kind.id == "array":
+        return f"{types[0]}[{dict(kind.children)['size']}]"
+    if kind.id == "map":
+        return f"MAP({', '.join(types)})"
+    if kind.id == "struct":
+        return f"STRUCT({', '.join(f'{_quoted(name)} {of}' for (name, _), of in zip(parts, types, strict=True))})"
+    return "VARCHAR"  # a union or tuple as a whole
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

@@ -5,14 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+import pyarrow as pa
+
 from archive.evidence.grade import GRADES
+from archive.features import dataset_info
 from archive.show import count_of
 from query.dataset import Manifest
 from query.options import ExportOptions, date_text
-from query.rows import COLUMNS
+from query.rows import COLUMNS, schema_of
 
 _SIZES = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8, 10**9, 10**10, 10**11, 10**12)
-_LOADABLE = {"parquet": "*.parquet", "jsonl": "*.jsonl.zst"}
+#: The files of a folder that hold its rows. `datasets` opens those of the first five formats; of the token formats it
+#: opens the evidence. It cannot open the last two, and their files are named so that it takes no other file for rows.
+_FILES = {
+    "parquet": "*.parquet",
+    "jsonl": "*.jsonl.zst",
+    "webdataset": "*.tar",
+    "megatron": "*.evidence.parquet",
+    "ds": "*.evidence.parquet",
+    "mds": "*.mds",
+    "litdata": "*.bin",
+}
+#: What YAML takes for something else than text.
+_NO_TEXT = frozenset({"y", "n", "yes", "no", "true", "false", "on", "off", "null"})
 #: How the library of each format opens a set.
 _OPEN = {
     "parquet": 'datasets.load_dataset("path/of/this/folder")',
@@ -105,24 +120,45 @@ def front(manifest: Manifest, folders: Sequence[str]) -> str:
         lines += ["language:", *(f"- {json.dumps(name)}" for name in languages)]
     lines += ["license: other", "task_categories:", "- text-generation", "tags:", "- web", "- dated", "- lowbackground"]
     lines += ["size_categories:", f"- {_size(bound)}"]
-    if pattern := _LOADABLE.get(manifest.arguments.format):
+    if pattern := _FILES.get(manifest.arguments.format):
         lines.append("configs:")
         periods = sorted({folder.rpartition("/")[0] for folder in folders})
-        splits = sorted({folder.rpartition("/")[2] for folder in folders}, key=["train"].__contains__, reverse=True)
+        splits = sorted({folder.rpartition("/")[2] for folder in folders}, key=lambda name: (name != "train", name))
         if periods != [""]:
             lines += _config("default", [(split, f"*/{split}/{pattern}") for split in splits], True)
         for period in periods:
             inside = [split for split in splits if f"{period}/{split}".lstrip("/") in folders]
             files = [(split, f"{period}/{split}/{pattern}".lstrip("/")) for split in inside]
             lines += _config(period or "default", files, not period)
+        if (schema := loaded_schema(manifest.arguments)) is not None:
+            names = ["default", *filter(None, periods)]
+            lines += dataset_info(dict.fromkeys(names, schema))
     return "\n".join([*lines, "---", ""])
+
+
+def loaded_schema(options: ExportOptions) -> pa.Schema | None:
+    """Return the columns that `load_dataset` gives of such an export; None where it cannot open the format."""
+    names = options.columns
+    if options.format == "webdataset":
+        evidence = [name for name in names if name not in ("content_id", "text")]
+        # `json` is read by Python's module, to which a time is a string
+        members = [
+            pa.field(name, pa.string() if pa.types.is_timestamp(kind := COLUMNS[name][0]) else kind)
+            for name in evidence
+        ]
+        key, url = (pa.field(name, pa.string()) for name in ("__key__", "__url__"))
+        return pa.schema([pa.field("json", pa.struct(members)), pa.field("txt", pa.string()), key, url])
+    if options.format in ("megatron", "ds"):
+        return schema_of(name for name in names if name != "tokens")
+    return schema_of(names) if options.format in ("parquet", "jsonl") else None
 
 
 def _config(name: str, files: Sequence[tuple[str, str]], default: bool) -> list[str]:
     lines = [f"- config_name: {json.dumps(name)}"] + (["  default: true"] if default else [])
     lines.append("  data_files:")
     for split, path in files:
-        lines += [f"  - split: {split}", f"    path: {json.dumps(path)}"]
+        named = json.dumps(split) if split.lower() in _NO_TEXT else split
+        lines += [f"  - split: {named}", f"    path: {json.dumps(path)}"]
     return lines
 
 

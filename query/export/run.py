@@ -148,6 +148,8 @@ def export(
         decontaminate=tuple(os.fspath(path) for path in paths),
         mark=mark,
     )
+    if "all" in dict(options.split):
+        raise ExportError("--split all=…: `datasets` calls the union of all splits so; name it otherwise")
     started = time.monotonic()
     lake, engine, reporter = open_lake(lake), open_engine(workers), reporter or Reporter()
     result = _result(export_with(lake, os.fsdecode(out), options, engine, memory or MEMORY, reporter))

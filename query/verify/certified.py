@@ -30,6 +30,7 @@ from archive.records.jsonl import parsed, read_lines
 from archive.records.rows import Columns, text_of
 from archive.sources import open_bytes
 from archive.text.normalise import dropped_from, normalise
+from index.certify.card import CARD, card
 from index.certify.result import MANIFEST, PROCEDURE
 from query.typed_json import build, parse
 from query.verify.citation import CITATIONS, PROVEN
@@ -85,6 +86,7 @@ class CertifiedFile:
     proof_by_grade: dict[str, dict[str, int]]
     paragraphs: dict[str, int]
     problems: dict[str, int]
+    columns: dict[str, str] | None = None  #: of JSON lines, name -> type as JSON; None in an older result
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Certified:
     path: Path
     arguments: Arguments
     files: dict[str, CertifiedFile]
+    card: str | None  #: the data card that goes with the manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def load(path: str | os.PathLike[str]) -> Certified:
         if arguments["procedure"] != PROCEDURE:
             raise ValueError(f"procedure {arguments['procedure']!r}, where this version certifies by {PROCEDURE}")
         files = {name: build(CertifiedFile, about) for name, about in values["files"].items()}
-        return Certified(Path(path), build(Arguments, stated), files)
+        return Certified(Path(path), build(Arguments, stated), files, card(values))
     except OSError as error:
         raise ExportError(f"{file}: {cause_line(error)}") from None
     except KeyError as error:
@@ -155,7 +158,9 @@ def check(
 ) -> None:  # fmt: skip
     """Check the files of a certified data set, and write the citations of the proofs of the chosen rows."""
     folder = Folder.of(certified.path)
-    foreign = folder.foreign({*certified.files, MANIFEST, JOURNAL}, "result")
+    foreign = folder.foreign({*certified.files, MANIFEST, JOURNAL, *([CARD] if certified.card else [])}, "result")
+    if certified.card and CARD in folder.files and not _is_card(certified):  # an older result has none
+        foreign.append(f"{CARD}: not what the manifest gives")
     missing = [folder.missing(name) for name in certified.files if name not in folder.files]
     result.problems += few(sorted([*foreign, *missing]))
     units, first = [], 0
@@ -172,6 +177,13 @@ def check(
     if not certified.files:
         result.problems.append("the manifest states no file")
     result.problems += _compare_arguments(certified.arguments)
+
+
+def _is_card(certified: Certified) -> bool:
+    try:
+        return (certified.path / CARD).read_bytes() == (certified.card or "").encode()
+    except OSError:
+        return False
 
 
 def _compare_arguments(arguments: Arguments) -> list[str]:

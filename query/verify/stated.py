@@ -84,17 +84,17 @@ class Folder:
         """Return what is wrong where a file of the result belongs and is none."""
         return f"{shown(name)}: {self.others.get(name, 'No such file or directory')}"
 
-    def foreign(self, names: Collection[str], whole: str) -> list[str]:
+    def foreign(self, names: Collection[str], kind: str) -> list[str]:
         """Return what is in the folder, and none of these files.
 
         Args:
-            whole: what the files make: an export, a result.
+            kind: what the files are together: an export, a result.
         """
         known = set(names)
         parents = {str(parent) for name in known for parent in Path(name).parents}
         found = [f"{shown(name)}: {what}" for name, what in self.others.items() if name not in known]
-        found += [f"{shown(name)}: not of this {whole}" for name in self.files.keys() - known]
-        found += [f"{shown(name)}: a folder that is not of this {whole}" for name in self.folders - parents]
+        found += [f"{shown(name)}: not of this {kind}" for name in self.files.keys() - known]
+        found += [f"{shown(name)}: a folder that is not of this {kind}" for name in self.folders - parents]
         return found
 
 
@@ -231,7 +231,10 @@ def compare_description(out: Path, manifest: Manifest, folder: Folder) -> list[s
     folders = sorted({shard.folder for shard in manifest.shards})
     files = ["", *front(manifest, folders).removeprefix("---\n").partition("\n---")[0].split("\nconfigs:\n")[1:]]
     head, _, there = text.removeprefix("---\n").partition("\n---")[0].partition("\nconfigs:\n")
-    if there != files[-1] or not all(_HEAD.fullmatch(line) for line in head.split("\n")):
+    # the columns are stated since they are in `archive.features`
+    if there not in (files[-1], files[-1].partition("\ndataset_info:\n")[0]) or not all(
+        _HEAD.fullmatch(line) for line in head.split("\n")
+    ):
         return ["README.md: its head names other files, or names them in another way, than an export does"]
     stated = [f"before {manifest.arguments.before[:10]}", f"{manifest.rows:,} texts", manifest.merkle_root]
     stated = stated if manifest.version >= 3 else stated[:2]

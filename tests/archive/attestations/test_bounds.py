@@ -136,7 +136,7 @@ def test_spans_of_a_file_are_bounded_together(lake: Lake, write: Write, authorit
     assert lb.attest(lake, source, f"{source}.tsr", certificate=[authority.root]).captures == 60
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(
     own=st.lists(st.tuples(st.sampled_from("CDEX"), st.integers(0, 9)), min_size=1, max_size=4),
     bounds=st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=4, max_size=4),

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from liar import KINDS, KNOWN_OPEN, Way
 
-EXAMPLES = int(os.environ.get("LIAR_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("LIAR_EXAMPLES", "300"))
 #: Archives in one lake: a lake costs more than they do.
 _FEWEST, _MOST = 16, 24
 

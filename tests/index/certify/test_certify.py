@@ -364,6 +364,7 @@ def test_files_keep_the_names_under_which_they_were_found(lake: Lake, tmp_path: 
         "blank.jsonl",
         "broken.jsonl",
         "_certify/manifest.json",
+        "README.md",
         JOURNAL,
     }
     (out / "x" / "one.jsonl").unlink()
