@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archive.commoncrawl import columnar
+from archive.commoncrawl.arc import arc_files, arc_records
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.plan import CrawlPlan
@@ -122,7 +123,7 @@ def cost(
         result.dropped += plan.dropped
     total = result.total
     seconds = max(total.requests * reach.seconds_for_request, total.bytes / reach.bandwidth)
-    pages = total.records or 0
+    pages = sum(each.records or 0 for each in result.crawls)
     result.hours = seconds / 3600
     result.core_hours = pages * rates.core_seconds / 3600
     result.lake_bytes = round(pages * rates.lake_bytes)
@@ -182,8 +183,10 @@ def _bytes(reach: Reach, crawl: Crawl, paths: list[str]) -> tuple[int, bool]:
 
 def _pages(reach: Reach, crawl: Crawl, paths: list[str]) -> int | None:
     """Return how many pages some files of a crawl have, by the index table; None where the crawl is in none."""
-    if crawl.is_news or crawl.is_arc:
+    if crawl.is_news:
         return None
+    if crawl.is_arc:
+        return round(arc_records(reach, crawl) * len(paths) / max(len(arc_files(reach, crawl)), 1))
     table = columnar.Table(reach, crawl)
     parts = sorted(table.paths, key=hash_of)
     counted = [path for path in parts if table.has_footer(path)] or parts[:_FOOTERS]

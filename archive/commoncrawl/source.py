@@ -48,7 +48,7 @@ class ByMirror:
         path = path_of(uri)
         if path is None:
             raise SourceError(f"{uri}: is no file of Common Crawl")
-        reach = _reach(self.access)
+        reach = reach_of(self.access)
         if take.streams:
             return reach.mirror.open(path)
         head = reach.cache.kept(head_name(path), lambda: _head(reach, path))
@@ -56,7 +56,8 @@ class ByMirror:
 
 
 @lru_cache(maxsize=4)
-def _reach(access: Access) -> Reach:
+def reach_of(access: Access) -> Reach:
+    """Return the mirror and the cache of this process."""
     return Reach(access)
 
 

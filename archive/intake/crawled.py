@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from archive.commoncrawl.cost import Cost, CrawlCost, Rates, cost
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.forecast import forecast
+from archive.commoncrawl.index_source import list_blocks
 from archive.commoncrawl.mirror import OWN, RATE, Access
 from archive.commoncrawl.plan import CrawlPlan, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
@@ -106,6 +107,15 @@ class Crawled:
         """
         if sources:
             yield from list_crawls(sources, self.selection, Reach(self.access))
+
+    def blocks(self, sources: Sequence[str]) -> Iterator[Listed]:
+        """Yield the parts of the indexes of some crawls that list what is wanted.
+
+        Raises:
+            SourceError: one is no crawl, has no index, or nothing is selected by its address.
+        """
+        if sources:
+            yield from list_blocks(sources, self.selection, Reach(self.access))
 
     def cost(self, lake: Lake, sources: Sequence[str], extractor: str, dollars_per_hour: float | None = None) -> Cost:
         """Compute what it costs to bring in what the lake does not have of some crawls.

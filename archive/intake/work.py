@@ -31,7 +31,7 @@ from archive.records.digest import ABSENT
 from archive.records.rows import Row
 from archive.sources import open_bytes
 from archive.sources.base import scheme_of
-from archive.sources.take import NEVER
+from archive.sources.take import NEVER, Take
 from archive.text.base import address_of
 from archive.text.cache import PageCache
 
@@ -124,8 +124,8 @@ def open_unit(unit: Unit) -> BinaryIO:
     Raises:
         SourceError: it cannot be read.
     """
-    if unit.through is not None and unit.take is not None:
-        return unit.through.open(unit.file, unit.take)
+    if unit.through is not None:
+        return unit.through.open(unit.file, unit.take or Take())
     return open_bytes(unit.file)
 
 

@@ -43,6 +43,7 @@ class Listed:
     kind: str = ""  #: what reads it (a name in `READERS`), so that a plan need not open it; empty: its bytes show it
     take: Take | None = None  #: what is wanted of it; None for all of it
     through: Through | None = None  #: how it is opened; None for its address
+    start: int = 0  #: what is opened begins at this byte of the file
 
 
 class Source(Protocol):
