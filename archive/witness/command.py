@@ -36,8 +36,8 @@ def command(sources: tuple[str, ...], location: str, as_json: bool, quiet: bool,
     CDX is a file, a folder, a pattern, an s3:// object or prefix, or an https:// address. It holds lines of CDX, CDXJ,
     Common Crawl's index, or the answer of an index server, plain or compressed. Lines with the payload digest of a
     capture in the lake are kept. Of a crawl of Common Crawl (cc:2013..2021) the parts of its index are read that list
-    the pages of --host, --domain, --tld or --url, and none of its files. A capture of grade C or D gets grade B where a line of another holder is within a
-    day of it. A line proves no text by itself.
+    the pages of --host, --domain, --tld or --url, and none of its files. A capture of grade C or D gets grade B where a
+    line of another holder is within a day of it. A line proves no text by itself.
 
     An index that was read is skipped until the lake has other captures: run the same command after an ingest.
 
