@@ -36,6 +36,10 @@ class BlockOfIndex:
         name = f"{self.path}.blocks/{start}-{start + self.length}"
         return io.BytesIO(reach.cache.kept(name, lambda: reach.mirror.read(self.path, start, start + self.length)))
 
+    def spent(self) -> tuple[int, float]:
+        """Return what `archive.sources.base.Through.spent` does."""
+        return reach_of(self.access).mirror.spent()
+
 
 def list_blocks(sources: Iterable[str], selection: Selection, reach: Reach) -> Iterator[Listed]:
     """Yield the blocks of the sorted indexes of some crawls that may have lines of a selection.

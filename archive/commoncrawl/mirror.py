@@ -123,6 +123,9 @@ class Mirror(Protocol):
             SourceError: as `read`.
         """
 
+    def spent(self) -> tuple[int, float]:
+        """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -225,6 +228,9 @@ class StoreMirror:
     def collinfo(self) -> bytes:
         return self.read_all("collinfo.json")
 
+    def spent(self) -> tuple[int, float]:
+        return 0, 0.0
+
     def _at(self, path: str) -> str:
         return f"{self._root}/{require_path(path)}"
 
@@ -297,6 +303,9 @@ class WebMirror:
         base = OWN_INDEX if self._access.is_own else self._base
         gate = self._access.gate(base) if base != self._base else self.gate
         return self._ask(gate, f"{base}/collinfo.json", lambda response: _body(response, None))
+
+    def spent(self) -> tuple[int, float]:
+        return self.gate.requests, self.gate.waited
 
     def open(self, path: str) -> BinaryIO:
         url = self._url(path)

@@ -54,6 +54,10 @@ class ByMirror:
         head = reach.cache.kept(head_name(path), lambda: _head(reach, path))
         return cast(BinaryIO, PartsOfFile(head, take.ranges, lambda start, stop: reach.mirror.read(path, start, stop)))
 
+    def spent(self) -> tuple[int, float]:
+        """Return what `archive.sources.base.Through.spent` does."""
+        return reach_of(self.access).mirror.spent()
+
 
 @lru_cache(maxsize=4)
 def reach_of(access: Access) -> Reach:

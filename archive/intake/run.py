@@ -244,7 +244,10 @@ class _Ingest(InOrder):
 
     def _list_crawls(self, sources: list[str]) -> Iterator[Listed]:
         """List the files of crawls, of all sources at once: no file comes twice."""
+        if sources:
+            self._reporter.stage("plan")
         for file in self._crawled.files(sources):
+            self._reporter.advance(1, 0)
             for source in sources:
                 self._yields.setdefault(source, Yield()).files += 1
                 self._sources_of.setdefault(file.uri, set()).add(source)
@@ -316,6 +319,7 @@ class _Ingest(InOrder):
         self._result.files += files
         self._result.new_texts += committed.new_texts
         self._result.known_texts += committed.known_texts
+        self._asked += sum(tally.requests for tally in part.tallies)
         _log.info("committed %d files, %d new texts", files, committed.new_texts)
         self._files_done += files
         self._note()

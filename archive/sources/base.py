@@ -31,6 +31,9 @@ class Through(Protocol):
             SourceError: it cannot be read.
         """
 
+    def spent(self) -> tuple[int, float]:
+        """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:

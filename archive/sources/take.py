@@ -119,7 +119,7 @@ class PartsOfFile(io.RawIOBase):
     """Some parts of a file, at the offsets that they have in it. In a gap between two of them the file seems to end.
 
     Args:
-        head: the start of the file.
+        head: the start of the file, in which no part begins.
         ranges: the first byte of each part, and the one behind its last.
         fetch: returns the bytes [start, stop) of the file. Each part is fetched when something of it is read, and held
             until something of another one is.
@@ -154,10 +154,12 @@ class PartsOfFile(io.RawIOBase):
     def _part(self) -> tuple[int, bytes]:
         """Return the part that the next byte is in, and where it starts; nothing where it is in none."""
         at = self._at
+        if at < len(self._head):
+            return 0, self._head
         if self._start <= at < self._start + len(self._data):
             return self._start, self._data
         for start, stop in self._ranges:
             if start <= at < stop:
                 self._start, self._data = start, self._fetch(start, stop)
                 return self._start, self._data
-        return (0, self._head) if at < len(self._head) else (at, b"")
+        return at, b""

@@ -327,7 +327,7 @@ def test_the_dry_run_states_what_then_happens(lake: Lake, cc: Server, options: d
     cc.forget()
     result = bring(lake, cc.address, **options)
     files = [each for each in cc.log if each.path.endswith((".warc.gz", ".wet.gz"))]
-    assert len(files) == cost.total.requests
+    assert len(files) == cost.total.requests == result.requests
     assert sum(each.sent for each in files) == pytest.approx(cost.total.bytes, rel=0.1)
     assert result.captures == pytest.approx(cost.total.records, rel=0.1)
     assert result.files == cost.total.files
