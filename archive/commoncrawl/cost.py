@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from archive.commoncrawl.selection import hash_of
 from archive.commoncrawl.sizes import known_sizes
 from archive.commoncrawl.source import HEAD, head_name
 from archive.show import bytes_text, count_of
-from archive.sources.take import GAP
+from archive.sources.take import GAP, PIECE
 
 #: Footers of the index table that are read to tell how many records the files of a crawl have.
 _FOOTERS = 4
@@ -136,7 +137,11 @@ def _of_crawl(reach: Reach, plan: CrawlPlan) -> CrawlCost:
     found = CrawlCost(plan.crawl.id, files=plan.file_count)
     if plan.files:
         size, exact = _bytes(reach, plan.crawl, plan.files)
-        found.streamed = found.requests = len(plan.files)
+        found.streamed = len(plan.files)
+        pieces = math.ceil(size / len(plan.files) / PIECE)
+        # a task begins in the middle of a file with a request, and with its head
+        heads = sum(not reach.cache.path(head_name(path)).exists() for path in plan.files) if pieces > 1 else 0
+        found.requests = len(plan.files) * max(pieces, 1) + heads
         found.bytes, found.estimated = size, not exact
         found.records = _pages(reach, plan.crawl, plan.files)
     if plan.records:

@@ -26,15 +26,15 @@ class BlockOfIndex:
     offset: int
     length: int
 
-    def open(self, uri: str, take: Take) -> BinaryIO:
+    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
         """Open the block as `archive.sources.base.Through` does.
 
         Raises:
             SourceError: the mirror does not give it.
         """
-        reach, start = reach_of(self.access), self.offset
-        name = f"{self.path}.blocks/{start}-{start + self.length}"
-        return io.BytesIO(reach.cache.kept(name, lambda: reach.mirror.read(self.path, start, start + self.length)))
+        reach, first = reach_of(self.access), self.offset
+        name = f"{self.path}.blocks/{first}-{first + self.length}"
+        return io.BytesIO(reach.cache.kept(name, lambda: reach.mirror.read(self.path, first, first + self.length)))
 
     def spent(self) -> tuple[int, float]:
         """Return what `archive.sources.base.Through.spent` does."""

@@ -102,8 +102,8 @@ class Mirror(Protocol):
             SourceError: as `read`.
         """
 
-    def open(self, path: str) -> BinaryIO:
-        """Open a file that is read from its start to its end.
+    def open(self, path: str, start: int = 0) -> BinaryIO:
+        """Open a file that is read from a byte of it to its end.
 
         Raises:
             SourceError: as `read`.
@@ -217,9 +217,11 @@ class StoreMirror:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
             return bytes(file.read())
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, start: int = 0) -> BinaryIO:
         with self._named(path):
-            return cast(BinaryIO, io.BufferedReader(self._system.open_input_file(self._at(path)), _BUFFER))
+            file = cast(BinaryIO, io.BufferedReader(self._system.open_input_file(self._at(path)), _BUFFER))
+            file.seek(start)
+            return file
 
     def size(self, path: str) -> int:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
@@ -307,12 +309,12 @@ class WebMirror:
     def spent(self) -> tuple[int, float]:
         return self.gate.requests, self.gate.waited
 
-    def open(self, path: str) -> BinaryIO:
+    def open(self, path: str, start: int = 0) -> BinaryIO:
         url = self._url(path)
         stack = contextlib.ExitStack()
         stack.enter_context(self.gate.stream())
         try:
-            file = _Buffered(_Stream(url, self.gate, self._headers, self._access), stack)
+            file = _Buffered(_Stream(url, self.gate, self._headers, self._access, start), stack)
             for _ in range(_WRONG_ANSWERS):
                 try:
                     _require_kind(path, file.peek(2))
@@ -320,7 +322,7 @@ class WebMirror:
                 except ValueError as error:
                     last = error
                     file.raw.close()
-                    file = _Buffered(_Stream(url, self.gate, self._headers, self._access), stack)
+                    file = _Buffered(_Stream(url, self.gate, self._headers, self._access, start), stack)
             raise SourceError(f"{url}: {last}")
         except BaseException:
             stack.close()
@@ -376,9 +378,9 @@ class _Buffered(io.BufferedReader):
 class _Stream(HttpFile):
     """A whole file. Each connection waits at the gate, and a lost one goes on where it was."""
 
-    def __init__(self, url: str, gate: Gate, headers: dict[str, str], access: Access) -> None:
+    def __init__(self, url: str, gate: Gate, headers: dict[str, str], access: Access, at: int) -> None:
         self._gate, self._own, self._most = gate, headers, access.range_attempts
-        super().__init__(url, access.file_attempts, TIMEOUT)
+        super().__init__(url, access.file_attempts, TIMEOUT, at=at)
 
     def _pause(self, attempt: int) -> None:
         """The gate has the pauses."""

@@ -15,7 +15,7 @@ from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
 from archive.sources.base import Listed, Unreadable
-from archive.sources.take import PartsOfFile, Take
+from archive.sources.take import PartsOfFile, RestOfFile, Take
 
 #: Bytes of the start of a file that are asked for, and more where its first record does not end there.
 HEAD, _LONG_HEAD = 4096, 1 << 18
@@ -39,7 +39,7 @@ class ByMirror:
 
     access: Access
 
-    def open(self, uri: str, take: Take) -> BinaryIO:
+    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
         """Open a file as `archive.sources.base.Through` does.
 
         Raises:
@@ -49,9 +49,11 @@ class ByMirror:
         if path is None:
             raise SourceError(f"{uri}: is no file of Common Crawl")
         reach = reach_of(self.access)
-        if take.streams:
+        if take.streams and not start:
             return reach.mirror.open(path)
         head = reach.cache.kept(head_name(path), lambda: _head(reach, path))
+        if take.streams:
+            return cast(BinaryIO, RestOfFile(head, reach.mirror.open(path, start), start))
         return cast(BinaryIO, PartsOfFile(head, take.ranges, lambda start, stop: reach.mirror.read(path, start, stop)))
 
     def spent(self) -> tuple[int, float]:

@@ -160,7 +160,7 @@ class Committer:
             committed = self._lake.commit_to(ledger, SOURCES, [row], named)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
-                self._watch.committed(batch.units, counts)
+                self._watch.committed(batch.units, counts, [tally.reached.offset for tally in part.tallies])
                 decisions.apply(self._lake, decision)
                 self._lake.discard([file for file in part.files if file not in trimmed.files])
                 return Committed(new, sum(tally.texts for tally in part.tallies) - new)

@@ -56,7 +56,8 @@ class InOrder:
             reached: where the span before it ended.
         """
         first = batch.units[0]
-        if first.after or not first.last:
+        # a piece of a file is planned when the one before it is committed
+        if (first.after or not first.last) and not first.is_piece:
             self._open.setdefault(first.version, _OpenFile(first.index, reached))
         return self._job(batch)
 

@@ -22,6 +22,7 @@ from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
 from archive.sources.base import scheme_of, sha256_of
+from archive.sources.take import PIECE
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
@@ -122,6 +123,10 @@ def plan(
     for key, unit in done.items():
         if key not in taken.partial:
             spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
+    pieces_of: dict[tuple[str, str], _Pieces] = {}
+    for key, unit in done.items():
+        if unit.end is not None:
+            pieces_of.setdefault((unit.version, unit.extractor), {})[unit.start] = key, unit
     small: list[Unit] = []
     few = _Few()
     known = _Known(done)
@@ -141,6 +146,8 @@ def plan(
             rest = taken.left(replace(every, take=listed.take, through=listed.through))
             if rest is None:
                 yield AlreadyIngested(listed.uri, listed.take.bytes or 0, listed.version)
+            elif rest.take is not None and rest.take.records is None:
+                yield Batch((_first_piece(rest, pieces_of.get((listed.version, settings.extractor), {})),))
             elif rest.take is not None:
                 pieces = list(rest.take.split(_REQUESTS))
                 for number, piece in enumerate(pieces):
@@ -165,6 +172,27 @@ def plan(
     if small:
         yield Batch(tuple(small))
     yield from few.rest()
+
+
+#: The pieces of a file that the lake has, by where they begin, with their keys.
+_Pieces = dict[int, tuple[str, DoneUnit]]
+
+
+def _first_piece(unit: Unit, there: _Pieces) -> Unit:
+    """Return the first piece of a file that the lake does not have."""
+    piece = replace(unit, span=Span(0, PIECE, exact=True), last=False)
+    while (before := there.get(piece.span.start)) is not None and before[0] == piece.key:
+        piece = next_piece(piece, before[1].reached)
+    return piece
+
+
+def next_piece(unit: Unit, reached: SpanEnd) -> Unit:
+    """Return the piece of a file of unknown length behind another one, which ended there."""
+    assert unit.span.end is not None
+    # a record may reach over more than one piece
+    start = max(unit.span.end, (reached.offset or 0) // PIECE * PIECE)
+    span = Span(start, start + PIECE)
+    return replace(unit, span=span, index=unit.index + 1, after=unit.key, begin=reached)
 
 
 class _Few:

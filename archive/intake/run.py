@@ -25,7 +25,16 @@ from archive.intake.decisions import take_out
 from archive.intake.forget import forget_files
 from archive.intake.in_order import InOrder
 from archive.intake.part import Part
-from archive.intake.plan import SPAN, AlreadyIngested, Unreadable, done_units, outgrown_units, plan, torn_units
+from archive.intake.plan import (
+    SPAN,
+    AlreadyIngested,
+    Unreadable,
+    done_units,
+    next_piece,
+    outgrown_units,
+    plan,
+    torn_units,
+)
 from archive.intake.published import Published, attest_files
 from archive.intake.result import IngestResult
 from archive.intake.taken import read_taken
@@ -315,7 +324,12 @@ class _Ingest(InOrder):
             self._result.add(tally)
             for given in self._yields_of(unit.file):
                 given.add(tally)
-        files = sum(unit.last and not unit.more for unit in batch.units)
+        files = 0
+        for unit, tally in zip(batch.units, part.tallies, strict=True):
+            if unit.is_piece and tally.reached.offset is not None:
+                self._tasks.submit(self._job(Batch((next_piece(unit, tally.reached),))))
+            else:
+                files += (unit.last or unit.is_piece) and not unit.more
         self._result.files += files
         self._result.new_texts += committed.new_texts
         self._result.known_texts += committed.known_texts
@@ -330,11 +344,16 @@ class _Ingest(InOrder):
         taken = read_taken(self._lake, {unit.version for unit in batch.units if unit.take is not None})
         left: list[Unit] = []
         for unit in batch.units:
+            if unit.is_piece and unit.key in done:  # whoever committed it may not go on
+                reached = done_units(self._lake)[unit.key].reached
+                if reached.offset is not None:
+                    left.append(next_piece(unit, reached))
+                    continue
             rest = None if unit.key in done else unit if unit.take is None else taken.left(unit)
             if rest is not None:
                 left.append(rest)
                 continue
-            self._result.files_skipped += unit.last
+            self._result.files_skipped += unit.last or unit.is_piece
             for given in self._yields_of(unit.file):
                 given.elsewhere += 1
         if left:

@@ -31,12 +31,14 @@ class Taken:
 
     Attributes:
         offsets: of the records, in order, by file.
-        complete: the files that units took as a whole.
+        complete: the files that units took to the end.
+        covered: the files that units took up to a byte.
         partial: the units that took some records.
     """
 
     offsets: dict[File, Offsets] = field(default_factory=dict)
     complete: set[File] = field(default_factory=set)
+    covered: dict[File, int] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
 
     def of(self, version: str, extractor: str) -> Offsets:
@@ -49,18 +51,23 @@ class Taken:
         key = unit.version, unit.settings.extractor
         if key in self.complete:
             return None
-        take = unit.take.without(self.of(*key))
+        known = self.of(*key)
+        if unit.take.records is not None and (end := self.covered.get(key)):
+            known = np.union1d(known, unit.take.offsets[unit.take.offsets < end])  # type: ignore[index,operator]
+        take = unit.take.without(known)
         return None if take is None else replace(unit, take=take)
 
     def has_some_of(self, unit: Unit) -> bool:
         """Return whether the lake has a record that the unit would bring again."""
         assert unit.take is not None
         key = unit.version, unit.settings.extractor
-        if key in self.complete:
-            return True
         there, offsets, known = self.of(*key), unit.take.offsets, unit.take.known
-        if offsets is None:
+        if offsets is None:  # units of all records have the same keys in every run: those tell
+            there = there[there >= unit.span.start]
+            there = there if unit.span.end is None else there[there < unit.span.end]
             return bool(len(np.setdiff1d(there, _NONE if known is None else known)))
+        if key in self.complete or (offsets < self.covered.get(key, 0)).any():
+            return True
         return bool(np.isin(offsets, there).any())
 
 
@@ -73,22 +80,25 @@ def read_taken(lake: Lake, files: Iterable[str] | None = None) -> Taken:
     found = Taken()
     if "taken" not in versions.columns(lake.delta("sources")):
         return found
-    ledger = lake.read("sources", ["unit", "version", "extractor", "taken"])
+    ledger = lake.read("sources", ["unit", "version", "extractor", "taken", "next_offset"])
     wanted = None if files is None else set(files)
     parts: dict[File, list[Offsets]] = {}
     for batch in ledger.to_batches():
         taken = batch.column("taken")
         values, starts = taken.values, taken.offsets.to_pylist()
-        names = zip(*(batch.column(name).to_pylist() for name in ("unit", "version", "extractor")), strict=True)
-        for row, (unit, version, extractor) in enumerate(names):
+        columns = ("unit", "version", "extractor", "next_offset")
+        rows = zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+        for row, (unit, version, extractor, reached) in enumerate(rows):
             if version is None or (wanted is not None and version not in wanted):
                 continue
             if taken[row].is_valid:
                 found.partial.add(unit)
                 some = values.slice(starts[row], starts[row + 1] - starts[row])
                 parts.setdefault((version, extractor), []).append(some.to_numpy(zero_copy_only=False))
-            else:
+            elif reached is None:
                 found.complete.add((version, extractor))
+            else:
+                found.covered[version, extractor] = max(reached, found.covered.get((version, extractor), 0))
     found.offsets = {key: np.unique(np.concatenate(some)) for key, some in parts.items()}
     return found
 
@@ -120,16 +130,22 @@ class Watch:
         self._taken = read_taken(self._lake)  # somebody may have forgotten a file meanwhile
         return not any(self._taken.has_some_of(unit) for unit in taking)
 
-    def committed(self, units: Iterable[Unit], counts: Mapping[str, int]) -> None:
-        """Note that units were committed, which are the only ones since `counts`."""
-        for unit in units:
+    def committed(self, units: Iterable[Unit], counts: Mapping[str, int], reached: Iterable[int | None]) -> None:
+        """Note that units were committed, which are the only ones since `counts`.
+
+        Args:
+            reached: for each where the next record begins; None at the end of the file.
+        """
+        for unit, end in zip(units, reached, strict=True):
             if unit.take is None:
                 continue
             self._counts[unit.version] = counts[unit.version] + 1
             if self._taken is not None:
                 key = unit.version, unit.settings.extractor
-                if unit.take.offsets is None:
+                if unit.take.offsets is None and end is None:
                     self._taken.complete.add(key)
+                elif unit.take.offsets is None:
+                    self._taken.covered[key] = max(end or 0, self._taken.covered.get(key, 0))
                 else:
                     self._taken.offsets[key] = np.union1d(self._taken.of(*key), unit.take.offsets)
 

@@ -66,6 +66,11 @@ class Unit:
     through: Through | None = None  #: how the file is opened; None for its address
     key: str = field(init=False)  #: the same for the same work, whoever plans it
 
+    @property
+    def is_piece(self) -> bool:
+        """Whether it is a piece of a file of unknown length: where the file ends, the work finds out."""
+        return self.take is not None and self.take.records is None
+
     def __post_init__(self) -> None:
         has_columns = self.kind in READERS and open_reader(self.kind).has_columns
         columns = self.settings.columns if has_columns else None

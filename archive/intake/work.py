@@ -85,7 +85,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     with open_unit(unit) as file:
         signed = Signed.of(file) if unit.kind == "wacz" else None
         counting = Counting(file, unit.file)
-        read = outcomes if unit.take is None else taken_outcomes
+        read = outcomes if unit.take is None or unit.take.records is None else taken_outcomes
         for name, outcome in read(unit, cast(BinaryIO, counting), extract, now, tally):
             tally.records += 1
             if isinstance(outcome, Capture):
@@ -128,7 +128,8 @@ def open_unit(unit: Unit) -> BinaryIO:
         SourceError: it cannot be read.
     """
     if unit.through is not None:
-        return unit.through.open(unit.file, unit.take or Take())
+        start = unit.begin.offset if unit.begin and unit.begin.offset is not None else unit.span.start
+        return unit.through.open(unit.file, unit.take or Take(), start)
     return open_bytes(unit.file)
 
 
@@ -144,6 +145,7 @@ def outcomes(
     span = unit.span if begin.offset is None else Span(begin.offset, unit.span.end, recovered=begin.recovered)
     reading = Reading(unit.file, span, unit.settings.columns, limits.record)
     examiner: Examiner | None = None
+    known = set[int]() if unit.take is None or unit.take.known is None else set(unit.take.known.tolist())
     for name, item in open_reader(unit.kind).read(file, reading):
         if examiner is None or name != examiner.name:
             examiner = Examiner(
@@ -164,6 +166,10 @@ def outcomes(
                     examiner.introduce(reading.head)
                 examiner.last = "warcinfo" if begin.behind_info else ""
                 tally.infos = examiner.state.infos
+        if isinstance(item, Record) and item.offset in known:
+            examiner.pass_by(item)
+            yield name, Skipped(KNOWN)
+            continue
         outcome = examiner.examine(item)
         if isinstance(item, Row):
             tally.columns = tally.columns or item.columns
@@ -184,7 +190,7 @@ def taken_outcomes(
 ) -> Iterator[tuple[str, Outcome]]:
     """Yield every outcome of a unit that takes some records of a web archive, with the name of the file.
 
-    Of a file that is streamed, the other records are skipped, `known` or `filtered`; of one that is read by parts, they
+    Of a file that is streamed, the other records are skipped as `filtered`; of one that is read by parts, they
     are not met. A wanted record that is not there is a reject.
     """
     take, limits = unit.take, unit.settings.limits
@@ -209,7 +215,6 @@ def taken_outcomes(
 def _streamed(unit: Unit, file: BinaryIO, examiner: Examiner, tally: Tally) -> Iterator[Outcome]:
     take = unit.take
     assert take is not None
-    every, known = take.records is None, set(() if take.known is None else take.known.tolist())
     wanted = {} if take.records is None else {int(each["offset"]): each for each in take.records}
     met: set[int] = set()
     reading = Reading(unit.file, max_record=unit.settings.limits.record, seeks=False)
@@ -218,13 +223,10 @@ def _streamed(unit: Unit, file: BinaryIO, examiner: Examiner, tally: Tally) -> I
         if offset in wanted:
             met.add(offset)
             yield indexed(examiner.examine(record), wanted[offset])
-        elif every and offset not in known:
-            yield examiner.examine(record)
         elif isinstance(record, Record):
             examiner.pass_by(record)
             # what never holds a page is counted as that, whoever wants what
-            kind = record.type if record.type in _NO_PAGES else KNOWN if offset in known else FILTERED
-            yield Skipped(kind)
+            yield Skipped(record.type if record.type in _NO_PAGES else FILTERED)
     for offset in wanted.keys() - met:
         yield _absent(wanted[offset])
     tally.format = reading.format or tally.format

@@ -24,8 +24,11 @@ Unreadable = Callable[[str, str], None]
 class Through(Protocol):
     """Another way to a file than its address: a mirror of it, or fewer requests. Workers get it as it is."""
 
-    def open(self, uri: str, take: Take) -> BinaryIO:
+    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
         """Open a file, of which only what is wanted can be read; it seeks, and streams.
+
+        Args:
+            start: the reading goes on at this byte; of what is in front of it, only the head of the file is read.
 
         Raises:
             SourceError: it cannot be read.

@@ -81,6 +81,9 @@ class HttpFile(io.RawIOBase):
     Until somebody seeks, one request asks for all of it. Behind a seek, each request asks for twice as much as the one
     before, so that not much more is sent than is read.
 
+    Args:
+        at: where to begin.
+
     Raises:
         SourceError: the server refuses or keeps failing, or the file changed meanwhile.
     """
@@ -91,6 +94,7 @@ class HttpFile(io.RawIOBase):
         attempts: int = ATTEMPTS,
         timeout: float = TIMEOUT,
         opener: urllib.request.OpenerDirector | None = None,
+        at: int = 0,
     ) -> None:
         self.url = url
         self._opener = opener
@@ -98,7 +102,7 @@ class HttpFile(io.RawIOBase):
         self.timeout = timeout
         self.size: int | None = None
         self.etag: str | None = None
-        self._at = 0
+        self._at = at
         self._ahead: int | None = None  # bytes of the next request; None for the rest of the file
         self._asked_to: int | None = None  # where the answer ends that is read now; None for the end of the file
         self._response: http.client.HTTPResponse | None = None

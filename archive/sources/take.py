@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ RECORD = np.dtype([("offset", "<i8"), ("length", "<u4"), ("digest", "S20"), ("at
 NEVER = -(1 << 31)
 #: Bytes of a gap that is read rather than asked around.
 GAP = 64 << 10
+
+#: Bytes of a file of unknown length that one task streams, and what an interrupted one loses.
+PIECE = 256 << 20
 
 Records = npt.NDArray[np.void]
 Offsets = npt.NDArray[np.int64]
@@ -163,3 +167,44 @@ class PartsOfFile(io.RawIOBase):
                 self._start, self._data = start, self._fetch(start, stop)
                 return self._start, self._data
         return at, b""
+
+
+class RestOfFile(io.RawIOBase):
+    """The start of a file, and the rest of it from some byte on. In between it seems to end.
+
+    Args:
+        file: is at `start`.
+    """
+
+    def __init__(self, head: bytes, file: BinaryIO, start: int) -> None:
+        self._head, self._file, self._start, self._at = head, file, start, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END:
+            raise io.UnsupportedOperation("the length of the file is not known")
+        self._at = offset + (self._at if whence == io.SEEK_CUR else 0)
+        return self._at
+
+    def read(self, size: int | None = -1) -> bytes:
+        count = -1 if size is None else size
+        if self._at >= self._start:
+            if self._file.tell() != self._at:
+                self._file.seek(self._at)
+            found = self._file.read(count)
+        else:
+            found = self._head[self._at :] if count < 0 else self._head[self._at : self._at + count]
+        self._at += len(found)
+        return found
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
