@@ -38,7 +38,8 @@ _W3C = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d{4,18}", re.ASCII)
-_MONTH = (
+#: The name of a month in English, for a pattern.
+MONTH = (
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
     r"Nov(?:ember)?|Dec(?:ember)?)"
 )
@@ -48,8 +49,8 @@ _ZONE = r"(?:(?:GMT|UTC)?[+-]\d\d:?\d\d|[A-Za-z]{1,5})(?:[ \t]*\(?[A-Za-z][A-Za-
 #: The forms of RFC 9110, 5.6.7 (IMF-fixdate, RFC 850, asctime), as servers vary them. It reads no part of a value.
 _HTTP_DATE = re.compile(
     r"(?:[A-Za-z]{2,9}\.?,?[ \t]*)?"
-    rf"(?:(?P<day>\d{{1,2}})[ \t-]+(?P<month>{_MONTH})\.?[ \t-]+(?P<year>\d{{4}}|\d\d)[ \t]+(?P<time>{_TIME})"
-    rf"|(?P<month2>{_MONTH})[ \t]+(?P<day2>\d{{1,2}}),?[ \t]+"
+    rf"(?:(?P<day>\d{{1,2}})[ \t-]+(?P<month>{MONTH})\.?[ \t-]+(?P<year>\d{{4}}|\d\d)[ \t]+(?P<time>{_TIME})"
+    rf"|(?P<month2>{MONTH})[ \t]+(?P<day2>\d{{1,2}}),?[ \t]+"
     rf"(?:(?P<time2>{_TIME})[ \t]+(?:(?P<zone2>[A-Za-z]{{1,5}})[ \t]+)?(?P<year2>\d{{4}})"
     rf"|(?P<year3>\d{{4}})[ \t]+(?P<time3>{_TIME})))"
     rf"(?:[ \t]*(?P<zone>{_ZONE}))?",
@@ -61,8 +62,8 @@ _COMMA = re.compile(r"[ \t]*,[ \t]*")
 _DAYS = tuple(
     re.compile(pattern, re.ASCII | re.IGNORECASE)
     for pattern in (
-        rf"(?<!\d)(?P<d>\d{{1,2}})[\s,.-]*(?P<m>{_MONTH})[\s,.-]*(?P<y>\d{{4}}|\d\d)(?!\d)",
-        rf"(?P<m>{_MONTH})[\s,.-]*(?P<d>\d{{1,2}})[\s,]+(?:{_TIME}\s+(?:[A-Z]{{1,5}}\s+)?)?(?P<y>\d{{4}})(?!\d)",
+        rf"(?<!\d)(?P<d>\d{{1,2}})[\s,.-]*(?P<m>{MONTH})[\s,.-]*(?P<y>\d{{4}}|\d\d)(?!\d)",
+        rf"(?P<m>{MONTH})[\s,.-]*(?P<d>\d{{1,2}})[\s,]+(?:{_TIME}\s+(?:[A-Z]{{1,5}}\s+)?)?(?P<y>\d{{4}})(?!\d)",
         r"(?<!\d)(?P<y>\d{4})[-/.]?(?P<m>\d\d)[-/.]?(?P<d>\d\d)(?:(?=\D)|\d{6}|$)",
         r"(?<!\d)(?P<y>(?:199|20\d)\d)(?!\d)",
     )
@@ -303,7 +304,7 @@ def latest_in(raw: str) -> datetime | None:
             parts = match.groupdict()
             year, month = int(parts["y"]), parts.get("m") or "1"
             year += 0 if len(parts["y"]) > 2 else 1900 if year > 68 else 2000
-            number = int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+            number = int(month) if month.isdigit() else month_number(month)
             try:
                 found.append(datetime(year, number, int(parts.get("d") or 1), tzinfo=UTC))
             except ValueError:
@@ -311,13 +312,9 @@ def latest_in(raw: str) -> datetime | None:
     return max(found, default=None)
 
 
-@lru_cache(maxsize=4096)
-def any_form(raw: str) -> Interval:
-    """Read a date of a data set, which may have the form of a WARC or that of HTTP, and may be of any zone."""
-    read = interval(raw, any_zone=True)
-    if read.problem == "unparsable" and (at := parse_http(raw)):
-        return Interval(at, at)
-    return read
+def month_number(name: str) -> int:
+    """Return the number of a month that `MONTH` matches."""
+    return _MONTHS.index(name[:3].lower()) + 1
 
 
 def from_pacific(moment: datetime) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -14,28 +15,28 @@ from archive.evidence.claims import HTTP_DATES, operator_of, record_date, replay
 from archive.evidence.file_state import FileState, Info
 from archive.evidence.grade import BLOCK, CONTRADICTED
 from archive.evidence.names import crawl_name, replay_of
-from archive.page import HTML_TYPES, NO_TYPE, PLAIN_TYPES, page_kind, page_of
+from archive.page import DOWNLOAD, content_type_of, may_hold_page, page_kind, page_of
 from archive.reasons import DATE_PROBLEMS, Unusable, reject_reason
 from archive.records import digest, robots
 from archive.records.base import Item
-from archive.records.http import (
-    BadEncoding,
-    BodyTooLarge,
-    Message,
-    dechunk,
-    decompress,
-    media_type,
-    parse_response,
-    trailer_of,
-)
+from archive.records.chunks import dechunk, join, trailer_of
+from archive.records.codings import BadEncoding, BodyTooLarge, decompress, unpack
+from archive.records.http import Message, parse_response
+from archive.records.media_types import essence
 from archive.records.record import Fields, Record
 from archive.records.rows import Row
-from archive.text import Extractor
+from archive.text import Extractor, sniff
 from archive.text.cache import PageCache, key_of
 from archive.text.charset import stated
 from archive.text.extract import from_plain
 
-_WEB_SCHEMES = ("http:", "https:", "ftp:", "gopher:")
+_WEB_SCHEMES = frozenset({"http", "https", "ftp", "gopher"})
+#: The scheme of a URL. A host with a port (`example.com:80/`) has none.
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):(?!\d+(?:[/?#]|$))", re.I)
+_PAGES = frozenset({"response", "resource", "revisit", "conversion"})
+#: Statuses of a page; of a revisit also that of one that was not modified.
+_OK = frozenset({200, 203})
+_NOT_MODIFIED = 304
 
 
 def _reason_of(error: Exception) -> tuple[str, str]:
@@ -141,13 +142,12 @@ class Examiner:
         if kind == "warcinfo":
             self.state.introduce(_info_of(record))
             return Skipped(kind)
-        if record.uri.startswith(("dns:", "whois:")):
-            return Skipped("dns")
+        kind = kind or _type_of(record)
+        if kind in _PAGES and (skipped := _note_of(record.uri)):
+            return Skipped(skipped)
         if kind == "response":
             return self._response(record)
         if kind == "resource":
-            if not record.uri.lower().startswith(_WEB_SCHEMES):
-                return Skipped("not-web")  # a log, a screenshot or a note of the crawler itself
             return self._bare(record, record.headers.get("content-type", ""))
         if kind == "conversion":
             return self._conversion(record)
@@ -181,33 +181,57 @@ class Examiner:
     def _response(self, record: Record) -> Capture:
         message = self._message(record)
         if message is None:
-            stated = record.headers.get("content-type", "")
-            if record.format == "warc" and page_kind(media_type(stated), record.content):
-                return self._bare(record, stated)  # some tools write the page without its HTTP header
-            raise Unusable("bad-http", "no HTTP status line")
-        chunked = "chunked" in message.headers.get("transfer-encoding", "").lower()
+            return self._without_header(record)
+        chunked = "chunked" in message.transfer_codings
         if chunked:
-            _add_trailer(message)
+            _add_dates(message, trailer_of(message.body))
         capture = self._new_capture(record, message)
-        capture.status, capture.mime = message.status, message.mime or None
-        if message.status not in {200, 203}:
+        content_type = content_type_of(message.headers.every("content-type"), _stated_type(record))
+        capture.status, capture.mime = message.status, essence([content_type]) or None
+        if message.status not in _OK:
             raise Unusable(reject_reason(message.status))
-        joined = message.body
-        if chunked:
-            joined, complete = dechunk(message.body)
-            if not complete:
-                capture.truncated = capture.truncated or "chunked"
-        self._verify(record, capture, message.body, joined)
-        self._take_text(record, capture, joined, message)
+        joined = self._joined(record, capture, message) if chunked else message.body
+        payload = joined
+        if further := [name for name in message.transfer_codings if name != "chunked"]:
+            payload = self._decoded(capture, joined, ", ".join(further), "transfer-encoding")
+        readings = (payload, joined, message.body)
+        if payload.startswith(b"\r\n"):  # writers put a blank line too many behind the header (Common Crawl, 2018-34)
+            bare = payload[2:]
+            if message.length == len(bare) or _fits(record, bare):
+                payload = bare
+        self._verify(record, capture, payload, *readings)
+        self._take_text(record, capture, payload, message, content_type)
         return capture
+
+    def _without_header(self, record: Record) -> Capture:
+        """Examine a response without an HTTP header: some tools leave it out, and HTTP/0.9 has none."""
+        stated = _stated_type(record)
+        if sniff.begins_markup(record.content):
+            return self._bare(record, stated if may_hold_page(essence([stated])) else "text/html")
+        is_http = record.headers.get("content-type", "").lower().startswith("application/http")
+        if record.format == "warc" and not is_http and page_kind(essence([stated]), record.content):
+            return self._bare(record, stated)
+        raise Unusable("bad-http", "no HTTP status line")
+
+    def _joined(self, record: Record, capture: Capture, message: Message) -> bytes:
+        """Return the body without its chunks: the reading that has the stated digest, or else the more likely one."""
+        joined, complete = dechunk(message.body, message.length)
+        if joined is message.body and not _fits(record, joined):
+            other, ended = join(joined)
+            if _fits(record, other):
+                joined, complete = other, ended
+        if not complete:
+            capture.truncated = capture.truncated or "chunked"
+        return joined
 
     def _bare(self, record: Record, content_type: str) -> Capture:
         """Examine a record whose block is the payload itself."""
         capture = self._new_capture(record, None)
-        capture.mime = media_type(content_type) or None
+        content_type = content_type_of([content_type], record.headers.get("warc-identified-payload-type", ""))
+        capture.mime = essence([content_type]) or None
         body = record.content
         self._verify(record, capture, body)
-        self._take_text(record, capture, body, Message(200, Fields({"content-type": content_type}), body))
+        self._take_text(record, capture, body, Message(200, Fields(), body), content_type)
         return capture
 
     def _conversion(self, record: Record) -> Capture:
@@ -222,12 +246,15 @@ class Examiner:
         if claim is None or len({digest.normal_form(each) for each in record.headers.every("warc-payload-digest")}) > 1:
             raise Unusable("revisit-without-digest", record.headers.get("warc-profile", ""))
         message = self._message(record)
-        if message and message.mime and message.mime not in HTML_TYPES | PLAIN_TYPES:
-            raise Unusable("not-text", message.mime)
         capture = self._new_capture(record, message)
         if message:
-            capture.status, capture.mime = message.status, message.mime or None
-            capture.charset_stated = stated(message.content_type)
+            if message.status not in _OK | {_NOT_MODIFIED}:
+                raise Unusable(reject_reason(message.status))
+            content_type = content_type_of(message.headers.every("content-type"), _stated_type(record))
+            if not may_hold_page(mime := essence([content_type])) or mime == DOWNLOAD:
+                raise Unusable("not-text", mime)
+            capture.status, capture.mime = message.status, mime or None
+            capture.charset_stated = stated(content_type)
         capture.payload_digest, capture.payload_check = claim, digest.CLAIMED
         self._check_block(record, capture)
         if capture.block_check == digest.MISMATCH:  # many writers keep the digest of the whole response here
@@ -243,7 +270,11 @@ class Examiner:
                 raise Unusable(row.problem, row.detail)
             is_html = row.mime.startswith(("text/html", "application/xhtml"))
             html = row.html if row.html is not None else (row.text or "") if is_html else None
-            if html is not None:
+            charset = None
+            if row.body is not None:
+                stated_type = "text/html" if is_html else row.body_type
+                page, charset, _ = page_of(row.body, stated_type, self.extract, self.limits)
+            elif html is not None:
                 body = html.encode("utf-8", "replace")
                 page, _, _ = page_of(body, "text/html; charset=utf-8", self.extract, self.limits)
             else:
@@ -266,6 +297,7 @@ class Examiner:
             length=row.length,
             record_id=None,
             mime=row.mime or None,
+            charset=charset,
             robots=robots.directives({}, row.html.encode("utf-8", "replace")) if row.html else None,
             title=page.title,
             extractor="dataset" if page.extractor == "plain" else page.extractor,
@@ -277,16 +309,21 @@ class Examiner:
     # -- parts -------------------------------------------------------------------------------------
 
     def _message(self, record: Record) -> Message | None:
-        return parse_response(record.content) if record.block else None
+        message = parse_response(record.content) if record.block else None
+        if message is not None:
+            for fields in message.others:
+                _add_dates(message, fields)
+        return message
 
     def _prefer_other_reason(self, record: Record) -> None:
         """Reject a large record that is no page for that reason; its head, which is all that was read, shows it."""
         if record.type != "response" or not (message := self._message(record)):
             return
-        if message.status not in {200, 203}:
+        mime = essence([content_type_of(message.headers.every("content-type"), _stated_type(record))])
+        if message.status not in _OK:
             record.problem, record.detail = reject_reason(message.status), record.detail
-        elif message.mime not in HTML_TYPES | PLAIN_TYPES | NO_TYPE:
-            record.problem, record.detail = "not-text", message.mime
+        elif not may_hold_page(mime):
+            record.problem, record.detail = "not-text", mime
 
     def _new_capture(self, record: Record, message: Message | None) -> Capture:
         source = replay_in(record)
@@ -296,7 +333,7 @@ class Examiner:
             url=source.page if source else record.uri,
             via=source.url if source else None,
             dated=_date_of(record, message.headers if message else None, self.state),
-            record_type=record.type,
+            record_type=record.type or "response",
             offset=record.offset,
             skip=record.skip,
             length=record.length,
@@ -308,7 +345,8 @@ class Examiner:
         )
 
     def _verify(self, record: Record, capture: Capture, *readings: bytes) -> None:
-        readings = readings[:1] if len(readings) > 1 and readings[0] is readings[1] else readings
+        if len(readings) > 1:
+            readings = tuple({id(each): each for each in readings}.values())
         claims = record.headers.every("warc-payload-digest")
         if record.missing:  # they are of all segments together
             claims, capture.truncated = [], capture.truncated or record.missing
@@ -321,43 +359,106 @@ class Examiner:
         if digest.MISMATCH in checks:
             capture.block_check = digest.MISMATCH
 
-    def _take_text(self, record: Record, capture: Capture, body: bytes, message: Message) -> None:
+    def _decoded(self, capture: Capture, body: bytes, codings: str, field: str) -> bytes:
+        """Undo the codings that a field names."""
         try:
-            if encodings := message.headers.get("content-encoding", ""):
-                body, complete = decompress(body, encodings, self.limits.page)
-                if not complete:
-                    capture.truncated = capture.truncated or "content-encoding"
+            body, complete = decompress(body, codings, self.limits.page)
         except BodyTooLarge:
             raise Unusable("too-large", f"decodes to more than {self.limits.page} bytes") from None
         except BadEncoding as error:
             raise Unusable("bad-encoding", str(error)) from None
+        if not complete:
+            capture.truncated = capture.truncated or field
+        return body
+
+    def _unpacked(self, body: bytes) -> bytes:
+        """Return the page in bytes that are compressed though no header names that; others as they are."""
+        try:
+            unpacked = unpack(body, self.limits.page)
+        except BodyTooLarge:
+            return body
+        return unpacked if sniff.begins_markup(unpacked) else body
+
+    def _take_text(self, record: Record, capture: Capture, body: bytes, message: Message, content_type: str) -> None:
+        """Add the text of a body without its transfer codings."""
+        if encodings := ", ".join(message.headers.every("content-encoding")):
+            body = self._decoded(capture, body, encodings, "content-encoding")
         if capture.payload_check == digest.MISMATCH and encodings:  # some writers take the digest of the decoded body
             decoded = digest.check(record.headers.every("warc-payload-digest"), body)
             if decoded[1] != digest.MISMATCH:
                 capture.payload_digest, capture.payload_check = decoded
         if len(body) > self.limits.page:
             raise Unusable("too-large", f"a body of {len(body)} bytes")
+        try:
+            self._take_page(capture, body, message, content_type)
+        except Unusable as error:
+            mime = capture.mime or ""
+            if error.reason != "not-text" or mime == DOWNLOAD or not may_hold_page(mime):
+                raise
+            if (unpacked := self._unpacked(body)) is body:
+                raise
+            self._take_page(capture, unpacked, message, content_type)
+
+    def _take_page(self, capture: Capture, body: bytes, message: Message, content_type: str) -> None:
+        """Add the text of a body without any coding."""
         if replay.is_marked(body) and not capture.dated.weak:  # a tool saved what a replay showed
             capture.dated = replace(capture.dated, weak="rewritten")
         if capture.dated.weak == "rewritten":
             body = replay.cut(body)
         capture.robots = robots.directives(message.headers, body)
-        key = key_of(capture.payload_digest, body, message.content_type)
+        key = key_of(capture.payload_digest, body, content_type)
         cached = self.pages.get(key)
         if cached is None:
-            cached = page_of(body, message.content_type, self.extract, self.limits)
+            cached = page_of(body, content_type, self.extract, self.limits)
             self.pages.put(key, cached)
         page, capture.charset, capture.charset_own = cached
-        capture.charset_stated = stated(message.content_type)
+        capture.charset_stated = stated(content_type)
         capture.text, capture.title, capture.extractor = page.text, page.title, page.extractor
 
 
-def _add_trailer(message: Message) -> None:
-    """Add the dates behind the last chunk of a body to those of the header."""
-    trailer = trailer_of(message.body)
-    for name in HTTP_DATES & trailer.keys():
-        for value in trailer.every(name):
-            message.headers.add(name, value)
+def _type_of(record: Record) -> str:
+    """Return what a record without WARC-Type is, by its Content-Type; empty where that does not show it."""
+    fields = record.headers
+    stated = fields.get("content-type", "").lower().replace(" ", "")
+    if stated != "application/http;msgtype=response" or "warc-profile" in fields or "warc-refers-to" in fields:
+        return ""
+    return "response"
+
+
+def _note_of(uri: str) -> str | None:
+    """Return the kind of note of a crawler that a URL is of, `dns` or `not-web`; None for a page of the web.
+
+    Crawlers keep logs, screenshots, extracted texts and answers of name servers as records of any type. Where there is
+    no scheme, it is a page.
+    """
+    scheme = _SCHEME.match(uri)
+    if scheme is None or (name := scheme[1].lower()) in _WEB_SCHEMES:
+        return None
+    return "dns" if name in {"dns", "whois"} else "not-web"
+
+
+def _stated_type(record: Record) -> str:
+    """Return the Content-Type of the payload that the record states, not HTTP; empty where it states none."""
+    fields = record.headers
+    if record.format == "arc":
+        return fields.get("content-type", "")
+    stated = fields.get("warc-identified-payload-type", "")
+    return stated or ("" if (own := fields.get("content-type", "")).lower().startswith("application/http") else own)
+
+
+def _fits(record: Record, payload: bytes) -> bool:
+    """Return whether a payload has a digest that its record states."""
+    claims = record.headers.every("warc-payload-digest")
+    return digest.check(claims, payload)[1] == digest.VERIFIED if claims else False
+
+
+def _add_dates(message: Message, fields: Fields) -> None:
+    """Add the dates of further fields, such as those behind the last chunk, to those of the header."""
+    for name in HTTP_DATES & fields.keys():
+        known = message.headers.every(name)
+        for value in fields.every(name):
+            if value not in known:
+                message.headers.add(name, value)
 
 
 def _block_check(record: Record) -> str:

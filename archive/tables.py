@@ -112,7 +112,11 @@ DOCUMENTS = Table(
         Column("content_id", pa.string(), "sha256(text), hexadecimal"),
         Column("text", pa.string(), "in its normal form"),
         Column("language", pa.string(), "ISO 639-1, or null"),
-        Column("language_score", pa.float32(), "0 (a guess) to 1"),
+        Column(
+            "language_score",
+            pa.float32(),
+            "0 to 1; over 0.5 where the text is long and near, or two agree",
+        ),
         Column("chars", pa.int32(), "characters of the text"),
         Column("words", pa.int32(), "runs of non-space"),
     ),

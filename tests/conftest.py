@@ -30,6 +30,7 @@ from archive.lake import Lake
 
 preload(
     "archive.intake.work",
+    "eld.resources.ngrams.ngramsM60",
     "index.quality.stage",
     "index.neardup.signatures",
     "index.neardup.bands",

@@ -49,7 +49,8 @@ def text_captures(path: Path) -> Counter[str]:
             mime = re.split(r"[;,\s]", stated.strip().lower())[0]
             is_text = mime in {"text/html", "text/plain", "application/xhtml+xml"}
             if kind == "revisit":
-                counts[kind] += bool(headers.get_header("WARC-Payload-Digest")) and (is_text or not mime)
+                seen = http is None or http.get_statuscode() in {"200", "203", "304"}
+                counts[kind] += bool(headers.get_header("WARC-Payload-Digest")) and (is_text or not mime) and seen
             elif kind in {"response", "resource", "conversion"}:
                 url = headers.get_header("WARC-Target-URI") or ""
                 status = http.get_statuscode() if http else "200"

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from archive import dates
+from archive.date_forms import any_form
 from archive.dates import Claim, Dated, Interval
 from archive.evidence import software
 from archive.evidence.file_state import FileState, Info
@@ -163,7 +164,7 @@ def _fetched(record: Record, http: Fields, state: FileState, info: Info | None, 
     for name in record.headers if record.format == "warc" else ():
         if _DATE_NAME.fullmatch(name) and name not in _OTHER_DATES:
             for value in record.headers.every(name):
-                case.add(name.removeprefix("warc-"), dates.any_form(value).end, "made-later")
+                case.add(name.removeprefix("warc-"), any_form(value).end, "made-later")
     for value in record.headers.every("warc-refers-to-date"):
         case.add("refers-to", dates.interval(value, True).end, "refers-later")
     if (info and info.broken) or http.cut or record.headers.cut:
@@ -362,14 +363,15 @@ def row_date(row: Row, state: FileState) -> Dated:
     """
     case = _Case(None, "dataset", weak="dataset")
     stated = row.dates or ((("date", row.date),) if row.date else ())
-    known = [(name, dates.any_form(value)) for name, value in stated]
+    known = [(name, any_form(value)) for name, value in stated]
     further = list(_further(row))
     ahead = {name for name, each in further if each.end and each.end > state.now + CLOCK_SLACK}
     address = []
     if replay := replay_of(row.url):
         address = [("row-url", dates.interval(replay.stamp))]
     address += [("row-url", each) for each in stamps_in(row.url) if ("row-url", each) not in address]
-    counted = [*known, *address, *(each for each in further if each[0] not in ahead)]
+    cited = list(_cited(row))
+    counted = [*known, *address, *cited, *(each for each in further if each[0] not in ahead)]
     case.problems |= {each.problem for _, each in counted if each.problem and each.problem != "missing"}
     if any(each.end for _, each in known):
         case.at = max(each.end for _, each in counted if each.end)
@@ -378,14 +380,34 @@ def row_date(row: Row, state: FileState) -> Dated:
         case.problems.add("missing")
     for name, each in [*known, *address, *further]:
         case.claims.append(Claim(name[:100], each.end, None if name in ahead else _same_day(each, case.at)))
+    words = {"agrees": True, "contradicts": False}
+    for (name, each), (_, _, word) in zip(cited, row.claims, strict=True):
+        case.claims.append(Claim(name[:100], each.end, words.get(word)))
+    if row.doubt:
+        case.problems.add(row.doubt)
     if row.repeated:
         case.problems.add("repeated")
     return case.dated(state, [*row.crawls, state.name], False)
 
 
+def _cited(row: Row) -> Iterator[tuple[str, Interval]]:
+    """Yield the claims that a row of an export carries. Whatever they prove there, here they are what somebody wrote.
+
+    The end of a crawl is no date of a capture. A Last-Modified that cannot be read contradicts nothing; where any other
+    claim cannot be read, the date proves nothing.
+    """
+    for kind, stated, word in row.claims:
+        if kind == "crawl-window":
+            yield f"evidence.{kind}", Interval(None, None, "outside-crawl" if word == "contradicts" else None)
+        elif stated == "unreadable":
+            yield f"evidence.{kind}", Interval(None, None, None if kind == "last-modified" else "unreadable")
+        else:
+            yield f"evidence.{kind}", any_form(stated)
+
+
 def _further(row: Row) -> Iterator[tuple[str, Interval]]:
     """Yield the dates in columns that are not known, the latest ones; what cannot be read counts if it has a year."""
-    read = [(name, dates.any_form(value), value) for name, value in row.further]
+    read = [(name, any_form(value), value) for name, value in row.further]
     read = [each for each in read if each[1].end or (each[1].problem != "missing" and _YEAR.search(each[2]))]
     read.sort(key=lambda each: each[1].end or dates.NEVER, reverse=True)
     yield from ((name, each) for name, each, _ in read[:_FURTHER])

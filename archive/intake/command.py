@@ -12,6 +12,7 @@ from archive.cli import complete_file, lake_option, workers_option
 from archive.engine import preload
 from archive.intake.crawl_options import crawl_options
 from archive.text.base import EXTRACTORS
+from archive.text.content.parts import PARTS
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
@@ -41,6 +42,8 @@ class _Size(_ParamType):
 @workers_option
 @click.option("--extractor", type=click.Choice(EXTRACTORS.names()), show_default=True,
               default="resiliparse", help="Takes text from HTML; trafilatura is an extra.")  # fmt: skip
+@click.option("--keep", metavar="PARTS", multiple=True,
+              help=f"Parts of a page that are cut otherwise, by name: {', '.join(PARTS)}.")  # fmt: skip
 @click.option("--text-column", metavar="NAME", help="Column of a data set that holds plain text; a.b reaches into a.")
 @click.option("--html-column", metavar="NAME", help="Column that holds HTML.")
 @click.option("--date-column", metavar="NAME", help="Column that holds the date of capture.")
@@ -63,8 +66,8 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     """Bring web archives or data sets into the lake.
 
     SOURCE is a file, a folder, a pattern, an s3:// object or prefix, an https:// address, or one or several crawls of
-    Common Crawl (cc:CC-MAIN-2019-35, cc:2013..2021, cc:CC-NEWS-2019-08). It holds WARC, ARC,
-    WET or WACZ files, or JSON lines or Parquet with a text and a date column; the format is detected from the
+    Common Crawl (cc:CC-MAIN-2019-35, cc:2013..2021, cc:CC-NEWS-2019-08). It holds WARC, ARC, WET or WACZ files, or
+    JSON, CSV or Parquet with a text and a date column; the format is detected from the
     content. The lake keeps each text once, and each capture of it with its date and the place of its record.
 
     A file that is in the lake already is skipped, so the same command, run again after a crash, goes on
@@ -81,11 +84,11 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
       archive ingest pages.jsonl.gz --text-column body --date-column seen.at
       archive ingest pile/ --published 2020-12-31 --attest https://example.org/pile --attest SHA256SUMS.txt
 
-    Exit status: 0 all done; 1 done, but some input was damaged, could not be read, or has no text or
-    no date that can prove anything (the screen lists it); 2 wrong usage.
+    Exit status: 0 all done, also where a web archive holds errors and no page; 1 done, but some input was damaged,
+    could not be read, or has no text or no date that can prove anything (the screen lists it); 2 wrong usage.
     """
     if not dry_run:
-        preload("archive.intake.work")  # the workers' modules load beside those of this process
+        preload("archive.intake.work", "eld.resources.ngrams.ngramsM60")  # both load beside the modules of this process
 
     from archive.intake.display import complaints, show
     from archive.intake.preview import preview

@@ -35,6 +35,8 @@ def show(result: IngestResult) -> None:
         console.print(f"{result.new_texts:,} new texts, {result.known_texts:,} texts already known")
         if result.captures_by_month:
             console.print(months_table(result.captures_by_month))
+    for source, what in result.sources_without_page.items():
+        console.print(f"no page: {source}: {what}", markup=False, highlight=False)
     for line in complaints(result):
         console.print(line, markup=False, highlight=False)
 

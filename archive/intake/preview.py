@@ -28,7 +28,7 @@ from archive.records import READERS, columns, kind_of, open_reader
 from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
 from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
-from archive.text.base import address_of
+from archive.text.base import address_of, keeping, names_of
 
 #: Files that are opened, and rows that are shown of each.
 FILES, ROWS = 5, 5
@@ -83,6 +83,7 @@ def preview(
     sources: Sources,
     *,
     extractor: str = "resiliparse",
+    keep: str | Iterable[str] = (),
     text_column: str | None = None,
     html_column: str | None = None,
     date_column: str | None = None,
@@ -119,7 +120,8 @@ def preview(
         ArchiveError: there is no such extractor.
     """
     columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
-    settings = Settings(extractor, Limits(record=max_record, page=max_page, seconds=page_timeout), columns)
+    limits = Limits(record=max_record, page=max_page, seconds=page_timeout)
+    settings = Settings(keeping(extractor, names_of(keep)), limits, columns)
     settings.check()  # raises before any work begins
     crawled = Crawled.of(
         subset=subset,

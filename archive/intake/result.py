@@ -19,6 +19,7 @@ class IngestResult:
     files_published: int = 0  #: whose publication is in `attestations` now (`--published`)
     files_unpublished: dict[str, str] = field(default_factory=dict)  #: file -> why its publication is not
     sources_useless: dict[str, str] = field(default_factory=dict)  #: source -> why none of it can prove anything
+    sources_without_page: dict[str, str] = field(default_factory=dict)  #: source -> what it holds; all of it was read
     sources_lost: list[str] = field(default_factory=list)  #: must be ingested again: somebody deleted files of the lake
     records: int = 0
     captures: int = 0

@@ -46,6 +46,7 @@ from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.sources import Listed, Sources, list_files, source_names
 from archive.tables import TABLES
+from archive.text.base import keeping, names_of
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def ingest(
     again: bool = False,
     workers: Workers = None,
     extractor: str = "resiliparse",
+    keep: str | Iterable[str] = (),
     text_column: str | None = None,
     html_column: str | None = None,
     date_column: str | None = None,
@@ -89,13 +91,16 @@ def ingest(
     """Bring web archives or data sets into a lake. What the lake has already is skipped.
 
     One file that cannot be read holds up no other (`files_failed`). A source of which nothing can prove anything,
-    because it has no text or no date, is in `sources_useless`.
+    because it has no text or no date, is in `sources_useless`. A web archive that could be read and holds no page, but
+    errors or images, is in `sources_without_page`.
 
     Args:
         sources: files, folders, patterns, `s3://…`, `https://…`; one or several.
         again: first take out what the lake has of these files, as `forget` does.
         workers: processes that read and extract (by default one for each core), or an engine.
         extractor: takes text from HTML: a name of `archive.text.EXTRACTORS`.
+        keep: parts of a page that are cut otherwise, by their names: `archive.text.content.parts.PARTS`. A file that
+            the lake has with others is read again.
         text_column: column of a data set that holds plain text; `a.b` reaches into `a`.
         html_column: column that holds HTML.
         date_column: column that holds the date of capture.
@@ -136,7 +141,7 @@ def ingest(
     """
     columns = Columns(text=text_column, html=html_column, date=date_column, url=url_column)
     limits = Limits(record=max_record, page=max_page, seconds=page_timeout)
-    settings = Settings(extractor, limits, columns, operator_name(operator))
+    settings = Settings(keeping(extractor, names_of(keep)), limits, columns, operator_name(operator))
     settings.check()  # raises before any work begins
     stated = Published.of(published, attest)
     crawled = Crawled.of(
@@ -233,6 +238,8 @@ class _Ingest(InOrder):
         for source, given in self._yields.items():
             if why := given.useless():
                 self._result.sources_useless[source] = why
+            elif what := given.without_page():
+                self._result.sources_without_page[source] = what
         return self._result
 
     # -- planning ----------------------------------------------------------------------------------

@@ -265,7 +265,7 @@ def _hint(file: BinaryIO) -> str:
     """What might be done about a file that is of no known format."""
     file.seek(0)
     is_list = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
-    return "a JSON list; write an object on each line, as `jq -c '.[]'` does" if is_list else ""
+    return "a JSON list whose first item is no object with named columns" if is_list else ""
 
 
 class Counting(io.BufferedIOBase):

@@ -138,8 +138,10 @@ class Reader(Protocol):
 READERS = Registry(
     "readers",
     {
+        "csv": "archive.records.delimited:READER",
         "records": "archive.records.web_archive:READER",
         "jsonl": "archive.records.jsonl:READER",
+        "json": "archive.records.json_values:READER",
         "parquet": "archive.records.parquet:READER",
         "wacz": "archive.records.wacz:READER",
     },

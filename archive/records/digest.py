@@ -7,16 +7,14 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-#: The algorithms that a WARC may name -> their names in hashlib.
-_ALGORITHMS = {
-    "sha1": "sha1",
-    "sha-1": "sha1",
-    "sha256": "sha256",
-    "sha-256": "sha256",
-    "md5": "md5",
-    "sha512": "sha512",
-}
-_HEX_DIGITS = {"sha1": 40, "sha256": 64, "md5": 32, "sha512": 128}
+#: The algorithms that are checked, by their names in hashlib -> bytes of a digest.
+_SIZES = {"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64, "md5": 16}
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_BASE32 = re.compile(r"[A-Za-z2-7]+")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+")
+#: A digest without the name of its algorithm, which its form shows: of Heritrix and of CDX files.
+_BARE = {"sha1": re.compile(r"[A-Z2-7]{32}|[0-9a-f]{40}"), "sha256": re.compile(r"[0-9a-f]{64}")}
 
 #: Digests of which anybody can make two different texts with the same one. They show no identity.
 WEAK = ("md5:",)
@@ -26,22 +24,50 @@ VERIFIED, MISMATCH, ABSENT, UNSUPPORTED, CLAIMED = "verified", "mismatch", "abse
 
 def compute(payload: bytes, algorithm: str = "sha1") -> str:
     """Return a digest as WARC files write it: `sha1:` and base32."""
-    digest = hashlib.new(algorithm, payload, usedforsecurity=False).digest()
-    return f"{algorithm}:{base64.b32encode(digest).decode().rstrip('=')}"
+    return f"{algorithm}:{_base32(hashlib.new(algorithm, payload, usedforsecurity=False).digest())}"
 
 
 def normal_form(claim: str | None) -> str | None:
-    """Return a stated digest as `compute` writes it, with hexadecimal as base32; None for an unknown algorithm."""
+    """Return a stated digest as `compute` writes it; None for an unknown algorithm.
+
+    Writers have base32 (in any case), hexadecimal and base64 (also with the alphabet for URLs), with padding or without
+    it. The three have different lengths, so none is taken for another. What is none of them is returned as it is: it
+    fits no bytes.
+
+    >>> normal_form("SHA-256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU")
+    'sha256:4OYMIQUY7QOBJGX36TEJS35ZEQT24QPEMSNZGTFESWMRW6CSXBKQ'
+    """
     name, colon, value = (claim or "").strip().partition(":")
-    value = value.strip()
     if not colon:
-        name, value = ("sha1", name) if re.fullmatch(r"[A-Z2-7]{32}", name) else ("", name)
-    algorithm = _ALGORITHMS.get(name.lower())
-    if algorithm is None or not value:
+        name, value = next((each for each, pattern in _BARE.items() if pattern.fullmatch(name)), ""), name
+    algorithm = name.strip().lower().replace("-", "").replace("_", "")
+    value = value.strip().rstrip("=")
+    if algorithm not in _SIZES or not value:
         return None
-    if len(value) == _HEX_DIGITS[algorithm] and re.fullmatch(r"[0-9a-fA-F]+", value):
-        value = base64.b32encode(bytes.fromhex(value)).decode()
-    return f"{algorithm}:{value.rstrip('=').upper()}"
+    size = _SIZES[algorithm]
+    if len(value) == -(-size * 8 // 5) and _BASE32.fullmatch(value):  # most writers have it
+        value = value.upper()
+        spare = len(value) * 5 - size * 8
+        if _ALPHABET.index(value[-1]) % (1 << spare) == 0:
+            return f"{algorithm}:{value}"
+    raw = _bytes_of(value, size)
+    return f"{algorithm}:{value}" if raw is None else f"{algorithm}:{_base32(raw)}"
+
+
+def _bytes_of(value: str, size: int) -> bytes | None:
+    """Return the bytes of a digest in hexadecimal, base32 or base64 without padding; None where it is none."""
+    if len(value) == size * 2 and _HEX.fullmatch(value):
+        return bytes.fromhex(value)
+    if len(value) == -(-size * 8 // 5) and _BASE32.fullmatch(value):
+        return base64.b32decode(value.upper() + "=" * (-len(value) % 8))
+    plain = value.replace("-", "+").replace("_", "/")
+    if len(value) == -(-size * 8 // 6) and _BASE64.fullmatch(plain):
+        return base64.b64decode(plain + "=" * (-len(value) % 4))
+    return None
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=")
 
 
 def check(claims: Sequence[str], *readings: bytes) -> tuple[str, str]:

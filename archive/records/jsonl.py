@@ -12,7 +12,7 @@ from archive.errors import SourceError
 from archive.records.base import Address, Item, Look, Reader, Reading
 from archive.records.cursor import Cursor
 from archive.records.members import Members, compression_of
-from archive.records.rows import Repeating, Row, column_names, row_of
+from archive.records.rows import Row, column_names, object_of, opened, row_of
 
 #: Bytes of the longest line of which the columns, or the values, are read.
 _LINE = 1 << 28
@@ -85,12 +85,6 @@ def _skip_line(cursor: Cursor) -> int:
     return size
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make the object of its fields. JSON allows a name twice; which value counts differs between readers."""
-    fields = dict(pairs)
-    return fields if len(fields) == len(pairs) else Repeating(fields)
-
-
 def parsed(line: bytes) -> dict[str, Any] | str:
     """Return the object of a line of JSON, or what is wrong with the line.
 
@@ -98,10 +92,10 @@ def parsed(line: bytes) -> dict[str, Any] | str:
     the hundreds that a row takes.
     """
     try:
-        value = json.loads(line.decode("utf-8-sig"), object_pairs_hook=_object)
+        value = json.loads(line.decode("utf-8-sig"), object_pairs_hook=object_of)
     except (ValueError, RecursionError) as error:
         return str(error)[:200]
-    return value if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
+    return opened(value) if isinstance(value, dict) else f"a JSON {type(value).__name__}, not an object"
 
 
 class JsonLines(Reader):

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from archive.errors import SourceError, error_line
 from archive.records.base import Address, Item, Look, Reader, Reading
-from archive.records.rows import Row, known_columns, names_of, row_of
+from archive.records.rows import Repeating, Row, known_columns, names_of, object_of, opened, row_of
 
 PARQUET_MAGIC = b"PAR1"
 _ROWS = 256
@@ -101,11 +101,27 @@ def _names(schema: Any, above: str = "") -> Iterator[str]:
 
 
 def python_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
-    """Yield the rows of a batch as dictionaries; for a row with a value that Python cannot hold, the exception."""
+    """Yield the rows of a batch as dictionaries; for a row with a value that Python cannot hold, the exception.
+
+    Bytes that are UTF-8 are strings: many writers leave the annotation out.
+    """
     for at, column in enumerate(batch.columns):
-        if pa.types.is_timestamp(column.type):  # nanoseconds and unknown zones; the values are UTC
-            plain = column.cast(pa.timestamp("us", "UTC" if column.type.tz else None), safe=False)
-            batch = batch.set_column(at, batch.schema.names[at], plain)
+        if (plain := _plain_type(column.type)) != column.type:
+            batch = batch.set_column(at, batch.schema.names[at], _cast(column, plain))
+    inner = [name for name, each in zip(batch.schema.names, batch.schema.types, strict=True) if _has_bytes(each)]
+    is_repeating = len(set(batch.schema.names)) < batch.num_columns
+    for row in _dictionaries(batch):
+        if isinstance(row, dict):
+            for name in inner:
+                row[name] = _readable(row[name])
+            row = opened(Repeating(row) if is_repeating else row)
+        yield row
+
+
+def _dictionaries(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
+    if len(set(batch.schema.names)) < batch.num_columns:  # of two columns of one name the last is taken
+        last = {name: at for at, name in enumerate(batch.schema.names)}
+        batch = batch.select(list(last.values()))
     try:
         yield from batch.to_pylist()
     except (ValueError, OverflowError):
@@ -114,6 +130,49 @@ def python_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | Exception]:
                 yield from batch.slice(at, 1).to_pylist()
             except (ValueError, OverflowError) as error:
                 yield error
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type to read a column as: Python has no nanoseconds, and not each zone; the values are UTC."""
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_struct(kind):
+        fields = [kind.field(at) for at in range(kind.num_fields)]
+        return pa.struct([each.with_type(_plain_type(each.type)) for each in fields])
+    return kind
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    try:
+        return column.cast(kind, safe=False)
+    except pa.ArrowException:  # a kind that Arrow does not convert is read as it is
+        return column
+
+
+def _has_bytes(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(_has_bytes(kind.field(at).type) for at in range(kind.num_fields))
+    if pa.types.is_map(kind):
+        return True
+    is_view = getattr(pa.types, "is_binary_view", lambda _: False)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or is_view(kind)
+                or pa.types.is_fixed_size_binary(kind))  # fmt: skip
+
+
+def _readable(value: Any) -> Any:
+    """Return bytes that are UTF-8 as a string, and a map as a dictionary."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return value
+    if isinstance(value, list) and value and all(isinstance(each, tuple) for each in value):  # Arrow's form of a map
+        return object_of([(str(_readable(key)), _readable(inner)) for key, inner in value])
+    if isinstance(value, dict):
+        return {name: _readable(inner) for name, inner in value.items()}
+    return value
 
 
 READER = Parquet()

@@ -27,9 +27,17 @@ from archive.records.record import (
 )
 
 _BLANK = b"\r\n \t\0"
+#: How a record surely begins. Of an ARC record without its first letters (`ttp://`) that is not known.
+_KNOWN_START = re.compile(
+    rb"WARC/|(?:https?|ftp|gopher|dns|whois|filedesc|news|mailto|urn|screenshot|metadata):", re.IGNORECASE
+)
 #: Bytes of a record that is too large which are kept, for its HTTP header.
 HEAD_KEPT = 1 << 14
 _SEARCH = 1 << 18
+#: Bytes of a WARC header that holds a `data:` URI.
+_LONG_HEADER = 1 << 20
+#: A stated length that is wrong by so few bytes hides no record, and costs none.
+_SLACK = 4
 #: After so many records whose stated length covers the next record, a length of more than 1 MiB does not count.
 _WRONG_LENGTHS = 64
 #: Types whose content is not read.
@@ -174,11 +182,16 @@ class RecordReader:
     def _header_end(self) -> tuple[int, int]:
         """Return where the header ends and the length of the blank line behind it; (-1, 0) if it does not end."""
         cursor = self._cursor
-        crlf = cursor.find(b"\r\n\r\n", HEADER_LIMIT)
-        lf = cursor.find(b"\n\n", crlf if crlf >= 0 else HEADER_LIMIT)
-        if lf >= 0:
-            return lf, 2
-        return (crlf, 4) if crlf >= 0 else (-1, 0)
+        for limit in (HEADER_LIMIT, _LONG_HEADER):
+            crlf = cursor.find(b"\n\r\n", limit)
+            lf = cursor.find(b"\n\n", crlf if crlf >= 0 else limit)
+            if lf >= 0:
+                return lf, 2
+            if crlf >= 0:
+                return crlf, 3
+            if b"warc-type:" not in cursor.peek(limit).lower():
+                break
+        return -1, 0
 
     def _read_arc(self) -> Record:
         cursor = self._cursor
@@ -225,9 +238,50 @@ class RecordReader:
             got = self._skip_block(length)
             boundary = block_start + got if got < length and cursor.available() else None
         if got < length:
-            self._note_short(record, length, got, boundary is not None)
+            if not (keep and self._is_nearly_whole(record, length - got, boundary is not None)):
+                self._note_short(record, length, got, boundary is not None)
+        elif keep and self._mend_end(record):
+            return
         elif not self._at_record_end() and keep:
             self._note_overrun(record)
+
+    def _is_nearly_whole(self, record: Record, lacking: int, boundary: bool) -> bool:
+        """Return whether a record lacks only line ends that were counted and not written.
+
+        That is one CR LF at most; then the line end behind an ARC record is counted as part of it. Or all CRs are gone,
+        after the length was taken (ClueWeb09).
+        """
+        if self._cursor.members.fault:
+            return False
+        if _has_lost_returns(record, record.block, lacking):
+            return True
+        return lacking <= 2 and (boundary or (record.format == "arc" and record.block.endswith(b"\n")))
+
+    def _mend_end(self, record: Record) -> bool:
+        """Correct a block whose stated length is a few bytes too large or too small for the record that follows.
+
+        Returns whether it was corrected. With such a length the next record would begin with `ttp://`, or not at all.
+        """
+        cursor = self._cursor
+        ahead = cursor.peek(512)
+        if not ahead or ahead[0] in _BLANK or (self.compression and cursor.address()[1] == 0):
+            return False
+        if _KNOWN_START.match(ahead) and self._starts(ahead):
+            return False
+        for count in range(1, _SLACK + 1):
+            taken = record.block[-count:]
+            if record.block[-count - 1 : -count] == b"\n" and self._starts(taken + ahead):
+                record.block = record.block[:-count]
+                cursor.unread(taken)
+                return True
+        if self._starts(ahead):
+            return False
+        for count in range(1, _SLACK + 1):
+            rest = ahead[count:].lstrip(_BLANK)
+            if ahead[count : count + 1] in {b"\r", b"\n"} and (self._starts(rest) or not (rest or ahead[511:])):
+                record.block += cursor.take(count)
+                return True
+        return False
 
     def _skip_block(self, length: int) -> int:
         """Pass over a block, at most to where a member begins with the next record. Returns the bytes passed."""
@@ -273,8 +327,11 @@ class RecordReader:
             self._swallowed += 1
             if self._swallowed > _WRONG_LENGTHS:  # else each record would be read far ahead and put back
                 self.max_record = min(self.max_record, 1 << 20)
-            self.recovered = True
+            lacking = len(record.block) - swallowed
             record.block = record.block[:swallowed]
+            if _has_lost_returns(record, record.block, lacking):
+                return
+            self.recovered = True
             record.problem, record.detail = "bad-length", "the next record starts inside the stated length"
 
     def _broken(self, start: int, detail: str, record: Record | None = None) -> Record:
@@ -374,6 +431,27 @@ class RecordReader:
             if self._starts(data[at : at + HEADER_LIMIT]) and _plausible(data[at : at + HEADER_LIMIT]):
                 return at
         return None
+
+
+def _has_lost_returns(record: Record, block: bytes, lacking: int) -> bool:
+    """Return whether a block lacks so many bytes because its line ends lost their CR after the length was taken.
+
+    The number must be exactly that of all lines, or of those of the HTTP header: the block may end inside of a page
+    that holds what reads like a record.
+
+    Args:
+        block: with the line ends behind it.
+    """
+    if b"\r" in record.head or b"\r" in block:
+        return False
+    for behind in (1, 2):
+        if not block.endswith(b"\n" * behind):
+            return False
+        content = block[:-behind]
+        header = content.find(b"\n\n") + 2
+        if lacking + behind in {content.count(b"\n"), content.count(b"\n", 0, header)}:
+            return True
+    return False
 
 
 _WARC_LINE = re.compile(rb"\n(?=WARC/\d)", re.IGNORECASE)

@@ -6,14 +6,18 @@ names any others. A date in any further column counts too: it may say that the r
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+
+from archive.reasons import DATE_PROBLEMS
 
 TEXT = ("text", "content", "raw_content", "raw_text")
 HTML = ("html", "raw_html")
@@ -27,6 +31,13 @@ DATE = (
     "metadata.date_download",  # Dolma made of CCNet
     "metadata.WARC-Date",
     "metadata.warc_date",
+    "metadata.date",  # datatrove
+    "metadata.timestamp",
+    "meta.timestamp",  # RedPajama
+    "warc_headers.warc-date",  # OSCAR …
+    "meta.warc_headers.warc-date",
+    "meta.headers.warc-date",
+    "ts",  # HPLT
     "created",  # Dolma: when the page was captured …
     "added",  # … and when it was added to the data set
     "crawl_date",
@@ -35,8 +46,32 @@ DATE = (
     "metadata.fetch_time",
     "captured_at",  # exports of this project
 )
-URL = ("url", "domain_record.url", "metadata.url", "WARC-Target-URI", "metadata.WARC-Target-URI", "uri", "source_url")
-_CRAWL = ("dump", "file_path", "domain_record.filename", "metadata.cc_segment", "filename", "metadata.dump")
+URL = (
+    "url",
+    "domain_record.url",
+    "metadata.url",
+    "WARC-Target-URI",
+    "metadata.WARC-Target-URI",
+    "meta.url",
+    "warc_headers.warc-target-uri",
+    "meta.warc_headers.warc-target-uri",
+    "meta.headers.warc-target-uri",
+    "uri",
+    "source_url",
+    "u",  # HPLT
+)
+_CRAWL = (
+    "dump",
+    "file_path",
+    "domain_record.filename",
+    "metadata.cc_segment",
+    "filename",
+    "metadata.dump",
+    "metadata.file_path",
+    "collection",  # HPLT
+)
+#: Columns of which data sets write the inner ones as JSON.
+_JSON = ("metadata", "meta", "warc_headers", "domain_record")
 _TYPE = ("WARC-Identified-Payload-Type", "mime", "content_type")
 
 #: What the names of columns with a date end with: `retrieved`, `scraped_at`, `download_date`, `lastModified`.
@@ -50,7 +85,11 @@ _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LONGEST_DATE = 40
 #: How deep columns are inside of columns, at most, where a date is looked for.
 _DEEPEST = 3
-#: Seconds since 1970 that may be a date, from 1991 on.
+#: Numbers that are no date beyond any doubt are not written out.
+_LEAST, _MOST = -(1 << 63), 1 << 63
+#: Bytes of JSON in a column that are read, at most.
+_LONGEST_JSON = 1 << 20
+#: What a number must be to count as a date in a further column: seconds since 1970, from 1991 on.
 _SECONDS = range(662_688_000, 1 << 32)
 
 
@@ -78,9 +117,13 @@ class Row:
     date: str | None = None
     text: str | None = None
     html: str | None = None
+    body: bytes | None = None  #: in place of text or HTML, bytes that are not UTF-8 …
+    body_type: str = ""  #: … and the media type that they have by their column
     mime: str = ""
     dates: tuple[tuple[str, str], ...] = ()  #: each column that is known to hold a date, and what it says
     further: tuple[tuple[str, str], ...] = ()  #: what may be dates in columns that are not known
+    claims: tuple[tuple[str, str, str], ...] = ()  #: of an export of this project: kind, instant or `unreadable`, word
+    doubt: str | None = None  #: why its date proves nothing, as the row itself states
     crawls: tuple[str, ...] = ()  #: names that may contain that of the crawl
     repeated: bool = False  #: it has two values for one column
     problem: str | None = None
@@ -121,11 +164,19 @@ def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -
 
 
 def _as_date(value: Any) -> str | None:
-    """Return a date value as a string. A number is no date: it may be seconds, milliseconds or a year."""
+    """Return a date value as a string, and a number as its digits. None for nothing."""
+    if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in {"$date", "$numberLong"}:  # MongoDB
+        return _as_date(next(iter(value.values())))
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, bool):
+        return f"a bool: {value}"
+    if isinstance(value, int | float | Decimal):
+        if value != value:  # not a number: what a table has for nothing
+            return None
+        return str(int(value)) if _LEAST < value < _MOST and value == int(value) else str(value)
     if isinstance(value, str):
         return value
     return None if value is None else f"a {type(value).__name__}: {str(value)[:40]}"
@@ -170,6 +221,46 @@ def _since_1970(value: float) -> str | None:
     return next((datetime.fromtimestamp(each + 1, UTC).isoformat() for each in units if each in _SECONDS), None)
 
 
+def opened(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of which the columns that hold JSON by their names are read, so that names reach into them."""
+    for name in _JSON:
+        value = row.get(name)
+        if isinstance(value, str) and value[:1] == "{" and len(value) <= _LONGEST_JSON:
+            try:
+                inner = json.loads(value, object_pairs_hook=object_of)
+            except (ValueError, RecursionError):
+                continue
+            row[name] = inner
+    return row
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make the object of its fields. JSON allows a name twice; which value counts differs between readers."""
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else Repeating(fields)
+
+
+def _is_exported(row: Mapping[str, Any]) -> bool:
+    """Return whether a row has the columns of an export of this project."""
+    return {"content_id", "captured_at", "evidence", "file"} <= row.keys()
+
+
+def _claims_of(row: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield the claims of an exported row, which has them as `warc-date 2015-05-06T07:08:09Z agrees`."""
+    evidence = row.get("evidence")
+    for claim in evidence if isinstance(evidence, list) else ():
+        if isinstance(claim, str) and len(parts := claim.split(" ")) in {2, 3}:
+            yield parts[0], parts[1], "".join(parts[2:])
+
+
+def _doubt_of(row: Mapping[str, Any]) -> str | None:
+    """Return the problem that a row has by its own words: those of the table `captures` of a lake, or of an export."""
+    problem = row.get("date_problem")
+    if isinstance(problem, str) and problem in DATE_PROBLEMS:
+        return problem
+    return "conflict" if _is_exported(row) and row.get("grade") == "X" else None
+
+
 def text_columns(columns: Columns) -> list[str]:
     """Return the outermost columns that may contain a text."""
     names = (columns.text,) if columns.text else TEXT
@@ -188,7 +279,11 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
     """Return what an ingest takes from a row, with the row's address in the file."""
     html = _first(row, columns.html, HTML) if not columns.text else None
     text = _first(row, columns.text, TEXT) if not columns.html else None
-    problem = detail = ""
+    problem = detail = body_type = ""
+    body = None
+    if isinstance(text, bytes) or (text is None and isinstance(html, bytes)):
+        body, body_type = (html, "text/html") if text is None else (text, "text/plain")
+        text = html = ""
     if not isinstance(text, str | None) or not isinstance(html, str | None):
         problem, detail = "no-text-column", "the text is not a string"
         text = html = None
@@ -202,6 +297,7 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
     stated = [(name, raw) for name, value in _all(row, names) if (raw := _as_date(value)) is not None]
     first = next((raw for name, raw in stated if name == columns.date), None)
     date = first or (stated[0][1] if stated else None)
+    own = _is_exported(row)
     others = {
         *names,
         *_TYPE,
@@ -216,10 +312,14 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
         date=date,
         text=text,
         html=html if text is None else None,
+        body=body,
+        body_type=body_type,
         mime=str(_first(row, None, _TYPE) or ""),
         dates=tuple(stated),
         further=tuple(further_dates(row, others)),
-        crawls=tuple(value for _, value in _all(row, _CRAWL) if isinstance(value, str)),
+        claims=tuple(_claims_of(row)) if own else (),
+        doubt=_doubt_of(row),
+        crawls=tuple(value for _, value in _all(row, (*_CRAWL, "file") if own else _CRAWL) if isinstance(value, str)),
         repeated=_is_repeating(row),
         problem=problem or None,
         detail=detail,
@@ -251,7 +351,9 @@ def _has(row: Mapping[str, Any], name: str) -> bool:
 def known_columns(schema: pa.Schema, columns: Columns) -> list[str]:
     """Return the outermost columns of a table that `row_of` may use; at least one."""
     chosen = {name for name in (columns.text, columns.html, columns.date, columns.url) if name}
-    known = chosen | set(TEXT + HTML + DATE + URL + _CRAWL + _TYPE)
+    known = chosen | set(TEXT + HTML + DATE + URL + _CRAWL + _TYPE) | {"date_problem"}
+    if _is_exported(dict.fromkeys(schema.names)):
+        known |= {"content_id", "evidence", "file", "grade"}
     heads = {name.partition(".")[0] for name in known}
     return [
         field.name for field in schema if field.name in known or field.name in heads or _may_hold_dates(field)

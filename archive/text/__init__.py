@@ -12,7 +12,7 @@ from archive.text.normalise import content_id, normalise
 
 if TYPE_CHECKING:
     from archive.text.base import EXTRACTORS, Extractor, Page, extractor
-    from archive.text.extract import language_of
+    from archive.text.language import language_of
 
 __all__ = ["EXTRACTORS", "Extractor", "Page", "content_id", "extractor", "language_of", "normalise"]
 
@@ -22,7 +22,7 @@ _LATER = {
     "Extractor": "archive.text.base",
     "Page": "archive.text.base",
     "extractor": "archive.text.base",
-    "language_of": "archive.text.extract",
+    "language_of": "archive.text.language",
 }
 
 

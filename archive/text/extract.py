@@ -1,26 +1,41 @@
-"""HTML to text with Resiliparse, and the language of a text."""
+"""HTML to text with Resiliparse."""
 
 from __future__ import annotations
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
-from resiliparse.parse.lang import detect_fast
 
-from archive.text.base import Page, label
+from archive.text.base import METHOD, Page, label
+from archive.text.content.main import main_text
+from archive.text.content.parts import PARTS
 from archive.text.normalise import normalise
 
-#: The rank at which Resiliparse's detector gives up; a score is the distance from it, 0 to 1.
-_LANGUAGE_CUTOFF = 1200
-#: The detector looks at this many characters.
-_LANGUAGE_SAMPLE = 4_000
+
+def from_html(html: str, keep: frozenset[str] = frozenset()) -> Page:
+    """Return the main content of a page, as `archive.text.content` chooses it.
+
+    A page without main content, such as a list of links, gives all its visible text, and the label ends in `+all`. One
+    that shows almost nothing but has its text as data for machines (JSON-LD) gives that: `+data`. List bullets,
+    alternative texts and form fields are left out.
+
+    Args:
+        keep: names of `PARTS` that are kept. They are in the label.
+    """
+    tree = HTMLTree.parse(html)
+    title = title_of(tree.title)
+    body = tree.body
+    text, how = main_text("" if body is None else body.html, html, title or "", keep)
+    text = normalise(text)
+    if not text:
+        text, how = normalise(extract_plain_text(tree, list_bullets=False, alt_texts=False)), "all"
+    marks = (label("resiliparse"), METHOD, *(part for part in PARTS if part in keep), *([how] if how else []))
+    return Page(text, title, "+".join(marks))
 
 
-def from_html(html: str) -> Page:
-    """Return the main content of a page.
+def from_html_by_resiliparse(html: str) -> Page:
+    """Return the main content of a page as Resiliparse finds it, which was the default before `from_html`.
 
-    It leaves out list bullets, alternative texts and form fields, as measured by `benchmarks/extraction.py` on
-    990 gold pages. Leaving out comments too would score higher there, but people wrote them. For a page without
-    main content, such as a list of links, it returns all the visible text, and the extractor's label ends in `+all`.
+    Of a page without main content it returns all the visible text, and the label ends in `+all`.
     """
     tree = HTMLTree.parse(html)
     text = normalise(extract_plain_text(tree, main_content=True, list_bullets=False, alt_texts=False))
@@ -39,11 +54,3 @@ def title_of(raw: str | None) -> str | None:
 def from_plain(text: str) -> Page:
     """Return plain text as a page, in its normal form."""
     return Page(normalise(text), None, "plain")
-
-
-def language_of(text: str) -> tuple[str | None, float]:
-    """Return the ISO 639-1 code of a text's language, with a score from 0 (a guess) to 1; None if no language fits."""
-    code, rank = detect_fast(text[:_LANGUAGE_SAMPLE], cutoff=_LANGUAGE_CUTOFF)
-    if code == "unknown":
-        return None, 0.0
-    return code, round(1 - min(rank, _LANGUAGE_CUTOFF) / _LANGUAGE_CUTOFF, 3)

@@ -35,7 +35,7 @@ _FORMATS: dict[str, _Format] = {
     "rst": "text",
 }
 #: The kinds of `archive.records` that are read here.
-_READ: dict[str, _Format] = {"jsonl": "json-lines", "parquet": "parquet"}
+_READ: dict[str, _Format] = {"jsonl": "json-lines", "json": "json", "csv": "csv", "parquet": "parquet"}
 _ENDING = re.compile(r"\.(\w+)(?:\.(?:gz|zst|lz4))?$")
 #: In the name of a file or of a folder above it: the first word, or the first after a dot (wiki.train.tokens).
 _PART = re.compile(r"(?:^|[/.])(?:(train|training)|valid|validation|val|dev|test|held[-_]?out)(?![a-z])")

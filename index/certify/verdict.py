@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from index.certify.proven import Proof
+if TYPE_CHECKING:  # `archive verify` needs the columns, and no extra
+    from index.certify.proven import Proof
 
 Kind = Literal["exact", "near", "none"]
 

@@ -25,7 +25,9 @@ from archive.records import robots
 from archive.records.rows import Columns, column_names, row_of
 from archive.records.rows import Row as ArchiveRow
 from archive.text import EXTRACTORS, Page, content_id, language_of
+from archive.text.base import address_of, name_of
 from archive.text.extract import from_plain
+from archive.text.language import first_language_of
 from query import merkle
 from query.clean import OPTED_OUT
 from query.mask import mask
@@ -199,7 +201,7 @@ def _compare_text(citation: Row, text: str | None, extractor: str | None, tokeni
         return differs("text: the record gives another")
     if (extractor or "").partition("/")[0] != citation["extractor"].partition("/")[0]:
         return differs(f"extractor: the text was made by {extractor}")
-    if citation["language"] != language_of(text)[0]:
+    if citation["language"] not in {language_of(text)[0], first_language_of(text)[0]}:  # the second: an older lake
         return differs(f"language: the text is not in {citation['language']}")
     exported, addresses = mask(text) if citation["masked"] is not None else (text, None)
     if addresses != citation["masked"]:
@@ -344,12 +346,12 @@ def _values(value: Any) -> Iterator[str | date]:
             yield from _values(item)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _isolated(name: str) -> Isolated:
     return Isolated(name, Limits().seconds)
 
 
 def extractor_of(stated: str | None) -> Isolated:
     """Return the extractor that made a text, in a process of its own: a hostile page cannot end this one."""
-    name = (stated or "").partition("/")[0]
-    return _isolated(EXTRACTORS[name if name in EXTRACTORS else "resiliparse"])
+    name = name_of(stated or "")
+    return _isolated(address_of(name if name.partition("+")[0] in EXTRACTORS else "resiliparse"))

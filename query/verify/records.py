@@ -22,6 +22,8 @@ from archive.sources import open_bytes
 from archive.sources.base import SCHEMES, scheme_of
 from archive.sources.public import open_public
 from archive.text import EXTRACTORS
+from archive.text.base import keeping
+from archive.text.content.parts import PARTS
 from query.tokenizer import Tokenizer
 from query.verify.bounds import FileBounds, Known, may_rest_on_bound
 from query.verify.compare import Against, Outcome, Row, compare, extractor_of
@@ -195,7 +197,7 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
 
 
 def _texts(examiner: Examiner, item: Item) -> Iterator[str]:
-    for name in EXTRACTORS:
+    for name in (*EXTRACTORS, keeping("resiliparse", PARTS), *(keeping("resiliparse", [part]) for part in PARTS)):
         with contextlib.suppress(ModuleNotFoundError):  # the library of an extractor may not be installed
             examiner.extract = extractor_of(name)
             outcome = examiner.examine(item)

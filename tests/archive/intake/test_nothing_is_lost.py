@@ -21,7 +21,8 @@ from conftest import members, record, rows, take
 from archive.capture import Limits
 from archive.intake import Settings
 from archive.lake import Lake
-from archive.records.http import BadEncoding, dechunk, decompress
+from archive.records.chunks import dechunk
+from archive.records.codings import BadEncoding, decompress
 
 Write = Callable[[str, bytes], str]
 

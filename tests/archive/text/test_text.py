@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archive.lake import Lake
-from archive.records.http import BadEncoding, BodyTooLarge, dechunk, decompress, parse_response
+from archive.records.chunks import dechunk
+from archive.records.codings import BadEncoding, BodyTooLarge, decompress
+from archive.records.http import parse_response
 from archive.text import content_id, language_of, normalise
 from archive.text.charset import decode
 from archive.text.extract import from_html
@@ -105,8 +107,26 @@ def test_languages_have_a_score() -> None:
     assert german == "de"
     assert 0.4 < score <= 1
     assert language_of("Le renard brun saute par-dessus le chien paresseux et court dans la forêt.")[0] == "fr"
-    assert language_of("zzzz") == (None, 0.0), "nothing fits"
-    assert language_of("")[1] < 0.2, "a guess at nothing does not look sure"
+    for nothing in ("zzzz", "", "123 456", "[1]"):
+        assert language_of(nothing) == (None, 0.0), "nothing fits"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Home\nAbout us\nProducts\nContact\nNews\nSupport\nDownloads\nSite map", "en"),
+        ("Pages\n© Copyright SnipClip | www.snipclip.com\n© Copyright Blender Foundation", "en"),
+        ("resort description\nresort info\nlift tickets\ntrail maps\nweather conditions", "en"),
+        ("Example Domain\n\nThis domain is for use in illustrative examples in documents. You may use this domain in "
+         "literature without prior coordination or asking for permission.\n\nMore information...", "en"),
+        ("Startseite\nÜber uns\nImpressum\nDatenschutz\nKontakt", "de"),
+        ("限定品 取扱専門 通販店\nID パスワード\n新作入荷！更新\nすべての商品を見る", "ja"),
+    ],
+)  # fmt: skip
+def test_a_menu_or_a_few_lines_have_the_language_that_they_are_in(text: str, language: str) -> None:
+    found, score = language_of(text)
+    assert found == language
+    assert 0.3 <= score <= 1
 
 
 ENCODERS: dict[str, Callable[[bytes], bytes]] = {
