@@ -138,7 +138,7 @@ class Crawled:
 
 def _left(plan: CrawlPlan, taken: Taken, extractor: str) -> CrawlPlan:
     """Return a plan without what a lake has."""
-    if not (taken.complete or taken.offsets):
+    if not (taken.complete or taken.covered or taken.offsets):
         return plan
     files = [path for path in plan.files if (version_of(path), extractor) not in taken.complete]
     records = []
@@ -148,8 +148,9 @@ def _left(plan: CrawlPlan, taken: Taken, extractor: str) -> CrawlPlan:
             version, rows = version_of(plan.paths[number]), np.flatnonzero(some["file"] == number)
             if (version, extractor) in taken.complete:
                 keep[rows] = False
-            elif len(known := taken.of(version, extractor)):
-                keep[rows] &= ~np.isin(some["offset"][rows], known)
+            else:
+                keep[rows] &= some["offset"][rows] >= taken.covered.get((version, extractor), 0)
+                keep[rows] &= ~np.isin(some["offset"][rows], taken.of(version, extractor))
         if keep.any():
             records.append(some[keep])
     return replace(plan, files=files, records=records)

@@ -146,7 +146,7 @@ def preview(
     lake = open_lake(lake)
     seen = Preview()
     if crawls := [source for source in names if is_crawl(source)]:
-        seen.cost = crawled.cost(lake, crawls, extractor, dollars_per_hour)
+        seen.cost = crawled.cost(lake, crawls, settings.extractor, dollars_per_hour)
         seen.files, seen.bytes = seen.cost.total.files, seen.cost.total.bytes
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
     fresh: list[Listed] = []
