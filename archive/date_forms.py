@@ -38,6 +38,52 @@ _ZONE = (
     r"(?P<zone>Z|(?:UTC|GMT)?\s?[+-]\d\d(?::?\d\d)?|UTC|GMT|[A-Z]{1,5})(?:\s*\[[A-Za-z0-9/_+-]{1,40}\]"
     r"|\s+\([A-Za-z][A-Za-z ]{0,40}\))?"
 )
+#: Letters that are a zone, and no word for a time of day.
+_ZONES = frozenset(
+    [
+        "ACDT",
+        "ACST",
+        "ADT",
+        "AEDT",
+        "AEST",
+        "AKDT",
+        "AKST",
+        "AST",
+        "AWST",
+        "BRT",
+        "BST",
+        "CDT",
+        "CEST",
+        "CET",
+        "CST",
+        "EDT",
+        "EEST",
+        "EET",
+        "EST",
+        "HKT",
+        "HST",
+        "IDT",
+        "IST",
+        "JST",
+        "KST",
+        "MDT",
+        "MSD",
+        "MSK",
+        "MST",
+        "NDT",
+        "NST",
+        "NZDT",
+        "NZST",
+        "PDT",
+        "PKT",
+        "PST",
+        "SAST",
+        "SGT",
+        "WEST",
+        "WET",
+        "WIB",
+    ]
+)
 _TIME = rf"(?:(?:(?P<t>T)|,?\s+(?:at\s+)?|,){_CLOCK}(?:\s*{_ZONE})?)?"
 _FLAGS = re.ASCII | re.IGNORECASE
 #: By year first, month name first, day first, month name alone, week, day of the year, day or month first, CJK.
@@ -212,7 +258,10 @@ def _of(match: re.Match[str], days: list[tuple[date, date]]) -> Interval | None:
     begin = datetime(first.year, first.month, first.day, tzinfo=UTC) + start
     end = datetime(last.year, last.month, last.day, tzinfo=UTC) + start + length
     if zone is None:
-        return Interval(begin - ANY_ZONE, end + ANY_ZONE)
+        # other letters may say which half of the day is meant: `noon`, `abend`
+        word = (found["zone"] or "").strip().upper()
+        half = timedelta(hours=12 if word and word not in _ZONES and int(found["h"]) <= 12 else 0)
+        return Interval(begin - ANY_ZONE, end + half + ANY_ZONE)
     return Interval(begin - zone, end - zone)
 
 

@@ -126,6 +126,7 @@ _TYPES = {
     pa.float32(): "FLOAT",
     pa.float64(): "DOUBLE",
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
+    pa.list_(pa.int64()): "BIGINT[]",
     pa.map_(pa.string(), pa.int64()): "MAP(VARCHAR, BIGINT)",
     EVIDENCE: 'STRUCT(kind VARCHAR, "at" TIMESTAMPTZ, agrees BOOLEAN)[]',
 }

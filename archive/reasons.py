@@ -64,9 +64,12 @@ DATE_PROBLEMS: dict[str, str] = {
     "refers-later": "the record refers to a capture of more than a day after its own date",
     "server-later": "the page's server states a time of more than a day after the date (Date or Last-Modified)",
     "outside-crawl": "the date is not within each crawl that the path, the name, the warcinfo or the row states "
-    "(30 days before its week to 60 days after)",
+    "(as Common Crawl publishes its times, with a day of slack; of any other crawl, 30 days before its week to 60 days "
+    "after)",
     "altered": "the bytes of the record do not have the digest that its header states, or its file is not what the "
     "package around it states",
+    "index-differs": "the index that names the record states another digest than the record does, or a time more than "
+    "a day from its date",
     "retracted": "its file was retracted (`archive retract`); the table `retractions` says why",
     "recovered": "the record was found by searching behind damage, and may be the content of a record whose date "
     "is not known",

@@ -156,6 +156,12 @@ SOURCES = Table(
         ),
         Column("start", pa.int64(), "the span of the file that the unit covers: records that start in [start, end)"),
         Column("end", pa.int64(), "where the span ends"),
+        Column(
+            "taken",
+            pa.list_(pa.int64()),
+            "the offsets of the records that the unit took of the file (`cc:` with a selection); null where it took "
+            "all of the span",
+        ),
         Column("next_offset", pa.int64(), "where the first record behind the span starts; null at the end"),
         Column("recovered", pa.bool_(), "the end of the span is behind damage"),
         Column("floor", _UTC, "the date of the damaged record in front, where `recovered`; null if not known"),

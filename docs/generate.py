@@ -110,7 +110,7 @@ _SEAMS = (
     "query.formats.format.Format",
 )
 #: Options whose work another function does.
-_ELSEWHERE = {("ingest", "dry_run"): "`lb.preview`"}
+_ELSEWHERE = {("ingest", "dry_run"): "`lb.preview`", ("ingest", "dollars_per_hour"): "`lb.preview`"}
 
 
 def face() -> str:

@@ -97,12 +97,15 @@ class _Ranges(http.server.SimpleHTTPRequestHandler):
         data = path.read_bytes()
         asked = self.headers.get("Range", "")
         self._asked.append(asked)
-        start = int(asked.removeprefix("bytes=").partition("-")[0]) if asked else 0
+        first, _, last = asked.removeprefix("bytes=").partition("-")
+        start, stop = int(first or 0), min(int(last) + 1 if last else len(data), len(data))
         self.send_response(206 if asked else 200)
-        self.send_header("Content-Length", str(len(data) - start))
+        self.send_header("Content-Length", str(stop - start))
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(data)}")
         self.end_headers()
         with contextlib.suppress(ConnectionError):  # who asked may hang up when it has enough
-            self.wfile.write(data[start:])
+            self.wfile.write(data[start:stop])
 
     def log_message(self, *_: Any) -> None:
         pass

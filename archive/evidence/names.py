@@ -12,13 +12,18 @@ from urllib.parse import unquote
 
 from archive import dates
 from archive.dates import Interval
+from archive.evidence.crawls import arc_crawl, frozen
 
-#: Common Crawl names a crawl for a week near its end, and fetches its pages from about three weeks before that week to
-#: (in 2013 and 2014) seven weeks after it. The early side has less slack, since only a date that is too early can make
-#: a false proof.
+#: A crawl whose times Common Crawl publishes has its captures within them; clocks differ, and those of the crawls
+#: before 2013 had Pacific time.
+PUBLISHED_SLACK = timedelta(days=1)
+#: Of any other crawl the name has the week. Common Crawl names a crawl for a week near its end, and fetches its pages
+#: from about three weeks before that week to (in 2013 and 2014) seven weeks after it. The early side has less slack,
+#: since only a date that is too early can make a false proof.
 CRAWL_SLACK_BEFORE = timedelta(days=30)
 CRAWL_SLACK_AFTER = timedelta(days=60)
 _CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)", re.ASCII | re.IGNORECASE)
+_ARC_CRAWL = re.compile(r"CC-MAIN-(?:2008-2009|2009-2010|2012)(?![\d-])", re.ASCII | re.IGNORECASE)
 _CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}", re.ASCII | re.IGNORECASE)
 
 #: Web archives whose replay URLs contain the time of the capture. Any other site may write such URLs as it likes; there
@@ -74,10 +79,13 @@ def crawl_windows(name: str) -> tuple[Window, ...]:
     captures into new files.
     """
     name = _plain(name)
+    windows = [_published(crawl) for crawl in _arc_crawls(name)]
     if "CC-" not in name.upper():
-        return ()
-    windows = []
+        return tuple(windows)
     for match in _CRAWL_WEEK.finditer(name):
+        if match[0].upper() in frozen():
+            windows.append(_published(match[0].upper()))
+            continue
         try:
             monday = datetime.fromisocalendar(int(match[1]), min(max(int(match[2]), 1), 52), 1)
         except ValueError:
@@ -92,6 +100,18 @@ def crawl_windows(name: str) -> tuple[Window, ...]:
     return tuple(dict.fromkeys(windows))
 
 
+def _published(crawl: str) -> Window:
+    times = frozen()[crawl]
+    return Window(times.start - PUBLISHED_SLACK, times.end + PUBLISHED_SLACK)
+
+
+def _arc_crawls(name: str) -> list[str]:
+    """Return the crawls before 2013 that a name contains, or that have the file at this path."""
+    of_file = arc_crawl(name)
+    named = [match[0].upper() for match in _ARC_CRAWL.finditer(name)]
+    return list(dict.fromkeys([*named, *([of_file] if of_file else [])]))
+
+
 def windows_of(names: Iterable[str]) -> list[Window]:
     """Return the times of all crawls that some names contain, each once."""
     return list(dict.fromkeys(window for name in names for window in crawl_windows(name)))
@@ -103,8 +123,10 @@ def crawl_name(name: str) -> str | None:
     >>> crawl_name("crawl-data/CC-MAIN-2019-35/segments/1566027313501.0/warc/x.warc.gz")
     'CC-MAIN-2019-35'
     """
-    match = _CRAWL_WEEK.search(_plain(name))
-    return match[0].upper() if match else None
+    name = _plain(name)
+    if match := _CRAWL_WEEK.search(name):
+        return match[0].upper()
+    return next(iter(_arc_crawls(name)), None)
 
 
 def _plain(name: str) -> str:

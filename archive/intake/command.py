@@ -10,6 +10,7 @@ import click
 
 from archive.cli import complete_file, lake_option, workers_option
 from archive.engine import preload
+from archive.intake.crawl_options import crawl_options
 from archive.text.base import EXTRACTORS
 from archive.text.content.parts import PARTS
 
@@ -58,13 +59,15 @@ class _Size(_ParamType):
 @click.option("--attest", multiple=True, metavar="REF",
               help="Where that can be looked up: a DOI, an address. For grade D also sha256:… or a file of checksums."
               )  # fmt: skip
+@crawl_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Bring web archives or data sets into the lake.
 
-    SOURCE is a file, a folder, a pattern, an s3:// object or prefix, or an https:// address. It holds WARC, ARC,
-    WET or WACZ files, or JSON, CSV or Parquet with a text and a date column; the format is detected from the
+    SOURCE is a file, a folder, a pattern, an s3:// object or prefix, an https:// address, or one or several crawls of
+    Common Crawl (cc:CC-MAIN-2019-35, cc:2013..2021, cc:CC-NEWS-2019-08). It holds WARC, ARC, WET or WACZ files, or
+    JSON, CSV or Parquet with a text and a date column; the format is detected from the
     content. The lake keeps each text once, and each capture of it with its date and the place of its record.
 
     A file that is in the lake already is skipped, so the same command, run again after a crash, goes on
@@ -75,6 +78,8 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
       archive ingest crawl/                            all files of a folder
       archive ingest 'CC-MAIN-2019-35/*.warc.gz' --lake s3://bucket/lake
       archive ingest https://example.org/a.warc.gz     streamed, not stored
+      archive ingest cc:2013..2021 --host example.org  a site over the years
+      archive ingest cc:..2021 --tld pt --dry-run      what it will cost
       archive ingest pages.jsonl.gz --dry-run          columns, and five rows
       archive ingest pages.jsonl.gz --text-column body --date-column seen.at
       archive ingest pile/ --published 2020-12-31 --attest https://example.org/pile --attest SHA256SUMS.txt
@@ -92,6 +97,8 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     from archive.progress import RichReporter
     from archive.show import json_text
 
+    if not dry_run and options.pop("dollars_per_hour") is not None:
+        raise click.UsageError("--dollars-per-hour goes with --dry-run")
     if dry_run:
         for each in ("again", "workers", "span", "published", "attest", "operator"):  # they change nothing that is seen
             options.pop(each)

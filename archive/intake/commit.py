@@ -30,6 +30,7 @@ from archive.intake import decisions
 from archive.intake.decisions import FORGOTTEN, LEDGER, TRIES, Decision
 from archive.intake.known_texts import KnownTexts
 from archive.intake.part import Part
+from archive.intake.taken import Watch, ledger_value, transaction_of
 from archive.intake.unit import Batch, Unit
 from archive.lake import Lake, NewFile, statistics
 from archive.tables import CAPTURES, DOCUMENTS, INDEX, SOURCES
@@ -55,6 +56,7 @@ class Committer:
         self._known = KnownTexts()
         self._seen: set[str] = set()  # files of documents whose ids are in _known
         self._entries: set[str] = set()  # files of the ledger that were read
+        self._watch = Watch(lake)
         self._forgotten = 0  # how many decisions to take texts out _known has followed
 
     def close(self) -> None:
@@ -116,7 +118,7 @@ class Committer:
             yield from (text for text in table.column("files").to_pylist() if text)
 
     def commit(self, batch: Batch, part: Part) -> Committed | None:
-        """Make a part visible. Return None if another process has committed one of its units.
+        """Make a part visible. Return None if another process has committed one of its units, or one of its records.
 
         Raises:
             TakenOut: the span before is not in the lake any more.
@@ -142,6 +144,9 @@ class Committer:
                 return None
             if any(unit.after and not decisions.is_in(ledger, unit.after) for unit in batch.units):
                 raise TakenOut("an earlier part of it was taken out meanwhile; run the same command again")
+            counts = {unit.version: _times_taken(ledger, unit) for unit in batch.units if unit.take is not None}
+            if not self._watch.may_commit(batch.units, counts):
+                return None
             self._catch_up(ledger, any(file.table == DOCUMENTS.name for file in part.files))
             trimmed, new = self._without_known(part)
             # a batch that comes again after it was taken out needs another name: the tables have had the first one
@@ -151,9 +156,11 @@ class Committer:
             rows = _ledger_rows(batch, trimmed, new, decision)
             row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
             named = {**numbers, **_counted([part], batch.units)}
+            named |= {transaction_of(version): count + 1 for version, count in counts.items()}
             committed = self._lake.commit_to(ledger, SOURCES, [row], named)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
+                self._watch.committed(batch.units, counts, [tally.reached.offset for tally in part.tallies])
                 decisions.apply(self._lake, decision)
                 self._lake.discard([file for file in part.files if file not in trimmed.files])
                 return Committed(new, sum(tally.texts for tally in part.tallies) - new)
@@ -256,6 +263,10 @@ class Committer:
         return NewFile("documents", name, size, {}, statistics(rows))
 
 
+def _times_taken(ledger: DeltaTable, unit: Unit) -> int:
+    return ledger.transaction_version(transaction_of(unit.version)) or 0
+
+
 def _counted(parts: Iterable[Part], units: Iterable[Unit]) -> dict[str, int]:
     """Return the transactions that a commit has besides those of its units."""
     bounded = any(tally.bounded for part in parts for tally in part.tallies)
@@ -277,6 +288,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "sha256": tally.sha256,
                 "start": unit.span.start,
                 "end": unit.span.end,
+                "taken": ledger_value(unit),
                 "next_offset": tally.reached.offset,
                 "recovered": tally.reached.recovered,
                 "floor": tally.reached.floor,

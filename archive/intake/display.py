@@ -26,6 +26,8 @@ def show(result: IngestResult) -> None:
         f"{count_of(result.files, 'file')} ingested{known}: {bytes_text(result.bytes)} in {result.seconds:.1f} s "
         f"({result.records / max(result.seconds, 1e-9):,.0f} records/s)"
     )
+    if result.requests:
+        console.print(f"{count_of(result.requests, 'request')}, {result.waited:,.1f} s of waiting for their turn")
     if result.files_published:
         console.print(f"{count_of(result.files_published, 'file')} with the time of publication: attestations has it.")
     if result.records:

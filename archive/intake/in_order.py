@@ -32,7 +32,7 @@ class InOrder:
         self._lake, self._settings, self._reporter, self._span = lake, settings, reporter, span
         self._now = datetime.now(UTC)
         self._open: dict[str, _OpenFile] = {}  # by the version of the file
-        self._files_to_do = self._files_done = 0
+        self._files_to_do = self._files_done = self._asked = 0
 
     def _commit(self, batch: Batch, part: Part) -> None:
         raise NotImplementedError
@@ -56,7 +56,8 @@ class InOrder:
             reached: where the span before it ended.
         """
         first = batch.units[0]
-        if first.after or not first.last:
+        # a piece of a file is planned when the one before it is committed
+        if (first.after or not first.last) and not first.is_piece:
             self._open.setdefault(first.version, _OpenFile(first.index, reached))
         return self._job(batch)
 
@@ -110,4 +111,5 @@ class InOrder:
         return True
 
     def _note(self) -> None:
-        self._reporter.note(f"{self._files_done}/{self._files_to_do} files")
+        asked = f", {self._asked:,} requests" if self._asked else ""
+        self._reporter.note(f"{self._files_done}/{self._files_to_do} files{asked}")

@@ -47,6 +47,8 @@ class Tally:
     unparsable: str = ""  #: the first date that could not be read, as written
     hint: str = ""  #: advice about a file of an unknown format
     bytes: int = 0
+    requests: int = 0  #: to a server that is asked at a certain rate
+    waited: float = 0.0  #: seconds for the turn of these requests
     seconds: float = 0.0
     peak: int = 0  #: bytes of memory that the worker had used at most when the unit was done
     format: str = ""

@@ -14,6 +14,7 @@ from archive.capture import Limits
 from archive.errors import SourceError, error_line
 from archive.evidence.file_state import Info
 from archive.evidence.names import crawl_name, crawl_windows
+from archive.intake.taken import Taken
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake
 from archive.records import READERS, RecordReader, Span, columns, kind_of, open_reader
@@ -21,6 +22,7 @@ from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
 from archive.sources.base import scheme_of, sha256_of
+from archive.sources.take import PIECE
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
@@ -31,6 +33,8 @@ _FIRST_RECORD = 4 << 20
 #: Small files share a batch, up to so many bytes and so many files.
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 256
+#: Requests that a task makes for parts of files: what an interrupted one loses, at one a second, is a minute.
+_REQUESTS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +106,29 @@ class Unreadable:
 
 
 def plan(
-    done: Mapping[str, DoneUnit], sources: Iterable[Listed], settings: Settings, span: int = SPAN
+    done: Mapping[str, DoneUnit],
+    sources: Iterable[Listed],
+    settings: Settings,
+    span: int = SPAN,
+    taken: Taken = Taken(),
 ) -> Iterator[Batch | AlreadyIngested | Unreadable]:
     """Yield the batches that are left to do, in the order of the sources.
 
     Args:
         done: the units that the lake has, by key.
         span: bytes of a unit, where a file can be cut.
+        taken: the records that the lake has of files of which some were taken.
     """
     spans: dict[tuple[str, str], list[tuple[int, int | None]]] = {}
-    for unit in done.values():
-        spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
+    for key, unit in done.items():
+        if key not in taken.partial:
+            spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
+    pieces_of: dict[tuple[str, str], _Pieces] = {}
+    for key, unit in done.items():
+        if unit.end is not None:
+            pieces_of.setdefault((unit.version, unit.extractor), {})[unit.start] = key, unit
     small: list[Unit] = []
+    few = _Few()
     known = _Known(done)
     seen: set[str] = set()
     for listed in sources:
@@ -126,6 +141,18 @@ def plan(
             yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
             continue
         seen.add(listed.version)
+        if listed.take is not None:
+            every = Unit(listed.uri, listed.version, listed.size, listed.kind, settings)
+            rest = taken.left(replace(every, take=listed.take, through=listed.through))
+            if rest is None:
+                yield AlreadyIngested(listed.uri, listed.take.bytes or 0, listed.version)
+            elif rest.take is not None and rest.take.records is None:
+                yield Batch((_first_piece(rest, pieces_of.get((listed.version, settings.extractor), {})),))
+            elif rest.take is not None:
+                pieces = list(rest.take.split(_REQUESTS))
+                for number, piece in enumerate(pieces):
+                    yield from few.add(replace(rest, take=piece, more=number + 1 < len(pieces)))
+            continue
         try:
             recorded = sorted(spans.get((listed.version, settings.extractor), []), key=lambda edges: edges[0])
             units = _units(listed, settings, span, recorded)
@@ -144,6 +171,54 @@ def plan(
             small.extend(left)
     if small:
         yield Batch(tuple(small))
+    yield from few.rest()
+
+
+#: The pieces of a file that the lake has, by where they begin, with their keys.
+_Pieces = dict[int, tuple[str, DoneUnit]]
+
+
+def _first_piece(unit: Unit, there: _Pieces) -> Unit:
+    """Return the first piece of a file that the lake does not have."""
+    piece = replace(unit, span=Span(0, PIECE, exact=True), last=False)
+    while (before := there.get(piece.span.start)) is not None and before[0] == piece.key:
+        piece = next_piece(piece, before[1].reached)
+    return piece
+
+
+def next_piece(unit: Unit, reached: SpanEnd) -> Unit:
+    """Return the piece of a file of unknown length behind another one, which ended there."""
+    assert unit.span.end is not None
+    # a record may reach over more than one piece
+    start = max(unit.span.end, (reached.offset or 0) // PIECE * PIECE)
+    span = Span(start, start + PIECE)
+    return replace(unit, span=span, index=unit.index + 1, after=unit.key, begin=reached)
+
+
+class _Few:
+    """Puts units that take few records of their files together: many of them are a task."""
+
+    def __init__(self) -> None:
+        self._units: list[Unit] = []
+        self._bytes = self._requests = 0
+
+    def add(self, unit: Unit) -> Iterator[Batch]:
+        """Yield the batches that are complete now."""
+        assert unit.take is not None
+        size, requests = unit.take.bytes, unit.take.requests + 1
+        if size is None:
+            yield Batch((unit,))
+            return
+        if self._units and (self._bytes + size > _BATCH_BYTES or self._requests + requests > _REQUESTS):
+            yield from self.rest()
+        self._units.append(unit)
+        self._bytes, self._requests = self._bytes + size, self._requests + requests
+
+    def rest(self) -> Iterator[Batch]:
+        """Yield the batch of what is left."""
+        if self._units:
+            yield Batch(tuple(self._units))
+        self._units, self._bytes, self._requests = [], 0, 0
 
 
 def _states(file: str) -> tuple[str | None, ...]:
@@ -245,14 +320,19 @@ def _sha256(location: str) -> str:
 LIMITED = frozenset({"too-large", "timeout"})
 
 
-def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str]:
+def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings, taken: Taken = Taken()) -> list[str]:
     """Return the units of the files of which records were rejected by limits that are larger now, or that another
-    operator made, as the user says now."""
+    operator made, as the user says now.
+
+    Files of which some records were taken stay: nobody knows which selections would bring all of them again.
+    """
+    stay = {done[key].version for key in taken.partial if key in done}
     mine = settings.limits
     outgrown = {
         unit.version
         for unit in done.values()
         if unit.extractor == settings.extractor
+        and unit.version not in stay
         and (
             settings.operator not in {None, unit.operator}
             or (
@@ -266,10 +346,12 @@ def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings) -> list[str
     return [key for key, unit in done.items() if unit.version in outgrown and unit.extractor == settings.extractor]
 
 
-def torn_units(done: Mapping[str, DoneUnit]) -> list[str]:
+def torn_units(done: Mapping[str, DoneUnit], taken: Taken = Taken()) -> list[str]:
     """Return the units of each file whose spans have a hole: some of them were taken out."""
     spans: dict[tuple[str, str], dict[int, tuple[int | None, list[str]]]] = {}
     for key, unit in done.items():
+        if key in taken.partial:
+            continue
         _, keys = spans.setdefault((unit.version, unit.extractor), {}).setdefault(unit.start, (unit.end, []))
         keys.append(key)
     torn: list[str] = []

@@ -14,7 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from archive.capture import Capture, Limits, Reject
+from archive.commoncrawl.cost import Cost, lines_of, rows_of
+from archive.commoncrawl.mirror import OWN, RATE
+from archive.commoncrawl.source import is_crawl
 from archive.errors import ArchiveError, SourceError, error_line
+from archive.intake.crawled import Crawled
 from archive.intake.extraction import Isolated
 from archive.intake.part import Tally
 from archive.intake.unit import Settings, Unit
@@ -63,6 +67,7 @@ class Preview:
     files_skipped: int = 0  #: the lake has them already, whole or in part
     files_failed: dict[str, str] = field(default_factory=dict)  #: file -> why it cannot be read
     looks: list[Look] = field(default_factory=list)  #: of the first files, those first that the lake has not
+    cost: Cost | None = None  #: of what is left to do of Common Crawl
 
     @property
     def is_usable(self) -> bool:
@@ -86,11 +91,29 @@ def preview(
     max_record: int = 32 << 20,
     max_page: int = 16 << 20,
     page_timeout: float = 20.0,
+    subset: str = "warc",
+    url: str | Iterable[str] = (),
+    host: str | Iterable[str] = (),
+    domain: str | Iterable[str] = (),
+    tld: str | Iterable[str] = (),
+    language: str | Iterable[str] = (),
+    mime: str | Iterable[str] = (),
+    status: int | Iterable[int] = (),
+    after: str | None = None,
+    before: str | None = None,
+    sample: float | None = None,
+    files: int | None = None,
+    part: str | None = None,
+    mirror: str = OWN,
+    rate: float = RATE,
+    contact: str | None = None,
+    dollars_per_hour: float | None = None,
 ) -> Preview:
     """Look at sources as `ingest` would read them. Nothing is written.
 
     Args:
-        sources: as of `ingest`, and so are all options.
+        sources: as of `ingest`, and so are all options but one.
+        dollars_per_hour: what an hour of this machine costs, for sources of Common Crawl.
 
     Raises:
         SourceError: a source does not exist.
@@ -100,12 +123,37 @@ def preview(
     limits = Limits(record=max_record, page=max_page, seconds=page_timeout)
     settings = Settings(keeping(extractor, names_of(keep)), limits, columns)
     settings.check()  # raises before any work begins
+    crawled = Crawled.of(
+        subset=subset,
+        url=url,
+        host=host,
+        domain=domain,
+        tld=tld,
+        language=language,
+        mime=mime,
+        status=status,
+        after=after,
+        before=before,
+        sample=sample,
+        files=files,
+        part=part,
+        mirror=mirror,
+        rate=rate,
+        contact=contact,
+    )
+    names = source_names(sources)
+    crawled.check(names, False)
     lake = open_lake(lake)
     seen = Preview()
+    if crawls := [source for source in names if is_crawl(source)]:
+        seen.cost = crawled.cost(lake, crawls, settings.extractor, dollars_per_hour)
+        seen.files, seen.bytes = seen.cost.total.files, seen.cost.total.bytes
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
     fresh: list[Listed] = []
     old: list[Listed] = []
-    for source in source_names(sources):
+    for source in names:
+        if is_crawl(source):
+            continue
         for file in list_files(source, lambda place, why: seen.files_failed.update({place: why})):
             if file.uri.startswith(f"{lake.location}/"):
                 continue
@@ -158,6 +206,10 @@ def _samples(unit: Unit, file: BinaryIO) -> Iterator[Sample]:
 def show(seen: Preview) -> None:
     """Print a preview for people."""
     console = OutConsole()
+    if seen.cost is not None:
+        _show_cost(console, seen.cost)
+        if not seen.looks and not seen.files_failed:
+            return
     known = f", {seen.files_skipped:,} of them known already" if seen.files_skipped else ""
     console.print(f"{count_of(seen.files, 'file')}, {bytes_text(seen.bytes)}{known}. Nothing was ingested.")
     for look in seen.looks:
@@ -175,6 +227,18 @@ def show(seen: Preview) -> None:
         console.print(f"{count_of(left, 'more file')}, not looked into")
     for file, why in seen.files_failed.items():
         console.print(f"cannot be read: {why if file in why else f'{file}: {why}'}", markup=False, highlight=False)
+
+
+def _show_cost(console: OutConsole, cost: Cost) -> None:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("crawl")
+    for name in ("files", "records", "requests", "bytes"):
+        table.add_column(name, justify="right")
+    for row in rows_of(cost):
+        table.add_row(*row, style="bold" if row[0] == "all" else None)
+    console.print(table)
+    for line in lines_of(cost):
+        console.print(line, markup=False, highlight=False)
 
 
 def _table(rows: list[Sample]) -> Table:

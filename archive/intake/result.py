@@ -29,6 +29,8 @@ class IngestResult:
     known_texts: int = 0  #: texts that the lake had already
     captures_by_month: Counter[str] = field(default_factory=Counter)
     bytes: int = 0  #: of input
+    requests: int = 0  #: to Common Crawl, for files
+    waited: float = 0.0  #: seconds for the turn of these requests, of all workers together
     seconds: float = 0.0
     recovered: int = 0  #: commits of an earlier command that were finished first
     peak_worker_bytes: int = 0  #: memory of the largest worker
@@ -38,6 +40,8 @@ class IngestResult:
         self.records += tally.records
         self.captures += tally.captures
         self.bytes += tally.bytes
+        self.requests += tally.requests
+        self.waited += tally.waited
         self.rejects.update(tally.rejects)
         self.skipped.update(tally.skipped)
         self.captures_by_month.update(tally.months)
@@ -47,7 +51,7 @@ class IngestResult:
         """Put the months in order, and the commonest reasons and kinds first."""
         self.rejects, self.skipped = (Counter(dict(each.most_common())) for each in (self.rejects, self.skipped))
         self.captures_by_month = Counter(dict(sorted(self.captures_by_month.items())))
-        self.seconds = round(self.seconds, 3)
+        self.seconds, self.waited = round(self.seconds, 3), round(self.waited, 3)
 
 
 @dataclass(slots=True)

@@ -12,19 +12,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive.capture import Limits
+from archive.commoncrawl.gate import refusing_host
+from archive.commoncrawl.mirror import OWN, RATE
+from archive.commoncrawl.source import is_crawl
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
 from archive.evidence.operators import operator_name
 from archive.intake.commit import Committer, TakenOut
+from archive.intake.crawled import Crawled
 from archive.intake.decisions import take_out
 from archive.intake.forget import forget_files
 from archive.intake.in_order import InOrder
 from archive.intake.part import Part
-from archive.intake.plan import SPAN, AlreadyIngested, Unreadable, done_units, outgrown_units, plan, torn_units
+from archive.intake.plan import (
+    SPAN,
+    AlreadyIngested,
+    Unreadable,
+    done_units,
+    next_piece,
+    outgrown_units,
+    plan,
+    torn_units,
+)
 from archive.intake.published import Published, attest_files
 from archive.intake.result import IngestResult
-from archive.intake.unit import Batch, Settings, SpanEnd
+from archive.intake.taken import read_taken
+from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.intake.work import Job
 from archive.intake.yields import Yield
 from archive.lake import Lake, open_lake
@@ -56,6 +70,22 @@ def ingest(
     span: int = SPAN,
     published: str | None = None,
     attest: str | Iterable[str] | None = None,
+    subset: str = "warc",
+    url: str | Iterable[str] = (),
+    host: str | Iterable[str] = (),
+    domain: str | Iterable[str] = (),
+    tld: str | Iterable[str] = (),
+    language: str | Iterable[str] = (),
+    mime: str | Iterable[str] = (),
+    status: int | Iterable[int] = (),
+    after: str | None = None,
+    before: str | None = None,
+    sample: float | None = None,
+    files: int | None = None,
+    part: str | None = None,
+    mirror: str = OWN,
+    rate: float = RATE,
+    contact: str | None = None,
     reporter: Reporter | None = None,
 ) -> IngestResult:
     """Bring web archives or data sets into a lake. What the lake has already is skipped.
@@ -85,6 +115,23 @@ def ingest(
         published: when the files were published, whatever their dates say; the last instant of a date. Needs `attest`.
         attest: where that can be looked up (a DOI, an address); and, for grade D, also `sha256:…` of a file or the path
             of a list of checksums as `sha256sum` writes it. Without a checksum it is a claim, of grade E.
+        subset: of the files of Common Crawl, as of a source `cc:…`: `warc`, or `wet`. The options from here to
+            `contact` are for such sources only.
+        url: addresses of pages, or all below one with `*` at its end. This and the next three add up.
+        host: hosts; `www.` in front does not count.
+        domain: hosts with all below them.
+        tld: top-level domains.
+        language: three letters each (ISO 639-3), since CC-MAIN-2018-39. This and what follows narrow the selection.
+        mime: types of pages, or patterns.
+        status: of HTTP.
+        after: pages fetched on this date or later.
+        before: pages fetched before this date.
+        sample: a part of the records, as 0.001; the same ones in each run.
+        files: so many files of each crawl; the same ones in each run.
+        part: `3/16` for the third of sixteen parts: machines share the work without talking.
+        mirror: `https://…`, `s3://…` or a folder with the files of Common Crawl.
+        rate: requests a second, of all parts together.
+        contact: an address of yours, for the people who run the server.
         reporter: receives the progress.
 
     Raises:
@@ -97,7 +144,25 @@ def ingest(
     settings = Settings(keeping(extractor, names_of(keep)), limits, columns, operator_name(operator))
     settings.check()  # raises before any work begins
     stated = Published.of(published, attest)
-    return ingest_with(lake, sources, settings, workers, reporter, span, again, stated)
+    crawled = Crawled.of(
+        subset=subset,
+        url=url,
+        host=host,
+        domain=domain,
+        tld=tld,
+        language=language,
+        mime=mime,
+        status=status,
+        after=after,
+        before=before,
+        sample=sample,
+        files=files,
+        part=part,
+        mirror=mirror,
+        rate=rate,
+        contact=contact,
+    )
+    return ingest_with(lake, sources, settings, workers, reporter, span, again, stated, crawled)
 
 
 def ingest_with(
@@ -109,13 +174,17 @@ def ingest_with(
     span: int = SPAN,
     again: bool = False,
     published: Published | None = None,
+    crawled: Crawled | None = None,
 ) -> IngestResult:
     """Do what `ingest` does, with settings that are put together already."""
+    names = source_names(sources)
+    crawled = crawled or Crawled()
+    crawled.check(names, again)
     lake, engine = open_lake(lake), open_engine(workers)
     started = time.monotonic()
-    run = _Ingest(lake, settings, reporter or Reporter(), span, again, published)
+    run = _Ingest(lake, settings, reporter or Reporter(), span, again, published, crawled)
     with naming_damage(lake):
-        result = run.run(source_names(sources), engine)
+        result = run.run(names, engine)
     result.seconds = time.monotonic() - started
     result.sort()
     return result
@@ -123,10 +192,18 @@ def ingest_with(
 
 class _Ingest(InOrder):
     def __init__(
-        self, lake: Lake, settings: Settings, reporter: Reporter, span: int, again: bool, published: Published | None
+        self,
+        lake: Lake,
+        settings: Settings,
+        reporter: Reporter,
+        span: int,
+        again: bool,
+        published: Published | None,
+        crawled: Crawled,
     ) -> None:
         super().__init__(lake, settings, reporter, span)
-        self._again, self._published = again, published
+        self._again, self._published, self._crawled = again, published, crawled
+        self._refused = ""  # what a server said that takes no more requests
         self._versions: dict[str, str] = {}  # by file
         self._result = IngestResult()
         self._yields: dict[str, Yield] = {}  # by source
@@ -134,9 +211,11 @@ class _Ingest(InOrder):
         self._skipped: list[AlreadyIngested] = []
 
     def run(self, sources: list[str], engine: Engine) -> IngestResult:
-        listed = [file for source in sources for file in self._list(source)]
+        crawls = [source for source in sources if is_crawl(source)]
+        listed = [file for source in sources if not is_crawl(source) for file in self._list(source)]
+        listed += self._list_crawls(crawls)
         self._files_to_do = len(listed)
-        self._reporter.stage("ingest", size=sum(file.size or 0 for file in listed))
+        self._reporter.stage("ingest", size=sum(file.size or (file.take and file.take.bytes) or 0 for file in listed))
         self._note()
         self._lake.create()
         self._committer = Committer(self._lake)
@@ -179,19 +258,32 @@ class _Ingest(InOrder):
                 self._sources_of.setdefault(file.uri, set()).add(source)
                 yield file
 
+    def _list_crawls(self, sources: list[str]) -> Iterator[Listed]:
+        """List the files of crawls, of all sources at once: no file comes twice."""
+        if sources:
+            self._reporter.stage("plan")
+        for file in self._crawled.files(sources):
+            self._reporter.advance(1, 0)
+            for source in sources:
+                self._yields.setdefault(source, Yield()).files += 1
+                self._sources_of.setdefault(file.uri, set()).add(source)
+            yield file
+
     def _readable(self, listed: list[Listed]) -> list[Listed]:
         """Return the files that can be planned. What cannot be read again must not be taken out."""
         wrong = {item.file for item in plan({}, listed, self._settings, self._span) if isinstance(item, Unreadable)}
         return [file for file in listed if file.uri not in wrong]
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
-        done = done_units(self._lake)
+        done, taken = done_units(self._lake), read_taken(self._lake)
         versions, files = {file.version for file in listed}, {file.uri for file in listed}
-        again = dict.fromkeys([*torn_units(done), *outgrown_units(done, self._settings)])
+        again = dict.fromkeys([*torn_units(done, taken), *outgrown_units(done, self._settings, taken)])
         if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
             take_out(self._lake, unfit)  # the file is read again as a whole
             done = done_units(self._lake)
-        for item in plan(done, listed, self._settings, self._span):
+        for item in plan(done, listed, self._settings, self._span, taken):
+            if self._refused:
+                return
             if isinstance(item, AlreadyIngested):
                 self._versions[item.file] = item.version
                 self._skip(item)
@@ -210,6 +302,13 @@ class _Ingest(InOrder):
         self._note()
 
     # -- results of tasks --------------------------------------------------------------------------
+
+    def _failed(self, batch: Batch, error: str) -> None:
+        if (host := refusing_host(error)) is None:
+            super()._failed(batch, error)
+        elif not self._refused:  # nobody asks it again, and one line says it
+            self._refused = error
+            self._give_up(host, error)
 
     def _give_up(self, file: str, error: str) -> None:
         self._result.files_failed[file.encode("utf-8", "backslashreplace").decode()] = error
@@ -232,24 +331,40 @@ class _Ingest(InOrder):
             self._result.add(tally)
             for given in self._yields_of(unit.file):
                 given.add(tally)
-        files = sum(unit.last for unit in batch.units)
+        files = 0
+        for unit, tally in zip(batch.units, part.tallies, strict=True):
+            if unit.is_piece and tally.reached.offset is not None:
+                self._tasks.submit(self._job(Batch((next_piece(unit, tally.reached),))))
+            else:
+                files += (unit.last or unit.is_piece) and not unit.more
         self._result.files += files
         self._result.new_texts += committed.new_texts
         self._result.known_texts += committed.known_texts
+        self._asked += sum(tally.requests for tally in part.tallies)
         _log.info("committed %d files, %d new texts", files, committed.new_texts)
         self._files_done += files
         self._note()
 
     def _drop_committed(self, batch: Batch) -> None:
-        """Do again what is left of a batch: another ingest has committed some of its units meanwhile."""
+        """Do again what is left of a batch: another ingest has committed some of its units, or records, meanwhile."""
         done = set(self._lake.read("sources", ["unit"])["unit"].to_pylist())
-        if left := tuple(unit for unit in batch.units if unit.key not in done):
-            self._tasks.submit(self._job(Batch(left)))
+        taken = read_taken(self._lake, {unit.version for unit in batch.units if unit.take is not None})
+        left: list[Unit] = []
         for unit in batch.units:
-            if unit.key in done:
-                self._result.files_skipped += unit.last
-                for given in self._yields_of(unit.file):
-                    given.elsewhere += 1
+            if unit.is_piece and unit.key in done:  # whoever committed it may not go on
+                reached = done_units(self._lake)[unit.key].reached
+                if reached.offset is not None:
+                    left.append(next_piece(unit, reached))
+                    continue
+            rest = None if unit.key in done else unit if unit.take is None else taken.left(unit)
+            if rest is not None:
+                left.append(rest)
+                continue
+            self._result.files_skipped += unit.last or unit.is_piece
+            for given in self._yields_of(unit.file):
+                given.elsewhere += 1
+        if left:
+            self._tasks.submit(self._job(Batch(tuple(left))))
 
     # -- counting ----------------------------------------------------------------------------------
 

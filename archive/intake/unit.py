@@ -10,6 +10,8 @@ from archive.capture import Limits
 from archive.evidence.file_state import Info
 from archive.records import READERS, Span, open_reader
 from archive.records.rows import Columns
+from archive.sources.base import Through
+from archive.sources.take import Take
 from archive.text import extractor as find_extractor
 
 
@@ -59,13 +61,22 @@ class Unit:
     last: bool = True
     after: str | None = None
     begin: SpanEnd | None = None  #: where the span before ended
+    take: Take | None = None  #: the records that are wanted; None for all of the span
+    more: bool = False  #: another unit takes further records of the file
+    through: Through | None = None  #: how the file is opened; None for its address
     key: str = field(init=False)  #: the same for the same work, whoever plans it
+
+    @property
+    def is_piece(self) -> bool:
+        """Whether it is a piece of a file of unknown length: where the file ends, the work finds out."""
+        return self.take is not None and self.take.records is None
 
     def __post_init__(self) -> None:
         has_columns = self.kind in READERS and open_reader(self.kind).has_columns
         columns = self.settings.columns if has_columns else None
+        taken = f"|{self.take.identity}" if self.take and self.take.identity else ""
         # the limits, the operator and `begin` are left out: with others it is still the same work
-        identity = f"{self.version}|{self.span.start}|{self.span.end}|{self.settings.extractor}|{columns}"
+        identity = f"{self.version}|{self.span.start}|{self.span.end}|{self.settings.extractor}|{columns}{taken}"
         object.__setattr__(self, "key", hashlib.sha256(identity.encode()).hexdigest()[:32])
 
 

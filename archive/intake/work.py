@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import resource
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import BinaryIO, cast
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, cast
 
 from archive import registry
 from archive.attestations.wacz import Signed
-from archive.capture import Capture, Outcome, Reject
+from archive.capture import Capture, Outcome, Reject, Skipped
 from archive.engine import Context, Progress
 from archive.errors import SourceError
+from archive.evidence.claims import AGREEMENT
 from archive.examine import Examiner
 from archive.intake.extraction import Extract, Isolated, guarded
 from archive.intake.part import Part, PartWriter, Tally
+from archive.intake.taken import FILTERED, KNOWN
 from archive.intake.unit import Batch, SpanEnd, Unit
 from archive.lake import Lake
-from archive.records import Reading, Span, open_reader
+from archive.records import Reading, Record, RecordReader, Span, open_reader
 from archive.records.base import EMPTY, UNKNOWN
+from archive.records.digest import ABSENT
 from archive.records.rows import Row
 from archive.sources import open_bytes
 from archive.sources.base import scheme_of
+from archive.sources.take import NEVER, Take
 from archive.text.base import address_of
 from archive.text.cache import PageCache
 
 #: Of this process: 8 million characters, 8 to 32 MB.
 _PAGES = PageCache(8 << 20)
+#: Types of records that never hold a page.
+_NO_PAGES = frozenset({"warcinfo", "request", "metadata"})
 #: Kinds of files that no reader takes -> the reject reason.
 _REASONS = {EMPTY: "empty-file", UNKNOWN: "unknown-format"}
 
@@ -71,10 +79,14 @@ def work(job: Job, ctx: Context) -> Part:
 def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progress: Progress) -> Tally:
     tally = Tally(unit.key, format=unit.kind)
     started, told, told_bytes = time.monotonic(), 0, 0
-    with open_bytes(unit.file) as file:
+    by_parts = unit.take.bytes if unit.take is not None else None  # parts are held, and read again and again
+    most = sys.maxsize if by_parts is None else by_parts
+    before = unit.through.spent() if unit.through else (0, 0.0)
+    with open_unit(unit) as file:
         signed = Signed.of(file) if unit.kind == "wacz" else None
         counting = Counting(file, unit.file)
-        for name, outcome in outcomes(unit, cast(BinaryIO, counting), extract, now, tally):
+        read = outcomes if unit.take is None or unit.take.records is None else taken_outcomes
+        for name, outcome in read(unit, cast(BinaryIO, counting), extract, now, tally):
             tally.records += 1
             if isinstance(outcome, Capture):
                 tally.captures += 1
@@ -94,16 +106,31 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
             else:
                 tally.skipped[outcome.kind] += 1
             if tally.records - told >= 50:
-                progress(tally.records - told, counting.count - told_bytes)
-                told, told_bytes = tally.records, counting.count
-        tally.bytes = counting.count
+                done = min(counting.count, most)
+                progress(tally.records - told, done - told_bytes)
+                told, told_bytes = tally.records, done
+        tally.bytes = counting.count if by_parts is None else by_parts
         is_local = scheme_of(unit.file) == "file"
-        if unit.span.start == 0 and (is_local or unit.last):
+        if unit.span.start == 0 and (is_local or unit.last) and (unit.take is None or unit.take.streams):
             tally.sha256 = counting.sha256(unit.size, is_local)
     progress(tally.records - told, tally.bytes - told_bytes)
+    after = unit.through.spent() if unit.through else (0, 0.0)
+    tally.requests, tally.waited = after[0] - before[0], after[1] - before[1]
     tally.seconds = time.monotonic() - started
     tally.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return tally
+
+
+def open_unit(unit: Unit) -> BinaryIO:
+    """Open the file of a unit.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    if unit.through is not None:
+        start = unit.begin.offset if unit.begin and unit.begin.offset is not None else unit.span.start
+        return unit.through.open(unit.file, unit.take or Take(), start)
+    return open_bytes(unit.file)
 
 
 def outcomes(
@@ -118,6 +145,7 @@ def outcomes(
     span = unit.span if begin.offset is None else Span(begin.offset, unit.span.end, recovered=begin.recovered)
     reading = Reading(unit.file, span, unit.settings.columns, limits.record)
     examiner: Examiner | None = None
+    known = set[int]() if unit.take is None or unit.take.known is None else set(unit.take.known.tolist())
     for name, item in open_reader(unit.kind).read(file, reading):
         if examiner is None or name != examiner.name:
             examiner = Examiner(
@@ -138,6 +166,10 @@ def outcomes(
                     examiner.introduce(reading.head)
                 examiner.last = "warcinfo" if begin.behind_info else ""
                 tally.infos = examiner.state.infos
+        if isinstance(item, Record) and item.offset in known:
+            examiner.pass_by(item)
+            yield name, Skipped(KNOWN)
+            continue
         outcome = examiner.examine(item)
         if isinstance(item, Row):
             tally.columns = tally.columns or item.columns
@@ -151,6 +183,82 @@ def outcomes(
     floor = state.floor if state and reading.recovered else None
     tally.reached = SpanEnd(reading.next_offset, reading.recovered, floor, infos, behind_info)
     tally.format = reading.format or tally.format
+
+
+def taken_outcomes(
+    unit: Unit, file: BinaryIO, extract: Extract, now: datetime, tally: Tally
+) -> Iterator[tuple[str, Outcome]]:
+    """Yield every outcome of a unit that takes some records of a web archive, with the name of the file.
+
+    Of a file that is streamed, the other records are skipped as `filtered`; of one that is read by parts, they
+    are not met. A wanted record that is not there is a reject.
+    """
+    take, limits = unit.take, unit.settings.limits
+    assert take is not None
+    examiner = Examiner(unit.file, extract, limits, now, _PAGES, operator=unit.settings.operator)
+    if take.streams:
+        yield from ((unit.file, outcome) for outcome in _streamed(unit, file, examiner, tally))
+        return
+    if (head := RecordReader(file, Span(), limits.record).first()) is not None:
+        examiner.introduce(head)
+    for wanted in take.records if take.records is not None else ():
+        offset, found = int(wanted["offset"]), False
+        reader = RecordReader(file, Span(offset, offset + 1, exact=True), limits.record)
+        for record in reader:
+            found = True
+            yield unit.file, indexed(examiner.examine(record), wanted)
+        tally.format = reader.format or tally.format
+        if not found:
+            yield unit.file, _absent(wanted)
+
+
+def _streamed(unit: Unit, file: BinaryIO, examiner: Examiner, tally: Tally) -> Iterator[Outcome]:
+    take = unit.take
+    assert take is not None
+    wanted = {} if take.records is None else {int(each["offset"]): each for each in take.records}
+    met: set[int] = set()
+    reading = Reading(unit.file, max_record=unit.settings.limits.record, seeks=False)
+    for _, record in open_reader(unit.kind).read(file, reading):
+        offset = record.offset
+        if offset in wanted:
+            met.add(offset)
+            yield indexed(examiner.examine(record), wanted[offset])
+        elif isinstance(record, Record):
+            examiner.pass_by(record)
+            # what never holds a page is counted as that, whoever wants what
+            yield Skipped(record.type if record.type in _NO_PAGES else FILTERED)
+    for offset in wanted.keys() - met:
+        yield _absent(wanted[offset])
+    tally.format = reading.format or tally.format
+
+
+def _absent(wanted: Any) -> Reject:
+    detail = "the index names a record here, and there is none"
+    return Reject("bad-record", detail, int(wanted["offset"]), 0, int(wanted["length"]))
+
+
+def indexed(outcome: Outcome, stated: Any) -> Outcome:
+    """Return an outcome with what the index states of the record: where they disagree, the capture proves nothing.
+
+    The digests are compared where the record has one: then one program wrote both. Of dates, a day is no difference,
+    as everywhere; the index of the crawls before 2013 has Pacific time.
+
+    Args:
+        stated: a row with the fields of `archive.sources.take.RECORD`.
+    """
+    if not isinstance(outcome, Capture) or outcome.dated.problem:
+        return outcome
+    digest, seconds = bytes(stated["digest"]), int(stated["at"])
+    differs = False
+    if digest and outcome.payload_check not in {None, ABSENT} and outcome.payload_digest:
+        written = base64.b32encode(digest.ljust(20, b"\0")).decode()
+        differs = outcome.payload_digest.startswith("sha1:") and outcome.payload_digest != f"sha1:{written}"
+    if seconds != NEVER and outcome.dated.captured_at is not None:
+        at = datetime.fromtimestamp(seconds, UTC)
+        differs = differs or abs(outcome.dated.captured_at - at) > AGREEMENT
+    if differs:
+        outcome.dated = replace(outcome.dated, problem="index-differs")
+    return outcome
 
 
 def _hint(file: BinaryIO) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from math import frexp
+from struct import pack, unpack
 from typing import Any
 
 import pyarrow as pa
@@ -96,6 +98,7 @@ _MONGO = frozenset({"$date", "$numberLong"})
 _LONGEST_JSON = 1 << 20
 #: What a number must be to count as a date in a further column: seconds since 1970, from 1991 on.
 _SECONDS = range(662_688_000, 1 << 32)
+_UNITS = (1, 1000, 1_000_000, 1_000_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,7 @@ def _as_date(value: Any) -> str | None:
     if isinstance(value, int | float | Decimal):
         if value != value:  # not a number: what a table has for nothing
             return None
+        value = _late_end(value)
         return str(int(value)) if _LEAST < value < _MOST and value == int(value) else str(value)
     if isinstance(value, str):
         return value
@@ -225,8 +229,21 @@ def _is_date_name(name: str) -> bool:
 def _since_1970(value: float | Decimal) -> str | None:
     if not 0 < value < 1 << 63:
         return None
-    units = (int(value) // unit for unit in (1, 1000, 1_000_000, 1_000_000_000))
+    units = (int(_late_end(value)) // unit for unit in _UNITS)
     return next((datetime.fromtimestamp(each + 1, UTC).isoformat() for each in units if each in _SECONDS), None)
+
+
+def _late_end(value: float | Decimal) -> float | Decimal:
+    """Return the last moment since 1970 that a float may mean, which may have been rounded to single precision.
+
+    A column of 32 bits keeps the seconds of today to the next multiple of 128.
+    """
+    if not isinstance(value, float) or not 0 < value < 1 << 63:
+        return value
+    if not any(int(value) // unit in _SECONDS for unit in _UNITS) or unpack("f", pack("f", value))[0] != value:
+        return value
+    _, exponent = frexp(value)
+    return value + 2.0 ** (exponent - 25)
 
 
 def opened(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 
 from archive.errors import SourceError
 from archive.registry import Registry
+from archive.sources.take import Take
 from archive.storage import local_or_store
 
 #: One source or several: a path, a pattern, `s3://…` or `https://…`.
@@ -18,6 +19,23 @@ Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 #: Called with a file or folder that cannot be looked at, and why.
 Unreadable = Callable[[str, str], None]
+
+
+class Through(Protocol):
+    """Another way to a file than its address: a mirror of it, or fewer requests. Workers get it as it is."""
+
+    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
+        """Open a file, of which only what is wanted can be read; it seeks, and streams.
+
+        Args:
+            start: the reading goes on at this byte; of what is in front of it, only the head of the file is read.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+
+    def spent(self) -> tuple[int, float]:
+        """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +46,10 @@ class Listed:
     size: int | None
     version: str
     name: str = ""  #: its path below the folder, or below the fixed part of the pattern, that the source names
+    kind: str = ""  #: what reads it (a name in `READERS`), so that a plan need not open it; empty: its bytes show it
+    take: Take | None = None  #: what is wanted of it; None for all of it
+    through: Through | None = None  #: how it is opened; None for its address
+    start: int = 0  #: what is opened begins at this byte of the file
 
 
 class Source(Protocol):
@@ -59,9 +81,11 @@ SCHEMES = Registry(
         "s3": "archive.sources.s3:SOURCE",
         "http": "archive.sources.http:SOURCE",
         "https": "archive.sources.http:SOURCE",
+        "cc": "archive.commoncrawl.source:SOURCE",
     },
 )
-_BUILTIN = frozenset(SCHEMES)
+#: The schemes that must have `//`.
+_BUILTIN = frozenset({"file", "s3", "http", "https"})
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):(//)?", re.IGNORECASE)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,24 +18,33 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, metavar="CDX...", shell_complete=complete_file)
 @lake_option
 @click.option("--operator", metavar="ORG", help="Who holds what the indexes list; Common Crawl's say it themselves.")
+@click.option("--url", multiple=True, metavar="URL", help="cc: these pages; with * at its end all below.")
+@click.option("--host", multiple=True, metavar="HOST", help="cc: pages of a host; www. does not count.")
+@click.option("--domain", multiple=True, metavar="NAME", help="cc: pages of a host, and of all below it.")
+@click.option("--tld", multiple=True, metavar="NAME", help="cc: pages of a top-level domain, as pt.")
+@click.option("--mirror", default="https://data.commoncrawl.org", show_default=True, metavar="WHERE",
+              help="cc: https://…, s3://… or a folder.")  # fmt: skip
+@click.option("--rate", type=float, default=1.0, show_default=True, metavar="N", help="cc: requests a second.")
+@click.option("--contact", envvar="LOWBACKGROUND_CONTACT", metavar="ADDRESS",
+              help="cc: yours, for the people who run the server.")  # fmt: skip
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def command(
-    sources: tuple[str, ...], location: str, operator: str | None, workers: int | None, as_json: bool, quiet: bool
-) -> None:
+def command(sources: tuple[str, ...], location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Let other archives' indexes confirm captures of the lake.
 
     CDX is a file, a folder, a pattern, an s3:// object or prefix, or an https:// address. It holds lines of CDX, CDXJ,
     Common Crawl's index, or the answer of an index server, plain or compressed. Lines with the payload digest of a
-    capture in the lake are kept. A capture of grade C or D gets grade B where a line of another holder is within a
-    day of it. A line proves no text by itself.
+    capture in the lake are kept. Of a crawl of Common Crawl (cc:2013..2021) the parts of its index are read that list
+    the pages of --host, --domain, --tld or --url, and none of its files. A capture of grade C or D gets grade B where a
+    line of another holder is within a day of it. A line proves no text by itself.
 
     An index that was read is skipped until the lake has other captures: run the same command after an ingest.
 
     \b
     Examples:
       archive witness 'cc-index/CC-MAIN-2019-35/indexes/cdx-*.gz'
+      archive witness cc:2013..2021 --host example.org
       archive witness wayback.cdx --operator "Internet Archive"
 
     Exit status: 0 all done; 1 done, but a line or a file could not be read; 2 wrong usage.
@@ -47,7 +56,7 @@ def command(
     from archive.witness.run import witness
 
     with RichReporter(quiet or as_json) as reporter:
-        result = witness(location, sources, operator=operator, workers=workers, reporter=reporter)
+        result = witness(location, sources, reporter=reporter, **options)
     if as_json:
         click.echo(json_text(result))
     else:

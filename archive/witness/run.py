@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from archive import proofs
+from archive.commoncrawl.mirror import OWN, RATE
+from archive.commoncrawl.source import is_crawl
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Failed, Workers, open_engine
@@ -22,11 +24,13 @@ from archive.errors import SourceError
 from archive.evidence.names import crawl_name
 from archive.evidence.operators import COMMON_CRAWL, is_common_crawl, operator_name, same_operator
 from archive.intake.commit import Committer
+from archive.intake.crawled import Crawled
 from archive.intake.decisions import take_out
 from archive.intake.part import Tally
 from archive.intake.unit import Settings, Unit
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
+from archive.records import Span
 from archive.records.base import Look
 from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
 from archive.tables import INDEX, TABLES
@@ -76,6 +80,13 @@ def witness(
     sources: Sources,
     *,
     operator: str | None = None,
+    url: str | Iterable[str] = (),
+    host: str | Iterable[str] = (),
+    domain: str | Iterable[str] = (),
+    tld: str | Iterable[str] = (),
+    mirror: str = OWN,
+    rate: float = RATE,
+    contact: str | None = None,
     workers: Workers = None,
     reporter: Reporter | None = None,
 ) -> WitnessResult:
@@ -89,8 +100,16 @@ def witness(
 
     Args:
         sources: indexes (CDX, CDXJ, JSON of an index server), plain or compressed: files, folders, patterns, `s3://…`,
-            `https://…`; one or several.
+            `https://…`; one or several. Or crawls of Common Crawl (`cc:2013..2021`), of whose indexes the parts are
+            read that list the pages of the next four options.
         operator: who holds the captures that the indexes list. Common Crawl's indexes name it themselves.
+        url: addresses of pages, or all below one with `*` at its end.
+        host: hosts; `www.` in front does not count.
+        domain: hosts with all below them.
+        tld: top-level domains.
+        mirror: `https://…`, `s3://…` or a folder with the files of Common Crawl.
+        rate: requests a second.
+        contact: an address of yours, for the people who run the server.
         workers: processes (by default one for each core), or an engine.
         reporter: receives the progress.
 
@@ -99,24 +118,29 @@ def witness(
         LakeError: there is no lake, or it cannot be written.
         ArchiveError: there is no such engine.
     """
+    crawled = Crawled.of(url=url, host=host, domain=domain, tld=tld, mirror=mirror, rate=rate, contact=contact)
+    names = source_names(sources)
+    crawled.check(names, False)
     lake, engine = open_lake(lake), open_engine(workers)
     lake.require()
     started = time.monotonic()
     with naming_damage(lake):
-        result = _Witness(lake, operator_name(operator), reporter or Reporter()).run(source_names(sources), engine)
+        result = _Witness(lake, operator_name(operator), reporter or Reporter(), crawled).run(names, engine)
     result.seconds = round(time.monotonic() - started, 3)
     return result
 
 
 class _Witness:
-    def __init__(self, lake: Lake, operator: str | None, reporter: Reporter) -> None:
-        self._lake, self._operator, self._reporter = lake, operator, reporter
+    def __init__(self, lake: Lake, operator: str | None, reporter: Reporter, crawled: Crawled) -> None:
+        self._lake, self._operator, self._reporter, self._crawled = lake, operator, reporter, crawled
         self._result = WitnessResult()
         self._now = datetime.now(UTC)
         self._units: dict[str, str] = {}  # version of an index -> its unit in this run
 
     def run(self, sources: list[str], engine: Engine) -> WitnessResult:
-        listed = {file.version: file for source in sources for file in self._list(source)}
+        listed = {file.version: file for source in sources if not is_crawl(source) for file in self._list(source)}
+        crawls = [source for source in sources if is_crawl(source)]
+        listed |= {file.version: file for file in self._crawled.blocks(crawls)}
         holders = {file.version: self._holder(file) for file in listed.values()}
         self._reporter.stage("witness", size=sum(file.size or 0 for file in listed.values()))
         self._lake.create()
@@ -196,7 +220,8 @@ class _Witness:
         for file in listed:
             settings = Settings(extractor=INDEX, operator=holders[file.version])
             version = f"{file.version} {INDEX} {same_operator(settings.operator or '')} {state}"
-            unit = Unit(file.uri, version, file.size, INDEX, settings)
+            span = Span(file.start, file.start + (file.size or 0)) if file.through else Span()
+            unit = Unit(file.uri, version, file.size, INDEX, settings, span, through=file.through)
             self._units[file.version] = unit.key
             if unit.key in done:
                 self._result.files_skipped += 1

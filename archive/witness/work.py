@@ -7,7 +7,7 @@ import hashlib
 import resource
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import BinaryIO, cast
 
@@ -22,10 +22,9 @@ from archive.errors import SourceError
 from archive.evidence.claims import CLOCK_SLACK
 from archive.intake.part import Part, PartWriter, Tally
 from archive.intake.unit import Batch, Unit
-from archive.intake.work import Counting
+from archive.intake.work import Counting, open_unit
 from archive.lake import Lake
 from archive.records.jsonl import Line, read_lines
-from archive.sources import open_bytes
 from archive.tables import INDEX
 from archive.witness.lines import (
     MAX_LINE,
@@ -90,9 +89,9 @@ def work(job: Job, ctx: Context) -> Part:
     writer = PartWriter(Lake(job.location), job.batch.key)
     started, told_bytes = time.monotonic(), 0
     try:
-        with open_bytes(unit.file) as file:
+        with open_unit(unit) as file:
             counting = Counting(file, unit.file)
-            for lines in _together(_outcomes(unit, cast(BinaryIO, counting), tally)):
+            for lines in _together(_placed(unit, _outcomes(unit, cast(BinaryIO, counting), tally))):
                 _add(lines, known, unit, job.started, writer, tally)
                 ctx.progress(len(lines), counting.count - told_bytes)
                 told_bytes = counting.count
@@ -125,6 +124,15 @@ def parsed_lines(file: BinaryIO, glance: bool = False) -> Iterator[tuple[Line, P
         else:
             for parsed in parser.parse(line.data):
                 yield line, parsed
+
+
+def _placed(unit: Unit, outcomes: Iterable[tuple[Line, Outcome]]) -> Iterator[tuple[Line, Outcome]]:
+    """Yield the lines with their offsets in the file, of which perhaps only a part was opened."""
+    start = unit.span.start
+    for line, outcome in outcomes:
+        if start and isinstance(outcome, Reject):
+            outcome = replace(outcome, offset=outcome.offset + start)
+        yield replace(line, offset=line.offset + start) if start else line, outcome
 
 
 def _outcomes(unit: Unit, file: BinaryIO, tally: Tally) -> Iterator[tuple[Line, Outcome]]:

@@ -49,6 +49,8 @@ READ = {
     "4/25/2019, 12:57:54\u202fPM": EXACT + timedelta(hours=14),
     "20190425125754": EXACT + timedelta(hours=14),
     "2019-04-25 12:57:54 CEST": EXACT + timedelta(hours=14),
+    "2019-04-25 12:57:54 noon": EXACT + timedelta(hours=26),
+    "2019-04-25T11:00 abend": at(2019, 4, 26, 13, 0, 59, 999999),
     # a day
     "4 March 2019": MARCH_4,
     "4th of March, 2019": MARCH_4,

@@ -10,7 +10,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,8 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+
+from archive.evidence.crawls import frozen
 
 #: Names and values in their order; a name may be there twice.
 Fields = list[tuple[str, str]]
@@ -45,9 +47,16 @@ def http_date(moment: datetime) -> str:
 
 
 def week(moment: datetime) -> str:
-    """Return the name of the Common Crawl of this week."""
-    year, number, _ = moment.isocalendar()
-    return f"CC-MAIN-{year}-{number:02}"
+    """Return the name of the Common Crawl that ran then: as published, or else of this week, or of one near it."""
+    for crawl in frozen().values():
+        long = timedelta(days=4)  # of a file
+        if crawl.start + long <= moment <= crawl.end - long and len(crawl.id) == len("CC-MAIN-2019-35"):
+            return crawl.id
+    names = []
+    for days in (0, 7, 14, 21, -7, -14):
+        year, number, _ = (moment + timedelta(days=days)).isocalendar()
+        names.append(f"CC-MAIN-{year}-{number:02}")
+    return next((name for name in names if name not in frozen()), names[0])
 
 
 def record_id(name: str) -> str:

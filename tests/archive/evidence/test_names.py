@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from archive.evidence.names import (
     CRAWL_SLACK_AFTER,
     CRAWL_SLACK_BEFORE,
+    PUBLISHED_SLACK,
     crawl_name,
     crawl_windows,
     replay_of,
@@ -19,10 +20,35 @@ from archive.evidence.names import (
 )
 
 
-def test_the_window_of_a_crawl_is_its_week_with_the_documented_slack() -> None:
+def test_the_window_of_a_crawl_is_what_common_crawl_publishes_with_a_day_of_slack() -> None:
     (window,) = crawl_windows("s3://commoncrawl/crawl-data/CC-MAIN-2020-34/segments/1/warc/x.warc.gz")
-    assert window.start == at(2020, 8, 17) - CRAWL_SLACK_BEFORE
-    assert window.end == at(2020, 8, 24) + CRAWL_SLACK_AFTER
+    assert window.start == at(2020, 8, 3, 8, 31, 23) - PUBLISHED_SLACK
+    assert window.end == at(2020, 8, 15, 21, 47, 56) + PUBLISHED_SLACK
+
+
+@pytest.mark.parametrize(
+    ("path", "crawl", "inside", "outside"),
+    [
+        ("crawl-001/2008/06/25/11/1214440586619_11.arc.gz", "CC-MAIN-2008-2009", at(2008, 6, 25), at(2008, 5, 7)),
+        ("s3://commoncrawl/crawl-002/2009/09/17/7/1253228619531_7.arc.gz", "CC-MAIN-2009-2010", at(2009, 9, 17), at(2010, 9, 13)),
+        ("parse-output/segment/1346823845675/1346864466526_10.arc.gz", "CC-MAIN-2012", at(2012, 1, 27), at(2012, 6, 8)),
+    ],
+)  # fmt: skip
+def test_a_crawl_before_2013_is_known_by_the_paths_of_its_files(
+    path: str, crawl: str, inside: datetime, outside: datetime
+) -> None:
+    (window,) = crawl_windows(path)
+    assert window.holds(inside)
+    assert not window.holds(outside)
+    assert crawl_name(path) == crawl == crawl_name(f"x/{crawl}/y")
+    assert crawl_windows(f"x/{crawl}/y") == (window,)
+    assert crawl_windows("my-crawl-001/2008/06/25/11/1214440586619_11.arc.gz") == ()
+
+
+def test_the_window_of_a_crawl_without_published_times_is_its_week_with_the_documented_slack() -> None:
+    (window,) = crawl_windows("s3://commoncrawl/crawl-data/CC-MAIN-2026-34/segments/1/warc/x.warc.gz")
+    assert window.start == at(2026, 8, 17) - CRAWL_SLACK_BEFORE
+    assert window.end == at(2026, 8, 24) + CRAWL_SLACK_AFTER
     (stamped,) = crawl_windows("CC-MAIN-20140820021334-00006-ip-10-180-136-8.ec2.internal.warc.gz")
     assert stamped.holds(at(2014, 8, 21))
     assert not stamped.holds(at(2014, 6, 1))

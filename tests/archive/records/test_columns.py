@@ -134,6 +134,14 @@ def test_when_a_row_was_added_to_its_set_makes_it_no_older() -> None:
     )
 
 
+@pytest.mark.parametrize("seconds", [1_556_198_274, 1_556_198_335, 700_000_001, 1_980_000_063])
+def test_a_date_in_single_precision_counts_to_the_last_moment_that_it_may_mean(seconds: int) -> None:
+    (kept,) = pa.array([float(seconds)], pa.float32()).to_pylist()
+    _, moment = dated(date=kept)
+    assert moment is not None
+    assert seconds <= moment.timestamp() <= seconds + 128
+
+
 @pytest.mark.parametrize("value", [True, 12, -5, 1e30, float("inf"), [2019], {"year": 2019}, Decimal("1e99"), "soon"])
 def test_what_is_no_date_proves_nothing(value: Any) -> None:
     assert dated(date=value) == ("unparsable", None)

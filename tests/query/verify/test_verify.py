@@ -483,7 +483,7 @@ def test_captures_that_were_ingested_from_the_web_are_verified_there(
     assert not asked
     moved = [f"{address}/={address}/"]  # what the user names may be anywhere
     assert verify(tmp_path / "set", rows=3, seed=1, moved=moved, workers=1).sound
-    starts = [int(header.removeprefix("bytes=").strip("-")) for header in asked if header]
+    starts = [int(header.removeprefix("bytes=").partition("-")[0]) for header in asked if header]
     assert starts
     assert all(start < size for start in starts)
 

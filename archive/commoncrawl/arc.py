@@ -1,0 +1,59 @@
+"""The files of the crawls before 2013, of which Common Crawl has no list: their index names them."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+from archive.commoncrawl.cluster import Cluster
+from archive.commoncrawl.crawls import Crawl
+from archive.commoncrawl.mirror import require_path
+from archive.commoncrawl.reach import Reach
+from archive.commoncrawl.selection import Selection
+
+_FILENAME = re.compile(rb'"filename": "([^"\\]+)"')
+
+
+def list_name(crawl: Crawl) -> str:
+    """Return the name in the cache of the list of files."""
+    return f"lists/{crawl.id}.paths.gz"
+
+
+def arc_files(reach: Reach, crawl: Crawl) -> list[str]:
+    """Return the files of a crawl before 2013, in order. All of its index is read for that, once.
+
+    Raises:
+        SourceError: the index cannot be read, or names a path that is none.
+    """
+
+    def fetch() -> bytes:
+        found: set[bytes] = set()
+        count = 0
+        for line in Cluster(reach, crawl).lines(Selection()):
+            if match := _FILENAME.search(line):
+                found.add(match[1])
+                count += 1
+        reach.cache.put(_count_name(crawl), str(count).encode())
+        return gzip.compress(b"".join(path + b"\n" for path in sorted(found)), 6)
+
+    text = gzip.decompress(reach.cache.kept(list_name(crawl), fetch)).decode("utf-8", "replace")
+    return [require_path(line) for line in text.splitlines()]
+
+
+def arc_records(reach: Reach, crawl: Crawl) -> int:
+    """Return how many records the index of a crawl before 2013 names.
+
+    Raises:
+        SourceError: the index cannot be read.
+    """
+    arc_files(reach, crawl)
+    data = reach.cache.get(_count_name(crawl))
+    if data is None:  # somebody deleted this file and not the list
+        reach.cache.path(list_name(crawl)).unlink(missing_ok=True)
+        arc_files(reach, crawl)
+        data = reach.cache.get(_count_name(crawl))
+    return int(data or 0)
+
+
+def _count_name(crawl: Crawl) -> str:
+    return f"lists/{crawl.id}.records"

@@ -1,0 +1,231 @@
+"""The gate of a host: one budget of requests for all processes of a machine.
+
+Common Crawl asks its users for few requests, and shuts out addresses that ask too often. So each request waits for a
+moment of its own. The moments are handed out in a small file for each host, under a lock that the system frees when a
+process ends, however it ends.
+
+- Requests leave one after the other at the rate; nobody saves up for a burst.
+- 429, 503 and the other answers of a busy server slow everybody: all wait for Retry-After, or else for 1 s, which
+  doubles up to 60 s, with jitter. Afterwards requests leave at half the rate; a hundred good answers double it again.
+- 403 stops everybody. The time is remembered, and nothing is asked for an hour.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import fcntl
+import os
+import random
+import re
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from archive.errors import SourceError
+
+#: Seconds that all wait after a first refusal, and at most.
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+#: Seconds of Retry-After that are believed.
+LONGEST_RETRY_AFTER = 3600.0
+#: Seconds for which nothing is asked after a 403.
+REFUSED_FOR = 3600.0
+#: A busy server halves the rate, down to this part of it; so many good answers in a row double it again.
+_SLOWEST, _RECOVERS_IN = 1 / 64, 100
+#: Statuses of a server that is busy.
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_STATE = struct.Struct("<6d")
+
+
+class Refused(SourceError):
+    """Raised where the host has shut this address out. Nothing that was ingested is lost."""
+
+    def __init__(self, host: str, at: float, until: float) -> None:
+        super().__init__(
+            f"{host} answered 403 at {_clock(at)}: it takes no more requests from this address. None is sent before "
+            f"{_clock(until)}; nothing is lost, and the same command goes on then, best with a lower --rate"
+        )
+        self.host, self.at, self.until = host, at, until
+
+
+def refusing_host(error: str) -> str | None:
+    """Return the host that an error names as one that takes no more requests; None for any other error."""
+    match = re.search(r"(\S+) answered 403 at \S+ it takes no more requests", error)
+    return match[1] if match else None
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(slots=True)
+class _State:
+    next: float = 0.0  #: when the next request may leave
+    hold: float = 0.0  #: nothing leaves before, not even what has a moment
+    wait: float = 0.0  #: seconds of the last wait for a busy server; 0 after a good answer
+    held_at: float = 0.0  #: when the last wait began
+    pace: float = 1.0  #: part of the rate at which requests leave
+    refused: float = 0.0  #: when the host answered 403
+
+    @classmethod
+    def read(cls, number: int) -> _State:
+        data = os.pread(number, _STATE.size, 0)
+        return cls(*_STATE.unpack(data)) if len(data) == _STATE.size else cls()
+
+    def write(self, number: int) -> None:
+        data = _STATE.pack(self.next, self.hold, self.wait, self.held_at, self.pace, self.refused)
+        os.pwrite(number, data, 0)
+
+
+class Gate:
+    """The budget of one host, as far as this machine has it.
+
+    Args:
+        folder: where the files of all gates are, on a disk of this machine.
+        host: name and port.
+        rate: requests a second.
+        streams: how many whole files may be read at once, by all processes.
+        now: the seconds of the Unix clock, which all processes share.
+        first_wait: seconds that all wait after a first refusal.
+
+    Attributes:
+        requests: that this process has sent.
+        waited: seconds that it waited for them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        host: str,
+        rate: float,
+        streams: int = 2,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        first_wait: float = FIRST_WAIT,
+    ) -> None:
+        if rate <= 0:
+            raise SourceError(f"a rate of {rate:g} requests a second sends none")
+        self.host, self.rate, self._streams = host, rate, streams
+        self._now, self._sleep, self._first_wait = now, sleep, first_wait
+        self._path = folder / re.sub(r"[^\w.-]", "_", host)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.requests, self.waited = 0, 0.0
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[_State]:
+        number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX)
+            state = _State.read(number)
+            yield state
+            state.write(number)
+        finally:
+            os.close(number)
+
+    def check(self) -> None:
+        """Raise what `wait` would raise now, without a request.
+
+        Raises:
+            Refused: the host answered 403 within the last hour.
+        """
+        with self._locked() as state:
+            self._check(state, self._now())
+
+    def _check(self, state: _State, now: float) -> None:
+        if state.refused and state.refused <= now < state.refused + REFUSED_FOR:
+            raise Refused(self.host, state.refused, state.refused + REFUSED_FOR)
+
+    def wait(self) -> float:
+        """Wait until a request may leave, and return when that is, for `answered`.
+
+        Raises:
+            Refused: the host answered 403 within the last hour, to any process.
+        """
+        began = self._now()
+        while True:
+            with self._locked() as state:
+                now = self._now()
+                self._check(state, now)
+                if state.next > now + LONGEST_RETRY_AFTER + LONGEST_WAIT:  # the clock was set back
+                    state.next = state.hold = 0.0
+                moment = max(state.next, state.hold, now)
+                state.next = moment + 1 / (self.rate * state.pace)
+            if moment > now:
+                self._sleep(moment - now)
+            with self._locked() as state:
+                self._check(state, self._now())
+                if state.hold <= moment:  # nobody was refused meanwhile
+                    break
+        self.requests += 1
+        self.waited += max(moment - began, 0.0)
+        return moment
+
+    def answered(self, sent: float, status: int, retry_after: str | None = None) -> None:
+        """Report the answer to the request that left at `sent`.
+
+        Args:
+            status: of HTTP; 0 for none, as after a reset.
+
+        Raises:
+            Refused: it is 403.
+        """
+        with self._locked() as state:
+            now = self._now()
+            if status == 403:
+                state.refused = now
+            elif status in BUSY or not status:
+                self._hold(state, sent, now, status, _seconds(retry_after, now))
+            elif sent > state.held_at:
+                state.wait = 0.0
+                state.pace = min(state.pace * 2 ** (1 / _RECOVERS_IN), 1.0)
+        if status == 403:
+            raise Refused(self.host, now, now + REFUSED_FOR)
+
+    def _hold(self, state: _State, sent: float, now: float, status: int, asked: float | None) -> None:
+        if sent <= state.held_at and asked is None:
+            return  # it left before the last wait began, and says nothing new
+        if sent > state.held_at:
+            state.wait = min(max(2 * state.wait, self._first_wait), LONGEST_WAIT)
+            if status:
+                state.pace = max(state.pace / 2, _SLOWEST)
+            state.held_at = now
+        seconds = asked if asked is not None else state.wait * random.uniform(0.75, 1.25)
+        state.hold = max(state.hold, now + seconds)
+        state.next = max(state.next, state.hold)
+
+    @contextlib.contextmanager
+    def stream(self) -> Iterator[None]:
+        """Hold one of the streams of the host while a whole file is read; wait until one is free."""
+        while True:
+            for number in range(self._streams):
+                path = self._path.with_name(f"{self._path.name}.stream-{number}")
+                with open(path, "ab") as file:
+                    try:
+                        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    except BlockingIOError:
+                        continue
+                    yield
+                    return
+            self._sleep(0.1)
+
+
+def _seconds(retry_after: str | None, now: float) -> float | None:
+    """Return the seconds of a field Retry-After, which may be a date.
+
+    >>> _seconds("120", 0.0), _seconds("Thu, 01 Jan 1970 00:01:00 GMT", 20.0), _seconds("soon", 0.0)
+    (120.0, 40.0, None)
+    """
+    if not retry_after:
+        return None
+    text = retry_after.strip()
+    if re.fullmatch(r"\d{1,9}(?:\.\d+)?", text):
+        seconds = float(text)
+    else:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - now
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

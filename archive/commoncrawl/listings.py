@@ -1,0 +1,46 @@
+"""Lists of files: `crawl-data/CC-MAIN-2019-35/warc.paths.gz` and its like."""
+
+from __future__ import annotations
+
+from archive.commoncrawl.crawls import Crawl
+from archive.commoncrawl.mirror import Missing, require_path
+from archive.commoncrawl.reach import Reach
+from archive.errors import SourceError
+
+
+def files_of(reach: Reach, crawl: Crawl, subset: str = "warc") -> list[str]:
+    """Return the files of a crawl, with one request, once.
+
+    Raises:
+        SourceError: there is no such list. There is none of the crawls before 2013 (`arc.arc_files`).
+    """
+    return _lines(reach, f"{crawl.folder}/{subset}.paths.gz")
+
+
+def index_files(reach: Reach, crawl: Crawl) -> list[str]:
+    """Return the files of the sorted index of a crawl; cluster.idx is one of them.
+
+    Raises:
+        SourceError: there is no such list.
+    """
+    return _lines(reach, f"{crawl.folder}/cc-index.paths.gz")
+
+
+def table_files(reach: Reach, crawl: Crawl) -> list[str]:
+    """Return the Parquet files of the index table that list pages; none where a crawl is in no table.
+
+    Raises:
+        SourceError: the list cannot be read.
+    """
+    try:
+        return [path for path in _lines(reach, f"{crawl.folder}/cc-index-table.paths.gz") if "/subset=warc/" in path]
+    except Missing:
+        return []
+
+
+def _lines(reach: Reach, path: str) -> list[str]:
+    text = reach.gunzipped(path).decode("utf-8", "replace")
+    try:
+        return [require_path(line) for line in text.splitlines() if line]
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from None

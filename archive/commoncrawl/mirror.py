@@ -1,0 +1,486 @@
+"""Mirrors of Common Crawl: web servers, S3 buckets, folders. A file is the same file wherever its bytes come from.
+
+A web server is asked through the gate of its host. Whatever it answers is checked before a byte is handed out: the
+status, the part of the file, the length, and that a compressed file begins as one. What is wrong is tried again, and
+after so many times it is an error that names it; no wrong byte gets any further.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import io
+import os
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import BinaryIO, Protocol, TypeVar, cast
+
+from archive.commoncrawl.cache import Cache, cache_folder
+from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused
+from archive.errors import SourceError, cause_line, store_line
+from archive.sources.http import HttpFile, require_part
+from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
+
+#: Where Common Crawl has its files, and the list of its crawls; the same files in its bucket.
+OWN, OWN_INDEX, OWN_BUCKET = "https://data.commoncrawl.org", "https://index.commoncrawl.org", "s3://commoncrawl"
+#: Requests a second: for files, and of the server of the list of crawls.
+RATE, INDEX_RATE = 1.0, 0.5
+#: How often a part of a file is asked for, and how often a whole file, before it is an error.
+RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
+#: How often an answer may be no answer to the question: that does not mend itself.
+_WRONG_ANSWERS = 3
+_GZIP = b"\x1f\x8b"
+_BUFFER = 1 << 18
+_PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
+
+_Result = TypeVar("_Result")
+
+
+class Missing(SourceError):
+    """Raised where a mirror has no file of this name."""
+
+
+def canonical(path: str) -> str:
+    """Return the address by which a file of Common Crawl is cited, whichever mirror gives its bytes.
+
+    >>> canonical("crawl-data/CC-MAIN-2019-35/warc.paths.gz")
+    'https://data.commoncrawl.org/crawl-data/CC-MAIN-2019-35/warc.paths.gz'
+    """
+    return f"{OWN}/{path}"
+
+
+def path_of(uri: str) -> str | None:
+    """Return the path in Common Crawl of a file that is cited so; None for any other file."""
+    return uri.removeprefix(f"{OWN}/") if uri.startswith(f"{OWN}/") else None
+
+
+def require_path(path: str) -> str:
+    """Return a path, if it stays inside of a mirror.
+
+    Raises:
+        SourceError: it leads out of it, or is no path.
+    """
+    if not _PATH.fullmatch(path):
+        raise SourceError(f"{path[:200]!r} is no path of a file of Common Crawl")
+    return path
+
+
+class Mirror(Protocol):
+    """Where bytes come from. All paths are those of Common Crawl."""
+
+    def read(self, path: str, start: int, stop: int) -> bytes:
+        """Return the bytes [start, stop) of a file, all of them.
+
+        Raises:
+            SourceError: it is not there, or the server keeps giving something else.
+        """
+
+    def tail(self, path: str, count: int) -> tuple[bytes, int]:
+        """Return the last bytes of a file, at most `count`, and its length.
+
+        Raises:
+            SourceError: as `read`.
+        """
+
+    def start(self, path: str, count: int) -> bytes:
+        """Return the first bytes of a file, `count` or all of it.
+
+        Raises:
+            SourceError: as `read`.
+        """
+
+    def read_all(self, path: str) -> bytes:
+        """Return all bytes of a small file.
+
+        Raises:
+            SourceError: as `read`.
+        """
+
+    def open(self, path: str, start: int = 0) -> BinaryIO:
+        """Open a file that is read from a byte of it to its end.
+
+        Raises:
+            SourceError: as `read`.
+        """
+
+    def size(self, path: str) -> int:
+        """Return the length of a file, without its bytes.
+
+        Raises:
+            SourceError: as `read`.
+        """
+
+    def collinfo(self) -> bytes:
+        """Return the list of crawls.
+
+        Raises:
+            SourceError: as `read`.
+        """
+
+    def spent(self) -> tuple[int, float]:
+        """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How Common Crawl is read. Workers get it as it is, and open it in their own process.
+
+    Args:
+        mirror: `https://…`, `http://…`, `s3://…`, or a folder.
+        rate: requests a second, of all processes of all machines together.
+        machines: among which the rate is divided.
+        streams: whole files that are read at once by this machine.
+        contact: an address of the user, for the people who run the server.
+        cache: the folder of caches.
+        range_attempts: how often a part of a file, or a small file, is asked for before that is an error.
+        file_attempts: how often a whole file is.
+        first_wait: seconds that all wait after a first 503; doubled after each further one.
+    """
+
+    mirror: str = OWN
+    rate: float = RATE
+    machines: int = 1
+    streams: int = 2
+    contact: str | None = None
+    cache: str | None = None
+    range_attempts: int = RANGE_ATTEMPTS
+    file_attempts: int = FILE_ATTEMPTS
+    first_wait: float = FIRST_WAIT
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is Common Crawl's own host or bucket."""
+        return self.mirror.rstrip("/") in {OWN, OWN_BUCKET}
+
+    def open(self) -> Mirror:
+        """Open the mirror.
+
+        Raises:
+            SourceError: it has no address that is known, or the rate is no rate.
+        """
+        location = local_or_store(self.mirror).rstrip("/")
+        if is_http(location):
+            return WebMirror(location, self)
+        return StoreMirror(location)
+
+    def open_cache(self) -> Cache:
+        """Return the cache of what this mirror has."""
+        base = Path(self.cache) / "commoncrawl" if self.cache else None
+        return Cache(base, "" if self.is_own else self.mirror.rstrip("/"))
+
+    def gate(self, address: str) -> Gate:
+        """Return the gate of a web server."""
+        folder = Path(self.cache or cache_folder()) / "gates"
+        rate = self.rate if not address.startswith(OWN_INDEX) else min(self.rate, INDEX_RATE)
+        host = urllib.parse.urlsplit(address).netloc
+        return Gate(folder, host, rate / self.machines, self.streams, first_wait=self.first_wait)
+
+    @property
+    def agent(self) -> str:
+        """The name by which servers know this program and whom to ask about it."""
+        contact = self.contact or os.environ.get("LOWBACKGROUND_CONTACT") or "no contact given"
+        return f"lowbackground/{version('lowbackground')} (+{' '.join(contact.split())})"
+
+
+class StoreMirror:
+    """A folder, or a bucket, with files at the paths of Common Crawl."""
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+        self._system, self._root = filesystem(location)
+        if not is_s3(location) and not os.path.isdir(location):
+            raise SourceError(f"{location}: no such folder; a mirror is https://…, s3://bucket or a folder")
+
+    def read(self, path: str, start: int, stop: int) -> bytes:
+        with self._named(path), self._system.open_input_file(self._at(path)) as file:
+            data = bytes(file.read_at(stop - start, start))
+        if len(data) != stop - start:
+            raise SourceError(f"{self._location}/{path}: ends at byte {start + len(data):,}, not behind {stop - 1:,}")
+        return data
+
+    def tail(self, path: str, count: int) -> tuple[bytes, int]:
+        with self._named(path), self._system.open_input_file(self._at(path)) as file:
+            size = file.size()
+            return bytes(file.read_at(min(count, size), max(size - count, 0))), size
+
+    def start(self, path: str, count: int) -> bytes:
+        with self._named(path), self._system.open_input_file(self._at(path)) as file:
+            return bytes(file.read(count))
+
+    def read_all(self, path: str) -> bytes:
+        with self._named(path), self._system.open_input_file(self._at(path)) as file:
+            return bytes(file.read())
+
+    def open(self, path: str, start: int = 0) -> BinaryIO:
+        with self._named(path):
+            file = cast(BinaryIO, io.BufferedReader(self._system.open_input_file(self._at(path)), _BUFFER))
+            file.seek(start)
+            return file
+
+    def size(self, path: str) -> int:
+        with self._named(path), self._system.open_input_file(self._at(path)) as file:
+            return int(file.size())
+
+    def collinfo(self) -> bytes:
+        return self.read_all("collinfo.json")
+
+    def spent(self) -> tuple[int, float]:
+        return 0, 0.0
+
+    def _at(self, path: str) -> str:
+        return f"{self._root}/{require_path(path)}"
+
+    @contextlib.contextmanager
+    def _named(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            raise Missing(f"{self._location}/{path}: no such file") from None
+        except OSError as error:
+            why = store_line(error) if is_s3(self._location) else cause_line(error)
+            raise SourceError(f"{self._location}/{path}: {why}") from None
+
+
+class WebMirror:
+    """A web server with files at the paths of Common Crawl."""
+
+    def __init__(self, base: str, access: Access) -> None:
+        self._base, self._access = base, access
+        self.gate = access.gate(base)
+        self._headers = {"User-Agent": access.agent, "Accept-Encoding": "identity"}
+
+    def read(self, path: str, start: int, stop: int) -> bytes:
+        def take(response: http.client.HTTPResponse) -> bytes:
+            require_part(response, start, stop)
+            return _body(response, stop - start)
+
+        return self._ask(self.gate, self._url(path), take, {"Range": f"bytes={start}-{stop - 1}"})
+
+    def tail(self, path: str, count: int) -> tuple[bytes, int]:
+        def take(response: http.client.HTTPResponse) -> tuple[bytes, int]:
+            stated = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range") or "")
+            start, size = (int(stated[1]), int(stated[2])) if stated else (0, count)
+            if start != max(size - count, 0):
+                raise ValueError(
+                    f"the server sent {stated and stated[0]} in answer to a request for the last {count} bytes"
+                )
+            require_part(response, start, size)
+            return _body(response, size - start), size
+
+        return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=-{count}"})
+
+    def start(self, path: str, count: int) -> bytes:
+        def take(response: http.client.HTTPResponse) -> bytes:
+            size = require_part(response, 0, count)
+            data = _body(response, min(count, size or count))
+            _require_kind(path, data)
+            return data
+
+        return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=0-{count - 1}"})
+
+    def read_all(self, path: str) -> bytes:
+        def take(response: http.client.HTTPResponse) -> bytes:
+            data = _body(response, None)
+            _require_kind(path, data)
+            return data
+
+        return self._ask(self.gate, self._url(path), take)
+
+    def size(self, path: str) -> int:
+        def take(response: http.client.HTTPResponse) -> int:
+            length = response.headers.get("Content-Length") or ""
+            if not length.isdigit():
+                raise ValueError("the server does not say how long the file is")
+            return int(length)
+
+        return self._ask(self.gate, self._url(path), take, method="HEAD")
+
+    def collinfo(self) -> bytes:
+        base = OWN_INDEX if self._access.is_own else self._base
+        gate = self._access.gate(base) if base != self._base else self.gate
+        return self._ask(gate, f"{base}/collinfo.json", lambda response: _body(response, None))
+
+    def spent(self) -> tuple[int, float]:
+        return self.gate.requests, self.gate.waited
+
+    def open(self, path: str, start: int = 0) -> BinaryIO:
+        url = self._url(path)
+        stack = contextlib.ExitStack()
+        stack.enter_context(self.gate.stream())
+        try:
+            file = _Buffered(_Stream(url, self.gate, self._headers, self._access, start), stack)
+            for _ in range(_WRONG_ANSWERS):
+                try:
+                    _require_kind(path, file.peek(2))
+                    return cast(BinaryIO, file)
+                except ValueError as error:
+                    last = error
+                    file.raw.close()
+                    file = _Buffered(_Stream(url, self.gate, self._headers, self._access, start), stack)
+            raise SourceError(f"{url}: {last}")
+        except BaseException:
+            stack.close()
+            raise
+
+    def _url(self, path: str) -> str:
+        return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=%+,:@!$&()*;~')}"
+
+    def _ask(
+        self,
+        gate: Gate,
+        url: str,
+        take: Callable[[http.client.HTTPResponse], _Result],
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+    ) -> _Result:
+        request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
+        tried, wrong, last = 0, 0, ""
+        while tried < self._access.range_attempts:
+            tried += 1
+            sent = gate.wait()
+            try:
+                with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                    result = take(response)
+            except urllib.error.HTTPError as error:
+                last = _refusal(gate, sent, url, error)
+            except ValueError as error:
+                gate.answered(sent, 200)
+                last, wrong = str(error), wrong + 1
+                if wrong == _WRONG_ANSWERS:
+                    break
+            except (OSError, http.client.HTTPException) as error:
+                gate.answered(sent, 0)
+                last = _words(error)
+            else:
+                gate.answered(sent, 200)
+                return result
+        raise SourceError(f"{url}: {last} ({tried} attempts); nothing of it was taken in")
+
+
+class _Buffered(io.BufferedReader):
+    """A stream that gives its slot back when it is closed."""
+
+    def __init__(self, raw: io.RawIOBase, slot: contextlib.ExitStack) -> None:
+        super().__init__(raw, _BUFFER)
+        self._slot = slot
+
+    def close(self) -> None:
+        super().close()
+        self._slot.close()
+
+
+class _Stream(HttpFile):
+    """A whole file. Each connection waits at the gate, and a lost one goes on where it was."""
+
+    def __init__(self, url: str, gate: Gate, headers: dict[str, str], access: Access, at: int) -> None:
+        self._gate, self._own, self._most = gate, headers, access.range_attempts
+        super().__init__(url, access.file_attempts, TIMEOUT, at=at)
+
+    def _pause(self, attempt: int) -> None:
+        """The gate has the pauses."""
+
+    def _is_nowhere(self, error: Exception, attempt: int) -> bool:
+        return super()._is_nowhere(error, attempt) or attempt + 1 >= self._most
+
+    def _request(self) -> http.client.HTTPResponse:
+        sent = self._gate.wait()
+        try:
+            response = super()._request()
+            if self._at:
+                require_part(response, self._at, self._asked_to)
+        except urllib.error.HTTPError as error:
+            if error.code != 416:
+                _refusal(self._gate, sent, self.url, error)
+            raise
+        except ValueError as error:
+            raise SourceError(f"{self.url}: {error}") from None
+        except (OSError, http.client.HTTPException):
+            self._gate.answered(sent, 0)
+            raise
+        self._gate.answered(sent, response.status)
+        return response
+
+    def _pass(self, response: http.client.HTTPResponse, count: int) -> None:
+        """Read nothing: a server that gives no parts of a file is an error."""
+
+    def _fields(self) -> dict[str, str]:
+        return self._own
+
+
+def _body(response: http.client.HTTPResponse, expected: int | None) -> bytes:
+    data = response.read()
+    if expected is not None and len(data) != expected:
+        raise http.client.IncompleteRead(data, expected - len(data))
+    return data
+
+
+def _require_kind(path: str, data: bytes) -> None:
+    """Check that a compressed file begins as one.
+
+    Raises:
+        ValueError: it does not; the text says what it is.
+    """
+    if path.endswith(".gz") and not data.startswith(_GZIP):
+        raise ValueError(f"{_kind(data)} came in place of a gzip file")
+
+
+def _kind(data: bytes) -> str:
+    head = data[:512].lstrip()
+    if match := re.search(rb"<Code>(\w+)</Code>", data[:2048]):
+        return f"an error of the store ({match[1].decode()})"
+    if head[:1] == b"<":
+        return "a page of HTML" if b"html" in head[:200].lower() or len(data) < 20 else "a text in XML"
+    return "nothing" if not data else "something else"
+
+
+def _refusal(gate: Gate, sent: float, url: str, error: urllib.error.HTTPError) -> str:
+    """Report an answer that is an error to the gate, and return it in words.
+
+    Raises:
+        SourceError: it will not be another one later.
+    """
+    body = b""
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        body = error.read(4096)
+    error.close()
+    code = re.search(rb"<Code>(\w+)</Code>", body)
+    words = f"the server answered {error.code} {code[1].decode() if code else error.reason}"
+    gate.answered(sent, error.code, error.headers.get("Retry-After"))
+    if error.code == 404:
+        raise Missing(f"{url}: {words}; there is no such file") from None
+    if error.code not in BUSY:
+        raise SourceError(f"{url}: {words}") from None
+    return words
+
+
+def _words(error: Exception) -> str:
+    reason = getattr(error, "reason", error)
+    if isinstance(error, http.client.IncompleteRead):
+        missing = f" of {len(error.partial) + error.expected:,}" if error.expected is not None else ""
+        return f"the connection ended after {len(error.partial):,}{missing} bytes"
+    if isinstance(reason, ConnectionResetError):
+        return "the server reset the connection"
+    if isinstance(reason, TimeoutError):
+        return f"no byte came for {TIMEOUT:g} s"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "the server closed the connection without an answer"
+    return str(reason) or type(error).__name__
+
+
+__all__ = [
+    "Access",
+    "Mirror",
+    "Missing",
+    "Refused",
+    "StoreMirror",
+    "WebMirror",
+    "canonical",
+    "path_of",
+    "require_path",
+]
