@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from archive import interrupt, logs
-from archive.errors import ArchiveError, error_line
+from archive.errors import ArchiveError, error_line, visible
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -129,7 +129,7 @@ def _unforeseen(error: Exception) -> NoReturn:
 
 
 def _end(line: str, status: int) -> NoReturn:
-    click.echo(f"archive: {' '.join(line.split())}", err=True)
+    click.echo(f"archive: {visible(' '.join(line.split()))}", err=True)
     sys.exit(status)
 
 

@@ -6,6 +6,8 @@ import errno
 import re
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+#: What a terminal may take for a command: controls but for line ends and tabs.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TREE = re.compile(r"^[\s↳├└─│]+")
 #: What a store says (several libraries, several servers) -> what it means, and what to do. The first that matches.
 _STORE = (
@@ -86,6 +88,17 @@ def store_line(error: BaseException) -> str:
         if re.search(pattern, text):
             return meaning
     return error_line(error)
+
+
+def visible(text: str) -> str:
+    r"""Return a text in which a terminal finds no command: each control is written as Python does.
+
+    URLs and names of files hold what somebody wrote there. The texts of a lake have no controls.
+
+    >>> print(visible("http://example.com/\x1b[2J"))
+    http://example.com/\x1b[2J
+    """
+    return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", text)
 
 
 def cause_line(error: OSError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from archive.errors import visible
 from archive.intake.result import IngestResult
 from archive.reasons import DAMAGE
 from archive.show import OutConsole, bytes_text, count_of, counts_table, months_table
@@ -36,9 +37,9 @@ def show(result: IngestResult) -> None:
         if result.captures_by_month:
             console.print(months_table(result.captures_by_month))
     for source, what in result.sources_without_page.items():
-        console.print(f"no page: {source}: {what}", markup=False, highlight=False)
+        console.print(visible(f"no page: {source}: {what}"), markup=False, highlight=False)
     for line in complaints(result):
-        console.print(line, markup=False, highlight=False)
+        console.print(visible(line), markup=False, highlight=False)
 
 
 def complaints(result: IngestResult) -> list[str]:

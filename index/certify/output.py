@@ -84,7 +84,10 @@ class OutputFolder:
                 _log.info("%s skipped: it is done already", file.name)
             else:
                 todo.append(OutputFile(file))
-        for name in files.keys() - {file.name for file in listed}:  # no longer in the data set
+        gone = files.keys() - {file.name for file in listed}  # no longer in the data set
+        if not self._owned and CARD not in {*files, *(file.name for file in listed)}:
+            self._check_card(will_change=bool(todo or gone))
+        for name in gone:
             if self._owned:
                 self._owned.remove(self._path(name))
             elif self._is_file(name):
@@ -113,6 +116,29 @@ class OutputFolder:
             )
         return manifest
 
+    def _check_card(self, will_change: bool) -> None:
+        """Check that the card on S3, where no journal names it, is that of the manifest, and take it away before that
+        changes. So whenever a run is killed, a card that is there is that of the manifest, or somebody else's.
+
+        Raises:
+            ArchiveError: it is another one.
+        """
+        there = self._card()
+        if there is None:
+            return
+        if there != (card(self._manifest) or "").encode():
+            raise ArchiveError(f"{self._out}: holds {CARD}, which is not what `archive certify` writes; move that away")
+        if will_change:
+            self._system.delete_file(f"{self._root}/{CARD}")
+
+    def _card(self) -> bytes | None:
+        """Return the card that is there, or None."""
+        try:
+            with self._system.open_input_stream(f"{self._root}/{CARD}", compression=None) as file:
+                return bytes(file.read())
+        except FileNotFoundError:
+            return None
+
     def begin(self, output: OutputFile) -> None:
         """Begin a file; any number of chunks may follow."""
         self._waiting.append(output)
@@ -137,12 +163,8 @@ class OutputFolder:
     def describe(self) -> None:
         """Write the data card, for all files that are done, unless it is there already."""
         text = card(self._manifest)
-        if text is None:
+        if text is None or self._card() == text.encode():
             return
-        with contextlib.suppress(FileNotFoundError):
-            with self._system.open_input_stream(f"{self._root}/{CARD}", compression=None) as file:
-                if file.read() == text.encode():
-                    return
         with self._system.open_output_stream(self._draft(CARD), compression=None) as file:
             file.write(text.encode())
         self._publish(CARD)

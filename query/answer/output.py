@@ -20,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from archive.errors import visible
+
 #: The most rows that a table for people has, and the most characters of a cell.
 _ROWS, _CELL = 100, 300
 #: The fewest characters to which a column of text is folded. Where that is not enough, each field gets a line.
@@ -183,7 +185,7 @@ def _plain(value: Any) -> Any:
 
 
 def _table(result: duckdb.DuckDBPyConnection, names: list[str], out: TextIO) -> None:
-    rows = result.fetchmany(_ROWS + 1)
+    names, rows = [*map(visible, names)], result.fetchmany(_ROWS + 1)
     cells = [[_cell(value) for value in row] for row in rows[:_ROWS]]
     numeric = [
         bool(rows) and all(isinstance(row[at], _NUMBERS) for row in rows if row[at] is not None)
@@ -239,5 +241,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, float) and math.isfinite(value):
         exact = 1e-4 <= abs(value) < 1e15 or value == 0
         return f"{value:.4f}".rstrip("0").rstrip(".") if exact else f"{value:.4g}"
-    text = str(value if isinstance(value, float) else _plain(value)).replace("\n", " ")
+    text = visible(str(value if isinstance(value, float) else _plain(value)).replace("\n", " "))
     return text if len(text) <= _CELL else text[:_CELL] + "…"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import boto3
+import pytest
 from conftest import rows
 from made import edited, found, indexed, put, words
 
+from archive.errors import ArchiveError
 from archive.lake import Lake
 from archive.sources import open_bytes
 from index.certify import certify
@@ -43,3 +47,32 @@ def test_a_lake_on_s3_is_indexed_exported_and_certifies(s3: str, tmp_path: Path)
             assert [json.loads(line)["proof"] for line in file] == ["exact", "near", "none"]
         again = certify(lake, str(source), f"s3://{s3}/out-{number}", before=BEFORE, workers=1)
         assert again.files_skipped == 1
+
+
+def test_on_s3_a_card_of_somebody_else_is_no_card_of_certify(s3: str, tmp_path: Path) -> None:
+    store = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+    lake, out = Lake(str(tmp_path / "lake")), f"s3://{s3}/out"
+    put(lake, tmp_path / "in", [(" ".join(words(40, 1)), "2015-01-01")])
+    indexed(lake)
+    source = tmp_path / "set"
+    source.mkdir()
+
+    def grown_by(number: int) -> None:
+        (source / f"{number}.jsonl").write_text(json.dumps({"text": " ".join(words(40, number))}) + "\n")
+
+    def card() -> bytes:
+        return bytes(store.get_object(Bucket=s3, Key="out/README.md")["Body"].read())
+
+    for number in (1, 2):  # its own card is replaced when the data set has grown
+        grown_by(number)
+        assert certify(lake, str(source), out, before=BEFORE, workers=1).rows == number
+        assert f"judged {number} rows".encode() in card()
+    store.delete_object(Bucket=s3, Key="out/README.md")  # as a run leaves it that is killed before it writes the card
+    assert certify(lake, str(source), out, before=BEFORE, workers=1).files_skipped == 2
+    assert b"judged 2 rows" in card()
+    store.put_object(Bucket=s3, Key="out/README.md", Body=b"My own words.")
+    for number in (2, 3):  # nothing to do, and something to do
+        grown_by(number)
+        with pytest.raises(ArchiveError, match=r"holds README\.md, which is not what `archive certify` writes"):
+            certify(lake, str(source), out, before=BEFORE, workers=1)
+        assert card() == b"My own words."

@@ -411,3 +411,21 @@ def test_of_an_export_the_shards_are_read_and_of_a_folder_that_looks_like_one_al
     write("set/README.md", b"A card.")
     summary = take(lake, str(folder))
     assert (summary.files, summary.captures, summary.rejects.total()) == (2, 2, 0)
+
+
+def test_of_a_certified_data_set_only_the_rows_are_read(lake: Lake, write: Write) -> None:
+    row = b'{"text": "Words of x.", "date": "2014-05-06", "proof": "none"}\n'
+    folder = Path(write("proven/a/x.jsonl", row)).parent.parent
+    write("proven/_certify/manifest.json", json.dumps({"arguments": {}, "files": {"a/x.jsonl": {}}}).encode())
+    write("proven/README.md", b"---\ntags:\n- dated\n---\n")
+    write("proven/.made-by-archive", b'{"archive": "certify", "token": "0123456789abcdef"}\n')
+    summary = take(lake, str(folder))
+    assert (summary.files, summary.captures, summary.rejects.total()) == (1, 1, 0)
+
+
+def test_a_folder_whose_manifest_is_odd_is_a_folder_as_any(lake: Lake, write: Write) -> None:
+    folder = Path(write("odd/x.jsonl", b'{"text": "Words of x.", "date": "2014-05-06"}\n')).parent
+    write("odd/_certify/manifest.json", b"[" * 100_000)
+    write("odd/manifest.json", b"[" * 100_001)
+    summary = take(lake, str(folder))
+    assert (summary.files, summary.captures) == (3, 1)

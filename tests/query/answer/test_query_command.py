@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import command, record, take
+from conftest import command, record, rows, take
 from forked import forked
 
 from archive.lake import Lake
@@ -96,3 +96,19 @@ def _until(terminal: int, wanted: str) -> str:
             shown += os.read(terminal, 65536).decode(errors="replace")
     assert wanted in shown, shown
     return shown
+
+
+def test_no_url_and_no_file_name_commands_the_terminal(lake: Lake, write: Callable[[str, bytes], str]) -> None:
+    odd = "http://example.com/\x1b[2J\x07\x9b"
+    take(lake, write("\x1b[2J.warc", record(odd, "<p>Some words of text.</p>")))
+    ((content,),) = rows(lake, "SELECT content_id FROM documents")
+    for line in (
+        ["show", content],
+        ["show", "http://example.com/other"],
+        ["query", "SELECT url, file, [url] AS urls FROM captures", "-f", "table"],
+        ["query", 'SELECT 1 AS "\x1b[2J"', "-f", "table"],
+        ["ingest", "\x1b[2J"],
+    ):
+        done = forked(*line, "--lake", lake.location, check=False)
+        assert not {"\x1b", "\x07", "\x9b"} & {*done.stdout, *done.stderr}, line
+        assert "\\x1b[2J" in done.stdout + done.stderr, line
