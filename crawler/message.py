@@ -1,0 +1,143 @@
+"""HTTP responses as they were on the wire: where the header ends, what it states, and the body without its chunks."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+
+_STATUS = re.compile(rb"HTTP/(\d+(?:\.\d+)?)[ \t]+(\d{3})(?!\d)[^\n]*\n", re.IGNORECASE)
+_BLANK = re.compile(rb"\r?\n\r?\n")
+_SIZE = re.compile(rb"[ \t]*([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
+_HEADER = 1 << 20  #: bytes of the longest header that is looked at
+_INTERIM = 50  #: interim responses in front of one response
+
+
+@dataclass(slots=True)
+class Message:
+    """A response. Names of fields are in lower case.
+
+    `complete` is false where fewer bytes came than the header or the chunks promise. `digested` is the body of which
+    a payload digest can be taken: with chunks joined and the content coding kept; None where readers would disagree.
+    """
+
+    status: int
+    version: str
+    fields: list[tuple[bytes, bytes]]
+    start: int  #: where the body begins in the block
+    interim: int  #: responses with a status of 1xx in front
+    body: bytes
+    complete: bool
+    chunked: bool
+
+    @property
+    def digested(self) -> bytes | None:
+        """The payload, or None where a reader of WARC files could take other bytes for it."""
+        return None if self.interim or (self.chunked and not self.complete) else self.body
+
+    def every(self, name: bytes) -> list[bytes]:
+        """Return the values of a field."""
+        return [value for each, value in self.fields if each == name]
+
+    def get(self, name: bytes) -> str:
+        """Return the first value of a field as text; empty where it is not there."""
+        return next((value.decode("latin-1") for each, value in self.fields if each == name), "")
+
+    @property
+    def media_type(self) -> str:
+        """The media type without parameters, in lower case."""
+        return self.get(b"content-type").partition(";")[0].strip().lower()
+
+
+def parse(block: bytes | bytearray, method: str = "GET") -> Message | None:
+    """Parse a response; return None where it does not begin with a status line or its header has no end.
+
+    >>> parse(b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n2\\r\\nab\\r\\n0\\r\\n\\r\\n").body
+    b'ab'
+    """
+    at = interim = 0
+    while True:
+        line = _STATUS.match(block, at)
+        if line is None:
+            return None
+        end = _BLANK.search(block, line.end() - 2, line.end() + _HEADER)
+        if end is None:
+            return None
+        status = int(line[2])
+        if status // 100 != 1 or status == 101 or interim >= _INTERIM:
+            break
+        interim, at = interim + 1, end.end()
+    fields = _fields(bytes(block[line.end() : end.start()]))
+    body = bytes(block[end.end() :])
+    message = Message(status, line[1].decode(), fields, end.end(), interim, body, True, False)
+    if status in (204, 304) or method == "HEAD":
+        return message
+    codings = b",".join(message.every(b"transfer-encoding")).lower()
+    if b"chunked" in codings:
+        message.chunked = True
+        joined, message.complete = join_chunks(body)
+        if message.complete:
+            message.body = joined
+    elif not codings and (stated := {value.strip() for value in message.every(b"content-length")}):
+        length = stated.pop()
+        if not stated and length.isdigit() and len(length) < 19:
+            message.complete = len(body) >= int(length)
+    return message
+
+
+def is_header_cut(block: bytes | bytearray) -> bool:
+    """Return whether a block begins with a status line, and ends before its header does."""
+    return _STATUS.match(block) is not None and _BLANK.search(block) is None
+
+
+def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the fields of a header. A line that begins with a blank goes on with the one before."""
+    found: list[tuple[bytes, bytes]] = []
+    for line in header.split(b"\n"):
+        line = line.removesuffix(b"\r")
+        if line[:1] in (b" ", b"\t") and found:
+            name, value = found[-1]
+            found[-1] = name, value + b" " + line.strip()
+        elif b":" in line:
+            name, _, value = line.partition(b":")
+            found.append((name.strip().lower(), value.strip()))
+    return found
+
+
+def join_chunks(body: bytes) -> tuple[bytes, bool]:
+    """Return the content of chunks, and whether the last one is there and all are as long as they state.
+
+    >>> join_chunks(b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n"), join_chunks(b"3\\r\\nab")
+    ((b'abc', True), (b'ab', False))
+    """
+    parts, at = [], 0
+    while size := _SIZE.match(body, at):
+        length, start = int(size[1], 16), size.end()
+        if length == 0:
+            return b"".join(parts), True
+        parts.append(body[start : start + length])
+        at = start + length
+        if body.startswith(b"\r\n", at):
+            at += 2
+        elif body.startswith(b"\n", at):
+            at += 1
+        else:
+            break
+    return b"".join(parts), False
+
+
+def decoded(message: Message, limit: int) -> bytes:
+    """Return the body without its content coding, at most `limit` bytes of it; empty where it cannot be decoded."""
+    coding = b",".join(message.every(b"content-encoding")).strip().lower()
+    body = message.body
+    if coding in (b"", b"identity"):
+        return body[:limit]
+    if coding not in (b"gzip", b"x-gzip", b"deflate"):
+        return b""
+    modes = (zlib.MAX_WBITS | 16,) if b"gzip" in coding else (zlib.MAX_WBITS, -zlib.MAX_WBITS)
+    for mode in modes:
+        try:
+            return zlib.decompressobj(mode).decompress(body, limit)
+        except zlib.error:
+            continue
+    return b""
