@@ -56,6 +56,10 @@ class CollapseError(ArchiveError):
     """A collapse test cannot be run."""
 
 
+class CrawlError(ArchiveError):
+    """A crawl cannot be begun, or its folder not be read."""
+
+
 def error_line(error: BaseException) -> str:
     """Any error in one line, with what to do where that is known.
 

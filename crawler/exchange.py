@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from crawler.message import Message
+
 
 @dataclass(slots=True)
 class Exchange:
@@ -30,6 +32,8 @@ class Exchange:
     first: float | None = None  #: seconds from the start until the first byte of the response
     seconds: float = 0.0  #: seconds from the start until the end
     protocol: Any = field(default=None, repr=False)  #: that exchanges the bytes
+    cancel: Any = field(default=None, repr=False)  #: ends the connecting
+    message: Message | None = field(default=None, repr=False)  #: what the response says
     heard: float = field(default_factory=time.monotonic)  #: when the last byte came, or the request was sent
 
     def begin(self, ip: str, tls: str, cipher: str) -> None:
@@ -54,3 +58,10 @@ class Exchange:
     def end(self) -> None:
         """Note when everything was over."""
         self.seconds = time.monotonic() - self.started
+
+    def stop(self) -> None:
+        """Hang up, whatever has come by then."""
+        if self.protocol is not None:
+            self.protocol.hang_up()
+        elif self.cancel is not None:
+            self.cancel()

@@ -26,7 +26,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, ResponseDone
-from twisted.web.http import PotentialDataLoss
+from twisted.web.http import PotentialDataLoss, _DataLoss
 from twisted.web.http_headers import Headers
 
 from crawler.addresses import Guard
@@ -89,7 +89,7 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
             return
         if not self.exchange.received(data):
             self.exchange.error = self.exchange.error or f"longer than {self.exchange.limit:,} bytes"
-            self._finish()
+            self.hang_up()
             return
         if self.unparsable:
             return
@@ -120,22 +120,24 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
         now = time.monotonic()
         quiet = now - exchange.heard
         if self.unparsable and quiet > min(_SILENCE, idle):
-            self._finish()
+            self.hang_up()
         elif quiet > idle or now - exchange.started > total:
             exchange.truncated = exchange.truncated or "time"
             late = f"no byte for {idle:g} s" if quiet > idle else f"longer than {total:g} s"
             exchange.error = exchange.error or late
-            self._finish()
+            self.hang_up()
 
-    def _finish(self) -> None:
-        """Hang up, and end the request with what there is."""
+    def hang_up(self) -> None:
+        """Close the connection, and end the request with what has come."""
+        if self._parser is None:
+            return
         transport: Any = self.transport
         transport.abortConnection()
         self._disconnectParser(Failure(CancelledError()))  # of this error the pool makes no second try
         self._state = "CONNECTION_LOST"
 
     def _connectionLost_CONNECTION_LOST(self, reason: Failure) -> None:  # noqa: N802
-        """Do nothing: `_finish` did it."""
+        """Do nothing: `hang_up` did it."""
 
 
 class _Factory(_LenientHTTP11ClientFactory):
@@ -149,13 +151,13 @@ class _Body(Protocol):
     """Takes the body of a response, which the tee has already, and tells when it is over."""
 
     def __init__(self) -> None:
-        self.over: Deferred[Failure] = Deferred()
+        self.over: Deferred[BaseException] = Deferred()
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         pass
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: N802
-        self.over.callback(reason)
+        self.over.callback(reason.value)
 
 
 class NoResponseError(Exception):
@@ -192,11 +194,14 @@ class WireHandler(HTTP11DownloadHandler):
 
         url = request.url.partition("#")[0]
         exchange = request.meta["exchange"] = Exchange(url, self._limit)
+        if (step := request.meta.get("step")) is not None:
+            step.exchange = exchange
         headers = _Headers(dict(request.headers))
         headers.exchange = exchange
         headers.setRawHeaders(b"Host", [_host(url)])
         agent = Agent(reactor, self._contextFactory, self._idle, None, self._pool)
         asked = agent.request(request.method.encode(), url.encode("ascii"), headers, None)
+        exchange.cancel = asked.cancel
         watch = LoopingCall(self._watch, exchange)
         watch.clock = reactor
         watch.start(min(1.0, self._idle / 4), now=False)
@@ -206,8 +211,9 @@ class WireHandler(HTTP11DownloadHandler):
                 body = _Body()
                 answer.deliverBody(body)
                 reason = await maybe_deferred_to_future(body.over)
-                if not reason.check(ResponseDone, PotentialDataLoss):
+                if not isinstance(reason, ResponseDone | PotentialDataLoss):
                     exchange.truncated = exchange.truncated or "disconnect"
+                    exchange.error = exchange.error or _line(reason)
         except Exception as error:
             if not exchange.response:
                 host = urlsplit(url).hostname or ""
@@ -220,7 +226,7 @@ class WireHandler(HTTP11DownloadHandler):
         finally:
             watch.stop()
             exchange.end()
-        message = parse(exchange.response)
+        message = exchange.message = parse(exchange.response)
         if message is None:
             if is_header_cut(exchange.response):
                 exchange.truncated = exchange.truncated or "disconnect"
@@ -260,5 +266,7 @@ def _line(error: BaseException) -> str:
         inner = getattr(reason, "value", reason)
         if not isinstance(inner, ConnectionDone) or len(error.reasons) == 1:  # type: ignore[attr-defined]
             return _line(inner)
+    if isinstance(error, _DataLoss):
+        return "the connection ended before the response did"
     text = " ".join(str(error).split()).rstrip(".")
     return (text or type(error).__name__)[:300]

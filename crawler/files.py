@@ -1,0 +1,196 @@
+"""The WARC files of a crawl: appended to, synced, cut back after a kill, closed with their hash and their index.
+
+While a file is written its name ends with `.open`. `manifest.jsonl` has a line for each closed file, with its SHA-256;
+next to each is its index (`.cdxj`), and `index.cdxj` is that of all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import heapq
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crawler.frontier import File, Frontier
+from crawler.warc import Written
+
+MANIFEST, INDEX = "manifest.jsonl", "index.cdxj"
+OPEN = ".open"
+_ENDING = ".warc.gz"
+_BUFFER = 1 << 20
+
+
+class Files:
+    """Writes the files of a folder. Only what was committed to the frontier is in them after a kill.
+
+    Args:
+        size: bytes from which on a file is closed.
+        info: makes the warcinfo record of a file of this name.
+    """
+
+    def __init__(
+        self, folder: Path, frontier: Frontier, name: str, size: int, info: Callable[[str], Written]
+    ) -> None:
+        self.folder, self._frontier, self._name, self._size, self._info = folder, frontier, name, size, info
+        self._file: File | None = None
+        self._descriptor = -1
+        self._hash = hashlib.sha256()
+        self._synced = True
+        self._recover()
+
+    def _recover(self) -> None:
+        """Make the folder as it was at the last commit."""
+        files = {each.name: each for each in self._frontier.files()}
+        for path in self.folder.glob(f"*{_ENDING}{OPEN}"):
+            known = files.get(path.name.removesuffix(OPEN))
+            if known is None:
+                path.unlink()
+            elif known.closed:
+                path.rename(self.folder / known.name)
+                self._frontier.forget_lines(known.id)
+            else:
+                os.truncate(path, known.length)
+        for known in files.values():
+            if not known.closed:
+                self._reopen(known)
+                break
+        self._write_manifest()
+
+    def _reopen(self, file: File) -> None:
+        path = self.folder / (file.name + OPEN)
+        if path.stat().st_size < file.length:
+            raise OSError(0, f"is shorter than the {file.length} bytes that were written to it", str(path))
+        self._file, self._hash = file, hashlib.sha256()
+        with path.open("rb") as stream:
+            while part := stream.read(_BUFFER):
+                self._hash.update(part)
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+
+    def current(self) -> File:
+        """Return the file that the next record goes to; begin one where there is none."""
+        if self._file is None:
+            self._begin()
+        assert self._file is not None
+        return self._file
+
+    def append(self, data: bytes) -> tuple[File, int]:
+        """Append a record; return the file, and where in it the record begins."""
+        file = self.current()
+        offset = file.length
+        self._write(data)
+        return file, offset
+
+    def _begin(self) -> None:
+        files = self._frontier.files()
+        number = files[-1].id + 1 if files else 1
+        now = datetime.now(UTC)
+        name = f"{self._name}-{now:%Y%m%d%H%M%S}{now.microsecond // 1000:03}-{number:05}{_ENDING}"
+        self._descriptor = os.open(
+            self.folder / (name + OPEN), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644
+        )
+        _sync_folder(self.folder)
+        info = self._info(name)
+        self._file, self._hash = File(number, name, info.id, self._frontier.crawl.id, 0, 0), hashlib.sha256()
+        self._write(info.data)
+
+    def _write(self, data: bytes) -> None:
+        file = self._file
+        assert file is not None
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        self._hash.update(data)
+        file.length += len(data)
+        file.records += 1
+        self._synced = False
+
+    def sync(self) -> list[File]:
+        """Bring what was written to the disk; return the files of which the frontier must know the length."""
+        if self._file is None or self._synced:
+            return []
+        os.fsync(self._descriptor)
+        self._synced = True
+        return [self._file]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the file should be closed. Between two commits it may be."""
+        return self._file is not None and self._file.length >= self._size
+
+    def end_file(self) -> None:
+        """Close the file that is written, if there is one; everything in it must be committed."""
+        file = self._file
+        if file is None:
+            return
+        assert self._synced
+        os.close(self._descriptor)
+        self._file, self._descriptor = None, -1
+        file.closed, file.sha256 = True, self._hash.hexdigest()
+        self._write_index(file)
+        self._frontier.commit([file], 0.0)
+        (self.folder / (file.name + OPEN)).rename(self.folder / file.name)
+        _sync_folder(self.folder)
+        self._frontier.forget_lines(file.id)
+        self._write_manifest()
+
+    def abandon(self) -> None:
+        """Let go of the file without closing it, as after an error."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _write_index(self, file: File) -> None:
+        lines = "".join(f"{line}\n" for line in self._frontier.lines(file.id))
+        _replace(self.folder / (file.name.removesuffix(_ENDING) + ".cdxj"), [lines])
+
+    def _write_manifest(self) -> None:
+        closed = [each for each in self._frontier.files() if each.closed]
+        if closed:
+            lines = (
+                json.dumps({"name": f.name, "bytes": f.length, "records": f.records, "sha256": f.sha256, "crawl": f.crawl})
+                for f in closed
+            )
+            _replace(self.folder / MANIFEST, (f"{line}\n" for line in lines))
+
+    def write_joint_index(self) -> None:
+        """Write the index of all closed files."""
+        paths = [
+            self.folder / (each.name.removesuffix(_ENDING) + ".cdxj") for each in self._frontier.files() if each.closed
+        ]
+        with contextlib.ExitStack() as stack:
+            streams = [stack.enter_context(path.open(encoding="utf-8")) for path in paths if path.exists()]
+            _replace(self.folder / INDEX, heapq.merge(*streams))
+
+    def block(self, file: int, offset: int, size: int) -> bytes:
+        """Return the block of a record: of one that was written here, by its file, offset and size."""
+        known = next(each for each in self._frontier.files() if each.id == file)
+        for name in (known.name, known.name + OPEN):
+            with contextlib.suppress(FileNotFoundError), (self.folder / name).open("rb") as stream:
+                stream.seek(offset)
+                text = zlib.decompress(stream.read(size), 31)
+                return text.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n")
+        raise FileNotFoundError(2, "No such file or directory", str(self.folder / known.name))
+
+
+def _replace(path: Path, lines: Iterator[str] | list[str]) -> None:
+    """Write a file so that it is there as a whole, or as it was."""
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as stream:
+        stream.writelines(lines)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.rename(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,542 @@
+"""The frontier: which URLs wait, which are done, and what files have been written, in one SQLite database.
+
+What a crawl knows changes in batches. A batch is one transaction: the lengths of the files, the pages that are done, the
+links that were found. The files are synced before it. So after a kill at any moment the files are cut back to the
+committed lengths, and each page is in them once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crawler.hosts import Host
+from crawler.scope import host_of
+
+#: The name of the database in the folder of a crawl.
+NAME = "crawl.sqlite"
+VERSION = 1
+WAITING, DONE, FAILED, REFUSED = range(4)
+STATES = ("waiting", "done", "failed", "refused")
+#: URLs of a host that are read at once.
+_READ = 100
+#: URLs whose hashes are kept, so that links that were seen lately cost no question to the database.
+_SEEN = 200_000
+
+_SCHEMA = """
+CREATE TABLE crawls (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, started REAL NOT NULL, ended REAL, why TEXT,
+  seconds REAL NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE hosts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, crawl INTEGER NOT NULL DEFAULT 0,
+  pages INTEGER NOT NULL DEFAULT 0, ready REAL NOT NULL DEFAULT 0, crawl_delay REAL NOT NULL DEFAULT 0,
+  pause REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, rests INTEGER NOT NULL DEFAULT 0,
+  closed TEXT NOT NULL DEFAULT '');
+CREATE TABLE urls (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, host INTEGER NOT NULL, crawl INTEGER NOT NULL,
+  state INTEGER NOT NULL, kind TEXT NOT NULL, depth INTEGER NOT NULL, via INTEGER, tries INTEGER NOT NULL DEFAULT 0,
+  status INTEGER, fetched TEXT, etag TEXT, modified TEXT, payload BLOB, reason TEXT);
+CREATE INDEX waiting ON urls (host, depth, id) WHERE state = 0;
+CREATE TABLE scope (seed TEXT PRIMARY KEY, crawl INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE origins (origin TEXT PRIMARY KEY, fetched REAL NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+  record TEXT NOT NULL, url TEXT NOT NULL, error TEXT NOT NULL, tdm_record TEXT NOT NULL, tdm_status INTEGER NOT NULL)
+  WITHOUT ROWID;
+CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, info TEXT NOT NULL, crawl INTEGER NOT NULL,
+  length INTEGER NOT NULL,
+  records INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0, sha256 TEXT);
+CREATE TABLE lines (file INTEGER NOT NULL, line TEXT NOT NULL);
+CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, length INTEGER NOT NULL, url TEXT NOT NULL,
+  date TEXT NOT NULL, record TEXT NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL)
+  WITHOUT ROWID;
+"""
+
+
+@dataclass(slots=True)
+class Payload:
+    """Where bytes were first seen."""
+
+    sha256: bytes
+    sha1: str
+    length: int
+    url: str
+    date: str
+    record: str
+    file: int
+    offset: int
+    size: int  #: bytes of the record in its file
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A URL that was handed out."""
+
+    id: int
+    url: str
+    host: Host
+    kind: str  #: `page` or `sitemap`
+    depth: int
+    tries: int
+    via: str | None
+    etag: str | None = None
+    modified: str | None = None
+    payload: bytes | None = None  #: SHA-256 of what was there in an earlier crawl
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a URL."""
+
+    state: int
+    status: int | None = None
+    fetched: str | None = None
+    etag: str | None = None
+    modified: str | None = None
+    payload: bytes | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Origin:
+    """What the robots.txt of an origin was."""
+
+    origin: str
+    fetched: float  #: seconds of the epoch
+    status: int  #: of the last response; 0 where none came
+    body: bytes
+    record: str  #: the id of the record
+    url: str  #: where redirects led to
+    error: str = ""
+    tdm_record: str = ""
+    tdm_status: int = 0
+
+
+@dataclass
+class File:
+    """A file of records."""
+
+    id: int
+    name: str
+    info: str  #: id of its warcinfo record
+    crawl: int
+    length: int
+    records: int
+    closed: bool = False
+    sha256: str | None = None
+
+
+@dataclass
+class Crawl:
+    """One crawl of the folder, whose numbers are those of all its runs."""
+
+    id: int
+    plan: str
+    seconds: float
+    pages: int
+    bytes: int
+    ended: float | None
+    is_new: bool
+
+
+@dataclass
+class Batch:
+    """What the next transaction changes."""
+
+    done: list[tuple[Task, Outcome]] = field(default_factory=list)
+    again: list[Task] = field(default_factory=list)
+    links: list[tuple[str, str, int, int | None]] = field(default_factory=list)  #: URL, kind, depth, via
+    payloads: list[Payload] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
+    lines: list[tuple[int, str]] = field(default_factory=list)
+    seeds: list[str] = field(default_factory=list)
+    refusals: list[tuple[int, str]] = field(default_factory=list)  #: host, reason
+    hosts: dict[int, Host] = field(default_factory=dict)
+    pages: int = 0
+    bytes: int = 0
+
+
+class Frontier:
+    """Hands out URLs, one for each host at a time, and takes what became of them.
+
+    Args:
+        path: of the database; a new one is made.
+
+    Raises:
+        ValueError: another version wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000", "temp_store=MEMORY"):
+            self._db.execute(f"PRAGMA {pragma}")
+        version = self._one("PRAGMA user_version")
+        if version == 0:
+            with self._transaction():
+                for statement in _SCHEMA.split(";\n"):
+                    if statement.strip():
+                        self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={VERSION}")
+        elif version != VERSION:
+            raise ValueError(f"{path}: the frontier of another version ({version}, this one has {VERSION})")
+        self.batch = Batch()
+        self.crawl = Crawl(0, "", 0.0, 0, 0, None, False)
+        self._hosts: dict[int, Host] = {}
+        self._ids: dict[str, int] = {}
+        self._heap: list[tuple[float, int, Host]] = []
+        self._count = itertools.count()
+        self._out: set[int] = set()
+        self._closed: dict[int, str] = {}
+        self._seen: tuple[set[int], set[int]] = set(), set()
+        self.waiting = 0  #: URLs that wait, with those that were handed out
+        self.states: Counter[str] = Counter()
+        self.left_out: Counter[str] = Counter()
+
+    def close(self) -> None:
+        """Close the database. What was not committed is forgotten."""
+        self._db.close()
+
+    # crawls
+
+    def last_crawl(self) -> Crawl | None:
+        """Return the crawl that was begun last."""
+        row = self._db.execute(
+            "SELECT id, plan, seconds, pages, bytes, ended FROM crawls ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return Crawl(*row, False) if row else None
+
+    def begin(self, plan: str, seeds: Iterable[str], anew: bool) -> Crawl:
+        """Go on with the last crawl, or begin a new one: of each seed, and of what is found from there."""
+        last = self.last_crawl()
+        if last is None or anew:
+            with self._transaction():
+                self._db.execute("UPDATE urls SET state=?, reason='another crawl began' WHERE state=0", (REFUSED,))
+                self._db.execute("INSERT INTO crawls (plan, started) VALUES (?, ?)", (plan, time.time()))
+            last = self.last_crawl()
+            assert last is not None
+            last.is_new = True
+        else:
+            with self._transaction():
+                self._db.execute("UPDATE crawls SET ended=NULL, why=NULL WHERE id=?", (last.id,))
+        self.crawl = last
+        closed = self._db.execute("SELECT id, closed FROM hosts WHERE crawl=? AND closed <> ''", (last.id,))
+        self._closed = dict(closed.fetchall())
+        for host, count in self._db.execute("SELECT host, count(*) FROM urls WHERE state=0 GROUP BY host"):
+            self._host(host).left = count
+            self.waiting += count
+        self.states = self.counts()
+        for host in list(self._hosts.values()):
+            self._push(host)
+        if last.is_new:
+            self.batch.links += [(seed, "page", 0, None) for seed in seeds]
+            self.batch.seeds += seeds
+            self.commit([], 0.0)
+        return last
+
+    def end(self, why: str) -> None:
+        """Note why the run ended; the crawl is over where nothing waits."""
+        ended = None if self.waiting else time.time()
+        with self._transaction():
+            self._db.execute("UPDATE crawls SET ended=?, why=? WHERE id=?", (ended, why, self.crawl.id))
+
+    def seeds(self) -> list[str]:
+        """Return the seeds of the crawl, and where they redirected to."""
+        return [seed for (seed,) in self._db.execute("SELECT seed FROM scope WHERE crawl=?", (self.crawl.id,))]
+
+    # handing out
+
+    def take(self) -> Task | None:
+        """Hand out the next URL of a host that may be asked now."""
+        now = time.monotonic()
+        while self._heap and self._heap[0][0] <= now:
+            _, _, host = heapq.heappop(self._heap)
+            host.queued = False
+            if host.busy:
+                continue
+            if host.ready > now:
+                self._push(host)
+                continue
+            task = self._next(host)
+            if task is not None:
+                host.busy = True
+                self._out.add(task.id)
+                return task
+        return None
+
+    def next_ready(self) -> float | None:
+        """Return when the next host may be asked, by the monotonic clock; None where no URL waits for its host."""
+        return self._heap[0][0] if self._heap else None
+
+    @property
+    def out(self) -> int:
+        """How many URLs were handed out and are not committed."""
+        return len(self._out)
+
+    @property
+    def resting(self) -> int:
+        """How many hosts with waiting URLs are left in peace for longer than ten seconds."""
+        soon = time.monotonic() + 10
+        return sum(ready > soon for ready, _, _ in self._heap)
+
+    @property
+    def active_hosts(self) -> int:
+        """How many hosts have URLs that wait or are on their way."""
+        return len(self._hosts)
+
+    def _next(self, host: Host) -> Task | None:
+        if host.closed or not (host.queue or host.left):
+            return None
+        if not host.queue:
+            rows = self._db.execute(
+                "SELECT u.id, u.url, u.kind, u.depth, u.tries, v.url, u.etag, u.modified, u.payload FROM urls u "
+                "LEFT JOIN urls v ON v.id = u.via WHERE u.state=0 AND u.host=? ORDER BY u.depth, u.id LIMIT ?",
+                (host.id, _READ + len(self._out)),
+            )
+            for number, url, kind, *rest in rows:
+                if number not in self._out and len(host.queue) < _READ:
+                    host.queue.append(Task(number, url, host, kind, *rest))
+        if not host.queue:
+            host.left = 0
+            return None
+        host.left -= 1
+        return host.queue.popleft()
+
+    def _push(self, host: Host) -> None:
+        if not (host.busy or host.queued or host.closed) and (host.queue or host.left):
+            host.queued = True
+            heapq.heappush(self._heap, (host.ready, next(self._count), host))
+        elif not (host.busy or host.queued or host.queue or host.left):
+            self._hosts.pop(host.id, None)
+
+    # what became of it
+
+    def release(self, host: Host) -> None:
+        """Take note that nothing is on its way to a host; `host.ready` is when it may be asked again."""
+        host.busy = False
+        self.batch.hosts[host.id] = host
+        if host.closed:
+            self._refuse_all(host)
+        self._push(host)
+
+    def done(self, task: Task, outcome: Outcome) -> None:
+        """Take what became of a URL. It counts with the next commit."""
+        self.batch.done.append((task, outcome))
+
+    def put_back(self, task: Task, tried: bool = True) -> None:
+        """Take a URL back, to be handed out again."""
+        if tried:
+            task.tries += 1
+            self.batch.again.append(task)
+        self._out.discard(task.id)
+        task.host.left += 1
+        task.host.queue.appendleft(task)
+
+    def found(self, url: str, depth: int, via: int | None, kind: str = "page") -> None:
+        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it."""
+        mark = hash(url)
+        new, old = self._seen
+        if mark in new or mark in old:
+            return
+        if len(new) >= _SEEN:
+            self._seen = set(), new
+        self._seen[0].add(mark)
+        self.batch.links.append((url, kind, depth, via))
+
+    def widen(self, seed: str) -> None:
+        """Take the URL that a seed redirected to as a further seed."""
+        self.batch.seeds.append(seed)
+
+    def _refuse_all(self, host: Host) -> None:
+        self.batch.refusals.append((host.id, host.closed))
+        self._closed[host.id] = host.closed
+        host.queue.clear()
+        host.left = 0
+
+    def pending(self) -> int:
+        """Return how much the next commit has to write."""
+        batch = self.batch
+        return len(batch.done) + len(batch.again) + len(batch.links) + len(batch.origins) + len(batch.refusals)
+
+    def commit(self, files: Iterable[File], seconds: float) -> None:
+        """Write what happened since the last commit, in one transaction. The files must be synced.
+
+        Args:
+            seconds: that the run has taken since the last commit.
+        """
+        batch, self.batch = self.batch, Batch()
+        crawl = self.crawl
+        new: Counter[int] = Counter()
+        with self._transaction():
+            db = self._db
+            db.executemany(
+                "INSERT INTO files (id, name, info, crawl, length, records, closed, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET length=excluded.length, records=excluded.records, "
+                "closed=excluded.closed, sha256=excluded.sha256",
+                [(f.id, f.name, f.info, f.crawl, f.length, f.records, f.closed, f.sha256) for f in files],
+            )
+            db.executemany(
+                "INSERT INTO payloads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [(p.sha256, p.sha1, p.length, p.url, p.date, p.record, p.file, p.offset, p.size) for p in batch.payloads],
+            )
+            db.executemany("INSERT INTO lines VALUES (?, ?)", batch.lines)
+            db.executemany(
+                "UPDATE urls SET state=?, status=?, fetched=?, etag=?, modified=?, payload=coalesce(?, payload), "
+                "reason=? WHERE id=?",
+                [(o.state, o.status, o.fetched, o.etag, o.modified, o.payload, o.reason, t.id) for t, o in batch.done],
+            )
+            db.executemany("UPDATE urls SET tries=? WHERE id=?", [(task.tries, task.id) for task in batch.again])
+            db.executemany("INSERT OR IGNORE INTO scope VALUES (?, ?)", [(seed, crawl.id) for seed in batch.seeds])
+            db.executemany(
+                "INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [(o.origin, o.fetched, o.status, o.body, o.record, o.url, o.error, o.tdm_record, o.tdm_status)
+                 for o in batch.origins],
+            )  # fmt: skip
+            refused = 0
+            for host, reason in batch.refusals:
+                refused += self._refuse(host, reason)
+            for url, kind, depth, via in batch.links:
+                number = self._host_id(url)
+                if number in self._closed:
+                    self.left_out[self._closed[number]] += 1
+                    continue
+                added = db.execute(
+                    "INSERT INTO urls (url, host, crawl, state, kind, depth, via) VALUES (?, ?, ?, 0, ?, ?, ?) "
+                    "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=0, kind=excluded.kind, "
+                    "depth=excluded.depth, via=excluded.via, tries=0, reason=NULL WHERE urls.crawl < excluded.crawl",
+                    (url, number, crawl.id, kind, depth, via),
+                ).rowcount
+                new[number] += added
+            self._save_hosts(batch.hosts.values())
+            crawl.seconds += seconds
+            crawl.pages += batch.pages
+            crawl.bytes += batch.bytes
+            db.execute(
+                "UPDATE crawls SET seconds=?, pages=?, bytes=? WHERE id=?",
+                (crawl.seconds, crawl.pages, crawl.bytes, crawl.id),
+            )
+        for task, outcome in batch.done:
+            self._out.discard(task.id)
+            self.states[STATES[outcome.state]] += 1
+        self.states["refused"] += refused
+        self.waiting += new.total() - len(batch.done) - refused
+        self.states["waiting"] = self.waiting
+        for number, count in new.items():
+            if count:
+                host = self._host(number)
+                host.left += count
+                self._push(host)
+
+    def _refuse(self, host: int, reason: str) -> int:
+        """Refuse all that waits for a host, but what is on its way."""
+        out = [(number,) for number in self._out]
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS out (id INTEGER PRIMARY KEY)")
+        self._db.execute("DELETE FROM temp.out")
+        self._db.executemany("INSERT INTO temp.out VALUES (?)", out)
+        return self._db.execute(
+            "UPDATE urls SET state=?, reason=? WHERE state=0 AND host=? AND id NOT IN (SELECT id FROM temp.out)",
+            (REFUSED, reason, host),
+        ).rowcount
+
+    def _save_hosts(self, hosts: Iterable[Host]) -> None:
+        now, clock = time.time(), time.monotonic()
+        self._db.executemany(
+            "UPDATE hosts SET crawl=?, pages=?, ready=?, crawl_delay=?, pause=?, failures=?, rests=?, closed=? WHERE id=?",
+            [(self.crawl.id, h.pages, now + h.ready - clock, h.crawl_delay, h.pause, h.failures, h.rests, h.closed, h.id)
+             for h in hosts],
+        )  # fmt: skip
+
+    # what it knows
+
+    def _host_id(self, url: str) -> int:
+        name = host_of(url)
+        number = self._ids.get(name)
+        if number is None:
+            row = self._db.execute("SELECT id FROM hosts WHERE name=?", (name,)).fetchone()
+            number = row[0] if row else self._db.execute("INSERT INTO hosts (name) VALUES (?)", (name,)).lastrowid
+            if len(self._ids) > 20_000:
+                self._ids.clear()
+            self._ids[name] = number  # type: ignore[assignment]
+        return number  # type: ignore[return-value]
+
+    def _host(self, number: int) -> Host:
+        host = self._hosts.get(number)
+        if host is None:
+            name, crawl, pages, ready, delay, pause, failures, rests, closed = self._db.execute(
+                "SELECT name, crawl, pages, ready, crawl_delay, pause, failures, rests, closed FROM hosts WHERE id=?",
+                (number,),
+            ).fetchone()
+            host = self._hosts[number] = Host(number, name)
+            host.ready = time.monotonic() + max(ready - time.time(), 0.0)
+            if crawl == self.crawl.id:
+                host.pages, host.failures, host.rests, host.closed = pages, failures, rests, closed
+                host.crawl_delay, host.pause = delay, pause
+        return host
+
+    def payload(self, sha256: bytes) -> Payload | None:
+        """Return where bytes were first seen, if that is committed."""
+        row = self._db.execute("SELECT * FROM payloads WHERE sha256=?", (sha256,)).fetchone()
+        return Payload(*row) if row else None
+
+    def origin(self, origin: str) -> Origin | None:
+        """Return what is known of the robots.txt of an origin."""
+        for each in reversed(self.batch.origins):
+            if each.origin == origin:
+                return each
+        row = self._db.execute("SELECT * FROM origins WHERE origin=?", (origin,)).fetchone()
+        return Origin(*row) if row else None
+
+    def files(self) -> list[File]:
+        """Return all files, in the order in which they were begun."""
+        rows = self._db.execute("SELECT id, name, info, crawl, length, records, closed, sha256 FROM files ORDER BY id")
+        return [File(*row[:6], bool(row[6]), row[7]) for row in rows]
+
+    def lines(self, file: int) -> list[str]:
+        """Return the lines of an index of a file."""
+        return [line for (line,) in self._db.execute("SELECT line FROM lines WHERE file=? ORDER BY line", (file,))]
+
+    def forget_lines(self, file: int) -> None:
+        """Forget the lines of a file, once they are in an index."""
+        with self._transaction():
+            self._db.execute("DELETE FROM lines WHERE file=?", (file,))
+
+    def why(self) -> str:
+        """Return why the last run of the crawl ended; empty where it runs, or was killed."""
+        row = self._db.execute("SELECT why FROM crawls WHERE id=?", (self.crawl.id,)).fetchone()
+        return row[0] or "" if row else ""
+
+    def counts(self) -> Counter[str]:
+        """Return how many URLs of the crawl are in each state."""
+        rows = self._db.execute("SELECT state, count(*) FROM urls WHERE crawl=? GROUP BY state", (self.crawl.id,))
+        return Counter({STATES[state]: count for state, count in rows})
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many URLs of the crawl were refused or failed, by reason."""
+        rows = self._db.execute(
+            "SELECT coalesce(reason, ''), count(*) FROM urls WHERE crawl=? AND state IN (2, 3) GROUP BY 1 ORDER BY 2 DESC",
+            (self.crawl.id,),
+        )
+        return dict(rows.fetchall())
+
+    def statuses(self) -> dict[str, int]:
+        """Return how many URLs of the crawl are done, by the status of the response."""
+        rows = self._db.execute(
+            "SELECT cast(status AS TEXT), count(*) FROM urls WHERE crawl=? AND state=1 GROUP BY 1 ORDER BY 1",
+            (self.crawl.id,),
+        )
+        return dict(rows.fetchall())
+
+    def _one(self, question: str) -> Any:
+        return self._db.execute(question).fetchone()[0]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")

@@ -1,0 +1,109 @@
+"""Politeness: how long a host is left in peace after each answer, and after each failure.
+
+The figures are those of Heritrix where it has one: five times as long as the fetch took, Crawl-delay up to 300 s.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crawler.frontier import Task
+
+#: Statuses by which a server asks for peace.
+BUSY = frozenset({429, 503})
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a crawl treats hosts. All but the factor and the counts are in seconds."""
+
+    delay: float = 1.0  #: at least, between the end of a fetch and the next request
+    factor: float = 5.0  #: of the time that the last fetch took
+    longest: float = 30.0  #: of the delay, unless Crawl-delay asks for more
+    crawl_delay: float = 300.0  #: the longest Crawl-delay that is kept
+    pause: float = 60.0  #: after 429 or 503 without Retry-After; doubled each time
+    longest_pause: float = 3600.0
+    longest_retry_after: float = 86400.0
+    failures: int = 5  #: connections that fail one after the other before a host rests
+    rest: float = 3600.0
+    rests: int = 2  #: after which a host is given up
+    tries: int = 5  #: of a URL whose host was busy
+    connections: int = 3  #: of a URL that could not be fetched
+
+
+@dataclass(slots=True, eq=False)
+class Host:
+    """A host: what waits there, and when it may be asked again."""
+
+    id: int
+    name: str
+    left: int = 0  #: URLs that wait in the frontier and were not handed out
+    queue: deque[Task] = field(default_factory=deque)  #: the next of them
+    busy: bool = False  #: a request is on its way, or waits
+    queued: bool = False  #: it is among those that the frontier looks at
+    ready: float = 0.0  #: by the monotonic clock
+    pages: int = 0  #: fetched in this crawl
+    crawl_delay: float = 0.0
+    pause: float = 0.0  #: the last one, for doubling
+    failures: int = 0
+    rests: int = 0
+    closed: str = ""  #: why nothing more is fetched from it
+
+    def answered(self, manners: Manners, seconds: float) -> None:
+        """Note an answer that took so long, and when the host may be asked again."""
+        self.failures = self.rests = 0
+        self.pause = 0.0
+        self.ready = time.monotonic() + self.delay(manners, seconds)
+
+    def delay(self, manners: Manners, seconds: float) -> float:
+        """Return how long the host is left in peace after a fetch that took so many seconds.
+
+        >>> host = Host(1, "example.com")
+        >>> host.delay(Manners(), 0.1), host.delay(Manners(), 2), host.delay(Manners(), 60)
+        (1.0, 10.0, 30.0)
+        """
+        asked = min(self.crawl_delay, manners.crawl_delay)
+        return max(manners.delay, asked, min(manners.factor * seconds, manners.longest))
+
+    def was_busy(self, manners: Manners, retry_after: str, seconds: float) -> float:
+        """Note that the server asked for peace; return for how long."""
+        stated = seconds_of(retry_after)
+        if stated is None:
+            self.pause = min(self.pause * 2 or manners.pause, manners.longest_pause)
+            stated = self.pause
+        wait = max(min(stated, manners.longest_retry_after), self.delay(manners, seconds))
+        self.failures = 0
+        self.ready = time.monotonic() + wait
+        return wait
+
+    def failed(self, manners: Manners) -> float:
+        """Note a connection that failed; return how long the host is left in peace."""
+        self.failures += 1
+        wait = max(manners.delay, min(manners.delay * 2**self.failures, manners.longest))
+        if self.failures % manners.failures == 0:
+            self.rests += 1
+            wait = manners.rest
+            if self.rests >= manners.rests:
+                self.closed = "unreachable"
+        self.ready = time.monotonic() + wait
+        return wait
+
+
+def seconds_of(retry_after: str, now: float | None = None) -> float | None:
+    """Return the seconds that a Retry-After asks for: a number, or a date; None where it is neither.
+
+    >>> seconds_of("120"), seconds_of("Fri, 31 Dec 1999 23:59:59 GMT", 946684700.0), seconds_of("soon")
+    (120.0, 99.0, None)
+    """
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit() and len(text) < 12:
+        return float(text)
+    try:
+        return max(parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now), 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return None

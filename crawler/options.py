@@ -1,0 +1,60 @@
+"""What a crawl is asked to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from crawler.hosts import Manners
+from crawler.robots import TOKEN
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `crawler.crawl`, checked. What `plan` returns may not change while a crawl goes on."""
+
+    seeds: tuple[str, ...]
+    contact: str
+    operator: str = ""
+    name: str = "crawl"
+    scope: str = "host"
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    depth: int = 20
+    sitemaps: bool = True
+    host_pages: int = 10_000
+    pages: int | None = None
+    bytes: int | None = None
+    seconds: float | None = None
+    connections: int = 32
+    longest: int = 32_000_000  #: bytes of a response that are kept
+    idle: float = 30.0
+    timeout: float = 300.0
+    file_size: int = 1_000_000_000
+    allow_private: bool = False
+    batch: int = 200
+    batch_seconds: float = 1.0
+    manners: Manners = field(default_factory=Manners)
+
+    @property
+    def plan(self) -> str:
+        """What makes it this crawl and no other, as JSON."""
+        kept = ("seeds", "scope", "include", "exclude", "depth", "sitemaps")
+        return json.dumps({name: getattr(self, name) for name in kept}, sort_keys=True)
+
+    @property
+    def plan_hash(self) -> str:
+        """A hash of the plan and of the manners."""
+        return hashlib.sha256(f"{self.plan}{self.manners}{self.longest}{self.host_pages}".encode()).hexdigest()
+
+    @property
+    def software(self) -> str:
+        """The name and the version of this program."""
+        return f"lowbackground/{version('lowbackground')}"
+
+    @property
+    def user_agent(self) -> str:
+        """How requests name the crawler, and whom to write to."""
+        return f"{TOKEN}/{version('lowbackground')} (+{self.contact})"

@@ -1,0 +1,189 @@
+"""Makes the records of an exchange: a response or a revisit, the request, and metadata with what is known of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from crawler import warc
+from crawler.exchange import Exchange
+from crawler.files import Files
+from crawler.frontier import Frontier, Payload
+from crawler.message import Message
+from crawler.options import Options
+from crawler.surt import surt
+
+_HTTP = {"1.0": "http/1.0", "1.1": "http/1.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What was recorded of an exchange."""
+
+    record: str  #: the id of the response or revisit; empty where no response came
+    payload: bytes | None  #: SHA-256 of the payload
+    revisit: str  #: `identical`, `not-modified`, or empty
+
+
+class Recorder:
+    """Writes exchanges to the files of a crawl, and tells the frontier of their payloads."""
+
+    def __init__(self, files: Files, frontier: Frontier) -> None:
+        self._files, self._frontier = files, frontier
+
+    def keep(
+        self,
+        exchange: Exchange,
+        message: Message | None,
+        notes: Iterable[tuple[str, object]],
+        known: Payload | None = None,
+    ) -> Kept:
+        """Write the records of an exchange.
+
+        Args:
+            notes: further fields of its metadata.
+            known: what was there in an earlier crawl; a 304 then becomes a revisit of it.
+        """
+        date = warc.warc_date(exchange.at)
+        shared = [
+            ("WARC-Warcinfo-ID", f"<{self._files.current().info}>"),
+            ("WARC-Target-URI", exchange.url),
+            ("WARC-IP-Address", exchange.ip),
+            *(("WARC-Protocol", each) for each in _protocols(exchange, message)),
+            ("WARC-Cipher-Suite", exchange.cipher),
+        ]
+        about, payload, revisit, response_id = list(notes), None, "", ""
+        if exchange.response:
+            response_id = warc.new_id()
+            payload, revisit, extra = self._response(exchange, message, date, shared, response_id, known)
+            about += extra
+        request = warc.record(
+            "request",
+            date,
+            [*shared[:3], ("WARC-Concurrent-To", f"<{response_id}>" if response_id else "")],  # as far as the address
+            warc.REQUEST,
+            exchange.request,
+        )
+        if exchange.request:
+            self._files.append(request.data)
+        first = None if exchange.first is None else round(exchange.first * 1000)
+        timings = [
+            ("fetchTimeMs", round(exchange.seconds * 1000)),
+            ("connectTimeMs", None if exchange.sent is None else round(exchange.sent * 1000)),
+            ("firstByteTimeMs", first),
+            ("error", exchange.error),
+        ]
+        belongs_to = response_id or (request.id if exchange.request else "")
+        metadata = warc.record(
+            "metadata",
+            date,
+            [
+                *shared[:2],
+                ("WARC-Concurrent-To", f"<{belongs_to}>" if belongs_to else ""),
+                ("WARC-Refers-To", f"<{belongs_to}>" if belongs_to else ""),
+            ],
+            warc.FIELDS,
+            warc.warc_fields([*about, *timings]),
+        )
+        self._files.append(metadata.data)
+        return Kept(response_id, payload, revisit)
+
+    def _response(
+        self,
+        exchange: Exchange,
+        message: Message | None,
+        date: str,
+        shared: list[tuple[str, str]],
+        record_id: str,
+        known: Payload | None,
+    ) -> tuple[bytes | None, str, list[tuple[str, object]]]:
+        """Write the response, or the revisit that it amounts to."""
+        block = exchange.response
+        if known is not None and message is not None and message.status == 304:
+            fields = [*shared, *_refers(known), ("WARC-Profile", warc.NOT_MODIFIED), ("WARC-Payload-Digest", known.sha1)]
+            written = warc.record("revisit", date, fields, record_id=record_id)
+            self._append(exchange.url, date, written, "warc/revisit", "304", known.sha1)
+            return known.sha256, "not-modified", [("http-304", json.dumps(bytes(block).decode("latin-1")))]
+        digested = message.digested if message is not None else None
+        sha256, sha1 = None, ""
+        if digested is not None:
+            sha256, sha1 = hashlib.sha256(digested).digest(), warc.sha1(digested)
+        first = None
+        if digested and sha256 and message is not None and message.status == 200 and not exchange.truncated:
+            first = self._frontier.payload(sha256)
+            if first is not None and (first.sha1, first.length) != (sha1, len(digested)):
+                first = None
+        if first is not None and message is not None:
+            fields = [*shared, *_refers(first), ("WARC-Profile", warc.IDENTICAL), ("WARC-Payload-Digest", sha1)]
+            head = memoryview(block)[: message.start]
+            written = warc.record("revisit", date, fields, warc.RESPONSE, head, record_id)
+            head.release()
+            self._append(exchange.url, date, written, "warc/revisit", str(message.status), sha1)
+            return sha256, "identical", []
+        fields = [*shared, ("WARC-Payload-Digest", sha1), ("WARC-Truncated", exchange.truncated)]
+        written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)
+        media = message.media_type if message is not None else ""
+        file, offset = self._append(
+            exchange.url, date, written, media or "unk", str(message.status) if message else "-", sha1
+        )
+        if digested and sha256 and message is not None and message.status == 200 and not exchange.truncated:
+            self._frontier.batch.payloads.append(
+                Payload(sha256, sha1, len(digested), exchange.url, date, record_id, file, offset, len(written.data))
+            )
+        return sha256 if digested and not exchange.truncated else None, "", []
+
+    def _append(
+        self, url: str, date: str, written: warc.Written, mime: str, status: str, digest: str
+    ) -> tuple[int, int]:
+        """Write a record that an index names; return its file and offset."""
+        file, offset = self._files.append(written.data)
+        fields = {"url": url, "mime": mime, "status": status, "digest": digest.removeprefix("sha1:") or "-",
+                  "length": str(len(written.data)), "offset": str(offset), "filename": file.name}  # fmt: skip
+        stamp = "".join(each for each in date[:19] if each.isdigit())
+        self._frontier.batch.lines.append((file.id, f"{surt(url)} {stamp} {json.dumps(fields)}"))
+        return file.id, offset
+
+
+def _refers(first: Payload) -> list[tuple[str, str]]:
+    return [
+        ("WARC-Refers-To", f"<{first.record}>"),
+        ("WARC-Refers-To-Target-URI", first.url),
+        ("WARC-Refers-To-Date", first.date),
+    ]
+
+
+def _protocols(exchange: Exchange, message: Message | None) -> list[str]:
+    """Return the protocols from the upper to the lower one."""
+    found = [_HTTP.get(message.version, "")] if message is not None else []
+    if exchange.tls:
+        found.append(exchange.tls.lower().replace("tlsv", "tls/"))
+    return [each for each in found if each]
+
+
+def warcinfo(options: Options, name: str) -> warc.Written:
+    """Return the warcinfo record of a file."""
+    fields = warc.warc_fields(
+        [
+            ("software", options.software),
+            ("format", "WARC File Format 1.1"),
+            ("conformsTo", "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"),
+            ("operator", options.operator or options.contact),
+            ("contact", options.contact),
+            ("isPartOf", options.name),
+            ("hostname", socket.gethostname()),
+            ("http-header-user-agent", options.user_agent),
+            ("robots", "RFC 9309: obeyed as lowbackground; closed where robots.txt cannot be had"),
+            ("seeds", " ".join(options.seeds[:1000])),
+            ("scope", options.scope),
+            ("include", " ".join(options.include)),
+            ("exclude", " ".join(options.exclude)),
+            ("depth", options.depth),
+            ("settings-sha256", options.plan_hash),
+        ]
+    )
+    date = warc.warc_date(datetime.now(UTC))
+    return warc.record("warcinfo", date, [("WARC-Filename", name)], warc.FIELDS, fields)

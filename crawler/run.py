@@ -1,0 +1,322 @@
+"""`crawl`: fetches pages politely, and writes WARC files that prove what came."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from archive.errors import CrawlError
+from crawler import frontier as frontiers
+from crawler.frontier import Frontier
+from crawler.options import Options
+from crawler.scope import KINDS, normal
+
+if TYPE_CHECKING:
+    from archive.progress import Reporter
+
+_log = logging.getLogger(__name__)
+_LOCK = "crawl.lock"
+_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
+
+
+@dataclass
+class CrawlResult:
+    """What a crawl has done, in all its runs."""
+
+    folder: str  #: of the files
+    crawl: int  #: its number in the folder
+    ended: str  #: `finished`, `stopped`, or the budget that is used up: `pages`, `bytes`, `time`; `running`; `killed`
+    pages: int  #: responses to requests for pages
+    bytes: int  #: of all responses, as they were on the wire
+    seconds: float  #: that its runs took
+    waiting: int  #: URLs that were found and not fetched
+    done: int  #: URLs with a response
+    failed: int  #: URLs whose host did not answer
+    refused: int  #: URLs that robots.txt, a budget or another rule keeps from being fetched
+    statuses: dict[str, int] = field(default_factory=dict)  #: URLs that are done, by the status of the response
+    reasons: dict[str, int] = field(default_factory=dict)  #: URLs that failed or were refused, by reason
+    left_out: dict[str, int] = field(default_factory=dict)  #: links of this run that are not of the crawl, by reason
+    files: list[str] = field(default_factory=list)  #: the WARC files of the folder
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing waits."""
+        return self.waiting == 0
+
+
+def crawl(
+    urls: str | Iterable[str],
+    *,
+    out: str | Path,
+    contact: str,
+    operator: str | None = None,
+    name: str = "crawl",
+    scope: str = "host",
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    depth: int = 20,
+    sitemaps: bool = True,
+    pages: int | None = None,
+    bytes: str | int | None = None,
+    time: str | float | None = None,
+    host_pages: int = 10_000,
+    delay: float = 1.0,
+    connections: int = 32,
+    again: bool = False,
+    allow_private: bool = False,
+    reporter: Reporter | None = None,
+    options: Options | None = None,
+) -> CrawlResult:
+    """Crawl from some URLs, and write what comes into WARC files. A crawl that was ended goes on.
+
+    Args:
+        urls: where to begin.
+        out: the folder of the files; it is made.
+        options: replaces all the others, for programs.
+        reporter: takes the progress.
+
+    Raises:
+        CrawlError: an option is wrong, or the folder holds another crawl that is not finished.
+    """
+    asked = options or options_of(
+        [urls] if isinstance(urls, str) else list(urls),
+        contact=contact, operator=operator, name=name, scope=scope, include=include, exclude=exclude, depth=depth,
+        sitemaps=sitemaps, pages=pages, bytes=bytes, time=time, host_pages=host_pages, delay=delay,
+        connections=connections, allow_private=allow_private,
+    )  # fmt: skip
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        return _run(folder, asked, again, reporter)
+
+
+def options_of(
+    urls: list[str],
+    *,
+    contact: str,
+    operator: str | None,
+    name: str,
+    scope: str,
+    include: Iterable[str],
+    exclude: Iterable[str],
+    depth: int,
+    sitemaps: bool,
+    pages: int | None,
+    bytes: str | int | None,
+    time: str | float | None,
+    host_pages: int,
+    delay: float,
+    connections: int,
+    allow_private: bool,
+) -> Options:
+    """Check the options of a crawl.
+
+    Raises:
+        CrawlError: one is wrong.
+    """
+    from crawler.hosts import Manners
+
+    if not _MAIL.fullmatch(contact):
+        raise CrawlError(f"--contact {contact!r} is no address: a mail address, or a page that has one")
+    if scope not in KINDS:
+        raise CrawlError(f"--scope {scope!r} is none of {', '.join(KINDS)}")
+    if not _NAME.fullmatch(name):
+        raise CrawlError(f"--name {name!r}: letters, digits, dots, dashes")
+    seeds = []
+    for url in urls:
+        seed = normal(url if "://" in url else f"http://{url}")
+        if seed is None:
+            raise CrawlError(f"{url}: no address of a page; it begins with http:// or https://")
+        seeds.append(seed)
+    if not seeds:
+        raise CrawlError("no URL to begin with")
+    for option, expressions in (("--include", include), ("--exclude", exclude)):
+        for each in expressions:
+            try:
+                re.compile(each)
+            except re.error as error:
+                raise CrawlError(f"{option} {each!r} is no regular expression: {error}") from None
+    return Options(
+        tuple(dict.fromkeys(seeds)), contact, operator or "", name, scope, tuple(include), tuple(exclude), depth,
+        sitemaps, host_pages, pages, _amount(bytes, _SIZES, "--bytes"), _amount(time, _TIMES, "--time"), connections,
+        allow_private=allow_private, manners=Manners(delay=delay),
+    )  # fmt: skip
+
+
+_SIZES = {"": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "t": 1e12, "tb": 1e12}
+_TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def _amount(text: str | float | None, units: dict[str, float], option: str) -> int | None:
+    """Return an amount with a unit.
+
+    >>> _amount("1.5GB", _SIZES, "--bytes"), _amount("2h", _TIMES, "--time"), _amount(7, _TIMES, "--time")
+    (1500000000, 7200, 7)
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", str(text).strip().lower())
+    if found is None or found[2] not in units:
+        raise CrawlError(f"{option} {text!r}: a number with one of the units {', '.join(filter(None, units))}")
+    return int(float(found[1]) * units[found[2]])
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[IO[str]]:
+    """Keep a second run out of the folder. The lock ends with the process, however it ends."""
+    with (folder / _LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise CrawlError(f"{folder}: another process crawls into this folder") from None
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield lock
+
+
+def is_running(folder: Path) -> bool:
+    """Return whether a process crawls into a folder."""
+    try:
+        with (folder / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _open(folder: Path) -> Frontier:
+    try:
+        return Frontier(folder / frontiers.NAME)
+    except ValueError as error:
+        raise CrawlError(str(error)) from None
+
+
+def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None) -> CrawlResult:
+    from crawler.driver import Driver
+    from crawler.files import Files
+    from crawler.recorder import warcinfo
+    from crawler.spider import Run
+
+    frontier = _open(folder)
+    files: Files | None = None
+    try:
+        last = frontier.last_crawl()
+        is_new = last is None or again or (last.plan != options.plan and last.ended is not None)
+        if last is not None and not is_new and last.plan != options.plan:
+            raise CrawlError(
+                f"{folder} holds a crawl that is not finished, with other URLs or another scope; give the same command to "
+                "go on, another folder, or --again to begin anew"
+            )
+        frontier.begin(options.plan, options.seeds, is_new)
+        files = Files(folder, frontier, options.name, options.file_size, lambda name: warcinfo(options, name))
+        watch = _Watch(reporter, options, frontier)
+        driver = Driver(options, frontier, files, watch.advance)
+        run = Run(driver)
+        with _signals(run):
+            run.run()
+        driver.commit()
+        files.end_file()
+        files.write_joint_index()
+        frontier.end(driver.why or "finished")
+        return _result(folder, frontier, driver.why or "finished", dict(driver.scope.left_out + frontier.left_out))
+    finally:
+        if files is not None:
+            files.abandon()
+        frontier.close()
+
+
+def status(folder: str | Path) -> CrawlResult:
+    """Return what the last crawl of a folder has done so far, whether it runs or not.
+
+    Raises:
+        CrawlError: there is no crawl in the folder.
+    """
+    folder = Path(folder)
+    if not (folder / frontiers.NAME).exists():
+        raise CrawlError(f"{folder}: no crawl is in this folder")
+    frontier = _open(folder)
+    try:
+        last = frontier.last_crawl()
+        if last is None:
+            raise CrawlError(f"{folder}: no crawl is in this folder")
+        frontier.crawl = last
+        return _result(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", {})
+    finally:
+        frontier.close()
+
+
+def _result(folder: Path, frontier: Frontier, ended: str, left_out: dict[str, int]) -> CrawlResult:
+    crawl_, states = frontier.crawl, frontier.counts()
+    return CrawlResult(
+        str(folder), crawl_.id, ended, crawl_.pages, crawl_.bytes, round(crawl_.seconds, 3),
+        states["waiting"], states["done"], states["failed"], states["refused"], frontier.statuses(),
+        frontier.reasons(), left_out, [each.name for each in frontier.files() if each.closed],
+    )  # fmt: skip
+
+
+class _Watch:
+    """Shows the progress."""
+
+    def __init__(self, reporter: Reporter | None, options: Options, frontier: Frontier) -> None:
+        self._reporter, self._frontier = reporter, frontier
+        self._noted = 0.0
+        if reporter is not None:
+            left = None if options.pages is None else max(options.pages - frontier.crawl.pages, 0)
+            reporter.stage("crawl", total=left)
+
+    def advance(self, pages: int, size: int) -> None:
+        if self._reporter is None:
+            return
+        now = time.monotonic()
+        if now - self._noted > 0.5:
+            self._noted = now
+            front = self._frontier
+            note = f"{front.crawl.bytes / 1e6:,.1f} MB, {front.waiting:,} waiting at {front.active_hosts:,} hosts"
+            if resting := front.resting:
+                note += f" ({resting:,} rest)"
+            if failed := front.states["failed"]:
+                note += f", {failed:,} failed"
+            self._reporter.note(note)
+        self._reporter.advance(pages, size)
+
+
+@contextlib.contextmanager
+def _signals(run: object) -> Iterator[None]:
+    """End a run cleanly at the first SIGINT or SIGTERM, and the process at once at the second."""
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            os.write(2, b"archive: stopped; what was committed stays\n")
+            os._exit(130)
+        asked = True
+        run.stop()  # type: ignore[attr-defined]
+
+    pipe = signal.set_wakeup_fd(-1)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(pipe, warn_on_full_buffer=False)

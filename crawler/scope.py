@@ -1,0 +1,170 @@
+"""Which URLs belong to a crawl: by host, domain, prefix and regular expressions, and by rules against traps."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
+
+from publicsuffixlist import PublicSuffixList
+from w3lib.url import safe_url_string
+
+KINDS = ("host", "domain", "prefix", "any")
+#: As long as what Internet Explorer took, and so what servers were built for.
+LONGEST_URL = 2083
+#: How often one segment may be in a path.
+_REPEATS = 3
+_PORTS = {"http": 80, "https": 443}
+
+_suffixes: list[PublicSuffixList] = []
+
+
+def normal(url: str) -> str | None:
+    """Return a URL as it is asked for: without fragment and user, the host in lower case; None where it is none.
+
+    >>> normal("HTTP://Example.COM:80?q#top"), normal("mailto:a@b")
+    ('http://example.com/?q', None)
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host, port, scheme = parts.hostname, parts.port, parts.scheme.lower()
+        if scheme not in _PORTS or not host:
+            return None
+        netloc = f"[{host}]" if ":" in host else host.rstrip(".")
+        if port is not None and port != _PORTS[scheme]:
+            netloc += f":{port}"
+        safe: str = safe_url_string(urlunsplit((scheme, netloc, parts.path or "/", parts.query, "")))
+        return safe if urlsplit(safe).hostname and safe.isascii() else None
+    except (ValueError, UnicodeError):
+        return None
+
+
+def host_of(url: str) -> str:
+    """Return the host of a normal URL, with its port where that is not the usual one."""
+    return url.partition("://")[2].partition("/")[0]
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme and the host: where robots.txt holds."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def folder_of(url: str) -> str:
+    """Return a URL up to its query, or else up to the last slash of its path.
+
+    >>> folder_of("http://example.com/a/b"), folder_of("http://example.com/a/b?c=/")
+    ('http://example.com/a/', 'http://example.com/a/b?')
+    """
+    path, mark, _ = url.partition("?")
+    return path + mark if mark else path.rpartition("/")[0] + "/"
+
+
+def domain_of(url: str) -> str:
+    """Return the domain that somebody registered; the host where it has none, as an IP address."""
+    if not _suffixes:
+        _suffixes.append(PublicSuffixList())
+    host = (urlsplit(url).hostname or "").strip("[]")
+    if host.replace(".", "").isdigit() or ":" in host:
+        return host
+    return _suffixes[0].privatesuffix(host) or host
+
+
+@dataclass
+class Scope:
+    """Takes URLs that belong to a crawl, and counts the others by reason.
+
+    Args:
+        kind: `host` (the hosts of the seeds), `domain` (their domains), `prefix` (below the folders of the seeds) or
+            `any`.
+        include: a URL must match one of these regular expressions, where there are any; seeds need not.
+        exclude: and none of these.
+        depth: links from a seed.
+    """
+
+    kind: str
+    seeds: Iterable[str]
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    depth: int = 20
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._include = [re.compile(each) for each in self.include]
+        self._exclude = [re.compile(each) for each in self.exclude]
+        self._names: set[str] = set()
+        self._prefixes: tuple[str, ...] = ()
+        for seed in self.seeds:
+            self.add(seed)
+
+    def add(self, seed: str) -> None:
+        """Widen the scope by a seed, or by where a seed redirects to."""
+        if self.kind == "host":
+            self._names.add(host_of(seed))
+        elif self.kind == "domain":
+            self._names.add(domain_of(seed))
+        elif self.kind == "prefix":
+            self._prefixes += (seed.partition("?")[0].rpartition("/")[0] + "/",)
+
+    def takes(self, url: str, depth: int) -> bool:
+        """Return whether a normal URL belongs to the crawl; count it where not."""
+        reason = self._reason(url, depth)
+        if reason:
+            self.left_out[reason] += 1
+        return not reason
+
+    def _reason(self, url: str, depth: int) -> str:
+        if depth > self.depth:
+            return "depth"
+        if len(url) > LONGEST_URL:
+            return "long-url"
+        if not self._is_inside(url):
+            return "scope"
+        if self._include and not any(each.search(url) for each in self._include):
+            return "not-included"
+        if any(each.search(url) for each in self._exclude):
+            return "excluded"
+        path = url.partition("?")[0].split("/")[3:]
+        if len(path) > _REPEATS and any(count > _REPEATS for each, count in Counter(path).items() if each):
+            return "repeated-segment"
+        return ""
+
+    def _is_inside(self, url: str) -> bool:
+        if self.kind == "host":
+            return host_of(url) in self._names
+        if self.kind == "domain":
+            return host_of(url) in self._names or domain_of(url) in self._names
+        if self.kind == "prefix":
+            return url.startswith(self._prefixes)
+        return True
+
+
+class Repeats:
+    """Finds folders that answer with the same payload again and again: session ids, soft errors, calendars.
+
+    Args:
+        most: equal payloads one after the other.
+    """
+
+    def __init__(self, most: int = 50, kept: int = 10_000) -> None:
+        self._most, self._kept = most, kept
+        self._last: dict[str, tuple[bytes, int]] = {}
+        self._closed: set[str] = set()
+
+    def add(self, url: str, payload: bytes) -> bool:
+        """Note the payload of a URL; return whether its folder is closed by it."""
+        folder = folder_of(url)
+        before, count = self._last.pop(folder, (b"", 0))
+        count = count + 1 if before == payload else 1
+        while len(self._last) >= self._kept:
+            self._last.pop(next(iter(self._last)))
+        self._last[folder] = payload, count
+        if count >= self._most:
+            self._closed.add(folder)
+        return count == self._most
+
+    def is_closed(self, url: str) -> bool:
+        """Return whether no more is fetched from the folder of a URL."""
+        return bool(self._closed) and folder_of(url) in self._closed
