@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 #: name -> (module, its line in the list of commands)
 _COMMANDS = {
     "demo": ("archive.demo.command", "Try the main job on a few captures that this command writes itself."),
+    "crawl": ("crawler.command", "Fetch pages politely, and write WARC files that prove what came."),
     "ingest": ("archive.intake.command", "Bring web archives or data sets into the lake."),
     "index": ("index.neardup.command", "Find near-duplicates, and since when each text is known."),
     "quality": ("index.quality.command", "Measure the quality signals of texts that have none."),

@@ -18,8 +18,8 @@ from urllib.parse import urljoin
 
 from crawler.exchange import Exchange
 from crawler.files import Files
-from crawler.frontier import DONE, FAILED, REFUSED, Frontier, Origin, Outcome, Payload, Task
-from crawler.hosts import BUSY, Host
+from crawler.frontier import DONE, FAILED, REFUSED, Frontier, Origin, Outcome, Payload
+from crawler.hosts import BUSY, Host, Task
 from crawler.links import addresses_of, links_of
 from crawler.message import Message, decoded, parse
 from crawler.options import Options
@@ -67,7 +67,7 @@ class Driver:
         options: Options,
         frontier: Frontier,
         files: Files,
-        progress: Callable[[int, int], None] = lambda pages, size: None,
+        progress: Callable[[int, int], None] = lambda *_: None,
     ) -> None:
         self.options, self.frontier, self.files = options, frontier, files
         self.recorder = Recorder(files, frontier)
@@ -76,7 +76,7 @@ class Driver:
         self.why = ""  #: why the run ends
         self.failure: BaseException | None = None
         self.flying: set[Step] = set()
-        self.wake: Callable[[float], Any] = lambda seconds: None
+        self.wake: Callable[[float], Any] = lambda _: None
         self._progress = progress
         self._rules: dict[str, tuple[Rules, Origin]] = {}
         self._half: dict[str, Origin] = {}  #: whose tdmrep.json is not known yet
@@ -147,9 +147,11 @@ class Driver:
         host = task.host
         if host.pages >= self.options.host_pages:
             host.closed = "host-budget"
-            return self._refuse(task, host.closed)
+            self._refuse(task, host.closed)
+            return None
         if self.repeats.is_closed(task.url):
-            return self._refuse(task, "trap")
+            self._refuse(task, "trap")
+            return None
         origin = origin_of(task.url)
         found = self._rules_of(origin, host)
         if found is None:
@@ -157,7 +159,8 @@ class Driver:
         rules, facts = found
         verdict = rules.verdict(task.url)
         if not verdict.allowed:
-            return self._refuse(task, "robots-closed" if rules.is_closed else "robots")
+            self._refuse(task, "robots-closed" if rules.is_closed else "robots")
+            return None
         step = Step(task.url, "page", task, self._headers())
         if task.payload is not None and (task.etag or task.modified):
             step.known = self.frontier.payload(task.payload)
@@ -258,7 +261,9 @@ class Driver:
             self.frontier.put_back(task)
         else:
             if exchange is not None:
-                self.recorder.keep(exchange, None, [*step.notes, ("error", error)] if not exchange.error else step.notes)
+                self.recorder.keep(
+                    exchange, None, [*step.notes, ("error", error)] if not exchange.error else step.notes
+                )
             self.frontier.done(task, Outcome(FAILED, reason=error[:200]))
         self.frontier.release(host)
         self.commit_if_due()
@@ -324,7 +329,9 @@ class Driver:
                 url = normal(address)
                 if url and (host_of(url) == task.host.name if is_index else self.scope.takes(url, 1)):
                     if not is_index or task.depth < 3:
-                        self.frontier.found(url, task.depth + 1 if is_index else 1, task.id, "sitemap" if is_index else "page")
+                        self.frontier.found(
+                            url, task.depth + 1 if is_index else 1, task.id, "sitemap" if is_index else "page"
+                        )
             return
         if message.media_type not in _MARKUP and not (not message.media_type and message.body[:1] == b"<"):
             return

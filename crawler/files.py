@@ -33,9 +33,7 @@ class Files:
         info: makes the warcinfo record of a file of this name.
     """
 
-    def __init__(
-        self, folder: Path, frontier: Frontier, name: str, size: int, info: Callable[[str], Written]
-    ) -> None:
+    def __init__(self, folder: Path, frontier: Frontier, name: str, size: int, info: Callable[[str], Written]) -> None:
         self.folder, self._frontier, self._name, self._size, self._info = folder, frontier, name, size, info
         self._file: File | None = None
         self._descriptor = -1
@@ -152,7 +150,9 @@ class Files:
         closed = [each for each in self._frontier.files() if each.closed]
         if closed:
             lines = (
-                json.dumps({"name": f.name, "bytes": f.length, "records": f.records, "sha256": f.sha256, "crawl": f.crawl})
+                json.dumps(
+                    {"name": f.name, "bytes": f.length, "records": f.records, "sha256": f.sha256, "crawl": f.crawl}
+                )
                 for f in closed
             )
             _replace(self.folder / MANIFEST, (f"{line}\n" for line in lines))

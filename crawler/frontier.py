@@ -1,7 +1,7 @@
 """The frontier: which URLs wait, which are done, and what files have been written, in one SQLite database.
 
-What a crawl knows changes in batches. A batch is one transaction: the lengths of the files, the pages that are done, the
-links that were found. The files are synced before it. So after a kill at any moment the files are cut back to the
+What a crawl knows changes in batches. A batch is one transaction: the lengths of the files, the pages that are done,
+the links that were found. The files are synced before it. So after a kill at any moment the files are cut back to the
 committed lengths, and each page is in them once.
 """
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crawler.hosts import Host
+from crawler.hosts import Host, Task
 from crawler.scope import host_of
 
 #: The name of the database in the folder of a crawl.
@@ -50,7 +50,7 @@ CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, info TEXT
   length INTEGER NOT NULL,
   records INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0, sha256 TEXT);
 CREATE TABLE lines (file INTEGER NOT NULL, line TEXT NOT NULL);
-CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, length INTEGER NOT NULL, url TEXT NOT NULL,
+CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT NOT NULL, length INTEGER NOT NULL, url TEXT NOT NULL,
   date TEXT NOT NULL, record TEXT NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL)
   WITHOUT ROWID;
 """
@@ -60,8 +60,9 @@ CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, length INTEG
 class Payload:
     """Where bytes were first seen."""
 
-    sha256: bytes
-    sha1: str
+    sha256: bytes  #: of the body without chunks, with its content coding
+    sha1: str  #: of the same
+    digest: str  #: as its record states it
     length: int
     url: str
     date: str
@@ -69,22 +70,6 @@ class Payload:
     file: int
     offset: int
     size: int  #: bytes of the record in its file
-
-
-@dataclass(slots=True, eq=False)
-class Task:
-    """A URL that was handed out."""
-
-    id: int
-    url: str
-    host: Host
-    kind: str  #: `page` or `sitemap`
-    depth: int
-    tries: int
-    via: str | None
-    etag: str | None = None
-    modified: str | None = None
-    payload: bytes | None = None  #: SHA-256 of what was there in an earlier crawl
 
 
 @dataclass(slots=True)
@@ -206,7 +191,10 @@ class Frontier:
         row = self._db.execute(
             "SELECT id, plan, seconds, pages, bytes, ended FROM crawls ORDER BY id DESC LIMIT 1"
         ).fetchone()
-        return Crawl(*row, False) if row else None
+        if row is None:
+            return None
+        number, plan, seconds, pages, size, ended = row
+        return Crawl(number, plan, seconds, pages, size, ended, is_new=False)
 
     def begin(self, plan: str, seeds: Iterable[str], anew: bool) -> Crawl:
         """Go on with the last crawl, or begin a new one: of each seed, and of what is found from there."""
@@ -378,8 +366,11 @@ class Frontier:
                 [(f.id, f.name, f.info, f.crawl, f.length, f.records, f.closed, f.sha256) for f in files],
             )
             db.executemany(
-                "INSERT INTO payloads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [(p.sha256, p.sha1, p.length, p.url, p.date, p.record, p.file, p.offset, p.size) for p in batch.payloads],
+                "INSERT INTO payloads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [
+                    (p.sha256, p.sha1, p.digest, p.length, p.url, p.date, p.record, p.file, p.offset, p.size)
+                    for p in batch.payloads
+                ],
             )
             db.executemany("INSERT INTO lines VALUES (?, ?)", batch.lines)
             db.executemany(
@@ -425,9 +416,9 @@ class Frontier:
         self.states["waiting"] = self.waiting
         for number, count in new.items():
             if count:
-                host = self._host(number)
-                host.left += count
-                self._push(host)
+                gained = self._host(number)
+                gained.left += count
+                self._push(gained)
 
     def _refuse(self, host: int, reason: str) -> int:
         """Refuse all that waits for a host, but what is on its way."""
@@ -491,7 +482,10 @@ class Frontier:
     def files(self) -> list[File]:
         """Return all files, in the order in which they were begun."""
         rows = self._db.execute("SELECT id, name, info, crawl, length, records, closed, sha256 FROM files ORDER BY id")
-        return [File(*row[:6], bool(row[6]), row[7]) for row in rows]
+        return [
+            File(number, name, info, crawl, length, records, bool(closed), sha256)
+            for number, name, info, crawl, length, records, closed, sha256 in rows
+        ]
 
     def lines(self, file: int) -> list[str]:
         """Return the lines of an index of a file."""

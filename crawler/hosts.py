@@ -9,10 +9,6 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from crawler.frontier import Task
 
 #: Statuses by which a server asks for peace.
 BUSY = frozenset({429, 503})
@@ -84,7 +80,7 @@ class Host:
     def failed(self, manners: Manners) -> float:
         """Note a connection that failed; return how long the host is left in peace."""
         self.failures += 1
-        wait = max(manners.delay, min(manners.delay * 2**self.failures, manners.longest))
+        wait = max(manners.delay, min(manners.delay * 2.0**self.failures, manners.longest))
         if self.failures % manners.failures == 0:
             self.rests += 1
             wait = manners.rest
@@ -92,6 +88,22 @@ class Host:
                 self.closed = "unreachable"
         self.ready = time.monotonic() + wait
         return wait
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A URL that was handed out."""
+
+    id: int
+    url: str
+    host: Host
+    kind: str  #: `page` or `sitemap`
+    depth: int
+    tries: int
+    via: str | None
+    etag: str | None = None
+    modified: str | None = None
+    payload: bytes | None = None  #: SHA-256 of what was there in an earlier crawl
 
 
 def seconds_of(retry_after: str, now: float | None = None) -> float | None:
@@ -104,6 +116,7 @@ def seconds_of(retry_after: str, now: float | None = None) -> float | None:
     if text.isascii() and text.isdigit() and len(text) < 12:
         return float(text)
     try:
-        return max(parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now), 0.0)
+        at: float = parsedate_to_datetime(text).timestamp()
+        return max(at - (time.time() if now is None else now), 0.0)
     except (ValueError, TypeError, OverflowError):
         return None

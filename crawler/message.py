@@ -17,8 +17,7 @@ _INTERIM = 50  #: interim responses in front of one response
 class Message:
     """A response. Names of fields are in lower case.
 
-    `complete` is false where fewer bytes came than the header or the chunks promise. `digested` is the body of which
-    a payload digest can be taken: with chunks joined and the content coding kept; None where readers would disagree.
+    `complete` is false where fewer bytes came than the header or the chunks promise.
     """
 
     status: int
@@ -29,11 +28,6 @@ class Message:
     body: bytes
     complete: bool
     chunked: bool
-
-    @property
-    def digested(self) -> bytes | None:
-        """The payload, or None where a reader of WARC files could take other bytes for it."""
-        return None if self.interim or (self.chunked and not self.complete) else self.body
 
     def every(self, name: bytes) -> list[bytes]:
         """Return the values of a field."""
@@ -110,7 +104,8 @@ def join_chunks(body: bytes) -> tuple[bytes, bool]:
     >>> join_chunks(b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n"), join_chunks(b"3\\r\\nab")
     ((b'abc', True), (b'ab', False))
     """
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     while size := _SIZE.match(body, at):
         length, start = int(size[1], 16), size.end()
         if length == 0:

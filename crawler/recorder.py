@@ -104,37 +104,45 @@ class Recorder:
         """Write the response, or the revisit that it amounts to."""
         block = exchange.response
         if known is not None and message is not None and message.status == 304:
-            fields = [*shared, *_refers(known), ("WARC-Profile", warc.NOT_MODIFIED), ("WARC-Payload-Digest", known.sha1)]
+            fields = [
+                *shared,
+                *_refers(known),
+                ("WARC-Profile", warc.NOT_MODIFIED),
+                ("WARC-Payload-Digest", known.sha1),
+            ]
             written = warc.record("revisit", date, fields, record_id=record_id)
-            self._append(exchange.url, date, written, "warc/revisit", "304", known.sha1)
+            self._append(exchange.url, date, written, "warc/revisit", "304", known.digest)
             return known.sha256, "not-modified", [("http-304", json.dumps(bytes(block).decode("latin-1")))]
-        digested = message.digested if message is not None else None
-        sha256, sha1 = None, ""
-        if digested is not None:
-            sha256, sha1 = hashlib.sha256(digested).digest(), warc.sha1(digested)
-        first = None
-        if digested and sha256 and message is not None and message.status == 200 and not exchange.truncated:
-            first = self._frontier.payload(sha256)
-            if first is not None and (first.sha1, first.length) != (sha1, len(digested)):
-                first = None
-        if first is not None and message is not None:
-            fields = [*shared, *_refers(first), ("WARC-Profile", warc.IDENTICAL), ("WARC-Payload-Digest", sha1)]
-            head = memoryview(block)[: message.start]
-            written = warc.record("revisit", date, fields, warc.RESPONSE, head, record_id)
-            head.release()
-            self._append(exchange.url, date, written, "warc/revisit", str(message.status), sha1)
-            return sha256, "identical", []
-        fields = [*shared, ("WARC-Payload-Digest", sha1), ("WARC-Truncated", exchange.truncated)]
+        digest, extra = "", list[tuple[str, object]]()
+        sha256: bytes | None = None
+        if message is not None:
+            # readers verify the body as it was transferred; behind an interim response they disagree where it begins
+            digest = "" if message.interim else warc.sha1(memoryview(block)[message.start :])
+            sha1 = warc.sha1(message.body)
+            if message.chunked and message.complete:
+                extra.append(("payload-digest-without-chunks", sha1))
+            if message.status == 200 and message.body and digest and not exchange.truncated:
+                sha256 = hashlib.sha256(message.body).digest()
+                first = self._frontier.payload(sha256)
+                if first is not None and (first.sha1, first.length) == (sha1, len(message.body)):
+                    self._revisit(exchange.url, date, shared, record_id, block[: message.start], first)
+                    return sha256, "identical", extra
+        fields = [*shared, ("WARC-Payload-Digest", digest), ("WARC-Truncated", exchange.truncated)]
         written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)
-        media = message.media_type if message is not None else ""
-        file, offset = self._append(
-            exchange.url, date, written, media or "unk", str(message.status) if message else "-", sha1
-        )
-        if digested and sha256 and message is not None and message.status == 200 and not exchange.truncated:
-            self._frontier.batch.payloads.append(
-                Payload(sha256, sha1, len(digested), exchange.url, date, record_id, file, offset, len(written.data))
-            )
-        return sha256 if digested and not exchange.truncated else None, "", []
+        media, status = (message.media_type, str(message.status)) if message is not None else ("", "-")
+        file, offset = self._append(exchange.url, date, written, media or "unk", status, digest)
+        if sha256 is not None and message is not None:
+            where = date, record_id, file, offset, len(written.data)
+            self._frontier.batch.payloads.append(Payload(sha256, sha1, digest, len(message.body), exchange.url, *where))
+        return sha256, "", extra
+
+    def _revisit(
+        self, url: str, date: str, shared: list[tuple[str, str]], record_id: str, head: bytes, first: Payload
+    ) -> None:
+        """Write the revisit of a payload that is in an earlier record."""
+        fields = [*shared, *_refers(first), ("WARC-Profile", warc.IDENTICAL), ("WARC-Payload-Digest", first.digest)]
+        written = warc.record("revisit", date, fields, warc.RESPONSE, head, record_id)
+        self._append(url, date, written, "warc/revisit", "200", first.digest)
 
     def _append(
         self, url: str, date: str, written: warc.Written, mime: str, status: str, digest: str

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -57,8 +57,8 @@ class CrawlResult:
 def crawl(
     urls: str | Iterable[str],
     *,
-    out: str | Path,
-    contact: str,
+    out: str | Path | None = None,
+    contact: str | None = None,
     operator: str | None = None,
     name: str = "crawl",
     scope: str = "host",
@@ -75,29 +75,37 @@ def crawl(
     again: bool = False,
     allow_private: bool = False,
     reporter: Reporter | None = None,
-    options: Options | None = None,
 ) -> CrawlResult:
     """Crawl from some URLs, and write what comes into WARC files. A crawl that was ended goes on.
 
     Args:
         urls: where to begin.
-        out: the folder of the files; it is made.
-        options: replaces all the others, for programs.
+        out: the folder of the files. It is made where there is none.
+        contact: whom the owner of a site may write to: a mail address, or a page that has one. Each request names it.
         reporter: takes the progress.
 
     Raises:
-        CrawlError: an option is wrong, or the folder holds another crawl that is not finished.
+        CrawlError: an option is missing or wrong, or the folder holds another crawl that is not finished.
     """
-    asked = options or options_of(
+    if out is None:
+        raise CrawlError("archive crawl needs --out FOLDER, for the files")
+    if contact is None:
+        raise CrawlError("archive crawl needs --contact MAIL, so that the owner of a site can write to somebody")
+    options = options_of(
         [urls] if isinstance(urls, str) else list(urls),
         contact=contact, operator=operator, name=name, scope=scope, include=include, exclude=exclude, depth=depth,
         sitemaps=sitemaps, pages=pages, bytes=bytes, time=time, host_pages=host_pages, delay=delay,
         connections=connections, allow_private=allow_private,
     )  # fmt: skip
+    return crawl_with(options, out, again, reporter)
+
+
+def crawl_with(options: Options, out: str | Path, again: bool = False, reporter: Reporter | None = None) -> CrawlResult:
+    """Crawl as `crawl` does, with options that are checked."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        return _run(folder, asked, again, reporter)
+        return _run(folder, options, again, reporter)
 
 
 def options_of(
@@ -157,7 +165,7 @@ _SIZES = {"": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, 
 _TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
-def _amount(text: str | float | None, units: dict[str, float], option: str) -> int | None:
+def _amount(text: str | float | None, units: Mapping[str, float], option: str) -> int | None:
     """Return an amount with a unit.
 
     >>> _amount("1.5GB", _SIZES, "--bytes"), _amount("2h", _TIMES, "--time"), _amount(7, _TIMES, "--time")
@@ -218,8 +226,8 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None)
         is_new = last is None or again or (last.plan != options.plan and last.ended is not None)
         if last is not None and not is_new and last.plan != options.plan:
             raise CrawlError(
-                f"{folder} holds a crawl that is not finished, with other URLs or another scope; give the same command to "
-                "go on, another folder, or --again to begin anew"
+                f"{folder} holds a crawl that is not finished, of other URLs or with another scope; give the same command "
+                "to go on, another folder, or --again to begin anew"
             )
         frontier.begin(options.plan, options.seeds, is_new)
         files = Files(folder, frontier, options.name, options.file_size, lambda name: warcinfo(options, name))

@@ -80,7 +80,8 @@ class ArchiveSpider(Spider):
     driver: Driver
 
     async def start(self) -> AsyncIterator[Any]:
-        for nothing in ():
+        none: tuple[Any, ...] = ()
+        for nothing in none:
             yield nothing
 
     def parse(self, response: Response, **_: Any) -> None:

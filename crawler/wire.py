@@ -21,9 +21,9 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall
 from twisted.internet.error import ConnectionDone
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, ResponseDone
 from twisted.web.http import PotentialDataLoss, _DataLoss
@@ -73,7 +73,8 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
         exchange = self.exchange = request.headers.exchange
         exchange.protocol, self.unparsable = self, False
         exchange.begin(transport.getPeer().host, *_tls(transport))
-        self.transport = _Recorded(transport, exchange)
+        recorded: Any = _Recorded(transport, exchange)
+        self.transport = recorded
         try:
             sent = super().request(request)
         finally:
@@ -105,12 +106,12 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
             self._currentRequest.persistent = False
         super()._finishResponse(rest)
 
-    def connectionLost(self, reason: Failure) -> None:  # noqa: N802
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         exchange = self.exchange
         if exchange is not None and self._parser is not None and not reason.check(ConnectionDone):
-            exchange.error = exchange.error or _line(reason.value)
+            exchange.error = exchange.error or _line(reason.value)  # type: ignore[arg-type]
             exchange.truncated = exchange.truncated or "disconnect"
-        super().connectionLost(reason)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def end_if_late(self, idle: float, total: float) -> None:
         """End the exchange where it takes too long."""
@@ -133,7 +134,8 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
             return
         transport: Any = self.transport
         transport.abortConnection()
-        self._disconnectParser(Failure(CancelledError()))  # of this error the pool makes no second try
+        error = Failure(CancelledError())  # of this one the pool makes no second try
+        self._disconnectParser(error)  # type: ignore[no-untyped-call]
         self._state = "CONNECTION_LOST"
 
     def _connectionLost_CONNECTION_LOST(self, reason: Failure) -> None:  # noqa: N802
@@ -144,7 +146,7 @@ class _Factory(_LenientHTTP11ClientFactory):
     """Builds the protocols of the pool."""
 
     def buildProtocol(self, addr: Any) -> TeeProtocol:  # noqa: N802
-        return TeeProtocol(self._quiescentCallback)
+        return TeeProtocol(self._quiescentCallback)  # type: ignore[no-untyped-call]
 
 
 class _Body(Protocol):
@@ -156,8 +158,8 @@ class _Body(Protocol):
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         pass
 
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: N802
-        self.over.callback(reason.value)
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
+        self.over.callback(reason.value)  # type: ignore[arg-type]
 
 
 class NoResponseError(Exception):
@@ -206,7 +208,7 @@ class WireHandler(HTTP11DownloadHandler):
         watch.clock = reactor
         watch.start(min(1.0, self._idle / 4), now=False)
         try:
-            answer = await maybe_deferred_to_future(asked)
+            answer: Any = await maybe_deferred_to_future(asked)
             if answer.length != 0:
                 body = _Body()
                 answer.deliverBody(body)
@@ -254,7 +256,7 @@ def _for_scrapy(fields: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
 
 
 def _tls(transport: Any) -> tuple[str, str]:
-    handle = getattr(transport, "getHandle", lambda: None)()
+    handle: Any = getattr(transport, "getHandle", lambda: None)()
     if not hasattr(handle, "get_protocol_version_name"):
         return "", ""
     return handle.get_protocol_version_name() or "", handle.get_cipher_name() or ""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
+    from crawler.run import CrawlResult, crawl
     from index.certify import CertifyResult, certify
     from index.neardup import IndexResult, index
     from index.quality import QualityResult, quality
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _FROM = {
     # one for each command
     "demo": "archive.demo.command",
+    "crawl": "crawler.run",
     "ingest": "archive",
     "preview": "archive.intake.preview",
     "forget": "archive",
@@ -60,6 +62,7 @@ _FROM = {
     "witness": "archive.witness.run",
     "maintain": "archive.intake.maintain",
     # what they return
+    "CrawlResult": "crawler.run",
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
     "ForgetResult": "archive",
@@ -94,6 +97,7 @@ __all__ = [
     "AuditResult",
     "CertifyResult",
     "CollapseResult",
+    "CrawlResult",
     "Dataset",
     "ExportResult",
     "ForgetResult",
@@ -116,6 +120,7 @@ __all__ = [
     "certify",
     "collapse",
     "connect",
+    "crawl",
     "demo",
     "export",
     "forget",

@@ -20,6 +20,8 @@ _BUFFER = 1 << 17
 _SAMPLE = 1 << 13
 #: What `archive certify` states of the files that it wrote.
 CERTIFIED = "_certify/manifest.json"
+#: What `archive crawl` knows of a crawl, in the folder of its files.
+CRAWL, _OF_CRAWL = "crawl.sqlite", ("crawl.lock", "manifest.jsonl")
 _NOT_REGULAR = "is no regular file (a pipe or a device cannot be read twice)"
 
 
@@ -55,7 +57,10 @@ SOURCE = Files()
 
 def _not_shards(folder: str) -> set[str]:
     """Return the files that commands of this project put next to rows: journals, manifests, cards and pictures."""
-    return {os.path.join(folder, name) for name in (JOURNAL, *_next_to_shards(folder), *_next_to_proofs(folder))}
+    return {
+        os.path.join(folder, name)
+        for name in (JOURNAL, *_next_to_shards(folder), *_next_to_proofs(folder), *_next_to_records(folder))
+    }
 
 
 def _next_to_shards(folder: str) -> list[str]:
@@ -78,6 +83,20 @@ def _next_to_proofs(folder: str) -> list[str]:
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         pass
     return []
+
+
+def _next_to_records(folder: str) -> list[str]:
+    """Return the files of a crawl that are no closed files of records; none for any other folder.
+
+    A file that is still written would be read again, and its records be there twice, when it is longer.
+    """
+    if not os.path.exists(os.path.join(folder, CRAWL)):
+        return []
+    return [
+        name
+        for name in os.listdir(folder)
+        if name.startswith(CRAWL) or name in _OF_CRAWL or name.endswith((".cdxj", ".warc.gz.open", ".part"))
+    ]
 
 
 def _json(folder: str, name: str) -> Any:

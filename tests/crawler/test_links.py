@@ -48,7 +48,8 @@ def test_a_link_is_read_in_the_charset_of_its_page() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [b"<a href=x ", b"<a ", b'<a x="', b"<a href=" + b"'" * 9, b"<!--", b"<script>", b"<a " + b"x=' " * 9, b"< a=\""]
+    "part",
+    [b"<a href=x ", b"<a ", b'<a x="', b"<a href=" + b"'" * 9, b"<!--", b"<script>", b"<a " + b"x=' " * 9, b'< a="'],
 )
 def test_no_page_takes_long(part: bytes) -> None:
     started = time.process_time()

@@ -56,7 +56,8 @@ def test_what_it_says_of_others_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "allowed"), [(200, True), (404, True), (403, True), (429, False), (500, False), (503, False), (0, False), (301, True)]
+    ("status", "allowed"),
+    [(200, True), (404, True), (403, True), (429, False), (500, False), (503, False), (0, False), (301, True)],
 )
 def test_a_client_error_is_open_and_a_server_error_is_closed(status: int, allowed: bool) -> None:
     rules = Rules(status, b"")

@@ -1,0 +1,110 @@
+"""The command `archive crawl`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archive.cli import complete_folder
+from archive.extras import require
+
+if TYPE_CHECKING:
+    from crawler.run import CrawlResult
+
+
+@click.command("crawl")
+@click.argument("urls", nargs=-1, required=True, metavar="URL…")
+@click.option("--out", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
+              help="The folder of the WARC files, and of what the crawl knows.")  # fmt: skip
+@click.option("--contact", metavar="MAIL",
+              help="Whom the owner of a site may write to: a mail address, or a page that has one. Each request names it.")  # fmt: skip
+@click.option("--operator", metavar="NAME", help="Who crawls, as the files state it.  [default: the contact]")
+@click.option("--name", default="crawl", show_default=True, help="The beginning of the names of the files.")
+@click.option("--scope", type=click.Choice(["host", "domain", "prefix", "any"]), default="host", show_default=True,
+              help="Follow links to the hosts of the URLs, to their domains, below their folders, or anywhere.")  # fmt: skip
+@click.option("--include", multiple=True, metavar="REGEX", help="Follow only links in which this is found; repeatable.")
+@click.option("--exclude", multiple=True, metavar="REGEX", help="Follow no link in which this is found; repeatable.")
+@click.option("--depth", type=click.IntRange(0), default=20, show_default=True, metavar="N",
+              help="Follow links so far from the URLs.")  # fmt: skip
+@click.option("--sitemaps/--no-sitemaps", default=True, show_default=True,
+              help="Follow the sitemaps that robots.txt names.")  # fmt: skip
+@click.option("--pages", type=click.IntRange(1), metavar="N", help="End after so many pages.")
+@click.option("--bytes", metavar="N", help="End after so many bytes of responses, as 20GB.")
+@click.option("--time", metavar="N", help="End after this time, as 8h.")
+@click.option("--host-pages", type=click.IntRange(1), default=10_000, show_default=True, metavar="N",
+              help="Fetch at most so many pages of one host.")  # fmt: skip
+@click.option("--delay", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
+              help="Leave a host in peace for at least this time between two requests.")  # fmt: skip
+@click.option("--connections", type=click.IntRange(1, 1000), default=32, show_default=True, metavar="N",
+              help="Ask so many hosts at once; of each one thing at a time.")  # fmt: skip
+@click.option("--again", is_flag=True, help="Begin a new crawl in a folder that has one: what has changed is fetched.")
+@click.option("--allow-private", is_flag=True, help="Connect to private addresses too.")
+@click.option("--status", "status", is_flag=True, help="Show what the crawl in the folder, which is named in place of "
+              "the URLs, has done.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Fetch pages from some URLs on, and write them as WARC files with all that was on the wire.
+
+    The crawler obeys robots.txt and leaves each host in peace between two requests. Ctrl-C ends it cleanly; twice, at
+    once. The same command goes on, also after a kill: each page is in the files once. `archive ingest FOLDER` takes
+    the files. docs/crawl.md describes what is in them.
+
+    \b
+    Examples:
+      archive crawl https://example.org/ --out crawl --contact me@example.org
+      archive crawl https://example.org/blog/ --scope prefix --pages 1000 --out crawl --contact me@example.org
+      archive crawl crawl --status
+    """
+    from archive.show import json_text
+
+    if status:
+        from crawler.run import status as status_of
+
+        if len(urls) != 1:
+            raise click.UsageError("--status takes one folder")
+        result = status_of(urls[0])
+    else:
+        require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib")
+
+        from archive.progress import RichReporter
+        from crawler.run import crawl
+
+        with RichReporter(quiet or as_json) as reporter:
+            result = crawl(urls, reporter=reporter, **options)
+    if as_json:
+        click.echo(json_text(result))
+    else:
+        _show(result)
+    if result.ended == "stopped" and not status:
+        sys.exit(130)
+
+
+_ENDED = {
+    "finished": "nothing waits",
+    "stopped": "stopped; the same command goes on",
+    "pages": "the pages asked for are there",
+    "bytes": "the bytes asked for are there",
+    "time": "the time is over; with more of it the same command goes on",
+    "running": "it runs",
+    "killed": "it was killed; the same command goes on",
+}
+
+
+def _show(result: CrawlResult) -> None:
+    from archive.show import bytes_text, count_of
+
+    click.echo(f"crawl {result.crawl} in {result.folder}: {_ENDED[result.ended]}")
+    rate = f", {result.pages / result.seconds:.1f} a second" if result.seconds else ""
+    click.echo(f"{count_of(result.pages, 'page')}, {bytes_text(result.bytes)} in {result.seconds:,.0f} s{rate}")
+    click.echo(f"{count_of(result.done, 'URL')} done, {result.waiting:,} waiting")
+    for title, counts in (
+        ("status", result.statuses),
+        ("not fetched:", result.reasons),
+        ("not of it:", result.left_out),
+    ):
+        for name, count in counts.items():
+            click.echo(f"  {title} {name}: {count:,}")
+    click.echo(f"{count_of(len(result.files), 'file')} closed")

@@ -1,0 +1,137 @@
+"""The files of a crawl hold what was on the wire, whole and verifiable, and other readers agree."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("scrapy")
+
+from crawls import crawled, index, of, pages, records
+from odd import ODD
+from rawserver import Answer, missing, page, serving
+
+ROBOTS = page(
+    "User-agent: GPTBot\nDisallow: /\nUser-agent: *\nDisallow: /private\nContent-Usage: ai=n\n",
+    "Content-Type: text/plain",
+)
+
+
+def test_odd_responses_are_kept_byte_for_byte_and_the_cut_ones_are_marked(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/":
+            return page("".join(f'<a href="/{name}">{name}</a>' for name in ODD))
+        return ODD[path[1:]].answer if path[1:] in ODD else missing()
+
+    with serving(answer) as server:
+        result = crawled(
+            tmp_path, server.address + "/", idle=1.0, batch=1000, batch_seconds=60.0
+        )  # one batch: no revisits
+        asked = {request.split(b" ", 2)[1].decode()[1:]: request for _, request in server.asked}
+    assert result.done == len(ODD) + 1
+    for name, odd in ODD.items():
+        (response,) = of(tmp_path, "response", "/" + name)
+        assert response.block == odd.block, name
+        assert response.headers.get("WARC-Truncated", "") == odd.truncated, name
+        (request,) = of(tmp_path, "request", "/" + name)
+        assert request.block == asked[name]
+        assert request.headers["WARC-Concurrent-To"] == response.id
+        (metadata,) = of(tmp_path, "metadata", "/" + name)
+        assert metadata.headers["WARC-Concurrent-To"] == response.id
+        assert {each.headers["WARC-Date"] for each in (response, request, metadata)} == {response.headers["WARC-Date"]}
+        assert response.headers["WARC-IP-Address"] == "127.0.0.1"
+    check(tmp_path)
+
+
+def check(folder: Path) -> None:
+    """Let warcio verify every digest, and read the file to its end."""
+    for path in folder.glob("*.warc.gz*"):
+        done = subprocess.run([sys.executable, "-m", "warcio.cli", "check", "-v", path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+        assert "digest pass" in done.stdout
+        assert "fail" not in done.stdout
+        gzip.decompress(path.read_bytes())
+
+
+def test_a_page_names_the_rules_that_let_it_in_and_whom_they_shut_out(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        return {"/robots.txt": ROBOTS, "/": page("<a href=/private/a>no</a><a href=/b>yes</a>"), "/b": page("b")}.get(
+            path, missing()
+        )
+
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/", operator="A Library")
+        assert server.paths() == ["/robots.txt", "/.well-known/tdmrep.json", "/", "/b"]
+    assert (result.done, result.refused, result.reasons) == (2, 1, {"robots": 1})
+    (robots,) = of(tmp_path, "response", "/robots.txt")
+    (tdm,) = of(tmp_path, "response", "/tdmrep.json")
+    notes = of(tmp_path, "metadata", "/b")[0].notes
+    assert notes["robots-record"] == robots.id
+    assert notes["robots-rule"] == "no rule matches"
+    assert notes["robots-shut-out"] == "GPTBot"
+    assert notes["robots-usage"] == "Content-Usage: ai=n"
+    assert (notes["tdmrep-record"], notes["tdmrep-status"]) == (tdm.id, "404")
+    assert (notes["via"], notes["depth"]) == (server.address + "/", "1")
+    assert int(notes["fetchTimeMs"]) >= int(notes["firstByteTimeMs"]) >= 0
+    info = next(records(tmp_path))
+    assert info.kind == "warcinfo"
+    assert info.notes["operator"] == "A Library"
+    assert info.notes["contact"] == "test@example.org"
+    assert "lowbackground" in info.notes["http-header-user-agent"]
+    assert {each.headers.get("WARC-Warcinfo-ID") for each in records(tmp_path) if each.kind != "warcinfo"} == {info.id}
+
+
+def test_the_manifest_and_the_index_agree_with_the_files(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        return page("".join(f"<a href=/{n}>" for n in range(30)) + path) if len(path) < 4 else missing()
+
+    with serving(answer) as server:
+        crawled(tmp_path, server.address + "/", file_size=9000, batch=5)
+    manifest = [json.loads(line) for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+    assert len(manifest) > 2
+    assert [each["name"] for each in manifest] == sorted(path.name for path in tmp_path.glob("*.warc.gz"))
+    for each in manifest:
+        data = (tmp_path / each["name"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == each["sha256"]
+        assert len(data) == each["bytes"]
+    lines = (tmp_path / "index.cdxj").read_text().splitlines()
+    assert lines == sorted(lines)
+    assert len(lines) == 33
+    for each in index(tmp_path):
+        start = int(each["offset"])
+        member = gzip.decompress((tmp_path / each["filename"]).read_bytes()[start : start + int(each["length"])])
+        assert f"WARC-Target-URI: {each['url']}\r\n".encode() in member
+        assert member.startswith(b"WARC/1.1\r\nWARC-Type: response\r\n")
+    assert sorted(pages(tmp_path)) == sorted(["/", *(f"/{n}" for n in range(30))])
+    assert not list(tmp_path.glob("*.open"))
+
+
+def test_the_files_are_ingested_without_a_fault(tmp_path: Path) -> None:
+    import lowbackground as lb
+
+    def answer(path: str, request: bytes) -> Answer:
+        words = " ".join(f"word{n}" for n in range(40))
+        return page(f"<title>{path}</title><a href=/a><a href=/b><p>{path} {words}</p>") if len(path) < 3 else missing()
+
+    folder = tmp_path / "crawl"
+    with serving(answer) as server:
+        crawled(folder, server.address + "/", operator="A Library")
+    lake = str(tmp_path / "lake")
+    result = lb.ingest(lake, str(folder), workers=1)
+    assert (result.captures, result.files, result.files_failed, result.sources_useless) == (3, 1, {}, {})
+    assert result.rejects == {"http-404": 2}
+    assert lb.ingest(lake, str(folder), workers=1).files_skipped == 1
+    rows = lb.query(
+        lake, "SELECT url, date_problem, payload_check, block_check, grade, operator FROM captures ORDER BY url"
+    ).to_pylist()
+    assert [row["url"] for row in rows] == [f"{server.address}/{each}" for each in ("", "a", "b")]
+    assert {(row["date_problem"], row["payload_check"], row["block_check"]) for row in rows} == {
+        (None, "verified", "verified")
+    }
+    assert {row["operator"] for row in rows} == {"A Library"}

@@ -1,0 +1,174 @@
+"""A crawl that was killed, stopped or ended by a budget goes on, and each page is in the files once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("scrapy")
+
+from crawl_process import crawls
+from crawls import crawled, pages, records
+from rawserver import Answer, missing, page, serving
+from test_records import check
+
+from archive.errors import CrawlError
+from crawler.run import crawl, status
+
+
+def site(size: int, branch: int = 10):  # type: ignore[no-untyped-def]
+    """A tree of pages, each with links to the next ones."""
+
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/":
+            path = "/0"
+        if not path[1:].isdigit() or int(path[1:]) >= size:
+            return missing()
+        number = int(path[1:])
+        below = range(number * branch + 1, min(number * branch + branch + 1, size))
+        return page(
+            f"<title>{number}</title>" + "".join(f"<a href=/{each}>{each}</a>" for each in below) + "word " * 50
+        )
+
+    return answer
+
+
+def test_a_crawl_that_is_killed_again_and_again_has_each_page_once(tmp_path: Path) -> None:
+    size, kills, dice = 500, 10, random.Random(1)
+    with serving(site(size)) as server, crawls(tmp_path, server.address + "/") as runs:
+        for _ in range(kills):
+            process = runs.begin()
+            until = len(server.asked) + dice.randint(10, 45)
+            while len(server.asked) < until:
+                time.sleep(0.002)
+            os.kill(process, signal.SIGKILL)
+            assert runs.end() == signal.SIGKILL
+        runs.begin()
+        assert runs.end() == 0
+    found = Counter(pages(tmp_path))
+    assert found == Counter(["/", *(f"/{each}" for each in range(1, size))])
+    assert len(server.asked) <= size + kills * (1 + 20) + 4
+    ids = [each.id for each in records(tmp_path)]
+    assert len(ids) == len(set(ids))
+    check(tmp_path)
+    assert not list(tmp_path.glob("*.open"))
+    manifest = [json.loads(line)["name"] for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+    assert manifest == sorted(path.name for path in tmp_path.glob("*.warc.gz"))
+    assert len(manifest) > 2
+    lines = (tmp_path / "index.cdxj").read_text().splitlines()
+    assert (
+        len(lines)
+        == len(set(lines))
+        == size + sum(each.endswith(("robots.txt", "tdmrep.json")) for each in server_urls(tmp_path))
+    )
+
+
+def server_urls(folder: Path) -> list[str]:
+    return [each.url for each in records(folder) if each.kind in ("response", "revisit")]
+
+
+def test_a_budget_ends_a_crawl_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    with serving(site(60)) as server:
+        first = crawled(tmp_path, server.address + "/", pages=10)
+        assert (first.ended, first.pages, first.done) == ("pages", 10, 10)
+        assert first.waiting > 0
+        assert status(tmp_path).ended == "pages"
+        second = crawled(tmp_path, server.address + "/", pages=25)
+        assert (second.crawl, second.ended, second.pages) == (1, "pages", 25)
+        third = crawled(tmp_path, server.address + "/", bytes=second.bytes + 1)
+        assert third.ended == "bytes"
+        assert third.pages == 26
+        last = crawled(tmp_path, server.address + "/")
+        assert (last.ended, last.pages, last.waiting) == ("finished", 60, 0)
+        asked = len(server.asked)
+        assert crawled(tmp_path, server.address + "/").pages == 60
+        assert len(server.asked) == asked
+    assert Counter(pages(tmp_path)) == Counter(["/", *(f"/{each}" for each in range(1, 60))])
+    assert status(tmp_path).statuses == {"200": 60}
+
+
+def test_time_is_a_budget_too(tmp_path: Path) -> None:
+    with serving(
+        lambda path, _: page(f"<a href=/{int(path[1:] or 0) + 1}>") if path[1:].isdigit() or path == "/" else missing()
+    ) as server:
+        result = crawled(tmp_path, server.address + "/", seconds=0.5, depth=10**6)
+    assert result.ended == "time"
+    assert 0.4 < result.seconds < 2.0
+
+
+def test_another_crawl_does_not_begin_where_one_is_not_finished(tmp_path: Path) -> None:
+    with serving(site(30)) as server:
+        crawled(tmp_path, server.address + "/", pages=5)
+        with pytest.raises(CrawlError, match="not finished"):
+            crawled(tmp_path, server.address + "/1", pages=5)
+        result = crawled(tmp_path, server.address + "/7", again=True)
+        assert (result.crawl, result.done) == (2, 1)
+
+
+@pytest.mark.parametrize("wait", [0.0, 20.0])
+def test_ctrl_c_ends_a_crawl_cleanly_and_it_goes_on(tmp_path: Path, wait: float) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        given = site(40)(path, request)
+        return Answer([given.pieces[0][:30], given.pieces[0][30:]], "keep", wait) if path == "/15" else given
+
+    with serving(answer) as server:
+        words = [sys.executable, "-m", "archive", "crawl", server.address + "/", "--out", str(tmp_path), "--contact",
+                 "a@example.org", "--delay", "0.05", "--allow-private", "--json"]  # fmt: skip
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while "/15" not in server.paths():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate()
+        assert (process.returncode, errors) == (130, "")
+        result = json.loads(out)
+        assert result["ended"] == "stopped"
+        assert result["done"] == (16 if wait == 0.0 else 15)
+        assert not list(tmp_path.glob("*.open"))
+        wait = 0.0
+        assert crawled(tmp_path, server.address + "/").done == 40
+    assert Counter(pages(tmp_path)) == Counter(["/", *(f"/{each}" for each in range(1, 40))])
+
+
+def test_of_two_runs_in_one_folder_one_is_refused(tmp_path: Path) -> None:
+    slow = Answer([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n\r\n"], "keep", 1.0)
+    with serving(lambda path, _: slow) as server, crawls(tmp_path, server.address + "/") as runs:
+        process = runs.begin()
+        while not server.asked:
+            time.sleep(0.01)
+        assert status(tmp_path).ended == "running"
+        with pytest.raises(CrawlError, match="another process"):
+            crawled(tmp_path, server.address + "/")
+        os.kill(process, signal.SIGKILL)
+        assert runs.end() == signal.SIGKILL
+        assert status(tmp_path).ended == "killed"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ({"contact": None}, "--contact"), ({"out": None}, "--out"), ({"contact": "nobody"}, "--contact"),
+        ({"scope": "all"}, "--scope"), ({"include": ["("]}, "--include"), ({"bytes": "many"}, "--bytes"),
+        ({"urls": ["ftp://a.example/"]}, "ftp://"), ({"urls": []}, "no URL"), ({"name": "a/b"}, "--name"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_said_in_one_line(tmp_path: Path, words: dict[str, object], line: str) -> None:
+    given = {"urls": ["http://a.example/"], "out": tmp_path / "out", "contact": "a@example.org", **words}
+    with pytest.raises(CrawlError, match=line) as error:
+        crawl(given.pop("urls"), **given)  # type: ignore[arg-type]
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_status_needs_a_crawl(tmp_path: Path) -> None:
+    with pytest.raises(CrawlError, match="no crawl"):
+        status(tmp_path)
+    assert not list(tmp_path.iterdir())
