@@ -372,7 +372,6 @@ class Driver:
         tdm = f"{origin}/.well-known/tdmrep.json"
         if rules.verdict(tdm).allowed:
             self._later(Step(tdm, "tdm", step.task, self._headers()), exchange.seconds)
-            self._rules.pop(origin)  # until that is known too
             self._half[origin] = facts
         else:
             self.frontier.batch.origins.append(facts)

@@ -184,7 +184,10 @@ class WireHandler(HTTP11DownloadHandler):
 
         self._pool._factory = _Factory
         settings = crawler.settings
-        self._guard = Guard(settings.getbool("CRAWL_ALLOW_PRIVATE"))
+        shared: Any = crawler  # one guard for the handlers of both schemes
+        if not hasattr(shared, "guard"):
+            shared.guard = Guard(settings.getbool("CRAWL_ALLOW_PRIVATE"))
+        self._guard: Guard = shared.guard
         installs: Any = reactor
         installs.installNameResolver(self._guard)
         self._limit = settings.getint("CRAWL_BYTES", 32_000_000)

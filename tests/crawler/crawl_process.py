@@ -13,7 +13,9 @@ from crawls import crawled
 
 import crawler.driver
 import crawler.files
-import crawler.recorder  # noqa: F401
+import crawler.recorder
+import crawler.spider
+import crawler.wire  # noqa: F401
 
 
 class Crawls:

@@ -76,3 +76,18 @@ def of(folder: Path, kind: str, path: str) -> list[Record]:
 def index(folder: Path) -> list[dict[str, str]]:
     """Return the lines of the index."""
     return [json.loads(line.split(" ", 2)[2]) for line in (folder / "index.cdxj").read_text().splitlines()]
+
+
+def check(folder: Path) -> int:
+    """Let warcio verify all digests, as `warcio check` does; return how many records there are."""
+    count = 0
+    for path in folder.glob("*.warc.gz*"):
+        with path.open("rb") as stream:
+            for each in ArchiveIterator(stream, check_digests=True):
+                each.content_stream().read()
+                assert each.digest_checker.passed or each.rec_type == "revisit", (
+                    each.rec_headers,
+                    each.digest_checker.problems,
+                )
+                count += 1
+    return count

@@ -17,9 +17,8 @@ import pytest
 pytest.importorskip("scrapy")
 
 from crawl_process import crawls
-from crawls import crawled, pages, records
+from crawls import check, crawled, pages, records
 from rawserver import Answer, missing, page, serving
-from test_records import check
 
 from archive.errors import CrawlError
 from crawler.run import crawl, status
@@ -59,7 +58,7 @@ def test_a_crawl_that_is_killed_again_and_again_has_each_page_once(tmp_path: Pat
     assert len(server.asked) <= size + kills * (1 + 20) + 4
     ids = [each.id for each in records(tmp_path)]
     assert len(ids) == len(set(ids))
-    check(tmp_path)
+    assert check(tmp_path) == len(ids)
     assert not list(tmp_path.glob("*.open"))
     manifest = [json.loads(line)["name"] for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
     assert manifest == sorted(path.name for path in tmp_path.glob("*.warc.gz"))

@@ -1,0 +1,138 @@
+"""Known bytes are revisits: in one crawl, over the crawls of a folder, and where a server states that nothing changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("scrapy")
+
+from crawls import check, crawled, index, of, pages, records
+from rawserver import Answer, missing, page, serving
+
+WORDS = " ".join(f"word{number}" for number in range(60))
+IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
+
+
+def test_equal_bytes_at_another_address_are_a_revisit_of_the_first(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/":
+            return page("<a href=/a><a href=/b><a href=/empty1><a href=/empty2><a href=/no1><a href=/no2>")
+        if path.startswith("/no"):
+            return page("nothing here", status="404 Not Found")
+        if path in ("/a", "/b"):
+            return page(f"<p>{WORDS}")
+        return page("") if path.startswith("/empty") else missing()
+
+    with serving(answer) as server:
+        crawled(tmp_path, server.address + "/", batch=1, batch_seconds=0.0)
+    (first,), (second,) = of(tmp_path, "response", "/a"), of(tmp_path, "revisit", "/b")
+    assert second.headers["WARC-Profile"] == IDENTICAL
+    assert second.headers["WARC-Payload-Digest"] == first.headers["WARC-Payload-Digest"]
+    assert second.headers["WARC-Refers-To"] == first.id
+    assert second.headers["WARC-Refers-To-Target-URI"] == server.address + "/a"
+    assert second.headers["WARC-Refers-To-Date"] == first.headers["WARC-Date"]
+    assert first.block.startswith(second.block)
+    assert second.block.endswith(b"\r\n\r\n")
+    assert [each.url for each in records(tmp_path) if each.kind == "revisit"] == [server.address + "/b"]
+    assert [each["mime"] for each in index(tmp_path) if each["url"].endswith(("/a", "/b"))] == [
+        "text/html",
+        "warc/revisit",
+    ]
+    check(tmp_path)
+
+
+def test_chunks_of_other_sizes_are_the_same_bytes(tmp_path: Path) -> None:
+    body = f"<p>{WORDS}".encode()
+
+    def answer(path: str, request: bytes) -> Answer:
+        if path not in ("/a", "/b"):
+            return page("<a href=/a><a href=/b>") if path == "/" else missing()
+        size = 100 if path == "/a" else 64
+        parts = [body[at : at + size] for at in range(0, len(body), size)]
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+        return Answer([head + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"], "keep")
+
+    with serving(answer) as server:
+        crawled(tmp_path, server.address + "/", batch=1, batch_seconds=0.0)
+    (first,), (second,) = of(tmp_path, "response", "/a"), of(tmp_path, "revisit", "/b")
+    assert second.headers["WARC-Payload-Digest"] == first.headers["WARC-Payload-Digest"]
+    check(tmp_path)
+
+
+def site(version: list[int], with_tags: bool = True):  # type: ignore[no-untyped-def]
+    """20 pages with ETags, which know when nothing has changed; page 3 changes with the version."""
+
+    def answer(path: str, request: bytes) -> Answer:
+        if path != "/" and not path[1:].isdigit():
+            return missing()
+        number = int(path[1:] or 0)
+        tag = f'"{number}-{version[0] if number == 3 else 0}"'
+        if with_tags and f"If-None-Match: {tag}".encode() in request:
+            return Answer(
+                [f"HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\nX-Version: {version[0]}\r\n\r\n".encode()], "keep"
+            )
+        links = "".join(f"<a href=/{each}>" for each in (2 * number + 1, 2 * number + 2) if each < 20)
+        if version[0] > 1 and number == 3:
+            links += "<a href=/99>"
+        text = f"<title>{number}</title>{links}<p>{WORDS} {tag}" + "filling " * 500
+        return page(text, "Content-Type: text/html", *([f"ETag: {tag}"] if with_tags else []))
+
+    return answer
+
+
+@pytest.mark.parametrize("with_tags", [True, False])
+def test_a_recrawl_of_an_unchanged_site_is_small_and_finds_what_is_new(tmp_path: Path, with_tags: bool) -> None:
+    version = [1]
+    with serving(site(version, with_tags)) as server:
+        first = crawled(tmp_path, server.address + "/")
+        sizes = [sum(path.stat().st_size for path in tmp_path.glob("*.warc.gz"))]
+        again = crawled(tmp_path, server.address + "/", again=True)
+        sizes.append(sum(path.stat().st_size for path in tmp_path.glob("*.warc.gz")) - sizes[0])
+        version[0] = 2
+        third = crawled(tmp_path, server.address + "/", again=True)
+    assert (first.done, again.done, third.done) == (20, 20, 21)
+    assert (first.crawl, again.crawl, third.crawl) == (1, 2, 3)
+    assert first.statuses == {"200": 20}
+    if with_tags:
+        assert again.statuses == {"304": 20}
+        assert third.statuses == {"200": 2, "304": 19}
+        assert again.bytes < 0.15 * first.bytes
+    found = [each for each in records(tmp_path) if each.kind == "revisit"]
+    assert len(found) == 39
+    kept = {each.url: each for each in records(tmp_path) if each.kind == "response" and each.url[-1:].isdigit()}
+    for each in found[:20]:
+        if with_tags:
+            assert each.headers["WARC-Profile"] == NOT_MODIFIED
+            assert each.block == b""
+            (notes,) = (
+                m.notes
+                for m in records(tmp_path)
+                if m.headers.get("WARC-Concurrent-To") == each.id and m.kind == "metadata"
+            )
+            assert json.loads(notes["http-304"]).startswith("HTTP/1.1 304 Not Modified\r\nETag: ")
+        if each.url in kept and not each.url.endswith("/3"):
+            assert each.headers["WARC-Payload-Digest"] == kept[each.url].headers["WARC-Payload-Digest"]
+            assert each.headers["WARC-Refers-To"] == kept[each.url].id
+    check(tmp_path)
+    assert pages(tmp_path).count("/99") == 1
+
+
+def test_crawl_ingest_crawl_ingest_adds_only_what_is_new(tmp_path: Path) -> None:
+    import lowbackground as lb
+
+    lake, folder, version = str(tmp_path / "lake"), tmp_path / "crawl", [1]
+    with serving(site(version)) as server:
+        crawled(folder, server.address + "/")
+        first = lb.ingest(lake, str(folder), workers=1)
+        version[0] = 2
+        crawled(folder, server.address + "/", again=True)
+        second = lb.ingest(lake, str(folder), workers=1)
+    assert (first.new_texts, second.new_texts) == (20, 2)
+    assert (first.captures, second.captures) == (20, 21)
+    assert {name for name in (first.rejects + second.rejects) if not name.startswith("http-")} == set()
+    seen = lb.query(lake, "SELECT count(*) AS n FROM documents WHERE captures = 2").to_pylist()
+    assert seen == [{"n": 19}]

@@ -1,0 +1,126 @@
+"""Endless sites end by rule, sitemaps are followed, and scope and depth are kept."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("scrapy")
+
+from crawls import crawled, of, pages
+from rawserver import Answer, missing, page, serving
+
+
+def test_an_endless_calendar_ends_at_its_depth_and_at_the_pages_of_a_host(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        number = int(path.partition("=")[2] or 0)
+        return page(f"<a href=/day?n={number + 1}>next</a> day {number}") if path[:2] in ("/", "/d") else missing()
+
+    with serving(answer) as server:
+        deep = crawled(tmp_path / "a", server.address + "/", depth=7)
+        many = crawled(tmp_path / "b", server.address + "/", host_pages=5)
+    assert (deep.done, deep.left_out) == (8, {"depth": 1})
+    assert (many.done, many.reasons) == (5, {"host-budget": 1})
+
+
+def test_session_ids_end_after_fifty_equal_pages(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/":
+            return page("".join(f"<a href=/page?sid={number}>" for number in range(200)) + "<a href=/other>")
+        return page("the same" if path.startswith("/page") else path)
+
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/")
+    assert result.reasons == {"trap": 150}
+    assert "/other" in pages(tmp_path)
+
+
+def test_paths_that_grow_and_long_urls_are_left_out(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        return (
+            page(f"<a href='{path.rstrip('/')}/deeper/'><a href='/{'x' * 2100}'>")
+            if path != "/robots.txt"
+            else missing()
+        )
+
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/")
+    assert result.done == 4
+    assert result.left_out == {"repeated-segment": 1, "long-url": 4}
+
+
+def test_a_bomb_and_a_page_of_a_million_links_are_bounded(tmp_path: Path) -> None:
+    bomb = gzip.compress(b"<a href=/never>" * 100 + b" " * 50_000_000, 9)
+    links = b"".join(b"<a href=/%d>" % number for number in range(1_000_000))
+
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/bomb":
+            return page(bomb, "Content-Type: text/html", "Content-Encoding: gzip")
+        if path == "/links":
+            return page(links)
+        return page("<a href=/bomb><a href=/links>") if path == "/" else missing()
+
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/", pages=3)
+    assert result.done == 3
+    assert result.waiting == 10_001
+    assert result.left_out == {"too-many-links": 1}
+    assert of(tmp_path, "response", "/bomb")[0].block.endswith(bomb)
+
+
+def test_sitemaps_of_robots_are_followed_and_recorded(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        here = server.address
+        files = {
+            "/robots.txt": page(f"Sitemap: {here}/index.xml\nSitemap: http://elsewhere.example/s.xml", "Content-Type: text/plain"),
+            "/index.xml": page(f"<sitemapindex><sitemap><loc>{here}/one.xml.gz</loc></sitemap></sitemapindex>"),
+            "/one.xml.gz": page(gzip.compress(f"<urlset><url><loc>{here}/hidden</loc></url><url><loc>http://elsewhere.example/</loc></url></urlset>".encode())),
+            "/": page("no links"),
+            "/hidden": page("found"),
+        }  # fmt: skip
+        return files.get(path, missing())
+
+    with serving(answer) as server:
+        result = crawled(tmp_path / "a", server.address + "/")
+        assert sorted(pages(tmp_path / "a")) == ["/", "/hidden", "/index.xml", "/one.xml.gz"]
+        assert result.left_out == {"scope": 2}
+        assert of(tmp_path / "a", "metadata", "/hidden")[0].notes["via"] == server.address + "/one.xml.gz"
+        assert crawled(tmp_path / "b", server.address + "/", sitemaps=False).done == 1
+
+
+def test_where_a_seed_redirects_to_belongs_to_the_crawl(tmp_path: Path) -> None:
+    with serving(lambda path, _: page("<a href=/b>") if path == "/" else page(path)) as there:
+        with serving(lambda *_: page("", f"Location: {there.address}/", status="301 Moved Permanently")) as here:
+            result = crawled(tmp_path / "a", here.address + "/")
+            assert result.done == 3
+            once = crawled(tmp_path / "b", here.address + "/", pages=2)
+            assert (once.done, crawled(tmp_path / "b", here.address + "/").done) == (2, 3)
+
+
+def test_the_prefix_and_the_expressions_bound_a_crawl(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        return page("<a href=/blog/1><a href=/blog/2.pdf><a href=/blog/3><a href=/shop><a href=http://other.example/>")
+
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/blog/", scope="prefix", include=("[0-9]",), exclude=(r"\.pdf$",))
+    assert sorted(pages(tmp_path)) == ["/blog/", "/blog/1", "/blog/3"]
+    assert set(result.left_out) == {"scope", "excluded"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "markup", "count"),
+    [
+        (("Content-Type: text/html", "X-Robots-Tag: noindex, nofollow"), "<a href=/b>", 1),
+        (("Content-Type: text/html",), "<meta name=robots content=nofollow><a href=/b>", 1),
+        (("Content-Type: text/plain",), "<a href=/b>", 1),
+        (("X-Nothing: 1",), "<a href=/b>", 2),
+        (("Content-Type: application/xhtml+xml",), "<a href='/b'/>", 2),
+    ],
+)
+def test_links_are_followed_in_pages_that_let_robots_do_so(
+    tmp_path: Path, fields: tuple[str, ...], markup: str, count: int
+) -> None:
+    with serving(lambda path, _: missing() if path == "/robots.txt" else page(markup, *fields)) as server:
+        assert crawled(tmp_path, server.address + "/").done == count
