@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
               help="The folder of the WARC files, and of what the crawl knows.")  # fmt: skip
 @click.option("--contact", metavar="MAIL",
-              help="Whom the owner of a site may write to: a mail address, or a page that has one. Each request names it.")  # fmt: skip
+              help="Whom the owner of a site may write to: a mail address, or a page that has one. Each request "
+              "names it.")  # fmt: skip
 @click.option("--operator", metavar="NAME", help="Who crawls, as the files state it.  [default: the contact]")
 @click.option("--name", default="crawl", show_default=True, help="The beginning of the names of the files.")
 @click.option("--scope", type=click.Choice(["host", "domain", "prefix", "any"]), default="host", show_default=True,
-              help="Follow links to the hosts of the URLs, to their domains, below their folders, or anywhere.")  # fmt: skip
+              help="Follow links to the hosts of the URLs, to their domains, below their folders, or "
+              "anywhere.")  # fmt: skip
 @click.option("--include", multiple=True, metavar="REGEX", help="Follow only links in which this is found; repeatable.")
 @click.option("--exclude", multiple=True, metavar="REGEX", help="Follow no link in which this is found; repeatable.")
 @click.option("--depth", type=click.IntRange(0), default=20, show_default=True, metavar="N",

@@ -18,9 +18,9 @@ from urllib.parse import urljoin
 
 from crawler.exchange import Exchange
 from crawler.files import Files
+from crawler.following import leads_of
 from crawler.frontier import DONE, FAILED, REFUSED, Frontier, Origin, Outcome, Payload
 from crawler.hosts import BUSY, Host, Task
-from crawler.links import addresses_of, links_of
 from crawler.message import Message, decoded, parse
 from crawler.options import Options
 from crawler.recorder import Recorder
@@ -29,15 +29,12 @@ from crawler.scope import Repeats, Scope, host_of, normal, origin_of
 
 _log = logging.getLogger(__name__)
 
-#: Bytes of a decoded page in which links are looked for; of a sitemap (sitemaps.org: 50 MB).
-_PAGE, _SITEMAP = 16 << 20, 50 << 20
 #: Origins whose rules are kept parsed.
 _RULES = 1000
 #: How often a robots.txt that cannot be had is asked for.
 _ROBOTS_TRIES = 3
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
-_MARKUP = frozenset({"text/html", "application/xhtml+xml"})
 ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -293,9 +290,9 @@ class Driver:
             outcome.modified = message.get(b"last-modified")[:100] or None
         if message is not None:
             self._follow(task, message)
-        if kept.payload is not None and status == 200 and task.kind == "page":
-            if self.repeats.add(task.url, kept.payload):
-                _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
+        is_page = status == 200 and task.kind == "page"
+        if is_page and kept.payload is not None and self.repeats.add(task.url, kept.payload):
+            _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
         self.frontier.done(task, outcome)
         self.frontier.release(host)
 
@@ -309,43 +306,15 @@ class Driver:
 
     def _follow(self, task: Task, message: Message) -> None:
         """Tell the frontier of what a response leads to."""
-        if message.status // 100 == 3 and (location := message.get(b"location")):
-            url = normal(urljoin(task.url, location))
-            if url and task.depth == 0 and task.kind == "page":
+        leads = leads_of(message, task.url, task.kind, task.depth)
+        if leads.more:
+            self.scope.left_out["too-many-links"] += 1
+        for url, kind, depth in leads.urls:
+            if leads.moved and task.depth == 0 and kind == "page":  # where a seed is now
                 self.scope.add(url)
                 self.frontier.widen(url)
-            if url and url != task.url and self.scope.takes(url, task.depth):
-                self.frontier.found(url, task.depth, task.id, task.kind)
-            return
-        if message.status != 200:
-            return
-        if task.kind == "sitemap":
-            body = decoded(message, _SITEMAP)
-            if body.startswith(b"\x1f\x8b"):
-                packed = Message(200, "", [(b"content-encoding", b"gzip")], 0, 0, body, True, False)
-                body = decoded(packed, _SITEMAP)
-            addresses, is_index = addresses_of(body)
-            for address in addresses:
-                url = normal(address)
-                if url and (host_of(url) == task.host.name if is_index else self.scope.takes(url, 1)):
-                    if not is_index or task.depth < 3:
-                        self.frontier.found(
-                            url, task.depth + 1 if is_index else 1, task.id, "sitemap" if is_index else "page"
-                        )
-            return
-        if message.media_type not in _MARKUP and not (not message.media_type and message.body[:1] == b"<"):
-            return
-        tags = {each.strip().lower() for value in message.every(b"x-robots-tag") for each in value.split(b",")}
-        if tags & {b"nofollow", b"none"}:
-            return
-        charset = message.get(b"content-type").lower().partition("charset=")[2].partition(";")[0]
-        found = links_of(decoded(message, _PAGE), task.url, charset)
-        if found.more:
-            self.scope.left_out["too-many-links"] += 1
-        for link in found.urls:
-            url = normal(link)
-            if url and self.scope.takes(url, task.depth + 1):
-                self.frontier.found(url, task.depth + 1, task.id)
+            if kind == "sitemap" or self.scope.takes(url, depth):
+                self.frontier.found(url, depth, task.id, kind)
 
     def _robots(self, step: Step, exchange: Exchange, message: Message | None) -> None:
         """Take the robots.txt of an origin, or a redirect on the way to it."""
@@ -387,6 +356,9 @@ class Driver:
             facts = Origin(origin, time.time(), status, b"", record, step.url, error[:200])
             self._rules[origin] = Rules(status, b""), facts
             self.frontier.batch.origins.append(facts)
+            self.frontier.done(step.task, Outcome(REFUSED, reason="robots-closed"))
+            self.frontier.refuse_all(step.task.host, f"{origin}/", "robots-closed")
+            return
         self.frontier.put_back(step.task, tried=False)
 
     def _tdm(self, step: Step, exchange: Exchange, message: Message | None) -> None:

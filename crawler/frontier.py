@@ -26,8 +26,8 @@ NAME = "crawl.sqlite"
 VERSION = 1
 WAITING, DONE, FAILED, REFUSED = range(4)
 STATES = ("waiting", "done", "failed", "refused")
-#: URLs of a host that are read at once.
-_READ = 100
+#: URLs of a host that are read at once; fewer where many hosts have some, so that about so many are in memory.
+_READ, _IN_MEMORY = 100, 10_000
 #: URLs whose hashes are kept, so that links that were seen lately cost no question to the database.
 _SEEN = 200_000
 
@@ -50,8 +50,8 @@ CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, info TEXT
   length INTEGER NOT NULL,
   records INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0, sha256 TEXT);
 CREATE TABLE lines (file INTEGER NOT NULL, line TEXT NOT NULL);
-CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT NOT NULL, length INTEGER NOT NULL, url TEXT NOT NULL,
-  date TEXT NOT NULL, record TEXT NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL)
+CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT NOT NULL, length INTEGER NOT NULL,
+  url TEXT NOT NULL, date TEXT NOT NULL, record TEXT NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL)
   WITHOUT ROWID;
 """
 
@@ -138,7 +138,7 @@ class Batch:
     origins: list[Origin] = field(default_factory=list)
     lines: list[tuple[int, str]] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
-    refusals: list[tuple[int, str]] = field(default_factory=list)  #: host, reason
+    refusals: list[tuple[Host, str, str]] = field(default_factory=list)  #: host, how its URLs begin, reason
     hosts: dict[int, Host] = field(default_factory=dict)
     pages: int = 0
     bytes: int = 0
@@ -252,6 +252,7 @@ class Frontier:
                 host.busy = True
                 self._out.add(task.id)
                 return task
+            self._push(host)
         return None
 
     def next_ready(self) -> float | None:
@@ -278,13 +279,14 @@ class Frontier:
         if host.closed or not (host.queue or host.left):
             return None
         if not host.queue:
+            most = max(min(_READ, _IN_MEMORY // len(self._hosts)), 5)
             rows = self._db.execute(
                 "SELECT u.id, u.url, u.kind, u.depth, u.tries, v.url, u.etag, u.modified, u.payload FROM urls u "
                 "LEFT JOIN urls v ON v.id = u.via WHERE u.state=0 AND u.host=? ORDER BY u.depth, u.id LIMIT ?",
-                (host.id, _READ + len(self._out)),
+                (host.id, most + len(self._out)),
             )
             for number, url, kind, *rest in rows:
-                if number not in self._out and len(host.queue) < _READ:
+                if number not in self._out and len(host.queue) < most:
                     host.queue.append(Task(number, url, host, kind, *rest))
         if not host.queue:
             host.left = 0
@@ -337,11 +339,16 @@ class Frontier:
         """Take the URL that a seed redirected to as a further seed."""
         self.batch.seeds.append(seed)
 
-    def _refuse_all(self, host: Host) -> None:
-        self.batch.refusals.append((host.id, host.closed))
-        self._closed[host.id] = host.closed
+    def refuse_all(self, host: Host, start: str, reason: str) -> None:
+        """Refuse all URLs of a host that begin so; those that are on their way are not."""
+        self.batch.refusals.append((host, start, reason))
+        kept = [task for task in host.queue if not task.url.startswith(start)]
         host.queue.clear()
-        host.left = 0
+        host.queue.extend(kept)
+
+    def _refuse_all(self, host: Host) -> None:
+        self._closed[host.id] = host.closed
+        self.refuse_all(host, "", host.closed)
 
     def pending(self) -> int:
         """Return how much the next commit has to write."""
@@ -360,8 +367,8 @@ class Frontier:
         with self._transaction():
             db = self._db
             db.executemany(
-                "INSERT INTO files (id, name, info, crawl, length, records, closed, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET length=excluded.length, records=excluded.records, "
+                "INSERT INTO files (id, name, info, crawl, length, records, closed, sha256) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET length=excluded.length, records=excluded.records, "
                 "closed=excluded.closed, sha256=excluded.sha256",
                 [(f.id, f.name, f.info, f.crawl, f.length, f.records, f.closed, f.sha256) for f in files],
             )
@@ -386,8 +393,8 @@ class Frontier:
                  for o in batch.origins],
             )  # fmt: skip
             refused = 0
-            for host, reason in batch.refusals:
-                refused += self._refuse(host, reason)
+            for host, start, reason in batch.refusals:
+                refused += self._refuse(host, start, reason)
             for url, kind, depth, via in batch.links:
                 number = self._host_id(url)
                 if number in self._closed:
@@ -420,21 +427,25 @@ class Frontier:
                 gained.left += count
                 self._push(gained)
 
-    def _refuse(self, host: int, reason: str) -> int:
-        """Refuse all that waits for a host, but what is on its way."""
+    def _refuse(self, host: Host, start: str, reason: str) -> int:
+        """Refuse what waits for a host, but what is on its way."""
         out = [(number,) for number in self._out]
         self._db.execute("CREATE TEMP TABLE IF NOT EXISTS out (id INTEGER PRIMARY KEY)")
         self._db.execute("DELETE FROM temp.out")
         self._db.executemany("INSERT INTO temp.out VALUES (?)", out)
-        return self._db.execute(
-            "UPDATE urls SET state=?, reason=? WHERE state=0 AND host=? AND id NOT IN (SELECT id FROM temp.out)",
-            (REFUSED, reason, host),
+        of_it = "state=0 AND host=? AND substr(url, 1, ?)=? AND id NOT IN (SELECT id FROM temp.out)"
+        refused = self._db.execute(
+            f"UPDATE urls SET state=?, reason=? WHERE {of_it}", (REFUSED, reason, host.id, len(start), start)
         ).rowcount
+        left = "SELECT count(*) FROM urls WHERE state=0 AND host=? AND id NOT IN (SELECT id FROM temp.out)"
+        host.left = self._db.execute(left, (host.id,)).fetchone()[0]
+        return refused
 
     def _save_hosts(self, hosts: Iterable[Host]) -> None:
         now, clock = time.time(), time.monotonic()
         self._db.executemany(
-            "UPDATE hosts SET crawl=?, pages=?, ready=?, crawl_delay=?, pause=?, failures=?, rests=?, closed=? WHERE id=?",
+            "UPDATE hosts SET crawl=?, pages=?, ready=?, crawl_delay=?, pause=?, failures=?, rests=?, closed=? "
+            "WHERE id=?",
             [(self.crawl.id, h.pages, now + h.ready - clock, h.crawl_delay, h.pause, h.failures, h.rests, h.closed, h.id)
              for h in hosts],
         )  # fmt: skip
@@ -509,7 +520,8 @@ class Frontier:
     def reasons(self) -> dict[str, int]:
         """Return how many URLs of the crawl were refused or failed, by reason."""
         rows = self._db.execute(
-            "SELECT coalesce(reason, ''), count(*) FROM urls WHERE crawl=? AND state IN (2, 3) GROUP BY 1 ORDER BY 2 DESC",
+            "SELECT coalesce(reason, ''), count(*) FROM urls WHERE crawl=? AND state IN (2, 3) "
+            "GROUP BY 1 ORDER BY 2 DESC",
             (self.crawl.id,),
         )
         return dict(rows.fetchall())

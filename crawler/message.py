@@ -136,3 +136,13 @@ def decoded(message: Message, limit: int) -> bytes:
         except zlib.error:
             continue
     return b""
+
+
+def ungzipped(body: bytes, limit: int) -> bytes:
+    """Return what is in a gzip file, at most `limit` bytes of it; anything else as it is."""
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, limit)
+    except zlib.error:
+        return b""

@@ -125,7 +125,7 @@ class Recorder:
                 sha256 = hashlib.sha256(message.body).digest()
                 first = self._frontier.payload(sha256)
                 if first is not None and (first.sha1, first.length) == (sha1, len(message.body)):
-                    self._revisit(exchange.url, date, shared, record_id, block[: message.start], first)
+                    self._revisit(exchange.url, date, shared, record_id, bytes(block[: message.start]), first)
                     return sha256, "identical", extra
         fields = [*shared, ("WARC-Payload-Digest", digest), ("WARC-Truncated", exchange.truncated)]
         written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)

@@ -226,8 +226,8 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None)
         is_new = last is None or again or (last.plan != options.plan and last.ended is not None)
         if last is not None and not is_new and last.plan != options.plan:
             raise CrawlError(
-                f"{folder} holds a crawl that is not finished, of other URLs or with another scope; give the same command "
-                "to go on, another folder, or --again to begin anew"
+                f"{folder} holds a crawl that is not finished, of other URLs or with another scope; give the same "
+                "command to go on, another folder, or --again to begin anew"
             )
         frontier.begin(options.plan, options.seeds, is_new)
         files = Files(folder, frontier, options.name, options.file_size, lambda name: warcinfo(options, name))

@@ -174,8 +174,8 @@ class WireHandler(HTTP11DownloadHandler):
     """Scrapy's handler for http and https, with the tee.
 
     It needs the settings `CRAWL_BYTES` (of the longest response that is kept), `CRAWL_IDLE` and `CRAWL_TIMEOUT`
-    (seconds without a byte, seconds of the whole exchange). With `CRAWL_ALLOW_PRIVATE` it connects to any address. `response.meta["exchange"]` has the bytes. A response that
-    cannot be parsed has the status 0.
+    (seconds without a byte, seconds of the whole exchange). With `CRAWL_ALLOW_PRIVATE` it connects to any address.
+    `request.meta["exchange"]` has the bytes. A response that cannot be parsed has the status 0.
     """
 
     def __init__(self, crawler: Crawler) -> None:

@@ -54,7 +54,11 @@ def test_no_two_requests_are_closer_than_the_delay(tmp_path: Path) -> None:
 
 
 def test_a_slow_server_is_left_in_peace_for_longer(tmp_path: Path) -> None:
-    with serving(lambda path, _: Answer(tree()(path, b"").pieces + [b""], "keep") if path == "/" else (time.sleep(0.1), tree()(path, b""))[1]) as server:  # fmt: skip
+    def answer(path: str, request: bytes) -> Answer:
+        time.sleep(0.1 if path != "/" else 0.0)
+        return tree()(path, request)
+
+    with serving(answer) as server:
         crawled(tmp_path, server.address + "/", manners=Manners(delay=0.0, factor=3.0, longest=5.0))
     assert min(gaps(server, 3)) >= 0.1 * 4 * 0.9
 

@@ -139,7 +139,7 @@ def test_ctrl_c_ends_a_crawl_cleanly_and_it_goes_on(tmp_path: Path, wait: float)
 
 def test_of_two_runs_in_one_folder_one_is_refused(tmp_path: Path) -> None:
     slow = Answer([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n\r\n"], "keep", 1.0)
-    with serving(lambda path, _: slow) as server, crawls(tmp_path, server.address + "/") as runs:
+    with serving(lambda *_: slow) as server, crawls(tmp_path, server.address + "/") as runs:
         process = runs.begin()
         while not server.asked:
             time.sleep(0.01)

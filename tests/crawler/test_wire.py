@@ -61,7 +61,7 @@ def test_the_record_block_of_an_odd_response_is_what_the_server_sent() -> None:
 
 def test_a_response_beyond_the_limit_is_cut_there_and_the_server_is_left() -> None:
     block = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 5_000_000
-    with serving(lambda path, request: Answer([block])) as server:
+    with serving(lambda *_: Answer([block])) as server:
         (status, exchange), = fetch([server.address + "/"], CRAWL_BYTES=1_000_000)  # fmt: skip
     assert (status, exchange.truncated, len(exchange.response)) == (200, "length", 1_000_000)
     assert bytes(exchange.response) == block[:1_000_000]
@@ -69,14 +69,14 @@ def test_a_response_beyond_the_limit_is_cut_there_and_the_server_is_left() -> No
 
 def test_a_drip_of_bytes_ends_by_rule() -> None:
     drip = Answer([b"HTTP/1.1 200 OK\r\n\r\n", *[b"x"] * 100], wait=0.1)
-    with serving(lambda path, request: drip) as server:
+    with serving(lambda *_: drip) as server:
         (status, exchange), = fetch([server.address + "/"], CRAWL_TIMEOUT=0.6)  # fmt: skip
     assert (status, exchange.truncated) == (200, "time")
     assert exchange.seconds < 2
 
 
 def test_no_response_at_all_is_an_error_that_keeps_the_request() -> None:
-    with serving(lambda path, request: Answer([])) as server:
+    with serving(lambda *_: Answer([])) as server:
         (status, exchange), = fetch([server.address + "/"])  # fmt: skip
     assert (status, bytes(exchange.response)) == (-1, b"")
     assert bytes(exchange.request) == server.asked[-1][1]
@@ -97,7 +97,7 @@ def test_a_connection_that_the_server_closed_is_opened_again() -> None:
         await handler.close()
         return found
 
-    with serving(lambda path, request: next(answers)) as server:
+    with serving(lambda *_: next(answers)) as server:
         loop.loop()
         found = loop.run(twice(server.address))
     assert [each[-1:] for each in found] == [b"a", b"b"]

@@ -1,0 +1,62 @@
+"""What a response leads to: the links of a page, the addresses of a sitemap, where a redirect goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urljoin
+
+from crawler.links import addresses_of, links_of
+from crawler.message import Message, decoded, ungzipped
+from crawler.scope import host_of, normal
+
+#: Bytes of a decoded page in which links are looked for; of a sitemap (sitemaps.org: 50 MB).
+_PAGE, _SITEMAP = 16 << 20, 50 << 20
+_MARKUP = frozenset({"text/html", "application/xhtml+xml"})
+#: Sitemaps that lead to sitemaps.
+_DEEPEST = 3
+
+
+@dataclass(slots=True)
+class Leads:
+    """URLs in normal form, each with its kind (`page` or `sitemap`) and its depth."""
+
+    urls: list[tuple[str, str, int]] = field(default_factory=list)
+    moved: bool = False  #: they are where a redirect goes
+    more: bool = False  #: there are more, which are not followed
+
+
+def leads_of(message: Message, url: str, kind: str, depth: int) -> Leads:
+    """Return what the response to a URL leads to."""
+    if message.status // 100 == 3:
+        target = _joined(url, message.get(b"location"))
+        return Leads([(target, kind, depth)] if target and target != url else [], moved=True)
+    if message.status != 200:
+        return Leads()
+    if kind == "sitemap":
+        return _of_sitemap(message, url, depth)
+    is_markup = message.media_type in _MARKUP or (not message.media_type and message.body[:1] == b"<")
+    tags = {each.strip().lower() for value in message.every(b"x-robots-tag") for each in value.split(b",")}
+    if not is_markup or tags & {b"nofollow", b"none"}:
+        return Leads()
+    charset = message.get(b"content-type").lower().partition("charset=")[2].partition(";")[0]
+    found = links_of(decoded(message, _PAGE), url, charset)
+    targets = dict.fromkeys(normal(link) for link in found.urls)
+    return Leads([(target, "page", depth + 1) for target in targets if target], more=found.more)
+
+
+def _of_sitemap(message: Message, url: str, depth: int) -> Leads:
+    """Return the pages of a sitemap; of an index, the sitemaps of the same host."""
+    addresses, is_index = addresses_of(ungzipped(decoded(message, _SITEMAP), _SITEMAP))
+    targets = [target for target in map(normal, addresses) if target]
+    if not is_index:
+        return Leads([(target, "page", 1) for target in targets])
+    if depth >= _DEEPEST:
+        return Leads()
+    return Leads([(target, "sitemap", depth + 1) for target in targets if host_of(target) == host_of(url)])
+
+
+def _joined(url: str, target: str) -> str | None:
+    try:
+        return normal(urljoin(url, target)) if target else None
+    except ValueError:
+        return None
