@@ -51,7 +51,8 @@ CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, info TEXT
   records INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0, sha256 TEXT);
 CREATE TABLE lines (file INTEGER NOT NULL, line TEXT NOT NULL);
 CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT NOT NULL, length INTEGER NOT NULL,
-  url TEXT NOT NULL, date TEXT NOT NULL, record TEXT NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL)
+  url TEXT NOT NULL, date TEXT NOT NULL, record TEXT NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL,
+  size INTEGER NOT NULL)
   WITHOUT ROWID;
 """
 
@@ -368,8 +369,8 @@ class Frontier:
             db = self._db
             db.executemany(
                 "INSERT INTO files (id, name, info, crawl, length, records, closed, sha256) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET length=excluded.length, records=excluded.records, "
-                "closed=excluded.closed, sha256=excluded.sha256",
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET length=excluded.length, "
+                "records=excluded.records, closed=excluded.closed, sha256=excluded.sha256",
                 [(f.id, f.name, f.info, f.crawl, f.length, f.records, f.closed, f.sha256) for f in files],
             )
             db.executemany(
@@ -442,12 +443,14 @@ class Frontier:
         return refused
 
     def _save_hosts(self, hosts: Iterable[Host]) -> None:
-        now, clock = time.time(), time.monotonic()
+        now, clock, crawl = time.time(), time.monotonic(), self.crawl.id
         self._db.executemany(
             "UPDATE hosts SET crawl=?, pages=?, ready=?, crawl_delay=?, pause=?, failures=?, rests=?, closed=? "
             "WHERE id=?",
-            [(self.crawl.id, h.pages, now + h.ready - clock, h.crawl_delay, h.pause, h.failures, h.rests, h.closed, h.id)
-             for h in hosts],
+            [
+                (crawl, h.pages, now + h.ready - clock, h.crawl_delay, h.pause, h.failures, h.rests, h.closed, h.id)
+                for h in hosts
+            ],
         )  # fmt: skip
 
     # what it knows

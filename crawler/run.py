@@ -12,16 +12,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from archive.errors import CrawlError
+from archive.progress import Reporter
 from crawler import frontier as frontiers
 from crawler.frontier import Frontier
 from crawler.options import Options
 from crawler.scope import KINDS, normal
-
-if TYPE_CHECKING:
-    from archive.progress import Reporter
 
 _log = logging.getLogger(__name__)
 _LOCK = "crawl.lock"

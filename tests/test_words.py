@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LEFT = Path(__file__).with_name("words_left.json")
-PRODUCT = ("archive", "collapse", "index", "query", "lowbackground.py")
+PRODUCT = ("archive", "collapse", "crawler", "index", "query", "lowbackground.py")
 MANUALS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs")
 
 #: A phrase in prose, and what is meant by it.
