@@ -128,7 +128,7 @@ class Driver:
     def _is_spent(self) -> bool:
         """End the run where a budget is used up."""
         options, crawl, batch = self.options, self.frontier.crawl, self.frontier.batch
-        flying = sum(step.role == "page" for step in self.flying)
+        flying = sum(step.role == "page" and step.task.kind == "page" for step in self.flying)
         if options.pages is not None and crawl.pages + batch.pages + flying >= options.pages:
             if not flying:
                 self.stop("pages")
@@ -268,7 +268,6 @@ class Driver:
     def _page(self, step: Step, exchange: Exchange, message: Message | None) -> None:
         task, host, batch, manners = step.task, step.task.host, self.frontier.batch, self.options.manners
         host.pages += 1
-        batch.pages += 1
         batch.bytes += len(exchange.response)
         kept = self.recorder.keep(exchange, message, step.notes, step.known)
         status = message.status if message is not None else 0
@@ -281,6 +280,7 @@ class Driver:
                 return
         else:
             host.answered(manners, exchange.seconds)
+        batch.pages += task.kind == "page"
         outcome = Outcome(DONE, status, exchange.at.isoformat(), payload=kept.payload)
         if status == 304 and step.known is not None:
             outcome.etag, outcome.modified = task.etag, task.modified

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class CrawlResult:
     folder: str  #: of the files
     crawl: int  #: its number in the folder
     ended: str  #: `finished`, `stopped`, or the budget that is used up: `pages`, `bytes`, `time`; `running`; `killed`
-    pages: int  #: responses to requests for pages
+    pages: int  #: responses that are pages, not sitemaps or robots.txt; a busy server's answer does not count
     bytes: int  #: of all responses, as they were on the wire
     seconds: float  #: that its runs took
     waiting: int  #: URLs that were found and not fetched
@@ -87,6 +88,8 @@ def crawl(
     """
     if out is None:
         raise CrawlError("archive crawl needs --out FOLDER, for the files")
+    if "://" in str(out):
+        raise CrawlError(f"--out {out}: a folder of this machine; files that are closed may be copied from there")
     if contact is None:
         raise CrawlError("archive crawl needs --contact MAIL, so that the owner of a site can write to somebody")
     options = options_of(
@@ -102,8 +105,11 @@ def crawl_with(options: Options, out: str | Path, again: bool = False, reporter:
     """Crawl as `crawl` does, with options that are checked."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        return _run(folder, options, again, reporter)
+    try:
+        with _locked(folder):
+            return _run(folder, options, again, reporter)
+    except sqlite3.DatabaseError as error:
+        raise CrawlError(f"{folder / frontiers.NAME}: {error}; what was committed stays") from None
 
 
 def options_of(
@@ -209,6 +215,8 @@ def _open(folder: Path) -> Frontier:
         return Frontier(folder / frontiers.NAME)
     except ValueError as error:
         raise CrawlError(str(error)) from None
+    except sqlite3.DatabaseError as error:
+        raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
 
 
 def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None) -> CrawlResult:

@@ -37,6 +37,8 @@ from crawler.message import is_header_cut, parse
 _LONGEST_LINE = 1 << 20
 #: Seconds without a byte after which a response that cannot be parsed counts as ended.
 _SILENCE = 5.0
+#: Seconds that a connection to a host is kept for its next request; there may be thousands of hosts.
+_IDLE_CONNECTION = 10
 
 
 class _Headers(Headers):
@@ -183,6 +185,7 @@ class WireHandler(HTTP11DownloadHandler):
         from twisted.internet import reactor
 
         self._pool._factory = _Factory
+        self._pool.cachedConnectionTimeout = _IDLE_CONNECTION
         settings = crawler.settings
         shared: Any = crawler  # one guard for the handlers of both schemes
         if not hasattr(shared, "guard"):
@@ -231,6 +234,9 @@ class WireHandler(HTTP11DownloadHandler):
         finally:
             watch.stop()
             exchange.end()
+            if exchange.protocol is not None:  # the pool may keep it; it needs the bytes no longer
+                exchange.protocol.exchange = exchange.protocol = None
+            exchange.cancel = None
         message = exchange.message = parse(exchange.response)
         if message is None:
             if is_header_cut(exchange.response):

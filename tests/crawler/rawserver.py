@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -24,11 +25,12 @@ class Answer:
 class Server:
     port: int = 0
     host: str = "127.0.0.1"
+    scheme: str = "http"
     asked: list[tuple[float, bytes]] = field(default_factory=list)  #: the time and the bytes of each request
 
     @property
     def address(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"{self.scheme}://{self.host}:{self.port}"
 
     def paths(self) -> list[str]:
         """The paths that were asked for, in order."""
@@ -51,16 +53,21 @@ def missing() -> Answer:
 
 
 @contextlib.contextmanager
-def serving(answer: Callable[[str, bytes], Answer], host: str = "127.0.0.1", port: int = 0) -> Iterator[Server]:
+def serving(
+    answer: Callable[[str, bytes], Answer], host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[Server]:
     """Serve what a function returns for a path and the bytes of a request."""
     listener = socket.create_server((host, port), backlog=64)
-    server = Server(listener.getsockname()[1], host)
+    server = Server(listener.getsockname()[1], host, "http" if tls is None else "https")
     over = threading.Event()
 
     def talk(connection: socket.socket) -> None:
         waiting = b""
-        with connection, contextlib.suppress(OSError):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             connection.settimeout(30)
+            stack.enter_context(connection)
+            if tls is not None:
+                connection = stack.enter_context(tls.wrap_socket(connection, server_side=True))
             while not over.is_set():
                 while b"\r\n\r\n" not in waiting:
                     data = connection.recv(65536)

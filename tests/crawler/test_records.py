@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import ssl
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("scrapy")
 
+from authority import openssl
 from crawls import check, crawled, index, of, pages, records
 from odd import ODD
 from rawserver import Answer, missing, page, serving
@@ -73,6 +75,22 @@ def test_a_page_names_the_rules_that_let_it_in_and_whom_they_shut_out(tmp_path: 
     assert info.notes["contact"] == "test@example.org"
     assert "lowbackground" in info.notes["http-header-user-agent"]
     assert {each.headers.get("WARC-Warcinfo-ID") for each in records(tmp_path) if each.kind != "warcinfo"} == {info.id}
+
+
+def test_over_tls_the_record_has_what_was_inside_and_names_the_protocols(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate,
+            "-days", "2", "-subj", "/CN=localhost")  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with serving(lambda path, _: page("inside") if path == "/" else missing(), tls=context) as server:
+        assert crawled(tmp_path / "crawl", server.address + "/").done == 1
+        asked = server.asked[-1][1]
+    (response,) = of(tmp_path / "crawl", "response", f":{server.port}/")
+    assert response.block == b"".join(page("inside").pieces)
+    assert response.protocols == ["http/1.1", "tls/1.3"]
+    assert response.headers["WARC-Cipher-Suite"].startswith("TLS_")
+    assert of(tmp_path / "crawl", "request", f":{server.port}/")[0].block == asked
 
 
 def test_the_manifest_and_the_index_agree_with_the_files(tmp_path: Path) -> None:
