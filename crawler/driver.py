@@ -1,7 +1,6 @@
 """What a crawl does next, and what it makes of each answer. It knows nothing of Scrapy.
 
-Of each host one request at most is on its way. In front of the first page of an origin its robots.txt is fetched, and
-what it says of text and data mining (`/.well-known/tdmrep.json`); both are recorded like pages.
+Of each host one request at most is on its way.
 """
 
 from __future__ import annotations
@@ -9,47 +8,30 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import re
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin
 
 from crawler.exchange import Exchange
 from crawler.files import Files
 from crawler.following import leads_of
-from crawler.frontier import DONE, FAILED, REFUSED, Frontier, Origin, Outcome, Payload
-from crawler.hosts import BUSY, Host, Task
-from crawler.message import Message, decoded, parse
+from crawler.frontier import DONE, FAILED, REFUSED, Frontier, Outcome, Payload
+from crawler.hosts import BUSY, Task
+from crawler.message import Message, parse
 from crawler.options import Options
+from crawler.origins import CLOSED, Origins
 from crawler.recorder import Recorder
-from crawler.robots import KEPT, LONGEST, REDIRECTS, Rules
-from crawler.scope import Repeats, Scope, host_of, normal, origin_of
+from crawler.scope import Repeats, Scope, host_of
+from crawler.steps import Step, headers_of
 
 _log = logging.getLogger(__name__)
 
-#: Origins whose rules are kept parsed.
-_RULES = 1000
-#: How often a robots.txt that cannot be had is asked for.
-_ROBOTS_TRIES = 3
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
-ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-
-
-@dataclass(slots=True, eq=False)
-class Step:
-    """A request that is to be sent now."""
-
-    url: str
-    role: str  #: `page`, `robots` or `tdm`
-    task: Task
-    headers: dict[str, str]
-    hops: int = 0  #: redirects in front of it
-    known: Payload | None = None  #: what was there in an earlier crawl
-    notes: list[tuple[str, object]] = field(default_factory=list)  #: for its metadata
-    exchange: Exchange | None = None  #: once it was sent
+#: What a server may send as ETag or Last-Modified that is sent back to it.
+_VALIDATOR = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,500}")
 
 
 class Driver:
@@ -75,9 +57,7 @@ class Driver:
         self.flying: set[Step] = set()
         self.wake: Callable[[float], Any] = lambda _: None
         self._progress = progress
-        self._rules: dict[str, tuple[Rules, Origin]] = {}
-        self._half: dict[str, Origin] = {}  #: whose tdmrep.json is not known yet
-        self._tries: dict[str, int] = {}
+        self._origins = Origins(options, frontier, self.recorder, self.scope.takes)
         self._delayed: list[tuple[float, int, Step]] = []
         self._count = itertools.count()
         self._committed = self._began = time.monotonic()
@@ -149,16 +129,15 @@ class Driver:
         if self.repeats.is_closed(task.url):
             self._refuse(task, "trap")
             return None
-        origin = origin_of(task.url)
-        found = self._rules_of(origin, host)
+        found = self._origins.of(task)
         if found is None:
-            return Step(f"{origin}/robots.txt", "robots", task, self._headers())
+            return self._origins.first_step(task)
         rules, facts = found
         verdict = rules.verdict(task.url)
         if not verdict.allowed:
-            self._refuse(task, "robots-closed" if rules.is_closed else "robots")
+            self._refuse(task, CLOSED if rules.is_closed else "robots")
             return None
-        step = Step(task.url, "page", task, self._headers())
+        step = Step(task.url, "page", task, headers_of(self.options))
         if task.payload is not None and (task.etag or task.modified):
             step.known = self.frontier.payload(task.payload)
         if step.known is not None:
@@ -181,38 +160,9 @@ class Driver:
         ]
         return step
 
-    def _headers(self) -> dict[str, str]:
-        headers = {"User-Agent": self.options.user_agent, "Accept": ACCEPT, "Accept-Encoding": "gzip"}
-        if "@" in self.options.contact:
-            headers["From"] = self.options.contact
-        return headers
-
     def _refuse(self, task: Task, reason: str) -> None:
         self.frontier.done(task, Outcome(REFUSED, reason=reason))
         self.frontier.release(task.host)
-
-    def _rules_of(self, origin: str, host: Host) -> tuple[Rules, Origin] | None:
-        """Return the rules of an origin; None where they are not known, or too old."""
-        found = self._rules.get(origin)
-        if found is None:
-            facts = self.frontier.origin(origin)
-            if facts is None:
-                return None
-            found = self._rules_known(facts, host)
-        return found if found[1].fetched + KEPT > time.time() else None
-
-    def _rules_known(self, facts: Origin, host: Host) -> tuple[Rules, Origin]:
-        rules = Rules(facts.status, facts.body)
-        while len(self._rules) >= _RULES:
-            self._rules.pop(next(iter(self._rules)))
-        self._rules[facts.origin] = rules, facts
-        host.crawl_delay = max(host.crawl_delay, rules.crawl_delay)
-        if self.options.sitemaps and not rules.is_closed:
-            for address in rules.sitemaps:
-                url = normal(urljoin(facts.url, address))
-                if url and (host_of(url) == host_of(facts.origin) or self.scope.takes(url, 1)):
-                    self.frontier.found(url, 1, None, "sitemap")
-        return rules, facts
 
     # what came
 
@@ -221,13 +171,12 @@ class Driver:
         self.flying.discard(step)
         if self._aborted:
             return
-        message = exchange.message
-        if step.role == "robots":
-            self._robots(step, exchange, message)
-        elif step.role == "tdm":
-            self._tdm(step, exchange, message)
+        if step.role == "page":
+            self._page(step, exchange, exchange.message)
+        elif (then := self._origins.answered(step, exchange)) is not None:
+            self._later(then, exchange.seconds)
         else:
-            self._page(step, exchange, message)
+            self.frontier.release(step.task.host)
         self.commit_if_due()
 
     def failed(self, step: Step, exchange: Exchange | None, error: str, private: bool) -> None:
@@ -239,29 +188,22 @@ class Driver:
         self.flying.discard(step)
         if self._aborted:
             return
-        task, host, manners = step.task, step.task.host, self.options.manners
+        _log.info("%s: %s", step.url, error)
+        task, host = step.task, step.task.host
         if private and host_of(step.url) == host.name:
-            _log.info("%s: %s", step.url, error)
             host.closed = "private-address"
             self.frontier.done(task, Outcome(REFUSED, reason=host.closed))
-            self.frontier.release(host)
-            return
-        if step.role == "tdm":
-            self._after_tdm(step, "", 0)
-            return
-        if not private:
-            host.failed(manners)
-        _log.info("%s: %s", step.url, error)
-        if step.role == "robots":
-            self._robots_missing(step, 0, "", error, private)
-        elif task.tries + 1 < manners.connections and not host.closed:
-            self.frontier.put_back(task)
+        elif step.role != "page":
+            self._origins.failed(step, error, private)
         else:
-            if exchange is not None:
-                self.recorder.keep(
-                    exchange, None, [*step.notes, ("error", error)] if not exchange.error else step.notes
-                )
-            self.frontier.done(task, Outcome(FAILED, reason=error[:200]))
+            host.failed(self.options.manners)
+            if task.tries + 1 < self.options.manners.connections and not host.closed:
+                self.frontier.put_back(task)
+            else:
+                if exchange is not None:
+                    exchange.error = exchange.error or error
+                    self.recorder.keep(exchange, None, step.notes)
+                self.frontier.done(task, Outcome(FAILED, reason=error[:200]))
         self.frontier.release(host)
         self.commit_if_due()
 
@@ -271,6 +213,7 @@ class Driver:
         batch.bytes += len(exchange.response)
         kept = self.recorder.keep(exchange, message, step.notes, step.known)
         status = message.status if message is not None else 0
+        _log.debug("%d %s %s", status, task.url, kept.revisit)
         if status in BUSY:
             wait = host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
             _log.info("%s: status %d, the host rests for %.0f s", task.url, status, wait)
@@ -286,8 +229,8 @@ class Driver:
             outcome.etag, outcome.modified = task.etag, task.modified
             message = self._earlier(step.known)
         elif message is not None and kept.payload is not None:
-            outcome.etag = message.get(b"etag")[:1000] or None
-            outcome.modified = message.get(b"last-modified")[:100] or None
+            outcome.etag = _validator(message.get(b"etag"))
+            outcome.modified = _validator(message.get(b"last-modified"))
         if message is not None:
             self._follow(task, message)
         is_page = status == 200 and task.kind == "page"
@@ -315,66 +258,6 @@ class Driver:
                 self.frontier.widen(url)
             if kind == "sitemap" or self.scope.takes(url, depth):
                 self.frontier.found(url, depth, task.id, kind)
-
-    def _robots(self, step: Step, exchange: Exchange, message: Message | None) -> None:
-        """Take the robots.txt of an origin, or a redirect on the way to it."""
-        host, manners = step.task.host, self.options.manners
-        origin = origin_of(step.task.url)
-        status = message.status if message is not None else 0
-        kept = self.recorder.keep(exchange, message, [("for", origin), ("crawl", self.frontier.crawl.id)])
-        self.frontier.batch.bytes += len(exchange.response)
-        if message is not None and status // 100 == 3 and step.hops < REDIRECTS:
-            url = normal(urljoin(step.url, message.get(b"location")))
-            if url and url != step.url:
-                self._later(Step(url, "robots", step.task, self._headers(), step.hops + 1), exchange.seconds)
-                return
-        if status // 100 == 5 or status in BUSY or status == 0:
-            host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
-            self._robots_missing(step, status, kept.record, exchange.error, False)
-            self.frontier.release(host)
-            return
-        self._tries.pop(origin, None)
-        host.answered(manners, exchange.seconds)
-        body = decoded(message, LONGEST) if message is not None and status // 100 == 2 else b""
-        facts = Origin(origin, time.time(), status, body, kept.record, step.url)
-        rules, _ = self._rules_known(facts, host)
-        tdm = f"{origin}/.well-known/tdmrep.json"
-        if rules.verdict(tdm).allowed:
-            self._later(Step(tdm, "tdm", step.task, self._headers()), exchange.seconds)
-            self._half[origin] = facts
-        else:
-            self.frontier.batch.origins.append(facts)
-            self.frontier.put_back(step.task, tried=False)
-            self.frontier.release(host)
-
-    def _robots_missing(self, step: Step, status: int, record: str, error: str, private: bool) -> None:
-        """Ask again later for a robots.txt that could not be had, or close the origin."""
-        origin = origin_of(step.task.url)
-        tries = self._tries[origin] = self._tries.get(origin, 0) + 1
-        if tries >= _ROBOTS_TRIES or private:
-            self._tries.pop(origin)
-            facts = Origin(origin, time.time(), status, b"", record, step.url, error[:200])
-            self._rules[origin] = Rules(status, b""), facts
-            self.frontier.batch.origins.append(facts)
-            self.frontier.done(step.task, Outcome(REFUSED, reason="robots-closed"))
-            self.frontier.refuse_all(step.task.host, f"{origin}/", "robots-closed")
-            return
-        self.frontier.put_back(step.task, tried=False)
-
-    def _tdm(self, step: Step, exchange: Exchange, message: Message | None) -> None:
-        origin = origin_of(step.task.url)
-        kept = self.recorder.keep(exchange, message, [("for", origin), ("crawl", self.frontier.crawl.id)])
-        self.frontier.batch.bytes += len(exchange.response)
-        step.task.host.answered(self.options.manners, exchange.seconds)
-        self._after_tdm(step, kept.record, message.status if message is not None else 0)
-
-    def _after_tdm(self, step: Step, record: str, status: int) -> None:
-        """Keep what is known of an origin; its pages may be fetched now."""
-        facts = self._half.pop(origin_of(step.task.url))
-        facts.tdm_record, facts.tdm_status = record, status
-        self.frontier.batch.origins.append(facts)
-        self.frontier.put_back(step.task, tried=False)
-        self.frontier.release(step.task.host)
 
     def _later(self, step: Step, seconds: float) -> None:
         """Send a request to a host when it may be asked again; the host is busy until then."""
@@ -416,3 +299,8 @@ class Driver:
         for step in list(self.flying):
             if step.exchange is not None:
                 step.exchange.stop()
+
+
+def _validator(text: str) -> str | None:
+    """Return a validator as it may be sent back; None where it is not text."""
+    return text if _VALIDATOR.fullmatch(text) else None

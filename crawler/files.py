@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import heapq
 import json
+import logging
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from crawler.frontier import File, Frontier
 from crawler.warc import Written
+
+_log = logging.getLogger(__name__)
 
 MANIFEST, INDEX = "manifest.jsonl", "index.cdxj"
 OPEN = ".open"
@@ -135,6 +138,7 @@ class Files:
         _sync_folder(self.folder)
         self._frontier.forget_lines(file.id)
         self._write_manifest()
+        _log.info("closed %s: %d records, %d bytes, SHA-256 %s", file.name, file.records, file.length, file.sha256)
 
     def abandon(self) -> None:
         """Let go of the file without closing it, as after an error."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import urljoin
 
 from crawler.links import addresses_of, links_of
 from crawler.message import Message, decoded, ungzipped
-from crawler.scope import host_of, normal
+from crawler.scope import host_of, joined, normal
 
 #: Bytes of a decoded page in which links are looked for; of a sitemap (sitemaps.org: 50 MB).
 _PAGE, _SITEMAP = 16 << 20, 50 << 20
@@ -28,7 +27,7 @@ class Leads:
 def leads_of(message: Message, url: str, kind: str, depth: int) -> Leads:
     """Return what the response to a URL leads to."""
     if message.status // 100 == 3:
-        target = _joined(url, message.get(b"location"))
+        target = joined(url, message.get(b"location"))
         return Leads([(target, kind, depth)] if target and target != url else [], moved=True)
     if message.status != 200:
         return Leads()
@@ -53,10 +52,3 @@ def _of_sitemap(message: Message, url: str, depth: int) -> Leads:
     if depth >= _DEEPEST:
         return Leads()
     return Leads([(target, "sitemap", depth + 1) for target in targets if host_of(target) == host_of(url)])
-
-
-def _joined(url: str, target: str) -> str | None:
-    try:
-        return normal(urljoin(url, target)) if target else None
-    except ValueError:
-        return None

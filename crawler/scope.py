@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from publicsuffixlist import PublicSuffixList
 from w3lib.url import safe_url_string
@@ -38,6 +38,14 @@ def normal(url: str) -> str | None:
         safe: str = safe_url_string(urlunsplit((scheme, netloc, parts.path or "/", parts.query, "")))
         return safe if urlsplit(safe).hostname and safe.isascii() else None
     except (ValueError, UnicodeError):
+        return None
+
+
+def joined(url: str, target: str) -> str | None:
+    """Return where a target leads to from a URL, as a normal URL; None where it is none."""
+    try:
+        return normal(urljoin(url, target)) if target else None
+    except ValueError:
         return None
 
 

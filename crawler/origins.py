@@ -1,0 +1,134 @@
+"""What the origins of a crawl allow: their robots.txt, and what they reserve for text and data mining.
+
+Both are fetched in front of the first page of an origin, and again after a day; both are recorded like pages.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from crawler.exchange import Exchange
+from crawler.frontier import REFUSED, Frontier, Origin, Outcome
+from crawler.hosts import BUSY, Host, Task
+from crawler.message import decoded
+from crawler.options import Options
+from crawler.recorder import Recorder
+from crawler.robots import KEPT, LONGEST, REDIRECTS, Rules
+from crawler.scope import host_of, joined, origin_of
+from crawler.steps import Step, headers_of
+
+#: Origins whose rules are kept parsed.
+_PARSED = 1000
+#: How often a robots.txt that cannot be had is asked for.
+_TRIES = 3
+CLOSED = "robots-closed"
+
+
+class Origins:
+    """Knows the rules of origins, and which request is needed to know them.
+
+    Args:
+        takes: whether a sitemap at this URL belongs to the crawl.
+    """
+
+    def __init__(
+        self, options: Options, frontier: Frontier, recorder: Recorder, takes: Callable[[str, int], bool]
+    ) -> None:
+        self._options, self._frontier, self._recorder, self._takes = options, frontier, recorder, takes
+        self._rules: dict[str, tuple[Rules, Origin]] = {}
+        self._half: dict[str, Origin] = {}  #: whose tdmrep.json is not known yet
+        self._tries: dict[str, int] = {}
+
+    def of(self, task: Task) -> tuple[Rules, Origin] | None:
+        """Return the rules for a URL, and where they are from; None where they are not known, or too old."""
+        origin = origin_of(task.url)
+        found = self._rules.get(origin)
+        if found is None:
+            facts = self._frontier.origin(origin)
+            if facts is None:
+                return None
+            found = self._parsed(facts, task.host)
+        return found if found[1].fetched + KEPT > time.time() else None
+
+    def first_step(self, task: Task) -> Step:
+        """Return the request for the rules for a URL."""
+        return Step(f"{origin_of(task.url)}/robots.txt", "robots", task, headers_of(self._options))
+
+    def answered(self, step: Step, exchange: Exchange) -> Step | None:
+        """Take what came; return what must be asked next, or None: then the URL waits again, or is refused."""
+        notes = [("for", origin_of(step.task.url)), ("crawl", self._frontier.crawl.id)]
+        kept = self._recorder.keep(exchange, exchange.message, notes)
+        self._frontier.batch.bytes += len(exchange.response)
+        status = exchange.message.status if exchange.message is not None else 0
+        if step.role == "robots":
+            return self._robots(step, exchange, status, kept.record)
+        step.task.host.answered(self._options.manners, exchange.seconds)
+        self._complete(step, kept.record, status)
+        return None
+
+    def failed(self, step: Step, error: str, private: bool) -> None:
+        """Take it that no response came."""
+        if step.role == "robots":
+            if not private:
+                step.task.host.failed(self._options.manners)
+            self._missing(step, 0, "", error, private)
+        else:
+            step.task.host.answered(self._options.manners, 0.0)
+            self._complete(step, "", 0)
+
+    def _robots(self, step: Step, exchange: Exchange, status: int, record: str) -> Step | None:
+        host, manners, message = step.task.host, self._options.manners, exchange.message
+        origin = origin_of(step.task.url)
+        if message is not None and status // 100 == 3 and step.hops < REDIRECTS:
+            url = joined(step.url, message.get(b"location"))
+            if url and url != step.url:
+                return Step(url, "robots", step.task, step.headers, step.hops + 1)
+        if message is None or status // 100 == 5 or status in BUSY:
+            host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
+            self._missing(step, status, record, exchange.error, False)
+            return None
+        self._tries.pop(origin, None)
+        host.answered(manners, exchange.seconds)
+        body = decoded(message, LONGEST) if status // 100 == 2 else b""
+        facts = self._half[origin] = Origin(origin, time.time(), status, body, record, step.url)
+        rules, _ = self._parsed(facts, host)
+        url = f"{origin}/.well-known/tdmrep.json"
+        if rules.verdict(url).allowed:
+            return Step(url, "tdm", step.task, step.headers)
+        self._complete(step, "", 0)
+        return None
+
+    def _missing(self, step: Step, status: int, record: str, error: str, private: bool) -> None:
+        """Ask again later for a robots.txt that could not be had, or close the origin."""
+        origin = origin_of(step.task.url)
+        tries = self._tries[origin] = self._tries.get(origin, 0) + 1
+        if tries < _TRIES and not private:
+            self._frontier.put_back(step.task, tried=False)
+            return
+        self._tries.pop(origin)
+        facts = Origin(origin, time.time(), status, b"", record, step.url, error[:200])
+        self._rules[origin] = Rules(status, b""), facts
+        self._frontier.batch.origins.append(facts)
+        self._frontier.done(step.task, Outcome(REFUSED, reason=CLOSED))
+        self._frontier.refuse_all(step.task.host, f"{origin}/", CLOSED)
+
+    def _complete(self, step: Step, tdm_record: str, tdm_status: int) -> None:
+        """Keep what is known of an origin; its pages may be fetched now."""
+        facts = self._half.pop(origin_of(step.task.url))
+        facts.tdm_record, facts.tdm_status = tdm_record, tdm_status
+        self._frontier.batch.origins.append(facts)
+        self._frontier.put_back(step.task, tried=False)
+
+    def _parsed(self, facts: Origin, host: Host) -> tuple[Rules, Origin]:
+        rules = Rules(facts.status, facts.body)
+        while len(self._rules) >= _PARSED:
+            self._rules.pop(next(iter(self._rules)))
+        self._rules[facts.origin] = rules, facts
+        host.crawl_delay = max(host.crawl_delay, rules.crawl_delay)
+        if self._options.sitemaps and not rules.is_closed:
+            for address in rules.sitemaps:
+                url = joined(facts.url, address)
+                if url and (host_of(url) == host_of(facts.origin) or self._takes(url, 1)):
+                    self._frontier.found(url, 1, None, "sitemap")
+        return rules, facts
