@@ -47,7 +47,7 @@ def test_paths_that_grow_and_long_urls_are_left_out(tmp_path: Path) -> None:
 
     with serving(answer) as server:
         result = crawled(tmp_path, server.address + "/")
-    assert result.done == 4
+    assert result.done == 5  # the sitemap too
     assert result.left_out == {"repeated-segment": 1, "long-url": 4}
 
 
@@ -124,3 +124,27 @@ def test_links_are_followed_in_pages_that_let_robots_do_so(
 ) -> None:
     with serving(lambda path, _: missing() if path == "/robots.txt" else page(markup, *fields)) as server:
         assert crawled(tmp_path, server.address + "/").done == count
+
+
+def test_no_header_of_a_server_ends_a_crawl(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/robots.txt":
+            return page("Sitemap: http://[bad\nSitemap: \x00\nCrawl-delay: much\n", "Content-Type: text/plain")
+        if path == "/":
+            return page("<a href=/a><a href=/b><a href=/c><a href='http://[bad/'><base href='http://[bad/'>")
+        if path == "/a":
+            return page("", "Location: http://[bad/", status="302 Found")
+        if path == "/b":
+            return page(
+                "text",
+                "ETag: \x01\x02",
+                "Last-Modified: \xfc",
+                "Content-Type: text/html; charset=\x00",
+                "X-Robots-Tag: ,,",
+            )
+        return page("busy", "Retry-After: \xff", status="200 OK")
+
+    with serving(answer) as server:
+        assert crawled(tmp_path, server.address + "/").done == 5  # the sitemap too
+        assert crawled(tmp_path, server.address + "/", again=True).done == 5  # the sitemap too
+    assert not any(b"If-None-Match" in request for _, request in server.asked)

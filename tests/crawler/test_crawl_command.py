@@ -1,0 +1,80 @@
+"""The command `archive crawl`: what it prints, and what it answers with where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("scrapy")
+
+from rawserver import Answer, missing, page, serving
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "archive", "crawl", *words], capture_output=True, text=True)
+
+
+def answer(path: str, request: bytes) -> Answer:
+    if path == "/robots.txt":
+        return page("User-agent: *\nDisallow: /no", "Content-Type: text/plain")
+    return (
+        page("<a href=/a><a href=/b><a href=/no><a href=http://other.example/>")
+        if path == "/"
+        else page(path)
+        if path in ("/a", "/b")
+        else missing()
+    )
+
+
+def test_a_crawl_is_shown_goes_on_and_has_a_status(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    with serving(answer) as server:
+        words = [server.address, "--out", out, "--contact", "a@example.org", "--delay", "0.01", "--allow-private"]
+        first = command(*words, "--pages", "2", "-v")
+        assert first.returncode == 0
+        assert "the pages asked for are there" in first.stdout
+        assert re.search(r"^2 pages, \d+ B in ", first.stdout, re.MULTILINE)
+        assert re.search(r"INFO crawler\.files .* closed crawl-\d{17}-00001\.warc\.gz: \d+ records", first.stderr)
+        second = command(*words, "--json")
+    result = json.loads(second.stdout)
+    assert (result["ended"], result["pages"], result["done"], result["waiting"]) == ("finished", 3, 3, 0)
+    assert (result["statuses"], result["reasons"]) == ({"200": 3}, {"robots": 1})
+    assert len(result["files"]) == 2
+    status = command(out, "--status")
+    assert status.stdout.splitlines() == [
+        f"crawl 1 in {out}: nothing waits",
+        status.stdout.splitlines()[1],
+        "3 URLs done, 0 waiting",
+        "  status 200: 3",
+        "  not fetched: robots: 1",
+        "2 files closed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["http://a.example/", "--out", "out"], "needs --contact"),
+        (["http://a.example/", "--contact", "a@example.org"], "needs --out"),
+        (["http://a.example/", "--out", "s3://bucket/x", "--contact", "a@example.org"], "a folder of this machine"),
+        (["nothing", "--status"], "no crawl is in this folder"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(words: list[str], line: str) -> None:
+    done = command(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert line in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_database_that_is_damaged_is_named(tmp_path: Path) -> None:
+    (tmp_path / "crawl.sqlite").write_bytes(b"this is no database, and longer than a header" * 100)
+    done = command("http://a.example/", "--out", str(tmp_path), "--contact", "a@example.org")
+    assert done.returncode == 2
+    assert "crawl.sqlite: " in done.stderr
+    assert done.stderr.count("\n") == 1
