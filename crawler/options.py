@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 
 from crawler.hosts import Manners
 from crawler.robots import TOKEN
+
+
+@cache
+def _version() -> str:
+    return version("lowbackground")
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,9 @@ class Options:
     @property
     def software(self) -> str:
         """The name and the version of this program."""
-        return f"lowbackground/{version('lowbackground')}"
+        return f"lowbackground/{_version()}"
 
     @property
     def user_agent(self) -> str:
         """How requests name the crawler, and whom to write to."""
-        return f"{TOKEN}/{version('lowbackground')} (+{self.contact})"
+        return f"{TOKEN}/{_version()} (+{self.contact})"

@@ -117,6 +117,7 @@ def settings_of(options: Options) -> Settings:
             "EXTENSIONS_BASE": {},
             "CONCURRENT_REQUESTS": options.connections,
             "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+            "CONCURRENT_ITEMS": 1,  # so many tasks are begun for each response
             "DOWNLOAD_DELAY": 0,
             "STATS_CLASS": "scrapy.statscollectors.DummyStatsCollector",
             "TELNETCONSOLE_ENABLED": False,
