@@ -62,7 +62,7 @@ def parse(block: bytes | bytearray, method: str = "GET") -> Message | None:
             break
         interim, at = interim + 1, end.end()
     fields = _fields(bytes(block[line.end() : end.start()]))
-    body = bytes(block[end.end() :])
+    body = bytes(memoryview(block)[end.end() :])
     message = Message(status, line[1].decode(), fields, end.end(), interim, body, True, False)
     if status in (204, 304) or method == "HEAD":
         return message
