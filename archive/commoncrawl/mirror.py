@@ -35,6 +35,9 @@ RATE, INDEX_RATE = 1.0, 0.5
 RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
 #: How often an answer may be no answer to the question: that does not mend itself.
 _WRONG_ANSWERS = 3
+#: How often the index server is asked about an address, and what it says where it has none.
+_QUESTIONS = 2
+_NO_CAPTURES = b"No Captures found"
 _GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 18
 _PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
@@ -43,7 +46,15 @@ _Result = TypeVar("_Result")
 
 
 class Missing(SourceError):
-    """Raised where a mirror has no file of this name."""
+    """Raised where a mirror has no file of this name.
+
+    Attributes:
+        body: the first bytes of what the server said.
+    """
+
+    def __init__(self, message: str, body: bytes = b"") -> None:
+        super().__init__(message)
+        self.body = body
 
 
 def canonical(path: str) -> str:
@@ -121,6 +132,13 @@ class Mirror(Protocol):
 
         Raises:
             SourceError: as `read`.
+        """
+
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        """Return what an index server has of one address, a line of JSON for each capture; None without an answer.
+
+        Raises:
+            Refused: it takes no more requests.
         """
 
     def spent(self) -> tuple[int, float]:
@@ -230,6 +248,9 @@ class StoreMirror:
     def collinfo(self) -> bytes:
         return self.read_all("collinfo.json")
 
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        return None
+
     def spent(self) -> tuple[int, float]:
         return 0, 0.0
 
@@ -253,6 +274,8 @@ class WebMirror:
     def __init__(self, base: str, access: Access) -> None:
         self._base, self._access = base, access
         self.gate = access.gate(base)
+        self._index = OWN_INDEX if access.is_own else base
+        self.index_gate = access.gate(OWN_INDEX) if access.is_own else self.gate
         self._headers = {"User-Agent": access.agent, "Accept-Encoding": "identity"}
 
     def read(self, path: str, start: int, stop: int) -> bytes:
@@ -302,12 +325,22 @@ class WebMirror:
         return self._ask(self.gate, self._url(path), take, method="HEAD")
 
     def collinfo(self) -> bytes:
-        base = OWN_INDEX if self._access.is_own else self._base
-        gate = self._access.gate(base) if base != self._base else self.gate
-        return self._ask(gate, f"{base}/collinfo.json", lambda response: _body(response, None))
+        return self._ask(self.index_gate, f"{self._index}/collinfo.json", lambda response: _body(response, None))
+
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        question = f"{self._index}/{crawl}-index?{urllib.parse.urlencode({'url': url, 'output': 'json'})}"
+        try:
+            return self._ask(self.index_gate, question, _lines, attempts=_QUESTIONS) or None
+        except Refused:
+            raise
+        except Missing as error:
+            return b"" if _NO_CAPTURES in error.body else None
+        except SourceError:
+            return None
 
     def spent(self) -> tuple[int, float]:
-        return self.gate.requests, self.gate.waited
+        gates = {id(gate): gate for gate in (self.gate, self.index_gate)}.values()
+        return sum(gate.requests for gate in gates), sum(gate.waited for gate in gates)
 
     def open(self, path: str, start: int = 0) -> BinaryIO:
         url = self._url(path)
@@ -338,10 +371,11 @@ class WebMirror:
         take: Callable[[http.client.HTTPResponse], _Result],
         headers: dict[str, str] | None = None,
         method: str = "GET",
+        attempts: int | None = None,
     ) -> _Result:
         request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
         tried, wrong, last = 0, 0, ""
-        while tried < self._access.range_attempts:
+        while tried < (attempts or self._access.range_attempts):
             tried += 1
             sent = gate.wait()
             try:
@@ -420,6 +454,20 @@ def _body(response: http.client.HTTPResponse, expected: int | None) -> bytes:
     return data
 
 
+def _lines(response: http.client.HTTPResponse) -> bytes:
+    """Return the lines of an answer that can be seen to be all of it.
+
+    Raises:
+        ValueError: it may be cut.
+    """
+    if response.headers.get("Content-Length") is None and not response.chunked:
+        raise ValueError("the server does not say how long its answer is")
+    data = _body(response, None)
+    if not data.endswith(b"\n"):
+        raise ValueError("the last line of the answer does not end")
+    return data
+
+
 def _require_kind(path: str, data: bytes) -> None:
     """Check that a compressed file begins as one.
 
@@ -453,7 +501,7 @@ def _refusal(gate: Gate, sent: float, url: str, error: urllib.error.HTTPError) -
     words = f"the server answered {error.code} {code[1].decode() if code else error.reason}"
     gate.answered(sent, error.code, error.headers.get("Retry-After"))
     if error.code == 404:
-        raise Missing(f"{url}: {words}; there is no such file") from None
+        raise Missing(f"{url}: {words}; there is no such file", body) from None
     if error.code not in BUSY:
         raise SourceError(f"{url}: {words}") from None
     return words
