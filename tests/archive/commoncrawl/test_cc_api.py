@@ -68,7 +68,7 @@ def test_without_a_clear_answer_the_sorted_index_is_read(
             "many": b'{"urlkey": "com,site0)/page/12", "timestamp": "2019", "filename": "f", "offset": "0", "length": "1"}\n'
             * 5_000,
         }[kind]
-        monkeypatch.setattr(reach.mirror, "captures", lambda crawl, url: answer)
+        monkeypatch.setattr(reach.mirror, "captures", lambda *_: answer)
     assert found(reach) == expected
     assert cc.requests("*cluster.idx")
     cc.faults.clear()
