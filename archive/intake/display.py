@@ -33,7 +33,7 @@ def show(result: IngestResult) -> None:
         console.print(f"{count_of(result.files_published, 'file')} with the time of publication: attestations has it.")
     if result.records:
         console.print(counts_table(result.records, result.captures, result.rejects, result.skipped))
-        console.print(f"{result.new_texts:,} new texts, {result.known_texts:,} texts already known")
+        console.print(f"{count_of(result.new_texts, 'new text')}, {count_of(result.known_texts, 'text')} already known")
         if result.captures_by_month:
             console.print(months_table(result.captures_by_month))
     for source, what in result.sources_without_page.items():

@@ -27,8 +27,13 @@ CRAWLS = {
     "CC-MAIN-2016-08": ("2016-02-25T04:00:00", "2016-02-25T05:00:00"),
 }
 HOSTS = ("example.com", "iana.org")
-#: Requests a second: a minute of waiting shows nothing, and this server is nobody else's.
+#: Requests a second: this server is nobody else's.
 RATE = "10"
+#: The timeline of a page.
+TIMELINE = (
+    "SELECT captured_at::DATE AS captured_at, crawl, grade, content_id[:12] AS text, title FROM captures "
+    "WHERE host = 'example.com' ORDER BY captured_at"
+)
 
 
 def main() -> None:
@@ -63,22 +68,27 @@ def make(root: Path, paths: list[Path]) -> int:
 
 def show(server: Server, out: Path, count: int) -> int:
     """Run the commands, each printed before it is run; return an exit status."""
-    print(f"A small Common Crawl at {server.address}: {count} real captures, in crawls of 2014, 2015 and 2016.\n")
-    lake = ["--lake", str(out / "lake")]
-    ingest = ["ingest", "cc:2014..2016", "--host", "example.com", "--mirror", server.address, "--rate", RATE, *lake]
+    variables = {"ARCHIVE_LAKE": str(out / "lake"), "MIRROR": server.address}
+    environment = {**os.environ, **variables, "XDG_CACHE_HOME": str(out.resolve() / "cache")}
+    ingest = f"archive ingest cc:2014..2016 --host example.com --mirror $MIRROR --rate {RATE}"
+    timeline = f'archive query --format table "{TIMELINE}"'
+    print(f"A small Common Crawl of {count} real captures. It has three crawls, of 2014, 2015 and 2016.\n")
+    print(f"$ export {' '.join(f'{name}={value}' for name, value in variables.items())}\n")
     asked = []
-    for words in ([*ingest, "--dry-run"], ingest, ["show", "example.com", *lake], ingest):
-        print(f"$ archive {shlex.join(words)}", flush=True)
+    for command in (f"{ingest} --dry-run", ingest, timeline, ingest):
+        print(f"$ {command}", flush=True)
         server.forget()
-        environment = {**os.environ, "XDG_CACHE_HOME": str(out.resolve() / "cache")}
-        status = subprocess.run([sys.executable, "-P", "-m", "archive", *words], env=environment).returncode
+        words = [sys.executable, "-P", "-m", *shlex.split(command.replace("$MIRROR", server.address))]
+        status = subprocess.run(words, env=environment).returncode
         if status:
-            print(f"`archive {words[0]}` ended with exit status {status}", file=sys.stderr)
+            print(f"exit status {status}; the server has stopped", file=sys.stderr)
             return status
         asked.append(len(server.log))
         print(flush=True)
     dry, first, _, second = asked
-    print(f"Requests that the server got: {dry} for the dry run, {first} for the first run, {second} for the second.")
+    print(
+        f"The server got {dry} requests in the dry run, {first} in the first run, {second} in the second. It has stopped."
+    )
     return 0
 
 
