@@ -158,6 +158,8 @@ class _Run(Generic[Task, Result]):
 
     def _wait(self, busy: list[_Worker]) -> Iterator[Done[Task, Result] | Failed[Task]]:
         ready = connection.wait([worker.pipe for worker in busy] + [worker.process.sentinel for worker in busy], 1.0)
+        if not ready:
+            self._progress(0, 0)
         for worker in busy:
             if worker.pipe not in ready and worker.process.sentinel not in ready:
                 continue
