@@ -30,7 +30,7 @@ demo: $(SAMPLE)
 
 # Serves a small Common Crawl on loopback, made of captures of 2014 to 2016, and brings a host over three crawls from it.
 demo-common-crawl: $(SAMPLE) $(VENV)/warcio
-	@PYTHONPATH=tests $(BIN)/python -m minicc.demo demo/common-crawl \
+	@PYTHONPATH=tests $(BIN)/python -m minicc.demo host demo/common-crawl \
 	  $(addprefix $(SAMPLE)/,iana.warc.gz dupes.warc.gz example-wpull.warc.gz example2.warc.gz)
 
 # Runs the collapse test on the manual that comes with Python. Installs torch; takes some minutes.

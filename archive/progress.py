@@ -11,6 +11,8 @@ from rich.console import Console, RenderableType
 from rich.table import Column
 from rich.text import Text
 
+from archive.show import bytes_text
+
 #: Seconds between two plain lines.
 _EVERY = 10
 #: What the items of a stage are, where its name does not say it.
@@ -29,7 +31,7 @@ class Reporter:
     def advance(self, items: int, size: int) -> None:
         """Report that so many more items, of so many bytes, are done. Negative where they must be done again.
 
-        Zeros are reported too, once a second while the work goes on and nothing is done.
+        Zeros are reported too, twice a second while the work goes on and nothing is done.
         """
 
     def skip(self, items: int, size: int) -> None:
@@ -128,7 +130,7 @@ class RichReporter(Reporter):
 
     def _rate(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-3)
-        size = f"  {self._bytes / seconds / 1e6:,.1f} MB/s" if self._size is not None or self._bytes else ""
+        size = f"  {bytes_text(self._bytes / seconds)}/s" if self._size is not None or self._bytes else ""
         return f"{self._items / seconds:,.0f}/s{size}"
 
     def _show(self) -> None:

@@ -222,7 +222,8 @@ def lines_of(cost: Cost) -> list[str]:
     if total.records is None:
         lines.append("No index counts the records of some of these files: core time and lake are of the others.")
     if cost.dollars is not None:
-        lines.append(f"${cost.dollars:,.2f} for this machine; Common Crawl takes nothing")
+        price = f"${cost.dollars:,.2f}" if cost.dollars >= 0.01 else "under $0.01"
+        lines.append(f"{price} for this machine; Common Crawl takes nothing")
     if cost.dropped:
         lines.append(f"{count_of(cost.dropped, 'line')} of the indexes cannot be read, and were left out")
     return lines

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import fcntl
-import math
 import os
 import random
 import re
@@ -27,7 +26,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from archive.errors import SourceError
-from archive.show import time_text
 
 #: Seconds that all wait after a first refusal, and at most.
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
@@ -108,22 +106,6 @@ class Seen:
     at: float
     rate: float
     is_slowed: bool
-
-    @property
-    def words(self) -> str:
-        """Why nothing comes, or less than usual; empty where it does.
-
-        >>> Seen("data.commoncrawl.org", 61, 58.2, 31.5, 503, 1566000000.0, 0.5, True).words
-        'waits 32 s: data.commoncrawl.org answered 503 at 00:00:00Z'
-        >>> Seen("data.commoncrawl.org", 61, 58.2, 0.0, 503, 1566000000.0, 0.5, True).words
-        'only a request every 2 s: data.commoncrawl.org answered 503 at 00:00:00Z'
-        """
-        if not (self.hold or self.is_slowed):
-            return ""
-        what = f"answered {self.status}" if self.status else "gave no answer"
-        slow = f"{self.rate:.2g} requests a second" if self.rate > 1 else f"a request every {1 / self.rate:.2g} s"
-        does = f"waits {time_text(math.ceil(self.hold))}" if self.hold else f"only {slow}"
-        return f"{does}: {self.host} {what} at {_clock(self.at)[11:]}"
 
 
 class Watch:

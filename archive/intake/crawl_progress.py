@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import cached_property
 
 from archive.commoncrawl.gate import Gate, Seen, Watch
@@ -23,6 +25,8 @@ from archive.storage import is_http
 _EVERY = 0.5
 #: Seconds after which the speed so far counts, and not that of the plan.
 _SETTLED = 10.0
+#: Seconds without a record that are worth a word.
+_QUIET = 15.0
 _NEWS = re.compile(r"/crawl-data/CC-NEWS/(\d{4})/(\d\d)/")
 
 
@@ -35,6 +39,24 @@ def crawl_of(uri: str) -> str:
     if match := _NEWS.search(uri):
         return f"CC-NEWS-{match[1]}-{match[2]}"
     return crawl_name(uri) or ""
+
+
+def waits_for(seen: Seen) -> str:
+    """Return why no request leaves, or fewer than usual; empty where they leave as usual.
+
+    >>> waits_for(Seen("data.commoncrawl.org", 61, 58.2, 31.5, 503, 1566000000.0, 0.5, True))
+    'waits 32 s: data.commoncrawl.org answered 503 at 00:00:00Z'
+    >>> waits_for(Seen("data.commoncrawl.org", 61, 58.2, 0.0, 503, 1566000000.0, 0.5, True))
+    'only a request every 2 s: data.commoncrawl.org answered 503 at 00:00:00Z'
+    """
+    if not (seen.hold or seen.is_slowed):
+        return ""
+    at = datetime.fromtimestamp(seen.at, UTC).strftime("%H:%M:%SZ")
+    what = f"answered {seen.status}" if seen.status else "gave no answer"
+    if seen.hold:
+        return f"waits {time_text(math.ceil(seen.hold))}: {seen.host} {what} at {at}"
+    slow = f"{seen.rate:.2g} requests a second" if seen.rate > 1 else f"a request every {1 / seen.rate:.2g} s"
+    return f"only {slow}: {seen.host} {what} at {at}"
 
 
 class CrawlProgress(Watch):
@@ -50,7 +72,7 @@ class CrawlProgress(Watch):
     def __init__(self, access: Access, reporter: Reporter, clock: Callable[[], float] = time.monotonic) -> None:
         self._access, self._reporter, self._clock = access, reporter, clock
         self._before: dict[str, Seen] = {}  # by host, before the first request
-        self._where, self._looked, self._began = "", 0.0, clock()
+        self._where, self._looked, self._began, self._last = "", 0.0, clock(), clock()
         self._files: dict[str, tuple[int, int | None]] = {}  # requests and bytes of each, by the plan
         self._crawls: list[str] = []
         self._lengths: list[float] = []  # of some of the files that are streamed
@@ -100,7 +122,8 @@ class CrawlProgress(Watch):
         cache = self._access.open_cache()
         kept = [kept_mean(cache, crawl) for crawl in self._crawls] if self._streamed else []
         self._lengths = [each for each in kept if each]
-        self._began, self._where = self._clock(), ""
+        self._began = self._last = self._clock()
+        self._where = ""
         if (seen := self._look()) is not None:
             self._before[seen.host] = seen
         self._reporter.detail("")
@@ -128,6 +151,8 @@ class CrawlProgress(Watch):
     def came(self, size: int) -> None:
         """Note that workers have read so many bytes."""
         self._came += size
+        if size > 0:
+            self._last = self._clock()
 
     def committed(self, unit: Unit, tally: Tally, is_complete: bool) -> None:
         """Note that a unit is in the lake; its file may have others."""
@@ -167,9 +192,12 @@ class CrawlProgress(Watch):
         parts = [self._where] if self._files else []
         parts.append(f"{count_of(asked, 'request')} ({asked / max(self._clock() - self._began, 1.0):.1f}/s)")
         if waited >= 1:
-            parts.append(f"waited {time_text(waited)}")
-        if seen.words:
-            parts.append(seen.words)
+            parts.append(f"workers waited {time_text(waited)}")
+        quiet = self._clock() - self._last
+        if why := waits_for(seen):
+            parts.append(why)
+        elif self._files and quiet > _QUIET:
+            parts.append(f"no record for {time_text(quiet)}")
         self._reporter.detail(", ".join(part for part in parts if part))
 
     def _asks(self) -> int:

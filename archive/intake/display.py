@@ -51,7 +51,7 @@ def _requests(result: IngestResult) -> str:
     """Return what was asked of Common Crawl, and how long requests waited, in words."""
     what = f"{count_of(result.requests, 'request')} for files, {result.index_requests:,} for lists and indexes"
     if result.waited:
-        what += f"; {time_text(result.waited)} of waiting"
+        what += f"; workers waited {time_text(result.waited)} in all"
     if result.refusals:
         busy = count_of(result.refusals, "time")
         what += f", of that {time_text(result.held)} because the server was busy or gave no answer ({busy})"

@@ -50,7 +50,7 @@ class InOrder:
                 self._done(end.task.batch, end.result)
 
     def _advance(self, records: int, size: int) -> None:
-        """Hand on the progress of the workers. It is called once a second at least, also where nothing comes."""
+        """Hand on the progress of the workers. It is called twice a second at least, also where nothing comes."""
         self._reporter.advance(records, size)
 
     def _opened(self, batch: Batch, reached: SpanEnd) -> Job:
