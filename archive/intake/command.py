@@ -102,7 +102,8 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     if dry_run:
         for each in ("again", "workers", "span", "published", "attest", "operator"):  # they change nothing that is seen
             options.pop(each)
-        seen = preview(location, sources, **options)
+        with RichReporter(quiet or as_json) as reporter:
+            seen = preview(location, sources, reporter=reporter, **options)
         if as_json:
             click.echo(json_text(seen))
         else:

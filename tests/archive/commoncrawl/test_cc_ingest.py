@@ -396,7 +396,7 @@ def test_the_screen_shows_the_cost(lake: Lake, cc: Server) -> None:
     assert done.returncode == 0
     for crawl in CRAWLS:
         assert crawl in done.stdout
-    assert "core hours" in done.stdout
+    assert "of one core" in done.stdout
     assert "$0.0" in done.stdout
     assert not os.path.exists(lake.location)
     shown = json.loads(forked(*args, "--json", "--lake", lake.location).stdout)
