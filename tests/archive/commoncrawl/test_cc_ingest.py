@@ -252,7 +252,9 @@ _NUMBER = re.compile(r"\d[\d,]*")
 def told() -> dict[str, tuple[str, str]]:
     """Return what the manual says that is printed of each fault: of parts of a file, and of a file as a whole."""
     page = PAGE.read_text(encoding="utf-8").partition("## What can go wrong")[2].partition("\n## ")[0]
-    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")]
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
+    ]
     messages = {row[0].strip("`"): [each.strip("`") for each in row[3].split("<br>")] for row in table}
     return {kind: (words[0], words[-1]) for kind, words in messages.items()}
 
