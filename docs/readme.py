@@ -25,6 +25,7 @@ _CHANGES = (
     (r"\([\d,]+ records/s\)", "(# records/s)"),
     (r"(Merkle root +)[0-9a-f]{64}", r"\1#"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:#"),
+    (r"; workers waited .* in all", ""),
 )
 
 

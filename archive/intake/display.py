@@ -50,7 +50,7 @@ def show(result: IngestResult) -> None:
 def _requests(result: IngestResult) -> str:
     """Return what was asked of Common Crawl, and how long requests waited, in words."""
     what = f"{count_of(result.requests, 'request')} for files, {result.index_requests:,} for lists and indexes"
-    if result.waited:
+    if result.waited >= 1:
         what += f"; workers waited {time_text(result.waited)} in all"
     if result.refusals:
         busy = count_of(result.refusals, "time")

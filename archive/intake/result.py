@@ -47,7 +47,7 @@ class IngestResult:
     bytes: int = 0  #: of input
     crawls: dict[str, OfCrawl] = field(default_factory=dict)  #: what came of each crawl of Common Crawl
     index_requests: int = 0  #: to Common Crawl, for lists and indexes
-    requests: int = 0  #: to Common Crawl, for files
+    requests: int = 0  #: to Common Crawl, for files that came in
     received: int = 0  #: bytes that came with their answers
     waited: float = 0.0  #: seconds until these requests could leave, of all workers together
     held: float = 0.0  #: of these, seconds behind the answer of a busy server

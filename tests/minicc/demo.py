@@ -97,7 +97,14 @@ class Demo:
     def __init__(self, server: Server, out: Path, what: str) -> None:
         self._server, self.out = server, out
         self._variables = {"ARCHIVE_LAKE": str(out / "lake"), "MIRROR": server.address}
-        self._environment = {**os.environ, **self._variables, "XDG_CACHE_HOME": str(out.resolve() / "cache")}
+        # a folder `archive` of the tests is not the program
+        paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and not _is_tests(path)]
+        self._environment = {
+            **os.environ,
+            **self._variables,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "XDG_CACHE_HOME": str(out.resolve() / "cache"),
+        }
         print(f"A small Common Crawl of {what}.\n")
         print(f"$ export {' '.join(f'{name}={value}' for name, value in self._variables.items())}\n")
 
@@ -112,6 +119,10 @@ class Demo:
             sys.exit(status)
         print(flush=True)
         return len(self._server.log)
+
+
+def _is_tests(path: str) -> bool:
+    return Path(path).resolve() == Path(__file__).resolve().parents[1]
 
 
 def show_host(demo: Demo) -> None:
