@@ -89,7 +89,7 @@ def plan(reach: Reach, crawls: Sequence[Crawl], selection: Selection) -> Iterato
 
 
 def each_told(reach: Reach, pairs: Sequence[tuple[Crawl, Selection]]) -> Iterator[tuple[Crawl, Selection]]:
-    """Yield crawls of which the index is read then, one after the other; who watches is told."""
+    """Yield crawls of which the index is read then, one after the other; who watches hears of each."""
     for number, (crawl, wanted) in enumerate(pairs, 1):
         if reach.watch is not None:
             reach.watch.index(crawl.id, number, len(pairs))
