@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import lowbackground as lb
+
 pytest.importorskip("scrapy")
 
 from crawl_process import crawls
@@ -35,7 +37,10 @@ def site(size: int, branch: int = 10):  # type: ignore[no-untyped-def]
         number = int(path[1:])
         below = range(number * branch + 1, min(number * branch + branch + 1, size))
         return page(
-            f"<title>{number}</title>" + "".join(f"<a href=/{each}>{each}</a>" for each in below) + "word " * 50
+            f"<title>{number}</title>"
+            + "".join(f"<a href=/{each}>{each}</a>" for each in below)
+            + f"<p>{number} "
+            + "word " * 50
         )
 
     return answer
@@ -60,6 +65,8 @@ def test_a_crawl_that_is_killed_again_and_again_has_each_page_once(tmp_path: Pat
     assert len(ids) == len(set(ids))
     assert check(tmp_path) == len(ids)
     assert not list(tmp_path.glob("*.open"))
+    result = lb.ingest(str(tmp_path / "lake"), [str(path) for path in tmp_path.glob("*.warc.gz")], workers=1)
+    assert (result.captures, result.new_texts, set(result.rejects)) == (size, size, {"http-404"})
     manifest = [json.loads(line)["name"] for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
     assert manifest == sorted(path.name for path in tmp_path.glob("*.warc.gz"))
     assert len(manifest) > 2
@@ -135,6 +142,37 @@ def test_ctrl_c_ends_a_crawl_cleanly_and_it_goes_on(tmp_path: Path, wait: float)
         wait = 0.0
         assert crawled(tmp_path, server.address + "/").done == 40
     assert Counter(pages(tmp_path)) == Counter(["/", *(f"/{each}" for each in range(1, 40))])
+
+
+def test_ctrl_c_twice_ends_a_crawl_at_once_and_nothing_is_lost(tmp_path: Path) -> None:
+    slow = Answer([b"HTTP/1.1 200 OK\r\n", b"Content-Length: 0\r\n\r\n"], "keep", 30.0)
+    with serving(lambda path, request: slow if path == "/3" else site(9)(path, request)) as server:
+        words = [
+            server.address + "/",
+            "--out",
+            str(tmp_path),
+            "--contact",
+            "a@example.org",
+            "--delay",
+            "0.01",
+            "--allow-private",
+        ]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "archive", "crawl", *words], stderr=subprocess.PIPE, text=True
+        )
+        while "/3" not in server.paths():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        _, errors = process.communicate()
+        assert time.monotonic() - asked < 2
+        assert process.returncode == 130
+        assert "stopped; what was committed stays" in errors
+        slow.wait = 0.0
+        assert crawled(tmp_path, server.address + "/").done == 9
+    assert len(pages(tmp_path)) == 9
 
 
 def test_of_two_runs_in_one_folder_one_is_refused(tmp_path: Path) -> None:
