@@ -2,6 +2,7 @@
 
     python -m benchmarks.crawling speed [PAGES]      beside plain Scrapy, which writes nothing
     python -m benchmarks.crawling waiting [URLS]     the memory of a crawl whose frontier has so many URLs
+    python -m benchmarks.crawling kills [KILLS]      10,000 pages, with so many kills at random moments
 
 Prints a line of JSON for each run.
 """
@@ -12,15 +13,18 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import resource
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+DEFAULTS = {"speed": 3000, "waiting": 1_000_000, "kills": 100}
 _WORDS = " ".join(f"word{number % 977}" for number in range(1200))
 
 
@@ -89,7 +93,7 @@ def _measured(name: str, work: Callable[[], dict[str, object]]) -> None:
     print(json.dumps(line | found), flush=True)
 
 
-def _ours(url: str, folder: Path, pages: int | None = None) -> dict[str, object]:
+def _ours(url: str, folder: Path, pages: int | None = None, file_size: int = 10**9) -> dict[str, object]:
     from crawler.hosts import Manners
     from crawler.options import Options
     from crawler.run import crawl_with
@@ -98,6 +102,7 @@ def _ours(url: str, folder: Path, pages: int | None = None) -> dict[str, object]
         (url,),
         "bench@example.org",
         pages=pages,
+        file_size=file_size,
         host_pages=10**9,
         allow_private=True,
         manners=Manners(delay=0.0, factor=0.0),
@@ -175,7 +180,41 @@ def waiting(count: int) -> None:
         _measured("crawl", lambda: _ours(url, Path(folder), 3000))
 
 
+def kills(count: int, pages: int = 10_000) -> None:
+    """Kill a crawl at random moments; after each, and at the end, warcio reads all files and verifies all digests."""
+    dice = random.Random(7)
+    with _served(pages) as url, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for _ in range(count):
+            child = os.fork()
+            if child == 0:
+                _ours(url, folder, file_size=1_000_000)
+                os._exit(0)
+            time.sleep(dice.uniform(0.3, 2.5))
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            _read(folder)
+        _measured("the run after the kills", lambda: _ours(url, folder, file_size=1_000_000))
+        found = _read(folder)
+        print(json.dumps({"kills": count, "pages": len(found), "once": sum(each == 1 for each in found.values())}))
+
+
+def _read(folder: Path) -> Counter[str]:
+    """Verify all digests, and count the responses and revisits by their URLs."""
+    from warcio.archiveiterator import ArchiveIterator
+
+    found: Counter[str] = Counter()
+    for path in folder.glob("*.warc.gz*"):
+        with path.open("rb") as stream:
+            for record in ArchiveIterator(stream, check_digests=True):
+                record.content_stream().read()
+                assert record.digest_checker.passed or record.rec_type == "revisit"
+                if record.rec_type in ("response", "revisit"):
+                    found[record.rec_headers.get_header("WARC-Target-URI")] += 1
+    return found
+
+
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     what, number = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    speed(number or 3000) if what == "speed" else waiting(number or 1_000_000)
+    {"speed": speed, "waiting": waiting, "kills": kills}[what](number or DEFAULTS[what])

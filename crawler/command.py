@@ -91,7 +91,7 @@ _ENDED = {
     "bytes": "the bytes asked for are there",
     "time": "the time is over; with more of it the same command goes on",
     "running": "it runs",
-    "killed": "it was killed; the same command goes on",
+    "killed": "its last run was cut off; the same command goes on",
 }
 
 

@@ -90,6 +90,10 @@ class Driver:
         ready = [each for each in (self.frontier.next_ready(), self._delayed[0][0] if self._delayed else None) if each]
         if ready:
             self.wake(max(min(ready) - time.monotonic(), 0.0))
+        elif self.frontier.waiting and not self.flying:
+            _log.warning("%d URLs wait at no host; they are looked for again", self.frontier.waiting)
+            self.frontier.look_again()
+            self.wake(0.0)
         return None
 
     def _send(self, step: Step) -> Step:

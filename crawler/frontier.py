@@ -213,17 +213,22 @@ class Frontier:
         self.crawl = last
         closed = self._db.execute("SELECT id, closed FROM hosts WHERE crawl=? AND closed <> ''", (last.id,))
         self._closed = dict(closed.fetchall())
-        for host, count in self._db.execute("SELECT host, count(*) FROM urls WHERE state=0 GROUP BY host"):
-            self._host(host).left = count
-            self.waiting += count
         self.states = self.counts()
-        for host in list(self._hosts.values()):
-            self._push(host)
+        self.look_again()
         if last.is_new:
             self.batch.links += [(seed, "page", 0, None) for seed in seeds]
             self.batch.seeds += seeds
             self.commit([], 0.0)
         return last
+
+    def look_again(self) -> None:
+        """Count what waits at each host, where nothing is on its way."""
+        self.waiting = 0
+        for number, count in self._db.execute("SELECT host, count(*) FROM urls WHERE state=0 GROUP BY host"):
+            host = self._host(number)
+            host.left = count
+            self.waiting += count
+            self._push(host)
 
     def end(self, why: str) -> None:
         """Note why the run ended; the crawl is over where nothing waits."""

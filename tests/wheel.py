@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("python3.11", "python3.12", "python3.13", "python3.14")
-IMPORTS = "import archive, collapse, index, lowbackground, query; lowbackground.Lake"
+IMPORTS = "import archive, collapse, crawler, index, lowbackground, query; lowbackground.Lake"
 #: Times with a zone: DuckDB asks Python for it, behind the lock.
 QUESTION = ["query", "--lake", "archive-demo/lake", "--format", "csv", "SELECT min(first_seen) AS first FROM documents"]
 ANSWER = "first\n2013-06-11T09:30:05Z\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from crawls import check, crawled, pages, records
 from rawserver import Answer, missing, page, serving
 
 from archive.errors import CrawlError
+from crawler.files import Files
 from crawler.run import crawl, status
 
 
@@ -173,6 +175,32 @@ def test_ctrl_c_twice_ends_a_crawl_at_once_and_nothing_is_lost(tmp_path: Path) -
         slow.wait = 0.0
         assert crawled(tmp_path, server.address + "/").done == 9
     assert len(pages(tmp_path)) == 9
+
+
+@pytest.mark.parametrize("what", ["sync", "append", "end_file"])
+def test_a_full_disk_ends_a_run_and_the_next_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    calls = 0
+    original = getattr(Files, what)
+
+    def full(*args: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls > 1 + 20 * (what == "append"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return original(*args)
+
+    with serving(site(40)) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(Files, what, full)
+            with pytest.raises(OSError, match="No space"):
+                crawled(tmp_path, server.address + "/", batch=5, batch_seconds=0.1, file_size=5000)
+        assert status(tmp_path).ended == "killed"
+        result = crawled(tmp_path, server.address + "/")
+    assert (result.done, result.ended) == (40, "finished")
+    assert Counter(pages(tmp_path)) == Counter(["/", *(f"/{each}" for each in range(1, 40))])
+    check(tmp_path)
 
 
 def test_of_two_runs_in_one_folder_one_is_refused(tmp_path: Path) -> None:
