@@ -16,6 +16,7 @@ KINDS = ("host", "domain", "prefix", "any")
 LONGEST_URL = 2083
 #: How often one segment may be in a path.
 _REPEATS = 3
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
 _PORTS = {"http": 80, "https": 443}
 
 _suffixes: list[PublicSuffixList] = []
@@ -36,7 +37,10 @@ def normal(url: str) -> str | None:
         if port is not None and port != _PORTS[scheme]:
             netloc += f":{port}"
         safe: str = safe_url_string(urlunsplit((scheme, netloc, parts.path or "/", parts.query, "")))
-        return safe if urlsplit(safe).hostname and safe.isascii() else None
+        named = urlsplit(safe).hostname or ""
+        if named.endswith("."):  # of another full stop than the one of ASCII
+            return normal(safe)
+        return safe if safe.isascii() and _HOST.fullmatch(named) else None
     except (ValueError, UnicodeError):
         return None
 

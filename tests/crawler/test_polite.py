@@ -255,3 +255,16 @@ def test_special_addresses_are_not_public() -> None:
         assert not addresses.is_public(address), address
     for address in ("93.184.215.14", "8.8.8.8", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "64:ff9b::808:808"):
         assert addresses.is_public(address), address
+
+
+def test_a_tarpit_is_left_after_some_tries(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        return Answer([], "hang") if path == "/2" else tree()(path, request)
+
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/", idle=0.2, manners=Manners(delay=0.0, factor=0.0, rest=0.1))
+        assert server.paths().count("/2") == 3
+    assert (result.done, result.reasons) == (4, {"no byte for 0.2 s": 1})
+    notes = of(tmp_path, "metadata", "/2")[0].notes
+    assert notes["error"] == "no byte for 0.2 s"
+    assert of(tmp_path, "request", "/2")[0].block == next(request for _, request in server.asked if b" /2 " in request)

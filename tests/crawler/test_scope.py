@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("w3lib")
+pytest.importorskip("scrapy")
+
+from hypothesis import given
+from hypothesis import strategies as st
+from scrapy import Request
 
 from crawler.scope import Repeats, Scope, domain_of, host_of, normal, origin_of
 
@@ -19,6 +23,11 @@ from crawler.scope import Repeats, Scope, domain_of, host_of, normal, origin_of
         ("http://bücher.example/", "http://xn--bcher-kva.example/"),
         ("http://[2001:db8::1]:80/a", "http://[2001:db8::1]/a"),
         ("http://example.com./a", "http://example.com/a"),
+        ("http://example.com。/", "http://example.com/"),
+        ("http://exam ple.com/", None),
+        ("http://example.com%0d%0aX-A:1/", None),
+        ("http://a..example/", None),
+        ("http://example.com/a\r\nX: 1", "http://example.com/aX:%201"),
         ("ftp://example.com/", None),
         ("http:///a", None),
         ("http://example.com:99999/", None),
@@ -76,3 +85,16 @@ def test_a_folder_of_equal_payloads_is_closed() -> None:
         assert repeats.add(f"http://example.com/c?{number}", b"same") == (number == 4)
     assert repeats.is_closed("http://example.com/c?d")
     assert not repeats.is_closed("http://example.com/c")
+
+
+@given(
+    st.text(alphabet="ab/?#&=%.:;@[]{}|\\^`~!$'()*+,-_<>\" ä中\u00a0\x7f\x01。", max_size=14),
+    st.sampled_from(["a.example", "A.ex:80", "bücher.de", "[::1]"]),
+)
+def test_the_form_of_a_url_is_stable_and_scrapy_asks_for_it(rest: str, host: str) -> None:
+    url = normal(f"http://{host}/{rest}")
+    if url is not None:
+        assert normal(url) == url
+        assert Request(url).url == url
+        assert url.isascii()
+        assert not set(url) & set(" \r\n\t\0")
