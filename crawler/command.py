@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 @click.option("--connections", type=click.IntRange(1, 1000), default=32, show_default=True, metavar="N",
               help="Ask so many hosts at once; of each one thing at a time.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Begin a new crawl in a folder that has one: what has changed is fetched.")
+@click.option("--known", multiple=True, metavar="WARC", help="A WARC file, or a folder with some, of which the same "
+              "bytes are not stored again; repeatable.")  # fmt: skip
 @click.option("--allow-private", is_flag=True, help="Connect to private addresses too.")
 @click.option("--status", "status", is_flag=True, help="Show what the crawl in the folder, which is named in place of "
               "the URLs, has done.")  # fmt: skip
@@ -69,7 +71,7 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
             raise click.UsageError("--status takes one folder")
         result = status_of(urls[0])
     else:
-        require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib")
+        require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
 
         from archive.progress import RichReporter
         from crawler.run import crawl

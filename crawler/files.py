@@ -172,7 +172,9 @@ class Files:
 
     def block(self, file: int, offset: int, size: int) -> bytes:
         """Return the block of a record: of one that was written here, by its file, offset and size."""
-        known = next(each for each in self._frontier.files() if each.id == file)
+        known = next((each for each in self._frontier.files() if each.id == file), None)
+        if known is None:
+            raise FileNotFoundError(2, "No such file in this crawl", str(file))
         for name in (known.name, known.name + OPEN):
             with contextlib.suppress(FileNotFoundError), (self.folder / name).open("rb") as stream:
                 stream.seek(offset)

@@ -51,8 +51,8 @@ CREATE TABLE files (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, info TEXT
   records INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0, sha256 TEXT);
 CREATE TABLE lines (file INTEGER NOT NULL, line TEXT NOT NULL);
 CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT NOT NULL, length INTEGER NOT NULL,
-  url TEXT NOT NULL, date TEXT NOT NULL, record TEXT NOT NULL, file INTEGER NOT NULL, offset INTEGER NOT NULL,
-  size INTEGER NOT NULL)
+  url TEXT NOT NULL, date TEXT NOT NULL, record TEXT NOT NULL, container TEXT NOT NULL, file INTEGER NOT NULL,
+  offset INTEGER NOT NULL, size INTEGER NOT NULL)
   WITHOUT ROWID;
 """
 
@@ -68,9 +68,10 @@ class Payload:
     url: str
     date: str
     record: str
-    file: int
-    offset: int
-    size: int  #: bytes of the record in its file
+    container: str  #: the name of its file
+    file: int = 0  #: of this folder; 0: it is somewhere else
+    offset: int = 0
+    size: int = 0  #: bytes of the record in its file
 
 
 @dataclass(slots=True)
@@ -379,9 +380,21 @@ class Frontier:
                 [(f.id, f.name, f.info, f.crawl, f.length, f.records, f.closed, f.sha256) for f in files],
             )
             db.executemany(
-                "INSERT INTO payloads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO payloads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 [
-                    (p.sha256, p.sha1, p.digest, p.length, p.url, p.date, p.record, p.file, p.offset, p.size)
+                    (
+                        p.sha256,
+                        p.sha1,
+                        p.digest,
+                        p.length,
+                        p.url,
+                        p.date,
+                        p.record,
+                        p.container,
+                        p.file,
+                        p.offset,
+                        p.size,
+                    )
                     for p in batch.payloads
                 ],
             )

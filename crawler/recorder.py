@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from crawler import warc
 from crawler.exchange import Exchange
 from crawler.files import Files
-from crawler.frontier import Frontier, Payload
+from crawler.frontier import File, Frontier, Payload
 from crawler.message import Message
 from crawler.options import Options
 from crawler.surt import surt
@@ -108,7 +108,7 @@ class Recorder:
                 *shared,
                 *_refers(known),
                 ("WARC-Profile", warc.NOT_MODIFIED),
-                ("WARC-Payload-Digest", known.sha1),
+                ("WARC-Payload-Digest", known.digest),
             ]
             written = warc.record("revisit", date, fields, record_id=record_id)
             self._append(exchange.url, date, written, "warc/revisit", "304", known.digest)
@@ -132,7 +132,7 @@ class Recorder:
         media, status = (message.media_type, str(message.status)) if message is not None else ("", "-")
         file, offset = self._append(exchange.url, date, written, media or "unk", status, digest)
         if sha256 is not None and message is not None:
-            where = date, record_id, file, offset, len(written.data)
+            where = date, record_id, file.name, file.id, offset, len(written.data)
             self._frontier.batch.payloads.append(Payload(sha256, sha1, digest, len(message.body), exchange.url, *where))
         return sha256, "", extra
 
@@ -146,14 +146,14 @@ class Recorder:
 
     def _append(
         self, url: str, date: str, written: warc.Written, mime: str, status: str, digest: str
-    ) -> tuple[int, int]:
+    ) -> tuple[File, int]:
         """Write a record that an index names; return its file and offset."""
         file, offset = self._files.append(written.data)
         fields = {"url": url, "mime": mime, "status": status, "digest": digest.removeprefix("sha1:") or "-",
                   "length": str(len(written.data)), "offset": str(offset), "filename": file.name}  # fmt: skip
         stamp = "".join(each for each in date[:19] if each.isdigit())
         self._frontier.batch.lines.append((file.id, f"{surt(url)} {stamp} {json.dumps(fields)}"))
-        return file.id, offset
+        return file, offset
 
 
 def _refers(first: Payload) -> list[tuple[str, str]]:
@@ -161,6 +161,7 @@ def _refers(first: Payload) -> list[tuple[str, str]]:
         ("WARC-Refers-To", f"<{first.record}>"),
         ("WARC-Refers-To-Target-URI", first.url),
         ("WARC-Refers-To-Date", first.date),
+        ("WARC-Refers-To-Container", first.container),
     ]
 
 

@@ -72,6 +72,7 @@ def crawl(
     delay: float = 1.0,
     connections: int = 32,
     again: bool = False,
+    known: Iterable[str] = (),
     allow_private: bool = False,
     reporter: Reporter | None = None,
 ) -> CrawlResult:
@@ -79,6 +80,7 @@ def crawl(
 
     Args:
         urls: where to begin.
+        known: WARC files, or folders with some, of which the same bytes are not stored again.
         out: the folder of the files. It is made where there is none.
         contact: whom the owner of a site may write to: a mail address, or a page that has one. Each request names it.
         reporter: takes the progress.
@@ -98,16 +100,22 @@ def crawl(
         sitemaps=sitemaps, pages=pages, bytes=bytes, time=time, host_pages=host_pages, delay=delay,
         connections=connections, allow_private=allow_private,
     )  # fmt: skip
-    return crawl_with(options, out, again, reporter)
+    return crawl_with(options, out, again, reporter, [known] if isinstance(known, str) else list(known))
 
 
-def crawl_with(options: Options, out: str | Path, again: bool = False, reporter: Reporter | None = None) -> CrawlResult:
+def crawl_with(
+    options: Options,
+    out: str | Path,
+    again: bool = False,
+    reporter: Reporter | None = None,
+    known: Iterable[str] = (),
+) -> CrawlResult:
     """Crawl as `crawl` does, with options that are checked."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _locked(folder):
-            return _run(folder, options, again, reporter)
+            return _run(folder, options, again, reporter, known)
     except sqlite3.DatabaseError as error:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}; what was committed stays") from None
 
@@ -219,7 +227,7 @@ def _open(folder: Path) -> Frontier:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
 
 
-def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None) -> CrawlResult:
+def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None, known: Iterable[str]) -> CrawlResult:
     from crawler.driver import Driver
     from crawler.files import Files
     from crawler.recorder import warcinfo
@@ -237,6 +245,8 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None)
             )
         frontier.begin(options.plan, options.seeds, is_new)
         files = Files(folder, frontier, options.name, options.file_size, lambda name: warcinfo(options, name))
+        if known:
+            _add_known(frontier, known)
         watch = _Watch(reporter, options, frontier)
         driver = Driver(options, frontier, files, watch.advance)
         run = Run(driver)
@@ -251,6 +261,16 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None)
         if files is not None:
             files.abandon()
         frontier.close()
+
+
+def _add_known(frontier: Frontier, sources: Iterable[str]) -> None:
+    from crawler.known import add_known
+
+    try:
+        count = add_known(frontier, sources)
+    except ValueError as error:
+        raise CrawlError(f"--known {error}") from None
+    _log.info("%d payloads are known from other files", count)
 
 
 def status(folder: str | Path) -> CrawlResult:

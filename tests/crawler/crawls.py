@@ -23,9 +23,9 @@ def options(*urls: str, **more: Any) -> Options:
     return Options(urls, "test@example.org", **{"allow_private": True, "manners": FAST, "idle": 2.0, **more})
 
 
-def crawled(out: Path, *urls: str, again: bool = False, **more: Any) -> CrawlResult:
+def crawled(out: Path, *urls: str, again: bool = False, known: tuple[str, ...] = (), **more: Any) -> CrawlResult:
     """Crawl a server on loopback without delays."""
-    return crawl_with(options(*urls, **more), out, again)
+    return crawl_with(options(*urls, **more), out, again, known=known)
 
 
 @dataclass

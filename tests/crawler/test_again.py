@@ -12,6 +12,8 @@ pytest.importorskip("scrapy")
 from crawls import check, crawled, index, of, pages, records
 from rawserver import Answer, missing, page, serving
 
+from archive.errors import CrawlError
+
 WORDS = " ".join(f"word{number}" for number in range(60))
 IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
@@ -136,3 +138,39 @@ def test_crawl_ingest_crawl_ingest_adds_only_what_is_new(tmp_path: Path) -> None
     assert {name for name in (first.rejects + second.rejects) if not name.startswith("http-")} == set()
     seen = lb.query(lake, "SELECT count(*) AS n FROM documents WHERE captures = 2").to_pylist()
     assert seen == [{"n": 19}]
+
+
+def test_a_304_for_a_page_in_chunks_states_the_digest_of_its_record(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        if path != "/":
+            return missing()
+        if b"If-None-Match" in request:
+            return Answer([b'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n'], "keep")
+        head = b'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nETag: "1"\r\nTransfer-Encoding: chunked\r\n\r\n'
+        return Answer([head + b"5\r\nhello\r\n0\r\n\r\n"], "keep")
+
+    with serving(answer) as server:
+        crawled(tmp_path, server.address + "/")
+        crawled(tmp_path, server.address + "/", again=True)
+    (first,) = of(tmp_path, "response", f":{server.port}/")
+    (second,) = of(tmp_path, "revisit", f":{server.port}/")
+    assert second.headers["WARC-Payload-Digest"] == first.headers["WARC-Payload-Digest"]
+    assert second.headers["WARC-Refers-To-Container"] == next(tmp_path.glob("*-00001.warc.gz")).name
+    check(tmp_path)
+
+
+def test_bytes_that_other_files_hold_are_revisits_of_those(tmp_path: Path) -> None:
+    with serving(site([1])) as server:
+        crawled(tmp_path / "a", server.address + "/")
+        crawled(tmp_path / "b", server.address + "/", known=(str(tmp_path / "a"),))
+        with pytest.raises(CrawlError, match="--known"):
+            crawled(tmp_path / "c", server.address + "/", known=(str(tmp_path / "a" / "index.cdxj"),))
+        with pytest.raises(FileNotFoundError):
+            crawled(tmp_path / "d", server.address + "/", known=(str(tmp_path / "nothing"),))
+    first = {each.url: each for each in records(tmp_path / "a") if each.kind == "response"}
+    second = [each for each in records(tmp_path / "b") if each.kind == "revisit"]
+    assert len(second) == 20
+    for each in second:
+        assert each.headers["WARC-Refers-To"] == first[each.url].id
+        assert each.headers["WARC-Refers-To-Date"] == first[each.url].headers["WARC-Date"]
+        assert each.headers["WARC-Refers-To-Container"] == next((tmp_path / "a").glob("*.warc.gz")).name

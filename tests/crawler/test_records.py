@@ -118,6 +118,31 @@ def test_the_manifest_and_the_index_agree_with_the_files(tmp_path: Path) -> None
     assert not list(tmp_path.glob("*.open"))
 
 
+def test_fastwarc_verifies_what_was_written(tmp_path: Path) -> None:
+    fastwarc = pytest.importorskip("fastwarc")
+
+    def answer(path: str, request: bytes) -> Answer:
+        links = "".join(
+            f"<a href=/{name}>"
+            for name in ("plain", "chunks", "trailers", "gzip", "404", "204", "half-body", "deflate")
+        )
+        return page(links) if path == "/" else ODD[path[1:]].answer if path[1:] in ODD else missing()
+
+    with serving(answer) as server:
+        crawled(tmp_path, server.address + "/")
+        crawled(tmp_path, server.address + "/", again=True)
+    count = 0
+    for path in tmp_path.glob("*.warc.gz"):
+        for parse_http in (False, True):
+            for each in fastwarc.ArchiveIterator(str(path), parse_http=parse_http):
+                if parse_http and each.headers["WARC-Type"] == "response":
+                    assert each.verify_payload_digest(), each.headers["WARC-Target-URI"]
+                if not parse_http and "WARC-Block-Digest" in each.headers:
+                    assert each.verify_block_digest()
+                    count += 1
+    assert count == check(tmp_path)
+
+
 def test_the_files_are_ingested_without_a_fault(tmp_path: Path) -> None:
     import lowbackground as lb
 
