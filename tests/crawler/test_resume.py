@@ -50,7 +50,9 @@ def site(size: int, branch: int = 10):  # type: ignore[no-untyped-def]
 
 def test_a_crawl_that_is_killed_again_and_again_has_each_page_once(tmp_path: Path) -> None:
     size, kills, dice = 500, 10, random.Random(1)
-    with serving(site(size)) as server, crawls(tmp_path, server.address + "/") as runs:
+    folder, lake = tmp_path / "crawl", str(tmp_path / "lake")
+    folder.mkdir()
+    with serving(site(size)) as server, crawls(folder, server.address + "/") as runs:
         for _ in range(kills):
             process = runs.begin()
             until = len(server.asked) + dice.randint(10, 45)
@@ -58,25 +60,28 @@ def test_a_crawl_that_is_killed_again_and_again_has_each_page_once(tmp_path: Pat
                 time.sleep(0.002)
             os.kill(process, signal.SIGKILL)
             assert runs.end() == signal.SIGKILL
+        early = lb.ingest(lake, str(folder), workers=1)  # the closed files
         runs.begin()
         assert runs.end() == 0
-    found = Counter(pages(tmp_path))
+    found = Counter(pages(folder))
     assert found == Counter(["/", *(f"/{each}" for each in range(1, size))])
     assert len(server.asked) <= size + kills * (1 + 20) + 4
-    ids = [each.id for each in records(tmp_path)]
+    ids = [each.id for each in records(folder)]
     assert len(ids) == len(set(ids))
-    assert check(tmp_path) == len(ids)
-    assert not list(tmp_path.glob("*.open"))
-    result = lb.ingest(str(tmp_path / "lake"), [str(path) for path in tmp_path.glob("*.warc.gz")], workers=1)
-    assert (result.captures, result.new_texts, set(result.rejects)) == (size, size, {"http-404"})
-    manifest = [json.loads(line)["name"] for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
-    assert manifest == sorted(path.name for path in tmp_path.glob("*.warc.gz"))
+    assert check(folder) == len(ids)
+    assert not list(folder.glob("*.open"))
+    result = lb.ingest(lake, str(folder), workers=1)
+    assert (early.captures + result.captures, early.new_texts + result.new_texts) == (size, size)
+    assert set(early.rejects + result.rejects) == {"http-404"}
+    assert early.files_failed == result.files_failed == {}
+    manifest = [json.loads(line)["name"] for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    assert manifest == sorted(path.name for path in folder.glob("*.warc.gz"))
     assert len(manifest) > 2
-    lines = (tmp_path / "index.cdxj").read_text().splitlines()
+    lines = (folder / "index.cdxj").read_text().splitlines()
     assert (
         len(lines)
         == len(set(lines))
-        == size + sum(each.endswith(("robots.txt", "tdmrep.json")) for each in server_urls(tmp_path))
+        == size + sum(each.endswith(("robots.txt", "tdmrep.json")) for each in server_urls(folder))
     )
 
 
