@@ -11,16 +11,34 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 from common_crawl_plans import BLOCKS, CRAWL, HOST, PARTS, ROWS, write_index
 from common_crawl_plans import STEPS as PLAN_STEPS
-from mini_crawls import Ran, archive, emptied, real_pages, served, table, write_mini
+from mini_crawls import (
+    CRAWLS,
+    RECORDS,
+    Ran,
+    archive,
+    archive_started,
+    emptied,
+    ended,
+    made_pages,
+    peak_rate,
+    real_pages,
+    served,
+    table,
+    write_mini,
+)
 from processes import machine, step
+
+from archive.lake import Lake
 
 
 def streaming(folder: Path) -> None:
@@ -67,10 +85,11 @@ def planning(folder: Path) -> None:
         found = step(sys.executable, "plan", mirror, str(run / lake), json.dumps(options))
         numbers = [f"{found[key]:.1f}" for key in ("select_s", "plan_s", "seconds", "cpu", "peak_mb")]
         log = site.log()
+        print(name, numbers, flush=True)
         rows.append([name, found["files"], found["records"], found["known"], len(log), *numbers])
         site.forget()
 
-    with served(root, folder / "planning.log") as site, emptied(folder / "run") as run:
+    with served(root, folder / "planning.log") as site, emptied(folder / "plans") as run:
         measured("a host, nothing is cached", site.address, run, "empty", host=[HOST])
         measured("a host, the index is cached", site.address, run, "empty", host=[HOST])
         began = time.perf_counter()
@@ -88,14 +107,114 @@ def planning(folder: Path) -> None:
         (run / "all-files").rename(run / "lake")
         ran = archive(run, f"cc:{CRAWL}", "--mirror", site.address, "--rate", "1000")
         print(f"the command for all files, where all are known: {ran.seconds:.1f} s, {ran.cpu:.1f} CPU s, "
-              f"{ran.peak_mb:.0f} MB, {len(site.log())} requests, {ran.json['files_skipped']:,} files skipped")  # fmt: skip
+              f"{ran.peak_mb:.0f} MB, {len(site.log())} requests, {ran.json['files_skipped']:,} files skipped"
+              if "files_skipped" in ran.json else ran.output[-2000:])  # fmt: skip
     print(f"{BLOCKS:,} blocks in the sorted index, {PARTS * ROWS:,} rows in the table")
     table("selection|files|records|known files|requests|select s|plan s|s with start|CPU s|MB", rows)
 
 
+# -- manners and costs -------------------------------------------------------------------------------------------------
+
+#: Requests a second, for all runs that count requests. The default is 1.
+RATE = 20
+
+
+def _pages(folder: Path) -> Path:
+    """Three crawls of pages of 60 kB, so that parts of files are cheaper than files."""
+    root = folder / "pages"
+    if not root.exists():
+        write_mini(root, {crawl: made_pages(crawl, 1500, 40_000) for crawl in CRAWLS}, files=8)
+    return root
+
+
+def manners(folder: Path) -> None:
+    """Requests against the plan, and against the rate, by the log of the server."""
+    root, rows = _pages(folder), list[list[object]]()
+    host, language = ["--host", "site1.org"], ["--language", "por"]
+    both, late = ["cc:2013..2021"], ["cc:2019..2021"]
+
+    def run(name: str, flags: list[str], *commands: list[str], rate: int = RATE) -> None:
+        with served(root, folder / "manners.log", *flags) as site, emptied(folder / "run") as run:
+            how = ["--mirror", site.address, "--rate", str(rate)]
+            plain = [[each for each in words if not each.startswith("--workers=")] for words in commands]
+            costs = [archive(run, *words, *how, "--dry-run").json["cost"]["total"] for words in plain]
+            site.forget()
+            running = [archive_started(run, *words, *how) for words in commands]
+            results = [ended(each) for each in running]
+            log, files = site.log(), site.log(RECORDS)
+            planned = sum(each["requests"] for each in costs)
+            busy, refused = (sum(each["status"] == status for each in log) for status in (503, 403))
+            rows.append([
+                name, sum(each.json["captures"] for each in results), planned, len(files), f"{len(files) / planned:.3f}",
+                len(log) - len(files), f"{100 * busy / len(log):.1f} %", refused,
+                f"{peak_rate(log, 1) / rate:.2f}", f"{peak_rate(log, 10) / rate:.2f}",
+            ])  # fmt: skip
+            print(rows[-1], [each.code for each in results], flush=True)
+
+    limited = ["--rate", str(RATE), "--refuse-after", "40"]
+    run("a host by ranges", limited, [*both, *host, "--workers=1"])
+    run("a language by ranges, four workers", limited, [*late, *language, "--workers=4"])
+    run("whole files, two workers", limited, [*both, "--workers=2"])
+    run("two ingests at once, into one lake", limited, [*late, *language], [*late, "--tld", "de"])
+    lower = ["--rate", "5", "--refuse-after", "20"]
+    run("a server that allows a quarter of the rate", lower, [*late, *language, "--workers=2"])
+    table("ingest|captures|planned|asked|ratio|for indexes|503|403|rate, most in 1 s|most in 10 s", rows)
+
+
+def cost(folder: Path) -> None:
+    """What the dry run says against what then happens, in a lake that has 10,000 captures."""
+    root, rows = folder / "cost", list[list[object]]()
+    sizes = {"CC-MAIN-2014-35": 10_500, "CC-MAIN-2019-35": 4000, "CC-MAIN-2020-34": 4000}
+    if not root.exists():
+        write_mini(root, {crawl: made_pages(crawl, count, 6000) for crawl, count in sizes.items()}, files=16)
+    base = folder / "cost-lake"
+    if not base.exists():
+        done = archive(base, "cc:CC-MAIN-2014-35", "--mirror", str(root))
+        print(f"the lake: {done.json['captures']:,} captures", flush=True)
+    late = ["cc:2019..2021"]
+    for name, words in {
+        "whole files": [*late, "--files", "6"],
+        "a host": [*late, "--host", "site1.org"],
+        "a language": [*late, "--language", "por"],
+        "a sample": [*late, "--sample", "0.05"],
+    }.items():
+        with served(root, folder / "cost.log") as site, emptied(folder / "run") as run:
+            shutil.copytree(base / "lake", run / "lake")
+            how = [*words, "--mirror", site.address, "--rate", str(RATE)]
+            said = archive(run, *how, "--dry-run").json["cost"]
+            site.forget()
+            before = _lake_bytes(run / "lake")
+            ran = archive(run, *how, "--workers", "2")
+            log = site.log(RECORDS)
+            begun = log[0]["at"]
+            # the lake of the same records, with what writing it left behind put together
+            did = {
+                "files": ran.json["files"], "records": ran.json["captures"] + sum(ran.json["rejects"].values()),
+                "requests": len(log), "bytes": sum(each["sent"] for each in log),
+                "lake": _lake_bytes(run / "lake") - before,
+                "seconds": max(each["at"] + each["seconds"] for each in log) - begun,
+            }  # fmt: skip
+            total = said["total"]
+            plan = {**{key: total[key] for key in ("files", "records", "requests", "bytes")}, "lake": said["lake_bytes"]}
+            plan["seconds"] = 3600 * max(said["hours"], said["core_hours"] / 2)
+            print(name, plan, did, f"core s {3600 * said['core_hours']:.1f}", flush=True)
+            rows.append([name, *(f"{_short(plan[key])} / {_short(did[key])} ({plan[key] / did[key]:.2f})" for key in did)])
+    table("selection|files|records|requests|bytes|lake bytes|seconds", rows)
+
+
+def _short(number: float) -> str:
+    return f"{number / 1e6:.2f}M" if number >= 1e6 else f"{number:,.0f}"
+
+
+def _lake_bytes(lake: Path) -> int:
+    there = Lake(str(lake))
+    return sum(sum(pa.table(there.delta(name).get_add_actions(flatten=True))["size_bytes"].to_pylist())
+               for name in ("captures", "documents", "rejects", "sources"))  # fmt: skip
+
+
 PAGES, FILES, ROUNDS = 1200, 6, 3
 STEPS = PLAN_STEPS
-BY_NAME: dict[str, Callable[[Path], None]] = {"planning": planning, "streaming": streaming}
+BY_NAME: dict[str, Callable[[Path], None]] = {"manners": manners, "cost": cost, "planning": planning, "streaming": streaming}
 
 
 def main() -> None:

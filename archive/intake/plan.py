@@ -61,7 +61,8 @@ def done_units(lake: Lake) -> dict[str, DoneUnit]:
     there = versions.columns(lake.delta("sources"))  # an older lake that nobody has written to lacks some
     names = [name for name in names if name in there]
     done: dict[str, DoneUnit] = {}
-    for row in lake.read("sources", names).to_pylist():
+    # batch by batch: as Python objects, a ledger of a whole crawl has 500 MB
+    for row in (row for batch in lake.read("sources", names).to_batches(10_000) for row in batch.to_pylist()):
         reached = SpanEnd(
             row["next_offset"], row["recovered"], row["floor"], _infos(row.get("infos")), bool(row.get("behind_info"))
         )

@@ -72,25 +72,30 @@ class Take:
     @property
     def ranges(self) -> list[tuple[int, int]]:
         """The parts [start, stop) that hold the wanted records; none where the file is streamed."""
-        if self.streams or self.records is None:
-            return []
+        starts, stops = self._parts()
+        return list(zip(starts.tolist(), stops.tolist(), strict=True))
+
+    def _parts(self) -> tuple[Offsets, Offsets]:
+        """Return where the parts of `ranges` start and stop."""
+        if self.streams or self.records is None or not len(self.records):
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         starts = self.records["offset"]
         stops = starts + self.records["length"]
-        first = joined(starts, stops, GAP).tolist()
-        return [
-            (int(starts[begin]), int(stops[begin:stop].max()))
-            for begin, stop in zip(first, [*first[1:], len(starts)], strict=True)
-        ]
+        first = joined(starts, stops, GAP)
+        return starts[first], np.maximum.reduceat(stops, first)
 
     @property
     def requests(self) -> int:
         """Requests that it takes, if nothing goes wrong; without the one for the start of the file."""
-        return 1 if self.streams else len(self.ranges)
+        return 1 if self.streams else len(self._parts()[0])
 
     @property
     def bytes(self) -> int | None:
         """Bytes that are read; None where nobody knows how long the file is."""
-        return None if self.streams else sum(stop - start for start, stop in self.ranges)
+        if self.streams:
+            return None
+        starts, stops = self._parts()
+        return int((stops - starts).sum())
 
     @property
     def identity(self) -> str:
