@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from common_crawl_plans import BLOCKS, CRAWL, HOST, PARTS, ROWS, write_index
@@ -58,7 +59,7 @@ def streaming(folder: Path) -> None:
             before = site.cpu()
             for _ in range(ROUNDS):
                 for kind, words in kinds.items():
-                    with emptied(folder / "run") as run:
+                    with emptied(folder / "run-streaming") as run:
                         runs[kind].append(archive(run, *words, "--workers", str(workers)))
             assert len({ran.json["captures"] for each in runs.values() for ran in each}) == 1
             for kind, each in runs.items():
@@ -130,14 +131,14 @@ def _pages(folder: Path) -> Path:
 def manners(folder: Path) -> None:
     """Requests against the plan, and against the rate, by the log of the server."""
     root, rows = _pages(folder), list[list[object]]()
-    host, language = ["--host", "site1.org"], ["--language", "por"]
+    host, language = ["--host", "site8.com", "--host", "site9.org"], ["--language", "por", "--sample", "0.4"]
     both, late = ["cc:2013..2021"], ["cc:2019..2021"]
 
     def run(name: str, flags: list[str], *commands: list[str], rate: int = RATE) -> None:
-        with served(root, folder / "manners.log", *flags) as site, emptied(folder / "run") as run:
+        with served(root, folder / "manners.log", *flags) as site, emptied(folder / "run-manners") as run:
             how = ["--mirror", site.address, "--rate", str(rate)]
             plain = [[each for each in words if not each.startswith("--workers=")] for words in commands]
-            costs = [archive(run, *words, *how, "--dry-run").json["cost"]["total"] for words in plain]
+            costs = [_said(archive(run, *words, *how, "--dry-run")) for words in plain]
             site.forget()
             running = [archive_started(run, *words, *how) for words in commands]
             results = [ended(each) for each in running]
@@ -155,7 +156,7 @@ def manners(folder: Path) -> None:
     run("a host by ranges", limited, [*both, *host, "--workers=1"])
     run("a language by ranges, four workers", limited, [*late, *language, "--workers=4"])
     run("whole files, two workers", limited, [*both, "--workers=2"])
-    run("two ingests at once, into one lake", limited, [*late, *language], [*late, "--tld", "de"])
+    run("two ingests at once, into one lake", limited, [*late, *language], [*late, "--tld", "de", "--sample", "0.2"])
     lower = ["--rate", "5", "--refuse-after", "20"]
     run("a server that allows a quarter of the rate", lower, [*late, *language, "--workers=2"])
     table("ingest|captures|planned|asked|ratio|for indexes|503|403|rate, most in 1 s|most in 10 s", rows)
@@ -174,14 +175,14 @@ def cost(folder: Path) -> None:
     late = ["cc:2019..2021"]
     for name, words in {
         "whole files": [*late, "--files", "6"],
-        "a host": [*late, "--host", "site1.org"],
+        "two hosts": [*late, "--host", "site0.com", "--host", "site1.org"],
         "a language": [*late, "--language", "por"],
-        "a sample": [*late, "--sample", "0.05"],
+        "a sample": [*late, "--sample", "0.3"],
     }.items():
-        with served(root, folder / "cost.log") as site, emptied(folder / "run") as run:
+        with served(root, folder / "cost.log") as site, emptied(folder / "run-cost") as run:
             shutil.copytree(base / "lake", run / "lake")
             how = [*words, "--mirror", site.address, "--rate", str(RATE)]
-            said = archive(run, *how, "--dry-run").json["cost"]
+            said = _said(archive(run, *how, "--dry-run"))
             site.forget()
             before = _lake_bytes(run / "lake")
             ran = archive(run, *how, "--workers", "2")
@@ -194,12 +195,17 @@ def cost(folder: Path) -> None:
                 "lake": _lake_bytes(run / "lake") - before,
                 "seconds": max(each["at"] + each["seconds"] for each in log) - begun,
             }  # fmt: skip
-            total = said["total"]
-            plan = {**{key: total[key] for key in ("files", "records", "requests", "bytes")}, "lake": said["lake_bytes"]}
+            plan = {key: said[key] for key in ("files", "records", "requests", "bytes")} | {"lake": said["lake_bytes"]}
             plan["seconds"] = 3600 * max(said["hours"], said["core_hours"] / 2)
             print(name, plan, did, f"core s {3600 * said['core_hours']:.1f}", flush=True)
             rows.append([name, *(f"{_short(plan[key])} / {_short(did[key])} ({plan[key] / did[key]:.2f})" for key in did)])
     table("selection|files|records|requests|bytes|lake bytes|seconds", rows)
+
+
+def _said(ran: Ran) -> dict[str, Any]:
+    """Return what a dry run says, of all crawls together."""
+    cost = ran.json["cost"]
+    return cost | {key: sum(each[key] for each in cost["crawls"]) for key in ("files", "records", "requests", "bytes")}
 
 
 def _short(number: float) -> str:
@@ -209,7 +215,7 @@ def _short(number: float) -> str:
 def _lake_bytes(lake: Path) -> int:
     there = Lake(str(lake))
     return sum(sum(pa.table(there.delta(name).get_add_actions(flatten=True))["size_bytes"].to_pylist())
-               for name in ("captures", "documents", "rejects", "sources"))  # fmt: skip
+               for name in ("captures", "documents", "rejects"))  # fmt: skip
 
 
 PAGES, FILES, ROUNDS = 1200, 6, 3

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -113,9 +114,14 @@ class Server:
     """What a running server has: its address, its log, and the faults to come."""
 
     def __init__(
-        self, root: Path, faults: list[Fault] | None = None, limits: Limits = Limits(), log: Path | None = None
+        self,
+        root: Path,
+        faults: list[Fault] | None = None,
+        limits: Limits = Limits(),
+        log: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ):
-        self.root, self.faults, self.limits = Path(root), faults or [], limits
+        self.root, self.faults, self.limits, self.tls = Path(root), faults or [], limits, tls
         self._log: list[Asked] = []
         self._answering = 0
         self.address = ""
@@ -197,6 +203,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._served.add(Asked(started, self.command, path, asked, self._status, self._sent, agent, seconds))
 
     do_HEAD = do_GET  # noqa: N815
+
+    def do_CONNECT(self) -> None:  # noqa: N802
+        """Answer as whatever host is asked for: a proxy for programs that have the addresses of the real hosts."""
+        assert self._served.tls is not None, "serve with a certificate"
+        self.send_response_only(200)
+        self.end_headers()
+        self.connection = self._served.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+        self.close_connection = False
 
     def _answer(self, path: str, asked: str) -> None:
         fault = self._served.fault(path, bool(asked))
@@ -285,18 +300,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             left -= len(data)
 
     def _query(self, crawl: str) -> None:
-        """Answer a question to the index server for one address: its lines, as JSON."""
+        """Answer a question to the index server for an address, or all below one: their lines, as JSON, on one page."""
         import gzip
         from urllib.parse import parse_qs, urlsplit
 
         from minicc.make import surt
 
-        url = parse_qs(urlsplit(self.path).query).get("url", [""])[0]
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        url, match = asked.get("url", ""), asked.get("matchType", "exact")
+        if url.endswith("*"):
+            url, match = url[:-1], "prefix"
+        if asked.get("page", "0") != "0":
+            self._send(400, b'{"message": "Page invalid: First Page is 0, Last Page is 0"}', {})
+            return
         key, found = surt(url if "://" in url else f"http://{url}"), []
         for file in sorted((self._served.root / f"cc-index/collections/{crawl}/indexes").glob("cdx-*.gz")):
             for line in gzip.decompress(file.read_bytes()).decode().splitlines():
                 its, stamp, fields = line.split(" ", 2)
-                if its == key:
+                if its == key or (match == "prefix" and its.startswith(key)):
                     found.append(json.dumps({"urlkey": its, "timestamp": stamp, **json.loads(fields)}))
         if found:
             self._send(200, "".join(f"{line}\n" for line in found).encode(), {"Content-Type": "text/x-ndjson"})
@@ -344,9 +365,10 @@ def serve(
     limits: Limits = Limits(),
     log: Path | None = None,
     port: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:
-    """Serve a folder on loopback, in a thread."""
-    served = Server(root, faults, limits, log)
+    """Serve a folder on loopback, in a thread; with `tls` also as a proxy, in place of the hosts it is asked for."""
+    served = Server(root, faults, limits, log, tls)
     server = _Threaded(("127.0.0.1", port), partial(_Handler, served=served))
     thread = threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02})
     thread.start()
