@@ -145,18 +145,19 @@ def manners(folder: Path) -> None:
             log, files = site.log(), site.log(RECORDS)
             planned = sum(each["requests"] for each in costs)
             busy, refused = (sum(each["status"] == status for each in log) for status in (503, 403))
-            rows.append([
-                name, sum(each.json["captures"] for each in results), planned, len(files), f"{len(files) / planned:.3f}",
-                len(log) - len(files), f"{100 * busy / len(log):.1f} %", refused,
-                f"{peak_rate(log, 1) / rate:.2f}", f"{peak_rate(log, 10) / rate:.2f}",
-            ])  # fmt: skip
+            captures = sum(each.json["captures"] for each in results)
+            numbers = [captures, planned, len(files), f"{len(files) / planned:.3f}", len(log) - len(files)]
+            most = [f"{peak_rate(log, seconds) / rate:.2f}" for seconds in (1, 10)]
+            rows.append([name, *numbers, f"{100 * busy / len(log):.1f} %", refused, *most])
             print(rows[-1], [each.code for each in results], flush=True)
 
     limited = ["--rate", str(RATE), "--refuse-after", "40"]
     run("a host by ranges", limited, [*both, *host, "--workers=1"])
     run("a language by ranges, four workers", limited, [*late, *language, "--workers=4"])
     run("whole files, two workers", limited, [*both, "--workers=2"])
-    run("two ingests at once, into one lake", limited, [*late, *language], [*late, "--tld", "de", "--sample", "0.2"])
+    tlds = [[*late, "--tld", tld, "--sample", "0.2"] for tld in ("de", "pt")]
+    run("two ingests at once, into one lake", limited, *tlds)
+    run("two that select some of the same", limited, [*late, *language], tlds[0])
     lower = ["--rate", "5", "--refuse-after", "20"]
     run("a server that allows a quarter of the rate", lower, [*late, *language, "--workers=2"])
     table("ingest|captures|planned|asked|ratio|for indexes|503|403|rate, most in 1 s|most in 10 s", rows)
@@ -176,19 +177,18 @@ def cost(folder: Path) -> None:
     for name, words in {
         "whole files": [*late, "--files", "6"],
         "two hosts": [*late, "--host", "site0.com", "--host", "site1.org"],
-        "a language": [*late, "--language", "por"],
-        "a sample": [*late, "--sample", "0.3"],
+        "a language": [*late, "--language", "eng"],
+        "a sample": [*late, "--sample", "0.6"],
     }.items():
         with served(root, folder / "cost.log") as site, emptied(folder / "run-cost") as run:
             shutil.copytree(base / "lake", run / "lake")
-            how = [*words, "--mirror", site.address, "--rate", str(RATE)]
+            how = [*words, "--mirror", site.address, "--rate", "1"]
             said = _said(archive(run, *how, "--dry-run"))
             site.forget()
             before = _lake_bytes(run / "lake")
             ran = archive(run, *how, "--workers", "2")
             log = site.log(RECORDS)
             begun = log[0]["at"]
-            # the lake of the same records, with what writing it left behind put together
             did = {
                 "files": ran.json["files"], "records": ran.json["captures"] + sum(ran.json["rejects"].values()),
                 "requests": len(log), "bytes": sum(each["sent"] for each in log),
@@ -198,13 +198,15 @@ def cost(folder: Path) -> None:
             plan = {key: said[key] for key in ("files", "records", "requests", "bytes")} | {"lake": said["lake_bytes"]}
             plan["seconds"] = 3600 * max(said["hours"], said["core_hours"] / 2)
             print(name, plan, did, f"core s {3600 * said['core_hours']:.1f}", flush=True)
-            rows.append([name, *(f"{_short(plan[key])} / {_short(did[key])} ({plan[key] / did[key]:.2f})" for key in did)])
+            rows.append(
+                [name, *(f"{_short(plan[key])} / {_short(did[key])} ({plan[key] / did[key]:.2f})" for key in did)]
+            )
     table("selection|files|records|requests|bytes|lake bytes|seconds", rows)
 
 
 def _said(ran: Ran) -> dict[str, Any]:
     """Return what a dry run says, of all crawls together."""
-    cost = ran.json["cost"]
+    cost: dict[str, Any] = ran.json["cost"]
     return cost | {key: sum(each[key] for each in cost["crawls"]) for key in ("files", "records", "requests", "bytes")}
 
 
@@ -220,7 +222,12 @@ def _lake_bytes(lake: Path) -> int:
 
 PAGES, FILES, ROUNDS = 1200, 6, 3
 STEPS = PLAN_STEPS
-BY_NAME: dict[str, Callable[[Path], None]] = {"manners": manners, "cost": cost, "planning": planning, "streaming": streaming}
+BY_NAME: dict[str, Callable[[Path], None]] = {
+    "manners": manners,
+    "cost": cost,
+    "planning": planning,
+    "streaming": streaming,
+}
 
 
 def main() -> None:

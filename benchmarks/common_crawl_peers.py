@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,8 @@ from archive.lake import Lake
 
 CRAWL, OLD, HOST = "CC-MAIN-2020-34", "CC-MAIN-2008-2009", "site8.com"
 FAULTS = ("slowdown", "slowdown", "reset-inside", "truncate", "slowdown", "html")
+#: The hosts that the programs ask.
+HOSTS = ("data.commoncrawl.org", "index.commoncrawl.org", "commoncrawl.s3.amazonaws.com")
 Found = tuple[str, str, str]  # address, SHA-1, time to the second
 
 # -- what is crawled ---------------------------------------------------------------------------------------------------
@@ -49,7 +52,8 @@ def write(root: Path) -> None:
     pages = [each for each in made_pages(CRAWL, 600, 200_000) if each.status == 200] + real
     write_crawl(root, CRAWL, pages, files=4, shards=2, block=100, parts=2, group=200)
     start = datetime(2008, 6, 1, tzinfo=UTC)
-    old = [page(f"http://www.{HOST}/old/{n}", f"Old page {n} of words.", start + timedelta(hours=7 * n)) for n in range(40)]  # fmt: skip
+    times = [start + timedelta(hours=7 * n) for n in range(40)]
+    old = [page(f"http://www.{HOST}/old/{n}", f"Old page {n} of words.", at) for n, at in enumerate(times)]
     old += real_arc("CC-2008-1213893279526_0.arc")
     write_arc_crawl(root, OLD, old, block=50)
     crawls = [{"id": name, "name": name, "cdx-api": f"https://index.commoncrawl.org/{name}-index",
@@ -88,7 +92,14 @@ def _truth(capture: Capture) -> Found:
 
 def certificate(folder: Path) -> tuple[Path, Path]:
     """Make an authority, and a certificate of the real hosts by it."""
-    def signed(name: str, key: ec.EllipticCurvePrivateKey, by: str, with_key: ec.EllipticCurvePrivateKey, *more: x509.ExtensionType) -> bytes:
+
+    def signed(
+        name: str,
+        key: ec.EllipticCurvePrivateKey,
+        by: str,
+        with_key: ec.EllipticCurvePrivateKey,
+        *more: x509.ExtensionType,
+    ) -> bytes:
         now = datetime.now(UTC)
         builder = x509.CertificateBuilder(_name(by), _name(name), key.public_key(), x509.random_serial_number(),
                                           now - timedelta(days=1), now + timedelta(days=30))  # fmt: skip
@@ -97,12 +108,14 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         return builder.sign(with_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     root, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    names = [x509.DNSName(f"{name}") for name in ("data.commoncrawl.org", "index.commoncrawl.org", "commoncrawl.s3.amazonaws.com")]  # fmt: skip
+    names = [x509.DNSName(name) for name in HOSTS]
     authority, server = folder / "authority.pem", folder / "server.pem"
     authority.write_bytes(signed("benchmark", root, "benchmark", root, x509.BasicConstraints(True, None)))
     usage = x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.SERVER_AUTH])
     chain = signed("data.commoncrawl.org", own, "benchmark", root, x509.SubjectAlternativeName(names), usage)
-    secret = own.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    secret = own.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     server.write_bytes(chain + secret)
     return authority, server
 
@@ -121,7 +134,8 @@ def show(file):
         if record.rec_type == "response":
             head = record.rec_headers
             body = record.content_stream().read()
-            print(json.dumps([head.get_header("WARC-Target-URI"), hashlib.sha1(body).hexdigest(), head.get_header("WARC-Date")]))
+            url, at = head.get_header("WARC-Target-URI"), head.get_header("WARC-Date")
+            print(json.dumps([url, hashlib.sha1(body).hexdigest(), at]))
 """
 _CDXT = """
 import glob, subprocess
@@ -141,7 +155,8 @@ client.search(host + "/*")
 client.download()
 for each in client.results:
     stamp = each["timestamp"]
-    print(json.dumps([each["url"], hashlib.sha1(each["html"].encode()).hexdigest(), stamp[:4] + "-" + stamp[4:6] + "-" + stamp[6:8] + "T" + stamp[8:10] + ":" + stamp[10:12] + ":" + stamp[12:] + "Z"]))
+    at = "{}{}{}{}-{}{}-{}{}T{}{}:{}{}:{}{}Z".format(*stamp)
+    print(json.dumps([each["url"], hashlib.sha1(each["html"].encode()).hexdigest(), at]))
 """
 _DOWNLOADER = """
 import pathlib, sys, cc_downloader
@@ -156,7 +171,9 @@ from datatrove.pipeline.readers import WarcReader
 crawl, host = sys.argv[1:]
 paths = sys.stdin.read()
 open("paths.txt", "w").write(paths)
-for each in WarcReader("https://data.commoncrawl.org", paths_file="paths.txt", glob_pattern=None).run():
+# fsspec asks no proxy unless it is told to
+place = ("https://data.commoncrawl.org", {"client_kwargs": {"trust_env": True}})
+for each in WarcReader(place, paths_file="paths.txt").run():
     print(json.dumps([each.metadata["url"], hashlib.sha1(each.text.encode()).hexdigest(), str(each.metadata["date"])]))
 """
 _WARCIO = """
@@ -196,7 +213,9 @@ def interpreter(folder: Path, name: str) -> str | None:
         if base is None:
             return None
         subprocess.run([base, "-m", "venv", str(python.parents[1])], check=True)
-    if subprocess.run([str(python), "-m", "pip", "install", "-q", *PEERS[name].packages], capture_output=True).returncode:
+    if subprocess.run(
+        [str(python), "-m", "pip", "install", "-q", *PEERS[name].packages], capture_output=True
+    ).returncode:
         return None
     return str(python)
 
@@ -218,9 +237,9 @@ def run_peer(python: str, peer: Peer, site: Site, run: Path, authority: Path, cr
     script = run / "script.py"
     script.write_text(peer.script)
     (run / "paths").write_text("".join(f"{path}\n" for path in paths))
-    bundle = str(authority)
-    env = {"HTTPS_PROXY": site.address, "https_proxy": site.address, "SSL_CERT_FILE": bundle, "REQUESTS_CA_BUNDLE": bundle,
-           "CDXT_CACHE_DIR": f"{run}/cdxt/", "HOME": str(run), "PATH": "/usr/bin:/bin"}  # fmt: skip
+    env = dict.fromkeys(("HTTPS_PROXY", "https_proxy"), site.address)
+    env |= {name: str(authority) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")}
+    env |= {"CDXT_CACHE_DIR": f"{run}/cdxt/", "HOME": str(run), "PATH": "/usr/bin:/bin"}
     began = datetime.now()
     try:
         with open(run / "paths") as given, open(run / "err", "w") as err:
@@ -230,30 +249,27 @@ def run_peer(python: str, peer: Peer, site: Site, run: Path, authority: Path, cr
     except subprocess.TimeoutExpired as error:
         code, output = -1, (error.stdout or b"").decode() if isinstance(error.stdout, bytes) else error.stdout or ""
     seconds = (datetime.now() - began).total_seconds()
-    found = [tuple(json.loads(line)) for line in output.splitlines() if line.startswith("[")]
+    found = [as_found(json.loads(line)) for line in output.splitlines() if line.startswith("[")]
     for path in sorted((run / "files").rglob("*.gz")) if peer.shows_files else []:
         found += _of_file(path)
     words = ((run / "err").read_text().strip().splitlines() or [""])[-1]
-    return Outcome(code, seconds, found, words if code else "")  # type: ignore[arg-type]
+    return Outcome(code, seconds, found, words if code else "")
 
 
 def _of_file(path: Path) -> list[Found]:
-    """Return the pages of a WARC file that a program left behind, up to where it is damaged."""
-    found = []
+    """Return the pages of a WARC file that a program left behind; none where it is damaged."""
     try:
-        for each in captured_file(path):
-            found.append(each)
-    except Exception as error:
-        print(f"{path.name}: {type(error).__name__}", flush=True)
-    return found
+        copy = path.with_suffix(".plain")
+        copy.write_bytes(gzip.decompress(path.read_bytes()))
+        return [_truth(each) for each in captured(copy)]
+    except (OSError, EOFError, zlib.error) as error:
+        print(f"{path.name}: {type(error).__name__}: {error}", flush=True)
+        return []
 
 
-def captured_file(path: Path) -> list[Found]:
-    opened = gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
-    copy = path.with_suffix(".plain")
-    with opened as source, open(copy, "wb") as target:
-        shutil.copyfileobj(source, target)
-    return [_truth(each) for each in captured(copy)]
+def as_found(row: list[str]) -> Found:
+    url, digest, at = row
+    return url, digest, at
 
 
 def run_ours(site: Site, run: Path, crawl: str, by_host: bool) -> Outcome:
@@ -286,8 +302,9 @@ def main() -> None:
     rows: list[list[object]] = []
     for crawl, by_host in ((CRAWL, True), (CRAWL, False), (OLD, True), (OLD, False)):
         of_host = {each[0] for each in truth[crawl] if each[0].split("/")[2].endswith(HOST)}
-        wanted = {tuple(each) for each in truth[crawl] if not by_host or each[0] in of_host}
-        paths = sorted(str(path.relative_to(root)) for path in root.rglob("*.arc.gz" if crawl == OLD else "*/warc/*.warc.gz"))  # fmt: skip
+        wanted = {as_found(each) for each in truth[crawl] if not by_host or each[0] in of_host}
+        there = root.rglob("*.arc.gz" if crawl == OLD else "*/warc/*.warc.gz")
+        paths = sorted(str(path.relative_to(root)) for path in there)
         for faulty in (False, True)[: 1 if given.no_faults else 2]:
             flags = [word for kind in FAULTS for word in ("--fault", f"{kind}:*arc.gz")] if faulty else []
             for name in names:
@@ -298,13 +315,20 @@ def main() -> None:
                 if peer and python is None:
                     print(f"{name}: cannot be had here")
                     continue
-                with served(root, folder / "peers.log", "--certificate", str(server), *flags) as site, emptied(folder / "run-peers") as run:  # fmt: skip
+                flags_now = ["--certificate", str(server), *flags]
+                with (
+                    served(root, folder / "peers.log", *flags_now) as site,
+                    emptied(folder / "run-peers") as run,
+                ):
                     if peer and python:
                         out = run_peer(python, peer, site, run, authority, crawl, paths)
                     else:
                         out = run_ours(site, run, crawl, by_host)
                     log = site.log()
-                rows.append([f"{crawl}, {'a host' if by_host else 'files'}{', faults' if faulty else ''}", name, *_compared(out, wanted), len(log), f"{sum(each['sent'] for each in log) / 1e6:.1f}", f"{out.seconds:.1f}", out.code, out.words[:90]])  # fmt: skip
+                size, what = sum(each["sent"] for each in log) / 1e6, "a host" if by_host else "files"
+                what = f"{crawl}, {what}{', faults' if faulty else ''}"
+                ended = [f"{size:.1f}", f"{out.seconds:.1f}", out.code, out.words[:90]]
+                rows.append([what, name, *_compared(out, wanted), len(log), *ended])
                 print(rows[-1], flush=True)
     table("crawl|program|records|missing|other bytes|other time|requests|MB|seconds|exit|", rows)
 

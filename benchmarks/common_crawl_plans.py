@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from mini_crawls import CRAWLS, write_collinfo
@@ -41,7 +42,8 @@ _ALPHABET = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", np.uint8)
 
 def paths() -> list[str]:
     folder = f"crawl-data/{CRAWL}/segments"
-    return [f"{folder}/15660273{n % 100:05}.{n % 97}/warc/CC-MAIN-20190817102624-20190817132624-{n:05}.warc.gz" for n in range(FILES)]  # fmt: skip
+    name = "CC-MAIN-20190817102624-20190817132624"
+    return [f"{folder}/15660273{n % 100:05}.{n % 97}/warc/{name}-{n:05}.warc.gz" for n in range(FILES)]
 
 
 def _list(root: Path, name: str, lines: list[str]) -> None:
@@ -74,9 +76,18 @@ def _write_cluster(root: Path, files: list[str], dice: np.random.Generator) -> N
     for block in (at - 1, at, at + 1):
         digests, lines = _digests(dice, 3000), []
         for n in range(3000):
-            fields = {"url": f"http://h{block:07}.example/{n:04}", "mime": "text/html", "mime-detected": "text/html", "status": "200",
-                      "digest": digests[n], "length": "9000", "offset": str(int(dice.integers(SIZE))), "filename": files[int(dice.integers(FILES))],
-                      "languages": "eng", "encoding": "UTF-8"}  # fmt: skip
+            fields = {
+                "url": f"http://h{block:07}.example/{n:04}",
+                "mime": "text/html",
+                "mime-detected": "text/html",
+                "status": "200",
+                "digest": digests[n],
+                "length": "9000",
+                "offset": str(int(dice.integers(SIZE))),
+                "filename": files[int(dice.integers(FILES))],
+                "languages": "eng",
+                "encoding": "UTF-8",
+            }
             lines.append(f"example,h{block:07})/{n:04} 20190820000000 {json.dumps(fields)}\n")
         real[block] = gzip.compress("".join(lines).encode())
     with open(root / folder / "cluster.idx", "w") as index:
@@ -99,7 +110,6 @@ def _write_table(root: Path, files: list[str], dice: np.random.Generator) -> Non
         path = f"cc-index/table/cc-main/warc/crawl={CRAWL}/subset=warc/part-{part:05}.c000.gz.parquet"
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         keys = [f"example,h{part * ROWS + n:09})/" for n in range(ROWS)]
-        of = dice.integers(0, FILES, ROWS)
         digests = _ALPHABET[dice.integers(0, 32, (ROWS, 32))].view("S32").ravel()
         columns: dict[str, Any] = {
             "url_surtkey": keys,
@@ -107,16 +117,21 @@ def _write_table(root: Path, files: list[str], dice: np.random.Generator) -> Non
             "fetch_time": pa.array(1_566_000_000_000 + dice.integers(0, 800_000_000, ROWS), pa.timestamp("ms")),
             "fetch_status": pa.array(np.full(ROWS, 200, np.int16)),
             "content_digest": pa.array(digests).cast(pa.string()),
-            "content_languages": pa.DictionaryArray.from_arrays(dice.integers(0, 2, ROWS).astype(np.int32), ["eng", "por"]).cast(pa.string()),
-            "warc_filename": pa.DictionaryArray.from_arrays(of.astype(np.int32), files).cast(pa.string()),
+            "content_languages": _of(["eng", "por"], dice.integers(0, 2, ROWS)),
+            "warc_filename": _of(files, dice.integers(0, FILES, ROWS)),
             "warc_record_offset": pa.array(dice.integers(0, SIZE, ROWS).astype(np.int32)),
             "warc_record_length": pa.array(dice.integers(600, 60_000, ROWS).astype(np.int32)),
-        }  # fmt: skip
+        }
         schema = pa.schema([each for each in TABLE if each.name in columns])
         data = pa.table({each.name: columns[each.name] for each in schema}, schema=schema)
-        pq.write_table(data, root / path, compression="gzip", row_group_size=ROWS // 2, use_deprecated_int96_timestamps=True)  # fmt: skip
+        as_spark = {"compression": "gzip", "use_deprecated_int96_timestamps": True}
+        pq.write_table(data, root / path, row_group_size=ROWS // 2, **as_spark)
         written.append(path)
     _list(root, "cc-index-table.paths.gz", written)
+
+
+def _of(values: list[str], numbers: npt.NDArray[np.int64]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(numbers.astype(np.int32), values).cast(pa.string())
 
 
 # -- plans, each in a process of its own -------------------------------------------------------------------------------
@@ -136,7 +151,8 @@ def _planned(listed: Iterator[Listed], lake: Lake) -> dict[str, Any]:
             found["known"] += 1
         elif isinstance(item, Batch):
             found["units"] += len(item.units)
-            found["records"] += sum(len(unit.take.records) for unit in item.units if unit.take and unit.take.records is not None)  # fmt: skip
+            takes = [unit.take for unit in item.units if unit.take and unit.take.records is not None]
+            found["records"] += sum(len(take.records) for take in takes if take.records is not None)
     return {**found, "files": len(files), "select_s": selected, "plan_s": time.perf_counter() - began}
 
 
@@ -182,12 +198,34 @@ def _all_units(crawled: Crawled) -> Iterator[tuple[Unit, SpanEnd]]:
 
 def _row(unit: Unit, reached: SpanEnd) -> dict[str, Any]:
     taken = None if unit.take is None or unit.take.offsets is None else unit.take.offsets.tolist()
-    return {"unit": unit.key, "file": unit.file, "version": unit.version, "start": unit.span.start, "end": unit.span.end,
-            "taken": taken, "next_offset": reached.offset, "recovered": False, "behind_info": False,
-            "infos": json.dumps([["<urn:uuid:0>", ["CC-MAIN"]]]), "limits": json.dumps({"record": 32 << 20}),
-            "format": "warc", "extractor": unit.settings.extractor, "records": 700, "captures": 300, "dated": 300, "bounded": 0,
-            "texts": 300, "new_texts": 300, "rejects": [], "skipped": [("request", 400)], "bytes": PIECE, "seconds": 1.0,
-            "ingested_at": datetime.now(UTC), "files": json.dumps({"batch": unit.key, "units": [unit.key], "files": []})}  # fmt: skip
+    limits, infos = json.dumps({"record": 32 << 20}), json.dumps([["<urn:uuid:0>", ["CC-MAIN"]]])
+    return {
+        "unit": unit.key,
+        "file": unit.file,
+        "version": unit.version,
+        "start": unit.span.start,
+        "end": unit.span.end,
+        "taken": taken,
+        "next_offset": reached.offset,
+        "recovered": False,
+        "behind_info": False,
+        "infos": infos,
+        "limits": limits,
+        "format": "warc",
+        "extractor": unit.settings.extractor,
+        "records": 700,
+        "captures": 300,
+        "dated": 300,
+        "bounded": 0,
+        "texts": 300,
+        "new_texts": 300,
+        "rejects": [],
+        "skipped": [("request", 400)],
+        "bytes": PIECE,
+        "seconds": 1.0,
+        "ingested_at": datetime.now(UTC),
+        "files": json.dumps({"batch": unit.key, "units": [unit.key], "files": []}),
+    }
 
 
 def _commit(lake: Lake, rows: list[dict[str, Any]], names: list[str]) -> int:

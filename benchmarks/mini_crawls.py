@@ -28,6 +28,8 @@ sys.path.insert(0, str(TESTS))
 
 from minicc.make import Capture, page, write_collinfo, write_crawl  # noqa: E402
 
+__all__ = ["write_collinfo", "write_crawl"]
+
 SHARED = Path(os.environ.get("LOWBACKGROUND_SHARED", HERE.parents[1] / "shared"))
 #: Crawls, with times within those that Common Crawl publishes.
 CRAWLS = {
@@ -37,7 +39,9 @@ CRAWLS = {
 }
 _LANGUAGES, _OFTEN = ("eng", "por", "deu", "por,eng", None), (60, 8, 20, 2, 10)
 _TLDS = ("com", "org", "pt", "de")
-_WORDS = [f"{a}{b}{c}" for a in ("ka", "ri", "mon", "tel", "vu") for b in ("", "sa", "to", "len") for c in "abdefgiklmno"]
+_WORDS = [
+    f"{a}{b}{c}" for a in ("ka", "ri", "mon", "tel", "vu") for b in ("", "sa", "to", "len") for c in "abdefgiklmno"
+]
 #: Files of records, without lists and indexes.
 RECORDS = "crawl-data/*/segments/*"
 

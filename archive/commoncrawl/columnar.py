@@ -287,7 +287,7 @@ class _Parts(io.RawIOBase):
         """Read without a copy; Arrow prefers this."""
         return pa.py_buffer(self.read(size))
 
-    def read(self, size: int | None = -1) -> memoryview | bytes:  # type: ignore[override]
+    def read(self, size: int | None = -1) -> memoryview | bytes:
         count = self._size - self._at if size is None or size < 0 else size
         for start, data in self._parts.items():
             if start <= self._at < start + len(data):

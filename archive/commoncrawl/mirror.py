@@ -380,6 +380,7 @@ class _Stream(HttpFile):
 
     def __init__(self, url: str, gate: Gate, headers: dict[str, str], access: Access, at: int) -> None:
         self._gate, self._own, self._most = gate, headers, access.range_attempts
+        self._wrong = 0  # answers in a row that were none to the question
         super().__init__(url, access.file_attempts, TIMEOUT, at=at)
 
     def _pause(self, attempt: int) -> None:
@@ -399,11 +400,16 @@ class _Stream(HttpFile):
                 _refusal(self._gate, sent, self.url, error)
             raise
         except ValueError as error:
+            self._gate.answered(sent, 200)
+            self._wrong += 1
+            if self._wrong < _WRONG_ANSWERS:
+                raise ConnectionError(str(error)) from None  # it is asked for again
             raise SourceError(f"{self.url}: {error}") from None
         except (OSError, http.client.HTTPException):
             self._gate.answered(sent, 0)
             raise
         self._gate.answered(sent, response.status)
+        self._wrong = 0
         return response
 
     def _pass(self, response: http.client.HTTPResponse, count: int) -> None:

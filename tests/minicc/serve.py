@@ -204,7 +204,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def do_CONNECT(self) -> None:  # noqa: N802
+    def do_CONNECT(self) -> None:
         """Answer as whatever host is asked for: a proxy for programs that have the addresses of the real hosts."""
         assert self._served.tls is not None, "serve with a certificate"
         self.send_response_only(200)

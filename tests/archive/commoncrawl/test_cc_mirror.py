@@ -92,6 +92,16 @@ def test_what_goes_wrong_once_or_twice_is_tried_again(
             assert stream.read() == data
 
 
+@pytest.mark.parametrize("kind", ["html", "whole"])
+def test_a_lost_stream_asks_again_where_the_answer_is_another(
+    cc: Server, reach_of: ReachOf, minicc: Path, file: str, kind: str
+) -> None:
+    cc.faults = [Fault("truncate"), Fault(kind, ranges=True, times=2)]
+    with reach_of(cc.address).mirror.open(file) as stream:
+        assert stream.read() == (minicc / file).read_bytes()
+    assert len(cc.log) == 4
+
+
 def test_a_lost_stream_goes_on_where_it_was(cc: Server, reach_of: ReachOf, minicc: Path, file: str) -> None:
     cc.faults = [Fault("truncate", times=3)]
     data = (minicc / file).read_bytes()
