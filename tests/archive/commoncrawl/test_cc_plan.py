@@ -363,15 +363,15 @@ for begin in range(0, count, chunk):
     selected.add([paths[n] for n in used], dice.integers(0, len(used), rows), dice.integers(0, 10**9, rows),
                  dice.integers(400, 10**5, rows), [digest] * rows, np.full(rows, 1_566_000_000))
 records = selected.sorted()
-assert sum(map(len, records)) > count * 0.99
-print("planned")
+print(sum(map(len, records)))
 """
 
 
 @pytest.mark.slow
 def test_three_million_records_are_planned_in_300_mb() -> None:
-    _, peak = peak_of(_MEMORY)
-    assert peak < 300e3
+    records, kilobytes = peak_of(_MEMORY)
+    assert int(records) > 3_000_000 * 0.99
+    assert kilobytes * 1024 < 300e6
 
 
 # -- the cache -----------------------------------------------------------------------------------------
