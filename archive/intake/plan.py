@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import BinaryIO
 
 from archive import versions
@@ -75,13 +76,19 @@ def done_units(lake: Lake) -> dict[str, DoneUnit]:
             reached,
             row["size"],
             row.get("sha256"),
-            Limits(**json.loads(row.get("limits") or "{}")),
+            _limits(row.get("limits") or "{}"),
             frozenset(reason for reason, _ in row["rejects"] or ()),
             row.get("operator"),
         )
     return done
 
 
+@lru_cache(maxsize=64)
+def _limits(text: str) -> Limits:
+    return Limits(**json.loads(text))
+
+
+@lru_cache(maxsize=1024)
 def _infos(text: str | None) -> tuple[Info, ...] | None:
     """Read the warcinfo records of a ledger's row; None for a row from before they were kept."""
     if text is None:
