@@ -144,6 +144,11 @@ class Server:
             time.sleep(0.001)
         return self._log
 
+    @property
+    def answered(self) -> int:
+        """How many requests were answered so far."""
+        return len(self._log)
+
     def begin(self) -> None:
         with self._lock:
             self._answering += 1

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import rows, snapshot
-from forked import forked, killed
+from forked import forked
 from minicc.fixtures import CRAWLS, cc, minicc, reach_of  # noqa: F401
 from minicc.make import write_collinfo, write_crawl
 from minicc.serve import Fault, Limits, Server, serve
@@ -164,18 +164,6 @@ def test_two_that_overlap_at_once_bring_no_record_twice_and_lose_none(lake: Lake
     assert sum(each["captures"] for each in results) == len(urls(lake)) > len(in_both)
     bring(lake, minicc)
     assert snapshot(lake) == snapshot(whole)
-
-
-def test_killed_again_and_again_it_goes_on_and_ends_as_if_undisturbed(lake: Lake, minicc: Path, tmp_path: Path) -> None:
-    undisturbed = Lake(str(tmp_path / "undisturbed"))
-    bring(undisturbed, minicc, sample=0.5)
-    with serve(minicc, limits=Limits(bytes_per_second=150_000)) as server:
-        args = arguments(lake, server.address, "--sample", "0.5", "--workers", "2")
-        kills = [killed(args, 0.4 + 0.3 * number, tmp_path / str(number), workers_too=True) for number in range(5)]
-        assert kills[0]
-        together(args)
-    assert twice(lake) == []
-    assert snapshot(lake) == snapshot(undisturbed)
 
 
 def test_workers_and_runs_share_one_budget(lake: Lake, minicc: Path) -> None:
