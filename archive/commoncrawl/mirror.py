@@ -24,7 +24,7 @@ from typing import BinaryIO, Protocol, TypeVar, cast
 from archive.commoncrawl.cache import Cache, cache_folder
 from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused
 from archive.errors import SourceError, cause_line, store_line
-from archive.sources.http import HttpFile, require_part
+from archive.sources.http import HttpFile, length_of, require_part
 from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
 
 #: Where Common Crawl has its files, and the list of its crawls; the same files in its bucket.
@@ -36,6 +36,8 @@ RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
 #: How often an answer may be no answer to the question: that does not mend itself.
 _WRONG_ANSWERS = 3
 _GZIP = b"\x1f\x8b"
+#: Bytes behind the end of a piece of a file that are asked for with it: Common Crawl cuts records at 1 MiB.
+_BEHIND = 1 << 20
 _BUFFER = 1 << 18
 _PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
 
@@ -44,6 +46,14 @@ _Result = TypeVar("_Result")
 
 class Missing(SourceError):
     """Raised where a mirror has no file of this name."""
+
+
+class EndsBefore(SourceError):
+    """Raised where a file ends in front of the last byte that was asked for."""
+
+    def __init__(self, file: str, length: int, stop: int) -> None:
+        super().__init__(f"{file}: ends at byte {length:,}, not behind {stop - 1:,}; is this copy whole?")
+        self.length = length
 
 
 def canonical(path: str) -> str:
@@ -78,6 +88,7 @@ class Mirror(Protocol):
         """Return the bytes [start, stop) of a file, all of them.
 
         Raises:
+            EndsBefore: the file is not that long.
             SourceError: it is not there, or the server keeps giving something else.
         """
 
@@ -102,8 +113,11 @@ class Mirror(Protocol):
             SourceError: as `read`.
         """
 
-    def open(self, path: str, start: int = 0) -> BinaryIO:
-        """Open a file that is read from a byte of it to its end.
+    def open(self, path: str, start: int = 0, stop: int | None = None) -> BinaryIO:
+        """Open a file that is read from a byte of it on.
+
+        Args:
+            stop: where reading is about to end; what is behind it can be read too, and costs more requests.
 
         Raises:
             SourceError: as `read`.
@@ -115,6 +129,9 @@ class Mirror(Protocol):
         Raises:
             SourceError: as `read`.
         """
+
+    def length(self, path: str) -> int | None:
+        """Return the length of a file as an answer for it has stated it; None if none has."""
 
     def collinfo(self) -> bytes:
         """Return the list of crawls.
@@ -194,14 +211,16 @@ class StoreMirror:
     def __init__(self, location: str) -> None:
         self._location = location
         self._system, self._root = filesystem(location)
+        self._lengths: dict[str, int] = {}
         if not is_s3(location) and not os.path.isdir(location):
             raise SourceError(f"{location}: no such folder; a mirror is https://…, s3://bucket or a folder")
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
+            self._lengths[path] = int(file.size())
             data = bytes(file.read_at(stop - start, start))
         if len(data) != stop - start:
-            raise SourceError(f"{self._location}/{path}: ends at byte {start + len(data):,}, not behind {stop - 1:,}")
+            raise EndsBefore(f"{self._location}/{path}", self._lengths[path], stop)
         return data
 
     def tail(self, path: str, count: int) -> tuple[bytes, int]:
@@ -217,15 +236,20 @@ class StoreMirror:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
             return bytes(file.read())
 
-    def open(self, path: str, start: int = 0) -> BinaryIO:
+    def open(self, path: str, start: int = 0, stop: int | None = None) -> BinaryIO:
         with self._named(path):
-            file = cast(BinaryIO, io.BufferedReader(self._system.open_input_file(self._at(path)), _BUFFER))
+            opened = self._system.open_input_file(self._at(path))
+            self._lengths[path] = int(opened.size())
+            file = cast(BinaryIO, io.BufferedReader(opened, _BUFFER))
             file.seek(start)
             return file
 
     def size(self, path: str) -> int:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
             return int(file.size())
+
+    def length(self, path: str) -> int | None:
+        return self._lengths.get(path)
 
     def collinfo(self) -> bytes:
         return self.read_all("collinfo.json")
@@ -254,10 +278,14 @@ class WebMirror:
         self._base, self._access = base, access
         self.gate = access.gate(base)
         self._headers = {"User-Agent": access.agent, "Accept-Encoding": "identity"}
+        self._lengths: dict[str, int] = {}
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
-            require_part(response, start, stop)
+            if (length := require_part(response, start, stop)) is not None:
+                self._lengths[path] = length
+                if length < stop:
+                    raise EndsBefore(self._url(path), length, stop)
             return _body(response, stop - start)
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes={start}-{stop - 1}"})
@@ -301,6 +329,9 @@ class WebMirror:
 
         return self._ask(self.gate, self._url(path), take, method="HEAD")
 
+    def length(self, path: str) -> int | None:
+        return self._lengths.get(path)
+
     def collinfo(self) -> bytes:
         base = OWN_INDEX if self._access.is_own else self._base
         gate = self._access.gate(base) if base != self._base else self.gate
@@ -309,20 +340,26 @@ class WebMirror:
     def spent(self) -> tuple[int, float]:
         return self.gate.requests, self.gate.waited
 
-    def open(self, path: str, start: int = 0) -> BinaryIO:
+    def open(self, path: str, start: int = 0, stop: int | None = None) -> BinaryIO:
         url = self._url(path)
+        until = None if stop is None else max(start, stop) + _BEHIND
+
+        def note(length: int) -> None:
+            self._lengths[path] = length
+
         stack = contextlib.ExitStack()
         stack.enter_context(self.gate.stream())
         try:
-            file = _Buffered(_Stream(url, self.gate, self._headers, self._access, start), stack)
             for _ in range(_WRONG_ANSWERS):
+                stream = _Stream(url, self.gate, self._headers, self._access, start, until, note)
+                file = _Buffered(stream, stack)
                 try:
                     _require_kind(path, file.peek(2))
-                    return cast(BinaryIO, file)
                 except ValueError as error:
                     last = error
-                    file.raw.close()
-                    file = _Buffered(_Stream(url, self.gate, self._headers, self._access, start), stack)
+                    stream.close()
+                    continue
+                return cast(BinaryIO, file)
             raise SourceError(f"{url}: {last}")
         except BaseException:
             stack.close()
@@ -348,6 +385,11 @@ class WebMirror:
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
                     result = take(response)
             except urllib.error.HTTPError as error:
+                if error.code == 416 and (length := length_of(error)) is not None:
+                    gate.answered(sent, 200)
+                    raise EndsBefore(
+                        url, length, int(request.get_header("Range", "").rpartition("-")[2] or 0)
+                    ) from None
                 last = _refusal(gate, sent, url, error)
             except ValueError as error:
                 gate.answered(sent, 200)
@@ -376,10 +418,25 @@ class _Buffered(io.BufferedReader):
 
 
 class _Stream(HttpFile):
-    """A whole file. Each connection waits at the gate, and a lost one goes on where it was."""
+    """A file, or a piece of it. Each connection waits at the gate, and a lost one goes on where it was.
 
-    def __init__(self, url: str, gate: Gate, headers: dict[str, str], access: Access, at: int) -> None:
+    Args:
+        until: the byte up to which the first request asks; None for the end of the file.
+        note: called with the length of the file.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        gate: Gate,
+        headers: dict[str, str],
+        access: Access,
+        at: int,
+        until: int | None,
+        note: Callable[[int], None],
+    ) -> None:
         self._gate, self._own, self._most = gate, headers, access.range_attempts
+        self._until, self._note = until, note
         super().__init__(url, access.file_attempts, TIMEOUT, at=at)
 
     def _pause(self, attempt: int) -> None:
@@ -389,13 +446,17 @@ class _Stream(HttpFile):
         return super()._is_nowhere(error, attempt) or attempt + 1 >= self._most
 
     def _request(self) -> http.client.HTTPResponse:
+        if self._until is not None and self._at < self._until:
+            self._ahead = self._until - self._at
         sent = self._gate.wait()
         try:
             response = super()._request()
-            if self._at:
+            if self._at or response.status == 206:
                 require_part(response, self._at, self._asked_to)
         except urllib.error.HTTPError as error:
-            if error.code != 416:
+            if error.code == 416 and self._ends_here(error):
+                self._gate.answered(sent, 200)
+            else:
                 _refusal(self._gate, sent, self.url, error)
             raise
         except ValueError as error:
@@ -404,6 +465,8 @@ class _Stream(HttpFile):
             self._gate.answered(sent, 0)
             raise
         self._gate.answered(sent, response.status)
+        if self.size is not None:
+            self._note(self.size)
         return response
 
     def _pass(self, response: http.client.HTTPResponse, count: int) -> None:

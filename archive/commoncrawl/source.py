@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,18 +10,20 @@ from functools import lru_cache
 from typing import BinaryIO, cast
 
 from archive.commoncrawl.crawls import SCHEME
-from archive.commoncrawl.mirror import Access, canonical, path_of
+from archive.commoncrawl.mirror import OWN, OWN_BUCKET, Access, EndsBefore, canonical, path_of
 from archive.commoncrawl.plan import plan
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
-from archive.sources.base import Listed, Unreadable
+from archive.sources.base import Listed, Unreadable, list_files
 from archive.sources.take import PartsOfFile, RestOfFile, Take
 
 #: Bytes of the start of a file that are asked for, and more where its first record does not end there.
 HEAD, _LONG_HEAD = 4096, 1 << 18
 #: What reads the files of Common Crawl.
 _KIND = "records"
+#: Files with pages, by the ends of their paths.
+_PAGES = re.compile(r"^[^%?#]+\.(?:warc|arc|warc\.wet)\.gz$")
 
 
 def is_crawl(source: str) -> bool:
@@ -33,13 +36,26 @@ def version_of(path: str) -> str:
     return f"{SCHEME}{path}"
 
 
+def own_path(uri: str) -> str | None:
+    """Return the path in Common Crawl of a file with pages that is named by its address; None for any other file.
+
+    >>> own_path("s3://commoncrawl/crawl-data/CC-NEWS/2019/08/CC-NEWS-20190805100000-00000.warc.gz")
+    'crawl-data/CC-NEWS/2019/08/CC-NEWS-20190805100000-00000.warc.gz'
+    """
+    for base in (OWN, OWN_BUCKET):
+        path = uri.removeprefix(f"{base}/")
+        if path != uri and _PAGES.search(path):
+            return path
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ByMirror:
     """Opens files of Common Crawl by a mirror; the lake cites them by their own address."""
 
     access: Access
 
-    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
+    def open(self, uri: str, take: Take, start: int = 0, stop: int | None = None) -> BinaryIO:
         """Open a file as `archive.sources.base.Through` does.
 
         Raises:
@@ -50,15 +66,30 @@ class ByMirror:
             raise SourceError(f"{uri}: is no file of Common Crawl")
         reach = reach_of(self.access)
         if take.streams and not start:
-            return reach.mirror.open(path)
+            return reach.mirror.open(path, stop=stop)
         head = reach.cache.kept(head_name(path), lambda: _head(reach, path))
         if take.streams:
-            return cast(BinaryIO, RestOfFile(head, reach.mirror.open(path, start), start))
-        return cast(BinaryIO, PartsOfFile(head, take.ranges, lambda start, stop: reach.mirror.read(path, start, stop)))
+            return cast(BinaryIO, RestOfFile(head, reach.mirror.open(path, start, stop), start))
+
+        def fetch(begin: int, end: int) -> bytes:
+            try:
+                return reach.mirror.read(path, begin, end)
+            except EndsBefore as error:
+                # what Common Crawl's own host has is all there is; of another one, the copy may not be whole
+                if not (take.reaches or self.access.is_own):
+                    raise
+                return reach.mirror.read(path, begin, error.length) if error.length > begin else b""
+
+        return cast(BinaryIO, PartsOfFile(head, take.ranges, fetch))
 
     def spent(self) -> tuple[int, float]:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()
+
+    def length(self, uri: str) -> int | None:
+        """Return what `archive.sources.base.Through.length` does."""
+        path = path_of(uri)
+        return None if path is None else reach_of(self.access).mirror.length(path)
 
 
 @lru_cache(maxsize=4)
@@ -97,6 +128,34 @@ def list_crawls(sources: Iterable[str], selection: Selection, reach: Reach) -> I
         for work in of_crawl:
             uri, version = canonical(work.path), version_of(work.path)
             yield Listed(uri, None, version, work.path.rpartition("/")[2], _KIND, work.take, through)
+
+
+def list_named(source: str, unreadable: Unreadable) -> Iterator[Listed]:
+    """Yield the files that a source names, as `archive.sources.list_files` does.
+
+    A file of Common Crawl that is named by its address, at Common Crawl's own host or in its bucket, is the same one as
+    by `cc:…`: with its version, through the gate of its host, and cited by one address. It is asked for its length, so
+    that a changed file is not taken for the one that the lake has.
+
+    Raises:
+        SourceError: nothing is there, or the host refuses.
+    """
+    path = own_path(source) if source.startswith(OWN) else None
+    if path is not None:
+        yield _named(path, reach_of(_own(OWN)).mirror.size(path), OWN)
+        return
+    for file in list_files(source, unreadable):
+        path = own_path(file.uri)
+        yield file if path is None or file.size is None else _named(path, file.size, OWN_BUCKET)
+
+
+def _named(path: str, size: int, mirror: str) -> Listed:
+    name = path.rpartition("/")[2]
+    return Listed(canonical(path), size, version_of(path), name, _KIND, Take(), ByMirror(_own(mirror)))
+
+
+def _own(mirror: str) -> Access:
+    return Access(mirror)
 
 
 class CommonCrawl:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from archive.capture import Limits
 from archive.commoncrawl.gate import refusing_host
 from archive.commoncrawl.mirror import OWN, RATE
-from archive.commoncrawl.source import is_crawl
+from archive.commoncrawl.source import is_crawl, list_named
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
@@ -44,7 +44,7 @@ from archive.intake.yields import Yield
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.records.rows import Columns
-from archive.sources import Listed, Sources, list_files, source_names
+from archive.sources import Listed, Sources, source_names
 from archive.tables import TABLES
 from archive.text.base import keeping, names_of
 
@@ -252,7 +252,7 @@ class _Ingest(InOrder):
             given.failed += 1
             self._give_up(place, why)
 
-        for file in list_files(source, unreadable):
+        for file in list_named(source, unreadable):
             if not file.uri.startswith(f"{self._lake.location}/"):
                 given.files += 1
                 self._sources_of.setdefault(file.uri, set()).add(source)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
 
+import numpy as np
+
 from archive import registry
 from archive.attestations.wacz import Signed
 from archive.capture import Capture, Outcome, Reject, Skipped
@@ -22,7 +24,7 @@ from archive.evidence.claims import AGREEMENT
 from archive.examine import Examiner
 from archive.intake.extraction import Extract, Isolated, guarded
 from archive.intake.part import Part, PartWriter, Tally
-from archive.intake.taken import FILTERED, KNOWN
+from archive.intake.taken import FILTERED, KNOWN, changed
 from archive.intake.unit import Batch, SpanEnd, Unit
 from archive.lake import Lake
 from archive.records import Reading, Record, RecordReader, Span, open_reader
@@ -37,6 +39,8 @@ from archive.text.cache import PageCache
 
 #: Of this process: 8 million characters, 8 to 32 MB.
 _PAGES = PageCache(8 << 20)
+#: Bytes that are read of a record that does not end where the index says.
+_LONGER = (1 << 20, 16 << 20)
 #: Types of records that never hold a page.
 _NO_PAGES = frozenset({"warcinfo", "request", "metadata"})
 #: Kinds of files that no reader takes -> the reject reason.
@@ -114,6 +118,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
         if unit.span.start == 0 and (is_local or unit.last) and (unit.take is None or unit.take.streams):
             tally.sha256 = counting.sha256(unit.size, is_local)
     progress(tally.records - told, tally.bytes - told_bytes)
+    tally.size = unit.size if unit.through is None else _length(unit)
     after = unit.through.spent() if unit.through else (0, 0.0)
     tally.requests, tally.waited = after[0] - before[0], after[1] - before[1]
     tally.seconds = time.monotonic() - started
@@ -129,8 +134,21 @@ def open_unit(unit: Unit) -> BinaryIO:
     """
     if unit.through is not None:
         start = unit.begin.offset if unit.begin and unit.begin.offset is not None else unit.span.start
-        return unit.through.open(unit.file, unit.take or Take(), start)
+        return unit.through.open(unit.file, unit.take or Take(), start, unit.span.end)
     return open_bytes(unit.file)
+
+
+def _length(unit: Unit) -> int | None:
+    """Return how long the file of a unit is, as was stated when it was read.
+
+    Raises:
+        SourceError: it is not as long as when the lake got records of it, or as when it was listed.
+    """
+    assert unit.through is not None
+    found = unit.through.length(unit.file)
+    if found is not None and unit.size is not None and found != unit.size:
+        raise SourceError(changed(unit.file, unit.size, found))
+    return found or unit.size
 
 
 def outcomes(
@@ -202,14 +220,36 @@ def taken_outcomes(
     if (head := RecordReader(file, Span(), limits.record).first()) is not None:
         examiner.introduce(head)
     for wanted in take.records if take.records is not None else ():
-        offset, found = int(wanted["offset"]), False
-        reader = RecordReader(file, Span(offset, offset + 1, exact=True), limits.record)
-        for record in reader:
-            found = True
+        reader = RecordReader(file, _only(wanted), limits.record)
+        records = list(reader)
+        if any(record.problem == "truncated" for record in records):
+            records = _longer(unit, wanted) or records
+        for record in records:
             yield unit.file, indexed(examiner.examine(record), wanted)
         tally.format = reader.format or tally.format
-        if not found:
+        if not records:
             yield unit.file, _absent(wanted)
+
+
+def _only(wanted: Any) -> Span:
+    offset = int(wanted["offset"])
+    return Span(offset, offset + 1, exact=True)
+
+
+def _longer(unit: Unit, wanted: Any) -> list[Record]:
+    """Read a record that is longer than the index states, as in CC-MAIN-2018-34; none if it is not."""
+    assert unit.take is not None
+    assert unit.through is not None
+    for length in _LONGER:
+        if length <= wanted["length"]:
+            continue
+        one = np.asarray([wanted])
+        one["length"] = length
+        with unit.through.open(unit.file, replace(unit.take, records=one, reaches=True)) as file:
+            records = list(RecordReader(file, _only(wanted), unit.settings.limits.record))
+        if not any(record.problem == "truncated" for record in records):
+            return records
+    return []
 
 
 def _streamed(unit: Unit, file: BinaryIO, examiner: Examiner, tally: Tally) -> Iterator[Outcome]:

@@ -24,11 +24,12 @@ Unreadable = Callable[[str, str], None]
 class Through(Protocol):
     """Another way to a file than its address: a mirror of it, or fewer requests. Workers get it as it is."""
 
-    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
+    def open(self, uri: str, take: Take, start: int = 0, stop: int | None = None) -> BinaryIO:
         """Open a file, of which only what is wanted can be read; it seeks, and streams.
 
         Args:
             start: the reading goes on at this byte; of what is in front of it, only the head of the file is read.
+            stop: from this byte on, no more is read than the rest of a record; None for the end of the file.
 
         Raises:
             SourceError: it cannot be read.
@@ -36,6 +37,9 @@ class Through(Protocol):
 
     def spent(self) -> tuple[int, float]:
         """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
+
+    def length(self, uri: str) -> int | None:
+        """Return how long a file is of which something was read; None if nothing said so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,12 @@ def require_part(response: http.client.HTTPResponse, start: int, stop: int | Non
     return total
 
 
+def length_of(error: urllib.error.HTTPError) -> int | None:
+    """Return the length of a file as an answer 416 states it; None if it does not."""
+    stated = re.fullmatch(r"bytes \*/(\d+)", (error.headers.get("Content-Range") or "").strip())
+    return int(stated[1]) if stated else None
+
+
 class HttpFile(io.RawIOBase):
     """A file on a web server as a raw file. It resumes a lost connection with a range request.
 
@@ -116,7 +122,7 @@ class HttpFile(io.RawIOBase):
                 self._response = self._request()
                 return
             except urllib.error.HTTPError as error:
-                if error.code == 416:  # at the end of the file
+                if error.code == 416 and self._ends_here(error):
                     self._response = None
                     return
                 if error.code not in _TRANSIENT_STATUS:
@@ -129,6 +135,13 @@ class HttpFile(io.RawIOBase):
                 if self._is_nowhere(error, attempt):
                     break
         raise SourceError(f"{self.url}: no answer after {attempt + 1} attempts ({getattr(last, 'reason', last)})")
+
+    def _ends_here(self, error: urllib.error.HTTPError) -> bool:
+        """Return whether a server that has no such part of the file (416) means that the file ends in front of it."""
+        length = length_of(error)
+        if length is None:  # many do not say it
+            return self._at > 0 and self.size is None
+        return self._at >= length and self.size in {None, length}
 
     def _pause(self, attempt: int) -> None:
         """Wait before another attempt."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,8 @@ import pytest
 from conftest import rows, snapshot
 from forked import forked
 from minicc.fixtures import CRAWLS, cc, minicc, reach_of  # noqa: F401
-from minicc.make import write_collinfo, write_crawl
+from minicc.kills import require_counts, twice
+from minicc.make import page, write_collinfo, write_crawl
 from minicc.serve import Fault, Limits, Server, serve
 
 from archive.commoncrawl.mirror import Access
@@ -43,14 +45,6 @@ def bring(lake: Lake, mirror: str | Path, *sources: str, workers: int = 1, **opt
     assert result.records == result.captures + result.rejects.total() + result.skipped.total()
     assert twice(lake) == []
     return result
-
-
-def twice(lake: Lake) -> list[tuple[Any, ...]]:
-    return rows(
-        lake,
-        'SELECT file, "offset", skip FROM (SELECT file, "offset", skip FROM captures UNION ALL '
-        'SELECT file, "offset", skip FROM rejects) GROUP BY ALL HAVING count(*) > 1',
-    )
 
 
 def urls(lake: Lake) -> list[str]:
@@ -196,6 +190,18 @@ def test_a_whole_file_comes_in_pieces_and_each_begins_where_the_one_before_it_en
     cc.forget()
     assert bring(lake, cc.address).files_skipped == 4
     assert cc.log == []
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_record_that_reaches_over_several_pieces_tears_no_hole(lake: Lake, tmp_path: Path) -> None:
+    dice = random.Random(1)
+    texts = [f"Page {number} {dice.randbytes(40_000 if number == 2 else 100).hex()}" for number in range(8)]
+    pages = [page(f"http://a.example/{number}", text) for number, text in enumerate(texts)]
+    write_crawl(tmp_path / "cc", "CC-MAIN-2019-35", pages, files=1)
+    write_collinfo(tmp_path / "cc", {"CC-MAIN-2019-35": CRAWLS["CC-MAIN-2019-35"]})
+    assert bring(lake, tmp_path / "cc").captures == 8
+    require_counts(lake)
+    assert bring(lake, tmp_path / "cc").files_skipped == 1
 
 
 @pytest.mark.usefixtures("small_pieces")
