@@ -36,6 +36,11 @@ class BlockOfIndex:
         name = f"{self.path}.blocks/{first}-{first + self.size}"
         return io.BytesIO(reach.cache.kept(name, lambda: reach.mirror.read(self.path, first, first + self.size)))
 
+    @property
+    def is_origin(self) -> bool:
+        """Whether it is Common Crawl's own host or bucket."""
+        return self.access.is_own
+
     def spent(self) -> tuple[int, float]:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()

@@ -12,19 +12,21 @@ import http.client
 import io
 import os
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar, cast
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from archive.commoncrawl.cache import Cache, cache_folder
 from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused
 from archive.errors import SourceError, cause_line, store_line
-from archive.sources.http import HttpFile, length_of, require_part
+from archive.sources.http import HttpFile, WrongPart, length_of, require_part
 from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
 
 #: Where Common Crawl has its files, and the list of its crawls; the same files in its bucket.
@@ -39,6 +41,8 @@ _GZIP = b"\x1f\x8b"
 #: Bytes behind the end of a piece of a file that are asked for with it: Common Crawl cuts records at 1 MiB.
 _BEHIND = 1 << 20
 _BUFFER = 1 << 18
+#: Bytes a second below which a connection is given up, and another one is tried.
+SLOWEST = 1000
 _PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
 
 _Result = TypeVar("_Result")
@@ -158,6 +162,7 @@ class Access:
         range_attempts: how often a part of a file, or a small file, is asked for before that is an error.
         file_attempts: how often a whole file is.
         first_wait: seconds that all wait after a first 503; doubled after each further one.
+        timeout: seconds without a byte, or with fewer than `SLOWEST` a second, after which a connection is given up.
     """
 
     mirror: str = OWN
@@ -169,6 +174,7 @@ class Access:
     range_attempts: int = RANGE_ATTEMPTS
     file_attempts: int = FILE_ATTEMPTS
     first_wait: float = FIRST_WAIT
+    timeout: float = TIMEOUT
 
     @property
     def is_own(self) -> bool:
@@ -286,7 +292,7 @@ class WebMirror:
                 self._lengths[path] = length
                 if length < stop:
                     raise EndsBefore(self._url(path), length, stop)
-            return _body(response, stop - start)
+            return self._body(response, stop - start)
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes={start}-{stop - 1}"})
 
@@ -299,14 +305,14 @@ class WebMirror:
                     f"the server sent {stated and stated[0]} in answer to a request for the last {count} bytes"
                 )
             require_part(response, start, size)
-            return _body(response, size - start), size
+            return self._body(response, size - start), size
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=-{count}"})
 
     def start(self, path: str, count: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
             size = require_part(response, 0, count)
-            data = _body(response, min(count, size or count))
+            data = self._body(response, min(count, size or count))
             _require_kind(path, data)
             return data
 
@@ -314,7 +320,7 @@ class WebMirror:
 
     def read_all(self, path: str) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
-            data = _body(response, None)
+            data = self._body(response, None)
             _require_kind(path, data)
             return data
 
@@ -322,12 +328,14 @@ class WebMirror:
 
     def size(self, path: str) -> int:
         def take(response: http.client.HTTPResponse) -> int:
-            length = response.headers.get("Content-Length") or ""
-            if not length.isdigit():
+            length = require_part(response, 0, 1)
+            if length is None:
                 raise ValueError("the server does not say how long the file is")
-            return int(length)
+            self._lengths[path] = length
+            return length
 
-        return self._ask(self.gate, self._url(path), take, method="HEAD")
+        # not HEAD: to that, a page of HTML has a length too
+        return self._ask(self.gate, self._url(path), take, {"Range": "bytes=0-0"})
 
     def length(self, path: str) -> int | None:
         return self._lengths.get(path)
@@ -335,7 +343,7 @@ class WebMirror:
     def collinfo(self) -> bytes:
         base = OWN_INDEX if self._access.is_own else self._base
         gate = self._access.gate(base) if base != self._base else self.gate
-        return self._ask(gate, f"{base}/collinfo.json", lambda response: _body(response, None))
+        return self._ask(gate, f"{base}/collinfo.json", lambda response: self._body(response, None))
 
     def spent(self) -> tuple[int, float]:
         return self.gate.requests, self.gate.waited
@@ -354,7 +362,7 @@ class WebMirror:
                 stream = _Stream(url, self.gate, self._headers, self._access, start, until, note)
                 file = _Buffered(stream, stack)
                 try:
-                    _require_kind(path, file.peek(2))
+                    _require_kind(path, file.peek(4096))
                 except ValueError as error:
                     last = error
                     stream.close()
@@ -374,15 +382,15 @@ class WebMirror:
         url: str,
         take: Callable[[http.client.HTTPResponse], _Result],
         headers: dict[str, str] | None = None,
-        method: str = "GET",
     ) -> _Result:
-        request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
+        request = urllib.request.Request(url, headers={**self._headers, **(headers or {})})
         tried, wrong, last = 0, 0, ""
         while tried < self._access.range_attempts:
             tried += 1
             sent = gate.wait()
             try:
-                with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                with _OPENER.open(request, timeout=self._access.timeout) as response:
+                    _require_plain(url, response)
                     result = take(response)
             except urllib.error.HTTPError as error:
                 if error.code == 416 and (length := length_of(error)) is not None:
@@ -398,11 +406,70 @@ class WebMirror:
                     break
             except (OSError, http.client.HTTPException) as error:
                 gate.answered(sent, 0)
-                last = _words(error)
+                last = _words(error, self._access.timeout)
             else:
                 gate.answered(sent, 200)
                 return result
         raise SourceError(f"{url}: {last} ({tried} attempts); nothing of it was taken in")
+
+    def _body(self, response: http.client.HTTPResponse, expected: int | None) -> bytes:
+        """Return the body of an answer, all of it.
+
+        Raises:
+            http.client.IncompleteRead: it ends before that.
+            TimeoutError: it comes too slowly.
+        """
+        parts, count, pace = list[bytes](), 0, _Pace(self._access.timeout)
+        while data := pace.read(response, 1 << 20):
+            parts.append(data)
+            count += len(data)
+        body = b"".join(parts)
+        missing = response.length or (0 if expected is None else expected - count)
+        if missing:
+            raise http.client.IncompleteRead(body, missing)
+        return body
+
+
+class _Pace:
+    """Reads answers, and requires that bytes come, and not only now and then one.
+
+    Args:
+        seconds: for which a connection may be slow.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._waited, self._count = seconds, 0.0, 0
+
+    def read(self, response: http.client.HTTPResponse, count: int) -> bytes:
+        """Return some bytes of an answer, at most `count`; none at its end.
+
+        Raises:
+            TimeoutError: too few came for too long.
+        """
+        began = time.monotonic()
+        data = response.read1(count)
+        self._waited += time.monotonic() - began
+        self._count += len(data)
+        if self._waited > self._seconds:
+            if self._count < SLOWEST * self._waited:
+                raise TimeoutError(f"fewer than {SLOWEST:,} bytes a second came")
+            self._waited, self._count = 0.0, 0
+        return data
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to the same host only. Another one may be anybody, and its requests would be in no budget."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
+        if urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
+            raise SourceError(
+                f"{req.full_url}: the server answered {code} and sends us to {newurl[:200]}, which is another host; "
+                "name it with --mirror if it has the files"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_SameHost)
 
 
 class _Buffered(io.BufferedReader):
@@ -435,22 +502,26 @@ class _Stream(HttpFile):
         until: int | None,
         note: Callable[[int], None],
     ) -> None:
-        self._gate, self._own, self._most = gate, headers, access.range_attempts
+        self._gate, self._own, self._most = gate, headers, access.file_attempts
         self._until, self._note = until, note
-        super().__init__(url, access.file_attempts, TIMEOUT, at=at)
+        self._asked = self._wrong = 0
+        attempts = min(access.range_attempts, access.file_attempts)
+        super().__init__(url, attempts, access.timeout, _OPENER, at=at)
 
     def _pause(self, attempt: int) -> None:
         """The gate has the pauses."""
 
-    def _is_nowhere(self, error: Exception, attempt: int) -> bool:
-        return super()._is_nowhere(error, attempt) or attempt + 1 >= self._most
-
     def _request(self) -> http.client.HTTPResponse:
         if self._until is not None and self._at < self._until:
             self._ahead = self._until - self._at
+        self._asked += 1
+        if self._asked > self._most:
+            raise SourceError(f"{self.url}: the connection broke {self._most:,} times, at last at byte {self._at:,}")
+        self._pace = _Pace(self.timeout)
         sent = self._gate.wait()
         try:
             response = super()._request()
+            _require_plain(self.url, response)
             if self._at or response.status == 206:
                 require_part(response, self._at, self._asked_to)
         except urllib.error.HTTPError as error:
@@ -459,8 +530,12 @@ class _Stream(HttpFile):
             else:
                 _refusal(self._gate, sent, self.url, error)
             raise
-        except ValueError as error:
-            raise SourceError(f"{self.url}: {error}") from None
+        except (ValueError, WrongPart) as error:
+            self._gate.answered(sent, 200)
+            self._wrong += 1
+            if self._wrong >= _WRONG_ANSWERS:
+                raise SourceError(f"{self.url}: {error}") from None
+            raise http.client.HTTPException(str(error)) from None
         except (OSError, http.client.HTTPException):
             self._gate.answered(sent, 0)
             raise
@@ -469,6 +544,11 @@ class _Stream(HttpFile):
             self._note(self.size)
         return response
 
+    def _receive(self, response: http.client.HTTPResponse, view: memoryview) -> int:
+        data = self._pace.read(response, len(view))
+        view[: len(data)] = data
+        return len(data)
+
     def _pass(self, response: http.client.HTTPResponse, count: int) -> None:
         """Read nothing: a server that gives no parts of a file is an error."""
 
@@ -476,11 +556,15 @@ class _Stream(HttpFile):
         return self._own
 
 
-def _body(response: http.client.HTTPResponse, expected: int | None) -> bytes:
-    data = response.read()
-    if expected is not None and len(data) != expected:
-        raise http.client.IncompleteRead(data, expected - len(data))
-    return data
+def _require_plain(url: str, response: http.client.HTTPResponse) -> None:
+    """Check that nobody on the way compressed a file. What is a compressed file itself, is looked into.
+
+    Raises:
+        ValueError: somebody did.
+    """
+    coding = (response.headers.get("Content-Encoding") or "identity").strip().lower()
+    if coding != "identity" and not url.endswith(".gz"):
+        raise ValueError(f"the server sent it with Content-Encoding: {coding[:40]}, which nobody asked for")
 
 
 def _require_kind(path: str, data: bytes) -> None:
@@ -489,8 +573,13 @@ def _require_kind(path: str, data: bytes) -> None:
     Raises:
         ValueError: it does not; the text says what it is.
     """
-    if path.endswith(".gz") and not data.startswith(_GZIP):
+    if not path.endswith(".gz"):
+        return
+    if not data.startswith(_GZIP):
         raise ValueError(f"{_kind(data)} came in place of a gzip file")
+    with contextlib.suppress(zlib.error):  # whoever unpacks it says what is wrong with it
+        if zlib.decompressobj(31).decompress(data[:4096], 2) == _GZIP:
+            raise ValueError("the file came compressed once more (Content-Encoding: gzip)")
 
 
 def _kind(data: bytes) -> str:
@@ -522,7 +611,7 @@ def _refusal(gate: Gate, sent: float, url: str, error: urllib.error.HTTPError) -
     return words
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, timeout: float) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(error, http.client.IncompleteRead):
         missing = f" of {len(error.partial) + error.expected:,}" if error.expected is not None else ""
@@ -530,7 +619,7 @@ def _words(error: Exception) -> str:
     if isinstance(reason, ConnectionResetError):
         return "the server reset the connection"
     if isinstance(reason, TimeoutError):
-        return f"no byte came for {TIMEOUT:g} s"
+        return str(reason) if "bytes a second" in str(reason) else f"no byte came for {timeout:g} s"
     if isinstance(error, http.client.RemoteDisconnected):
         return "the server closed the connection without an answer"
     return str(reason) or type(error).__name__

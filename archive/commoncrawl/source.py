@@ -82,6 +82,11 @@ class ByMirror:
 
         return cast(BinaryIO, PartsOfFile(head, take.ranges, fetch))
 
+    @property
+    def is_origin(self) -> bool:
+        """Whether it is Common Crawl's own host or bucket."""
+        return self.access.is_own
+
     def spent(self) -> tuple[int, float]:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()
@@ -110,21 +115,29 @@ def _head(reach: Reach, path: str) -> bytes:
         member = zlib.decompressobj(31)
         try:
             member.decompress(data)
-        except zlib.error:
-            break
+        except zlib.error as error:
+            raise SourceError(f"{canonical(path)}: the start of the file is damaged ({error})") from None
         if member.eof:
             return data[: len(data) - len(member.unused_data)]
     return data
 
 
-def list_crawls(sources: Iterable[str], selection: Selection, reach: Reach) -> Iterator[Listed]:
+def list_crawls(
+    sources: Iterable[str], selection: Selection, reach: Reach, unreadable: Unreadable = lambda *_: None
+) -> Iterator[Listed]:
     """Yield the files of some crawls with what is wanted of each, crawl by crawl. No request is made for any file.
+
+    Args:
+        unreadable: called for each crawl whose index has lines that cannot be read.
 
     Raises:
         SourceError: a source names no crawl, an index cannot be read, or none tells what is wanted.
     """
     through = ByMirror(reach.access)
     for of_crawl in plan(reach, reach.crawls(sources), selection):
+        if of_crawl.dropped:
+            lines = "a line" if of_crawl.dropped == 1 else f"{of_crawl.dropped:,} lines"
+            unreadable(of_crawl.crawl.id, f"{lines} of its index cannot be read, nor the records that they name")
         for work in of_crawl:
             uri, version = canonical(work.path), version_of(work.path)
             yield Listed(uri, None, version, work.path.rpartition("/")[2], _KIND, work.take, through)

@@ -262,7 +262,7 @@ class _Ingest(InOrder):
         """List the files of crawls, of all sources at once: no file comes twice."""
         if sources:
             self._reporter.stage("plan")
-        for file in self._crawled.files(sources):
+        for file in self._crawled.files(sources, self._give_up):
             self._reporter.advance(1, 0)
             for source in sources:
                 self._yields.setdefault(source, Yield()).files += 1

@@ -8,7 +8,7 @@ import io
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
@@ -32,8 +32,8 @@ from archive.records.base import EMPTY, UNKNOWN
 from archive.records.digest import ABSENT
 from archive.records.rows import Row
 from archive.sources import open_bytes
-from archive.sources.base import scheme_of
-from archive.sources.take import NEVER, Take
+from archive.sources.base import Through, scheme_of
+from archive.sources.take import NEVER, RECORD, Take
 from archive.text.base import address_of
 from archive.text.cache import PageCache
 
@@ -41,6 +41,9 @@ from archive.text.cache import PageCache
 _PAGES = PageCache(8 << 20)
 #: Bytes that are read of a record that does not end where the index says.
 _LONGER = (1 << 20, 16 << 20)
+#: Reasons of rejects of records that may have come damaged, of which so many are read again.
+_DOUBTED = frozenset({"bad-compression", "bad-length", "bad-record", "truncated", "unknown-format"})
+_AGAIN = 3
 #: Types of records that never hold a page.
 _NO_PAGES = frozenset({"warcinfo", "request", "metadata"})
 #: Kinds of files that no reader takes -> the reject reason.
@@ -86,6 +89,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     by_parts = unit.take.bytes if unit.take is not None else None  # parts are held, and read again and again
     most = sys.maxsize if by_parts is None else by_parts
     before = unit.through.spent() if unit.through else (0, 0.0)
+    damaged: list[Reject] = []
     with open_unit(unit) as file:
         signed = Signed.of(file) if unit.kind == "wacz" else None
         counting = Counting(file, unit.file)
@@ -104,6 +108,8 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
                 tally.texts += writer.add_capture(unit.key, name, outcome)
             elif isinstance(outcome, Reject):
                 tally.rejects[outcome.reason] += 1
+                if outcome.reason in _DOUBTED:
+                    damaged.append(outcome)
                 if outcome.reason == "unknown-format":
                     tally.hint = outcome.detail
                 writer.add_reject(unit.key, name, outcome)
@@ -118,6 +124,8 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
         if unit.span.start == 0 and (is_local or unit.last) and (unit.take is None or unit.take.streams):
             tally.sha256 = counting.sha256(unit.size, is_local)
     progress(tally.records - told, tally.bytes - told_bytes)
+    if unit.through is not None and unit.take is not None:
+        _doubt(unit, unit.through, damaged, tally)
     tally.size = unit.size if unit.through is None else _length(unit)
     after = unit.through.spent() if unit.through else (0, 0.0)
     tally.requests, tally.waited = after[0] - before[0], after[1] - before[1]
@@ -136,6 +144,29 @@ def open_unit(unit: Unit) -> BinaryIO:
         start = unit.begin.offset if unit.begin and unit.begin.offset is not None else unit.span.start
         return unit.through.open(unit.file, unit.take or Take(), start, unit.span.end)
     return open_bytes(unit.file)
+
+
+def _doubt(unit: Unit, through: Through, damaged: Sequence[Reject], tally: Tally) -> None:
+    """Doubt records that came damaged over a network: the lake would never ask for them again.
+
+    Raises:
+        SourceError: they were damaged on the way, or the copy of the file is not whole.
+    """
+    assert unit.take is not None
+    nothing = "nothing of this part of the file was taken in, and the same command goes on"
+    if not unit.take.streams and damaged and len(damaged) == tally.records:
+        raise SourceError(f"{unit.file}: there is a record at none of the places that the index names; {nothing}")
+    if unit.take.streams and not through.is_origin and any(each.reason == "truncated" for each in damaged):
+        raise SourceError(f"{unit.file}: ends inside a record; is this copy whole? {nothing}")
+    for each in damaged[:_AGAIN]:
+        one = np.zeros(1, RECORD)
+        one["offset"], one["length"] = each.offset, _LONGER[0]
+        with through.open(unit.file, Take(one, streams=False, reaches=True)) as file:
+            records = list(RecordReader(file, _only(one[0]), unit.settings.limits.record))
+        if records and not any(record.problem for record in records):
+            raise SourceError(
+                f"{unit.file}: the bytes from {each.offset:,} on came damaged, and came well now; {nothing}"
+            )
 
 
 def _length(unit: Unit) -> int | None:

@@ -35,6 +35,10 @@ class Through(Protocol):
             SourceError: it cannot be read.
         """
 
+    @property
+    def is_origin(self) -> bool:
+        """Whether it gives the files as their maker has them: else a file may be a copy that is not whole."""
+
     def spent(self) -> tuple[int, float]:
         """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
 

@@ -26,6 +26,10 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
+class WrongPart(http.client.HTTPException):
+    """Raised where a server sends another part of a file than was asked for."""
+
+
 class Web:
     """One file at `http://…` or `https://…`."""
 
@@ -134,7 +138,10 @@ class HttpFile(io.RawIOBase):
                 last = error
                 if self._is_nowhere(error, attempt):
                     break
-        raise SourceError(f"{self.url}: no answer after {attempt + 1} attempts ({getattr(last, 'reason', last)})")
+        why = (
+            f"{last.code} {last.reason}" if isinstance(last, urllib.error.HTTPError) else getattr(last, "reason", last)
+        )
+        raise SourceError(f"{self.url}: no answer after {attempt + 1} attempts ({why})")
 
     def _ends_here(self, error: urllib.error.HTTPError) -> bool:
         """Return whether a server that has no such part of the file (416) means that the file ends in front of it."""
@@ -174,7 +181,7 @@ class HttpFile(io.RawIOBase):
         stated = _CONTENT_RANGE.fullmatch((response.headers.get("Content-Range") or "").strip()) if ranged else None
         if stated and int(stated[1]) != self._at:
             response.close()
-            raise SourceError(f"{self.url}: the server sent {stated[0]} in answer to a request from byte {self._at} on")
+            raise WrongPart(f"the server sent {stated[0]} in answer to a request from byte {self._at} on")
         if not ranged:
             self._asked_to = None
         if self.size is None:
@@ -231,7 +238,7 @@ class HttpFile(io.RawIOBase):
                 if self._response is None:
                     return 0
             try:
-                count = self._response.readinto(view)
+                count = self._receive(self._response, view)
             except (OSError, http.client.HTTPException):
                 count = -1
             if count > 0:
@@ -245,6 +252,10 @@ class HttpFile(io.RawIOBase):
             attempts -= 1
             self._hang_up()  # cut off before the end: continue from here
         raise SourceError(f"{self.url}: the connection keeps breaking at byte {self._at}")
+
+    def _receive(self, response: http.client.HTTPResponse, view: memoryview) -> int:
+        """Read some bytes of an answer; return how many, 0 at its end."""
+        return response.readinto(view)
 
     def _hang_up(self) -> None:
         if self._response is not None:
