@@ -18,6 +18,7 @@ import numpy as np
 
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import index_files
+from archive.commoncrawl.mirror import EndsBefore
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected, unix_of
 from archive.commoncrawl.selection import KeyRange, Selection
@@ -97,9 +98,18 @@ class Cluster:
         data = self._reach.cache.get(name)
         start, stop = number * PAGE, min((number + 1) * PAGE, self.size)
         if data is None or len(data) != stop - start:
-            data = self._reach.mirror.read(self._path, start, stop)
+            try:
+                data = self._reach.mirror.read(self._path, start, stop)
+            except EndsBefore:
+                self._forget()  # its length was another one
+                raise
             self._reach.cache.put(name, data)
         return data
+
+    def _forget(self) -> None:
+        """Take what is kept of an index out of the cache: something of it is wrong."""
+        for name in (self._path, f"{self._path}.size", *(f"{self._path}.pages/{each}" for each in self._edges)):
+            self._reach.cache.path(name).unlink(missing_ok=True)
 
     @property
     def size(self) -> int:
@@ -147,8 +157,8 @@ class Cluster:
         low = self._edges[max(before)][1] if before else b""
         high = self._edges[min(after)][0] if after else keys[-1]
         if keys != sorted(keys) or low > keys[0] or keys[-1] > high:
-            for name in (self._path, *(f"{self._path}.pages/{each}" for each in (number, *self._edges))):
-                self._reach.cache.path(name).unlink(missing_ok=True)
+            self._edges[number] = keys[0], keys[-1]
+            self._forget()
             raise SourceError(f"{self._path}: its lines are not in order, so that some would not be found")
         self._edges[number] = keys[0], keys[-1]
 
@@ -273,6 +283,7 @@ class Cluster:
             name, offset, length = parts[1].decode(), int(parts[2]), int(parts[3])
             return Block(self._files[name if name.endswith(".gz") else f"{name}.gz"], offset, length)
         except (IndexError, ValueError, KeyError):
+            self._forget()
             raise SourceError(f"{self._path}: no line of such an index: {line[:100]!r}") from None
 
     # -- reading -----------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
@@ -288,10 +289,9 @@ class WebMirror:
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
-            if (length := require_part(response, start, stop)) is not None:
-                self._lengths[path] = length
-                if length < stop:
-                    raise EndsBefore(self._url(path), length, stop)
+            length = self._noted(path, require_part(response, start, stop))
+            if length is not None and length < stop:
+                raise EndsBefore(self._url(path), length, stop)
             return self._body(response, stop - start)
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes={start}-{stop - 1}"})
@@ -304,14 +304,14 @@ class WebMirror:
                 raise ValueError(
                     f"the server sent {stated and stated[0]} in answer to a request for the last {count} bytes"
                 )
-            require_part(response, start, size)
+            self._noted(path, require_part(response, start, size))
             return self._body(response, size - start), size
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=-{count}"})
 
     def start(self, path: str, count: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
-            size = require_part(response, 0, count)
+            size = self._noted(path, require_part(response, 0, count))
             data = self._body(response, min(count, size or count))
             _require_kind(path, data)
             return data
@@ -331,7 +331,7 @@ class WebMirror:
             length = require_part(response, 0, 1)
             if length is None:
                 raise ValueError("the server does not say how long the file is")
-            self._lengths[path] = length
+            self._noted(path, length)
             return length
 
         # not HEAD: to that, a page of HTML has a length too
@@ -352,14 +352,11 @@ class WebMirror:
         url = self._url(path)
         until = None if stop is None else max(start, stop) + _BEHIND
 
-        def note(length: int) -> None:
-            self._lengths[path] = length
-
         stack = contextlib.ExitStack()
         stack.enter_context(self.gate.stream())
         try:
             for _ in range(_WRONG_ANSWERS):
-                stream = _Stream(url, self.gate, self._headers, self._access, start, until, note)
+                stream = _Stream(url, self.gate, self._headers, self._access, start, until, partial(self._noted, path))
                 file = _Buffered(stream, stack)
                 try:
                     _require_kind(path, file.peek(4096))
@@ -372,6 +369,16 @@ class WebMirror:
         except BaseException:
             stack.close()
             raise
+
+    def _noted(self, path: str, length: int | None) -> int | None:
+        """Note how long a file is, and return it.
+
+        Raises:
+            ValueError: it was another length in an answer before.
+        """
+        if length is not None and self._lengths.setdefault(path, length) != length:
+            raise ValueError(f"the file has {length:,} bytes in one answer and {self._lengths[path]:,} in another")
+        return length
 
     def _url(self, path: str) -> str:
         return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=%+,:@!$&()*;~')}"
@@ -489,7 +496,7 @@ class _Stream(HttpFile):
 
     Args:
         until: the byte up to which the first request asks; None for the end of the file.
-        note: called with the length of the file.
+        note: called with the length of the file; raises ValueError where it was another one.
     """
 
     def __init__(
@@ -500,7 +507,7 @@ class _Stream(HttpFile):
         access: Access,
         at: int,
         until: int | None,
-        note: Callable[[int], None],
+        note: Callable[[int], object],
     ) -> None:
         self._gate, self._own, self._most = gate, headers, access.file_attempts
         self._until, self._note = until, note
@@ -524,6 +531,11 @@ class _Stream(HttpFile):
             _require_plain(self.url, response)
             if self._at or response.status == 206:
                 require_part(response, self._at, self._asked_to)
+            length = response.headers.get("Content-Length")
+            if response.status == 200 and None not in {length, self.size} and length != str(self.size):
+                raise ValueError(f"the server announces {length} bytes of a file that has {self.size:,}")
+            if self.size is not None:
+                self._note(self.size)
         except urllib.error.HTTPError as error:
             if error.code == 416 and self._ends_here(error):
                 self._gate.answered(sent, 200)
@@ -540,9 +552,12 @@ class _Stream(HttpFile):
             self._gate.answered(sent, 0)
             raise
         self._gate.answered(sent, response.status)
-        if self.size is not None:
-            self._note(self.size)
         return response
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        before, found = self._at, super().seek(offset, whence)
+        self._asked -= found != before  # to ask from another place on is no break
+        return found
 
     def _receive(self, response: http.client.HTTPResponse, view: memoryview) -> int:
         data = self._pace.read(response, len(view))

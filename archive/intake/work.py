@@ -44,6 +44,8 @@ _LONGER = (1 << 20, 16 << 20)
 #: Reasons of rejects of records that may have come damaged, of which so many are read again.
 _DOUBTED = frozenset({"bad-compression", "bad-length", "bad-record", "truncated", "unknown-format"})
 _AGAIN = 3
+#: Those of records that begin well. In a copy of a file, the copying may have done that.
+_CORRUPT = frozenset({"bad-compression", "truncated"})
 #: Types of records that never hold a page.
 _NO_PAGES = frozenset({"warcinfo", "request", "metadata"})
 #: Kinds of files that no reader takes -> the reject reason.
@@ -156,8 +158,6 @@ def _doubt(unit: Unit, through: Through, damaged: Sequence[Reject], tally: Tally
     nothing = "nothing of this part of the file was taken in, and the same command goes on"
     if not unit.take.streams and damaged and len(damaged) == tally.records:
         raise SourceError(f"{unit.file}: there is a record at none of the places that the index names; {nothing}")
-    if unit.take.streams and not through.is_origin and any(each.reason == "truncated" for each in damaged):
-        raise SourceError(f"{unit.file}: ends inside a record; is this copy whole? {nothing}")
     for each in damaged[:_AGAIN]:
         one = np.zeros(1, RECORD)
         one["offset"], one["length"] = each.offset, _LONGER[0]
@@ -167,6 +167,10 @@ def _doubt(unit: Unit, through: Through, damaged: Sequence[Reject], tally: Tally
             raise SourceError(
                 f"{unit.file}: the bytes from {each.offset:,} on came damaged, and came well now; {nothing}"
             )
+    corrupt = [each for each in damaged if each.reason in _CORRUPT]
+    if corrupt and not through.is_origin:
+        where = f"byte {corrupt[0].offset:,} ({corrupt[0].reason})"
+        raise SourceError(f"{unit.file}: is damaged at {where}; is this copy whole? {nothing}")
 
 
 def _length(unit: Unit) -> int | None:

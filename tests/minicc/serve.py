@@ -59,7 +59,7 @@ KINDS = {
     "hang": "no answer",
     "hang-inside": "half of the body, and then nothing more",
     "cut": "the first half of the file, as if that were all",
-    "damaged": "the file with wrong bytes in its middle",
+    "damaged": "the file with a wrong byte here and there",
     "damaged-end": "the file with wrong bytes at its end",
     "junk": "a list in which a line is a piece of HTML",
     "crlf": "a list with CRLF, a blank line and blanks at the ends of lines",
@@ -68,7 +68,9 @@ KINDS = {
 #: What becomes of the bytes of a file by some of them.
 _CHANGED: dict[str, Callable[[bytes], bytes]] = {
     "cut": lambda data: data[: len(data) // 2],
-    "damaged": lambda data: _flipped(data, len(data) // 2 - 20, 40),
+    "damaged": lambda data: bytes(
+        byte ^ 0x55 if 4 * at // len(data) in {1, 2} and at % 40 == 0 else byte for at, byte in enumerate(data)
+    ),
     "damaged-end": lambda data: _flipped(data, max(len(data) - 60, 0), 60),
     "junk": lambda data: _lines(data, lambda lines: [*lines[:1], b"<html>Notice</html>", *lines[1:]]),
     "crlf": lambda data: _lines(data, lambda lines: [b"%s  \r" % line for line in [b"", *lines]]),
