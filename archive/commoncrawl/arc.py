@@ -40,7 +40,7 @@ def arc_files(reach: Reach, crawl: Crawl) -> list[str]:
     try:
         text = gzip.decompress(reach.cache.kept(list_name(crawl), fetch)).decode("utf-8", "replace")
     except (OSError, EOFError, zlib.error):  # somebody else's file in the cache
-        reach.cache.path(list_name(crawl)).unlink(missing_ok=True)
+        reach.cache.drop(list_name(crawl))
         text = gzip.decompress(fetch()).decode()
     return [require_path(line) for line in text.splitlines()]
 
@@ -54,7 +54,7 @@ def arc_records(reach: Reach, crawl: Crawl) -> int:
     arc_files(reach, crawl)
     data = reach.cache.get(_count_name(crawl))
     if data is None:  # somebody deleted this file and not the list
-        reach.cache.path(list_name(crawl)).unlink(missing_ok=True)
+        reach.cache.drop(list_name(crawl))
         arc_files(reach, crawl)
         data = reach.cache.get(_count_name(crawl))
     return int(data or 0)

@@ -73,7 +73,7 @@ class Cluster:
         if not found or not self._files:
             raise SourceError(f"{crawl.id}: its list of index files names no cluster.idx")
         self._path = found[0]
-        self._map: mmap.mmap | None = None
+        self._map: mmap.mmap | bytes | None = None
         self._pages: dict[int, bytes] = {}
         self._edges: dict[int, tuple[bytes, bytes]] = {}  # the first and the last line of pages
         self._size: int | None = None
@@ -109,7 +109,7 @@ class Cluster:
     def _forget(self) -> None:
         """Take what is kept of an index out of the cache: something of it is wrong."""
         for name in (self._path, f"{self._path}.size", *(f"{self._path}.pages/{each}" for each in self._edges)):
-            self._reach.cache.path(name).unlink(missing_ok=True)
+            self._reach.cache.drop(name)
 
     @property
     def size(self) -> int:
@@ -172,7 +172,13 @@ class Cluster:
                     shutil.copyfileobj(source, target, 1 << 20)
 
             if self._reach.cache.write(self._path, write) is None:
-                return  # the disk takes none: by pages then
+                with self._reach.mirror.open(
+                    self._path
+                ) as source:  # in memory then: by pages it takes thousands of requests
+                    self._map = source.read()
+                    self._size = len(self._map)
+                    self._require_end(self._map[-PAGE:])
+                return
         self._size = path.stat().st_size
         with open(path, "rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self._size else None

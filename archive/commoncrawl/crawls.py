@@ -75,7 +75,7 @@ def published(mirror: Mirror, cache: Cache, is_own: bool = True) -> dict[str, Pu
             return found
         raise ValueError
     except (SourceError, ValueError, KeyError, TypeError, AttributeError) as error:
-        cache.path("collinfo.json").unlink(missing_ok=True)
+        cache.drop("collinfo.json")
         if is_own:
             return frozen()
         why = error if isinstance(error, SourceError) else "no list of crawls"

@@ -48,7 +48,7 @@ def _lines(reach: Reach, path: str) -> list[str]:
     try:
         return [_require_file(line) for line in lines if line]
     except SourceError as error:
-        reach.cache.path(path).unlink(missing_ok=True)
+        reach.cache.drop(path)
         raise SourceError(f"{path}: {error}") from None
 
 

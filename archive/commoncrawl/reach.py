@@ -79,7 +79,7 @@ class Reach:
         try:
             return _gunzipped(data)
         except (OSError, EOFError, zlib.error) as error:
-            self.cache.path(path).unlink(missing_ok=True)
+            self.cache.drop(path)
             raise SourceError(f"{path}: the compressed file is damaged, or cut ({error})") from None
 
 
