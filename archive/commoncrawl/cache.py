@@ -94,7 +94,10 @@ class Cache:
 
     def has(self, name: str) -> bool:
         """Return whether a file is there."""
-        return name in self._held or self.path(name).exists()
+        try:
+            return name in self._held or self.path(name).exists()
+        except OSError:  # of another user
+            return False
 
     def drop(self, name: str) -> None:
         """Forget a file."""

@@ -165,7 +165,7 @@ class Cluster:
     def _fetch(self) -> None:
         """Fetch cluster.idx as a whole, once."""
         path = self._reach.cache.path(self._path)
-        if not path.exists():
+        if not self._reach.cache.has(self._path):
 
             def write(part: Path) -> None:
                 with self._reach.mirror.open(self._path) as source, open(part, "wb") as target:
@@ -226,7 +226,7 @@ class Cluster:
         Raises:
             SourceError: the index cannot be read, or is none.
         """
-        if len(ranges) >= MANY or not ranges or self._reach.cache.path(self._path).exists():
+        if len(ranges) >= MANY or not ranges or self._reach.cache.has(self._path):
             self._fetch()
         found: dict[Block, None] = {}
         for low, high in ranges or [(b"", b"\xff")]:

@@ -28,6 +28,7 @@ from archive.commoncrawl.cache import Cache, cache_folder
 from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused
 from archive.errors import SourceError, cause_line, store_line
 from archive.sources.http import HttpFile, WrongPart, length_of, require_part
+from archive.sources.take import GZIP
 from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
 
 #: Where Common Crawl has its files, and the list of its crawls; the same files in its bucket.
@@ -38,7 +39,6 @@ RATE, INDEX_RATE = 1.0, 0.5
 RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
 #: How often an answer may be no answer to the question: that does not mend itself.
 _WRONG_ANSWERS = 3
-_GZIP = b"\x1f\x8b"
 #: Bytes behind the end of a piece of a file that are asked for with it: Common Crawl cuts records at 1 MiB.
 _BEHIND = 1 << 20
 _BUFFER = 1 << 18
@@ -590,10 +590,10 @@ def _require_kind(path: str, data: bytes) -> None:
     """
     if not path.endswith(".gz"):
         return
-    if not data.startswith(_GZIP):
+    if not data.startswith(GZIP):
         raise ValueError(f"{_kind(data)} came in place of a gzip file")
     with contextlib.suppress(zlib.error):  # whoever unpacks it says what is wrong with it
-        if zlib.decompressobj(31).decompress(data[:4096], 2) == _GZIP:
+        if zlib.decompressobj(31).decompress(data[:4096], 2) == GZIP:
             raise ValueError("the file came compressed once more (Content-Encoding: gzip)")
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, cast
 
-from archive.commoncrawl.crawls import SCHEME
+from archive.commoncrawl.crawls import SCHEME, Crawl
+from archive.commoncrawl.gate import Refused
 from archive.commoncrawl.mirror import OWN, OWN_BUCKET, Access, EndsBefore, canonical, path_of
-from archive.commoncrawl.plan import plan
+from archive.commoncrawl.plan import narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
@@ -128,13 +129,22 @@ def list_crawls(
     """Yield the files of some crawls with what is wanted of each, crawl by crawl. No request is made for any file.
 
     Args:
-        unreadable: called for each crawl whose index has lines that cannot be read.
+        unreadable: called for each crawl of which a list or an index, or lines of it, cannot be read; the others go on.
+            Where the host takes no more requests, it is called for that host, and that is all.
 
     Raises:
-        SourceError: a source names no crawl, an index cannot be read, or none tells what is wanted.
+        SourceError: a source names no crawl, or no index tells what is wanted.
     """
     through = ByMirror(reach.access)
-    for of_crawl in plan(reach, reach.crawls(sources), selection):
+    for crawl, wanted in narrowed(_crawls(sources, reach, unreadable), selection):
+        try:
+            of_crawl = plan_crawl(reach, crawl, wanted)
+        except Refused as error:
+            unreadable(error.host, str(error))
+            return
+        except SourceError as error:
+            unreadable(crawl.id, str(error))
+            continue
         if of_crawl.dropped:
             lines = "a line" if of_crawl.dropped == 1 else f"{of_crawl.dropped:,} lines"
             unreadable(of_crawl.crawl.id, f"{lines} of its index cannot be read, nor the records that they name")
@@ -169,6 +179,14 @@ def _named(path: str, size: int, mirror: str) -> Listed:
 
 def _own(mirror: str) -> Access:
     return Access(mirror)
+
+
+def _crawls(sources: Iterable[str], reach: Reach, unreadable: Unreadable) -> list[Crawl]:
+    try:
+        return reach.crawls(sources)
+    except Refused as error:
+        unreadable(error.host, str(error))
+        return []
 
 
 class CommonCrawl:

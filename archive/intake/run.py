@@ -262,7 +262,13 @@ class _Ingest(InOrder):
         """List the files of crawls, of all sources at once: no file comes twice."""
         if sources:
             self._reporter.stage("plan")
-        for file in self._crawled.files(sources, self._give_up):
+
+        def unreadable(place: str, why: str) -> None:
+            for source in sources:
+                self._yields.setdefault(source, Yield()).failed += 1
+            self._give_up(place, why)
+
+        for file in self._crawled.files(sources, unreadable):
             self._reporter.advance(1, 0)
             for source in sources:
                 self._yields.setdefault(source, Yield()).files += 1

@@ -33,7 +33,7 @@ from archive.records.digest import ABSENT
 from archive.records.rows import Row
 from archive.sources import open_bytes
 from archive.sources.base import Through, scheme_of
-from archive.sources.take import NEVER, RECORD, Take
+from archive.sources.take import GZIP, NEVER, RECORD, Take
 from archive.text.base import address_of
 from archive.text.cache import PageCache
 
@@ -158,19 +158,21 @@ def _doubt(unit: Unit, through: Through, damaged: Sequence[Reject], tally: Tally
     nothing = "nothing of this part of the file was taken in, and the same command goes on"
     if not unit.take.streams and damaged and len(damaged) == tally.records:
         raise SourceError(f"{unit.file}: there is a record at none of the places that the index names; {nothing}")
-    for each in damaged[:_AGAIN]:
+    for each in sorted(damaged, key=lambda each: each.reason not in _CORRUPT)[:_AGAIN]:
         one = np.zeros(1, RECORD)
         one["offset"], one["length"] = each.offset, _LONGER[0]
         with through.open(unit.file, Take(one, streams=False, reaches=True)) as file:
+            file.seek(each.offset)
+            begins = file.read(2) == GZIP
             records = list(RecordReader(file, _only(one[0]), unit.settings.limits.record))
         if records and not any(record.problem for record in records):
             raise SourceError(
                 f"{unit.file}: the bytes from {each.offset:,} on came damaged, and came well now; {nothing}"
             )
-    corrupt = [each for each in damaged if each.reason in _CORRUPT]
-    if corrupt and not through.is_origin:
-        where = f"byte {corrupt[0].offset:,} ({corrupt[0].reason})"
-        raise SourceError(f"{unit.file}: is damaged at {where}; is this copy whole? {nothing}")
+        # where no record begins, a line of the index is wrong
+        if begins and each.reason in _CORRUPT and not through.is_origin:
+            where = f"byte {each.offset:,} ({each.reason})"
+            raise SourceError(f"{unit.file}: is damaged at {where}; is this copy whole? {nothing}")
 
 
 def _length(unit: Unit) -> int | None:

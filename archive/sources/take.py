@@ -17,6 +17,8 @@ import numpy.typing as npt
 RECORD = np.dtype([("offset", "<i8"), ("length", "<u4"), ("digest", "S20"), ("at", "<i4")])
 #: The least number of the column `at`.
 NEVER = -(1 << 31)
+#: How a member of a gzip file begins.
+GZIP = b"\x1f\x8b"
 #: Bytes of a gap that is read rather than asked around.
 GAP = 64 << 10
 
