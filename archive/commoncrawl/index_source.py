@@ -13,7 +13,7 @@ from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.commoncrawl.source import reach_of, version_of
 from archive.errors import SourceError
-from archive.sources.base import Listed
+from archive.sources.base import Listed, Spent
 from archive.sources.take import Take
 
 
@@ -41,7 +41,7 @@ class BlockOfIndex:
         """Whether it is Common Crawl's own host or bucket."""
         return self.access.is_own
 
-    def spent(self) -> tuple[int, float]:
+    def spent(self) -> Spent:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()
 

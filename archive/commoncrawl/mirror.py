@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from archive.commoncrawl.cache import Cache, cache_folder
-from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused
+from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused, Watch
 from archive.errors import SourceError, cause_line, store_line
+from archive.sources.base import Spent
 from archive.sources.http import HttpFile, WrongPart, length_of, require_part
 from archive.sources.take import GZIP
 from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
@@ -41,6 +42,9 @@ RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
 _WRONG_ANSWERS = 3
 #: Bytes behind the end of a piece of a file that are asked for with it: Common Crawl cuts records at 1 MiB.
 _BEHIND = 1 << 20
+#: How often the index server is asked about an address, and what it says where it has none.
+_QUESTIONS = 2
+_NO_CAPTURES = b"No Captures found"
 _BUFFER = 1 << 18
 #: Bytes a second below which a connection is given up, and another one is tried.
 SLOWEST = 1000
@@ -50,7 +54,15 @@ _Result = TypeVar("_Result")
 
 
 class Missing(SourceError):
-    """Raised where a mirror has no file of this name."""
+    """Raised where a mirror has no file of this name.
+
+    Attributes:
+        body: the first bytes of what the server said.
+    """
+
+    def __init__(self, message: str, body: bytes = b"") -> None:
+        super().__init__(message)
+        self.body = body
 
 
 class EndsBefore(SourceError):
@@ -145,8 +157,15 @@ class Mirror(Protocol):
             SourceError: as `read`.
         """
 
-    def spent(self) -> tuple[int, float]:
-        """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        """Return what an index server has of one address, a line of JSON for each capture; None without an answer.
+
+        Raises:
+            Refused: it takes no more requests.
+        """
+
+    def spent(self) -> Spent:
+        """Return what this process has spent so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +201,18 @@ class Access:
         """Whether it is Common Crawl's own host or bucket."""
         return self.mirror.rstrip("/") in {OWN, OWN_BUCKET}
 
-    def open(self) -> Mirror:
+    def open(self, watch: Watch | None = None) -> Mirror:
         """Open the mirror.
+
+        Args:
+            watch: hears what requests wait for.
 
         Raises:
             SourceError: it has no address that is known, or the rate is no rate.
         """
         location = local_or_store(self.mirror).rstrip("/")
         if is_http(location):
-            return WebMirror(location, self)
+            return WebMirror(location, self, watch)
         return StoreMirror(location)
 
     def open_cache(self) -> Cache:
@@ -198,12 +220,12 @@ class Access:
         base = Path(self.cache) / "commoncrawl" if self.cache else None
         return Cache(base, "" if self.is_own else self.mirror.rstrip("/"))
 
-    def gate(self, address: str) -> Gate:
+    def gate(self, address: str, watch: Watch | None = None) -> Gate:
         """Return the gate of a web server."""
         folder = Path(self.cache or cache_folder()) / "gates"
         rate = self.rate if not address.startswith(OWN_INDEX) else min(self.rate, INDEX_RATE)
         host = urllib.parse.urlsplit(address).netloc
-        return Gate(folder, host, rate / self.machines, self.streams, first_wait=self.first_wait)
+        return Gate(folder, host, rate / self.machines, self.streams, first_wait=self.first_wait, watch=watch)
 
     @property
     def agent(self) -> str:
@@ -261,8 +283,11 @@ class StoreMirror:
     def collinfo(self) -> bytes:
         return self.read_all("collinfo.json")
 
-    def spent(self) -> tuple[int, float]:
-        return 0, 0.0
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        return None
+
+    def spent(self) -> Spent:
+        return Spent()
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{require_path(path)}"
@@ -281,9 +306,13 @@ class StoreMirror:
 class WebMirror:
     """A web server with files at the paths of Common Crawl."""
 
-    def __init__(self, base: str, access: Access) -> None:
+    def __init__(self, base: str, access: Access, watch: Watch | None = None) -> None:
         self._base, self._access = base, access
-        self.gate = access.gate(base)
+        self.gate = access.gate(base, watch)
+        self._index = OWN_INDEX if access.is_own else base
+        self.index_gate = access.gate(OWN_INDEX, watch) if access.is_own else self.gate
+        self._gates = {self.gate, self.index_gate}
+        self.received = 0
         self._headers = {"User-Agent": access.agent, "Accept-Encoding": "identity"}
         self._lengths: dict[str, int] = {}
 
@@ -341,12 +370,28 @@ class WebMirror:
         return self._lengths.get(path)
 
     def collinfo(self) -> bytes:
-        base = OWN_INDEX if self._access.is_own else self._base
-        gate = self._access.gate(base) if base != self._base else self.gate
-        return self._ask(gate, f"{base}/collinfo.json", lambda response: self._body(response, None))
+        return self._ask(self.index_gate, f"{self._index}/collinfo.json", lambda response: self._body(response, None))
 
-    def spent(self) -> tuple[int, float]:
-        return self.gate.requests, self.gate.waited
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        question = f"{self._index}/{crawl}-index?{urllib.parse.urlencode({'url': url, 'output': 'json'})}"
+        try:
+            return self._ask(self.index_gate, question, self._lines, attempts=_QUESTIONS) or None
+        except Refused:
+            raise
+        except Missing as error:
+            return b"" if _NO_CAPTURES in error.body else None
+        except SourceError:
+            return None
+
+    def spent(self) -> Spent:
+        gates = self._gates
+        return Spent(
+            sum(gate.requests for gate in gates),
+            sum(gate.waited for gate in gates),
+            sum(gate.held for gate in gates),
+            sum(gate.refusals for gate in gates),
+            self.received,
+        )
 
     def open(self, path: str, start: int = 0, stop: int | None = None) -> BinaryIO:
         url = self._url(path)
@@ -356,7 +401,7 @@ class WebMirror:
         stack.enter_context(self.gate.stream())
         try:
             for _ in range(_WRONG_ANSWERS):
-                stream = _Stream(url, self.gate, self._headers, self._access, start, until, partial(self._noted, path))
+                stream = _Stream(url, self, self._headers, self._access, start, until, partial(self._noted, path))
                 file = _Buffered(stream, stack)
                 try:
                     _require_kind(path, file.peek(4096))
@@ -380,6 +425,19 @@ class WebMirror:
             raise ValueError(f"the file has {length:,} bytes in one answer and {self._lengths[path]:,} in another")
         return length
 
+    def _lines(self, response: http.client.HTTPResponse) -> bytes:
+        """Return the lines of an answer that can be seen to be all of it.
+
+        Raises:
+            ValueError: it may be cut.
+        """
+        if response.headers.get("Content-Length") is None and not response.chunked:
+            raise ValueError("the server does not say how long its answer is")
+        data = self._body(response, None)
+        if not data.endswith(b"\n"):
+            raise ValueError("the last line of the answer does not end")
+        return data
+
     def _url(self, path: str) -> str:
         return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=%+,:@!$&()*;~')}"
 
@@ -389,10 +447,11 @@ class WebMirror:
         url: str,
         take: Callable[[http.client.HTTPResponse], _Result],
         headers: dict[str, str] | None = None,
+        attempts: int | None = None,
     ) -> _Result:
         request = urllib.request.Request(url, headers={**self._headers, **(headers or {})})
         tried, wrong, last = 0, 0, ""
-        while tried < self._access.range_attempts:
+        while tried < (attempts or self._access.range_attempts):
             tried += 1
             sent = gate.wait()
             try:
@@ -430,6 +489,7 @@ class WebMirror:
         while data := pace.read(response, 1 << 20):
             parts.append(data)
             count += len(data)
+            self.received += len(data)
         body = b"".join(parts)
         missing = response.length or (0 if expected is None else expected - count)
         if missing:
@@ -502,14 +562,14 @@ class _Stream(HttpFile):
     def __init__(
         self,
         url: str,
-        gate: Gate,
+        mirror: WebMirror,
         headers: dict[str, str],
         access: Access,
         at: int,
         until: int | None,
         note: Callable[[int], object],
     ) -> None:
-        self._gate, self._own, self._most = gate, headers, access.file_attempts
+        self._mirror, self._gate, self._own, self._most = mirror, mirror.gate, headers, access.file_attempts
         self._until, self._note = until, note
         self._asked = self._wrong = 0
         attempts = min(access.range_attempts, access.file_attempts)
@@ -570,6 +630,11 @@ class _Stream(HttpFile):
     def _fields(self) -> dict[str, str]:
         return self._own
 
+    def readinto(self, buffer: object) -> int:
+        count = super().readinto(buffer)
+        self._mirror.received += count
+        return count
+
 
 def _require_plain(url: str, response: http.client.HTTPResponse) -> None:
     """Check that nobody on the way compressed a file. What is a compressed file itself, is looked into.
@@ -620,7 +685,7 @@ def _refusal(gate: Gate, sent: float, url: str, error: urllib.error.HTTPError) -
     words = f"the server answered {error.code} {code[1].decode() if code else error.reason}"
     gate.answered(sent, error.code, error.headers.get("Retry-After"))
     if error.code == 404:
-        raise Missing(f"{url}: {words}; there is no such file") from None
+        raise Missing(f"{url}: {words}; there is no such file", body) from None
     if error.code not in BUSY:
         raise SourceError(f"{url}: {words}") from None
     return words

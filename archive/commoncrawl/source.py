@@ -16,7 +16,7 @@ from archive.commoncrawl.plan import narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
-from archive.sources.base import Listed, Unreadable, list_files
+from archive.sources.base import Listed, Spent, Unreadable, list_files
 from archive.sources.take import PartsOfFile, RestOfFile, Take
 
 #: Bytes of the start of a file that are asked for, and more where its first record does not end there.
@@ -88,7 +88,7 @@ class ByMirror:
         """Whether it is Common Crawl's own host or bucket."""
         return self.access.is_own
 
-    def spent(self) -> tuple[int, float]:
+    def spent(self) -> Spent:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()
 

@@ -138,10 +138,11 @@ class HttpFile(io.RawIOBase):
                 last = error
                 if self._is_nowhere(error, attempt):
                     break
-        why = (
-            f"{last.code} {last.reason}" if isinstance(last, urllib.error.HTTPError) else getattr(last, "reason", last)
-        )
-        raise SourceError(f"{self.url}: no answer after {attempt + 1} attempts ({why})")
+        if isinstance(last, urllib.error.HTTPError):
+            what = f"the server answered {last.code} {last.reason}"
+        else:
+            what = f"no answer: {getattr(last, 'reason', last)}"
+        raise SourceError(f"{self.url}: {what} ({attempt + 1} attempts)")
 
     def _ends_here(self, error: urllib.error.HTTPError) -> bool:
         """Return whether a server that has no such part of the file (416) means that the file ends in front of it."""

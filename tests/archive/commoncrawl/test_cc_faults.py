@@ -110,10 +110,26 @@ _OF_CONTENT = {
     "junk",
     "unsorted",
 }
+#: Of these the manual has the words of other places.
+_SAID_ELSEWHERE = {"refuse", "slow", "junk", "unsorted"}
 #: These take time.
 _LATE = {"hang", "hang-inside", "slow"}
 #: These change what is in a list, or in an index of lines.
 _OF_LINES = {"junk": {"listing", "cluster.idx"}, "unsorted": {"cluster.idx"}}
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "common-crawl.md"
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
+
+def told() -> dict[str, tuple[str, str]]:
+    """Return what the manual says that is printed of each fault: of parts of a file, and of a file as a whole."""
+    page = PAGE.read_text(encoding="utf-8").partition("## What can go wrong")[2].partition("\n## ")[0]
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
+    ]
+    messages = {row[0].strip("`"): [each.strip("`") for each in row[3].split("<br>")] for row in table}
+    return {kind: (words[0], words[-1]) for kind, words in messages.items()}
 
 
 class Inline:
@@ -194,6 +210,10 @@ def test_a_fault_is_named_wherever_it_is_and_nothing_of_it_is_ingested(
         said = attempt(lake, server, place.options)
         if not re.search(WORDS[kind], said):
             wrong.append(f"{where}: {said or 'nothing was said'}")
+        if where in {"range", "stream"} and kind not in _SAID_ELSEWHERE:
+            words = re.sub(r"http://localhost\S+", "https://login.example/,", said)
+            if not _NUMBER.sub("N", words).endswith(f": {_NUMBER.sub('N', told()[kind][where == 'stream'])}"):
+                wrong.append(f"{where}: the manual has other words: {said}")
         if lake.exists() and any(lake.read(table, ["file"]).num_rows for table in ("captures", "rejects")):
             wrong.append(f"{where}: something was ingested")
         if kind == "refuse":  # it is remembered
@@ -219,3 +239,7 @@ def test_a_list_with_other_ends_of_lines_is_the_same_list(
 
 def test_every_fault_that_the_server_can_make_is_in_the_table() -> None:
     assert set(KINDS) - set(WORDS) == {"changed", "crlf"}, "these two have tests of their own"
+
+
+def test_the_manual_has_every_fault_of_the_server() -> None:
+    assert list(told()) == list(KINDS)
