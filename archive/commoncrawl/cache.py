@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import hashlib
-import multiprocessing
 import os
 import tempfile
 import time
@@ -37,19 +36,19 @@ def temporary_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"lowbackground-{os.getuid()}"
 
 
-_warned = False
+#: The variable that is there once somebody was warned; workers get it from their parent.
+_WARNED = "LOWBACKGROUND_CACHE_WARNED"
 
 
 def warn(folder: Path, error: OSError) -> None:
-    """Warn once that a folder of caches takes no files; workers leave that to their parent."""
-    global _warned
-    if not _warned and multiprocessing.parent_process() is None:
+    """Warn once that a folder of caches takes no files."""
+    if _WARNED not in os.environ:
+        os.environ[_WARNED] = str(folder)
         warnings.warn(
             f"{folder}: {error.strerror or error}; what is fetched of Common Crawl's lists and indexes is not kept, "
             "and the next command asks for it again. $XDG_CACHE_HOME names another folder",
             stacklevel=2,
         )
-    _warned = True
 
 
 class Cache:

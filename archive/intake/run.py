@@ -269,10 +269,10 @@ class _Ingest(InOrder):
         self._reporter.stage("plan")
         reach = Reach(self._crawled.access, watch=self._crawling)
 
-        def unreadable(place: str, why: str) -> None:
+        def unreadable(what: str, why: str) -> None:
             for source in sources:
                 self._yields.setdefault(source, Yield()).failed += 1
-            self._give_up(place, why)
+            self._give_up(what, why)
 
         for file in self._crawled.files(sources, unreadable, reach):
             self._reporter.advance(1, 0)

@@ -28,7 +28,8 @@ CRAWL = "cc:CC-MAIN-2019-35"
 
 @pytest.fixture(autouse=True)
 def unwarned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_warned", False)
+    monkeypatch.setenv(module._WARNED, "")  # so that it is taken away again
+    monkeypatch.delenv(module._WARNED)
 
 
 @pytest.fixture
