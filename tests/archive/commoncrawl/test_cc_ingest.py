@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import re
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -258,22 +259,27 @@ def test_what_goes_wrong_now_and_then_costs_nothing_but_time(
     assert snapshot(lake) == snapshot(whole)
 
 
-def test_403_stops_it_all_at_once_with_exit_status_1_and_nothing_is_lost(lake: Lake, minicc: Path) -> None:
-    fault = Fault("refuse", "crawl-data/*.warc.gz", times=None, after=2)
-    with serve(minicc, [fault]) as server:
-        done = forked(
-            "ingest", CRAWL, "--mirror", server.address, "--rate", "1000", "--lake", lake.location, "--workers", "2"
-        )
-        statuses = [each.status for each in server.log]
-        assert 1 <= statuses.count(403) <= 2, "what two workers had sent already"
-        assert done.returncode == 1
-        assert "nothing is lost" in done.stdout
-        assert done.stdout.count("answered 403") == 1
+def test_403_stops_all_processes_and_is_remembered_until_the_file_that_is_named_is_deleted(
+    lake: Lake, minicc: Path
+) -> None:
+    with serve(minicc, [Fault("refuse", "crawl-data/*.warc.gz", times=None, after=2)]) as server:
+        args = ("ingest", CRAWL, "--mirror", server.address, "--rate", "1000", "--lake", lake.location)
+        with ThreadPoolExecutor() as pool:
+            options = (("--workers", "2"), ("--workers", "2", "--tld", "de"))
+            both = list(pool.map(lambda more: forked(*args, *more), options))
+        for done in both:
+            assert (done.returncode, done.stdout.count("answered 403")) == (1, 1)
+            assert "nothing is lost" in done.stdout
+        assert 1 <= [each.status for each in server.log].count(403) <= 4, "what four workers had sent already"
         asked = len(server.log)
-        again = forked("ingest", CRAWL, "--mirror", server.address, "--rate", "1000", "--lake", lake.location)
-        assert again.returncode == 1
-        assert "answered 403" in again.stdout
+        again = forked(*args)
+        assert (again.returncode, again.stdout.count("answered 403")) == (1, 1)
         assert len(server.log) == asked, "nobody asks it again"
+        (path,) = re.findall(r"delete (\S+),", again.stdout.replace("\n", ""))
+        server.faults = []
+        os.remove(path)
+        assert json.loads(forked(*args, "--json").stdout)["files_failed"] == {}
+    assert len(urls(lake)) == PAGES
 
 
 def test_a_host_with_a_limit_gets_few_requests_too_many_and_never_refuses(
