@@ -405,6 +405,7 @@ class WebMirror:
                 file = _Buffered(stream, stack)
                 try:
                     _require_kind(path, file.peek(4096))
+                    self._noted(path, stream.size)
                 except ValueError as error:
                     last = error
                     stream.close()
@@ -594,7 +595,7 @@ class _Stream(HttpFile):
             length = response.headers.get("Content-Length")
             if response.status == 200 and None not in {length, self.size} and length != str(self.size):
                 raise ValueError(f"the server announces {length} bytes of a file that has {self.size:,}")
-            if self.size is not None:
+            if response.status == 206 and self.size is not None:
                 self._note(self.size)
         except urllib.error.HTTPError as error:
             if error.code == 416 and self._ends_here(error):

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 from archive.commoncrawl.crawls import SCHEME, Crawl
 from archive.commoncrawl.gate import Refused
 from archive.commoncrawl.mirror import OWN, OWN_BUCKET, Access, EndsBefore, canonical, path_of
-from archive.commoncrawl.plan import narrowed, plan_crawl
+from archive.commoncrawl.plan import each_told, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
@@ -136,7 +136,7 @@ def list_crawls(
         SourceError: a source names no crawl, or no index tells what is wanted.
     """
     through = ByMirror(reach.access)
-    for crawl, wanted in narrowed(_crawls(sources, reach, unreadable), selection):
+    for crawl, wanted in each_told(reach, narrowed(_crawls(sources, reach, unreadable), selection)):
         try:
             of_crawl = plan_crawl(reach, crawl, wanted)
         except Refused as error:
@@ -161,11 +161,14 @@ def list_named(source: str, unreadable: Unreadable) -> Iterator[Listed]:
     that a changed file is not taken for the one that the lake has.
 
     Raises:
-        SourceError: nothing is there, or the host refuses.
+        SourceError: nothing is there.
     """
     path = own_path(source) if source.startswith(OWN) else None
     if path is not None:
-        yield _named(path, reach_of(_own(OWN)).mirror.size(path), OWN)
+        try:
+            yield _named(path, reach_of(_own(OWN)).mirror.size(path), OWN)
+        except Refused as error:
+            unreadable(error.host, str(error))
         return
     for file in list_files(source, unreadable):
         path = own_path(file.uri)
