@@ -40,8 +40,8 @@ RATE, INDEX_RATE = 1.0, 0.5
 RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
 #: How often an answer may be no answer to the question: that does not mend itself.
 _WRONG_ANSWERS = 3
-#: Bytes behind the end of a piece of a file that are asked for with it: Common Crawl cuts records at 1 MiB.
-_BEHIND = 1 << 20
+#: Bytes behind the end of a piece of a file that are asked for with it: most records have less.
+_BEHIND = 1 << 18
 #: How often the index server is asked about an address, and what it says where it has none.
 _QUESTIONS = 2
 _NO_CAPTURES = b"No Captures found"

@@ -301,7 +301,7 @@ def test_a_record_that_is_not_what_the_index_states_proves_nothing(lake: Lake, m
     from minicc.fixtures import pages_of
 
     root = tmp_path / "changed"
-    write_crawl(root, "CC-MAIN-2019-35", pages_of("CC-MAIN-2019-35", 40), files=2, block=20)
+    write_crawl(root, "CC-MAIN-2019-35", pages_of("CC-MAIN-2019-35", 40), files=2, shards=1, block=20)
     write_collinfo(root, {"CC-MAIN-2019-35": CRAWLS["CC-MAIN-2019-35"]})
     folder = root / "cc-index/collections/CC-MAIN-2019-35/indexes"
     lines: list[str] = []
