@@ -163,7 +163,7 @@ class Access:
         """Open the mirror.
 
         Args:
-            watch: is told what requests wait for.
+            watch: looks at what requests wait for.
 
         Raises:
             SourceError: it has no address that is known, or the rate is no rate.
