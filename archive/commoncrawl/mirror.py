@@ -36,6 +36,9 @@ RATE, INDEX_RATE = 1.0, 0.5
 RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
 #: How often an answer may be no answer to the question: that does not mend itself.
 _WRONG_ANSWERS = 3
+#: How often the index server is asked about an address, and what it says where it has none.
+_QUESTIONS = 2
+_NO_CAPTURES = b"No Captures found"
 _GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 18
 _PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
@@ -44,7 +47,15 @@ _Result = TypeVar("_Result")
 
 
 class Missing(SourceError):
-    """Raised where a mirror has no file of this name."""
+    """Raised where a mirror has no file of this name.
+
+    Attributes:
+        body: the first bytes of what the server said.
+    """
+
+    def __init__(self, message: str, body: bytes = b"") -> None:
+        super().__init__(message)
+        self.body = body
 
 
 def canonical(path: str) -> str:
@@ -122,6 +133,13 @@ class Mirror(Protocol):
 
         Raises:
             SourceError: as `read`.
+        """
+
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        """Return what an index server has of one address, a line of JSON for each capture; None without an answer.
+
+        Raises:
+            Refused: it takes no more requests.
         """
 
     def spent(self) -> Spent:
@@ -234,6 +252,9 @@ class StoreMirror:
     def collinfo(self) -> bytes:
         return self.read_all("collinfo.json")
 
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        return None
+
     def spent(self) -> Spent:
         return Spent()
 
@@ -257,8 +278,9 @@ class WebMirror:
     def __init__(self, base: str, access: Access, watch: Watch | None = None) -> None:
         self._base, self._access = base, access
         self.gate = access.gate(base, watch)
-        self._index_gate = access.gate(OWN_INDEX, watch) if access.is_own else self.gate
-        self._gates = {self.gate, self._index_gate}
+        self._index = OWN_INDEX if access.is_own else base
+        self.index_gate = access.gate(OWN_INDEX, watch) if access.is_own else self.gate
+        self._gates = {self.gate, self.index_gate}
         self.received = 0
         self._headers = {"User-Agent": access.agent, "Accept-Encoding": "identity"}
 
@@ -309,8 +331,18 @@ class WebMirror:
         return self._ask(self.gate, self._url(path), take, method="HEAD")
 
     def collinfo(self) -> bytes:
-        base = OWN_INDEX if self._access.is_own else self._base
-        return self._ask(self._index_gate, f"{base}/collinfo.json", lambda response: self._body(response, None))
+        return self._ask(self.index_gate, f"{self._index}/collinfo.json", lambda response: self._body(response, None))
+
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        question = f"{self._index}/{crawl}-index?{urllib.parse.urlencode({'url': url, 'output': 'json'})}"
+        try:
+            return self._ask(self.index_gate, question, self._lines, attempts=_QUESTIONS) or None
+        except Refused:
+            raise
+        except Missing as error:
+            return b"" if _NO_CAPTURES in error.body else None
+        except SourceError:
+            return None
 
     def spent(self) -> Spent:
         gates = self._gates
@@ -348,6 +380,19 @@ class WebMirror:
             raise http.client.IncompleteRead(data, expected - len(data))
         return data
 
+    def _lines(self, response: http.client.HTTPResponse) -> bytes:
+        """Return the lines of an answer that can be seen to be all of it.
+
+        Raises:
+            ValueError: it may be cut.
+        """
+        if response.headers.get("Content-Length") is None and not response.chunked:
+            raise ValueError("the server does not say how long its answer is")
+        data = self._body(response, None)
+        if not data.endswith(b"\n"):
+            raise ValueError("the last line of the answer does not end")
+        return data
+
     def _url(self, path: str) -> str:
         return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=%+,:@!$&()*;~')}"
 
@@ -358,10 +403,11 @@ class WebMirror:
         take: Callable[[http.client.HTTPResponse], _Result],
         headers: dict[str, str] | None = None,
         method: str = "GET",
+        attempts: int | None = None,
     ) -> _Result:
         request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
         tried, wrong, last = 0, 0, ""
-        while tried < self._access.range_attempts:
+        while tried < (attempts or self._access.range_attempts):
             tried += 1
             sent = gate.wait()
             try:
@@ -471,7 +517,7 @@ def _refusal(gate: Gate, sent: float, url: str, error: urllib.error.HTTPError) -
     words = f"the server answered {error.code} {code[1].decode() if code else error.reason}"
     gate.answered(sent, error.code, error.headers.get("Retry-After"))
     if error.code == 404:
-        raise Missing(f"{url}: {words}; there is no such file") from None
+        raise Missing(f"{url}: {words}; there is no such file", body) from None
     if error.code not in BUSY:
         raise SourceError(f"{url}: {words}") from None
     return words
