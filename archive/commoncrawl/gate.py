@@ -109,7 +109,7 @@ class Seen:
 
 
 class Watch:
-    """Looks at what a process does at Common Crawl. `Watch` itself does nothing."""
+    """Hears what a process does at Common Crawl. `Watch` itself does nothing."""
 
     def index(self, crawl: str, number: int, of: int) -> None:
         """Begin to read the index of a crawl, the `number`-th of so many."""
@@ -128,7 +128,7 @@ class Gate:
         streams: how many whole files may be read at once, by all processes.
         now: the seconds of the Unix clock, which all processes share.
         first_wait: seconds that all wait after a first refusal.
-        watch: looks at what requests wait for.
+        watch: hears what it waits for.
 
     Attributes:
         requests: that this process has sent.

@@ -181,7 +181,7 @@ class Access:
         """Open the mirror.
 
         Args:
-            watch: looks at what requests wait for.
+            watch: hears what requests wait for.
 
         Raises:
             SourceError: it has no address that is known, or the rate is no rate.

@@ -84,12 +84,12 @@ def plan(reach: Reach, crawls: Sequence[Crawl], selection: Selection) -> Iterato
     Raises:
         SourceError: a list or an index cannot be read, or none tells what is wanted.
     """
-    for crawl, wanted in in_turn(reach, narrowed(crawls, selection)):
+    for crawl, wanted in each_told(reach, narrowed(crawls, selection)):
         yield plan_crawl(reach, crawl, wanted)
 
 
-def in_turn(reach: Reach, pairs: Sequence[tuple[Crawl, Selection]]) -> Iterator[tuple[Crawl, Selection]]:
-    """Yield crawls of which the index is read then, one after the other, and tell who watches."""
+def each_told(reach: Reach, pairs: Sequence[tuple[Crawl, Selection]]) -> Iterator[tuple[Crawl, Selection]]:
+    """Yield crawls of which the index is read then, one after the other; who watches hears of each."""
     for number, (crawl, wanted) in enumerate(pairs, 1):
         if reach.watch is not None:
             reach.watch.index(crawl.id, number, len(pairs))

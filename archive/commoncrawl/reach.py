@@ -25,7 +25,7 @@ class Reach:
 
     Args:
         bandwidth: bytes a second, for the decision between parts of a file and all of it.
-        watch: looks at which index is read, and what requests wait for.
+        watch: hears which index is read, and what requests wait for.
     """
 
     access: Access = Access()
