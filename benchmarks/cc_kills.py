@@ -56,10 +56,8 @@ def one(folder: Path, root: Path, count: int, seed: int) -> bool:
         drill = kills.Drill(lake, server, folder)
         drill.run(count, random.Random(seed))
     by_source = ", ".join(f"{name} {times}" for name, times in drill.by_source.most_common())
-    print(
-        f"seed {seed}: {drill.killed} kills, {drill.together} of them while two ran ({by_source}); {drill.forgotten} files forgotten",
-        flush=True,
-    )
+    print(f"seed {seed}: {drill.killed} kills, {drill.together} of them while two ran ({by_source})")
+    print(f"seed {seed}: {drill.forgotten} files forgotten meanwhile", flush=True)
     try:
         kills.require_same(lake, kills.undisturbed(Lake(str(folder / "undisturbed")), root))
         for each in kills.ALL:

@@ -122,7 +122,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "common-crawl.md"
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
-def told() -> dict[str, tuple[str, str]]:
+def messages() -> dict[str, tuple[str, str]]:
     """Return what the manual says that is printed of each fault: of parts of a file, and of a file as a whole."""
     page = PAGE.read_text(encoding="utf-8").partition("## What can go wrong")[2].partition("\n## ")[0]
     table = [
@@ -212,7 +212,7 @@ def test_a_fault_is_named_wherever_it_is_and_nothing_of_it_is_ingested(
             wrong.append(f"{where}: {said or 'nothing was said'}")
         if where in {"range", "stream"} and kind not in _SAID_ELSEWHERE:
             words = re.sub(r"http://localhost\S+", "https://login.example/,", said)
-            if not _NUMBER.sub("N", words).endswith(f": {_NUMBER.sub('N', told()[kind][where == 'stream'])}"):
+            if not _NUMBER.sub("N", words).endswith(f": {_NUMBER.sub('N', messages()[kind][where == 'stream'])}"):
                 wrong.append(f"{where}: the manual has other words: {said}")
         if lake.exists() and any(lake.read(table, ["file"]).num_rows for table in ("captures", "rejects")):
             wrong.append(f"{where}: something was ingested")
@@ -242,4 +242,4 @@ def test_every_fault_that_the_server_can_make_is_in_the_table() -> None:
 
 
 def test_the_manual_has_every_fault_of_the_server() -> None:
-    assert list(told()) == list(KINDS)
+    assert list(messages()) == list(KINDS)
