@@ -79,7 +79,7 @@ class Table:
 
     def has_footer(self, path: str) -> bool:
         """Return whether a footer is kept on this machine."""
-        return self.reach.cache.path(f"{path}.footer").exists()
+        return self.reach.cache.has(f"{path}.footer")
 
     def _fetch(self, path: str) -> bytes:
         data, size = self.reach.mirror.tail(path, _TAIL)

@@ -17,11 +17,13 @@ import numpy.typing as npt
 RECORD = np.dtype([("offset", "<i8"), ("length", "<u4"), ("digest", "S20"), ("at", "<i4")])
 #: The least number of the column `at`.
 NEVER = -(1 << 31)
+#: How a member of a gzip file begins.
+GZIP = b"\x1f\x8b"
 #: Bytes of a gap that is read rather than asked around.
 GAP = 64 << 10
 
 #: Bytes of a file of unknown length that one task streams, and what an interrupted one loses.
-PIECE = 256 << 20
+PIECE = 64 << 20
 
 Records = npt.NDArray[np.void]
 Offsets = npt.NDArray[np.int64]
@@ -58,11 +60,13 @@ class Take:
         records: the wanted ones in the order of their offsets, with the fields of `RECORD`; None for all.
         streams: the file is read from its start to its end, and what is not wanted is passed over; else by parts.
         known: the offsets of records that the lake has already, in order. They are passed over.
+        reaches: the parts may reach over the end of the file: nobody knows how long they are.
     """
 
     records: Records | None = None
     streams: bool = True
     known: Offsets | None = None
+    reaches: bool = False
 
     @property
     def offsets(self) -> Offsets | None:

@@ -398,13 +398,6 @@ def test_mirrors_that_are_copies_keep_what_they_have_apart(tmp_path: Path) -> No
     assert Cache(tmp_path, "").get("x") == b"own"
 
 
-def test_a_disk_that_takes_nothing_costs_requests_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    cache = Cache(tmp_path / "file")
-    assert cache.kept("x", lambda: b"data") == b"data"
-    assert cache.get("x") is None
-
-
 def test_a_record_that_two_indexes_name_is_planned_once() -> None:
     selected = Selected(Selection())
     for _ in range(2):
