@@ -83,8 +83,10 @@ def wrapped(cores: str, *command: str) -> Result:
                 os.wait()
         output.seek(0)
         text = output.read().decode(errors="replace")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    return {"code": code, "seconds": seconds, "peak_mb": peak, "output": text}
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    peak = used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    cpu = used.ru_utime + used.ru_stime
+    return {"code": code, "seconds": seconds, "cpu": cpu, "peak_mb": peak, "output": text}
 
 
 def watched(command: list[str]) -> Result:

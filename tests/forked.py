@@ -26,6 +26,8 @@ from forking import Job
 _ROOT = Path(__file__).parents[1]
 _FOLDER = "LOWBACKGROUND_TEST_SERVERS"  # the variable that names the folder of the servers' sockets
 _ARCHIVE = (
+    "encodings.idna",
+    "archive.intake.crawled",
     "archive.intake.display",
     "archive.sources.files",
     "archive.intake.command",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 
 from archive.commoncrawl.cluster import Cluster
 from archive.commoncrawl.crawls import Crawl
@@ -36,7 +37,11 @@ def arc_files(reach: Reach, crawl: Crawl) -> list[str]:
         reach.cache.put(_count_name(crawl), str(count).encode())
         return gzip.compress(b"".join(path + b"\n" for path in sorted(found)), 6)
 
-    text = gzip.decompress(reach.cache.kept(list_name(crawl), fetch)).decode("utf-8", "replace")
+    try:
+        text = gzip.decompress(reach.cache.kept(list_name(crawl), fetch)).decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error):  # somebody else's file in the cache
+        reach.cache.drop(list_name(crawl))
+        text = gzip.decompress(fetch()).decode()
     return [require_path(line) for line in text.splitlines()]
 
 
@@ -49,7 +54,7 @@ def arc_records(reach: Reach, crawl: Crawl) -> int:
     arc_files(reach, crawl)
     data = reach.cache.get(_count_name(crawl))
     if data is None:  # somebody deleted this file and not the list
-        reach.cache.path(list_name(crawl)).unlink(missing_ok=True)
+        reach.cache.drop(list_name(crawl))
         arc_files(reach, crawl)
         data = reach.cache.get(_count_name(crawl))
     return int(data or 0)

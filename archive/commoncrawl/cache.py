@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import hashlib
 import os
+import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +17,38 @@ from archive.atomic import atomic_file
 
 #: Seconds for which the list of crawls counts.
 DAY = 86_400.0
+#: Bytes behind each file that show that it is whole.
+_SUM = 16
+#: Bytes that a process remembers where no disk takes them.
+_HELD = 64 << 20
 
 
 def cache_folder() -> Path:
-    """Return the folder of caches: `$XDG_CACHE_HOME/lowbackground`, or the same below `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "lowbackground"
+    """Return the folder of caches: in `$XDG_CACHE_HOME` or `~/.cache`, or a temporary one."""
+    base = os.environ.get("XDG_CACHE_HOME") or ""
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "lowbackground" if os.path.isabs(base) else temporary_folder()  # this user has no home
+
+
+def temporary_folder() -> Path:
+    """Return a folder of this user that is there until the machine starts again."""
+    return Path(tempfile.gettempdir()) / f"lowbackground-{os.getuid()}"
+
+
+#: The variable that is there once somebody was warned; workers get it from their parent.
+_WARNED = "LOWBACKGROUND_CACHE_WARNED"
+
+
+def warn(folder: Path, error: OSError) -> None:
+    """Warn once that a folder of caches takes no files."""
+    if _WARNED not in os.environ:
+        os.environ[_WARNED] = str(folder)
+        warnings.warn(
+            f"{folder}: {error.strerror or error}; what is fetched of Common Crawl's lists and indexes is not kept, "
+            "and the next command asks for it again. $XDG_CACHE_HOME names another folder",
+            stacklevel=2,
+        )
 
 
 class Cache:
@@ -32,6 +62,7 @@ class Cache:
     """
 
     def __init__(self, folder: Path | None = None, mirror: str = "") -> None:
+        self._held: dict[str, bytes] = {}
         base = folder or cache_folder() / "commoncrawl"
         self.folder = base / f"of-{hashlib.sha256(mirror.encode()).hexdigest()[:16]}" if mirror else base / "own"
 
@@ -41,18 +72,37 @@ class Cache:
         return self.folder.joinpath(*parts)
 
     def get(self, name: str, age: float | None = None) -> bytes | None:
-        """Return the bytes of a file; None if it is not there, or was written more than `age` seconds ago."""
+        """Return the bytes of a file; None if it is not there, is damaged, or is older than `age` seconds."""
+        if name in self._held:
+            return self._held[name]
         path = self.path(name)
         try:
             if age is not None and time.time() - path.stat().st_mtime > age:
                 return None
-            return path.read_bytes()
+            kept = path.read_bytes()
         except OSError:
             return None
+        data = kept[:-_SUM]
+        return data if _sum(data) == kept[-_SUM:] else None
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep a file. Where the disk takes none, it is fetched again next time."""
-        self.write(name, lambda part: _write(part, data))
+        """Keep a file. Where the disk takes none, this process remembers it, up to some number of bytes."""
+        kept = self.write(name, lambda part: _write(part, data + _sum(data)))
+        if kept is None and sum(map(len, self._held.values())) + len(data) <= _HELD:
+            self._held[name] = data
+
+    def has(self, name: str) -> bool:
+        """Return whether a file is there."""
+        try:
+            return name in self._held or self.path(name).exists()
+        except OSError:  # of another user
+            return False
+
+    def drop(self, name: str) -> None:
+        """Forget a file."""
+        self._held.pop(name, None)
+        with contextlib.suppress(OSError):
+            self.path(name).unlink(missing_ok=True)
 
     def write(self, name: str, write: Callable[[Path], None]) -> Path | None:
         """Keep a file that a function writes to the path that it is given.
@@ -63,10 +113,12 @@ class Cache:
         path = self.path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
             # several processes may write the same file: each to a name of its own
             with atomic_file(path, path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")) as part:
                 write(part)
-        except OSError:
+        except OSError as error:
+            warn(self.folder, error)
             return None
         return path
 
@@ -77,6 +129,17 @@ class Cache:
             data = fetch()
             self.put(name, data)
         return data
+
+
+def _sum(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()[:_SUM]
+
+
+def _sweep(path: Path) -> None:
+    """Delete what processes that were killed have left of a file."""
+    for part in path.parent.glob(f"{glob.escape(path.name)}.????????.part"):
+        if time.time() - part.stat().st_mtime > DAY:
+            part.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from archive.commoncrawl import api
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import index_files
+from archive.commoncrawl.mirror import EndsBefore
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected, unix_of
 from archive.commoncrawl.selection import KeyRange, Selection
@@ -33,6 +34,8 @@ MANY = 50
 _MOST = 8 << 20
 #: Blocks of one selection are kept on this machine if they have no more bytes.
 _KEPT = 32 << 20
+#: Pages of cluster.idx that are held.
+_REMEMBERED = 16
 #: Records that are added at once.
 _TOGETHER = 1 << 14
 
@@ -71,44 +74,121 @@ class Cluster:
         if not found or not self._files:
             raise SourceError(f"{crawl.id}: its list of index files names no cluster.idx")
         self._path = found[0]
-        self._map: mmap.mmap | None = None
+        self._map: mmap.mmap | bytes | None = None
+        self._pages: dict[int, bytes] = {}
+        self._edges: dict[int, tuple[bytes, bytes]] = {}  # the first and the last line of pages
         self._size: int | None = None
 
     # -- the bytes of cluster.idx ------------------------------------------------------------------
 
     def _page(self, number: int) -> bytes:
-        if self._map is not None:
-            return self._map[number * PAGE : (number + 1) * PAGE]
+        data = self._pages.get(number)
+        if data is None:
+            if self._map is not None:
+                data = self._map[number * PAGE : (number + 1) * PAGE]
+            else:
+                data = self._fetched(number)
+            self._require_order(number, data)
+            while len(self._pages) >= _REMEMBERED:
+                del self._pages[next(iter(self._pages))]
+            self._pages[number] = data
+        return data
+
+    def _fetched(self, number: int) -> bytes:
         name = f"{self._path}.pages/{number}"
         data = self._reach.cache.get(name)
-        if data is None:
-            stop = min((number + 1) * PAGE, self.size)
-            data = self._reach.mirror.read(self._path, number * PAGE, stop)
+        start, stop = number * PAGE, min((number + 1) * PAGE, self.size)
+        if data is None or len(data) != stop - start:
+            try:
+                data = self._reach.mirror.read(self._path, start, stop)
+            except EndsBefore:
+                self._forget()  # its length was another one
+                raise
             self._reach.cache.put(name, data)
         return data
+
+    def _forget(self) -> None:
+        """Take what is kept of an index out of the cache: something of it is wrong."""
+        for name in (self._path, f"{self._path}.size", *(f"{self._path}.pages/{each}" for each in self._edges)):
+            self._reach.cache.drop(name)
 
     @property
     def size(self) -> int:
         """Bytes of cluster.idx."""
         if self._size is None:
             name = f"{self._path}.size"
-            self._size = int(self._reach.cache.kept(name, lambda: str(self._reach.mirror.size(self._path)).encode()))
+            kept = self._reach.cache.get(name) or b""
+            if kept.isdigit():
+                self._size = int(kept)
+            else:
+                data, self._size = self._reach.mirror.tail(self._path, PAGE)
+                self._require_end(data)
+                self._reach.cache.put(name, str(self._size).encode())
         return self._size
+
+    def _require_end(self, data: bytes) -> None:
+        """Check that the index is not cut: what was cut off, a search would miss, and say nothing.
+
+        Args:
+            data: the last bytes of cluster.idx.
+
+        Raises:
+            SourceError: it is.
+        """
+        *_, last = data.removesuffix(b"\n").split(b"\n")
+        parts = last.split(b"\t")
+        named = parts[1].decode("utf-8", "replace").removesuffix(".gz") if len(parts) > 1 else ""
+        if not data.endswith(b"\n") or named != max(self._files).removesuffix(".gz"):
+            raise SourceError(
+                f"{self._path}: is cut, or no such index: its last line names no block of {max(self._files)}, but is "
+                f"{last[-80:]!r}"
+            )
+
+    def _require_order(self, number: int, data: bytes) -> None:
+        """Check that the lines of a page are in order, also with the pages that are known.
+
+        Raises:
+            SourceError: they are not.
+        """
+        keys = [line.partition(b"\t")[0] for line in data.split(b"\n")[1 if number else 0 : -1]]
+        if not keys:
+            return
+        before = [each for each in self._edges if each < number]
+        after = [each for each in self._edges if each > number]
+        low = self._edges[max(before)][1] if before else b""
+        high = self._edges[min(after)][0] if after else keys[-1]
+        if keys != sorted(keys) or low > keys[0] or keys[-1] > high:
+            self._edges[number] = keys[0], keys[-1]
+            self._forget()
+            raise SourceError(f"{self._path}: its lines are not in order, so that some would not be found")
+        self._edges[number] = keys[0], keys[-1]
 
     def _fetch(self) -> None:
         """Fetch cluster.idx as a whole, once."""
         path = self._reach.cache.path(self._path)
-        if not path.exists():
+        if not self._reach.cache.has(self._path):
 
             def write(part: Path) -> None:
                 with self._reach.mirror.open(self._path) as source, open(part, "wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
 
             if self._reach.cache.write(self._path, write) is None:
-                return  # the disk takes none: by pages then
+                with self._reach.mirror.open(
+                    self._path
+                ) as source:  # in memory then: by pages it takes thousands of requests
+                    self._map = source.read()
+                    self._size = len(self._map)
+                    self._require_end(self._map[-PAGE:])
+                return
         self._size = path.stat().st_size
         with open(path, "rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self._size else None
+        try:
+            self._require_end(b"" if self._map is None else self._map[-PAGE:])
+        except SourceError:
+            self._map = self._size = None
+            path.unlink(missing_ok=True)
+            raise
 
     @property
     def pages(self) -> int:
@@ -147,7 +227,7 @@ class Cluster:
         Raises:
             SourceError: the index cannot be read, or is none.
         """
-        if len(ranges) >= MANY or not ranges or self._reach.cache.path(self._path).exists():
+        if len(ranges) >= MANY or not ranges or self._reach.cache.has(self._path):
             self._fetch()
         found: dict[Block, None] = {}
         for low, high in ranges or [(b"", b"\xff")]:
@@ -210,6 +290,7 @@ class Cluster:
             name, offset, length = parts[1].decode(), int(parts[2]), int(parts[3])
             return Block(self._files[name if name.endswith(".gz") else f"{name}.gz"], offset, length)
         except (IndexError, ValueError, KeyError):
+            self._forget()
             raise SourceError(f"{self._path}: no line of such an index: {line[:100]!r}") from None
 
     # -- reading -----------------------------------------------------------------------------------

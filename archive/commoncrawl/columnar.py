@@ -31,6 +31,8 @@ _TAIL = 1 << 18
 _MAGIC = b"PAR1"
 #: What a plan keeps of each record.
 _KEPT = ("warc_filename", "warc_record_offset", "warc_record_length", "content_digest", "fetch_time")
+#: Columns in which the same values come again and again.
+_FEW_VALUES = frozenset({"warc_filename", "content_languages", "content_mime_type", "content_mime_detected"})
 #: Rows that are looked at together.
 _ROWS = 1 << 15
 #: Bytes of one request, at most.
@@ -77,7 +79,7 @@ class Table:
 
     def has_footer(self, path: str) -> bool:
         """Return whether a footer is kept on this machine."""
-        return self.reach.cache.path(f"{path}.footer").exists()
+        return self.reach.cache.has(f"{path}.footer")
 
     def _fetch(self, path: str) -> bytes:
         data, size = self.reach.mirror.tail(path, _TAIL)
@@ -118,15 +120,19 @@ class Table:
         """
         footer = self.footer(group.path)
         parts = {start: self.reach.mirror.read(group.path, start, stop) for start, stop in group.ranges}
+        columns = _columns(footer, selection)
         file = _Parts(group.path, parts, self.reach.cache.get(f"{group.path}.footer") or b"")
         try:
             opened = pq.ParquetFile(
                 pa.PythonFile(file, mode="r"),  # closes with it
                 metadata=footer,
-                read_dictionary=["warc_filename", "content_languages", "content_mime_type", "content_mime_detected"],
+                read_dictionary=[name for name in columns if name in _FEW_VALUES],  # Arrow takes no missing ones
                 pre_buffer=False,
             )
-            yield from opened.iter_batches(_ROWS, [group.number], columns=_columns(footer, selection))
+            # threads of their own keep memory, each for itself
+            for batch in opened.iter_batches(_ROWS, [group.number], columns=columns, use_threads=False):
+                yield batch
+                pa.default_memory_pool().release_unused()  # it would keep twice as much as it needs
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{group.path}: row group {group.number} cannot be read ({error})") from None
 
@@ -277,11 +283,15 @@ class _Parts(io.RawIOBase):
         self._at = offset + (0, self._at, self._size)[whence]
         return self._at
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read_buffer(self, size: int | None = -1) -> pa.Buffer:
+        """Read without a copy; Arrow prefers this."""
+        return pa.py_buffer(self.read(size))
+
+    def read(self, size: int | None = -1) -> memoryview | bytes:
         count = self._size - self._at if size is None or size < 0 else size
         for start, data in self._parts.items():
             if start <= self._at < start + len(data):
-                found = data[self._at - start : self._at - start + count]
+                found = memoryview(data)[self._at - start : self._at - start + count]
                 self._at += len(found)
                 return found
         if not count:

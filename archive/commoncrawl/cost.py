@@ -140,7 +140,7 @@ def _of_crawl(reach: Reach, plan: CrawlPlan) -> CrawlCost:
         found.streamed = len(plan.files)
         pieces = math.ceil(size / len(plan.files) / PIECE)
         # a task begins in the middle of a file with a request, and with its head
-        heads = sum(not reach.cache.path(head_name(path)).exists() for path in plan.files) if pieces > 1 else 0
+        heads = sum(not reach.cache.has(head_name(path)) for path in plan.files) if pieces > 1 else 0
         found.requests = len(plan.files) * max(pieces, 1) + heads
         found.bytes, found.estimated = size, not exact
         found.records = _pages(reach, plan.crawl, plan.files)
@@ -177,7 +177,7 @@ def _in_parts(records: npt.NDArray[np.void], streamed: npt.NDArray[np.bool_]) ->
 def _heads(reach: Reach, plan: CrawlPlan, streamed: set[int]) -> int:
     """Return the requests for the first records of files that are read by parts: those that no run has asked for."""
     numbers = {number for some in plan.records for number in np.unique(some["file"]).tolist()} - streamed
-    return sum(not reach.cache.path(head_name(plan.paths[number])).exists() for number in numbers)
+    return sum(not reach.cache.has(head_name(plan.paths[number])) for number in numbers)
 
 
 def _bytes(reach: Reach, crawl: Crawl, paths: list[str]) -> tuple[int, bool]:

@@ -70,8 +70,12 @@ def published(mirror: Mirror, cache: Cache, is_own: bool = True) -> dict[str, Pu
         SourceError: another mirror has no list.
     """
     try:
-        return read_collinfo(json.loads(cache.kept("collinfo.json", mirror.collinfo, DAY)))
+        found = read_collinfo(json.loads(cache.kept("collinfo.json", mirror.collinfo, DAY)))
+        if found:
+            return found
+        raise ValueError
     except (SourceError, ValueError, KeyError, TypeError, AttributeError) as error:
+        cache.drop("collinfo.json")
         if is_own:
             return frozen()
         why = error if isinstance(error, SourceError) else "no list of crawls"

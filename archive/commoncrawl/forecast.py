@@ -36,7 +36,7 @@ def forecast(reach: Reach, crawl: Crawl, selection: Selection) -> CrawlCost | No
         SourceError: the index cannot be read.
     """
     if crawl.is_arc and not selection.by_record:
-        if reach.cache.path(arc.list_name(crawl)).exists():
+        if reach.cache.has(arc.list_name(crawl)):
             return None
         return _of_arc(reach, crawl, selection)
     if selection.by_record and not selection.by_key and by_table(reach, crawl, selection):

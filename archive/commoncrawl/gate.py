@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import errno
 import fcntl
 import os
 import random
@@ -25,6 +26,7 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from archive.commoncrawl.cache import temporary_folder, warn
 from archive.errors import SourceError
 
 #: Seconds that all wait after a first refusal, and at most.
@@ -45,10 +47,11 @@ _BEAT = 1.0
 class Refused(SourceError):
     """Raised where the host has shut this address out. Nothing that was ingested is lost."""
 
-    def __init__(self, host: str, at: float, until: float) -> None:
+    def __init__(self, host: str, at: float, until: float, path: Path) -> None:
         super().__init__(
             f"{host} answered 403 at {_clock(at)}: it takes no more requests from this address. None is sent before "
-            f"{_clock(until)}; nothing is lost, and the same command goes on then, best with a lower --rate"
+            f"{_clock(until)}; nothing is lost, and the same command goes on then, best with a lower --rate. To ask "
+            f"sooner, where the host is known to answer again, delete {path}, which remembers this"
         )
         self.host, self.at, self.until = host, at, until
 
@@ -152,9 +155,33 @@ class Gate:
             raise SourceError(f"a rate of {rate:g} requests a second sends none")
         self.host, self.rate, self._streams = host, rate, streams
         self._now, self._sleep, self._first_wait, self._watch = now, sleep, first_wait, watch
-        self._path = folder / re.sub(r"[^\w.-]", "_", host)
-        folder.mkdir(parents=True, exist_ok=True)
+        self._path = self._usable(folder, re.sub(r"[^\w.-]", "_", host))
         self.requests, self.waited, self.held, self.refusals = 0, 0.0, 0.0, 0
+
+    def _usable(self, folder: Path, name: str) -> Path:
+        """Return the path of the gate's file: in a folder, or in a temporary one where that takes no files.
+
+        Raises:
+            SourceError: neither does.
+        """
+        for each in (folder, temporary_folder() / "gates"):
+            path = each / name
+            try:
+                each.mkdir(parents=True, exist_ok=True, mode=0o700)
+                if each != folder and each.stat().st_uid != os.getuid():
+                    raise PermissionError(errno.EPERM, "is of another user")
+                for file in (path, *(path.with_name(f"{name}.stream-{number}") for number in range(self._streams))):
+                    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644))
+                self._path = path
+                with self._locked():  # writes it: what is there takes no more room
+                    return path
+            except OSError as error:
+                warn(each, error)
+                last = error
+        raise SourceError(
+            f"{folder}: {last.strerror or last}; the file that keeps the rate of requests must be somewhere: name a "
+            "folder with $XDG_CACHE_HOME or $TMPDIR"
+        )
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_State]:
@@ -178,7 +205,7 @@ class Gate:
 
     def _check(self, state: _State, now: float) -> None:
         if state.refused and state.refused <= now < state.refused + REFUSED_FOR:
-            raise Refused(self.host, state.refused, state.refused + REFUSED_FOR)
+            raise Refused(self.host, state.refused, state.refused + REFUSED_FOR, self._path)
 
     def look(self) -> Seen:
         """Return what it is at, without a request."""
@@ -248,7 +275,7 @@ class Gate:
                 state.wait = 0.0
                 state.pace = min(state.pace * 2 ** (1 / _RECOVERS_IN), 1.0)
         if status == 403:
-            raise Refused(self.host, now, now + REFUSED_FOR)
+            raise Refused(self.host, now, now + REFUSED_FOR, self._path)
         if self._watch is not None:
             self._watch.beat(self.look())
 

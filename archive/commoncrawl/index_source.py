@@ -24,21 +24,30 @@ class BlockOfIndex:
     access: Access
     path: str
     offset: int
-    length: int
+    size: int
 
-    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
+    def open(self, uri: str, take: Take, start: int = 0, stop: int | None = None) -> BinaryIO:
         """Open the block as `archive.sources.base.Through` does.
 
         Raises:
             SourceError: the mirror does not give it.
         """
         reach, first = reach_of(self.access), self.offset
-        name = f"{self.path}.blocks/{first}-{first + self.length}"
-        return io.BytesIO(reach.cache.kept(name, lambda: reach.mirror.read(self.path, first, first + self.length)))
+        name = f"{self.path}.blocks/{first}-{first + self.size}"
+        return io.BytesIO(reach.cache.kept(name, lambda: reach.mirror.read(self.path, first, first + self.size)))
+
+    @property
+    def is_origin(self) -> bool:
+        """Whether it is Common Crawl's own host or bucket."""
+        return self.access.is_own
 
     def spent(self) -> Spent:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()
+
+    def length(self, uri: str) -> int | None:
+        """Return what `archive.sources.base.Through.length` does."""
+        return None
 
 
 def list_blocks(sources: Iterable[str], selection: Selection, reach: Reach) -> Iterator[Listed]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.mirror import Missing, require_path
 from archive.commoncrawl.reach import Reach
 from archive.errors import SourceError
+
+_FILE = re.compile(r"^(?:crawl-data|cc-index|crawl-\d+|parse-output|projects)/\S+\.\w+$")
 
 
 def files_of(reach: Reach, crawl: Crawl, subset: str = "warc") -> list[str]:
@@ -40,7 +44,20 @@ def table_files(reach: Reach, crawl: Crawl) -> list[str]:
 
 def _lines(reach: Reach, path: str) -> list[str]:
     text = reach.gunzipped(path).decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines()]
     try:
-        return [require_path(line) for line in text.splitlines() if line]
+        return [_require_file(line) for line in lines if line]
     except SourceError as error:
+        reach.cache.drop(path)
         raise SourceError(f"{path}: {error}") from None
+
+
+def _require_file(line: str) -> str:
+    """Return a line, if it is a path of a file of which Common Crawl has lists.
+
+    Raises:
+        SourceError: it is something else.
+    """
+    if not _FILE.search(line):
+        raise SourceError(f"{line[:100]!r} is no path of a file of Common Crawl")
+    return require_path(line)

@@ -12,20 +12,24 @@ import http.client
 import io
 import os
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar, cast
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 from archive.commoncrawl.cache import Cache, cache_folder
 from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused, Watch
 from archive.errors import SourceError, cause_line, store_line
 from archive.sources.base import Spent
-from archive.sources.http import HttpFile, require_part
+from archive.sources.http import HttpFile, WrongPart, length_of, require_part
+from archive.sources.take import GZIP
 from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
 
 #: Where Common Crawl has its files, and the list of its crawls; the same files in its bucket.
@@ -36,11 +40,14 @@ RATE, INDEX_RATE = 1.0, 0.5
 RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
 #: How often an answer may be no answer to the question: that does not mend itself.
 _WRONG_ANSWERS = 3
+#: Bytes behind the end of a piece of a file that are asked for with it: most records have less.
+_BEHIND = 1 << 18
 #: How often the index server is asked about an address, and what it says where it has none.
 _QUESTIONS = 2
 _NO_CAPTURES = b"No Captures found"
-_GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 18
+#: Bytes a second below which a connection is given up, and another one is tried.
+SLOWEST = 1000
 _PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
 
 _Result = TypeVar("_Result")
@@ -56,6 +63,14 @@ class Missing(SourceError):
     def __init__(self, message: str, body: bytes = b"") -> None:
         super().__init__(message)
         self.body = body
+
+
+class EndsBefore(SourceError):
+    """Raised where a file ends in front of the last byte that was asked for."""
+
+    def __init__(self, file: str, length: int, stop: int) -> None:
+        super().__init__(f"{file}: ends at byte {length:,}, not behind {stop - 1:,}; is this copy whole?")
+        self.length = length
 
 
 def canonical(path: str) -> str:
@@ -90,6 +105,7 @@ class Mirror(Protocol):
         """Return the bytes [start, stop) of a file, all of them.
 
         Raises:
+            EndsBefore: the file is not that long.
             SourceError: it is not there, or the server keeps giving something else.
         """
 
@@ -114,8 +130,11 @@ class Mirror(Protocol):
             SourceError: as `read`.
         """
 
-    def open(self, path: str, start: int = 0) -> BinaryIO:
-        """Open a file that is read from a byte of it to its end.
+    def open(self, path: str, start: int = 0, stop: int | None = None) -> BinaryIO:
+        """Open a file that is read from a byte of it on.
+
+        Args:
+            stop: where reading is about to end; what is behind it can be read too, and costs more requests.
 
         Raises:
             SourceError: as `read`.
@@ -127,6 +146,9 @@ class Mirror(Protocol):
         Raises:
             SourceError: as `read`.
         """
+
+    def length(self, path: str) -> int | None:
+        """Return the length of a file as an answer for it has stated it; None if none has."""
 
     def collinfo(self) -> bytes:
         """Return the list of crawls.
@@ -160,6 +182,7 @@ class Access:
         range_attempts: how often a part of a file, or a small file, is asked for before that is an error.
         file_attempts: how often a whole file is.
         first_wait: seconds that all wait after a first 503; doubled after each further one.
+        timeout: seconds without a byte, or with fewer than `SLOWEST` a second, after which a connection is given up.
     """
 
     mirror: str = OWN
@@ -171,6 +194,7 @@ class Access:
     range_attempts: int = RANGE_ATTEMPTS
     file_attempts: int = FILE_ATTEMPTS
     first_wait: float = FIRST_WAIT
+    timeout: float = TIMEOUT
 
     @property
     def is_own(self) -> bool:
@@ -216,14 +240,16 @@ class StoreMirror:
     def __init__(self, location: str) -> None:
         self._location = location
         self._system, self._root = filesystem(location)
+        self._lengths: dict[str, int] = {}
         if not is_s3(location) and not os.path.isdir(location):
             raise SourceError(f"{location}: no such folder; a mirror is https://…, s3://bucket or a folder")
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
+            self._lengths[path] = int(file.size())
             data = bytes(file.read_at(stop - start, start))
         if len(data) != stop - start:
-            raise SourceError(f"{self._location}/{path}: ends at byte {start + len(data):,}, not behind {stop - 1:,}")
+            raise EndsBefore(f"{self._location}/{path}", self._lengths[path], stop)
         return data
 
     def tail(self, path: str, count: int) -> tuple[bytes, int]:
@@ -239,15 +265,20 @@ class StoreMirror:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
             return bytes(file.read())
 
-    def open(self, path: str, start: int = 0) -> BinaryIO:
+    def open(self, path: str, start: int = 0, stop: int | None = None) -> BinaryIO:
         with self._named(path):
-            file = cast(BinaryIO, io.BufferedReader(self._system.open_input_file(self._at(path)), _BUFFER))
+            opened = self._system.open_input_file(self._at(path))
+            self._lengths[path] = int(opened.size())
+            file = cast(BinaryIO, io.BufferedReader(opened, _BUFFER))
             file.seek(start)
             return file
 
     def size(self, path: str) -> int:
         with self._named(path), self._system.open_input_file(self._at(path)) as file:
             return int(file.size())
+
+    def length(self, path: str) -> int | None:
+        return self._lengths.get(path)
 
     def collinfo(self) -> bytes:
         return self.read_all("collinfo.json")
@@ -283,10 +314,13 @@ class WebMirror:
         self._gates = {self.gate, self.index_gate}
         self.received = 0
         self._headers = {"User-Agent": access.agent, "Accept-Encoding": "identity"}
+        self._lengths: dict[str, int] = {}
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
-            require_part(response, start, stop)
+            length = self._noted(path, require_part(response, start, stop))
+            if length is not None and length < stop:
+                raise EndsBefore(self._url(path), length, stop)
             return self._body(response, stop - start)
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes={start}-{stop - 1}"})
@@ -299,14 +333,14 @@ class WebMirror:
                 raise ValueError(
                     f"the server sent {stated and stated[0]} in answer to a request for the last {count} bytes"
                 )
-            require_part(response, start, size)
+            self._noted(path, require_part(response, start, size))
             return self._body(response, size - start), size
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=-{count}"})
 
     def start(self, path: str, count: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
-            size = require_part(response, 0, count)
+            size = self._noted(path, require_part(response, 0, count))
             data = self._body(response, min(count, size or count))
             _require_kind(path, data)
             return data
@@ -323,12 +357,17 @@ class WebMirror:
 
     def size(self, path: str) -> int:
         def take(response: http.client.HTTPResponse) -> int:
-            length = response.headers.get("Content-Length") or ""
-            if not length.isdigit():
+            length = require_part(response, 0, 1)
+            if length is None:
                 raise ValueError("the server does not say how long the file is")
-            return int(length)
+            self._noted(path, length)
+            return length
 
-        return self._ask(self.gate, self._url(path), take, method="HEAD")
+        # not HEAD: to that, a page of HTML has a length too
+        return self._ask(self.gate, self._url(path), take, {"Range": "bytes=0-0"})
+
+    def length(self, path: str) -> int | None:
+        return self._lengths.get(path)
 
     def collinfo(self) -> bytes:
         return self._ask(self.index_gate, f"{self._index}/collinfo.json", lambda response: self._body(response, None))
@@ -354,31 +393,38 @@ class WebMirror:
             self.received,
         )
 
-    def open(self, path: str, start: int = 0) -> BinaryIO:
+    def open(self, path: str, start: int = 0, stop: int | None = None) -> BinaryIO:
         url = self._url(path)
+        until = None if stop is None else max(start, stop) + _BEHIND
+
         stack = contextlib.ExitStack()
         stack.enter_context(self.gate.stream())
         try:
-            file = _Buffered(_Stream(url, self, self._headers, self._access, start), stack)
             for _ in range(_WRONG_ANSWERS):
+                stream = _Stream(url, self, self._headers, self._access, start, until, partial(self._noted, path))
+                file = _Buffered(stream, stack)
                 try:
-                    _require_kind(path, file.peek(2))
-                    return cast(BinaryIO, file)
+                    _require_kind(path, file.peek(4096))
+                    self._noted(path, stream.size)
                 except ValueError as error:
                     last = error
-                    file.raw.close()
-                    file = _Buffered(_Stream(url, self, self._headers, self._access, start), stack)
+                    stream.close()
+                    continue
+                return cast(BinaryIO, file)
             raise SourceError(f"{url}: {last}")
         except BaseException:
             stack.close()
             raise
 
-    def _body(self, response: http.client.HTTPResponse, expected: int | None) -> bytes:
-        data = response.read()
-        self.received += len(data)
-        if expected is not None and len(data) != expected:
-            raise http.client.IncompleteRead(data, expected - len(data))
-        return data
+    def _noted(self, path: str, length: int | None) -> int | None:
+        """Note how long a file is, and return it.
+
+        Raises:
+            ValueError: it was another length in an answer before.
+        """
+        if length is not None and self._lengths.setdefault(path, length) != length:
+            raise ValueError(f"the file has {length:,} bytes in one answer and {self._lengths[path]:,} in another")
+        return length
 
     def _lines(self, response: http.client.HTTPResponse) -> bytes:
         """Return the lines of an answer that can be seen to be all of it.
@@ -402,18 +448,23 @@ class WebMirror:
         url: str,
         take: Callable[[http.client.HTTPResponse], _Result],
         headers: dict[str, str] | None = None,
-        method: str = "GET",
         attempts: int | None = None,
     ) -> _Result:
-        request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
+        request = urllib.request.Request(url, headers={**self._headers, **(headers or {})})
         tried, wrong, last = 0, 0, ""
         while tried < (attempts or self._access.range_attempts):
             tried += 1
             sent = gate.wait()
             try:
-                with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                with _OPENER.open(request, timeout=self._access.timeout) as response:
+                    _require_plain(url, response)
                     result = take(response)
             except urllib.error.HTTPError as error:
+                if error.code == 416 and (length := length_of(error)) is not None:
+                    gate.answered(sent, 200)
+                    raise EndsBefore(
+                        url, length, int(request.get_header("Range", "").rpartition("-")[2] or 0)
+                    ) from None
                 last = _refusal(gate, sent, url, error)
             except ValueError as error:
                 gate.answered(sent, 200)
@@ -422,11 +473,71 @@ class WebMirror:
                     break
             except (OSError, http.client.HTTPException) as error:
                 gate.answered(sent, 0)
-                last = _words(error)
+                last = _words(error, self._access.timeout)
             else:
                 gate.answered(sent, 200)
                 return result
         raise SourceError(f"{url}: {last} ({tried} attempts); nothing of it was taken in")
+
+    def _body(self, response: http.client.HTTPResponse, expected: int | None) -> bytes:
+        """Return the body of an answer, all of it.
+
+        Raises:
+            http.client.IncompleteRead: it ends before that.
+            TimeoutError: it comes too slowly.
+        """
+        parts, count, pace = list[bytes](), 0, _Pace(self._access.timeout)
+        while data := pace.read(response, 1 << 20):
+            parts.append(data)
+            count += len(data)
+            self.received += len(data)
+        body = b"".join(parts)
+        missing = response.length or (0 if expected is None else expected - count)
+        if missing:
+            raise http.client.IncompleteRead(body, missing)
+        return body
+
+
+class _Pace:
+    """Reads answers, and requires that bytes come, and not only now and then one.
+
+    Args:
+        seconds: for which a connection may be slow.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._waited, self._count = seconds, 0.0, 0
+
+    def read(self, response: http.client.HTTPResponse, count: int) -> bytes:
+        """Return some bytes of an answer, at most `count`; none at its end.
+
+        Raises:
+            TimeoutError: too few came for too long.
+        """
+        began = time.monotonic()
+        data = response.read1(count)
+        self._waited += time.monotonic() - began
+        self._count += len(data)
+        if self._waited > self._seconds:
+            if self._count < SLOWEST * self._waited:
+                raise TimeoutError(f"fewer than {SLOWEST:,} bytes a second came")
+            self._waited, self._count = 0.0, 0
+        return data
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect to the same host only. Another one may be anybody, and its requests would be in no budget."""
+
+    def redirect_request(self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str) -> Any:
+        if urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
+            raise SourceError(
+                f"{req.full_url}: the server answered {code} and sends us to {newurl[:200]}, which is another host; "
+                "name it with --mirror if it has the files"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = urllib.request.build_opener(_SameHost)
 
 
 class _Buffered(io.BufferedReader):
@@ -442,35 +553,77 @@ class _Buffered(io.BufferedReader):
 
 
 class _Stream(HttpFile):
-    """A whole file. Each connection waits at the gate, and a lost one goes on where it was."""
+    """A file, or a piece of it. Each connection waits at the gate, and a lost one goes on where it was.
 
-    def __init__(self, url: str, mirror: WebMirror, headers: dict[str, str], access: Access, at: int) -> None:
-        self._mirror, self._gate, self._own, self._most = mirror, mirror.gate, headers, access.range_attempts
-        super().__init__(url, access.file_attempts, TIMEOUT, at=at)
+    Args:
+        until: the byte up to which the first request asks; None for the end of the file.
+        note: called with the length of the file; raises ValueError where it was another one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        mirror: WebMirror,
+        headers: dict[str, str],
+        access: Access,
+        at: int,
+        until: int | None,
+        note: Callable[[int], object],
+    ) -> None:
+        self._mirror, self._gate, self._own, self._most = mirror, mirror.gate, headers, access.file_attempts
+        self._until, self._note = until, note
+        self._asked = self._wrong = 0
+        attempts = min(access.range_attempts, access.file_attempts)
+        super().__init__(url, attempts, access.timeout, _OPENER, at=at)
 
     def _pause(self, attempt: int) -> None:
         """The gate has the pauses."""
 
-    def _is_nowhere(self, error: Exception, attempt: int) -> bool:
-        return super()._is_nowhere(error, attempt) or attempt + 1 >= self._most
-
     def _request(self) -> http.client.HTTPResponse:
+        if self._until is not None and self._at < self._until:
+            self._ahead = self._until - self._at
+        self._asked += 1
+        if self._asked > self._most:
+            raise SourceError(f"{self.url}: the connection broke {self._most:,} times, at last at byte {self._at:,}")
+        self._pace = _Pace(self.timeout)
         sent = self._gate.wait()
         try:
             response = super()._request()
-            if self._at:
+            _require_plain(self.url, response)
+            if self._at or response.status == 206:
                 require_part(response, self._at, self._asked_to)
+            length = response.headers.get("Content-Length")
+            if response.status == 200 and None not in {length, self.size} and length != str(self.size):
+                raise ValueError(f"the server announces {length} bytes of a file that has {self.size:,}")
+            if response.status == 206 and self.size is not None:
+                self._note(self.size)
         except urllib.error.HTTPError as error:
-            if error.code != 416:
+            if error.code == 416 and self._ends_here(error):
+                self._gate.answered(sent, 200)
+            else:
                 _refusal(self._gate, sent, self.url, error)
             raise
-        except ValueError as error:
-            raise SourceError(f"{self.url}: {error}") from None
+        except (ValueError, WrongPart) as error:
+            self._gate.answered(sent, 200)
+            self._wrong += 1
+            if self._wrong >= _WRONG_ANSWERS:
+                raise SourceError(f"{self.url}: {error}") from None
+            raise http.client.HTTPException(str(error)) from None
         except (OSError, http.client.HTTPException):
             self._gate.answered(sent, 0)
             raise
         self._gate.answered(sent, response.status)
         return response
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        before, found = self._at, super().seek(offset, whence)
+        self._asked -= found != before  # to ask from another place on is no break
+        return found
+
+    def _receive(self, response: http.client.HTTPResponse, view: memoryview) -> int:
+        data = self._pace.read(response, len(view))
+        view[: len(data)] = data
+        return len(data)
 
     def _pass(self, response: http.client.HTTPResponse, count: int) -> None:
         """Read nothing: a server that gives no parts of a file is an error."""
@@ -484,14 +637,30 @@ class _Stream(HttpFile):
         return count
 
 
+def _require_plain(url: str, response: http.client.HTTPResponse) -> None:
+    """Check that nobody on the way compressed a file. What is a compressed file itself, is looked into.
+
+    Raises:
+        ValueError: somebody did.
+    """
+    coding = (response.headers.get("Content-Encoding") or "identity").strip().lower()
+    if coding != "identity" and not url.endswith(".gz"):
+        raise ValueError(f"the server sent it with Content-Encoding: {coding[:40]}, which nobody asked for")
+
+
 def _require_kind(path: str, data: bytes) -> None:
     """Check that a compressed file begins as one.
 
     Raises:
         ValueError: it does not; the text says what it is.
     """
-    if path.endswith(".gz") and not data.startswith(_GZIP):
+    if not path.endswith(".gz"):
+        return
+    if not data.startswith(GZIP):
         raise ValueError(f"{_kind(data)} came in place of a gzip file")
+    with contextlib.suppress(zlib.error):  # whoever unpacks it says what is wrong with it
+        if zlib.decompressobj(31).decompress(data[:4096], 2) == GZIP:
+            raise ValueError("the file came compressed once more (Content-Encoding: gzip)")
 
 
 def _kind(data: bytes) -> str:
@@ -523,7 +692,7 @@ def _refusal(gate: Gate, sent: float, url: str, error: urllib.error.HTTPError) -
     return words
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, timeout: float) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(error, http.client.IncompleteRead):
         missing = f" of {len(error.partial) + error.expected:,}" if error.expected is not None else ""
@@ -531,7 +700,7 @@ def _words(error: Exception) -> str:
     if isinstance(reason, ConnectionResetError):
         return "the server reset the connection"
     if isinstance(reason, TimeoutError):
-        return f"no byte came for {TIMEOUT:g} s"
+        return str(reason) if "bytes a second" in str(reason) else f"no byte came for {timeout:g} s"
     if isinstance(error, http.client.RemoteDisconnected):
         return "the server closed the connection without an answer"
     return str(reason) or type(error).__name__

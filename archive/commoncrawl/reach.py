@@ -80,7 +80,14 @@ class Reach:
         """
         data = self.cache.kept(path, lambda: self.mirror.read_all(path))
         try:
-            return gzip.decompress(data)
+            return _gunzipped(data)
         except (OSError, EOFError, zlib.error) as error:
-            self.cache.path(path).unlink(missing_ok=True)
-            raise SourceError(f"{path}: the compressed file is damaged ({error})") from None
+            self.cache.drop(path)
+            raise SourceError(f"{path}: the compressed file is damaged, or cut ({error})") from None
+
+
+def _gunzipped(data: bytes) -> bytes:
+    text = gzip.decompress(data)
+    if not text:
+        raise EOFError("there is nothing in it")
+    return text

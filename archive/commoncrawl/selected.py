@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +21,30 @@ _BUCKETS = 64
 _SHIFT = np.uint64(64 - 6)
 
 
+class _Growing:
+    """Records in one array with room for more.
+
+    Its memory comes from the system: in a heap, what is between such arrays while they grow would be lost.
+    """
+
+    def __init__(self) -> None:
+        self._data, self._count = np.empty(0, RECORD), 0
+
+    def add(self, records: npt.NDArray[np.void]) -> None:
+        end = self._count + len(records)
+        if end > len(self._data):
+            size = max(end, 3 * len(self._data) // 2) * RECORD.itemsize
+            data = np.frombuffer(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), RECORD)
+            data[: self._count] = self.records
+            self._data = data
+        self._data[self._count : end] = records
+        self._count = end
+
+    @property
+    def records(self) -> npt.NDArray[np.void]:
+        return self._data[: self._count]
+
+
 @dataclass
 class Selected:
     """The records that were chosen so far.
@@ -38,9 +61,7 @@ class Selected:
     _numbers: dict[str, int] = field(default_factory=dict, init=False)
     _hashes: list[int] = field(default_factory=list, init=False)
     _wanted: list[bool] = field(default_factory=list, init=False)
-    _buckets: list[list[npt.NDArray[np.void]]] = field(
-        default_factory=lambda: [[] for _ in range(_BUCKETS)], init=False
-    )
+    _buckets: list[_Growing] = field(default_factory=lambda: [_Growing() for _ in range(_BUCKETS)], init=False)
     _held: int = field(default=0, init=False)
 
     def add(
@@ -70,15 +91,12 @@ class Selected:
         part = np.zeros(len(rows), RECORD)
         part["file"], part["offset"], part["length"] = numbers[rows], offsets[rows], lengths[rows]
         part["at"] = np.clip(moments[rows], NEVER, -NEVER - 1)
-        part["digest"] = np.asarray([_sha1(digests[row]) for row in rows.tolist()], "S20")
+        part["digest"] = sha1s([digests[row] for row in rows.tolist()])
         buckets = np.asarray(self._hashes, np.uint64)[numbers[rows]] >> _SHIFT
         order = np.argsort(buckets, kind="stable")
         edges = np.searchsorted(buckets[order], np.arange(_BUCKETS + 1, dtype=np.uint64))
         for bucket in np.flatnonzero(edges[1:] > edges[:-1]).tolist():
-            parts = self._buckets[bucket]
-            parts.append(part[order[edges[bucket] : edges[bucket + 1]]])
-            if len(parts) > 64:  # few large arrays rather than many small ones
-                self._buckets[bucket] = [np.concatenate(parts)]
+            self._buckets[bucket].add(part[order[edges[bucket] : edges[bucket + 1]]])
         self._held += len(part)
 
     def _number(self, path: str) -> int:
@@ -105,9 +123,9 @@ class Selected:
         )
         found = []
         for number in range(_BUCKETS):
-            parts, self._buckets[number] = self._buckets[number], []
-            if parts:
-                found.append(_sorted(np.concatenate(parts), ranks))
+            some, self._buckets[number] = self._buckets[number].records, _Growing()
+            if len(some):
+                found.append(_sorted(some, ranks))
         self._held = 0
         return found
 
@@ -140,9 +158,22 @@ def by_file(records: npt.NDArray[np.void]) -> Iterator[npt.NDArray[np.void]]:
         yield from np.split(records, edges)
 
 
-def _sha1(stated: str | None) -> bytes:
-    try:
-        digest = base64.b32decode(stated or "")
-    except (binascii.Error, ValueError):
-        return b""
-    return digest if len(digest) == 20 else b""
+def sha1s(stated: Sequence[str | None]) -> npt.NDArray[np.bytes_]:
+    """Return the bytes of digests in base32, as an array of S20; empty for any other text.
+
+    Eight letters are five bytes. `base64` takes one text after the other: half of the time of a plan of millions.
+    """
+    found = np.zeros(len(stated), "S20")
+    rows = [row for row, text in enumerate(stated) if text is not None and len(text) == 32]
+    letters = "".join(stated[row] or "" for row in rows).encode("ascii", "replace")
+    values = _BASE32[np.frombuffer(letters, np.uint8)].reshape(-1, 4, 8)
+    numbers = (values.astype(np.uint64) << np.arange(35, -1, -5, dtype=np.uint64)).sum(axis=2, dtype=np.uint64)
+    data = (numbers[:, :, None] >> np.arange(32, -1, -8, dtype=np.uint64)).astype(np.uint8).reshape(-1, 20)
+    right = (values != _NO_LETTER).all(axis=(1, 2))
+    found[np.asarray(rows, np.int64)[right]] = np.ascontiguousarray(data[right]).view("S20").ravel()
+    return found
+
+
+_NO_LETTER = 255
+_BASE32 = np.full(256, _NO_LETTER, np.uint8)
+_BASE32[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")] = np.arange(32)

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, cast
 
-from archive.commoncrawl.crawls import SCHEME
-from archive.commoncrawl.mirror import Access, canonical, path_of
-from archive.commoncrawl.plan import plan
+from archive.commoncrawl.crawls import SCHEME, Crawl
+from archive.commoncrawl.gate import Refused
+from archive.commoncrawl.mirror import OWN, OWN_BUCKET, Access, EndsBefore, canonical, path_of
+from archive.commoncrawl.plan import each_told, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
-from archive.sources.base import Listed, Spent, Unreadable
+from archive.sources.base import Listed, Spent, Unreadable, list_files
 from archive.sources.take import PartsOfFile, RestOfFile, Take
 
 #: Bytes of the start of a file that are asked for, and more where its first record does not end there.
 HEAD, _LONG_HEAD = 4096, 1 << 18
 #: What reads the files of Common Crawl.
 _KIND = "records"
+#: Files with pages, by the ends of their paths.
+_PAGES = re.compile(r"^[^%?#]+\.(?:warc|arc|warc\.wet)\.gz$")
 
 
 def is_crawl(source: str) -> bool:
@@ -33,13 +37,26 @@ def version_of(path: str) -> str:
     return f"{SCHEME}{path}"
 
 
+def own_path(uri: str) -> str | None:
+    """Return the path in Common Crawl of a file with pages that is named by its address; None for any other file.
+
+    >>> own_path("s3://commoncrawl/crawl-data/CC-NEWS/2019/08/CC-NEWS-20190805100000-00000.warc.gz")
+    'crawl-data/CC-NEWS/2019/08/CC-NEWS-20190805100000-00000.warc.gz'
+    """
+    for base in (OWN, OWN_BUCKET):
+        path = uri.removeprefix(f"{base}/")
+        if path != uri and _PAGES.search(path):
+            return path
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class ByMirror:
     """Opens files of Common Crawl by a mirror; the lake cites them by their own address."""
 
     access: Access
 
-    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
+    def open(self, uri: str, take: Take, start: int = 0, stop: int | None = None) -> BinaryIO:
         """Open a file as `archive.sources.base.Through` does.
 
         Raises:
@@ -50,15 +67,35 @@ class ByMirror:
             raise SourceError(f"{uri}: is no file of Common Crawl")
         reach = reach_of(self.access)
         if take.streams and not start:
-            return reach.mirror.open(path)
+            return reach.mirror.open(path, stop=stop)
         head = reach.cache.kept(head_name(path), lambda: _head(reach, path))
         if take.streams:
-            return cast(BinaryIO, RestOfFile(head, reach.mirror.open(path, start), start))
-        return cast(BinaryIO, PartsOfFile(head, take.ranges, lambda start, stop: reach.mirror.read(path, start, stop)))
+            return cast(BinaryIO, RestOfFile(head, reach.mirror.open(path, start, stop), start))
+
+        def fetch(begin: int, end: int) -> bytes:
+            try:
+                return reach.mirror.read(path, begin, end)
+            except EndsBefore as error:
+                # what Common Crawl's own host has is all there is; of another one, the copy may not be whole
+                if not (take.reaches or self.access.is_own):
+                    raise
+                return reach.mirror.read(path, begin, error.length) if error.length > begin else b""
+
+        return cast(BinaryIO, PartsOfFile(head, take.ranges, fetch))
+
+    @property
+    def is_origin(self) -> bool:
+        """Whether it is Common Crawl's own host or bucket."""
+        return self.access.is_own
 
     def spent(self) -> Spent:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()
+
+    def length(self, uri: str) -> int | None:
+        """Return what `archive.sources.base.Through.length` does."""
+        path = path_of(uri)
+        return None if path is None else reach_of(self.access).mirror.length(path)
 
 
 @lru_cache(maxsize=4)
@@ -79,24 +116,80 @@ def _head(reach: Reach, path: str) -> bytes:
         member = zlib.decompressobj(31)
         try:
             member.decompress(data)
-        except zlib.error:
-            break
+        except zlib.error as error:
+            raise SourceError(f"{canonical(path)}: the start of the file is damaged ({error})") from None
         if member.eof:
             return data[: len(data) - len(member.unused_data)]
     return data
 
 
-def list_crawls(sources: Iterable[str], selection: Selection, reach: Reach) -> Iterator[Listed]:
+def list_crawls(
+    sources: Iterable[str], selection: Selection, reach: Reach, unreadable: Unreadable = lambda *_: None
+) -> Iterator[Listed]:
     """Yield the files of some crawls with what is wanted of each, crawl by crawl. No request is made for any file.
 
+    Args:
+        unreadable: called for each crawl of which a list or an index, or lines of it, cannot be read; the others go on.
+            Where the host takes no more requests, it is called for that host, and that is all.
+
     Raises:
-        SourceError: a source names no crawl, an index cannot be read, or none tells what is wanted.
+        SourceError: a source names no crawl, or no index tells what is wanted.
     """
     through = ByMirror(reach.access)
-    for of_crawl in plan(reach, reach.crawls(sources), selection):
+    for crawl, wanted in each_told(reach, narrowed(_crawls(sources, reach, unreadable), selection)):
+        try:
+            of_crawl = plan_crawl(reach, crawl, wanted)
+        except Refused as error:
+            unreadable(error.host, str(error))
+            return
+        except SourceError as error:
+            unreadable(crawl.id, str(error))
+            continue
+        if of_crawl.dropped:
+            lines = "a line" if of_crawl.dropped == 1 else f"{of_crawl.dropped:,} lines"
+            unreadable(of_crawl.crawl.id, f"{lines} of its index cannot be read, nor the records that they name")
         for work in of_crawl:
             uri, version = canonical(work.path), version_of(work.path)
             yield Listed(uri, None, version, work.path.rpartition("/")[2], _KIND, work.take, through)
+
+
+def list_named(source: str, unreadable: Unreadable) -> Iterator[Listed]:
+    """Yield the files that a source names, as `archive.sources.list_files` does.
+
+    A file of Common Crawl that is named by its address, at Common Crawl's own host or in its bucket, is the same one as
+    by `cc:…`: with its version, through the gate of its host, and cited by one address. It is asked for its length, so
+    that a changed file is not taken for the one that the lake has.
+
+    Raises:
+        SourceError: nothing is there.
+    """
+    path = own_path(source) if source.startswith(OWN) else None
+    if path is not None:
+        try:
+            yield _named(path, reach_of(_own(OWN)).mirror.size(path), OWN)
+        except Refused as error:
+            unreadable(error.host, str(error))
+        return
+    for file in list_files(source, unreadable):
+        path = own_path(file.uri)
+        yield file if path is None or file.size is None else _named(path, file.size, OWN_BUCKET)
+
+
+def _named(path: str, size: int, mirror: str) -> Listed:
+    name = path.rpartition("/")[2]
+    return Listed(canonical(path), size, version_of(path), name, _KIND, Take(), ByMirror(_own(mirror)))
+
+
+def _own(mirror: str) -> Access:
+    return Access(mirror)
+
+
+def _crawls(sources: Iterable[str], reach: Reach, unreadable: Unreadable) -> list[Crawl]:
+    try:
+        return reach.crawls(sources)
+    except Refused as error:
+        unreadable(error.host, str(error))
+        return []
 
 
 class CommonCrawl:

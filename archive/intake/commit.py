@@ -284,7 +284,7 @@ def _ledger_rows(batch: Batch, part: Part, new_texts: int, decision: Decision) -
                 "unit": unit.key,
                 "file": unit.file,
                 "version": unit.version,
-                "size": unit.size,
+                "size": tally.size if tally.size is not None else unit.size,
                 "sha256": tally.sha256,
                 "start": unit.span.start,
                 "end": unit.span.end,

@@ -203,7 +203,7 @@ class CrawlProgress(Watch):
     def _asks(self) -> int:
         """Return the requests that left since the work began, of all processes of the machine."""
         seen = self._look()
-        return seen.requests - self._before[seen.host].requests if seen else 0
+        return seen.requests - self._before.setdefault(seen.host, seen).requests if seen else 0
 
     def _seconds(self, seen: Seen | None) -> float | None:
         """Return how long the rest takes; None if nobody can tell."""

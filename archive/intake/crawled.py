@@ -24,7 +24,7 @@ from archive.commoncrawl.source import is_crawl, list_crawls, version_of
 from archive.errors import ArchiveError
 from archive.intake.taken import Taken, read_taken
 from archive.lake import Lake
-from archive.sources.base import Listed
+from archive.sources.base import Listed, Unreadable
 from archive.tables import DATA_TABLES
 
 #: Captures of a lake from which on its own numbers count.
@@ -100,14 +100,17 @@ class Crawled:
                 "not wanted with `archive forget`"
             )
 
-    def files(self, sources: Sequence[str], reach: Reach | None = None) -> Iterator[Listed]:
+    def files(self, sources: Sequence[str], unreadable: Unreadable, reach: Reach | None = None) -> Iterator[Listed]:
         """Yield the files of some crawls with what is wanted of each.
+
+        Args:
+            unreadable: called for each crawl whose index has lines that cannot be read.
 
         Raises:
             SourceError: one is no crawl, or an index cannot be read.
         """
         if sources:
-            yield from list_crawls(sources, self.selection, reach or Reach(self.access))
+            yield from list_crawls(sources, self.selection, reach or Reach(self.access), unreadable)
 
     def blocks(self, sources: Sequence[str]) -> Iterator[Listed]:
         """Yield the parts of the indexes of some crawls that list what is wanted.

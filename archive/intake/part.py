@@ -52,6 +52,7 @@ class Tally:
     seconds: float = 0.0
     peak: int = 0  #: bytes of memory that the worker had used at most when the unit was done
     format: str = ""
+    size: int | None = None  #: of the whole file, in bytes
     sha256: str | None = None  #: of the whole file
     first_offset: int | None = None  #: of the first record that the worker found
     infos: tuple[Info, ...] = ()  #: the warcinfo records in front of the span, as far as the worker knew

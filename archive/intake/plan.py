@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import BinaryIO
 
 from archive import versions
@@ -14,7 +15,7 @@ from archive.capture import Limits
 from archive.errors import SourceError, error_line
 from archive.evidence.file_state import Info
 from archive.evidence.names import crawl_name, crawl_windows
-from archive.intake.taken import Taken
+from archive.intake.taken import Taken, changed, version_in
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake
 from archive.records import READERS, RecordReader, Span, columns, kind_of, open_reader
@@ -61,26 +62,33 @@ def done_units(lake: Lake) -> dict[str, DoneUnit]:
     there = versions.columns(lake.delta("sources"))  # an older lake that nobody has written to lacks some
     names = [name for name in names if name in there]
     done: dict[str, DoneUnit] = {}
-    for row in lake.read("sources", names).to_pylist():
+    # batch by batch: as Python objects, a ledger of a whole crawl has 500 MB
+    for row in (row for batch in lake.read("sources", names).to_batches(10_000) for row in batch.to_pylist()):
         reached = SpanEnd(
             row["next_offset"], row["recovered"], row["floor"], _infos(row.get("infos")), bool(row.get("behind_info"))
         )
         done[row["unit"]] = DoneUnit(
             row["file"],
-            row["version"],
+            version_in(row["file"], row["version"]),
             row["extractor"],
             row["start"],
             row["end"],
             reached,
             row["size"],
             row.get("sha256"),
-            Limits(**json.loads(row.get("limits") or "{}")),
+            _limits(row.get("limits") or "{}"),
             frozenset(reason for reason, _ in row["rejects"] or ()),
             row.get("operator"),
         )
     return done
 
 
+@lru_cache(maxsize=64)
+def _limits(text: str) -> Limits:
+    return Limits(**json.loads(text))
+
+
+@lru_cache(maxsize=1024)
 def _infos(text: str | None) -> tuple[Info, ...] | None:
     """Read the warcinfo records of a ledger's row; None for a row from before they were kept."""
     if text is None:
@@ -124,6 +132,7 @@ def plan(
         if key not in taken.partial:
             spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
     pieces_of: dict[tuple[str, str], _Pieces] = {}
+    lengths = {unit.version: unit.size for unit in done.values() if unit.size is not None}
     for key, unit in done.items():
         if unit.end is not None:
             pieces_of.setdefault((unit.version, unit.extractor), {})[unit.start] = key, unit
@@ -142,7 +151,11 @@ def plan(
             continue
         seen.add(listed.version)
         if listed.take is not None:
-            every = Unit(listed.uri, listed.version, listed.size, listed.kind, settings)
+            length = lengths.get(listed.version)
+            if None not in {length, listed.size} and length != listed.size:
+                yield Unreadable(listed.uri, changed(listed.uri, length, listed.size))  # type: ignore[arg-type]
+                continue
+            every = Unit(listed.uri, listed.version, length or listed.size, listed.kind, settings)
             rest = taken.left(replace(every, take=listed.take, through=listed.through))
             if rest is None:
                 yield AlreadyIngested(listed.uri, listed.take.bytes or 0, listed.version)
@@ -181,17 +194,19 @@ _Pieces = dict[int, tuple[str, DoneUnit]]
 def _first_piece(unit: Unit, there: _Pieces) -> Unit:
     """Return the first piece of a file that the lake does not have."""
     piece = replace(unit, span=Span(0, PIECE, exact=True), last=False)
-    while (before := there.get(piece.span.start)) is not None and before[0] == piece.key:
-        piece = next_piece(piece, before[1].reached)
+    while (before := there.get(piece.span.start)) is not None:
+        key, done = before  # of any size: it may be the span of a file that was named by its address
+        piece = next_piece(replace(piece, span=Span(piece.span.start, done.end)), done.reached)
+        piece = replace(piece, after=key)
     return piece
 
 
 def next_piece(unit: Unit, reached: SpanEnd) -> Unit:
     """Return the piece of a file of unknown length behind another one, which ended there."""
     assert unit.span.end is not None
+    start = unit.span.end
     # a record may reach over more than one piece
-    start = max(unit.span.end, (reached.offset or 0) // PIECE * PIECE)
-    span = Span(start, start + PIECE)
+    span = Span(start, max(start, (reached.offset or 0) // PIECE * PIECE) + PIECE)
     return replace(unit, span=span, index=unit.index + 1, after=unit.key, begin=reached)
 
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from archive.capture import Capture, Limits, Reject
 from archive.commoncrawl.cost import Cost, lines_of, rows_of
 from archive.commoncrawl.mirror import OWN, RATE
-from archive.commoncrawl.source import is_crawl
+from archive.commoncrawl.source import is_crawl, list_named
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.crawl_progress import CrawlProgress
 from archive.intake.crawled import Crawled
@@ -29,7 +29,8 @@ from archive.progress import Reporter
 from archive.records import READERS, columns, kind_of, open_reader
 from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
-from archive.sources import Listed, Sources, is_text, list_files, open_bytes, source_names
+from archive.sources import Listed, Sources, is_text, open_bytes, source_names
+from archive.sources.take import Take
 from archive.text.base import address_of, keeping, names_of
 
 #: Files that are opened, and rows that are shown of each.
@@ -115,7 +116,7 @@ def preview(
     """Look at sources as `ingest` would read them. Nothing is written.
 
     Args:
-        sources: as of `ingest`, and so are all options but one.
+        sources: as of `ingest`, and so are all options but one. A reporter hears of the indexes that are read.
         dollars_per_hour: what an hour of this machine costs, for sources of Common Crawl.
 
     Raises:
@@ -160,7 +161,7 @@ def preview(
     for source in names:
         if is_crawl(source):
             continue
-        for file in list_files(source, lambda place, why: seen.files_failed.update({place: why})):
+        for file in list_named(source, lambda place, why: seen.files_failed.update({place: why})):
             if file.uri.startswith(f"{lake.location}/"):
                 continue
             seen.files += 1
@@ -181,7 +182,7 @@ def preview(
 def _look(file: Listed, settings: Settings) -> Look:
     if not is_text(file.uri):
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
-    with open_bytes(file.uri) as opened:
+    with file.through.open(file.uri, Take()) if file.through else open_bytes(file.uri) as opened:
         kind = kind_of(opened, file.uri)
         reader = open_reader(kind) if kind in READERS else None
         look = Look(file.uri, file.size, reader.label if reader else kind)

@@ -15,7 +15,7 @@ from archive.capture import Limits
 from archive.commoncrawl.gate import refusing_host
 from archive.commoncrawl.mirror import OWN, RATE
 from archive.commoncrawl.reach import Reach
-from archive.commoncrawl.source import is_crawl
+from archive.commoncrawl.source import is_crawl, list_named
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
@@ -46,7 +46,7 @@ from archive.intake.yields import Yield
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.records.rows import Columns
-from archive.sources import Listed, Sources, list_files, source_names
+from archive.sources import Listed, Sources, source_names
 from archive.tables import TABLES
 from archive.text.base import keeping, names_of
 
@@ -258,7 +258,7 @@ class _Ingest(InOrder):
             given.failed += 1
             self._give_up(place, why)
 
-        for file in list_files(source, unreadable):
+        for file in list_named(source, unreadable):
             if not file.uri.startswith(f"{self._lake.location}/"):
                 given.files += 1
                 self._sources_of.setdefault(file.uri, set()).add(source)
@@ -268,7 +268,13 @@ class _Ingest(InOrder):
         """List the files of crawls, of all sources at once: no file comes twice."""
         self._reporter.stage("plan")
         reach = Reach(self._crawled.access, watch=self._crawling)
-        for file in self._crawled.files(sources, reach):
+
+        def unreadable(what: str, why: str) -> None:
+            for source in sources:
+                self._yields.setdefault(source, Yield()).failed += 1
+            self._give_up(what, why)
+
+        for file in self._crawled.files(sources, unreadable, reach):
             self._reporter.advance(1, 0)
             for source in sources:
                 self._yields.setdefault(source, Yield()).files += 1

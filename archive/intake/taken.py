@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from archive import versions
+from archive.commoncrawl.source import own_path, version_of
 from archive.intake.unit import Unit
 from archive.lake import Lake
 from archive.sources.take import Offsets
@@ -23,6 +24,21 @@ File = tuple[str, str]
 #: The kinds of skipped records: the lake has it, and the selection leaves it out.
 KNOWN, FILTERED = "known", "filtered"
 _NONE = np.empty(0, np.int64)
+
+
+def version_in(file: str, version: str) -> str:
+    """Return the version of a file that the ledger has: of one of Common Crawl that was read by its address, the one
+    that `cc:…` gives it too."""
+    path = own_path(file) if version and version.startswith(f"{file} ") else None  # a decision to forget has none
+    return version if path is None else version_of(path)
+
+
+def changed(file: str, before: int, now: int) -> str:
+    """Return the words for a file that never changes, and did."""
+    return (
+        f"{file}: has {now:,} bytes, and had {before:,} when the lake got records of it; nothing of it was taken in "
+        "now. Is this copy whole? Else take out what the lake has of it with `archive forget`, and ingest it again"
+    )
 
 
 @dataclass(slots=True)
@@ -80,15 +96,16 @@ def read_taken(lake: Lake, files: Iterable[str] | None = None) -> Taken:
     found = Taken()
     if "taken" not in versions.columns(lake.delta("sources")):
         return found
-    ledger = lake.read("sources", ["unit", "version", "extractor", "taken", "next_offset"])
+    ledger = lake.read("sources", ["unit", "file", "version", "extractor", "taken", "next_offset"])
     wanted = None if files is None else set(files)
     parts: dict[File, list[Offsets]] = {}
     for batch in ledger.to_batches():
         taken = batch.column("taken")
         values, starts = taken.values, taken.offsets.to_pylist()
-        columns = ("unit", "version", "extractor", "next_offset")
+        columns = ("unit", "file", "version", "extractor", "next_offset")
         rows = zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
-        for row, (unit, version, extractor, reached) in enumerate(rows):
+        for row, (unit, file, version, extractor, reached) in enumerate(rows):
+            version = version and version_in(file, version)
             if version is None or (wanted is not None and version not in wanted):
                 continue
             if taken[row].is_valid:

@@ -8,10 +8,12 @@ import io
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, cast
+
+import numpy as np
 
 from archive import registry
 from archive.attestations.wacz import Signed
@@ -22,7 +24,7 @@ from archive.evidence.claims import AGREEMENT
 from archive.examine import Examiner
 from archive.intake.extraction import Extract, Isolated, guarded
 from archive.intake.part import Part, PartWriter, Tally
-from archive.intake.taken import FILTERED, KNOWN
+from archive.intake.taken import FILTERED, KNOWN, changed
 from archive.intake.unit import Batch, SpanEnd, Unit
 from archive.lake import Lake
 from archive.records import Reading, Record, RecordReader, Span, open_reader
@@ -30,13 +32,20 @@ from archive.records.base import EMPTY, UNKNOWN
 from archive.records.digest import ABSENT
 from archive.records.rows import Row
 from archive.sources import open_bytes
-from archive.sources.base import Spent, scheme_of
-from archive.sources.take import NEVER, Take
+from archive.sources.base import Spent, Through, scheme_of
+from archive.sources.take import GZIP, NEVER, RECORD, Take
 from archive.text.base import address_of
 from archive.text.cache import PageCache
 
 #: Of this process: 8 million characters, 8 to 32 MB.
 _PAGES = PageCache(8 << 20)
+#: Bytes that are read of a record that does not end where the index says.
+_LONGER = (1 << 20, 16 << 20)
+#: Reasons of rejects of records that may have come damaged, of which so many are read again.
+_DOUBTED = frozenset({"bad-compression", "bad-length", "bad-record", "truncated", "unknown-format"})
+_AGAIN = 3
+#: Those of records that begin well. In a copy of a file, the copying may have done that.
+_CORRUPT = frozenset({"bad-compression", "truncated"})
 #: Types of records that never hold a page.
 _NO_PAGES = frozenset({"warcinfo", "request", "metadata"})
 #: Kinds of files that no reader takes -> the reject reason.
@@ -82,6 +91,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     by_parts = unit.take.bytes if unit.take is not None else None  # parts are held, and read again and again
     most = sys.maxsize if by_parts is None else by_parts
     before = unit.through.spent() if unit.through else Spent()
+    damaged: list[Reject] = []
     with open_unit(unit) as file:
         signed = Signed.of(file) if unit.kind == "wacz" else None
         counting = Counting(file, unit.file)
@@ -100,6 +110,8 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
                 tally.texts += writer.add_capture(unit.key, name, outcome)
             elif isinstance(outcome, Reject):
                 tally.rejects[outcome.reason] += 1
+                if outcome.reason in _DOUBTED:
+                    damaged.append(outcome)
                 if outcome.reason == "unknown-format":
                     tally.hint = outcome.detail
                 writer.add_reject(unit.key, name, outcome)
@@ -114,6 +126,9 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
         if unit.span.start == 0 and (is_local or unit.last) and (unit.take is None or unit.take.streams):
             tally.sha256 = counting.sha256(unit.size, is_local)
     progress(tally.records - told, tally.bytes - told_bytes)
+    if unit.through is not None and unit.take is not None:
+        _doubt(unit, unit.through, damaged, tally)
+    tally.size = unit.size if unit.through is None else _length(unit)
     if unit.through:
         tally.spent = unit.through.spent().since(before)
     tally.seconds = time.monotonic() - started
@@ -129,8 +144,48 @@ def open_unit(unit: Unit) -> BinaryIO:
     """
     if unit.through is not None:
         start = unit.begin.offset if unit.begin and unit.begin.offset is not None else unit.span.start
-        return unit.through.open(unit.file, unit.take or Take(), start)
+        return unit.through.open(unit.file, unit.take or Take(), start, unit.span.end)
     return open_bytes(unit.file)
+
+
+def _doubt(unit: Unit, through: Through, damaged: Sequence[Reject], tally: Tally) -> None:
+    """Doubt records that came damaged over a network: the lake would never ask for them again.
+
+    Raises:
+        SourceError: they were damaged on the way, or the copy of the file is not whole.
+    """
+    assert unit.take is not None
+    nothing = "nothing of this part of the file was taken in, and the same command goes on"
+    if not unit.take.streams and damaged and len(damaged) == tally.records:
+        raise SourceError(f"{unit.file}: there is a record at none of the places that the index names; {nothing}")
+    for each in sorted(damaged, key=lambda each: each.reason not in _CORRUPT)[:_AGAIN]:
+        one = np.zeros(1, RECORD)
+        one["offset"], one["length"] = each.offset, _LONGER[0]
+        with through.open(unit.file, Take(one, streams=False, reaches=True)) as file:
+            file.seek(each.offset)
+            begins = file.read(2) == GZIP
+            records = list(RecordReader(file, _only(one[0]), unit.settings.limits.record))
+        if records and not any(record.problem for record in records):
+            raise SourceError(
+                f"{unit.file}: the bytes from {each.offset:,} on came damaged, and came well now; {nothing}"
+            )
+        # where no record begins, a line of the index is wrong
+        if begins and each.reason in _CORRUPT and not through.is_origin:
+            where = f"byte {each.offset:,} ({each.reason})"
+            raise SourceError(f"{unit.file}: is damaged at {where}; is this copy whole? {nothing}")
+
+
+def _length(unit: Unit) -> int | None:
+    """Return how long the file of a unit is, as was stated when it was read.
+
+    Raises:
+        SourceError: it is not as long as when the lake got records of it, or as when it was listed.
+    """
+    assert unit.through is not None
+    found = unit.through.length(unit.file)
+    if found is not None and unit.size is not None and found != unit.size:
+        raise SourceError(changed(unit.file, unit.size, found))
+    return found or unit.size
 
 
 def outcomes(
@@ -202,14 +257,36 @@ def taken_outcomes(
     if (head := RecordReader(file, Span(), limits.record).first()) is not None:
         examiner.introduce(head)
     for wanted in take.records if take.records is not None else ():
-        offset, found = int(wanted["offset"]), False
-        reader = RecordReader(file, Span(offset, offset + 1, exact=True), limits.record)
-        for record in reader:
-            found = True
+        reader = RecordReader(file, _only(wanted), limits.record)
+        records = list(reader)
+        if any(record.problem == "truncated" for record in records):
+            records = _longer(unit, wanted) or records
+        for record in records:
             yield unit.file, indexed(examiner.examine(record), wanted)
         tally.format = reader.format or tally.format
-        if not found:
+        if not records:
             yield unit.file, _absent(wanted)
+
+
+def _only(wanted: Any) -> Span:
+    offset = int(wanted["offset"])
+    return Span(offset, offset + 1, exact=True)
+
+
+def _longer(unit: Unit, wanted: Any) -> list[Record]:
+    """Read a record that is longer than the index states, as in CC-MAIN-2018-34; none if it is not."""
+    assert unit.take is not None
+    assert unit.through is not None
+    for length in _LONGER:
+        if length <= wanted["length"]:
+            continue
+        one = np.asarray([wanted])
+        one["length"] = length
+        with unit.through.open(unit.file, replace(unit.take, records=one, reaches=True)) as file:
+            records = list(RecordReader(file, _only(wanted), unit.settings.limits.record))
+        if not any(record.problem == "truncated" for record in records):
+            return records
+    return []
 
 
 def _streamed(unit: Unit, file: BinaryIO, examiner: Examiner, tally: Tally) -> Iterator[Outcome]:

@@ -44,18 +44,26 @@ class Spent(NamedTuple):
 class Through(Protocol):
     """Another way to a file than its address: a mirror of it, or fewer requests. Workers get it as it is."""
 
-    def open(self, uri: str, take: Take, start: int = 0) -> BinaryIO:
+    def open(self, uri: str, take: Take, start: int = 0, stop: int | None = None) -> BinaryIO:
         """Open a file, of which only what is wanted can be read; it seeks, and streams.
 
         Args:
             start: the reading goes on at this byte; of what is in front of it, only the head of the file is read.
+            stop: from this byte on, no more is read than the rest of a record; None for the end of the file.
 
         Raises:
             SourceError: it cannot be read.
         """
 
+    @property
+    def is_origin(self) -> bool:
+        """Whether it gives the files as their maker has them: else a file may be a copy that is not whole."""
+
     def spent(self) -> Spent:
         """Return what this process has spent so far."""
+
+    def length(self, uri: str) -> int | None:
+        """Return how long a file is of which something was read; None if nothing said so."""
 
 
 @dataclass(frozen=True, slots=True)

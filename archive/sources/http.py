@@ -26,6 +26,10 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
+class WrongPart(http.client.HTTPException):
+    """Raised where a server sends another part of a file than was asked for."""
+
+
 class Web:
     """One file at `http://…` or `https://…`."""
 
@@ -75,6 +79,12 @@ def require_part(response: http.client.HTTPResponse, start: int, stop: int | Non
     return total
 
 
+def length_of(error: urllib.error.HTTPError) -> int | None:
+    """Return the length of a file as an answer 416 states it; None if it does not."""
+    stated = re.fullmatch(r"bytes \*/(\d+)", (error.headers.get("Content-Range") or "").strip())
+    return int(stated[1]) if stated else None
+
+
 class HttpFile(io.RawIOBase):
     """A file on a web server as a raw file. It resumes a lost connection with a range request.
 
@@ -116,7 +126,7 @@ class HttpFile(io.RawIOBase):
                 self._response = self._request()
                 return
             except urllib.error.HTTPError as error:
-                if error.code == 416:  # at the end of the file
+                if error.code == 416 and self._ends_here(error):
                     self._response = None
                     return
                 if error.code not in _TRANSIENT_STATUS:
@@ -133,6 +143,13 @@ class HttpFile(io.RawIOBase):
         else:
             what = f"no answer: {getattr(last, 'reason', last)}"
         raise SourceError(f"{self.url}: {what} ({attempt + 1} attempts)")
+
+    def _ends_here(self, error: urllib.error.HTTPError) -> bool:
+        """Return whether a server that has no such part of the file (416) means that the file ends in front of it."""
+        length = length_of(error)
+        if length is None:  # many do not say it
+            return self._at > 0 and self.size is None
+        return self._at >= length and self.size in {None, length}
 
     def _pause(self, attempt: int) -> None:
         """Wait before another attempt."""
@@ -165,7 +182,7 @@ class HttpFile(io.RawIOBase):
         stated = _CONTENT_RANGE.fullmatch((response.headers.get("Content-Range") or "").strip()) if ranged else None
         if stated and int(stated[1]) != self._at:
             response.close()
-            raise SourceError(f"{self.url}: the server sent {stated[0]} in answer to a request from byte {self._at} on")
+            raise WrongPart(f"the server sent {stated[0]} in answer to a request from byte {self._at} on")
         if not ranged:
             self._asked_to = None
         if self.size is None:
@@ -222,7 +239,7 @@ class HttpFile(io.RawIOBase):
                 if self._response is None:
                     return 0
             try:
-                count = self._response.readinto(view)
+                count = self._receive(self._response, view)
             except (OSError, http.client.HTTPException):
                 count = -1
             if count > 0:
@@ -236,6 +253,10 @@ class HttpFile(io.RawIOBase):
             attempts -= 1
             self._hang_up()  # cut off before the end: continue from here
         raise SourceError(f"{self.url}: the connection keeps breaking at byte {self._at}")
+
+    def _receive(self, response: http.client.HTTPResponse, view: memoryview) -> int:
+        """Read some bytes of an answer; return how many, 0 at its end."""
+        return response.readinto(view)
 
     def _hang_up(self) -> None:
         if self._response is not None:

@@ -17,11 +17,13 @@ import numpy.typing as npt
 RECORD = np.dtype([("offset", "<i8"), ("length", "<u4"), ("digest", "S20"), ("at", "<i4")])
 #: The least number of the column `at`.
 NEVER = -(1 << 31)
+#: How a member of a gzip file begins.
+GZIP = b"\x1f\x8b"
 #: Bytes of a gap that is read rather than asked around.
 GAP = 64 << 10
 
 #: Bytes of a file of unknown length that one task streams, and what an interrupted one loses.
-PIECE = 256 << 20
+PIECE = 64 << 20
 
 Records = npt.NDArray[np.void]
 Offsets = npt.NDArray[np.int64]
@@ -58,11 +60,13 @@ class Take:
         records: the wanted ones in the order of their offsets, with the fields of `RECORD`; None for all.
         streams: the file is read from its start to its end, and what is not wanted is passed over; else by parts.
         known: the offsets of records that the lake has already, in order. They are passed over.
+        reaches: the parts may reach over the end of the file: nobody knows how long they are.
     """
 
     records: Records | None = None
     streams: bool = True
     known: Offsets | None = None
+    reaches: bool = False
 
     @property
     def offsets(self) -> Offsets | None:
@@ -72,25 +76,30 @@ class Take:
     @property
     def ranges(self) -> list[tuple[int, int]]:
         """The parts [start, stop) that hold the wanted records; none where the file is streamed."""
-        if self.streams or self.records is None:
-            return []
+        starts, stops = self._parts()
+        return list(zip(starts.tolist(), stops.tolist(), strict=True))
+
+    def _parts(self) -> tuple[Offsets, Offsets]:
+        """Return where the parts of `ranges` start and stop."""
+        if self.streams or self.records is None or not len(self.records):
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         starts = self.records["offset"]
         stops = starts + self.records["length"]
-        first = joined(starts, stops, GAP).tolist()
-        return [
-            (int(starts[begin]), int(stops[begin:stop].max()))
-            for begin, stop in zip(first, [*first[1:], len(starts)], strict=True)
-        ]
+        first = joined(starts, stops, GAP)
+        return starts[first], np.maximum.reduceat(stops, first)
 
     @property
     def requests(self) -> int:
         """Requests that it takes, if nothing goes wrong; without the one for the start of the file."""
-        return 1 if self.streams else len(self.ranges)
+        return 1 if self.streams else len(self._parts()[0])
 
     @property
     def bytes(self) -> int | None:
         """Bytes that are read; None where nobody knows how long the file is."""
-        return None if self.streams else sum(stop - start for start, stop in self.ranges)
+        if self.streams:
+            return None
+        starts, stops = self._parts()
+        return int((stops - starts).sum())
 
     @property
     def identity(self) -> str:

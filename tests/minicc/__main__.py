@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument(
         "--fault", action="append", default=[], metavar="KIND[:PATTERN[:TIMES]]", help=f"of: {', '.join(KINDS)}"
     )
+    parser.add_argument("--certificate", help="PEM with a key: answer https too, as a proxy for whatever host")
     options = parser.parse_args()
     if not (options.folder / "collinfo.json").exists():
         shared = Path(os.environ.get("LOWBACKGROUND_SHARED", Path(__file__).parents[3] / "shared"))
@@ -97,7 +99,11 @@ def main() -> None:
         kind, pattern, times = (*text.split(":"), "", "")[:3]
         faults.append(Fault(kind, pattern or "*", int(times) if times else 1))
     limits = Limits(options.rate, options.refuse_after, options.bytes_per_second)
-    with serve(options.folder, faults, limits, options.log, options.port) as server:
+    tls = None
+    if options.certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.certificate)
+    with serve(options.folder, faults, limits, options.log, options.port, tls) as server:
         print(server.address, flush=True)
         threading.Event().wait()
 

@@ -296,6 +296,8 @@ def _write_cluster(root: Path, crawl: str, rows: Sequence[_Row], shards: int, bl
     for shard in range(shards):
         name, data = f"cdx-{shard:05}.gz", bytearray()
         of_shard = lines[shard * each : (shard + 1) * each]
+        if not of_shard and shard:
+            break
         for at in range(0, len(of_shard), block):
             seq += 1
             member = gzip.compress("".join(of_shard[at : at + block]).encode(), 6, mtime=0)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import fnmatch
+import gzip
 import hashlib
 import http.server
+import io
 import json
 import os
 import re
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -46,7 +49,47 @@ KINDS = {
     "garbled": "the right length, and no byte as it is in the file",
     "slow": "the body in 50 pieces, each after a pause",
     "changed": "another ETag",
+    "no-range": "416, without the length of the file",
+    "gateway": "502 with a page of HTML",
+    "gateway-timeout": "504 with a page of HTML",
+    "redirect": "302 to a page of another host",
+    "empty": "200 without a body",
+    "other-bytes": "the range and the length that were asked for, and the bytes of another place",
+    "wrong-length": "a Content-Length that is not that of the range, or of the file",
+    "recoded": "compressed once more, with Content-Encoding: gzip",
+    "hang": "no answer",
+    "hang-inside": "half of the body, and then nothing more",
+    "cut": "the first half of the file, as if that were all",
+    "damaged": "the file with a wrong byte here and there",
+    "damaged-end": "the file with wrong bytes at its end",
+    "junk": "a list in which a line is a piece of HTML",
+    "crlf": "a list with CRLF, a blank line and blanks at the ends of lines",
+    "unsorted": "the lines of the file in the reverse order",
 }
+#: What becomes of the bytes of a file by some of them.
+_CHANGED: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda data: data[: len(data) // 2],
+    "damaged": lambda data: bytes(
+        byte ^ 0x55 if 4 * at // len(data) in {1, 2} and at % 40 == 0 else byte for at, byte in enumerate(data)
+    ),
+    "damaged-end": lambda data: _flipped(data, max(len(data) - 60, 0), 60),
+    "junk": lambda data: _lines(data, lambda lines: [*lines[:1], b"<html>Notice</html>", *lines[1:]]),
+    "crlf": lambda data: _lines(data, lambda lines: [b"%s  \r" % line for line in [b"", *lines]]),
+    "unsorted": lambda data: _lines(data, lambda lines: lines[::-1]),
+    "other-bytes": lambda data: data[len(data) // 3 :] + data[: len(data) // 3],
+    "recoded": lambda data: gzip.compress(data, 1, mtime=0),
+}
+
+
+def _flipped(data: bytes, at: int, count: int) -> bytes:
+    return data[:at] + bytes(byte ^ 0x55 for byte in data[at : at + count]) + data[at + count :]
+
+
+def _lines(data: bytes, change: Callable[[list[bytes]], list[bytes]]) -> bytes:
+    packed = data.startswith(b"\x1f\x8b")
+    lines = (gzip.decompress(data) if packed else data).removesuffix(b"\n").split(b"\n")
+    text = b"".join(b"%s\n" % line for line in change(lines))
+    return gzip.compress(text, 6, mtime=0) if packed else text
 
 
 @dataclass(frozen=True)
@@ -113,9 +156,14 @@ class Server:
     """What a running server has: its address, its log, and the faults to come."""
 
     def __init__(
-        self, root: Path, faults: list[Fault] | None = None, limits: Limits = Limits(), log: Path | None = None
+        self,
+        root: Path,
+        faults: list[Fault] | None = None,
+        limits: Limits = Limits(),
+        log: Path | None = None,
+        tls: ssl.SSLContext | None = None,
     ):
-        self.root, self.faults, self.limits = Path(root), faults or [], limits
+        self.root, self.faults, self.limits, self.tls = Path(root), faults or [], limits, tls
         self._log: list[Asked] = []
         self._answering = 0
         self.address = ""
@@ -143,6 +191,11 @@ class Server:
         while self._answering and time.monotonic() < until:
             time.sleep(0.001)
         return self._log
+
+    @property
+    def answered(self) -> int:
+        """How many requests were answered so far."""
+        return len(self._log)
 
     def begin(self) -> None:
         with self._lock:
@@ -198,11 +251,42 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
+    def do_CONNECT(self) -> None:
+        """Answer as whatever host is asked for: a proxy for programs that have the addresses of the real hosts."""
+        assert self._served.tls is not None, "serve with a certificate"
+        self.send_response_only(200)
+        self.end_headers()
+        self.connection = self._served.tls.wrap_socket(self.connection, server_side=True)
+        self.rfile, self.wfile = self.connection.makefile("rb"), self.connection.makefile("wb", 0)
+        self.close_connection = False
+
     def _answer(self, path: str, asked: str) -> None:
         fault = self._served.fault(path, bool(asked))
         kind = fault.kind if fault else ""
         if kind == "reset":
             self._hang_up(reset=True)
+            return
+        if kind == "hang":
+            assert fault is not None
+            time.sleep(fault.seconds)
+            self._hang_up(reset=False)
+            return
+        if kind == "redirect":
+            self._send(
+                302,
+                _HTML,
+                {
+                    "Location": f"http://localhost:{self.connection.getsockname()[1]}/{path}",
+                    "Content-Type": "text/html",
+                },
+            )
+            return
+        if kind in {"gateway", "gateway-timeout", "empty"}:
+            status = {"gateway": 502, "gateway-timeout": 504, "empty": 200}[kind]
+            self._send(status, b"" if kind == "empty" else _HTML, {"Content-Type": "text/html"})
+            return
+        if kind == "no-range":
+            self._send(416, _HTML, {"Content-Type": "text/html"})
             return
         if kind in {"slowdown", "error", "refuse", "missing"}:
             status, body = {
@@ -228,11 +312,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._send(404, _MISSING, {"Content-Type": "application/xml"})
             return
         with open(file, "rb") as opened:
-            self._send_file(opened, asked, fault)
+            stat = os.fstat(opened.fileno())
+            if kind in _CHANGED:
+                data = _CHANGED[kind](opened.read())
+                self._send_file(io.BytesIO(data), len(data), stat, asked, fault)
+            else:
+                self._send_file(opened, stat.st_size, stat, asked, fault)
 
-    def _send_file(self, file: BinaryIO, asked: str, fault: Fault | None) -> None:
-        kind, stat = fault.kind if fault else "", os.fstat(file.fileno())
-        size = stat.st_size
+    def _send_file(self, file: BinaryIO, size: int, stat: os.stat_result, asked: str, fault: Fault | None) -> None:
+        kind = fault.kind if fault else ""
         etag = hashlib.md5(f"{size} {stat.st_mtime_ns} {kind == 'changed'}".encode()).hexdigest()
         headers = {
             "Content-Type": "binary/octet-stream",
@@ -259,7 +347,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if kind == "short":
                 stop = start + (stop - start) // 2
             status, headers["Content-Range"] = 206, f"bytes {start}-{stop - 1}/{size}"
-        headers["Content-Length"] = str(stop - start)
+        if kind == "recoded":
+            headers["Content-Encoding"] = "gzip"
+        headers["Content-Length"] = str(stop - start + (1000 if kind == "wrong-length" else 0))
         self._begin(status, headers)
         if self.command == "HEAD":
             return
@@ -268,8 +358,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         rate = self._served.limits.bytes_per_second
         piece = max((stop - start) // 50, 1) if kind == "slow" else (1 << 16 if rate else 1 << 20)
         while left:
-            if kind in {"reset-inside", "truncate"}:
+            if kind in {"reset-inside", "truncate", "hang-inside"}:
                 if self._sent >= cut:
+                    time.sleep(fault.seconds if fault and kind == "hang-inside" else 0)
                     self._hang_up(reset=kind == "reset-inside")
                     return
                 piece = min(piece, cut - self._sent)
@@ -285,18 +376,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             left -= len(data)
 
     def _query(self, crawl: str) -> None:
-        """Answer a question to the index server for one address: its lines, as JSON."""
+        """Answer a question to the index server for an address, or all below one: their lines, as JSON, on one page."""
         import gzip
         from urllib.parse import parse_qs, urlsplit
 
         from minicc.make import surt
 
-        url = parse_qs(urlsplit(self.path).query).get("url", [""])[0]
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        url, match = asked.get("url", ""), asked.get("matchType", "exact")
+        if url.endswith("*"):
+            url, match = url[:-1], "prefix"
+        if asked.get("page", "0") != "0":
+            self._send(400, b'{"message": "Page invalid: First Page is 0, Last Page is 0"}', {})
+            return
         key, found = surt(url if "://" in url else f"http://{url}"), []
         for file in sorted((self._served.root / f"cc-index/collections/{crawl}/indexes").glob("cdx-*.gz")):
             for line in gzip.decompress(file.read_bytes()).decode().splitlines():
                 its, stamp, fields = line.split(" ", 2)
-                if its == key:
+                if its == key or (match == "prefix" and its.startswith(key)):
                     found.append(json.dumps({"urlkey": its, "timestamp": stamp, **json.loads(fields)}))
         if found:
             self._send(200, "".join(f"{line}\n" for line in found).encode(), {"Content-Type": "text/x-ndjson"})
@@ -344,9 +441,10 @@ def serve(
     limits: Limits = Limits(),
     log: Path | None = None,
     port: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[Server]:
-    """Serve a folder on loopback, in a thread."""
-    served = Server(root, faults, limits, log)
+    """Serve a folder on loopback, in a thread; with `tls` also as a proxy, in place of the hosts it is asked for."""
+    served = Server(root, faults, limits, log, tls)
     server = _Threaded(("127.0.0.1", port), partial(_Handler, served=served))
     thread = threading.Thread(target=server.serve_forever, daemon=True, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import re
 import threading
 from collections import Counter
@@ -15,10 +16,11 @@ from typing import Any
 
 import pytest
 from conftest import rows, snapshot
-from forked import forked, killed
+from forked import forked
 from minicc.fixtures import CRAWLS, cc, minicc, reach_of  # noqa: F401
-from minicc.make import write_collinfo, write_crawl
-from minicc.serve import KINDS, Fault, Limits, Server, serve
+from minicc.kills import require_counts, twice
+from minicc.make import page, write_collinfo, write_crawl
+from minicc.serve import Fault, Limits, Server, serve
 
 from archive.commoncrawl.mirror import Access
 from archive.errors import ArchiveError, SourceError
@@ -44,14 +46,6 @@ def bring(lake: Lake, mirror: str | Path, *sources: str, workers: int = 1, **opt
     assert result.records == result.captures + result.rejects.total() + result.skipped.total()
     assert twice(lake) == []
     return result
-
-
-def twice(lake: Lake) -> list[tuple[Any, ...]]:
-    return rows(
-        lake,
-        'SELECT file, "offset", skip FROM (SELECT file, "offset", skip FROM captures UNION ALL '
-        'SELECT file, "offset", skip FROM rejects) GROUP BY ALL HAVING count(*) > 1',
-    )
 
 
 def urls(lake: Lake) -> list[str]:
@@ -167,18 +161,6 @@ def test_two_that_overlap_at_once_bring_no_record_twice_and_lose_none(lake: Lake
     assert snapshot(lake) == snapshot(whole)
 
 
-def test_killed_again_and_again_it_goes_on_and_ends_as_if_undisturbed(lake: Lake, minicc: Path, tmp_path: Path) -> None:
-    undisturbed = Lake(str(tmp_path / "undisturbed"))
-    bring(undisturbed, minicc, sample=0.5)
-    with serve(minicc, limits=Limits(bytes_per_second=150_000)) as server:
-        args = arguments(lake, server.address, "--sample", "0.5", "--workers", "2")
-        kills = [killed(args, 0.4 + 0.3 * number, tmp_path / str(number), workers_too=True) for number in range(5)]
-        assert kills[0]
-        together(args)
-    assert twice(lake) == []
-    assert snapshot(lake) == snapshot(undisturbed)
-
-
 def test_workers_and_runs_share_one_budget(lake: Lake, minicc: Path) -> None:
     with serve(minicc) as server:
         together(
@@ -209,6 +191,18 @@ def test_a_whole_file_comes_in_pieces_and_each_begins_where_the_one_before_it_en
     cc.forget()
     assert bring(lake, cc.address).files_skipped == 4
     assert cc.log == []
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_record_that_reaches_over_several_pieces_tears_no_hole(lake: Lake, tmp_path: Path) -> None:
+    dice = random.Random(1)
+    texts = [f"Page {number} {dice.randbytes(40_000 if number == 2 else 100).hex()}" for number in range(8)]
+    pages = [page(f"http://a.example/{number}", text) for number, text in enumerate(texts)]
+    write_crawl(tmp_path / "cc", "CC-MAIN-2019-35", pages, files=1)
+    write_collinfo(tmp_path / "cc", {"CC-MAIN-2019-35": CRAWLS["CC-MAIN-2019-35"]})
+    assert bring(lake, tmp_path / "cc").captures == 8
+    require_counts(lake)
+    assert bring(lake, tmp_path / "cc").files_skipped == 1
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -245,48 +239,11 @@ def test_whole_files_and_selections_at_once_bring_no_record_twice(lake: Lake, wh
 
 # -- faults --------------------------------------------------------------------------------------------
 
-PAGE = Path(__file__).parents[3] / "docs" / "common-crawl.md"
-_NUMBER = re.compile(r"\d[\d,]*")
-
-
-def told() -> dict[str, tuple[str, str]]:
-    """Return what the manual says that is printed of each fault: of parts of a file, and of a file as a whole."""
-    page = PAGE.read_text(encoding="utf-8").partition("## What can go wrong")[2].partition("\n## ")[0]
-    table = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
-    ]
-    messages = {row[0].strip("`"): [each.strip("`") for each in row[3].split("<br>")] for row in table}
-    return {kind: (words[0], words[-1]) for kind, words in messages.items()}
-
-
-def test_the_manual_has_every_fault_of_the_server() -> None:
-    assert list(told()) == list(KINDS)
-
 
 def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait a thousandth of the time for a server that is busy, and give up sooner."""
     quick = partial(Access, range_attempts=4, file_attempts=5, first_wait=1e-8)
     monkeypatch.setattr("archive.intake.crawled.Access", quick)
-
-
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"refuse", "slow", "changed"}])
-@pytest.mark.parametrize("how", ["parts", "whole"])
-def test_no_wrong_byte_is_ingested_and_the_fault_is_named(
-    lake: Lake, cc: Server, monkeypatch: pytest.MonkeyPatch, kind: str, how: str
-) -> None:
-    hasten(monkeypatch)
-    if how == "whole" and kind in {"short", "whole", "wrong-range"}:
-        pytest.skip("a whole file has no range")
-    cc.faults = [Fault(kind, "crawl-data/*.warc.gz", times=None)]
-    options = {"tld": "de"} if how == "parts" else {}
-    result = bring(lake, cc.address, **options)
-    assert (result.captures, result.rejects) == (0, Counter())
-    assert len(result.files_failed) == 4
-    for complaint in result.files_failed.values():
-        words = told()[kind][how == "whole"]
-        assert _NUMBER.sub("N", complaint).endswith(f": {_NUMBER.sub('N', words)}")
-    cc.faults = []
-    assert bring(lake, cc.address, **options).captures == (PAGES if how == "whole" else 54)
 
 
 def test_what_goes_wrong_now_and_then_costs_nothing_but_time(
@@ -302,22 +259,27 @@ def test_what_goes_wrong_now_and_then_costs_nothing_but_time(
     assert snapshot(lake) == snapshot(whole)
 
 
-def test_403_stops_it_all_at_once_with_exit_status_1_and_nothing_is_lost(lake: Lake, minicc: Path) -> None:
-    fault = Fault("refuse", "crawl-data/*.warc.gz", times=None, after=2)
-    with serve(minicc, [fault]) as server:
-        done = forked(
-            "ingest", CRAWL, "--mirror", server.address, "--rate", "1000", "--lake", lake.location, "--workers", "2"
-        )
-        statuses = [each.status for each in server.log]
-        assert 1 <= statuses.count(403) <= 2, "what two workers had sent already"
-        assert done.returncode == 1
-        assert "nothing is lost" in done.stdout
-        assert done.stdout.count("answered 403") == 1
+def test_403_stops_all_processes_and_is_remembered_until_the_file_that_is_named_is_deleted(
+    lake: Lake, minicc: Path
+) -> None:
+    with serve(minicc, [Fault("refuse", "crawl-data/*.warc.gz", times=None, after=2)]) as server:
+        args = ("ingest", CRAWL, "--mirror", server.address, "--rate", "1000", "--lake", lake.location)
+        with ThreadPoolExecutor() as pool:
+            options = (("--workers", "2"), ("--workers", "2", "--tld", "de"))
+            both = list(pool.map(lambda more: forked(*args, *more), options))
+        for done in both:
+            assert (done.returncode, done.stdout.count("answered 403")) == (1, 1)
+            assert "nothing is lost" in done.stdout
+        assert 1 <= [each.status for each in server.log].count(403) <= 4, "what four workers had sent already"
         asked = len(server.log)
-        again = forked("ingest", CRAWL, "--mirror", server.address, "--rate", "1000", "--lake", lake.location)
-        assert again.returncode == 1
-        assert "answered 403" in again.stdout
+        again = forked(*args)
+        assert (again.returncode, again.stdout.count("answered 403")) == (1, 1)
         assert len(server.log) == asked, "nobody asks it again"
+        (path,) = re.findall(r"delete (\S+),", again.stdout.replace("\n", ""))
+        server.faults = []
+        os.remove(path)
+        assert json.loads(forked(*args, "--json").stdout)["files_failed"] == {}
+    assert len(urls(lake)) == PAGES
 
 
 def test_a_host_with_a_limit_gets_few_requests_too_many_and_never_refuses(
@@ -339,7 +301,7 @@ def test_a_record_that_is_not_what_the_index_states_proves_nothing(lake: Lake, m
     from minicc.fixtures import pages_of
 
     root = tmp_path / "changed"
-    write_crawl(root, "CC-MAIN-2019-35", pages_of("CC-MAIN-2019-35", 40), files=2, block=20)
+    write_crawl(root, "CC-MAIN-2019-35", pages_of("CC-MAIN-2019-35", 40), files=2, shards=1, block=20)
     write_collinfo(root, {"CC-MAIN-2019-35": CRAWLS["CC-MAIN-2019-35"]})
     folder = root / "cc-index/collections/CC-MAIN-2019-35/indexes"
     lines: list[str] = []

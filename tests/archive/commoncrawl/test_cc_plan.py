@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import time
@@ -24,13 +25,17 @@ from archive.commoncrawl.forecast import forecast
 from archive.commoncrawl.mirror import canonical
 from archive.commoncrawl.plan import CrawlPlan, plan, streams
 from archive.commoncrawl.reach import Reach
-from archive.commoncrawl.selected import RECORD, Selected
+from archive.commoncrawl.selected import RECORD, Selected, sha1s
 from archive.commoncrawl.selection import Selection
 from archive.commoncrawl.source import ByMirror
 from archive.errors import SourceError
 from archive.sources.take import GAP, Take, joined
 
 ReachOf = Callable[..., Reach]
+
+
+def as_base32(data: bytes) -> str:
+    return base64.b32encode(data).decode()
 
 
 def planned(reach: Reach, *sources: str, **options: object) -> list[CrawlPlan]:
@@ -62,6 +67,34 @@ def test_some_files_are_the_same_in_every_run_and_parts_share_none(minicc: Path,
     assert sorted(parts[0] + parts[1]) == sorted(whole.files)
     (of_files,) = planned(reach, "cc:CC-MAIN-2019-35", files=2, tld=["pt"])
     assert {work.path for work in of_files} <= set(two.files)
+
+
+@given(st.lists(st.text("abc/-.0123", min_size=1, max_size=12), unique=True), st.integers(1, 40))
+def test_each_file_and_record_is_of_exactly_one_part(paths: list[str], count: int) -> None:
+    parts = [Selection.of(part=f"{number}/{count}") for number in range(1, count + 1)]
+    chosen = [path for part in parts for path in part.chosen(paths)]
+    assert sorted(chosen) == sorted(paths)
+    records = [found for part in parts for found in _records_of(Selected(part), paths)]
+    assert sorted(records) == sorted((path, offset) for path in paths for offset in (0, 7))
+
+
+def _records_of(selected: Selected, paths: list[str]) -> list[tuple[str, int]]:
+    """Add two records of each file, and return those that are chosen."""
+    of, offsets = np.repeat(np.arange(len(paths)), 2), np.tile(np.asarray([0, 7]), len(paths))
+    selected.add(paths, of, offsets, np.ones(len(of), np.int64), [None] * len(of), np.zeros(len(of), np.int64))
+    return [(selected.paths[row["file"]], int(row["offset"])) for some in selected.sorted() for row in some]
+
+
+@given(st.lists(st.one_of(st.none(), st.text(max_size=40), st.binary(min_size=20, max_size=20).map(as_base32))))
+def test_digests_are_decoded_as_the_standard_library_does(stated: list[str | None]) -> None:
+    def one(text: str | None) -> bytes:
+        try:
+            found = base64.b32decode(text or "")
+        except ValueError:
+            return b""
+        return found.rstrip(b"\0") if len(found) == 20 else b""
+
+    assert sha1s(stated).tolist() == [one(text) for text in stated]
 
 
 def test_dates_leave_out_crawls_and_filter_those_that_they_cut(minicc: Path, reach_of: ReachOf) -> None:
@@ -363,13 +396,6 @@ def test_mirrors_that_are_copies_keep_what_they_have_apart(tmp_path: Path) -> No
     Cache(tmp_path).put("x", b"own")
     assert Cache(tmp_path, "http://a").get("x") is None
     assert Cache(tmp_path, "").get("x") == b"own"
-
-
-def test_a_disk_that_takes_nothing_costs_requests_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    cache = Cache(tmp_path / "file")
-    assert cache.kept("x", lambda: b"data") == b"data"
-    assert cache.get("x") is None
 
 
 def test_a_record_that_two_indexes_name_is_planned_once() -> None:
