@@ -310,7 +310,8 @@ class _Watch:
         self._noted = 0.0
         if reporter is not None:
             left = None if options.pages is None else max(options.pages - frontier.crawl.pages, 0)
-            reporter.stage("crawl", total=left)
+            size = None if options.bytes is None else max(options.bytes - frontier.crawl.bytes, 0)
+            reporter.stage("crawl", total=left, size=size)
 
     def advance(self, pages: int, size: int) -> None:
         if self._reporter is None:
