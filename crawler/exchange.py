@@ -25,6 +25,7 @@ class Exchange:
     ip: str = ""
     tls: str = ""  #: version of TLS, as `TLSv1.3`
     cipher: str = ""
+    certificate: str = ""  #: SHA-256 of the server's, hexadecimal. It is not verified
     truncated: str = ""
     error: str = ""  #: what went wrong, for people
     started: float = field(default_factory=time.monotonic)
@@ -36,11 +37,12 @@ class Exchange:
     message: Message | None = field(default=None, repr=False)  #: what the response says
     heard: float = field(default_factory=time.monotonic)  #: when the last byte came, or the request was sent
 
-    def begin(self, ip: str, tls: str, cipher: str) -> None:
+    def begin(self, ip: str) -> None:
         """Forget what came before on a connection that the server had already closed, and begin again."""
         self.request.clear()
         self.response.clear()
-        self.at, self.ip, self.tls, self.cipher = datetime.now(UTC), ip, tls, cipher
+        self.at, self.ip = datetime.now(UTC), ip
+        self.tls = self.cipher = self.certificate = ""
         self.heard = time.monotonic()
         self.sent, self.first = self.heard - self.started, None
 

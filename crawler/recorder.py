@@ -75,6 +75,7 @@ class Recorder:
             ("fetchTimeMs", round(exchange.seconds * 1000)),
             ("connectTimeMs", None if exchange.sent is None else round(exchange.sent * 1000)),
             ("firstByteTimeMs", first),
+            ("tls-certificate-sha256", exchange.certificate),
             ("error", exchange.error),
         ]
         belongs_to = response_id or (request.id if exchange.request else "")

@@ -74,7 +74,7 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
         transport: Any = self.transport
         exchange = self.exchange = request.headers.exchange
         exchange.protocol, self.unparsable = self, False
-        exchange.begin(transport.getPeer().host, *_tls(transport))
+        exchange.begin(transport.getPeer().host)
         recorded: Any = _Recorded(transport, exchange)
         self.transport = recorded
         try:
@@ -90,6 +90,8 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
         if self.exchange is None or self._parser is None:  # nobody asked: bytes behind the end of a response
             transport.loseConnection()
             return
+        if self.exchange.first is None:  # before that, the handshake may not be over
+            self.exchange.tls, self.exchange.cipher, self.exchange.certificate = _tls(transport)
         if not self.exchange.received(data):
             self.exchange.error = self.exchange.error or f"longer than {self.exchange.limit:,} bytes"
             self.hang_up()
@@ -264,11 +266,14 @@ def _for_scrapy(fields: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
     return found
 
 
-def _tls(transport: Any) -> tuple[str, str]:
+def _tls(transport: Any) -> tuple[str, str, str]:
+    """Return the version of TLS, the cipher suite, and the SHA-256 of the server's certificate; empty without TLS."""
     handle: Any = getattr(transport, "getHandle", lambda: None)()
     if not hasattr(handle, "get_protocol_version_name"):
-        return "", ""
-    return handle.get_protocol_version_name() or "", handle.get_cipher_name() or ""
+        return "", "", ""
+    certificate = handle.get_peer_certificate()
+    fingerprint = certificate.digest("sha256").decode().replace(":", "").lower() if certificate is not None else ""
+    return handle.get_protocol_version_name() or "", handle.get_cipher_name() or "", fingerprint
 
 
 def _line(error: BaseException) -> str:

@@ -77,20 +77,27 @@ def test_a_page_names_the_rules_that_let_it_in_and_whom_they_shut_out(tmp_path: 
     assert {each.headers.get("WARC-Warcinfo-ID") for each in records(tmp_path) if each.kind != "warcinfo"} == {info.id}
 
 
-def test_over_tls_the_record_has_what_was_inside_and_names_the_protocols(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_over_tls_the_record_has_what_was_inside_and_names_the_protocols(tmp_path: Path, version: str) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", certificate,
             "-days", "2", "-subj", "/CN=localhost")  # fmt: skip
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2 if version == "1.2" else ssl.TLSVersion.TLSv1_3
     with serving(lambda path, _: page("inside") if path == "/" else missing(), tls=context) as server:
         assert crawled(tmp_path / "crawl", server.address + "/").done == 1
         asked = server.asked[-1][1]
     (response,) = of(tmp_path / "crawl", "response", f":{server.port}/")
     assert response.block == b"".join(page("inside").pieces)
-    assert response.protocols == ["http/1.1", "tls/1.3"]
-    assert response.headers["WARC-Cipher-Suite"].startswith("TLS_")
     assert of(tmp_path / "crawl", "request", f":{server.port}/")[0].block == asked
+    sha256 = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
+    for each in records(tmp_path / "crawl"):
+        if each.kind == "response":
+            assert each.protocols == ["http/1.1", f"tls/{version}"]
+            assert each.headers["WARC-Cipher-Suite"].startswith("TLS_" if version == "1.3" else "ECDHE-")
+        if each.kind == "metadata":
+            assert each.notes["tls-certificate-sha256"] == sha256
 
 
 def test_the_manifest_and_the_index_agree_with_the_files(tmp_path: Path) -> None:
