@@ -18,27 +18,19 @@ import boto3
 import duckdb
 import hypothesis
 import pytest
-from forked import served
+from forked import MODULES, served
 from servers import s3_server
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 import query
-from archive.engine import preload
+from archive.engine import local
 from archive.intake import IngestResult, Settings
 from archive.intake.run import ingest_with
 from archive.lake import Lake
 
-preload(
-    "archive.intake.work",
-    "eld.resources.ngrams.ngramsM60",
-    "index.quality.stage",
-    "index.neardup.signatures",
-    "index.neardup.bands",
-    "index.certify.work",
-    "index.certify.paragraphs",
-    "index.minhash.kernel",
-)
+#: Workers of engines in the processes of the tests are forked from a server that has all this, too, from the first on.
+local.workers_from = lambda *_: local.fork_server(*MODULES)
 
 #: How long an example takes is the machine's affair.
 hypothesis.settings.register_profile("here", deadline=None)

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from authority import Authority
-from conftest import command, members, record, rows, take
+from conftest import members, record, rows, take
+from forked import forked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -314,4 +315,4 @@ def test_the_command_says_how_many_captures_it_bounds(lake: Lake, source: str, a
     token = Path(f"{source}.tsr")
     token.write_bytes(authority.stamp(Path(source).read_bytes()))
     words = ["attest", source, str(token), "--lake", lake.location, "--certificate", str(authority.root)]
-    assert "4 captures of the lake existed by then: grade A" in command(*words).stdout
+    assert "4 captures of the lake existed by then: grade A" in forked(*words).stdout

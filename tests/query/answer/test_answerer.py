@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import command, record, take
+from conftest import record, take
+from forked import forked
 
 from archive.lake import Lake
 
@@ -138,7 +139,7 @@ def _shown(terminal: int, wanted: str) -> str:
 def test_a_lake_on_s3_is_answered_behind_the_wall_too(s3: str, write: Callable[[str, bytes], str]) -> None:
     lake = Lake(f"s3://{s3}/lake")
     take(lake, write("a.warc", record()))
-    done = command("query", "SELECT host, year, text FROM documents", "--lake", lake.location, "-f", "csv")
+    done = forked("query", "SELECT host, year, text FROM documents", "--lake", lake.location, "-f", "csv")
     assert done.stdout.startswith("host,year,text\nexample.com,2015,")
-    missing = command("query", "SELECT 1", "--lake", "s3://no-such-bucket/lake", check=False)
+    missing = forked("query", "SELECT 1", "--lake", "s3://no-such-bucket/lake", check=False)
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
