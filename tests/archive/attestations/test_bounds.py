@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from authority import Authority
-from conftest import members, record, rows, take
+from conftest import examples, members, record, rows, take
 from forked import forked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -137,7 +137,7 @@ def test_spans_of_a_file_are_bounded_together(lake: Lake, write: Write, authorit
     assert lb.attest(lake, source, f"{source}.tsr", certificate=[authority.root]).captures == 60
 
 
-@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), suppress_health_check=list(HealthCheck))
 @given(
     own=st.lists(st.tuples(st.sampled_from("CDEX"), st.integers(0, 9)), min_size=1, max_size=4),
     bounds=st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=4, max_size=4),

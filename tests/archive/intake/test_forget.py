@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import members, record, rows, snapshot, take
+from conftest import examples, members, record, rows, snapshot, take
 from dying import Killed, killed_at_step
 from forked import forked
 from hypothesis import HealthCheck, given, settings
@@ -69,7 +69,7 @@ def test_a_text_that_went_is_new_to_an_ingest_that_knew_it(lake: Lake, write: Wr
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ingest", "forget"]), st.integers(0, 3)), min_size=1, max_size=6))
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_order_of_ingests_and_forgets_leaves_what_the_sources_that_are_in_hold(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
 ) -> None:

@@ -9,7 +9,7 @@ from functools import cache
 
 import plain_decoders as plain
 import pytest
-from conftest import record, rows, take
+from conftest import examples, record, rows, take
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -140,7 +140,7 @@ BROKEN = st.one_of(
 
 
 @pytest.mark.parametrize("encoding", PLAIN)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=BROKEN)
 @example(data=b"\xa2\x41\xa1\xfe\xa2\x42\x8f\xa2\xb7~\xa8\xbc\x81\x35\xf4\x37")
 def test_broken_bytes_decode_as_the_standard_describes_it_byte_by_byte(encoding: str, data: bytes) -> None:

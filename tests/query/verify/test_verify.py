@@ -33,7 +33,7 @@ from query.verify.run import VerifyResult, verify
 
 BEFORE = "2022-01-01"
 #: Pages, a page of the Wayback Machine, lines (the page among them twice), cells.
-ROWS = 60 + 1 + 19 + 30
+ROWS = 24 + 1 + 19 + 12
 Write = Callable[[str, bytes], str]
 
 
@@ -58,7 +58,7 @@ def made(folder: Path) -> Path:
         (folder / "sources" / name).write_bytes(content)
         return str(folder / "sources" / name)
 
-    plain, packed = pages(40), pages(60)[40:]
+    plain, packed = pages(16), pages(24)[16:]
     digest = next(line for line in plain[3].decode().splitlines() if line.startswith("WARC-Payload-Digest")).split(
         ": "
     )[1]
@@ -77,13 +77,13 @@ def made(folder: Path) -> Path:
     pq.write_table(
         pa.table(
             {
-                "text": [f"Cell {n}." for n in range(30)],
-                "date": ["2016-01-01T00:00:00Z"] * 30,
-                "url": ["http://cell.org/"] * 30,
+                "text": [f"Cell {n}." for n in range(12)],
+                "date": ["2016-01-01T00:00:00Z"] * 12,
+                "url": ["http://cell.org/"] * 12,
             }
         ),
         folder / "cells.parquet",
-        row_group_size=7,
+        row_group_size=5,
     )
     take(lake, *sources, str(folder / "cells.parquet"))
     export(lake, folder / "set", before=BEFORE, grade="E", shard_size=4000, workers=1)
