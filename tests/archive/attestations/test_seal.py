@@ -235,7 +235,7 @@ def test_an_authority_that_never_ends_is_hung_up(filled: Lake, monkeypatch: pyte
 
     def trickle(peer: socket.socket) -> None:
         peer.sendall(HEAD)
-        for _ in range(100):
+        for _ in range(2000):
             time.sleep(0.1)
             peer.sendall(b".")
 
@@ -251,7 +251,7 @@ def test_an_authority_that_never_ends_is_hung_up(filled: Lake, monkeypatch: pyte
         started = time.monotonic()
         with answering(answer) as url, pytest.raises(ArchiveError):
             lb.seal(filled, tsa=url)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
 
 
 def test_the_command_prints_root_and_token(exported: Path, authority: Authority) -> None:

