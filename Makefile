@@ -10,7 +10,7 @@ INSTALL = $(PIP) install --no-compile --constraint constraints.txt
 export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: demo demo-collapse test check check-readme wheel-check dist docs clean
+.PHONY: demo demo-common-crawl demo-collapse test check check-readme wheel-check dist docs clean
 
 # Ingests real captures of 2013 to 2016 into a lake, and asks it three questions.
 demo: $(SAMPLE)
@@ -27,6 +27,11 @@ demo: $(SAMPLE)
 	@$(BIN)/archive query --lake demo/lake --format table \
 	  "SELECT reason, count(*) AS records, min(coalesce(nullif(detail, ''), url)) AS example FROM rejects \
 	   GROUP BY reason ORDER BY records DESC, reason"
+
+# Serves a small Common Crawl on loopback, made of captures of 2014 to 2016, and brings a host over three crawls from it.
+demo-common-crawl: $(SAMPLE) $(VENV)/warcio
+	@PYTHONPATH=tests $(BIN)/python -m minicc.demo host demo/common-crawl \
+	  $(addprefix $(SAMPLE)/,iana.warc.gz dupes.warc.gz example-wpull.warc.gz example2.warc.gz)
 
 # Runs the collapse test on the manual that comes with Python. Installs torch; takes some minutes.
 demo-collapse: $(VENV)/base
@@ -60,7 +65,7 @@ wheel-check: $(VENV)/dev
 dist: $(VENV)/dev
 	$(BIN)/python -m build
 
-# Runs the commands in README.md, and compares their output with what README.md shows.
+# Runs the commands in README.md and docs/common-crawl.md, and compares their output with what these show.
 check-readme: $(VENV)/dev
 	$(BIN)/python docs/readme.py --check
 
@@ -73,6 +78,10 @@ docs: $(VENV)/docs
 $(VENV)/base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/warcio: $(VENV)/base  # reads the captures of demo-common-crawl
+	$(INSTALL) warcio
 	touch $@
 
 $(VENV)/dev: $(VENV)/base

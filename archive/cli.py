@@ -96,6 +96,27 @@ class _LazyGroup(click.Group):
                 _log.info("%s ended after %.1f s", ctx.invoked_subcommand, time.monotonic() - started)
 
 
+class SectionOption(click.Option):
+    """An option that the help shows under a heading of its own, with all that have the same one."""
+
+    def __init__(self, *args: Any, section: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.section = section
+
+
+class SectionedCommand(click.Command):
+    """A command some of whose options are under headings of their own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)) is not None:
+                sections.setdefault(getattr(param, "section", "Options"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
 def _answer(error: BaseException) -> NoReturn:
     """End the process with one line and the exit status for an error."""
     if isinstance(error, SystemExit | click.exceptions.Exit | click.ClickException):  # click prints these itself

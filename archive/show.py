@@ -94,6 +94,20 @@ def bytes_text(size: float) -> str:
     raise AssertionError
 
 
+def time_text(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> [time_text(each) for each in (0.2, 42.4, 200, 7_000, 1e6)]
+    ['under 1 s', '42 s', '3 min', '1.9 hours', '11.6 days']
+    """
+    if seconds < 1:
+        return "under 1 s"
+    for unit, long, digits in (("s", 1, 0), ("min", 60, 0), ("hours", 3600, 1)):
+        if seconds < {"s": 59.5, "min": 3570, "hours": 100 * 3600}[unit]:
+            return f"{seconds / long:.{digits}f} {unit}"
+    return f"{seconds / 86_400:,.1f} days"
+
+
 def counts_table(records: int, captures: int, rejects: Mapping[str, int], skipped: Mapping[str, int]) -> Table:
     """Return a table of what became of records: records = captures + rejects + skipped kinds."""
     table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)

@@ -153,6 +153,8 @@ def _options(command: click.Command, function: Callable[..., Any] | None) -> Ite
         argument = isinstance(param, click.Argument)
         about = meanings.get(name, "") if argument else " ".join(str(getattr(param, "help", "") or "").split())
         about, _, stated = about.partition("[default: ")
+        if isinstance(param, cli.SectionOption):
+            about = f"{param.section.removeprefix('Options for ')}. {about}"
         default = param.get_default(context)
         shown = getattr(param, "show_default", None)
         if param.required:

@@ -1,10 +1,10 @@
-"""Run the commands that README.md shows, and compare their output with the output that it shows.
+"""Run the commands that README.md and some pages show, and compare their output with the output that is shown.
 
     python docs/readme.py --check    fail where they differ
-    python docs/readme.py            write what they print into README.md
+    python docs/readme.py            write what they print into the pages
 
-A comment in front of a block of output names its commands: `<!-- prints: make demo -->`. Times, rates, and roots that
-depend on the paths of files are ignored.
+A comment in front of a block of output names its commands: `<!-- prints: make demo -->`. Times, rates, ports, and roots
+that depend on the paths of files are ignored.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGES = ("README.md", "docs/common-crawl.md")
 _BLOCK = re.compile(r"(<!-- prints: (?P<commands>.+?) -->\n+```text\n)(?P<output>.*?)(?=\n```)", re.DOTALL)
 #: Patterns of what differs from run to run or between machines, and what takes their place.
 _CHANGES = (
     (r"\d+(\.\d+)? s\b", "# s"),
     (r"\([\d,]+ records/s\)", "(# records/s)"),
     (r"(Merkle root +)[0-9a-f]{64}", r"\1#"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:#"),
+    (r"; workers waited .* in all", ""),
 )
 
 
@@ -56,27 +58,32 @@ def comparable(output: str) -> list[str]:
 
 def main() -> None:
     check = "--check" in sys.argv[1:]
-    differs = False
+    differs = [page for page in PAGES if not _is_current(page, check)]
+    if check and differs:
+        sys.exit(f"other output than in {', '.join(differs)}; `python docs/readme.py` writes it again")
+
+
+def _is_current(page: str, check: bool) -> bool:
+    """Run the commands of a page; return whether it shows what they print. Unless `check`, write what differs."""
+    current = True
 
     def replaced(found: re.Match[str]) -> str:
-        nonlocal differs
+        nonlocal current
         printed = tidy("\n".join(run(command.strip()) for command in found["commands"].split(";")))
         if comparable(printed) == comparable(found["output"]):
             return found[0]
-        differs = True
+        current = False
         if check:
             before, after = comparable(found["output"]), comparable(printed)
-            print("\n".join(difflib.unified_diff(before, after, "README.md", found["commands"], lineterm="")))
+            print("\n".join(difflib.unified_diff(before, after, page, found["commands"], lineterm="")))
         return found[1] + printed
 
-    text = README.read_text()
-    new, blocks = _BLOCK.subn(replaced, text)
+    new, blocks = _BLOCK.subn(replaced, (ROOT / page).read_text())
     if not blocks:
-        sys.exit("README.md shows the output of no command")
-    if check and differs:
-        sys.exit("README.md shows other output; `python docs/readme.py` writes it again")
+        sys.exit(f"{page} shows the output of no command")
     if not check:
-        README.write_text(new)
+        (ROOT / page).write_text(new)
+    return current
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from archive.commoncrawl import api
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import index_files
 from archive.commoncrawl.reach import Reach
@@ -281,7 +282,8 @@ def select(reach: Reach, crawl: Crawl, selection: Selection, into: Selected) -> 
         SourceError: the index cannot be read.
     """
     rows: list[tuple[str, int, int, str | None, int]] = []
-    for line in Cluster(reach, crawl).lines(selection):
+    answer = api.lines(reach, crawl, selection)
+    for line in Cluster(reach, crawl).lines(selection) if answer is None else answer:
         try:
             _, timestamp, text = line.decode("utf-8", "replace").split(" ", 2)
             fields = json.loads(text)

@@ -18,7 +18,7 @@ from archive.commoncrawl.reach import BANDWIDTH, Reach
 from archive.commoncrawl.selection import hash_of
 from archive.commoncrawl.sizes import known_sizes
 from archive.commoncrawl.source import HEAD, head_name
-from archive.show import bytes_text, count_of
+from archive.show import bytes_text, count_of, time_text
 from archive.sources.take import GAP, PIECE
 
 #: Footers of the index table that are read to tell how many records the files of a crawl have.
@@ -215,13 +215,15 @@ def lines_of(cost: Cost) -> list[str]:
     """Return what a plan takes in all, in words."""
     total = cost.total
     lines = [
-        f"{cost.hours:,.1f} hours at {cost.rate:g} requests a second and {BANDWIDTH / 1e6:g} MB/s; "
-        f"{cost.core_hours:,.1f} core hours and {bytes_text(cost.lake_bytes)} of lake (by {cost.rates_of})"
+        f"{time_text(cost.hours * 3600)} at {cost.rate:g} requests a second and {BANDWIDTH / 1e6:g} MB/s; "
+        f"{time_text(cost.core_hours * 3600)} of one core and {bytes_text(cost.lake_bytes)} of lake "
+        f"(by {cost.rates_of})"
     ]
     if total.records is None:
-        lines.append("No index counts the records of some of these files: core hours and lake are of the others.")
+        lines.append("No index counts the records of some of these files: core time and lake are of the others.")
     if cost.dollars is not None:
-        lines.append(f"${cost.dollars:,.2f} for this machine; Common Crawl takes nothing")
+        price = f"${cost.dollars:,.2f}" if cost.dollars >= 0.01 else "under $0.01"
+        lines.append(f"{price} for this machine; Common Crawl takes nothing")
     if cost.dropped:
         lines.append(f"{count_of(cost.dropped, 'line')} of the indexes cannot be read, and were left out")
     return lines

@@ -21,7 +21,7 @@ import re
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,7 +37,9 @@ REFUSED_FOR = 3600.0
 _SLOWEST, _RECOVERS_IN = 1 / 64, 100
 #: Statuses of a server that is busy.
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_STATE = struct.Struct("<6d")
+_STATE = struct.Struct("<9d")
+#: Seconds of a wait after which a watch is called again.
+_BEAT = 1.0
 
 
 class Refused(SourceError):
@@ -69,6 +71,9 @@ class _State:
     held_at: float = 0.0  #: when the last wait began
     pace: float = 1.0  #: part of the rate at which requests leave
     refused: float = 0.0  #: when the host answered 403
+    status: float = 0.0  #: of the last answer of a busy server; 0 for none, as after a reset
+    requests: float = 0.0  #: that left, ever
+    waited: float = 0.0  #: seconds that they waited
 
     @classmethod
     def read(cls, number: int) -> _State:
@@ -76,8 +81,41 @@ class _State:
         return cls(*_STATE.unpack(data)) if len(data) == _STATE.size else cls()
 
     def write(self, number: int) -> None:
-        data = _STATE.pack(self.next, self.hold, self.wait, self.held_at, self.pace, self.refused)
-        os.pwrite(number, data, 0)
+        os.pwrite(number, _STATE.pack(*astuple(self)), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a gate is at, for all processes of this machine.
+
+    Attributes:
+        requests: that left, ever.
+        waited: seconds that they waited, all together.
+        hold: seconds in which none leaves, since the server is busy.
+        status: of its last answer that said so; 0 for no answer.
+        at: when that was.
+        rate: requests a second that leave otherwise.
+        is_slowed: that is less than was asked for, since the server was busy.
+    """
+
+    host: str
+    requests: int
+    waited: float
+    hold: float
+    status: int
+    at: float
+    rate: float
+    is_slowed: bool
+
+
+class Watch:
+    """Hears what a process does at Common Crawl. `Watch` itself does nothing."""
+
+    def index(self, crawl: str, number: int, of: int) -> None:
+        """Begin to read the index of a crawl, the `number`-th of so many."""
+
+    def beat(self, seen: Seen) -> None:
+        """Look at the gate: it is called once a second while a request waits, and after each answer."""
 
 
 class Gate:
@@ -90,10 +128,13 @@ class Gate:
         streams: how many whole files may be read at once, by all processes.
         now: the seconds of the Unix clock, which all processes share.
         first_wait: seconds that all wait after a first refusal.
+        watch: hears what it waits for.
 
     Attributes:
         requests: that this process has sent.
         waited: seconds that it waited for them.
+        held: of these, seconds behind the answer of a busy server.
+        refusals: answers of a busy server, and requests without an answer.
     """
 
     def __init__(
@@ -105,14 +146,15 @@ class Gate:
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         first_wait: float = FIRST_WAIT,
+        watch: Watch | None = None,
     ) -> None:
         if rate <= 0:
             raise SourceError(f"a rate of {rate:g} requests a second sends none")
         self.host, self.rate, self._streams = host, rate, streams
-        self._now, self._sleep, self._first_wait = now, sleep, first_wait
+        self._now, self._sleep, self._first_wait, self._watch = now, sleep, first_wait, watch
         self._path = folder / re.sub(r"[^\w.-]", "_", host)
         folder.mkdir(parents=True, exist_ok=True)
-        self.requests, self.waited = 0, 0.0
+        self.requests, self.waited, self.held, self.refusals = 0, 0.0, 0.0, 0
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_State]:
@@ -138,6 +180,25 @@ class Gate:
         if state.refused and state.refused <= now < state.refused + REFUSED_FOR:
             raise Refused(self.host, state.refused, state.refused + REFUSED_FOR)
 
+    def look(self) -> Seen:
+        """Return what it is at, without a request."""
+        with self._locked() as state:
+            now = self._now()
+            hold = max(state.hold - now, 0.0)
+            rate = self.rate * state.pace
+            # a pace that is nearly back is nothing that anybody would notice
+            slowed, at = state.pace < 0.95, state.held_at
+            return Seen(self.host, int(state.requests), state.waited, hold, int(state.status), at, rate, slowed)
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep; a watch is called meanwhile."""
+        while self._watch is not None and seconds > 0:
+            self._watch.beat(self.look())
+            self._sleep(min(seconds, _BEAT))
+            seconds -= _BEAT
+        if seconds > 0:
+            self._sleep(seconds)
+
     def wait(self) -> float:
         """Wait until a request may leave, and return when that is, for `answered`.
 
@@ -154,13 +215,17 @@ class Gate:
                 moment = max(state.next, state.hold, now)
                 state.next = moment + 1 / (self.rate * state.pace)
             if moment > now:
-                self._sleep(moment - now)
+                self._pause(moment - now)
             with self._locked() as state:
                 self._check(state, self._now())
                 if state.hold <= moment:  # nobody was refused meanwhile
+                    waited = max(moment - began, 0.0)
+                    state.requests += 1
+                    state.waited += waited
+                    self.held += min(max(state.hold - began, 0.0), waited)
                     break
         self.requests += 1
-        self.waited += max(moment - began, 0.0)
+        self.waited += waited
         return moment
 
     def answered(self, sent: float, status: int, retry_after: str | None = None) -> None:
@@ -172,6 +237,7 @@ class Gate:
         Raises:
             Refused: it is 403.
         """
+        self.refusals += status in BUSY or not status
         with self._locked() as state:
             now = self._now()
             if status == 403:
@@ -183,6 +249,8 @@ class Gate:
                 state.pace = min(state.pace * 2 ** (1 / _RECOVERS_IN), 1.0)
         if status == 403:
             raise Refused(self.host, now, now + REFUSED_FOR)
+        if self._watch is not None:
+            self._watch.beat(self.look())
 
     def _hold(self, state: _State, sent: float, now: float, status: int, asked: float | None) -> None:
         if sent <= state.held_at and asked is None:
@@ -191,7 +259,7 @@ class Gate:
             state.wait = min(max(2 * state.wait, self._first_wait), LONGEST_WAIT)
             if status:
                 state.pace = max(state.pace / 2, _SLOWEST)
-            state.held_at = now
+            state.held_at, state.status = now, status
         seconds = asked if asked is not None else state.wait * random.uniform(0.75, 1.25)
         state.hold = max(state.hold, now + seconds)
         state.next = max(state.next, state.hold)

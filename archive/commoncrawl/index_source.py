@@ -13,7 +13,7 @@ from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.commoncrawl.source import reach_of, version_of
 from archive.errors import SourceError
-from archive.sources.base import Listed
+from archive.sources.base import Listed, Spent
 from archive.sources.take import Take
 
 
@@ -36,7 +36,7 @@ class BlockOfIndex:
         name = f"{self.path}.blocks/{first}-{first + self.length}"
         return io.BytesIO(reach.cache.kept(name, lambda: reach.mirror.read(self.path, first, first + self.length)))
 
-    def spent(self) -> tuple[int, float]:
+    def spent(self) -> Spent:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()
 

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar, cast
 
 from archive.commoncrawl.cache import Cache, cache_folder
-from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused
+from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused, Watch
 from archive.errors import SourceError, cause_line, store_line
+from archive.sources.base import Spent
 from archive.sources.http import HttpFile, require_part
 from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
 
@@ -35,6 +36,9 @@ RATE, INDEX_RATE = 1.0, 0.5
 RANGE_ATTEMPTS, FILE_ATTEMPTS = 20, 1000
 #: How often an answer may be no answer to the question: that does not mend itself.
 _WRONG_ANSWERS = 3
+#: How often the index server is asked about an address, and what it says where it has none.
+_QUESTIONS = 2
+_NO_CAPTURES = b"No Captures found"
 _GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 18
 _PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
@@ -43,7 +47,15 @@ _Result = TypeVar("_Result")
 
 
 class Missing(SourceError):
-    """Raised where a mirror has no file of this name."""
+    """Raised where a mirror has no file of this name.
+
+    Attributes:
+        body: the first bytes of what the server said.
+    """
+
+    def __init__(self, message: str, body: bytes = b"") -> None:
+        super().__init__(message)
+        self.body = body
 
 
 def canonical(path: str) -> str:
@@ -123,8 +135,15 @@ class Mirror(Protocol):
             SourceError: as `read`.
         """
 
-    def spent(self) -> tuple[int, float]:
-        """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        """Return what an index server has of one address, a line of JSON for each capture; None without an answer.
+
+        Raises:
+            Refused: it takes no more requests.
+        """
+
+    def spent(self) -> Spent:
+        """Return what this process has spent so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +177,18 @@ class Access:
         """Whether it is Common Crawl's own host or bucket."""
         return self.mirror.rstrip("/") in {OWN, OWN_BUCKET}
 
-    def open(self) -> Mirror:
+    def open(self, watch: Watch | None = None) -> Mirror:
         """Open the mirror.
+
+        Args:
+            watch: hears what requests wait for.
 
         Raises:
             SourceError: it has no address that is known, or the rate is no rate.
         """
         location = local_or_store(self.mirror).rstrip("/")
         if is_http(location):
-            return WebMirror(location, self)
+            return WebMirror(location, self, watch)
         return StoreMirror(location)
 
     def open_cache(self) -> Cache:
@@ -174,12 +196,12 @@ class Access:
         base = Path(self.cache) / "commoncrawl" if self.cache else None
         return Cache(base, "" if self.is_own else self.mirror.rstrip("/"))
 
-    def gate(self, address: str) -> Gate:
+    def gate(self, address: str, watch: Watch | None = None) -> Gate:
         """Return the gate of a web server."""
         folder = Path(self.cache or cache_folder()) / "gates"
         rate = self.rate if not address.startswith(OWN_INDEX) else min(self.rate, INDEX_RATE)
         host = urllib.parse.urlsplit(address).netloc
-        return Gate(folder, host, rate / self.machines, self.streams, first_wait=self.first_wait)
+        return Gate(folder, host, rate / self.machines, self.streams, first_wait=self.first_wait, watch=watch)
 
     @property
     def agent(self) -> str:
@@ -230,8 +252,11 @@ class StoreMirror:
     def collinfo(self) -> bytes:
         return self.read_all("collinfo.json")
 
-    def spent(self) -> tuple[int, float]:
-        return 0, 0.0
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        return None
+
+    def spent(self) -> Spent:
+        return Spent()
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{require_path(path)}"
@@ -250,15 +275,19 @@ class StoreMirror:
 class WebMirror:
     """A web server with files at the paths of Common Crawl."""
 
-    def __init__(self, base: str, access: Access) -> None:
+    def __init__(self, base: str, access: Access, watch: Watch | None = None) -> None:
         self._base, self._access = base, access
-        self.gate = access.gate(base)
+        self.gate = access.gate(base, watch)
+        self._index = OWN_INDEX if access.is_own else base
+        self.index_gate = access.gate(OWN_INDEX, watch) if access.is_own else self.gate
+        self._gates = {self.gate, self.index_gate}
+        self.received = 0
         self._headers = {"User-Agent": access.agent, "Accept-Encoding": "identity"}
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
             require_part(response, start, stop)
-            return _body(response, stop - start)
+            return self._body(response, stop - start)
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes={start}-{stop - 1}"})
 
@@ -271,14 +300,14 @@ class WebMirror:
                     f"the server sent {stated and stated[0]} in answer to a request for the last {count} bytes"
                 )
             require_part(response, start, size)
-            return _body(response, size - start), size
+            return self._body(response, size - start), size
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=-{count}"})
 
     def start(self, path: str, count: int) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
             size = require_part(response, 0, count)
-            data = _body(response, min(count, size or count))
+            data = self._body(response, min(count, size or count))
             _require_kind(path, data)
             return data
 
@@ -286,7 +315,7 @@ class WebMirror:
 
     def read_all(self, path: str) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
-            data = _body(response, None)
+            data = self._body(response, None)
             _require_kind(path, data)
             return data
 
@@ -302,19 +331,35 @@ class WebMirror:
         return self._ask(self.gate, self._url(path), take, method="HEAD")
 
     def collinfo(self) -> bytes:
-        base = OWN_INDEX if self._access.is_own else self._base
-        gate = self._access.gate(base) if base != self._base else self.gate
-        return self._ask(gate, f"{base}/collinfo.json", lambda response: _body(response, None))
+        return self._ask(self.index_gate, f"{self._index}/collinfo.json", lambda response: self._body(response, None))
 
-    def spent(self) -> tuple[int, float]:
-        return self.gate.requests, self.gate.waited
+    def captures(self, crawl: str, url: str) -> bytes | None:
+        question = f"{self._index}/{crawl}-index?{urllib.parse.urlencode({'url': url, 'output': 'json'})}"
+        try:
+            return self._ask(self.index_gate, question, self._lines, attempts=_QUESTIONS) or None
+        except Refused:
+            raise
+        except Missing as error:
+            return b"" if _NO_CAPTURES in error.body else None
+        except SourceError:
+            return None
+
+    def spent(self) -> Spent:
+        gates = self._gates
+        return Spent(
+            sum(gate.requests for gate in gates),
+            sum(gate.waited for gate in gates),
+            sum(gate.held for gate in gates),
+            sum(gate.refusals for gate in gates),
+            self.received,
+        )
 
     def open(self, path: str, start: int = 0) -> BinaryIO:
         url = self._url(path)
         stack = contextlib.ExitStack()
         stack.enter_context(self.gate.stream())
         try:
-            file = _Buffered(_Stream(url, self.gate, self._headers, self._access, start), stack)
+            file = _Buffered(_Stream(url, self, self._headers, self._access, start), stack)
             for _ in range(_WRONG_ANSWERS):
                 try:
                     _require_kind(path, file.peek(2))
@@ -322,11 +367,31 @@ class WebMirror:
                 except ValueError as error:
                     last = error
                     file.raw.close()
-                    file = _Buffered(_Stream(url, self.gate, self._headers, self._access, start), stack)
+                    file = _Buffered(_Stream(url, self, self._headers, self._access, start), stack)
             raise SourceError(f"{url}: {last}")
         except BaseException:
             stack.close()
             raise
+
+    def _body(self, response: http.client.HTTPResponse, expected: int | None) -> bytes:
+        data = response.read()
+        self.received += len(data)
+        if expected is not None and len(data) != expected:
+            raise http.client.IncompleteRead(data, expected - len(data))
+        return data
+
+    def _lines(self, response: http.client.HTTPResponse) -> bytes:
+        """Return the lines of an answer that can be seen to be all of it.
+
+        Raises:
+            ValueError: it may be cut.
+        """
+        if response.headers.get("Content-Length") is None and not response.chunked:
+            raise ValueError("the server does not say how long its answer is")
+        data = self._body(response, None)
+        if not data.endswith(b"\n"):
+            raise ValueError("the last line of the answer does not end")
+        return data
 
     def _url(self, path: str) -> str:
         return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=%+,:@!$&()*;~')}"
@@ -338,10 +403,11 @@ class WebMirror:
         take: Callable[[http.client.HTTPResponse], _Result],
         headers: dict[str, str] | None = None,
         method: str = "GET",
+        attempts: int | None = None,
     ) -> _Result:
         request = urllib.request.Request(url, headers={**self._headers, **(headers or {})}, method=method)
         tried, wrong, last = 0, 0, ""
-        while tried < self._access.range_attempts:
+        while tried < (attempts or self._access.range_attempts):
             tried += 1
             sent = gate.wait()
             try:
@@ -378,8 +444,8 @@ class _Buffered(io.BufferedReader):
 class _Stream(HttpFile):
     """A whole file. Each connection waits at the gate, and a lost one goes on where it was."""
 
-    def __init__(self, url: str, gate: Gate, headers: dict[str, str], access: Access, at: int) -> None:
-        self._gate, self._own, self._most = gate, headers, access.range_attempts
+    def __init__(self, url: str, mirror: WebMirror, headers: dict[str, str], access: Access, at: int) -> None:
+        self._mirror, self._gate, self._own, self._most = mirror, mirror.gate, headers, access.range_attempts
         super().__init__(url, access.file_attempts, TIMEOUT, at=at)
 
     def _pause(self, attempt: int) -> None:
@@ -412,12 +478,10 @@ class _Stream(HttpFile):
     def _fields(self) -> dict[str, str]:
         return self._own
 
-
-def _body(response: http.client.HTTPResponse, expected: int | None) -> bytes:
-    data = response.read()
-    if expected is not None and len(data) != expected:
-        raise http.client.IncompleteRead(data, expected - len(data))
-    return data
+    def readinto(self, buffer: object) -> int:
+        count = super().readinto(buffer)
+        self._mirror.received += count
+        return count
 
 
 def _require_kind(path: str, data: bytes) -> None:
@@ -453,7 +517,7 @@ def _refusal(gate: Gate, sent: float, url: str, error: urllib.error.HTTPError) -
     words = f"the server answered {error.code} {code[1].decode() if code else error.reason}"
     gate.answered(sent, error.code, error.headers.get("Retry-After"))
     if error.code == 404:
-        raise Missing(f"{url}: {words}; there is no such file") from None
+        raise Missing(f"{url}: {words}; there is no such file", body) from None
     if error.code not in BUSY:
         raise SourceError(f"{url}: {words}") from None
     return words

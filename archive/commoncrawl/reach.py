@@ -10,6 +10,7 @@ from functools import cached_property
 
 from archive.commoncrawl.cache import Cache
 from archive.commoncrawl.crawls import Crawl, crawls_of, published
+from archive.commoncrawl.gate import Watch
 from archive.commoncrawl.mirror import Access, Mirror
 from archive.errors import SourceError
 from archive.evidence.crawls import Published
@@ -24,16 +25,18 @@ class Reach:
 
     Args:
         bandwidth: bytes a second, for the decision between parts of a file and all of it.
+        watch: hears which index is read, and what requests wait for.
     """
 
     access: Access = Access()
     bandwidth: float = BANDWIDTH
+    watch: Watch | None = None
     _published: dict[str, Published] = field(default_factory=dict, init=False)
 
     @cached_property
     def mirror(self) -> Mirror:
         """The mirror, opened when it is first needed."""
-        return self.access.open()
+        return self.access.open(self.watch)
 
     @cached_property
     def cache(self) -> Cache:

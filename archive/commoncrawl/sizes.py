@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from archive.commoncrawl.cache import Cache
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import hash_of
@@ -30,6 +31,12 @@ def known_sizes(reach: Reach, crawl: Crawl, paths: Sequence[str], count: int = A
     if missing:
         reach.cache.put(name, json.dumps(known).encode())
     return {path: known[path] for path in asked}
+
+
+def kept_mean(cache: Cache, crawl: str) -> float | None:
+    """Return how many bytes the files of a crawl have that were asked by an earlier run; None if none were."""
+    sizes: dict[str, int] = json.loads(cache.get(f"sizes/{crawl}.json") or b"{}")
+    return sum(sizes.values()) / len(sizes) if sizes else None
 
 
 def mean_size(reach: Reach, crawl: Crawl, paths: Sequence[str], count: int = ASKED) -> float:

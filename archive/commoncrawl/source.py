@@ -14,7 +14,7 @@ from archive.commoncrawl.plan import plan
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
-from archive.sources.base import Listed, Unreadable
+from archive.sources.base import Listed, Spent, Unreadable
 from archive.sources.take import PartsOfFile, RestOfFile, Take
 
 #: Bytes of the start of a file that are asked for, and more where its first record does not end there.
@@ -56,7 +56,7 @@ class ByMirror:
             return cast(BinaryIO, RestOfFile(head, reach.mirror.open(path, start), start))
         return cast(BinaryIO, PartsOfFile(head, take.ranges, lambda start, stop: reach.mirror.read(path, start, stop)))
 
-    def spent(self) -> tuple[int, float]:
+    def spent(self) -> Spent:
         """Return what `archive.sources.base.Through.spent` does."""
         return reach_of(self.access).mirror.spent()
 

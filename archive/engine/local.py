@@ -26,6 +26,8 @@ from archive import logs
 from archive.engine.base import Context, Done, Failed, Progress, Result, Task, Tasks, Work, no_progress
 from archive.errors import ArchiveError, error_line
 
+#: Seconds without news of the workers, after which a run reports that it goes on.
+_BEAT = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -157,7 +159,9 @@ class _Run(Generic[Task, Result]):
         return worker
 
     def _wait(self, busy: list[_Worker]) -> Iterator[Done[Task, Result] | Failed[Task]]:
-        ready = connection.wait([worker.pipe for worker in busy] + [worker.process.sentinel for worker in busy], 1.0)
+        ready = connection.wait([worker.pipe for worker in busy] + [worker.process.sentinel for worker in busy], _BEAT)
+        if not ready:
+            self._progress(0, 0)
         for worker in busy:
             if worker.pipe not in ready and worker.process.sentinel not in ready:
                 continue

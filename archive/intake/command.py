@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive.cli import complete_file, lake_option, workers_option
+from archive.cli import SectionedCommand, complete_file, lake_option, workers_option
 from archive.engine import preload
 from archive.intake.crawl_options import crawl_options
 from archive.text.base import EXTRACTORS
@@ -34,7 +34,7 @@ class _Size(_ParamType):
         return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
 
 
-@click.command("ingest")
+@click.command("ingest", cls=SectionedCommand)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_file)
 @lake_option
 @click.option("--dry-run", is_flag=True, help="Show what would be read and how, with some rows; write nothing.")
@@ -59,16 +59,16 @@ class _Size(_ParamType):
 @click.option("--attest", multiple=True, metavar="REF",
               help="Where that can be looked up: a DOI, an address. For grade D also sha256:… or a file of checksums."
               )  # fmt: skip
-@crawl_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@crawl_options
 def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Bring web archives or data sets into the lake.
 
     SOURCE is a file, a folder, a pattern, an s3:// object or prefix, an https:// address, or one or several crawls of
     Common Crawl (cc:CC-MAIN-2019-35, cc:2013..2021, cc:CC-NEWS-2019-08). It holds WARC, ARC, WET or WACZ files, or
-    JSON, CSV or Parquet with a text and a date column; the format is detected from the
-    content. The lake keeps each text once, and each capture of it with its date and the place of its record.
+    JSON, CSV or Parquet with a text and a date column; the format is detected from the content. The lake keeps
+    each text once, and each capture of it with its date and the place of its record.
 
     A file that is in the lake already is skipped, so the same command, run again after a crash, goes on
     where it was. Several ingests into one lake can run at once.
@@ -102,7 +102,8 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     if dry_run:
         for each in ("again", "workers", "span", "published", "attest", "operator"):  # they change nothing that is seen
             options.pop(each)
-        seen = preview(location, sources, **options)
+        with RichReporter(quiet or as_json) as reporter:
+            seen = preview(location, sources, reporter=reporter, **options)
         if as_json:
             click.echo(json_text(seen))
         else:

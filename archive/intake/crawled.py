@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from archive.commoncrawl.cost import Cost, CrawlCost, Rates, cost
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.forecast import forecast
+from archive.commoncrawl.gate import Watch
 from archive.commoncrawl.index_source import list_blocks
 from archive.commoncrawl.mirror import OWN, RATE, Access
-from archive.commoncrawl.plan import CrawlPlan, narrowed, plan_crawl
+from archive.commoncrawl.plan import CrawlPlan, each_told, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.commoncrawl.source import is_crawl, list_crawls, version_of
@@ -99,14 +100,14 @@ class Crawled:
                 "not wanted with `archive forget`"
             )
 
-    def files(self, sources: Sequence[str]) -> Iterator[Listed]:
+    def files(self, sources: Sequence[str], reach: Reach | None = None) -> Iterator[Listed]:
         """Yield the files of some crawls with what is wanted of each.
 
         Raises:
             SourceError: one is no crawl, or an index cannot be read.
         """
         if sources:
-            yield from list_crawls(sources, self.selection, Reach(self.access))
+            yield from list_crawls(sources, self.selection, reach or Reach(self.access))
 
     def blocks(self, sources: Sequence[str]) -> Iterator[Listed]:
         """Yield the parts of the indexes of some crawls that list what is wanted.
@@ -117,13 +118,20 @@ class Crawled:
         if sources:
             yield from list_blocks(sources, self.selection, Reach(self.access))
 
-    def cost(self, lake: Lake, sources: Sequence[str], extractor: str, dollars_per_hour: float | None = None) -> Cost:
+    def cost(
+        self,
+        lake: Lake,
+        sources: Sequence[str],
+        extractor: str,
+        dollars_per_hour: float | None = None,
+        watch: Watch | None = None,
+    ) -> Cost:
         """Compute what it costs to bring in what the lake does not have of some crawls.
 
         Raises:
             SourceError: one is no crawl, or an index cannot be read.
         """
-        reach = Reach(self.access)
+        reach = Reach(self.access, watch=watch)
         taken = read_taken(lake) if lake.exists() else Taken()
         parts = self._parts(reach, reach.crawls(sources), taken, extractor)
         return cost(reach, parts, rates=_rates(lake), dollars_per_hour=dollars_per_hour, cores=os.cpu_count() or 1)
@@ -132,7 +140,7 @@ class Crawled:
         self, reach: Reach, crawls: Sequence[Crawl], taken: Taken, extractor: str
     ) -> Iterator[CrawlPlan | CrawlCost]:
         """Yield for each crawl what is left to do, or an estimate of it."""
-        for crawl, wanted in narrowed(crawls, self.selection):
+        for crawl, wanted in each_told(reach, narrowed(crawls, self.selection)):
             yield forecast(reach, crawl, wanted) or _left(plan_crawl(reach, crawl, wanted), taken, extractor)
 
 

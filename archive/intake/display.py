@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+from rich import box
+from rich.table import Table
+
 from archive.errors import visible
 from archive.intake.result import IngestResult
 from archive.reasons import DAMAGE
-from archive.show import OutConsole, bytes_text, count_of, counts_table, months_table
+from archive.show import OutConsole, bytes_text, count_of, counts_table, months_table, time_text
 
 
 def damage(result: IngestResult) -> Counter[str]:
@@ -27,19 +30,42 @@ def show(result: IngestResult) -> None:
         f"{count_of(result.files, 'file')} ingested{known}: {bytes_text(result.bytes)} in {result.seconds:.1f} s "
         f"({result.records / max(result.seconds, 1e-9):,.0f} records/s)"
     )
-    if result.requests:
-        console.print(f"{count_of(result.requests, 'request')}, {result.waited:,.1f} s of waiting for their turn")
+    if result.requests or result.index_requests:
+        console.print(_requests(result))
+    if len(result.crawls) > 1:
+        console.print(_crawls(result))
     if result.files_published:
         console.print(f"{count_of(result.files_published, 'file')} with the time of publication: attestations has it.")
     if result.records:
         console.print(counts_table(result.records, result.captures, result.rejects, result.skipped))
-        console.print(f"{result.new_texts:,} new texts, {result.known_texts:,} texts already known")
+        console.print(f"{count_of(result.new_texts, 'new text')}, {count_of(result.known_texts, 'text')} already known")
         if result.captures_by_month:
             console.print(months_table(result.captures_by_month))
     for source, what in result.sources_without_page.items():
         console.print(visible(f"no page: {source}: {what}"), markup=False, highlight=False)
     for line in complaints(result):
         console.print(visible(line), markup=False, highlight=False)
+
+
+def _requests(result: IngestResult) -> str:
+    """Return what was asked of Common Crawl, and how long requests waited, in words."""
+    what = f"{count_of(result.requests, 'request')} for files, {result.index_requests:,} for lists and indexes"
+    if result.waited >= 1:
+        what += f"; workers waited {time_text(result.waited)} in all"
+    if result.refusals:
+        busy = count_of(result.refusals, "time")
+        what += f", of that {time_text(result.held)} because the server was busy or gave no answer ({busy})"
+    return what
+
+
+def _crawls(result: IngestResult) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("crawl")
+    for name in ("files", "records", "requests", "bytes"):
+        table.add_column(name, justify="right")
+    for crawl, each in result.crawls.items():
+        table.add_row(crawl, f"{each.files:,}", f"{each.records:,}", f"{each.requests:,}", bytes_text(each.bytes))
+    return table
 
 
 def complaints(result: IngestResult) -> list[str]:

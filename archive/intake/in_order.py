@@ -32,7 +32,7 @@ class InOrder:
         self._lake, self._settings, self._reporter, self._span = lake, settings, reporter, span
         self._now = datetime.now(UTC)
         self._open: dict[str, _OpenFile] = {}  # by the version of the file
-        self._files_to_do = self._files_done = self._asked = 0
+        self._files_to_do = self._files_done = 0
 
     def _commit(self, batch: Batch, part: Part) -> None:
         raise NotImplementedError
@@ -43,11 +43,15 @@ class InOrder:
     def _work(self, jobs: Iterable[Job], engine: Engine) -> None:
         self._tasks = Tasks(jobs)
         # isolated: a page may crash the process that extracts it
-        for end in engine.run(work, self._tasks, progress=self._reporter.advance, isolated=True):
+        for end in engine.run(work, self._tasks, progress=self._advance, isolated=True):
             if isinstance(end, Failed):
                 self._failed(end.task.batch, end.error)
             else:
                 self._done(end.task.batch, end.result)
+
+    def _advance(self, records: int, size: int) -> None:
+        """Hand on the progress of the workers. It is called twice a second at least, also where nothing comes."""
+        self._reporter.advance(records, size)
 
     def _opened(self, batch: Batch, reached: SpanEnd) -> Job:
         """Return the job of a batch that is planned.
@@ -111,5 +115,4 @@ class InOrder:
         return True
 
     def _note(self) -> None:
-        asked = f", {self._asked:,} requests" if self._asked else ""
-        self._reporter.note(f"{self._files_done}/{self._files_to_do} files{asked}")
+        self._reporter.note(f"{self._files_done:,}/{self._files_to_do:,} files")

@@ -18,6 +18,7 @@ from archive.evidence.file_state import Info
 from archive.files import parquet_options, write_parquet
 from archive.intake.unit import SpanEnd
 from archive.lake import Lake, NewFile, statistics
+from archive.sources.base import Spent
 from archive.tables import CAPTURES, DOCUMENTS, REJECTS, Table
 from archive.text import content_id, language_of
 
@@ -47,8 +48,7 @@ class Tally:
     unparsable: str = ""  #: the first date that could not be read, as written
     hint: str = ""  #: advice about a file of an unknown format
     bytes: int = 0
-    requests: int = 0  #: to a server that is asked at a certain rate
-    waited: float = 0.0  #: seconds for the turn of these requests
+    spent: Spent = Spent()  #: on a server that is asked at a certain rate
     seconds: float = 0.0
     peak: int = 0  #: bytes of memory that the worker had used at most when the unit was done
     format: str = ""

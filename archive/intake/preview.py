@@ -18,12 +18,14 @@ from archive.commoncrawl.cost import Cost, lines_of, rows_of
 from archive.commoncrawl.mirror import OWN, RATE
 from archive.commoncrawl.source import is_crawl
 from archive.errors import ArchiveError, SourceError, error_line
+from archive.intake.crawl_progress import CrawlProgress
 from archive.intake.crawled import Crawled
 from archive.intake.extraction import Isolated
 from archive.intake.part import Tally
 from archive.intake.unit import Settings, Unit
 from archive.intake.work import outcomes
 from archive.lake import Lake, open_lake
+from archive.progress import Reporter
 from archive.records import READERS, columns, kind_of, open_reader
 from archive.records.rows import Columns
 from archive.show import OutConsole, bytes_text, count_of
@@ -108,6 +110,7 @@ def preview(
     rate: float = RATE,
     contact: str | None = None,
     dollars_per_hour: float | None = None,
+    reporter: Reporter | None = None,
 ) -> Preview:
     """Look at sources as `ingest` would read them. Nothing is written.
 
@@ -146,7 +149,10 @@ def preview(
     lake = open_lake(lake)
     seen = Preview()
     if crawls := [source for source in names if is_crawl(source)]:
-        seen.cost = crawled.cost(lake, crawls, settings.extractor, dollars_per_hour)
+        reporter = reporter or Reporter()
+        reporter.stage("plan")
+        watch = CrawlProgress(crawled.access, reporter)
+        seen.cost = crawled.cost(lake, crawls, settings.extractor, dollars_per_hour, watch)
         seen.files, seen.bytes = seen.cost.total.files, seen.cost.total.bytes
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
     fresh: list[Listed] = []

@@ -9,6 +9,22 @@ from archive.intake.part import Tally
 
 
 @dataclass(slots=True)
+class OfCrawl:
+    """What an ingest did with one crawl of Common Crawl."""
+
+    files: int = 0  #: that were opened, to the end of what was wanted
+    records: int = 0  #: that were wanted: captures and rejects
+    requests: int = 0
+    bytes: int = 0  #: that came over the network
+
+    def add(self, tally: Tally) -> None:
+        """Add the counts of a unit that was committed."""
+        self.records += tally.captures + sum(tally.rejects.values())
+        self.requests += tally.spent.requests
+        self.bytes += tally.spent.received
+
+
+@dataclass(slots=True)
 class IngestResult:
     """What an ingest did. `records` = `captures` + all `rejects` + all `skipped`."""
 
@@ -29,8 +45,13 @@ class IngestResult:
     known_texts: int = 0  #: texts that the lake had already
     captures_by_month: Counter[str] = field(default_factory=Counter)
     bytes: int = 0  #: of input
-    requests: int = 0  #: to Common Crawl, for files
-    waited: float = 0.0  #: seconds for the turn of these requests, of all workers together
+    crawls: dict[str, OfCrawl] = field(default_factory=dict)  #: what came of each crawl of Common Crawl
+    index_requests: int = 0  #: to Common Crawl, for lists and indexes
+    requests: int = 0  #: to Common Crawl, for files that came in
+    received: int = 0  #: bytes that came with their answers
+    waited: float = 0.0  #: seconds until these requests could leave, of all workers together
+    held: float = 0.0  #: of these, seconds behind the answer of a busy server
+    refusals: int = 0  #: answers of a busy server, and requests without an answer
     seconds: float = 0.0
     recovered: int = 0  #: commits of an earlier command that were finished first
     peak_worker_bytes: int = 0  #: memory of the largest worker
@@ -40,8 +61,11 @@ class IngestResult:
         self.records += tally.records
         self.captures += tally.captures
         self.bytes += tally.bytes
-        self.requests += tally.requests
-        self.waited += tally.waited
+        self.requests += tally.spent.requests
+        self.received += tally.spent.received
+        self.waited += tally.spent.waited
+        self.held += tally.spent.held
+        self.refusals += tally.spent.refusals
         self.rejects.update(tally.rejects)
         self.skipped.update(tally.skipped)
         self.captures_by_month.update(tally.months)
@@ -51,7 +75,8 @@ class IngestResult:
         """Put the months in order, and the commonest reasons and kinds first."""
         self.rejects, self.skipped = (Counter(dict(each.most_common())) for each in (self.rejects, self.skipped))
         self.captures_by_month = Counter(dict(sorted(self.captures_by_month.items())))
-        self.seconds, self.waited = round(self.seconds, 3), round(self.waited, 3)
+        self.crawls = dict(sorted(self.crawls.items()))
+        self.seconds, self.waited, self.held = (round(each, 3) for each in (self.seconds, self.waited, self.held))
 
 
 @dataclass(slots=True)

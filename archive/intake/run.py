@@ -14,12 +14,14 @@ import pyarrow.compute as pc
 from archive.capture import Limits
 from archive.commoncrawl.gate import refusing_host
 from archive.commoncrawl.mirror import OWN, RATE
+from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.source import is_crawl
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
 from archive.evidence.operators import operator_name
 from archive.intake.commit import Committer, TakenOut
+from archive.intake.crawl_progress import CrawlProgress, crawl_of
 from archive.intake.crawled import Crawled
 from archive.intake.decisions import take_out
 from archive.intake.forget import forget_files
@@ -36,7 +38,7 @@ from archive.intake.plan import (
     torn_units,
 )
 from archive.intake.published import Published, attest_files
-from archive.intake.result import IngestResult
+from archive.intake.result import IngestResult, OfCrawl
 from archive.intake.taken import read_taken
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.intake.work import Job
@@ -203,6 +205,7 @@ class _Ingest(InOrder):
     ) -> None:
         super().__init__(lake, settings, reporter, span)
         self._again, self._published, self._crawled = again, published, crawled
+        self._crawling = CrawlProgress(crawled.access, reporter)
         self._refused = ""  # what a server said that takes no more requests
         self._versions: dict[str, str] = {}  # by file
         self._result = IngestResult()
@@ -213,9 +216,12 @@ class _Ingest(InOrder):
     def run(self, sources: list[str], engine: Engine) -> IngestResult:
         crawls = [source for source in sources if is_crawl(source)]
         listed = [file for source in sources if not is_crawl(source) for file in self._list(source)]
-        listed += self._list_crawls(crawls)
+        sizes: list[int | None] = [file.size or 0 for file in listed]
+        if crawls:
+            listed += self._list_crawls(crawls)
+            sizes.append(self._crawling.listed(listed))
         self._files_to_do = len(listed)
-        self._reporter.stage("ingest", size=sum(file.size or (file.take and file.take.bytes) or 0 for file in listed))
+        self._reporter.stage("ingest", size=None if None in sizes else sum(size or 0 for size in sizes))
         self._note()
         self._lake.create()
         self._committer = Committer(self._lake)
@@ -260,14 +266,15 @@ class _Ingest(InOrder):
 
     def _list_crawls(self, sources: list[str]) -> Iterator[Listed]:
         """List the files of crawls, of all sources at once: no file comes twice."""
-        if sources:
-            self._reporter.stage("plan")
-        for file in self._crawled.files(sources):
+        self._reporter.stage("plan")
+        reach = Reach(self._crawled.access, watch=self._crawling)
+        for file in self._crawled.files(sources, reach):
             self._reporter.advance(1, 0)
             for source in sources:
                 self._yields.setdefault(source, Yield()).files += 1
                 self._sources_of.setdefault(file.uri, set()).add(source)
             yield file
+        self._result.index_requests = reach.mirror.spent().requests
 
     def _readable(self, listed: list[Listed]) -> list[Listed]:
         """Return the files that can be planned. What cannot be read again must not be taken out."""
@@ -291,6 +298,7 @@ class _Ingest(InOrder):
                 self._give_up(item.file, item.error)
             else:
                 self._versions |= {unit.file: unit.version for unit in item.units}
+                self._crawling.begun(item.units[0])
                 before = done.get(item.units[0].after or "")
                 yield self._opened(item, before.reached if before else SpanEnd())
 
@@ -299,7 +307,14 @@ class _Ingest(InOrder):
         self._skipped.append(item)
         self._files_to_do -= 1
         self._reporter.skip(0, item.size)
+        self._crawling.skipped(item.file)
         self._note()
+
+    def _advance(self, records: int, size: int) -> None:
+        if self._crawling.has_files:
+            self._crawling.came(size)
+            self._crawling.work()
+        super()._advance(records, size)
 
     # -- results of tasks --------------------------------------------------------------------------
 
@@ -333,14 +348,20 @@ class _Ingest(InOrder):
                 given.add(tally)
         files = 0
         for unit, tally in zip(batch.units, part.tallies, strict=True):
+            is_complete = False
             if unit.is_piece and tally.reached.offset is not None:
                 self._tasks.submit(self._job(Batch((next_piece(unit, tally.reached),))))
             else:
-                files += (unit.last or unit.is_piece) and not unit.more
+                is_complete = (unit.last or unit.is_piece) and not unit.more
+            files += is_complete
+            if unit.take is not None:
+                self._crawling.committed(unit, tally, is_complete)
+                of_crawl = self._result.crawls.setdefault(crawl_of(unit.file), OfCrawl())
+                of_crawl.add(tally)
+                of_crawl.files += is_complete
         self._result.files += files
         self._result.new_texts += committed.new_texts
         self._result.known_texts += committed.known_texts
-        self._asked += sum(tally.requests for tally in part.tallies)
         _log.info("committed %d files, %d new texts", files, committed.new_texts)
         self._files_done += files
         self._note()

@@ -30,7 +30,7 @@ from archive.records.base import EMPTY, UNKNOWN
 from archive.records.digest import ABSENT
 from archive.records.rows import Row
 from archive.sources import open_bytes
-from archive.sources.base import scheme_of
+from archive.sources.base import Spent, scheme_of
 from archive.sources.take import NEVER, Take
 from archive.text.base import address_of
 from archive.text.cache import PageCache
@@ -81,7 +81,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     started, told, told_bytes = time.monotonic(), 0, 0
     by_parts = unit.take.bytes if unit.take is not None else None  # parts are held, and read again and again
     most = sys.maxsize if by_parts is None else by_parts
-    before = unit.through.spent() if unit.through else (0, 0.0)
+    before = unit.through.spent() if unit.through else Spent()
     with open_unit(unit) as file:
         signed = Signed.of(file) if unit.kind == "wacz" else None
         counting = Counting(file, unit.file)
@@ -114,8 +114,8 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
         if unit.span.start == 0 and (is_local or unit.last) and (unit.take is None or unit.take.streams):
             tally.sha256 = counting.sha256(unit.size, is_local)
     progress(tally.records - told, tally.bytes - told_bytes)
-    after = unit.through.spent() if unit.through else (0, 0.0)
-    tally.requests, tally.waited = after[0] - before[0], after[1] - before[1]
+    if unit.through:
+        tally.spent = unit.through.spent().since(before)
     tally.seconds = time.monotonic() - started
     tally.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return tally

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from archive.errors import SourceError
 from archive.registry import Registry
@@ -19,6 +19,26 @@ Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 #: Called with a file or folder that cannot be looked at, and why.
 Unreadable = Callable[[str, str], None]
+
+
+class Spent(NamedTuple):
+    """What a process has spent so far on a server that is asked at a certain rate."""
+
+    requests: int = 0
+    waited: float = 0.0  #: seconds until they could leave
+    held: float = 0.0  #: of these, seconds behind the answer of a busy server
+    refusals: int = 0  #: answers of a busy server, and requests without an answer
+    received: int = 0  #: bytes
+
+    def since(self, before: Spent) -> Spent:
+        """Return what was spent since then."""
+        return Spent(
+            self.requests - before.requests,
+            self.waited - before.waited,
+            self.held - before.held,
+            self.refusals - before.refusals,
+            self.received - before.received,
+        )
 
 
 class Through(Protocol):
@@ -34,8 +54,8 @@ class Through(Protocol):
             SourceError: it cannot be read.
         """
 
-    def spent(self) -> tuple[int, float]:
-        """Return the requests that this process has sent so far, and the seconds that it waited for its turn."""
+    def spent(self) -> Spent:
+        """Return what this process has spent so far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,11 @@ class HttpFile(io.RawIOBase):
                 last = error
                 if self._is_nowhere(error, attempt):
                     break
-        raise SourceError(f"{self.url}: no answer after {attempt + 1} attempts ({getattr(last, 'reason', last)})")
+        if isinstance(last, urllib.error.HTTPError):
+            what = f"the server answered {last.code} {last.reason}"
+        else:
+            what = f"no answer: {getattr(last, 'reason', last)}"
+        raise SourceError(f"{self.url}: {what} ({attempt + 1} attempts)")
 
     def _pause(self, attempt: int) -> None:
         """Wait before another attempt."""

@@ -7,29 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive.cli import complete_file, lake_option, workers_option
+from archive.cli import SectionedCommand, complete_file, lake_option, workers_option
 from archive.engine import preload
+from archive.intake.crawl_options import address_options
 
 if TYPE_CHECKING:
     from archive.witness.run import WitnessResult
 
 
-@click.command("witness")
+@click.command("witness", cls=SectionedCommand)
 @click.argument("sources", nargs=-1, required=True, metavar="CDX...", shell_complete=complete_file)
 @lake_option
 @click.option("--operator", metavar="ORG", help="Who holds what the indexes list; Common Crawl's say it themselves.")
-@click.option("--url", multiple=True, metavar="URL", help="cc: these pages; with * at its end all below.")
-@click.option("--host", multiple=True, metavar="HOST", help="cc: pages of a host; www. does not count.")
-@click.option("--domain", multiple=True, metavar="NAME", help="cc: pages of a host, and of all below it.")
-@click.option("--tld", multiple=True, metavar="NAME", help="cc: pages of a top-level domain, as pt.")
-@click.option("--mirror", default="https://data.commoncrawl.org", show_default=True, metavar="WHERE",
-              help="cc: https://…, s3://… or a folder.")  # fmt: skip
-@click.option("--rate", type=float, default=1.0, show_default=True, metavar="N", help="cc: requests a second.")
-@click.option("--contact", envvar="LOWBACKGROUND_CONTACT", metavar="ADDRESS",
-              help="cc: yours, for the people who run the server.")  # fmt: skip
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@address_options
 def command(sources: tuple[str, ...], location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Let other archives' indexes confirm captures of the lake.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,15 @@ CRAWLS = {
 ARC = {"CC-MAIN-2008-2009": ("2008-05-09T05:37:12", "2009-01-09T20:58:29")}
 _LANGUAGES = ("eng", "por", "deu", "por,eng", None)
 _TLDS = ("com", "org", "pt", "de")
+#: Words of invented pages.
+_WORDS = {
+    "eng": "the house of a small town where people went every morning to buy bread and talk about their garden before "
+    "work because nobody knew what would happen when winter came over hills with rain which always made roads slow",
+    "por": "a casa de uma pequena cidade onde as pessoas iam todas manhãs comprar pão e falar sobre o seu jardim antes "
+    "do trabalho porque ninguém sabia que aconteceria quando chegasse inverno com chuva não havia estradas então",
+    "deu": "das Haus einer kleinen Stadt wo die Leute jeden Morgen Brot kauften und über ihren Garten redeten bevor "
+    "sie zur Arbeit gingen weil niemand wusste was geschehen würde wenn der Winter mit Regen über Hügel kam nicht",
+}
 
 
 def real_captures(shared: Path) -> list[Capture]:
@@ -29,14 +39,22 @@ def real_captures(shared: Path) -> list[Capture]:
     return [each for path in found if path.is_file() for each in captured(path)]
 
 
+def _text(crawl: str, number: int, languages: str | None) -> str:
+    """Write a page of words of its language, another one for each number and crawl."""
+    words = _WORDS[(languages or "eng")[:3]].split()
+    dice = random.Random(f"{crawl} {number}")
+    sentences = (" ".join(dice.choices(words, k=12)).capitalize() for _ in range(10))
+    return f"{number} / {crawl}. {'. '.join(sentences)}."
+
+
 def made_captures(crawl: str, begin: datetime, count: int) -> list[Capture]:
     """Return captures of `count` pages of a few hosts in four top-level domains."""
     captures = []
     for number in range(count):
         host = f"www.site{number % 40}.{_TLDS[number % len(_TLDS)]}"
-        text = f"Page {number} as {crawl} saw it. " + " ".join(f"word{(number * 7 + n) % 997}" for n in range(120))
         at = begin + timedelta(seconds=37 * number % 600_000)
         languages, status = _LANGUAGES[number % len(_LANGUAGES)], 404 if number % 50 == 49 else 200
+        text = _text(crawl, number, languages)
         captures.append(page(f"http://{host}/page/{number}", text, at, status=status, languages=languages))
     return captures
 

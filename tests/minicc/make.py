@@ -102,7 +102,7 @@ def captured(path: Path) -> list[Capture]:
             body = record.content_stream().read()
             kind = (record.http_headers.get_header("Content-Type") or "unk").partition(";")[0].strip()
             # the body is decoded, as in Common Crawl's files
-            names = ("content-type", "server", "last-modified")
+            names = ("content-type", "date", "server", "last-modified")
             kept = [f"{name}: {value}" for name, value in record.http_headers.headers if name.lower() in names]
             head = "\r\n".join([f"HTTP/1.1 {status} OK", *kept, f"Content-Length: {len(body)}"]) + "\r\n\r\n"
             at = datetime.fromisoformat(date).astimezone(UTC)
