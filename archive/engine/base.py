@@ -13,6 +13,7 @@ from archive.errors import ArchiveError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 #: Called with the items and the bytes of input that were done since the last call; negative where they must be redone.
+#: Zeros say that the work goes on.
 Progress = Callable[[int, int], None]
 
 

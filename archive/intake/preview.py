@@ -115,7 +115,7 @@ def preview(
     """Look at sources as `ingest` would read them. Nothing is written.
 
     Args:
-        sources: as of `ingest`, and so are all options but one.
+        sources: as of `ingest`, and so are all options but one. A reporter hears of the indexes that are read.
         dollars_per_hour: what an hour of this machine costs, for sources of Common Crawl.
 
     Raises:

@@ -45,7 +45,7 @@ class IngestResult:
     known_texts: int = 0  #: texts that the lake had already
     captures_by_month: Counter[str] = field(default_factory=Counter)
     bytes: int = 0  #: of input
-    crawls: dict[str, OfCrawl] = field(default_factory=dict)  #: what came of each crawl of Common Crawl
+    crawls: dict[str, OfCrawl] = field(default_factory=dict)  #: crawl -> its files, records, requests and bytes
     index_requests: int = 0  #: to Common Crawl, for lists and indexes
     requests: int = 0  #: to Common Crawl, for files that came in
     received: int = 0  #: bytes that came with their answers

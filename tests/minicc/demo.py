@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from archive import interrupt
 from minicc.__main__ import CRAWLS as MADE
 from minicc.__main__ import made_captures
 from minicc.make import Capture, captured, write_collinfo, write_crawl
@@ -113,7 +114,10 @@ class Demo:
         print(f"$ {command}", flush=True)
         self._server.forget()
         words = shlex.split(command.replace("$MIRROR", self._server.address))
-        status = subprocess.run([sys.executable, "-P", "-m", *words], env=self._environment).returncode
+        try:
+            status = subprocess.run([sys.executable, "-P", "-m", *words], env=self._environment).returncode
+        except KeyboardInterrupt:  # the command was stopped too, and printed its line
+            sys.exit(interrupt.STATUS)
         if status:
             print(f"exit status {status}; the server has stopped", file=sys.stderr)
             sys.exit(status)

@@ -249,7 +249,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "common-crawl.md"
 _NUMBER = re.compile(r"\d[\d,]*")
 
 
-def told() -> dict[str, tuple[str, str]]:
+def messages() -> dict[str, tuple[str, str]]:
     """Return what the manual says that is printed of each fault: of parts of a file, and of a file as a whole."""
     page = PAGE.read_text(encoding="utf-8").partition("## What can go wrong")[2].partition("\n## ")[0]
     table = [
@@ -260,7 +260,7 @@ def told() -> dict[str, tuple[str, str]]:
 
 
 def test_the_manual_has_every_fault_of_the_server() -> None:
-    assert list(told()) == list(KINDS)
+    assert list(messages()) == list(KINDS)
 
 
 def hasten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,7 +283,7 @@ def test_no_wrong_byte_is_ingested_and_the_fault_is_named(
     assert (result.captures, result.rejects) == (0, Counter())
     assert len(result.files_failed) == 4
     for complaint in result.files_failed.values():
-        words = told()[kind][how == "whole"]
+        words = messages()[kind][how == "whole"]
         assert _NUMBER.sub("N", complaint).endswith(f": {_NUMBER.sub('N', words)}")
     cc.faults = []
     assert bring(lake, cc.address, **options).captures == (PAGES if how == "whole" else 54)

@@ -36,9 +36,9 @@ def file(minicc: Path) -> str:
 #: What goes wrong with each request, and the words for it where a part is read, where a whole file is, and where a
 #: stream is opened; None where nothing is wrong with it.
 TABLE: list[tuple[str, str, str | None, str | None]] = [
-    ("slowdown", "the server answered 503 SlowDown", "503 SlowDown", "no answer"),
-    ("error", "the server answered 500", "500", "no answer"),
-    ("too-many", "the server answered 429", "429", "no answer"),
+    ("slowdown", "the server answered 503 SlowDown", "503 SlowDown", "the server answered 503"),
+    ("error", "the server answered 500", "500", "the server answered 500"),
+    ("too-many", "the server answered 429", "429", "the server answered 429"),
     ("missing", "no such file", "no such file", "no such file"),
     ("reset", "the server reset the connection", "reset", "no answer"),
     ("reset-inside", "reset the connection|the connection ended after", "reset|ended after", None),

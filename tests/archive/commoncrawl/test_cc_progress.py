@@ -157,6 +157,20 @@ def test_a_plain_line_has_the_detail_and_the_time_that_is_left(monkeypatch: pyte
     assert line == "ingest: 3/12 files, 5 records, #, CC-MAIN-2019-35, 61 requests (1.0/s), ETA 0:01:23\n"
 
 
+def test_a_terminal_has_the_detail_below_the_bar_and_the_time_that_is_left_in_it() -> None:
+    out = io.StringIO()
+    reporter = RichReporter()
+    reporter.stage("ingest", size=100)
+    reporter.detail("CC-MAIN-2019-35, waits 32 s: data.commoncrawl.org answered 503 at 00:00:00Z")
+    reporter.remaining(83.4)
+    reporter.advance(5, 50)
+    Console(file=out, width=120).print(reporter._bar.get_renderable())
+    bar, below = out.getvalue().rstrip().splitlines()
+    assert bar.startswith("ingest")
+    assert bar.rstrip().endswith("ETA 0:01:23")
+    assert below == "CC-MAIN-2019-35, waits 32 s: data.commoncrawl.org answered 503 at 00:00:00Z"
+
+
 def _nap(_: int, ctx: Context) -> None:
 
     time.sleep(0.8)
