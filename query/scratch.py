@@ -12,8 +12,12 @@ MEMORY = "1GB"
 
 
 def scratch_database(folder: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
-    """Open a database in memory; what does not fit is written to a folder. Times are in UTC."""
+    """Open a database in memory; what does not fit is written to a folder. Times are in UTC.
+
+    To start DuckDB takes 20 ms. While a connection for the same folder is open, others belong to the same database, and
+    take no time. Each has its own temporary tables.
+    """
     config: dict[str, Any] = {"memory_limit": memory, "temp_directory": str(folder)}
-    db = duckdb.connect(":memory:", config=config)
+    db = duckdb.connect(f":memory:{folder}:{memory}", config=config)
     db.execute("SET TimeZone = 'UTC'")
     return db

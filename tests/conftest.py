@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import gzip
 import io
 import os
@@ -18,38 +19,46 @@ import boto3
 import duckdb
 import hypothesis
 import pytest
-from forked import served
+from forked import MODULES, served
 from servers import s3_server
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
+from warm import warm
 
 import query
-from archive.engine import preload
+from archive.engine import local
 from archive.intake import IngestResult, Settings
 from archive.intake.run import ingest_with
 from archive.lake import Lake
 
-preload(
-    "archive.intake.work",
-    "eld.resources.ngrams.ngramsM60",
-    "index.quality.stage",
-    "index.neardup.signatures",
-    "index.neardup.bands",
-    "index.certify.work",
-    "index.certify.paragraphs",
-    "index.minhash.kernel",
-)
+#: Workers of engines in the processes of the tests are forked from a server that has all this, too, from the first on.
+local.workers_from = lambda *_: local.fork_server(*MODULES)
 
 #: How long an example takes is the machine's affair.
-hypothesis.settings.register_profile("here", deadline=None)
-hypothesis.settings.load_profile("here")
+hypothesis.settings.register_profile("usual", deadline=None)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000)
+_PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "usual")
+hypothesis.settings.load_profile(_PROFILE)
+
+
+def examples(usual: int) -> int:
+    """Return how many examples a property is tried with: with `HYPOTHESIS_PROFILE=thorough` ten times as many."""
+    return usual * 10 if _PROFILE == "thorough" else usual
+
 
 _servers = contextlib.ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # one set of servers for all workers of xdist
+        if config.getoption("numprocesses", None):
+            warm()
         _servers.enter_context(served())
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # or each collection looks through all that was imported
 
 
 def pytest_unconfigure() -> None:

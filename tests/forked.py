@@ -25,32 +25,52 @@ from forking import Job
 
 _ROOT = Path(__file__).parents[1]
 _FOLDER = "LOWBACKGROUND_TEST_SERVERS"  # the variable that names the folder of the servers' sockets
-_ARCHIVE = (
-    "encodings.idna",
+#: What commands and workers use; what is missing here each of them would import again.
+MODULES = (
+    "archive.intake.command",
     "archive.intake.crawled",
     "archive.intake.display",
-    "archive.sources.files",
-    "archive.intake.command",
-    "archive.show",
+    "archive.intake.forget_command",
+    "archive.intake.preview",
+    "archive.intake.run",
     "archive.intake.work",
+    "archive.records.json_values",
+    "archive.records.segments",
+    "archive.records.wacz",
+    "archive.show",
+    "archive.sources.files",
+    "archive.witness.work",
+    "click._textwrap",
+    "deltalake.fs",
+    "eld.resources.ngrams.ngramsM60",
+    "encodings.idna",
+    "encodings.punycode",
     "index.certify.command",
     "index.certify.paragraphs",
     "index.certify.run",
+    "index.certify.show",
     "index.certify.work",
-    "index.neardup.command",
-    "index.minhash.kernel",
-    "index.neardup.run",
-    "index.quality.command",
-    "index.quality.stage",
+    "index.minhash.ready",
     "index.neardup.bands",
+    "index.neardup.command",
+    "index.neardup.run",
     "index.neardup.signatures",
+    "index.quality.command",
+    "index.quality.run",
+    "index.quality.stage",
     "query.answer.command",
+    "query.counts",
     "query.export.command",
+    "query.export.run",
+    "query.formats.parquet",
+    "query.history",
     "query.verify.command",
     "query.verify.records",
+    "query.verify.run",
+    "rich._emoji_codes",
 )
-#: What each server has imported. Those with torch have more memory from the start, which tests of memory cannot use.
-_SERVERS = {"archive": _ARCHIVE, "collapse": (*_ARCHIVE, "torch_imported")}
+#: What each server has imported. That with torch has more memory from the start, which tests of memory cannot use.
+_SERVERS = {"archive": MODULES, "collapse": (*MODULES, "torch_imported")}
 
 
 class Command:

@@ -46,7 +46,8 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     require("archive certify", "index", "numba", "numpy")
     from archive.engine import preload
 
-    preload("index.certify.work", "index.certify.paragraphs", "index.neardup.shingle_sets")
+    preload("index.certify.work", "index.certify.paragraphs", "index.neardup.shingle_sets",
+            "index.minhash.ready")  # fmt: skip
 
     from archive.progress import RichReporter
     from archive.show import json_text

@@ -48,7 +48,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     from archive.engine import preload
 
     preload("index.stage", "index.neardup.signatures", "index.neardup.bands", "index.neardup.shingle_sets",
-            "index.minhash.kernel")  # fmt: skip
+            "index.minhash.ready")  # fmt: skip
 
     from archive.progress import RichReporter
     from archive.show import json_text

@@ -33,7 +33,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     announce(Path(__file__).parent, quiet or as_json)
     from archive.engine import preload
 
-    preload("index.quality.stage", "index.stage")
+    preload("index.quality.stage", "index.stage", "index.minhash.ready")
 
     from archive.progress import RichReporter
     from archive.show import json_text

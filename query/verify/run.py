@@ -111,7 +111,7 @@ def verify(
     chosen = None if all else rows
     trust = Places(_pairs(moved), tuple(source_names(trusted)), "", network)
     seed = random.SystemRandom().getrandbits(31) if seed is None else seed
-    with engine.scratch() as folder:
+    with engine.scratch() as folder, scratch_database(Path(folder) / "spill"):  # kept open for the steps
         scratch = Path(folder)
         if checked := _lake(target):
             if root is not None or again is not None:

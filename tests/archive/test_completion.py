@@ -36,7 +36,7 @@ def loaded(*words: str) -> set[str]:
 def test_commands_are_completed_without_loading_them() -> None:
     started = time.monotonic()
     assert answers("archive", "") == [f"plain,{name}" for name in _COMMANDS]
-    assert time.monotonic() - started < 5  # a busy machine; benchmarks/start.py measures it
+    assert time.monotonic() - started < 60  # a busy machine; benchmarks/start.py measures it
     assert answers("archive", "in") == ["plain,ingest", "plain,index"]
     assert "plain,--verbose" in answers("archive", "--")
     assert not loaded("archive", "") & {"duckdb", "numpy", "pyarrow", "rich"}

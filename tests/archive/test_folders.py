@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import members, record, take
+from conftest import examples, members, record, take
 from dying import Killed, killed_at
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -166,7 +166,7 @@ COMMANDS: dict[str, Callable[[Lake, Path], None]] = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@settings(max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(4), deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 @given(
     beside=THINGS,
     inside=THINGS | st.just([]),

@@ -34,7 +34,7 @@ def interrupted(args: list[str], when: Callable[[], bool], folder: Path) -> tupl
         while not when() and process.poll() is None:
             time.sleep(0.005)
         os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the workers too
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         err.seek(0)
         said = err.read()
     assert _is_empty(process.pid)
@@ -101,7 +101,7 @@ def test_native_code_that_does_not_look_up_is_ended_too() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "at it\n"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert said.splitlines() == ["archive: stopped; what was committed stays"]
 

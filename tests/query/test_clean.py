@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from conftest import rows, take
+from conftest import examples, rows, take
 from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -99,7 +99,7 @@ def _captures(draw: st.DrawFn) -> list[dict[str, Any]]:
     return made
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(captures=_captures(), days=st.integers(0, 13))
 def test_moving_the_date_by_a_day_moves_exactly_the_texts_of_that_day(
     captures: list[dict[str, Any]], days: int, tmp_path_factory: pytest.TempPathFactory
@@ -221,7 +221,7 @@ def _family(seed: int, size: int) -> list[str]:
     return [" ".join(original), *(" ".join(edited(original, 1, seed * 100 + n)) for n in range(1, size))]
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(2), deadline=None, suppress_health_check=list(HealthCheck))
 @given(days=st.lists(st.integers(0, 400), min_size=24, max_size=24), late=st.integers(1, 50))
 def test_nothing_captured_later_changes_a_set_without_near_duplicates(
     days: list[int], late: int, tmp_path_factory: pytest.TempPathFactory

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, trainers
@@ -186,7 +187,7 @@ _PIECES = st.sampled_from(
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(parts=st.lists(_PIECES | st.text(st.characters(exclude_categories=["Cs"]), max_size=3), max_size=8))
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 def test_any_text_of_pieces_is_text(
     opened: Callable[[str], tuple[Tokenizer, Library]], kind: str, parts: list[str]
 ) -> None:

@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +41,7 @@ def plainly(text: str) -> tuple[str, int]:
     return PLAIN_IPV6.sub(address, text), count
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.characters(max_codepoint=0x2FF), max_size=24).map("".join))
 def test_all_that_the_plain_patterns_find_is_masked(text: str) -> None:
     assert mask(text) == plainly(text)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from authority import Authority
-from conftest import command, members, record, take
+from conftest import members, record, take
+from forked import forked
 from opentimestamps.core import notary
 from test_timestamps import STEPS, end_of, mined, proof
 
@@ -120,11 +121,11 @@ def test_the_command_exits_with_1_where_nothing_is_verified(
 ) -> None:
     token = stamp(authority, source, tmp_path)
     words = ["attest", source, str(token), "--lake", lake.location]
-    assert command(*words).returncode == 1
-    done = command(*words, "--certificate", str(authority.root), "--json")
+    assert forked(*words).returncode == 1
+    done = forked(*words, "--certificate", str(authority.root), "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["verified"] is True
-    done = command(*words, "--certificate", str(authority.root))
+    done = forked(*words, "--certificate", str(authority.root))
     assert "existed by" in done.stdout
     assert "had this time stamp already" in done.stdout
-    assert command("attest", str(token), str(token), "--lake", lake.location, check=False).returncode == 2
+    assert forked("attest", str(token), str(token), "--lake", lake.location, check=False).returncode == 2

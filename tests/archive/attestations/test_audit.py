@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import command, members, record, rows, take
+from conftest import members, record, rows, take
+from forked import forked
 
 import lowbackground as lb
 from archive.attestations import audit as audit_module
@@ -178,12 +179,12 @@ def test_the_command_shows_a_table_and_exits_with_1_for_findings(write: Write) -
         write("good.warc", record()),
         write("bad.warc", record(warc={"WARC-Creation-Date": "2026-01-01T00:00:00Z"})),
     )
-    done = command("audit", good, "--quiet")
+    done = forked("audit", good, "--quiet")
     assert (done.returncode, "good.warc" in done.stdout) == (0, True)
-    done = command("audit", good, bad, "--quiet")
+    done = forked("audit", good, bad, "--quiet")
     assert done.returncode == 1
     assert "bad.warc: made-later: 1 record, the first at 0: WARC-Creation-Date 2026-01-01" in done.stdout
-    found = json.loads(command("audit", bad, "--json").stdout)
+    found = json.loads(forked("audit", bad, "--json").stdout)
     assert found["files"][0]["findings"][0]["kind"] == "made-later"
 
 
@@ -248,16 +249,16 @@ def test_responses_that_are_no_pages_are_judged_too(write: Write) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", record()[:40]])
 def test_a_file_without_a_record_is_damaged(write: Write, content: bytes) -> None:
-    done = command("audit", write("a.warc", content), "--quiet")
+    done = forked("audit", write("a.warc", content), "--quiet")
     assert (done.returncode, "a.warc: damaged: " in done.stdout, done.stderr) == (1, True, "")
 
 
 def test_where_no_file_is_a_web_archive_nothing_is_clean(write: Write, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for source in (write("a.jsonl", b'{"text": "a"}\n'), str(tmp_path / "empty")):
-        done = command("audit", source, "--quiet")
+        done = forked("audit", source, "--quiet")
         assert (done.returncode, "no web archive was read" in done.stdout) == (1, True)
-    assert command("audit", "-", check=False).returncode == 2  # a name like any other, and not there
+    assert forked("audit", "-", check=False).returncode == 2  # a name like any other, and not there
 
 
 def test_a_file_is_read_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +279,6 @@ def test_a_file_is_read_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_signed_package_tells_since_when_it_existed(data: Path) -> None:
-    done = command("audit", str(data / "wacz" / "valid_signed_example_1.wacz"), "--quiet")
+    done = forked("audit", str(data / "wacz" / "valid_signed_example_1.wacz"), "--quiet")
     assert done.returncode == 0
     assert "existed by 2022-01-18 19:00:12 UTC" in " ".join(done.stdout.split())

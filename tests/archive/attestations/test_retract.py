@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import command, members, record, rows, take
+from conftest import members, record, rows, take
+from forked import forked
 
 import lowbackground as lb
 from archive.errors import ArchiveError, SourceError
@@ -79,10 +80,10 @@ def test_a_reason_and_a_known_source_are_needed(lake: Lake, sources: tuple[str, 
 
 def test_the_command_says_what_it_did(lake: Lake, sources: tuple[str, str]) -> None:
     words = ["retract", sources[0], "--lake", lake.location, "--reason", "lies"]
-    done = command(*words, "--json")
+    done = forked(*words, "--json")
     assert json.loads(done.stdout)["captures"] == 2
-    assert "retracted before" in command(*words).stdout
-    assert command(*words[:-2], check=False).returncode == 2
+    assert "retracted before" in forked(*words).stdout
+    assert forked(*words[:-2], check=False).returncode == 2
 
 
 def test_entries_of_a_package_are_retracted_with_it(lake: Lake, data: Path) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 from authority import Authority
-from conftest import command, members, record, take
+from conftest import members, record, take
+from forked import forked
 
 import lowbackground as lb
 from archive.attestations import seal as sealing
@@ -136,7 +137,7 @@ def test_merged_files_change_nothing(filled: Lake, authority: Authority) -> None
 @pytest.fixture
 def exported(filled: Lake, tmp_path: Path) -> Path:
     out = tmp_path / "set"
-    command("export", str(out), "--lake", filled.location, "--before", "2022-01-01", "--format", "jsonl", "--quiet")
+    forked("export", str(out), "--lake", filled.location, "--before", "2022-01-01", "--format", "jsonl", "--quiet")
     return out
 
 
@@ -234,7 +235,7 @@ def test_an_authority_that_never_ends_is_hung_up(filled: Lake, monkeypatch: pyte
 
     def trickle(peer: socket.socket) -> None:
         peer.sendall(HEAD)
-        for _ in range(100):
+        for _ in range(2000):
             time.sleep(0.1)
             peer.sendall(b".")
 
@@ -250,18 +251,18 @@ def test_an_authority_that_never_ends_is_hung_up(filled: Lake, monkeypatch: pyte
         started = time.monotonic()
         with answering(answer) as url, pytest.raises(ArchiveError):
             lb.seal(filled, tsa=url)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
 
 
 def test_the_command_prints_root_and_token(exported: Path, authority: Authority) -> None:
-    done = command("seal", str(exported), "--json")
+    done = forked("seal", str(exported), "--json")
     assert done.returncode == 0
     root = json.loads(done.stdout)["root"]
     with authority.served() as url:
-        done = command("seal", str(exported), "--tsa", url)
+        done = forked("seal", str(exported), "--tsa", url)
         assert done.returncode == 1  # nobody here knows this authority
         assert "not verified" in done.stdout
-        done = command("seal", str(exported), "--tsa", url, "--certificate", str(authority.root))
+        done = forked("seal", str(exported), "--tsa", url, "--certificate", str(authority.root))
     assert done.returncode == 0
     assert root in done.stdout
     assert "existed by" in done.stdout
@@ -321,7 +322,7 @@ def test_the_verify_command_takes_a_seal(exported: Path, authority: Authority) -
     with authority.served() as url:
         lb.seal(exported, tsa=url, certificate=[authority.root])
     words = ["verify", str(exported), "--seal", f"{exported}.seal.tsr", "--quiet"]
-    done = command(*words, "--certificate", str(authority.root))
+    done = forked(*words, "--certificate", str(authority.root))
     assert done.returncode == 0, done.stdout
     assert "existed by" in done.stdout
-    assert command(*words).returncode == 1
+    assert forked(*words).returncode == 1

@@ -112,3 +112,33 @@ def test_a_forked_command_ends_as_that_of_a_shell_does() -> None:
         assert (done.returncode, done.stdout, done.stderr) == (status, out, err)
     failed = forked.forked(code="1 / 0", check=False)
     assert (failed.returncode, failed.stderr.splitlines()[-1]) == (1, "ZeroDivisionError: division by zero")
+
+
+def test_a_forked_command_imports_nothing_that_its_server_could_have(tmp_path: Path) -> None:
+    """Or each of the many commands that tests run would import it again."""
+    from conftest import members, record
+
+    (tmp_path / "a.warc.gz").write_bytes(members(record()))
+    source, lake, out = str(tmp_path / "a.warc.gz"), ["--lake", str(tmp_path / "lake")], str(tmp_path / "set")
+    before = ["--before", "2022-01-01"]
+    commands = [
+        ["ingest", source, *lake],
+        ["forget", source, "--dry-run", *lake],
+        *([name, *lake] for name in ("index", "quality", "stats")),
+        ["show", "http://example.com/", *lake],
+        ["export", out, *before, *lake],
+        ["verify", out],
+        ["certify", out, "--out", f"{out}-2", *before, *lake],
+    ]
+    code = """
+import sys
+from archive.cli import main
+had = set(sys.modules)
+for args in {}:
+    try:
+        main(args)
+    except SystemExit as end:
+        assert end.code in (None, 0), args
+print(set(sys.modules) - had)
+"""
+    assert forked.forked(code=code.format(commands)).stdout.splitlines()[-1] == "set()"

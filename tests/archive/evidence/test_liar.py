@@ -1,19 +1,19 @@
 """Whatever archives claim: no text is proven before it was written, none is lost, and honest ones stay clean.
 
-`LIAR_EXAMPLES` is the number of archives; `benchmarks/liar.py` tries many more.
+`benchmarks/liar.py` tries many more archives.
 """
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 
 import liar
+from conftest import examples
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from liar import KINDS, KNOWN_OPEN, Way
 
-EXAMPLES = int(os.environ.get("LIAR_EXAMPLES", "300"))
+EXAMPLES = examples(120)
 #: Archives in one lake: a lake costs more than they do.
 _FEWEST, _MOST = 16, 24
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import members, record, rows, snapshot, take
+from conftest import examples, members, record, rows, snapshot, take
 from deltalake.table import TableOptimizer
 from forked import forked, killed
 from hypothesis import HealthCheck, given, settings
@@ -104,7 +104,7 @@ def test_a_payload_that_contradicts_its_digest_lends_its_text_to_no_revisit(lake
     ]
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pages=st.lists(st.tuples(st.integers(0, 3), st.integers(1995, 2024)), min_size=1, max_size=8),
     cuts=st.integers(1, 4),
@@ -257,14 +257,14 @@ def test_two_ingests_of_the_same_files_at_once_bring_them_once(tmp_path: Path, w
 # -- kill -9 ----------------------------------------------------------------------------------------------
 
 
-def test_an_ingest_killed_at_twenty_random_moments_ends_as_if_undisturbed(bench_warc: str, tmp_path: Path) -> None:
+def test_an_ingest_killed_at_random_moments_ends_as_if_undisturbed(bench_warc: str, tmp_path: Path) -> None:
     undisturbed, lake = Lake(str(tmp_path / "undisturbed")), Lake(str(tmp_path / "killed"))
     started = time.monotonic()
     forked(*_ingest(undisturbed, bench_warc, workers=2))
     seconds = time.monotonic() - started
     dice = random.Random(20220101)
     deaths = 0
-    for number in range(20):
+    for number in range(8):
         moment = dice.uniform(0.02, seconds / 4) if number else 0.02  # before anything can be done
         deaths += killed(_ingest(lake, bench_warc, workers=2), moment, tmp_path / "said", workers_too=number % 5 == 0)
     assert deaths

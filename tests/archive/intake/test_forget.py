@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import command, members, record, rows, snapshot, take
+from conftest import examples, members, record, rows, snapshot, take
 from dying import Killed, killed_at_step
+from forked import forked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -68,7 +69,7 @@ def test_a_text_that_went_is_new_to_an_ingest_that_knew_it(lake: Lake, write: Wr
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ingest", "forget"]), st.integers(0, 3)), min_size=1, max_size=6))
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_order_of_ingests_and_forgets_leaves_what_the_sources_that_are_in_hold(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
 ) -> None:
@@ -121,11 +122,11 @@ def test_ingest_again_replaces_a_wrong_first_try(lake: Lake, tmp_path: Path) -> 
     source = tmp_path / "pages.jsonl"
     row = {"id": "x", "abstract": "A short one.", "body": "The whole text of it.", "seen": "2014-05-06"}
     source.write_text(json.dumps(row) + "\n")
-    wrong = command("ingest", str(source), "--text-column", "abstract", "--lake", lake.location)
+    wrong = forked("ingest", str(source), "--text-column", "abstract", "--lake", lake.location)
     assert wrong.returncode == 1
     assert "columns are id, abstract, body, seen" in wrong.stdout
     right = ("--text-column", "body", "--date-column", "seen", "--again", "--lake", lake.location)
-    assert command("ingest", str(source), *right).returncode == 0
+    assert forked("ingest", str(source), *right).returncode == 0
     dated = "SELECT text, year(captured_at) FROM captures JOIN documents USING (content_id)"
     assert rows(lake, dated) == [("The whole text of it.", 2014)]
 
@@ -134,15 +135,15 @@ def test_the_command_says_what_goes_and_a_dry_run_leaves_it(lake: Lake, write: W
     source = write("a.warc.gz", members(page(1), page(2), record(status="404 Not Found")))
     take(lake, source)
     before = snapshot(lake)
-    dry = command("forget", source, "--dry-run", "--lake", lake.location)
+    dry = forked("forget", source, "--dry-run", "--lake", lake.location)
     assert "1 file would go: 2 captures, 1 rejects" in dry.stdout
     assert snapshot(lake) == before
-    done = command("forget", str(Path(source).parent), "--vacuum", "--lake", lake.location)
+    done = forked("forget", str(Path(source).parent), "--vacuum", "--lake", lake.location)
     assert "2 texts went" in done.stdout
     # of the files that hold the texts, nothing is left on the disk
     left = [pq.read_table(path) for path in Path(lake.location, "documents").rglob("*.parquet")]
     assert sum(table.num_rows for table in left) == 0
-    unknown = command("forget", source, "--lake", lake.location, check=False)
+    unknown = forked("forget", source, "--lake", lake.location, check=False)
     assert (unknown.returncode, unknown.stderr.count("\n")) == (2, 1)
 
 
@@ -258,7 +259,7 @@ def test_ingest_again_takes_out_nothing_that_it_cannot_read_again(lake: Lake, tm
     source.write_text(json.dumps({"text": "Some words.", "date": "2014-05-06"}) + "\n")
     take(lake, str(source))
     before = snapshot(lake)
-    done = command("ingest", str(source), "--again", "--date-column", "crawled", "--lake", lake.location)
+    done = forked("ingest", str(source), "--again", "--date-column", "crawled", "--lake", lake.location)
     assert done.returncode == 1
     assert snapshot(lake) == before
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import take
+from conftest import examples, take
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from liar import write as made
@@ -26,8 +25,8 @@ from archive.text import content_id, extractor
 from archive.text.charset import stated as stated_charset
 
 _WORDS = "<p>Un été à la mer, près de la forêt. Elle a dit que non, et puis ça.</p>"
-#: Orders of captures; `READINGS_EXAMPLES=200` tries many. Each takes a second or two.
-EXAMPLES = int(os.environ.get("READINGS_EXAMPLES", "5"))
+#: Orders of captures. Each takes a second or two.
+EXAMPLES = examples(3)
 BODIES = (
     f"<html><body>{_WORDS}</body></html>".encode("latin-1"),
     f'<html><head><meta charset="iso-8859-15"></head><body>{_WORDS}</body></html>'.encode("latin-1"),

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from conftest import command, members, record, rows, snapshot, take
+from conftest import members, record, rows, snapshot, take
 from dying import Killed, killed_at_step
+from forked import forked
 
 import lowbackground as lb
 from archive.files import write_parquet
@@ -143,7 +144,7 @@ def test_what_cannot_be_read_any_more_stays_as_it_was(old: Lake, sources: list[s
     assert lb.connect(old).execute(kept, sources[1:]).fetchall() == before
     assert rows(old, "SELECT count(*) FROM stored_captures WHERE grade IS NULL") == [(29,)]
     assert rows(old, "SELECT count(*) FROM clean('2022-01-01')") == [(29,)]  # a.warc.gz has lost page 99
-    done = command("maintain", "--regrade", "--lake", old.location, check=False)
+    done = forked("maintain", "--regrade", "--lake", old.location, check=False)
     assert done.returncode == 1
     assert "29 captures of the lake still without a grade" in done.stdout
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import pytest
-from conftest import members, record, rows, take
+from conftest import examples, members, record, rows, take
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from liar import write as made
@@ -292,7 +292,7 @@ def mixtures(draw: st.DrawFn) -> list[bytes]:
     return kept if draw(st.booleans()) else sorted(kept, key=lambda each: b"continuation" in each)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(mixtures(), st.booleans(), st.sampled_from([1 << 25, 6000, 2600]))
 def test_what_is_joined_does_not_depend_on_where_the_reader_began(
     records: list[bytes], packed: bool, held: int
@@ -347,7 +347,7 @@ def _zip(content: bytes, compression: int) -> bytes:
     return out.getvalue()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=cases(), form=st.sampled_from(["plain", "members", "one", "zip"]), seed=st.integers(0, 99))
 def test_segments_are_joined_wherever_they_are_behind_the_first_one(case: _Case, form: str, seed: int) -> None:
     content = b"".join(case.records)

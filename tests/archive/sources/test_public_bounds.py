@@ -88,7 +88,7 @@ def test_a_server_that_never_ends_is_left(answer: Answer) -> None:
     started = time.monotonic()
     with answering(answer) as (address, _), pytest.raises(SourceError, match="fetch it, and use --moved"):
         read_all(address)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_bytes_in_front_of_a_record_are_not_read_where_a_server_gives_no_parts() -> None:

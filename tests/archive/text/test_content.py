@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import SHARED, record, take
+from conftest import SHARED, examples, record, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
@@ -198,7 +198,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(PIECES, max_size=40).map("".join), st.sets(st.sampled_from(PARTS)))
 def test_no_page_fails_and_options_only_add(html: str, keep: set[str]) -> None:
     plain, more = from_html(html), from_html(html, frozenset(keep))

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import command, members, record, rows, take
+from conftest import members, record, rows, take
+from forked import forked
 from servers import ranges, served
 
 import lowbackground as lb
@@ -207,9 +208,9 @@ def test_stats_count_lines_apart_from_pages(lake: Lake, page: str, write: Write)
 def test_the_command_shows_and_prints_what_it_did(lake: Lake, page: str, write: Write) -> None:
     index = write("x.cdx", (line(page) + line("A" * 31 + "B")).encode())
     words = ["witness", index, "--lake", lake.location, "--operator", "Another"]
-    assert json.loads(command(*words, "--json").stdout)["matched"] == 1
-    assert "1 capture of the lake of grade B" in command(*words).stdout
-    assert command("witness", index, "--lake", lake.location, check=False).returncode == 2
+    assert json.loads(forked(*words, "--json").stdout)["matched"] == 1
+    assert "1 capture of the lake of grade B" in forked(*words).stdout
+    assert forked("witness", index, "--lake", lake.location, check=False).returncode == 2
 
 
 def test_two_operators_with_one_text_make_grade_b(lake: Lake, page: str, write: Write) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from conftest import members, record, take
+from conftest import examples, members, record, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import indexed, words
@@ -338,7 +338,7 @@ def test_plain_text_that_is_none_is_counted(write: Write, tmp_path: Path) -> Non
     st.sampled_from(["lines", "csv", "parquet", "gzip", "zstd", "nothing"]),
     st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=9)), max_size=3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_no_damage_ends_in_anything_but_one_line(
     tmp_path_factory: pytest.TempPathFactory, name: str, kind: str, damage: list[tuple[float, bytes]]
 ) -> None:
@@ -427,7 +427,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     st.integers(10, 60),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_a_sample_does_not_depend_on_the_order(
     given_texts: list[tuple[str, str | None]], most: int, dice: random.Random
 ) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import edited, words
@@ -69,7 +70,7 @@ def related(draw: st.DrawFn) -> tuple[list[str], list[str]]:
 
 
 @given(related())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_nothing_that_shares_text_with_what_is_held_out_is_left(made: tuple[list[str], list[str]]) -> None:
     train, held_out = made
     kept, dropped = without_overlap(documents(*train), documents(*held_out))

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -67,7 +68,7 @@ def _reference(texts: list[str]) -> list[float]:
     return [bleu.sentence_score(text, texts[:n] + texts[n + 1 :]).score / 100 for n, text in enumerate(texts)]
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(50))
 @given(TEXTS)
 def test_each_text_scores_what_sacrebleu_gives_it_against_the_others(texts: list[str]) -> None:
     scores = bleu_among(texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ spaced = st.text(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(spaced, max_size=6))
 def test_texts_have_the_same_normal_form(texts: list[str]) -> None:
     assert normal_forms(texts).to_pylist() == [normalise(text) for text in texts]
@@ -41,7 +42,7 @@ def test_characters_that_compose_with_the_one_before() -> None:
     assert normal_forms(jamo).to_pylist() == [normalise(text) for text in jamo]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.text(st.sampled_from("abcdefg" * 5 + " \n\n\té"), min_size=50, max_size=400), max_size=3))
 def test_long_texts_have_the_same_normal_form(texts: list[str]) -> None:
     assert normal_forms(texts).to_pylist() == [normalise(text) for text in texts]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -142,7 +143,7 @@ texts = st.text(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(texts, max_size=5), st.sampled_from([Parameters(), Parameters(words=3, bands=5, rows=4)]))
 def test_the_kernel_does_what_the_plain_procedure_says(some: list[str], parameters: Parameters) -> None:
     signatures, counts = sign(pa.array(some, pa.string()), parameters)

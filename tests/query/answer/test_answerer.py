@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import command, record, take
+from conftest import record, take
+from forked import forked
 
 from archive.lake import Lake
 
@@ -44,7 +45,7 @@ def _answering(lake: Lake) -> list[int]:
     return found
 
 
-def _until(true: Callable[[], bool], seconds: float = 30) -> bool:
+def _until(true: Callable[[], bool], seconds: float = 120) -> bool:
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -76,13 +77,13 @@ def test_ctrl_c_ends_a_heavy_question_on_a_terminal(small: Lake, sql: str) -> No
     assert _until(lambda: _works(small))
     os.write(terminal, b"\x03")
     asked, shown = time.monotonic(), b""
-    while select.select([terminal], [], [], 10)[0]:
+    while select.select([terminal], [], [], 60)[0]:
         try:
             shown += os.read(terminal, 4096)
         except OSError:  # its end
             break
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 60
     assert shown.replace(b"^C", b"").split(b"\r\n") == [b"archive: stopped", b""]
     assert not _answering(small)
     os.close(terminal)
@@ -93,7 +94,7 @@ def test_an_interrupt_ends_a_heavy_question_in_a_pipe(small: Lake) -> None:
     asking = subprocess.Popen(_words(small, HEAVY[1]), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert _until(lambda: _works(small))
     asking.send_signal(signal.SIGINT)
-    assert asking.communicate(timeout=5) == (b"", b"archive: stopped\n")
+    assert asking.communicate(timeout=60) == (b"", b"archive: stopped\n")
     assert asking.returncode == 130
     assert not _answering(small)
 
@@ -104,7 +105,7 @@ def test_no_process_outlives_a_command_that_is_killed(small: Lake) -> None:
     assert _until(lambda: _works(small))
     asking.kill()
     asking.wait()
-    assert _until(lambda: not _answering(small), 5)
+    assert _until(lambda: not _answering(small))
 
 
 @linux
@@ -127,7 +128,7 @@ def test_at_the_prompt_ctrl_c_stops_the_question_and_the_prompt_goes_on(small: L
 
 
 def _shown(terminal: int, wanted: str) -> str:
-    shown, end = "", time.monotonic() + 30
+    shown, end = "", time.monotonic() + 120
     while wanted not in shown and time.monotonic() < end:
         if select.select([terminal], [], [], 0.5)[0]:
             shown += os.read(terminal, 65536).decode(errors="replace")
@@ -138,7 +139,7 @@ def _shown(terminal: int, wanted: str) -> str:
 def test_a_lake_on_s3_is_answered_behind_the_wall_too(s3: str, write: Callable[[str, bytes], str]) -> None:
     lake = Lake(f"s3://{s3}/lake")
     take(lake, write("a.warc", record()))
-    done = command("query", "SELECT host, year, text FROM documents", "--lake", lake.location, "-f", "csv")
+    done = forked("query", "SELECT host, year, text FROM documents", "--lake", lake.location, "-f", "csv")
     assert done.stdout.startswith("host,year,text\nexample.com,2015,")
-    missing = command("query", "SELECT 1", "--lake", "s3://no-such-bucket/lake", check=False)
+    missing = forked("query", "SELECT 1", "--lake", "s3://no-such-bucket/lake", check=False)
     assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import command, record, rows, take
+from conftest import record, rows, take
 from forked import forked
 
 import query
@@ -103,10 +103,13 @@ def test_two_columns_of_one_name_are_both_there_in_every_format(small: Lake, tmp
         (["-o", "/dev/full", "-f", "csv"], "no space left"),
     ],
 )
-def test_an_output_that_cannot_be_is_said_in_one_line(small: Lake, tmp_path: Path, words: list[str], said: str) -> None:
+def test_an_output_that_cannot_be_is_said_in_one_line(
+    small: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "there.csv").write_text("mine")
     before = sorted(tmp_path.iterdir())
-    done = command("query", "SELECT 1", "--lake", small.location, *words, check=False, cwd=tmp_path)
+    done = forked("query", "SELECT 1", "--lake", small.location, *words, check=False)
     assert (done.returncode, done.stderr.count("\n"), said in done.stderr) == (2, 1, True), done.stderr
     assert (tmp_path / "there.csv").read_text() == "mine"
     assert sorted(tmp_path.iterdir()) == before
