@@ -50,7 +50,12 @@ def test_each_command_has_a_function_with_its_options_and_defaults(name: str) ->
 
 
 #: Options whose work another function does.
-OTHER_FUNCTION = {"crawl": {"status"}, "ingest": {"dry_run", "dollars_per_hour"}, "collapse": {"dry_run"}, "query": {"out", "overwrite"}}
+OTHER_FUNCTION = {
+    "crawl": {"status"},
+    "ingest": {"dry_run", "dollars_per_hour"},
+    "collapse": {"dry_run"},
+    "query": {"out", "overwrite"},
+}
 
 
 def plain(value: Any) -> Any:
