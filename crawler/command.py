@@ -44,6 +44,15 @@ if TYPE_CHECKING:
 @click.option("--again", is_flag=True, help="Begin a new crawl in a folder that has one: what has changed is fetched.")
 @click.option("--known", multiple=True, metavar="WARC", help="A WARC file, or a folder with some, of which the same "
               "bytes are not stored again; repeatable.")  # fmt: skip
+@click.option("--as-of", metavar="DATE", help="Crawl the past: ask a web archive for the last capture of each "
+              "page at or before this date, as 2019-06-01; the sites themselves are not asked.")  # fmt: skip
+@click.option("--from", "from_", metavar="ARCHIVE", help="The web archive of --as-of: wayback, arquivo, or where one "
+              "shows its pages, as http://localhost:8080/coll/.")  # fmt: skip
+@click.option("--within", type=click.IntRange(0), metavar="DAYS", help="Take only captures of so many days before the "
+              "date of --as-of.")  # fmt: skip
+@click.option("--by", type=click.Choice(["enumerate", "follow"]), default="enumerate", show_default=True,
+              help="Let the archive's CDX API name the pages of --as-of, or follow links, each by its "
+              "TimeGate.")  # fmt: skip
 @click.option("--allow-private", is_flag=True, help="Connect to private addresses too.")
 @click.option("--status", "status", is_flag=True, help="Show what the crawl in the folder, which is named in place of "
               "the URLs, has done.")  # fmt: skip
@@ -60,6 +69,7 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
     Examples:
       archive crawl https://example.org/ --out crawl --contact me@example.org
       archive crawl https://example.org/blog/ --scope prefix --pages 1000 --out crawl --contact me@example.org
+      archive crawl https://example.org/ --as-of 2019-06-01 --from wayback --out past --contact me@example.org
       archive crawl crawl --status
     """
     from archive.show import json_text

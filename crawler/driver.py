@@ -22,7 +22,8 @@ from crawler.hosts import BUSY, Task
 from crawler.message import Message, parse
 from crawler.options import Options
 from crawler.origins import CLOSED, Origins
-from crawler.recorder import Recorder
+from crawler.past import LOOKUPS, Look, Past
+from crawler.recorder import Kept, Recorder
 from crawler.scope import Repeats, Scope, host_of
 from crawler.steps import Step, headers_of
 
@@ -51,6 +52,7 @@ class Driver:
         self.options, self.frontier, self.files = options, frontier, files
         self.recorder = Recorder(files, frontier)
         self.scope = Scope(options.scope, frontier.seeds(), options.include, options.exclude, options.depth)
+        self.past = Past(options, frontier, self.scope) if options.as_of is not None else None
         self.repeats = Repeats()
         self.why = ""  #: why the run ends
         self.failure: BaseException | None = None
@@ -126,7 +128,7 @@ class Driver:
     def _step(self, task: Task) -> Step | None:
         """Return the request for a URL, or for what must be known first; None where the URL is refused."""
         host = task.host
-        if host.pages >= self.options.host_pages:
+        if self.past is None and host.pages >= self.options.host_pages:
             host.closed = "host-budget"
             self._refuse(task, host.closed)
             return None
@@ -142,7 +144,9 @@ class Driver:
             self._refuse(task, CLOSED if rules.is_closed else "robots")
             return None
         step = Step(task.url, "page", task, headers_of(self.options))
-        if task.payload is not None and (task.etag or task.modified):
+        if self.past is not None:
+            step.headers |= self.past.headers(task)
+        elif task.payload is not None and (task.etag or task.modified):
             step.known = self.frontier.payload(task.payload)
         if step.known is not None:
             if task.etag:
@@ -206,7 +210,7 @@ class Driver:
             else:
                 if exchange is not None:
                     exchange.error = exchange.error or error
-                    self.recorder.keep(exchange, None, step.notes)
+                    self.recorder.keep(exchange, None, step.notes, is_lookup=task.kind in LOOKUPS)
                 self.frontier.done(task, Outcome(FAILED, reason=error[:200]))
         self.frontier.release(host)
         self.commit_if_due()
@@ -215,10 +219,12 @@ class Driver:
         task, host, batch, manners = step.task, step.task.host, self.frontier.batch, self.options.manners
         host.pages += 1
         batch.bytes += len(exchange.response)
-        kept = self.recorder.keep(exchange, message, step.notes, step.known)
-        status = message.status if message is not None else 0
+        is_busy = self.past.is_busy(message) if self.past is not None else _status(message) in BUSY
+        look = self.past.look(task, exchange, message) if self.past is not None and not is_busy else None
+        kept = self._keep(step, exchange, message, look)
+        status = _status(message)
         _log.debug("%d %s %s", status, task.url, kept.revisit)
-        if status in BUSY:
+        if is_busy:
             wait = host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
             _log.info("%s: status %d, the host rests for %.0f s", task.url, status, wait)
             if task.tries + 1 < manners.tries:
@@ -227,21 +233,37 @@ class Driver:
                 return
         else:
             host.answered(manners, exchange.seconds)
-        batch.pages += task.kind == "page"
+        if self.past is not None:
+            host.ready = max(host.ready, time.monotonic() + self.past.pace(task))
+        batch.pages += task.kind == "page" and (look is None or look.keep)
         outcome = Outcome(DONE, status, exchange.at.isoformat(), payload=kept.payload)
-        if status == 304 and step.known is not None:
+        if look is not None:
+            outcome.state, outcome.reason = look.state, look.reason or None
+        elif status == 304 and step.known is not None:
             outcome.etag, outcome.modified = task.etag, task.modified
             message = self._earlier(step.known)
         elif message is not None and kept.payload is not None:
             outcome.etag = _validator(message.get(b"etag"))
             outcome.modified = _validator(message.get(b"last-modified"))
-        if message is not None:
+        if message is not None and self.past is None:
             self._follow(task, message)
         is_page = status == 200 and task.kind == "page"
         if is_page and kept.payload is not None and self.repeats.add(task.url, kept.payload):
             _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
         self.frontier.done(task, outcome)
         self.frontier.release(host)
+
+    def _keep(self, step: Step, exchange: Exchange, message: Message | None, look: Look | None) -> Kept:
+        """Write the records of an answer."""
+        if look is None:
+            is_lookup = step.task.kind in LOOKUPS
+            return self.recorder.keep(exchange, message, step.notes, step.known, is_lookup=is_lookup)
+        if look.reason:
+            _log.info("%s: %s", step.url, look.reason)
+        if not look.keep:
+            exchange.response.clear()
+        notes = step.notes + look.notes
+        return self.recorder.keep(exchange, message, notes, memento=look.memento, is_lookup=look.is_lookup)
 
     def _earlier(self, known: Payload) -> Message | None:
         """Return the response that a server states is still the same, for its links; None where it is gone."""
@@ -303,6 +325,11 @@ class Driver:
         for step in list(self.flying):
             if step.exchange is not None:
                 step.exchange.stop()
+
+
+def _status(message: Message | None) -> int:
+    """Return the status of a response; 0 where it has none that can be read."""
+    return message.status if message is not None else 0
 
 
 def _validator(text: str) -> str | None:

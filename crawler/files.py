@@ -23,6 +23,9 @@ from crawler.warc import Written
 _log = logging.getLogger(__name__)
 
 MANIFEST, INDEX = "manifest.jsonl", "index.cdxj"
+#: The index of mementos by the addresses and times of their pages, so that replay tools show them there.
+BY_ORIGINAL = "original.cdxj"
+_INDEXED, _BY_ORIGINAL = ".cdxj", ".original.cdxj"
 OPEN = ".open"
 _ENDING = ".warc.gz"
 _BUFFER = 1 << 20
@@ -147,8 +150,10 @@ class Files:
             self._descriptor = -1
 
     def _write_index(self, file: File) -> None:
-        lines = "".join(f"{line}\n" for line in self._frontier.lines(file.id))
-        _replace(self.folder / (file.name.removesuffix(_ENDING) + ".cdxj"), [lines])
+        for number, ending, needed in ((file.id, _INDEXED, True), (-file.id, _BY_ORIGINAL, False)):
+            lines = "".join(f"{line}\n" for line in self._frontier.lines(number))
+            if lines or needed:
+                _replace(self.folder / (file.name.removesuffix(_ENDING) + ending), [lines])
 
     def _write_manifest(self) -> None:
         closed = [each for each in self._frontier.files() if each.closed]
@@ -162,13 +167,14 @@ class Files:
             _replace(self.folder / MANIFEST, (f"{line}\n" for line in lines))
 
     def write_joint_index(self) -> None:
-        """Write the index of all closed files."""
-        paths = [
-            self.folder / (each.name.removesuffix(_ENDING) + ".cdxj") for each in self._frontier.files() if each.closed
-        ]
-        with contextlib.ExitStack() as stack:
-            streams = [stack.enter_context(path.open(encoding="utf-8")) for path in paths if path.exists()]
-            _replace(self.folder / INDEX, heapq.merge(*streams))
+        """Write the index of all closed files; where there are mementos, also the one by original address and time."""
+        for ending, name, needed in ((_INDEXED, INDEX, True), (_BY_ORIGINAL, BY_ORIGINAL, False)):
+            closed = [each.name.removesuffix(_ENDING) for each in self._frontier.files() if each.closed]
+            paths = [path for each in closed if (path := self.folder / (each + ending)).exists()]
+            if paths or needed:
+                with contextlib.ExitStack() as stack:
+                    streams = [stack.enter_context(path.open(encoding="utf-8")) for path in paths]
+                    _replace(self.folder / name, heapq.merge(*streams))
 
     def block(self, file: int, offset: int, size: int) -> bytes:
         """Return the block of a record: of one that was written here, by its file, offset and size."""

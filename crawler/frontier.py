@@ -56,6 +56,14 @@ CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT 
   WITHOUT ROWID;
 """
 
+#: Of a crawl of the past by enumeration: for each page the capture that is fetched, once no question waits.
+_MEMENTOS = """
+CREATE TABLE IF NOT EXISTS mementos (crawl INTEGER NOT NULL, key TEXT NOT NULL, page INTEGER NOT NULL,
+  stamp TEXT NOT NULL, url TEXT NOT NULL, host TEXT NOT NULL, line TEXT NOT NULL, digest TEXT NOT NULL,
+  via INTEGER NOT NULL, PRIMARY KEY (crawl, key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS memento_urls ON mementos (url);
+"""
+
 
 @dataclass(slots=True)
 class Payload:
@@ -72,6 +80,20 @@ class Payload:
     file: int = 0  #: of this folder; 0: it is somewhere else
     offset: int = 0
     size: int = 0  #: bytes of the record in its file
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A capture that a web archive states to have."""
+
+    key: str  #: of its page, as replay tools look it up
+    is_page: bool  #: no redirect
+    stamp: str
+    url: str  #: of its raw memento
+    host: str  #: of its page
+    line: str  #: of the CDX API
+    digest: str  #: as the line states it
+    via: int  #: the question that it answers
 
 
 @dataclass(slots=True)
@@ -139,6 +161,7 @@ class Batch:
     payloads: list[Payload] = field(default_factory=list)
     origins: list[Origin] = field(default_factory=list)
     lines: list[tuple[int, str]] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
     refusals: list[tuple[Host, str, str]] = field(default_factory=list)  #: host, how its URLs begin, reason
     hosts: dict[int, Host] = field(default_factory=dict)
@@ -169,6 +192,8 @@ class Frontier:
                 self._db.execute(f"PRAGMA user_version={VERSION}")
         elif version != VERSION:
             raise ValueError(f"{path}: the frontier of another version ({version}, this one has {VERSION})")
+        self._db.executescript(_MEMENTOS)
+        self.most_of_host = 10_000  #: mementos of one host that a crawl of the past fetches
         self.batch = Batch()
         self.crawl = Crawl(0, "", 0.0, 0, 0, None, False)
         self._hosts: dict[int, Host] = {}
@@ -198,8 +223,14 @@ class Frontier:
         number, plan, seconds, pages, size, ended = row
         return Crawl(number, plan, seconds, pages, size, ended, is_new=False)
 
-    def begin(self, plan: str, seeds: Iterable[str], anew: bool) -> Crawl:
-        """Go on with the last crawl, or begin a new one: of each seed, and of what is found from there."""
+    def begin(
+        self, plan: str, seeds: Iterable[str], anew: bool, first: Iterable[tuple[str, str]] | None = None
+    ) -> Crawl:
+        """Go on with the last crawl, or begin a new one: of each seed, and of what is found from there.
+
+        Args:
+            first: what is asked for first, with its kind, where that is not the seeds.
+        """
         last = self.last_crawl()
         if last is None or anew:
             with self._transaction():
@@ -217,7 +248,8 @@ class Frontier:
         self.states = self.counts()
         self.look_again()
         if last.is_new:
-            self.batch.links += [(seed, "page", 0, None) for seed in seeds]
+            asked = [(seed, "page") for seed in seeds] if first is None else first
+            self.batch.links += [(url, kind, 0, None) for url, kind in asked]
             self.batch.seeds += seeds
             self.commit([], 0.0)
         return last
@@ -331,16 +363,20 @@ class Frontier:
         task.host.left += 1
         task.host.queue.appendleft(task)
 
-    def found(self, url: str, depth: int, via: int | None, kind: str = "page") -> None:
-        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it."""
+    def found(self, url: str, depth: int, via: int | None, kind: str = "page") -> bool:
+        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it.
+
+        Returns whether it was not seen lately.
+        """
         mark = hash(url)
         new, old = self._seen
         if mark in new or mark in old:
-            return
+            return False
         if len(new) >= _SEEN:
             self._seen = set(), new
         self._seen[0].add(mark)
         self.batch.links.append((url, kind, depth, via))
+        return True
 
     def widen(self, seed: str) -> None:
         """Take the URL that a seed redirected to as a further seed."""
@@ -426,6 +462,7 @@ class Frontier:
                     (url, number, crawl.id, kind, depth, via),
                 ).rowcount
                 new[number] += added
+            self._choose(batch, new)
             self._save_hosts(batch.hosts.values())
             crawl.seconds += seconds
             crawl.pages += batch.pages
@@ -445,6 +482,38 @@ class Frontier:
                 gained = self._host(number)
                 gained.left += count
                 self._push(gained)
+
+    def _choose(self, batch: Batch, new: Counter[int]) -> None:
+        """Keep the last capture of each page, redirects only where there is nothing else; have them fetched in the end.
+
+        That is when no question to the CDX API waits any more: only then it is known which capture is the last.
+        """
+        self._db.executemany(
+            "INSERT INTO mementos (crawl, key, page, stamp, url, host, line, digest, via) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (crawl, key) DO UPDATE SET page=excluded.page, "
+            "stamp=excluded.stamp, url=excluded.url, host=excluded.host, line=excluded.line, digest=excluded.digest, "
+            "via=excluded.via WHERE (excluded.page, excluded.stamp) > (mementos.page, mementos.stamp)",
+            [
+                (self.crawl.id, c.key, c.is_page, c.stamp, c.url, c.host, c.line, c.digest, c.via)
+                for c in batch.candidates
+            ],
+        )
+        if not any(task.kind == "cdx" for task, _ in batch.done):
+            return
+        waiting = "SELECT 1 FROM urls WHERE state=0 AND kind='cdx' LIMIT 1"
+        chosen = "SELECT url FROM mementos WHERE crawl=? LIMIT 1"
+        first = self._db.execute(chosen, (self.crawl.id,)).fetchone()
+        if first is None or self._db.execute(waiting).fetchone():
+            return
+        number = self._host_id(first[0])
+        numbered = "SELECT *, row_number() OVER (PARTITION BY host ORDER BY key) AS n FROM mementos WHERE crawl=?"
+        new[number] += self._db.execute(
+            "INSERT INTO urls (url, host, crawl, state, kind, depth, via) "
+            f"SELECT url, ?, crawl, 0, 'page', 0, via FROM ({numbered}) WHERE n <= ? "
+            "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=0, kind=excluded.kind, depth=excluded.depth, "
+            "via=excluded.via, tries=0, reason=NULL WHERE urls.crawl < excluded.crawl",
+            (number, self.crawl.id, self.most_of_host),
+        ).rowcount
 
     def _refuse(self, host: Host, start: str, reason: str) -> int:
         """Refuse what waits for a host, but what is on its way."""
@@ -503,6 +572,23 @@ class Frontier:
         row = self._db.execute("SELECT * FROM payloads WHERE sha256=?", (sha256,)).fetchone()
         return Payload(*row) if row else None
 
+    def candidate(self, url: str) -> tuple[str, str]:
+        """Return the line of the CDX API that named a raw memento, and the digest in it; empty where none did."""
+        row = self._db.execute(
+            "SELECT line, digest FROM mementos WHERE url=? AND crawl=?", (url, self.crawl.id)
+        ).fetchone()
+        return row or ("", "")
+
+    def has_candidate(self, key: str) -> bool:
+        """Return whether the crawl has a capture of a page."""
+        row = self._db.execute("SELECT 1 FROM mementos WHERE crawl=? AND key=?", (self.crawl.id, key)).fetchone()
+        return row is not None
+
+    def asked(self, kind: str) -> Iterator[str]:
+        """Yield the URLs of a kind that the crawl knows."""
+        for (url,) in self._db.execute("SELECT url FROM urls WHERE crawl=? AND kind=?", (self.crawl.id, kind)):
+            yield url
+
     def origin(self, origin: str) -> Origin | None:
         """Return what is known of the robots.txt of an origin."""
         for each in reversed(self.batch.origins):
@@ -520,13 +606,13 @@ class Frontier:
         ]
 
     def lines(self, file: int) -> list[str]:
-        """Return the lines of an index of a file."""
+        """Return the lines of an index of a file; those by original address are of its negative number."""
         return [line for (line,) in self._db.execute("SELECT line FROM lines WHERE file=? ORDER BY line", (file,))]
 
     def forget_lines(self, file: int) -> None:
         """Forget the lines of a file, once they are in an index."""
         with self._transaction():
-            self._db.execute("DELETE FROM lines WHERE file=?", (file,))
+            self._db.execute("DELETE FROM lines WHERE file IN (?, ?)", (file, -file))
 
     def why(self) -> str:
         """Return why the last run of the crawl ended; empty where it runs, or was killed."""

@@ -24,6 +24,7 @@ class Manners:
     crawl_delay: float = 300.0  #: the longest Crawl-delay that is kept
     pause: float = 60.0  #: after 429 or 503 without Retry-After; doubled each time
     longest_pause: float = 3600.0
+    shortest_pause: float = 0.0  #: whatever Retry-After asks
     longest_retry_after: float = 86400.0
     failures: int = 5  #: connections that fail one after the other before a host rests
     rest: float = 3600.0
@@ -72,7 +73,7 @@ class Host:
         if stated is None:
             self.pause = min(self.pause * 2 or manners.pause, manners.longest_pause)
             stated = self.pause
-        wait = max(min(stated, manners.longest_retry_after), self.delay(manners, seconds))
+        wait = max(min(stated, manners.longest_retry_after), manners.shortest_pause, self.delay(manners, seconds))
         self.failures = 0
         self.ready = time.monotonic() + wait
         return wait
@@ -97,7 +98,7 @@ class Task:
     id: int
     url: str
     host: Host
-    kind: str  #: `page` or `sitemap`
+    kind: str  #: `page`, `sitemap`; a question to a web archive: `cdx`, `gate` or `map`
     depth: int
     tries: int
     via: str | None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 
+from crawler.asof import AsOf
 from crawler.hosts import Manners
 from crawler.robots import TOKEN
 
@@ -43,12 +44,16 @@ class Options:
     batch: int = 200
     batch_seconds: float = 1.0
     manners: Manners = field(default_factory=Manners)
+    as_of: AsOf | None = None  #: a crawl of the past, by a web archive
 
     @property
     def plan(self) -> str:
         """What makes it this crawl and no other, as JSON."""
         kept = ("seeds", "scope", "include", "exclude", "depth", "sitemaps")
-        return json.dumps({name: getattr(self, name) for name in kept}, sort_keys=True)
+        plan = {name: getattr(self, name) for name in kept}
+        if self.as_of is not None:
+            plan["as_of"] = self.as_of.plan
+        return json.dumps(plan, sort_keys=True)
 
     @property
     def plan_hash(self) -> str:

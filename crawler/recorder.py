@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crawler import warc
+from crawler.asof import stamp_of
 from crawler.exchange import Exchange
 from crawler.files import Files
 from crawler.frontier import File, Frontier, Payload
@@ -18,6 +19,14 @@ from crawler.options import Options
 from crawler.surt import surt
 
 _HTTP = {"1.0": "http/1.0", "1.1": "http/1.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Memento:
+    """What a web archive kept: of which page, and when it was captured."""
+
+    original: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +50,18 @@ class Recorder:
         message: Message | None,
         notes: Iterable[tuple[str, object]],
         known: Payload | None = None,
+        *,
+        memento: Memento | None = None,
+        is_lookup: bool = False,
     ) -> Kept:
         """Write the records of an exchange.
 
         Args:
             notes: further fields of its metadata.
             known: what was there in an earlier crawl; a 304 then becomes a revisit of it.
+            memento: that the response is. It is kept in full: the date of a revisit's first record, which is that of a
+                fetch, would contradict the date of the capture.
+            is_lookup: the response is what a web archive has, and no page; it is kept as a metadata record.
         """
         date = warc.warc_date(exchange.at)
         shared = [
@@ -57,9 +72,14 @@ class Recorder:
             ("WARC-Cipher-Suite", exchange.cipher),
         ]
         about, payload, revisit, response_id = list(notes), None, "", ""
-        if exchange.response:
+        if exchange.response and is_lookup:
             response_id = warc.new_id()
-            payload, revisit, extra = self._response(exchange, message, date, shared, response_id, known)
+            self._files.append(
+                warc.record("metadata", date, shared, warc.RESPONSE, exchange.response, response_id).data
+            )
+        elif exchange.response:
+            response_id = warc.new_id()
+            payload, revisit, extra = self._response(exchange, message, date, shared, response_id, known, memento)
             about += extra
         request = warc.record(
             "request",
@@ -101,6 +121,7 @@ class Recorder:
         shared: list[tuple[str, str]],
         record_id: str,
         known: Payload | None,
+        memento: Memento | None,
     ) -> tuple[bytes | None, str, list[tuple[str, object]]]:
         """Write the response, or the revisit that it amounts to."""
         block = exchange.response
@@ -122,7 +143,8 @@ class Recorder:
             sha1 = warc.sha1(message.body)
             if message.chunked and message.complete:
                 extra.append(("payload-digest-without-chunks", sha1))
-            if message.status == 200 and message.body and digest and not exchange.truncated:
+            is_new = message.status == 200 and message.body and digest and not exchange.truncated
+            if is_new and memento is None:
                 sha256 = hashlib.sha256(message.body).digest()
                 first = self._frontier.payload(sha256)
                 if first is not None and (first.sha1, first.length) == (sha1, len(message.body)):
@@ -132,6 +154,10 @@ class Recorder:
         written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)
         media, status = (message.media_type, str(message.status)) if message is not None else ("", "-")
         file, offset = self._append(exchange.url, date, written, media or "unk", status, digest)
+        if memento is not None:
+            fields_of = media or "unk", status, digest, written, file, offset
+            line = _index_line(memento.original, stamp_of(memento.at), *fields_of)
+            self._frontier.batch.lines.append((-file.id, line))
         if sha256 is not None and message is not None:
             where = date, record_id, file.name, file.id, offset, len(written.data)
             self._frontier.batch.payloads.append(Payload(sha256, sha1, digest, len(message.body), exchange.url, *where))
@@ -150,11 +176,20 @@ class Recorder:
     ) -> tuple[File, int]:
         """Write a record that an index names; return its file and offset."""
         file, offset = self._files.append(written.data)
-        fields = {"url": url, "mime": mime, "status": status, "digest": digest.removeprefix("sha1:") or "-",
-                  "length": str(len(written.data)), "offset": str(offset), "filename": file.name}  # fmt: skip
         stamp = "".join(each for each in date[:19] if each.isdigit())
-        self._frontier.batch.lines.append((file.id, f"{surt(url)} {stamp} {json.dumps(fields)}"))
+        self._frontier.batch.lines.append(
+            (file.id, _index_line(url, stamp, mime, status, digest, written, file, offset))
+        )
         return file, offset
+
+
+def _index_line(
+    url: str, stamp: str, mime: str, status: str, digest: str, written: warc.Written, file: File, offset: int
+) -> str:
+    """Return the line of a record in an index (CDXJ)."""
+    fields = {"url": url, "mime": mime, "status": status, "digest": digest.removeprefix("sha1:") or "-",
+              "length": str(len(written.data)), "offset": str(offset), "filename": file.name}  # fmt: skip
+    return f"{surt(url)} {stamp} {json.dumps(fields)}"
 
 
 def _refers(first: Payload) -> list[tuple[str, str]]:
@@ -189,6 +224,7 @@ def warcinfo(options: Options, name: str) -> warc.Written:
             ("robots", "RFC 9309: obeyed as lowbackground; closed where robots.txt cannot be had"),
             ("seeds", " ".join(options.seeds[:1000])),
             ("scope", options.scope),
+            ("as-of", json.dumps(options.as_of.plan) if options.as_of is not None else ""),
             ("include", " ".join(options.include)),
             ("exclude", " ".join(options.exclude)),
             ("depth", options.depth),

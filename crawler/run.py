@@ -18,6 +18,8 @@ from typing import IO
 from archive.errors import CrawlError
 from archive.progress import Reporter
 from crawler import frontier as frontiers
+from crawler.asof import AsOf
+from crawler.asof import as_of as past_of
 from crawler.frontier import Frontier
 from crawler.options import Options
 from crawler.scope import KINDS, normal
@@ -25,6 +27,9 @@ from crawler.scope import KINDS, normal
 _log = logging.getLogger(__name__)
 _LOCK = "crawl.lock"
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
+#: A web archive is left in peace for as long as an answer took, and for a minute at least where it asks for peace: the
+#: Wayback Machine shuts out who goes on.
+_FACTOR, _REST = 1.0, 60.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
 
 
@@ -73,6 +78,10 @@ def crawl(
     connections: int = 32,
     again: bool = False,
     known: Iterable[str] = (),
+    as_of: str | None = None,
+    from_: str | None = None,
+    within: int | None = None,
+    by: str = "enumerate",
     allow_private: bool = False,
     reporter: Reporter | None = None,
 ) -> CrawlResult:
@@ -83,6 +92,10 @@ def crawl(
         known: WARC files, or folders with some, of which the same bytes are not stored again.
         out: the folder of the files. It is made where there is none.
         contact: whom the owner of a site may write to: a mail address, or a page that has one. Each request names it.
+        as_of: a date. Not the sites are asked but a web archive, for what it captured at or before the date.
+        from_: the web archive: `wayback`, `arquivo`, or where it shows its pages.
+        within: days before the date, of which captures count.
+        by: `enumerate` (the archive's CDX API names the pages) or `follow` (links, each by the archive's TimeGate).
         reporter: takes the progress.
 
     Raises:
@@ -98,7 +111,7 @@ def crawl(
         [urls] if isinstance(urls, str) else list(urls),
         contact=contact, operator=operator, name=name, scope=scope, include=include, exclude=exclude, depth=depth,
         sitemaps=sitemaps, pages=pages, bytes=bytes, time=time, host_pages=host_pages, delay=delay,
-        connections=connections, allow_private=allow_private,
+        connections=connections, allow_private=allow_private, as_of=as_of, from_=from_, within=within, by=by,
     )  # fmt: skip
     return crawl_with(options, out, again, reporter, [known] if isinstance(known, str) else list(known))
 
@@ -138,6 +151,10 @@ def options_of(
     delay: float,
     connections: int,
     allow_private: bool,
+    as_of: str | None = None,
+    from_: str | None = None,
+    within: int | None = None,
+    by: str = "enumerate",
 ) -> Options:
     """Check the options of a crawl.
 
@@ -166,11 +183,28 @@ def options_of(
                 re.compile(each)
             except re.error as error:
                 raise CrawlError(f"{option} {each!r} is no regular expression: {error}") from None
+    past = _past(as_of, from_, within, by)
+    manners = Manners(delay=delay)
+    if past is not None:
+        manners = Manners(delay=max(delay, past.archive.delay), factor=_FACTOR, shortest_pause=_REST)
     return Options(
         tuple(dict.fromkeys(seeds)), contact, operator or "", name, scope, tuple(include), tuple(exclude), depth,
-        sitemaps, host_pages, pages, _amount(bytes, _SIZES, "--bytes"), _amount(time, _TIMES, "--time"), connections,
-        allow_private=allow_private, manners=Manners(delay=delay),
+        sitemaps and past is None, host_pages, pages, _amount(bytes, _SIZES, "--bytes"),
+        _amount(time, _TIMES, "--time"), connections, allow_private=allow_private, manners=manners,
+        as_of=past,
     )  # fmt: skip
+
+
+def _past(date: str | None, archive: str | None, within: int | None, by: str) -> AsOf | None:
+    """Return the past that options ask for; None where they ask for none."""
+    if date is None:
+        if archive is not None or within is not None:
+            raise CrawlError("--from and --within need --as-of DATE")
+        return None
+    try:
+        return past_of(date, archive, within, by)
+    except ValueError as error:
+        raise CrawlError(str(error)) from None
 
 
 _SIZES = {"": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "t": 1e12, "tb": 1e12}
@@ -230,6 +264,7 @@ def _open(folder: Path) -> Frontier:
 def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None, known: Iterable[str]) -> CrawlResult:
     from crawler.driver import Driver
     from crawler.files import Files
+    from crawler.past import first_of
     from crawler.recorder import warcinfo
     from crawler.spider import Run
 
@@ -243,7 +278,7 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
                 f"{folder} holds a crawl that is not finished, of other URLs or with another scope; give the same "
                 "command to go on, another folder, or --again to begin anew"
             )
-        frontier.begin(options.plan, options.seeds, is_new)
+        frontier.begin(options.plan, options.seeds, is_new, first_of(options))
         files = Files(folder, frontier, options.name, options.file_size, lambda name: warcinfo(options, name))
         if known:
             _add_known(frontier, known)

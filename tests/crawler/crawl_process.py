@@ -16,6 +16,7 @@ import crawler.files
 import crawler.recorder
 import crawler.spider
 import crawler.wire  # noqa: F401
+from crawler.asof import as_of
 
 
 class Crawls:
@@ -42,7 +43,11 @@ class Crawls:
 
 @contextmanager
 def crawls(folder: Path, url: str) -> Iterator[Crawls]:
-    """Start the process that forks the others."""
+    """Start the process that forks the others.
+
+    Args:
+        url: of the server; or `enumerate` or `follow`, and where a web archive shows its pages.
+    """
     paths = [*filter(None, sys.path), str(Path(__file__).parent)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     words = [sys.executable, __file__, str(folder), url]
@@ -55,7 +60,13 @@ def main() -> None:
     for _ in sys.stdin:
         child = os.fork()
         if child == 0:
-            crawled(Path(sys.argv[1]), sys.argv[2], batch=20, batch_seconds=0.1, file_size=60_000)
+            small = {"batch": 20, "batch_seconds": 0.1, "file_size": 60_000}
+            by, _, replay = sys.argv[2].partition(" ")
+            if replay:
+                past = as_of("2019-06-01", replay, None, by)
+                crawled(Path(sys.argv[1]), "http://site.example/", as_of=past, sitemaps=False, **small)
+            else:
+                crawled(Path(sys.argv[1]), sys.argv[2], **small)
             os._exit(0)
         print(child, flush=True)
         print(os.waitpid(child, 0)[1], flush=True)
