@@ -60,7 +60,7 @@ CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT 
 _MEMENTOS = """
 CREATE TABLE IF NOT EXISTS mementos (crawl INTEGER NOT NULL, key TEXT NOT NULL, page INTEGER NOT NULL,
   stamp TEXT NOT NULL, url TEXT NOT NULL, host TEXT NOT NULL, line TEXT NOT NULL, digest TEXT NOT NULL,
-  via INTEGER NOT NULL, PRIMARY KEY (crawl, key)) WITHOUT ROWID;
+  via INTEGER NOT NULL, depth INTEGER NOT NULL, PRIMARY KEY (crawl, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS memento_urls ON mementos (url);
 """
 
@@ -94,6 +94,7 @@ class Candidate:
     line: str  #: of the CDX API
     digest: str  #: as the line states it
     via: int  #: the question that it answers
+    depth: int
 
 
 @dataclass(slots=True)
@@ -489,12 +490,12 @@ class Frontier:
         That is when no question to the CDX API waits any more: only then it is known which capture is the last.
         """
         self._db.executemany(
-            "INSERT INTO mementos (crawl, key, page, stamp, url, host, line, digest, via) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (crawl, key) DO UPDATE SET page=excluded.page, "
+            "INSERT INTO mementos (crawl, key, page, stamp, url, host, line, digest, via, depth) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (crawl, key) DO UPDATE SET page=excluded.page, "
             "stamp=excluded.stamp, url=excluded.url, host=excluded.host, line=excluded.line, digest=excluded.digest, "
             "via=excluded.via WHERE (excluded.page, excluded.stamp) > (mementos.page, mementos.stamp)",
             [
-                (self.crawl.id, c.key, c.is_page, c.stamp, c.url, c.host, c.line, c.digest, c.via)
+                (self.crawl.id, c.key, c.is_page, c.stamp, c.url, c.host, c.line, c.digest, c.via, c.depth)
                 for c in batch.candidates
             ],
         )
@@ -509,7 +510,7 @@ class Frontier:
         numbered = "SELECT *, row_number() OVER (PARTITION BY host ORDER BY key) AS n FROM mementos WHERE crawl=?"
         new[number] += self._db.execute(
             "INSERT INTO urls (url, host, crawl, state, kind, depth, via) "
-            f"SELECT url, ?, crawl, 0, 'page', 0, via FROM ({numbered}) WHERE n <= ? "
+            f"SELECT url, ?, crawl, 0, 'page', depth, via FROM ({numbered}) WHERE n <= ? "
             "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=0, kind=excluded.kind, depth=excluded.depth, "
             "via=excluded.via, tries=0, reason=NULL WHERE urls.crawl < excluded.crawl",
             (number, self.crawl.id, self.most_of_host),

@@ -46,6 +46,7 @@ class Look:
     memento: Memento | None = None
     is_lookup: bool = False
     keep: bool = True
+    retry: bool = False  #: the archive may answer otherwise in a minute
     notes: list[tuple[str, object]] = field(default_factory=list)
 
 
@@ -90,13 +91,13 @@ class Past:
         """Take an answer: tell the frontier of what it leads to, and return what it is."""
         if task.kind == "page":
             return self._memento(task, exchange, message)
-        if message is None:
-            return Look(FAILED, "not-http", is_lookup=True)
+        if message is None or message.status // 100 == 5 or not (message.complete or exchange.truncated == "length"):
+            return Look(FAILED, f"{task.kind}-status-{message.status if message else 0}", is_lookup=True, retry=True)
         if task.kind == "cdx":
-            return self._captures(task, message)
+            return self._captures(task, message, exchange.truncated == "length")
         return self._links(task, message)
 
-    def _captures(self, task: Task, message: Message) -> Look:
+    def _captures(self, task: Task, message: Message, is_cut: bool) -> Look:
         """Take an answer of the CDX API."""
         if message.status == 404:
             return Look(is_lookup=True)
@@ -109,9 +110,11 @@ class Past:
         assert until is not None
         match, page = given["matchType"], given["url"]
         archive = self.asked.archive
-        is_full = not archive.resumes and len(found.lines) >= archive.lines
-        if found.cut or not message.complete or is_full:
-            if until - since < _SECOND:
+        if found.cut and not is_cut:
+            return Look(FAILED, "cdx-unreadable", is_lookup=True, retry=True)
+        if is_cut or (not archive.resumes and len(found.lines) >= archive.lines):
+            others = any(not given["from"] <= line.stamp <= given["to"] for line in found.lines)
+            if others or until - since < _SECOND:  # it does not heed the times, or one second has too many
                 return Look(FAILED, "cdx-cut", is_lookup=True)
             middle = (since + (until - since) / 2).replace(microsecond=0)
             self._found(self.asked.query(page, match, since, middle), "cdx", task, task.depth)
@@ -145,7 +148,9 @@ class Past:
         elif self._rules.takes(original, 0) and (url := normal(self.asked.memento(line.url, line.stamp))):
             is_page = line.status[:1] != "3"
             text = " ".join(line.text.split())
-            return Candidate(surt(original), is_page, line.stamp, url, host_of(original), text, line.digest, task.id)
+            return Candidate(
+                surt(original), is_page, line.stamp, url, host_of(original), text, line.digest, task.id, task.depth
+            )
         return None
 
     def _is_inside(self, key: str) -> bool:
@@ -214,10 +219,15 @@ class Past:
         look = Look(notes=[("original", original), ("as-of", stamp_of(self.asked.until))])
         if message is None:
             return look
-        stated = message.get(b"memento-datetime")
-        at = http_date(stated)
+        if not message.complete and exchange.truncated != "length" and task.tries + 1 < self._options.manners.tries:
+            look = self._refused(look, "cut")
+            look.state, look.retry = FAILED, True
+            return look
+        stated = message.every(b"memento-datetime")
+        dates = [http_date(each.decode("latin-1")) for each in stated]
+        at = max((each for each in dates if each is not None), default=None) if None not in dates else None
         line, digest = self._frontier.candidate(task.url)
-        look.notes += [("memento-datetime", stated), ("cdx-line", line)]
+        look.notes += [*(("memento-datetime", each.decode("latin-1")) for each in stated), ("cdx-line", line)]
         if at is None:
             return self._no_memento(task, message, look)
         if problem := self.asked.problem(at):
@@ -242,6 +252,8 @@ class Past:
                 look.state, look.reason = REFUSED, problem
             else:
                 self._again(task, target[1], target[0])
+        elif message.status // 100 == 5:
+            look.state, look.reason, look.retry = FAILED, f"status-{message.status}", True
         elif message.status == 200:
             return self._refused(look, "no-memento-datetime")
         return look
@@ -266,18 +278,25 @@ class Past:
         if leads.more:
             self._scope.left_out["too-many-links"] += 1
         for target, _, depth in leads.urls:
-            replayed = self.asked.replayed(target) if leads.moved else None  # some archives rewrite redirects
-            url = normal(replayed[1]) if replayed is not None else target
-            if url is None or not (leads.moved or not self._enumerates):
+            url = self._target(task, message) or target if leads.moved else target
+            if leads.moved and (self._enumerates or surt(url) == surt(original)):
+                self._redirect(task, original, url)
                 continue
             if self._enumerates:
-                self._redirect(task, original, url)
                 continue
             if leads.moved and task.depth == 0:
                 self._scope.add(url)
                 self._frontier.widen(url)
             if self._scope.takes(url, depth):
                 self._gate(url, depth, task)
+
+    def _target(self, task: Task, message: Message) -> str | None:
+        """Return the page that a captured redirect leads to, where the archive wrote its own address into it."""
+        location = message.get(b"location")
+        if not (location.startswith("/") or "://" in location):
+            return None
+        replayed = self.asked.replayed(joined(task.url, location) or "")
+        return normal(replayed[1]) if replayed is not None else None
 
     def _gate(self, url: str, depth: int, task: Task) -> None:
         host = host_of(url)
@@ -287,7 +306,11 @@ class Past:
         self._of_host[host] += self._found(self.asked.gate(url), "gate", task, depth)
 
     def _redirect(self, task: Task, original: str, url: str) -> None:
-        """Ask for the captures of the page that a capture redirects to."""
+        """Ask for the captures of the page that a capture redirects to.
+
+        The CDX API knows which of them are redirects. A TimeGate takes `http:` and `https:` of one address as one page,
+        and would lead from one to the other to the first again.
+        """
         key = surt(url)
         if not self._is_inside(key) and surt(original) not in self._seeds:
             self._scope.left_out["scope"] += 1

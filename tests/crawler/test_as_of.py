@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ pytest.importorskip("scrapy")
 
 from crawl_process import crawls
 from crawls import check, crawled, of, records
-from rawserver import Answer, Server, missing, page, serving
+from rawserver import Answer, missing, page, serving
 from webarchive import Held, WebArchive, archiving
 
 from archive.errors import CrawlError
@@ -35,7 +36,9 @@ def text(name: str) -> bytes:
     return f"<title>{name}</title><p>{name} {WORDS}".encode()
 
 
-HOME = text("home") + b"<a href=/a><a href=/b><a href=/late><a href=/moved><a href=/never><a href=http://other.example/>"
+HOME = (
+    text("home") + b"<a href=/a><a href=/b><a href=/late><a href=/moved><a href=/never><a href=http://other.example/>"
+)
 PAGES = {"/": HOME, "/a": text("a"), "/b": text("b"), "/c": text("c"), "/d": text("d")}
 
 
@@ -109,11 +112,19 @@ def rows(folder: Path, lake: Path) -> dict[str, dict[str, Any]]:
 
     result = lb.ingest(str(lake), str(folder), workers=1)
     assert {name for name in result.rejects if not name.startswith("http-")} <= {"type"}, result.rejects
-    found = lb.query(str(lake), "SELECT url, captured_at, date_source, date_problem, grade, content_id FROM captures")
+    found = lb.query(
+        str(lake), "SELECT url, via, captured_at, date_source, date_problem, grade, content_id FROM captures"
+    )
     return {row["url"]: row for row in found.to_pylist()}
 
 
-ALL = {"/": "20190501000000", "/a": "20190601235959", "/b": "20190301000000", "/c": "20190504000000", "/d": "20170101000000"}
+ALL = {
+    "/": "20190501000000",
+    "/a": "20190601235959",
+    "/b": "20190301000000",
+    "/c": "20190504000000",
+    "/d": "20170101000000",
+}
 
 
 @pytest.mark.parametrize("by", ["enumerate", "follow"])
@@ -122,14 +133,14 @@ def test_the_last_memento_of_each_page_is_fetched_and_none_after_the_date(
 ) -> None:
     result = crawled_past(tmp_path / "out", past(archive, by))
     found = kept(tmp_path / "out")
-    moved = {} if by == "enumerate" else {f"{SITE}/moved": "20190503000000"}
     # by links the 404 of /b is its state on that day; so /d, to which only an earlier /b links, is not reached
     expected = {f"{SITE}{path}": stamp for path, stamp in ALL.items()}
     if by == "follow":
         expected[f"{SITE}/b"] = "20190520000000"
         del expected[f"{SITE}/d"]
-    assert found == expected | {f"{SITE}/moved": "20190503000000"} | moved
-    assert times(tmp_path / "out") and max(times(tmp_path / "out")) <= datetime(2019, 6, 1, 23, 59, 59, tzinfo=UTC)
+    assert found == expected | {f"{SITE}/moved": "20190503000000"}
+    assert times(tmp_path / "out")
+    assert max(times(tmp_path / "out")) <= datetime(2019, 6, 1, 23, 59, 59, tzinfo=UTC)
     assert result.ended == "finished"
     asked = [path for path in archive.server.paths() if "id_/" in path]
     assert len(asked) == len(set(asked)) == len(found)
@@ -152,6 +163,7 @@ def test_after_the_ingest_a_page_has_the_date_of_its_capture_never_that_of_the_f
     for url, row in found.items():
         assert row["captured_at"] == datetime.strptime(stamps[url], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
         assert (row["date_source"], row["date_problem"], row["grade"]) == ("cdx", None, "D")
+        assert row["via"] == archive.raw(url, stamps[url])
     for each in records(tmp_path / "out"):
         assert each.url.startswith(f"http://web.archive.org:{archive.server.port}/") or each.kind == "warcinfo"
         assert datetime.fromisoformat(each.headers["WARC-Date"]) > began.replace(microsecond=0)
@@ -162,7 +174,9 @@ def test_the_metadata_has_the_line_of_the_archive_and_whether_its_digest_agrees(
 ) -> None:
     archive.held[4].digest = "A" * 32
     crawled_past(tmp_path, past(archive))
-    notes = {each.url: each.notes for each in records(tmp_path) if each.kind == "metadata" and b"original: " in each.block}
+    notes = {
+        each.url: each.notes for each in records(tmp_path) if each.kind == "metadata" and b"original: " in each.block
+    }
     good, bad = notes[archive.raw(f"{SITE}/c", "20190504000000")], notes[archive.raw(f"{SITE}/a", "20190601235959")]
     assert (good["cdx-digest"], bad["cdx-digest"]) == ("agrees", "differs")
     assert json.loads(good["cdx-line"])["timestamp"] == "20190504000000"
@@ -222,7 +236,7 @@ def test_a_later_memento_is_refused_however_the_archive_leads_to_it(tmp_path: Pa
 def test_an_earlier_memento_within_the_bounds_is_followed_and_recorded(
     tmp_path: Path, archive: WebArchive, redirects: bool
 ) -> None:
-    archive.redirects = redirects
+    archive.redirects, archive.ignores_the_time = redirects, True
     archive.held = [Held(f"{SITE}/", "20190501000000", HOME), Held(f"{SITE}/a", "20190430000000", text("a"))]
     answer = archive.answer
 
@@ -232,8 +246,8 @@ def test_an_earlier_memento_within_the_bounds_is_followed_and_recorded(
 
     with serving(odd) as server:
         archive.server = server
-        crawled_past(tmp_path / "in", past(archive, within=32))
-        out = crawled_past(tmp_path / "out", past(archive, within=31))
+        crawled_past(tmp_path / "in", past(archive, within=33))
+        out = crawled_past(tmp_path / "out", past(archive, within=32))
     assert kept(tmp_path / "in")[f"{SITE}/a"] == "20190430000000"
     assert len(of(tmp_path / "in", "response", "20190501000000id_/http://site.example/a")) == redirects
     assert set(kept(tmp_path / "out")) == {f"{SITE}/"}
@@ -290,6 +304,51 @@ def test_a_cdx_api_that_fails_is_named_and_a_scope_and_expressions_hold(tmp_path
     assert result.left_out["excluded"] == 1
 
 
+def test_an_api_that_does_not_heed_the_times_is_not_asked_again_and_again(tmp_path: Path, archive: WebArchive) -> None:
+    archive.ignores_the_time = True
+    result = crawled_past(tmp_path, past(archive, lines=3))
+    assert result.reasons == {"cdx-cut": 1}
+    assert sum("/cdx?" in path for path in archive.server.paths()) == 1
+
+
+@pytest.mark.parametrize("by", ["enumerate", "follow"])
+def test_a_page_that_moved_to_https_is_found_behind_the_redirect_to_itself(
+    tmp_path: Path, archive: WebArchive, by: str
+) -> None:
+    there = (f"Location: http://web.archive.org:{archive.server.port}/web/20190520000000id_/https://site.example/",)
+    archive.held = [
+        Held("https://site.example/", "20190510000000", text("home")),
+        Held(f"{SITE}/", "20190520000000", b"", "301 Moved Permanently", there),
+    ]
+    crawled_past(tmp_path, past(archive, by))
+    assert kept(tmp_path)["https://site.example/"] == "20190510000000"
+
+
+def test_an_answer_that_fails_is_asked_for_again(tmp_path: Path, archive: WebArchive) -> None:
+    failing = [f"{SITE}/a", "cdx", "b"]
+
+    def answer(path: str, request: bytes) -> Answer:
+        found = archive.answer(path, request)
+        if failing and failing[-1] in path and "/web/" in path:
+            status = b"504 Gateway Timeout" if failing.pop() == "b" else b"200 OK"
+            return Answer([b"HTTP/1.1 %s\r\nContent-Length: 9\r\n\r\nbad" % status])
+        return found
+
+    with serving(answer) as server:
+        archive.server = server
+        crawled_past(tmp_path, past(archive))
+    assert {url.removeprefix(SITE) for url in kept(tmp_path)} == {*ALL, "/moved"}
+
+
+def test_an_archive_that_nobody_knows_dates_nothing_before_the_fetch(tmp_path: Path, archive: WebArchive) -> None:
+    archive.name = "127.0.0.1"
+    began = datetime.now(UTC).replace(microsecond=0)
+    crawled_past(tmp_path / "out", past(archive))
+    found = rows(tmp_path / "out", tmp_path / "lake")
+    assert len(found) == 5
+    assert all(row["captured_at"] is None or row["captured_at"] >= began for row in found.values()), found
+
+
 def test_a_robots_txt_of_the_archive_is_obeyed(tmp_path: Path, archive: WebArchive) -> None:
     archive.robots = page("User-agent: *\nDisallow: /web/2019", "Content-Type: text/plain")
     result = crawled_past(tmp_path, past(archive))
@@ -323,7 +382,7 @@ def test_429_rests_the_archive_and_loses_nothing(tmp_path: Path, archive: WebArc
         crawled_past(tmp_path, past(archive), manners=replace(FAST, shortest_pause=0.1))
     assert {url.removeprefix(SITE) for url in kept(tmp_path)} == {*ALL, "/moved"}
     moments = server.times(("/robots.txt", "/.well-known/tdmrep.json"))
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert sum(gap >= 0.1 for gap in gaps) >= len(seen)
 
 

@@ -82,7 +82,9 @@ class WebArchive:
         host = key.partition(")")[0]
         starts = {"host": (host + ")",), "domain": (host + ")", host + ",")}.get(match, (key,))
         found = sorted(self.held, key=lambda each: (surt(each.url), each.stamp))
-        found = [each for each in found if (surt(each.url) == key if match == "exact" else surt(each.url).startswith(starts))]
+        found = [
+            each for each in found if (surt(each.url) == key if match == "exact" else surt(each.url).startswith(starts))
+        ]
         if not self.ignores_the_time:
             found = [each for each in found if given["from"] <= each.stamp <= given["to"]]
         limit = int(given["limit"])
