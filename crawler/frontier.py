@@ -507,6 +507,9 @@ class Frontier:
         if first is None or self._db.execute(waiting).fetchone():
             return
         number = self._host_id(first[0])
+        if number in self._closed:
+            self.left_out[self._closed[number]] += 1
+            return
         numbered = "SELECT *, row_number() OVER (PARTITION BY host ORDER BY key) AS n FROM mementos WHERE crawl=?"
         new[number] += self._db.execute(
             "INSERT INTO urls (url, host, crawl, state, kind, depth, via) "

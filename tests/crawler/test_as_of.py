@@ -18,7 +18,7 @@ import pytest
 pytest.importorskip("scrapy")
 
 from crawl_process import crawls
-from crawls import check, crawled, of, records
+from crawls import FAST, check, crawled, of, records
 from rawserver import Answer, missing, page, serving
 from webarchive import Held, WebArchive, archiving
 
@@ -366,8 +366,6 @@ def test_an_archive_that_asks_for_peace_rests_for_a_minute_at_least() -> None:
 
 
 def test_429_rests_the_archive_and_loses_nothing(tmp_path: Path, archive: WebArchive) -> None:
-    from crawls import FAST
-
     busy = Answer([b"HTTP/1.1 429 Slow\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"], "keep")
     seen = set[str]()
 
@@ -384,6 +382,17 @@ def test_429_rests_the_archive_and_loses_nothing(tmp_path: Path, archive: WebArc
     moments = server.times(("/robots.txt", "/.well-known/tdmrep.json"))
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert sum(gap >= 0.1 for gap in gaps) >= len(seen)
+
+
+def test_an_archive_that_is_gone_behind_its_list_ends_the_crawl(tmp_path: Path, archive: WebArchive) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        return Answer([], "reset") if "resumeKey" in path else archive.answer(path, request)
+
+    impatient = replace(FAST, failures=1, rests=1, connections=1)
+    with serving(answer) as server:
+        archive.server = server
+        result = crawled_past(tmp_path, past(archive, resumes=True, lines=5), manners=impatient)
+    assert (result.ended, result.waiting, result.failed, result.left_out) == ("finished", 0, 1, {"unreachable": 1})
 
 
 def test_the_sidecar_has_each_memento_by_its_address_and_time(tmp_path: Path, archive: WebArchive) -> None:
