@@ -25,7 +25,10 @@ from webarchive import Held, WebArchive, archiving
 from archive.errors import CrawlError
 from crawler import addresses
 from crawler.asof import ARCHIVES, AsOf, as_of
+from crawler.message import parse
+from crawler.past import agreement
 from crawler.run import CrawlResult, crawl, options_of
+from crawler.warc import sha1
 
 SITE = "http://site.example"
 WORDS = " ".join(f"word{number}" for number in range(60))
@@ -127,11 +130,13 @@ ALL = {
 }
 
 
+@pytest.mark.parametrize("as_wayback", [False, True])
 @pytest.mark.parametrize("by", ["enumerate", "follow"])
 def test_the_last_memento_of_each_page_is_fetched_and_none_after_the_date(
-    tmp_path: Path, archive: WebArchive, by: str
+    tmp_path: Path, archive: WebArchive, by: str, as_wayback: bool
 ) -> None:
-    result = crawled_past(tmp_path / "out", past(archive, by))
+    archive.redirects = archive.names_the_one_before = as_wayback
+    result = crawled_past(tmp_path / "out", past(archive, by, resumes=as_wayback))
     found = kept(tmp_path / "out")
     # by links the 404 of /b is its state on that day; so /d, to which only an earlier /b links, is not reached
     expected = {f"{SITE}{path}": stamp for path, stamp in ALL.items()}
@@ -450,6 +455,23 @@ def test_a_wrong_option_of_the_past_is_said_in_one_line(tmp_path: Path, words: d
     with pytest.raises(CrawlError, match=line) as error:
         crawl(SITE, out=tmp_path / "out", contact="a@example.org", **words)
     assert "\n" not in str(error.value)
+
+
+def test_a_digest_is_compared_with_the_payload_as_archives_compute_it() -> None:
+    import gzip
+
+    packed = gzip.compress(b"text")
+    block = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n%x\r\n" % len(packed)
+    block += packed + b"\r\n0\r\n\r\n"
+    message = parse(block)
+    assert message is not None
+    for payload, word in (
+        (packed, "agrees"), (b"text", "agrees, without its content coding"), (b"other", "differs"),
+        (block[message.start :], "agrees, with its chunks"),
+    ):  # fmt: skip
+        assert agreement(sha1(payload), message, block) == word
+        assert agreement(sha1(payload).removeprefix("sha1:"), message, block) == word
+    assert agreement("-", message, block) == agreement("", message, block) == "not stated"
 
 
 def test_the_day_of_a_date_belongs_to_it_to_its_last_second() -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from rawserver import Answer, Server, missing, page, serving
 
@@ -47,7 +47,7 @@ class Held:
 class WebArchive:
     held: list[Held]
     name: str = "127.0.0.1"  #: the host by which it is asked
-    redirects: bool = False  #: to the nearest memento, as Wayback does
+    redirects: bool = False  #: to the nearest memento, and captured redirects to one of the same time, as Wayback does
     names_the_one_before: bool = False  #: in the Link header of a TimeGate, as Wayback does
     ignores_the_time: bool = False  #: its CDX API does
     robots: Answer = field(default_factory=missing)
@@ -109,7 +109,16 @@ class WebArchive:
         near = min(known, key=lambda each: abs(each.at - asked))
         if self.redirects and near.stamp != stamp:
             return page("", f"Location: {self.raw(near.url, near.stamp)}", status="302 Found")
-        fields = [f"Content-Type: {near.mime}", *near.fields, f"Memento-Datetime: {near.date}"]
+        known_fields = near.fields
+        if self.redirects:
+            known_fields = tuple(
+                f"Location: /web/{near.stamp}id_/{urljoin(near.url, value)}"
+                if name == "Location"
+                else f"{name}: {value}"
+                for name, _, value in (each.partition(": ") for each in near.fields)
+            )
+        now = format_datetime(datetime.now(UTC), usegmt=True)
+        fields = [f"Content-Type: {near.mime}", *known_fields, f"Memento-Datetime: {near.date}", f"Date: {now}"]
         return page(near.body, *fields, f"Content-Location: {self.raw(near.url, near.stamp)}", status=near.status)
 
     def gate(self, url: str, request: bytes) -> Answer:
@@ -125,6 +134,9 @@ class WebArchive:
         if self.names_the_one_before and place:
             before = known[place - 1]
             links.append(f'<{self.replay}{before.stamp}/{before.url}>; rel="prev memento"; datetime="{before.date}"')
+        if self.redirects:
+            fields = f"Location: /web/{near.stamp}/{near.url}", f"Link: {', '.join(links)}"
+            return page("", *fields, status="302 Found")
         return page("<p>the frame of the archive", "Content-Type: text/html", f"Link: {', '.join(links)}")
 
     def timemap(self, url: str) -> Answer:
