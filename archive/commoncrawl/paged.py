@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections import OrderedDict
 
 from archive.commoncrawl.mirror import Mirror
+from archive.sources.seekable import SeekableFile
 
 #: Bytes of a page, and how many are held: the first one, which says what holds for all records, and the last ones.
 _PAGE, _HELD = 1 << 18, 8
 
 
-class PagedFile(io.RawIOBase):
+class PagedFile(SeekableFile):
     """A file of a mirror.
 
     Raises:
@@ -19,26 +19,13 @@ class PagedFile(io.RawIOBase):
     """
 
     def __init__(self, mirror: Mirror, path: str) -> None:
-        self._mirror, self._path, self._at = mirror, path, 0
-        self._size = mirror.size(path)
+        super().__init__(size := mirror.size(path))
+        self._mirror, self._path, self._end = mirror, path, size
         self._pages: OrderedDict[int, bytes] = OrderedDict()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        if not 0 <= self._at < self._size:
+        if not 0 <= self._at < self._end:
             return 0
         number, begin = divmod(self._at, _PAGE)
         found = self._page(number)[begin : begin + len(view)]
@@ -49,7 +36,7 @@ class PagedFile(io.RawIOBase):
     def _page(self, number: int) -> bytes:
         if (data := self._pages.get(number)) is None:
             start = number * _PAGE
-            data = self._pages[number] = self._mirror.read(self._path, start, min(start + _PAGE, self._size))
+            data = self._pages[number] = self._mirror.read(self._path, start, min(start + _PAGE, self._end))
             if len(self._pages) > _HELD:
                 del self._pages[next(each for each in self._pages if each)]
         self._pages.move_to_end(number)
