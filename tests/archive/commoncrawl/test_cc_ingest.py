@@ -423,3 +423,10 @@ def test_forgetting_while_it_is_ingested_loses_nothing_that_is_ingested_later(la
         thread.join()
     bring(lake, minicc, tld="de")
     assert len([url for url in urls(lake) if ".de/" in url]) == 54
+
+
+def test_waiting_for_the_network_is_no_work(cc: Server, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    cc.faults.append(Fault("slow", "*.warc.gz", times=None, seconds=0.05))
+    assert bring(lake, cc.address, files=1).captures > 10
+    assert sum(seconds for (seconds,) in rows(lake, "SELECT seconds FROM sources")) < 50 * 0.05
