@@ -1,0 +1,45 @@
+"""What odd commands, odd indexes and odd clocks do not break: no record is lost, and none is asked for too fast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from minicc.fixtures import minicc  # noqa: F401
+
+from archive.intake.run import IngestResult, ingest
+from archive.lake import Lake
+
+CRAWL = "cc:CC-MAIN-2019-35"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+
+
+def bring(lake: Lake, mirror: Path, *sources: str, **options: Any) -> IngestResult:
+    return ingest(lake, sources or (CRAWL,), mirror=str(mirror), workers=1, **options)
+
+
+def captures(lake: Lake) -> int:
+    return lake.read("captures", ["unit"]).num_rows
+
+
+# -- files that are read again --------------------------------------------------------------------------
+
+
+def test_a_file_that_is_read_again_with_another_operator_is_read_and_not_only_taken_out(
+    lake: Lake, minicc: Path
+) -> None:
+    every = bring(lake, minicc, files=1).captures
+    again = bring(lake, minicc, files=1, operator="Somebody")
+    assert (again.captures, captures(lake)) == (every, every)
+    assert bring(lake, minicc, files=1, operator="Somebody").files_skipped == 1
+
+
+def test_a_selection_takes_nothing_out_of_a_file_that_the_lake_has_all_of(lake: Lake, minicc: Path) -> None:
+    every = bring(lake, minicc, files=1).captures
+    bring(lake, minicc, files=1, host="site3.de", operator="Somebody", max_record=64 << 20)
+    assert captures(lake) == every
