@@ -10,7 +10,7 @@ import json
 import mmap
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -362,15 +362,26 @@ def select(reach: Reach, crawl: Crawl, selection: Selection, into: Selected) -> 
     Raises:
         SourceError: the index cannot be read.
     """
-    rows: list[tuple[str, int, int, str | None, int]] = []
     answer = api.lines(reach, crawl, selection)
-    for line in Cluster(reach, crawl).lines(selection) if answer is None else answer:
+    add_lines(Cluster(reach, crawl).lines(selection) if answer is None else answer, selection, into)
+
+
+def add_lines(lines: Iterable[bytes], selection: Selection, into: Selected) -> None:
+    """Add the records that lines of the sorted index name, as far as they are wanted."""
+    rows: list[tuple[str, int, int, str | None, int]] = []
+    for line in lines:
         try:
             _, timestamp, text = line.decode("utf-8", "replace").split(" ", 2)
             fields = json.loads(text)
-            row = (fields["filename"], int(fields["offset"]), int(fields["length"]), fields.get("digest"))
+            digest = fields.get("digest")
+            row = (
+                _text(fields["filename"]),
+                _within_64_bits(int(fields["offset"])),
+                _within_64_bits(int(fields["length"])),
+                digest if isinstance(digest, str) else None,
+            )
             wanted = selection.takes(timestamp, fields)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             into.dropped += 1
             continue
         if wanted:
@@ -379,6 +390,17 @@ def select(reach: Reach, crawl: Crawl, selection: Selection, into: Selected) -> 
                 _add(rows, into)
                 rows = []
     _add(rows, into)
+
+
+def _text(value: str) -> str:
+    value.encode()  # raises where it is no text, or half of a letter
+    return value
+
+
+def _within_64_bits(number: int) -> int:
+    if number.bit_length() > 63:
+        raise ValueError(f"{number} is no place in a file")
+    return number
 
 
 def _add(rows: list[tuple[str, int, int, str | None, int]], into: Selected) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from minicc.fixtures import minicc  # noqa: F401
 
+from archive.commoncrawl.cluster import add_lines
+from archive.commoncrawl.selected import Selected
+from archive.commoncrawl.selection import Selection
 from archive.intake.run import IngestResult, ingest
 from archive.lake import Lake
 
@@ -43,3 +47,30 @@ def test_a_selection_takes_nothing_out_of_a_file_that_the_lake_has_all_of(lake: 
     every = bring(lake, minicc, files=1).captures
     bring(lake, minicc, files=1, host="site3.de", operator="Somebody", max_record=64 << 20)
     assert captures(lake) == every
+
+
+# -- lines of an index that name no place ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"offset": "9" * 25},
+        {"offset": float("inf")},
+        {"offset": "-5"},
+        {"offset": str(1 << 45)},
+        {"length": "0"},
+        {"length": str(1 << 33)},
+        {"filename": "crawl-data/\ud800.warc.gz"},
+        {"filename": 7},
+    ],
+)
+def test_a_line_that_names_no_place_is_counted_and_the_others_come(stated: dict[str, Any]) -> None:
+    selected = Selected(Selection())
+    good = {"filename": "crawl-data/a.warc.gz", "offset": "500", "length": "70", "digest": 5}
+    add_lines([_line(good), _line({**good, **stated}), _line({**good, "offset": "900"})], Selection(), selected)
+    assert (len(selected), selected.dropped) == (2, 1)
+
+
+def _line(fields: dict[str, Any]) -> bytes:
+    return f"org,example)/ 20190820120000 {json.dumps(fields)}".encode()
