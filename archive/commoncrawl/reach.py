@@ -72,13 +72,16 @@ class Reach:
             self._published = published(self.mirror, self.cache, self.access.is_own)
         return self._published
 
-    def gunzipped(self, path: str) -> bytes:
-        """Return the content of a small compressed file that never changes; it is asked for once.
+    def gunzipped(self, path: str, age: float | None = None) -> bytes:
+        """Return the content of a small compressed file; it is asked for once.
+
+        Args:
+            age: seconds after which it is asked for again, where it changes.
 
         Raises:
             SourceError: it is not there, or damaged.
         """
-        data = self.cache.kept(path, lambda: self.mirror.read_all(path))
+        data = self.cache.kept(path, lambda: self.mirror.read_all(path), age)
         try:
             return _gunzipped(data)
         except (OSError, EOFError, zlib.error) as error:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from minicc.fixtures import minicc  # noqa: F401
+from minicc.make import page, write_news
 
 from archive.commoncrawl.cluster import add_lines
+from archive.commoncrawl.crawls import Crawl
+from archive.commoncrawl.listings import files_of
+from archive.commoncrawl.mirror import Access
+from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
 from archive.intake.run import IngestResult, ingest
@@ -74,3 +81,20 @@ def test_a_line_that_names_no_place_is_counted_and_the_others_come(stated: dict[
 
 def _line(fields: dict[str, Any]) -> bytes:
     return f"org,example)/ 20190820120000 {json.dumps(fields)}".encode()
+
+
+# -- what changes, and what is kept ---------------------------------------------------------------------
+
+
+def test_the_list_of_a_month_of_news_grows_until_the_month_is_over(tmp_path: Path) -> None:
+    crawl = Crawl("CC-NEWS-2019-08", datetime(2019, 8, 1, tzinfo=UTC), datetime(2019, 8, 31, 23, 59, 59, tzinfo=UTC))
+    path = "crawl-data/CC-NEWS/2019/08/warc.paths.gz"
+    pages = [page(f"http://news.example/{n}", f"News {n}", "2019-08-05T10:00:00") for n in range(4)]
+    seen = []
+    for count, fetched in ((1, datetime(2019, 8, 7)), (2, datetime(2019, 9, 2)), (3, datetime(2019, 10, 2)), (4, None)):
+        write_news(tmp_path / "mirror", "2019-08", pages[:count], files=count)
+        reach = Reach(Access(str(tmp_path / "mirror"), cache=str(tmp_path / "cache")))
+        seen.append(len(files_of(reach, crawl)))
+        if fetched:
+            os.utime(reach.cache.path(path), (fetched.timestamp(),) * 2)
+    assert seen == [1, 2, 3, 3]
