@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from difflib import get_close_matches
 
 from archive.commoncrawl.cache import DAY, Cache
@@ -93,7 +93,7 @@ def crawls_of(source: str, known: Callable[[], Mapping[str, Published]], now: da
     Raises:
         SourceError: it is no such name, or there is no such crawl.
     """
-    name = source.removeprefix(SCHEME).strip("/")
+    name = "".join(source[len(SCHEME) :].split()).strip("/")
     if match := _NEWS.fullmatch(name):
         return _news(source, match[1] or "", now or datetime.now(UTC))
     first, dots, last = name.partition("..")
@@ -128,6 +128,8 @@ def _edge(source: str, text: str, crawls: Mapping[str, Published]) -> tuple[date
         return None
     if _YEAR.fullmatch(text):
         year = int(text)
+        if not 1 <= year < MAXYEAR:
+            raise _wrong(source)
         return datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
     if _MAIN.fullmatch(text):
         each = _named(source, text, crawls)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from minicc.fixtures import minicc  # noqa: F401
-from minicc.make import page, write_news
+from minicc.fixtures import minicc, pages_of  # noqa: F401
+from minicc.make import page, write_crawl, write_news
 
 from archive.commoncrawl.cluster import add_lines
-from archive.commoncrawl.crawls import Crawl
+from archive.commoncrawl.columnar import select
+from archive.commoncrawl.crawls import Crawl, crawls_of
 from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.mirror import Access
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
+from archive.errors import SourceError
+from archive.evidence.crawls import frozen
 from archive.intake.run import IngestResult, ingest
 from archive.lake import Lake
 
@@ -98,3 +104,75 @@ def test_the_list_of_a_month_of_news_grows_until_the_month_is_over(tmp_path: Pat
         if fetched:
             os.utime(reach.cache.path(path), (fetched.timestamp(),) * 2)
     assert seen == [1, 2, 3, 3]
+
+
+# -- index tables of other writers ----------------------------------------------------------------------
+
+
+def _of_table(folder: Path, change: Callable[[pa.Table], pa.Table], **wanted: Any) -> Selected:
+    """Select from the index table of a crawl of 40 pages that somebody else has written."""
+    write_crawl(folder, "CC-MAIN-2019-35", pages_of("CC-MAIN-2019-35", 40), parts=1)
+    for path in folder.rglob("*.parquet"):
+        pq.write_table(change(pq.ParquetFile(path).read()), path)
+    selection = Selection.of(**wanted)
+    selected = Selected(selection)
+    crawl = Crawl("CC-MAIN-2019-35", datetime(2019, 8, 17, tzinfo=UTC), datetime(2019, 8, 26, tzinfo=UTC))
+    select(Reach(Access(str(folder), cache=str(folder / "cache"))), crawl, selection, selected)
+    return selected
+
+
+def _as(column: str, kind: pa.DataType) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        return table.set_column(table.schema.get_field_index(column), column, table[column].cast(kind, safe=False))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        ("fetch_time", pa.int64()),
+        ("fetch_time", pa.string()),
+        ("fetch_status", pa.string()),
+        ("warc_record_offset", pa.float64()),
+    ],
+)
+def test_a_column_of_another_type_is_named_and_not_taken_for_something_else(
+    tmp_path: Path, column: str, kind: pa.DataType
+) -> None:
+    with pytest.raises(SourceError, match=rf"another type: {column} \({kind}\)"):
+        _of_table(tmp_path, _as(column, kind), status=[200], before="2019-08-25")
+
+
+@pytest.mark.parametrize("column", ["warc_filename", "content_digest", "content_languages", "content_mime_type"])
+def test_texts_that_a_table_has_as_bytes_are_texts(tmp_path: Path, column: str) -> None:
+    wanted: dict[str, Any] = {"language": ["por"], "mime": ["*x*/*ht*l*"]}
+    expected = len(_of_table(tmp_path / "as", lambda table: table, **wanted))
+    assert len(_of_table(tmp_path / "bytes", _as(column, pa.binary()), **wanted)) == expected > 5
+
+
+# -- commands -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"status": [70_000]}, "no status of HTTP"),
+        ({"host": ["*.example.org"]}, "--domain takes all below"),
+        ({"host": ["\udcff.org"]}, "no name of a host"),
+    ],
+)
+def test_what_names_nothing_is_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(SourceError, match=words):
+        Selection.of(**options)
+
+
+@pytest.mark.parametrize("source", ["cc:0000", "cc:9999", "cc:..9999", "cc:0000..2014"])
+def test_years_that_no_calendar_has_are_named(source: str) -> None:
+    with pytest.raises(SourceError, match="names no crawl"):
+        crawls_of(source, frozen)
+
+
+def test_a_source_in_upper_case_or_with_blanks_is_the_same_one() -> None:
+    assert crawls_of("CC: cc-main-2019-35 ", frozen) == crawls_of("cc:CC-MAIN-2019-35", frozen)
+    assert crawls_of("cc:2013 .. 2014", frozen) == crawls_of("cc:2013..2014", frozen)
