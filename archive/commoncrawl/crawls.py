@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, datetime, timedelta
@@ -74,9 +75,13 @@ def published(mirror: Mirror, cache: Cache, is_own: bool = True) -> dict[str, Pu
         if found:
             return found
         raise ValueError
-    except (SourceError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (SourceError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         cache.drop("collinfo.json")
         if is_own:
+            warnings.warn(
+                "the list of crawls (collinfo.json) cannot be read; that of August 2025 counts, without later crawls",
+                stacklevel=2,
+            )
             return frozen()
         why = error if isinstance(error, SourceError) else "no list of crawls"
         raise SourceError(f"collinfo.json: {why}; the mirror must have it, to know its crawls") from None

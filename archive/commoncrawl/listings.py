@@ -57,7 +57,9 @@ def _lines(reach: Reach, path: str, age: float | None = None) -> list[str]:
     text = reach.gunzipped(path, age).decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines()]
     try:
-        return [_require_file(line) for line in lines if line]
+        if found := dict.fromkeys(_require_file(line) for line in lines if line):
+            return list(found)
+        raise SourceError("names no file")
     except SourceError as error:
         reach.cache.drop(path)
         raise SourceError(f"{path}: {error}") from None

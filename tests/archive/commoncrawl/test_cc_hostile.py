@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -176,3 +177,32 @@ def test_years_that_no_calendar_has_are_named(source: str) -> None:
 def test_a_source_in_upper_case_or_with_blanks_is_the_same_one() -> None:
     assert crawls_of("CC: cc-main-2019-35 ", frozen) == crawls_of("cc:CC-MAIN-2019-35", frozen)
     assert crawls_of("cc:2013 .. 2014", frozen) == crawls_of("cc:2013..2014", frozen)
+
+
+# -- lists that are none --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crawl", [5, None, "../../../etc", "cc-main-2019-35", "CC-NEWS-2019-08"])
+def test_a_list_of_crawls_with_a_name_that_is_none_is_named(tmp_path: Path, crawl: Any) -> None:
+    row = {"id": crawl, "from": "2019-08-17T10:26:24", "to": "2019-08-26T11:13:56"}
+    (tmp_path / "collinfo.json").write_text(json.dumps([row]))
+    with pytest.raises(SourceError, match="no list of crawls"):
+        Reach(Access(str(tmp_path), cache=str(tmp_path / "cache"))).published()
+
+
+def test_a_list_of_crawls_of_brackets_is_named(tmp_path: Path) -> None:
+    (tmp_path / "collinfo.json").write_text("[" * 100_000)
+    with pytest.raises(SourceError, match="no list of crawls"):
+        Reach(Access(str(tmp_path), cache=str(tmp_path / "cache"))).published()
+
+
+def test_a_list_of_files_without_a_file_is_an_error_and_a_file_that_is_there_twice_is_one(tmp_path: Path) -> None:
+    crawl = Crawl("CC-MAIN-2019-35", datetime(2019, 8, 17, tzinfo=UTC), datetime(2019, 8, 26, tzinfo=UTC))
+    path = tmp_path / "crawl-data/CC-MAIN-2019-35/warc.paths.gz"
+    path.parent.mkdir(parents=True)
+    reach = Reach(Access(str(tmp_path), cache=str(tmp_path / "cache")))
+    path.write_bytes(gzip.compress(b" \n\n"))
+    with pytest.raises(SourceError, match="names no file"):
+        files_of(reach, crawl)
+    path.write_bytes(gzip.compress(b"crawl-data/a.warc.gz\ncrawl-data/a.warc.gz\n"))
+    assert files_of(reach, crawl) == ["crawl-data/a.warc.gz"]
