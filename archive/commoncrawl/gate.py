@@ -45,6 +45,8 @@ _STATE, _BEFORE = struct.Struct("<10d"), struct.Struct("<9d")  # an older versio
 _CLOCK = 60.0
 #: Requests a second, at least: with fewer, none would leave for longer than anybody waits.
 _LEAST = 1 / 3600
+#: How often a file is opened whose folder somebody deletes.
+_OPENED_ANEW = 100
 #: Seconds of a wait after which a watch is called again.
 _BEAT = 1.0
 
@@ -206,7 +208,7 @@ class Gate:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_State]:
-        number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        number = self._opened(self._path)
         try:
             fcntl.flock(number, fcntl.LOCK_EX)
             state = _State.read(number)
@@ -217,6 +219,16 @@ class Gate:
                 state.write(number)
         finally:
             os.close(number)
+
+    @staticmethod
+    def _opened(path: Path) -> int:
+        """Open a file of the gate. Its folder may have been deleted: whoever waits goes on."""
+        for _ in range(_OPENED_ANEW):
+            try:
+                return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def check(self) -> None:
         """Raise what `wait` would raise now, without a request.
@@ -319,7 +331,7 @@ class Gate:
         while True:
             for number in range(self._streams):
                 path = self._path.with_name(f"{self._path.name}.stream-{number}")
-                with open(path, "ab") as file:
+                with open(self._opened(path), "ab") as file:
                     try:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:

@@ -46,6 +46,8 @@ _BEHIND = 1 << 18
 _QUESTIONS = 2
 _NO_CAPTURES = b"No Captures found"
 _BUFFER = 1 << 18
+#: What a name of this program shows as it is.
+_PRINTED = "".join(map(chr, range(0x20, 0x7F)))
 #: Bytes a second below which a connection is given up, and another one is tried.
 SLOWEST = 1000
 _PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
@@ -231,7 +233,9 @@ class Access:
     def agent(self) -> str:
         """The name by which servers know this program and whom to ask about it."""
         contact = self.contact or os.environ.get("LOWBACKGROUND_CONTACT") or "no contact given"
-        return f"lowbackground/{version('lowbackground')} (+{' '.join(contact.split())})"
+        # a header has ASCII only
+        shown = urllib.parse.quote(" ".join(contact.split()), safe=_PRINTED)
+        return f"lowbackground/{version('lowbackground')} (+{shown})"
 
 
 class StoreMirror:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +21,7 @@ from minicc.make import page, write_crawl, write_news
 from archive.commoncrawl.cluster import add_lines
 from archive.commoncrawl.columnar import select
 from archive.commoncrawl.crawls import Crawl, crawls_of
+from archive.commoncrawl.gate import Gate
 from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.mirror import Access
 from archive.commoncrawl.reach import Reach
@@ -26,8 +29,12 @@ from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
 from archive.evidence.crawls import frozen
+from archive.intake.plan import AlreadyIngested, plan
 from archive.intake.run import IngestResult, ingest
+from archive.intake.unit import Batch, Settings
 from archive.lake import Lake
+from archive.sources import Listed
+from archive.sources.take import RECORD, Take
 
 CRAWL = "cc:CC-MAIN-2019-35"
 
@@ -206,3 +213,41 @@ def test_a_list_of_files_without_a_file_is_an_error_and_a_file_that_is_there_twi
         files_of(reach, crawl)
     path.write_bytes(gzip.compress(b"crawl-data/a.warc.gz\ncrawl-data/a.warc.gz\n"))
     assert files_of(reach, crawl) == ["crawl-data/a.warc.gz"]
+
+
+# -- one file in two indexes ----------------------------------------------------------------------------
+
+
+def test_records_that_the_indexes_of_two_crawls_name_of_one_file_all_come() -> None:
+    def named(*offsets: int) -> Listed:
+        records = np.zeros(len(offsets), RECORD)
+        records["offset"], records["length"] = offsets, 100
+        return Listed("https://data.commoncrawl.org/x.warc.gz", None, "cc:x", "x.warc.gz", "records", Take(records))
+
+    batches = list(plan({}, [named(500, 900), named(500, 700), named(700, 900)], Settings()))
+    planned = [unit.take.offsets.tolist() for each in batches if isinstance(each, Batch) for unit in each.units]  # type: ignore[union-attr]
+    assert sorted(planned) == [[500, 900], [700]]
+    assert sum(isinstance(each, AlreadyIngested) for each in batches) == 1
+
+
+def test_dates_that_leave_out_all_crawls_are_an_error(lake: Lake, minicc: Path) -> None:
+    with pytest.raises(SourceError, match="which ran from 2019-08-17 to 2019-08-26"):
+        bring(lake, minicc, before="1990")
+
+
+# -- what is not there, and what a header cannot have ---------------------------------------------------
+
+
+def test_a_contact_of_any_letters_is_a_header(tmp_path: Path) -> None:
+    agent = Access(contact="Łukasz\r\nX-Other: 1 <l@x.example>").agent
+    assert agent.endswith("(+%C5%81ukasz X-Other: 1 <l@x.example>)")
+    agent.encode("ascii")
+
+
+def test_the_folder_of_a_gate_can_be_deleted_while_it_is_used(tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gates", "data.example", 1000.0)
+    gate.wait()
+    shutil.rmtree(tmp_path / "gates")
+    with gate.stream():
+        gate.wait()
+    assert gate.requests == 2
