@@ -29,6 +29,7 @@ from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
 from archive.evidence.crawls import frozen
+from archive.evidence.names import crawl_windows
 from archive.intake.plan import AlreadyIngested, plan
 from archive.intake.run import IngestResult, ingest
 from archive.intake.unit import Batch, Settings
@@ -251,3 +252,26 @@ def test_the_folder_of_a_gate_can_be_deleted_while_it_is_used(tmp_path: Path) ->
     with gate.stream():
         gate.wait()
     assert gate.requests == 2
+
+
+# -- dates ----------------------------------------------------------------------------------------------
+
+
+def test_a_month_of_news_bounds_the_dates_of_its_files_whatever_their_names() -> None:
+    folder = "https://data.commoncrawl.org/crawl-data/CC-NEWS/2019/08"
+    (named,) = crawl_windows(f"{folder}/x.warc.gz")
+    assert named.holds(datetime(2019, 8, 5, tzinfo=UTC)) and not named.holds(datetime(2019, 6, 1, tzinfo=UTC))
+    windows = crawl_windows(f"{folder}/CC-NEWS-20170805100000-00000.warc.gz")
+    assert not all(each.holds(datetime(2017, 8, 6, tzinfo=UTC)) for each in windows)
+
+
+def test_a_file_whose_path_names_no_crawl_is_not_read(lake: Lake, tmp_path: Path) -> None:
+    old = [page("http://a.example/1", "An old page", "2012-08-20T12:00:00")]
+    write_news(tmp_path, "2019-08", old, files=1)
+    (file,) = tmp_path.rglob("*.warc.gz")
+    (tmp_path / "crawl-data/misc").mkdir()
+    file.rename(tmp_path / "crawl-data/misc/x.warc.gz")
+    path = tmp_path / "crawl-data/CC-NEWS/2019/08/warc.paths.gz"
+    path.write_bytes(gzip.compress(b"crawl-data/misc/x.warc.gz\n"))
+    failed = bring(lake, tmp_path, "cc:CC-NEWS-2019-08").files_failed
+    assert [("x.warc.gz" in file, "names no crawl" in why) for file, why in failed.items()] == [(True, True)]
