@@ -32,6 +32,8 @@ PAGE = 1 << 16
 MANY = 50
 #: Bytes of blocks that are asked for at once, at most.
 _MOST = 8 << 20
+#: Bytes of the largest block, and of its lines: of Common Crawl's, with 3,000 lines each, they are 0.3 and 1.5 MB.
+_LARGEST_BLOCK, _LARGEST_LINES = 64 << 20, 256 << 20
 #: Blocks of one selection are kept on this machine if they have no more bytes.
 _KEPT = 32 << 20
 #: Pages of cluster.idx that are held.
@@ -288,6 +290,8 @@ class Cluster:
         parts = line.split(b"\t")
         try:
             name, offset, length = parts[1].decode(), int(parts[2]), int(parts[3])
+            if not (0 <= offset < 1 << 40 and 0 < length <= _LARGEST_BLOCK):
+                raise ValueError
             return Block(self._files[name if name.endswith(".gz") else f"{name}.gz"], offset, length)
         except (IndexError, ValueError, KeyError):
             self._forget()
@@ -349,11 +353,20 @@ class Cluster:
 
 
 def _unpacked(data: bytes, block: Block, asked: Asked) -> bytes:
-    at = block.offset - asked.start
+    rest = data[block.offset - asked.start :][: block.length]
+    lines = b""
     try:
-        return zlib.decompress(data[at : at + block.length], 31)
+        while rest:  # a block may have several members
+            member = zlib.decompressobj(31)
+            lines += member.decompress(rest, _LARGEST_LINES - len(lines) + 1)
+            if len(lines) > _LARGEST_LINES:
+                raise zlib.error(f"it has more than {_LARGEST_LINES:,} bytes")
+            if not member.eof:
+                raise zlib.error("incomplete or truncated stream")
+            rest = member.unused_data
     except zlib.error as error:
         raise SourceError(f"{block.path}: the block at byte {block.offset:,} is damaged ({error})") from None
+    return lines
 
 
 def select(reach: Reach, crawl: Crawl, selection: Selection, into: Selected) -> None:

@@ -19,8 +19,8 @@ from archive.commoncrawl.listings import files_of
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected, by_file
 from archive.commoncrawl.selection import Selection, hash_of
-from archive.errors import SourceError
 from archive.commoncrawl.sizes import mean_size
+from archive.errors import SourceError
 from archive.sources.take import GAP, Take
 
 #: Bytes of a part that are held in memory; a file with a larger one is streamed.

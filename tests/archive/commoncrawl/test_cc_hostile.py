@@ -18,7 +18,7 @@ import pytest
 from minicc.fixtures import minicc, pages_of  # noqa: F401
 from minicc.make import page, write_crawl, write_news
 
-from archive.commoncrawl.cluster import add_lines
+from archive.commoncrawl.cluster import Cluster, add_lines
 from archive.commoncrawl.columnar import select
 from archive.commoncrawl.crawls import Crawl, crawls_of
 from archive.commoncrawl.gate import Gate
@@ -275,3 +275,41 @@ def test_a_file_whose_path_names_no_crawl_is_not_read(lake: Lake, tmp_path: Path
     path.write_bytes(gzip.compress(b"crawl-data/misc/x.warc.gz\n"))
     failed = bring(lake, tmp_path, "cc:CC-NEWS-2019-08").files_failed
     assert [("x.warc.gz" in file, "names no crawl" in why) for file, why in failed.items()] == [(True, True)]
+
+
+# -- blocks of the sorted index -------------------------------------------------------------------------
+
+
+def _blocks_of(folder: Path, block: bytes, offset: str = "0", length: str = "") -> Cluster:
+    index = folder / "cc-index/collections/CC-MAIN-2019-35/indexes"
+    index.mkdir(parents=True)
+    (index / "cdx-00000.gz").write_bytes(block)
+    line = f"org,example)/ 20190820120000\tcdx-00000.gz\t{offset}\t{length or len(block)}\t1\n"
+    (index / "cluster.idx").write_text(line)
+    paths = folder / "crawl-data/CC-MAIN-2019-35/cc-index.paths.gz"
+    paths.parent.mkdir(parents=True)
+    names = "".join(f"{path.relative_to(folder)}\n" for path in index.iterdir())
+    paths.write_bytes(gzip.compress(names.encode()))
+    crawl = Crawl("CC-MAIN-2019-35", datetime(2019, 8, 17, tzinfo=UTC), datetime(2019, 8, 26, tzinfo=UTC))
+    return Cluster(Reach(Access(str(folder), cache=str(folder / "cache"))), crawl)
+
+
+@pytest.mark.parametrize(("offset", "length"), [("-5", "20"), ("0", "9" * 20), ("9" * 20, "5"), ("0", "0")])
+def test_a_block_at_no_place_is_named(tmp_path: Path, offset: str, length: str) -> None:
+    cluster = _blocks_of(tmp_path, gzip.compress(b"a\n"), offset, length)
+    with pytest.raises(SourceError, match="no line of such an index"):
+        list(cluster.lines(Selection()))
+
+
+def test_a_block_of_several_members_is_read_to_its_end(tmp_path: Path) -> None:
+    cluster = _blocks_of(tmp_path, gzip.compress(b"a\n") + gzip.compress(b"b\n"))
+    assert list(cluster.lines(Selection())) == [b"a", b"b"]
+
+
+def test_a_block_that_unpacks_to_more_than_any_block_has_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archive.commoncrawl.cluster._LARGEST_LINES", 1 << 16)
+    cluster = _blocks_of(tmp_path, gzip.compress(b"\n" * (1 << 17)))
+    with pytest.raises(SourceError, match="more than 65,536 bytes"):
+        list(cluster.lines(Selection()))
