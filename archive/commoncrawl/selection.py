@@ -114,7 +114,7 @@ class Selection:
             for value in values:
                 if not (_HOST.fullmatch(value) and is_text(value)):
                     raise SourceError(
-                        f"--{name} {value}: no name of a host; --domain takes all below one, and an address is for --url"
+                        f"--{name} {value}: no name of a host; --domain has all below one, and an address is for --url"
                     )
         for status in self.statuses:
             if not 0 <= status <= 999:

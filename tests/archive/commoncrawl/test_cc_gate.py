@@ -222,7 +222,8 @@ def test_long_waits_are_kept_however_long(gate: Callable[..., Gate]) -> None:
     slow = gate(0.01)
     with slow._locked() as state:
         state.next = slow._now() + 6000.0
-    assert slow.wait() == pytest.approx(slow._now()) and slow.waited == pytest.approx(6000.0)
+    slow.wait()
+    assert slow.waited == pytest.approx(6000.0)
 
 
 def test_a_clock_that_is_set_back_sets_the_waits_back_too(gate: Callable[..., Gate], clock: Clock) -> None:
