@@ -18,6 +18,7 @@ import pytest
 from minicc.fixtures import minicc, pages_of  # noqa: F401
 from minicc.make import page, write_crawl, write_news
 
+from archive.commoncrawl.arc import arc_files
 from archive.commoncrawl.cluster import Cluster, add_lines
 from archive.commoncrawl.columnar import select
 from archive.commoncrawl.crawls import Crawl, crawls_of
@@ -315,3 +316,15 @@ def test_a_block_that_unpacks_to_more_than_any_block_has_is_damaged(
     cluster = _blocks_of(tmp_path, gzip.compress(b"\n" * (1 << 17)))
     with pytest.raises(SourceError, match="more than 65,536 bytes"):
         list(cluster.lines(Selection()))
+
+
+@pytest.mark.parametrize("text", ['{"filename": "crawl-001/a.arc.gz"}', '{"filename":"crawl-001\\/a.arc.gz"}'])
+def test_the_files_of_a_crawl_before_2013_are_found_in_json_of_any_form(tmp_path: Path, text: str) -> None:
+    cluster = _blocks_of(tmp_path, gzip.compress(f"org,example)/ 20080620120000 {text}\n".encode()))
+    assert arc_files(cluster._reach, cluster.crawl) == ["crawl-001/a.arc.gz"]
+
+
+def test_a_crawl_before_2013_whose_index_names_no_file_is_an_error(tmp_path: Path) -> None:
+    cluster = _blocks_of(tmp_path, gzip.compress(b"org,example)/ 20080620120000 {}\n"))
+    with pytest.raises(SourceError, match="names no file"):
+        arc_files(cluster._reach, cluster.crawl)
