@@ -112,14 +112,17 @@ class Crawled:
         if sources:
             yield from list_crawls(sources, self.selection, reach or Reach(self.access), unreadable)
 
-    def blocks(self, sources: Sequence[str]) -> Iterator[Listed]:
+    def blocks(self, sources: Sequence[str], unreadable: Unreadable) -> Iterator[Listed]:
         """Yield the parts of the indexes of some crawls that list what is wanted.
+
+        Args:
+            unreadable: called for each crawl whose index cannot be read.
 
         Raises:
             SourceError: one is no crawl, has no index, or nothing is selected by its address.
         """
         if sources:
-            yield from list_blocks(sources, self.selection, Reach(self.access))
+            yield from list_blocks(sources, self.selection, Reach(self.access), unreadable)
 
     def cost(
         self,

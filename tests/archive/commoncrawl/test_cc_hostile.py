@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from minicc.fixtures import minicc, pages_of  # noqa: F401
-from minicc.make import page, write_crawl, write_news
+from minicc.fixtures import CRAWLS, minicc, pages_of  # noqa: F401
+from minicc.make import page, write_collinfo, write_crawl, write_news
 
 from archive.commoncrawl.arc import arc_files
 from archive.commoncrawl.cluster import Cluster, add_lines
@@ -38,6 +38,7 @@ from archive.intake.unit import Batch, Settings
 from archive.lake import Lake
 from archive.sources import Listed
 from archive.sources.take import RECORD, Take
+from archive.witness.run import witness
 
 CRAWL = "cc:CC-MAIN-2019-35"
 
@@ -328,3 +329,14 @@ def test_a_crawl_before_2013_whose_index_names_no_file_is_an_error(tmp_path: Pat
     cluster = _blocks_of(tmp_path, gzip.compress(b"org,example)/ 20080620120000 {}\n"))
     with pytest.raises(SourceError, match="names no file"):
         arc_files(cluster._reach, cluster.crawl)
+
+
+def test_an_index_that_cannot_be_read_holds_up_no_other_crawl_of_a_witness(lake: Lake, tmp_path: Path) -> None:
+    crawls = ("CC-MAIN-2019-35", "CC-MAIN-2020-34")
+    for crawl in crawls:
+        write_crawl(tmp_path, crawl, pages_of(crawl, 8))
+    write_collinfo(tmp_path, {crawl: CRAWLS[crawl] for crawl in crawls})
+    bring(lake, tmp_path, files=1)
+    (tmp_path / "cc-index/collections/CC-MAIN-2019-35/indexes/cluster.idx").unlink()
+    result = witness(lake, "cc:2019..2020", host="site3.de", mirror=str(tmp_path), workers=1)
+    assert (list(result.files_failed), result.lines > 0) == (["CC-MAIN-2019-35"], True)
