@@ -30,6 +30,8 @@ from archive.sources.take import joined
 PAGE = 1 << 16
 #: So many stretches of keys, or more, take the whole of cluster.idx.
 MANY = 50
+#: A part of the index with no more bytes has no line: a compressed file of nothing.
+_NO_LINES = 64
 #: Bytes of blocks that are asked for at once, at most.
 _MOST = 8 << 20
 #: Bytes of the largest block, and of its lines: of Common Crawl's, with 3,000 lines each, they are 0.3 and 1.5 MB.
@@ -140,7 +142,8 @@ class Cluster:
         *_, last = data.removesuffix(b"\n").split(b"\n")
         parts = last.split(b"\t")
         named = parts[1].decode("utf-8", "replace").removesuffix(".gz") if len(parts) > 1 else ""
-        if not data.endswith(b"\n") or named != max(self._files).removesuffix(".gz"):
+        behind = [path for name, path in self._files.items() if name.removesuffix(".gz") > named]
+        if not data.endswith(b"\n") or not named or any(self._reach.mirror.size(path) > _NO_LINES for path in behind):
             raise SourceError(
                 f"{self._path}: is cut, or no such index: its last line names no block of {max(self._files)}, but is "
                 f"{last[-80:]!r}"

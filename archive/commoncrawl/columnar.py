@@ -24,6 +24,7 @@ from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
+from archive.sources.seekable import SeekableFile
 from archive.sources.take import GAP, NEVER, joined
 
 #: Bytes of the first request for a footer, of which most have less.
@@ -297,7 +298,7 @@ def _ranges(group: pq.RowGroupMetaData, columns: Sequence[str], gap: int) -> tup
     )
 
 
-class _Parts(io.RawIOBase):
+class _Parts(SeekableFile):
     """The fetched parts of a Parquet file at their offsets. Nothing else of it is read.
 
     Args:
@@ -305,28 +306,15 @@ class _Parts(io.RawIOBase):
     """
 
     def __init__(self, path: str, parts: dict[int, bytes], footer: bytes) -> None:
-        self._path, self._parts, self._at = path, parts, 0
-        self._size = max((start + len(data) for start, data in parts.items()), default=0) + len(footer)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
+        super().__init__(max((start + len(data) for start, data in parts.items()), default=0) + len(footer))
+        self._path, self._parts = path, parts
 
     def read_buffer(self, size: int | None = -1) -> pa.Buffer:
         """Read without a copy; Arrow prefers this."""
         return pa.py_buffer(self.read(size))
 
     def read(self, size: int | None = -1) -> memoryview | bytes:
-        count = self._size - self._at if size is None or size < 0 else size
+        count = (self._size or 0) - self._at if size is None or size < 0 else size
         for start, data in self._parts.items():
             if start <= self._at < start + len(data):
                 found = memoryview(data)[self._at - start : self._at - start + count]

@@ -593,14 +593,11 @@ class _Stream(HttpFile):
         sent = self._gate.wait()
         try:
             response = super()._request()
-            _require_plain(self.url, response)
-            if self._at or response.status == 206:
-                require_part(response, self._at, self._asked_to)
-            length = response.headers.get("Content-Length")
-            if response.status == 200 and None not in {length, self.size} and length != str(self.size):
-                raise ValueError(f"the server announces {length} bytes of a file that has {self.size:,}")
-            if response.status == 206 and self.size is not None:
-                self._note(self.size)
+            try:
+                self._require(response)
+            except BaseException:
+                response.close()
+                raise
         except urllib.error.HTTPError as error:
             if error.code == 416 and self._ends_here(error):
                 self._gate.answered(sent, 200)
@@ -618,6 +615,21 @@ class _Stream(HttpFile):
             raise
         self._gate.answered(sent, response.status)
         return response
+
+    def _require(self, response: http.client.HTTPResponse) -> None:
+        """Check an answer before a byte of it is used.
+
+        Raises:
+            ValueError, WrongPart: it is not what was asked for.
+        """
+        _require_plain(self.url, response)
+        if self._at or response.status == 206:
+            require_part(response, self._at, self._asked_to)
+        length = response.headers.get("Content-Length")
+        if response.status == 200 and None not in {length, self.size} and length != str(self.size):
+            raise ValueError(f"the server announces {length} bytes of a file that has {self.size:,}")
+        if response.status == 206 and self.size is not None:
+            self._note(self.size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         before, found = self._at, super().seek(offset, whence)
