@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from archive.evidence.crawls import Published
 
 #: Bytes a second at which a file is taken to come.
 BANDWIDTH = 20e6
+#: Bytes of the largest list, unpacked: those of files have 15 MB.
+_LARGEST = 1 << 30
 
 
 @dataclass
@@ -90,7 +93,12 @@ class Reach:
 
 
 def _gunzipped(data: bytes) -> bytes:
-    text = gzip.decompress(data)
+    text = bytearray()
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        while some := file.read(1 << 20):
+            text += some
+            if len(text) > _LARGEST:
+                raise EOFError(f"it unpacks to more than {_LARGEST:,} bytes")
     if not text:
         raise EOFError("there is nothing in it")
-    return text
+    return bytes(text)

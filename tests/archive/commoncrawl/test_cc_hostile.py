@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import http.server
 import json
 import os
 import shutil
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from minicc.fixtures import CRAWLS, minicc, pages_of  # noqa: F401
 from minicc.make import page, write_collinfo, write_crawl, write_news
+from servers import served
 
 from archive.commoncrawl.arc import arc_files
 from archive.commoncrawl.cluster import Cluster, add_lines
@@ -340,3 +343,48 @@ def test_an_index_that_cannot_be_read_holds_up_no_other_crawl_of_a_witness(lake:
     (tmp_path / "cc-index/collections/CC-MAIN-2019-35/indexes/cluster.idx").unlink()
     result = witness(lake, "cc:2019..2020", host="site3.de", mirror=str(tmp_path), workers=1)
     assert (list(result.files_failed), result.lines > 0) == (["CC-MAIN-2019-35"], True)
+
+
+# -- answers without end --------------------------------------------------------------------------------
+
+
+class _Endless(http.server.BaseHTTPRequestHandler):
+    """Answers every request with a part, or with all of a file, that does not end."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        part = self.headers.get("Range")
+        self.send_response(206 if part else 200)
+        if part:
+            self.send_header("Content-Range", "bytes 0-99/1000")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_an_answer_without_end_is_given_up_and_fills_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archive.commoncrawl.mirror._LARGEST", 1 << 20)
+    with served(_Endless) as address:
+        mirror = Access(address, rate=1e6, cache=str(tmp_path)).open()
+        with pytest.raises(SourceError, match="sends more than 1,048,576 bytes"):
+            mirror.collinfo()
+        with pytest.raises(SourceError, match="sends more than 100 bytes"):
+            mirror.read("crawl-data/x", 0, 100)
+
+
+def test_a_list_that_unpacks_without_end_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archive.commoncrawl.reach._LARGEST", 1 << 20)
+    (tmp_path / "x.gz").write_bytes(gzip.compress(b"\n" * (3 << 20)))
+    with pytest.raises(SourceError, match="more than 1,048,576 bytes"):
+        Reach(Access(str(tmp_path), cache=str(tmp_path / "cache"))).gunzipped("x.gz")
+
+
+def test_one_host_has_one_gate_however_it_is_written(tmp_path: Path) -> None:
+    names = ("https://Data.example", "https://data.example:443/", "http://me:secret@data.example")
+    assert {Access(name, cache=str(tmp_path)).gate(name).host for name in names} == {"data.example"}
