@@ -89,8 +89,8 @@ class _State:
     @classmethod
     def read(cls, number: int) -> _State:
         data = os.pread(number, _STATE.size, 0)
-        form = next((each for each in (_STATE, _BEFORE) if each.size == len(data)), None)
-        found = cls(*form.unpack(data)) if form else cls()
+        layout = next((each for each in (_STATE, _BEFORE) if each.size == len(data)), None)
+        found = cls(*layout.unpack(data)) if layout else cls()
         # whoever else wrote the file: no wait is for ever, and none is no number
         return found if all(map(math.isfinite, astuple(found))) and 0 < found.pace <= 1 else cls()
 

@@ -19,7 +19,7 @@ RECORD = np.dtype([("file", "<u4"), *take.RECORD.descr])
 #: The records are kept in so many lists, by the first bits of the hash of their file.
 _BUCKETS = 64
 _SHIFT = np.uint64(64 - 6)
-#: Bytes of the largest file of which records are told apart. Common Crawl's have 1 GB.
+#: Bytes of the largest file of which records are sorted. Common Crawl's have 1 GB.
 _LARGEST_BITS = 40
 _LARGEST = 1 << _LARGEST_BITS
 

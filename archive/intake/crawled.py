@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -136,7 +137,10 @@ class Crawled:
 
         Raises:
             SourceError: one is no crawl, or an index cannot be read.
+            ArchiveError: the price is none.
         """
+        if dollars_per_hour is not None and not 0 <= dollars_per_hour < math.inf:  # nor NaN
+            raise ArchiveError(f"--dollars-per-hour {dollars_per_hour:g}: write the price of an hour, as 0.20")
         reach = Reach(self.access, watch=watch)
         taken = read_taken(lake) if lake.exists() else Taken()
         parts = self._parts(reach, reach.crawls(sources), taken, extractor)

@@ -290,8 +290,8 @@ class _Ingest(InOrder):
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
         done, taken = done_units(self._lake), read_taken(self._lake)
         # only what is read as a whole comes back as a whole: a selection would lose the rest of the file
-        whole = [file for file in listed if file.take is None or file.take.records is None]
-        versions, files = {file.version for file in whole}, {file.uri for file in whole}
+        complete = [file for file in listed if file.take is None or file.take.records is None]
+        versions, files = {file.version for file in complete}, {file.uri for file in complete}
         again = dict.fromkeys([*torn_units(done, taken), *outgrown_units(done, self._settings, taken)])
         if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
             take_out(self._lake, unfit)  # the file is read again

@@ -31,9 +31,10 @@ from archive.commoncrawl.mirror import Access
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
-from archive.errors import SourceError
+from archive.errors import ArchiveError, SourceError
 from archive.evidence.crawls import frozen
 from archive.evidence.names import crawl_windows
+from archive.intake.crawled import Crawled
 from archive.intake.plan import AlreadyIngested, plan
 from archive.intake.result import IngestResult
 from archive.intake.run import ingest
@@ -235,6 +236,12 @@ def test_records_that_the_indexes_of_two_crawls_name_of_one_file_all_come() -> N
     planned = [unit.take.offsets.tolist() for each in batches if isinstance(each, Batch) for unit in each.units]  # type: ignore[union-attr]
     assert sorted(planned) == [[500, 900], [700]]
     assert sum(isinstance(each, AlreadyIngested) for each in batches) == 1
+
+
+@pytest.mark.parametrize("price", [float("nan"), -5.0, float("inf")])
+def test_a_price_that_is_none_is_refused(lake: Lake, price: float) -> None:
+    with pytest.raises(ArchiveError, match="the price of an hour"):
+        Crawled().cost(lake, [CRAWL], "resiliparse", price)
 
 
 def test_dates_that_leave_out_all_crawls_are_an_error(lake: Lake, minicc: Path) -> None:
