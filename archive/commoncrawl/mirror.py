@@ -449,7 +449,7 @@ class WebMirror:
         return data
 
     def _url(self, path: str) -> str:
-        return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=%+,:@!$&()*;~')}"
+        return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=+,:@!$&()*;~')}"
 
     def _ask(
         self,

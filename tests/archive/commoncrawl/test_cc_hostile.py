@@ -395,3 +395,21 @@ def test_a_list_that_unpacks_without_end_is_damaged(tmp_path: Path, monkeypatch:
 def test_one_host_has_one_gate_however_it_is_written(tmp_path: Path) -> None:
     names = ("https://Data.example", "https://data.example:443/", "http://me:secret@data.example")
     assert {Access(name, cache=str(tmp_path)).gate(name).host for name in names} == {"data.example"}
+
+
+def test_a_path_is_asked_for_as_it_is_so_that_a_file_has_one_name(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with served(Answers) as address:
+        mirror = Access(address, rate=1e6, cache=str(tmp_path)).open()
+        with pytest.raises(SourceError, match="there is no such file"):
+            mirror.read("crawl%2Ddata/a?b.gz", 0, 10)
+    assert asked == ["/crawl%252Ddata/a%3Fb.gz"]
