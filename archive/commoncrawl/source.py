@@ -18,6 +18,7 @@ from archive.commoncrawl.plan import each_told, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
+from archive.evidence.names import crawl_windows
 from archive.sources.base import Listed, Spent, Unreadable, list_files
 from archive.sources.take import PartsOfFile, RestOfFile, Take
 
@@ -172,6 +173,9 @@ def list_crawls(
             unreadable(of_crawl.crawl.id, f"{lines} of its index cannot be read, nor the records that they name")
         for work in of_crawl:
             uri, version = canonical(work.path), version_of(work.path)
+            if not crawl_windows(uri):
+                unreadable(uri, f"is listed by {crawl.id}, and its path names no crawl: nothing would bound its dates")
+                continue
             yield Listed(uri, None, version, work.path.rpartition("/")[2], _KIND, work.take, through)
 
 

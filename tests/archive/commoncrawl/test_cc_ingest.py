@@ -376,7 +376,7 @@ def test_the_screen_shows_the_cost(lake: Lake, cc: Server) -> None:
         ((CRAWL,), {"again": True}, "--again would forget"),
         (("cc:CC-MAIN-2019-36",), {}, "no crawl of this name"),
         ((CRAWL,), {"part": "0/3"}, "3/16"),
-        ((CRAWL,), {"rate": 0.0}, "sends none"),
+        ((CRAWL,), {"rate": 0.0}, "a rate of 0 requests a second"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_it_begins(
