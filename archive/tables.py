@@ -180,7 +180,7 @@ SOURCES = Table(
         Column("rejects", pa.map_(pa.string(), pa.int64()), "records by reject reason"),
         Column("skipped", pa.map_(pa.string(), pa.int64()), "records by kind that never holds a page"),
         Column("bytes", pa.int64(), "read from the file"),
-        Column("seconds", pa.float64(), "of work"),
+        Column("seconds", pa.float64(), "of one core; waiting for the network does not count"),
         Column("ingested_at", _UTC, "when the unit was committed"),
         Column("files", pa.string(), "JSON: {batch, units, files: {table: [{path, size, partition, stats}, …]}}"),
     ),

@@ -160,12 +160,16 @@ def _settings() -> Settings:
     return Settings(keeping("resiliparse", names_of(())))
 
 
+def _unreadable(crawl: str, why: str) -> None:
+    raise SystemExit(f"{crawl}: {why}")
+
+
 def plan_step(mirror: str, lake: str, options: str) -> dict[str, Any]:
     """Select and plan; `options` are those of `Crawled.of`, in JSON."""
     crawled = Crawled.of(mirror=mirror, rate=1e6, **json.loads(options))
     there = Lake(lake)
     there.create()
-    return _planned(crawled.files([f"cc:{CRAWL}"]), there)
+    return _planned(crawled.files([f"cc:{CRAWL}"], _unreadable), there)
 
 
 def write_ledger_step(mirror: str, lake: str, options: str) -> dict[str, Any]:
@@ -183,7 +187,7 @@ def write_ledger_step(mirror: str, lake: str, options: str) -> dict[str, Any]:
 
 
 def _all_units(crawled: Crawled) -> Iterator[tuple[Unit, SpanEnd]]:
-    for item in plan({}, crawled.files([f"cc:{CRAWL}"]), _settings()):
+    for item in plan({}, crawled.files([f"cc:{CRAWL}"], _unreadable), _settings()):
         assert isinstance(item, Batch)
         for unit in item.units:
             if not unit.is_piece:

@@ -62,6 +62,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_unconfigure() -> None:
+    gc.unfreeze()  # or modules that count their objects complain
     _servers.close()
 
 

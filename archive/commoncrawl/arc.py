@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import zlib
 
@@ -11,6 +12,7 @@ from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.mirror import require_path
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
+from archive.errors import SourceError
 
 _FILENAME = re.compile(rb'"filename": "([^"\\]+)"')
 
@@ -24,16 +26,18 @@ def arc_files(reach: Reach, crawl: Crawl) -> list[str]:
     """Return the files of a crawl before 2013, in order. All of its index is read for that, once.
 
     Raises:
-        SourceError: the index cannot be read, or names a path that is none.
+        SourceError: the index cannot be read, or names no file, or a path that is none.
     """
 
     def fetch() -> bytes:
         found: set[bytes] = set()
         count = 0
         for line in Cluster(reach, crawl).lines(Selection()):
-            if match := _FILENAME.search(line):
-                found.add(match[1])
+            if (name := _filename(line)) is not None:
+                found.add(name)
                 count += 1
+        if not found:
+            raise SourceError(f"{crawl.id}: its index names no file")
         reach.cache.put(_count_name(crawl), str(count).encode())
         return gzip.compress(b"".join(path + b"\n" for path in sorted(found)), 6)
 
@@ -43,6 +47,17 @@ def arc_files(reach: Reach, crawl: Crawl) -> list[str]:
         reach.cache.drop(list_name(crawl))
         text = gzip.decompress(fetch()).decode()
     return [require_path(line) for line in text.splitlines()]
+
+
+def _filename(line: bytes) -> bytes | None:
+    """Return the file that a line of the index names; None where it cannot be read."""
+    if match := _FILENAME.search(line):
+        return match[1]
+    try:  # to read all of them so takes ten times as long
+        name = json.loads(line.split(b" ", 2)[2])["filename"].encode()
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return None
+    return None if b"\n" in name else name
 
 
 def arc_records(reach: Reach, crawl: Crawl) -> int:

@@ -77,7 +77,8 @@ class Cache:
             return self._held[name]
         path = self.path(name)
         try:
-            if age is not None and time.time() - path.stat().st_mtime > age:
+            # a file from the future has no age (the clock was set back), but for the clock of another machine
+            if age is not None and not -60 <= time.time() - path.stat().st_mtime <= age:
                 return None
             kept = path.read_bytes()
         except OSError:
@@ -97,6 +98,13 @@ class Cache:
             return name in self._held or self.path(name).exists()
         except OSError:  # of another user
             return False
+
+    def fetched(self, name: str) -> float | None:
+        """Return when a file was fetched, in Unix seconds; None if it is not there."""
+        try:
+            return self.path(name).stat().st_mtime
+        except OSError:
+            return None
 
     def drop(self, name: str) -> None:
         """Forget a file."""

@@ -10,7 +10,7 @@ import json
 import mmap
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +30,12 @@ from archive.sources.take import joined
 PAGE = 1 << 16
 #: So many stretches of keys, or more, take the whole of cluster.idx.
 MANY = 50
+#: A part of the index with no more bytes has no line: a compressed file of nothing.
+_NO_LINES = 64
 #: Bytes of blocks that are asked for at once, at most.
 _MOST = 8 << 20
+#: Bytes of the largest block, and of its lines: of Common Crawl's, with 3,000 lines each, they are 0.3 and 1.5 MB.
+_LARGEST_BLOCK, _LARGEST_LINES = 64 << 20, 256 << 20
 #: Blocks of one selection are kept on this machine if they have no more bytes.
 _KEPT = 32 << 20
 #: Pages of cluster.idx that are held.
@@ -138,7 +142,8 @@ class Cluster:
         *_, last = data.removesuffix(b"\n").split(b"\n")
         parts = last.split(b"\t")
         named = parts[1].decode("utf-8", "replace").removesuffix(".gz") if len(parts) > 1 else ""
-        if not data.endswith(b"\n") or named != max(self._files).removesuffix(".gz"):
+        behind = [path for name, path in self._files.items() if name.removesuffix(".gz") > named]
+        if not data.endswith(b"\n") or not named or any(self._reach.mirror.size(path) > _NO_LINES for path in behind):
             raise SourceError(
                 f"{self._path}: is cut, or no such index: its last line names no block of {max(self._files)}, but is "
                 f"{last[-80:]!r}"
@@ -288,6 +293,8 @@ class Cluster:
         parts = line.split(b"\t")
         try:
             name, offset, length = parts[1].decode(), int(parts[2]), int(parts[3])
+            if not (0 <= offset < 1 << 40 and 0 < length <= _LARGEST_BLOCK):
+                raise ValueError
             return Block(self._files[name if name.endswith(".gz") else f"{name}.gz"], offset, length)
         except (IndexError, ValueError, KeyError):
             self._forget()
@@ -349,11 +356,20 @@ class Cluster:
 
 
 def _unpacked(data: bytes, block: Block, asked: Asked) -> bytes:
-    at = block.offset - asked.start
+    rest = data[block.offset - asked.start :][: block.length]
+    lines = b""
     try:
-        return zlib.decompress(data[at : at + block.length], 31)
+        while rest:  # a block may have several members
+            member = zlib.decompressobj(31)
+            lines += member.decompress(rest, _LARGEST_LINES - len(lines) + 1)
+            if len(lines) > _LARGEST_LINES:
+                raise zlib.error(f"it has more than {_LARGEST_LINES:,} bytes")
+            if not member.eof:
+                raise zlib.error("incomplete or truncated stream")
+            rest = member.unused_data
     except zlib.error as error:
         raise SourceError(f"{block.path}: the block at byte {block.offset:,} is damaged ({error})") from None
+    return lines
 
 
 def select(reach: Reach, crawl: Crawl, selection: Selection, into: Selected) -> None:
@@ -362,15 +378,26 @@ def select(reach: Reach, crawl: Crawl, selection: Selection, into: Selected) -> 
     Raises:
         SourceError: the index cannot be read.
     """
-    rows: list[tuple[str, int, int, str | None, int]] = []
     answer = api.lines(reach, crawl, selection)
-    for line in Cluster(reach, crawl).lines(selection) if answer is None else answer:
+    add_lines(Cluster(reach, crawl).lines(selection) if answer is None else answer, selection, into)
+
+
+def add_lines(lines: Iterable[bytes], selection: Selection, into: Selected) -> None:
+    """Add the records that lines of the sorted index name, as far as they are wanted."""
+    rows: list[tuple[str, int, int, str | None, int]] = []
+    for line in lines:
         try:
             _, timestamp, text = line.decode("utf-8", "replace").split(" ", 2)
             fields = json.loads(text)
-            row = (fields["filename"], int(fields["offset"]), int(fields["length"]), fields.get("digest"))
+            digest = fields.get("digest")
+            row = (
+                _text(fields["filename"]),
+                _within_64_bits(int(fields["offset"])),
+                _within_64_bits(int(fields["length"])),
+                digest if isinstance(digest, str) else None,
+            )
             wanted = selection.takes(timestamp, fields)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             into.dropped += 1
             continue
         if wanted:
@@ -379,6 +406,17 @@ def select(reach: Reach, crawl: Crawl, selection: Selection, into: Selected) -> 
                 _add(rows, into)
                 rows = []
     _add(rows, into)
+
+
+def _text(value: str) -> str:
+    value.encode()  # raises where it is no text, or half of a letter
+    return value
+
+
+def _within_64_bits(number: int) -> int:
+    if number.bit_length() > 63:
+        raise ValueError(f"{number} is no place in a file")
+    return number
 
 
 def _add(rows: list[tuple[str, int, int, str | None, int]], into: Selected) -> None:

@@ -24,6 +24,7 @@ from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
+from archive.sources.seekable import SeekableFile
 from archive.sources.take import GAP, NEVER, joined
 
 #: Bytes of the first request for a footer, of which most have less.
@@ -105,10 +106,10 @@ class Table:
         """
         for path in self.paths if paths is None else paths:
             footer = self.footer(path)
+            columns = _columns(footer, selection)
             for number in range(footer.num_row_groups):
                 group = footer.row_group(number)
                 if group.num_rows and _may_hold(group, selection):
-                    columns = _columns(footer, selection)
                     ranges = _ranges(group, columns, max(GAP, min(self.reach.worth, _MOST // 4)))
                     yield Group(path, number, group.num_rows, ranges)
 
@@ -131,7 +132,7 @@ class Table:
             )
             # threads of their own keep memory, each for itself
             for batch in opened.iter_batches(_ROWS, [group.number], columns=columns, use_threads=False):
-                yield batch
+                yield _as_text(batch)
                 pa.default_memory_pool().release_unused()  # it would keep twice as much as it needs
         except (pa.ArrowException, OSError) as error:
             raise SourceError(f"{group.path}: row group {group.number} cannot be read ({error})") from None
@@ -155,8 +156,11 @@ def select_group(table: Table, group: Group, selection: Selection, into: Selecte
         SourceError: it cannot be read.
     """
     for batch in table.rows(group, selection):
-        mask = selection.mask(batch)
-        _add(batch if mask is None else batch.filter(mask), into)
+        try:
+            mask = selection.mask(batch)
+            _add(batch if mask is None else batch.filter(mask), into)
+        except (pa.ArrowException, ValueError) as error:  # a text that is no UTF-8, a number too large
+            raise SourceError(f"{group.path}: row group {group.number} cannot be read ({error})") from None
 
 
 def _add(batch: pa.RecordBatch, into: Selected) -> None:
@@ -192,13 +196,48 @@ def _seconds(column: pa.Array) -> npt.NDArray[np.int64]:
     return pc.fill_null(at, NEVER).to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
+def _as_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch with its bytes as texts: some writers do not say that they are."""
+    for number, each in enumerate(batch.schema):
+        kind = each.type.value_type if pa.types.is_dictionary(each.type) else each.type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            batch = batch.set_column(number, each.name, batch.column(number).cast(pa.string()))
+    return batch
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return any(test(kind) for test in _TEXTS)
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+_TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+_TYPES = {
+    "fetch_time": _is_time,
+    "fetch_status": pa.types.is_integer,
+    "warc_record_offset": pa.types.is_integer,
+    "warc_record_length": pa.types.is_integer,
+}
+
+
 def _columns(footer: pq.FileMetaData, selection: Selection) -> list[str]:
-    there = set(footer.schema.to_arrow_schema().names)
+    """Return the columns that are needed.
+
+    Raises:
+        SourceError: the table has not all of them, or one of another type: it would be taken for something else.
+    """
+    schema = footer.schema.to_arrow_schema()
+    there = {each.name: each.type for each in schema}
     wanted = list(dict.fromkeys([*selection.columns, *_KEPT]))
     missing = [name for name in wanted if name not in there and name not in {"content_digest", "content_mime_detected"}]
     if missing:
         raise SourceError(f"the index table has no column {', '.join(missing)}")
-    return [name for name in wanted if name in there]
+    found = [name for name in wanted if name in there]
+    if wrong := [f"{name} ({there[name]})" for name in found if not _TYPES.get(name, _is_text)(there[name])]:
+        raise SourceError(f"the index table has a column of another type: {', '.join(wrong)}")
+    return found
 
 
 def _parsed(path: str, footer: bytes) -> pq.FileMetaData:
@@ -259,7 +298,7 @@ def _ranges(group: pq.RowGroupMetaData, columns: Sequence[str], gap: int) -> tup
     )
 
 
-class _Parts(io.RawIOBase):
+class _Parts(SeekableFile):
     """The fetched parts of a Parquet file at their offsets. Nothing else of it is read.
 
     Args:
@@ -267,28 +306,15 @@ class _Parts(io.RawIOBase):
     """
 
     def __init__(self, path: str, parts: dict[int, bytes], footer: bytes) -> None:
-        self._path, self._parts, self._at = path, parts, 0
-        self._size = max((start + len(data) for start, data in parts.items()), default=0) + len(footer)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
+        super().__init__(max((start + len(data) for start, data in parts.items()), default=0) + len(footer))
+        self._path, self._parts = path, parts
 
     def read_buffer(self, size: int | None = -1) -> pa.Buffer:
         """Read without a copy; Arrow prefers this."""
         return pa.py_buffer(self.read(size))
 
     def read(self, size: int | None = -1) -> memoryview | bytes:
-        count = self._size - self._at if size is None or size < 0 else size
+        count = (self._size or 0) - self._at if size is None or size < 0 else size
         for start, data in self._parts.items():
             if start <= self._at < start + len(data):
                 found = memoryview(data)[self._at - start : self._at - start + count]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from difflib import get_close_matches
 
 from archive.commoncrawl.cache import DAY, Cache
@@ -74,9 +75,13 @@ def published(mirror: Mirror, cache: Cache, is_own: bool = True) -> dict[str, Pu
         if found:
             return found
         raise ValueError
-    except (SourceError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (SourceError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         cache.drop("collinfo.json")
         if is_own:
+            warnings.warn(
+                "the list of crawls (collinfo.json) cannot be read; that of August 2025 counts, without later crawls",
+                stacklevel=2,
+            )
             return frozen()
         why = error if isinstance(error, SourceError) else "no list of crawls"
         raise SourceError(f"collinfo.json: {why}; the mirror must have it, to know its crawls") from None
@@ -93,7 +98,7 @@ def crawls_of(source: str, known: Callable[[], Mapping[str, Published]], now: da
     Raises:
         SourceError: it is no such name, or there is no such crawl.
     """
-    name = source.removeprefix(SCHEME).strip("/")
+    name = "".join(source[len(SCHEME) :].split()).strip("/")
     if match := _NEWS.fullmatch(name):
         return _news(source, match[1] or "", now or datetime.now(UTC))
     first, dots, last = name.partition("..")
@@ -128,6 +133,8 @@ def _edge(source: str, text: str, crawls: Mapping[str, Published]) -> tuple[date
         return None
     if _YEAR.fullmatch(text):
         year = int(text)
+        if not 1 <= year < MAXYEAR:
+            raise _wrong(source)
         return datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
     if _MAIN.fullmatch(text):
         each = _named(source, text, crawls)

@@ -16,6 +16,7 @@ import contextlib
 import email.utils
 import errno
 import fcntl
+import math
 import os
 import random
 import re
@@ -39,7 +40,13 @@ REFUSED_FOR = 3600.0
 _SLOWEST, _RECOVERS_IN = 1 / 64, 100
 #: Statuses of a server that is busy.
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-_STATE = struct.Struct("<9d")
+_STATE, _BEFORE = struct.Struct("<10d"), struct.Struct("<9d")  # an older version wrote no `seen`
+#: Seconds by which the clocks of machines that share a home may differ: more, and somebody has set this one back.
+_CLOCK = 60.0
+#: Requests a second, at least: with fewer, none would leave for longer than anybody waits.
+_LEAST = 1 / 3600
+#: How often a file is opened whose folder somebody deletes.
+_OPENED_ANEW = 100
 #: Seconds of a wait after which a watch is called again.
 _BEAT = 1.0
 
@@ -77,11 +84,25 @@ class _State:
     status: float = 0.0  #: of the last answer of a busy server; 0 for none, as after a reset
     requests: float = 0.0  #: that left, ever
     waited: float = 0.0  #: seconds that they waited
+    seen: float = 0.0  #: when a process last looked at this
 
     @classmethod
     def read(cls, number: int) -> _State:
         data = os.pread(number, _STATE.size, 0)
-        return cls(*_STATE.unpack(data)) if len(data) == _STATE.size else cls()
+        layout = next((each for each in (_STATE, _BEFORE) if each.size == len(data)), None)
+        found = cls(*layout.unpack(data)) if layout else cls()
+        # whoever else wrote the file: no wait is for ever, and none is no number
+        return found if all(map(math.isfinite, astuple(found))) and 0 < found.pace <= 1 else cls()
+
+    def on_clock(self, now: float) -> None:
+        """Move all moments with a clock that was set back since a process last looked."""
+        if not self.seen and self.next > now + LONGEST_RETRY_AFTER + LONGEST_WAIT:
+            self.next = self.hold = 0.0
+        if (back := self.seen - now) > _CLOCK:
+            for name in ("next", "hold", "held_at", "refused"):
+                if moment := getattr(self, name):
+                    setattr(self, name, max(moment - back, 0.0))
+        self.seen = now
 
     def write(self, number: int) -> None:
         os.pwrite(number, _STATE.pack(*astuple(self)), 0)
@@ -151,8 +172,10 @@ class Gate:
         first_wait: float = FIRST_WAIT,
         watch: Watch | None = None,
     ) -> None:
-        if rate <= 0:
-            raise SourceError(f"a rate of {rate:g} requests a second sends none")
+        if not _LEAST <= rate < math.inf:  # nor NaN
+            raise SourceError(
+                f"a rate of {rate:g} requests a second: write a number, at least {_LEAST:.6f} for one an hour"
+            )
         self.host, self.rate, self._streams = host, rate, streams
         self._now, self._sleep, self._first_wait, self._watch = now, sleep, first_wait, watch
         self._path = self._usable(folder, re.sub(r"[^\w.-]", "_", host))
@@ -185,14 +208,27 @@ class Gate:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[_State]:
-        number = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        number = self._opened(self._path)
         try:
             fcntl.flock(number, fcntl.LOCK_EX)
             state = _State.read(number)
-            yield state
-            state.write(number)
+            state.on_clock(self._now())
+            try:
+                yield state
+            finally:
+                state.write(number)
         finally:
             os.close(number)
+
+    @staticmethod
+    def _opened(path: Path) -> int:
+        """Open a file of the gate. Its folder may have been deleted: whoever waits goes on."""
+        for _ in range(_OPENED_ANEW):
+            try:
+                return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            except FileNotFoundError:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def check(self) -> None:
         """Raise what `wait` would raise now, without a request.
@@ -204,7 +240,7 @@ class Gate:
             self._check(state, self._now())
 
     def _check(self, state: _State, now: float) -> None:
-        if state.refused and state.refused <= now < state.refused + REFUSED_FOR:
+        if state.refused and state.refused - _CLOCK <= now < state.refused + REFUSED_FOR:
             raise Refused(self.host, state.refused, state.refused + REFUSED_FOR, self._path)
 
     def look(self) -> Seen:
@@ -237,10 +273,8 @@ class Gate:
             with self._locked() as state:
                 now = self._now()
                 self._check(state, now)
-                if state.next > now + LONGEST_RETRY_AFTER + LONGEST_WAIT:  # the clock was set back
-                    state.next = state.hold = 0.0
                 moment = max(state.next, state.hold, now)
-                state.next = moment + 1 / (self.rate * state.pace)
+                state.next = moment + min(1 / (self.rate * state.pace), 1 / _LEAST)
             if moment > now:
                 self._pause(moment - now)
             with self._locked() as state:
@@ -297,7 +331,7 @@ class Gate:
         while True:
             for number in range(self._streams):
                 path = self._path.with_name(f"{self._path.name}.stream-{number}")
-                with open(path, "ab") as file:
+                with open(self._opened(path), "ab") as file:
                     try:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     except BlockingIOError:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from archive.commoncrawl.cluster import Cluster
+from archive.commoncrawl.gate import Refused
 from archive.commoncrawl.mirror import Access, canonical
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.commoncrawl.source import reach_of, version_of
 from archive.errors import SourceError
-from archive.sources.base import Listed, Spent
+from archive.sources.base import Listed, Spent, Unreadable
 from archive.sources.take import Take
 
 
@@ -50,10 +51,16 @@ class BlockOfIndex:
         return None
 
 
-def list_blocks(sources: Iterable[str], selection: Selection, reach: Reach) -> Iterator[Listed]:
+def list_blocks(
+    sources: Iterable[str], selection: Selection, reach: Reach, unreadable: Unreadable = lambda *_: None
+) -> Iterator[Listed]:
     """Yield the blocks of the sorted indexes of some crawls that may have lines of a selection.
 
     A block is the same file whatever the selection, so that no line is read twice.
+
+    Args:
+        unreadable: called for each crawl whose index cannot be read; the others go on. Where the host takes no more
+            requests, it is called for that host, and that is all.
 
     Raises:
         SourceError: a source names no crawl, a crawl has no index, or nothing is selected by its address.
@@ -63,10 +70,20 @@ def list_blocks(sources: Iterable[str], selection: Selection, reach: Reach) -> I
             "a crawl's index has a billion lines: name --url, --host, --domain or --tld; or fetch its cdx-*.gz files, "
             "and name them"
         )
-    for crawl in reach.crawls(sources):
+    crawls = reach.crawls(sources)
+    for crawl in crawls:
         if crawl.is_news:
             raise SourceError(f"{crawl.id}: CC-NEWS has no index")
-        for block in Cluster(reach, crawl).blocks(selection.key_ranges):
+    for crawl in crawls:
+        try:
+            blocks = Cluster(reach, crawl).blocks(selection.key_ranges)
+        except Refused as error:
+            unreadable(error.host, str(error))
+            return
+        except SourceError as error:
+            unreadable(crawl.id, str(error))
+            continue
+        for block in blocks:
             version = f"{version_of(block.path)} {block.offset}"
             through = BlockOfIndex(reach.access, block.path, block.offset, block.length)
             name = f"{block.path.rpartition('/')[2]} {block.offset}"

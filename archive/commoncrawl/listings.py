@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
+from archive.commoncrawl.cache import DAY
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.mirror import Missing, require_path
 from archive.commoncrawl.reach import Reach
 from archive.errors import SourceError
 
+#: Behind the end of a month of news its list may still grow for so long.
+_SETTLES = timedelta(days=14)
 _FILE = re.compile(r"^(?:crawl-data|cc-index|crawl-\d+|parse-output|projects)/\S+\.\w+$")
 
 
 def files_of(reach: Reach, crawl: Crawl, subset: str = "warc") -> list[str]:
-    """Return the files of a crawl, with one request, once.
+    """Return the files of a crawl, with one request, once; of a month of news that goes on, once a day.
 
     Raises:
         SourceError: there is no such list. There is none of the crawls before 2013 (`arc.arc_files`).
     """
-    return _lines(reach, f"{crawl.folder}/{subset}.paths.gz")
+    path = f"{crawl.folder}/{subset}.paths.gz"
+    return _lines(reach, path, DAY if crawl.is_news and not _is_final(reach, crawl, path) else None)
+
+
+def _is_final(reach: Reach, crawl: Crawl, path: str) -> bool:
+    """Return whether the list of a month was fetched when all of its files were there: it grows until then."""
+    at = reach.cache.fetched(path)
+    return at is not None and at > (crawl.end + _SETTLES).timestamp()
 
 
 def index_files(reach: Reach, crawl: Crawl) -> list[str]:
@@ -42,11 +53,13 @@ def table_files(reach: Reach, crawl: Crawl) -> list[str]:
         return []
 
 
-def _lines(reach: Reach, path: str) -> list[str]:
-    text = reach.gunzipped(path).decode("utf-8", "replace")
+def _lines(reach: Reach, path: str, age: float | None = None) -> list[str]:
+    text = reach.gunzipped(path, age).decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines()]
     try:
-        return [_require_file(line) for line in lines if line]
+        if found := dict.fromkeys(_require_file(line) for line in lines if line):
+            return list(found)
+        raise SourceError("names no file")
     except SourceError as error:
         reach.cache.drop(path)
         raise SourceError(f"{path}: {error}") from None

@@ -45,7 +45,11 @@ _BEHIND = 1 << 18
 #: How often the index server is asked about an address, and what it says where it has none.
 _QUESTIONS = 2
 _NO_CAPTURES = b"No Captures found"
+#: Bytes of the largest list: those of files have 2 MB.
+_LARGEST = 256 << 20
 _BUFFER = 1 << 18
+#: What a name of this program shows as it is.
+_PRINTED = "".join(map(chr, range(0x20, 0x7F)))
 #: Bytes a second below which a connection is given up, and another one is tried.
 SLOWEST = 1000
 _PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
@@ -224,14 +228,19 @@ class Access:
         """Return the gate of a web server."""
         folder = Path(self.cache or cache_folder()) / "gates"
         rate = self.rate if not address.startswith(OWN_INDEX) else min(self.rate, INDEX_RATE)
-        host = urllib.parse.urlsplit(address).netloc
+        parts = urllib.parse.urlsplit(address)  # one host is one budget, however it is written
+        host = parts.hostname or address
+        if parts.port not in {None, 80, 443}:
+            host += f":{parts.port}"
         return Gate(folder, host, rate / self.machines, self.streams, first_wait=self.first_wait, watch=watch)
 
     @property
     def agent(self) -> str:
         """The name by which servers know this program and whom to ask about it."""
         contact = self.contact or os.environ.get("LOWBACKGROUND_CONTACT") or "no contact given"
-        return f"lowbackground/{version('lowbackground')} (+{' '.join(contact.split())})"
+        # a header has ASCII only
+        shown = urllib.parse.quote(" ".join(contact.split()), safe=_PRINTED)
+        return f"lowbackground/{version('lowbackground')} (+{shown})"
 
 
 class StoreMirror:
@@ -440,7 +449,7 @@ class WebMirror:
         return data
 
     def _url(self, path: str) -> str:
-        return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=%+,:@!$&()*;~')}"
+        return f"{self._base}/{urllib.parse.quote(require_path(path), safe='/=+,:@!$&()*;~')}"
 
     def _ask(
         self,
@@ -484,13 +493,17 @@ class WebMirror:
 
         Raises:
             http.client.IncompleteRead: it ends before that.
+            ValueError: it does not end there, or at no size that a list has.
             TimeoutError: it comes too slowly.
         """
         parts, count, pace = list[bytes](), 0, _Pace(self._access.timeout)
+        most = _LARGEST if expected is None else expected
         while data := pace.read(response, 1 << 20):
             parts.append(data)
             count += len(data)
             self.received += len(data)
+            if count > most:
+                raise ValueError(f"the server sends more than {most:,} bytes")
         body = b"".join(parts)
         missing = response.length or (0 if expected is None else expected - count)
         if missing:
@@ -589,14 +602,11 @@ class _Stream(HttpFile):
         sent = self._gate.wait()
         try:
             response = super()._request()
-            _require_plain(self.url, response)
-            if self._at or response.status == 206:
-                require_part(response, self._at, self._asked_to)
-            length = response.headers.get("Content-Length")
-            if response.status == 200 and None not in {length, self.size} and length != str(self.size):
-                raise ValueError(f"the server announces {length} bytes of a file that has {self.size:,}")
-            if response.status == 206 and self.size is not None:
-                self._note(self.size)
+            try:
+                self._require(response)
+            except BaseException:
+                response.close()
+                raise
         except urllib.error.HTTPError as error:
             if error.code == 416 and self._ends_here(error):
                 self._gate.answered(sent, 200)
@@ -614,6 +624,21 @@ class _Stream(HttpFile):
             raise
         self._gate.answered(sent, response.status)
         return response
+
+    def _require(self, response: http.client.HTTPResponse) -> None:
+        """Check an answer before a byte of it is used.
+
+        Raises:
+            ValueError, WrongPart: it is not what was asked for.
+        """
+        _require_plain(self.url, response)
+        if self._at or response.status == 206:
+            require_part(response, self._at, self._asked_to)
+        length = response.headers.get("Content-Length")
+        if response.status == 200 and None not in {length, self.size} and length != str(self.size):
+            raise ValueError(f"the server announces {length} bytes of a file that has {self.size:,}")
+        if response.status == 206 and self.size is not None:
+            self._note(self.size)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         before, found = self._at, super().seek(offset, whence)

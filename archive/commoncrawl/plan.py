@@ -20,6 +20,7 @@ from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected, by_file
 from archive.commoncrawl.selection import Selection, hash_of
 from archive.commoncrawl.sizes import mean_size
+from archive.errors import SourceError
 from archive.sources.take import GAP, Take
 
 #: Bytes of a part that are held in memory; a file with a larger one is streamed.
@@ -100,10 +101,14 @@ def narrowed(crawls: Sequence[Crawl], selection: Selection) -> list[tuple[Crawl,
     """Return the crawls of which something is wanted, with what that is.
 
     Raises:
-        SourceError: no index tells what is wanted of one of them.
+        SourceError: no index tells what is wanted of one of them, or nothing is wanted of any.
     """
     pairs = [(crawl, selection.narrowed(crawl)) for crawl in crawls]
-    return [(crawl, wanted) for crawl, wanted in pairs if wanted is not None]
+    found = [(crawl, wanted) for crawl, wanted in pairs if wanted is not None]
+    if crawls and not found:
+        ran = f"{crawls[0].start:%Y-%m-%d} to {crawls[-1].end:%Y-%m-%d}"
+        raise SourceError(f"--after and --before leave out all of these crawls, which ran from {ran}")
+    return found
 
 
 def plan_crawl(reach: Reach, crawl: Crawl, selection: Selection) -> CrawlPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from archive.evidence.crawls import Published
 
 #: Bytes a second at which a file is taken to come.
 BANDWIDTH = 20e6
+#: Bytes of the largest list, unpacked: those of files have 15 MB.
+_LARGEST = 1 << 30
 
 
 @dataclass
@@ -72,13 +75,16 @@ class Reach:
             self._published = published(self.mirror, self.cache, self.access.is_own)
         return self._published
 
-    def gunzipped(self, path: str) -> bytes:
-        """Return the content of a small compressed file that never changes; it is asked for once.
+    def gunzipped(self, path: str, age: float | None = None) -> bytes:
+        """Return the content of a small compressed file; it is asked for once.
+
+        Args:
+            age: seconds after which it is asked for again, where it changes.
 
         Raises:
             SourceError: it is not there, or damaged.
         """
-        data = self.cache.kept(path, lambda: self.mirror.read_all(path))
+        data = self.cache.kept(path, lambda: self.mirror.read_all(path), age)
         try:
             return _gunzipped(data)
         except (OSError, EOFError, zlib.error) as error:
@@ -87,7 +93,12 @@ class Reach:
 
 
 def _gunzipped(data: bytes) -> bytes:
-    text = gzip.decompress(data)
+    text = bytearray()
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        while some := file.read(1 << 20):
+            text += some
+            if len(text) > _LARGEST:
+                raise EOFError(f"it unpacks to more than {_LARGEST:,} bytes")
     if not text:
         raise EOFError("there is nothing in it")
-    return text
+    return bytes(text)

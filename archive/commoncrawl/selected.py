@@ -19,6 +19,9 @@ RECORD = np.dtype([("file", "<u4"), *take.RECORD.descr])
 #: The records are kept in so many lists, by the first bits of the hash of their file.
 _BUCKETS = 64
 _SHIFT = np.uint64(64 - 6)
+#: Bytes of the largest file of which records are sorted. Common Crawl's have 1 GB.
+_LARGEST_BITS = 40
+_LARGEST = 1 << _LARGEST_BITS
 
 
 class _Growing:
@@ -86,7 +89,9 @@ class Selected:
         numbers = np.asarray([self._number(path) for path in paths], np.int64)[of]
         wanted = np.asarray(self._wanted, np.bool_)[numbers]
         wanted &= self.selection.sampled(np.asarray(self._hashes, np.uint64)[numbers], offsets)
-        wanted &= (offsets >= 0) & (lengths > 0) & (lengths < 1 << 32)
+        is_place = (offsets >= 0) & (offsets < _LARGEST) & (lengths > 0) & (lengths < 1 << 32)
+        self.dropped += int((wanted & ~is_place).sum())
+        wanted &= is_place
         rows = np.flatnonzero(wanted)
         part = np.zeros(len(rows), RECORD)
         part["file"], part["offset"], part["length"] = numbers[rows], offsets[rows], lengths[rows]
@@ -131,8 +136,8 @@ class Selected:
 
 
 def _sorted(records: npt.NDArray[np.void], ranks: npt.NDArray[np.uint32]) -> npt.NDArray[np.void]:
-    # one number for both: a file has less than 2**40 bytes
-    keys = (ranks[records["file"]].astype(np.uint64) << np.uint64(40)) | records["offset"].astype(np.uint64)
+    # one number for both
+    keys = (ranks[records["file"]].astype(np.uint64) << np.uint64(_LARGEST_BITS)) | records["offset"].astype(np.uint64)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     found: npt.NDArray[np.void] = records[order[np.concatenate([[True], keys[1:] != keys[:-1]])]]

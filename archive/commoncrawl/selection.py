@@ -20,13 +20,14 @@ from archive import dates
 from archive.commoncrawl.crawls import LANGUAGES_SINCE, Crawl
 from archive.commoncrawl.surt import host_key, key_of, successor
 from archive.errors import SourceError
+from archive.storage import is_text
 
 #: A stretch of the sorted index: keys from the first text on, up to the second and without it.
 KeyRange = tuple[bytes, bytes]
 SUBSETS = ("warc", "wet")
 _PART = re.compile(r"(\d+)/(\d+)")
 _LANGUAGE = re.compile(r"[a-z]{3}")
-_HOST = re.compile(r"[^\s/:?#@]+")
+_HOST = re.compile(r"[^\s/:?#@*,]+")
 #: Folders of a crawl without pages.
 _NO_PAGES = re.compile(r"/(?:crawldiagnostics|robotstxt)/")
 
@@ -111,8 +112,13 @@ class Selection:
             raise SourceError(f"--subset {self.subset}: write warc or wet")
         for name, values in (("host", self.hosts), ("domain", self.domains), ("tld", self.tlds)):
             for value in values:
-                if not _HOST.fullmatch(value):
-                    raise SourceError(f"--{name} {value}: no name of a host; an address is for --url")
+                if not (_HOST.fullmatch(value) and is_text(value)):
+                    raise SourceError(
+                        f"--{name} {value}: no name of a host; --domain has all below one, and an address is for --url"
+                    )
+        for status in self.statuses:
+            if not 0 <= status <= 999:
+                raise SourceError(f"--status {status}: no status of HTTP")
         for language in self.languages:
             if not _LANGUAGE.fullmatch(language):
                 raise SourceError(f"--language {language}: write three letters (ISO 639-3), as por for Portuguese")
@@ -255,12 +261,8 @@ class Selection:
             first = pc.utf8_slice_codeunits(_plain(batch.column("content_languages")), 0, 3)
             parts.append(pc.fill_null(pc.is_in(first, pa.array(self.languages)), False))
         if self.mimes:
-            pattern = "|".join(f"(?:{fnmatch.translate(each)})" for each in self.mimes)
-            pattern = pattern.replace("(?s:", "(?:").replace("\\Z", "$").replace("\\z", "$")
             either = [
-                pc.fill_null(
-                    pc.match_substring_regex(pc.utf8_lower(_plain(batch.column(name))), f"^(?:{pattern})"), False
-                )
+                self._of_mimes(_plain(batch.column(name)))
                 for name in ("content_mime_type", "content_mime_detected")
                 if name in batch.schema.names
             ]
@@ -277,6 +279,12 @@ class Selection:
         for part in parts[1:]:
             every = pc.and_(every, part)
         return pc.fill_null(every, False)
+
+    def _of_mimes(self, column: Any) -> Any:
+        # Arrow has no such patterns, and its regular expressions not all that Python makes of them; types are few
+        there = [text for text in pc.unique(column).to_pylist() if text is not None]
+        wanted = [text for text in there if any(fnmatch.fnmatchcase(text.lower(), each) for each in self.mimes)]
+        return pc.is_in(column, pa.array(wanted, column.type))
 
     def _of_keys(self, keys: Any) -> Any:
         found: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -12,10 +13,12 @@ from typing import BinaryIO, cast
 from archive.commoncrawl.crawls import SCHEME, Crawl
 from archive.commoncrawl.gate import Refused
 from archive.commoncrawl.mirror import OWN, OWN_BUCKET, Access, EndsBefore, canonical, path_of
+from archive.commoncrawl.paged import PagedFile
 from archive.commoncrawl.plan import each_told, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
+from archive.evidence.names import crawl_windows
 from archive.sources.base import Listed, Spent, Unreadable, list_files
 from archive.sources.take import PartsOfFile, RestOfFile, Take
 
@@ -104,6 +107,26 @@ def reach_of(access: Access) -> Reach:
     return Reach(access)
 
 
+def is_cited(uri: str) -> bool:
+    """Return whether a file is cited as one of Common Crawl's own host."""
+    return path_of(uri) is not None
+
+
+def open_cited(uri: str) -> BinaryIO:
+    """Open a file of Common Crawl by the address that the lake cites, to read records here and there.
+
+    Its requests are of the budget that all processes of this machine share.
+
+    Raises:
+        Refused: the host takes no more requests.
+        SourceError: it does not give the file.
+    """
+    path = path_of(uri)
+    if path is None:
+        raise SourceError(f"{uri}: is no file of Common Crawl")
+    return cast(BinaryIO, io.BufferedReader(PagedFile(reach_of(Access()).mirror, path)))
+
+
 def head_name(path: str) -> str:
     """Return the name in the cache of the first record of a file."""
     return f"heads/{path}"
@@ -150,6 +173,9 @@ def list_crawls(
             unreadable(of_crawl.crawl.id, f"{lines} of its index cannot be read, nor the records that they name")
         for work in of_crawl:
             uri, version = canonical(work.path), version_of(work.path)
+            if not crawl_windows(uri):
+                unreadable(uri, f"is listed by {crawl.id}, and its path names no crawl: nothing would bound its dates")
+                continue
             yield Listed(uri, None, version, work.path.rpartition("/")[2], _KIND, work.take, through)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 #: The crawls before 2013, whose files are ARC. Their clocks had Pacific time.
 ARC_CRAWLS = ("CC-MAIN-2008-2009", "CC-MAIN-2009-2010", "CC-MAIN-2012")
+_ID = re.compile(r"CC-MAIN-\d{4}(?:-\d{2,4})?", re.ASCII)
 #: Their files, whose paths do not name the crawl.
 _ARC_FILES = (
     (re.compile(r"(?:^|/)crawl-001/\d{4}/\d\d/\d\d/\d+/\d{13}_\d+\.arc\.gz$"), "CC-MAIN-2008-2009"),
@@ -36,13 +37,15 @@ def read_collinfo(rows: Iterable[dict[str, Any]]) -> dict[str, Published]:
     Crawls without times are left out: of them nothing is known but a name.
 
     Raises:
-        ValueError, KeyError: it is no such list.
+        ValueError, KeyError, TypeError, AttributeError: it is no such list.
     """
     found = {
         row["id"]: Published(row["id"], _time(row["from"]), _time(row["to"]))
         for row in rows
         if row.get("from") and row.get("to")
     }
+    if wrong := [each for each in found if not (isinstance(each, str) and _ID.fullmatch(each))]:
+        raise ValueError(f"{wrong[0]!r} is no name of a crawl")
     return dict(sorted(found.items(), key=lambda each: each[1].start))
 
 

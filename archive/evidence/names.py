@@ -24,6 +24,7 @@ CRAWL_SLACK_BEFORE = timedelta(days=30)
 CRAWL_SLACK_AFTER = timedelta(days=60)
 _CRAWL_WEEK = re.compile(r"CC-MAIN-(\d{4})-(\d\d)(?!\d)", re.ASCII | re.IGNORECASE)
 _ARC_CRAWL = re.compile(r"CC-MAIN-(?:2008-2009|2009-2010|2012)(?![\d-])", re.ASCII | re.IGNORECASE)
+_NEWS_MONTH = re.compile(r"CC-NEWS[-/](\d{4})[-/](\d\d)(?!\d)", re.ASCII | re.IGNORECASE)
 _CRAWL_STAMP = re.compile(r"CC-(?:MAIN|NEWS)-(\d{14})-(?:(\d{14})-)?\d{5}", re.ASCII | re.IGNORECASE)
 
 #: Web archives whose replay URLs contain the time of the capture. Any other site may write such URLs as it likes; there
@@ -92,6 +93,10 @@ def crawl_windows(name: str) -> tuple[Window, ...]:
             continue
         monday = monday.replace(tzinfo=UTC)
         windows.append(Window(monday - CRAWL_SLACK_BEFORE, monday + timedelta(days=7) + CRAWL_SLACK_AFTER))
+    for match in _NEWS_MONTH.finditer(name):
+        month = dates.interval(f"{match[1]}-{match[2]}")
+        if month.start and month.end:
+            windows.append(Window(month.start - CRAWL_SLACK_BEFORE, month.end + CRAWL_SLACK_AFTER))
     for match in _CRAWL_STAMP.finditer(name):
         start, _ = dates.parse(match[1])
         end, _ = dates.parse(match[2] or match[1])

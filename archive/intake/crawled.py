@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -112,14 +113,17 @@ class Crawled:
         if sources:
             yield from list_crawls(sources, self.selection, reach or Reach(self.access), unreadable)
 
-    def blocks(self, sources: Sequence[str]) -> Iterator[Listed]:
+    def blocks(self, sources: Sequence[str], unreadable: Unreadable) -> Iterator[Listed]:
         """Yield the parts of the indexes of some crawls that list what is wanted.
+
+        Args:
+            unreadable: called for each crawl whose index cannot be read.
 
         Raises:
             SourceError: one is no crawl, has no index, or nothing is selected by its address.
         """
         if sources:
-            yield from list_blocks(sources, self.selection, Reach(self.access))
+            yield from list_blocks(sources, self.selection, Reach(self.access), unreadable)
 
     def cost(
         self,
@@ -133,7 +137,10 @@ class Crawled:
 
         Raises:
             SourceError: one is no crawl, or an index cannot be read.
+            ArchiveError: the price is none.
         """
+        if dollars_per_hour is not None and not 0 <= dollars_per_hour < math.inf:  # nor NaN
+            raise ArchiveError(f"--dollars-per-hour {dollars_per_hour:g}: write the price of an hour, as 0.20")
         reach = Reach(self.access, watch=watch)
         taken = read_taken(lake) if lake.exists() else Taken()
         parts = self._parts(reach, reach.crawls(sources), taken, extractor)

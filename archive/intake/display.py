@@ -30,6 +30,8 @@ def show(result: IngestResult) -> None:
         f"{count_of(result.files, 'file')} ingested{known}: {bytes_text(result.bytes)} in {result.seconds:.1f} s "
         f"({result.records / max(result.seconds, 1e-9):,.0f} records/s)"
     )
+    if not (result.files or result.files_skipped or complaints(result)):
+        console.print("Nothing to ingest was found.")
     if result.requests or result.index_requests:
         console.print(_requests(result))
     if len(result.crawls) > 1:

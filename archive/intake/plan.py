@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import BinaryIO
 
+import numpy as np
+
 from archive import versions
 from archive.capture import Limits
 from archive.errors import SourceError, error_line
@@ -23,7 +25,7 @@ from archive.records.members import compression_of
 from archive.records.rows import Columns
 from archive.sources import Listed, is_text, open_bytes
 from archive.sources.base import scheme_of, sha256_of
-from archive.sources.take import PIECE
+from archive.sources.take import PIECE, Take
 
 #: Bytes of a span. Large files are cut into spans, so that several workers share one file.
 SPAN = 32 << 20
@@ -139,7 +141,7 @@ def plan(
     small: list[Unit] = []
     few = _Few()
     known = _Known(done)
-    seen: set[str] = set()
+    seen: dict[str, Take | None] = {}
     for listed in sources:
         try:
             listed = known.identified(listed)
@@ -147,9 +149,13 @@ def plan(
             yield Unreadable(listed.uri, error_line(error))
             continue
         if listed.version in seen:
-            yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
-            continue
-        seen.add(listed.version)
+            # the indexes of two crawls may name records of one file
+            further = _besides(listed.take, seen[listed.version])
+            if further is None:
+                yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
+                continue
+            listed = replace(listed, take=further)
+        seen[listed.version] = _both(seen.get(listed.version, listed.take), listed.take)
         if listed.take is not None:
             length = lengths.get(listed.version)
             if None not in {length, listed.size} and length != listed.size:
@@ -185,6 +191,21 @@ def plan(
     if small:
         yield Batch(tuple(small))
     yield from few.rest()
+
+
+def _besides(take: Take | None, seen: Take | None) -> Take | None:
+    """Return what is wanted of a file besides what was planned of it; None for nothing."""
+    if take is None or seen is None or seen.offsets is None or take.records is None:
+        return None
+    return take.without(seen.offsets)
+
+
+def _both(one: Take | None, two: Take | None) -> Take | None:
+    """Return what two plans take of a file; the same one twice is that."""
+    if one is two or one is None or two is None or one.records is None or two.records is None:
+        return one
+    records = np.concatenate([one.records, two.records])
+    return replace(one, records=records[np.argsort(records["offset"])])
 
 
 #: The pieces of a file that the lake has, by where they begin, with their keys.

@@ -289,11 +289,13 @@ class _Ingest(InOrder):
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
         done, taken = done_units(self._lake), read_taken(self._lake)
-        versions, files = {file.version for file in listed}, {file.uri for file in listed}
+        # only what is read as a whole comes back as a whole: a selection would lose the rest of the file
+        complete = [file for file in listed if file.take is None or file.take.records is None]
+        versions, files = {file.version for file in complete}, {file.uri for file in complete}
         again = dict.fromkeys([*torn_units(done, taken), *outgrown_units(done, self._settings, taken)])
         if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
-            take_out(self._lake, unfit)  # the file is read again as a whole
-            done = done_units(self._lake)
+            take_out(self._lake, unfit)  # the file is read again
+            done, taken = done_units(self._lake), read_taken(self._lake)
         for item in plan(done, listed, self._settings, self._span, taken):
             if self._refused:
                 return

@@ -87,7 +87,7 @@ def work(job: Job, ctx: Context) -> Part:
 
 def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progress: Progress) -> Tally:
     tally = Tally(unit.key, format=unit.kind)
-    started, told, told_bytes = time.monotonic(), 0, 0
+    started, told, told_bytes = time.process_time(), 0, 0
     by_parts = unit.take.bytes if unit.take is not None else None  # parts are held, and read again and again
     most = sys.maxsize if by_parts is None else by_parts
     before = unit.through.spent() if unit.through else Spent()
@@ -131,7 +131,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
     tally.size = unit.size if unit.through is None else _length(unit)
     if unit.through:
         tally.spent = unit.through.spent().since(before)
-    tally.seconds = time.monotonic() - started
+    tally.seconds = time.process_time() - started
     tally.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return tally
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -11,6 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+
+from archive.sources.seekable import SeekableFile
 
 #: One record: where it is, and what an index states of it: the SHA-1 of its payload (empty if it states none), and when
 #: it was fetched, in Unix seconds (the least number if it does not say).
@@ -128,7 +129,7 @@ class Take:
             yield replace(self, records=self.records[begin:stop])
 
 
-class PartsOfFile(io.RawIOBase):
+class PartsOfFile(SeekableFile):
     """Some parts of a file, at the offsets that they have in it. In a gap between two of them the file seems to end.
 
     Args:
@@ -139,23 +140,9 @@ class PartsOfFile(io.RawIOBase):
     """
 
     def __init__(self, head: bytes, ranges: Sequence[tuple[int, int]], fetch: Callable[[int, int], bytes]) -> None:
+        super().__init__()
         self._head, self._ranges, self._fetch = head, ranges, fetch
-        self._at, self._start, self._data = 0, 0, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            raise io.UnsupportedOperation("the length of the file is not known")
-        self._at = offset + (self._at if whence == io.SEEK_CUR else 0)
-        return self._at
+        self._start, self._data = 0, b""
 
     def read(self, size: int | None = -1) -> bytes:
         start, data = self._part()
@@ -178,7 +165,7 @@ class PartsOfFile(io.RawIOBase):
         return at, b""
 
 
-class RestOfFile(io.RawIOBase):
+class RestOfFile(SeekableFile):
     """The start of a file, and the rest of it from some byte on. In between it seems to end.
 
     Args:
@@ -186,22 +173,8 @@ class RestOfFile(io.RawIOBase):
     """
 
     def __init__(self, head: bytes, file: BinaryIO, start: int) -> None:
-        self._head, self._file, self._start, self._at = head, file, start, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        if whence == io.SEEK_END:
-            raise io.UnsupportedOperation("the length of the file is not known")
-        self._at = offset + (self._at if whence == io.SEEK_CUR else 0)
-        return self._at
+        super().__init__()
+        self._head, self._file, self._start = head, file, start
 
     def read(self, size: int | None = -1) -> bytes:
         count = -1 if size is None else size

@@ -140,7 +140,7 @@ class _Witness:
     def run(self, sources: list[str], engine: Engine) -> WitnessResult:
         listed = {file.version: file for source in sources if not is_crawl(source) for file in self._list(source)}
         crawls = [source for source in sources if is_crawl(source)]
-        listed |= {file.version: file for file in self._crawled.blocks(crawls)}
+        listed |= {file.version: file for file in self._crawled.blocks(crawls, self._fail)}
         holders = {file.version: self._holder(file) for file in listed.values()}
         self._reporter.stage("witness", size=sum(file.size or 0 for file in listed.values()))
         self._lake.create()

@@ -7,11 +7,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import BinaryIO
 
 import pyarrow.dataset as pads
 
 from archive import registry
 from archive.capture import Capture, Limits
+from archive.commoncrawl.gate import Refused
+from archive.commoncrawl.source import is_cited, open_cited
 from archive.engine import Context
 from archive.errors import SourceError, error_line
 from archive.examine import Examiner
@@ -119,7 +122,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         return [Finding(each["row"], "differs", f"{_shown(file)}: {why}") for each in cited]
     if not (is_file or chosen or unit.trust.network):
         why = f"{file} is on the network; --network reads it, or --moved names where it is"
-        return [Finding(each["row"], "unchecked", why) for each in cited]
+        return [_unchecked(each, why) for each in cited]
     findings: dict[int, Finding] = {}
     why = "there is no record"
     try:
@@ -135,12 +138,19 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         if differ and not is_file:  # a joined file has more than one warcinfo: the records in front say which one holds
             for citation, outcome, texts in _outcomes(file, differ, chosen, True):
                 findings[citation["position"]] = compare(citation, outcome, against, texts)
+    except Refused as error:  # nobody knows what is there
+        left = (each for each in cited if each["position"] not in findings)
+        return [*findings.values(), *(_unchecked(each, str(error)) for each in left)]
     except Exception as error:  # whatever is in files that anybody may have written
         why = error_line(error)
     for each in cited:
         gone = Finding(each["row"], "gone", f"{_shown(file)} at {each['offset']}+{each['skip']}: {why}")
         findings.setdefault(each["position"], gone)
     return list(findings.values())
+
+
+def _unchecked(citation: Row, why: str) -> Finding:
+    return Finding(citation["row"], "unchecked", why)
 
 
 def _scheme(location: str) -> str:
@@ -153,6 +163,13 @@ def _scheme(location: str) -> str:
 
 def _shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _opened(file: str, chosen: bool) -> BinaryIO:
+    """Open a file; one at Common Crawl within the budget of requests that all processes of this machine share."""
+    if scheme_of(file) not in {"http", "https"}:
+        return open_bytes(file)
+    return open_cited(file) if is_cited(file) and not chosen else open_public(file, chosen)
 
 
 def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iterator[tuple[Row, Outcome, Texts]]:
@@ -170,8 +187,7 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
     citations: dict[Address, list[Row]] = {}  # several rows may cite one record
     for citation in cited:
         citations.setdefault((citation["offset"], citation["skip"]), []).append(citation)
-    is_web = scheme_of(outer) in {"http", "https"}
-    with open_public(outer, chosen) if is_web else open_bytes(outer) as file:
+    with _opened(outer, chosen) as file:
         kind = kind_of(file, outer)
         if kind not in READERS:
             return

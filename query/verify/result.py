@@ -14,7 +14,8 @@ class Finding:
 
     `kind`: `agrees`; `gone`, where the file or the record cannot be read; `differs`, with what; `unchecked`, where
     the text was made by an extractor that is not installed in that version, and the installed one makes another text,
-    where the file is on the network that may not be asked, or where the grade rests on more than the record.
+    where the file is on the network that may not be asked, or takes no more requests, or where the grade rests on more
+    than the record.
     """
 
     row: int

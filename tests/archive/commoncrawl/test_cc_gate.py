@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -149,7 +150,7 @@ def test_a_clock_that_is_set_back_does_not_stop_requests(gate: Callable[..., Gat
 
 
 def test_a_rate_that_sends_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="sends none"):
+    with pytest.raises(SourceError, match="requests a second"):
         Gate(tmp_path, "x", 0.0)
 
 
@@ -200,3 +201,38 @@ def test_four_processes_keep_one_rate(tmp_path: Path) -> None:
     for worker in workers:
         worker.join()
     assert times[-1] - times[0] >= 99 / 200 * 0.95
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), -1.0, 1e-9])
+def test_a_rate_that_is_none_is_refused_and_leaves_no_trace_for_others(gate: Callable[..., Gate], rate: float) -> None:
+    with pytest.raises(SourceError, match="requests a second"):
+        gate(rate)
+    one = gate(1.0)
+    assert [b - a for a, b in pairwise([one.wait() for _ in range(4)])] == pytest.approx([1.0] * 3)
+
+
+def test_a_file_of_a_gate_with_numbers_that_are_none_counts_as_none(gate: Callable[..., Gate]) -> None:
+    one = gate(1.0)
+    one._path.write_bytes(struct.pack("<10d", *[float("nan")] * 10))
+    assert [b - a for a, b in pairwise([one.wait() for _ in range(4)])] == pytest.approx([1.0] * 3)
+
+
+def test_long_waits_are_kept_however_long(gate: Callable[..., Gate]) -> None:
+    """Sixty workers at a rate of one in 100 s wait for more than an hour, and no clock was set back."""
+    slow = gate(0.01)
+    with slow._locked() as state:
+        state.next = slow._now() + 6000.0
+    slow.wait()
+    assert slow.waited == pytest.approx(6000.0)
+
+
+def test_a_clock_that_is_set_back_sets_the_waits_back_too(gate: Callable[..., Gate], clock: Clock) -> None:
+    one = gate(1.0)
+    sent = one.wait()
+    with pytest.raises(Refused):
+        one.answered(sent, 403)
+    clock.now -= 7200.0
+    with pytest.raises(Refused):
+        one.wait()
+    clock.now += REFUSED_FOR + 1
+    assert one.wait() <= clock.now + 2

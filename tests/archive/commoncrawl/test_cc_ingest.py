@@ -376,7 +376,7 @@ def test_the_screen_shows_the_cost(lake: Lake, cc: Server) -> None:
         ((CRAWL,), {"again": True}, "--again would forget"),
         (("cc:CC-MAIN-2019-36",), {}, "no crawl of this name"),
         ((CRAWL,), {"part": "0/3"}, "3/16"),
-        ((CRAWL,), {"rate": 0.0}, "sends none"),
+        ((CRAWL,), {"rate": 0.0}, "a rate of 0 requests a second"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_it_begins(
@@ -423,3 +423,10 @@ def test_forgetting_while_it_is_ingested_loses_nothing_that_is_ingested_later(la
         thread.join()
     bring(lake, minicc, tld="de")
     assert len([url for url in urls(lake) if ".de/" in url]) == 54
+
+
+def test_waiting_for_the_network_is_no_work(cc: Server, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    cc.faults.append(Fault("slow", "*.warc.gz", times=None, seconds=0.05))
+    assert bring(lake, cc.address, files=1).captures > 10
+    assert sum(seconds for (seconds,) in rows(lake, "SELECT seconds FROM sources")) < 50 * 0.05
