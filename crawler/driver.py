@@ -132,6 +132,9 @@ class Driver:
             host.closed = "host-budget"
             self._refuse(task, host.closed)
             return None
+        if self.past is not None and self.past.is_spent(task):
+            self._refuse(task, "host-budget")
+            return None
         if self.repeats.is_closed(task.url):
             self._refuse(task, "trap")
             return None

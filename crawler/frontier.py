@@ -364,20 +364,16 @@ class Frontier:
         task.host.left += 1
         task.host.queue.appendleft(task)
 
-    def found(self, url: str, depth: int, via: int | None, kind: str = "page") -> bool:
-        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it.
-
-        Returns whether it was not seen lately.
-        """
+    def found(self, url: str, depth: int, via: int | None, kind: str = "page") -> None:
+        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it."""
         mark = hash(url)
         new, old = self._seen
         if mark in new or mark in old:
-            return False
+            return
         if len(new) >= _SEEN:
             self._seen = set(), new
         self._seen[0].add(mark)
         self.batch.links.append((url, kind, depth, via))
-        return True
 
     def widen(self, seed: str) -> None:
         """Take the URL that a seed redirected to as a further seed."""
@@ -588,9 +584,10 @@ class Frontier:
         row = self._db.execute("SELECT 1 FROM mementos WHERE crawl=? AND key=?", (self.crawl.id, key)).fetchone()
         return row is not None
 
-    def asked(self, kind: str) -> Iterator[str]:
-        """Yield the URLs of a kind that the crawl knows."""
-        for (url,) in self._db.execute("SELECT url FROM urls WHERE crawl=? AND kind=?", (self.crawl.id, kind)):
+    def done_of(self, kind: str) -> Iterator[str]:
+        """Yield the URLs of a kind of which the crawl has an answer."""
+        of_kind = "SELECT url FROM urls WHERE crawl=? AND kind=? AND state<>0"
+        for (url,) in self._db.execute(of_kind, (self.crawl.id, kind)):
             yield url
 
     def origin(self, origin: str) -> Origin | None:

@@ -68,9 +68,14 @@ class Past:
         self._rules = Scope("any", (), options.include, options.exclude, options.depth, scope.left_out)
         self._of_host: Counter[str] = Counter()
         if not self._enumerates:
-            self._of_host.update(host_of(self.asked.original(url)) for url in frontier.asked("gate"))
+            self._of_host.update(host_of(self.asked.original(url)) for url in frontier.done_of("gate"))
 
     # what is asked
+
+    def is_spent(self, task: Task) -> bool:
+        """Return whether enough pages of a host were asked for by links; of a list, no more were taken."""
+        of_host = self._of_host[host_of(self.asked.original(task.url))] if task.kind == "gate" else 0
+        return of_host >= self._options.host_pages
 
     def headers(self, task: Task) -> dict[str, str]:
         """Return the further header of a request."""
@@ -160,6 +165,7 @@ class Past:
         """Take an answer of a TimeGate or a TimeMap: have the last memento fetched that is not too late."""
         look = Look(is_lookup=True)
         original = self.asked.original(task.url)
+        self._of_host[host_of(original)] += task.kind == "gate"
         if message.status // 100 not in (2, 3):
             return look
         if task.kind == "map":
@@ -232,9 +238,9 @@ class Past:
             return self._no_memento(task, message, look)
         if problem := self.asked.problem(at):
             return self._refused(look, problem)
-        if stamp_of(at) < stamp:  # the archive shows the nearest that it has: asked for by its own time
+        if stamp_of(at) != stamp:  # the archive shows the nearest that it has: asked for by its own time
             self._again(task, original, stamp_of(at))
-            return self._refused(look, "moved-to-earlier-memento")
+            return self._refused(look, "other-memento")
         look.memento = Memento(original, at)
         if line:
             look.notes.append(("cdx-digest", agreement(digest, message, exchange.response)))
@@ -288,7 +294,7 @@ class Past:
                 self._scope.add(url)
                 self._frontier.widen(url)
             if self._scope.takes(url, depth):
-                self._gate(url, depth, task)
+                self._found(self.asked.gate(url), "gate", task, depth)
 
     def _target(self, task: Task, message: Message) -> str | None:
         """Return the page that a captured redirect leads to, where the archive wrote its own address into it."""
@@ -297,13 +303,6 @@ class Past:
             return None
         replayed = self.asked.replayed(joined(task.url, location) or "")
         return normal(replayed[1]) if replayed is not None else None
-
-    def _gate(self, url: str, depth: int, task: Task) -> None:
-        host = host_of(url)
-        if self._of_host[host] >= self._options.host_pages:
-            self._scope.left_out["host-budget"] += 1
-            return
-        self._of_host[host] += self._found(self.asked.gate(url), "gate", task, depth)
 
     def _redirect(self, task: Task, original: str, url: str) -> None:
         """Ask for the captures of the page that a capture redirects to.
@@ -317,12 +316,12 @@ class Past:
         elif not self._frontier.has_candidate(key):
             self._found(self.asked.query(url, "exact", self.asked.since, self.asked.until), "cdx", task, task.depth)
 
-    def _found(self, address: str, kind: str, task: Task, depth: int) -> bool:
+    def _found(self, address: str, kind: str, task: Task, depth: int) -> None:
         url = normal(address)
         if url is None:
             self._scope.left_out["no-url"] += 1
-            return False
-        return self._frontier.found(url, depth, task.id, kind)
+        else:
+            self._frontier.found(url, depth, task.id, kind)
 
 
 def first_of(options: Options) -> list[tuple[str, str]] | None:

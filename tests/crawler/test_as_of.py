@@ -259,6 +259,24 @@ def test_an_earlier_memento_within_the_bounds_is_followed_and_recorded(
     assert out.reasons == {"older-memento": 1}
 
 
+def test_a_capture_between_the_one_asked_for_and_the_date_is_asked_for_by_its_own_time(
+    tmp_path: Path, archive: WebArchive
+) -> None:
+    archive.held = [Held(f"{SITE}/", "20190501000000", HOME)]
+    answer = archive.answer
+
+    def odd(path: str, request: bytes) -> Answer:
+        found = answer(path, request)
+        return Answer([piece.replace(b'"20190501000000"', b'"20190101000000"') for piece in found.pieces], "keep")
+
+    with serving(odd) as server:
+        archive.server = server
+        result = crawled_past(tmp_path / "out", past(archive))
+    assert result.reasons == {"other-memento": 1}
+    found = rows(tmp_path / "out", tmp_path / "lake")
+    assert {url: (row["grade"], row["captured_at"].year) for url, row in found.items()} == {f"{SITE}/": ("D", 2019)}
+
+
 def test_what_has_no_memento_datetime_is_no_memento(tmp_path: Path, archive: WebArchive) -> None:
     with serving(lambda path, _: page("we are busy") if "id_/" in path else archive.answer(path, _)) as server:
         archive.server = server
@@ -352,6 +370,13 @@ def test_an_archive_that_nobody_knows_dates_nothing_before_the_fetch(tmp_path: P
     found = rows(tmp_path / "out", tmp_path / "lake")
     assert len(found) == 5
     assert all(row["captured_at"] is None or row["captured_at"] >= began for row in found.values()), found
+
+
+@pytest.mark.parametrize("by", ["enumerate", "follow"])
+def test_of_one_host_of_the_past_only_so_many_pages_are_fetched(tmp_path: Path, archive: WebArchive, by: str) -> None:
+    crawled_past(tmp_path, past(archive, by), host_pages=3, pages=1)
+    crawled_past(tmp_path, past(archive, by), host_pages=3)
+    assert len(kept(tmp_path)) == 3
 
 
 def test_a_robots_txt_of_the_archive_is_obeyed(tmp_path: Path, archive: WebArchive) -> None:
