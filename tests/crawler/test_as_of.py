@@ -192,6 +192,8 @@ def test_the_metadata_has_the_line_of_the_archive_and_whether_its_digest_agrees(
 def test_the_same_site_by_the_archive_and_by_a_live_crawl_gives_the_same_content_ids(
     tmp_path: Path, archive: WebArchive
 ) -> None:
+    import lowbackground as lb
+
     def live(path: str, request: bytes) -> Answer:
         if path == "/moved":
             return page("", "Location: /c", status="302 Found")
@@ -199,15 +201,17 @@ def test_the_same_site_by_the_archive_and_by_a_live_crawl_gives_the_same_content
         return missing() if body is None else page(body + (b"<a href=/d>" if path == "/b" else b""))
 
     with serving(live) as server:
-        crawled(tmp_path / "live", f"http://127.0.0.1:{server.port}/")
-        now = rows(tmp_path / "live", tmp_path / "lake-live")
+        crawled(tmp_path / "out" / "live", f"http://127.0.0.1:{server.port}/")
     archive.held = [each for each in archive.held if not each.status.startswith("404")]
-    ids = {row["content_id"] for row in now.values()}
-    assert len(ids) == 5
     for by in ("enumerate", "follow"):
-        crawled_past(tmp_path / by, past(archive, by))
-        found = rows(tmp_path / by, tmp_path / f"lake-{by}")
-        assert {row["content_id"] for row in found.values()} == ids
+        crawled_past(tmp_path / "out" / by, past(archive, by))
+    lake = str(tmp_path / "lake")
+    lb.ingest(lake, str(tmp_path / "out" / "*" / "*.warc.gz"), workers=1)
+    ids: dict[str, set[str]] = {}
+    for row in lb.query(lake, "SELECT file, content_id FROM captures").to_pylist():
+        ids.setdefault(Path(row["file"]).parent.name, set()).add(row["content_id"])
+    assert len(ids["live"]) == 5
+    assert ids["enumerate"] == ids["follow"] == ids["live"]
 
 
 def test_a_later_memento_is_refused_however_the_archive_leads_to_it(tmp_path: Path, archive: WebArchive) -> None:
