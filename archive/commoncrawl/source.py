@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, cast
 
+from archive.commoncrawl.answers import EndsBefore
 from archive.commoncrawl.crawls import SCHEME, Crawl
 from archive.commoncrawl.gate import Refused
-from archive.commoncrawl.mirror import OWN, OWN_BUCKET, Access, EndsBefore, canonical, path_of
+from archive.commoncrawl.mirror import Access
 from archive.commoncrawl.paged import PagedFile
+from archive.commoncrawl.paths import OWN, OWN_BUCKET, canonical, path_of
 from archive.commoncrawl.plan import each_told, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection

@@ -17,7 +17,8 @@ from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.forecast import forecast
 from archive.commoncrawl.gate import Watch
 from archive.commoncrawl.index_source import list_blocks
-from archive.commoncrawl.mirror import OWN, RATE, Access
+from archive.commoncrawl.mirror import RATE, Access
+from archive.commoncrawl.paths import OWN
 from archive.commoncrawl.plan import CrawlPlan, each_told, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
