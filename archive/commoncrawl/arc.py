@@ -9,7 +9,7 @@ import zlib
 
 from archive.commoncrawl.cluster import Cluster
 from archive.commoncrawl.crawls import Crawl
-from archive.commoncrawl.mirror import require_path
+from archive.commoncrawl.paths import require_path
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError

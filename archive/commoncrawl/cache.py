@@ -146,8 +146,9 @@ def _sum(data: bytes) -> bytes:
 def _sweep(path: Path) -> None:
     """Delete what processes that were killed have left of a file."""
     for part in path.parent.glob(f"{glob.escape(path.name)}.????????.part"):
-        if time.time() - part.stat().st_mtime > DAY:
-            part.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another process has just put it where it belongs
+            if time.time() - part.stat().st_mtime > DAY:
+                part.unlink()
 
 
 def _write(path: Path, data: bytes) -> None:

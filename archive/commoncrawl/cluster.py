@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from archive.commoncrawl import api
+from archive.commoncrawl.answers import EndsBefore
 from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.listings import index_files
-from archive.commoncrawl.mirror import EndsBefore
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected, unix_of
 from archive.commoncrawl.selection import KeyRange, Selection

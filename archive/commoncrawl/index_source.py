@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from archive.commoncrawl.cluster import Cluster
 from archive.commoncrawl.gate import Refused
-from archive.commoncrawl.mirror import Access, canonical
+from archive.commoncrawl.mirror import Access
+from archive.commoncrawl.paths import canonical
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.commoncrawl.source import reach_of, version_of

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from archive.commoncrawl.answers import Missing
 from archive.commoncrawl.cache import DAY
 from archive.commoncrawl.crawls import Crawl
-from archive.commoncrawl.mirror import Missing, require_path
+from archive.commoncrawl.paths import require_path
 from archive.commoncrawl.reach import Reach
 from archive.errors import SourceError
 

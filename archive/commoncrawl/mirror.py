@@ -12,28 +12,26 @@ import http.client
 import io
 import os
 import re
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
+from archive.commoncrawl.answers import EndsBefore, Missing, Pace, in_words, refusal, require_kind, require_plain
 from archive.commoncrawl.cache import Cache, cache_folder
-from archive.commoncrawl.gate import BUSY, FIRST_WAIT, Gate, Refused, Watch
-from archive.errors import SourceError, cause_line, store_line
+from archive.commoncrawl.gate import FIRST_WAIT, Gate, Refused, Watch
+from archive.commoncrawl.paths import OWN, OWN_BUCKET, OWN_INDEX, require_path
+from archive.commoncrawl.store import StoreMirror
+from archive.errors import SourceError
 from archive.sources.base import Spent
 from archive.sources.http import HttpFile, WrongPart, length_of, require_part
-from archive.sources.take import GZIP
-from archive.storage import TIMEOUT, filesystem, is_http, is_s3, local_or_store
+from archive.storage import TIMEOUT, is_http, local_or_store
 
-#: Where Common Crawl has its files, and the list of its crawls; the same files in its bucket.
-OWN, OWN_INDEX, OWN_BUCKET = "https://data.commoncrawl.org", "https://index.commoncrawl.org", "s3://commoncrawl"
 #: Requests a second: for files, and of the server of the list of crawls.
 RATE, INDEX_RATE = 1.0, 0.5
 #: How often a part of a file is asked for, and how often a whole file, before it is an error.
@@ -50,56 +48,9 @@ _LARGEST = 256 << 20
 _BUFFER = 1 << 18
 #: What a name of this program shows as it is.
 _PRINTED = "".join(map(chr, range(0x20, 0x7F)))
-#: Bytes a second below which a connection is given up, and another one is tried.
-SLOWEST = 1000
-_PATH = re.compile(r"(?!/)(?:(?!\.\.?/)[^/\0\r\n]+/)*(?!\.\.?$)[^/\0\r\n]+")
+
 
 _Result = TypeVar("_Result")
-
-
-class Missing(SourceError):
-    """Raised where a mirror has no file of this name.
-
-    Attributes:
-        body: the first bytes of what the server said.
-    """
-
-    def __init__(self, message: str, body: bytes = b"") -> None:
-        super().__init__(message)
-        self.body = body
-
-
-class EndsBefore(SourceError):
-    """Raised where a file ends in front of the last byte that was asked for."""
-
-    def __init__(self, file: str, length: int, stop: int) -> None:
-        super().__init__(f"{file}: ends at byte {length:,}, not behind {stop - 1:,}; is this copy whole?")
-        self.length = length
-
-
-def canonical(path: str) -> str:
-    """Return the address by which a file of Common Crawl is cited, whichever mirror gives its bytes.
-
-    >>> canonical("crawl-data/CC-MAIN-2019-35/warc.paths.gz")
-    'https://data.commoncrawl.org/crawl-data/CC-MAIN-2019-35/warc.paths.gz'
-    """
-    return f"{OWN}/{path}"
-
-
-def path_of(uri: str) -> str | None:
-    """Return the path in Common Crawl of a file that is cited so; None for any other file."""
-    return uri.removeprefix(f"{OWN}/") if uri.startswith(f"{OWN}/") else None
-
-
-def require_path(path: str) -> str:
-    """Return a path, if it stays inside of a mirror.
-
-    Raises:
-        SourceError: it leads out of it, or is no path.
-    """
-    if not _PATH.fullmatch(path):
-        raise SourceError(f"{path[:200]!r} is no path of a file of Common Crawl")
-    return path
 
 
 class Mirror(Protocol):
@@ -243,75 +194,6 @@ class Access:
         return f"lowbackground/{version('lowbackground')} (+{shown})"
 
 
-class StoreMirror:
-    """A folder, or a bucket, with files at the paths of Common Crawl."""
-
-    def __init__(self, location: str) -> None:
-        self._location = location
-        self._system, self._root = filesystem(location)
-        self._lengths: dict[str, int] = {}
-        if not is_s3(location) and not os.path.isdir(location):
-            raise SourceError(f"{location}: no such folder; a mirror is https://…, s3://bucket or a folder")
-
-    def read(self, path: str, start: int, stop: int) -> bytes:
-        with self._named(path), self._system.open_input_file(self._at(path)) as file:
-            self._lengths[path] = int(file.size())
-            data = bytes(file.read_at(stop - start, start))
-        if len(data) != stop - start:
-            raise EndsBefore(f"{self._location}/{path}", self._lengths[path], stop)
-        return data
-
-    def tail(self, path: str, count: int) -> tuple[bytes, int]:
-        with self._named(path), self._system.open_input_file(self._at(path)) as file:
-            size = file.size()
-            return bytes(file.read_at(min(count, size), max(size - count, 0))), size
-
-    def start(self, path: str, count: int) -> bytes:
-        with self._named(path), self._system.open_input_file(self._at(path)) as file:
-            return bytes(file.read(count))
-
-    def read_all(self, path: str) -> bytes:
-        with self._named(path), self._system.open_input_file(self._at(path)) as file:
-            return bytes(file.read())
-
-    def open(self, path: str, start: int = 0, stop: int | None = None) -> BinaryIO:
-        with self._named(path):
-            opened = self._system.open_input_file(self._at(path))
-            self._lengths[path] = int(opened.size())
-            file = cast(BinaryIO, io.BufferedReader(opened, _BUFFER))
-            file.seek(start)
-            return file
-
-    def size(self, path: str) -> int:
-        with self._named(path), self._system.open_input_file(self._at(path)) as file:
-            return int(file.size())
-
-    def length(self, path: str) -> int | None:
-        return self._lengths.get(path)
-
-    def collinfo(self) -> bytes:
-        return self.read_all("collinfo.json")
-
-    def captures(self, crawl: str, url: str) -> bytes | None:
-        return None
-
-    def spent(self) -> Spent:
-        return Spent()
-
-    def _at(self, path: str) -> str:
-        return f"{self._root}/{require_path(path)}"
-
-    @contextlib.contextmanager
-    def _named(self, path: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            raise Missing(f"{self._location}/{path}: no such file") from None
-        except OSError as error:
-            why = store_line(error) if is_s3(self._location) else cause_line(error)
-            raise SourceError(f"{self._location}/{path}: {why}") from None
-
-
 class WebMirror:
     """A web server with files at the paths of Common Crawl."""
 
@@ -351,7 +233,7 @@ class WebMirror:
         def take(response: http.client.HTTPResponse) -> bytes:
             size = self._noted(path, require_part(response, 0, count))
             data = self._body(response, min(count, size or count))
-            _require_kind(path, data)
+            require_kind(path, data)
             return data
 
         return self._ask(self.gate, self._url(path), take, {"Range": f"bytes=0-{count - 1}"})
@@ -359,7 +241,7 @@ class WebMirror:
     def read_all(self, path: str) -> bytes:
         def take(response: http.client.HTTPResponse) -> bytes:
             data = self._body(response, None)
-            _require_kind(path, data)
+            require_kind(path, data)
             return data
 
         return self._ask(self.gate, self._url(path), take)
@@ -413,7 +295,7 @@ class WebMirror:
                 stream = _Stream(url, self, self._headers, self._access, start, until, partial(self._noted, path))
                 file = _Buffered(stream, stack)
                 try:
-                    _require_kind(path, file.peek(4096))
+                    require_kind(path, file.peek(4096))
                     self._noted(path, stream.size)
                 except ValueError as error:
                     last = error
@@ -466,7 +348,7 @@ class WebMirror:
             sent = gate.wait()
             try:
                 with _OPENER.open(request, timeout=self._access.timeout) as response:
-                    _require_plain(url, response)
+                    require_plain(url, response)
                     result = take(response)
             except urllib.error.HTTPError as error:
                 if error.code == 416 and (length := length_of(error)) is not None:
@@ -474,7 +356,7 @@ class WebMirror:
                     raise EndsBefore(
                         url, length, int(request.get_header("Range", "").rpartition("-")[2] or 0)
                     ) from None
-                last = _refusal(gate, sent, url, error)
+                last = refusal(gate, sent, url, error)
             except ValueError as error:
                 gate.answered(sent, 200)
                 last, wrong = str(error), wrong + 1
@@ -482,7 +364,7 @@ class WebMirror:
                     break
             except (OSError, http.client.HTTPException) as error:
                 gate.answered(sent, 0)
-                last = _words(error, self._access.timeout)
+                last = in_words(error, self._access.timeout)
             else:
                 gate.answered(sent, 200)
                 return result
@@ -496,7 +378,7 @@ class WebMirror:
             ValueError: it does not end there, or at no size that a list has.
             TimeoutError: it comes too slowly.
         """
-        parts, count, pace = list[bytes](), 0, _Pace(self._access.timeout)
+        parts, count, pace = list[bytes](), 0, Pace(self._access.timeout)
         most = _LARGEST if expected is None else expected
         while data := pace.read(response, 1 << 20):
             parts.append(data)
@@ -509,33 +391,6 @@ class WebMirror:
         if missing:
             raise http.client.IncompleteRead(body, missing)
         return body
-
-
-class _Pace:
-    """Reads answers, and requires that bytes come, and not only now and then one.
-
-    Args:
-        seconds: for which a connection may be slow.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds, self._waited, self._count = seconds, 0.0, 0
-
-    def read(self, response: http.client.HTTPResponse, count: int) -> bytes:
-        """Return some bytes of an answer, at most `count`; none at its end.
-
-        Raises:
-            TimeoutError: too few came for too long.
-        """
-        began = time.monotonic()
-        data = response.read1(count)
-        self._waited += time.monotonic() - began
-        self._count += len(data)
-        if self._waited > self._seconds:
-            if self._count < SLOWEST * self._waited:
-                raise TimeoutError(f"fewer than {SLOWEST:,} bytes a second came")
-            self._waited, self._count = 0.0, 0
-        return data
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -598,7 +453,7 @@ class _Stream(HttpFile):
         self._asked += 1
         if self._asked > self._most:
             raise SourceError(f"{self.url}: the connection broke {self._most:,} times, at last at byte {self._at:,}")
-        self._pace = _Pace(self.timeout)
+        self._pace = Pace(self.timeout)
         sent = self._gate.wait()
         try:
             response = super()._request()
@@ -611,7 +466,7 @@ class _Stream(HttpFile):
             if error.code == 416 and self._ends_here(error):
                 self._gate.answered(sent, 200)
             else:
-                _refusal(self._gate, sent, self.url, error)
+                refusal(self._gate, sent, self.url, error)
             raise
         except (ValueError, WrongPart) as error:
             self._gate.answered(sent, 200)
@@ -631,7 +486,7 @@ class _Stream(HttpFile):
         Raises:
             ValueError, WrongPart: it is not what was asked for.
         """
-        _require_plain(self.url, response)
+        require_plain(self.url, response)
         if self._at or response.status == 206:
             require_part(response, self._at, self._asked_to)
         length = response.headers.get("Content-Length")
@@ -660,85 +515,3 @@ class _Stream(HttpFile):
         count = super().readinto(buffer)
         self._mirror.received += count
         return count
-
-
-def _require_plain(url: str, response: http.client.HTTPResponse) -> None:
-    """Check that nobody on the way compressed a file. What is a compressed file itself, is looked into.
-
-    Raises:
-        ValueError: somebody did.
-    """
-    coding = (response.headers.get("Content-Encoding") or "identity").strip().lower()
-    if coding != "identity" and not url.endswith(".gz"):
-        raise ValueError(f"the server sent it with Content-Encoding: {coding[:40]}, which nobody asked for")
-
-
-def _require_kind(path: str, data: bytes) -> None:
-    """Check that a compressed file begins as one.
-
-    Raises:
-        ValueError: it does not; the text says what it is.
-    """
-    if not path.endswith(".gz"):
-        return
-    if not data.startswith(GZIP):
-        raise ValueError(f"{_kind(data)} came in place of a gzip file")
-    with contextlib.suppress(zlib.error):  # whoever unpacks it says what is wrong with it
-        if zlib.decompressobj(31).decompress(data[:4096], 2) == GZIP:
-            raise ValueError("the file came compressed once more (Content-Encoding: gzip)")
-
-
-def _kind(data: bytes) -> str:
-    head = data[:512].lstrip()
-    if match := re.search(rb"<Code>(\w+)</Code>", data[:2048]):
-        return f"an error of the store ({match[1].decode()})"
-    if head[:1] == b"<":
-        return "a page of HTML" if b"html" in head[:200].lower() or len(data) < 20 else "a text in XML"
-    return "nothing" if not data else "something else"
-
-
-def _refusal(gate: Gate, sent: float, url: str, error: urllib.error.HTTPError) -> str:
-    """Report an answer that is an error to the gate, and return it in words.
-
-    Raises:
-        SourceError: it will not be another one later.
-    """
-    body = b""
-    with contextlib.suppress(OSError, http.client.HTTPException):
-        body = error.read(4096)
-    error.close()
-    code = re.search(rb"<Code>(\w+)</Code>", body)
-    words = f"the server answered {error.code} {code[1].decode() if code else error.reason}"
-    gate.answered(sent, error.code, error.headers.get("Retry-After"))
-    if error.code == 404:
-        raise Missing(f"{url}: {words}; there is no such file", body) from None
-    if error.code not in BUSY:
-        raise SourceError(f"{url}: {words}") from None
-    return words
-
-
-def _words(error: Exception, timeout: float) -> str:
-    reason = getattr(error, "reason", error)
-    if isinstance(error, http.client.IncompleteRead):
-        missing = f" of {len(error.partial) + error.expected:,}" if error.expected is not None else ""
-        return f"the connection ended after {len(error.partial):,}{missing} bytes"
-    if isinstance(reason, ConnectionResetError):
-        return "the server reset the connection"
-    if isinstance(reason, TimeoutError):
-        return str(reason) if "bytes a second" in str(reason) else f"no byte came for {timeout:g} s"
-    if isinstance(error, http.client.RemoteDisconnected):
-        return "the server closed the connection without an answer"
-    return str(reason) or type(error).__name__
-
-
-__all__ = [
-    "Access",
-    "Mirror",
-    "Missing",
-    "Refused",
-    "StoreMirror",
-    "WebMirror",
-    "canonical",
-    "path_of",
-    "require_path",
-]

@@ -85,11 +85,11 @@ def plan(reach: Reach, crawls: Sequence[Crawl], selection: Selection) -> Iterato
     Raises:
         SourceError: a list or an index cannot be read, or none tells what is wanted.
     """
-    for crawl, wanted in each_told(reach, narrowed(crawls, selection)):
+    for crawl, wanted in announced(reach, narrowed(crawls, selection)):
         yield plan_crawl(reach, crawl, wanted)
 
 
-def each_told(reach: Reach, pairs: Sequence[tuple[Crawl, Selection]]) -> Iterator[tuple[Crawl, Selection]]:
+def announced(reach: Reach, pairs: Sequence[tuple[Crawl, Selection]]) -> Iterator[tuple[Crawl, Selection]]:
     """Yield crawls of which the index is read then, one after the other; who watches hears of each."""
     for number, (crawl, wanted) in enumerate(pairs, 1):
         if reach.watch is not None:

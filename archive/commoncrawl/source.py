@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import BinaryIO, cast
 
+from archive.commoncrawl.answers import EndsBefore
 from archive.commoncrawl.crawls import SCHEME, Crawl
 from archive.commoncrawl.gate import Refused
-from archive.commoncrawl.mirror import OWN, OWN_BUCKET, Access, EndsBefore, canonical, path_of
+from archive.commoncrawl.mirror import Access
 from archive.commoncrawl.paged import PagedFile
-from archive.commoncrawl.plan import each_told, narrowed, plan_crawl
+from archive.commoncrawl.paths import OWN, OWN_BUCKET, canonical, path_of
+from archive.commoncrawl.plan import announced, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.errors import SourceError
@@ -159,7 +161,7 @@ def list_crawls(
         SourceError: a source names no crawl, or no index tells what is wanted.
     """
     through = ByMirror(reach.access)
-    for crawl, wanted in each_told(reach, narrowed(_crawls(sources, reach, unreadable), selection)):
+    for crawl, wanted in announced(reach, narrowed(_crawls(sources, reach, unreadable), selection)):
         try:
             of_crawl = plan_crawl(reach, crawl, wanted)
         except Refused as error:

@@ -17,8 +17,9 @@ from archive.commoncrawl.crawls import Crawl
 from archive.commoncrawl.forecast import forecast
 from archive.commoncrawl.gate import Watch
 from archive.commoncrawl.index_source import list_blocks
-from archive.commoncrawl.mirror import OWN, RATE, Access
-from archive.commoncrawl.plan import CrawlPlan, each_told, narrowed, plan_crawl
+from archive.commoncrawl.mirror import RATE, Access
+from archive.commoncrawl.paths import OWN
+from archive.commoncrawl.plan import CrawlPlan, announced, narrowed, plan_crawl
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selection import Selection
 from archive.commoncrawl.source import is_crawl, list_crawls, version_of
@@ -150,7 +151,7 @@ class Crawled:
         self, reach: Reach, crawls: Sequence[Crawl], taken: Taken, extractor: str
     ) -> Iterator[CrawlPlan | CrawlCost]:
         """Yield for each crawl what is left to do, or an estimate of it."""
-        for crawl, wanted in each_told(reach, narrowed(crawls, self.selection)):
+        for crawl, wanted in announced(reach, narrowed(crawls, self.selection)):
             yield forecast(reach, crawl, wanted) or _left(plan_crawl(reach, crawl, wanted), taken, extractor)
 
 

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from archive.capture import Capture, Limits, Reject
 from archive.commoncrawl.cost import Cost, lines_of, rows_of
-from archive.commoncrawl.mirror import OWN, RATE
+from archive.commoncrawl.mirror import RATE
+from archive.commoncrawl.paths import OWN
 from archive.commoncrawl.source import is_crawl, list_named
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.crawl_progress import CrawlProgress

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from archive.capture import Limits
 from archive.commoncrawl.gate import refusing_host
-from archive.commoncrawl.mirror import OWN, RATE
+from archive.commoncrawl.mirror import RATE
+from archive.commoncrawl.paths import OWN
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.source import is_crawl, list_named
 from archive.compact import compact

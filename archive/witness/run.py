@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from archive import proofs
-from archive.commoncrawl.mirror import OWN, RATE
+from archive.commoncrawl.mirror import RATE
+from archive.commoncrawl.paths import OWN
 from archive.commoncrawl.source import is_crawl
 from archive.compact import compact
 from archive.damage import naming_damage

@@ -13,10 +13,10 @@ from minicc.serve import Fault, Server
 
 from archive.commoncrawl import api, cluster
 from archive.commoncrawl.gate import Refused
-from archive.commoncrawl.mirror import StoreMirror
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import Selected
 from archive.commoncrawl.selection import Selection
+from archive.commoncrawl.store import StoreMirror
 
 ReachOf = Callable[..., Reach]
 URL = "https://site0.com/page/12"

@@ -103,6 +103,7 @@ def test_a_torn_or_foreign_file_is_fetched_again(tmp_path: Path) -> None:
         assert cache.kept("a/b", lambda: b"new") == b"new"
 
 
+@pytest.mark.filterwarnings("error")  # a warning says that a file is not kept
 def test_writers_at_once_leave_one_whole_file_and_nothing_else(tmp_path: Path) -> None:
     cache, stop, wrong = Cache(tmp_path), threading.Event(), []
     contents = [bytes([number]) * 10_000 for number in range(4)]

@@ -12,8 +12,10 @@ import pytest
 from minicc.fixtures import cc, minicc, reach_of  # noqa: F401
 from minicc.serve import Fault, Limits, Server, serve
 
+from archive.commoncrawl.answers import Missing
 from archive.commoncrawl.gate import Gate, Refused
-from archive.commoncrawl.mirror import Access, Missing, canonical, path_of, require_path
+from archive.commoncrawl.mirror import Access
+from archive.commoncrawl.paths import canonical, path_of, require_path
 from archive.commoncrawl.reach import Reach
 from archive.errors import SourceError
 

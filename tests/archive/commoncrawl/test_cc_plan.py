@@ -22,7 +22,7 @@ from minicc.serve import Server, serve
 from archive.commoncrawl.cache import Cache
 from archive.commoncrawl.cost import Rates, cost, rows_of
 from archive.commoncrawl.forecast import forecast
-from archive.commoncrawl.mirror import canonical
+from archive.commoncrawl.paths import canonical
 from archive.commoncrawl.plan import CrawlPlan, plan, streams
 from archive.commoncrawl.reach import Reach
 from archive.commoncrawl.selected import RECORD, Selected, sha1s
