@@ -94,7 +94,7 @@ def _measured(name: str, work: Callable[[], dict[str, object]]) -> None:
 
 
 def _ours(url: str, folder: Path, pages: int | None = None, file_size: int = 10**9) -> dict[str, object]:
-    from crawler.hosts import Manners
+    from crawler.frontier.hosts import Manners
     from crawler.options import Options
     from crawler.run import crawl_with
 
@@ -155,7 +155,7 @@ def speed(pages: int) -> None:
 
 def waiting(count: int) -> None:
     """Put URLs of a thousand hosts into a frontier, and fetch 3,000 of them."""
-    from crawler.frontier import NAME, Frontier
+    from crawler.frontier.frontier import NAME, Frontier
     from crawler.options import Options
 
     with _served(400) as url, tempfile.TemporaryDirectory() as folder:

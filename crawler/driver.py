@@ -14,18 +14,19 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from crawler.exchange import Exchange
-from crawler.files import Files
-from crawler.following import leads_of
-from crawler.frontier import DONE, FAILED, REFUSED, Frontier, Outcome, Payload
-from crawler.hosts import BUSY, Task
-from crawler.message import Message, parse
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.hosts import BUSY, Task
+from crawler.frontier.rows import DONE, FAILED, REFUSED, Outcome, Payload
+from crawler.links.leads import leads_of
+from crawler.links.scope import Repeats, Scope, host_of
 from crawler.options import Options
-from crawler.origins import CLOSED, Origins
-from crawler.past import LOOKUPS, Look, Past
-from crawler.recorder import Kept, Recorder
-from crawler.scope import Repeats, Scope, host_of
+from crawler.past.mementos import LOOKUPS, Look, Past
+from crawler.records.files import Files
+from crawler.records.recorder import Kept, Recorder
+from crawler.robots.origins import CLOSED, Origins
 from crawler.steps import Step, headers_of
+from crawler.wire.exchange import Exchange
+from crawler.wire.message import Message, parse
 
 _log = logging.getLogger(__name__)
 

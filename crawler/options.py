@@ -9,8 +9,10 @@ from functools import cache
 from importlib.metadata import version
 
 from crawler.asof import AsOf
-from crawler.hosts import Manners
-from crawler.robots import TOKEN
+from crawler.frontier.hosts import Manners
+
+#: The product token: by it robots.txt names us, and requests begin with it.
+TOKEN = "lowbackground"
 
 
 @cache

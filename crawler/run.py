@@ -17,12 +17,12 @@ from typing import IO
 
 from archive.errors import CrawlError
 from archive.progress import Reporter
-from crawler import frontier as frontiers
 from crawler.asof import AsOf
 from crawler.asof import as_of as past_of
-from crawler.frontier import Frontier
+from crawler.frontier import frontier as frontiers
+from crawler.frontier.frontier import Frontier
+from crawler.links.scope import KINDS, normal
 from crawler.options import Options
-from crawler.scope import KINDS, normal
 
 _log = logging.getLogger(__name__)
 _LOCK = "crawl.lock"
@@ -161,7 +161,7 @@ def options_of(
     Raises:
         CrawlError: one is wrong.
     """
-    from crawler.hosts import Manners
+    from crawler.frontier.hosts import Manners
 
     if not _MAIL.fullmatch(contact):
         raise CrawlError(f"--contact {contact!r} is no address: a mail address, or a page that has one")
@@ -263,9 +263,9 @@ def _open(folder: Path) -> Frontier:
 
 def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None, known: Iterable[str]) -> CrawlResult:
     from crawler.driver import Driver
-    from crawler.files import Files
-    from crawler.past import first_of
-    from crawler.recorder import warcinfo
+    from crawler.past.mementos import first_of
+    from crawler.records.files import Files
+    from crawler.records.recorder import warcinfo
     from crawler.spider import Run
 
     frontier = _open(folder)
@@ -299,7 +299,7 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
 
 
 def _add_known(frontier: Frontier, sources: Iterable[str]) -> None:
-    from crawler.known import add_known
+    from crawler.records.known import add_known
 
     try:
         count = add_known(frontier, sources)

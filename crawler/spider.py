@@ -89,7 +89,7 @@ class ArchiveSpider(Spider):
         self._take(lambda: self.driver.answered(meta["step"], meta["exchange"]))
 
     def failed(self, failure: Failure) -> None:
-        from crawler.wire import NoResponseError, PrivateAddressError
+        from crawler.wire.handler import NoResponseError, PrivateAddressError
 
         error: Any = failure.value
         meta = failure.request.meta  # type: ignore[attr-defined]
@@ -107,7 +107,7 @@ class ArchiveSpider(Spider):
 
 def settings_of(options: Options) -> Settings:
     """Return the settings of Scrapy for a crawl: nothing of it but the engine, the downloader and its slots."""
-    handler = "crawler.wire.WireHandler"
+    handler = "crawler.wire.handler.WireHandler"
     return Settings(
         {
             "SCHEDULER": Scheduler,

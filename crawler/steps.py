@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from crawler.exchange import Exchange
-from crawler.frontier import Payload
-from crawler.hosts import Task
+from crawler.frontier.hosts import Task
+from crawler.frontier.rows import Payload
 from crawler.options import Options
+from crawler.wire.exchange import Exchange
 
 _ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 

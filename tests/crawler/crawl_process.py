@@ -12,10 +12,10 @@ from pathlib import Path
 from crawls import crawled
 
 import crawler.driver
-import crawler.files
-import crawler.recorder
+import crawler.records.files
+import crawler.records.recorder
 import crawler.spider
-import crawler.wire  # noqa: F401
+import crawler.wire.handler  # noqa: F401
 from crawler.asof import as_of
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from warcio.archiveiterator import ArchiveIterator
 
-from crawler.hosts import Manners
+from crawler.frontier.hosts import Manners
 from crawler.options import Options
 from crawler.run import CrawlResult, crawl_with
 

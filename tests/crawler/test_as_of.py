@@ -23,12 +23,12 @@ from rawserver import Answer, missing, page, serving
 from webarchive import Held, WebArchive, archiving
 
 from archive.errors import CrawlError
-from crawler import addresses
 from crawler.asof import ARCHIVES, AsOf, as_of
-from crawler.message import parse
-from crawler.past import agreement
+from crawler.past.mementos import agreement
+from crawler.records.warc import sha1
 from crawler.run import CrawlResult, crawl, options_of
-from crawler.warc import sha1
+from crawler.wire import addresses
+from crawler.wire.message import parse
 
 SITE = "http://site.example"
 WORDS = " ".join(f"word{number}" for number in range(60))

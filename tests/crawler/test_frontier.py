@@ -10,8 +10,9 @@ import pytest
 
 pytest.importorskip("scrapy")
 
-from crawler.frontier import DONE, NAME, Frontier, Outcome
-from crawler.hosts import Host, Task
+from crawler.frontier.frontier import NAME, Frontier
+from crawler.frontier.hosts import Host, Task
+from crawler.frontier.rows import DONE, Outcome
 
 
 def opened(folder: Path, *seeds: str, anew: bool = False) -> Frontier:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from crawler.links import MOST_LINKS, addresses_of, links_of
+from crawler.links.html import MOST_LINKS, addresses_of, links_of
 
 URL = "http://example.com/folder/page?x=1"
 

@@ -16,8 +16,8 @@ pytest.importorskip("scrapy")
 from crawls import crawled, of, pages
 from rawserver import Answer, Server, missing, page, serving
 
-from crawler import addresses
-from crawler.hosts import Host, Manners
+from crawler.frontier.hosts import Host, Manners
+from crawler.wire import addresses
 
 Serve = Callable[[str, bytes], Answer]
 

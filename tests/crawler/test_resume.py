@@ -24,7 +24,7 @@ from crawls import check, crawled, pages, records
 from rawserver import Answer, missing, page, serving
 
 from archive.errors import CrawlError
-from crawler.files import Files
+from crawler.records.files import Files
 from crawler.run import crawl, status
 
 

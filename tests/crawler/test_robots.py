@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("protego")
 
-from crawler.robots import Rules
+from crawler.robots.rules import Rules
 
 TEXT = b"""\xef\xbb\xbf# a comment
 User-agent: *

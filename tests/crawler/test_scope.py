@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scrapy import Request
 
-from crawler.scope import Repeats, Scope, domain_of, host_of, normal, origin_of
+from crawler.links.scope import Repeats, Scope, domain_of, host_of, normal, origin_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.surt import surt
+from crawler.records.surt import surt
 
 #: As `pywb.utils.canonicalize.canonicalize` of pywb 2.10.0 computed them.
 PYWB = {

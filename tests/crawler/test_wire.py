@@ -15,13 +15,13 @@ from scrapy import Request
 from scrapy.utils.test import get_crawler
 
 from crawler import loop
-from crawler.exchange import Exchange
-from crawler.message import decoded, join_chunks, parse
+from crawler.wire.exchange import Exchange
+from crawler.wire.message import decoded, join_chunks, parse
 
 
 def fetch(urls: list[str], **settings: Any) -> list[tuple[int, Exchange]]:
     """Fetch some URLs at once; return the statuses and the exchanges."""
-    from crawler.wire import NoResponseError, WireHandler
+    from crawler.wire.handler import NoResponseError, WireHandler
 
     async def one(handler: WireHandler, url: str) -> tuple[int, Exchange]:
         request = Request(url, headers={"User-Agent": "a test", "Accept-Encoding": "gzip"})
@@ -85,7 +85,7 @@ def test_no_response_at_all_is_an_error_that_keeps_the_request() -> None:
 
 def test_a_connection_that_the_server_closed_is_opened_again() -> None:
     answers = iter([*[Answer([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"], "keep")], Answer([]), Answer([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb"])])  # fmt: skip
-    from crawler.wire import WireHandler
+    from crawler.wire.handler import WireHandler
 
     async def twice(address: str) -> list[bytes]:
         handler = WireHandler(get_crawler(settings_dict={"CRAWL_ALLOW_PRIVATE": True, "CRAWL_IDLE": 1.0}))

@@ -18,8 +18,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 from rawserver import Answer, Server, missing, page, serving
 
-from crawler.surt import surt
-from crawler.warc import sha1
+from crawler.records.surt import surt
+from crawler.records.warc import sha1
 
 
 @dataclass

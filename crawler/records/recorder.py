@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from crawler import warc
 from crawler.asof import stamp_of
-from crawler.exchange import Exchange
-from crawler.files import Files
-from crawler.frontier import File, Frontier, Payload
-from crawler.message import Message
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.rows import File, Payload
 from crawler.options import Options
-from crawler.surt import surt
+from crawler.records import warc
+from crawler.records.files import Files
+from crawler.records.surt import surt
+from crawler.wire.exchange import Exchange
+from crawler.wire.message import Message
 
 _HTTP = {"1.0": "http/1.0", "1.1": "http/1.1"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from crawler.message import Message
+from crawler.wire.message import Message
 
 
 @dataclass(slots=True)

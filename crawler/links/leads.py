@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from crawler.links import addresses_of, links_of
-from crawler.message import Message, decoded, ungzipped
-from crawler.scope import host_of, joined, normal
+from crawler.links.html import addresses_of, links_of
+from crawler.links.scope import host_of, joined, normal
+from crawler.wire.message import Message, decoded, ungzipped
 
 #: Bytes of a decoded page in which links are looked for; of a sitemap (sitemaps.org: 50 MB).
 _PAGE, _SITEMAP = 16 << 20, 50 << 20

@@ -11,9 +11,10 @@ from pathlib import Path
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from crawler import warc
-from crawler.frontier import Frontier, Payload
-from crawler.message import parse
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.rows import Payload
+from crawler.records import warc
+from crawler.wire.message import parse
 
 _ENDINGS = (".warc", ".warc.gz")
 _AT_ONCE = 1000

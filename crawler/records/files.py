@@ -17,8 +17,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from crawler.frontier import File, Frontier
-from crawler.warc import Written
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.rows import File
+from crawler.records.warc import Written
 
 _log = logging.getLogger(__name__)
 

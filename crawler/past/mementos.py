@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from crawler import warc
 from crawler.asof import stamp_of, time_of
-from crawler.exchange import Exchange
-from crawler.following import leads_of
-from crawler.frontier import DONE, FAILED, REFUSED, Candidate, Frontier
-from crawler.hosts import BUSY, Task
-from crawler.lookups import Line, Link, http_date, lines_of, links_in
-from crawler.message import Message, decoded
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.hosts import BUSY, Task
+from crawler.frontier.rows import DONE, FAILED, REFUSED, Candidate
+from crawler.links.leads import leads_of
+from crawler.links.scope import Scope, domain_of, folder_of, host_of, joined, normal
 from crawler.options import Options
-from crawler.recorder import Memento
-from crawler.scope import Scope, domain_of, folder_of, host_of, joined, normal
-from crawler.surt import surt
+from crawler.past.lookups import Line, Link, http_date, lines_of, links_in
+from crawler.records import warc
+from crawler.records.recorder import Memento
+from crawler.records.surt import surt
+from crawler.wire.exchange import Exchange
+from crawler.wire.message import Message, decoded
 
 #: Questions to the archive, which are no pages.
 LOOKUPS = frozenset({"cdx", "gate", "map"})

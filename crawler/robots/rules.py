@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from protego import Protego
 from protego._utils import _quote_path
 
-#: Our product token.
-TOKEN = "lowbackground"
+from crawler.options import TOKEN
+
 #: Bytes of a robots.txt that are read, redirects that are followed, and seconds that it is used (RFC 9309, 2.5, 2.3.1.2
 #: and 2.4).
 LONGEST, REDIRECTS, KEPT = 500 << 10, 5, 86400.0

@@ -29,9 +29,9 @@ from twisted.web.client import Agent, ResponseDone
 from twisted.web.http import PotentialDataLoss, _DataLoss
 from twisted.web.http_headers import Headers
 
-from crawler.addresses import Guard
-from crawler.exchange import Exchange
-from crawler.message import is_header_cut, parse
+from crawler.wire.addresses import Guard
+from crawler.wire.exchange import Exchange
+from crawler.wire.message import is_header_cut, parse
 
 #: The longest line of a header, as Twisted counts it; its default of 16 KiB is less than what servers send.
 _LONGEST_LINE = 1 << 20

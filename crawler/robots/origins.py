@@ -8,15 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from crawler.exchange import Exchange
-from crawler.frontier import REFUSED, Frontier, Origin, Outcome
-from crawler.hosts import BUSY, Host, Task
-from crawler.message import decoded
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.hosts import BUSY, Host, Task
+from crawler.frontier.rows import REFUSED, Origin, Outcome
+from crawler.links.scope import host_of, joined, origin_of
 from crawler.options import Options
-from crawler.recorder import Recorder
-from crawler.robots import KEPT, LONGEST, REDIRECTS, Rules
-from crawler.scope import host_of, joined, origin_of
+from crawler.records.recorder import Recorder
+from crawler.robots.rules import KEPT, LONGEST, REDIRECTS, Rules
 from crawler.steps import Step, headers_of
+from crawler.wire.exchange import Exchange
+from crawler.wire.message import decoded
 
 #: Origins whose rules are kept parsed.
 _PARSED = 1000

@@ -1,0 +1,1 @@
+"""What pages lead to, and what of it belongs to the crawl."""

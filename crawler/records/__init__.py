@@ -1,0 +1,1 @@
+"""WARC files: records, revisits, indexes, and what a kill leaves."""

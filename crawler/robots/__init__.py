@@ -1,0 +1,1 @@
+"""What the owners of sites allow and reserve: robots.txt and tdmrep.json."""
