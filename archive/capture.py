@@ -47,6 +47,7 @@ class Capture:
     extractor: str | None = None
     truncated: str | None = None
     payload_digest: str | None = None
+    transfer_digest: str | None = None  #: of a body in chunks, with them
     payload_check: str | None = None
     block_check: str | None = None
     refers_to_url: str | None = None

@@ -83,7 +83,16 @@ CAPTURES = Table(
             "null, or why the record holds less than was sent: WARC-Truncated, `chunked`, `content-encoding`, "
             "`segment`, `bad-segment`",
         ),
-        Column("payload_digest", pa.string(), "computed; for a revisit or a line of an index, the one it states"),
+        Column(
+            "payload_digest",
+            pa.string(),
+            "computed, of the body without its chunks; for a revisit or a line of an index, the one it states",
+        ),
+        Column(
+            "transfer_digest",
+            pa.string(),
+            "of a body in chunks: the digest of it with its chunks, by which other records and indexes may name it",
+        ),
         Column("payload_check", pa.string(), "verified, mismatch, absent, unsupported; claimed for a revisit"),
         Column("block_check", pa.string(), "the same for the digest of the whole record block"),
         Column("refers_to_url", pa.string(), "of a revisit"),

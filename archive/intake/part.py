@@ -118,6 +118,7 @@ class PartWriter:
                 capture.extractor,
                 capture.truncated,
                 capture.payload_digest,
+                capture.transfer_digest,
                 capture.payload_check,
                 capture.block_check,
                 capture.refers_to_url,
