@@ -53,6 +53,8 @@ class Capture:
     refers_to_url: str | None = None
     refers_to_date: datetime | None = None
     robots: str | None = None
+    rules: str | None = None  #: which file of a site's rules it is, in place of a page
+    rules_text: str | None = None  #: what that says
     record_sha256: str | None = None
     operator: str | None = None
     crawl: str | None = None

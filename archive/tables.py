@@ -98,6 +98,16 @@ CAPTURES = Table(
         Column("refers_to_url", pa.string(), "of a revisit"),
         Column("refers_to_date", _UTC, "of a revisit"),
         Column("robots", pa.string(), "what the page said to robots, if anything: `noai, noindex, ccbot:nofollow`"),
+        Column(
+            "rules",
+            pa.string(),
+            "robots.txt, tdmrep.json: the record is what a site allows or reserves, and no page; else null",
+        ),
+        Column(
+            "rules_text",
+            pa.string(),
+            "what that says, its first 500 KiB; null for a revisit, or where the site has none",
+        ),
         Column("captured_from", _UTC, "the early end of what the record states; it proves nothing"),
         Column("evidence", EVIDENCE, "every date that the record carries: archive.reasons.CLAIMS; whether it agrees"),
         Column("integrity", pa.string(), "what digests show: block, payload, unstated, contradicted"),

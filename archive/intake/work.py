@@ -100,6 +100,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
             tally.records += 1
             if isinstance(outcome, Capture):
                 tally.captures += 1
+                tally.site_rules += outcome.rules is not None
                 if signed and signed.covers(name.removeprefix(f"{unit.file}!/")):
                     outcome.existed_by, outcome.attested_by = signed.existed_by, signed.attested_by
                     tally.bounded += 1

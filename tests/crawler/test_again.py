@@ -134,7 +134,8 @@ def test_crawl_ingest_crawl_ingest_adds_only_what_is_new(tmp_path: Path) -> None
         crawled(folder, server.address + "/", again=True)
         second = lb.ingest(lake, str(folder), workers=1)
     assert (first.new_texts, second.new_texts) == (20, 2)
-    assert (first.captures, second.captures) == (20, 21)
+    assert (first.captures, second.captures) == (22, 21)
+    assert (first.site_rules, second.site_rules) == (2, 0)
     assert {name for name in (first.rejects + second.rejects) if not name.startswith("http-")} == set()
     seen = lb.query(lake, "SELECT count(*) AS n FROM documents WHERE captures = 2").to_pylist()
     assert seen == [{"n": 19}]
