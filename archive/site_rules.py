@@ -10,9 +10,6 @@ import json
 import re
 from dataclasses import dataclass
 
-from protego import Protego
-from protego._utils import _quote_path
-
 #: Bytes of a robots.txt that are read (RFC 9309, 2.5).
 LONGEST = 500 << 10
 ROBOTS, TDMREP = "robots.txt", "tdmrep.json"
@@ -89,7 +86,10 @@ class Rules:
     """
 
     def __init__(self, text: str | None, token: str = "*") -> None:
-        self._token = token
+        from protego import Protego  # an ingest keeps the text only
+        from protego._utils import _quote_path
+
+        self._token, self._quoted = token, _quote_path
         self.parsed = Protego.parse(text or "")
         self.usage = usage_of(text or "")
         self._agents: dict[int, tuple[object, list[str]]] = {}
@@ -103,13 +103,13 @@ class Rules:
         >>> Rules("User-agent: GPTBot\\nDisallow: /\\nUser-agent: *\\nDisallow: /no").verdict("http://example.com/a")
         Verdict(allowed=True, rule='no rule matches', shut_out=('GPTBot',))
         """
-        path = _quote_path(url)
+        path = self._quoted(url)
         allowed, rule = _match(self.parsed._get_matching_rule_set(self._token), path)
         return Verdict(allowed, rule, self._shut_out(path))
 
     def shut_out(self, url: str) -> tuple[str, ...]:
         """Return the AI agents that may not fetch a URL, sorted."""
-        return self._shut_out(_quote_path(url))
+        return self._shut_out(self._quoted(url))
 
     def _shut_out(self, path: str) -> tuple[str, ...]:
         out = [name for group, names in self._agents.values() if not _match(group, path)[0] for name in names]
