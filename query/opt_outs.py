@@ -25,7 +25,7 @@ SELECT origin, kind, captured_at, status, text, usage_of(CASE WHEN kind = '{ROBO
        CASE WHEN kind = '{ROBOTS}' THEN CASE WHEN status // 100 = 4 THEN [] ELSE shut_out(text, origin || '/') END END
            AS shut_out,
        CASE WHEN kind = '{TDMREP}' THEN tdm_reserved(text, origin || '/') END AS tdm_reserved,
-       date_problem, grade, date_source, url, via, file, "offset", skip, length, record_id, record_sha256, operator
+       truncated, date_problem, grade, date_source, url, via, file, "offset", skip, length, record_id, record_sha256, operator
 FROM (
     SELECT own.*, origin_of(own.url) AS origin, own.rules AS kind, coalesce(own.rules_text, first.text) AS text
     FROM stored_captures AS own
@@ -38,13 +38,14 @@ FROM (
 )
 """
 
-#: Of the rules in front of a capture and behind it, those that are nearer in time; at one distance those in front.
+#: Of the rules in front of a capture and behind it, those that are nearer in time; at one distance those in front. Half
+#: of a robots.txt does not count: what did not come may forbid what the rest allows.
 _NEARER = """CASE WHEN {after}."at" IS NULL OR page.captured_at - {before}."at" <= {after}."at" - page.captured_at
     THEN {before} ELSE {after} END"""
 _KNOWN = """
 SELECT origin, captured_at, any_value({{'at': captured_at, 'status': status, 'text': text, 'usage': usage}}) AS said
 FROM site_rules WHERE kind = '{kind}' AND date_problem IS NULL AND captured_at IS NOT NULL
-                      AND (text IS NOT NULL OR status // 100 = 4)
+                      AND (text IS NOT NULL OR status // 100 = 4) AND coalesce(truncated, 'length') = 'length'
 GROUP BY ALL
 """
 _JOINED = "\n".join(
@@ -74,7 +75,7 @@ VIEWS = (
         "site_rules",
         _SITE_RULES,
         {"origin": "VARCHAR", "kind": "VARCHAR", "captured_at": "TIMESTAMPTZ", "status": "SMALLINT", "text": "VARCHAR",
-         "usage": "VARCHAR[]", "date_problem": "VARCHAR"},
+         "usage": "VARCHAR[]", "truncated": "VARCHAR", "date_problem": "VARCHAR"},
     ),
     View("opt_outs", _OPT_OUTS),
 )  # fmt: skip

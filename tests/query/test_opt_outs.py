@@ -40,6 +40,7 @@ def site(lake: Lake, write: Write) -> Lake:
         robots("2018-01-01T00:00:00Z", SHUT, warc={"WARC-Payload-Digest": _digest(SHUT)}),
         robots("2020-01-01T00:00:00Z", "", kind="revisit", warc=again),
         robots("2021-01-01T00:00:00Z", status="503 Service Unavailable"),
+        robots("2021-02-01T00:00:00Z", "User-agent: *\nAl", warc={"WARC-Truncated": "disconnect"}),
         record(url=TDMREP, body=tdm, date="2020-01-01T00:00:00Z", content_type="application/json"),
         *(page(f"{year}-02-03T00:00:00Z") for year in range(2013, 2022)),
         page("2016-05-01T00:00:00Z", "/private/a"),
@@ -48,7 +49,7 @@ def site(lake: Lake, write: Write) -> Lake:
         record(url="http://example.com/a/robots.txt", body="A page about robots.", content_type="text/plain"),
     ]
     result = take(lake, write("a.warc", b"".join(written)))
-    assert (result.captures, result.site_rules, result.new_texts) == (18, 5, 13)
+    assert (result.captures, result.site_rules, result.new_texts) == (19, 6, 13)
     assert result.rejects == {"http-503": 1}
     return lake
 
@@ -70,7 +71,7 @@ def test_each_record_of_rules_is_evidence_with_date_and_grade(site: Lake) -> Non
         (2016, "robots.txt", 200, OPEN, 0, [], "D"),
         (2018, "robots.txt", 200, SHUT, 2, usage, "D"),
     ]
-    assert [each[:6] for each in found[3:]] == [
+    assert [each[:6] for each in found[3:5]] == [
         (2020, "robots.txt", 200, SHUT, 2, usage),
         (2020, "tdmrep.json", 200, found[4][3], None, None),
     ]
@@ -106,4 +107,4 @@ def test_a_set_can_leave_out_pages_that_were_shut_out(site: Lake, tmp_path: Path
 def test_the_same_file_again_adds_nothing(site: Lake, write: Write, tmp_path: Path) -> None:
     before = asked(site, "SELECT count(*) FROM site_rules")
     assert take(site, str(tmp_path / "sources" / "a.warc")).captures == 0
-    assert asked(site, "SELECT count(*) FROM site_rules") == before == [(5,)]
+    assert asked(site, "SELECT count(*) FROM site_rules") == before == [(6,)]
