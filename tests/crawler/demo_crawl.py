@@ -1,6 +1,6 @@
 """Shows what `archive crawl` does, on a small site that it serves on loopback: `make demo-crawl`, and docs/crawl.md.
 
-python tests/crawler/demo_crawl.py OUT      OUT is a folder; what an earlier demo left there is deleted
+    python tests/crawler/demo_crawl.py OUT      OUT is a folder; what an earlier demo left there is deleted
 """
 
 from __future__ import annotations
