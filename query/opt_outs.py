@@ -25,15 +25,18 @@ SELECT origin, kind, captured_at, status, text, usage_of(CASE WHEN kind = '{ROBO
        CASE WHEN kind = '{ROBOTS}' THEN CASE WHEN status // 100 = 4 THEN [] ELSE shut_out(text, origin || '/') END END
            AS shut_out,
        CASE WHEN kind = '{TDMREP}' THEN tdm_reserved(text, origin || '/') END AS tdm_reserved,
-       truncated, date_problem, grade, date_source, url, via, file, "offset", skip, length, record_id, record_sha256, operator
+       truncated, date_problem, grade, date_source, url, via, file, "offset", skip, length,
+       record_id, record_sha256, operator
 FROM (
     SELECT own.*, origin_of(own.url) AS origin, own.rules AS kind, coalesce(own.rules_text, first.text) AS text
     FROM stored_captures AS own
     LEFT JOIN (
-        SELECT payload_digest, rules, any_value(rules_text) AS text FROM stored_captures
-        WHERE rules_text IS NOT NULL AND payload_digest NOT LIKE 'md5:%' GROUP BY ALL
+        SELECT digest, rules, any_value(rules_text) AS text
+        FROM (SELECT unnest([payload_digest, transfer_digest]) AS digest, rules, rules_text FROM stored_captures
+              WHERE rules_text IS NOT NULL)
+        WHERE digest NOT LIKE 'md5:%' GROUP BY ALL
     ) AS first ON own.record_type = 'revisit' AND own.rules = first.rules
-                  AND own.payload_digest = first.payload_digest
+                  AND own.payload_digest = first.digest
     WHERE own.rules IS NOT NULL
 )
 """

@@ -32,12 +32,13 @@ def page(date: str, path: str = "/", host: str = "example.com") -> bytes:
 @pytest.fixture
 def site(lake: Lake, write: Write) -> Lake:
     """A site without a robots.txt in 2014, with one in 2016, that shuts AI out in 2018, and says so again in 2020."""
-    again = {"WARC-Payload-Digest": _digest(SHUT), "WARC-Profile": "x"}
+    sent = f"{len(SHUT):x}\r\n{SHUT}\r\n0\r\n\r\n"
+    stated, again = {"WARC-Payload-Digest": _digest(sent)}, {"WARC-Payload-Digest": _digest(sent), "WARC-Profile": "x"}
     tdm = json.dumps([{"location": "/mine/*", "tdm-reservation": 1}, {"location": "/", "tdm-reservation": 0}])
     written = [
         robots("2014-01-01T00:00:00Z", "<p>Not found.", status="404 Not Found"),
         robots("2016-01-01T00:00:00Z", OPEN),
-        robots("2018-01-01T00:00:00Z", SHUT, warc={"WARC-Payload-Digest": _digest(SHUT)}),
+        robots("2018-01-01T00:00:00Z", sent, http={"Transfer-Encoding": "chunked"}, warc=stated),
         robots("2020-01-01T00:00:00Z", "", kind="revisit", warc=again),
         robots("2021-01-01T00:00:00Z", status="503 Service Unavailable"),
         robots("2021-02-01T00:00:00Z", "User-agent: *\nAl", warc={"WARC-Truncated": "disconnect"}),
