@@ -1,6 +1,6 @@
 """Shows what `archive crawl` does, on a small site that it serves on loopback: `make demo-crawl`, and docs/crawl.md.
 
-    python tests/crawler/demo_crawl.py OUT      OUT is a folder; what an earlier demo left there is deleted
+python tests/crawler/demo_crawl.py OUT      OUT is a folder; what an earlier demo left there is deleted
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version, server_version, sys_version = "HTTP/1.1", "village", ""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         status, kind, text = SITE.get(self.path, (404, "text/plain", "not here"))
         body, mark = text.encode(), f'"{len(text)}"'
         if self.headers.get("If-None-Match") == mark:
