@@ -217,6 +217,10 @@ class Driver:
             self._refuse(step.task, reason)
             self.commit_if_due()
 
+    def leave(self, step: Step) -> None:
+        """Forget a request whose page is not complete when the run ends; the next run sends it again."""
+        self.flying.discard(step)
+
     def replaced(self, step: Step, url: str, call: str) -> None:
         """Take it that a middleware asks for another URL in place of one, which was not sent."""
         target = normal(url)

@@ -90,7 +90,7 @@ class Browser:
         from playwright.async_api import Error, async_playwright
 
         async with self._starting:
-            if self._browser is not None and self._browser.is_connected():
+            if self.is_running:
                 return
             await self._quit()
             try:
@@ -107,6 +107,11 @@ class Browser:
                 await self._quit()
                 raise BrowserError(f"the browser cannot be begun: {str(error).splitlines()[0]}") from None
             self._shown = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the browser runs."""
+        return self._browser is not None and bool(self._browser.is_connected())
 
     @property
     def name(self) -> str:

@@ -88,6 +88,10 @@ class Rendering:
                     ready = time.monotonic() + (part.rest or pause)
 
         step.rendered = await self._browser.show(step.url, page, fetch)
+        if step.rendered.error and not self._browser.is_running and not self._driver.why:
+            step.rendered = await self._browser.show(step.url, page, fetch)  # it ended with another page, or was ended
+        if step.rendered.error and self._driver.why:
+            self._driver.leave(step)
         if step.rendered.error:
             _log.info("%s: the browser: %s", step.url, step.rendered.error)
         if not step.rendered.html:

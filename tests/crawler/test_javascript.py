@@ -74,8 +74,9 @@ def test_a_page_is_rendered_from_the_bytes_of_the_wire_and_what_scripts_made_is_
     assert (notes["rendered-page"], notes["parts"], notes["blocked-robots"]) == (server.address + "/", "2", "1")
     assert check(folder) > 20
     lake = str(tmp_path / "lake")
-    lb.ingest(lake, str(folder), workers=1)
-    assert not [each for each in lb.query(lake, "SELECT text FROM texts").rows if "written by a script" in str(each)]
+    ingested = lb.ingest(lake, str(folder), workers=1)
+    assert ingested.skipped["not-web"] == 3
+    assert "written by a script" not in str(lb.query(lake, "SELECT * FROM documents").to_pylist())
 
 
 def test_a_page_that_hangs_or_goes_elsewhere_is_ended_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

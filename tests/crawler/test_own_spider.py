@@ -248,3 +248,16 @@ def test_a_setting_that_would_break_manners_or_records_is_refused(tmp_path: Path
 def test_a_spider_that_is_none_is_refused(tmp_path: Path, spider: str, words: str) -> None:
     with pytest.raises(CrawlError, match=words):
         crawl(out=tmp_path, contact="test@example.org", spider=spider)
+
+
+def test_the_spider_of_the_manual_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "crawl.md").read_text()
+    module = manual.partition("```python\n")[2].partition("```")[0]
+    assert len(module.splitlines()) <= 20
+    with serving(shop) as server:
+        (tmp_path / "shop.py").write_text(module.replace("https://shop.example", server.address))
+        monkeypatch.chdir(tmp_path)
+        out = tmp_path / "out"
+        result = crawled(out, spider="shop:Shop")
+        assert (result.ended, result.pages) == ("finished", 24)
+        assert {each["item"]["list"].removeprefix(server.address) for each in items(out)} >= {"/", "/list/3"}
