@@ -163,8 +163,10 @@ class Driver:
         step = Step(task.url, "page", task, headers_of(self.options))
         if self.past is not None:
             step.headers |= self.past.headers(task)
-        elif self._items is not None:  # the spider needs the page, also where it has not changed
+        elif self._items is not None:
             step.call = self.frontier.call(task.url)
+        elif self.options.javascript:
+            pass  # a browser needs the page, also where it has not changed; so does a spider
         elif task.payload is not None and (task.etag or task.modified):
             step.known = self.frontier.payload(task.payload)
         if step.known is not None:

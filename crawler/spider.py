@@ -146,7 +146,11 @@ def settings_of(options: Options) -> Settings:
     }
     if options.is_plain:
         return Settings(ours)
-    ours |= {"DOWNLOADER": "crawler.hosted.downloader.CarefulDownloader", "CRAWL_RESPONSES": True}
+    ours |= {
+        "DOWNLOAD_HANDLERS": {},
+        "DOWNLOADER": "crawler.hosted.downloader.CarefulDownloader",
+        "CRAWL_RESPONSES": True,
+    }
     ours["STATS_CLASS"] = "scrapy.statscollectors.MemoryStatsCollector"  # middlewares count in it
     if options.javascript:
         ours["DOWNLOADER_MIDDLEWARES_BASE"] = {"crawler.browser.rendering.Rendering": _NEXT_TO_ENGINE}

@@ -59,7 +59,7 @@ def spider_of(name: str) -> type[Spider]:
 
 
 class Hosting:
-    """Stands between Scrapy and a driver: makes requests of steps, and collects what becomes of them."""
+    """Makes requests of the steps of a driver, and collects what becomes of them."""
 
     def __init__(self, crawler: Crawler, driver: Driver, items: Items) -> None:
         self._crawler, self._driver, self._items = crawler, driver, items

@@ -115,6 +115,26 @@ class Proxied:
         request.meta["proxy"] = self._proxy
 
 
+class Counting:
+    """An extension that writes how many responses there were."""
+
+    def __init__(self, crawler: Any) -> None:
+        self.path, self.count = crawler.settings["COUNT"], 0
+        crawler.signals.connect(self.came, scrapy.signals.response_received)
+        crawler.signals.connect(self.closed, scrapy.signals.spider_closed)
+
+    @classmethod
+    def from_crawler(cls, crawler: Any) -> Counting:
+        return cls(crawler)
+
+    def came(self) -> None:
+        self.count += 1
+
+    def closed(self) -> None:
+        with open(self.path, "w") as stream:
+            stream.write(str(self.count))
+
+
 class Doubling:
     """A spider middleware that yields a second item for each, and one link."""
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 import random
 import signal
+import socket
+import ssl
+import subprocess
+import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +78,12 @@ def test_a_spider_begins_with_its_own_urls_and_its_headers_are_sent(tmp_path: Pa
 
 def test_items_go_through_middlewares_and_pipelines(tmp_path: Path) -> None:
     settings = settings_of(
-        ['SPIDER_MIDDLEWARES={"own_spiders.Doubling": 500}', 'ITEM_PIPELINES={"own_spiders.Pricing": 1}']
+        [
+            'SPIDER_MIDDLEWARES={"own_spiders.Doubling": 500}',
+            'ITEM_PIPELINES={"own_spiders.Pricing": 1}',
+            'EXTENSIONS={"own_spiders.Counting": 0}',
+            f"COUNT={tmp_path / 'count'}",
+        ]
     )
     with serving(shop) as server:
         crawled(tmp_path, server.address + "/", spider="own_spiders:Shop", settings=settings)
@@ -80,6 +91,7 @@ def test_items_go_through_middlewares_and_pipelines(tmp_path: Path) -> None:
     assert len(found) == 38
     assert all(each["item"]["price"] == 2 for each in found)
     assert sum("second" in each["item"] for each in found) == 19
+    assert (tmp_path / "count").read_text() == "26"
 
 
 def test_a_spider_with_rules_works(tmp_path: Path) -> None:
@@ -200,6 +212,64 @@ def test_a_proxy_is_named_and_its_address_is_not_that_of_the_site(tmp_path: Path
     assert request.block.startswith(b"GET http://example.test:81/a HTTP/1.1\r\n")
     assert of(tmp_path, "metadata", "/a")[0].notes["proxy"] == f"127.0.0.1:{proxy.port} (127.0.0.1)"
     assert of(tmp_path, "metadata", "/robots.txt")[0].notes["proxy"]
+
+
+@contextlib.contextmanager
+def tunnels() -> Iterator[tuple[int, list[bytes]]]:
+    """A proxy that connects everything to where it is asked for, on loopback; with what it was asked."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked: list[bytes] = []
+
+    def copy(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    request += client.recv(65536)
+                asked.append(request)
+                port = int(request.split(b" ", 2)[1].rpartition(b":")[2])
+                server = socket.create_connection(("127.0.0.1", port))
+                client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=copy, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield listener.getsockname()[1], asked
+    listener.close()
+
+
+def certified(folder: Path) -> ssl.SSLContext:
+    """Return a server's context, with a certificate that it signed itself."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=example.test".split()
+    subprocess.run(["openssl", *words, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_a_tunnel_through_a_proxy_has_the_bytes_of_the_site_and_no_password(tmp_path: Path) -> None:
+    middlewares = {"own_spiders.Proxied": 1, "scrapy.downloadermiddlewares.httpproxy.HttpProxyMiddleware": 2}
+    with serving(lambda path, _: page("<p>secure") if path == "/" else missing(), tls=certified(tmp_path)) as server:
+        with tunnels() as (port, asked):
+            given = {"THE_PROXY": f"http://me:secret@127.0.0.1:{port}", "DOWNLOADER_MIDDLEWARES": middlewares}
+            url = f"https://example.test:{server.port}/"
+            result = crawled(tmp_path / "out", url, settings=settings_of(given), allow_private=False)
+    assert (result.pages, result.statuses) == (1, {"200": 1})
+    assert all(b"Proxy-Authorization: Basic bWU6c2VjcmV0" in each for each in asked)
+    requests = [each for each in records(tmp_path / "out") if each.kind == "request"]
+    assert len(requests) == 3
+    assert not [each for each in requests if b"Authorization" in each.block or "WARC-IP-Address" in each.headers]
+    response = of(tmp_path / "out", "response", f"{server.port}/")[0]
+    assert response.protocols[0] == "http/1.1"
+    assert response.protocols[1].startswith("tls/")
 
 
 def test_through_a_proxy_private_addresses_are_refused_too(tmp_path: Path) -> None:
