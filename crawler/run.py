@@ -345,6 +345,10 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
 
 
 def _check_spider(name: str) -> None:
+    from crawler import loop
+
+    loop.loop()  # before a module of the user's own installs another reactor
+
     from crawler.hosted.calls import UnsupportedError
     from crawler.hosted.hosting import spider_of
 

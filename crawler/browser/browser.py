@@ -72,8 +72,9 @@ class Browser:
         path: of the browser; else the first that is found on the search path, else the one that Playwright installed.
     """
 
-    def __init__(self, user_agent: str, path: str = "") -> None:
+    def __init__(self, user_agent: str, path: str = "", sandbox: bool | None = None) -> None:
         self._user_agent = user_agent
+        self._sandbox = os.geteuid() != 0 if sandbox is None else sandbox  # Chromium has none for root
         self._path = path or next(filter(None, map(shutil.which, _NAMES)), None)
         self._playwright: Any = None
         self._browser: Any = None
@@ -98,7 +99,7 @@ class Browser:
                 self._browser = await self._playwright.chromium.launch(
                     executable_path=self._path,
                     args=list(_ARGUMENTS),
-                    chromium_sandbox=os.geteuid() != 0,  # Chromium has none for root
+                    chromium_sandbox=self._sandbox,
                     handle_sigint=False,
                     handle_sigterm=False,
                     timeout=SECONDS * 1000,
@@ -179,7 +180,7 @@ class Browser:
             target, kind, reason = urldefrag(asked.url)[0], asked.resource_type, ""
             if asked.is_navigation_request():
                 is_tab = asked.frame == tab.main_frame
-                if is_tab and not given and target == urldefrag(url)[0]:
+                if is_tab and not given:  # Chromium may write the URL in another way
                     given = True
                     await route.fulfill(status=page.status, headers=page.headers(), body=page.body)
                     return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from typing import Any
@@ -13,6 +12,7 @@ from scrapy.http import Response
 
 from crawler.browser.browser import Answer, Browser
 from crawler.driver import Driver
+from crawler.hosted.settings import LAUNCH, launch_options
 from crawler.links.leads import is_markup
 from crawler.steps import Step
 from crawler.wire.message import Message, decoded
@@ -31,9 +31,9 @@ class Rendering:
 
     def __init__(self, crawler: Any, driver: Driver) -> None:
         self._crawler, self._driver = crawler, driver
-        given = dict(driver.options.settings).get("PLAYWRIGHT_LAUNCH_OPTIONS", {})
-        launch = json.loads(given) if isinstance(given, str) else given
-        self._browser = Browser(driver.options.user_agent, launch.get("executable_path", ""))
+        launch = launch_options(dict(driver.options.settings).get(LAUNCH, {}))
+        agent = driver.options.user_agent
+        self._browser = Browser(agent, launch.get("executable_path", ""), launch.get("chromium_sandbox"))
         self._parts: dict[str, Answer] = {}
         self._size = 0
 

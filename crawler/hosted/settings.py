@@ -65,10 +65,12 @@ REFUSED = {
     "TELNETCONSOLE": "use archive crawl --status",
     "DOWNLOADER": _OWN,
     "ADDONS": "give what the add-on sets, each by --set",
+    "PLAYWRIGHT": "pages get what the crawl fetches for them; use PLAYWRIGHT_LAUNCH_OPTIONS for another browser",
     "CRAWL_": "these are set by the options of archive crawl",
 }
 #: Settings whose names begin like refused ones.
-TAKEN = frozenset({"DOWNLOADER_MIDDLEWARES", "DOWNLOADER_STATS"})
+LAUNCH = "PLAYWRIGHT_LAUNCH_OPTIONS"
+TAKEN = frozenset({"DOWNLOADER_MIDDLEWARES", "DOWNLOADER_STATS", LAUNCH})
 COMPONENTS = ("DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "EXTENSIONS", "ITEM_PIPELINES")
 #: Parts of Scrapy that would break manners or records, also where they are named as a middleware.
 _PARTS = {
@@ -128,12 +130,26 @@ def check(name: str, value: Any, where: str) -> None:
         begun = [each for each in REFUSED if name.startswith(each)]
         if begun:
             raise ValueError(f"{where} cannot be set: {REFUSED[max(begun, key=len)]}")
+    if name == LAUNCH:
+        launch_options(value, where)
     if name in COMPONENTS:
         for part, position in _components(value, where).items():
             path = part if isinstance(part, str) else f"{part.__module__}.{getattr(part, '__name__', '')}"
             for refused, instead in _PARTS.items():
                 if path.startswith(refused) and position is not None:
                     raise ValueError(f"{where}: {path} cannot be used: {instead}")
+
+
+def launch_options(value: Any, where: str = LAUNCH) -> dict[str, Any]:
+    """Return how the browser is begun: `executable_path` and `chromium_sandbox`, and nothing else.
+
+    Raises:
+        ValueError: there is something else.
+    """
+    found = _components(value, where)
+    if further := set(found) - {"executable_path", "chromium_sandbox"}:
+        raise ValueError(f"{where}: {min(further)} cannot be set; executable_path and chromium_sandbox can")
+    return found
 
 
 def _components(value: Any, where: str) -> dict[Any, Any]:
@@ -143,5 +159,5 @@ def _components(value: Any, where: str) -> dict[Any, Any]:
         except ValueError as error:
             raise ValueError(f"{where}: no JSON: {error}") from None
     if not isinstance(value, Mapping):
-        raise ValueError(f'{where}: an object of paths and positions, as {{"mine.Middleware": 500}}')
+        raise ValueError(f'{where}: an object, as {{"mine.Middleware": 500}}')
     return dict(value)

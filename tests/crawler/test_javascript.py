@@ -85,7 +85,8 @@ def test_a_page_that_hangs_or_goes_elsewhere_is_ended_and_kept(tmp_path: Path, m
     monkeypatch.setattr(browsers, "SECONDS", 7.0)
     monkeypatch.setattr(browsers.Browser.show, "__defaults__", (7.0,))
     site = {
-        "/": "<html><a href=/hangs>x</a><a href=/away>y</a>",
+        "/": "<html><a href=/hangs>x</a><a href=/away>y</a><a href=\"/it's?'\">z</a>",
+        "/it's?%27": "<html><script>document.write('its')</script>",
         "/hangs": "<html><a href=/kept>x</a><script>while (true) {}</script>",
         "/away": "<html><script>location.href = '/moved'</script>",
         "/kept": "<html>kept",
@@ -97,7 +98,7 @@ def test_a_page_that_hangs_or_goes_elsewhere_is_ended_and_kept(tmp_path: Path, m
     assert sorted(pages(tmp_path)) == sorted(site)
     assert result.left_out["javascript-failed"] == 1
     assert time.monotonic() - started < 40
-    assert sum(each.kind == "conversion" for each in records(tmp_path)) == 4
+    assert sum(each.kind == "conversion" for each in records(tmp_path)) == 5
 
 
 def test_a_spider_gets_the_document_of_the_browser(tmp_path: Path) -> None:

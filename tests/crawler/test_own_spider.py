@@ -248,7 +248,8 @@ def tunnels() -> Iterator[tuple[int, list[bytes]]]:
 def certified(folder: Path) -> ssl.SSLContext:
     """Return a server's context, with a certificate that it signed itself."""
     key, certificate = folder / "key.pem", folder / "certificate.pem"
-    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=example.test".split()
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    words = ["req", "-x509", *curve, "-nodes", "-days", "2", "-subj", "/CN=example.test"]
     subprocess.run(["openssl", *words, "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -291,6 +292,8 @@ def test_through_a_proxy_private_addresses_are_refused_too(tmp_path: Path) -> No
         ("RETRY_TIMES=9", "asks again itself"),
         ("COOKIES_ENABLED=1", "no cookies"),
         ("USER_AGENT=Mozilla", "use --contact"),
+        ("PLAYWRIGHT_ABORT_REQUEST=mine.f", "what the crawl fetches"),
+        ('PLAYWRIGHT_LAUNCH_OPTIONS={"args": ["--proxy-server="]}', "args cannot be set"),
         ("FEEDS={}", "items.jsonl"),
         ("CRAWL_ALLOW_PRIVATE=1", "options of archive crawl"),
         ("DOWNLOADER_MIDDLEWARES_BASE={}", "fixed"),
