@@ -242,3 +242,15 @@ def test_a_status_needs_a_crawl(tmp_path: Path) -> None:
     with pytest.raises(CrawlError, match="no crawl"):
         status(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_files_of_other_programs_in_the_folder_are_let_alone(tmp_path: Path) -> None:
+    others = [tmp_path / name for name in ("heritrix-0001.warc.gz.open", "notes.txt", "other.warc.gz")]
+    for each in others:
+        each.write_bytes(b"theirs")
+    begun = tmp_path / "crawl-20260101000000000-00001.warc.gz.open"  # a kill before the first commit leaves it
+    begun.write_bytes(b"nothing of it is committed")
+    with serving(site(2)) as server:
+        assert crawled(tmp_path, server.address + "/").pages == 2
+    assert [each.read_bytes() for each in others] == [b"theirs"] * 3
+    assert not begun.exists()
