@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
+#: Redirects one after the other that are followed, as browsers do.
+REDIRECTS = 20
 #: What a server may send as ETag or Last-Modified that is sent back to it.
 _VALIDATOR = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,500}")
 
@@ -282,11 +284,15 @@ class Driver:
         leads = leads_of(message, task.url, task.kind, task.depth)
         if leads.more:
             self.scope.left_out["too-many-links"] += 1
+        if leads.moved and leads.urls and self.frontier.redirects(task.id) >= REDIRECTS:
+            self.scope.left_out["redirects"] += 1
+            return
         for url, kind, depth in leads.urls:
             if leads.moved and task.depth == 0 and kind == "page":  # where a seed is now
                 self.scope.add(url)
                 self.frontier.widen(url)
-            if kind == "sitemap" or self.scope.takes(url, depth):
+            is_near = kind == "sitemap" and host_of(url) == host_of(task.url)
+            if is_near or self.scope.takes(url, depth):
                 self.frontier.found(url, depth, task.id, kind)
 
     def _later(self, step: Step, seconds: float) -> None:

@@ -450,6 +450,18 @@ class Frontier:
         for (url,) in self._db.execute(of_kind, (self.crawl.id, kind)):
             yield url
 
+    def redirects(self, number: int) -> int:
+        """Return how many redirects led to a URL one after the other; URLs that are on their way were committed."""
+        count = 0
+        while row := self._db.execute(
+            "SELECT v.id, v.status FROM urls u JOIN urls v ON v.id=u.via WHERE u.id=?", (number,)
+        ).fetchone():
+            number, status = row
+            if status is None or status // 100 != 3 or count >= 100:
+                break
+            count += 1
+        return count
+
     def origin(self, origin: str) -> Origin | None:
         """Return what is known of the robots.txt of an origin."""
         for each in reversed(self.batch.origins):
