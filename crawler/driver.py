@@ -231,7 +231,7 @@ class Driver:
         status = _status(message)
         _log.debug("%d %s %s", status, task.url, kept.revisit)
         if is_busy or (look is not None and look.retry):
-            wait = host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
+            wait = host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
             _log.info("%s: status %d, the host rests for %.0f s", task.url, status, wait)
             if task.tries + 1 < manners.tries:
                 self.frontier.put_back(task)

@@ -28,6 +28,8 @@ VERSION = 1
 _READ, _IN_MEMORY = 100, 10_000
 #: URLs whose hashes are kept, so that links that were seen lately cost no question to the database.
 _SEEN = 200_000
+#: Seconds that a host rests from the beginning of a run on, also where the clock was put back: a day, as Retry-After.
+_LONGEST_REST = 86_400.0
 
 
 class Frontier:
@@ -108,7 +110,7 @@ class Frontier:
         self._closed = dict(closed.fetchall())
         self.states = self.counts()
         self.look_again()
-        if last.is_new:
+        if last.is_new or not self.seeds():  # a kill may have come in between
             asked = [(seed, "page") for seed in seeds] if first is None else first
             self.batch.links += [(url, kind, 0, None) for url, kind in asked]
             self.batch.seeds += seeds
@@ -421,7 +423,7 @@ class Frontier:
                 (number,),
             ).fetchone()
             host = self._hosts[number] = Host(number, name)
-            host.ready = time.monotonic() + max(ready - time.time(), 0.0)
+            host.ready = time.monotonic() + min(max(ready - time.time(), 0.0), _LONGEST_REST)
             if crawl == self.crawl.id:
                 host.pages, host.failures, host.rests, host.closed = pages, failures, rests, closed
                 host.crawl_delay, host.pause = delay, pause

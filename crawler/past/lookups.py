@@ -121,8 +121,9 @@ def http_date(text: str | None) -> datetime | None:
     if found is None:
         return None
     day, month, year, time = found[1].split(" ")
+    hour, minute, second = map(int, time.split(":"))
     try:
         number = _MONTHS.index(month.lower()) + 1
-        return datetime(int(year), number, int(day), *map(int, time.split(":")), tzinfo=UTC)
+        return datetime(int(year), number, int(day), hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None

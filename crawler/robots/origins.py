@@ -91,7 +91,7 @@ class Origins:
         # what did not come may forbid what the rest allows
         is_cut = status // 100 == 2 and (exchange.truncated in CUT or not is_whole)
         if message is None or status // 100 == 5 or status in BUSY or is_cut:
-            host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
+            host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
             self._missing(
                 step, 0 if is_cut else status, record, exchange.error or ("cannot be decoded" if is_cut else ""), False
             )

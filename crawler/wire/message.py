@@ -38,6 +38,11 @@ class Message:
         return next((value.decode("latin-1") for each, value in self.fields if each == name), "")
 
     @property
+    def retry_after(self) -> str:
+        """What Retry-After states, a line for each of the fields."""
+        return b"\n".join(self.every(b"retry-after")).decode("latin-1")
+
+    @property
     def media_type(self) -> str:
         """The media type without parameters, in lower case."""
         return self.get(b"content-type").partition(";")[0].strip().lower()
