@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
+#: Hosts of rules of others that are remembered.
+_VISITED = 10_000
 #: Redirects one after the other that are followed, as browsers do.
 REDIRECTS = 20
 #: What a server may send as ETag or Last-Modified that is sent back to it.
@@ -63,6 +65,7 @@ class Driver:
         self.wake: Callable[[float], Any] = lambda _: None
         self._progress = progress
         self._origins = Origins(options, frontier, self.recorder, self.scope.takes)
+        self._visited: dict[str, float] = {}  #: hosts of robots.txt of others, and when they may be asked again
         self._delayed: list[tuple[float, int, Step]] = []
         self._count = itertools.count()
         self._committed = self._began = time.monotonic()
@@ -296,9 +299,19 @@ class Driver:
                 self.frontier.found(url, depth, task.id, kind)
 
     def _later(self, step: Step, seconds: float) -> None:
-        """Send a request to a host when it may be asked again; the host is busy until then."""
-        host = step.task.host
-        host.ready = time.monotonic() + host.delay(self.options.manners, seconds)
+        """Send a request to a host when it may be asked again; the host is busy until then.
+
+        The rules of many hosts may be at one other: that has its peace too.
+        """
+        host, manners = step.task.host, self.options.manners
+        host.ready = time.monotonic() + host.delay(manners, seconds)
+        name = host_of(step.url)
+        if name != host.name:
+            host.ready = max(host.ready, self.frontier.ready_of(name), self._visited.get(name, 0.0))
+            if len(self._visited) >= _VISITED:
+                self._visited.clear()
+            self._visited[name] = host.ready + manners.delay
+            self.frontier.rest(name, host.ready + manners.delay)
         heapq.heappush(self._delayed, (host.ready, next(self._count), step))
 
     # batches

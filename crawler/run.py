@@ -181,9 +181,7 @@ def options_of(
         ("--within", within, 0, None),
     ):
         if number is not None and not (least <= number and (most is None or number <= most)):
-            raise CrawlError(
-                f"{option} {number}: from {least} to {most:,}" if most else f"{option} {number}: {least} or more"
-            )
+            raise CrawlError(f"{option} {number}: {least} or more" + (f", up to {most:,}" if most else ""))
     for option, texts in (
         ("--contact", (contact,)),
         ("--operator", (operator or "",)),
@@ -304,6 +302,11 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
     files: Files | None = None
     try:
         last = frontier.last_crawl()
+        if last is None and (left := _left_by_another(folder)):
+            raise CrawlError(
+                f"{folder} has files of a crawl ({left}), and its {frontiers.NAME} is missing or empty, which "
+                "knows what is in them; put that back, or give another folder"
+            )
         is_new = last is None or again or (last.plan != options.plan and last.ended is not None)
         if last is not None and not is_new and last.plan != options.plan:
             raise CrawlError(
@@ -328,6 +331,14 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
         if files is not None:
             files.abandon()
         frontier.close()
+
+
+def _left_by_another(folder: Path) -> str:
+    """Return the name of a file of a crawl that a new one would write over or cut; empty where there is none."""
+    from crawler.records.files import MANIFEST, is_ours
+
+    names = sorted(path.name for path in folder.iterdir())
+    return next((name for name in names if name == MANIFEST or is_ours(name)), "")
 
 
 def _add_known(frontier: Frontier, sources: Iterable[str]) -> None:

@@ -177,6 +177,21 @@ class Frontier:
         """How many hosts have URLs that wait or are on their way."""
         return len(self._hosts)
 
+    def ready_of(self, name: str) -> float:
+        """Return when a host may be asked, by the monotonic clock; 0 where nothing waits for it."""
+        host = self._active(name)
+        return host.ready if host is not None else 0.0
+
+    def rest(self, name: str, until: float) -> None:
+        """Leave a host in peace until then, if something waits for it."""
+        host = self._active(name)
+        if host is not None:
+            host.ready = max(host.ready, until)
+
+    def _active(self, name: str) -> Host | None:
+        row = self._db.execute("SELECT id FROM hosts WHERE name=?", (name,)).fetchone()
+        return self._hosts.get(row[0]) if row else None
+
     def _next(self, host: Host) -> Task | None:
         if host.closed or not (host.queue or host.left):
             return None
