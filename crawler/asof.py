@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import quote, urlencode
 
-from crawler.links.scope import normal, undotted
+from crawler.links.scope import normal, without_dots
 
 WAYS = ("enumerate", "follow")
 _STAMP = "%Y%m%d%H%M%S"
@@ -174,7 +174,4 @@ def as_of(date: str, archive: str | None, within: int | None, by: str) -> AsOf:
 
 def _plain(original: str) -> str:
     """Return a page as it may be in another address: what is behind `#` would not be sent, and `..` would leave it."""
-    page, mark, query = original.replace("#", "%23").partition("?")
-    scheme, begins, rest = page.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{begins}{host}{undotted(slash + path)}{mark}{query}"
+    return without_dots(original.replace("#", "%23"))

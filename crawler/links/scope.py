@@ -36,8 +36,8 @@ def normal(url: str) -> str | None:
         netloc = f"[{host}]" if ":" in host else host.rstrip(".")
         if port is not None and port != _PORTS[scheme]:
             netloc += f":{port}"
-        path = undotted(parts.path or "/")
-        safe: str = safe_url_string(urlunsplit((scheme, netloc, path, parts.query, "")))
+        safe: str = safe_url_string(urlunsplit((scheme, netloc, parts.path or "/", parts.query, "")))
+        safe = without_dots(safe)
         named = urlsplit(safe).hostname or ""
         if named.endswith("."):  # of another full stop than the one of ASCII
             return normal(safe)
@@ -66,6 +66,18 @@ def undotted(path: str) -> str:
         elif not is_dot:
             kept.append(segment)
     return "/" + "/".join([*kept, ""] if is_dot else kept)
+
+
+def without_dots(url: str) -> str:
+    """Return an absolute URL with its path undotted.
+
+    >>> without_dots("http://example.com/a/../b?c=/../d"), without_dots("http://example.com")
+    ('http://example.com/b?c=/../d', 'http://example.com')
+    """
+    page, mark, query = url.partition("?")
+    scheme, begins, rest = page.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{begins}{host}{undotted(slash + path)}{mark}{query}"
 
 
 def joined(url: str, target: str) -> str | None:
