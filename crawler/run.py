@@ -367,6 +367,8 @@ def status(folder: str | Path) -> CrawlResult:
             raise CrawlError(f"{folder}: no crawl is in this folder")
         frontier.crawl = last
         return _result(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", {})
+    except sqlite3.DatabaseError as error:
+        raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
     finally:
         frontier.close()
 
