@@ -32,6 +32,8 @@ _log = logging.getLogger(__name__)
 
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
+#: Equal payloads one after the other that close a folder.
+_EQUAL = 50
 #: What a server may send as ETag or Last-Modified that is sent back to it.
 _VALIDATOR = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,500}")
 
@@ -54,7 +56,7 @@ class Driver:
         self.recorder = Recorder(files, frontier)
         self.scope = Scope(options.scope, frontier.seeds(), options.include, options.exclude, options.depth)
         self.past = Past(options, frontier, self.scope) if options.as_of is not None else None
-        self.repeats = Repeats()
+        self.repeats = Repeats(_EQUAL, known=frontier.repeats())
         self.why = ""  #: why the run ends
         self.failure: BaseException | None = None
         self.flying: set[Step] = set()
@@ -181,7 +183,7 @@ class Driver:
     def answered(self, step: Step, exchange: Exchange) -> None:
         """Take what came for a request."""
         self.flying.discard(step)
-        if self._aborted:
+        if self._aborted or self._is_faulty(exchange):
             return
         if step.role == "page":
             self._page(step, exchange, exchange.message)
@@ -198,7 +200,7 @@ class Driver:
             private: the host has no public address, and was not connected to.
         """
         self.flying.discard(step)
-        if self._aborted:
+        if self._aborted or self._is_faulty(exchange):
             return
         _log.info("%s: %s", step.url, error)
         task, host = step.task, step.task.host
@@ -219,10 +221,17 @@ class Driver:
         self.frontier.release(host)
         self.commit_if_due()
 
+    def _is_faulty(self, exchange: Exchange | None) -> bool:
+        """End the run where the disk did not take a response."""
+        if exchange is None or exchange.fault is None:
+            return False
+        self.failure = self.failure or exchange.fault
+        return True
+
     def _page(self, step: Step, exchange: Exchange, message: Message | None) -> None:
         task, host, batch, manners = step.task, step.task.host, self.frontier.batch, self.options.manners
         host.pages += 1
-        batch.bytes += len(exchange.response)
+        batch.bytes += exchange.size
         is_busy = self.past.is_busy(message) if self.past is not None else _status(message) in BUSY
         look = self.past.look(task, exchange, message) if self.past is not None and not is_busy else None
         kept = self._keep(step, exchange, message, look)
@@ -252,8 +261,11 @@ class Driver:
         if message is not None and self.past is None:
             self._follow(task, message)
         is_page = status == 200 and task.kind == "page"
-        if is_page and kept.payload is not None and self.repeats.add(task.url, kept.payload):
-            _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
+        if is_page and kept.payload is not None:
+            repeat = self.repeats.add(task.url, kept.payload)
+            batch.repeats[repeat.folder] = repeat
+            if repeat.count == _EQUAL:
+                _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
         self.frontier.done(task, outcome)
         self.frontier.release(host)
 
@@ -265,7 +277,7 @@ class Driver:
         if look.reason:
             _log.info("%s: %s", step.url, look.reason)
         if not look.keep:
-            exchange.response.clear()
+            exchange.forget()
         notes = step.notes + look.notes
         return self.recorder.keep(exchange, message, notes, memento=look.memento, is_lookup=look.is_lookup)
 

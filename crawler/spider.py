@@ -105,7 +105,7 @@ class ArchiveSpider(Spider):
             self.driver.failure = self.driver.failure or error
 
 
-def settings_of(options: Options) -> Settings:
+def settings_of(options: Options, folder: str) -> Settings:
     """Return the settings of Scrapy for a crawl: nothing of it but the engine, the downloader and its slots."""
     handler = "crawler.wire.handler.WireHandler"
     return Settings(
@@ -125,6 +125,7 @@ def settings_of(options: Options) -> Settings:
             "CRAWL_IDLE": options.idle,
             "CRAWL_TIMEOUT": options.timeout,
             "CRAWL_ALLOW_PRIVATE": options.allow_private,
+            "CRAWL_FOLDER": folder,
         }
     )
 
@@ -149,7 +150,7 @@ class Run:
             raise self.driver.failure
 
     async def _crawl(self) -> None:
-        runner = AsyncCrawlerRunner(settings_of(self.driver.options))
+        runner = AsyncCrawlerRunner(settings_of(self.driver.options, str(self.driver.files.folder)))
         crawler = runner.create_crawler(ArchiveSpider)
         self._tick()
         await runner.crawl(crawler, driver=self.driver)

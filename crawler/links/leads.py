@@ -33,7 +33,7 @@ def leads_of(message: Message, url: str, kind: str, depth: int) -> Leads:
         return Leads()
     if kind == "sitemap":
         return _of_sitemap(message, url, depth)
-    is_markup = message.media_type in _MARKUP or (not message.media_type and message.body[:1] == b"<")
+    is_markup = message.media_type in _MARKUP or (not message.media_type and message.head(1) == b"<")
     tags = {each.strip().lower() for value in message.every(b"x-robots-tag") for each in value.split(b",")}
     if not is_markup or tags & {b"nofollow", b"none"}:
         return Leads()

@@ -83,12 +83,12 @@ class Files:
         assert self._file is not None
         return self._file
 
-    def append(self, data: bytes) -> tuple[File, int]:
-        """Append a record; return the file, and where in it the record begins."""
+    def append(self, record: Written) -> tuple[File, int, int]:
+        """Append a record; return the file, where in it the record begins, and how many bytes it has there."""
         file = self.current()
         offset = file.length
-        self._write(data)
-        return file, offset
+        self._write(record)
+        return file, offset, file.length - offset
 
     def _begin(self) -> None:
         files = self._frontier.files()
@@ -101,18 +101,19 @@ class Files:
         _sync_folder(self.folder)
         info = self._info(name)
         self._file, self._hash = File(number, name, info.id, self._frontier.crawl.id, 0, 0), hashlib.sha256()
-        self._write(info.data)
+        self._write(info)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, record: Written) -> None:
         file = self._file
         assert file is not None
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        self._hash.update(data)
-        file.length += len(data)
-        file.records += 1
         self._synced = False
+        for data in record.pieces():
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            self._hash.update(data)
+            file.length += len(data)
+        file.records += 1
 
     def sync(self) -> list[File]:
         """Bring what was written to the disk; return the files of which the frontier must know the length."""

@@ -32,6 +32,7 @@ from twisted.web.http_headers import Headers
 from crawler.wire.addresses import Guard
 from crawler.wire.exchange import Exchange
 from crawler.wire.message import is_header_cut, parse
+from crawler.wire.spill import Spills
 
 #: The longest line of a header, as Twisted counts it; its default of 16 KiB is less than what servers send.
 _LONGEST_LINE = 1 << 20
@@ -93,7 +94,8 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
         if self.exchange.first is None:  # before that, the handshake may not be over
             self.exchange.tls, self.exchange.cipher, self.exchange.certificate = _tls(transport)
         if not self.exchange.received(data):
-            self.exchange.error = self.exchange.error or f"longer than {self.exchange.limit:,} bytes"
+            if self.exchange.fault is None:
+                self.exchange.error = self.exchange.error or f"longer than {self.exchange.limit:,} bytes"
             self.hang_up()
             return
         if self.unparsable:
@@ -178,7 +180,8 @@ class WireHandler(HTTP11DownloadHandler):
     """Scrapy's handler for http and https, with the tee.
 
     It needs the settings `CRAWL_BYTES` (of the longest response that is kept), `CRAWL_IDLE` and `CRAWL_TIMEOUT`
-    (seconds without a byte, seconds of the whole exchange). With `CRAWL_ALLOW_PRIVATE` it connects to any address.
+    (seconds without a byte, seconds of the whole exchange). With `CRAWL_ALLOW_PRIVATE` it connects to any address. In
+    the folder `CRAWL_FOLDER` large responses are kept while they come.
     `request.meta["exchange"]` has the bytes. A response that cannot be parsed has the status 0.
     """
 
@@ -192,7 +195,9 @@ class WireHandler(HTTP11DownloadHandler):
         shared: Any = crawler  # one guard for the handlers of both schemes
         if not hasattr(shared, "guard"):
             shared.guard = Guard(settings.getbool("CRAWL_ALLOW_PRIVATE"))
+            shared.spills = Spills(settings.get("CRAWL_FOLDER"))
         self._guard: Guard = shared.guard
+        self._spills: Spills = shared.spills
         installs: Any = reactor
         installs.installNameResolver(self._guard)
         self._limit = settings.getint("CRAWL_BYTES", 32_000_000)
@@ -203,7 +208,7 @@ class WireHandler(HTTP11DownloadHandler):
         from twisted.internet import reactor
 
         url = request.url.partition("#")[0]
-        exchange = request.meta["exchange"] = Exchange(url, self._limit)
+        exchange = request.meta["exchange"] = Exchange(url, self._limit, spills=self._spills)
         if (step := request.meta.get("step")) is not None:
             step.exchange = exchange
         headers = _Headers(dict(request.headers))
@@ -225,7 +230,7 @@ class WireHandler(HTTP11DownloadHandler):
                     exchange.truncated = exchange.truncated or "disconnect"
                     exchange.error = exchange.error or _line(reason)
         except Exception as error:
-            if not exchange.response:
+            if not exchange.size:
                 host = urlsplit(url).hostname or ""
                 if address := self._guard.refused(host):
                     raise PrivateAddressError(f"{host} has the address {address}, which is not public") from error

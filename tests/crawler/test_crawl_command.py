@@ -39,7 +39,9 @@ def test_a_crawl_is_shown_goes_on_and_has_a_status(tmp_path: Path) -> None:
         assert first.returncode == 0
         assert "the pages asked for are there" in first.stdout
         assert re.search(r"^2 pages, \d+ B in ", first.stdout, re.MULTILINE)
-        assert re.search(r"INFO crawler\.records\.files .* closed crawl-\d{17}-00001\.warc\.gz: \d+ records", first.stderr)
+        assert re.search(
+            r"INFO crawler\.records\.files .* closed crawl-\d{17}-00001\.warc\.gz: \d+ records", first.stderr
+        )
         second = command(*words, "--json")
     result = json.loads(second.stdout)
     assert (result["ended"], result["pages"], result["done"], result["waiting"]) == ("finished", 3, 3, 0)
