@@ -287,6 +287,7 @@ class Driver:
             return parse(self.files.block(known.file, known.offset, known.size))
         except (OSError, zlib.error) as error:
             _log.warning("the links of %s are not known: %s", known.url, error)
+            self.scope.left_out["earlier-links-unknown"] += 1
             return None
 
     def _follow(self, task: Task, message: Message) -> None:

@@ -47,6 +47,9 @@ class Options:
     batch_seconds: float = 1.0
     manners: Manners = field(default_factory=Manners)
     as_of: AsOf | None = None  #: a crawl of the past, by a web archive
+    store: str | None = None  #: `s3://bucket/prefix`, where closed files go
+    tsa: str | None = None  #: the address of an authority that stamps closed files
+    wacz: bool = False  #: package the closed files in the end
 
     @property
     def plan(self) -> str:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.rows import File
@@ -28,8 +29,24 @@ MANIFEST, INDEX = "manifest.jsonl", "index.cdxj"
 BY_ORIGINAL = "original.cdxj"
 _INDEXED, _BY_ORIGINAL = ".cdxj", ".original.cdxj"
 OPEN = ".open"
+#: Of a time stamp, behind the name of its file.
+TOKEN = ".tsr"
 _ENDING = ".warc.gz"
 _BUFFER = 1 << 20
+
+
+class Delivery(Protocol):
+    """Takes closed files to somewhere else."""
+
+    def add(self, file: File) -> None:
+        """Take a closed file."""
+
+    def read(self, file: File, offset: int, size: int) -> bytes:
+        """Return bytes of a file that was taken, from where it is now.
+
+        Raises:
+            OSError: it cannot be read.
+        """
 
 
 class Files:
@@ -38,10 +55,20 @@ class Files:
     Args:
         size: bytes from which on a file is closed.
         info: makes the warcinfo record of a file of this name.
+        delivery: takes each file that is closed, and reads those that are no longer in the folder.
     """
 
-    def __init__(self, folder: Path, frontier: Frontier, name: str, size: int, info: Callable[[str], Written]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        frontier: Frontier,
+        name: str,
+        size: int,
+        info: Callable[[str], Written],
+        delivery: Delivery | None = None,
+    ) -> None:
         self.folder, self._frontier, self._name, self._size, self._info = folder, frontier, name, size, info
+        self._delivery = delivery
         self._file: File | None = None
         self._descriptor = -1
         self._hash = hashlib.sha256()
@@ -65,6 +92,10 @@ class Files:
                 self._reopen(known)
                 break
         self._write_manifest()
+        if self._delivery is not None:
+            for known in files.values():
+                if known.closed:
+                    self._delivery.add(known)
 
     def _reopen(self, file: File) -> None:
         path = self.folder / (file.name + OPEN)
@@ -144,6 +175,8 @@ class Files:
         self._frontier.forget_lines(file.id)
         self._write_manifest()
         _log.info("closed %s: %d records, %d bytes, SHA-256 %s", file.name, file.records, file.length, file.sha256)
+        if self._delivery is not None:
+            self._delivery.add(file)
 
     def abandon(self) -> None:
         """Let go of the file without closing it, as after an error."""
@@ -186,9 +219,21 @@ class Files:
         for name in (known.name, known.name + OPEN):
             with contextlib.suppress(FileNotFoundError), (self.folder / name).open("rb") as stream:
                 stream.seek(offset)
-                text = zlib.decompress(stream.read(size), 31)
-                return text.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n")
-        raise FileNotFoundError(2, "No such file or directory", str(self.folder / known.name))
+                return _block(stream.read(size))
+        if self._delivery is None or not known.closed:
+            raise FileNotFoundError(2, "No such file or directory", str(self.folder / known.name))
+        return _block(self._delivery.read(known, offset, size))
+
+
+def next_to(path: Path) -> list[Path]:
+    """Return the indexes of a closed file."""
+    base = path.name.removesuffix(_ENDING)
+    return [each for ending in (_INDEXED, _BY_ORIGINAL) if (each := path.with_name(base + ending)).exists()]
+
+
+def _block(member: bytes) -> bytes:
+    """Return the block of a record, from its gzip member."""
+    return zlib.decompress(member, 31).partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n")
 
 
 def _replace(path: Path, lines: Iterator[str] | list[str]) -> None:

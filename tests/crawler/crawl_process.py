@@ -42,15 +42,16 @@ class Crawls:
 
 
 @contextmanager
-def crawls(folder: Path, url: str) -> Iterator[Crawls]:
+def crawls(folder: Path, url: str, store: str = "") -> Iterator[Crawls]:
     """Start the process that forks the others.
 
     Args:
         url: of the server; or `enumerate` or `follow`, and where a web archive shows its pages.
+        store: where the files go.
     """
     paths = [*filter(None, sys.path), str(Path(__file__).parent)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    words = [sys.executable, __file__, str(folder), url]
+    words = [sys.executable, __file__, str(folder), url, store]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
         yield Crawls(process)
         process.kill()
@@ -66,7 +67,7 @@ def main() -> None:
                 past = as_of("2019-06-01", replay, None, by)
                 crawled(Path(sys.argv[1]), "http://site.example/", as_of=past, sitemaps=False, **small)
             else:
-                crawled(Path(sys.argv[1]), sys.argv[2], **small)
+                crawled(Path(sys.argv[1]), sys.argv[2], store=sys.argv[3] or None, **small)
             os._exit(0)
         print(child, flush=True)
         print(os.waitpid(child, 0)[1], flush=True)
