@@ -121,7 +121,7 @@ class Delivery:
         """
         if self._store is None:
             raise FileNotFoundError(2, "No such file or directory", str(self._folder / file.name))
-        return self._store.range(file.name, offset, size, file.length)
+        return self._store.range(file.name, offset, size)
 
     def end(self, wait: bool) -> None:
         """Do what is left, and end the thread.

@@ -76,7 +76,7 @@ class Store:
         if size is None:
             return None
         try:
-            return str(json.loads(self.range(MARK, 0, size, size))["crawl"])
+            return str(json.loads(self.range(MARK, 0, size))["crawl"])
         except (ValueError, KeyError, TypeError):
             return ""
 
@@ -85,27 +85,22 @@ class Store:
         info = self._system.get_file_info(self._path(name))
         return int(info.size) if info.type == pafs.FileType.File else None
 
-    def range(self, name: str, offset: int, size: int, length: int) -> bytes:
-        """Return some bytes of an object, with one request.
-
-        Args:
-            length: of the object.
-        """
-        info = pafs.FileInfo(self._path(name), pafs.FileType.File, size=length)
-        with self._system.open_input_file(info) as file:
+    def range(self, name: str, offset: int, size: int) -> bytes:
+        """Return some bytes of an object."""
+        with self._system.open_input_file(self._path(name)) as file:
             return bytes(file.read_at(size, offset))
 
     def sha256(self, name: str) -> str:
         """Read an object, and return its SHA-256 in hexadecimal."""
         digest = hashlib.sha256()
-        with self._system.open_input_stream(self._path(name), buffer_size=0) as stream:
+        with self._system.open_input_stream(self._path(name), compression=None) as stream:
             while part := stream.read(_PART):
                 digest.update(part)
         return digest.hexdigest()
 
     def write(self, name: str, data: bytes) -> None:
         """Write a small object."""
-        with self._system.open_output_stream(self._path(name)) as stream:
+        with self._open(name) as stream:
             stream.write(data)
 
     def upload(self, path: Path, name: str, sha256: str) -> None:
@@ -118,7 +113,7 @@ class Store:
         """
         digest, sent = hashlib.sha256(), 0
         with path.open("rb") as file:
-            stream = self._system.open_output_stream(self._path(name))
+            stream = self._open(name)
             try:
                 while part := file.read(_PART):
                     stream.write(part)
@@ -143,6 +138,10 @@ class Store:
         finally:
             if self.size(name) is not None:
                 self._system.delete_file(self._path(name))
+
+    def _open(self, name: str) -> pafs.NativeFile:
+        """Begin an object; without `compression=None`, Arrow would compress what goes to a name that ends with .gz."""
+        return self._system.open_output_stream(self._path(name), compression=None)
 
     def _path(self, name: str) -> str:
         return f"{self._prefix}/{name}"
