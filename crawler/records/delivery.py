@@ -86,14 +86,13 @@ class Delivery:
         store: Store | None,
         crawl: str,
         authority: Authority | None,
-        pause: float = _PAUSE,
     ) -> None:
         self._folder, self._database, self._store, self._crawl, self._authority = (
             folder, database, store, crawl, authority
         )  # fmt: skip
-        self._stamps = _Lane("stamped", self._stamp, 60 * pause, 1)
-        self._files = _Lane("uploaded", self._upload, pause, 5)
-        self._tokens = _Lane("uploaded with its time stamp", self._upload_token, pause, 5)
+        self._stamps = _Lane("stamped", self._stamp, 60 * _PAUSE, 1)
+        self._files = _Lane("uploaded", self._upload, _PAUSE, 5)
+        self._tokens = _Lane("uploaded with its time stamp", self._upload_token, _PAUSE, 5)
         self._new: queue.SimpleQueue[File] = queue.SimpleQueue()
         self._look = threading.Event()
         self._ending = self._stopping = False

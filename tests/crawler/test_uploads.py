@@ -95,13 +95,13 @@ def test_a_recrawl_finds_the_links_of_unchanged_pages_in_the_bucket(tmp_path: Pa
     assert (len(again.files), again.uploaded) == (2, 2)
     objects(s3, tmp_path / "copy")
     kinds = Counter(each.kind for each in records(tmp_path / "copy"))
-    assert (kinds["revisit"], len(pages(tmp_path / "copy"))) == (14, 24)
+    assert (kinds["revisit"], len(pages(tmp_path / "copy"))) == (12, 24)
 
 
 def test_a_crawl_that_is_killed_again_and_again_uploads_each_page_once(tmp_path: Path, s3: str) -> None:
     state, store, dice = tmp_path / "state", f"s3://{s3}/x", random.Random(3)
     state.mkdir()
-    many = 60
+    many = 200
 
     def tree(path: str, request: bytes) -> Answer:
         if path != "/" and not (path[1:].isdigit() and int(path[1:]) < many):
@@ -114,12 +114,13 @@ def test_a_crawl_that_is_killed_again_and_again_uploads_each_page_once(tmp_path:
         )
 
     with serving(tree) as server, crawls(state, server.address + "/", store) as runs:
-        for _ in range(4):
+        for _ in range(3):
             process = runs.begin()
             until = len(server.asked) + dice.randint(3, 12)
-            while len(server.asked) < until:
+            end = time.monotonic() + 20
+            while len(server.asked) < until and time.monotonic() < end:
                 time.sleep(0.002)
-            time.sleep(dice.uniform(0.0, 0.15))
+            time.sleep(dice.uniform(0.0, 0.1))
             os.kill(process, signal.SIGKILL)
             assert runs.end() == signal.SIGKILL
         runs.begin()
