@@ -364,10 +364,13 @@ def _delivery(folder: Path, options: Options) -> Delivery | None:
             return None
 
         from crawler.records.delivery import SHARED, Delivery
-        from crawler.records.stamps import Authority
         from crawler.records.store import Store
 
-        authority = Authority(options.tsa) if options.tsa is not None else None
+        authority = None
+        if options.tsa is not None:
+            from crawler.records.stamps import Authority
+
+            authority = Authority(options.tsa)
         if options.store is None:
             return Delivery(folder, folder / frontiers.NAME, None, "", authority)
         store = Store(options.store)

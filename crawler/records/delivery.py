@@ -16,13 +16,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archive.errors import ArchiveError, store_line
 from crawler.frontier.rows import File
 from crawler.frontier.uploads import Uploads
 from crawler.records.files import BY_ORIGINAL, INDEX, MANIFEST, TOKEN, next_to
-from crawler.records.stamps import Authority
 from crawler.records.store import AnotherCrawlError, Store
+
+if TYPE_CHECKING:
+    from crawler.records.stamps import Authority
 
 _log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from crawls import crawled
 
 import crawler.driver
+import crawler.records.delivery
 import crawler.records.files
 import crawler.records.recorder
 import crawler.spider

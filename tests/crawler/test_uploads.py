@@ -101,7 +101,7 @@ def test_a_recrawl_finds_the_links_of_unchanged_pages_in_the_bucket(tmp_path: Pa
 def test_a_crawl_that_is_killed_again_and_again_uploads_each_page_once(tmp_path: Path, s3: str) -> None:
     state, store, dice = tmp_path / "state", f"s3://{s3}/x", random.Random(3)
     state.mkdir()
-    many = 200
+    many = 120
 
     def tree(path: str, request: bytes) -> Answer:
         if path != "/" and not (path[1:].isdigit() and int(path[1:]) < many):
@@ -116,7 +116,7 @@ def test_a_crawl_that_is_killed_again_and_again_uploads_each_page_once(tmp_path:
     with serving(tree) as server, crawls(state, server.address + "/", store) as runs:
         for _ in range(3):
             process = runs.begin()
-            until = len(server.asked) + dice.randint(3, 12)
+            until = len(server.asked) + dice.randint(3, 10)
             end = time.monotonic() + 20
             while len(server.asked) < until and time.monotonic() < end:
                 time.sleep(0.002)
