@@ -122,7 +122,7 @@ def crawl(
     """
     if out is None:
         raise CrawlError("archive crawl needs --out FOLDER, for the files")
-    folder, store = _places(out, state)
+    folder, store = _folder_and_store(out, state)
     if contact is None:
         raise CrawlError("archive crawl needs --contact MAIL, so that the owner of a site can write to somebody")
     options = options_of(
@@ -221,7 +221,7 @@ def options_of(
     )  # fmt: skip
 
 
-def _places(out: str | Path, state: str | Path | None) -> tuple[str | Path, str | None]:
+def _folder_and_store(out: str | Path, state: str | Path | None) -> tuple[str | Path, str | None]:
     """Return the folder of a crawl, and the prefix that its files go to."""
     scheme, mark, rest = str(out).partition("://")
     if not mark:

@@ -14,6 +14,7 @@ from crawls import crawled
 from rawserver import Answer, missing, page, serving
 
 import lowbackground as lb
+from crawler.records.store import Store
 from crawler.run import status
 
 WORDS = " ".join(f"word{number}" for number in range(60))
@@ -44,6 +45,19 @@ def test_the_captures_of_a_crawl_with_time_stamps_have_grade_a(tmp_path: Path) -
     ).to_pylist()
     assert (row["texts"], row["source"]) == (7, "attested")
     assert abs((datetime.now(UTC) - row["seen"]).total_seconds()) < 600
+
+
+def test_in_a_bucket_the_token_is_next_to_its_file(tmp_path: Path, s3: str) -> None:
+    authority, store = Authority(tmp_path / "tsa"), f"s3://{s3}/x"
+    with serving(answer) as server:
+        down = crawled(tmp_path / "state", server.address + "/", store=store, tsa="http://127.0.0.1:9/tsr")
+        assert (down.uploaded, down.stamped) == (1, 0)
+        with authority.served() as tsa:
+            up = crawled(tmp_path / "state", server.address + "/", store=store, tsa=tsa)
+    assert (up.uploaded, up.stamped, up.problems) == (1, 1, [])
+    (name,), there = up.files, Store(store)
+    data, token = (there.range(each, 0, 1 << 20) for each in (name, f"{name}.tsr"))
+    assert authority.judges(token, data)
 
 
 def test_an_authority_that_is_down_ends_no_crawl_and_the_next_run_asks_again(tmp_path: Path) -> None:
