@@ -12,6 +12,7 @@ import heapq
 import json
 import logging
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ OPEN = ".open"
 TOKEN = ".tsr"
 _ENDING = ".warc.gz"
 _BUFFER = 1 << 20
+#: A file that a crawl writes. Other crawlers end the names of theirs with `.open` too.
+_OURS = re.compile(rf".+-\d{{17}}-\d{{5,}}{re.escape(_ENDING + OPEN)}")
 
 
 class Delivery(Protocol):
@@ -81,7 +84,8 @@ class Files:
         for path in self.folder.glob(f"*{_ENDING}{OPEN}"):
             known = files.get(path.name.removesuffix(OPEN))
             if known is None:
-                path.unlink()
+                if _OURS.fullmatch(path.name):  # begun, and nothing of it committed
+                    path.unlink()
             elif known.closed:
                 path.rename(self.folder / known.name)
                 self._frontier.forget_lines(known.id)

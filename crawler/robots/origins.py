@@ -24,6 +24,8 @@ _PARSED = 1000
 #: How often a robots.txt that cannot be had is asked for.
 _TRIES = 3
 CLOSED = "robots-closed"
+#: How a response ends of which the rest was lost; that of a long one is not read.
+CUT = ("disconnect", "time")
 
 
 class Origins:
@@ -85,9 +87,10 @@ class Origins:
             url = joined(step.url, message.get(b"location"))
             if url and url != step.url:
                 return Step(url, "robots", step.task, step.headers, step.hops + 1)
-        if message is None or status // 100 == 5 or status in BUSY:
+        is_cut = exchange.truncated in CUT  # the rules that did not come may forbid what the others allow
+        if message is None or status // 100 == 5 or status in BUSY or (is_cut and status // 100 == 2):
             host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
-            self._missing(step, status, record, exchange.error, False)
+            self._missing(step, 0 if is_cut else status, record, exchange.error, False)
             return None
         self._tries.pop(origin, None)
         host.answered(manners, exchange.seconds)

@@ -124,6 +124,13 @@ def test_of_a_site_whose_rules_cannot_be_had_no_page_is_fetched(tmp_path: Path, 
     assert of(tmp_path, "response", "/robots.txt")[0].block.startswith(b"HTTP/1.1 " + status[:3].encode())
 
 
+def test_half_of_the_rules_is_not_taken_for_the_rules(tmp_path: Path) -> None:
+    half = Answer([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nUser-agent: *\nDisallow: /1\n"])
+    with serving(tree(half)) as server:
+        assert crawled(tmp_path, server.address + "/").reasons == {"robots-closed": 1}
+        assert set(server.paths()) == {"/robots.txt"}
+
+
 def test_no_answer_for_robots_is_closed_and_a_client_error_is_open(tmp_path: Path) -> None:
     with serving(tree(Answer([]))) as server:
         assert crawled(tmp_path / "a", server.address + "/").pages == 0
