@@ -33,7 +33,11 @@ def test_the_captures_of_a_crawl_with_time_stamps_have_grade_a(tmp_path: Path) -
     assert result.problems == []
     assert status(folder).stamped == result.stamped
     ingested = lb.ingest(lake, str(folder), workers=1)
-    assert (ingested.captures, ingested.files_failed, ingested.sources_useless) == (7, {}, {})
+    assert (ingested.captures, ingested.files_failed, ingested.sources_useless) == (
+        9,
+        {},
+        {},
+    )  # with robots.txt and tdmrep.json
     for name in result.files:
         path = folder / name
         assert authority.judges((folder / f"{name}.tsr").read_bytes(), path.read_bytes())
