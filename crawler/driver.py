@@ -38,6 +38,8 @@ _AT_ONCE = 1000
 _VISITED = 10_000
 #: Redirects one after the other that are followed, as browsers do.
 REDIRECTS = 20
+#: Equal payloads one after the other that close a folder.
+_EQUAL = 50
 
 
 class ItemFile(Protocol):
@@ -68,7 +70,7 @@ class Driver:
         self.recorder = Recorder(files, frontier)
         self.scope = Scope(options.scope, frontier.seeds(), options.include, options.exclude, options.depth)
         self.past = Past(options, frontier, self.scope) if options.as_of is not None else None
-        self.repeats = Repeats()
+        self.repeats = Repeats(_EQUAL, known=frontier.repeats())
         self.why = ""  #: why the run ends
         self.failure: BaseException | None = None
         self.flying: set[Step] = set()
@@ -202,7 +204,7 @@ class Driver:
         if step not in self.flying:
             return
         self.flying.discard(step)
-        if self._aborted:
+        if self._aborted or self._is_faulty(exchange):
             return
         if step.role == "page":
             self._page(step, exchange, exchange.message)
@@ -239,7 +241,7 @@ class Driver:
             private: the host has no public address, and was not connected to.
         """
         self.flying.discard(step)
-        if self._aborted:
+        if self._aborted or self._is_faulty(exchange):
             return
         _log.info("%s: %s", step.url, error)
         task, host = step.task, step.task.host
@@ -260,10 +262,17 @@ class Driver:
         self.frontier.release(host)
         self.commit_if_due()
 
+    def _is_faulty(self, exchange: Exchange | None) -> bool:
+        """End the run where the disk did not take a response."""
+        if exchange is None or exchange.fault is None:
+            return False
+        self.failure = self.failure or exchange.fault
+        return True
+
     def _page(self, step: Step, exchange: Exchange, message: Message | None) -> None:
         task, host, batch, manners = step.task, step.task.host, self.frontier.batch, self.options.manners
         host.pages += 1
-        batch.bytes += len(exchange.response)
+        batch.bytes += exchange.size
         is_busy = self.past.is_busy(message) if self.past is not None else _status(message) in BUSY
         look = self.past.look(task, exchange, message) if self.past is not None and not is_busy else None
         kept = self._keep(step, exchange, message, look)
@@ -300,8 +309,11 @@ class Driver:
         if step.yielded is not None:
             self._take(step, step.yielded, message, kept, rendered)
         is_page = status == 200 and task.kind == "page"
-        if is_page and kept.payload is not None and self.repeats.add(task.url, kept.payload):
-            _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
+        if is_page and kept.payload is not None:
+            repeat = self.repeats.add(task.url, kept.payload)
+            batch.repeats[repeat.folder] = repeat
+            if repeat.count == _EQUAL:
+                _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
         self.frontier.done(task, outcome)
         self.frontier.release(host)
 
@@ -313,7 +325,7 @@ class Driver:
         if look.reason:
             _log.info("%s: %s", step.url, look.reason)
         if not look.keep:
-            exchange.response.clear()
+            exchange.forget()
         notes = step.notes + look.notes
         return self.recorder.keep(exchange, message, notes, memento=look.memento, is_lookup=look.is_lookup)
 
@@ -336,6 +348,7 @@ class Driver:
             return parse(self.files.block(known.file, known.offset, known.size))
         except (OSError, zlib.error) as error:
             _log.warning("the links of %s are not known: %s", known.url, error)
+            self.scope.left_out["earlier-links-unknown"] += 1
             return None
 
     def _follow(self, step: Step, message: Message) -> None:
@@ -412,8 +425,9 @@ class Driver:
     def part_came(self, step: Step, part: Step, exchange: Exchange) -> float:
         """Keep a part of a page; return how many seconds the host is left in peace then."""
         host, manners, message = step.task.host, self.options.manners, exchange.message
+        self._is_faulty(exchange)
         self.recorder.keep(exchange, message, part.notes)
-        self.frontier.batch.bytes += len(exchange.response)
+        self.frontier.batch.bytes += exchange.size
         if _status(message) in BUSY:
             host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
             step.rest = host.ready

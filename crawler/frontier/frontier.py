@@ -19,8 +19,21 @@ from typing import Any
 
 from crawler.frontier.hosts import Host, Task
 from crawler.frontier.known import KnownFiles
-from crawler.frontier.rows import CALLS, MEMENTOS, REFUSED, SCHEMA, STATES, Batch, Crawl, File, Origin, Outcome, Payload
-from crawler.links.scope import host_of
+from crawler.frontier.rows import (
+    CALLS,
+    MEMENTOS,
+    REFUSED,
+    REPEATS,
+    SCHEMA,
+    STATES,
+    Batch,
+    Crawl,
+    File,
+    Origin,
+    Outcome,
+    Payload,
+)
+from crawler.links.scope import Repeat, host_of
 
 #: The name of the database in the folder of a crawl.
 NAME = "crawl.sqlite"
@@ -56,7 +69,7 @@ class Frontier:
                 self._db.execute(f"PRAGMA user_version={VERSION}")
         elif version != VERSION:
             raise ValueError(f"{path}: the frontier of another version ({version}, this one has {VERSION})")
-        self._db.executescript(MEMENTOS + CALLS)
+        self._db.executescript(MEMENTOS + CALLS + REPEATS)
         self.most_of_host = 10_000  #: mementos of one host that a crawl of the past fetches
         self.batch = Batch()
         self.crawl = Crawl(0, "", 0.0, 0, 0, None, False)
@@ -100,6 +113,7 @@ class Frontier:
         if last is None or anew:
             with self._transaction():
                 self._db.execute("UPDATE urls SET state=?, reason='another crawl began' WHERE state=0", (REFUSED,))
+                self._db.execute("DELETE FROM repeats")
                 self._db.execute("INSERT INTO crawls (plan, started) VALUES (?, ?)", (plan, time.time()))
             last = self.last_crawl()
             assert last is not None
@@ -329,6 +343,10 @@ class Frontier:
                 [(o.origin, o.fetched, o.status, o.body, o.record, o.url, o.error, o.tdm_record, o.tdm_status)
                  for o in batch.origins],
             )  # fmt: skip
+            db.executemany(
+                "INSERT OR REPLACE INTO repeats VALUES (?, ?, ?, ?, ?)",
+                [(crawl.id, r.folder, r.payload, r.count, r.closed) for r in batch.repeats.values()],
+            )
             refused = 0
             for host, start, reason in batch.refusals:
                 refused += self._refuse(host, start, reason)
@@ -460,6 +478,14 @@ class Frontier:
         """Return where bytes were first seen, if that is committed."""
         row = self._db.execute("SELECT * FROM payloads WHERE sha256=?", (sha256,)).fetchone()
         return Payload(*row) if row else None
+
+    def repeats(self) -> Iterator[Repeat]:
+        """Yield the folders of the crawl that gave payloads, first those that gave the same one most often."""
+        rows = self._db.execute(
+            "SELECT folder, payload, count, closed FROM repeats WHERE crawl=? ORDER BY count DESC", (self.crawl.id,)
+        )
+        for folder, payload, count, closed in rows:
+            yield Repeat(folder, payload, count, bool(closed))
 
     def call(self, url: str) -> str:
         """Return what the user's own spider does with the answer for a URL."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crawler.frontier.hosts import Host, Task
+from crawler.links.scope import Repeat
 
 WAITING, DONE, FAILED, REFUSED = range(4)
 STATES = ("waiting", "done", "failed", "refused")
@@ -32,6 +33,12 @@ CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT 
   url TEXT NOT NULL, date TEXT NOT NULL, record TEXT NOT NULL, container TEXT NOT NULL, file INTEGER NOT NULL,
   offset INTEGER NOT NULL, size INTEGER NOT NULL)
   WITHOUT ROWID;
+"""
+
+#: Folders with their last payload, so that one which gives the same again and again is found over several runs.
+REPEATS = """
+CREATE TABLE IF NOT EXISTS repeats (crawl INTEGER NOT NULL, folder TEXT NOT NULL, payload BLOB NOT NULL,
+  count INTEGER NOT NULL, closed INTEGER NOT NULL, PRIMARY KEY (crawl, folder)) WITHOUT ROWID;
 """
 
 #: Of a crawl of the past by enumeration: for each page the capture that is fetched, once no question waits.
@@ -154,5 +161,6 @@ class Batch:
     items: int | None = None  #: bytes of the file of items, where there is one
     refusals: list[tuple[Host, str, str]] = field(default_factory=list)  #: host, how its URLs begin, reason
     hosts: dict[int, Host] = field(default_factory=dict)
+    repeats: dict[str, Repeat] = field(default_factory=dict)  #: by folder
     pages: int = 0
     bytes: int = 0

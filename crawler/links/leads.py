@@ -33,7 +33,7 @@ class Leads:
 
 def is_markup(message: Message) -> bool:
     """Return whether a response is a page in HTML."""
-    return message.media_type in _MARKUP or (not message.media_type and message.body[:1] == b"<")
+    return message.media_type in _MARKUP or (not message.media_type and message.head(1) == b"<")
 
 
 def is_nofollow(message: Message, url: str) -> bool:

@@ -188,20 +188,36 @@ class Scope:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The last payload of a folder, how often it came one time after the other, and whether the folder is closed."""
+
+    folder: str
+    payload: bytes
+    count: int
+    closed: bool
+
+
 class Repeats:
     """Finds folders that answer with the same payload again and again: session ids, soft errors, calendars.
 
     Args:
         most: equal payloads one after the other.
+        known: what `add` returned in earlier runs.
     """
 
-    def __init__(self, most: int = 50, kept: int = 10_000) -> None:
+    def __init__(self, most: int = 50, kept: int = 10_000, known: Iterable[Repeat] = ()) -> None:
         self._most, self._kept = most, kept
         self._last: dict[str, tuple[bytes, int]] = {}
         self._closed: set[str] = set()
+        for each in known:
+            if len(self._last) < kept:
+                self._last[each.folder] = each.payload, each.count
+            if each.closed:
+                self._closed.add(each.folder)
 
-    def add(self, url: str, payload: bytes) -> bool:
-        """Note the payload of a URL; return whether its folder is closed by it."""
+    def add(self, url: str, payload: bytes) -> Repeat:
+        """Note the payload of a URL; return how often its folder has given it, one time after the other."""
         folder = folder_of(url)
         before, count = self._last.pop(folder, (b"", 0))
         count = count + 1 if before == payload else 1
@@ -210,7 +226,7 @@ class Repeats:
         self._last[folder] = payload, count
         if count >= self._most:
             self._closed.add(folder)
-        return count == self._most
+        return Repeat(folder, payload, count, folder in self._closed)
 
     def is_closed(self, url: str) -> bool:
         """Return whether no more is fetched from the folder of a URL."""

@@ -23,7 +23,7 @@ from crawler.records import warc
 from crawler.records.recorder import Memento
 from crawler.records.surt import surt
 from crawler.wire.exchange import Exchange
-from crawler.wire.message import Message, decoded
+from crawler.wire.message import Block, Message, decoded
 
 #: Questions to the archive, which are no pages.
 LOOKUPS = frozenset({"cdx", "gate", "map"})
@@ -367,13 +367,13 @@ def first_of(options: Options) -> list[tuple[str, str]] | None:
     return [(url, kind) for address, kind in dict.fromkeys(found) if (url := normal(address))]
 
 
-def agreement(digest: str, message: Message, block: bytes | bytearray) -> str:
+def agreement(digest: str, message: Message, block: Block) -> str:
     """Return whether the SHA-1 that a CDX line states is that of the payload."""
     stated = digest.removeprefix("sha1:").upper()
     if len(stated) != 32 or not stated.isalnum():
         return "not stated"
     stated = f"sha1:{stated}"
-    if stated == warc.sha1(message.body):
+    if stated == warc.sha1(*message.parts()):
         return "agrees"
     if stated == warc.sha1(memoryview(block)[message.start :]):
         return "agrees, with its chunks"

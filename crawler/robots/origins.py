@@ -62,7 +62,7 @@ class Origins:
         """Take what came; return what must be asked next, or None: then the URL waits again, or is refused."""
         notes = [("for", origin_of(step.task.url)), ("crawl", self._frontier.crawl.id), *step.notes]
         kept = self._recorder.keep(exchange, exchange.message, notes)
-        self._frontier.batch.bytes += len(exchange.response)
+        self._frontier.batch.bytes += exchange.size
         status = exchange.message.status if exchange.message is not None else 0
         if step.role == "robots":
             return self._robots(step, exchange, status, kept.record)

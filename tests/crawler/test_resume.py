@@ -115,6 +115,19 @@ def test_a_budget_ends_a_crawl_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     assert status(tmp_path).statuses == {"200": 60}
 
 
+def test_equal_pages_one_after_the_other_are_counted_over_the_runs(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/":
+            return page("".join(f"<a href=/page?sid={number}>" for number in range(200)))
+        return page("the same" if path.startswith("/page") else path)
+
+    with serving(answer) as server:
+        for pages in (15, 40, 51):  # the seed, and fifty
+            assert crawled(tmp_path, server.address + "/", pages=pages).reasons == {}
+        assert crawled(tmp_path, server.address + "/").reasons == {"trap": 150}
+        assert crawled(tmp_path, server.address + "/", again=True).reasons == {"trap": 150}
+
+
 def test_time_is_a_budget_too(tmp_path: Path) -> None:
     with serving(
         lambda path, _: page(f"<a href=/{int(path[1:] or 0) + 1}>") if path[1:].isdigit() or path == "/" else missing()
