@@ -4,15 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
-# uv installs in a fifth of pip's time. Where there is none, or it fails, pip installs: without byte code, since most
-# installed modules are never imported.
-INSTALL = install() { $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt "$$@" || \
-  $(PIP) install --no-compile --constraint constraints.txt "$$@"; }; install
-# uv reads no settings of pip.
-export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-ifdef PIP_INDEX_URL
-export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-endif
+INSTALL = .ci/install $(BIN)/python
 # Each of the many processes would compile what it imports, where an environment forbids to write byte code.
 export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
