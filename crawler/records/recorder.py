@@ -125,7 +125,12 @@ class Recorder:
         memento: Memento | None,
     ) -> tuple[bytes | None, str, list[tuple[str, object]]]:
         """Write the response, or the revisit that it amounts to."""
-        block = exchange.response
+        block: bytearray | memoryview = exchange.response
+        if message is not None and message.first:
+            # replay tools and other readers take the first response of a record for the page
+            interim, block = memoryview(block)[: message.first], memoryview(block)[message.first :]
+            fields = [*shared, ("WARC-Concurrent-To", f"<{record_id}>"), ("WARC-Refers-To", f"<{record_id}>")]
+            self._files.append(warc.record("metadata", date, fields, warc.RESPONSE, interim).data)
         if known is not None and message is not None and message.status == 304:
             fields = [
                 *shared,
@@ -139,17 +144,17 @@ class Recorder:
         digest, extra = "", list[tuple[str, object]]()
         sha256: bytes | None = None
         if message is not None:
-            # readers verify the body as it was transferred; behind an interim response they disagree where it begins
-            digest = "" if message.interim else warc.sha1(memoryview(block)[message.start :])
+            start = message.start - message.first
+            digest = warc.sha1(memoryview(block)[start:])  # readers verify the body as it was transferred
             sha1 = warc.sha1(message.body)
             if message.chunked and message.complete:
                 extra.append(("payload-digest-without-chunks", sha1))
-            is_new = message.status == 200 and message.body and digest and not exchange.truncated
+            is_new = message.status == 200 and message.body and not exchange.truncated
             if is_new and memento is None:
                 sha256 = hashlib.sha256(message.body).digest()
                 first = self._frontier.payload(sha256)
                 if first is not None and (first.sha1, first.length) == (sha1, len(message.body)):
-                    self._revisit(exchange.url, date, shared, record_id, bytes(block[: message.start]), first)
+                    self._revisit(exchange.url, date, shared, record_id, bytes(block[:start]), first)
                     return sha256, "identical", extra
         fields = [*shared, ("WARC-Payload-Digest", digest), ("WARC-Truncated", exchange.truncated)]
         written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)

@@ -23,8 +23,8 @@ class Message:
     status: int
     version: str
     fields: list[tuple[bytes, bytes]]
+    first: int  #: where the response begins in the block, behind interim ones (status 1xx)
     start: int  #: where the body begins in the block
-    interim: int  #: responses with a status of 1xx in front
     body: bytes
     complete: bool
     chunked: bool
@@ -63,7 +63,7 @@ def parse(block: bytes | bytearray, method: str = "GET") -> Message | None:
         interim, at = interim + 1, end.end()
     fields = _fields(bytes(block[line.end() : end.start()]))
     body = bytes(memoryview(block)[end.end() :])
-    message = Message(status, line[1].decode(), fields, end.end(), interim, body, True, False)
+    message = Message(status, line[1].decode(), fields, at, end.end(), body, True, False)
     if status in (204, 304) or method == "HEAD":
         return message
     codings = b",".join(message.every(b"transfer-encoding")).lower()
