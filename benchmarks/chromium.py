@@ -16,7 +16,7 @@ def headless(program: str, profile: str, *arguments: str) -> list[str]:
 class Browser:
     """Headless Chromium, spoken to with the DevTools protocol through a pipe."""
 
-    def __init__(self, program: str, folder: str) -> None:
+    def __init__(self, program: str, folder: str, *arguments: str) -> None:
         (their_in, self._out), (self._in, their_out) = os.pipe(), os.pipe()
 
         def descriptors() -> None:
@@ -25,7 +25,7 @@ class Browser:
             os.dup2(copies[1], 4)
 
         self._process = subprocess.Popen(
-            headless(program, folder, "--remote-debugging-pipe", "about:blank"),
+            headless(program, folder, "--remote-debugging-pipe", *arguments, "about:blank"),
             preexec_fn=descriptors,
             close_fds=False,
             stderr=subprocess.DEVNULL,
@@ -59,13 +59,22 @@ class Browser:
         message, self._rest = self._rest.split(b"\0", 1)
         return dict(json.loads(message))
 
-    def open(self, url: str) -> tuple[str, str]:
-        """Load a page. Returns its encoding in lower case, and the text of the element with id `t`, or of all."""
+    def load(self, url: str) -> None:
+        """Load a page, and wait until it is there."""
         self.call("Page.navigate", url=url)
         while self._read().get("method") != "Page.loadEventFired":
             pass
-        script = "[document.characterSet, (document.getElementById('t') || document.body).textContent]"
-        name, text = self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"]["value"]
+
+    def value(self, script: str) -> Any:
+        """Return what a script gives in the page that is loaded; None where it fails."""
+        return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def open(self, url: str) -> tuple[str, str]:
+        """Load a page. Returns its encoding in lower case, and the text of the element with id `t`, or of all."""
+        self.load(url)
+        name, text = self.value(
+            "[document.characterSet, (document.getElementById('t') || document.body).textContent]"
+        )
         return name.lower(), text
 
     def close(self) -> None:

@@ -126,11 +126,10 @@ class Recorder:
     ) -> tuple[bytes | None, str, list[tuple[str, object]]]:
         """Write the response, or the revisit that it amounts to."""
         block: bytearray | memoryview = exchange.response
-        if message is not None and message.first:
-            # replay tools and other readers take the first response of a record for the page
-            interim, block = memoryview(block)[: message.first], memoryview(block)[message.first :]
-            fields = [*shared, ("WARC-Concurrent-To", f"<{record_id}>"), ("WARC-Refers-To", f"<{record_id}>")]
-            self._files.append(warc.record("metadata", date, fields, warc.RESPONSE, interim).data)
+        digest, extra = "", list[tuple[str, object]]()
+        if message is not None and message.first:  # readers take the first response of a record for the page
+            extra.append(("http-interim", _quoted(block[: message.first])))
+            block = memoryview(block)[message.first :]
         if known is not None and message is not None and message.status == 304:
             fields = [
                 *shared,
@@ -140,8 +139,7 @@ class Recorder:
             ]
             written = warc.record("revisit", date, fields, record_id=record_id)
             self._append(exchange.url, date, written, "warc/revisit", "304", known.digest)
-            return known.sha256, "not-modified", [("http-304", json.dumps(bytes(block).decode("latin-1")))]
-        digest, extra = "", list[tuple[str, object]]()
+            return known.sha256, "not-modified", [*extra, ("http-304", _quoted(block))]
         sha256: bytes | None = None
         if message is not None:
             start = message.start - message.first
@@ -205,6 +203,11 @@ def _refers(first: Payload) -> list[tuple[str, str]]:
         ("WARC-Refers-To-Date", first.date),
         ("WARC-Refers-To-Container", first.container),
     ]
+
+
+def _quoted(block: bytearray | memoryview) -> str:
+    """Return bytes of the wire as a string of JSON, a character for each byte; no two blanks follow one another."""
+    return json.dumps(bytes(block).decode("latin-1")).replace("  ", " \\u0020")
 
 
 def _protocols(exchange: Exchange, message: Message | None) -> list[str]:

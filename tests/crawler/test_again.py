@@ -75,7 +75,7 @@ def site(version: list[int], with_tags: bool = True):  # type: ignore[no-untyped
         tag = f'"{number}-{version[0] if number == 3 else 0}"'
         if with_tags and f"If-None-Match: {tag}".encode() in request:
             return Answer(
-                [f"HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\nX-Version: {version[0]}\r\n\r\n".encode()], "keep"
+                [f"HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\nX-Version:  {version[0]}\r\n\r\n".encode()], "keep"
             )
         links = "".join(f"<a href=/{each}>" for each in (2 * number + 1, 2 * number + 2) if each < 20)
         if version[0] > 1 and number == 3:
@@ -116,6 +116,7 @@ def test_a_recrawl_of_an_unchanged_site_is_small_and_finds_what_is_new(tmp_path:
                 if m.headers.get("WARC-Concurrent-To") == each.id and m.kind == "metadata"
             )
             assert json.loads(notes["http-304"]).startswith("HTTP/1.1 304 Not Modified\r\nETag: ")
+            assert "\r\nX-Version:  " in json.loads(notes["http-304"])
         if each.url in kept and not each.url.endswith("/3"):
             assert each.headers["WARC-Payload-Digest"] == kept[each.url].headers["WARC-Payload-Digest"]
             assert each.headers["WARC-Refers-To"] == kept[each.url].id
