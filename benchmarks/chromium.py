@@ -72,9 +72,7 @@ class Browser:
     def open(self, url: str) -> tuple[str, str]:
         """Load a page. Returns its encoding in lower case, and the text of the element with id `t`, or of all."""
         self.load(url)
-        name, text = self.value(
-            "[document.characterSet, (document.getElementById('t') || document.body).textContent]"
-        )
+        name, text = self.value("[document.characterSet, (document.getElementById('t') || document.body).textContent]")
         return name.lower(), text
 
     def close(self) -> None:

@@ -47,8 +47,8 @@ CREATE INDEX IF NOT EXISTS memento_urls ON mementos (url);
 class Payload:
     """Where bytes were first seen."""
 
-    sha256: bytes  #: of the body without chunks, with its content coding
-    sha1: str  #: of the same
+    identity: bytes  #: `Message.identity`
+    sha1: str  #: of the body without chunks, with its content coding
     digest: str  #: as its record states it
     length: int
     url: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -60,7 +59,7 @@ def payloads_of(path: str) -> Iterator[Payload]:
                 if digest not in possible:  # a reader would find no page by it
                     continue
                 yield Payload(
-                    hashlib.sha256(message.body).digest(),
+                    message.identity,
                     possible[1],
                     digest,
                     len(message.body),

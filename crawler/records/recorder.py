@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 from collections.abc import Iterable
@@ -35,7 +34,7 @@ class Kept:
     """What was recorded of an exchange."""
 
     record: str  #: the id of the response or revisit; empty where no response came
-    payload: bytes | None  #: SHA-256 of the payload
+    payload: bytes | None  #: by which it is known (`Message.identity`)
     revisit: str  #: `identical`, `not-modified`, or empty
 
 
@@ -139,8 +138,8 @@ class Recorder:
             ]
             written = warc.record("revisit", date, fields, record_id=record_id)
             self._append(exchange.url, date, written, "warc/revisit", "304", known.digest)
-            return known.sha256, "not-modified", [*extra, ("http-304", _quoted(block))]
-        sha256: bytes | None = None
+            return known.identity, "not-modified", [*extra, ("http-304", _quoted(block))]
+        identity: bytes | None = None
         if message is not None:
             start = message.start - message.first
             digest = warc.sha1(memoryview(block)[start:])  # readers verify the body as it was transferred
@@ -149,11 +148,11 @@ class Recorder:
                 extra.append(("payload-digest-without-chunks", sha1))
             is_new = message.status == 200 and message.body and not exchange.truncated
             if is_new and memento is None:
-                sha256 = hashlib.sha256(message.body).digest()
-                first = self._frontier.payload(sha256)
+                identity = message.identity
+                first = self._frontier.payload(identity)
                 if first is not None and (first.sha1, first.length) == (sha1, len(message.body)):
                     self._revisit(exchange.url, date, shared, record_id, bytes(block[:start]), first)
-                    return sha256, "identical", extra
+                    return identity, "identical", extra
         fields = [*shared, ("WARC-Payload-Digest", digest), ("WARC-Truncated", exchange.truncated)]
         written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)
         media, status = (message.media_type, str(message.status)) if message is not None else ("", "-")
@@ -162,10 +161,12 @@ class Recorder:
             fields_of = media or "unk", status, digest, written, file, offset
             line = _index_line(memento.original, stamp_of(memento.at), *fields_of)
             self._frontier.batch.lines.append((-file.id, line))
-        if sha256 is not None and message is not None:
+        if identity is not None and message is not None:
             where = date, record_id, file.name, file.id, offset, len(written.data)
-            self._frontier.batch.payloads.append(Payload(sha256, sha1, digest, len(message.body), exchange.url, *where))
-        return sha256, "", extra
+            self._frontier.batch.payloads.append(
+                Payload(identity, sha1, digest, len(message.body), exchange.url, *where)
+            )
+        return identity, "", extra
 
     def _revisit(
         self, url: str, date: str, shared: list[tuple[str, str]], record_id: str, head: bytes, first: Payload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from dataclasses import dataclass
@@ -36,6 +37,12 @@ class Message:
     def get(self, name: bytes) -> str:
         """Return the first value of a field as text; empty where it is not there."""
         return next((value.decode("latin-1") for each, value in self.fields if each == name), "")
+
+    @property
+    def identity(self) -> bytes:
+        """SHA-256 of the body, and whether it came in chunks: replay tools read the payload of a revisit as the header
+        of the revisit says."""
+        return hashlib.sha256(self.body).digest() + b"\1" * self.chunked
 
     @property
     def media_type(self) -> str:
@@ -87,12 +94,14 @@ def is_header_cut(block: bytes | bytearray) -> bool:
 def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
     """Return the fields of a header. A line that begins with a blank goes on with the one before."""
     found: list[tuple[bytes, bytes]] = []
+    is_field: bool | None = None  #: whether the line before is a field; at first there is none
     for line in header.split(b"\n"):
         line = line.removesuffix(b"\r")
-        if line[:1] in (b" ", b"\t") and found:
-            name, value = found[-1]
-            found[-1] = name, value + b" " + line.strip()
-        elif b":" in line:
+        if line[:1] in (b" ", b"\t") and is_field is not None:
+            if is_field:
+                name, value = found[-1]
+                found[-1] = name, value + b" " + line.strip()
+        elif is_field := (b":" in line):
             name, _, value = line.partition(b":")
             found.append((name.strip().lower(), value.strip()))
     return found
