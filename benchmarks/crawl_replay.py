@@ -1,10 +1,10 @@
 """Shows a crawl with a real pywb and a real browser, and lets other programs verify its files.
 
-    python benchmarks/crawl_replay.py [--work /tmp/crawl-replay] [--rounds 3] [--browser chromium] [--show]
+    python benchmarks/crawl_replay.py [--work /tmp/crawl-replay] [--rounds 2] [--browser chromium]
 
 The site has a page of each kind that replay tools find hard (tests/crawler/replay_site.py), and real pages where the
-shared data are. It is crawled twice, so that there are revisits of each kind. Each capture is asked of pywb by its time,
-and compared byte for byte with what the server sent; and each is looked at in Chromium, live and in pywb, and compared:
+shared data is. It is crawled twice, so that there are revisits of each kind. Each capture is asked of pywb by its time, and
+compared byte for byte with what the server sent; and each is looked at in Chromium, live and in pywb:
 title, charset, text, sizes of pictures, what is in frames. Then a WARC of the past is shown by pywb, crawled from there
 (`--as-of`), and shown again at its addresses and times of then. pywb gets a virtual environment in the work folder
 (PyPI is needed). Exits with 1 where anything differs.
@@ -13,7 +13,6 @@ title, charset, text, sizes of pictures, what is in frames. Then a WARC of the p
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import os
 import shutil
@@ -25,12 +24,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import fastwarc
 from chromium import Browser
@@ -131,22 +130,6 @@ def captures_of(site: Site, found: list[Record]) -> list[Capture]:
     return captures
 
 
-def stamp_of(date: str) -> str:
-    return f"{parsedate_to_datetime(date):%Y%m%d%H%M%S}" if date else ""
-
-
-def is_shown(replay: Replay, collection: str, capture: Capture) -> bool:
-    """Ask for the raw bytes of a capture, and compare them, the time and the status with what the server sent."""
-    page, shown = capture.page, replay.get(f"/{collection}/{capture.stamp}id_/{capture.url}")
-    if shown.status != int(page.status[:3]):
-        return False
-    if page.location:
-        led = urljoin(capture.url, shown.get("Location"))
-        return urldefrag(led)[0].endswith(urldefrag(urljoin(capture.url, page.location))[0])
-    body = gzip.decompress(shown.body) if shown.get("Content-Encoding") == "gzip" else shown.body
-    return body == page.body and stamp_of(shown.get("Memento-Datetime")) == capture.stamp
-
-
 def looks_alike(browser: Browser, replay: Replay, capture: Capture) -> bool:
     """Look at a capture in pywb, and at the page of the server as it is now."""
     browser.load(capture.url)
@@ -164,7 +147,7 @@ def is_alike(live: Any, shown: Any) -> bool:
     if live is None or shown is None or len(live["frames"]) != len(shown["frames"]):
         return False
     frames = all(is_alike(*pair) for pair in zip(live["frames"], shown["frames"], strict=True) if pair[0] is not None)
-    return frames and bool({**live, "frames": 0} == {**shown, "frames": 0})
+    return frames and all(live[name] == shown[name] for name in live if name != "frames")
 
 
 def crawl_and_show(work: Path, wayback: str, browser: Browser, rounds: int, real: int) -> Outcome:
@@ -182,7 +165,7 @@ def crawl_and_show(work: Path, wayback: str, browser: Browser, rounds: int, real
                 for each in captures_of(site, new):
                     count = outcome.of(each.kind)
                     count.captures += 1
-                    count.bodies += (equal := is_shown(replay, "crawl", each))
+                    count.bodies += (equal := replay.shows("crawl", each.url, each.stamp, each.page))
                     if not equal:
                         outcome.differs.append(f"bytes: {each.kind}, {each.url} at {each.stamp}")
                     if each.page.body:
@@ -243,7 +226,7 @@ def crawl_the_past(work: Path, tools: Path) -> Iterator[str]:
                 timemap = replay.get(f"/{by}/timemap/link/{url}").body.decode()
                 named = f'{TIMES[1]}mp_/{url}>; rel="memento"'
                 found = {
-                    "bytes": is_shown(replay, by, Capture(each, url, TIMES[1], "")),
+                    "bytes": replay.shows(by, url, TIMES[1], each),
                     "TimeGate": named in link,
                     "TimeMap": named in timemap and timemap.count('rel="memento"') == 1,
                 }

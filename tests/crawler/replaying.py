@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import os
 import shutil
@@ -12,7 +13,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urldefrag, urljoin
+
+from replay_site import Page
 
 
 def wayback() -> str | None:
@@ -52,6 +57,18 @@ class Replay:
         found = Shown(answer.status, answer.headers, answer.read())
         connection.close()
         return found
+
+    def shows(self, collection: str, url: str, stamp: str, page: Page) -> bool:
+        """Whether the raw replay of a capture has the status, the bytes and the time of it, or leads where it led."""
+        shown = self.get(f"/{collection}/{stamp}id_/{url}")
+        if shown.status != int(page.status[:3]):
+            return False
+        if page.location:
+            led = urldefrag(urljoin(url, shown.get("Location")))[0]
+            return led.endswith(urldefrag(urljoin(url, page.location))[0])
+        body = gzip.decompress(shown.body) if shown.get("Content-Encoding") == "gzip" else shown.body
+        at = shown.get("Memento-Datetime")
+        return body == page.body and bool(at) and f"{parsedate_to_datetime(at):%Y%m%d%H%M%S}" == stamp
 
 
 @contextmanager
