@@ -1,18 +1,20 @@
-"""Other crawlers that write WARC files, beside `archive crawl`: what they cost, what they keep, and what a kill leaves.
+"""Other crawlers that write WARC files, next to `archive crawl`: what they cost, what they keep, what a kill leaves.
 
     python benchmarks/crawl_peers.py [--work /tmp/crawl-peers] [--pages 3000] [--only ours,wget] [--old-python python3.6]
 
 Each gets a virtual environment of its own (PyPI is needed; wget is the system's, wpull needs a Python before 3.11).
 All crawl the same made site on loopback, without delays. Then they crawl the odd responses of tests/crawler/odd.py:
-what is in their files is compared with what the server sent and was asked. Then they are killed (SIGKILL) when they have
-run for a third of their time, and started again with the same command.
+what is in their files is compared with what the server sent and was asked. Then they are killed (SIGKILL) after a third
+of the time that they had needed, and started again with the same command.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -47,7 +49,7 @@ _ours(sys.argv[1], Path(sys.argv[2]))
 SCRAPY = f"""
 import sys; sys.path.insert(0, {str(HERE)!r})
 from crawling import _scrapy
-_scrapy(sys.argv[1])
+print("pages", _scrapy(sys.argv[1])["pages"])
 """
 SPIDER = """
 import scrapy
@@ -57,9 +59,10 @@ class All(scrapy.Spider):
     allowed_domains = ["127.0.0.1"]
     handle_httpstatus_all = True
     custom_settings = {
-        "EXTENSIONS": {"scrapy_webarchive.extensions.WaczExporter": 543}, "SW_EXPORT_URI": "FOLDER/crawl-{timestamp}.wacz",
-        "TELNETCONSOLE_ENABLED": False, "LOG_LEVEL": "ERROR", "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "RETRY_ENABLED": False,
-        "DOWNLOAD_TIMEOUT": 3, "JOBDIR": "FOLDER/job",
+        "EXTENSIONS": {"scrapy_webarchive.extensions.WaczExporter": 543},
+        "SW_EXPORT_URI": "FOLDER/crawl-{timestamp}.wacz", "JOBDIR": "FOLDER/job",
+        "TELNETCONSOLE_ENABLED": False, "LOG_LEVEL": "ERROR", "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+        "RETRY_ENABLED": False, "DOWNLOAD_TIMEOUT": 3,
     }
     start_urls = ["SITE"]
     def parse(self, response):
@@ -82,7 +85,7 @@ class Tool:
 class Used:
     cpu: float = 0.0
     wall: float = 0.0
-    peak: int = 0  #: MB of the larger process
+    peak: int = 0  #: MB, of a proxy too
 
 
 @dataclass
@@ -135,8 +138,9 @@ def _wpull(world: World, old_python: str | None) -> Iterator[Tool]:
     if not (home / "done").exists():
         subprocess.run([old_python, "-m", "venv", str(home)], check=True)
         packages = ["wpull==2.0.1", "html5lib<1", "tornado>=4,<5", "sqlalchemy<1.4"]
+        clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         for words in (["-U", "pip<22", "setuptools<58"], packages):
-            subprocess.run([str(home / "bin/pip"), "install", "-q", *words], check=True, stderr=subprocess.DEVNULL)
+            subprocess.run([home / "bin/pip", "install", "-q", *words], check=True, env=clean, stderr=subprocess.DEVNULL)
         (home / "done").touch()
     yield Tool(
         "wpull",
@@ -154,31 +158,42 @@ def run(tool: Tool, url: str, folder: Path, seconds: float = 600.0) -> Used:
     environment = {name: value for name, value in os.environ.items() if tool.name == "ours" or name != "PYTHONPATH"}
     if tool.name.startswith(("ours", "plain")):
         environment["PYTHONPATH"] = str(HERE.parent)
-    used, started = Used(), time.monotonic()
+    used = Used()
     with (folder / "log").open("ab") as log:
         if tool.servers is not None:
             proxy = subprocess.Popen(tool.servers(folder), stdout=log, stderr=log, cwd=folder, env=environment)
             time.sleep(3)
-            started = time.monotonic()
+        started = time.monotonic()
         process = subprocess.Popen(tool.command(url, folder), stdout=log, stderr=log, cwd=folder, env=environment)
-        status = 0
-        while not status:
-            status, _, spent = os.wait4(process.pid, os.WNOHANG)
-            if not status and time.monotonic() - started > seconds:
-                process.kill()
-                if proxy is not None:
-                    proxy.kill()
+        running = [process] if proxy is None else [process, proxy]
+        peaks: dict[int, int] = {}
+        ended = 0
+        while not ended:
+            time.sleep(0.02)
+            peaks |= {each.pid: peak for each in running if (peak := _peak(each.pid))}
+            if time.monotonic() - started > seconds:
+                for each in running:
+                    each.kill()
                 _, _, spent = os.wait4(process.pid, 0)
                 break
-            time.sleep(0.02)
-        used.wall = time.monotonic() - started
-        used.cpu, used.peak = spent.ru_utime + spent.ru_stime, spent.ru_maxrss // 1024
+            ended, _, spent = os.wait4(process.pid, os.WNOHANG)
+        used.wall, used.cpu = time.monotonic() - started, spent.ru_utime + spent.ru_stime
         if proxy is not None:
-            time.sleep(2)
+            time.sleep(2)  # it has written what it was sent
             proxy.terminate()
             _, _, spent = os.wait4(proxy.pid, 0)
-            used.cpu, used.peak = used.cpu + spent.ru_utime + spent.ru_stime, max(used.peak, spent.ru_maxrss // 1024)
+            used.cpu += spent.ru_utime + spent.ru_stime
+        used.peak = sum(peaks.values())
     return used
+
+
+def _peak(pid: int) -> int:
+    """Return the most MB that a process had; 0 where it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) // 1024
+    return 0
 
 
 def records(folder: Path) -> Iterator[tuple[str, str, str, bytes]]:
@@ -227,13 +242,11 @@ def odd(tool: Tool, folder: Path) -> Kept:
     requested: set[str] = set()
     for kind, url, truncated, block in records(folder):
         name = url.rpartition("/")[2]
-        if kind in ("response", "revisit") and name in ODD and kind == "response":
+        if kind == "response" and name in ODD:
             found.setdefault(name, (truncated, block))
         if kind == "request" and name in ODD and block in asked:
             requested.add(name)
         if kind == "metadata" and name in ODD and b"http-interim: " in block:
-            import json
-
             line = next(each for each in block.decode().splitlines() if each.startswith("http-interim: "))
             truncated, rest = found[name]
             found[name] = truncated, json.loads(line.partition(": ")[2]).encode("latin-1") + rest
@@ -241,7 +254,7 @@ def odd(tool: Tool, folder: Path) -> Kept:
         truncated, block = found.get(name, ("", b""))
         kept.responses += bool(block)
         kept.exact += block == each.block
-        kept.marked += bool(each.truncated) and truncated == each.truncated
+        kept.marked += bool(each.truncated and truncated)
         if block != each.block:
             kept.lost.append(name if block else f"{name} (none)")
     kept.requests = len(requested)
@@ -279,11 +292,13 @@ def main() -> None:
             each.mkdir(parents=True)
         with _served(args.pages) as url:
             used = run(tool, url, folders[0])
-            found = pages_in(folders[0], url, args.pages)
+            got = len(pages_in(folders[0], url, args.pages))
+        if not tool.writes:
+            got = int((folders[0] / "log").read_text().split()[-1])
         size = sum(
             path.stat().st_size for path in folders[0].rglob("*") if "warc" in path.name or path.suffix == ".wacz"
         )
-        line = f"{tool.name} | {len(found)} | {used.cpu:.1f} | {used.wall:.1f} | {used.peak} | {size / 1e6:.1f}"
+        line = f"{tool.name} | {got} | {used.cpu:.1f} | {used.wall:.1f} | {used.peak} | {size / 1e6:.1f}"
         if tool.writes:
             kept = odd(tool, folders[1])
             line += f" | {kept.exact} of {kept.responses} | {kept.requests} | {kept.marked} of {cut} | "

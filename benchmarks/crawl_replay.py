@@ -309,7 +309,7 @@ def _plain(text: str) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("/tmp/crawl-replay"))
-    parser.add_argument("--rounds", type=int, default=2, help="pages of each kind")
+    parser.add_argument("--rounds", type=int, default=3, help="pages of each kind")
     parser.add_argument("--real", type=int, default=120, help="real pages of the shared data")
     parser.add_argument("--browser", default="chromium")
     args = parser.parse_args()

@@ -115,10 +115,8 @@ def pages(rounds: int = 1) -> Iterator[Page]:
         yield Page("base", f"/base-{n}", text(f"base {n}", "<base href=/deep/er/><img src=../../one+two.png>"))
         odd = ("X-Odd:  two  ", "cOnTeNt-LaNgUaGe:de", "X-Odd: three", "Set-Cookie: a=b; Path=/")
         yield Page("odd fields", f"/fields-{n}", text(f"fields {n}"), fields=odd)
-        for twin in ("a", "b"):
-            yield Page(
-                f"twin {twin}", f"/twin-{n}-{twin}", text(f"twins {n}"), send="chunks" if twin == "b" else "gzip"
-            )
+        for twin, send in enumerate(("chunks", "length", "chunks", "length", "close")):
+            yield Page(f"twin, {send}", f"/twin-{n}-{twin}", text(f"twins {n}"), send=send)
 
 
 def _charsets(n: int) -> Iterator[Page]:
