@@ -1,11 +1,11 @@
 """Other crawlers that write WARC files, next to `archive crawl`: what they cost, what they keep, what a kill leaves.
 
-    python benchmarks/crawl_peers.py [--work /tmp/crawl-peers] [--pages 3000] [--only ours,wget] [--old-python python3.6]
+    python benchmarks/crawl_peers.py [--work FOLDER] [--pages 3000] [--only ours,wget] [--old-python python3.6]
 
 Each gets a virtual environment of its own (PyPI is needed; wget is the system's, wpull needs a Python before 3.11).
 All crawl the same made site on loopback, without delays. Then they crawl the odd responses of tests/crawler/odd.py:
-what is in their files is compared with what the server sent and was asked. Then they are killed (SIGKILL) after a third
-of the time that they had needed, and started again with the same command.
+what is in their files is compared with what the server sent and was asked. Then they crawl a third of the made site,
+are killed (SIGKILL) after about a third of their time, and started again with the same command.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ sys.path.insert(0, str(HERE.parent / "tests" / "crawler"))
 from odd import ODD  # noqa: E402
 from rawserver import Answer, missing, page, serving  # noqa: E402
 
+#: warcprox refuses 127.0.0.1.
+HOST = "127.0.0.2"
 OURS = f"""
 import sys; sys.path.insert(0, {str(HERE)!r})
 from pathlib import Path
@@ -56,7 +58,7 @@ import scrapy
 from scrapy.linkextractors import LinkExtractor
 class All(scrapy.Spider):
     name = "all"
-    allowed_domains = ["127.0.0.1"]
+    allowed_domains = ["127.0.0.2"]
     handle_httpstatus_all = True
     custom_settings = {
         "EXTENSIONS": {"scrapy_webarchive.extensions.WaczExporter": 543},
@@ -126,7 +128,7 @@ def tools(world: World, old_python: str | None, port: int) -> Iterator[Tool]:
     yield Tool(
         "warcprox, asked by wget",
         lambda url, folder: [*wget, *through, "-P", f"{folder}/files", url],
-        lambda folder: [warcprox, "-q", "-z", "-p", str(port), "-d", str(folder), "--dedup-db-file", f"{folder}/db"],
+        lambda folder: [warcprox, "-q", "-z", "-p", str(port), "-d", str(folder), "--dedup-db-file", "/dev/null"],
     )
 
 
@@ -137,10 +139,11 @@ def _wpull(world: World, old_python: str | None) -> Iterator[Tool]:
         return
     if not (home / "done").exists():
         subprocess.run([old_python, "-m", "venv", str(home)], check=True)
-        packages = ["wpull==2.0.1", "html5lib<1", "tornado>=4,<5", "sqlalchemy<1.4"]
+        packages = ["wpull==2.0.1", "html5lib==0.9999999", "tornado>=4,<5", "sqlalchemy<1.4"]
         clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         for words in (["-U", "pip<22", "setuptools<58"], packages):
-            subprocess.run([home / "bin/pip", "install", "-q", *words], check=True, env=clean, stderr=subprocess.DEVNULL)
+            command = [str(home / "bin/pip"), "install", "-q", *words]
+            subprocess.run(command, check=True, env=clean, stderr=subprocess.DEVNULL)
         (home / "done").touch()
     yield Tool(
         "wpull",
@@ -159,6 +162,7 @@ def run(tool: Tool, url: str, folder: Path, seconds: float = 600.0) -> Used:
     if tool.name.startswith(("ours", "plain")):
         environment["PYTHONPATH"] = str(HERE.parent)
     used = Used()
+    (folder / "files").mkdir(exist_ok=True)
     with (folder / "log").open("ab") as log:
         if tool.servers is not None:
             proxy = subprocess.Popen(tool.servers(folder), stdout=log, stderr=log, cwd=folder, env=environment)
@@ -218,6 +222,13 @@ def _records(data: bytes) -> Iterator[tuple[str, str, str, bytes]]:
         return
 
 
+@contextlib.contextmanager
+def served(pages: int) -> Iterator[str]:
+    """Serve the made site."""
+    with _served(pages) as url:
+        yield url.replace("127.0.0.1", HOST)
+
+
 def pages_in(folder: Path, url: str, pages: int) -> Counter[str]:
     """Count the responses and revisits of each page in the files."""
     wanted = {url, *(f"{url}{number}" for number in range(1, pages))}
@@ -235,7 +246,7 @@ def odd(tool: Tool, folder: Path) -> Kept:
         return ODD[path[1:]].answer if path[1:] in ODD else missing()
 
     kept = Kept()
-    with serving(answer) as server:
+    with serving(answer, HOST) as server:
         run(tool, server.address + "/", folder, 180)
         asked = {request for _, request in server.asked}
     found: dict[str, tuple[str, bytes]] = {}
@@ -263,7 +274,7 @@ def odd(tool: Tool, folder: Path) -> Kept:
 
 def killed(tool: Tool, folder: Path, pages: int, after: float) -> str:
     """Kill a crawl, and start it again: how many pages are in the files once, more than once, and not at all."""
-    with _served(pages) as url:
+    with served(pages) as url:
         run(tool, url, folder, after)
         before = len(pages_in(folder, url, pages))
         run(tool, url, folder)
@@ -290,7 +301,7 @@ def main() -> None:
         folders = [folder / name for name in ("speed", "odd", "kill")]
         for each in folders:
             each.mkdir(parents=True)
-        with _served(args.pages) as url:
+        with served(args.pages) as url:
             used = run(tool, url, folders[0])
             got = len(pages_in(folders[0], url, args.pages))
         if not tool.writes:
@@ -302,7 +313,7 @@ def main() -> None:
         if tool.writes:
             kept = odd(tool, folders[1])
             line += f" | {kept.exact} of {kept.responses} | {kept.requests} | {kept.marked} of {cut} | "
-            line += killed(tool, folders[2], args.pages, max(used.wall / 3, 1.0))
+            line += killed(tool, folders[2], args.pages // 3, max(used.wall / 9, 1.0))
             line += f"\n  not exact: {', '.join(kept.lost)}"
         print(f"| {line}", flush=True)
 

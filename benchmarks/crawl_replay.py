@@ -3,9 +3,9 @@
     python benchmarks/crawl_replay.py [--work /tmp/crawl-replay] [--rounds 2] [--browser chromium]
 
 The site has a page of each kind that replay tools find hard (tests/crawler/replay_site.py), and real pages where the
-shared data is. It is crawled twice, so that there are revisits of each kind. Each capture is asked of pywb by its time, and
-compared byte for byte with what the server sent; and each is looked at in Chromium, live and in pywb:
-title, charset, text, sizes of pictures, what is in frames. Then a WARC of the past is shown by pywb, crawled from there
+shared data is. It is crawled twice, so that there are revisits of each kind. Each capture is asked of pywb by its time,
+and compared byte for byte with what the server sent; and each is looked at in Chromium, live and in pywb: title,
+charset, text, sizes of pictures, what is in frames. Then a WARC of the past is shown by pywb, crawled from there
 (`--as-of`), and shown again at its addresses and times of then. pywb gets a virtual environment in the work folder
 (PyPI is needed). Exits with 1 where anything differs.
 """
@@ -136,9 +136,10 @@ def looks_alike(browser: Browser, replay: Replay, capture: Capture) -> bool:
     live = browser.value(LOOK % LIVE)
     browser.load(f"{replay.address}/crawl/{capture.stamp}/{capture.url}")
     for _ in range(50):  # the frame of pywb loads the page when it is there itself
-        if is_alike(live, browser.value(LOOK % REPLAYED)):
+        if is_alike(live, shown := browser.value(LOOK % REPLAYED)):
             return True
         time.sleep(0.05)
+    print(f"{capture.url}:\n  live   {str(live)[:1000]}\n  replay {str(shown)[:1000]}", file=sys.stderr)
     return False
 
 
