@@ -25,7 +25,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crawling import _served
@@ -80,6 +80,7 @@ class Tool:
     name: str
     command: Callable[[str, Path], list[str]]  #: of a URL and a folder
     servers: Callable[[Path], list[str]] | None = None  #: a proxy that runs meanwhile
+    each: Callable[[list[str]], list[str]] | None = None  #: asks for URLs one by one, where a crawl would end too early
     writes: bool = True
 
 
@@ -124,11 +125,14 @@ def tools(world: World, old_python: str | None, port: int) -> Iterator[Tool]:
 
     yield Tool("scrapy-webarchive", spider)
     warcprox = str(world.tool("warcprox", "warcprox") / "warcprox")
-    through = ["-e", "use_proxy=yes", "-e", f"http_proxy=http://127.0.0.1:{port}"]
+    proxy = f"http://127.0.0.1:{port}"
+    through = ["-e", "use_proxy=yes", "-e", f"http_proxy={proxy}"]
+    one = f'for url in "$@"; do curl -s -m 5 -x {proxy} -o /dev/null "$url"; done'
     yield Tool(
         "warcprox, asked by wget",
         lambda url, folder: [*wget, *through, "-P", f"{folder}/files", url],
         lambda folder: [warcprox, "-q", "-z", "-p", str(port), "-d", str(folder), "--dedup-db-file", "/dev/null"],
+        each=lambda urls: ["sh", "-c", one, "sh", *urls],
     )
 
 
@@ -247,6 +251,9 @@ def odd(tool: Tool, folder: Path) -> Kept:
 
     kept = Kept()
     with serving(answer, HOST) as server:
+        urls = [f"{server.address}/{name}" for name in ODD]
+        if (one_by_one := tool.each) is not None:
+            tool = replace(tool, command=lambda *_: one_by_one(urls))
         run(tool, server.address + "/", folder, 180)
         asked = {request for _, request in server.asked}
     found: dict[str, tuple[str, bytes]] = {}
