@@ -7,6 +7,7 @@ records have no id that a revisit could refer to.
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
