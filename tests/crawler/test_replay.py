@@ -22,7 +22,7 @@ from crawler.asof import as_of
 PYWB = wayback() or ""
 pytestmark = pytest.mark.skipif(
     not PYWB,
-    reason="no pywb: install pywb==2.10.0 into an environment of its own, and let WAYBACK name its program `wayback`",
+    reason="no pywb: `make check-replay` installs one; or let WAYBACK name its program `wayback`",
 )
 
 
