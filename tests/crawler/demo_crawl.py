@@ -21,9 +21,10 @@ PAGES = (
     "SELECT replace(captures.url, '$SITE', '') AS path, grade, documents.title FROM captures JOIN documents USING (content_id) "
     "ORDER BY captured_at"
 )
+RULES = "SELECT kind, shut_out, replace(url, '$SITE', '') AS path FROM site_rules"
 CLEAN = (
     "SELECT count(*) AS captures, count(DISTINCT content_id) AS texts, "
-    "(SELECT count(*) FROM clean('2022-01-01')) AS clean FROM captures"
+    "(SELECT count(*) FROM clean('2022-01-01')) AS clean FROM captures WHERE rules IS NULL"
 )
 ROBOTS = "User-agent: *\nDisallow: /keys\n\nUser-agent: GPTBot\nDisallow: /\n"
 
@@ -93,6 +94,7 @@ def main() -> None:
         crawl,
         f"archive ingest {out}/files",
         f'archive query --format table "{PAGES}"',
+        f'archive query --format table "{RULES}"',
         f"{crawl} --again",
         f"archive ingest {out}/files",
         f'archive query --format table "{CLEAN}"',
