@@ -34,6 +34,10 @@ _log = logging.getLogger(__name__)
 
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
+#: Hosts of rules of others that are remembered.
+_VISITED = 10_000
+#: Redirects one after the other that are followed, as browsers do.
+REDIRECTS = 20
 
 
 class ItemFile(Protocol):
@@ -73,6 +77,7 @@ class Driver:
         self._items = items
         self._progress = progress
         self._origins = Origins(options, frontier, self.recorder, self.scope.takes)
+        self._visited: dict[str, float] = {}  #: hosts of robots.txt of others, and when they may be asked again
         self._delayed: list[tuple[float, int, Step]] = []
         self._count = itertools.count()
         self._committed = self._began = time.monotonic()
@@ -269,7 +274,7 @@ class Driver:
         status = _status(message)
         _log.debug("%d %s %s", status, task.url, kept.revisit)
         if is_busy or (look is not None and look.retry):
-            wait = host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
+            wait = host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
             _log.info("%s: status %d, the host rests for %.0f s", task.url, status, wait)
             if task.tries + 1 < manners.tries:
                 self.frontier.put_back(task)
@@ -347,11 +352,15 @@ class Driver:
                 leads.urls += [(url, "page", task.depth + 1) for url in urls]
         if leads.more:
             self.scope.left_out["too-many-links"] += 1
+        if leads.moved and leads.urls and self.frontier.redirects(task.id) >= REDIRECTS:
+            self.scope.left_out["redirects"] += 1
+            return
         for url, kind, depth in leads.urls:
             if leads.moved and task.depth == 0 and kind == "page":  # where a seed is now
                 self.scope.add(url)
                 self.frontier.widen(url)
-            if kind == "sitemap" or self.scope.takes(url, depth):
+            is_near = kind == "sitemap" and host_of(url) == host_of(task.url)
+            if is_near or self.scope.takes(url, depth):
                 self.frontier.found(url, depth, task.id, kind, step.call)
 
     # the user's own spider
@@ -418,9 +427,19 @@ class Driver:
             self.scope.left_out["javascript-failed"] += 1
 
     def _later(self, step: Step, seconds: float) -> None:
-        """Send a request to a host when it may be asked again; the host is busy until then."""
-        host = step.task.host
-        host.ready = time.monotonic() + host.delay(self.options.manners, seconds)
+        """Send a request to a host when it may be asked again; the host is busy until then.
+
+        The rules of many hosts may be at one other: that has its peace too.
+        """
+        host, manners = step.task.host, self.options.manners
+        host.ready = time.monotonic() + host.delay(manners, seconds)
+        name = host_of(step.url)
+        if name != host.name:
+            host.ready = max(host.ready, self.frontier.ready_of(name), self._visited.get(name, 0.0))
+            if len(self._visited) >= _VISITED:
+                self._visited.clear()
+            self._visited[name] = host.ready + manners.delay
+            self.frontier.rest(name, host.ready + manners.delay)
         heapq.heappush(self._delayed, (host.ready, next(self._count), step))
 
     # batches

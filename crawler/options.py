@@ -62,6 +62,8 @@ class Options:
         """What makes it this crawl and no other, as JSON."""
         kept = ("seeds", "scope", "include", "exclude", "depth", "sitemaps")
         plan = {name: getattr(self, name) for name in kept}
+        for name in ("seeds", "include", "exclude"):  # in any order they are the same crawl
+            plan[name] = sorted(plan[name])
         if self.as_of is not None:
             plan["as_of"] = self.as_of.plan
         if self.spider:

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -35,6 +36,10 @@ _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
 #: A web archive is left in peace for as long as an answer took, and for a minute at least where it asks for peace: the
 #: Wayback Machine shuts out who goes on.
 _FACTOR, _REST = 1.0, 60.0
+#: What Python has for bytes of the command line that are no text.
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+#: Seconds: a day.
+_LONGEST_DELAY = 86_400
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
 
 
@@ -188,6 +193,25 @@ def options_of(
         raise CrawlError(f"--contact {contact!r} is no address: a mail address, or a page that has one")
     if scope not in KINDS:
         raise CrawlError(f"--scope {scope!r} is none of {', '.join(KINDS)}")
+    for option, number, least, most in (
+        ("--depth", depth, 0, None),
+        ("--pages", pages, 1, None),
+        ("--host-pages", host_pages, 1, None),
+        ("--connections", connections, 1, 1000),
+        ("--delay", delay, 0, _LONGEST_DELAY),
+        ("--within", within, 0, None),
+    ):
+        if number is not None and not (least <= number and (most is None or number <= most)):
+            raise CrawlError(f"{option} {number}: {least} or more" + (f", up to {most:,}" if most else ""))
+    for option, texts in (
+        ("--contact", (contact,)),
+        ("--operator", (operator or "",)),
+        ("--include", include := tuple(include)),
+        ("--exclude", exclude := tuple(exclude)),
+    ):
+        for each in texts:
+            if _NO_TEXT.search(each):  # neither a request nor a file could state it
+                raise CrawlError(f"{option} {each!r} is no text of UTF-8")
     if not _NAME.fullmatch(name):
         raise CrawlError(f"--name {name!r}: letters, digits, dots, dashes")
     seeds = []
@@ -246,6 +270,8 @@ def _past(date: str | None, archive: str | None, within: int | None, by: str) ->
         raise CrawlError(str(error)) from None
 
 
+#: Of an amount that anybody means.
+_DIGITS = 30
 _SIZES = {"": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "t": 1e12, "tb": 1e12}
 _TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -259,19 +285,23 @@ def _amount(text: str | float | None, units: Mapping[str, float], option: str) -
     if text is None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", str(text).strip().lower())
-    if found is None or found[2] not in units:
+    if found is None or found[2] not in units or len(found[1]) > _DIGITS:
         raise CrawlError(f"{option} {text!r}: a number with one of the units {', '.join(filter(None, units))}")
-    return int(float(found[1]) * units[found[2]])
+    return int(Decimal(found[1]) * Decimal(units[found[2]]))
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[IO[str]]:
     """Keep a second run out of the folder. The lock ends with the process, however it ends."""
     with (folder / _LOCK).open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CrawlError(f"{folder}: another process crawls into this folder") from None
+        for patience in (0.05, 0.05, 0.05, None):  # `--status` has the lock for a moment
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if patience is None:
+                    raise CrawlError(f"{folder}: another process crawls into this folder") from None
+                time.sleep(patience)
         lock.seek(0)
         lock.truncate()
         lock.write(f"{os.getpid()}\n")
@@ -282,11 +312,11 @@ def _locked(folder: Path) -> Iterator[IO[str]]:
 def is_running(folder: Path) -> bool:
     """Return whether a process crawls into a folder."""
     try:
-        with (folder / _LOCK).open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (folder / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except OSError:
+    except BlockingIOError:
         return True
     return False
 
@@ -314,6 +344,11 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
     items: Items | None = None
     try:
         last = frontier.last_crawl()
+        if last is None and (left := _left_by_another(folder)):
+            raise CrawlError(
+                f"{folder} has files of a crawl ({left}), and its {frontiers.NAME} is missing or empty, which "
+                "knows what is in them; put that back, or give another folder"
+            )
         is_new = last is None or again or (last.plan != options.plan and last.ended is not None)
         if last is not None and not is_new and last.plan != options.plan:
             raise CrawlError(
@@ -342,6 +377,14 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
         if items is not None:
             items.close()
         frontier.close()
+
+
+def _left_by_another(folder: Path) -> str:
+    """Return the name of a file of a crawl that a new one would write over or cut; empty where there is none."""
+    from crawler.records.files import MANIFEST, is_ours
+
+    names = sorted(path.name for path in folder.iterdir())
+    return next((name for name in names if name == MANIFEST or is_ours(name)), "")
 
 
 def _check_spider(name: str) -> None:
@@ -390,6 +433,8 @@ def status(folder: str | Path) -> CrawlResult:
             raise CrawlError(f"{folder}: no crawl is in this folder")
         frontier.crawl = last
         return _result(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", {})
+    except sqlite3.DatabaseError as error:
+        raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
     finally:
         frontier.close()
 

@@ -29,6 +29,8 @@ VERSION = 1
 _READ, _IN_MEMORY = 100, 10_000
 #: URLs whose hashes are kept, so that links that were seen lately cost no question to the database.
 _SEEN = 200_000
+#: Seconds that a host rests from the beginning of a run on, also where the clock was put back: a day, as Retry-After.
+_LONGEST_REST = 86_400.0
 
 
 class Frontier:
@@ -110,7 +112,7 @@ class Frontier:
         self._closed = dict(closed.fetchall())
         self.states = self.counts()
         self.look_again()
-        if last.is_new:
+        if last.is_new or not self.seeds():  # a kill may have come in between
             asked = [(seed, "page") for seed in seeds] if first is None else first
             self.batch.links += [(url, kind, 0, None) for url, kind in asked]
             self.batch.seeds += seeds
@@ -176,6 +178,21 @@ class Frontier:
     def active_hosts(self) -> int:
         """How many hosts have URLs that wait or are on their way."""
         return len(self._hosts)
+
+    def ready_of(self, name: str) -> float:
+        """Return when a host may be asked, by the monotonic clock; 0 where nothing waits for it."""
+        host = self._active(name)
+        return host.ready if host is not None else 0.0
+
+    def rest(self, name: str, until: float) -> None:
+        """Leave a host in peace until then, if something waits for it."""
+        host = self._active(name)
+        if host is not None:
+            host.ready = max(host.ready, until)
+
+    def _active(self, name: str) -> Host | None:
+        row = self._db.execute("SELECT id FROM hosts WHERE name=?", (name,)).fetchone()
+        return self._hosts.get(row[0]) if row else None
 
     def _next(self, host: Host) -> Task | None:
         if host.closed or not (host.queue or host.left):
@@ -433,7 +450,7 @@ class Frontier:
                 (number,),
             ).fetchone()
             host = self._hosts[number] = Host(number, name)
-            host.ready = time.monotonic() + max(ready - time.time(), 0.0)
+            host.ready = time.monotonic() + min(max(ready - time.time(), 0.0), _LONGEST_REST)
             if crawl == self.crawl.id:
                 host.pages, host.failures, host.rests, host.closed = pages, failures, rests, closed
                 host.crawl_delay, host.pause = delay, pause
@@ -471,6 +488,18 @@ class Frontier:
         of_kind = "SELECT url FROM urls WHERE crawl=? AND kind=? AND state<>0"
         for (url,) in self._db.execute(of_kind, (self.crawl.id, kind)):
             yield url
+
+    def redirects(self, number: int) -> int:
+        """Return how many redirects led to a URL one after the other; URLs that are on their way were committed."""
+        count = 0
+        while row := self._db.execute(
+            "SELECT v.id, v.status FROM urls u JOIN urls v ON v.id=u.via WHERE u.id=?", (number,)
+        ).fetchone():
+            number, status = row
+            if status is None or status // 100 != 3 or count >= 100:
+                break
+            count += 1
+        return count
 
     def origin(self, origin: str) -> Origin | None:
         """Return what is known of the robots.txt of an origin."""

@@ -37,12 +37,47 @@ def normal(url: str) -> str | None:
         if port is not None and port != _PORTS[scheme]:
             netloc += f":{port}"
         safe: str = safe_url_string(urlunsplit((scheme, netloc, parts.path or "/", parts.query, "")))
+        safe = without_dots(safe)
         named = urlsplit(safe).hostname or ""
         if named.endswith("."):  # of another full stop than the one of ASCII
             return normal(safe)
         return safe if safe.isascii() and _HOST.fullmatch(named) else None
     except (ValueError, UnicodeError):
         return None
+
+
+def undotted(path: str) -> str:
+    """Return a path without the segments `.` and `..`, as browsers ask for it (URL Standard, 4.4).
+
+    Else a link to `/public/../private/` would not be compared with the rules for `/private/`.
+
+    >>> undotted("/a/./b/../c"), undotted("/%2E%2e/a/.."), undotted("/a//../b")
+    ('/a/c', '/', '/a/b')
+    """
+    if "/." not in path and "/%2" not in path:
+        return path
+    kept: list[str] = []
+    is_dot = False
+    for segment in path.split("/")[1:]:
+        plain = segment.replace("%2e", ".").replace("%2E", ".")
+        is_dot = plain in (".", "..")
+        if plain == "..":
+            del kept[-1:]
+        elif not is_dot:
+            kept.append(segment)
+    return "/" + "/".join([*kept, ""] if is_dot else kept)
+
+
+def without_dots(url: str) -> str:
+    """Return an absolute URL with its path undotted.
+
+    >>> without_dots("http://example.com/a/../b?c=/../d"), without_dots("http://example.com")
+    ('http://example.com/b?c=/../d', 'http://example.com')
+    """
+    page, mark, query = url.partition("?")
+    scheme, begins, rest = page.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{begins}{host}{undotted(slash + path)}{mark}{query}"
 
 
 def joined(url: str, target: str) -> str | None:

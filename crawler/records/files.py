@@ -35,6 +35,11 @@ _BUFFER = 1 << 20
 _OURS = re.compile(rf".+-\d{{17}}-\d{{5,}}{re.escape(_ENDING + OPEN)}")
 
 
+def is_ours(name: str) -> bool:
+    """Return whether a file of this name is one that a crawl was writing."""
+    return _OURS.fullmatch(name) is not None
+
+
 class Files:
     """Writes the files of a folder. Only what was committed to the frontier is in them after a kill.
 
@@ -57,12 +62,12 @@ class Files:
         for path in self.folder.glob(f"*{_ENDING}{OPEN}"):
             known = files.get(path.name.removesuffix(OPEN))
             if known is None:
-                if _OURS.fullmatch(path.name):  # begun, and nothing of it committed
+                if is_ours(path.name):  # begun, and nothing of it committed
                     path.unlink()
             elif known.closed:
                 path.rename(self.folder / known.name)
                 self._frontier.forget_lines(known.id)
-            else:
+            elif path.stat().st_size > known.length:  # a shorter one would be filled with zeros
                 os.truncate(path, known.length)
         for known in files.values():
             if not known.closed:

@@ -45,6 +45,11 @@ class Message:
         return hashlib.sha256(self.body).digest() + b"\1" * self.chunked
 
     @property
+    def retry_after(self) -> str:
+        """What Retry-After states, a line for each of the fields."""
+        return b"\n".join(self.every(b"retry-after")).decode("latin-1")
+
+    @property
     def media_type(self) -> str:
         """The media type without parameters, in lower case."""
         return self.get(b"content-type").partition(";")[0].strip().lower()
@@ -93,18 +98,17 @@ def is_header_cut(block: bytes | bytearray) -> bool:
 
 def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
     """Return the fields of a header. A line that begins with a blank goes on with the one before."""
-    found: list[tuple[bytes, bytes]] = []
+    found: list[tuple[bytes, list[bytes]]] = []
     is_field: bool | None = None  #: whether the line before is a field; at first there is none
     for line in header.split(b"\n"):
         line = line.removesuffix(b"\r")
         if line[:1] in (b" ", b"\t") and is_field is not None:
             if is_field:
-                name, value = found[-1]
-                found[-1] = name, value + b" " + line.strip()
+                found[-1][1].append(line.strip())
         elif is_field := (b":" in line):
             name, _, value = line.partition(b":")
-            found.append((name.strip().lower(), value.strip()))
-    return found
+            found.append((name.strip().lower(), [value.strip()]))
+    return [(name, b" ".join(values)) for name, values in found]
 
 
 def join_chunks(body: bytes) -> tuple[bytes, bool]:
@@ -113,13 +117,13 @@ def join_chunks(body: bytes) -> tuple[bytes, bool]:
     >>> join_chunks(b"3\\r\\nabc\\r\\n0\\r\\n\\r\\n"), join_chunks(b"3\\r\\nab")
     ((b'abc', True), (b'ab', False))
     """
-    parts: list[bytes] = []
+    joined = bytearray()  # and no list: a body may have millions of chunks
     at = 0
     while size := _SIZE.match(body, at):
         length, start = int(size[1], 16), size.end()
         if length == 0:
-            return b"".join(parts), True
-        parts.append(body[start : start + length])
+            return bytes(joined), True
+        joined += body[start : start + length]
         at = start + length
         if body.startswith(b"\r\n", at):
             at += 2
@@ -127,24 +131,42 @@ def join_chunks(body: bytes) -> tuple[bytes, bool]:
             at += 1
         else:
             break
-    return b"".join(parts), False
+    return bytes(joined), False
 
 
 def decoded(message: Message, limit: int) -> bytes:
     """Return the body without its content coding, at most `limit` bytes of it; empty where it cannot be decoded."""
+    return decoded_to_end(message, limit)[0]
+
+
+def decoded_to_end(message: Message, limit: int) -> tuple[bytes, bool]:
+    """Return the body as `decoded` does, and whether that is all of it up to the limit."""
     coding = b",".join(message.every(b"content-encoding")).strip().lower()
     body = message.body
-    if coding in (b"", b"identity"):
-        return body[:limit]
+    if not body or coding in (b"", b"identity"):
+        return body[:limit], True
     if coding not in (b"gzip", b"x-gzip", b"deflate"):
-        return b""
+        return b"", False
     modes = (zlib.MAX_WBITS | 16,) if b"gzip" in coding else (zlib.MAX_WBITS, -zlib.MAX_WBITS)
     for mode in modes:
         try:
-            return zlib.decompressobj(mode).decompress(body, limit)
+            return _inflated(body, limit, mode)
         except zlib.error:
             continue
-    return b""
+    return b"", False
+
+
+def _inflated(body: bytes, limit: int, mode: int) -> tuple[bytes, bool]:
+    """Return what is in compressed data, in all members of a gzip file, and whether it ends where it should."""
+    found = bytearray()
+    while True:
+        press = zlib.decompressobj(mode)
+        found += press.decompress(body, limit - len(found))
+        if len(found) >= limit:
+            return bytes(found), True
+        body = press.unused_data
+        if not press.eof or not body.startswith(b"\x1f\x8b"):
+            return bytes(found), press.eof
 
 
 def ungzipped(body: bytes, limit: int) -> bytes:
@@ -152,6 +174,6 @@ def ungzipped(body: bytes, limit: int) -> bytes:
     if not body.startswith(b"\x1f\x8b"):
         return body
     try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(body, limit)
+        return _inflated(body, limit, zlib.MAX_WBITS | 16)[0]
     except zlib.error:
         return b""
