@@ -9,7 +9,7 @@ INSTALL = .ci/install $(BIN)/python
 export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: dev demo demo-common-crawl demo-crawl demo-collapse test check check-readme wheel-check dist docs clean
+.PHONY: dev demo demo-common-crawl demo-crawl demo-collapse test check check-readme check-replay wheel-check dist docs clean
 
 # Ingests real captures of 2013 to 2016 into a lake, and asks it three questions.
 demo: $(SAMPLE)
@@ -66,6 +66,11 @@ check: $(VENV)/dev
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 wheel-check: $(VENV)/dev
 	$(BIN)/python tests/wheel.py $(PYTHONS)
+
+# Lets a real pywb show what `archive crawl` wrote. It needs other versions of packages, so it has an environment of its own.
+check-replay: $(VENV)/dev
+	test -x demo/replay/bin/wayback || ($(PYTHON) -m venv demo/replay && demo/replay/bin/pip install --quiet pywb==2.10.0)
+	WAYBACK=$(CURDIR)/demo/replay/bin/wayback $(BIN)/python -m pytest tests/crawler/test_replay.py
 
 # Builds a source distribution and a wheel in dist.
 dist: $(VENV)/dev
