@@ -27,7 +27,7 @@ from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
-from archive.files import write_parquet
+from archive.files import parquet_options, write_parts
 from archive.lake import Lake, NewFile
 from archive.progress import Reporter
 from archive.tables import DOCUMENTS, Table
@@ -35,6 +35,8 @@ from index import ids
 
 _log = logging.getLogger(__name__)
 
+#: Rows of a row group, where a stage has no number of its own.
+_ROW_GROUP = 1 << 20
 #: Which rows of a file are pending; None: all.
 Rows = npt.NDArray[np.bool_] | None
 
@@ -80,6 +82,17 @@ class Stage(ABC):
         Args:
             texts: `content_id` and `text`, both without nulls, in one chunk.
         """
+
+    def computed(self, texts: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Yield some of the texts and the rows of these, as soon as they are computed. By default all at once.
+
+        A stage whose rows are large, or take long, yields them part by part: no more than a part is in memory, and
+        the progress is shown.
+
+        Args:
+            texts: as `compute` gets them.
+        """
+        yield texts, self.compute(texts)
 
     def create(self, lake: Lake) -> None:
         """Create the table if it is missing.
@@ -168,15 +181,18 @@ def read_texts(lake: Lake, file: str, rows: Rows) -> Iterator[pa.Table]:
 def work(task: StageTask, ctx: Context) -> StageResult:
     """Compute the rows of the pending texts of a file, and write them as a file. Runs on any machine."""
     lake, stage = Lake(task.location), task.stage
-    computed, texts = [], 0
-    for group in read_texts(lake, task.file, task.rows):
-        computed.append(stage.compute(group))
-        texts += group.num_rows
-        ctx.progress(group.num_rows, int(group["text"].nbytes))
-    if not computed:
-        return StageResult(0, None)
-    rows, table = pa.concat_tables(computed), stage.table
-    file = write_parquet(lake, table, rows, table.name, stage.partition, **stage.parquet_options)
+    texts = 0
+
+    def parts() -> Iterator[pa.Table]:
+        nonlocal texts
+        for group in read_texts(lake, task.file, task.rows):
+            for some, rows in stage.computed(group):
+                yield rows
+                texts += some.num_rows
+                ctx.progress(some.num_rows, int(some["text"].nbytes))
+
+    options = {"row_group_size": _ROW_GROUP, **(stage.parquet_options or parquet_options(stage.table))}
+    file = write_parts(lake, stage.table, parts(), stage.table.name, stage.partition, **options)
     return StageResult(texts, file)
 
 
