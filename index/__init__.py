@@ -1,4 +1,5 @@
-"""What is computed from the texts of a lake: which texts are alike and since when, what proves them, their quality, their vectors.
+"""What is computed from the texts of a lake: which texts are alike and since when, what proves them,
+their quality, their vectors.
 
 The functions are `index.neardup.index`, `index.quality.quality`, `index.embeddings.embed` and `index.certify.certify`;
 `lowbackground` offers them by their short names.

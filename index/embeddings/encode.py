@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -71,10 +72,9 @@ def ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
 
     def put(done: bool, value: Any) -> None:
         while not stopped.is_set():
-            try:
-                return line.put((done, value), timeout=0.1)
-            except queue.Full:
-                continue
+            with contextlib.suppress(queue.Full):
+                line.put((done, value), timeout=0.1)
+                return
 
     def work() -> None:
         try:

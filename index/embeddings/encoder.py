@@ -201,7 +201,9 @@ class _Stated:
             return
         self._modules = []
         for module in _json(top / "modules.json", source, list):
-            self._modules.append((str(module["type"]).rpartition(".")[2], top / str(module.get("path") or "")))
+            if not isinstance(module, dict) or not isinstance(module.get("type"), str):
+                raise ArchiveError(f"{source}: modules.json is not as sentence-transformers writes it")
+            self._modules.append((module["type"].rpartition(".")[2], top / str(module.get("path") or "")))
         kinds = [kind for kind, _ in self._modules]
         for kind in kinds:
             if kind not in {"Transformer", "Pooling", "Normalize", "Dropout"}:
@@ -246,7 +248,7 @@ class _Stated:
             )
         if prefixed and not config.get("include_prompt", True):
             raise ArchiveError(f"{self._source}: leaves the prefix out when it pools, which this program does not do")
-        return names[0]
+        return str(names[0])
 
     def normalize(self) -> bool:
         return self._modules is None or self._path("Normalize") is not None

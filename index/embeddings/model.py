@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,7 +69,7 @@ def best_dtype(device: str) -> str:
         return "bf16"
     if device != "cpu":
         return "fp32"
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return "bf16" if any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16")) else "fp32"
 
 
@@ -170,7 +170,9 @@ class Model:
         starts = np.concatenate([[0], np.cumsum(lengths)])
         within = np.arange(size) - np.repeat(starts[:-1], lengths)
         tokens = np.zeros(size, np.int32)
-        tokens[: ends[-1]] = windows.tokens[np.repeat(windows.offsets[group], lengths[: len(group)]) + within[: ends[-1]]]
+        tokens[: ends[-1]] = windows.tokens[
+            np.repeat(windows.offsets[group], lengths[: len(group)]) + within[: ends[-1]]
+        ]
         bounds = _put(starts, self.device).int()
         states = self._model(
             input_ids=_put(tokens, self.device)[None],
@@ -250,7 +252,7 @@ def _register() -> None:
     transformers.AttentionInterface.register(_ATTENTION, _attention)
     from transformers.masking_utils import AttentionMaskInterface
 
-    AttentionMaskInterface.register(_ATTENTION, lambda *args, **options: None)
+    AttentionMaskInterface.register(_ATTENTION, lambda *_, **__: None)  # `bounds` have what a mask would
 
 
 def _attention(

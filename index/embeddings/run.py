@@ -92,7 +92,8 @@ def embed(
             device,
         )
         stage = Embeddings(chosen, device, tokens_at_once, compiled=compiled)
-        stage = replace(stage, **_share(lake, stage, engine.workers))
+        processes, each = _share(lake, stage, engine.workers)
+        stage = replace(stage, processes=processes, threads=each)
         try:
             embedded = run(stage, lake, engine, reporter)
         finally:
@@ -120,15 +121,18 @@ def _choose(lake: Lake, encoder: Encoder, dtype: str, device: str) -> Encoder:
     return candidates[0]
 
 
-def _share(lake: Lake, stage: Embeddings, workers: int) -> dict[str, int]:
+def _share(lake: Lake, stage: Embeddings, workers: int) -> tuple[int, int | None]:
     """Return how many processes work, and how many threads each has: where there are fewer files than cores, more."""
     if stage.device != "cpu":
-        return {"processes": 1}
-    done = lake.delta(EMBEDDINGS.name).transaction_version if lake.has(EMBEDDINGS) else lambda name: None
-    files = sum(done(stage.transaction(file)) is None for file in lake.files(DOCUMENTS.name))
+        return 1, None
+    delta = lake.delta(EMBEDDINGS.name) if lake.has(EMBEDDINGS) else None
+    files = sum(
+        delta is None or delta.transaction_version(stage.transaction(file)) is None
+        for file in lake.files(DOCUMENTS.name)
+    )
     processes = max(min(workers, files), 1)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {"processes": processes, "threads": max(cores // processes, 1)}
+    return processes, max(cores // processes, 1)
 
 
 def _counts(lake: Lake, stage: Embeddings) -> tuple[int, int, int]:

@@ -96,4 +96,4 @@ def _rows(content_ids: pa.ChunkedArray, windows: Windows, vectors: Vectors) -> p
             "tokens": windows.lengths,
             "vector": pa.ListArray.from_arrays(pa.array(offsets), pa.array(vectors.reshape(-1))),
         }
-    )
+    ).cast(EMBEDDINGS.file_schema)

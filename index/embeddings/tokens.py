@@ -123,7 +123,8 @@ class Tokens:
         room = self._room * self._windows
         first = 0
         while first < len(texts):
-            clipped, size = [], 0
+            clipped: list[str] = []
+            size = 0
             while first + len(clipped) < len(texts) and size < _AT_ONCE:
                 clipped.append(_clip(texts[first + len(clipped)], _NEAR * room))
                 size += len(clipped[-1]) + 1

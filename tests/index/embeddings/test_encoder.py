@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
 from tiny_encoder import write_encoder, write_json
 
 from archive.errors import ArchiveError

@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
 from made import words
 from tiny_encoder import write_encoder
 
