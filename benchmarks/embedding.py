@@ -258,8 +258,7 @@ def kills(count: int, seed: int) -> dict[str, Any]:
         encoder = tiny.write_encoder(folder / "encoder")
         lakes = [Lake(str(folder / each)) for each in ("lake", "undisturbed")]
         commands = [
-            ["embed", "--lake", lake.location, "--encoder", str(encoder), "--dtype", "fp32", "--device", "cpu", "--quiet",
-             "--workers", "2"]
+            ["embed", "--lake", lake.location, "--encoder", str(encoder), "--dtype", "fp32", "--quiet"]
             for lake in lakes
         ]  # fmt: skip
         seconds, killed, together, texts = 5.0, 0, 0, 0
