@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("crawl")
-@click.argument("urls", nargs=-1, required=True, metavar="URL…")
+@click.argument("urls", nargs=-1, metavar="URL…")
 @click.option("--out", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
               help="The folder of the WARC files, and of what the crawl knows.")  # fmt: skip
 @click.option("--contact", metavar="MAIL",
@@ -53,6 +53,12 @@ if TYPE_CHECKING:
 @click.option("--by", type=click.Choice(["enumerate", "follow"]), default="enumerate", show_default=True,
               help="Let the archive's CDX API name the pages of --as-of, or follow links, each by its "
               "TimeGate.")  # fmt: skip
+@click.option("--spider", metavar="MODULE:CLASS", help="Give each page to a spider for Scrapy of your own. It "
+              "names the links that are followed; its items are in items.jsonl.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of Scrapy, as "
+              "DOWNLOADER_MIDDLEWARES; repeatable.")  # fmt: skip
+@click.option("--javascript", is_flag=True, help="Show each page in a browser, follow the links that its scripts make, "
+              "and keep what it shows as a record of its own.")  # fmt: skip
 @click.option("--allow-private", is_flag=True, help="Connect to private addresses too.")
 @click.option("--status", "status", is_flag=True, help="Show what the crawl in the folder, which is named in place of "
               "the URLs, has done.")  # fmt: skip
@@ -70,6 +76,7 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
       archive crawl https://example.org/ --out crawl --contact me@example.org
       archive crawl https://example.org/blog/ --scope prefix --pages 1000 --out crawl --contact me@example.org
       archive crawl https://example.org/ --as-of 2019-06-01 --from wayback --out past --contact me@example.org
+      archive crawl --spider shop:Shop --out crawl --contact me@example.org
       archive crawl crawl --status
     """
     from archive.show import json_text
@@ -81,7 +88,11 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
             raise click.UsageError("--status takes one folder")
         result = status_of(urls[0])
     else:
+        if not urls and options["spider"] is None:
+            raise click.UsageError("Missing argument 'URL…'.")
         require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
+        if options["javascript"]:
+            require("archive crawl --javascript", "playwright", "playwright")
 
         from archive.progress import RichReporter
         from crawler.run import crawl

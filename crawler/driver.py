@@ -8,23 +8,25 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import re
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.hosts import BUSY, Task
+from crawler.frontier.known import validator
 from crawler.frontier.rows import DONE, FAILED, REFUSED, Outcome, Payload
-from crawler.links.leads import leads_of
-from crawler.links.scope import Repeats, Scope, host_of
+from crawler.links.html import links_of
+from crawler.links.leads import is_nofollow, leads_of
+from crawler.links.scope import LONGEST_URL, Repeats, Scope, host_of, normal, origin_of
 from crawler.options import Options
 from crawler.past.mementos import LOOKUPS, Look, Past
 from crawler.records.files import Files
+from crawler.records.known import response_of
 from crawler.records.recorder import Kept, Recorder
 from crawler.robots.origins import CLOSED, Origins
-from crawler.steps import Step, headers_of
+from crawler.steps import Rendered, Step, Yielded, headers_of
 from crawler.wire.exchange import Exchange
 from crawler.wire.message import Message, parse
 
@@ -32,8 +34,14 @@ _log = logging.getLogger(__name__)
 
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
-#: What a server may send as ETag or Last-Modified that is sent back to it.
-_VALIDATOR = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,500}")
+
+
+class ItemFile(Protocol):
+    """Keeps items; `crawler.hosted.items.Items` does."""
+
+    def append(self, item: str, about: dict[str, Any]) -> None: ...
+
+    def sync(self) -> int: ...
 
 
 class Driver:
@@ -41,6 +49,7 @@ class Driver:
 
     Args:
         progress: takes pages and bytes that were committed.
+        items: keeps what the user's own spider yields.
     """
 
     def __init__(
@@ -49,6 +58,7 @@ class Driver:
         frontier: Frontier,
         files: Files,
         progress: Callable[[int, int], None] = lambda *_: None,
+        items: ItemFile | None = None,
     ) -> None:
         self.options, self.frontier, self.files = options, frontier, files
         self.recorder = Recorder(files, frontier)
@@ -59,6 +69,8 @@ class Driver:
         self.failure: BaseException | None = None
         self.flying: set[Step] = set()
         self.wake: Callable[[float], Any] = lambda _: None
+        self.starting = False  #: the user's own spider still names the URLs that it begins with
+        self._items = items
         self._progress = progress
         self._origins = Origins(options, frontier, self.recorder, self.scope.takes)
         self._delayed: list[tuple[float, int, Step]] = []
@@ -110,7 +122,7 @@ class Driver:
             return False
         if self.why or self.failure is not None:
             return True
-        return not self.frontier.waiting and not self.frontier.pending() and not self._delayed
+        return not self.starting and not self.frontier.waiting and not self.frontier.pending() and not self._delayed
 
     def _is_spent(self) -> bool:
         """End the run where a budget is used up."""
@@ -150,8 +162,10 @@ class Driver:
         step = Step(task.url, "page", task, headers_of(self.options))
         if self.past is not None:
             step.headers |= self.past.headers(task)
-        elif task.payload is not None and (task.etag or task.modified):
-            step.known = self.frontier.payload(task.payload)
+        elif self._items is not None:
+            step.call = self.frontier.call(task.url)
+        elif not self.options.javascript:  # a browser needs the page, also where it has not changed; so does a spider
+            step.known = self._known(task)
         if step.known is not None:
             if task.etag:
                 step.headers["If-None-Match"] = task.etag
@@ -180,6 +194,8 @@ class Driver:
 
     def answered(self, step: Step, exchange: Exchange) -> None:
         """Take what came for a request."""
+        if step not in self.flying:
+            return
         self.flying.discard(step)
         if self._aborted:
             return
@@ -190,6 +206,26 @@ class Driver:
         else:
             self.frontier.release(step.task.host)
         self.commit_if_due()
+
+    def refused(self, step: Step, reason: str) -> None:
+        """Take it that a middleware of the user's own kept a request from being sent."""
+        if step not in self.flying:
+            return
+        self.flying.discard(step)
+        if not self._aborted:
+            self._refuse(step.task, reason)
+            self.commit_if_due()
+
+    def leave(self, step: Step) -> None:
+        """Forget a request whose page is not complete when the run ends; the next run sends it again."""
+        self.flying.discard(step)
+
+    def replaced(self, step: Step, url: str, call: str) -> None:
+        """Take it that a middleware asks for another URL in place of one, which was not sent."""
+        target = normal(url)
+        if target and target != step.task.url and self.scope.takes(target, step.task.depth):
+            self.frontier.found(target, step.task.depth, step.task.id, "page", call)
+        self.refused(step, "middleware")
 
     def failed(self, step: Step, exchange: Exchange | None, error: str, private: bool) -> None:
         """Take it that no response came.
@@ -226,6 +262,10 @@ class Driver:
         is_busy = self.past.is_busy(message) if self.past is not None else _status(message) in BUSY
         look = self.past.look(task, exchange, message) if self.past is not None and not is_busy else None
         kept = self._keep(step, exchange, message, look)
+        rendered = ""
+        if step.rendered is not None and kept.record:
+            rendered = self.recorder.keep_rendered(task.url, kept.record, step.rendered)
+            self._count_blocked(step.rendered)
         status = _status(message)
         _log.debug("%d %s %s", status, task.url, kept.revisit)
         if is_busy or (look is not None and look.retry):
@@ -237,6 +277,7 @@ class Driver:
                 return
         else:
             host.answered(manners, exchange.seconds)
+            host.ready = max(host.ready, step.rest)
         if self.past is not None:
             host.ready = max(host.ready, time.monotonic() + self.past.pace(task))
         batch.pages += task.kind == "page" and (look is None or look.keep)
@@ -247,10 +288,12 @@ class Driver:
             outcome.etag, outcome.modified = task.etag, task.modified
             message = self._earlier(step.known)
         elif message is not None and kept.payload is not None:
-            outcome.etag = _validator(message.get(b"etag"))
-            outcome.modified = _validator(message.get(b"last-modified"))
+            outcome.etag = validator(message.get(b"etag"))
+            outcome.modified = validator(message.get(b"last-modified"))
         if message is not None and self.past is None:
-            self._follow(task, message)
+            self._follow(step, message)
+        if step.yielded is not None:
+            self._take(step, step.yielded, message, kept, rendered)
         is_page = status == 200 and task.kind == "page"
         if is_page and kept.payload is not None and self.repeats.add(task.url, kept.payload):
             _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
@@ -269,17 +312,38 @@ class Driver:
         notes = step.notes + look.notes
         return self.recorder.keep(exchange, message, notes, memento=look.memento, is_lookup=look.is_lookup)
 
+    def _known(self, task: Task) -> Payload | None:
+        """Return what was at a URL, here or in a file of others, if the server can be asked whether it has changed."""
+        if task.payload is None and (page := self.frontier.known.page(task.url)) is not None:
+            task.etag, task.modified, task.payload = page.etag, page.modified, page.payload
+        if task.payload is None or not (task.etag or task.modified):
+            return None
+        known = self.frontier.payload(task.payload)
+        if known is not None and not known.file and response_of(self.frontier, known) is None:
+            return None  # its links could not be followed
+        return known
+
     def _earlier(self, known: Payload) -> Message | None:
         """Return the response that a server states is still the same, for its links; None where it is gone."""
+        if not known.file:
+            return response_of(self.frontier, known)
         try:
             return parse(self.files.block(known.file, known.offset, known.size))
         except (OSError, zlib.error) as error:
             _log.warning("the links of %s are not known: %s", known.url, error)
             return None
 
-    def _follow(self, task: Task, message: Message) -> None:
-        """Tell the frontier of what a response leads to."""
+    def _follow(self, step: Step, message: Message) -> None:
+        """Tell the frontier of what a response leads to; the links of a page are left to the user's own spider."""
+        task = step.task
+        if self._items is not None and task.kind == "page" and message.status // 100 != 3:
+            return
         leads = leads_of(message, task.url, task.kind, task.depth)
+        if step.rendered is not None and not is_nofollow(message, task.url):
+            found = links_of(step.rendered.html, task.url, "utf-8")
+            urls = {target: None for target in map(normal, [*found.urls, *step.rendered.moved]) if target}
+            if not found.nofollow:
+                leads.urls += [(url, "page", task.depth + 1) for url in urls]
         if leads.more:
             self.scope.left_out["too-many-links"] += 1
         for url, kind, depth in leads.urls:
@@ -287,7 +351,70 @@ class Driver:
                 self.scope.add(url)
                 self.frontier.widen(url)
             if kind == "sitemap" or self.scope.takes(url, depth):
-                self.frontier.found(url, depth, task.id, kind)
+                self.frontier.found(url, depth, task.id, kind, step.call)
+
+    # the user's own spider
+
+    def start_with(self, url: str, call: str) -> None:
+        """Take a URL that the spider begins with. One that an earlier run of the crawl knows is not asked again."""
+        self.scope.add(url)
+        self.frontier.widen(url)
+        self.frontier.found(url, 0, None, "page", call)
+
+    def _take(self, step: Step, yielded: Yielded, message: Message | None, kept: Kept, rendered: str) -> None:
+        """Take what the spider made of a page, with the batch that the page is in."""
+        task = step.task
+        if yielded.error:
+            self.scope.left_out["spider-error"] += 1
+        if self._items is not None:
+            for item in yielded.items:
+                about: dict[str, object] = {"url": task.url, "record": kept.record}
+                if rendered:
+                    about["rendered"] = rendered
+                self._items.append(item, about | {"crawl": self.frontier.crawl.id})
+        if yielded.requests and message is not None and is_nofollow(message, task.url):
+            self.scope.left_out["nofollow"] += len(yielded.requests)
+            return
+        for asked, call in yielded.requests:
+            url = normal(asked)
+            if url is None:
+                self.scope.left_out["no-web-address"] += 1
+            elif self.scope.takes(url, task.depth + 1):
+                self.frontier.found(url, task.depth + 1, task.id, "page", call)
+
+    # what a page in a browser asks for
+
+    def part(self, step: Step, url: str) -> Step | str:
+        """Return the request for a part of a page; the reason where it may not be sent."""
+        found = self._origins.of(step.task)
+        if self.why or self._aborted:
+            return "stopped"
+        if origin_of(url) != origin_of(step.url) or found is None:
+            return "other-host"
+        if len(url) > LONGEST_URL:
+            return "long-url"
+        if not found[0].verdict(url).allowed:
+            return "robots"
+        if step.rest > time.monotonic():
+            return "busy"
+        notes = [("via", step.url), ("crawl", self.frontier.crawl.id), ("part-of", "a page in a browser")]
+        return Step(url, "part", step.task, headers_of(self.options), notes=list(notes))
+
+    def part_came(self, step: Step, part: Step, exchange: Exchange) -> float:
+        """Keep a part of a page; return how many seconds the host is left in peace then."""
+        host, manners, message = step.task.host, self.options.manners, exchange.message
+        self.recorder.keep(exchange, message, part.notes)
+        self.frontier.batch.bytes += len(exchange.response)
+        if _status(message) in BUSY:
+            host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
+            step.rest = host.ready
+        return host.delay(manners, exchange.seconds)
+
+    def _count_blocked(self, rendered: Rendered) -> None:
+        for reason, count in rendered.blocked.items():
+            self.scope.left_out[f"javascript-{reason}"] += count
+        if rendered.error:
+            self.scope.left_out["javascript-failed"] += 1
 
     def _later(self, step: Step, seconds: float) -> None:
         """Send a request to a host when it may be asked again; the host is busy until then."""
@@ -311,6 +438,8 @@ class Driver:
         """Sync the file, and then commit what is in it."""
         now = time.monotonic()
         pages, size = self.frontier.batch.pages, self.frontier.batch.bytes
+        if self._items is not None:
+            self.frontier.batch.items = self._items.sync()
         self.frontier.commit(self.files.sync(), now - self._counted)
         self._committed = self._counted = now
         self._progress(pages, size)
@@ -334,8 +463,3 @@ class Driver:
 def _status(message: Message | None) -> int:
     """Return the status of a response; 0 where it has none that can be read."""
     return message.status if message is not None else 0
-
-
-def _validator(text: str) -> str | None:
-    """Return a validator as it may be sent back; None where it is not text."""
-    return text if _VALIDATOR.fullmatch(text) else None

@@ -13,16 +13,21 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from archive.errors import CrawlError
 from archive.progress import Reporter
 from crawler.asof import AsOf
 from crawler.asof import as_of as past_of
+from crawler.browser.browser import BrowserError
 from crawler.frontier import frontier as frontiers
 from crawler.frontier.frontier import Frontier
 from crawler.links.scope import KINDS, normal
 from crawler.options import Options
+
+if TYPE_CHECKING:
+    from crawler.hosted.items import Items
+    from crawler.records.files import Files
 
 _log = logging.getLogger(__name__)
 _LOCK = "crawl.lock"
@@ -59,7 +64,7 @@ class CrawlResult:
 
 
 def crawl(
-    urls: str | Iterable[str],
+    urls: str | Iterable[str] = (),
     *,
     out: str | Path | None = None,
     contact: str | None = None,
@@ -82,19 +87,25 @@ def crawl(
     from_: str | None = None,
     within: int | None = None,
     by: str = "enumerate",
+    spider: str | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    javascript: bool = False,
     allow_private: bool = False,
     reporter: Reporter | None = None,
 ) -> CrawlResult:
     """Crawl from some URLs, and write what comes into WARC files. A crawl that was ended goes on.
 
     Args:
-        urls: where to begin.
+        urls: where to begin; a spider has URLs of its own.
         known: WARC files, or folders with some, of which the same bytes are not stored again.
         out: the folder of the files. It is made where there is none.
         contact: whom the owner of a site may write to: a mail address, or a page that has one. Each request names it.
         as_of: a date. Not the sites are asked but a web archive, for what it captured at or before the date.
         from_: the web archive: `wayback`, `arquivo`, or where it shows its pages.
         within: days before the date, of which captures count.
+        spider: a subclass of Scrapy's Spider, as `module:Class`. It gets the pages, and names those that are followed.
+        settings: of Scrapy, by name, or as texts `NAME=VALUE`.
+        javascript: show each page in a browser; what its scripts made of it is a record of its own.
         by: `enumerate` (the archive's CDX API names the pages) or `follow` (links, each by the archive's TimeGate).
         reporter: takes the progress.
 
@@ -112,6 +123,7 @@ def crawl(
         contact=contact, operator=operator, name=name, scope=scope, include=include, exclude=exclude, depth=depth,
         sitemaps=sitemaps, pages=pages, bytes=bytes, time=time, host_pages=host_pages, delay=delay,
         connections=connections, allow_private=allow_private, as_of=as_of, from_=from_, within=within, by=by,
+        spider=spider, settings=settings, javascript=javascript,
     )  # fmt: skip
     return crawl_with(options, out, again, reporter, [known] if isinstance(known, str) else list(known))
 
@@ -131,6 +143,12 @@ def crawl_with(
             return _run(folder, options, again, reporter, known)
     except sqlite3.DatabaseError as error:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}; what was committed stays") from None
+    except BrowserError as error:
+        raise CrawlError(f"--javascript: {error}") from None
+    except ValueError as error:  # the user's own spider asks for what cannot be done
+        if not options.spider or type(error).__name__ != "UnsupportedError":
+            raise
+        raise CrawlError(str(error)) from None
 
 
 def options_of(
@@ -155,6 +173,9 @@ def options_of(
     from_: str | None = None,
     within: int | None = None,
     by: str = "enumerate",
+    spider: str | None = None,
+    settings: Mapping[str, Any] | Iterable[str] = (),
+    javascript: bool = False,
 ) -> Options:
     """Check the options of a crawl.
 
@@ -175,8 +196,9 @@ def options_of(
         if seed is None:
             raise CrawlError(f"{url}: no address of a page; it begins with http:// or https://")
         seeds.append(seed)
-    if not seeds:
+    if not seeds and spider is None:
         raise CrawlError("no URL to begin with")
+    given = _given(settings, spider, javascript, as_of)
     for option, expressions in (("--include", include), ("--exclude", exclude)):
         for each in expressions:
             try:
@@ -189,10 +211,27 @@ def options_of(
         manners = Manners(delay=max(delay, past.archive.delay), factor=_FACTOR, shortest_pause=_REST)
     return Options(
         tuple(dict.fromkeys(seeds)), contact, operator or "", name, scope, tuple(include), tuple(exclude), depth,
-        sitemaps and past is None, host_pages, pages, _amount(bytes, _SIZES, "--bytes"),
+        sitemaps and past is None and spider is None, host_pages, pages, _amount(bytes, _SIZES, "--bytes"),
         _amount(time, _TIMES, "--time"), connections, allow_private=allow_private, manners=manners,
-        as_of=past,
+        as_of=past, spider=spider or "", settings=given, javascript=javascript,
     )  # fmt: skip
+
+
+def _given(
+    settings: Mapping[str, Any] | Iterable[str], spider: str | None, javascript: bool, as_of: str | None
+) -> tuple[tuple[str, Any], ...]:
+    """Return the settings of the user's own, checked with what else is the user's own."""
+    from crawler.hosted.settings import settings_of
+
+    try:
+        given = settings_of(settings)
+    except ValueError as error:
+        raise CrawlError(str(error)) from None
+    if as_of is not None and (given or spider or javascript):
+        raise CrawlError("--spider, --set and --javascript are for the web of today; --as-of asks a web archive")
+    if spider is None and (needing := {"SPIDER_MIDDLEWARES", "ITEM_PIPELINES"} & {name for name, _ in given}):
+        raise CrawlError(f"--set {min(needing)} needs --spider")
+    return given
 
 
 def _past(date: str | None, archive: str | None, within: int | None, by: str) -> AsOf | None:
@@ -268,8 +307,11 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
     from crawler.records.recorder import warcinfo
     from crawler.spider import Run
 
+    if options.spider:
+        _check_spider(options.spider)
     frontier = _open(folder)
     files: Files | None = None
+    items: Items | None = None
     try:
         last = frontier.last_crawl()
         is_new = last is None or again or (last.plan != options.plan and last.ended is not None)
@@ -283,8 +325,10 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
         if known:
             _add_known(frontier, known)
         watch = _Watch(reporter, options, frontier)
-        driver = Driver(options, frontier, files, watch.advance)
-        run = Run(driver)
+        if options.spider:
+            items = _items(folder, frontier)
+        driver = Driver(options, frontier, files, watch.advance, items)
+        run = Run(driver, items)
         with _signals(run):
             run.run()
         driver.commit()
@@ -295,7 +339,29 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
     finally:
         if files is not None:
             files.abandon()
+        if items is not None:
+            items.close()
         frontier.close()
+
+
+def _check_spider(name: str) -> None:
+    from crawler import loop
+
+    loop.loop()  # before a module of the user's own installs another reactor
+
+    from crawler.hosted.calls import UnsupportedError
+    from crawler.hosted.hosting import spider_of
+
+    try:
+        spider_of(name)
+    except UnsupportedError as error:
+        raise CrawlError(str(error)) from None
+
+
+def _items(folder: Path, frontier: Frontier) -> Items:
+    from crawler.hosted.items import Items
+
+    return Items(folder, frontier.items())
 
 
 def _add_known(frontier: Frontier, sources: Iterable[str]) -> None:

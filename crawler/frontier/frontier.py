@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from crawler.frontier.hosts import Host, Task
-from crawler.frontier.rows import MEMENTOS, REFUSED, SCHEMA, STATES, Batch, Crawl, File, Origin, Outcome, Payload
+from crawler.frontier.known import KnownFiles
+from crawler.frontier.rows import CALLS, MEMENTOS, REFUSED, SCHEMA, STATES, Batch, Crawl, File, Origin, Outcome, Payload
 from crawler.links.scope import host_of
 
 #: The name of the database in the folder of a crawl.
@@ -53,7 +54,7 @@ class Frontier:
                 self._db.execute(f"PRAGMA user_version={VERSION}")
         elif version != VERSION:
             raise ValueError(f"{path}: the frontier of another version ({version}, this one has {VERSION})")
-        self._db.executescript(MEMENTOS)
+        self._db.executescript(MEMENTOS + CALLS)
         self.most_of_host = 10_000  #: mementos of one host that a crawl of the past fetches
         self.batch = Batch()
         self.crawl = Crawl(0, "", 0.0, 0, 0, None, False)
@@ -67,6 +68,7 @@ class Frontier:
         self.waiting = 0  #: URLs that wait, with those that were handed out
         self.states: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
+        self.known = KnownFiles(self._db)
 
     def close(self) -> None:
         """Close the database. What was not committed is forgotten."""
@@ -224,8 +226,12 @@ class Frontier:
         task.host.left += 1
         task.host.queue.appendleft(task)
 
-    def found(self, url: str, depth: int, via: int | None, kind: str = "page") -> None:
-        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it."""
+    def found(self, url: str, depth: int, via: int | None, kind: str = "page", call: str = "") -> None:
+        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it.
+
+        Args:
+            call: what the user's own spider does with the answer.
+        """
         mark = hash(url)
         new, old = self._seen
         if mark in new or mark in old:
@@ -234,6 +240,8 @@ class Frontier:
             self._seen = set(), new
         self._seen[0].add(mark)
         self.batch.links.append((url, kind, depth, via))
+        if call:
+            self.batch.calls[url] = call
 
     def widen(self, seed: str) -> None:
         """Take the URL that a seed redirected to as a further seed."""
@@ -319,6 +327,10 @@ class Frontier:
                     (url, number, crawl.id, kind, depth, via),
                 ).rowcount
                 new[number] += added
+                if added and url in batch.calls:
+                    db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?)", (crawl.id, url, batch.calls[url]))
+            if batch.items is not None:
+                db.execute("INSERT OR REPLACE INTO items VALUES (1, ?)", (batch.items,))
             self._choose(batch, new)
             self._save_hosts(batch.hosts.values())
             crawl.seconds += seconds
@@ -431,6 +443,16 @@ class Frontier:
         """Return where bytes were first seen, if that is committed."""
         row = self._db.execute("SELECT * FROM payloads WHERE sha256=?", (sha256,)).fetchone()
         return Payload(*row) if row else None
+
+    def call(self, url: str) -> str:
+        """Return what the user's own spider does with the answer for a URL."""
+        row = self._db.execute("SELECT call FROM calls WHERE crawl=? AND url=?", (self.crawl.id, url)).fetchone()
+        return row[0] if row else ""
+
+    def items(self) -> int:
+        """Return how many bytes of the file of items are committed."""
+        row = self._db.execute("SELECT length FROM items").fetchone()
+        return row[0] if row else 0
 
     def candidate(self, url: str) -> tuple[str, str]:
         """Return the line of the CDX API that named a raw memento, and the digest in it; empty where none did."""

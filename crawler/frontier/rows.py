@@ -43,6 +43,14 @@ CREATE INDEX IF NOT EXISTS memento_urls ON mementos (url);
 """
 
 
+#: Of a crawl with the user's own spider: what is done with a URL, and the length of the file of items.
+CALLS = """
+CREATE TABLE IF NOT EXISTS calls (crawl INTEGER NOT NULL, url TEXT NOT NULL, call TEXT NOT NULL,
+  PRIMARY KEY (crawl, url)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS items (id INTEGER PRIMARY KEY, length INTEGER NOT NULL);
+"""
+
+
 @dataclass(slots=True)
 class Payload:
     """Where bytes were first seen."""
@@ -142,6 +150,8 @@ class Batch:
     lines: list[tuple[int, str]] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
+    calls: dict[str, str] = field(default_factory=dict)  #: what is done with the links
+    items: int | None = None  #: bytes of the file of items, where there is one
     refusals: list[tuple[Host, str, str]] = field(default_factory=list)  #: host, how its URLs begin, reason
     hosts: dict[int, Host] = field(default_factory=dict)
     pages: int = 0

@@ -24,6 +24,23 @@ class Leads:
     more: bool = False  #: there are more, which are not followed
 
 
+def is_markup(message: Message) -> bool:
+    """Return whether a response is a page in HTML."""
+    return message.media_type in _MARKUP or (not message.media_type and message.body[:1] == b"<")
+
+
+def is_nofollow(message: Message, url: str) -> bool:
+    """Return whether a page asks robots not to follow its links."""
+    if _has_nofollow(message):
+        return True
+    return is_markup(message) and links_of(decoded(message, _PAGE), url).nofollow
+
+
+def _has_nofollow(message: Message) -> bool:
+    tags = {each.strip().lower() for value in message.every(b"x-robots-tag") for each in value.split(b",")}
+    return bool(tags & {b"nofollow", b"none"})
+
+
 def leads_of(message: Message, url: str, kind: str, depth: int) -> Leads:
     """Return what the response to a URL leads to."""
     if message.status // 100 == 3:
@@ -33,9 +50,7 @@ def leads_of(message: Message, url: str, kind: str, depth: int) -> Leads:
         return Leads()
     if kind == "sitemap":
         return _of_sitemap(message, url, depth)
-    is_markup = message.media_type in _MARKUP or (not message.media_type and message.body[:1] == b"<")
-    tags = {each.strip().lower() for value in message.every(b"x-robots-tag") for each in value.split(b",")}
-    if not is_markup or tags & {b"nofollow", b"none"}:
+    if not is_markup(message) or _has_nofollow(message):
         return Leads()
     charset = message.get(b"content-type").lower().partition("charset=")[2].partition(";")[0]
     found = links_of(decoded(message, _PAGE), url, charset)

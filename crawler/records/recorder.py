@@ -16,6 +16,7 @@ from crawler.options import Options
 from crawler.records import warc
 from crawler.records.files import Files
 from crawler.records.surt import surt
+from crawler.steps import Rendered
 from crawler.wire.exchange import Exchange
 from crawler.wire.message import Message
 
@@ -113,6 +114,38 @@ class Recorder:
         )
         self._files.append(metadata.data)
         return Kept(response_id, payload, revisit)
+
+    def keep_rendered(self, url: str, record: str, rendered: Rendered) -> str:
+        """Write what a browser made of a page, as a conversion of its record; return the id, empty where it failed.
+
+        No reader may take it for bytes of the wire. So it has no address of the web, but a name that is for nothing
+        else; its metadata have the address.
+
+        Args:
+            record: the id of the response, or of the revisit.
+        """
+        date, info = warc.warc_date(datetime.now(UTC)), ("WARC-Warcinfo-ID", f"<{self._files.current().info}>")
+        target = ("WARC-Target-URI", f"urn:lowbackground:rendered:{record.removeprefix('urn:')}")
+        conversion_id, refers = "", ("WARC-Refers-To", f"<{record}>")
+        if rendered.html:
+            conversion_id = warc.new_id()
+            kind = "text/html; charset=utf-8"
+            written = warc.record("conversion", date, [info, target, refers], kind, rendered.html, conversion_id)
+            self._files.append(written.data)
+            refers = ("WARC-Refers-To", f"<{conversion_id}>")
+        about = [
+            ("rendered-page", url),
+            ("rendered-record", f"<{record}>"),
+            ("browser", rendered.browser),
+            ("renderTimeMs", round(rendered.seconds * 1000)),
+            ("parts", rendered.parts),
+            *((f"blocked-{reason}", count) for reason, count in sorted(rendered.blocked.items())),
+            ("error", rendered.error),
+        ]
+        self._files.append(
+            warc.record("metadata", date, [info, target, refers], warc.FIELDS, warc.warc_fields(about)).data
+        )
+        return conversion_id
 
     def _response(
         self,
@@ -229,6 +262,9 @@ def warcinfo(options: Options, name: str) -> warc.Written:
             ("include", " ".join(options.include)),
             ("exclude", " ".join(options.exclude)),
             ("depth", options.depth),
+            ("spider", options.spider),
+            ("scrapy-settings", " ".join(name for name, _ in options.settings)),
+            ("javascript", "rendered in a browser" if options.javascript else ""),
             ("settings-sha256", options.plan_hash),
         ]
     )

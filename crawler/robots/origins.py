@@ -60,7 +60,7 @@ class Origins:
 
     def answered(self, step: Step, exchange: Exchange) -> Step | None:
         """Take what came; return what must be asked next, or None: then the URL waits again, or is refused."""
-        notes = [("for", origin_of(step.task.url)), ("crawl", self._frontier.crawl.id)]
+        notes = [("for", origin_of(step.task.url)), ("crawl", self._frontier.crawl.id), *step.notes]
         kept = self._recorder.keep(exchange, exchange.message, notes)
         self._frontier.batch.bytes += len(exchange.response)
         status = exchange.message.status if exchange.message is not None else 0

@@ -46,7 +46,7 @@ def crawls(folder: Path, url: str) -> Iterator[Crawls]:
     """Start the process that forks the others.
 
     Args:
-        url: of the server; or `enumerate` or `follow`, and where a web archive shows its pages.
+        url: of the server; or `enumerate` or `follow`, and where a web archive shows its pages; or `spider` and the URL.
     """
     paths = [*filter(None, sys.path), str(Path(__file__).parent)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -62,7 +62,9 @@ def main() -> None:
         if child == 0:
             small = {"batch": 20, "batch_seconds": 0.1, "file_size": 60_000}
             by, _, replay = sys.argv[2].partition(" ")
-            if replay:
+            if by == "spider":
+                crawled(Path(sys.argv[1]), replay, spider="own_spiders:Shop", **{**small, "batch": 4})
+            elif replay:
                 past = as_of("2019-06-01", replay, None, by)
                 crawled(Path(sys.argv[1]), "http://site.example/", as_of=past, sitemaps=False, **small)
             else:
