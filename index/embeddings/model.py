@@ -115,7 +115,11 @@ class Model:
 
     def _can_be_packed(self) -> bool:
         major = int(import_transformers().__version__.partition(".")[0])
-        here = not self.device.startswith("cuda") or _varlen() is not None
+        here = not self.device.startswith("cuda") or (
+            self.encoder.dtype == "bf16"  # flash attention has no other, and needs an Ampere or later
+            and torch.cuda.get_device_capability(self.device) >= (8, 0)
+            and _varlen() is not None
+        )
         return major >= 5 and self._model.config.model_type in _PACKED and here
 
     def _first_position(self) -> int:
