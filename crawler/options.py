@@ -48,6 +48,9 @@ class Options:
     batch_seconds: float = 1.0
     manners: Manners = field(default_factory=Manners)
     as_of: AsOf | None = None  #: a crawl of the past, by a web archive
+    store: str | None = None  #: `s3://bucket/prefix`, where closed files go
+    tsa: str | None = None  #: the address of an authority that stamps closed files
+    wacz: bool = False  #: package the closed files in the end
     spider: str = ""  #: the user's own, as `module:Class`
     settings: tuple[tuple[str, Any], ...] = ()  #: of Scrapy, by name
     javascript: bool = False  #: pages are shown in a browser
@@ -62,6 +65,8 @@ class Options:
         """What makes it this crawl and no other, as JSON."""
         kept = ("seeds", "scope", "include", "exclude", "depth", "sitemaps")
         plan = {name: getattr(self, name) for name in kept}
+        for name in ("seeds", "include", "exclude"):  # in any order they are the same crawl
+            plan[name] = sorted(plan[name])
         if self.as_of is not None:
             plan["as_of"] = self.as_of.plan
         if self.spider:

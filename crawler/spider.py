@@ -121,7 +121,7 @@ class ArchiveSpider(Spider):
             self.driver.failure = self.driver.failure or error
 
 
-def settings_of(options: Options) -> Settings:
+def settings_of(options: Options, folder: str) -> Settings:
     """Return the settings of Scrapy for a crawl: nothing of it but the engine, the downloader and its slots.
 
     Settings of the user's own, and middlewares, have no way around them: these are of a higher priority.
@@ -143,6 +143,7 @@ def settings_of(options: Options) -> Settings:
         "CRAWL_IDLE": options.idle,
         "CRAWL_TIMEOUT": options.timeout,
         "CRAWL_ALLOW_PRIVATE": options.allow_private,
+        "CRAWL_FOLDER": folder,
     }
     if options.is_plain:
         return Settings(ours)
@@ -190,7 +191,7 @@ class Run:
 
     async def _crawl(self) -> None:
         options = self.driver.options
-        runner = AsyncCrawlerRunner(settings_of(options))
+        runner = AsyncCrawlerRunner(settings_of(options, str(self.driver.files.folder)))
         if self._items is None:
             crawler: Any = runner.create_crawler(ArchiveSpider)
             crawler.driver, crawler.hosting = self.driver, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crawler.frontier.hosts import Host, Task
+from crawler.links.scope import Repeat
 
 WAITING, DONE, FAILED, REFUSED = range(4)
 STATES = ("waiting", "done", "failed", "refused")
@@ -34,6 +35,12 @@ CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT 
   WITHOUT ROWID;
 """
 
+#: Folders with their last payload, so that one which gives the same again and again is found over several runs.
+REPEATS = """
+CREATE TABLE IF NOT EXISTS repeats (crawl INTEGER NOT NULL, folder TEXT NOT NULL, payload BLOB NOT NULL,
+  count INTEGER NOT NULL, closed INTEGER NOT NULL, PRIMARY KEY (crawl, folder)) WITHOUT ROWID;
+"""
+
 #: Of a crawl of the past by enumeration: for each page the capture that is fetched, once no question waits.
 MEMENTOS = """
 CREATE TABLE IF NOT EXISTS mementos (crawl INTEGER NOT NULL, key TEXT NOT NULL, page INTEGER NOT NULL,
@@ -55,8 +62,8 @@ CREATE TABLE IF NOT EXISTS items (id INTEGER PRIMARY KEY, length INTEGER NOT NUL
 class Payload:
     """Where bytes were first seen."""
 
-    sha256: bytes  #: of the body without chunks, with its content coding
-    sha1: str  #: of the same
+    identity: bytes  #: `Message.identity`
+    sha1: str  #: of the body without chunks, with its content coding
     digest: str  #: as its record states it
     length: int
     url: str
@@ -154,5 +161,6 @@ class Batch:
     items: int | None = None  #: bytes of the file of items, where there is one
     refusals: list[tuple[Host, str, str]] = field(default_factory=list)  #: host, how its URLs begin, reason
     hosts: dict[int, Host] = field(default_factory=dict)
+    repeats: dict[str, Repeat] = field(default_factory=dict)  #: by folder
     pages: int = 0
     bytes: int = 0

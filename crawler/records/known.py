@@ -48,7 +48,7 @@ def add_known(frontier: Frontier, sources: Iterable[str]) -> int:
             frontier.batch.payloads.append(payload)
             etag, modified = validator(message.get(b"etag")), validator(message.get(b"last-modified"))
             if etag or modified:
-                pages.append(KnownPage(payload.url, payload.date, etag, modified, payload.sha256, file.path))
+                pages.append(KnownPage(payload.url, payload.date, etag, modified, payload.identity, file.path))
             count += 1
             if count % _AT_ONCE == 0:
                 frontier.commit([], 0.0)
@@ -82,17 +82,18 @@ def responses_of(path: str) -> Iterator[tuple[Payload, Message]]:
                     continue
                 block = record.raw_stream.read()
                 message = parse(block)
-                if message is None or message.status != 200 or not message.body or not message.complete:
+                if message is None or message.status != 200 or not message.length or not message.complete:
                     continue
-                possible = warc.sha1(block[message.start :]), warc.sha1(message.body)
+                body = message.body
+                possible = warc.sha1(block[message.start :]), warc.sha1(body)
                 digest = headers.get_header("WARC-Payload-Digest") or possible[0]
                 if digest not in possible:  # a reader would find no page by it
                     continue
                 payload = Payload(
-                    hashlib.sha256(message.body).digest(),
+                    message.identity,
                     possible[1],
                     digest,
-                    len(message.body),
+                    len(body),
                     headers.get_header("WARC-Target-URI") or "",
                     headers.get_header("WARC-Date") or "",
                     (headers.get_header("WARC-Record-ID") or "").strip("<>"),

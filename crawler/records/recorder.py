@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from crawler.records.files import Files
 from crawler.records.surt import surt
 from crawler.steps import Rendered
 from crawler.wire.exchange import Exchange
-from crawler.wire.message import Message
+from crawler.wire.message import Block, Message
 
 _HTTP = {"1.0": "http/1.0", "1.1": "http/1.1"}
 
@@ -36,7 +35,7 @@ class Kept:
     """What was recorded of an exchange."""
 
     record: str  #: the id of the response or revisit; empty where no response came
-    payload: bytes | None  #: SHA-256 of the payload
+    payload: bytes | None  #: by which it is known (`Message.identity`)
     revisit: str  #: `identical`, `not-modified`, or empty
 
 
@@ -76,9 +75,7 @@ class Recorder:
         about, payload, revisit, response_id = list(notes), None, "", ""
         if exchange.response and is_lookup:
             response_id = warc.new_id()
-            self._files.append(
-                warc.record("metadata", date, shared, warc.RESPONSE, exchange.response, response_id).data
-            )
+            self._files.append(warc.record("metadata", date, shared, warc.RESPONSE, exchange.response, response_id))
         elif exchange.response:
             response_id = warc.new_id()
             payload, revisit, extra = self._response(exchange, message, date, shared, response_id, known, memento)
@@ -91,7 +88,7 @@ class Recorder:
             exchange.request,
         )
         if exchange.request:
-            self._files.append(request.data)
+            self._files.append(request)
         first = None if exchange.first is None else round(exchange.first * 1000)
         timings = [
             ("fetchTimeMs", round(exchange.seconds * 1000)),
@@ -112,7 +109,8 @@ class Recorder:
             warc.FIELDS,
             warc.warc_fields([*about, *timings]),
         )
-        self._files.append(metadata.data)
+        self._files.append(metadata)
+        exchange.let_go()
         return Kept(response_id, payload, revisit)
 
     def keep_rendered(self, url: str, record: str, rendered: Rendered) -> str:
@@ -131,7 +129,7 @@ class Recorder:
             conversion_id = warc.new_id()
             kind = "text/html; charset=utf-8"
             written = warc.record("conversion", date, [info, target, refers], kind, rendered.html, conversion_id)
-            self._files.append(written.data)
+            self._files.append(written)
             refers = ("WARC-Refers-To", f"<{conversion_id}>")
         about = [
             ("rendered-page", url),
@@ -142,9 +140,7 @@ class Recorder:
             *((f"blocked-{reason}", count) for reason, count in sorted(rendered.blocked.items())),
             ("error", rendered.error),
         ]
-        self._files.append(
-            warc.record("metadata", date, [info, target, refers], warc.FIELDS, warc.warc_fields(about)).data
-        )
+        self._files.append(warc.record("metadata", date, [info, target, refers], warc.FIELDS, warc.warc_fields(about)))
         return conversion_id
 
     def _response(
@@ -158,7 +154,11 @@ class Recorder:
         memento: Memento | None,
     ) -> tuple[bytes | None, str, list[tuple[str, object]]]:
         """Write the response, or the revisit that it amounts to."""
-        block = exchange.response
+        block: Block | memoryview = exchange.response
+        digest, extra = "", list[tuple[str, object]]()
+        if message is not None and message.first:  # readers take the first response of a record for the page
+            extra.append(("http-interim", _quoted(block[: message.first])))
+            block = memoryview(block)[message.first :]
         if known is not None and message is not None and message.status == 304:
             fields = [
                 *shared,
@@ -168,34 +168,33 @@ class Recorder:
             ]
             written = warc.record("revisit", date, fields, record_id=record_id)
             self._append(exchange.url, date, written, "warc/revisit", "304", known.digest)
-            return known.sha256, "not-modified", [("http-304", json.dumps(bytes(block).decode("latin-1")))]
-        digest, extra = "", list[tuple[str, object]]()
-        sha256: bytes | None = None
+            return known.identity, "not-modified", [*extra, ("http-304", _quoted(block))]
+        identity: bytes | None = None
         if message is not None:
-            # readers verify the body as it was transferred; behind an interim response they disagree where it begins
-            digest = "" if message.interim else warc.sha1(memoryview(block)[message.start :])
-            sha1 = warc.sha1(message.body)
+            start = message.start - message.first
+            digest = warc.sha1(memoryview(block)[start:])  # readers verify the body as it was transferred
+            sha1 = warc.sha1(*message.parts()) if message.chunked else digest
             if message.chunked and message.complete:
                 extra.append(("payload-digest-without-chunks", sha1))
-            is_new = message.status == 200 and message.body and digest and not exchange.truncated
+            is_new = message.status == 200 and message.length and not exchange.truncated
             if is_new and memento is None:
-                sha256 = hashlib.sha256(message.body).digest()
-                first = self._frontier.payload(sha256)
-                if first is not None and (first.sha1, first.length) == (sha1, len(message.body)):
-                    self._revisit(exchange.url, date, shared, record_id, bytes(block[: message.start]), first)
-                    return sha256, "identical", extra
+                identity = message.identity
+                first = self._frontier.payload(identity)
+                if first is not None and (first.sha1, first.length) == (sha1, message.length):
+                    self._revisit(exchange.url, date, shared, record_id, bytes(block[:start]), first)
+                    return identity, "identical", extra
         fields = [*shared, ("WARC-Payload-Digest", digest), ("WARC-Truncated", exchange.truncated)]
         written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)
         media, status = (message.media_type, str(message.status)) if message is not None else ("", "-")
-        file, offset = self._append(exchange.url, date, written, media or "unk", status, digest)
+        file, offset, size = self._append(exchange.url, date, written, media or "unk", status, digest)
         if memento is not None:
-            fields_of = media or "unk", status, digest, written, file, offset
+            fields_of = media or "unk", status, digest, file, offset, size
             line = _index_line(memento.original, stamp_of(memento.at), *fields_of)
             self._frontier.batch.lines.append((-file.id, line))
-        if sha256 is not None and message is not None:
-            where = date, record_id, file.name, file.id, offset, len(written.data)
-            self._frontier.batch.payloads.append(Payload(sha256, sha1, digest, len(message.body), exchange.url, *where))
-        return sha256, "", extra
+        if identity is not None and message is not None:
+            where = date, record_id, file.name, file.id, offset, size
+            self._frontier.batch.payloads.append(Payload(identity, sha1, digest, message.length, exchange.url, *where))
+        return identity, "", extra
 
     def _revisit(
         self, url: str, date: str, shared: list[tuple[str, str]], record_id: str, head: bytes, first: Payload
@@ -207,22 +206,18 @@ class Recorder:
 
     def _append(
         self, url: str, date: str, written: warc.Written, mime: str, status: str, digest: str
-    ) -> tuple[File, int]:
-        """Write a record that an index names; return its file and offset."""
-        file, offset = self._files.append(written.data)
+    ) -> tuple[File, int, int]:
+        """Write a record that an index names; return its file, its offset and its bytes there."""
+        file, offset, size = self._files.append(written)
         stamp = "".join(each for each in date[:19] if each.isdigit())
-        self._frontier.batch.lines.append(
-            (file.id, _index_line(url, stamp, mime, status, digest, written, file, offset))
-        )
-        return file, offset
+        self._frontier.batch.lines.append((file.id, _index_line(url, stamp, mime, status, digest, file, offset, size)))
+        return file, offset, size
 
 
-def _index_line(
-    url: str, stamp: str, mime: str, status: str, digest: str, written: warc.Written, file: File, offset: int
-) -> str:
+def _index_line(url: str, stamp: str, mime: str, status: str, digest: str, file: File, offset: int, size: int) -> str:
     """Return the line of a record in an index (CDXJ)."""
     fields = {"url": url, "mime": mime, "status": status, "digest": digest.removeprefix("sha1:") or "-",
-              "length": str(len(written.data)), "offset": str(offset), "filename": file.name}  # fmt: skip
+              "length": str(size), "offset": str(offset), "filename": file.name}  # fmt: skip
     return f"{surt(url)} {stamp} {json.dumps(fields)}"
 
 
@@ -233,6 +228,11 @@ def _refers(first: Payload) -> list[tuple[str, str]]:
         ("WARC-Refers-To-Date", first.date),
         ("WARC-Refers-To-Container", first.container),
     ]
+
+
+def _quoted(block: Block | memoryview) -> str:
+    """Return bytes of the wire as a string of JSON, a character for each byte; no two blanks follow one another."""
+    return json.dumps(bytes(block).decode("latin-1")).replace("  ", " \\u0020")
 
 
 def _protocols(exchange: Exchange, message: Message | None) -> list[str]:

@@ -35,6 +35,7 @@ from crawler.wire.addresses import Guard
 from crawler.wire.exchange import Exchange
 from crawler.wire.message import Message, decoded, is_header_cut, parse
 from crawler.wire.proxies import agent_for
+from crawler.wire.spill import Spills
 
 #: The longest line of a header, as Twisted counts it; its default of 16 KiB is less than what servers send.
 _LONGEST_LINE = 1 << 20
@@ -100,7 +101,8 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
         if self.exchange.first is None:  # before that, the handshake may not be over
             self.exchange.tls, self.exchange.cipher, self.exchange.certificate = _tls(transport)
         if not self.exchange.received(data):
-            self.exchange.error = self.exchange.error or f"longer than {self.exchange.limit:,} bytes"
+            if self.exchange.fault is None:
+                self.exchange.error = self.exchange.error or f"longer than {self.exchange.limit:,} bytes"
             self.hang_up()
             return
         if self.unparsable:
@@ -186,7 +188,8 @@ class WireHandler(HTTP11DownloadHandler):
 
     It needs the settings `CRAWL_BYTES` (of the longest response that is kept), `CRAWL_IDLE` and `CRAWL_TIMEOUT`
     (seconds without a byte, seconds of the whole exchange). With `CRAWL_ALLOW_PRIVATE` it connects to any address.
-    `request.meta["exchange"]` has the bytes. A response that cannot be parsed has the status 0. With `CRAWL_RESPONSES`
+    `request.meta["exchange"]` has the bytes. A response that cannot be parsed has the status 0. In the
+    folder `CRAWL_FOLDER` large responses are kept while they come. With `CRAWL_RESPONSES`
     responses have their bodies, decoded, for middlewares and spiders of the user's own; else they have none.
     """
 
@@ -200,7 +203,9 @@ class WireHandler(HTTP11DownloadHandler):
         shared: Any = crawler  # one guard for the handlers of both schemes
         if not hasattr(shared, "guard"):
             shared.guard = Guard(settings.getbool("CRAWL_ALLOW_PRIVATE"))
+            shared.spills = Spills(settings.get("CRAWL_FOLDER"))
         self._guard: Guard = shared.guard
+        self._spills: Spills = shared.spills
         installs: Any = reactor
         installs.installNameResolver(self._guard)
         self._limit = settings.getint("CRAWL_BYTES", 32_000_000)
@@ -212,7 +217,7 @@ class WireHandler(HTTP11DownloadHandler):
         from twisted.internet import reactor
 
         url = request.url.partition("#")[0]
-        exchange = request.meta["exchange"] = Exchange(url, self._limit)
+        exchange = request.meta["exchange"] = Exchange(url, self._limit, spills=self._spills)
         if (step := request.meta.get("step")) is not None:
             step.exchange = exchange
         if self._responses and step is not None:
@@ -246,7 +251,7 @@ class WireHandler(HTTP11DownloadHandler):
                     exchange.truncated = exchange.truncated or "disconnect"
                     exchange.error = exchange.error or _line(reason)
         except Exception as error:
-            if not exchange.response:
+            if not exchange.size:
                 host = urlsplit(url).hostname or ""
                 if address := self._guard.refused(host):
                     raise PrivateAddressError(f"{host} has the address {address}, which is not public") from error

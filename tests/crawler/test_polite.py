@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -13,12 +15,14 @@ import pytest
 
 pytest.importorskip("scrapy")
 
+from crawl_process import crawls
 from crawls import crawled, of, pages
 from rawserver import Answer, Server, missing, page, serving
 
 from crawler.frontier.hosts import Host, Manners
 from crawler.wire import addresses
 
+QUICK = Manners(delay=0.0, factor=0.0, rest=0.01)
 Serve = Callable[[str, bytes], Answer]
 
 
@@ -88,6 +92,28 @@ def test_a_busy_server_gets_its_rest_and_the_page_is_fetched_then(tmp_path: Path
     after = min(at for at in server.times() if at > busy[0] + 0.01)
     assert after - busy[0] >= least
     assert sorted(each.block[9:12] for each in of(tmp_path, "response", "/2")) == [b"200", b"503"]
+
+
+def test_a_rest_outlasts_the_run_to_which_the_server_gave_it(tmp_path: Path) -> None:
+    busy: list[float] = []
+
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/2" and not busy:
+            busy.append(time.monotonic())
+            return page("busy", "Retry-After: 2", status="503 Service Unavailable")
+        return tree()(path, request)
+
+    with serving(answer) as server, crawls(tmp_path, server.address + "/") as runs:
+        process = runs.begin()
+        while not busy:
+            time.sleep(0.005)
+        time.sleep(0.2)
+        os.kill(process, signal.SIGKILL)
+        runs.end()
+        runs.begin()
+        runs.end()
+    assert min(at for at in server.times() if at > busy[0] + 0.01) - busy[0] >= 2.0
+    assert sorted(set(pages(tmp_path))) == ["/", "/1", "/2", "/3", "/4"]
 
 
 def test_rests_without_retry_after_are_doubled_up_to_an_hour() -> None:
@@ -275,3 +301,44 @@ def test_a_tarpit_is_left_after_some_tries(tmp_path: Path) -> None:
     notes = of(tmp_path, "metadata", "/2")[0].notes
     assert notes["error"] == "no byte for 0.2 s"
     assert of(tmp_path, "request", "/2")[0].block == next(request for _, request in server.asked if b" /2 " in request)
+
+
+def test_one_host_with_the_rules_of_many_has_its_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"h{number}.example" for number in range(4)]
+    resolving(monkeypatch, {name: ["127.0.0.1"] for name in names})
+
+    def answer(path: str, request: bytes) -> Answer:
+        host = request.lower().partition(b"host: ")[2].partition(b"\r\n")[0].decode()
+        if path == "/robots.txt":
+            return page("", f"Location: http://127.0.0.1:{server.port}/rules", status="301 Moved Permanently")
+        return text("User-agent: *\nDisallow: /no") if path == "/rules" else page(host)
+
+    with serving(answer) as server:
+        seeds = [f"http://{name}:{server.port}/" for name in names]
+        assert crawled(tmp_path, *seeds, manners=Manners(delay=0.15, factor=0.0)).pages == 4
+        there = [at for at, request in server.asked if request.startswith(b"GET /rules ")]
+    assert len(there) == 4
+    assert min(later - before for before, later in pairwise(there)) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("stated", "wait"),
+    [("0", 60), ("-5", 60), ("nan", 60), ("1e309", 60), ("soon", 60), ("9" * 400, 86400), ("1000000000000", 86400),
+     ("Fri, 31 Dec 1999 23:59:59 GMT", 60), ("Fri, 31 Dec 9999 23:59:59 GMT", 86400), ("3\n7", 7), ("soon\n7", 7),
+     ("Fri, 31 Dec 9999 23:59:59 -1400", 86400), ("٣", 60), ("120, 5", 60)],
+)  # fmt: skip
+def test_a_rest_is_what_somebody_may_mean(stated: str, wait: float) -> None:
+    assert Host(1, "a.example").was_busy(Manners(), stated, 0.1) == wait
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "017700000001", "127.0.0.1.", "①②⑦.0.0.1",
+             "[::127.0.0.1]", "[0:0:0:0:0:ffff:7f00:1]", "[64:ff9b::127.0.0.1]", "LOCALHOST", "localhost."]
+)  # fmt: skip
+def test_a_private_address_is_refused_however_it_is_written(tmp_path: Path, host: str) -> None:
+    """By the resolver of this machine, which knows all these forms of IPv4 addresses."""
+    with serving(lambda *_: missing()) as server:
+        result = crawled(tmp_path, f"http://{host}:{server.port}/", allow_private=False, manners=QUICK)
+        assert server.asked == []
+    assert result.done == 0
+    assert set(result.reasons) <= {"private-address", "robots-closed"}

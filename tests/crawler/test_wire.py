@@ -16,7 +16,7 @@ from scrapy.utils.test import get_crawler
 
 from crawler import loop
 from crawler.wire.exchange import Exchange
-from crawler.wire.message import decoded, join_chunks, parse
+from crawler.wire.message import chunks_of, decoded, parse
 
 
 def fetch(urls: list[str], **settings: Any) -> list[tuple[int, Exchange]]:
@@ -112,6 +112,8 @@ def test_the_body_is_the_one_without_chunks(name: str) -> None:
         return
     assert message is not None
     assert message.status == ODD[name].status
+    if message.status == 200:
+        assert message.media_type == "text/html"
     if name in ("chunks", "trailers", "chunk-extension", "plain", "line-feeds"):
         assert message.body == ODD["plain"].block.partition(b"\r\n\r\n")[2]
     if name in ("gzip", "gzip-chunks", "deflate"):
@@ -121,5 +123,5 @@ def test_the_body_is_the_one_without_chunks(name: str) -> None:
 
 
 def test_chunks_end_where_one_has_no_size() -> None:
-    assert join_chunks(b"2\r\nab\r\nx\r\n") == (b"ab", False)
-    assert join_chunks(b"") == (b"", False)
+    assert chunks_of(b"2\r\nab\r\nx\r\n") == ([(3, 5)], None, False)
+    assert chunks_of(b"") == ([], None, False)
