@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -37,15 +40,59 @@ def write_parquet(
         partition: the column by which the table is partitioned, with its value.
         options: of `pyarrow.parquet.write_table`, in place of `parquet_options(table)`.
     """
+    full, path = _new_path(lake, table, name, partition)
+    with lake.filesystem.open_output_stream(full) as sink:
+        pq.write_table(data.cast(table.file_schema), sink, **(options or parquet_options(table)))
+        size = sink.tell()
+    return NewFile(table.name, path, size, partition or {}, statistics(data.num_rows))
+
+
+def write_parts(
+    lake: Lake,
+    table: Table,
+    parts: Iterable[pa.Table],
+    name: str,
+    partition: dict[str, str] | None = None,
+    *,
+    row_group_size: int,
+    **options: Any,
+) -> NewFile | None:
+    """Do as `write_parquet` with rows that come in parts, and need not all be in memory. None where there is no row.
+
+    Args:
+        row_group_size: of each row group but the last; so many rows are in memory.
+        options: of `pyarrow.parquet.ParquetWriter`.
+    """
+    full, path = _new_path(lake, table, name, partition)
+    count, waiting = 0, table.file_schema.empty_table()
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for part in chain(parts, [None]):
+            if part is not None:
+                waiting = pa.concat_tables([waiting, part.cast(table.file_schema)])
+            ready = waiting.num_rows if part is None else waiting.num_rows // row_group_size * row_group_size
+            if not ready:
+                continue
+            if writer is None:
+                sink = stack.enter_context(lake.filesystem.open_output_stream(full))
+                writer = stack.enter_context(pq.ParquetWriter(sink, table.file_schema, **options))
+            writer.write_table(waiting.slice(0, ready), row_group_size)
+            count, waiting = count + ready, waiting.slice(ready).combine_chunks()
+        if writer is None:
+            return None
+        writer.close()
+        size = sink.tell()
+    return NewFile(table.name, path, size, partition or {}, statistics(count))
+
+
+def _new_path(lake: Lake, table: Table, name: str, partition: dict[str, str] | None) -> tuple[str, str]:
+    """Return a new name as the file system of the lake has it, and inside the table; the folder of it is there then."""
     sub = "".join(f"{key}={value}/" for key, value in (partition or {}).items())
     path = f"{sub}{name}-{uuid.uuid4().hex[:12]}.parquet"
     full = f"{lake.table_path(table.name)}/{path}"
     if sub and isinstance(lake.filesystem, pafs.LocalFileSystem):
         lake.filesystem.create_dir(full.rpartition("/")[0], recursive=True)
-    with lake.filesystem.open_output_stream(full) as sink:
-        pq.write_table(data.cast(table.file_schema), sink, **(options or parquet_options(table)))
-        size = sink.tell()
-    return NewFile(table.name, path, size, partition or {}, statistics(data.num_rows))
+    return full, path
 
 
 def parquet_options(table: Table) -> dict[str, Any]:

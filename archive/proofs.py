@@ -131,6 +131,7 @@ _TYPES = {
     pa.float64(): "DOUBLE",
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
     pa.list_(pa.int64()): "BIGINT[]",
+    pa.list_(pa.float32()): "FLOAT[]",
     pa.map_(pa.string(), pa.int64()): "MAP(VARCHAR, BIGINT)",
     EVIDENCE: 'STRUCT(kind VARCHAR, "at" TIMESTAMPTZ, agrees BOOLEAN)[]',
 }
@@ -364,10 +365,10 @@ class _Stored:
         )
         if self.dataset is not None:
             return f"SELECT {columns} FROM arrow_{self.table.name}"
-        hive = ", hive_types = {'month': VARCHAR}" if self.table.partition_by else ""
+        by = "".join(f", hive_types = {{'{name}': VARCHAR}}" for name in self.table.partition_by)
         listed = ", ".join(sql_literal(file) for file in sorted(self.files))
         # by name only where files may lack columns, since DuckDB then reads the footer of every file first
-        options = f"hive_partitioning = {bool(self.table.partition_by)}{hive}, union_by_name = {self.widened}"
+        options = f"hive_partitioning = {bool(self.table.partition_by)}{by}, union_by_name = {self.widened}"
         rows = f"read_parquet([{listed}], {options})"
         if self.widened:  # perhaps no file has a column that was added
             rows = f"({_no_rows(types)} UNION ALL BY NAME SELECT * FROM {rows})"

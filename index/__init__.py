@@ -1,7 +1,8 @@
-"""What is computed from the texts of a lake: which texts are alike and since when, what proves them, their quality.
+"""What is computed from the texts of a lake: which texts are alike and since when, what proves them,
+their quality, their vectors.
 
-The functions are `index.neardup.index`, `index.quality.quality` and `index.certify.certify`; `lowbackground` offers
-them by their short names.
+The functions are `index.neardup.index`, `index.quality.quality`, `index.embeddings.embed` and `index.certify.certify`;
+`lowbackground` offers them by their short names.
 
 >>> import lowbackground as lb
 >>> lb.index("lake")             # doctest: +SKIP
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from index.certify import CertifyResult
+    from index.embeddings import EmbedResult
     from index.neardup import IndexResult
     from index.quality import QualityResult
     from index.stage import Stage
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
 #: A package named `quality` or `certify` takes the place of a function of that name here, so these stay where they are.
 _FROM = {
     "CertifyResult": "index.certify",
+    "EmbedResult": "index.embeddings",
     "IndexResult": "index.neardup",
     "QualityResult": "index.quality",
     "Stage": "index.stage",
 }
 
-__all__ = ["CertifyResult", "IndexResult", "QualityResult", "Stage"]
+__all__ = ["CertifyResult", "EmbedResult", "IndexResult", "QualityResult", "Stage"]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,19 +22,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
-from archive.files import write_parquet
-from archive.lake import Lake, NewFile
+from archive.files import parquet_options, write_parts
+from archive.lake import MAX_TRIES, Lake, NewFile
 from archive.progress import Reporter
 from archive.tables import DOCUMENTS, Table
 from index import ids
 
 _log = logging.getLogger(__name__)
 
+#: Rows of a row group, where a stage has no number of its own.
+_ROW_GROUP = 1 << 20
 #: Which rows of a file are pending; None: all.
 Rows = npt.NDArray[np.bool_] | None
 
@@ -62,6 +65,11 @@ class Stage(ABC):
         """How many tasks may run at a time, as where all use one GPU; None: as many as there are workers."""
         return None
 
+    @property
+    def written_with(self) -> dict[str, Any]:
+        """The options of `archive.files.write_parts`."""
+        return {"row_group_size": _ROW_GROUP, **(self.parquet_options or parquet_options(self.table))}
+
     def open(self) -> None:  # noqa: B027
         """Load what `compute` needs, so that it fails before the work begins. Called once in the main process.
 
@@ -80,6 +88,17 @@ class Stage(ABC):
         Args:
             texts: `content_id` and `text`, both without nulls, in one chunk.
         """
+
+    def computed(self, texts: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
+        """Yield some of the texts and the rows of these, as soon as they are computed. By default all at once.
+
+        A stage whose rows are large, or take long, yields them part by part: no more than a part is in memory, and
+        the progress is shown.
+
+        Args:
+            texts: as `compute` gets them.
+        """
+        yield texts, self.compute(texts)
 
     def create(self, lake: Lake) -> None:
         """Create the table if it is missing.
@@ -168,24 +187,81 @@ def read_texts(lake: Lake, file: str, rows: Rows) -> Iterator[pa.Table]:
 def work(task: StageTask, ctx: Context) -> StageResult:
     """Compute the rows of the pending texts of a file, and write them as a file. Runs on any machine."""
     lake, stage = Lake(task.location), task.stage
-    computed, texts = [], 0
-    for group in read_texts(lake, task.file, task.rows):
-        computed.append(stage.compute(group))
-        texts += group.num_rows
-        ctx.progress(group.num_rows, int(group["text"].nbytes))
-    if not computed:
-        return StageResult(0, None)
-    rows, table = pa.concat_tables(computed), stage.table
-    file = write_parquet(lake, table, rows, table.name, stage.partition, **stage.parquet_options)
+    texts = 0
+
+    def parts() -> Iterator[pa.Table]:
+        nonlocal texts
+        for group in read_texts(lake, task.file, task.rows):
+            for some, rows in stage.computed(group):
+                yield rows
+                texts += some.num_rows
+                ctx.progress(some.num_rows, int(some["text"].nbytes))
+
+    file = write_parts(lake, stage.table, parts(), stage.table.name, stage.partition, **stage.written_with)
     return StageResult(texts, file)
 
 
-def commit(stage: Stage, lake: Lake, source: str, file: NewFile | None) -> bool:
+class Others:
+    """The texts that others have added to the table of a stage since a run began.
+
+    Those of a file of documents are marked with it. But where the files of documents were merged meanwhile, another
+    run has the same texts in another file.
+    """
+
+    def __init__(self, stage: Stage, lake: Lake) -> None:
+        self._stage, self._lake = stage, lake
+        self._known = self._files(lake.delta(stage.table.name))
+        self._texts = np.empty((0, 4), np.uint64)  # sorted
+
+    def _files(self, delta: DeltaTable) -> set[str]:
+        return {path for path in self._lake.files_of(delta) if path.startswith(self._stage.folder)}
+
+    def ours(self, file: NewFile) -> None:
+        """Note that a file is of this run."""
+        self._known.add(file.path)
+
+    def without(self, file: NewFile, delta: DeltaTable) -> NewFile | None:
+        """Return a file without the rows of texts that others have added; the same file where there are none.
+
+        Args:
+            file: not committed yet; deleted where another one takes its place.
+            delta: the table as it is now.
+        """
+        table, fresh = self._stage.table, sorted(self._files(delta) - self._known)
+        self._known.update(fresh)
+        read = [ids.parse(each["content_id"]) for each in self._lake.read_files(table.name, fresh, ["content_id"])]
+        if read:
+            texts = np.concatenate([self._texts, *read])
+            self._texts = texts[ids.sort(texts)]
+        if not len(self._texts):
+            return file
+        (own,) = self._lake.read_files(table.name, [file.path], ["content_id"])
+        left = ids.positions(self._texts, ids.parse(own["content_id"])) < 0
+        if left.all():
+            return file
+        rest = write_parts(
+            self._lake, table, self._rows(file, left), table.name, self._stage.partition, **self._stage.written_with
+        )
+        self._lake.discard([file])
+        return rest
+
+    def _rows(self, file: NewFile, chosen: npt.NDArray[np.bool_]) -> Iterator[pa.Table]:
+        first = 0
+        path = f"{self._lake.table_path(file.table)}/{file.path}"
+        with pq.ParquetFile(path, filesystem=self._lake.filesystem) as parquet:
+            for group in range(parquet.num_row_groups):
+                rows = parquet.read_row_group(group)
+                yield rows.filter(pa.array(chosen[first : first + rows.num_rows]))
+                first += rows.num_rows
+
+
+def commit(stage: Stage, lake: Lake, source: str, file: NewFile | None, others: Others | None = None) -> bool:
     """Add what a stage computed for a file of documents, and mark that file as done.
 
     Args:
         source: the file of documents.
         file: the rows; None where there are none.
+        others: made before the plan. Texts that others have added since are left out.
 
     Returns:
         False if another process has done the same; `file` is deleted then.
@@ -193,13 +269,21 @@ def commit(stage: Stage, lake: Lake, source: str, file: NewFile | None) -> bool:
     Raises:
         LakeError: too many others are writing.
     """
-    files, transaction = [file] if file else [], stage.transaction(source)
-    if lake.commit(stage.table, files, [transaction]):
-        return True
-    if lake.delta(stage.table.name).transaction_version(transaction) is None:
-        raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
-    lake.discard(files)
-    return False
+    transaction, turn = stage.transaction(source), f"{stage.folder}turn"
+    for _ in range(MAX_TRIES):
+        delta = lake.delta(stage.table.name)
+        if delta.transaction_version(transaction) is not None:
+            lake.discard([file] if file else [])
+            return False
+        if file and others:
+            file = others.without(file, delta)
+        # all commits to this partition have the name `turn`: none comes between the question and the answer
+        number = (delta.transaction_version(turn) or 0) + 1
+        if lake.commit_to(delta, stage.table, [file] if file else [], {transaction: 1, turn: number}):
+            if file and others:
+                others.ours(file)
+            return True
+    raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
 
 
 def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = None) -> int:
@@ -215,11 +299,11 @@ def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = No
     stage.open()
     stage.create(lake)
     reporter.stage(stage.name, lake.rows(DOCUMENTS.name))
-    count = 0
+    count, others = 0, Others(stage, lake)
     for end in engine.run(work, pending(stage, lake), progress=reporter.advance, at_once=stage.at_once):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
-        if commit(stage, lake, end.task.file, end.result.file):
+        if commit(stage, lake, end.task.file, end.result.file, others):
             count += end.result.texts
             _log.debug("%s: %d texts of %s", stage.name, end.result.texts, end.task.file)
         else:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import Column, Table
+from index.embeddings.table import EMBEDDINGS
 from index.minhash import procedure
 from index.minhash.procedure import Parameters
 from index.quality.table import QUALITY
@@ -63,7 +64,7 @@ DUPLICATES = Table(
 )
 
 
-TABLES = {table.name: table for table in (SIGNATURES, BANDS, PAIRS, DUPLICATES, QUALITY)}
+TABLES = {table.name: table for table in (SIGNATURES, BANDS, PAIRS, DUPLICATES, QUALITY, EMBEDDINGS)}
 
 
 def create(lake: Lake, parameters: Parameters) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collapse import CollapseResult, collapse
     from crawler.run import CrawlResult, crawl
     from index.certify import CertifyResult, certify
+    from index.embeddings import EmbedResult, embed
     from index.neardup import IndexResult, index
     from index.quality import QualityResult, quality
     from query import History, Stats, connect, query, show, stats
@@ -48,6 +49,7 @@ _FROM = {
     "forget": "archive",
     "index": "index.neardup",
     "quality": "index.quality",
+    "embed": "index.embeddings",
     "certify": "index.certify",
     "query": "query",
     "export": "query.export.run",
@@ -68,6 +70,7 @@ _FROM = {
     "ForgetResult": "archive",
     "IndexResult": "index.neardup",
     "QualityResult": "index.quality",
+    "EmbedResult": "index.embeddings",
     "CertifyResult": "index.certify",
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
@@ -99,6 +102,7 @@ __all__ = [
     "CollapseResult",
     "CrawlResult",
     "Dataset",
+    "EmbedResult",
     "ExportResult",
     "ForgetResult",
     "History",
@@ -122,6 +126,7 @@ __all__ = [
     "connect",
     "crawl",
     "demo",
+    "embed",
     "export",
     "forget",
     "index",

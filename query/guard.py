@@ -25,6 +25,7 @@ VIEWS = (
     "duplicates",
     "clusters",
     "quality",
+    "embeddings",
     "rejects",
     "sources",
     "attestations",

@@ -15,12 +15,13 @@ from archive.lake import Lake, open_lake
 from archive.proofs import PROOFS, View, attach, captures_view, define, moments_view
 from archive.tables import ATTESTATIONS, CAPTURES, DOCUMENTS, REJECTS, RETRACTIONS, SOURCES
 from index import tables as index_tables
+from index.embeddings.table import EMBEDDINGS
 from index.quality.presets import PRESETS, sql
 from index.quality.table import QUALITY
 from index.tables import DUPLICATES
 from query import clean, domain, guard, opt_outs
 
-_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, ATTESTATIONS, RETRACTIONS, DUPLICATES, QUALITY)
+_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, ATTESTATIONS, RETRACTIONS, DUPLICATES, QUALITY, EMBEDDINGS)
 #: The most that temporary files may hold.
 _SPILL = "32GB"
 #: The most characters of an error.
@@ -94,6 +95,7 @@ VIEWS = (
     View("documents", _DOCUMENTS),
     View("clusters", _CLUSTERS),
     View("quality", f"SELECT *, {', '.join(f'{sql(name)} AS {name}' for name in PRESETS)} FROM stored_quality"),
+    View("embeddings", "SELECT * FROM stored_embeddings"),
     View("rejects", f"SELECT *, {_SITE} FROM stored_rejects"),
     View("duplicates", "SELECT * FROM stored_duplicates"),
     View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
@@ -114,7 +116,7 @@ def connect(
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each text once,
     with `first_seen`, its earliest acceptable capture, and `first_seen_near`, that of its witness), `duplicates`
-    (verified pairs), `clusters`, `quality`, `rejects`, `sources`, `attestations`,
+    (verified pairs), `clusters`, `quality`, `embeddings`, `rejects`, `sources`, `attestations`,
     `retractions`, `site_rules` (robots.txt and tdmrep.json) and `opt_outs` (what they said of each page when it was
     captured). Table macros: `clean(before, …)` and
     `first_seen_between(a, b)`, see `query.clean`.

@@ -80,6 +80,7 @@ WRONG: list[tuple[str, str]] = [
     ("query SELECT_1 --lake hdfs://host/lake", "hdfs:// is not known"),
     ("index --lake nowhere", "there is no lake here"),
     ("quality --lake nowhere", "there is no lake here"),
+    ("embed --lake nowhere", "there is no lake here"),
     ("show example.com --lake nowhere", "there is no lake here"),
     ("forget page.warc --lake nowhere", "there is no lake here"),
     ("export set2 --before 2022-01-01 --lake nowhere", "there is no lake here"),

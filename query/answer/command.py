@@ -65,6 +65,8 @@ def command(
                   similarity, cluster_id, ...
       clusters    the texts that such pairs connect
       quality     the signals of each text, and whether a preset keeps it
+      embeddings  vectors of windows of texts: content_id, part, start, end, vector,
+                  encoder
       rejects     each record without a usable text: reason, detail, url, host,
                   domain, file, offset, ...
       sources     each file, or span of one, that was ingested

@@ -14,7 +14,7 @@ from archive.engine import Context, open_engine
 from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import Column, Table
-from index.stage import Stage, commit, pending, run, work
+from index.stage import Others, Stage, commit, pending, run, work
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,24 @@ def test_what_was_computed_and_not_committed_changes_nothing(lake: Lake, tmp_pat
     assert run(Words(), lake, open_engine(1)) == 1
     assert not commit(Words(), lake, task.file, written.file)
     assert counts(lake) == [2]
+
+
+def test_texts_that_another_run_found_in_a_merged_file_are_there_once(lake: Lake, tmp_path: Path) -> None:
+    for text in ("one two", "one two three", "four"):
+        put(lake, tmp_path / "in", [(text, "2015-01-01")])
+    Words().create(lake)
+    others = Others(Words(), lake)
+    tasks = list(pending(Words(), lake))
+    assert len(tasks) == 3
+    first, *rest = [(task.file, work(task, Context()).file) for task in tasks]
+    assert commit(Words(), lake, *first, others)
+    lake.delta("documents").optimize.compact()
+    assert run(Words(), lake, open_engine(1)) == 2  # another process, after the merge
+    put(lake, tmp_path / "in", [("five words of a text", "2015-01-01")])
+    assert all(commit(Words(), lake, *each, others) for each in rest)  # the one before goes on with the old files
+    assert counts(lake) == [1, 2, 3]
+    assert run(Words(), lake, open_engine(1)) == 1
+    assert counts(lake) == [1, 2, 3, 5]
 
 
 def test_rows_of_another_version_are_not_mixed(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

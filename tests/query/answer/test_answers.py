@@ -143,6 +143,7 @@ def test_show_tables_names_the_views_and_nothing_else(small: Lake) -> None:
         "duplicates",
         "clusters",
         "quality",
+        "embeddings",
         "rejects",
         "sources",
         "attestations",

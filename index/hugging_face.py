@@ -1,0 +1,59 @@
+"""transformers, imported so that it works with a torchvision of another build than torch.
+
+PyPI's torchvision, which LitData and MosaicML Streaming bring, does not fit a CPU build of torch from elsewhere. Its
+import fails, because its compiled part does not declare the operators that its Python part describes; and the import of
+every model of transformers fails with it. Text needs none of these operators, so their names are declared here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+from typing import Any
+
+from archive.errors import ArchiveError
+
+#: What torch raises for an operator that nobody declared.
+_UNDECLARED = re.compile(r"operator (torchvision::\w+) does not exist")
+#: More operators than torchvision has.
+_MOST = 100
+
+
+def import_transformers() -> Any:
+    """Import the library.
+
+    Raises:
+        ModuleNotFoundError: it is not installed, or something that it needs is not.
+        ArchiveError: torchvision is installed and cannot be imported.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if find_spec("torch") and find_spec("torchvision"):
+        make_torchvision_importable()
+    import transformers
+
+    return transformers
+
+
+def make_torchvision_importable() -> None:
+    """Declare the operators that torchvision misses, so that it can be imported. Those operators cannot be called.
+
+    Raises:
+        ArchiveError: it cannot be imported for another reason.
+    """
+    for _ in range(_MOST):
+        try:
+            import torchvision  # noqa: F401
+        except (ImportError, RuntimeError) as error:
+            operator = _UNDECLARED.search(str(error))
+            if operator is None:
+                raise ArchiveError(
+                    f"torchvision does not fit torch ({str(error).splitlines()[0]}): "
+                    "install both from one index, or: pip uninstall torchvision"
+                ) from None
+            import torch
+
+            torch.library.define(operator[1], "(Tensor values) -> Tensor")
+        else:
+            return
