@@ -38,7 +38,7 @@ from index.certify import rows
 from index.certify.match import meet
 from index.certify.output import OutputFile, OutputFolder
 from index.certify.paragraphs import ParagraphProof, match_paragraphs
-from index.certify.proven import Proven
+from index.proven import Proven
 from index.certify.result import PROCEDURE, CertifyResult
 from index.certify.work import Candidates, HashRows, RowHashes, VerifiedRows, VerifyRows, work
 from index.minhash.kernel import band_keys

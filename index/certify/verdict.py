@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 if TYPE_CHECKING:  # `archive verify` needs the columns, and no extra
-    from index.certify.proven import Proof
+    from index.proven import Proof
 
 Kind = Literal["exact", "near", "none"]
 

@@ -22,7 +22,7 @@ from archive.text.normalise import dropped_from
 from index.certify.card import Kind
 from index.certify.characters import Runs, compare, runs_of, share_of
 from index.certify.paragraphs import ParagraphProof, Paragraphs
-from index.certify.proven import Proof
+from index.proven import Proof
 from index.certify.result import RowCounts
 from index.certify.rows import Batch, Lines, Problem
 from index.certify.verdict import Verdict
