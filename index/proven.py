@@ -30,7 +30,8 @@ WHERE {ACCEPTABLE} AND captured_at < $before AND {graded("$grade")}
 GROUP BY content_id HAVING {enough("$grade", "$archives")} ORDER BY content_id
 """
 _PROOF = """
-SELECT p.rowid, moment, first.url, first.file, first."offset", first.skip, first.digest, first.grade, first.source
+SELECT p.rowid, moment, first.url, first.file, first."offset", first.skip, first.digest, first.grade, first.source,
+       p.content_id
 FROM proven AS p JOIN wanted ON p.rowid = number
 """
 
@@ -47,6 +48,7 @@ class Proof:
     digest: str | None
     grade: str = "D"  #: `archive.evidence.grade.GRADES`
     source: str | None = None  #: `archive.reasons.DATE_SOURCES`
+    content_id: str = ""  #: of the text
 
     @property
     def date(self) -> datetime:
@@ -107,7 +109,7 @@ class Proven:
         return {"proven-ids": self._ids, "proven-numbers": self._order, "proven-at": self.at}
 
     def proofs(self, numbers: npt.NDArray[np.int64]) -> dict[int, Proof]:
-        """Return the captures that prove some texts, by number."""
+        """Return the captures that prove some texts, by number. Numbers are in the order of content ids."""
         self._db.register("wanted", pa.table({"number": np.unique(numbers)}))
         rows = self._db.execute(_PROOF).fetchall()
         self._db.unregister("wanted")

@@ -81,6 +81,15 @@ class Stage(ABC):
             texts: `content_id` and `text`, both without nulls, in one chunk.
         """
 
+    def write(self, lake: Lake, computed: list[pa.Table]) -> NewFile:
+        """Write what `compute` returned for the row groups of one file of documents, as one file of the table."""
+        rows = pa.concat_tables(computed)
+        return write_parquet(lake, self.table, rows, self.table.name, self.partition, **self.parquet_options)
+
+    def compact(self, lake: Lake) -> None:
+        """Merge small files of the table, where there are many."""
+        compact(lake, self.table)
+
     def create(self, lake: Lake) -> None:
         """Create the table if it is missing.
 
@@ -140,7 +149,7 @@ def pending(stage: Stage, lake: Lake) -> Iterator[StageTask]:
         if delta.transaction_version(stage.transaction(file)) is None
     ]
     stored = [path for path in lake.files(stage.table.name) if path.startswith(stage.folder)] if files else []
-    done = [ids.parse(table["content_id"]) for table in lake.read_files(stage.table.name, stored, ["content_id"])]
+    done = [ids.parse(table["content_id"].drop_null()) for table in lake.read_files(stage.table.name, stored, ["content_id"])]
     ordered = np.concatenate(done) if done else np.empty((0, 4), np.uint64)
     ordered = ordered[ids.sort(ordered)]
     for file in files:
@@ -175,9 +184,7 @@ def work(task: StageTask, ctx: Context) -> StageResult:
         ctx.progress(group.num_rows, int(group["text"].nbytes))
     if not computed:
         return StageResult(0, None)
-    rows, table = pa.concat_tables(computed), stage.table
-    file = write_parquet(lake, table, rows, table.name, stage.partition, **stage.parquet_options)
-    return StageResult(texts, file)
+    return StageResult(texts, stage.write(lake, computed))
 
 
 def commit(stage: Stage, lake: Lake, source: str, file: NewFile | None) -> bool:
@@ -224,7 +231,7 @@ def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = No
             _log.debug("%s: %d texts of %s", stage.name, end.result.texts, end.task.file)
         else:
             _log.info("%s: another process has done %s", stage.name, end.task.file)
-    compact(lake, stage.table)
+    stage.compact(lake)
     _log.info("%s: %d new texts in %s", stage.name, count, lake.location)
     return count
 
