@@ -38,6 +38,7 @@ from index.certify import rows
 from index.certify.match import meet
 from index.certify.output import OutputFile, OutputFolder
 from index.certify.paragraphs import ParagraphProof, match_paragraphs
+from index.certify.passages import RowPassage, match_passages
 from index.proven import Proven
 from index.certify.result import PROCEDURE, CertifyResult
 from index.certify.work import Candidates, HashRows, RowHashes, VerifiedRows, VerifyRows, work
@@ -46,6 +47,7 @@ from index.neardup import texts
 from index.neardup.bands import Bands
 from index.neardup.candidates import split
 from index.neardup.shingle_sets import ShingleSets, store_sets
+from index.passages.find import PassageIndex, require_index
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ def certify(
     archives: int = 1,
     date_sources: str | Iterable[str] | None = None,
     paragraphs: bool = False,
+    passages: bool = False,
     workers: Workers = None,
     reporter: Reporter | None = None,
 ) -> CertifyResult:
@@ -84,6 +87,8 @@ def certify(
         archives: how many different archives must have captured a text before the date.
         date_sources: the kinds of dates that count, as a list or as `"warc,arc"`; by default all.
         paragraphs: also prove each paragraph; reads the texts of the lake once for each block of rows.
+        passages: also find the words of each row that are in a run of 15 or more words of a text from before the date;
+            needs an index of passages.
         workers: processes (by default one for each core), or an engine.
         reporter: receives the progress.
 
@@ -97,7 +102,7 @@ def certify(
     if not storage.is_text(out):
         raise ArchiveError(f"{out!a}: the result needs a folder whose name is UTF-8")
     needs = Needs.of(before, grade, archives, date_sources)
-    run = _Certify(lake, out, needs, Columns(text=text_column), engine, paragraphs, reporter or Reporter())
+    run = _Certify(lake, out, needs, Columns(text=text_column), engine, paragraphs, passages, reporter or Reporter())
     try:
         with naming_damage(lake):
             result = run.run(os.fspath(dataset))
@@ -156,10 +161,12 @@ class _Certify:
         columns: Columns,
         engine: Engine,
         paragraphs: bool,
+        passages: bool,
         reporter: Reporter,
     ) -> None:
         self._lake, self._out, self._needs, self._columns = lake, out, needs, columns
-        self._engine, self._paragraphs, self._reporter = engine, paragraphs, reporter
+        self._engine, self._paragraphs, self._passages, self._reporter = engine, paragraphs, passages, reporter
+        self._index: PassageIndex | None = None
         self._result = CertifyResult()
 
     def run(self, dataset: str) -> CertifyResult:
@@ -167,11 +174,13 @@ class _Certify:
         self._folder = OutputFolder(self._out)
         if self._paragraphs and not self._lake.files(DOCUMENTS.name):
             raise ArchiveError(f"{self._lake.location}: holds no texts, so that paragraphs cannot be judged")
+        if self._passages:
+            require_index(self._lake)
         listed = self._list(dataset)
         self._result.files = len(listed)
         with self._folder.entered():
             self._certify(dataset, listed)
-        self._result.index_is_older_than_lake = bool(self._lake.files(DOCUMENTS.name)) and not tables.is_current(
+        self._result.index_is_older_than_lake |= bool(self._lake.files(DOCUMENTS.name)) and not tables.is_current(
             self._lake
         )
         self._result.sort()
@@ -189,7 +198,12 @@ class _Certify:
                 self._known = texts.load(self._lake)
                 self._proof_of = proven.find(self._known.ids)  # by text
                 self._bands = Bands(self._lake, self._known.segments, self._known.starts, self._parameters)
-                self._blocks(todo)
+                if self._passages:
+                    with PassageIndex(self._lake, proven=proven) as self._index:
+                        self._result.index_is_older_than_lake = self._index.missing > 0
+                        self._blocks(todo)
+                else:
+                    self._blocks(todo)
         self._folder.describe()
         for output in todo:
             self._result.add(output.counts)
@@ -237,6 +251,7 @@ class _Certify:
             "dataset": dataset if "://" in dataset else os.path.abspath(dataset),
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,
+            **({"passages": True} if self._passages else {}),  # without it an older result goes on
             "procedure": PROCEDURE,
             "near": {"words": self._parameters.words, "threshold": self._parameters.threshold},
         }
@@ -349,6 +364,10 @@ class _Certify:
             parts = [chunk.paragraphs for chunk in hashes if chunk.paragraphs is not None]
             paragraphs = match_paragraphs(self._lake, self._proven, parts, self._parameters, self._engine, scratch)
             cited.append(np.array([proof.number for chunk in paragraphs for *_, proof in chunk if proof], np.int64))
+        passages: list[list[list[RowPassage]]] | None = None
+        if self._index:
+            passages = match_passages(self._index, [chunk.number for chunk in hashes], exact, self._engine, scratch)
+            cited.append(np.array([number for rows_ in passages for row in rows_ for *_, number in row], np.int64))
         proofs = self._proven.proofs(np.concatenate(cited))
 
         def tasks() -> Iterator[VerifyRows]:
@@ -364,8 +383,10 @@ class _Certify:
                         by_row[row].append((words, proof))
                         if proof:
                             wanted.add(proof.number)
+                found = passages[index] if passages is not None else None
+                wanted.update(number for row in found or () for *_, number in row)
                 chosen = {number: proofs[number] for number in wanted}
-                yield VerifyRows(chunk.number, self._parameters, own, near, chosen, sets.folder, by_row)
+                yield VerifyRows(chunk.number, self._parameters, own, near, chosen, sets.folder, by_row, found)
                 first += count
 
         return tasks()

@@ -156,7 +156,7 @@ class PassageIndex:
         grade, archives, date_sources: which captures prove something, as in `Proven`.
 
     Raises:
-        LakeError: there is no lake, it has no index of passages, or it holds no texts.
+        LakeError: there is no lake, or it has no index of passages.
     """
 
     def __init__(
@@ -169,13 +169,10 @@ class PassageIndex:
         date_sources: Sequence[str] = (),
         proven: Proven | None = None,
     ) -> None:
-        lake.delta(DOCUMENTS.name)
-        if not lake.has(PASSAGES):
-            raise LakeError(f"{lake.location}: its passages have no index yet; `archive index --passages --lake "
-                            f"{lake.location}` makes it")  # fmt: skip
+        require_index(lake)
         self._lake = lake
         self._owns = proven is None
-        self._proven = proven or Proven(lake, before or _END, grade, archives, date_sources)
+        self._proven = Proven(lake, before or _END, grade, archives, date_sources) if proven is None else proven
         self._by_rank = np.argsort(self._proven.at, kind="stable")  # number by rank: by date, then by content id
         self._at = self._proven.at[self._by_rank]
         rank = np.empty(len(self._by_rank), np.int64)
@@ -184,7 +181,9 @@ class PassageIndex:
         for file in segments.files(lake):
             segment = Segment(lake, file.path)
             numbers = self._proven.find(ids.parse(segment.content_ids()))
-            self._segments.append((segment, np.where(numbers >= 0, rank[numbers], NEVER) if len(rank) else numbers))
+            ranks = np.full(len(numbers), NEVER)
+            ranks[numbers >= 0] = rank[numbers[numbers >= 0]]
+            self._segments.append((segment, ranks))
         self._files = sorted(lake.files(DOCUMENTS.name))
         self._file_of, self._row_of = np.full(len(rank), -1, np.int32), np.zeros(len(rank), np.int64)  # by rank
         for number, table in enumerate(lake.read_files(DOCUMENTS.name, self._files, ["content_id"])):
@@ -192,6 +191,11 @@ class PassageIndex:
             rows = np.flatnonzero(proven_numbers >= 0)
             ranks = rank[proven_numbers[rows]]
             self._file_of[ranks], self._row_of[ranks] = number, rows
+        indexed = np.zeros(len(rank), bool)
+        for _, ranks in self._segments:
+            indexed[ranks[ranks < NEVER]] = True
+        #: texts that prove something and came since the passages were indexed
+        self.missing = int(((self._file_of >= 0) & ~indexed).sum())
         self._held: OrderedDict[tuple[int, int], pa.Array] = OrderedDict()
         self._files_open: dict[int, tuple[pq.ParquetFile, Numbers]] = {}
 
@@ -363,21 +367,31 @@ class PassageIndex:
     def _found(self, text: str, question: Question, traced: Traced) -> Found:
         words = question.words
         proofs = self._proven.proofs(self.numbers(np.unique(traced.best[traced.best < NEVER])))
-        characters = np.cumsum((words.data & 0xC0) != 0x80)  # up to each byte, with it
 
         def passage(first: int, behind: int, rank: int) -> Passage:
             proof: Proof = proofs[int(self._by_rank[rank])]
-            start, end = int(characters[words.starts[first]]) - 1, int(characters[words.ends[behind - 1] - 1])
-            return Passage(start, end, behind - first, proof.date, proof.grade, proof.content_id, proof.url,
+            return Passage(*words.span(first, behind), behind - first, proof.date, proof.grade, proof.content_id, proof.url,
                            proof.file, proof.offset, proof.skip)  # fmt: skip
 
-        passages = [passage(*each) for each in parts(traced, len(words))]
+        passages = [passage(*each) for each in parts(traced)]
         quotes = sorted({each for rank, runs in traced.runs for each in _earliest(traced, rank, runs)})
         return Found(text, len(words), tuple(passages), tuple(passage(*each) for each in quotes), traced.is_complete)
 
 
-def parts(traced: Traced, words: int) -> list[tuple[int, int, int]]:
+def require_index(lake: Lake) -> None:
+    """
+    Raises:
+        LakeError: there is no lake, or it has no index of passages.
+    """
+    lake.delta(DOCUMENTS.name)
+    if not lake.has(PASSAGES):
+        raise LakeError(f"{lake.location}: its passages have no index yet; `archive index --passages --lake "
+                        f"{lake.location}` makes it")  # fmt: skip
+
+
+def parts(traced: Traced) -> list[tuple[int, int, int]]:
     """Return the words that texts have: the first word, the one behind the last, and the rank of the earliest text."""
+    words = len(traced.best) + RUN - 1 if len(traced.best) else 0
     least = np.full(words, NEVER)
     by_word(traced.best, least)
     edges = np.flatnonzero(np.diff(least)) + 1

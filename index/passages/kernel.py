@@ -183,6 +183,12 @@ class Words:
     def __len__(self) -> int:
         return len(self.hashes)
 
+    def span(self, first: int, behind: int) -> tuple[int, int]:
+        """Return the first character of some words, and the one behind the last."""
+        start, end = int(self.starts[first]), int(self.ends[behind - 1])
+        before = int(np.count_nonzero((self.data[:start] & 0xC0) != 0x80))
+        return before, before + int(np.count_nonzero((self.data[start:end] & 0xC0) != 0x80))
+
 
 def words_of(data: npt.NDArray[np.uint8]) -> Words:
     """Return the words of a text, which is given in UTF-8."""
