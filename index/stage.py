@@ -149,7 +149,10 @@ def pending(stage: Stage, lake: Lake) -> Iterator[StageTask]:
         if delta.transaction_version(stage.transaction(file)) is None
     ]
     stored = [path for path in lake.files(stage.table.name) if path.startswith(stage.folder)] if files else []
-    done = [ids.parse(table["content_id"].drop_null()) for table in lake.read_files(stage.table.name, stored, ["content_id"])]
+    done = [
+        ids.parse(table["content_id"].drop_null())
+        for table in lake.read_files(stage.table.name, stored, ["content_id"])
+    ]
     ordered = np.concatenate(done) if done else np.empty((0, 4), np.uint64)
     ordered = ordered[ids.sort(ordered)]
     for file in files:

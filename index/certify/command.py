@@ -24,7 +24,7 @@ from archive.extras import require
 @click.option("--date-sources", metavar="CODES", help="Only these kinds of dates, as in warc,arc,cdx.  [default: all]")
 @click.option("--paragraphs", is_flag=True, help="Also judge each paragraph of a row; reads the texts of the lake.")
 @click.option("--passages", is_flag=True,
-              help="Also find the words that are in a run of 15 or more of an older text (`archive index --passages`).")  # fmt: skip
+              help="Also find the words that an older text has, in runs of 15 and more.")  # fmt: skip
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")

@@ -39,7 +39,6 @@ from index.certify.match import meet
 from index.certify.output import OutputFile, OutputFolder
 from index.certify.paragraphs import ParagraphProof, match_paragraphs
 from index.certify.passages import RowPassage, match_passages
-from index.proven import Proven
 from index.certify.result import PROCEDURE, CertifyResult
 from index.certify.work import Candidates, HashRows, RowHashes, VerifiedRows, VerifyRows, work
 from index.minhash.kernel import band_keys
@@ -48,6 +47,7 @@ from index.neardup.bands import Bands
 from index.neardup.candidates import split
 from index.neardup.shingle_sets import ShingleSets, store_sets
 from index.passages.find import PassageIndex, require_index
+from index.proven import Proven
 
 _log = logging.getLogger(__name__)
 

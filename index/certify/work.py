@@ -23,7 +23,6 @@ from index.certify.card import Kind
 from index.certify.characters import Runs, compare, runs_of, share_of
 from index.certify.paragraphs import ParagraphProof, Paragraphs
 from index.certify.passages import RowPassage
-from index.proven import Proof
 from index.certify.result import RowCounts
 from index.certify.rows import Batch, Lines, Problem
 from index.certify.verdict import Passage, Verdict
@@ -34,6 +33,7 @@ from index.minhash.procedure import Parameters
 from index.neardup.pairs import lower_bound
 from index.neardup.shingle_sets import ShingleSets
 from index.passages.kernel import words_of
+from index.proven import Proof
 
 #: Runs of characters of texts of the lake that are held.
 _HELD = 1 << 22
@@ -193,8 +193,7 @@ def _passages(
     words = words_of(np.frombuffer(text.encode(), np.uint8))
     if verdict.kind == "exact" and verdict.proof and len(words):
         return len(words), ((0, len(text), len(words), verdict.proof),)
-    spans = [words.span(first, behind) for first, behind, _ in found]
-    whole = zip(spans, found, strict=True)
+    whole = zip(words.spans(found), found, strict=True)
     return len(words), tuple((*span, behind - first, proofs[number]) for span, (first, behind, number) in whole)
 
 

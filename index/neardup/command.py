@@ -24,7 +24,7 @@ from index.compiling import announce
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True),
               help="Least Jaccard similarity of near-duplicates.  [default: 0.8]")  # fmt: skip
 @click.option("--passages", is_flag=True,
-              help="Also index runs of words, by which quotes are found. A lake that has this index keeps it.")  # fmt: skip
+              help="Also index runs of words, to find quotes by. A lake that has this index keeps it.")  # fmt: skip
 @click.option("--witness-only", metavar="OUT",
               help="Then write a lake without texts to OUT: signatures, first dates, record addresses.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")

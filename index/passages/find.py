@@ -2,7 +2,7 @@
 
 A question goes from the runs of 15 words of a text to their fingerprints, from these to the texts that have them, the
 earliest first, and from the words of these texts to the runs that are really shared. What comes back is exact, apart
-from one bound: of a fingerprint that very many texts share, only the earliest 273 texts are read. Where none of these
+from one bound: of a fingerprint that very many texts share, only the 256 earliest texts are read. Where none of these
 has the words around it, a passage may be missing, or have a later date than it could: never an earlier one.
 """
 
@@ -34,13 +34,15 @@ from index.tables import PASSAGES
 
 #: The rank of a text that proves nothing.
 NEVER = np.iinfo(np.int64).max
-#: How many of the texts that share a fingerprint are read: the earliest; if that does not settle all runs around it,
-#: so many more; and so on. A run is settled once no unread text can be an earlier one.
+#: How many of the texts that share a fingerprint are read: the earliest one; where that does not settle all runs around
+#: it, the 16 earliest; and so on. A run is settled once no unread text can be an earlier one.
 _ROUNDS = (1, 16, 256)
 #: Bits of a rank in a code: key number << _BITS | rank.
 _BITS = 38
 #: Bytes of texts that are held from one question to the next.
 _HELD = 256 << 20
+#: Quotes that are given back: of a text that repeats one word there may be as many as words.
+_QUOTES = 1000
 #: Questions that a worker holds.
 _QUESTIONS = 4096
 _END = datetime.max.replace(tzinfo=UTC)
@@ -71,7 +73,8 @@ class Found:
     #: The words of the text that are in a run of 15 or more words of an earlier text, cut where the earliest text
     #: changes. They do not overlap, so that a part at the edge of another may have fewer words.
     passages: tuple[Passage, ...]
-    #: The shared runs at full length: for each text that is the earliest for a part of the run. They may overlap.
+    #: The shared runs at full length, of each text that is the earliest for a part of the run: no earlier text has all
+    #: of it. They may overlap. Of very many, the 1,000 longest.
     quotes: tuple[Passage, ...]
     is_complete: bool  #: false where a fingerprint has so many texts that later ones were not read
 
@@ -217,8 +220,8 @@ class PassageIndex:
         """Find the passages of a text that texts of the lake have.
 
         Args:
-            before: only texts that were first seen before this moment. For a text of the lake itself: the moment when it
-                was first seen, so that it does not prove itself.
+            before: only texts that were first seen before this moment. For a text of the lake itself: the moment when
+                it was first seen, so that it does not prove itself.
         """
         text = normalise(text)
         question = Question(text)
@@ -368,14 +371,18 @@ class PassageIndex:
         words = question.words
         proofs = self._proven.proofs(self.numbers(np.unique(traced.best[traced.best < NEVER])))
 
-        def passage(first: int, behind: int, rank: int) -> Passage:
-            proof: Proof = proofs[int(self._by_rank[rank])]
-            return Passage(*words.span(first, behind), behind - first, proof.date, proof.grade, proof.content_id, proof.url,
-                           proof.file, proof.offset, proof.skip)  # fmt: skip
+        def passages(runs: Sequence[tuple[int, int, int]]) -> tuple[Passage, ...]:
+            found = []
+            for (start, end), (first, behind, rank) in zip(words.spans(runs), runs, strict=True):
+                proof: Proof = proofs[int(self._by_rank[rank])]
+                record = proof.file, proof.offset, proof.skip
+                evidence = proof.date, proof.grade, proof.content_id, proof.url
+                found.append(Passage(start, end, behind - first, *evidence, *record))
+            return tuple(found)
 
-        passages = [passage(*each) for each in parts(traced)]
-        quotes = sorted({each for rank, runs in traced.runs for each in _earliest(traced, rank, runs)})
-        return Found(text, len(words), tuple(passages), tuple(passage(*each) for each in quotes), traced.is_complete)
+        quotes = {each for rank, runs in traced.runs for each in _earliest(traced, rank, runs)}
+        longest = sorted(quotes, key=lambda run: (run[0] - run[1], run))[:_QUOTES]
+        return Found(text, len(words), passages(parts(traced)), passages(sorted(longest)), traced.is_complete)
 
 
 def require_index(lake: Lake) -> None:

@@ -6,6 +6,7 @@ a word. Signs between words do not count. Words are looked up by hashes, and com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -183,11 +184,12 @@ class Words:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def span(self, first: int, behind: int) -> tuple[int, int]:
-        """Return the first character of some words, and the one behind the last."""
-        start, end = int(self.starts[first]), int(self.ends[behind - 1])
-        before = int(np.count_nonzero((self.data[:start] & 0xC0) != 0x80))
-        return before, before + int(np.count_nonzero((self.data[start:end] & 0xC0) != 0x80))
+    def spans(self, runs: Sequence[tuple[int, int, int]]) -> list[tuple[int, int]]:
+        """Return the first character, and the one behind the last, of each of some runs of words."""
+        first, behind = np.array([run[:2] for run in runs], np.int64).reshape(-1, 2).T
+        characters = np.concatenate([[0], np.cumsum((self.data & 0xC0) != 0x80)])  # in front of each byte
+        starts, ends = characters[self.starts[first]], characters[self.ends[behind - 1]]
+        return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def words_of(data: npt.NDArray[np.uint8]) -> Words:

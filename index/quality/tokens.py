@@ -26,7 +26,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from index.minhash.kernel import decode, compiled
+from index.minhash.kernel import compiled
+from index.minhash.kernel import decode as _decode
 from index.quality.characters import (
     ALONE,
     BACK,
@@ -97,7 +98,7 @@ def decode(data, begin, stop, out):  # type: ignore[no-untyped-def]
             out[count] = byte
             at += np.uint64(1)
         else:
-            out[count], at = decode(data, at, end)
+            out[count], at = _decode(data, at, end)
         count += 1
     return count
 

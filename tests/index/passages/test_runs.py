@@ -17,7 +17,23 @@ from index.minhash.procedure import Parameters
 from index.passages.kernel import SHINGLE, Question, Words, by_word, fingerprints, lower, words_of
 
 #: Words of several scripts; those without spaces are a word a letter. Signs and white space stand between words.
-_VOCABULARY = ["the", "The", "THE", "a", "b", "été", "e\u0301te\u0301", "猫", "犬が", "ไทย", "שלום", "مرحبا", "42", "x1", "Ω"]
+_VOCABULARY = [
+    "the",
+    "The",
+    "THE",
+    "a",
+    "b",
+    "été",
+    "e\u0301te\u0301",
+    "猫",
+    "犬が",
+    "ไทย",
+    "שלום",
+    "مرحبا",
+    "42",
+    "x1",
+    "Ω",
+]
 _GAPS = [" ", "  ", "\n", ", ", ". ", " — ", " 🙂 ", "\u00a0", " +"]
 
 
