@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from archive.errors import ArchiveError
 from archive.evidence.grade import DEFAULT
 from archive.lake import Lake
 from archive.proofs import ACCEPTABLE, connect, enough, graded, shown
@@ -53,6 +54,19 @@ class Proof:
     @property
     def date(self) -> datetime:
         return datetime.fromtimestamp(self.at // 1_000_000, UTC).replace(microsecond=self.at % 1_000_000)
+
+
+def moment_of(before: str | date) -> datetime:
+    """Return the moment that a caller names; a date is its first one, and without a time zone it is in UTC.
+
+    Raises:
+        ArchiveError: it is no date.
+    """
+    try:
+        moment = datetime.fromisoformat(before.isoformat() if isinstance(before, date) else before)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, TypeError):
+        raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
 
 
 class Proven:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from crawler.run import CrawlResult, crawl
     from index.certify import CertifyResult, certify
     from index.neardup import IndexResult, index
+    from index.passages.find import PassageIndex, TextPassages, passages
     from index.quality import QualityResult, quality
     from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
@@ -85,6 +86,9 @@ _FROM = {
     "Lake": "archive",
     "connect": "query",
     "load": "query.dataset",
+    "passages": "index.passages.find",
+    "PassageIndex": "index.passages.find",
+    "TextPassages": "index.passages.find",
     "Dataset": "query.dataset",
     "Reporter": "archive.progress",
     "RichReporter": "archive.progress",
@@ -106,6 +110,7 @@ __all__ = [
     "IngestResult",
     "Lake",
     "MaintainResult",
+    "PassageIndex",
     "Preview",
     "QualityResult",
     "Reporter",
@@ -113,6 +118,7 @@ __all__ = [
     "RichReporter",
     "SealResult",
     "Stats",
+    "TextPassages",
     "VerifyResult",
     "WitnessResult",
     "attest",
@@ -129,6 +135,7 @@ __all__ = [
     "load",
     "maintain",
     "open",
+    "passages",
     "preview",
     "quality",
     "query",

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -47,7 +47,7 @@ from index.neardup.bands import Bands
 from index.neardup.candidates import split
 from index.neardup.shingle_sets import ShingleSets, store_sets
 from index.passages.find import PassageIndex, require_index
-from index.proven import Proven
+from index.proven import Proven, moment_of
 
 _log = logging.getLogger(__name__)
 
@@ -114,14 +114,6 @@ def certify(
     return result
 
 
-def _moment(before: str | date) -> datetime:
-    try:
-        moment = datetime.fromisoformat(before.isoformat() if isinstance(before, date) else before)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError, TypeError):
-        raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
-
-
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What a capture needs to prove something."""
@@ -145,7 +137,7 @@ class Needs:
         if unknown := set(sources) - DATE_SOURCES.keys():
             raise ArchiveError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
         try:
-            return cls(_moment(before), asked(grade, archives), archives, sources)
+            return cls(moment_of(before), asked(grade, archives), archives, sources)
         except ValueError as error:
             raise ArchiveError(str(error)) from None
 

@@ -8,10 +8,11 @@ has the words around it, a passage may be missing, or have a later date than it 
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.evidence.grade import DEFAULT
-from archive.lake import Lake
+from archive.lake import Lake, open_lake
 from archive.tables import DOCUMENTS
 from archive.text.normalise import normalise
 from index import ids
@@ -29,7 +30,7 @@ from index.minhash.kernel import utf8
 from index.passages import segments
 from index.passages.kernel import RUN, Numbers, Question, by_word, keys_of, lower, words_of
 from index.passages.segments import Segment
-from index.proven import Proof, Proven
+from index.proven import Proof, Proven, moment_of
 from index.tables import PASSAGES
 
 #: The rank of a text that proves nothing.
@@ -65,7 +66,7 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TextPassages:
     """Which passages of a text are in texts of a lake."""
 
     text: str  #: in its normal form
@@ -164,18 +165,23 @@ class PassageIndex:
 
     def __init__(
         self,
-        lake: Lake,
-        before: datetime | None = None,
+        lake: Lake | str | os.PathLike[str],
+        before: str | date | None = None,
         *,
         grade: str = DEFAULT,
         archives: int = 1,
         date_sources: Sequence[str] = (),
         proven: Proven | None = None,
     ) -> None:
+        lake = open_lake(lake)
         require_index(lake)
         self._lake = lake
         self._owns = proven is None
-        self._proven = Proven(lake, before or _END, grade, archives, date_sources) if proven is None else proven
+        if proven is not None:
+            self._proven = proven
+        else:
+            end = _END if before is None else moment_of(before)
+            self._proven = Proven(lake, end, grade, archives, date_sources)
         self._by_rank = np.argsort(self._proven.at, kind="stable")  # number by rank: by date, then by content id
         self._at = self._proven.at[self._by_rank]
         rank = np.empty(len(self._by_rank), np.int64)
@@ -216,7 +222,7 @@ class PassageIndex:
         if self._owns:
             self._proven.__exit__()
 
-    def find(self, text: str, before: datetime | None = None) -> Found:
+    def find(self, text: str, before: str | date | None = None) -> TextPassages:
         """Find the passages of a text that texts of the lake have.
 
         Args:
@@ -225,7 +231,7 @@ class PassageIndex:
         """
         text = normalise(text)
         question = Question(text)
-        limit = len(self._at) if before is None else int(np.searchsorted(self._at, _microseconds(before)))
+        limit = len(self._at) if before is None else int(np.searchsorted(self._at, _microseconds(moment_of(before))))
         traced = Traced(question.keys, np.full(len(question.keys), NEVER))
 
         def compare(pairs: list[tuple[int, Numbers]]) -> Iterator[tuple[int, int, Numbers]]:
@@ -367,11 +373,11 @@ class PassageIndex:
 
     # -- what comes back -----------------------------------------------------------------------------
 
-    def _found(self, text: str, question: Question, traced: Traced) -> Found:
+    def _found(self, text: str, question: Question, traced: Traced) -> TextPassages:
         words = question.words
         proofs = self._proven.proofs(self.numbers(np.unique(traced.best[traced.best < NEVER])))
 
-        def passages(runs: Sequence[tuple[int, int, int]]) -> tuple[Passage, ...]:
+        def cited(runs: Sequence[tuple[int, int, int]]) -> tuple[Passage, ...]:
             found = []
             for (start, end), (first, behind, rank) in zip(words.spans(runs), runs, strict=True):
                 proof: Proof = proofs[int(self._by_rank[rank])]
@@ -382,7 +388,32 @@ class PassageIndex:
 
         quotes = {each for rank, runs in traced.runs for each in _earliest(traced, rank, runs)}
         longest = sorted(quotes, key=lambda run: (run[0] - run[1], run))[:_QUOTES]
-        return Found(text, len(words), passages(parts(traced)), passages(sorted(longest)), traced.is_complete)
+        return TextPassages(text, len(words), cited(parts(traced)), cited(sorted(longest)), traced.is_complete)
+
+
+def passages(
+    lake: Lake | str | os.PathLike[str],
+    text: str,
+    *,
+    before: str | date | None = None,
+    grade: str = DEFAULT,
+    archives: int = 1,
+    date_sources: Sequence[str] = (),
+) -> TextPassages:
+    """Find the passages of a text that texts of a lake have, each with the earliest one.
+
+    For many texts, open a `PassageIndex` once.
+
+    Args:
+        before: only texts that were first seen before this moment.
+        grade, archives, date_sources: which captures prove something, as in `certify`.
+
+    Raises:
+        LakeError: there is no lake, or it has no index of passages.
+        ArchiveError: `before` is no date.
+    """
+    with PassageIndex(lake, grade=grade, archives=archives, date_sources=date_sources) as index:
+        return index.find(text, before)
 
 
 def require_index(lake: Lake) -> None:

@@ -201,4 +201,6 @@ def test_positions_are_characters(lake: Lake, tmp_path: Path) -> None:
         got = index.find(f"  猫猫 ÄÖÜ — {run}. 🙂 x")
         (passage,) = got.passages
         assert got.text[passage.start : passage.end] == run
+        assert lb.passages(lake, run).known_words == 20
+        assert lb.passages(lake, run, before="2015-01-01").known_words == 0
         assert index.find("").passages == index.find("猫 " * 10).passages == ()
