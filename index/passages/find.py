@@ -153,7 +153,7 @@ def _read_rows(lake: Lake, name: str, rows: Numbers) -> Iterator[tuple[Numbers, 
 class PassageIndex:
     """The index of passages of a lake as it is now, for any number of questions.
 
-    Memory: about 130 bytes a text, and what is held of the texts themselves.
+    Memory: 36 bytes a text in addition to those of `Proven`, and what is held of the texts themselves.
 
     Args:
         before: only captures before this moment prove anything; None: all.
@@ -439,9 +439,9 @@ def parts(traced: Traced) -> list[tuple[int, int, int]]:
 
 def _earliest(traced: Traced, rank: int, runs: Numbers) -> Iterator[tuple[int, int, int]]:
     """Yield the runs of a text for a part of which it is the earliest. So no earlier text has all of the run."""
-    for first, behind, _ in runs.tolist():
-        if (traced.best[first : behind - RUN + 1] == rank).any():
-            yield first, behind, rank
+    earliest = np.concatenate([[0], np.cumsum(traced.best == rank)])
+    chosen = runs[earliest[runs[:, 1] - RUN + 1] > earliest[runs[:, 0]]]
+    yield from ((first, behind, rank) for first, behind, _ in chosen.tolist())
 
 
 def _first(codes: Numbers, most: int) -> Numbers:

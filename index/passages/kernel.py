@@ -290,7 +290,7 @@ def _shared(data, starts, ends, hashes, kinds, known, bits, other, begins, stops
                 right += 1
             if left - here >= RUN and left > best:
                 best, from_ = left, there
-            tried += 1
+            tried = _OCCURRENCES if best == hashes.size else tried + 1
             there = following[there]
         if best < 0:
             here += 1

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from conftest import examples
+from forked import forked, killed
 from made import put, words
 from plain_passages import RUN, runs
 
@@ -171,6 +175,42 @@ def test_fingerprints_that_were_not_committed_change_nothing(lake: Lake, tmp_pat
     assert len(segments.files(lake)) == 1
 
 
+def fingerprinted(lake: Lake) -> set[tuple[str, int]]:
+    """All fingerprints of all texts; each text must be in one segment."""
+    held: list[tuple[str, int]] = []
+    texts: list[str] = []
+    for file in segments.files(lake):
+        segment = segments.Segment(lake, file.path)
+        own = segment.content_ids().to_pylist()
+        keys, rows = segment.between(0, 1 << 48)
+        held += [(own[row], key) for key, row in zip(keys.tolist(), rows.tolist(), strict=True)]
+        texts += own
+        segment.close()
+    assert len(texts) == len(set(texts))
+    assert len(held) == len(set(held))
+    return set(held)
+
+
+def test_killed_anywhere_or_run_twice_at_once_each_text_is_in_one_segment(lake: Lake, tmp_path: Path) -> None:
+    dated, whole = texts_with_dates(40, 3), Lake(tmp_path / "whole")
+    for target in (lake, whole):
+        for first in range(0, 40, 4):
+            put(target, tmp_path / f"in-{target is whole}", dated[first : first + 4])
+    started = time.monotonic()
+    forked("index", "--passages", "--lake", whole.location, "--quiet")
+    seconds, dice = time.monotonic() - started, random.Random(5)
+    command = ["index", "--passages", "--lake", lake.location, "--quiet"]
+    for _ in range(examples(2)):
+        killed(command, dice.uniform(seconds / 3, seconds), tmp_path / "printed")
+        if lake.has(PASSAGES):
+            assert fingerprinted(lake) <= fingerprinted(whole)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: forked(*command), range(2)))
+    assert [done.returncode for done in both] == [0, 0]
+    assert fingerprinted(lake) == fingerprinted(whole)
+    assert len({text for text, _ in fingerprinted(lake)}) == 40
+
+
 def test_index_keeps_the_passages_of_a_lake_that_has_them(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [(" ".join(words(60, 1)), "2015-01-01")])
     assert lb.index(lake, workers=1).passages is None
@@ -201,6 +241,6 @@ def test_positions_are_characters(lake: Lake, tmp_path: Path) -> None:
         got = index.find(f"  猫猫 ÄÖÜ — {run}. 🙂 x")
         (passage,) = got.passages
         assert got.text[passage.start : passage.end] == run
-        assert lb.passages(lake, run).known_words == 20
+        assert lb.passages(lake, run).known_words == 21
         assert lb.passages(lake, run, before="2015-01-01").known_words == 0
         assert index.find("").passages == index.find("猫 " * 10).passages == ()
