@@ -10,7 +10,7 @@ INSTALL = $(PIP) install --no-compile --constraint constraints.txt
 export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: demo demo-common-crawl demo-collapse test check check-readme wheel-check dist docs clean
+.PHONY: demo demo-common-crawl demo-crawl demo-collapse test check check-readme wheel-check dist docs clean
 
 # Ingests real captures of 2013 to 2016 into a lake, and asks it three questions.
 demo: $(SAMPLE)
@@ -32,6 +32,10 @@ demo: $(SAMPLE)
 demo-common-crawl: $(SAMPLE) $(VENV)/warcio
 	@PYTHONPATH=tests $(BIN)/python -m minicc.demo host demo/common-crawl \
 	  $(addprefix $(SAMPLE)/,iana.warc.gz dupes.warc.gz example-wpull.warc.gz example2.warc.gz)
+
+# Serves a small site on loopback, crawls it, ingests the files, and crawls it again.
+demo-crawl: $(VENV)/crawl
+	@$(BIN)/python -P tests/crawler/demo_crawl.py demo/crawl
 
 # Runs the collapse test on the manual that comes with Python. Installs torch; takes some minutes.
 demo-collapse: $(VENV)/base
@@ -82,6 +86,10 @@ $(VENV)/base: pyproject.toml constraints.txt
 
 $(VENV)/warcio: $(VENV)/base  # reads the captures of demo-common-crawl
 	$(INSTALL) warcio
+	touch $@
+
+$(VENV)/crawl: $(VENV)/base
+	$(INSTALL) --editable '.[crawl]'
 	touch $@
 
 $(VENV)/dev: $(VENV)/base

@@ -32,6 +32,8 @@ def payload_of(record: Record, capture: Capture, message: Message, limit: int) -
         if message.length == len(bare) or _fits(record, bare):
             payload = bare
     verify(record, capture, payload, *readings)
+    if joined is not message.body:
+        _name_both(capture, payload, message.body)
     return payload
 
 
@@ -75,6 +77,20 @@ def verify(record: Record, capture: Capture, *readings: bytes) -> None:
         claims, capture.truncated = [], capture.truncated or record.missing
     capture.payload_digest, capture.payload_check = digest.check(claims, *readings)
     check_block(record, capture)
+
+
+def _name_both(capture: Capture, payload: bytes, transferred: bytes) -> None:
+    """Note both digests of a body in chunks, whichever the record states.
+
+    Heritrix and Common Crawl state that of the payload, wget and warcio that of the body with its chunks. A server cuts
+    the same page into other chunks each time, so two archives of it can agree on the first one only.
+    """
+    if capture.payload_check == digest.MISMATCH or capture.payload_digest is None:
+        return
+    algorithm = capture.payload_digest.partition(":")[0]
+    both = digest.compute(payload, algorithm), digest.compute(transferred, algorithm)
+    if capture.payload_digest in both:  # else it is of the body without its chunks that is still compressed
+        capture.payload_digest, capture.transfer_digest = both
 
 
 def check_block(record: Record, capture: Capture) -> None:

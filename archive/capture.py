@@ -47,11 +47,14 @@ class Capture:
     extractor: str | None = None
     truncated: str | None = None
     payload_digest: str | None = None
+    transfer_digest: str | None = None  #: of a body in chunks, with them
     payload_check: str | None = None
     block_check: str | None = None
     refers_to_url: str | None = None
     refers_to_date: datetime | None = None
     robots: str | None = None
+    rules: str | None = None  #: which file of a site's rules it is, in place of a page
+    rules_text: str | None = None  #: what that says
     record_sha256: str | None = None
     operator: str | None = None
     crawl: str | None = None

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from archive import body, dates
+from archive import body, dates, site_rules
 from archive.capture import Capture, Limits, Outcome, Reject, Skipped
 from archive.dates import Dated
 from archive.evidence import replay
@@ -75,6 +75,9 @@ class Examiner:
     altered: bool = False  #: the file is not what its package states
     stale: bool = False  #: the file's hash is not the stated one: only records whose own digest is verified count
     operator: str | None = None  #: who made the archive, as the user says
+    takes_rules: bool = (
+        True  #: robots.txt and tdmrep.json are what a site allows; else they are pages, as they once were
+    )
     last: str = ""  #: the type of the record in front
 
     def __post_init__(self) -> None:
@@ -186,9 +189,16 @@ class Examiner:
         capture = self._new_capture(record, message)
         content_type = content_type_of(message.headers.every("content-type"), _stated_type(record))
         capture.status, capture.mime = message.status, essence([content_type]) or None
-        if message.status not in _OK:
+        kind = site_rules.kind_of(capture.url) if self.takes_rules else None
+        if message.status not in _OK and not (kind and site_rules.has_rules(message.status)):
             raise Unusable(reject_reason(message.status))
         payload = body.payload_of(record, capture, message, self.limits.page)
+        if kind:
+            capture.rules = kind
+            if message.status in _OK:
+                content = body.content_of(record, capture, message, payload, self.limits.page)
+                capture.rules_text = site_rules.text_of(content)
+            return capture
         self._take_text(record, capture, payload, message, content_type)
         return capture
 
@@ -225,11 +235,13 @@ class Examiner:
             raise Unusable("revisit-without-digest", record.headers.get("warc-profile", ""))
         message = self._message(record)
         capture = self._new_capture(record, message)
+        capture.rules = site_rules.kind_of(capture.url) if self.takes_rules else None
         if message:
             if message.status not in _OK | {_NOT_MODIFIED}:
                 raise Unusable(reject_reason(message.status))
             content_type = content_type_of(message.headers.every("content-type"), _stated_type(record))
-            if not may_hold_page(mime := essence([content_type])) or mime == DOWNLOAD:
+            mime = essence([content_type])
+            if not capture.rules and (not may_hold_page(mime) or mime == DOWNLOAD):
                 raise Unusable("not-text", mime)
             capture.status, capture.mime = message.status, mime or None
             capture.charset_stated = stated(content_type)

@@ -53,8 +53,7 @@ def parquet_options(table: Table) -> dict[str, Any]:
     dictionary = [
         name
         for name in table.file_schema.names
-        if name not in {"content_id", "text", "url", "title", "payload_digest", "record_id", "detail", "refers_to_url"}
-        and pa.types.is_string(table.file_schema.field(name).type)
+        if name not in _UNIQUE and pa.types.is_string(table.file_schema.field(name).type)
     ]
     return {
         "compression": "zstd",
@@ -64,5 +63,20 @@ def parquet_options(table: Table) -> dict[str, Any]:
     }
 
 
+#: The columns that hardly repeat a value: a dictionary would not shorten them.
+_UNIQUE = frozenset(
+    {
+        "content_id",
+        "text",
+        "url",
+        "title",
+        "payload_digest",
+        "transfer_digest",
+        "record_id",
+        "detail",
+        "refers_to_url",
+        "rules_text",
+    }
+)
 #: The columns whose statistics let readers skip row groups.
 _STATISTICS = frozenset({"captured_at", "content_id", "url", "reason", "language", "record_type", "date_problem"})

@@ -35,7 +35,11 @@ WITH ways AS (
                min({_EARLIEST}) AS whole,
                min(captured_at) FILTER (date_problem IS NULL
                                         AND coalesce(grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known
-        FROM stored_captures
+        FROM (
+            SELECT * FROM stored_captures
+            UNION ALL SELECT * REPLACE (transfer_digest AS payload_digest) FROM stored_captures
+            WHERE transfer_digest IS NOT NULL
+        )
         SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
         WHERE content_id IS NOT NULL AND payload_digest NOT LIKE 'md5:%'  -- by MD5 anybody can make two alike
         GROUP BY ALL
@@ -289,24 +293,27 @@ _RETRACTED = """
 """
 
 
-#: A capture of grade C or D is of grade B where a line of another holder's index has its digest within a day of it. A
-#: line that names the capture's own file is no other's. Of an operator that is not known, nobody can be another.
-_CORROBORATED = f"""
-SELECT own.* REPLACE (
-    CASE WHEN coalesce(own.grade, {UNKNOWN_SQL}) IN ('C', 'D') AND own.date_problem IS NULL
-              AND len(list_filter(others.lines, lambda line:
-                    line.operator <> {same_operator_sql("own.operator")}
-                    AND line.since >= own.captured_at - INTERVAL 1 DAY AND line."at" <= own.captured_at + INTERVAL 1 DAY
-                    AND line.name IS DISTINCT FROM parse_filename(own.file))) > 0
-         THEN 'B' ELSE own.grade END AS grade)
-FROM ({{captures}}) AS own
-LEFT JOIN (
+#: The lines of indexes, by the digest that they state.
+_LINES = f"""
     SELECT payload_digest, list(DISTINCT {{{{'operator': {same_operator_sql("operator")}, 'since': captured_from,
                                             'at': captured_at, 'name': parse_filename(via)}}}}) AS lines
     FROM ({{captures}})
     WHERE record_type = '{INDEX}' AND date_problem IS NULL AND operator IS NOT NULL
     GROUP BY payload_digest
-) AS others ON own.payload_digest = others.payload_digest
+"""
+#: A capture of grade C or D is of grade B where a line of another holder's index has its digest within a day of it. A
+#: line that names the capture's own file is no other's. Of an operator that is not known, nobody can be another.
+_CORROBORATED = f"""
+SELECT own.* REPLACE (
+    CASE WHEN coalesce(own.grade, {UNKNOWN_SQL}) IN ('C', 'D') AND own.date_problem IS NULL
+              AND len(list_filter(list_concat(others.lines, chunked.lines), lambda line:
+                    line.operator <> {same_operator_sql("own.operator")}
+                    AND line.since >= own.captured_at - INTERVAL 1 DAY AND line."at" <= own.captured_at + INTERVAL 1 DAY
+                    AND line.name IS DISTINCT FROM parse_filename(own.file))) > 0
+         THEN 'B' ELSE own.grade END AS grade)
+FROM ({{captures}}) AS own
+LEFT JOIN ({_LINES}) AS others ON own.payload_digest = others.payload_digest
+LEFT JOIN ({_LINES}) AS chunked ON own.transfer_digest = chunked.payload_digest
 """
 
 

@@ -83,12 +83,31 @@ CAPTURES = Table(
             "null, or why the record holds less than was sent: WARC-Truncated, `chunked`, `content-encoding`, "
             "`segment`, `bad-segment`",
         ),
-        Column("payload_digest", pa.string(), "computed; for a revisit or a line of an index, the one it states"),
+        Column(
+            "payload_digest",
+            pa.string(),
+            "computed, of the body without its chunks; for a revisit or a line of an index, the one it states",
+        ),
+        Column(
+            "transfer_digest",
+            pa.string(),
+            "of a body in chunks: the digest of it with its chunks, by which other records and indexes may name it",
+        ),
         Column("payload_check", pa.string(), "verified, mismatch, absent, unsupported; claimed for a revisit"),
         Column("block_check", pa.string(), "the same for the digest of the whole record block"),
         Column("refers_to_url", pa.string(), "of a revisit"),
         Column("refers_to_date", _UTC, "of a revisit"),
         Column("robots", pa.string(), "what the page said to robots, if anything: `noai, noindex, ccbot:nofollow`"),
+        Column(
+            "rules",
+            pa.string(),
+            "robots.txt, tdmrep.json: the record is what a site allows or reserves, and no page; else null",
+        ),
+        Column(
+            "rules_text",
+            pa.string(),
+            "what that says, its first 500 KiB; null for a revisit, or where the site has none",
+        ),
         Column("captured_from", _UTC, "the early end of what the record states; it proves nothing"),
         Column("evidence", EVIDENCE, "every date that the record carries: archive.reasons.CLAIMS; whether it agrees"),
         Column("integrity", pa.string(), "what digests show: block, payload, unstated, contradicted"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import re
 import time
 import zlib
 from collections.abc import Callable
@@ -16,12 +15,14 @@ from typing import Any
 
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.hosts import BUSY, Task
+from crawler.frontier.known import validator
 from crawler.frontier.rows import DONE, FAILED, REFUSED, Outcome, Payload
 from crawler.links.leads import leads_of
 from crawler.links.scope import Repeats, Scope, host_of
 from crawler.options import Options
 from crawler.past.mementos import LOOKUPS, Look, Past
 from crawler.records.files import Files
+from crawler.records.known import response_of
 from crawler.records.recorder import Kept, Recorder
 from crawler.robots.origins import CLOSED, Origins
 from crawler.steps import Step, headers_of
@@ -32,8 +33,6 @@ _log = logging.getLogger(__name__)
 
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
-#: What a server may send as ETag or Last-Modified that is sent back to it.
-_VALIDATOR = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,500}")
 
 
 class Driver:
@@ -150,8 +149,8 @@ class Driver:
         step = Step(task.url, "page", task, headers_of(self.options))
         if self.past is not None:
             step.headers |= self.past.headers(task)
-        elif task.payload is not None and (task.etag or task.modified):
-            step.known = self.frontier.payload(task.payload)
+        else:
+            step.known = self._known(task)
         if step.known is not None:
             if task.etag:
                 step.headers["If-None-Match"] = task.etag
@@ -247,8 +246,8 @@ class Driver:
             outcome.etag, outcome.modified = task.etag, task.modified
             message = self._earlier(step.known)
         elif message is not None and kept.payload is not None:
-            outcome.etag = _validator(message.get(b"etag"))
-            outcome.modified = _validator(message.get(b"last-modified"))
+            outcome.etag = validator(message.get(b"etag"))
+            outcome.modified = validator(message.get(b"last-modified"))
         if message is not None and self.past is None:
             self._follow(task, message)
         is_page = status == 200 and task.kind == "page"
@@ -269,8 +268,21 @@ class Driver:
         notes = step.notes + look.notes
         return self.recorder.keep(exchange, message, notes, memento=look.memento, is_lookup=look.is_lookup)
 
+    def _known(self, task: Task) -> Payload | None:
+        """Return what was at a URL, here or in a file of others, if the server can be asked whether it has changed."""
+        if task.payload is None and (page := self.frontier.known.page(task.url)) is not None:
+            task.etag, task.modified, task.payload = page.etag, page.modified, page.payload
+        if task.payload is None or not (task.etag or task.modified):
+            return None
+        known = self.frontier.payload(task.payload)
+        if known is not None and not known.file and response_of(self.frontier, known) is None:
+            return None  # its links could not be followed
+        return known
+
     def _earlier(self, known: Payload) -> Message | None:
         """Return the response that a server states is still the same, for its links; None where it is gone."""
+        if not known.file:
+            return response_of(self.frontier, known)
         try:
             return parse(self.files.block(known.file, known.offset, known.size))
         except (OSError, zlib.error) as error:
@@ -334,8 +346,3 @@ class Driver:
 def _status(message: Message | None) -> int:
     """Return the status of a response; 0 where it has none that can be read."""
     return message.status if message is not None else 0
-
-
-def _validator(text: str) -> str | None:
-    """Return a validator as it may be sent back; None where it is not text."""
-    return text if _VALIDATOR.fullmatch(text) else None

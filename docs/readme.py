@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/common-crawl.md")
+PAGES = ("README.md", "docs/common-crawl.md", "docs/crawl.md")
 _BLOCK = re.compile(r"(<!-- prints: (?P<commands>.+?) -->\n+```text\n)(?P<output>.*?)(?=\n```)", re.DOTALL)
 #: Patterns of what differs from run to run or between machines, and what takes their place.
 _CHANGES = (
@@ -26,6 +26,8 @@ _CHANGES = (
     (r"(Merkle root +)[0-9a-f]{64}", r"\1#"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:#"),
     (r"; workers waited .* in all", ""),
+    (r"[\d.]+ a second", "# a second"),
+    (r"\b20(2[6-9]|[3-9]\d)-\d\d\b", "#-#"),  # the month of a crawl of today
 )
 
 

@@ -29,6 +29,8 @@ VIEWS = (
     "sources",
     "attestations",
     "retractions",
+    "site_rules",
+    "opt_outs",
 )
 MACROS = ("clean", "first_seen_between")
 

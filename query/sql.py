@@ -18,7 +18,7 @@ from index import tables as index_tables
 from index.quality.presets import PRESETS, sql
 from index.quality.table import QUALITY
 from index.tables import DUPLICATES
-from query import clean, domain, guard
+from query import clean, domain, guard, opt_outs
 
 _TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, ATTESTATIONS, RETRACTIONS, DUPLICATES, QUALITY)
 #: The most that temporary files may hold.
@@ -99,6 +99,7 @@ VIEWS = (
     View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
     View("attestations", "SELECT * FROM stored_attestations"),
     View("retractions", "SELECT * FROM stored_retractions"),
+    *opt_outs.VIEWS,
 )
 
 
@@ -113,8 +114,9 @@ def connect(
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each text once,
     with `first_seen`, its earliest acceptable capture, and `first_seen_near`, that of its witness), `duplicates`
-    (verified pairs), `clusters`, `quality`, `rejects`, `sources`, `attestations` and
-    `retractions`. Table macros: `clean(before, …)` and
+    (verified pairs), `clusters`, `quality`, `rejects`, `sources`, `attestations`,
+    `retractions`, `site_rules` (robots.txt and tdmrep.json) and `opt_outs` (what they said of each page when it was
+    captured). Table macros: `clean(before, …)` and
     `first_seen_between(a, b)`, see `query.clean`.
 
     SQL can reach nothing outside the lake: no file, network, extension or setting. But it can write where it can read.
@@ -147,6 +149,7 @@ def connect(
         with naming_damage(lake, files):
             db, stored, selects = attach(now, _TABLES, keep, **config)
             domain.add_functions(db)
+            opt_outs.add_functions(db)
             define(db, [*stored, _CAPTURES, moments_view(_CAPTURES, selects), *VIEWS], [index, *clean.MACROS])
             db.execute("SET lock_configuration = true")
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:

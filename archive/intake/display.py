@@ -41,6 +41,10 @@ def show(result: IngestResult) -> None:
     if result.records:
         console.print(counts_table(result.records, result.captures, result.rejects, result.skipped))
         console.print(f"{count_of(result.new_texts, 'new text')}, {count_of(result.known_texts, 'text')} already known")
+        if result.site_rules:
+            console.print(
+                f"{count_of(result.site_rules, 'capture')} of robots.txt or tdmrep.json: in site_rules, no text"
+            )
         if result.captures_by_month:
             console.print(months_table(result.captures_by_month))
     for source, what in result.sources_without_page.items():

@@ -38,6 +38,7 @@ class Tally:
     records: int = 0
     captures: int = 0
     bounded: int = 0  #: captures with `existed_by`
+    site_rules: int = 0  #: captures that are what a site allows or reserves
     texts: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -78,7 +79,7 @@ class PartWriter:
         self._captures: list[tuple[Any, ...]] = []
         self._rejects: list[tuple[Any, ...]] = []
         self._documents: list[tuple[Any, ...]] = []
-        self._chars = 0
+        self._chars = self._rules_chars = 0
         self._known: set[bytes] = set()
         self._sink: Any = None
         self._document_writer: pq.ParquetWriter | None = None
@@ -118,11 +119,14 @@ class PartWriter:
                 capture.extractor,
                 capture.truncated,
                 capture.payload_digest,
+                capture.transfer_digest,
                 capture.payload_check,
                 capture.block_check,
                 capture.refers_to_url,
                 capture.refers_to_date,
                 capture.robots,
+                capture.rules,
+                capture.rules_text,
                 dated.captured_from,
                 list(kinds(dated)),
                 capture.integrity,
@@ -138,7 +142,8 @@ class PartWriter:
                 dated.month,
             )
         )
-        if len(self._captures) >= _ROWS:
+        self._rules_chars += len(capture.rules_text or "")
+        if len(self._captures) >= _ROWS or self._rules_chars >= _GROUP_CHARS:
             self._write_captures()
         return new
 
@@ -190,7 +195,7 @@ class PartWriter:
         for month in pc.unique(table.column("month")).to_pylist():
             rows = table.filter(pc.equal(table.column("month"), month)).drop_columns(["month"])
             self._files.append(write_parquet(self._lake, CAPTURES, rows, f"part-{self._batch[:16]}", {"month": month}))
-        self._captures = []
+        self._captures, self._rules_chars = [], 0
 
     def _write_rejects(self) -> None:
         if self._rejects:

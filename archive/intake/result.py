@@ -39,6 +39,7 @@ class IngestResult:
     sources_lost: list[str] = field(default_factory=list)  #: must be ingested again: somebody deleted files of the lake
     records: int = 0
     captures: int = 0
+    site_rules: int = 0  #: of the captures, those of robots.txt and tdmrep.json: evidence of opt-outs, and no texts
     rejects: Counter[str] = field(default_factory=Counter)  #: reason -> records that could not be used
     skipped: Counter[str] = field(default_factory=Counter)  #: kind -> records that hold no page
     new_texts: int = 0
@@ -60,6 +61,7 @@ class IngestResult:
         """Add the counts of a unit that was committed."""
         self.records += tally.records
         self.captures += tally.captures
+        self.site_rules += tally.site_rules
         self.bytes += tally.bytes
         self.requests += tally.spent.requests
         self.received += tally.spent.received

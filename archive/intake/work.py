@@ -100,6 +100,7 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
             tally.records += 1
             if isinstance(outcome, Capture):
                 tally.captures += 1
+                tally.site_rules += outcome.rules is not None
                 if signed and signed.covers(name.removeprefix(f"{unit.file}!/")):
                     outcome.existed_by, outcome.attested_by = signed.existed_by, signed.attested_by
                     tally.bounded += 1
@@ -329,7 +330,8 @@ def indexed(outcome: Outcome, stated: Any) -> Outcome:
     differs = False
     if digest and outcome.payload_check not in {None, ABSENT} and outcome.payload_digest:
         written = base64.b32encode(digest.ljust(20, b"\0")).decode()
-        differs = outcome.payload_digest.startswith("sha1:") and outcome.payload_digest != f"sha1:{written}"
+        stated_here = outcome.payload_digest, outcome.transfer_digest
+        differs = outcome.payload_digest.startswith("sha1:") and f"sha1:{written}" not in stated_here
     if seconds != NEVER and outcome.dated.captured_at is not None:
         at = datetime.fromtimestamp(seconds, UTC)
         differs = differs or abs(outcome.dated.captured_at - at) > AGREEMENT

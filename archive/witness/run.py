@@ -45,6 +45,7 @@ _BATCH = 1 << 16
 _DIGESTS = """
 SELECT DISTINCT payload_digest FROM stored_captures
 WHERE record_type IS DISTINCT FROM 'index' AND payload_digest IS NOT NULL AND NOT starts_with(payload_digest, 'md5:')
+UNION SELECT transfer_digest FROM stored_captures WHERE transfer_digest IS NOT NULL
 """
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.frontier.hosts import Host, Task
+from crawler.frontier.known import KnownFiles
 from crawler.frontier.rows import MEMENTOS, REFUSED, SCHEMA, STATES, Batch, Crawl, File, Origin, Outcome, Payload
 from crawler.links.scope import host_of
 
@@ -67,6 +68,7 @@ class Frontier:
         self.waiting = 0  #: URLs that wait, with those that were handed out
         self.states: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
+        self.known = KnownFiles(self._db)
 
     def close(self) -> None:
         """Close the database. What was not committed is forgotten."""

@@ -68,6 +68,9 @@ def command(
       rejects     each record without a usable text: reason, detail, url, host,
                   domain, file, offset, ...
       sources     each file, or span of one, that was ingested
+      site_rules  each robots.txt and tdmrep.json: origin, captured_at, text, ...
+      opt_outs    what they said of each page when it was captured: shut_out,
+                  usage, tdm_reserved, ...
 
     \b
     Macros:

@@ -35,7 +35,13 @@ from query.rows import claims_text
 from query.tokenizer import Tokenizer, once_opened
 from query.verify.bounds import KINDS, FileBounds, compare_bound
 from query.verify.citation import PROOF, PROVEN, TEXT
-from query.verify.compare_proof import compare_moment_of_proof, compare_proof, compare_texts, compare_values
+from query.verify.compare_proof import (
+    compare_moment_of_proof,
+    compare_proof,
+    compare_texts,
+    compare_values,
+    digests,
+)
 from query.verify.result import Finding
 
 Row = dict[str, Any]
@@ -92,7 +98,7 @@ def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
         return Finding(row, "differs", f"the record opts out: {outcome.robots}")
     if outcome.integrity == CONTRADICTED:
         return Finding(row, "differs", "the record is altered: it is not what its digests say")
-    compared: dict[str, tuple[Any, Any]] = {"digest": (citation["payload_digest"], outcome.payload_digest)}
+    compared: dict[str, tuple[Any, Any]] = {"digest": digests(citation, outcome)}
     if citation["role"] != TEXT:
         compared |= {
             "url": (citation["url"], outcome.url),

@@ -40,7 +40,7 @@ def compare_proof(
         return differs(f"the date of the record proves nothing: {outcome.dated.problem}")
     compared: dict[str, tuple[Any, Any]] = {
         "url": (citation["url"], outcome.url),
-        "digest": (citation["payload_digest"], outcome.payload_digest),
+        "digest": digests(citation, outcome),
     }
     if not is_bound:
         compared["date"] = (citation["captured_at"], outcome.dated.captured_at)
@@ -58,6 +58,12 @@ def compare_proof(
     if outcome.record_type == "revisit":
         return Finding(row, "unchecked", "the proof is a revisit: which record has its text is not stated")
     return compare_texts(citation, texts)
+
+
+def digests(citation: Mapping[str, Any], outcome: Capture) -> tuple[str | None, str | None]:
+    """Return the digest that is cited, and the record's: of a body in chunks the one with them, where that is cited."""
+    cited = citation["payload_digest"]
+    return cited, cited if cited is not None and cited == outcome.transfer_digest else outcome.payload_digest
 
 
 def compare_values(row: int, compared: Mapping[str, tuple[Any, Any]]) -> Finding | None:

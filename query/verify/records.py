@@ -198,6 +198,7 @@ def _outcomes(location: str, cited: list[Row], chosen: bool, walk: bool) -> Iter
         for items in reader.find(file, list(citations), reading):
             # as an ingest did
             examiner = Examiner(location, extractor_of(None), Limits(), altered=reading.altered, stale=reading.stale)
+            examiner.takes_rules = False  # in a set of an older version, a robots.txt is a text
             for address, item in items:
                 if address is None:
                     if isinstance(item, Record):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,13 @@ pytest.importorskip("scrapy")
 
 from crawls import check, crawled, index, of, pages, records
 from rawserver import Answer, missing, page, serving
+from warcio.archiveiterator import ArchiveIterator
 
 from archive.errors import CrawlError
+from archive.intake.result import IngestResult
+from crawler.records import known
+from crawler.records.known import responses_of
+from crawler.run import CrawlResult
 
 WORDS = " ".join(f"word{number}" for number in range(60))
 IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
@@ -65,21 +72,23 @@ def test_chunks_of_other_sizes_are_the_same_bytes(tmp_path: Path) -> None:
     check(tmp_path)
 
 
-def site(version: list[int], with_tags: bool = True):  # type: ignore[no-untyped-def]
-    """20 pages with ETags, which know when nothing has changed; page 3 changes with the version."""
+def site(  # type: ignore[no-untyped-def]
+    version: list[int], with_tags: bool = True, changed: tuple[int, ...] = (3,), new: int = 1
+):
+    """20 pages with ETags, which know when nothing has changed; some change with the version, and new ones come."""
 
     def answer(path: str, request: bytes) -> Answer:
         if path != "/" and not path[1:].isdigit():
             return missing()
         number = int(path[1:] or 0)
-        tag = f'"{number}-{version[0] if number == 3 else 0}"'
+        tag = f'"{number}-{version[0] if number in changed else 0}"'
         if with_tags and f"If-None-Match: {tag}".encode() in request:
             return Answer(
                 [f"HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\nX-Version: {version[0]}\r\n\r\n".encode()], "keep"
             )
         links = "".join(f"<a href=/{each}>" for each in (2 * number + 1, 2 * number + 2) if each < 20)
         if version[0] > 1 and number == 3:
-            links += "<a href=/99>"
+            links += "".join(f"<a href=/{99 - each}>" for each in range(new))
         text = f"<title>{number}</title>{links}<p>{WORDS} {tag}" + "filling " * 500
         return page(text, "Content-Type: text/html", *([f"ETag: {tag}"] if with_tags else []))
 
@@ -123,21 +132,41 @@ def test_a_recrawl_of_an_unchanged_site_is_small_and_finds_what_is_new(tmp_path:
     assert pages(tmp_path).count("/99") == 1
 
 
-def test_crawl_ingest_crawl_ingest_adds_only_what_is_new(tmp_path: Path) -> None:
+def test_a_lake_grows_by_what_is_new_of_a_recrawl(tmp_path: Path) -> None:
+    """3 of 20 pages change, and 2 are new."""
     import lowbackground as lb
+    import query
 
     lake, folder, version = str(tmp_path / "lake"), tmp_path / "crawl", [1]
-    with serving(site(version)) as server:
-        crawled(folder, server.address + "/")
-        first = lb.ingest(lake, str(folder), workers=1)
+    began = datetime.now(UTC)
+    with serving(site(version, changed=(3, 7, 11), new=2)) as server:
+
+        def step() -> tuple[CrawlResult, IngestResult]:
+            done = crawled(folder, server.address + "/", again=True)
+            return done, lb.ingest(lake, str(folder), workers=1)
+
+        (first, taken), (second, taken_again) = step(), step()
         version[0] = 2
-        crawled(folder, server.address + "/", again=True)
-        second = lb.ingest(lake, str(folder), workers=1)
-    assert (first.new_texts, second.new_texts) == (20, 2)
-    assert (first.captures, second.captures) == (20, 21)
-    assert {name for name in (first.rejects + second.rejects) if not name.startswith("http-")} == set()
-    seen = lb.query(lake, "SELECT count(*) AS n FROM documents WHERE captures = 2").to_pylist()
-    assert seen == [{"n": 19}]
+        third, taken_last = step()
+    assert (first.done, second.done, third.done) == (20, 20, 22)
+    assert second.bytes < 0.15 * first.bytes
+    assert [each.files for each in (taken, taken_again, taken_last)] == [1, 1, 1]
+    assert [each.files_skipped for each in (taken, taken_again, taken_last)] == [0, 1, 2]
+    assert [each.new_texts for each in (taken, taken_again, taken_last)] == [20, 0, 5]
+    assert [each.captures - each.site_rules for each in (taken, taken_again, taken_last)] == [20, 20, 22]
+    assert taken.rejects + taken_again.rejects + taken_last.rejects == {}
+    db = query.connect(lake)
+    seen = "SELECT captures, count(*) FROM documents GROUP BY 1 ORDER BY 1"
+    assert db.execute(seen).fetchall() == [(1, 5), (2, 3), (3, 17)]
+    assert db.execute("SELECT count(*) FROM captures WHERE content_id IS NULL AND rules IS NULL").fetchall() == [(0,)]
+    # the date is the start of the request, to the microsecond; the server states none, so the grade is D
+    dated = dict(db.execute("SELECT record_id, captured_at FROM captures").fetchall())
+    stated = {each.id: each.headers["WARC-Date"] for each in records(folder) if each.kind in ("response", "revisit")}
+    assert stated == {number: f"{at:%Y-%m-%dT%H:%M:%S.%fZ}" for number, at in dated.items()}
+    assert began < min(dated.values())
+    assert db.execute("SELECT DISTINCT grade, date_source FROM captures").fetchall() == [("D", "warc")]
+    assert db.execute("SELECT count(*) FROM clean('2022-01-01')").fetchall() == [(0,)]
+    assert db.execute("SELECT count(*) FROM clean('2100-01-01')").fetchall() == [(25,)]
 
 
 def test_a_304_for_a_page_in_chunks_states_the_digest_of_its_record(tmp_path: Path) -> None:
@@ -174,3 +203,46 @@ def test_bytes_that_other_files_hold_are_revisits_of_those(tmp_path: Path) -> No
         assert each.headers["WARC-Refers-To"] == first[each.url].id
         assert each.headers["WARC-Refers-To-Date"] == first[each.url].headers["WARC-Date"]
         assert each.headers["WARC-Refers-To-Container"] == next((tmp_path / "a").glob("*.warc.gz")).name
+
+
+def test_known_files_are_read_once_and_their_pages_are_asked_for_by_their_validators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(known, "responses_of", lambda path: (read.append(Path(path).name), *responses_of(path))[1:])
+    version, others = [1], (str(tmp_path / "a"),)
+    with serving(site(version)) as server:
+        first = crawled(tmp_path / "a", server.address + "/")
+        second = crawled(tmp_path / "b", server.address + "/", known=others)
+        assert (second.done, second.statuses) == (20, {"304": 20})
+        assert second.bytes < 0.15 * first.bytes
+        files = [path.name for path in (tmp_path / "a").glob("*.warc.gz")]
+        assert read == files
+        version[0] = 2
+        crawled(tmp_path / "a", server.address + "/", again=True)
+        third = crawled(tmp_path / "b", server.address + "/", again=True, known=others)
+        # page 3 has changed since `b` saw it, and the second file of `a` has what is there now
+        assert (third.done, third.statuses) == (21, {"200": 1, "304": 20})
+        assert {each.kind for each in of(tmp_path / "b", "response", "/3")} == set()
+        assert len(read) == 2
+        for path in (tmp_path / "a").glob("*.warc.gz"):
+            path.unlink()
+        # what nobody can read any more is fetched, so that no link is lost
+        fourth = crawled(tmp_path / "b", server.address + "/", again=True)
+        assert (fourth.done, fourth.statuses) == (21, {"200": 21})
+    check(tmp_path / "b")
+
+
+def test_a_known_file_that_was_replaced_is_read_anew_and_its_old_records_are_not_referred_to(tmp_path: Path) -> None:
+    with serving(site([1], with_tags=False)) as server:
+        crawled(tmp_path / "a", server.address + "/")
+        crawled(tmp_path / "b", server.address + "/", known=(str(tmp_path / "a"),), pages=1)
+        (path,) = (tmp_path / "a").glob("*.warc.gz")
+        with path.open("rb") as stream:
+            info = next(iter(ArchiveIterator(stream)))
+            assert info.rec_type == "warcinfo"
+        with gzip.open(path, "wb") as stream:
+            stream.write(b"WARC/1.1\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n\r\n\r\n")
+        crawled(tmp_path / "b", server.address + "/", known=(str(tmp_path / "a"),))
+    kinds = [each.kind for each in records(tmp_path / "b") if each.url[-1:].isdigit() and each.kind != "metadata"]
+    assert kinds.count("response") == 19

@@ -162,15 +162,15 @@ def test_the_files_are_ingested_without_a_fault(tmp_path: Path) -> None:
         crawled(folder, server.address + "/", operator="A Library")
     lake = str(tmp_path / "lake")
     result = lb.ingest(lake, str(folder), workers=1)
-    assert (result.captures, result.files, result.files_failed, result.sources_useless) == (3, 1, {}, {})
-    assert result.rejects == {"http-404": 2}
+    assert (result.captures, result.files, result.files_failed, result.sources_useless) == (5, 1, {}, {})
+    assert (result.site_rules, result.rejects) == (2, {})
     (folder / "mine.jsonl").write_text('{"text": "A row that somebody put into the folder.", "date": "2020-01-01"}\n')
     again = lb.ingest(lake, str(folder), workers=1)
     assert (again.files, again.files_skipped, again.captures) == (1, 1, 1)
     rows = lb.query(
         lake,
         "SELECT url, date_problem, payload_check, block_check, grade, operator FROM captures "
-        "WHERE operator IS NOT NULL ORDER BY url",
+        "WHERE operator IS NOT NULL AND rules IS NULL ORDER BY url",
     ).to_pylist()
     assert [row["url"] for row in rows] == [f"{server.address}/{each}" for each in ("", "a", "b")]
     assert {(row["date_problem"], row["payload_check"], row["block_check"]) for row in rows} == {

@@ -147,6 +147,8 @@ def test_show_tables_names_the_views_and_nothing_else(small: Lake) -> None:
         "sources",
         "attestations",
         "retractions",
+        "site_rules",
+        "opt_outs",
     ]
     db = query.connect(small)
     assert [name for (name,) in answer(db, "SHOW TABLES").fetchall()] == views
