@@ -193,8 +193,8 @@ def _passages(
     words = words_of(np.frombuffer(text.encode(), np.uint8))
     if verdict.kind == "exact" and verdict.proof and len(words):
         return len(words), ((0, len(text), len(words), verdict.proof),)
-    whole = zip(words.spans(found), found, strict=True)
-    return len(words), tuple((*span, behind - first, proofs[number]) for span, (first, behind, number) in whole)
+    spanned = zip(words.spans(found), found, strict=True)
+    return len(words), tuple((*span, behind - first, proofs[number]) for span, (first, behind, number) in spanned)
 
 
 def _verdict(proof: ParagraphProof | None, proofs: dict[int, Proof]) -> Verdict:

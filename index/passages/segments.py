@@ -27,7 +27,7 @@ from index.tables import PASSAGES
 _log = logging.getLogger(__name__)
 
 #: Fingerprints in a row group, which is what a question reads for a key.
-_GROUP = 1 << 14
+_GROUP = 1 << 12
 #: Row groups that are read together.
 _AT_ONCE = 256
 #: Rows in memory while segments are merged, of all together.
@@ -159,9 +159,10 @@ class Segment:
         numbers = groups.numbers[first < last]
         for start in range(0, len(numbers), _AT_ONCE):
             keys, rows = self._read(numbers[start : start + _AT_ONCE])
-            at = np.searchsorted(wanted, keys)
-            met = wanted[np.minimum(at, len(wanted) - 1)] == keys
-            yield keys[met], rows[met]
+            first, last = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, "right")
+            counts = last - first
+            at = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+            yield keys[at], rows[at]
 
     def _read(self, groups: npt.NDArray[np.int64]) -> Run:
         if not len(groups):
