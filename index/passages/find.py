@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.engine import Context, Engine, Failed
-from archive.errors import LakeError
+from archive.errors import ArchiveError, LakeError
 from archive.evidence.grade import DEFAULT
 from archive.lake import Lake, open_lake
 from archive.tables import DOCUMENTS
@@ -42,6 +42,8 @@ _ROUNDS = (1, 16, 256)
 _BITS = 38
 #: Bytes of texts that are held from one question to the next.
 _HELD = 256 << 20
+#: Files of documents that are open.
+_OPEN = 64
 #: Quotes that are given back: of a text that repeats one word there may be as many as words.
 _QUOTES = 1000
 #: Questions that a worker holds.
@@ -177,6 +179,7 @@ class PassageIndex:
         require_index(lake)
         self._lake = lake
         self._owns = proven is None
+        self._together = archives > 1 or grade.upper() == "B"
         if proven is not None:
             self._proven = proven
         else:
@@ -206,7 +209,7 @@ class PassageIndex:
         #: texts that prove something and came since the passages were indexed
         self.missing = int(((self._file_of >= 0) & ~indexed).sum())
         self._held: OrderedDict[tuple[int, int], pa.Array] = OrderedDict()
-        self._files_open: dict[int, tuple[pq.ParquetFile, Numbers]] = {}
+        self._files_open: OrderedDict[int, tuple[pq.ParquetFile, Numbers]] = OrderedDict()
 
     def __enter__(self) -> PassageIndex:
         return self
@@ -228,7 +231,14 @@ class PassageIndex:
         Args:
             before: only texts that were first seen before this moment. For a text of the lake itself: the moment when
                 it was first seen, so that it does not prove itself.
+
+        Raises:
+            ArchiveError: `before` is no date; or the index was opened for several archives, or for grade B, which
+                captures can have together: such captures must all be from before, so open it with `before`.
         """
+        if before is not None and self._together:
+            raise ArchiveError("grade B and several archives need captures that are all from before the date: open the "
+                               "index of passages with `before`")  # fmt: skip
         text = normalise(text)
         question = Question(text)
         limit = len(self._at) if before is None else int(np.searchsorted(self._at, _microseconds(moment_of(before))))
@@ -311,12 +321,13 @@ class PassageIndex:
         """Return the earliest texts that have each key: key number << _BITS | rank, sorted; at most `most` of a key."""
         best = np.empty(0, np.int64)
         for segment, ranks in self._segments:
+            parts_ = [best]
             for found, rows in segment.find(keys):
                 of_text = ranks[rows]
                 useful = of_text < limit
                 codes = (np.searchsorted(keys, found[useful]) << _BITS) | of_text[useful]
-                if len(codes):
-                    best = _first(np.unique(np.concatenate([best, codes])), most)
+                parts_.append(_first(np.unique(codes), most))
+            best = _first(np.unique(np.concatenate(parts_)), most)
         return best
 
     # -- from texts to runs --------------------------------------------------------------------------
@@ -360,6 +371,8 @@ class PassageIndex:
             file = pq.ParquetFile(path, filesystem=self._lake.filesystem)
             rows = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
             self._files_open[number] = file, np.cumsum([0, *rows])
+            if len(self._files_open) > _OPEN:
+                self._files_open.popitem(last=False)[1][0].close()
         file, starts = self._files_open[number]
         group = int(np.searchsorted(starts, row, "right")) - 1
         if (number, group) in self._held:
@@ -412,8 +425,8 @@ def passages(
         LakeError: there is no lake, or it has no index of passages.
         ArchiveError: `before` is no date.
     """
-    with PassageIndex(lake, grade=grade, archives=archives, date_sources=date_sources) as index:
-        return index.find(text, before)
+    with PassageIndex(lake, before, grade=grade, archives=archives, date_sources=date_sources) as index:
+        return index.find(text)
 
 
 def require_index(lake: Lake) -> None:

@@ -18,7 +18,7 @@ from plain_passages import RUN, runs
 
 import lowbackground as lb
 from archive.engine import Context, open_engine
-from archive.errors import LakeError
+from archive.errors import ArchiveError, LakeError
 from archive.lake import Lake
 from index import stage as stages
 from index.passages import find, segments
@@ -231,6 +231,14 @@ def test_a_capture_that_proves_nothing_dates_no_passage(lake: Lake, tmp_path: Pa
         assert (passage.first_seen.year, passage.grade, passage.words) == (2019, "D", 40)
     with PassageIndex(lake, datetime(2019, 1, 1, tzinfo=UTC)) as index:
         assert index.find(text).passages == ()
+
+
+def test_captures_that_prove_a_grade_together_must_all_be_from_before(lake: Lake, tmp_path: Path) -> None:
+    put(lake, tmp_path / "in", [(" ".join(words(40, 1)), "2015-01-01")])
+    build(lake)
+    for options in ({"archives": 2}, {"grade": "b"}):
+        with PassageIndex(lake, **options) as index, pytest.raises(ArchiveError, match="open the index"):  # type: ignore[arg-type]
+            index.find("text", before="2022-01-01")
 
 
 def test_positions_are_characters(lake: Lake, tmp_path: Path) -> None:
