@@ -432,9 +432,10 @@ def passages(
 def require_index(lake: Lake) -> None:
     """
     Raises:
-        LakeError: there is no lake, or it has no index of passages.
+        LakeError: there is no lake, it holds no texts, or it has no index of passages.
     """
-    lake.delta(DOCUMENTS.name)
+    if not lake.files(DOCUMENTS.name):
+        raise LakeError(f"{lake.location}: holds no texts, so that no passages can be found in them")
     if not lake.has(PASSAGES):
         raise LakeError(f"{lake.location}: its passages have no index yet; `archive index --passages --lake "
                         f"{lake.location}` makes it")  # fmt: skip

@@ -217,6 +217,9 @@ def test_index_keeps_the_passages_of_a_lake_that_has_them(lake: Lake, tmp_path: 
     with pytest.raises(LakeError, match="archive index --passages"):
         PassageIndex(lake)
     assert not lake.has(PASSAGES)
+    lb.index(lake, workers=1, witness_only=tmp_path / "witnesses")
+    with pytest.raises(LakeError, match="holds no texts"):
+        PassageIndex(tmp_path / "witnesses")
     assert lb.index(lake, workers=1, passages=True).passages == 1
     put(lake, tmp_path / "in", [(" ".join(words(60, 2)), "2015-01-01"), ("few words", "2015-01-01")])
     assert lb.index(lake, workers=1).passages == 2
