@@ -4,13 +4,20 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
-# Most installed modules are never imported: without their byte code an install takes a minute less.
-INSTALL = $(PIP) install --no-compile --constraint constraints.txt
+# uv installs in a fifth of pip's time. Where there is none, or it fails, pip installs: without byte code, since most
+# installed modules are never imported.
+INSTALL = install() { $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt "$$@" || \
+  $(PIP) install --no-compile --constraint constraints.txt "$$@"; }; install
+# uv reads no settings of pip.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
 # Each of the many processes would compile what it imports, where an environment forbids to write byte code.
 export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: demo demo-common-crawl demo-crawl demo-collapse test check check-readme wheel-check dist docs clean
+.PHONY: dev demo demo-common-crawl demo-crawl demo-collapse test check check-readme wheel-check dist docs clean
 
 # Ingests real captures of 2013 to 2016 into a lake, and asks it three questions.
 demo: $(SAMPLE)
@@ -49,6 +56,9 @@ $(SAMPLE): $(VENV)/base
 	$(PIP) download --no-deps --dest demo pywb==2.10.0
 	$(BIN)/python -m zipfile --extract demo/pywb-2.10.0-py2.py3-none-any.whl demo
 
+# Makes the environment of the tests and checks, and nothing else.
+dev: $(VENV)/dev
+
 # More processes than cores, since many tests wait for commands that they started.
 test: $(VENV)/dev
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
@@ -81,6 +91,7 @@ docs: $(VENV)/docs
 
 $(VENV)/base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	-$(PIP) install --constraint constraints.txt uv
 	$(INSTALL) --editable .
 	touch $@
 

@@ -6,9 +6,11 @@ closed too: the server is busy, and says nothing of its rules.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from dataclasses import dataclass
+from urllib.parse import quote
 
 #: Bytes of a robots.txt that are read (RFC 9309, 2.5).
 LONGEST = 500 << 10
@@ -39,6 +41,11 @@ _URL = re.compile(r"https?://(?:[^/?#@]*@)?[^/?#@]+(.*)", re.IGNORECASE | re.DOT
 #: Lines about the use of content (IETF AIPREF drafts; Cloudflare's Content Signals). They are kept as they are.
 _USAGE = re.compile(r"^[ \t]*(content-(?:usage|signal)[ \t]*:[^\r\n]{0,500})", re.IGNORECASE | re.MULTILINE)
 _MOST_LINES = 20
+_ENDS = re.compile(r"\r\n|\r|\n")
+#: What Python takes for the end of a line, and the RFC does not.
+_BREAKS = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+#: A product token (RFC 9309, 2.2.1; some have digits, which it does not know), or all agents.
+_TOKEN = re.compile(r"\*(?=\s|$)|[A-Za-z0-9_-]+")
 
 
 def kind_of(url: str | None) -> str | None:
@@ -59,13 +66,17 @@ def has_rules(status: int) -> bool:
 
 
 def text_of(body: bytes) -> str:
-    """Return the text that is read of a body."""
-    return body[:LONGEST].decode("utf-8", "replace").removeprefix("\ufeff")
+    """Return the text that is read of a body, without a last line that the limit cuts: `/` is no rule for `/pub`."""
+    if len(body) >= LONGEST:
+        body = body[:LONGEST]
+        body = body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
+    is_wide = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return body.decode("utf-16" if is_wide else "utf-8", "replace").removeprefix("\ufeff")
 
 
 def usage_of(text: str) -> tuple[str, ...]:
     """Return the lines about the use of content, as they are."""
-    return tuple(line.strip() for line in _USAGE.findall(text)[:_MOST_LINES])
+    return tuple(line.strip() for line in _USAGE.findall(_ENDS.sub("\n", text))[:_MOST_LINES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +101,17 @@ class Rules:
         from protego._utils import _quote_path
 
         self._token, self._quoted = token, _quote_path
-        self.parsed = Protego.parse(text or "")
+        self.parsed = Protego.parse(_in_order(text or ""))
         self.usage = usage_of(text or "")
         self._agents: dict[int, tuple[object, list[str]]] = {}
         for agent in AI_AGENTS:
-            group = self.parsed._get_matching_rule_set(agent)
+            group = self.group_of(agent)
             self._agents.setdefault(id(group), (group, []))[1].append(agent)
+
+    def group_of(self, agent: str) -> object:
+        """Return the rules for an agent: of the groups by its name, which are one, or else of those for all."""
+        groups = self.parsed._user_agents
+        return groups.get(agent.lower()) or groups.get("*")
 
     def verdict(self, url: str) -> Verdict:
         """Return whether a URL may be fetched, by which rule, and who else may not.
@@ -104,7 +120,7 @@ class Rules:
         Verdict(allowed=True, rule='no rule matches', shut_out=('GPTBot',))
         """
         path = self._quoted(url)
-        allowed, rule = _match(self.parsed._get_matching_rule_set(self._token), path)
+        allowed, rule = _match(self.group_of(self._token), path)
         return Verdict(allowed, rule, self._shut_out(path))
 
     def shut_out(self, url: str) -> tuple[str, ...]:
@@ -114,6 +130,51 @@ class Rules:
     def _shut_out(self, path: str) -> tuple[str, ...]:
         out = [name for group, names in self._agents.values() if not _match(group, path)[0] for name in names]
         return tuple(sorted(out, key=str.lower))
+
+
+def _in_order(text: str) -> str:
+    """Return the lines that Protego is to read, so that it groups them as the RFC has it.
+
+    Agents are product tokens: `lowbackground/1.0` is `lowbackground` (2.2.1). Lines that are no rules end no group
+    (2.2.4), so that a delay goes to the end of its agents, and what nobody knows is left out.
+    """
+    lines, held, agents = list[str](), list[str](), False
+    for line in _ENDS.split(text):
+        field, value = _directive(line)
+        if field == "user-agent":
+            if not agents:
+                lines += held
+                held = []
+            token = _TOKEN.match(value)
+            lines.append(f"user-agent: {token[0] if token else value}")
+            agents = True
+        elif field in ("allow", "disallow"):
+            lines += [*held, f"{field}: {value}"]
+            held, agents = [], False
+        elif field in ("crawl-delay", "sitemap"):
+            (held if field == "crawl-delay" else lines).append(f"{field}: {value}")
+    return "\n".join([*lines, *held])
+
+
+def _directive(line: str) -> tuple[str, str]:
+    """Return the field and the value of a line, read as Protego does; empty where it is none.
+
+    >>> _directive(" Useragent lowbackground # us"), _directive("# no")
+    (('user-agent', 'lowbackground'), ('', ''))
+    """
+    from protego import _protego as forms
+
+    found = forms._extract_directive(line.partition("#")[0].strip())
+    for name, written in (
+        ("user-agent", forms._USER_AGENT_DIRECTIVE),
+        ("allow", forms._ALLOW_DIRECTIVE),
+        ("disallow", forms._DISALLOW_DIRECTIVE),
+        ("crawl-delay", forms._CRAWL_DELAY_DIRECTIVE),
+        ("sitemap", forms._SITEMAP_DIRECTIVE),
+    ):
+        if found is not None and found[0] in written:
+            return name, _BREAKS.sub(lambda each: quote(each[0]), found[1])
+    return "", ""
 
 
 def _match(group: object, path: str) -> tuple[bool, str]:

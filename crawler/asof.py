@@ -11,10 +11,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import quote, urlencode
 
+from crawler.links.scope import normal, without_dots
+
 WAYS = ("enumerate", "follow")
 _STAMP = "%Y%m%d%H%M%S"
 _BEGAN = datetime(1990, 1, 1, tzinfo=UTC)
-_REPLAYED = re.compile(r"(\d{14})(?:[a-z]{2}_)?/(.+)", re.DOTALL)
+_REPLAYED = re.compile(r"(\d{14})(?:[a-z]{2}_)?/(.+)", re.DOTALL | re.ASCII)
 _SCHEME = re.compile(r"(https?):/+", re.IGNORECASE)
 #: Captures of one answer of a CDX API.
 LINES = 10_000
@@ -126,8 +128,9 @@ def stamp_of(at: datetime) -> str:
 
 def time_of(stamp: str) -> datetime | None:
     """Return the time of a stamp of 14 digits; None where it is none."""
+    is_stamp = len(stamp) == 14 and stamp.isascii() and stamp.isdigit()
     try:
-        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) if len(stamp) == 14 and stamp.isdigit() else None
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) if is_stamp else None
     except ValueError:
         return None
 
@@ -150,23 +153,25 @@ def as_of(date: str, archive: str | None, within: int | None, by: str) -> AsOf:
         raise ValueError(f"--within {within}: days before the date")
     try:
         until = datetime.fromisoformat(date)
+        if len(date.strip()) <= 10:
+            until += timedelta(days=1, seconds=-1)
+        until = (until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)).replace(microsecond=0)
     except ValueError:
         raise ValueError(f"--as-of {date!r}: a date as 2019-06-01, or one with a time") from None
-    if len(date.strip()) <= 10:
-        until += timedelta(days=1, seconds=-1)
-    until = (until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)).replace(microsecond=0)
+    except OverflowError:
+        raise ValueError(f"--as-of {date}: a date of the web's past") from None
     if not _BEGAN <= until <= datetime.now(UTC):
         raise ValueError(f"--as-of {date}: a date of the web's past")
-    since = _BEGAN if within is None else max(until - timedelta(days=within), _BEGAN)
+    since = _BEGAN if within is None or within > (until - _BEGAN).days else until - timedelta(days=within)
     known = ARCHIVES.get(archive)
     if known is None:
-        if "://" not in archive:
+        replay = normal(archive.rstrip("/") + "/")  # in the form of the addresses that are compared with it
+        if replay is None or "?" in replay or "#" in archive:
             raise ValueError(f"--from {archive!r}: wayback, arquivo, or the address of a web archive")
-        replay = archive.rstrip("/") + "/"
         known = Archive(replay, f"{replay}cdx")
     return AsOf(known, until, since, by)
 
 
 def _plain(original: str) -> str:
-    """Return a page as it may be in another address: what is behind `#` would not be sent."""
-    return original.replace("#", "%23")
+    """Return a page as it may be in another address: what is behind `#` would not be sent, and `..` would leave it."""
+    return without_dots(original.replace("#", "%23"))

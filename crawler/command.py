@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command("crawl")
-@click.argument("urls", nargs=-1, required=True, metavar="URL…")
+@click.argument("urls", nargs=-1, metavar="URL…")
 @click.option("--out", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
-              help="The folder of the WARC files, and of what the crawl knows.")  # fmt: skip
+              help="The folder of the WARC files, and of what the crawl knows; or s3://bucket/prefix, where each file "
+              "goes when it is closed.")  # fmt: skip
+@click.option("--state", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
+              help="With --out s3://: the folder of what the crawl knows and of the file that is written, on a disk of "
+              "this machine.")  # fmt: skip
 @click.option("--contact", metavar="MAIL",
               help="Whom the owner of a site may write to: a mail address, or a page that has one. Each request "
               "names it.")  # fmt: skip
@@ -53,6 +57,15 @@ if TYPE_CHECKING:
 @click.option("--by", type=click.Choice(["enumerate", "follow"]), default="enumerate", show_default=True,
               help="Let the archive's CDX API name the pages of --as-of, or follow links, each by its "
               "TimeGate.")  # fmt: skip
+@click.option("--tsa", metavar="URL", help="Have a time-stamp authority (RFC 3161) stamp the SHA-256 of each file that "
+              "is closed.")  # fmt: skip
+@click.option("--wacz", is_flag=True, help="Package the closed files in the end, as NAME.wacz in the folder.")
+@click.option("--spider", metavar="MODULE:CLASS", help="Give each page to a spider for Scrapy of your own. It "
+              "names the links that are followed; its items are in items.jsonl.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of Scrapy, as "
+              "DOWNLOADER_MIDDLEWARES; repeatable.")  # fmt: skip
+@click.option("--javascript", is_flag=True, help="Show each page in a browser, follow the links that its scripts make, "
+              "and keep what it shows as a record of its own.")  # fmt: skip
 @click.option("--allow-private", is_flag=True, help="Connect to private addresses too.")
 @click.option("--status", "status", is_flag=True, help="Show what the crawl in the folder, which is named in place of "
               "the URLs, has done.")  # fmt: skip
@@ -70,7 +83,11 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
       archive crawl https://example.org/ --out crawl --contact me@example.org
       archive crawl https://example.org/blog/ --scope prefix --pages 1000 --out crawl --contact me@example.org
       archive crawl https://example.org/ --as-of 2019-06-01 --from wayback --out past --contact me@example.org
+      archive crawl https://example.org/ --out s3://bucket/example --state crawl --contact me@example.org
+      archive crawl --spider shop:Shop --out crawl --contact me@example.org
       archive crawl crawl --status
+
+    Exit status: 0 done; 1 done, but a file is not stamped or not uploaded; 2 wrong usage; 130 stopped.
     """
     from archive.show import json_text
 
@@ -81,7 +98,11 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
             raise click.UsageError("--status takes one folder")
         result = status_of(urls[0])
     else:
+        if not urls and options["spider"] is None:
+            raise click.UsageError("Missing argument 'URL…'.")
         require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
+        if options["javascript"]:
+            require("archive crawl --javascript", "playwright", "playwright")
 
         from archive.progress import RichReporter
         from crawler.run import crawl
@@ -94,6 +115,8 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
         _show(result)
     if result.ended == "stopped" and not status:
         sys.exit(130)
+    if result.problems:
+        sys.exit(1)
 
 
 _ENDED = {
@@ -121,4 +144,10 @@ def _show(result: CrawlResult) -> None:
     ):
         for name, count in counts.items():
             click.echo(f"  {title} {name}: {count:,}")
-    click.echo(f"{count_of(len(result.files), 'file')} closed")
+    uploaded = f", {result.uploaded:,} uploaded to {result.store}" if result.store is not None else ""
+    stamped = f", {result.stamped:,} with a time stamp" if result.stamped else ""
+    click.echo(f"{count_of(len(result.files), 'file')} closed{uploaded}{stamped}")
+    if result.package is not None:
+        click.echo(f"packaged in {result.package}")
+    for problem in result.problems:
+        click.echo(f"  {problem}; the same command tries again")

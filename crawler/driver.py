@@ -11,21 +11,22 @@ import logging
 import time
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.hosts import BUSY, Task
 from crawler.frontier.known import validator
 from crawler.frontier.rows import DONE, FAILED, REFUSED, Outcome, Payload
-from crawler.links.leads import leads_of
-from crawler.links.scope import Repeats, Scope, host_of
+from crawler.links.html import links_of
+from crawler.links.leads import is_nofollow, leads_of
+from crawler.links.scope import LONGEST_URL, Repeats, Scope, host_of, normal, origin_of
 from crawler.options import Options
 from crawler.past.mementos import LOOKUPS, Look, Past
 from crawler.records.files import Files
 from crawler.records.known import response_of
 from crawler.records.recorder import Kept, Recorder
 from crawler.robots.origins import CLOSED, Origins
-from crawler.steps import Step, headers_of
+from crawler.steps import Rendered, Step, Yielded, headers_of
 from crawler.wire.exchange import Exchange
 from crawler.wire.message import Message, parse
 
@@ -33,6 +34,20 @@ _log = logging.getLogger(__name__)
 
 #: URLs that are refused before others have a turn.
 _AT_ONCE = 1000
+#: Hosts of rules of others that are remembered.
+_VISITED = 10_000
+#: Redirects one after the other that are followed, as browsers do.
+REDIRECTS = 20
+#: Equal payloads one after the other that close a folder.
+_EQUAL = 50
+
+
+class ItemFile(Protocol):
+    """Keeps items; `crawler.hosted.items.Items` does."""
+
+    def append(self, item: str, about: dict[str, Any]) -> None: ...
+
+    def sync(self) -> int: ...
 
 
 class Driver:
@@ -40,6 +55,7 @@ class Driver:
 
     Args:
         progress: takes pages and bytes that were committed.
+        items: keeps what the user's own spider yields.
     """
 
     def __init__(
@@ -48,18 +64,22 @@ class Driver:
         frontier: Frontier,
         files: Files,
         progress: Callable[[int, int], None] = lambda *_: None,
+        items: ItemFile | None = None,
     ) -> None:
         self.options, self.frontier, self.files = options, frontier, files
         self.recorder = Recorder(files, frontier)
         self.scope = Scope(options.scope, frontier.seeds(), options.include, options.exclude, options.depth)
         self.past = Past(options, frontier, self.scope) if options.as_of is not None else None
-        self.repeats = Repeats()
+        self.repeats = Repeats(_EQUAL, known=frontier.repeats())
         self.why = ""  #: why the run ends
         self.failure: BaseException | None = None
         self.flying: set[Step] = set()
         self.wake: Callable[[float], Any] = lambda _: None
+        self.starting = False  #: the user's own spider still names the URLs that it begins with
+        self._items = items
         self._progress = progress
         self._origins = Origins(options, frontier, self.recorder, self.scope.takes)
+        self._visited: dict[str, float] = {}  #: hosts of robots.txt of others, and when they may be asked again
         self._delayed: list[tuple[float, int, Step]] = []
         self._count = itertools.count()
         self._committed = self._began = time.monotonic()
@@ -109,7 +129,7 @@ class Driver:
             return False
         if self.why or self.failure is not None:
             return True
-        return not self.frontier.waiting and not self.frontier.pending() and not self._delayed
+        return not self.starting and not self.frontier.waiting and not self.frontier.pending() and not self._delayed
 
     def _is_spent(self) -> bool:
         """End the run where a budget is used up."""
@@ -149,7 +169,9 @@ class Driver:
         step = Step(task.url, "page", task, headers_of(self.options))
         if self.past is not None:
             step.headers |= self.past.headers(task)
-        else:
+        elif self._items is not None:
+            step.call = self.frontier.call(task.url)
+        elif not self.options.javascript:  # a browser needs the page, also where it has not changed; so does a spider
             step.known = self._known(task)
         if step.known is not None:
             if task.etag:
@@ -179,8 +201,10 @@ class Driver:
 
     def answered(self, step: Step, exchange: Exchange) -> None:
         """Take what came for a request."""
+        if step not in self.flying:
+            return
         self.flying.discard(step)
-        if self._aborted:
+        if self._aborted or self._is_faulty(exchange):
             return
         if step.role == "page":
             self._page(step, exchange, exchange.message)
@@ -190,6 +214,26 @@ class Driver:
             self.frontier.release(step.task.host)
         self.commit_if_due()
 
+    def refused(self, step: Step, reason: str) -> None:
+        """Take it that a middleware of the user's own kept a request from being sent."""
+        if step not in self.flying:
+            return
+        self.flying.discard(step)
+        if not self._aborted:
+            self._refuse(step.task, reason)
+            self.commit_if_due()
+
+    def leave(self, step: Step) -> None:
+        """Forget a request whose page is not complete when the run ends; the next run sends it again."""
+        self.flying.discard(step)
+
+    def replaced(self, step: Step, url: str, call: str) -> None:
+        """Take it that a middleware asks for another URL in place of one, which was not sent."""
+        target = normal(url)
+        if target and target != step.task.url and self.scope.takes(target, step.task.depth):
+            self.frontier.found(target, step.task.depth, step.task.id, "page", call)
+        self.refused(step, "middleware")
+
     def failed(self, step: Step, exchange: Exchange | None, error: str, private: bool) -> None:
         """Take it that no response came.
 
@@ -197,7 +241,7 @@ class Driver:
             private: the host has no public address, and was not connected to.
         """
         self.flying.discard(step)
-        if self._aborted:
+        if self._aborted or self._is_faulty(exchange):
             return
         _log.info("%s: %s", step.url, error)
         task, host = step.task, step.task.host
@@ -218,17 +262,28 @@ class Driver:
         self.frontier.release(host)
         self.commit_if_due()
 
+    def _is_faulty(self, exchange: Exchange | None) -> bool:
+        """End the run where the disk did not take a response."""
+        if exchange is None or exchange.fault is None:
+            return False
+        self.failure = self.failure or exchange.fault
+        return True
+
     def _page(self, step: Step, exchange: Exchange, message: Message | None) -> None:
         task, host, batch, manners = step.task, step.task.host, self.frontier.batch, self.options.manners
         host.pages += 1
-        batch.bytes += len(exchange.response)
+        batch.bytes += exchange.size
         is_busy = self.past.is_busy(message) if self.past is not None else _status(message) in BUSY
         look = self.past.look(task, exchange, message) if self.past is not None and not is_busy else None
         kept = self._keep(step, exchange, message, look)
+        rendered = ""
+        if step.rendered is not None and kept.record:
+            rendered = self.recorder.keep_rendered(task.url, kept.record, step.rendered)
+            self._count_blocked(step.rendered)
         status = _status(message)
         _log.debug("%d %s %s", status, task.url, kept.revisit)
         if is_busy or (look is not None and look.retry):
-            wait = host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
+            wait = host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
             _log.info("%s: status %d, the host rests for %.0f s", task.url, status, wait)
             if task.tries + 1 < manners.tries:
                 self.frontier.put_back(task)
@@ -236,6 +291,7 @@ class Driver:
                 return
         else:
             host.answered(manners, exchange.seconds)
+            host.ready = max(host.ready, step.rest)
         if self.past is not None:
             host.ready = max(host.ready, time.monotonic() + self.past.pace(task))
         batch.pages += task.kind == "page" and (look is None or look.keep)
@@ -249,10 +305,15 @@ class Driver:
             outcome.etag = validator(message.get(b"etag"))
             outcome.modified = validator(message.get(b"last-modified"))
         if message is not None and self.past is None:
-            self._follow(task, message)
+            self._follow(step, message)
+        if step.yielded is not None:
+            self._take(step, step.yielded, message, kept, rendered)
         is_page = status == 200 and task.kind == "page"
-        if is_page and kept.payload is not None and self.repeats.add(task.url, kept.payload):
-            _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
+        if is_page and kept.payload is not None:
+            repeat = self.repeats.add(task.url, kept.payload)
+            batch.repeats[repeat.folder] = repeat
+            if repeat.count == _EQUAL:
+                _log.info("%s: its folder gives the same bytes again and again, and is left", task.url)
         self.frontier.done(task, outcome)
         self.frontier.release(host)
 
@@ -264,7 +325,7 @@ class Driver:
         if look.reason:
             _log.info("%s: %s", step.url, look.reason)
         if not look.keep:
-            exchange.response.clear()
+            exchange.forget()
         notes = step.notes + look.notes
         return self.recorder.keep(exchange, message, notes, memento=look.memento, is_lookup=look.is_lookup)
 
@@ -287,24 +348,111 @@ class Driver:
             return parse(self.files.block(known.file, known.offset, known.size))
         except (OSError, zlib.error) as error:
             _log.warning("the links of %s are not known: %s", known.url, error)
+            self.scope.left_out["earlier-links-unknown"] += 1
             return None
 
-    def _follow(self, task: Task, message: Message) -> None:
-        """Tell the frontier of what a response leads to."""
+    def _follow(self, step: Step, message: Message) -> None:
+        """Tell the frontier of what a response leads to; the links of a page are left to the user's own spider."""
+        task = step.task
+        if self._items is not None and task.kind == "page" and message.status // 100 != 3:
+            return
         leads = leads_of(message, task.url, task.kind, task.depth)
+        if step.rendered is not None and not is_nofollow(message, task.url):
+            found = links_of(step.rendered.html, task.url, "utf-8")
+            urls = {target: None for target in map(normal, [*found.urls, *step.rendered.moved]) if target}
+            if not found.nofollow:
+                leads.urls += [(url, "page", task.depth + 1) for url in urls]
         if leads.more:
             self.scope.left_out["too-many-links"] += 1
+        if leads.moved and leads.urls and self.frontier.redirects(task.id) >= REDIRECTS:
+            self.scope.left_out["redirects"] += 1
+            return
         for url, kind, depth in leads.urls:
             if leads.moved and task.depth == 0 and kind == "page":  # where a seed is now
                 self.scope.add(url)
                 self.frontier.widen(url)
-            if kind == "sitemap" or self.scope.takes(url, depth):
-                self.frontier.found(url, depth, task.id, kind)
+            is_near = kind == "sitemap" and host_of(url) == host_of(task.url)
+            if is_near or self.scope.takes(url, depth):
+                self.frontier.found(url, depth, task.id, kind, step.call)
+
+    # the user's own spider
+
+    def start_with(self, url: str, call: str) -> None:
+        """Take a URL that the spider begins with. One that an earlier run of the crawl knows is not asked again."""
+        self.scope.add(url)
+        self.frontier.widen(url)
+        self.frontier.found(url, 0, None, "page", call)
+
+    def _take(self, step: Step, yielded: Yielded, message: Message | None, kept: Kept, rendered: str) -> None:
+        """Take what the spider made of a page, with the batch that the page is in."""
+        task = step.task
+        if yielded.error:
+            self.scope.left_out["spider-error"] += 1
+        if self._items is not None:
+            for item in yielded.items:
+                about: dict[str, object] = {"url": task.url, "record": kept.record}
+                if rendered:
+                    about["rendered"] = rendered
+                self._items.append(item, about | {"crawl": self.frontier.crawl.id})
+        if yielded.requests and message is not None and is_nofollow(message, task.url):
+            self.scope.left_out["nofollow"] += len(yielded.requests)
+            return
+        for asked, call in yielded.requests:
+            url = normal(asked)
+            if url is None:
+                self.scope.left_out["no-web-address"] += 1
+            elif self.scope.takes(url, task.depth + 1):
+                self.frontier.found(url, task.depth + 1, task.id, "page", call)
+
+    # what a page in a browser asks for
+
+    def part(self, step: Step, url: str) -> Step | str:
+        """Return the request for a part of a page; the reason where it may not be sent."""
+        found = self._origins.of(step.task)
+        if self.why or self._aborted:
+            return "stopped"
+        if origin_of(url) != origin_of(step.url) or found is None:
+            return "other-host"
+        if len(url) > LONGEST_URL:
+            return "long-url"
+        if not found[0].verdict(url).allowed:
+            return "robots"
+        if step.rest > time.monotonic():
+            return "busy"
+        notes = [("via", step.url), ("crawl", self.frontier.crawl.id), ("part-of", "a page in a browser")]
+        return Step(url, "part", step.task, headers_of(self.options), notes=list(notes))
+
+    def part_came(self, step: Step, part: Step, exchange: Exchange) -> float:
+        """Keep a part of a page; return how many seconds the host is left in peace then."""
+        host, manners, message = step.task.host, self.options.manners, exchange.message
+        self._is_faulty(exchange)
+        self.recorder.keep(exchange, message, part.notes)
+        self.frontier.batch.bytes += exchange.size
+        if _status(message) in BUSY:
+            host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
+            step.rest = host.ready
+        return host.delay(manners, exchange.seconds)
+
+    def _count_blocked(self, rendered: Rendered) -> None:
+        for reason, count in rendered.blocked.items():
+            self.scope.left_out[f"javascript-{reason}"] += count
+        if rendered.error:
+            self.scope.left_out["javascript-failed"] += 1
 
     def _later(self, step: Step, seconds: float) -> None:
-        """Send a request to a host when it may be asked again; the host is busy until then."""
-        host = step.task.host
-        host.ready = time.monotonic() + host.delay(self.options.manners, seconds)
+        """Send a request to a host when it may be asked again; the host is busy until then.
+
+        The rules of many hosts may be at one other: that has its peace too.
+        """
+        host, manners = step.task.host, self.options.manners
+        host.ready = time.monotonic() + host.delay(manners, seconds)
+        name = host_of(step.url)
+        if name != host.name:
+            host.ready = max(host.ready, self.frontier.ready_of(name), self._visited.get(name, 0.0))
+            if len(self._visited) >= _VISITED:
+                self._visited.clear()
+            self._visited[name] = host.ready + manners.delay
+            self.frontier.rest(name, host.ready + manners.delay)
         heapq.heappush(self._delayed, (host.ready, next(self._count), step))
 
     # batches
@@ -323,6 +471,8 @@ class Driver:
         """Sync the file, and then commit what is in it."""
         now = time.monotonic()
         pages, size = self.frontier.batch.pages, self.frontier.batch.bytes
+        if self._items is not None:
+            self.frontier.batch.items = self._items.sync()
         self.frontier.commit(self.files.sync(), now - self._counted)
         self._committed = self._counted = now
         self._progress(pages, size)

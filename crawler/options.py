@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
+from typing import Any
 
 from crawler.asof import AsOf
 from crawler.frontier.hosts import Manners
@@ -47,20 +48,39 @@ class Options:
     batch_seconds: float = 1.0
     manners: Manners = field(default_factory=Manners)
     as_of: AsOf | None = None  #: a crawl of the past, by a web archive
+    store: str | None = None  #: `s3://bucket/prefix`, where closed files go
+    tsa: str | None = None  #: the address of an authority that stamps closed files
+    wacz: bool = False  #: package the closed files in the end
+    spider: str = ""  #: the user's own, as `module:Class`
+    settings: tuple[tuple[str, Any], ...] = ()  #: of Scrapy, by name
+    javascript: bool = False  #: pages are shown in a browser
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing of the user's own has a part in the crawl, and no browser."""
+        return not (self.spider or self.settings or self.javascript)
 
     @property
     def plan(self) -> str:
         """What makes it this crawl and no other, as JSON."""
         kept = ("seeds", "scope", "include", "exclude", "depth", "sitemaps")
         plan = {name: getattr(self, name) for name in kept}
+        for name in ("seeds", "include", "exclude"):  # in any order they are the same crawl
+            plan[name] = sorted(plan[name])
         if self.as_of is not None:
             plan["as_of"] = self.as_of.plan
+        if self.spider:
+            plan["spider"] = self.spider
+        if self.javascript:
+            plan["javascript"] = True
         return json.dumps(plan, sort_keys=True)
 
     @property
     def plan_hash(self) -> str:
         """A hash of the plan and of the manners."""
-        return hashlib.sha256(f"{self.plan}{self.manners}{self.longest}{self.host_pages}".encode()).hexdigest()
+        names = " ".join(name for name, _ in self.settings)  # a value may be a password
+        kept = f"{self.plan}{self.manners}{self.longest}{self.host_pages}{names}"
+        return hashlib.sha256(kept.encode()).hexdigest()
 
     @property
     def software(self) -> str:

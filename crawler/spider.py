@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scrapy import Request, Spider
 from scrapy.core.scheduler import BaseScheduler
@@ -18,8 +18,15 @@ from crawler import loop
 from crawler.driver import Driver
 from crawler.options import Options
 
+if TYPE_CHECKING:
+    from crawler.browser.rendering import Rendering
+    from crawler.hosted.hosting import Hosting
+    from crawler.hosted.items import Items
+
 #: Seconds between two looks at what is due, and that requests on their way have when a run is stopped.
 _TICK, _GRACE = 0.25, 5.0
+#: The priority of our settings, above that of the command line; and the position of our middlewares.
+_OURS, _NEXT_TO_ENGINE = 100, -(10**9)
 _log = logging.getLogger(__name__)
 
 
@@ -31,8 +38,10 @@ class Scheduler(BaseScheduler):
         return cls(crawler)
 
     def __init__(self, crawler: Crawler) -> None:
-        spider: Any = crawler.spider
-        self._crawler, self._driver = crawler, spider.driver
+        ours: Any = crawler
+        self._crawler = crawler
+        self._driver: Driver = ours.driver
+        self._hosting: Hosting | None = ours.hosting
         self._timer: Any = None
         self._at = 0.0
         self._driver.wake = self._wake
@@ -41,12 +50,24 @@ class Scheduler(BaseScheduler):
         return not self._driver.is_over
 
     def enqueue_request(self, request: Request) -> bool:
-        return False
+        if self._hosting is None:
+            return False
+        try:
+            return bool(self._hosting.offered(request))
+        except Exception as error:
+            self._driver.failure = self._driver.failure or error
+            return False
 
     def next_request(self) -> Request | None:
         driver: Driver = self._driver
         try:
             step = driver.next_step()
+            if step is not None and self._hosting is not None:
+                try:
+                    return self._hosting.request(step)
+                except Exception:
+                    driver.flying.discard(step)
+                    raise
         except Exception as error:
             driver.failure = error
             return None
@@ -89,14 +110,9 @@ class ArchiveSpider(Spider):
         self._take(lambda: self.driver.answered(meta["step"], meta["exchange"]))
 
     def failed(self, failure: Failure) -> None:
-        from crawler.wire.handler import NoResponseError, PrivateAddressError
+        from crawler.hosted.downloader import failed
 
-        error: Any = failure.value
-        meta = failure.request.meta  # type: ignore[attr-defined]
-        private = isinstance(error, PrivateAddressError)
-        if not isinstance(error, NoResponseError | PrivateAddressError):
-            _log.debug("%s", failure.getTraceback())
-        self._take(lambda: self.driver.failed(meta["step"], meta.get("exchange"), str(error) or repr(error), private))
+        self._take(lambda: failed(self.driver, failure))
 
     def _take(self, take: Any) -> None:
         try:
@@ -105,36 +121,61 @@ class ArchiveSpider(Spider):
             self.driver.failure = self.driver.failure or error
 
 
-def settings_of(options: Options) -> Settings:
-    """Return the settings of Scrapy for a crawl: nothing of it but the engine, the downloader and its slots."""
+def settings_of(options: Options, folder: str) -> Settings:
+    """Return the settings of Scrapy for a crawl: nothing of it but the engine, the downloader and its slots.
+
+    Settings of the user's own, and middlewares, have no way around them: these are of a higher priority.
+    """
     handler = "crawler.wire.handler.WireHandler"
-    return Settings(
-        {
-            "SCHEDULER": Scheduler,
-            "DOWNLOAD_HANDLERS_BASE": {"http": handler, "https": handler},
-            "DOWNLOADER_MIDDLEWARES_BASE": {},
-            "SPIDER_MIDDLEWARES_BASE": {},
-            "EXTENSIONS_BASE": {},
-            "CONCURRENT_REQUESTS": options.connections,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-            "CONCURRENT_ITEMS": 1,  # so many tasks are begun for each response
-            "DOWNLOAD_DELAY": 0,
-            "STATS_CLASS": "scrapy.statscollectors.DummyStatsCollector",
-            "TELNETCONSOLE_ENABLED": False,
-            "CRAWL_BYTES": options.longest,
-            "CRAWL_IDLE": options.idle,
-            "CRAWL_TIMEOUT": options.timeout,
-            "CRAWL_ALLOW_PRIVATE": options.allow_private,
+    ours: dict[str, Any] = {
+        "SCHEDULER": Scheduler,
+        "DOWNLOAD_HANDLERS_BASE": {"http": handler, "https": handler},
+        "DOWNLOADER_MIDDLEWARES_BASE": {},
+        "SPIDER_MIDDLEWARES_BASE": {},
+        "EXTENSIONS_BASE": {},
+        "CONCURRENT_REQUESTS": options.connections,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+        "CONCURRENT_ITEMS": 1,  # so many tasks are begun for each response
+        "DOWNLOAD_DELAY": 0,
+        "STATS_CLASS": "scrapy.statscollectors.DummyStatsCollector",
+        "TELNETCONSOLE_ENABLED": False,
+        "CRAWL_BYTES": options.longest,
+        "CRAWL_IDLE": options.idle,
+        "CRAWL_TIMEOUT": options.timeout,
+        "CRAWL_ALLOW_PRIVATE": options.allow_private,
+        "CRAWL_FOLDER": folder,
+    }
+    if options.is_plain:
+        return Settings(ours)
+    ours |= {
+        "DOWNLOAD_HANDLERS": {},
+        "DOWNLOADER": "crawler.hosted.downloader.CarefulDownloader",
+        "CRAWL_RESPONSES": True,
+    }
+    ours["STATS_CLASS"] = "scrapy.statscollectors.MemoryStatsCollector"  # middlewares count in it
+    if options.javascript:
+        ours["DOWNLOADER_MIDDLEWARES_BASE"] = {"crawler.browser.rendering.Rendering": _NEXT_TO_ENGINE}
+    if options.spider:
+        ours["SPIDER_MIDDLEWARES_BASE"] = {
+            "crawler.hosted.hosting.Hosting": _NEXT_TO_ENGINE,
+            "scrapy.spidermiddlewares.httperror.HttpErrorMiddleware": 50,  # as Scrapy has it: `parse` gets 2xx only
         }
-    )
+    settings = Settings(ours, priority=_OURS)
+    for name, value in options.settings:
+        settings.set(name, value, priority="cmdline")
+    return settings
 
 
 class Run:
-    """One run of Scrapy with a driver."""
+    """One run of Scrapy with a driver.
 
-    def __init__(self, driver: Driver) -> None:
-        self.driver = driver
-        self._stopped = False
+    Args:
+        items: of the user's own spider, where there is one.
+    """
+
+    def __init__(self, driver: Driver, items: Items | None = None) -> None:
+        self.driver, self._items = driver, items
+        self._rendering: Rendering | None = None
 
     def run(self) -> None:
         """Run until the driver is over.
@@ -149,10 +190,30 @@ class Run:
             raise self.driver.failure
 
     async def _crawl(self) -> None:
-        runner = AsyncCrawlerRunner(settings_of(self.driver.options))
-        crawler = runner.create_crawler(ArchiveSpider)
+        options = self.driver.options
+        runner = AsyncCrawlerRunner(settings_of(options, str(self.driver.files.folder)))
+        if self._items is None:
+            crawler: Any = runner.create_crawler(ArchiveSpider)
+            crawler.driver, crawler.hosting = self.driver, None
+            given = {"driver": self.driver}
+        else:
+            from crawler.hosted.hosting import Hosting, spider_of
+
+            crawler, given = runner.create_crawler(spider_of(options.spider)), {}
+            crawler.driver, crawler.hosting = self.driver, Hosting(crawler, self.driver, self._items)
+        if options.javascript:
+            from crawler.browser.rendering import Rendering
+
+            crawler.rendering = self._rendering = Rendering(crawler, self.driver)
+            await self._rendering.start()
         self._tick()
-        await runner.crawl(crawler, driver=self.driver)
+        try:
+            await runner.crawl(crawler, **given)
+        finally:
+            if self._rendering is not None:
+                await self._rendering.close()
+        if not self.driver.is_over:  # the spider, or a middleware, closed it
+            self.driver.stop("stopped")
 
     def _tick(self) -> None:
         driver = self.driver
@@ -171,4 +232,9 @@ class Run:
         """End the run: send nothing more, and hang up after some seconds. It may be called by a signal handler."""
         running = loop.loop()
         running.call_soon_threadsafe(self.driver.stop, "stopped")
-        running.call_soon_threadsafe(lambda: running.call_later(_GRACE, self.driver.abort))
+        running.call_soon_threadsafe(lambda: running.call_later(_GRACE, self._abort))
+
+    def _abort(self) -> None:
+        self.driver.abort()
+        if self._rendering is not None:
+            self._rendering.abort()

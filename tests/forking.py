@@ -49,10 +49,12 @@ def serve(listener: socket.socket, modules: list[str]) -> None:
         _bury()
         client, _ = listener.accept()
         if not loaded:
+            gc.disable()
             for name in modules:
                 importlib.import_module(name)
             gc.collect()
             gc.freeze()  # or each child looks through all that was imported
+            gc.enable()
             loaded = True
         if os.fork() == 0:
             listener.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import http.client
 import http.server
 import logging
@@ -168,6 +169,7 @@ def _main(kind: str, *args: str) -> None:
         from moto.server import ThreadedMotoServer
 
         logging.disable()
+        gc.freeze()  # or each collection looks through all of moto
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
         print("http://{}:{}".format(*server.get_host_and_port()), flush=True)

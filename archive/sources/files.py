@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from archive.errors import SourceError, cause_line
 from archive.journal import JOURNAL
 from archive.sources.base import Listed, Unreadable
+from archive.sources.of_crawl import next_to_records
 from archive.sources.pattern import fixed_folder
 from archive.storage import local_or_store
 
@@ -20,8 +21,6 @@ _BUFFER = 1 << 17
 _SAMPLE = 1 << 13
 #: What `archive certify` states of the files that it wrote.
 CERTIFIED = "_certify/manifest.json"
-#: What `archive crawl` knows of a crawl, in the folder of its files.
-CRAWL, _OF_CRAWL = "crawl.sqlite", ("crawl.lock", "manifest.jsonl")
 _NOT_REGULAR = "is no regular file (a pipe or a device cannot be read twice)"
 
 
@@ -30,11 +29,13 @@ class Files:
 
     def list(self, source: str, unreadable: Unreadable) -> Iterator[Listed]:
         if os.path.isdir(source):
-            paths = sorted({*_walk(source, unreadable)} - _not_shards(source))
+            found = {*_walk(source, unreadable)}
+            paths = sorted(found - _not_shards(source) - next_to_records(found))
         elif os.path.lexists(source):
             paths = [source]
         else:
-            paths = sorted(path for path in glob.glob(source, recursive=True) if not os.path.isdir(path))
+            matching = {path for path in glob.glob(source, recursive=True) if not os.path.isdir(path)}
+            paths = sorted(matching - next_to_records(matching))
             if not paths:
                 raise SourceError(f"{source}: no such file or folder, and nothing matches it as a pattern")
         folder = source if os.path.isdir(source) else fixed_folder(source)
@@ -57,10 +58,7 @@ SOURCE = Files()
 
 def _not_shards(folder: str) -> set[str]:
     """Return the files that commands of this project put next to rows: journals, manifests, cards and pictures."""
-    return {
-        os.path.join(folder, name)
-        for name in (JOURNAL, *_next_to_shards(folder), *_next_to_proofs(folder), *_next_to_records(folder))
-    }
+    return {os.path.join(folder, name) for name in (JOURNAL, *_next_to_shards(folder), *_next_to_proofs(folder))}
 
 
 def _next_to_shards(folder: str) -> list[str]:
@@ -83,20 +81,6 @@ def _next_to_proofs(folder: str) -> list[str]:
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         pass
     return []
-
-
-def _next_to_records(folder: str) -> list[str]:
-    """Return the files of a crawl that are no closed files of records; none for any other folder.
-
-    A file that is still written would be read again, and its records be there twice, when it is longer.
-    """
-    if not os.path.exists(os.path.join(folder, CRAWL)):
-        return []
-    return [
-        name
-        for name in os.listdir(folder)
-        if name.startswith(CRAWL) or name in _OF_CRAWL or name.endswith((".cdxj", ".warc.gz.open", ".part"))
-    ]
 
 
 def _json(folder: str, name: str) -> Any:

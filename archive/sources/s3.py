@@ -12,6 +12,7 @@ from pyarrow import fs as pafs
 
 from archive.errors import SourceError, store_line
 from archive.sources.base import Listed, Unreadable
+from archive.sources.of_crawl import next_to_records
 from archive.sources.pattern import fixed_folder, matches
 from archive.storage import filesystem, s3_filesystem
 
@@ -39,7 +40,8 @@ class S3:
                 )
         except OSError as error:
             raise SourceError(f"{source}: {store_line(error)}") from None
-        files = sorted((info for info in infos if info.type == pafs.FileType.File), key=lambda info: info.path)
+        found = {info.path: info for info in infos if info.type == pafs.FileType.File}
+        files = [found[name] for name in sorted(found.keys() - next_to_records(found))]
         if not files:
             raise SourceError(f"{source}: no object has this name or prefix")
         exact = len(files) == 1 and files[0].path == path

@@ -19,8 +19,21 @@ from typing import Any
 
 from crawler.frontier.hosts import Host, Task
 from crawler.frontier.known import KnownFiles
-from crawler.frontier.rows import MEMENTOS, REFUSED, SCHEMA, STATES, Batch, Crawl, File, Origin, Outcome, Payload
-from crawler.links.scope import host_of
+from crawler.frontier.rows import (
+    CALLS,
+    MEMENTOS,
+    REFUSED,
+    REPEATS,
+    SCHEMA,
+    STATES,
+    Batch,
+    Crawl,
+    File,
+    Origin,
+    Outcome,
+    Payload,
+)
+from crawler.links.scope import Repeat, host_of
 
 #: The name of the database in the folder of a crawl.
 NAME = "crawl.sqlite"
@@ -29,6 +42,8 @@ VERSION = 1
 _READ, _IN_MEMORY = 100, 10_000
 #: URLs whose hashes are kept, so that links that were seen lately cost no question to the database.
 _SEEN = 200_000
+#: Seconds that a host rests from the beginning of a run on, also where the clock was put back: a day, as Retry-After.
+_LONGEST_REST = 86_400.0
 
 
 class Frontier:
@@ -54,7 +69,7 @@ class Frontier:
                 self._db.execute(f"PRAGMA user_version={VERSION}")
         elif version != VERSION:
             raise ValueError(f"{path}: the frontier of another version ({version}, this one has {VERSION})")
-        self._db.executescript(MEMENTOS)
+        self._db.executescript(MEMENTOS + CALLS + REPEATS)
         self.most_of_host = 10_000  #: mementos of one host that a crawl of the past fetches
         self.batch = Batch()
         self.crawl = Crawl(0, "", 0.0, 0, 0, None, False)
@@ -98,6 +113,7 @@ class Frontier:
         if last is None or anew:
             with self._transaction():
                 self._db.execute("UPDATE urls SET state=?, reason='another crawl began' WHERE state=0", (REFUSED,))
+                self._db.execute("DELETE FROM repeats")
                 self._db.execute("INSERT INTO crawls (plan, started) VALUES (?, ?)", (plan, time.time()))
             last = self.last_crawl()
             assert last is not None
@@ -110,7 +126,7 @@ class Frontier:
         self._closed = dict(closed.fetchall())
         self.states = self.counts()
         self.look_again()
-        if last.is_new:
+        if last.is_new or not self.seeds():  # a kill may have come in between
             asked = [(seed, "page") for seed in seeds] if first is None else first
             self.batch.links += [(url, kind, 0, None) for url, kind in asked]
             self.batch.seeds += seeds
@@ -177,6 +193,21 @@ class Frontier:
         """How many hosts have URLs that wait or are on their way."""
         return len(self._hosts)
 
+    def ready_of(self, name: str) -> float:
+        """Return when a host may be asked, by the monotonic clock; 0 where nothing waits for it."""
+        host = self._active(name)
+        return host.ready if host is not None else 0.0
+
+    def rest(self, name: str, until: float) -> None:
+        """Leave a host in peace until then, if something waits for it."""
+        host = self._active(name)
+        if host is not None:
+            host.ready = max(host.ready, until)
+
+    def _active(self, name: str) -> Host | None:
+        row = self._db.execute("SELECT id FROM hosts WHERE name=?", (name,)).fetchone()
+        return self._hosts.get(row[0]) if row else None
+
     def _next(self, host: Host) -> Task | None:
         if host.closed or not (host.queue or host.left):
             return None
@@ -226,8 +257,12 @@ class Frontier:
         task.host.left += 1
         task.host.queue.appendleft(task)
 
-    def found(self, url: str, depth: int, via: int | None, kind: str = "page") -> None:
-        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it."""
+    def found(self, url: str, depth: int, via: int | None, kind: str = "page", call: str = "") -> None:
+        """Take a normal URL that was found. It waits from the next commit on, unless the crawl knows it.
+
+        Args:
+            call: what the user's own spider does with the answer.
+        """
         mark = hash(url)
         new, old = self._seen
         if mark in new or mark in old:
@@ -236,6 +271,8 @@ class Frontier:
             self._seen = set(), new
         self._seen[0].add(mark)
         self.batch.links.append((url, kind, depth, via))
+        if call:
+            self.batch.calls[url] = call
 
     def widen(self, seed: str) -> None:
         """Take the URL that a seed redirected to as a further seed."""
@@ -306,6 +343,10 @@ class Frontier:
                 [(o.origin, o.fetched, o.status, o.body, o.record, o.url, o.error, o.tdm_record, o.tdm_status)
                  for o in batch.origins],
             )  # fmt: skip
+            db.executemany(
+                "INSERT OR REPLACE INTO repeats VALUES (?, ?, ?, ?, ?)",
+                [(crawl.id, r.folder, r.payload, r.count, r.closed) for r in batch.repeats.values()],
+            )
             refused = 0
             for host, start, reason in batch.refusals:
                 refused += self._refuse(host, start, reason)
@@ -321,6 +362,10 @@ class Frontier:
                     (url, number, crawl.id, kind, depth, via),
                 ).rowcount
                 new[number] += added
+                if added and url in batch.calls:
+                    db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?)", (crawl.id, url, batch.calls[url]))
+            if batch.items is not None:
+                db.execute("INSERT OR REPLACE INTO items VALUES (1, ?)", (batch.items,))
             self._choose(batch, new)
             self._save_hosts(batch.hosts.values())
             crawl.seconds += seconds
@@ -423,7 +468,7 @@ class Frontier:
                 (number,),
             ).fetchone()
             host = self._hosts[number] = Host(number, name)
-            host.ready = time.monotonic() + max(ready - time.time(), 0.0)
+            host.ready = time.monotonic() + min(max(ready - time.time(), 0.0), _LONGEST_REST)
             if crawl == self.crawl.id:
                 host.pages, host.failures, host.rests, host.closed = pages, failures, rests, closed
                 host.crawl_delay, host.pause = delay, pause
@@ -433,6 +478,24 @@ class Frontier:
         """Return where bytes were first seen, if that is committed."""
         row = self._db.execute("SELECT * FROM payloads WHERE sha256=?", (sha256,)).fetchone()
         return Payload(*row) if row else None
+
+    def repeats(self) -> Iterator[Repeat]:
+        """Yield the folders of the crawl that gave payloads, first those that gave the same one most often."""
+        rows = self._db.execute(
+            "SELECT folder, payload, count, closed FROM repeats WHERE crawl=? ORDER BY count DESC", (self.crawl.id,)
+        )
+        for folder, payload, count, closed in rows:
+            yield Repeat(folder, payload, count, bool(closed))
+
+    def call(self, url: str) -> str:
+        """Return what the user's own spider does with the answer for a URL."""
+        row = self._db.execute("SELECT call FROM calls WHERE crawl=? AND url=?", (self.crawl.id, url)).fetchone()
+        return row[0] if row else ""
+
+    def items(self) -> int:
+        """Return how many bytes of the file of items are committed."""
+        row = self._db.execute("SELECT length FROM items").fetchone()
+        return row[0] if row else 0
 
     def candidate(self, url: str) -> tuple[str, str]:
         """Return the line of the CDX API that named a raw memento, and the digest in it; empty where none did."""
@@ -451,6 +514,18 @@ class Frontier:
         of_kind = "SELECT url FROM urls WHERE crawl=? AND kind=? AND state<>0"
         for (url,) in self._db.execute(of_kind, (self.crawl.id, kind)):
             yield url
+
+    def redirects(self, number: int) -> int:
+        """Return how many redirects led to a URL one after the other; URLs that are on their way were committed."""
+        count = 0
+        while row := self._db.execute(
+            "SELECT v.id, v.status FROM urls u JOIN urls v ON v.id=u.via WHERE u.id=?", (number,)
+        ).fetchone():
+            number, status = row
+            if status is None or status // 100 != 3 or count >= 100:
+                break
+            count += 1
+        return count
 
     def origin(self, origin: str) -> Origin | None:
         """Return what is known of the robots.txt of an origin."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 #: Statuses by which a server asks for peace.
@@ -68,8 +69,12 @@ class Host:
         return max(manners.delay, asked, min(manners.factor * seconds, manners.longest))
 
     def was_busy(self, manners: Manners, retry_after: str, seconds: float) -> float:
-        """Note that the server asked for peace; return for how long."""
-        stated = seconds_of(retry_after)
+        """Note that the server asked for peace; return for how long.
+
+        Args:
+            retry_after: what it states, a line for each field. The longest counts.
+        """
+        stated = max(filter(None, map(seconds_of, retry_after.split("\n"))), default=None)
         if stated is None:
             self.pause = min(self.pause * 2 or manners.pause, manners.longest_pause)
             stated = self.pause
@@ -108,16 +113,18 @@ class Task:
 
 
 def seconds_of(retry_after: str, now: float | None = None) -> float | None:
-    """Return the seconds that a Retry-After asks for: a number, or a date; None where it is neither.
+    """Return the seconds that a Retry-After asks for: a number, or a date that is not over; None where it is neither.
 
     >>> seconds_of("120"), seconds_of("Fri, 31 Dec 1999 23:59:59 GMT", 946684700.0), seconds_of("soon")
     (120.0, 99.0, None)
     """
     text = retry_after.strip()
-    if text.isascii() and text.isdigit() and len(text) < 12:
-        return float(text)
+    if text.isascii() and text.isdigit():
+        return float(text[:12]) if len(text) <= 12 else float("inf")
     try:
-        at: float = parsedate_to_datetime(text).timestamp()
-        return max(at - (time.time() if now is None else now), 0.0)
+        at = parsedate_to_datetime(text)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
+        wait: float = at.timestamp() - (time.time() if now is None else now)
     except (ValueError, TypeError, OverflowError):
         return None
+    return wait if wait > 0 else None  # the clock of the server is another one, or it asks for nothing

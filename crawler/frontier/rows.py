@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crawler.frontier.hosts import Host, Task
+from crawler.links.scope import Repeat
 
 WAITING, DONE, FAILED, REFUSED = range(4)
 STATES = ("waiting", "done", "failed", "refused")
@@ -34,12 +35,26 @@ CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT 
   WITHOUT ROWID;
 """
 
+#: Folders with their last payload, so that one which gives the same again and again is found over several runs.
+REPEATS = """
+CREATE TABLE IF NOT EXISTS repeats (crawl INTEGER NOT NULL, folder TEXT NOT NULL, payload BLOB NOT NULL,
+  count INTEGER NOT NULL, closed INTEGER NOT NULL, PRIMARY KEY (crawl, folder)) WITHOUT ROWID;
+"""
+
 #: Of a crawl of the past by enumeration: for each page the capture that is fetched, once no question waits.
 MEMENTOS = """
 CREATE TABLE IF NOT EXISTS mementos (crawl INTEGER NOT NULL, key TEXT NOT NULL, page INTEGER NOT NULL,
   stamp TEXT NOT NULL, url TEXT NOT NULL, host TEXT NOT NULL, line TEXT NOT NULL, digest TEXT NOT NULL,
   via INTEGER NOT NULL, depth INTEGER NOT NULL, PRIMARY KEY (crawl, key)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS memento_urls ON mementos (url);
+"""
+
+
+#: Of a crawl with the user's own spider: what is done with a URL, and the length of the file of items.
+CALLS = """
+CREATE TABLE IF NOT EXISTS calls (crawl INTEGER NOT NULL, url TEXT NOT NULL, call TEXT NOT NULL,
+  PRIMARY KEY (crawl, url)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS items (id INTEGER PRIMARY KEY, length INTEGER NOT NULL);
 """
 
 
@@ -142,7 +157,10 @@ class Batch:
     lines: list[tuple[int, str]] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     seeds: list[str] = field(default_factory=list)
+    calls: dict[str, str] = field(default_factory=dict)  #: what is done with the links
+    items: int | None = None  #: bytes of the file of items, where there is one
     refusals: list[tuple[Host, str, str]] = field(default_factory=list)  #: host, how its URLs begin, reason
     hosts: dict[int, Host] = field(default_factory=dict)
+    repeats: dict[str, Repeat] = field(default_factory=dict)  #: by folder
     pages: int = 0
     bytes: int = 0

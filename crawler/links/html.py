@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import html
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from urllib.parse import urljoin
 
 #: Links of one page, and addresses of one sitemap, that are followed.
 MOST_LINKS, MOST_ADDRESSES = 10_000, 50_000
+#: Whom rules for robots in a page are for, if they are for us.
+OURS = frozenset({"robots", "lowbackground"})
 #: What begins something: a comment, an element whose content is text, or a tag with links.
 _BEGIN = re.compile(
     rb"<(?:(?P<comment>!--)|(?P<text>script|style|textarea|title|xmp|noembed|noframes)(?=[\s/>])"
@@ -30,7 +33,11 @@ _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})
 _REFRESH = re.compile(r"\s*+[\d.]*+\s*+[;,]\s*+url\s*+=\s*+(.+)", re.IGNORECASE | re.DOTALL)
 _LOC = re.compile(rb"<(?:\w+:)?loc\s*+>\s*+(?:<!\[CDATA\[)?+([^<\]]{1,8192}+)(?:\]\]>)?+\s*+</", re.IGNORECASE)
 _INDEX = re.compile(rb"<(?:\w+:)?sitemapindex[\s>]", re.IGNORECASE)
+_WORDS = re.compile(r"[\s,]+")
 _RELATIONS = {"next", "prev", "canonical", "alternate", "up", "first", "last", "index", "contents", "start"}
+#: What may be a link on a line of a sitemap.
+_ADDRESS = re.compile(rb"(?<!\S)https?://[^\s]{1,8192}", re.IGNORECASE)
+_EVERY_BYTE = bytes(range(256))
 _STRIPPED = re.compile(r"[\t\r\n]")
 
 
@@ -53,7 +60,7 @@ def links_of(page: bytes, url: str, charset: str = "") -> Links:
     ['http://example.com/b/c?x=1&y=2']
     """
     found, seen = Links(), set[str]()
-    encoding, base = _encoding(page, charset), url
+    encoding, base = _encoding(page, charset), None
     for name, attributes in _tags(page):
         values = {each.lower(): value for each, value in _attributes(attributes, encoding)}
         target = ""
@@ -62,19 +69,20 @@ def links_of(page: bytes, url: str, charset: str = "") -> Links:
         elif name in (b"frame", b"iframe"):
             target = values.get("src", "")
         elif name == b"base":
-            base = _joined(url, values.get("href", "")) or base
+            if base is None:  # the first one counts
+                base = _joined(url, values["href"]) or None if "href" in values else None
         elif name == b"link" and _RELATIONS & set(values.get("rel", "").lower().split()):
             target = values.get("href", "")
         elif name == b"meta":
-            if values.get("name", "").strip().lower() in ("robots", "lowbackground"):
-                content = {each.strip() for each in values.get("content", "").lower().split(",")}
+            if values.get("name", "").strip().lower() in OURS:
+                content = set(_WORDS.split(values.get("content", "").lower()))
                 found.nofollow |= bool(content & {"nofollow", "none"})
             elif values.get("http-equiv", "").strip().lower() == "refresh":
                 refresh = _REFRESH.match(values.get("content", ""))
                 target = refresh[1].strip("\"' \t\r\n") if refresh else ""
         if not target:
             continue
-        joined = _joined(base, target)
+        joined = _joined(base or url, target)
         if joined and joined not in seen:
             if len(found.urls) >= MOST_LINKS:
                 found.more = True
@@ -119,11 +127,13 @@ def _attributes(text: bytes, encoding: str) -> Iterator[tuple[str, str]]:
 
 def _encoding(page: bytes, charset: str) -> str:
     stated = _CHARSET.search(page, 0, 4096)
-    for name in (charset, stated[1].decode("latin-1") if stated else "", "utf-8"):
+    for name in (charset, stated[1].decode("latin-1") if stated else ""):
         try:
-            return codecs.lookup(name.strip("\"' ")).name
+            found = codecs.lookup(name.strip("\"' ")).name
+            _EVERY_BYTE.decode(found, "replace")  # Python has codecs that are no charset (`hex`), or refuse some bytes
         except (LookupError, ValueError):
             continue
+        return found
     return "utf-8"
 
 
@@ -138,8 +148,8 @@ def _joined(base: str, target: str) -> str:
 def addresses_of(sitemap: bytes) -> tuple[list[str], bool]:
     """Return the addresses in a sitemap (XML, or a line for each), and whether they are of further sitemaps."""
     if b"<" not in sitemap[:1000]:
-        lines = sitemap.decode("utf-8", "replace").split()
-        return [line for line in lines if line.startswith(("http://", "https://"))][:MOST_ADDRESSES], False
+        lines = itertools.islice(_ADDRESS.finditer(sitemap), MOST_ADDRESSES)
+        return [line[0].decode("utf-8", "replace") for line in lines], False
     found: list[str] = []
     for each in _LOC.finditer(sitemap):
         found.append(html.unescape(each[1].decode("utf-8", "replace")).strip())

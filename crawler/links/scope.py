@@ -37,12 +37,47 @@ def normal(url: str) -> str | None:
         if port is not None and port != _PORTS[scheme]:
             netloc += f":{port}"
         safe: str = safe_url_string(urlunsplit((scheme, netloc, parts.path or "/", parts.query, "")))
+        safe = without_dots(safe)
         named = urlsplit(safe).hostname or ""
         if named.endswith("."):  # of another full stop than the one of ASCII
             return normal(safe)
         return safe if safe.isascii() and _HOST.fullmatch(named) else None
     except (ValueError, UnicodeError):
         return None
+
+
+def undotted(path: str) -> str:
+    """Return a path without the segments `.` and `..`, as browsers ask for it (URL Standard, 4.4).
+
+    Else a link to `/public/../private/` would not be compared with the rules for `/private/`.
+
+    >>> undotted("/a/./b/../c"), undotted("/%2E%2e/a/.."), undotted("/a//../b")
+    ('/a/c', '/', '/a/b')
+    """
+    if "/." not in path and "/%2" not in path:
+        return path
+    kept: list[str] = []
+    is_dot = False
+    for segment in path.split("/")[1:]:
+        plain = segment.replace("%2e", ".").replace("%2E", ".")
+        is_dot = plain in (".", "..")
+        if plain == "..":
+            del kept[-1:]
+        elif not is_dot:
+            kept.append(segment)
+    return "/" + "/".join([*kept, ""] if is_dot else kept)
+
+
+def without_dots(url: str) -> str:
+    """Return an absolute URL with its path undotted.
+
+    >>> without_dots("http://example.com/a/../b?c=/../d"), without_dots("http://example.com")
+    ('http://example.com/b?c=/../d', 'http://example.com')
+    """
+    page, mark, query = url.partition("?")
+    scheme, begins, rest = page.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{begins}{host}{undotted(slash + path)}{mark}{query}"
 
 
 def joined(url: str, target: str) -> str | None:
@@ -153,20 +188,36 @@ class Scope:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """The last payload of a folder, how often it came one time after the other, and whether the folder is closed."""
+
+    folder: str
+    payload: bytes
+    count: int
+    closed: bool
+
+
 class Repeats:
     """Finds folders that answer with the same payload again and again: session ids, soft errors, calendars.
 
     Args:
         most: equal payloads one after the other.
+        known: what `add` returned in earlier runs.
     """
 
-    def __init__(self, most: int = 50, kept: int = 10_000) -> None:
+    def __init__(self, most: int = 50, kept: int = 10_000, known: Iterable[Repeat] = ()) -> None:
         self._most, self._kept = most, kept
         self._last: dict[str, tuple[bytes, int]] = {}
         self._closed: set[str] = set()
+        for each in known:
+            if len(self._last) < kept:
+                self._last[each.folder] = each.payload, each.count
+            if each.closed:
+                self._closed.add(each.folder)
 
-    def add(self, url: str, payload: bytes) -> bool:
-        """Note the payload of a URL; return whether its folder is closed by it."""
+    def add(self, url: str, payload: bytes) -> Repeat:
+        """Note the payload of a URL; return how often its folder has given it, one time after the other."""
         folder = folder_of(url)
         before, count = self._last.pop(folder, (b"", 0))
         count = count + 1 if before == payload else 1
@@ -175,7 +226,7 @@ class Repeats:
         self._last[folder] = payload, count
         if count >= self._most:
             self._closed.add(folder)
-        return count == self._most
+        return Repeat(folder, payload, count, folder in self._closed)
 
     def is_closed(self, url: str) -> bool:
         """Return whether no more is fetched from the folder of a URL."""

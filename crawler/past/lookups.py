@@ -7,12 +7,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 _NAMES = {"original": "url", "mimetype": "mime", "statuscode": "status"}
 _LINK = re.compile(r"""<([^<>\s]+)>((?:\s*;\s*[\w-]+\s*=\s*(?:"[^"]*"|[^\s",;]+))*)""")
+#: The one form of RFC 7089 (2.1.1.1), which is that of RFC 1123. A reader that is more lenient takes the first of two
+#: dates, or a zone that it does not know for GMT.
+_DATE = re.compile(r"[A-Za-z]{3}, (\d\d [A-Za-z]{3} \d{4} \d\d:\d\d:\d\d) GMT", re.ASCII)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PARAMETER = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s",;]+))""")
+
+
+#: What the JSON of somebody else may raise: no JSON, or nested too deeply.
+_UNREADABLE = (ValueError, RecursionError)
 
 
 @dataclass(slots=True)
@@ -47,20 +54,20 @@ def lines_of(body: bytes) -> Lines:
     if text.startswith("["):
         try:
             return _of_rows(json.loads(text))
-        except ValueError:
+        except _UNREADABLE:
             return Lines(cut=True)
     found = Lines()
     for line in text.splitlines():
         try:
             _add(found, json.loads(line), line)
-        except ValueError:
+        except _UNREADABLE:
             found.cut = True
     return found
 
 
 def _of_rows(rows: list[Any]) -> Lines:
     found = Lines()
-    if not all(isinstance(row, list) for row in rows):
+    if not all(isinstance(row, list) for row in rows) or not all(isinstance(name, str) for name in (rows or [[]])[0]):
         raise ValueError("no rows")
     if len(rows) > 2 and not rows[-2] and len(rows[-1]) == 1:
         found.resume = str(rows[-1][0])
@@ -75,9 +82,11 @@ def _add(found: Lines, fields: Any, text: str) -> None:
     if not isinstance(fields, dict):
         raise ValueError("no object")
     named = {_NAMES.get(str(name), str(name)): str(value) for name, value in fields.items()}
-    if named.get("url") and named.get("timestamp"):
-        mime, status, digest = named.get("mime", ""), named.get("status", "-"), named.get("digest", "")
-        found.lines.append(Line(named["url"], named["timestamp"], mime, status, digest, text))
+    if not named.get("url") or not named.get("timestamp"):  # an error in JSON, or a row that lacks something
+        found.cut = True
+        return
+    mime, status, digest = named.get("mime", ""), named.get("status", "-"), named.get("digest", "")
+    found.lines.append(Line(named["url"], named["timestamp"], mime, status, digest, text))
 
 
 @dataclass(slots=True)
@@ -103,9 +112,18 @@ def links_in(text: str) -> Iterator[Link]:
 
 
 def http_date(text: str | None) -> datetime | None:
-    """Return a date of HTTP, in UTC; None where it is none."""
-    try:
-        at = parsedate_to_datetime(text or "")
-    except (ValueError, TypeError, OverflowError):
+    """Return a date of HTTP, in UTC; None where it is none, or in any other form than that of RFC 7089.
+
+    >>> http_date("Wed, 01 May 2019 00:00:00 GMT").isoformat(), http_date("Wed, 01 May 2019 00:00:00 PST")
+    ('2019-05-01T00:00:00+00:00', None)
+    """
+    found = _DATE.fullmatch((text or "").strip(" \t"))
+    if found is None:
         return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    day, month, year, time = found[1].split(" ")
+    hour, minute, second = map(int, time.split(":"))
+    try:
+        number = _MONTHS.index(month.lower()) + 1
+        return datetime(int(year), number, int(day), hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None

@@ -23,7 +23,7 @@ from crawler.records import warc
 from crawler.records.recorder import Memento
 from crawler.records.surt import surt
 from crawler.wire.exchange import Exchange
-from crawler.wire.message import Message, decoded
+from crawler.wire.message import Block, Message, decoded
 
 #: Questions to the archive, which are no pages.
 LOOKUPS = frozenset({"cdx", "gate", "map"})
@@ -33,6 +33,8 @@ _NO_PAGES = (
     *(f"application/{kind}" for kind in ("javascript", "x-javascript", "font", "x-font", "vnd.ms-font")),
 )
 _SECOND = timedelta(seconds=1)
+#: Answers of a CDX API one after the other that name no capture, and only where to go on.
+_EMPTY = 100
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class Past:
         self._seeds = {surt(seed) for seed in options.seeds}
         self._starts = tuple(start for seed in options.seeds for start in _starts(seed, options.scope))
         self._rules = Scope("any", (), options.include, options.exclude, options.depth, scope.left_out)
+        self._empty = 0
         self._of_host: Counter[str] = Counter()
         if not self._enumerates:
             self._of_host.update(host_of(self.asked.original(url)) for url in frontier.done_of("gate"))
@@ -116,7 +119,8 @@ class Past:
         assert until is not None
         match, page = given["matchType"], given["url"]
         archive = self.asked.archive
-        if found.cut and not is_cut:
+        is_unreadable = found.cut and not is_cut
+        if is_unreadable and self._may_ask_again(task):
             return Look(FAILED, "cdx-unreadable", is_lookup=True, retry=True)
         if is_cut or (not archive.resumes and len(found.lines) >= archive.lines):
             others = any(not given["from"] <= line.stamp <= given["to"] for line in found.lines)
@@ -135,7 +139,12 @@ class Past:
                     best[candidate.key] = candidate
         self._frontier.batch.candidates += best.values()
         if found.resume:
+            self._empty = 0 if found.lines else self._empty + 1
+            if self._empty > _EMPTY:
+                return Look(FAILED, "cdx-cut", is_lookup=True)
             self._found(self.asked.query(page, match, since, until, found.resume), "cdx", task, task.depth)
+        if is_unreadable:  # what of it could be read is taken
+            return Look(FAILED, "cdx-unreadable", is_lookup=True, notes=[("captures", len(found.lines))])
         return Look(is_lookup=True, notes=[("captures", len(found.lines))])
 
     def _candidate(self, line: Line, task: Task, is_exact: bool) -> Candidate | None:
@@ -151,13 +160,22 @@ class Past:
             left_out["no-page"] += 1
         elif not (is_exact or self._is_inside(surt(original))):
             left_out["scope"] += 1
-        elif self._rules.takes(original, 0) and (url := normal(self.asked.memento(line.url, line.stamp))):
+        elif self._rules.takes(original, 0) and (url := self._address(line.url, line.stamp)):
             is_page = line.status[:1] != "3"
             text = " ".join(line.text.split())
             return Candidate(
                 surt(original), is_page, line.stamp, url, host_of(original), text, line.digest, task.id, task.depth
             )
         return None
+
+    def _address(self, original: str, stamp: str) -> str | None:
+        """Return the address of a raw memento as it is asked for; None where it would be that of another page."""
+        url = normal(self.asked.memento(original, stamp))
+        replayed = self.asked.replayed(url) if url is not None else None
+        if replayed is None or replayed[0] != stamp or surt(replayed[1]) != surt(normal(original) or ""):
+            self._scope.left_out["no-url"] += 1
+            return None
+        return url
 
     def _is_inside(self, key: str) -> bool:
         return f"{key}/".startswith(self._starts)  # the key of a folder has no slash at its end
@@ -184,7 +202,7 @@ class Past:
         elif problem := self.asked.problem(chosen[0]):
             look.state, look.reason = REFUSED, problem
         else:
-            self._found(self.asked.memento(chosen[1], stamp_of(chosen[0])), "page", task, task.depth)
+            self._found(self._address(chosen[1], stamp_of(chosen[0])), "page", task, task.depth)
         return look
 
     def _mementos(self, links: list[Link]) -> list[tuple[datetime, str]]:
@@ -224,12 +242,13 @@ class Past:
         assert replayed is not None
         stamp, original = replayed
         look = Look(notes=[("original", original), ("as-of", stamp_of(self.asked.until))])
-        if message is None:
-            return look
-        if not message.complete and exchange.truncated != "length" and task.tries + 1 < self._options.manners.tries:
+        is_cut = message is None or not (message.complete or exchange.truncated == "length")
+        if is_cut and self._may_ask_again(task):
             look = self._refused(look, "cut")
             look.state, look.retry = FAILED, True
             return look
+        if message is None:  # another reader may find a page in it
+            return self._refused(look, "no-memento-datetime")
         stated = message.every(b"memento-datetime")
         dates = [http_date(each.decode("latin-1")) for each in stated]
         at = max((each for each in dates if each is not None), default=None) if None not in dates else None
@@ -261,9 +280,12 @@ class Past:
                 self._again(task, target[1], target[0])
         elif message.status // 100 == 5:
             look.state, look.reason, look.retry = FAILED, f"status-{message.status}", True
-        elif message.status == 200:
+        elif message.status // 100 != 4 or message.interim:  # 203 is a page too, and behind 101 may be one
             return self._refused(look, "no-memento-datetime")
         return look
+
+    def _may_ask_again(self, task: Task) -> bool:
+        return task.tries + 1 < self._options.manners.tries
 
     @staticmethod
     def _refused(look: Look, reason: str) -> Look:
@@ -277,7 +299,7 @@ class Past:
         if task.depth >= self._options.depth:
             self._scope.left_out["depth"] += 1
         else:
-            self._found(self.asked.memento(original, stamp), "page", task, task.depth + 1)
+            self._found(self._address(original, stamp), "page", task, task.depth + 1)
 
     def _follow(self, task: Task, message: Message, original: str) -> None:
         """Tell the frontier of what a memento leads to, by its original address."""
@@ -317,9 +339,10 @@ class Past:
         elif not self._frontier.has_candidate(key):
             self._found(self.asked.query(url, "exact", self.asked.since, self.asked.until), "cdx", task, task.depth)
 
-    def _found(self, address: str, kind: str, task: Task, depth: int) -> None:
-        url = normal(address)
-        if url is None:
+    def _found(self, address: str | None, kind: str, task: Task, depth: int) -> None:
+        if address is None:
+            return
+        if (url := normal(address)) is None:
             self._scope.left_out["no-url"] += 1
         else:
             self._frontier.found(url, depth, task.id, kind)
@@ -344,13 +367,13 @@ def first_of(options: Options) -> list[tuple[str, str]] | None:
     return [(url, kind) for address, kind in dict.fromkeys(found) if (url := normal(address))]
 
 
-def agreement(digest: str, message: Message, block: bytes | bytearray) -> str:
+def agreement(digest: str, message: Message, block: Block) -> str:
     """Return whether the SHA-1 that a CDX line states is that of the payload."""
     stated = digest.removeprefix("sha1:").upper()
     if len(stated) != 32 or not stated.isalnum():
         return "not stated"
     stated = f"sha1:{stated}"
-    if stated == warc.sha1(message.body):
+    if stated == warc.sha1(*message.parts()):
         return "agrees"
     if stated == warc.sha1(memoryview(block)[message.start :]):
         return "agrees, with its chunks"

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.rows import File
@@ -29,10 +30,31 @@ MANIFEST, INDEX = "manifest.jsonl", "index.cdxj"
 BY_ORIGINAL = "original.cdxj"
 _INDEXED, _BY_ORIGINAL = ".cdxj", ".original.cdxj"
 OPEN = ".open"
+#: Of a time stamp, behind the name of its file.
+TOKEN = ".tsr"
 _ENDING = ".warc.gz"
 _BUFFER = 1 << 20
 #: A file that a crawl writes. Other crawlers end the names of theirs with `.open` too.
 _OURS = re.compile(rf".+-\d{{17}}-\d{{5,}}{re.escape(_ENDING + OPEN)}")
+
+
+def is_ours(name: str) -> bool:
+    """Return whether a file of this name is one that a crawl was writing."""
+    return _OURS.fullmatch(name) is not None
+
+
+class Delivery(Protocol):
+    """Takes closed files to somewhere else."""
+
+    def add(self, file: File) -> None:
+        """Take a closed file."""
+
+    def read(self, file: File, offset: int, size: int) -> bytes:
+        """Return bytes of a file that was taken, from where it is now.
+
+        Raises:
+            OSError: it cannot be read.
+        """
 
 
 class Files:
@@ -41,10 +63,20 @@ class Files:
     Args:
         size: bytes from which on a file is closed.
         info: makes the warcinfo record of a file of this name.
+        delivery: takes each file that is closed, and reads those that are no longer in the folder.
     """
 
-    def __init__(self, folder: Path, frontier: Frontier, name: str, size: int, info: Callable[[str], Written]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        frontier: Frontier,
+        name: str,
+        size: int,
+        info: Callable[[str], Written],
+        delivery: Delivery | None = None,
+    ) -> None:
         self.folder, self._frontier, self._name, self._size, self._info = folder, frontier, name, size, info
+        self._delivery = delivery
         self._file: File | None = None
         self._descriptor = -1
         self._hash = hashlib.sha256()
@@ -57,18 +89,22 @@ class Files:
         for path in self.folder.glob(f"*{_ENDING}{OPEN}"):
             known = files.get(path.name.removesuffix(OPEN))
             if known is None:
-                if _OURS.fullmatch(path.name):  # begun, and nothing of it committed
+                if is_ours(path.name):  # begun, and nothing of it committed
                     path.unlink()
             elif known.closed:
                 path.rename(self.folder / known.name)
                 self._frontier.forget_lines(known.id)
-            else:
+            elif path.stat().st_size > known.length:  # a shorter one would be filled with zeros
                 os.truncate(path, known.length)
         for known in files.values():
             if not known.closed:
                 self._reopen(known)
                 break
         self._write_manifest()
+        if self._delivery is not None:
+            for known in files.values():
+                if known.closed:
+                    self._delivery.add(known)
 
     def _reopen(self, file: File) -> None:
         path = self.folder / (file.name + OPEN)
@@ -87,12 +123,12 @@ class Files:
         assert self._file is not None
         return self._file
 
-    def append(self, data: bytes) -> tuple[File, int]:
-        """Append a record; return the file, and where in it the record begins."""
+    def append(self, record: Written) -> tuple[File, int, int]:
+        """Append a record; return the file, where in it the record begins, and how many bytes it has there."""
         file = self.current()
         offset = file.length
-        self._write(data)
-        return file, offset
+        self._write(record)
+        return file, offset, file.length - offset
 
     def _begin(self) -> None:
         files = self._frontier.files()
@@ -105,18 +141,19 @@ class Files:
         _sync_folder(self.folder)
         info = self._info(name)
         self._file, self._hash = File(number, name, info.id, self._frontier.crawl.id, 0, 0), hashlib.sha256()
-        self._write(info.data)
+        self._write(info)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, record: Written) -> None:
         file = self._file
         assert file is not None
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
-        self._hash.update(data)
-        file.length += len(data)
-        file.records += 1
         self._synced = False
+        for data in record.pieces():
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+            self._hash.update(data)
+            file.length += len(data)
+        file.records += 1
 
     def sync(self) -> list[File]:
         """Bring what was written to the disk; return the files of which the frontier must know the length."""
@@ -147,6 +184,8 @@ class Files:
         self._frontier.forget_lines(file.id)
         self._write_manifest()
         _log.info("closed %s: %d records, %d bytes, SHA-256 %s", file.name, file.records, file.length, file.sha256)
+        if self._delivery is not None:
+            self._delivery.add(file)
 
     def abandon(self) -> None:
         """Let go of the file without closing it, as after an error."""
@@ -189,9 +228,21 @@ class Files:
         for name in (known.name, known.name + OPEN):
             with contextlib.suppress(FileNotFoundError), (self.folder / name).open("rb") as stream:
                 stream.seek(offset)
-                text = zlib.decompress(stream.read(size), 31)
-                return text.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n")
-        raise FileNotFoundError(2, "No such file or directory", str(self.folder / known.name))
+                return _block(stream.read(size))
+        if self._delivery is None or not known.closed:
+            raise FileNotFoundError(2, "No such file or directory", str(self.folder / known.name))
+        return _block(self._delivery.read(known, offset, size))
+
+
+def next_to(path: Path) -> list[Path]:
+    """Return the indexes of a closed file."""
+    base = path.name.removesuffix(_ENDING)
+    return [each for ending in (_INDEXED, _BY_ORIGINAL) if (each := path.with_name(base + ending)).exists()]
+
+
+def _block(member: bytes) -> bytes:
+    """Return the block of a record, from its gzip member."""
+    return zlib.decompress(member, 31).partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n")
 
 
 def _replace(path: Path, lines: Iterator[str] | list[str]) -> None:

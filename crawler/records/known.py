@@ -82,17 +82,18 @@ def responses_of(path: str) -> Iterator[tuple[Payload, Message]]:
                     continue
                 block = record.raw_stream.read()
                 message = parse(block)
-                if message is None or message.status != 200 or not message.body or not message.complete:
+                if message is None or message.status != 200 or not message.length or not message.complete:
                     continue
-                possible = warc.sha1(block[message.start :]), warc.sha1(message.body)
+                body = message.body
+                possible = warc.sha1(block[message.start :]), warc.sha1(body)
                 digest = headers.get_header("WARC-Payload-Digest") or possible[0]
                 if digest not in possible:  # a reader would find no page by it
                     continue
                 payload = Payload(
-                    hashlib.sha256(message.body).digest(),
+                    hashlib.sha256(body).digest(),
                     possible[1],
                     digest,
-                    len(message.body),
+                    len(body),
                     headers.get_header("WARC-Target-URI") or "",
                     headers.get_header("WARC-Date") or "",
                     (headers.get_header("WARC-Record-ID") or "").strip("<>"),

@@ -16,6 +16,7 @@ from crawler.options import Options
 from crawler.records import warc
 from crawler.records.files import Files
 from crawler.records.surt import surt
+from crawler.steps import Rendered
 from crawler.wire.exchange import Exchange
 from crawler.wire.message import Message
 
@@ -75,9 +76,7 @@ class Recorder:
         about, payload, revisit, response_id = list(notes), None, "", ""
         if exchange.response and is_lookup:
             response_id = warc.new_id()
-            self._files.append(
-                warc.record("metadata", date, shared, warc.RESPONSE, exchange.response, response_id).data
-            )
+            self._files.append(warc.record("metadata", date, shared, warc.RESPONSE, exchange.response, response_id))
         elif exchange.response:
             response_id = warc.new_id()
             payload, revisit, extra = self._response(exchange, message, date, shared, response_id, known, memento)
@@ -90,7 +89,7 @@ class Recorder:
             exchange.request,
         )
         if exchange.request:
-            self._files.append(request.data)
+            self._files.append(request)
         first = None if exchange.first is None else round(exchange.first * 1000)
         timings = [
             ("fetchTimeMs", round(exchange.seconds * 1000)),
@@ -111,8 +110,39 @@ class Recorder:
             warc.FIELDS,
             warc.warc_fields([*about, *timings]),
         )
-        self._files.append(metadata.data)
+        self._files.append(metadata)
+        exchange.let_go()
         return Kept(response_id, payload, revisit)
+
+    def keep_rendered(self, url: str, record: str, rendered: Rendered) -> str:
+        """Write what a browser made of a page, as a conversion of its record; return the id, empty where it failed.
+
+        No reader may take it for bytes of the wire. So it has no address of the web, but a name that is for nothing
+        else; its metadata have the address.
+
+        Args:
+            record: the id of the response, or of the revisit.
+        """
+        date, info = warc.warc_date(datetime.now(UTC)), ("WARC-Warcinfo-ID", f"<{self._files.current().info}>")
+        target = ("WARC-Target-URI", f"urn:lowbackground:rendered:{record.removeprefix('urn:')}")
+        conversion_id, refers = "", ("WARC-Refers-To", f"<{record}>")
+        if rendered.html:
+            conversion_id = warc.new_id()
+            kind = "text/html; charset=utf-8"
+            written = warc.record("conversion", date, [info, target, refers], kind, rendered.html, conversion_id)
+            self._files.append(written)
+            refers = ("WARC-Refers-To", f"<{conversion_id}>")
+        about = [
+            ("rendered-page", url),
+            ("rendered-record", f"<{record}>"),
+            ("browser", rendered.browser),
+            ("renderTimeMs", round(rendered.seconds * 1000)),
+            ("parts", rendered.parts),
+            *((f"blocked-{reason}", count) for reason, count in sorted(rendered.blocked.items())),
+            ("error", rendered.error),
+        ]
+        self._files.append(warc.record("metadata", date, [info, target, refers], warc.FIELDS, warc.warc_fields(about)))
+        return conversion_id
 
     def _response(
         self,
@@ -141,27 +171,27 @@ class Recorder:
         if message is not None:
             # readers verify the body as it was transferred; behind an interim response they disagree where it begins
             digest = "" if message.interim else warc.sha1(memoryview(block)[message.start :])
-            sha1 = warc.sha1(message.body)
+            sha1 = warc.sha1(*message.parts()) if message.chunked or not digest else digest
             if message.chunked and message.complete:
                 extra.append(("payload-digest-without-chunks", sha1))
-            is_new = message.status == 200 and message.body and digest and not exchange.truncated
+            is_new = message.status == 200 and message.length and digest and not exchange.truncated
             if is_new and memento is None:
-                sha256 = hashlib.sha256(message.body).digest()
+                sha256 = _sha256(message)
                 first = self._frontier.payload(sha256)
-                if first is not None and (first.sha1, first.length) == (sha1, len(message.body)):
+                if first is not None and (first.sha1, first.length) == (sha1, message.length):
                     self._revisit(exchange.url, date, shared, record_id, bytes(block[: message.start]), first)
                     return sha256, "identical", extra
         fields = [*shared, ("WARC-Payload-Digest", digest), ("WARC-Truncated", exchange.truncated)]
         written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)
         media, status = (message.media_type, str(message.status)) if message is not None else ("", "-")
-        file, offset = self._append(exchange.url, date, written, media or "unk", status, digest)
+        file, offset, size = self._append(exchange.url, date, written, media or "unk", status, digest)
         if memento is not None:
-            fields_of = media or "unk", status, digest, written, file, offset
+            fields_of = media or "unk", status, digest, file, offset, size
             line = _index_line(memento.original, stamp_of(memento.at), *fields_of)
             self._frontier.batch.lines.append((-file.id, line))
         if sha256 is not None and message is not None:
-            where = date, record_id, file.name, file.id, offset, len(written.data)
-            self._frontier.batch.payloads.append(Payload(sha256, sha1, digest, len(message.body), exchange.url, *where))
+            where = date, record_id, file.name, file.id, offset, size
+            self._frontier.batch.payloads.append(Payload(sha256, sha1, digest, message.length, exchange.url, *where))
         return sha256, "", extra
 
     def _revisit(
@@ -174,23 +204,26 @@ class Recorder:
 
     def _append(
         self, url: str, date: str, written: warc.Written, mime: str, status: str, digest: str
-    ) -> tuple[File, int]:
-        """Write a record that an index names; return its file and offset."""
-        file, offset = self._files.append(written.data)
+    ) -> tuple[File, int, int]:
+        """Write a record that an index names; return its file, its offset and its bytes there."""
+        file, offset, size = self._files.append(written)
         stamp = "".join(each for each in date[:19] if each.isdigit())
-        self._frontier.batch.lines.append(
-            (file.id, _index_line(url, stamp, mime, status, digest, written, file, offset))
-        )
-        return file, offset
+        self._frontier.batch.lines.append((file.id, _index_line(url, stamp, mime, status, digest, file, offset, size)))
+        return file, offset, size
 
 
-def _index_line(
-    url: str, stamp: str, mime: str, status: str, digest: str, written: warc.Written, file: File, offset: int
-) -> str:
+def _index_line(url: str, stamp: str, mime: str, status: str, digest: str, file: File, offset: int, size: int) -> str:
     """Return the line of a record in an index (CDXJ)."""
     fields = {"url": url, "mime": mime, "status": status, "digest": digest.removeprefix("sha1:") or "-",
-              "length": str(len(written.data)), "offset": str(offset), "filename": file.name}  # fmt: skip
+              "length": str(size), "offset": str(offset), "filename": file.name}  # fmt: skip
     return f"{surt(url)} {stamp} {json.dumps(fields)}"
+
+
+def _sha256(message: Message) -> bytes:
+    digest = hashlib.sha256()
+    for part in message.parts():
+        digest.update(part)
+    return digest.digest()
 
 
 def _refers(first: Payload) -> list[tuple[str, str]]:
@@ -229,6 +262,9 @@ def warcinfo(options: Options, name: str) -> warc.Written:
             ("include", " ".join(options.include)),
             ("exclude", " ".join(options.exclude)),
             ("depth", options.depth),
+            ("spider", options.spider),
+            ("scrapy-settings", " ".join(name for name, _ in options.settings)),
+            ("javascript", "rendered in a browser" if options.javascript else ""),
             ("settings-sha256", options.plan_hash),
         ]
     )

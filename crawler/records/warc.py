@@ -9,13 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from isal import isal_zlib
 
+from crawler.wire.message import Block
+
 _LEVEL = 3
+#: Bytes of a block that are compressed at once; what is behind a block.
+_PIECE, _END = 1 << 20, b"\r\n\r\n"
 #: The profiles of revisits (ISO 28500:2017, 6.7.2 and 6.7.3).
 IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
 NOT_MODIFIED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
@@ -25,10 +29,23 @@ FIELDS = "application/warc-fields"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A record as it is in a file."""
+    """A record as it is in a file: a gzip member of the head and the block."""
 
     id: str
-    data: bytes  #: a gzip member
+    head: bytes
+    block: Block
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the gzip member in pieces."""
+        press = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, 31)
+        view = memoryview(self.block)
+        if len(view) <= _PIECE:
+            yield b"".join([press.compress(self.head), press.compress(view), press.compress(_END), press.flush()])
+            return
+        yield press.compress(self.head)
+        for at in range(0, len(view), _PIECE):
+            yield press.compress(view[at : at + _PIECE])
+        yield press.compress(_END) + press.flush()
 
 
 def new_id() -> str:
@@ -41,13 +58,16 @@ def warc_date(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def sha1(data: bytes | bytearray | memoryview) -> str:
-    """Return a SHA-1 as WARC files have it.
+def sha1(*parts: Block | memoryview) -> str:
+    """Return the SHA-1 of some bytes as WARC files have it.
 
     >>> sha1(b"")
     'sha1:3I42H3S6NNFQ2MSVX7XZKYAYSCX5QBYJ'
     """
-    return "sha1:" + base64.b32encode(hashlib.sha1(data).digest()).decode()
+    digest = hashlib.sha1()
+    for part in parts:
+        digest.update(part)
+    return "sha1:" + base64.b32encode(digest.digest()).decode()
 
 
 def record(
@@ -55,10 +75,10 @@ def record(
     date: str,
     fields: Iterable[tuple[str, str]],
     content_type: str = "",
-    block: bytes | bytearray | memoryview = b"",
+    block: Block = b"",
     record_id: str = "",
 ) -> Written:
-    """Write a record.
+    """Make a record. It is compressed when it is written.
 
     Args:
         fields: further fields, in order; those without a value are left out.
@@ -71,9 +91,7 @@ def record(
     if block:
         lines.append(f"WARC-Block-Digest: {sha1(block)}")
     lines.append(f"Content-Length: {len(block)}\r\n\r\n")
-    press = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, 31)
-    parts = [press.compress("\r\n".join(lines).encode()), press.compress(block), press.compress(b"\r\n\r\n")]
-    return Written(record_id, b"".join([*parts, press.flush()]))
+    return Written(record_id, "\r\n".join(lines).encode(), block)
 
 
 def warc_fields(pairs: Iterable[tuple[str, object]]) -> bytes:

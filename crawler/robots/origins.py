@@ -11,13 +11,13 @@ from collections.abc import Callable
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.hosts import BUSY, Host, Task
 from crawler.frontier.rows import REFUSED, Origin, Outcome
-from crawler.links.scope import host_of, joined, origin_of
+from crawler.links.scope import LONGEST_URL, host_of, joined, origin_of
 from crawler.options import Options
 from crawler.records.recorder import Recorder
 from crawler.robots.rules import KEPT, LONGEST, REDIRECTS, Rules
 from crawler.steps import Step, headers_of
 from crawler.wire.exchange import Exchange
-from crawler.wire.message import decoded
+from crawler.wire.message import decoded_to_end
 
 #: Origins whose rules are kept parsed.
 _PARSED = 1000
@@ -52,7 +52,7 @@ class Origins:
             if facts is None:
                 return None
             found = self._parsed(facts, task.host)
-        return found if found[1].fetched + KEPT > time.time() else None
+        return found if 0 <= time.time() - found[1].fetched < KEPT else None  # a clock may go back, too
 
     def first_step(self, task: Task) -> Step:
         """Return the request for the rules for a URL."""
@@ -60,9 +60,9 @@ class Origins:
 
     def answered(self, step: Step, exchange: Exchange) -> Step | None:
         """Take what came; return what must be asked next, or None: then the URL waits again, or is refused."""
-        notes = [("for", origin_of(step.task.url)), ("crawl", self._frontier.crawl.id)]
+        notes = [("for", origin_of(step.task.url)), ("crawl", self._frontier.crawl.id), *step.notes]
         kept = self._recorder.keep(exchange, exchange.message, notes)
-        self._frontier.batch.bytes += len(exchange.response)
+        self._frontier.batch.bytes += exchange.size
         status = exchange.message.status if exchange.message is not None else 0
         if step.role == "robots":
             return self._robots(step, exchange, status, kept.record)
@@ -87,15 +87,19 @@ class Origins:
             url = joined(step.url, message.get(b"location"))
             if url and url != step.url:
                 return Step(url, "robots", step.task, step.headers, step.hops + 1)
-        is_cut = exchange.truncated in CUT  # the rules that did not come may forbid what the others allow
-        if message is None or status // 100 == 5 or status in BUSY or (is_cut and status // 100 == 2):
-            host.was_busy(manners, message.get(b"retry-after") if message else "", exchange.seconds)
-            self._missing(step, 0 if is_cut else status, record, exchange.error, False)
+        body, is_whole = decoded_to_end(message, LONGEST) if message is not None else (b"", False)
+        # what did not come may forbid what the rest allows
+        is_cut = status // 100 == 2 and (exchange.truncated in CUT or not is_whole)
+        if message is None or status // 100 == 5 or status in BUSY or is_cut:
+            host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
+            self._missing(
+                step, 0 if is_cut else status, record, exchange.error or ("cannot be decoded" if is_cut else ""), False
+            )
             return None
         self._tries.pop(origin, None)
         host.answered(manners, exchange.seconds)
-        body = decoded(message, LONGEST) if status // 100 == 2 else b""
-        facts = self._half[origin] = Origin(origin, time.time(), status, body, record, step.url)
+        kept = body if status // 100 == 2 else b""
+        facts = self._half[origin] = Origin(origin, time.time(), status, kept, record, step.url)
         rules, _ = self._parsed(facts, host)
         url = f"{origin}/.well-known/tdmrep.json"
         if rules.verdict(url).allowed:
@@ -133,6 +137,6 @@ class Origins:
         if self._options.sitemaps and not rules.is_closed:
             for address in rules.sitemaps:
                 url = joined(facts.url, address)
-                if url and (host_of(url) == host_of(facts.origin) or self._takes(url, 1)):
+                if url and len(url) <= LONGEST_URL and (host_of(url) == host_of(facts.origin) or self._takes(url, 1)):
                     self._frontier.found(url, 1, None, "sitemap")
         return rules, facts

@@ -31,7 +31,7 @@ class Rules(site_rules.Rules):
             self._why = f"closed: robots.txt has the status {status}" if status else "closed: no robots.txt was had"
         super().__init__(text_of(body) if status // 100 == 2 else None, TOKEN)
         self.sitemaps = tuple(dict.fromkeys(self.parsed.sitemaps))[:1000]
-        self.crawl_delay = float(self.parsed.crawl_delay(TOKEN) or 0.0)
+        self.crawl_delay = float(getattr(self.group_of(TOKEN), "crawl_delay", None) or 0.0)
 
     @property
     def is_closed(self) -> bool:

@@ -76,6 +76,10 @@ class Guard:
         """Return the address for which a host was refused when it was last resolved; empty where it was not."""
         return self._refused.get(host.strip("[]").lower(), "")
 
+    async def look(self, host: str, port: int) -> None:
+        """Look a host up, so that `refused` knows of it."""
+        await self._addresses(host.strip("[]"), port)
+
     def resolveHostName(  # noqa: N802
         self,
         receiver: Any,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from crawler.wire.message import Message
+from crawler.wire.message import Block, Message
+from crawler.wire.spill import Spill, Spills
 
 
 @dataclass(slots=True)
@@ -21,7 +23,10 @@ class Exchange:
     limit: int  #: bytes of a response that are kept
     at: datetime = field(default_factory=lambda: datetime.now(UTC))  #: when the request was begun
     request: bytearray = field(default_factory=bytearray)
-    response: bytearray = field(default_factory=bytearray)
+    response: Block = field(default_factory=bytearray)  #: all of it only when the exchange is over
+    spills: Spills = field(default_factory=Spills, repr=False)  #: where a large response is kept
+    size: int = 0  #: bytes of the response
+    fault: OSError | None = None  #: the disk did not take the response
     ip: str = ""
     tls: str = ""  #: version of TLS, as `TLSv1.3`
     cipher: str = ""
@@ -36,11 +41,13 @@ class Exchange:
     cancel: Any = field(default=None, repr=False)  #: ends the connecting
     message: Message | None = field(default=None, repr=False)  #: what the response says
     heard: float = field(default_factory=time.monotonic)  #: when the last byte came, or the request was sent
+    _spill: Spill | None = field(default=None, repr=False)
+    _counted: int = 0  #: bytes in memory that `spills` counts
 
     def begin(self, ip: str) -> None:
         """Forget what came before on a connection that the server had already closed, and begin again."""
         self.request.clear()
-        self.response.clear()
+        self.forget()
         self.at, self.ip = datetime.now(UTC), ip
         self.tls = self.cipher = self.certificate = ""
         self.heard = time.monotonic()
@@ -51,15 +58,52 @@ class Exchange:
         self.heard = time.monotonic()
         if self.first is None:
             self.first = self.heard - self.started
-        room = self.limit - len(self.response)
-        self.response += data if len(data) <= room else data[: max(room, 0)]
+        room = self.limit - self.size
+        kept = data if len(data) <= room else data[: max(room, 0)]
+        try:
+            self._keep(kept)
+        except OSError as error:
+            self.fault = error
+            return False
         if len(data) > room:
             self.truncated = self.truncated or "length"
         return len(data) <= room
 
+    def _keep(self, data: bytes) -> None:
+        """Keep some bytes in memory, or in a file where there are many."""
+        self.size += len(data)
+        if self._spill is None:
+            assert isinstance(self.response, bytearray)
+            self.response += data
+            self._counted += len(data)
+            if self.spills.take(len(data), self.size):
+                spill = self.spills.begin()
+                spill.write(self.response)
+                self._spill, self.response = spill, bytearray()
+                self._give_back()
+        else:
+            self._spill.write(data)
+
+    def _give_back(self) -> None:
+        self.spills.give_back(self._counted)
+        self._counted = 0
+
+    def forget(self) -> None:
+        """Forget the bytes of the response."""
+        self._give_back()
+        self.response, self._spill, self.size = bytearray(), None, 0
+
+    def let_go(self) -> None:
+        """Let the system take the memory of a response that is in a file. It can still be read."""
+        if isinstance(self.response, mmap.mmap):
+            self.response.madvise(mmap.MADV_DONTNEED)
+
     def end(self) -> None:
-        """Note when everything was over."""
+        """Note when everything was over; from now on the response can be read."""
         self.seconds = time.monotonic() - self.started
+        if self._spill is not None:
+            self.response, self._spill = self._spill.mapped(), None
+        self._give_back()
 
     def stop(self) -> None:
         """Hang up, whatever has come by then."""

@@ -18,7 +18,9 @@ from scrapy.core.downloader.handlers.http11 import (
     _LenientHTTP11ClientProtocol,
 )
 from scrapy.crawler import Crawler
+from scrapy.http import Headers as ScrapyHeaders
 from scrapy.http import Response
+from scrapy.responsetypes import responsetypes
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
@@ -31,7 +33,9 @@ from twisted.web.http_headers import Headers
 
 from crawler.wire.addresses import Guard
 from crawler.wire.exchange import Exchange
-from crawler.wire.message import is_header_cut, parse
+from crawler.wire.message import Message, decoded, is_header_cut, parse
+from crawler.wire.proxies import agent_for
+from crawler.wire.spill import Spills
 
 #: The longest line of a header, as Twisted counts it; its default of 16 KiB is less than what servers send.
 _LONGEST_LINE = 1 << 20
@@ -39,6 +43,10 @@ _LONGEST_LINE = 1 << 20
 _SILENCE = 5.0
 #: Seconds that a connection to a host is kept for its next request; there may be thousands of hosts.
 _IDLE_CONNECTION = 10
+#: Bytes of a decoded body that middlewares and spiders get.
+_LONGEST_BODY = 64_000_000
+#: Header fields that no middleware may change: who asks, and what a 304 would be the answer to.
+_FIXED = ("User-Agent", "From", "If-None-Match", "If-Modified-Since")
 
 
 class _Headers(Headers):
@@ -93,7 +101,8 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
         if self.exchange.first is None:  # before that, the handshake may not be over
             self.exchange.tls, self.exchange.cipher, self.exchange.certificate = _tls(transport)
         if not self.exchange.received(data):
-            self.exchange.error = self.exchange.error or f"longer than {self.exchange.limit:,} bytes"
+            if self.exchange.fault is None:
+                self.exchange.error = self.exchange.error or f"longer than {self.exchange.limit:,} bytes"
             self.hang_up()
             return
         if self.unparsable:
@@ -179,7 +188,9 @@ class WireHandler(HTTP11DownloadHandler):
 
     It needs the settings `CRAWL_BYTES` (of the longest response that is kept), `CRAWL_IDLE` and `CRAWL_TIMEOUT`
     (seconds without a byte, seconds of the whole exchange). With `CRAWL_ALLOW_PRIVATE` it connects to any address.
-    `request.meta["exchange"]` has the bytes. A response that cannot be parsed has the status 0.
+    `request.meta["exchange"]` has the bytes. A response that cannot be parsed has the status 0. In the
+    folder `CRAWL_FOLDER` large responses are kept while they come. With `CRAWL_RESPONSES`
+    responses have their bodies, decoded, for middlewares and spiders of the user's own; else they have none.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -192,24 +203,39 @@ class WireHandler(HTTP11DownloadHandler):
         shared: Any = crawler  # one guard for the handlers of both schemes
         if not hasattr(shared, "guard"):
             shared.guard = Guard(settings.getbool("CRAWL_ALLOW_PRIVATE"))
+            shared.spills = Spills(settings.get("CRAWL_FOLDER"))
         self._guard: Guard = shared.guard
+        self._spills: Spills = shared.spills
         installs: Any = reactor
         installs.installNameResolver(self._guard)
         self._limit = settings.getint("CRAWL_BYTES", 32_000_000)
         self._idle = settings.getfloat("CRAWL_IDLE", 30.0)
         self._total = settings.getfloat("CRAWL_TIMEOUT", 300.0)
+        self._responses = settings.getbool("CRAWL_RESPONSES")
 
     async def download_request(self, request: Request) -> Response:
         from twisted.internet import reactor
 
         url = request.url.partition("#")[0]
-        exchange = request.meta["exchange"] = Exchange(url, self._limit)
+        exchange = request.meta["exchange"] = Exchange(url, self._limit, spills=self._spills)
         if (step := request.meta.get("step")) is not None:
             step.exchange = exchange
+        if self._responses and step is not None:
+            self._settle(request, step.headers)
         headers = _Headers(dict(request.headers))
         headers.exchange = exchange
         headers.setRawHeaders(b"Host", [_host(url)])
-        agent = Agent(reactor, self._contextFactory, self._idle, None, self._pool)
+        agent, proxy = Agent(reactor, self._contextFactory, self._idle, None, self._pool), ""
+        if request.meta.get("proxy"):
+            try:
+                agent, proxy = await agent_for(
+                    request.meta["proxy"], url, headers, self._guard, self._contextFactory, self._idle, self._pool
+                )
+            except (OSError, ValueError) as error:
+                exchange.error = _line(error)
+                raise NoResponseError(exchange.error) from error
+            if step is not None:
+                step.notes.append(("proxy", proxy))
         asked = agent.request(request.method.encode(), url.encode("ascii"), headers, None)
         exchange.cancel = asked.cancel
         watch = LoopingCall(self._watch, exchange)
@@ -225,7 +251,7 @@ class WireHandler(HTTP11DownloadHandler):
                     exchange.truncated = exchange.truncated or "disconnect"
                     exchange.error = exchange.error or _line(reason)
         except Exception as error:
-            if not exchange.response:
+            if not exchange.size:
                 host = urlsplit(url).hostname or ""
                 if address := self._guard.refused(host):
                     raise PrivateAddressError(f"{host} has the address {address}, which is not public") from error
@@ -236,6 +262,8 @@ class WireHandler(HTTP11DownloadHandler):
         finally:
             watch.stop()
             exchange.end()
+            if proxy:  # the address of the server is not known
+                exchange.ip = ""
             if exchange.protocol is not None:  # the pool may keep it; it needs the bytes no longer
                 exchange.protocol.exchange = exchange.protocol = None
             exchange.cancel = None
@@ -246,7 +274,19 @@ class WireHandler(HTTP11DownloadHandler):
             return Response(url, status=0)
         if not message.complete:
             exchange.truncated = exchange.truncated or "disconnect"
+        if self._responses:
+            return _decoded(url, message)
         return Response(url, status=message.status, headers=_for_scrapy(message.fields))
+
+    def _settle(self, request: Request, headers: dict[str, str]) -> None:
+        """Have a request sent as the crawl needs it, whatever middlewares made of it."""
+        if request.method != "GET" or request.body:
+            raise NoResponseError(f"a middleware asked for a {request.method}; only GET is sent")
+        for name in _FIXED:
+            if name in headers:
+                request.headers[name] = headers[name]
+            else:
+                request.headers.pop(name, None)
 
     def _watch(self, exchange: Exchange) -> None:
         if exchange.protocol is not None:
@@ -257,6 +297,17 @@ def _host(url: str) -> bytes:
     netloc = url.partition("://")[2].partition("/")[0].partition("?")[0].rpartition("@")[2]
     default = ":443" if url.startswith("https:") else ":80"
     return netloc.removesuffix(default).encode("ascii")
+
+
+def _decoded(url: str, message: Message) -> Response:
+    """Return a response with its body, as Scrapy's own handlers and its decompression would give it."""
+    headers = ScrapyHeaders(_for_scrapy(message.fields))
+    body = decoded(message, _LONGEST_BODY)
+    if body or not message.body:
+        headers.pop("Content-Encoding", None)
+    kind = responsetypes.from_args(headers=headers, url=url, body=body)
+    response: Response = kind(url, status=message.status, headers=headers, body=body)
+    return response
 
 
 def _for_scrapy(fields: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from crawls import crawled
 
 import crawler.driver
+import crawler.records.delivery
 import crawler.records.files
 import crawler.records.recorder
 import crawler.spider
@@ -42,15 +43,16 @@ class Crawls:
 
 
 @contextmanager
-def crawls(folder: Path, url: str) -> Iterator[Crawls]:
+def crawls(folder: Path, url: str, store: str = "") -> Iterator[Crawls]:
     """Start the process that forks the others.
 
     Args:
-        url: of the server; or `enumerate` or `follow`, and where a web archive shows its pages.
+        url: of the server; or `enumerate` or `follow`, and where a web archive shows its pages; or `spider` and the URL.
+        store: where the files go.
     """
     paths = [*filter(None, sys.path), str(Path(__file__).parent)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    words = [sys.executable, __file__, str(folder), url]
+    words = [sys.executable, __file__, str(folder), url, store]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
         yield Crawls(process)
         process.kill()
@@ -62,11 +64,13 @@ def main() -> None:
         if child == 0:
             small = {"batch": 20, "batch_seconds": 0.1, "file_size": 60_000}
             by, _, replay = sys.argv[2].partition(" ")
-            if replay:
+            if by == "spider":
+                crawled(Path(sys.argv[1]), replay, spider="own_spiders:Shop", **{**small, "batch": 4})
+            elif replay:
                 past = as_of("2019-06-01", replay, None, by)
                 crawled(Path(sys.argv[1]), "http://site.example/", as_of=past, sitemaps=False, **small)
             else:
-                crawled(Path(sys.argv[1]), sys.argv[2], **small)
+                crawled(Path(sys.argv[1]), sys.argv[2], store=sys.argv[3] or None, **small)
             os._exit(0)
         print(child, flush=True)
         print(os.waitpid(child, 0)[1], flush=True)

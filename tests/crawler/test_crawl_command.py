@@ -63,7 +63,7 @@ def test_a_crawl_is_shown_goes_on_and_has_a_status(tmp_path: Path) -> None:
     [
         (["http://a.example/", "--out", "out"], "needs --contact"),
         (["http://a.example/", "--contact", "a@example.org"], "needs --out"),
-        (["http://a.example/", "--out", "s3://bucket/x", "--contact", "a@example.org"], "a folder of this machine"),
+        (["http://a.example/", "--out", "s3://bucket/x", "--contact", "a@example.org"], "needs --state FOLDER"),
         (["nothing", "--status"], "no crawl is in this folder"),
     ],
 )

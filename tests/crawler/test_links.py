@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 
 from crawler.links.html import MOST_LINKS, addresses_of, links_of
+from crawler.links.leads import leads_of
+from crawler.wire.message import Message, parse
 
 URL = "http://example.com/folder/page?x=1"
 
@@ -75,3 +78,59 @@ def test_a_sitemap_is_xml_or_lines() -> None:
         ["http://a.example/s.xml"], True)  # fmt: skip
     assert addresses_of(b"http://a.example/1\nhttp://a.example/2\n\n") == (["http://a.example/1", "http://a.example/2"], False)  # fmt: skip
     assert addresses_of(b"") == ([], False)
+
+
+@pytest.mark.parametrize(
+    "charset", ["hex", "zlib", "rot13", "base64", "idna", "punycode", "undefined", "unicode_escape", "utf-16", "\x00", "x" * 999]
+)  # fmt: skip
+def test_a_charset_that_is_none_costs_no_links(charset: str) -> None:
+    page = b'<a href="/a%ff\xff.b\\"><a href="/xn--b-.example">'
+    assert links_of(page, URL, charset).urls
+    assert links_of(page, URL, "hex").urls[-1] == "http://example.com/xn--b-.example"
+    assert addresses_of(page) == ([], False)
+
+
+def test_the_first_base_counts() -> None:
+    assert links_of(b"<base target=x><base href=/one/><base href=http://other.example/><a href=b>", URL).urls == [
+        "http://example.com/one/b"
+    ]
+    assert links_of(b"<base href=mailto:x><base href=/one/><a href=b>", URL).urls == ["http://example.com/one/b"]
+
+
+def test_a_sitemap_of_millions_of_words_takes_little_memory() -> None:
+    sitemap = b"a " * 4_000_000 + b"http://example.com/\xff/" + b"b" * 9000 + b"\nhttps://example.com/c"
+    tracemalloc.start()
+    found, _ = addresses_of(sitemap)
+    assert tracemalloc.get_traced_memory()[1] < 100_000
+    tracemalloc.stop()
+    assert found[-1] == "https://example.com/c"
+
+
+def message(*tags: str) -> Message:
+    head = "".join(f"X-Robots-Tag: {tag}\r\n" for tag in tags)
+    found = parse(f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{head}\r\n<a href=/b>".encode())
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tags", "is_followed"),
+    [
+        (("nofollow",), False),
+        (("noindex, NONE",), False),
+        (("lowbackground: nofollow",), False),
+        (("LowBackground: noindex, nofollow",), False),
+        (("robots: nofollow",), False),
+        (("otherbot: nofollow",), True),
+        (("otherbot: noindex, nofollow",), True),
+        (("otherbot: noindex", "nofollow"), False),
+        (("otherbot: noindex, lowbackground: nofollow",), False),
+        (("lowbackground: noindex, otherbot: nofollow",), True),
+        (("max-snippet: 5, nofollow",), False),
+        (("unavailable_after: 25 Jun 2030 15:00:00 PST, nofollow",), False),
+        (("unavailable_after: Tuesday, 25-Jun-30 15:00:00 UTC, nofollow",), False),
+        (("", ",,:", ": nofollow"), False),
+    ],
+)
+def test_rules_in_a_header_are_for_whom_they_name(tags: tuple[str, ...], is_followed: bool) -> None:
+    assert bool(leads_of(message(*tags), "http://example.com/", "page", 0).urls) == is_followed

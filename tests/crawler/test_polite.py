@@ -19,6 +19,7 @@ from rawserver import Answer, Server, missing, page, serving
 from crawler.frontier.hosts import Host, Manners
 from crawler.wire import addresses
 
+QUICK = Manners(delay=0.0, factor=0.0, rest=0.01)
 Serve = Callable[[str, bytes], Answer]
 
 
@@ -275,3 +276,44 @@ def test_a_tarpit_is_left_after_some_tries(tmp_path: Path) -> None:
     notes = of(tmp_path, "metadata", "/2")[0].notes
     assert notes["error"] == "no byte for 0.2 s"
     assert of(tmp_path, "request", "/2")[0].block == next(request for _, request in server.asked if b" /2 " in request)
+
+
+def test_one_host_with_the_rules_of_many_has_its_peace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"h{number}.example" for number in range(4)]
+    resolving(monkeypatch, {name: ["127.0.0.1"] for name in names})
+
+    def answer(path: str, request: bytes) -> Answer:
+        host = request.lower().partition(b"host: ")[2].partition(b"\r\n")[0].decode()
+        if path == "/robots.txt":
+            return page("", f"Location: http://127.0.0.1:{server.port}/rules", status="301 Moved Permanently")
+        return text("User-agent: *\nDisallow: /no") if path == "/rules" else page(host)
+
+    with serving(answer) as server:
+        seeds = [f"http://{name}:{server.port}/" for name in names]
+        assert crawled(tmp_path, *seeds, manners=Manners(delay=0.15, factor=0.0)).pages == 4
+        there = [at for at, request in server.asked if request.startswith(b"GET /rules ")]
+    assert len(there) == 4
+    assert min(later - before for before, later in pairwise(there)) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("stated", "wait"),
+    [("0", 60), ("-5", 60), ("nan", 60), ("1e309", 60), ("soon", 60), ("9" * 400, 86400), ("1000000000000", 86400),
+     ("Fri, 31 Dec 1999 23:59:59 GMT", 60), ("Fri, 31 Dec 9999 23:59:59 GMT", 86400), ("3\n7", 7), ("soon\n7", 7),
+     ("Fri, 31 Dec 9999 23:59:59 -1400", 86400), ("٣", 60), ("120, 5", 60)],
+)  # fmt: skip
+def test_a_rest_is_what_somebody_may_mean(stated: str, wait: float) -> None:
+    assert Host(1, "a.example").was_busy(Manners(), stated, 0.1) == wait
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "017700000001", "127.0.0.1.", "①②⑦.0.0.1",
+             "[::127.0.0.1]", "[0:0:0:0:0:ffff:7f00:1]", "[64:ff9b::127.0.0.1]", "LOCALHOST", "localhost."]
+)  # fmt: skip
+def test_a_private_address_is_refused_however_it_is_written(tmp_path: Path, host: str) -> None:
+    """By the resolver of this machine, which knows all these forms of IPv4 addresses."""
+    with serving(lambda *_: missing()) as server:
+        result = crawled(tmp_path, f"http://{host}:{server.port}/", allow_private=False, manners=QUICK)
+        assert server.asked == []
+    assert result.done == 0
+    assert set(result.reasons) <= {"private-address", "robots-closed"}

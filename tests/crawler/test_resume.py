@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +27,7 @@ from crawls import check, crawled, pages, records
 from rawserver import Answer, missing, page, serving
 
 from archive.errors import CrawlError
+from crawler.frontier.frontier import Frontier
 from crawler.records.files import Files
 from crawler.run import crawl, status
 
@@ -109,6 +113,19 @@ def test_a_budget_ends_a_crawl_and_a_larger_one_goes_on(tmp_path: Path) -> None:
         assert len(server.asked) == asked
     assert Counter(pages(tmp_path)) == Counter(["/", *(f"/{each}" for each in range(1, 60))])
     assert status(tmp_path).statuses == {"200": 60}
+
+
+def test_equal_pages_one_after_the_other_are_counted_over_the_runs(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/":
+            return page("".join(f"<a href=/page?sid={number}>" for number in range(200)))
+        return page("the same" if path.startswith("/page") else path)
+
+    with serving(answer) as server:
+        for pages in (15, 40, 51):  # the seed, and fifty
+            assert crawled(tmp_path, server.address + "/", pages=pages).reasons == {}
+        assert crawled(tmp_path, server.address + "/").reasons == {"trap": 150}
+        assert crawled(tmp_path, server.address + "/", again=True).reasons == {"trap": 150}
 
 
 def test_time_is_a_budget_too(tmp_path: Path) -> None:
@@ -250,9 +267,117 @@ def test_files_of_other_programs_in_the_folder_are_let_alone(tmp_path: Path) -> 
     others = [tmp_path / name for name in ("heritrix-0001.warc.gz.open", "notes.txt", "other.warc.gz")]
     for each in others:
         each.write_bytes(b"theirs")
-    begun = tmp_path / "crawl-20260101000000000-00001.warc.gz.open"  # a kill before the first commit leaves it
-    begun.write_bytes(b"nothing of it is committed")
     with serving(site(2)) as server:
+        crawled(tmp_path, server.address + "/", pages=1)
+        begun = tmp_path / "crawl-20260101000000000-00002.warc.gz.open"  # a kill before its first commit leaves it
+        begun.write_bytes(b"nothing of it is committed")
         assert crawled(tmp_path, server.address + "/").pages == 2
     assert [each.read_bytes() for each in others] == [b"theirs"] * 3
     assert not begun.exists()
+
+
+def test_a_crawl_that_was_killed_before_its_seeds_were_written_begins(tmp_path: Path) -> None:
+    """Between the two transactions of a crawl's beginning; of the first one, and of one with `again`."""
+    kill = RuntimeError("killed")
+
+    def killed(*_: object) -> None:
+        raise kill
+
+    with serving(lambda path, _: page("here") if path == "/" else missing()) as server:
+        for again in (False, True):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Frontier, "commit", killed)
+                with pytest.raises(RuntimeError, match="killed"):
+                    crawled(tmp_path, server.address + "/", again=again)
+            assert crawled(tmp_path, server.address + "/").done == 1
+        assert server.paths().count("/") == 2
+    assert len(pages(tmp_path)) == 2
+
+
+def test_urls_and_expressions_in_another_order_are_the_same_crawl(tmp_path: Path) -> None:
+    with serving(lambda path, _: page(path)) as server:
+        seeds = [f"{server.address}/{name}" for name in "abc"]
+        crawled(tmp_path, *seeds, pages=1, include=("a", "b"))
+        result = crawled(tmp_path, *reversed(seeds), include=("b", "a"))
+    assert (result.crawl, result.done, sorted(pages(tmp_path))) == (1, 3, ["/a", "/b", "/c"])
+
+
+@pytest.mark.parametrize("days", [-1, 1, -400, 400])
+def test_a_clock_that_jumps_loses_nothing_and_lets_nobody_wait_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    with serving(lambda path, _: page(path)) as server:
+        seeds = [f"{server.address}/{name}" for name in "abc"]
+        crawled(tmp_path, *seeds, pages=1)
+        now = time.time
+        monkeypatch.setattr(time, "time", lambda: now() + days * 86400)
+        frontier = Frontier(tmp_path / "crawl.sqlite")
+        frontier.begin("", [], anew=False)
+        assert (frontier.next_ready() or 0.0) - time.monotonic() <= 86400
+        frontier.close()
+        monkeypatch.setattr("crawler.frontier.frontier._LONGEST_REST", 0.1)
+        assert crawled(tmp_path, *seeds).done == 3
+        assert sorted(path for path in server.paths() if len(path) == 2) == ["/a", "/b", "/c"]
+        assert server.paths().count("/robots.txt") == 2  # that of another day, before or after, is asked for again
+
+
+def test_files_of_a_crawl_whose_database_is_missing_are_let_alone(tmp_path: Path) -> None:
+    with serving(lambda path, _: page(path)) as server:
+        crawled(tmp_path, server.address + "/")
+        (tmp_path / "crawl.sqlite").unlink()
+        (tmp_path / "crawl-20190501000000000-00002.warc.gz.open").write_bytes(b"what a crawl wrote")
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != "crawl.lock"}
+        for _ in range(2):  # also with the empty database that the first one left
+            with pytest.raises(CrawlError, match=r"crawl\.sqlite is missing or empty"):
+                crawled(tmp_path, server.address + "/")
+        assert before.items() <= {path.name: path.read_bytes() for path in tmp_path.iterdir()}.items()
+
+
+def test_a_file_that_is_shorter_than_the_database_has_it_is_not_filled_up(tmp_path: Path) -> None:
+    with serving(lambda path, _: page(path)) as server:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("crawler.records.files.Files.end_file", lambda _: None)
+            crawled(tmp_path, server.address + "/", f"{server.address}/a", pages=1)
+        (path,) = tmp_path.glob("*.open")
+        path.write_bytes(path.read_bytes()[:-7])
+        before = path.read_bytes()
+        with pytest.raises(OSError, match="is shorter than"):
+            crawled(tmp_path, server.address + "/", f"{server.address}/a")
+        assert path.read_bytes() == before
+
+
+def test_a_folder_that_moves_goes_on(tmp_path: Path) -> None:
+    with serving(lambda path, _: page(path)) as server:
+        seeds = [f"{server.address}/{name}" for name in "abc"]
+        crawled(tmp_path / "here", *seeds, pages=1)
+        (tmp_path / "here").rename(tmp_path / "there")
+        assert crawled(tmp_path / "there", *seeds).done == 3
+    assert sorted(pages(tmp_path / "there")) == ["/a", "/b", "/c"]
+    assert check(tmp_path / "there") > 9
+
+
+def test_a_status_needs_no_right_to_write_the_lock_and_stops_no_run(tmp_path: Path) -> None:
+    with serving(lambda path, _: page(path)) as server:
+        crawled(tmp_path, server.address + "/")
+        (tmp_path / "crawl.lock").chmod(0o444)
+        assert status(tmp_path).ended == "finished"
+        with (tmp_path / "crawl.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            assert status(tmp_path).ended == "finished"
+            threading.Timer(0.05, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+            (tmp_path / "crawl.lock").chmod(0o644)
+            assert crawled(tmp_path, server.address + "/").done == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{"delay": float("nan")}, {"delay": float("inf")}, {"delay": -1.0}, {"delay": 1e300}, {"pages": 0}, {"pages": -1},
+     {"depth": -1}, {"host_pages": 0}, {"connections": 0}, {"connections": 10**9}, {"bytes": "9" * 400 + "TB"},
+     {"bytes": "1e9"}, {"time": float("inf")}, {"time": "-5m"}, {"contact": "\udcff@b.example"}, {"operator": "\udcff"},
+     {"include": ["\udcff"]}, {"within": -1, "as_of": "2019-06-01", "from_": "wayback"},
+     {"as_of": "0001-01-01T00:00:00+05:00", "from_": "wayback"}, {"as_of": "2019-06-01", "from_": "web.archive.org"}],
+)  # fmt: skip
+def test_a_number_or_a_text_that_nobody_means_is_refused(tmp_path: Path, words: dict[str, Any]) -> None:
+    with pytest.raises(CrawlError, match="--"):
+        crawl("http://a.example/", **{"out": tmp_path / "out", "contact": "a@b.example", **words})
+    assert not (tmp_path / "out").exists()

@@ -81,8 +81,9 @@ def test_expressions_and_rules_leave_urls_out() -> None:
 def test_a_folder_of_equal_payloads_is_closed() -> None:
     repeats = Repeats(5)
     for number in range(20):
-        assert not repeats.add(f"http://example.com/{number}", b"%d" % (number // 4))
-        assert repeats.add(f"http://example.com/c?{number}", b"same") == (number == 4)
+        assert not repeats.add(f"http://example.com/{number}", b"%d" % (number // 4)).closed
+        found = repeats.add(f"http://example.com/c?{number}", b"same")
+        assert (found.folder, found.count, found.closed) == ("http://example.com/c?", number + 1, number >= 4)
     assert repeats.is_closed("http://example.com/c?d")
     assert not repeats.is_closed("http://example.com/c")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ pytest.importorskip("scrapy")
 
 from crawls import crawled, of, pages
 from rawserver import Answer, missing, page, serving
+
+from crawler.driver import REDIRECTS
+from crawler.wire.message import chunks_of, parse
 
 
 def test_an_endless_calendar_ends_at_its_depth_and_at_the_pages_of_a_host(tmp_path: Path) -> None:
@@ -148,3 +152,80 @@ def test_no_header_of_a_server_ends_a_crawl(tmp_path: Path) -> None:
         assert crawled(tmp_path, server.address + "/").done == 5  # the sitemap too
         assert crawled(tmp_path, server.address + "/", again=True).done == 5  # the sitemap too
     assert not any(b"If-None-Match" in request for _, request in server.asked)
+
+
+def test_redirects_that_never_end_end_after_some_and_widen_nothing_further(tmp_path: Path) -> None:
+    """Each leads to another host, by a name that all of them have: neither the scope nor the pages of a host end it."""
+
+    def answer(path: str, request: bytes) -> Answer:
+        if path != "/" and not path[1:].isdigit():
+            return missing()
+        number = int(path[1:] or 0) + 1
+        return page("", f"Location: http://127.0.0.{number}:{server.port}/{number}", status="302 Found")
+
+    with serving(answer, "0.0.0.0") as server:
+        result = crawled(tmp_path, f"http://127.0.0.1:{server.port}/", scope="any")
+        assert result.done == REDIRECTS + 1
+        assert result.left_out == {"redirects": 1}
+
+
+def test_a_sitemap_that_moves_to_another_host_is_not_followed_there(tmp_path: Path) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/robots.txt":
+            return page(f"Sitemap: /away\nSitemap: /near\nSitemap: /{'x' * 3000}")
+        moved = {"/away": f"http://localhost:{server.port}/s.xml", "/near": "/t.xml"}.get(path)
+        if moved:
+            return page("", f"Location: {moved}", status="301 Moved Permanently")
+        return page("<urlset><loc>/relative</loc></urlset>")
+
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/")
+        assert sorted(set(server.paths())) == [
+            "/",
+            "/.well-known/tdmrep.json",
+            "/away",
+            "/near",
+            "/robots.txt",
+            "/t.xml",
+        ]
+    assert result.left_out == {"scope": 1}
+
+
+def test_no_page_ends_a_crawl(tmp_path: Path) -> None:
+    odd = {
+        "/1": page("<a href='/\\ud800&#xd800;%'><a href=/x>", "Content-Type: text/html; charset=idna"),
+        "/2": page(b"<a href='\x00/2\x00\xff\xed\xa0\x80'>", "Content-Type: text/html; charset=hex"),
+        "/3": page(b"\xff\xfe<\x00", "Content-Type: text/html; charset=utf-16"),
+        "/4": page(b"", "Content-Type: text/html", "Content-Encoding: gzip"),
+        "/5": page("x", "Content-Type: " + "text/html;" * 9000),
+        "/6": page("<a href='http://[::1%25eth0]/'><a href='http://1.2.3.4.5.6:99999/'><a href='http://a@b@c:d/'>"),
+        "/7": page("", "Location: " + "/" * 100_000, status="302 Found"),
+        "/8": page("", "Location: \xff\xfe//\x01", status="302 Found"),
+        "/9": page("<meta charset=undefined><base href='//['><a href='//]'><a href=/y>"),
+    }
+
+    def answer(path: str, request: bytes) -> Answer:
+        return page("".join(f"<a href={each}>" for each in odd)) if path == "/" else odd.get(path) or missing()
+
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/")
+        assert {*odd, "/x", "/y"} <= set(server.paths())
+    assert (result.ended, result.failed) == ("finished", 0)
+
+
+def test_a_proxy_of_the_environment_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda *_: missing()) as proxy, serving(lambda *_: missing()) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.address)
+        assert crawled(tmp_path, server.address + "/").done == 1
+        assert proxy.asked == []
+
+
+def test_a_header_of_many_lines_and_a_body_of_many_chunks_take_no_time() -> None:
+    started = time.process_time()
+    header = b"HTTP/1.1 200 OK\r\nA: b\r\n" + b" a\n" * 300_000 + b"\r\n"
+    found = parse(header)
+    assert found is not None
+    assert len(found.get(b"a")) == 600_001
+    assert chunks_of(b"1\r\na\r\n" * 300_000 + b"0\r\n\r\n")[1:] == (b"a" * 300_000, True)
+    assert time.process_time() - started < 2

@@ -16,7 +16,7 @@ from scrapy.utils.test import get_crawler
 
 from crawler import loop
 from crawler.wire.exchange import Exchange
-from crawler.wire.message import decoded, join_chunks, parse
+from crawler.wire.message import chunks_of, decoded, parse
 
 
 def fetch(urls: list[str], **settings: Any) -> list[tuple[int, Exchange]]:
@@ -121,5 +121,5 @@ def test_the_body_is_the_one_without_chunks(name: str) -> None:
 
 
 def test_chunks_end_where_one_has_no_size() -> None:
-    assert join_chunks(b"2\r\nab\r\nx\r\n") == (b"ab", False)
-    assert join_chunks(b"") == (b"", False)
+    assert chunks_of(b"2\r\nab\r\nx\r\n") == ([(3, 5)], None, False)
+    assert chunks_of(b"") == ([], None, False)
