@@ -28,7 +28,7 @@ from archive.text.normalise import normalise
 from index import ids
 from index.minhash.kernel import utf8
 from index.passages import segments
-from index.passages.kernel import RUN, Numbers, Question, by_word, keys_of, lower, words_of
+from index.passages.kernel import RUN, Numbers, Question, Words, by_word, keys_of, lower, words_of
 from index.passages.segments import Segment
 from index.proven import Proof, Proven, moment_of
 from index.tables import PASSAGES
@@ -46,8 +46,8 @@ _HELD = 256 << 20
 _OPEN = 64
 #: Quotes that are given back: of a text that repeats one word there may be as many as words.
 _QUOTES = 1000
-#: Questions that a worker holds.
-_QUESTIONS = 4096
+#: Words of the texts that a worker holds, of which each takes 40 bytes. Questions are opened once for so many.
+_WORDS = 1 << 20
 _END = datetime.max.replace(tzinfo=UTC)
 
 
@@ -116,27 +116,34 @@ RunsResult = list[tuple[int, int, Numbers]]
 
 def work(task: RunsTask, ctx: Context) -> RunsResult:
     """Compare the texts of a file with questions. Needs a scratch folder that all workers see."""
-    held: OrderedDict[int, Question] = OrderedDict()
+    result: RunsResult = []
     with pa.memory_map(f"{ctx.shared}/questions.arrow") as source:
-        texts = pa.ipc.open_file(source).read_all()["text"]
+        asked = pa.ipc.open_file(source).read_all()["text"]
 
-        def question(number: int) -> Question:
-            if number not in held:
-                held[number] = Question(texts[number].as_py())
-                if len(held) > _QUESTIONS:
-                    held.popitem(last=False)
-            return held[number]
+        def compare(block: list[tuple[int, Words]]) -> None:
+            by_question: dict[int, list[tuple[int, Words]]] = {}
+            for position, other in block:
+                for number in task.questions[position].tolist():
+                    by_question.setdefault(number, []).append((position, other))
+            for number, texts in by_question.items():
+                question = Question(asked[number].as_py())
+                for position, other in texts:
+                    runs = question.shared(other)
+                    if len(runs):
+                        result.append((number, position, runs))
 
-        result: RunsResult = []
+        block: list[tuple[int, Words]] = []
+        held = 0
         for positions, group in _read_rows(Lake(task.location), task.file, task.rows):
             data, offsets = utf8(group)
             for at, position in enumerate(positions.tolist()):
-                other = words_of(data[offsets[at] : offsets[at + 1]])
-                for number in task.questions[position].tolist():
-                    runs = question(number).shared(other)
-                    if len(runs):
-                        result.append((number, position, runs))
-        return result
+                block.append((position, words_of(data[offsets[at] : offsets[at + 1]])))
+                held += len(block[-1][1])
+                if held > _WORDS:
+                    compare(block)
+                    block, held = [], 0
+        compare(block)
+    return result
 
 
 def _read_rows(lake: Lake, name: str, rows: Numbers) -> Iterator[tuple[Numbers, pa.Array]]:
