@@ -4,20 +4,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
-# uv installs in a fifth of pip's time. Where there is none, or it fails, pip installs: without byte code, since most
-# installed modules are never imported.
-INSTALL = install() { $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt "$$@" || \
-  $(PIP) install --no-compile --constraint constraints.txt "$$@"; }; install
-# uv reads no settings of pip.
-export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-ifdef PIP_INDEX_URL
-export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
-endif
+INSTALL = .ci/install $(BIN)/python
 # Each of the many processes would compile what it imports, where an environment forbids to write byte code.
 export PYTHONDONTWRITEBYTECODE =
 SAMPLE = demo/pywb-2.10.0.data/data/sample_archive/warcs
 
-.PHONY: dev demo demo-common-crawl demo-crawl demo-collapse test check check-readme wheel-check dist docs clean
+.PHONY: dev demo demo-common-crawl demo-crawl demo-collapse test check check-readme check-replay wheel-check dist docs clean
 
 # Ingests real captures of 2013 to 2016 into a lake, and asks it three questions.
 demo: $(SAMPLE)
@@ -74,6 +66,11 @@ check: $(VENV)/dev
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 wheel-check: $(VENV)/dev
 	$(BIN)/python tests/wheel.py $(PYTHONS)
+
+# Lets a real pywb show what `archive crawl` wrote. It needs other versions of packages, so it has an environment of its own.
+check-replay: $(VENV)/dev
+	test -x demo/replay/bin/wayback || ($(PYTHON) -m venv demo/replay && demo/replay/bin/pip install --quiet pywb==2.10.0)
+	WAYBACK=$(CURDIR)/demo/replay/bin/wayback $(BIN)/python -m pytest tests/crawler/test_replay.py
 
 # Builds a source distribution and a wheel in dist.
 dist: $(VENV)/dev

@@ -288,6 +288,7 @@ class Driver:
             if task.tries + 1 < manners.tries:
                 self.frontier.put_back(task)
                 self.frontier.release(host)
+                self.commit()  # the next run knows of the rest, too
                 return
         else:
             host.answered(manners, exchange.seconds)

@@ -315,7 +315,7 @@ class Frontier:
                 "INSERT INTO payloads VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 [
                     (
-                        p.sha256,
+                        p.identity,
                         p.sha1,
                         p.digest,
                         p.length,
@@ -474,9 +474,9 @@ class Frontier:
                 host.crawl_delay, host.pause = delay, pause
         return host
 
-    def payload(self, sha256: bytes) -> Payload | None:
+    def payload(self, identity: bytes) -> Payload | None:
         """Return where bytes were first seen, if that is committed."""
-        row = self._db.execute("SELECT * FROM payloads WHERE sha256=?", (sha256,)).fetchone()
+        row = self._db.execute("SELECT * FROM payloads WHERE sha256=?", (identity,)).fetchone()
         return Payload(*row) if row else None
 
     def repeats(self) -> Iterator[Repeat]:

@@ -109,7 +109,7 @@ class Task:
     via: str | None
     etag: str | None = None
     modified: str | None = None
-    payload: bytes | None = None  #: SHA-256 of what was there in an earlier crawl
+    payload: bytes | None = None  #: identity of what was there in an earlier crawl
 
 
 def seconds_of(retry_after: str, now: float | None = None) -> float | None:

@@ -62,8 +62,8 @@ CREATE TABLE IF NOT EXISTS items (id INTEGER PRIMARY KEY, length INTEGER NOT NUL
 class Payload:
     """Where bytes were first seen."""
 
-    sha256: bytes  #: of the body without chunks, with its content coding
-    sha1: str  #: of the same
+    identity: bytes  #: `Message.identity`
+    sha1: str  #: of the body without chunks, with its content coding
     digest: str  #: as its record states it
     length: int
     url: str

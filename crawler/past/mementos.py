@@ -280,7 +280,7 @@ class Past:
                 self._again(task, target[1], target[0])
         elif message.status // 100 == 5:
             look.state, look.reason, look.retry = FAILED, f"status-{message.status}", True
-        elif message.status // 100 != 4 or message.interim:  # 203 is a page too, and behind 101 may be one
+        elif message.status // 100 != 4 or message.first:  # 203 is a page too, and behind 101 may be one
             return self._refused(look, "no-memento-datetime")
         return look
 

@@ -48,7 +48,7 @@ def add_known(frontier: Frontier, sources: Iterable[str]) -> int:
             frontier.batch.payloads.append(payload)
             etag, modified = validator(message.get(b"etag")), validator(message.get(b"last-modified"))
             if etag or modified:
-                pages.append(KnownPage(payload.url, payload.date, etag, modified, payload.sha256, file.path))
+                pages.append(KnownPage(payload.url, payload.date, etag, modified, payload.identity, file.path))
             count += 1
             if count % _AT_ONCE == 0:
                 frontier.commit([], 0.0)
@@ -90,7 +90,7 @@ def responses_of(path: str) -> Iterator[tuple[Payload, Message]]:
                 if digest not in possible:  # a reader would find no page by it
                     continue
                 payload = Payload(
-                    hashlib.sha256(body).digest(),
+                    message.identity,
                     possible[1],
                     digest,
                     len(body),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from crawler.records.files import Files
 from crawler.records.surt import surt
 from crawler.steps import Rendered
 from crawler.wire.exchange import Exchange
-from crawler.wire.message import Message
+from crawler.wire.message import Block, Message
 
 _HTTP = {"1.0": "http/1.0", "1.1": "http/1.1"}
 
@@ -36,7 +35,7 @@ class Kept:
     """What was recorded of an exchange."""
 
     record: str  #: the id of the response or revisit; empty where no response came
-    payload: bytes | None  #: SHA-256 of the payload
+    payload: bytes | None  #: by which it is known (`Message.identity`)
     revisit: str  #: `identical`, `not-modified`, or empty
 
 
@@ -155,7 +154,11 @@ class Recorder:
         memento: Memento | None,
     ) -> tuple[bytes | None, str, list[tuple[str, object]]]:
         """Write the response, or the revisit that it amounts to."""
-        block = exchange.response
+        block: Block | memoryview = exchange.response
+        digest, extra = "", list[tuple[str, object]]()
+        if message is not None and message.first:  # readers take the first response of a record for the page
+            extra.append(("http-interim", _quoted(block[: message.first])))
+            block = memoryview(block)[message.first :]
         if known is not None and message is not None and message.status == 304:
             fields = [
                 *shared,
@@ -165,22 +168,21 @@ class Recorder:
             ]
             written = warc.record("revisit", date, fields, record_id=record_id)
             self._append(exchange.url, date, written, "warc/revisit", "304", known.digest)
-            return known.sha256, "not-modified", [("http-304", json.dumps(bytes(block).decode("latin-1")))]
-        digest, extra = "", list[tuple[str, object]]()
-        sha256: bytes | None = None
+            return known.identity, "not-modified", [*extra, ("http-304", _quoted(block))]
+        identity: bytes | None = None
         if message is not None:
-            # readers verify the body as it was transferred; behind an interim response they disagree where it begins
-            digest = "" if message.interim else warc.sha1(memoryview(block)[message.start :])
-            sha1 = warc.sha1(*message.parts()) if message.chunked or not digest else digest
+            start = message.start - message.first
+            digest = warc.sha1(memoryview(block)[start:])  # readers verify the body as it was transferred
+            sha1 = warc.sha1(*message.parts()) if message.chunked else digest
             if message.chunked and message.complete:
                 extra.append(("payload-digest-without-chunks", sha1))
-            is_new = message.status == 200 and message.length and digest and not exchange.truncated
+            is_new = message.status == 200 and message.length and not exchange.truncated
             if is_new and memento is None:
-                sha256 = _sha256(message)
-                first = self._frontier.payload(sha256)
+                identity = message.identity
+                first = self._frontier.payload(identity)
                 if first is not None and (first.sha1, first.length) == (sha1, message.length):
-                    self._revisit(exchange.url, date, shared, record_id, bytes(block[: message.start]), first)
-                    return sha256, "identical", extra
+                    self._revisit(exchange.url, date, shared, record_id, bytes(block[:start]), first)
+                    return identity, "identical", extra
         fields = [*shared, ("WARC-Payload-Digest", digest), ("WARC-Truncated", exchange.truncated)]
         written = warc.record("response", date, fields, warc.RESPONSE, block, record_id)
         media, status = (message.media_type, str(message.status)) if message is not None else ("", "-")
@@ -189,10 +191,10 @@ class Recorder:
             fields_of = media or "unk", status, digest, file, offset, size
             line = _index_line(memento.original, stamp_of(memento.at), *fields_of)
             self._frontier.batch.lines.append((-file.id, line))
-        if sha256 is not None and message is not None:
+        if identity is not None and message is not None:
             where = date, record_id, file.name, file.id, offset, size
-            self._frontier.batch.payloads.append(Payload(sha256, sha1, digest, message.length, exchange.url, *where))
-        return sha256, "", extra
+            self._frontier.batch.payloads.append(Payload(identity, sha1, digest, message.length, exchange.url, *where))
+        return identity, "", extra
 
     def _revisit(
         self, url: str, date: str, shared: list[tuple[str, str]], record_id: str, head: bytes, first: Payload
@@ -219,13 +221,6 @@ def _index_line(url: str, stamp: str, mime: str, status: str, digest: str, file:
     return f"{surt(url)} {stamp} {json.dumps(fields)}"
 
 
-def _sha256(message: Message) -> bytes:
-    digest = hashlib.sha256()
-    for part in message.parts():
-        digest.update(part)
-    return digest.digest()
-
-
 def _refers(first: Payload) -> list[tuple[str, str]]:
     return [
         ("WARC-Refers-To", f"<{first.record}>"),
@@ -233,6 +228,11 @@ def _refers(first: Payload) -> list[tuple[str, str]]:
         ("WARC-Refers-To-Date", first.date),
         ("WARC-Refers-To-Container", first.container),
     ]
+
+
+def _quoted(block: Block | memoryview) -> str:
+    """Return bytes of the wire as a string of JSON, a character for each byte; no two blanks follow one another."""
+    return json.dumps(bytes(block).decode("latin-1")).replace("  ", " \\u0020")
 
 
 def _protocols(exchange: Exchange, message: Message | None) -> list[str]:

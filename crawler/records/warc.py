@@ -33,7 +33,7 @@ class Written:
 
     id: str
     head: bytes
-    block: Block
+    block: Block | memoryview
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the gzip member in pieces."""
@@ -75,7 +75,7 @@ def record(
     date: str,
     fields: Iterable[tuple[str, str]],
     content_type: str = "",
-    block: Block = b"",
+    block: Block | memoryview = b"",
     record_id: str = "",
 ) -> Written:
     """Make a record. It is compressed when it is written.

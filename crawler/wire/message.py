@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -34,8 +35,8 @@ class Message:
     status: int
     version: str
     fields: list[tuple[bytes, bytes]]
+    first: int  #: where the response begins in the block, behind interim ones (status 1xx)
     start: int  #: where the body begins in the block
-    interim: int  #: responses with a status of 1xx in front
     complete: bool
     chunked: bool
     block: Block = field(repr=False)
@@ -88,6 +89,15 @@ class Message:
         return next((value.decode("latin-1") for each, value in self.fields if each == name), "")
 
     @property
+    def identity(self) -> bytes:
+        """SHA-256 of the body, and whether it came in chunks: replay tools read the payload of a revisit as the header
+        of the revisit says."""
+        digest = hashlib.sha256()
+        for part in self.parts():
+            digest.update(part)
+        return digest.digest() + b"\1" * self.chunked
+
+    @property
     def retry_after(self) -> str:
         """What Retry-After states, a line for each of the fields."""
         return b"\n".join(self.every(b"retry-after")).decode("latin-1")
@@ -117,7 +127,7 @@ def parse(block: Block, method: str = "GET") -> Message | None:
             break
         interim, at = interim + 1, end.end()
     fields, start, size = _fields(bytes(block[line.end() : end.start()])), end.end(), len(block)
-    message = Message(status, line[1].decode(), fields, start, interim, True, False, block, [(start, size)])
+    message = Message(status, line[1].decode(), fields, at, start, True, False, block, [(start, size)])
     if status in (204, 304) or method == "HEAD":
         return message
     codings = b",".join(message.every(b"transfer-encoding")).lower()
@@ -141,11 +151,13 @@ def is_header_cut(block: Block) -> bool:
 def _fields(header: bytes) -> list[tuple[bytes, bytes]]:
     """Return the fields of a header. A line that begins with a blank goes on with the one before."""
     found: list[tuple[bytes, list[bytes]]] = []
+    is_field: bool | None = None  #: whether the line before is a field; at first there is none
     for line in header.split(b"\n"):
         line = line.removesuffix(b"\r")
-        if line[:1] in (b" ", b"\t") and found:
-            found[-1][1].append(line.strip())
-        elif b":" in line:
+        if line[:1] in (b" ", b"\t") and is_field is not None:
+            if is_field:
+                found[-1][1].append(line.strip())
+        elif is_field := (b":" in line):
             name, _, value = line.partition(b":")
             found.append((name.strip().lower(), [value.strip()]))
     return [(name, b" ".join(values)) for name, values in found]

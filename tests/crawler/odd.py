@@ -68,7 +68,7 @@ ODD: dict[str, Odd] = {
         Answer([_ok(_length(zlib.compress(TEXT)), b"Content-Encoding: deflate", body=zlib.compress(TEXT))], "keep")
     ),
     "interim": Odd(
-        Answer([b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" + _ok(_length())], "keep")
+        Answer([b"HTTP/1.1 103 Early Hints\r\nLink:   </a.css>\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n" + _ok(_length())], "keep")
     ),
     "empty": Odd(Answer([_ok(b"Content-Length: 0", body=b"")], "keep")),
     "204": Odd(Answer([b"HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n"], "keep"), 204),

@@ -54,12 +54,13 @@ def test_equal_bytes_at_another_address_are_a_revisit_of_the_first(tmp_path: Pat
     check(tmp_path)
 
 
-def test_chunks_of_other_sizes_are_the_same_bytes(tmp_path: Path) -> None:
+def test_chunks_of_other_sizes_are_the_same_bytes_but_no_chunks_are_others(tmp_path: Path) -> None:
     body = f"<p>{WORDS}".encode()
 
     def answer(path: str, request: bytes) -> Answer:
         if path not in ("/a", "/b"):
-            return page("<a href=/a><a href=/b>") if path == "/" else missing()
+            pages = {"/": page("<a href=/a><a href=/b><a href=/c><a href=/d>"), "/c": page(body), "/d": page(body)}
+            return pages.get(path, missing())
         size = 100 if path == "/a" else 64
         parts = [body[at : at + size] for at in range(0, len(body), size)]
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -67,8 +68,10 @@ def test_chunks_of_other_sizes_are_the_same_bytes(tmp_path: Path) -> None:
 
     with serving(answer) as server:
         crawled(tmp_path, server.address + "/", batch=1, batch_seconds=0.0)
-    (first,), (second,) = of(tmp_path, "response", "/a"), of(tmp_path, "revisit", "/b")
-    assert second.headers["WARC-Payload-Digest"] == first.headers["WARC-Payload-Digest"]
+    for one, other in (("/a", "/b"), ("/c", "/d")):  # pywb reads the bytes of a revisit as the header of that says
+        (first,), (second,) = of(tmp_path, "response", one), of(tmp_path, "revisit", other)
+        assert second.headers["WARC-Payload-Digest"] == first.headers["WARC-Payload-Digest"]
+        assert second.headers["WARC-Refers-To"] == first.id
     check(tmp_path)
 
 
@@ -84,7 +87,7 @@ def site(  # type: ignore[no-untyped-def]
         tag = f'"{number}-{version[0] if number in changed else 0}"'
         if with_tags and f"If-None-Match: {tag}".encode() in request:
             return Answer(
-                [f"HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\nX-Version: {version[0]}\r\n\r\n".encode()], "keep"
+                [f"HTTP/1.1 304 Not Modified\r\nETag: {tag}\r\nX-Version:  {version[0]}\r\n\r\n".encode()], "keep"
             )
         links = "".join(f"<a href=/{each}>" for each in (2 * number + 1, 2 * number + 2) if each < 20)
         if version[0] > 1 and number == 3:
@@ -125,6 +128,7 @@ def test_a_recrawl_of_an_unchanged_site_is_small_and_finds_what_is_new(tmp_path:
                 if m.headers.get("WARC-Concurrent-To") == each.id and m.kind == "metadata"
             )
             assert json.loads(notes["http-304"]).startswith("HTTP/1.1 304 Not Modified\r\nETag: ")
+            assert "\r\nX-Version:  " in json.loads(notes["http-304"])
         if each.url in kept and not each.url.endswith("/3"):
             assert each.headers["WARC-Payload-Digest"] == kept[each.url].headers["WARC-Payload-Digest"]
             assert each.headers["WARC-Refers-To"] == kept[each.url].id

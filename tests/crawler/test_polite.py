@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -13,6 +15,7 @@ import pytest
 
 pytest.importorskip("scrapy")
 
+from crawl_process import crawls
 from crawls import crawled, of, pages
 from rawserver import Answer, Server, missing, page, serving
 
@@ -89,6 +92,28 @@ def test_a_busy_server_gets_its_rest_and_the_page_is_fetched_then(tmp_path: Path
     after = min(at for at in server.times() if at > busy[0] + 0.01)
     assert after - busy[0] >= least
     assert sorted(each.block[9:12] for each in of(tmp_path, "response", "/2")) == [b"200", b"503"]
+
+
+def test_a_rest_outlasts_the_run_to_which_the_server_gave_it(tmp_path: Path) -> None:
+    busy: list[float] = []
+
+    def answer(path: str, request: bytes) -> Answer:
+        if path == "/2" and not busy:
+            busy.append(time.monotonic())
+            return page("busy", "Retry-After: 2", status="503 Service Unavailable")
+        return tree()(path, request)
+
+    with serving(answer) as server, crawls(tmp_path, server.address + "/") as runs:
+        process = runs.begin()
+        while not busy:
+            time.sleep(0.005)
+        time.sleep(0.2)
+        os.kill(process, signal.SIGKILL)
+        runs.end()
+        runs.begin()
+        runs.end()
+    assert min(at for at in server.times() if at > busy[0] + 0.01) - busy[0] >= 2.0
+    assert sorted(set(pages(tmp_path))) == ["/", "/1", "/2", "/3", "/4"]
 
 
 def test_rests_without_retry_after_are_doubled_up_to_an_hour() -> None:

@@ -112,6 +112,8 @@ def test_the_body_is_the_one_without_chunks(name: str) -> None:
         return
     assert message is not None
     assert message.status == ODD[name].status
+    if message.status == 200:
+        assert message.media_type == "text/html"
     if name in ("chunks", "trailers", "chunk-extension", "plain", "line-feeds"):
         assert message.body == ODD["plain"].block.partition(b"\r\n\r\n")[2]
     if name in ("gzip", "gzip-chunks", "deflate"):
