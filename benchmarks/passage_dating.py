@@ -185,8 +185,9 @@ def main() -> None:
             host, page = (re.sub(r"[^a-z0-9]+", "-", row[key].lower()).strip("-") for key in ("service", "path"))
             return f"https://{host}.example/{page}"
 
-        stamp = lambda row: row["date"].replace("+00:00", "Z")  # noqa: E731
-        write_records(f"{folder}/early.warc", ((row["text"], stamp(row), url(row)) for row in early))
+        write_records(
+            f"{folder}/early.warc", ((row["text"], row["date"].replace("+00:00", "Z"), url(row)) for row in early)
+        )
         ingest(Lake(lake), [f"{folder}/early.warc"])
         index(lake, passages=True)
         source.write_text("".join(json.dumps({"text": row["text"]}) + "\n" for row in late))
