@@ -17,7 +17,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs as pafs
 
 from archive import storage, versions
@@ -338,15 +338,18 @@ class Lake:
         files: list[NewFile],
         transactions: Iterable[str] | Mapping[str, int],
         mode: Literal["append", "overwrite"] = "append",
+        replaced: Iterable[NewFile] = (),
     ) -> bool:
         """Commit to a table that is open; conflicts with every one of these names committed since then.
 
         Args:
             transactions: names, with the numbers that they get; without numbers, 1.
             mode: with `overwrite` the files replace all that the table has.
+            replaced: files of the table that leave it, since the new ones hold their rows.
         """
         now = int(time.time() * 1000)
         actions: list[Any] = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
+        actions += [RemoveAction(file.path, False, now, file.size, dict(file.partition)) for file in replaced]
         try:
             delta.create_write_transaction(
                 actions,

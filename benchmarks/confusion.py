@@ -56,8 +56,8 @@ def changed(text: str, every: int) -> str:
     return " ".join(words)
 
 
-def confusion(folder: Path, scratch: Path) -> dict[str, Counter[str]]:
-    """For each group how many rows are proven, and how."""
+def confusion(folder: Path, scratch: Path, passages: bool = False) -> dict[str, Counter[str]]:
+    """For each group how many rows are proven, and how; with passages also how many words are."""
     made = groups(folder)
     old, mixed = scratch / "old.jsonl", scratch / "set.jsonl"
     old.write_text("".join(json.dumps({"text": text, "date": "2019-01-01"}) + "\n" for text in made["same"]))
@@ -65,17 +65,22 @@ def confusion(folder: Path, scratch: Path) -> dict[str, Counter[str]]:
     mixed.write_text("".join(json.dumps(row) + "\n" for row in rows))
     lake = Lake(str(scratch / "lake"))
     ingest(lake, [str(old)], workers=1)
-    index(lake, workers=1)
-    certify(lake, str(mixed), str(scratch / "out"), before="2022-01-01", grade="E", workers=1)
+    index(lake, workers=1, passages=passages)
+    certify(
+        lake, str(mixed), str(scratch / "out"), before="2022-01-01", grade="E", passages=passages, workers=1
+    )  # fmt: skip
     table: dict[str, Counter[str]] = {name: Counter() for name in made}
     for line in (scratch / "out" / "set.jsonl").read_text().splitlines():
         row = json.loads(line)
         table[row["group"]][row["proof"]] += 1
+        if passages:
+            table[row["group"]].update({"words": row["proof_words"], "known words": row["proof_known_words"]})
     return table
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        print("| rows | exact | near | none |\n| --- | --: | --: | --: |")
-        for group, kinds in confusion(Path(sys.argv[1]), Path(name)).items():
-            print(f"| {group} | {kinds['exact']:,} | {kinds['near']:,} | {kinds['none']:,} |")
+        print("| rows | exact | near | none | words in passages |\n| --- | --: | --: | --: | --: |")
+        for group, kinds in confusion(Path(sys.argv[1]), Path(name), passages=True).items():
+            share = f"{kinds['known words'] / kinds['words']:.1%}"
+            print(f"| {group} | {kinds['exact']:,} | {kinds['near']:,} | {kinds['none']:,} | {share} |")

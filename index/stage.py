@@ -14,7 +14,7 @@ import contextlib
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,6 +33,7 @@ from archive.lake import MAX_TRIES, Lake, NewFile
 from archive.progress import Reporter
 from archive.tables import DOCUMENTS, Table
 from index import ids
+from index.ids import Ids
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +101,33 @@ class Stage(ABC):
         """
         yield texts, self.compute(texts)
 
+    def write(self, lake: Lake, parts: Iterable[pa.Table]) -> NewFile | None:
+        """Write what was computed for one file of documents, as one file of the table; None where there is nothing.
+
+        A stage of segments, whose rows refer to each other, has its own `write`, `without` and `compact`.
+        """
+        return write_parts(lake, self.table, parts, self.table.name, self.partition, **self.written_with)
+
+    def without(self, lake: Lake, file: NewFile, texts: Ids) -> NewFile | None:
+        """Write a file that `write` wrote once more, without some texts; None where nothing is left.
+
+        Args:
+            texts: their content ids, sorted.
+        """
+
+        def left() -> Iterator[pa.Table]:
+            path = f"{lake.table_path(file.table)}/{file.path}"
+            with pq.ParquetFile(path, filesystem=lake.filesystem) as parquet:
+                for group in range(parquet.num_row_groups):
+                    rows = parquet.read_row_group(group)
+                    yield rows.filter(pa.array(ids.positions(texts, ids.parse(rows["content_id"])) < 0))
+
+        return self.write(lake, left())
+
+    def compact(self, lake: Lake) -> None:
+        """Merge small files of the table, where there are many."""
+        compact(lake, self.table)
+
     def create(self, lake: Lake) -> None:
         """Create the table if it is missing.
 
@@ -159,7 +187,10 @@ def pending(stage: Stage, lake: Lake) -> Iterator[StageTask]:
         if delta.transaction_version(stage.transaction(file)) is None
     ]
     stored = [path for path in lake.files(stage.table.name) if path.startswith(stage.folder)] if files else []
-    done = [ids.parse(table["content_id"]) for table in lake.read_files(stage.table.name, stored, ["content_id"])]
+    done = [
+        ids.parse(table["content_id"].drop_null())
+        for table in lake.read_files(stage.table.name, stored, ["content_id"])
+    ]
     ordered = np.concatenate(done) if done else np.empty((0, 4), np.uint64)
     ordered = ordered[ids.sort(ordered)]
     for file in files:
@@ -197,7 +228,7 @@ def work(task: StageTask, ctx: Context) -> StageResult:
                 texts += some.num_rows
                 ctx.progress(some.num_rows, int(some["text"].nbytes))
 
-    file = write_parts(lake, stage.table, parts(), stage.table.name, stage.partition, **stage.written_with)
+    file = stage.write(lake, parts())
     return StageResult(texts, file)
 
 
@@ -221,38 +252,29 @@ class Others:
         self._known.add(file.path)
 
     def without(self, file: NewFile, delta: DeltaTable) -> NewFile | None:
-        """Return a file without the rows of texts that others have added; the same file where there are none.
+        """Return a file without the texts that others have added; the same file where there are none.
 
         Args:
             file: not committed yet; deleted where another one takes its place.
             delta: the table as it is now.
         """
-        table, fresh = self._stage.table, sorted(self._files(delta) - self._known)
+        fresh = sorted(self._files(delta) - self._known)
         self._known.update(fresh)
-        read = [ids.parse(each["content_id"]) for each in self._lake.read_files(table.name, fresh, ["content_id"])]
-        if read:
-            texts = np.concatenate([self._texts, *read])
+        if fresh:
+            texts = np.concatenate([self._texts, *self._texts_of(fresh)])
             self._texts = texts[ids.sort(texts)]
         if not len(self._texts):
             return file
-        (own,) = self._lake.read_files(table.name, [file.path], ["content_id"])
-        left = ids.positions(self._texts, ids.parse(own["content_id"])) < 0
-        if left.all():
+        (own,) = self._texts_of([file.path])
+        if (ids.positions(self._texts, own) < 0).all():
             return file
-        rest = write_parts(
-            self._lake, table, self._rows(file, left), table.name, self._stage.partition, **self._stage.written_with
-        )
+        rest = self._stage.without(self._lake, file, self._texts)
         self._lake.discard([file])
         return rest
 
-    def _rows(self, file: NewFile, chosen: npt.NDArray[np.bool_]) -> Iterator[pa.Table]:
-        first = 0
-        path = f"{self._lake.table_path(file.table)}/{file.path}"
-        with pq.ParquetFile(path, filesystem=self._lake.filesystem) as parquet:
-            for group in range(parquet.num_row_groups):
-                rows = parquet.read_row_group(group)
-                yield rows.filter(pa.array(chosen[first : first + rows.num_rows]))
-                first += rows.num_rows
+    def _texts_of(self, files: list[str]) -> Iterator[Ids]:
+        for table in self._lake.read_files(self._stage.table.name, files, ["content_id"]):
+            yield ids.parse(table["content_id"].drop_null())
 
 
 def commit(stage: Stage, lake: Lake, source: str, file: NewFile | None, others: Others | None = None) -> bool:
@@ -308,7 +330,7 @@ def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = No
             _log.debug("%s: %d texts of %s", stage.name, end.result.texts, end.task.file)
         else:
             _log.info("%s: another process has done %s", stage.name, end.task.file)
-    compact(lake, stage.table)
+    stage.compact(lake)
     _log.info("%s: %d new texts in %s", stage.name, count, lake.location)
     return count
 

@@ -63,8 +63,19 @@ DUPLICATES = Table(
     ),
 )
 
+#: A segment is one file: first its texts, in the order of their numbers, then their fingerprints, sorted by key.
+PASSAGES = Table(
+    "passages",
+    (
+        Column("content_id", pa.string(), "of the text, in the first rows of a segment; else null"),
+        Column("key", pa.int64(), "a fingerprint; the rows are sorted by it; null in the first rows"),
+        Column("row", pa.int32(), "the number of the text that the fingerprint is of, in its segment"),
+        Column("segment", pa.string(), "its name"),
+    ),
+    ("segment",),
+)
 
-TABLES = {table.name: table for table in (SIGNATURES, BANDS, PAIRS, DUPLICATES, QUALITY, EMBEDDINGS)}
+TABLES = {table.name: table for table in (SIGNATURES, BANDS, PAIRS, DUPLICATES, PASSAGES, QUALITY, EMBEDDINGS)}
 
 
 def create(lake: Lake, parameters: Parameters) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from index.certify import CertifyResult, certify
     from index.embeddings import EmbedResult, embed
     from index.neardup import IndexResult, index
+    from index.passages.find import PassageIndex, TextPassages, passages
     from index.quality import QualityResult, quality
     from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
@@ -88,6 +89,9 @@ _FROM = {
     "Lake": "archive",
     "connect": "query",
     "load": "query.dataset",
+    "passages": "index.passages.find",
+    "PassageIndex": "index.passages.find",
+    "TextPassages": "index.passages.find",
     "Dataset": "query.dataset",
     "Reporter": "archive.progress",
     "RichReporter": "archive.progress",
@@ -110,6 +114,7 @@ __all__ = [
     "IngestResult",
     "Lake",
     "MaintainResult",
+    "PassageIndex",
     "Preview",
     "QualityResult",
     "Reporter",
@@ -117,6 +122,7 @@ __all__ = [
     "RichReporter",
     "SealResult",
     "Stats",
+    "TextPassages",
     "VerifyResult",
     "WitnessResult",
     "attest",
@@ -134,6 +140,7 @@ __all__ = [
     "load",
     "maintain",
     "open",
+    "passages",
     "preview",
     "quality",
     "query",

@@ -44,9 +44,9 @@ def _main() -> None:
         Path(folder, "a.warc.gz").write_bytes(members(*pages))
         Path(folder, "b.jsonl").write_text(f'{{"text": "{" ".join(edited(texts[0], 1, 3))}"}}\n')
         lb.ingest(lake, f"{folder}/a.warc.gz", workers=1)
-        lb.index(lake, workers=1)
+        lb.index(lake, workers=1, passages=True)
         lb.quality(lake, workers=1)
-        lb.certify(lake, f"{folder}/b.jsonl", f"{folder}/certified", before="2022-01-01", workers=1)
+        lb.certify(lake, f"{folder}/b.jsonl", f"{folder}/certified", before="2022-01-01", passages=True, workers=1)
     if importlib.util.find_spec("torch"):
         import torch_imported  # noqa: F401
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from archive.features import dataset_info, quoted
-from index.certify.verdict import SCHEMA
+from index.certify.verdict import OPTIONAL, SCHEMA
 
 #: The name of the card in the result.
 CARD = "README.md"
@@ -129,10 +129,18 @@ def card(manifest: Mapping[str, Any]) -> str | None:
         lines += dataset_info({"default": schema})
     rows = sum(about["rows"] for about in files.values())
     proven = sum(count for about in files.values() for kind, count in about["proof"].items() if kind != "none")
+    words = sum(about.get("words", 0) for about in files.values())
+    known = sum(about.get("known_words", 0) for about in files.values())
+    passages = (
+        f"Of {words:,} words, {known:,} are in passages of 15 or more words that existed before (`proof_passages`). "
+        if words
+        else ""
+    )
     lines += [
         "---", "", f"# Rows, and which of them provably existed before {before}", "",
         f"`archive certify` judged {rows:,} rows of a data set, and proved {proven:,} of them. The column `proof` is "
         "`exact`, `near` or `none`; the other columns that begin with `proof_` cite the capture that proves the row. "
+        f"{passages}"
         "`none` says nothing of the age of a row. `archive verify` of this folder checks the files and the proofs.", "",
         '    datasets.load_dataset("path/of/this/folder")', "", *_others(sources, format_),
     ]  # fmt: skip
@@ -181,8 +189,8 @@ def _schema(manifest: Mapping[str, Any], names: Iterable[str]) -> pa.Schema | No
         own = [pa.field(column, _arrow(kind)) for column, kind in found.items()]
     except TypeError:
         return None
-    asked = bool(manifest["arguments"].get("paragraphs"))
-    return pa.schema([*own, *(field for field in SCHEMA if asked or field.name != "proof_paragraphs")])
+    absent = {name for option, names in OPTIONAL.items() if not manifest["arguments"].get(option) for name in names}
+    return pa.schema([*own, *(field for field in SCHEMA if field.name not in absent)])
 
 
 def _arrow(kind: Kind) -> pa.DataType:

@@ -23,6 +23,8 @@ from archive.extras import require
               help="A proof needs so many different archives.")  # fmt: skip
 @click.option("--date-sources", metavar="CODES", help="Only these kinds of dates, as in warc,arc,cdx.  [default: all]")
 @click.option("--paragraphs", is_flag=True, help="Also judge each paragraph of a row; reads the texts of the lake.")
+@click.option("--passages", is_flag=True,
+              help="Also find the words that an older text has, in runs of 15 and more.")  # fmt: skip
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -38,6 +40,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     Examples:
       archive certify c4/ --before 2022-01-01 --out c4-proven
       archive certify answers.jsonl.gz --before 2022-11-30 --out proven --paragraphs
+      archive certify pages.jsonl --before 2022-01-01 --out proven --passages
       archive certify dolma.parquet --before 2020-01-01 --out proven --lake s3://bucket/witnesses
 
     Exit status: 0 all rows judged; 1 done, but some rows have no text or could not be read;
@@ -47,7 +50,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     from archive.engine import preload
 
     preload("index.certify.work", "index.certify.paragraphs", "index.neardup.shingle_sets",
-            "index.minhash.ready")  # fmt: skip
+            "index.minhash.ready", *(["index.passages.ready"] if options["passages"] else []))  # fmt: skip
 
     from archive.progress import RichReporter
     from archive.show import json_text

@@ -23,11 +23,11 @@ from archive.lake import Lake
 from archive.tables import DOCUMENTS
 from index import ids
 from index.certify.characters import alike, letters_of
-from index.certify.proven import Proven
 from index.minhash.kernel import band_keys, compiled, shared, shingle_sets, sign
 from index.minhash.procedure import Parameters
 from index.neardup.candidates import split
 from index.neardup.shingle_sets import wanted_texts
+from index.proven import Proven
 
 #: Fewest shingles of a paragraph that is looked up. A single one is too easily shared by chance.
 LEAST = 2

@@ -26,6 +26,8 @@ class RowCounts:
     proof_by_year: dict[str, Counter[str]] = field(default_factory=dict)  #: year of the proof -> exact, near -> rows
     proof_by_grade: dict[str, Counter[str]] = field(default_factory=dict)  #: grade of the proof -> exact, near -> rows
     paragraphs: Counter[str] = field(default_factory=Counter)  #: exact, near, none -> paragraphs, if asked for
+    words: int = 0  #: of the rows, if their passages were asked for
+    known_words: int = 0  #: of these, the words in passages that existed before the date
     problems: Counter[str] = field(default_factory=Counter)  #: reason -> rows without text, stretches without rows
 
     def add(self, other: RowCounts) -> None:
@@ -34,6 +36,8 @@ class RowCounts:
         self.proof.update(other.proof)
         self.paragraphs.update(other.paragraphs)
         self.problems.update(other.problems)
+        self.words += other.words
+        self.known_words += other.known_words
         for year, kinds in other.proof_by_year.items():
             self.proof_by_year.setdefault(year, Counter()).update(kinds)
         for grade, kinds in other.proof_by_grade.items():
@@ -47,6 +51,7 @@ class RowCounts:
             "proof_by_year": {year: dict(kinds) for year, kinds in sorted(self.proof_by_year.items())},
             "proof_by_grade": {grade: dict(kinds) for grade, kinds in sorted(self.proof_by_grade.items())},
             "paragraphs": dict(self.paragraphs),
+            **({"words": self.words, "known_words": self.known_words} if self.words else {}),
             "problems": dict(self.problems),
         }
 
@@ -56,7 +61,8 @@ class RowCounts:
         years = {year: Counter(kinds) for year, kinds in stored["proof_by_year"].items()}
         grades = {grade: Counter(kinds) for grade, kinds in stored.get("proof_by_grade", {}).items()}
         proof, paragraphs, problems = (Counter(stored[name]) for name in ("proof", "paragraphs", "problems"))
-        return cls(stored["rows"], proof, years, grades, paragraphs, problems)
+        words, known_words = stored.get("words", 0), stored.get("known_words", 0)
+        return cls(stored["rows"], proof, years, grades, paragraphs, words, known_words, problems)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -38,7 +38,7 @@ from index.certify import rows
 from index.certify.match import meet
 from index.certify.output import OutputFile, OutputFolder
 from index.certify.paragraphs import ParagraphProof, match_paragraphs
-from index.certify.proven import Proven
+from index.certify.passages import RowPassage, match_passages
 from index.certify.result import PROCEDURE, CertifyResult
 from index.certify.work import Candidates, HashRows, RowHashes, VerifiedRows, VerifyRows, work
 from index.minhash.kernel import band_keys
@@ -46,6 +46,8 @@ from index.neardup import texts
 from index.neardup.bands import Bands
 from index.neardup.candidates import split
 from index.neardup.shingle_sets import ShingleSets, store_sets
+from index.passages.find import PassageIndex, require_index
+from index.proven import Proven, moment_of
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ def certify(
     archives: int = 1,
     date_sources: str | Iterable[str] | None = None,
     paragraphs: bool = False,
+    passages: bool = False,
     workers: Workers = None,
     reporter: Reporter | None = None,
 ) -> CertifyResult:
@@ -84,6 +87,8 @@ def certify(
         archives: how many different archives must have captured a text before the date.
         date_sources: the kinds of dates that count, as a list or as `"warc,arc"`; by default all.
         paragraphs: also prove each paragraph; reads the texts of the lake once for each block of rows.
+        passages: also find the words of each row that are in a run of 15 or more words of a text from before the date;
+            needs an index of passages.
         workers: processes (by default one for each core), or an engine.
         reporter: receives the progress.
 
@@ -97,7 +102,7 @@ def certify(
     if not storage.is_text(out):
         raise ArchiveError(f"{out!a}: the result needs a folder whose name is UTF-8")
     needs = Needs.of(before, grade, archives, date_sources)
-    run = _Certify(lake, out, needs, Columns(text=text_column), engine, paragraphs, reporter or Reporter())
+    run = _Certify(lake, out, needs, Columns(text=text_column), engine, paragraphs, passages, reporter or Reporter())
     try:
         with naming_damage(lake):
             result = run.run(os.fspath(dataset))
@@ -107,14 +112,6 @@ def certify(
                            "command again when it is mended") from None  # fmt: skip
     result.seconds = round(time.monotonic() - started, 3)
     return result
-
-
-def _moment(before: str | date) -> datetime:
-    try:
-        moment = datetime.fromisoformat(before.isoformat() if isinstance(before, date) else before)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError, TypeError):
-        raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +137,7 @@ class Needs:
         if unknown := set(sources) - DATE_SOURCES.keys():
             raise ArchiveError(f"no kind of date {', '.join(sorted(unknown))!r}; there are {', '.join(DATE_SOURCES)}")
         try:
-            return cls(_moment(before), asked(grade, archives), archives, sources)
+            return cls(moment_of(before), asked(grade, archives), archives, sources)
         except ValueError as error:
             raise ArchiveError(str(error)) from None
 
@@ -156,10 +153,12 @@ class _Certify:
         columns: Columns,
         engine: Engine,
         paragraphs: bool,
+        passages: bool,
         reporter: Reporter,
     ) -> None:
         self._lake, self._out, self._needs, self._columns = lake, out, needs, columns
-        self._engine, self._paragraphs, self._reporter = engine, paragraphs, reporter
+        self._engine, self._paragraphs, self._passages, self._reporter = engine, paragraphs, passages, reporter
+        self._index: PassageIndex | None = None
         self._result = CertifyResult()
 
     def run(self, dataset: str) -> CertifyResult:
@@ -167,11 +166,13 @@ class _Certify:
         self._folder = OutputFolder(self._out)
         if self._paragraphs and not self._lake.files(DOCUMENTS.name):
             raise ArchiveError(f"{self._lake.location}: holds no texts, so that paragraphs cannot be judged")
+        if self._passages:
+            require_index(self._lake)
         listed = self._list(dataset)
         self._result.files = len(listed)
         with self._folder.entered():
             self._certify(dataset, listed)
-        self._result.index_is_older_than_lake = bool(self._lake.files(DOCUMENTS.name)) and not tables.is_current(
+        self._result.index_is_older_than_lake |= bool(self._lake.files(DOCUMENTS.name)) and not tables.is_current(
             self._lake
         )
         self._result.sort()
@@ -189,7 +190,12 @@ class _Certify:
                 self._known = texts.load(self._lake)
                 self._proof_of = proven.find(self._known.ids)  # by text
                 self._bands = Bands(self._lake, self._known.segments, self._known.starts, self._parameters)
-                self._blocks(todo)
+                if self._passages:
+                    with PassageIndex(self._lake, proven=proven) as self._index:
+                        self._result.index_is_older_than_lake = self._index.missing > 0
+                        self._blocks(todo)
+                else:
+                    self._blocks(todo)
         self._folder.describe()
         for output in todo:
             self._result.add(output.counts)
@@ -237,6 +243,7 @@ class _Certify:
             "dataset": dataset if "://" in dataset else os.path.abspath(dataset),
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,
+            **({"passages": True} if self._passages else {}),  # without it an older result goes on
             "procedure": PROCEDURE,
             "near": {"words": self._parameters.words, "threshold": self._parameters.threshold},
         }
@@ -349,6 +356,10 @@ class _Certify:
             parts = [chunk.paragraphs for chunk in hashes if chunk.paragraphs is not None]
             paragraphs = match_paragraphs(self._lake, self._proven, parts, self._parameters, self._engine, scratch)
             cited.append(np.array([proof.number for chunk in paragraphs for *_, proof in chunk if proof], np.int64))
+        passages: list[list[list[RowPassage]]] | None = None
+        if self._index:
+            passages = match_passages(self._index, [chunk.number for chunk in hashes], exact, self._engine, scratch)
+            cited.append(np.array([number for rows_ in passages for row in rows_ for *_, number in row], np.int64))
         proofs = self._proven.proofs(np.concatenate(cited))
 
         def tasks() -> Iterator[VerifyRows]:
@@ -364,8 +375,10 @@ class _Certify:
                         by_row[row].append((words, proof))
                         if proof:
                             wanted.add(proof.number)
+                found = passages[index] if passages is not None else None
+                wanted.update(number for row in found or () for *_, number in row)
                 chosen = {number: proofs[number] for number in wanted}
-                yield VerifyRows(chunk.number, self._parameters, own, near, chosen, sets.folder, by_row)
+                yield VerifyRows(chunk.number, self._parameters, own, near, chosen, sets.folder, by_row, found)
                 first += count
 
         return tasks()

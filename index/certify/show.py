@@ -16,6 +16,11 @@ def show(result: CertifyResult) -> None:
     counted = f"{count_of(result.rows, 'row')} of {count_of(result.files, 'file')}{skipped}"
     console.print(f"{counted} in {result.seconds:.1f} s")
     console.print(_kinds(result))
+    if result.words:
+        share = result.known_words / result.words
+        console.print(
+            f"passages that existed: {result.known_words:,} of {count_of(result.words, 'word')} ({share:.1%})"
+        )
     if result.proof_by_grade:
         counts = ", ".join(f"{grade} {kinds.total():,}" for grade, kinds in result.proof_by_grade.items())
         console.print(f"grades of the proofs: {counts}")

@@ -22,16 +22,18 @@ from archive.text.normalise import dropped_from
 from index.certify.card import Kind
 from index.certify.characters import Runs, compare, runs_of, share_of
 from index.certify.paragraphs import ParagraphProof, Paragraphs
-from index.certify.proven import Proof
+from index.certify.passages import RowPassage
 from index.certify.result import RowCounts
 from index.certify.rows import Batch, Lines, Problem
-from index.certify.verdict import Verdict
+from index.certify.verdict import Passage, Verdict
 from index.ids import Ids
 from index.minhash.kernel import shared, shingle_sets, sign, utf8
 from index.minhash.normalise import normal_forms
 from index.minhash.procedure import Parameters
 from index.neardup.pairs import lower_bound
 from index.neardup.shingle_sets import ShingleSets
+from index.passages.kernel import words_of
+from index.proven import Proof
 
 #: Runs of characters of texts of the lake that are held.
 _HELD = 1 << 22
@@ -89,6 +91,7 @@ class VerifyRows:
     proofs: dict[int, Proof]  #: by number
     sets: str  #: the folder of the stored shingle sets
     paragraphs: list[list[tuple[int, ParagraphProof | None]]] | None  #: for each row words and proof of its paragraphs
+    passages: list[list[RowPassage]] | None  #: by row
 
 
 @dataclass(slots=True)
@@ -163,6 +166,11 @@ def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
             paragraphs = tuple((words, _verdict(proof, task.proofs)) for words, proof in task.paragraphs[row])
             verdict = replace(verdict, paragraphs=paragraphs)
             counts.paragraphs.update(each.kind for _, each in paragraphs)
+        if task.passages is not None:
+            words, found = _passages(texts[row].as_py(), task.passages[row], verdict, task.proofs)
+            verdict = replace(verdict, words=words, passages=found)
+            counts.words += words
+            counts.known_words += verdict.known_words or 0
         verdicts.append(verdict)
         counts.proof[verdict.kind] += 1
         if verdict.proof:
@@ -176,6 +184,17 @@ def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
         with pa.OSFile(verified.path, "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
             writer.write_table(rows)
     return verified
+
+
+def _passages(
+    text: str, found: list[RowPassage], verdict: Verdict, proofs: dict[int, Proof]
+) -> tuple[int, tuple[Passage, ...]]:
+    """Return how many words a row has, and its passages. One that is proven exactly is one passage."""
+    words = words_of(np.frombuffer(text.encode(), np.uint8))
+    if verdict.kind == "exact" and verdict.proof and len(words):
+        return len(words), ((0, len(text), len(words), verdict.proof),)
+    spanned = zip(words.spans(found), found, strict=True)
+    return len(words), tuple((*span, behind - first, proofs[number]) for span, (first, behind, number) in spanned)
 
 
 def _verdict(proof: ParagraphProof | None, proofs: dict[int, Proof]) -> Verdict:

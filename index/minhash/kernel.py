@@ -21,9 +21,9 @@ from index.minhash.procedure import Parameters
 _LETTER = np.uint64(procedure.LETTER)
 _WORD = np.uint64(procedure.WORD)
 _BAND = np.uint64(procedure.BAND)
-_ALONE = characters.ALONE
-_MARK = characters.MARK
-_POINT = np.uint32(0x1FFFFF)
+ALONE = characters.ALONE
+MARK = characters.MARK
+POINT = np.uint32(0x1FFFFF)
 _0, _1, _2, _3, _4 = (np.uint64(number) for number in range(5))
 #: Shingles that are permuted at a time: 16 KiB, which stay in the first-level cache for all permutations.
 _BLOCK = 4096
@@ -56,7 +56,7 @@ def mix(value):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _decode(data, at, end):  # type: ignore[no-untyped-def]
+def decode(data, at, end):  # type: ignore[no-untyped-def]
     """Return the character of several bytes that begins at a position, and where the next character begins."""
     letter = np.uint32(data[at])
     size = _2 if letter < 0xE0 else _3 if letter < 0xF0 else _4
@@ -90,10 +90,10 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
             word = _0 if outside else longer
             at += _1
             continue
-        letter, at = _decode(data, at, end)
+        letter, at = decode(data, at, end)
         flagged = fold[letter]
-        folded = np.uint64(flagged & _POINT)
-        if folded != _0 and not flagged & _ALONE:  # a mark belongs to the character before it
+        folded = np.uint64(flagged & POINT)
+        if folded != _0 and not flagged & ALONE:  # a mark belongs to the character before it
             word = word * _LETTER + folded
             continue
         out[count] = word
@@ -101,11 +101,11 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
         word = folded
         if folded != _0:  # a word of its own, with its marks
             while at < end and data[at] >= 0x80:
-                letter, after = _decode(data, at, end)
+                letter, after = decode(data, at, end)
                 flagged = fold[letter]
-                if not flagged & _MARK:
+                if not flagged & MARK:
                     break
-                word = word * _LETTER + np.uint64(flagged & _POINT)
+                word = word * _LETTER + np.uint64(flagged & POINT)
                 at = after
             out[count] = word
             count += _1

@@ -23,6 +23,8 @@ from index.compiling import announce
 @click.option("--rows", type=click.IntRange(1, 64), help="Hashes in a band.  [default: 8]")
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True),
               help="Least Jaccard similarity of near-duplicates.  [default: 0.8]")  # fmt: skip
+@click.option("--passages", is_flag=True,
+              help="Also index runs of words, to find quotes by. A lake that has this index keeps it.")  # fmt: skip
 @click.option("--witness-only", metavar="OUT",
               help="Then write a lake without texts to OUT: signatures, first dates, record addresses.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -40,6 +42,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     \b
     Examples:
       archive index
+      archive index --passages                              and find quotes of 15 words and more
       archive index --witness-only s3://bucket/witnesses    and hand out dates without texts
       archive query "SELECT url, first_seen, first_seen_near FROM documents WHERE witness_id IS NOT NULL"
     """
@@ -48,7 +51,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     from archive.engine import preload
 
     preload("index.stage", "index.neardup.signatures", "index.neardup.bands", "index.neardup.shingle_sets",
-            "index.minhash.ready")  # fmt: skip
+            "index.minhash.ready", *(["index.passages.ready"] if options["passages"] else []))  # fmt: skip
 
     from archive.progress import RichReporter
     from archive.show import json_text
@@ -64,5 +67,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
         f"{result.texts:,} texts: {result.pairs:,} pairs of near-duplicates; "
         f"{result.clustered:,} texts in {result.clusters:,} clusters"
     )
+    if result.passages is not None:
+        click.echo(f"{result.passages:,} new texts have their passages indexed")
     if result.exported is not None:
         click.echo(f"{result.exported:,} witnesses new in {options['witness_only']}")

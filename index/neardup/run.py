@@ -34,8 +34,9 @@ from index.neardup.candidates import PairCodes, candidates, split
 from index.neardup.pairs import Similarities, similarity
 from index.neardup.signatures import Signatures
 from index.neardup.texts import Texts
+from index.passages.stage import Passages
 from index.stage import lake_errors, run
-from index.tables import DUPLICATES, PAIRS, SIGNATURES
+from index.tables import DUPLICATES, PAIRS, PASSAGES, SIGNATURES
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class IndexResult:
     pairs: int = 0  #: near-duplicates
     clusters: int = 0  #: groups of texts that near-duplicates connect
     clustered: int = 0  #: texts in clusters
+    passages: int | None = None  #: texts whose runs of words were indexed; null where there is no such index
     exported: int | None = None  #: texts that are new, or have an earlier date, in the lake `witness_only`
     seconds: float = 0.0  #: of wall-clock time
 
@@ -66,6 +68,7 @@ def index(
     bands: int | None = None,
     rows: int | None = None,
     threshold: float | None = None,
+    passages: bool = False,
     witness_only: Lake | str | os.PathLike[str] | None = None,
     reporter: Reporter | None = None,
 ) -> IndexResult:
@@ -81,6 +84,8 @@ def index(
         bands: bands of a signature.
         rows: hashes in a band.
         threshold: least Jaccard similarity of near-duplicates.
+        passages: also index the runs of words of each text, by which quotes are found. A lake that has such an index
+            keeps it up to date without being asked.
         witness_only: then write a lake without texts to this location: signatures, first dates, record addresses.
         reporter: receives the progress.
 
@@ -101,6 +106,8 @@ def index(
     result = IndexResult()
     with lake_errors(lake):
         _update(lake, parameters, engine, device, reporter, result)
+        if passages or lake.has(PASSAGES):
+            result.passages = run(Passages(), lake, engine, reporter)
     if target:
         result.exported = textless.export(lake, target)
         _log.info("%d texts written to %s", result.exported, target.location)

@@ -26,7 +26,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from index.minhash.kernel import _decode, compiled
+from index.minhash.kernel import compiled
+from index.minhash.kernel import decode as _decode
 from index.quality.characters import (
     ALONE,
     BACK,

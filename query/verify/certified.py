@@ -71,6 +71,7 @@ class Arguments:
     near: Near
     attestations: int | None = None  #: of a lake that has any
     retractions: int | None = None
+    passages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ class CertifiedFile:
     proof_by_grade: dict[str, dict[str, int]]
     paragraphs: dict[str, int]
     problems: dict[str, int]
+    words: int = 0  #: if passages were asked for …
+    known_words: int = 0  #: … and how many of these are in passages
     columns: dict[str, str] | None = None  #: of JSON lines, name -> type as JSON; None in an older result
 
 
@@ -203,7 +206,7 @@ def work(unit: Unit, ctx: Context) -> Read:
     problems: list[str] = []
     stated, path = unit.stated, unit.path / unit.name
     counts: dict[str, Any] = {"rows": 0, "proof": Counter(), "proof_by_year": {}, "proof_by_grade": {}}
-    counts["paragraphs"] = Counter()
+    counts |= {"paragraphs": Counter(), "words": 0, "known_words": 0}
     try:
         with open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -275,7 +278,38 @@ def _compare_row(unit: Unit, row: Mapping[str, Any], number: int, counts: dict[s
     for each in paragraphs or ():
         counts["paragraphs"][str(each.get("proof"))] += 1
         problems += [f"a paragraph: {problem}" for problem in _wrong(unit.arguments, each, None, None)]
+    problems += _compare_passages(unit.arguments, row, counts)
     return [f"{shown(unit.name)}: row {number}: {problem}" for problem in problems]
+
+
+def _compare_passages(arguments: Arguments, row: Mapping[str, Any], counts: dict[str, Any]) -> list[str]:
+    """Count the words of a row, and return what is wrong with its passages, as far as the row alone shows it."""
+    passages, stated = row.get("proof_passages"), (row.get("proof_words"), row.get("proof_known_words"))
+    if not arguments.passages:
+        return ["passages, which the arguments say otherwise of"] if any(
+            each is not None for each in (passages, *stated)) else []  # fmt: skip
+    from index.passages.kernel import Question
+
+    text = normalise(text_of(row, Columns(text=arguments.text_column)) or "")
+    words, known, behind, problems = len(Question(text).words), 0, 0, []
+    for each in passages or ():
+        start, end, own = each.get("start"), each.get("end"), each.get("words")
+        known += own if type(own) is int else 0
+        if type(start) is not int or type(end) is not int or not behind <= start < end <= len(text):
+            problems.append("a passage: not a part of the text, or not behind the one before it")
+            continue
+        behind = end
+        if own != len(Question(text[start:end]).words):
+            problems.append("a passage: not the words that it states")
+        if row.get("proof") == "exact" and any(each[name] != row.get(name) for name in ("proof_date", "proof_record")):
+            problems.append("a passage: not proven by what proves the row")
+        claim = {**each, "proof": "exact", "proof_similarity": 1}
+        problems += [f"a passage: {problem}" for problem in _wrong(arguments, claim, None, None)]
+    if passages is None or stated != (words, known):
+        problems.append(f"proof_words, proof_known_words: the row says {stated}, it has {(words, known)}")
+    counts["words"] += words
+    counts["known_words"] += known
+    return problems
 
 
 def _wrong(arguments: Arguments, row: Mapping[str, Any], grade: Any, source: Any) -> list[str]:
@@ -342,6 +376,8 @@ def _citations(arguments: Arguments, row: Mapping[str, Any], number: int) -> Ite
     parts = [(row, text, row.get("proof_grade"), row.get("proof_date_source"))]
     if row.get("proof_paragraphs"):
         parts += _paragraphs(arguments, row, text)
+    if row.get("proof") != "exact":  # else the row itself is looked up
+        parts += [({**part, "proof": "exact"}, text, None, None) for part in row.get("proof_passages") or ()]
     for part, own, grade, source in parts:
         record = part.get("proof_record")
         if part.get("proof") not in {"exact", "near"} or not isinstance(record, Mapping):
@@ -353,6 +389,7 @@ def _citations(arguments: Arguments, row: Mapping[str, Any], number: int) -> Ite
             "estimated": bool(part.get("proof_estimated")),
             "text": own,
             "is_paragraph": part is not row,
+            "passage": [part["start"], part["end"]] if "start" in part else None,
             "words": arguments.near.words,
             "threshold": arguments.near.threshold,
         }

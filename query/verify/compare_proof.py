@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from archive.capture import Capture
 from archive.evidence.grade import CONTRADICTED
 from query.verify.bounds import KINDS, FileBounds, compare_moment
@@ -102,6 +104,9 @@ def compare_texts(citation: Mapping[str, Any], texts: Iterator[str]) -> Finding:
 
     claim = json.loads(citation["claim"])
     own, stated = claim["text"], claim["similarity"]
+    if claim["passage"]:
+        start, end = claim["passage"]
+        return _compare_passage(citation["row"], own, start, end, texts)
     parameters = Parameters(words=claim["words"], threshold=claim["threshold"])
     found: list[float] = []
     by_characters: list[float] = []  # where the words are as alike as stated
@@ -132,6 +137,23 @@ def compare_texts(citation: Mapping[str, Any], texts: Iterator[str]) -> Finding:
     best = max(found, default=0.0)
     why = f"similarity: the row says {stated}, the text of the record has at most {best:.4f}"
     return Finding(citation["row"], "differs", why)
+
+
+def _compare_passage(row: int, own: str, start: int, end: int, texts: Iterator[str]) -> Finding:
+    """Compare a passage with the texts that a record may give: one must have each of its words in a run of words."""
+    from index.passages.kernel import Question, words_of
+
+    question = Question(own)
+    words = question.words
+    first = np.searchsorted(words.starts, len(own[:start].encode("utf-8", "replace")))
+    behind = np.searchsorted(words.ends, len(own[:end].encode("utf-8", "replace")), "right")
+    for text in texts:
+        shared = np.zeros(len(words), bool)
+        for begin, after, _ in question.shared(words_of(np.frombuffer(text.encode("utf-8", "replace"), np.uint8))):
+            shared[begin:after] = True
+        if first < behind and shared[first:behind].all():
+            return Finding(row, "agrees")
+    return Finding(row, "differs", "a passage: the text of the record does not have its words")
 
 
 def _is(stated: Any, similarity: float) -> bool:

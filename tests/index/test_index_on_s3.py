@@ -12,11 +12,13 @@ import pytest
 from conftest import rows
 from made import edited, found, indexed, put, words
 
+import lowbackground as lb
 from archive.errors import ArchiveError
 from archive.lake import Lake
 from archive.sources import open_bytes
 from index.certify import certify
 from index.neardup.textless import export
+from index.passages import segments
 
 BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
 
@@ -47,6 +49,17 @@ def test_a_lake_on_s3_is_indexed_exported_and_certifies(s3: str, tmp_path: Path)
             assert [json.loads(line)["proof"] for line in file] == ["exact", "near", "none"]
         again = certify(lake, str(source), f"s3://{s3}/out-{number}", before=BEFORE, workers=1)
         assert again.files_skipped == 1
+
+
+def test_passages_are_merged_and_found_on_s3(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "_CROWD", 2)
+    lake = Lake(f"s3://{s3}/lake")
+    for number in range(2):
+        put(lake, tmp_path / "in", [(" ".join(words(60, number)), f"201{number}-02-01")])
+        lb.index(lake, workers=1, passages=True)
+    assert len(segments.files(lake)) == 1
+    found_ = lb.passages(lake, " ".join([*words(60, 1)[:20], *words(60, 0)[10:40]]))
+    assert [(each.words, each.first_seen.year) for each in found_.passages] == [(20, 2011), (30, 2010)]
 
 
 def test_on_s3_a_card_of_somebody_else_is_no_card_of_certify(s3: str, tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from archive.errors import ArchiveError
 from archive.evidence.grade import DEFAULT
 from archive.lake import Lake
 from archive.proofs import ACCEPTABLE, connect, enough, graded, shown
@@ -30,7 +31,8 @@ WHERE {ACCEPTABLE} AND captured_at < $before AND {graded("$grade")}
 GROUP BY content_id HAVING {enough("$grade", "$archives")} ORDER BY content_id
 """
 _PROOF = """
-SELECT p.rowid, moment, first.url, first.file, first."offset", first.skip, first.digest, first.grade, first.source
+SELECT p.rowid, moment, first.url, first.file, first."offset", first.skip, first.digest, first.grade, first.source,
+       p.content_id
 FROM proven AS p JOIN wanted ON p.rowid = number
 """
 
@@ -47,10 +49,24 @@ class Proof:
     digest: str | None
     grade: str = "D"  #: `archive.evidence.grade.GRADES`
     source: str | None = None  #: `archive.reasons.DATE_SOURCES`
+    content_id: str = ""  #: of the text
 
     @property
     def date(self) -> datetime:
         return datetime.fromtimestamp(self.at // 1_000_000, UTC).replace(microsecond=self.at % 1_000_000)
+
+
+def moment_of(before: str | date) -> datetime:
+    """Return the moment that a caller names; a date is its first one, and without a time zone it is in UTC.
+
+    Raises:
+        ArchiveError: it is no date.
+    """
+    try:
+        moment = datetime.fromisoformat(before.isoformat() if isinstance(before, date) else before)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, TypeError):
+        raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
 
 
 class Proven:
@@ -107,7 +123,7 @@ class Proven:
         return {"proven-ids": self._ids, "proven-numbers": self._order, "proven-at": self.at}
 
     def proofs(self, numbers: npt.NDArray[np.int64]) -> dict[int, Proof]:
-        """Return the captures that prove some texts, by number."""
+        """Return the captures that prove some texts, by number. Numbers are in the order of content ids."""
         self._db.register("wanted", pa.table({"number": np.unique(numbers)}))
         rows = self._db.execute(_PROOF).fetchall()
         self._db.unregister("wanted")
