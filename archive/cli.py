@@ -34,6 +34,7 @@ _COMMANDS = {
     "collapse": ("collapse.command", "Train generations on what models wrote, and show what is lost."),
     "stats": ("query.counts", "Show what is in the lake."),
     "show": ("query.history", "Show a page through time: its captures, their dates, and its text."),
+    "lookup": ("query.lookup.command", "Tell whether a text has been on the web before, and since when."),
     "attest": ("archive.attestations.attest_command", "Add a time stamp of a file, which shows by when it existed."),
     "witness": ("archive.witness.command", "Let other archives' indexes confirm captures of the lake."),
     "audit": (

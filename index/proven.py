@@ -18,6 +18,8 @@ from archive.proofs import ACCEPTABLE, connect, enough, graded, shown
 from index import ids
 from index.ids import Ids
 
+#: Later than all captures: where nobody names a date.
+END = datetime.max.replace(tzinfo=UTC)
 #: The earliest capture that counts, as in the view `proofs`; the parameters are those of SQL.
 _PROVEN = f"""
 CREATE TEMP TABLE proven AS
@@ -67,6 +69,12 @@ def moment_of(before: str | date) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError, TypeError):
         raise ArchiveError(f"{before!r} is no date; write it as 2022-01-01") from None
+
+
+def microseconds(moment: datetime) -> int:
+    """Return a moment as the index counts it: in microseconds since 1970."""
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 class Proven:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
     from query.export.run import ExportResult, export
+    from query.lookup import Found, Lookup, PageChanges, lookup
     from query.verify.run import VerifyResult, verify
 
 #: name -> the module that it is imported from
@@ -58,6 +59,7 @@ _FROM = {
     "collapse": "collapse",
     "stats": "query",
     "show": "query",
+    "lookup": "query.lookup",
     "attest": "archive.attestations.attest",
     "audit": "archive.attestations.audit",
     "seal": "archive.attestations.seal",
@@ -78,6 +80,8 @@ _FROM = {
     "CollapseResult": "collapse",
     "Stats": "query",
     "History": "query",
+    "Found": "query.lookup",
+    "PageChanges": "query.lookup",
     "AttestResult": "archive.attestations.attest",
     "AuditResult": "archive.attestations.audit",
     "SealResult": "archive.attestations.seal",
@@ -92,6 +96,7 @@ _FROM = {
     "passages": "index.passages.find",
     "PassageIndex": "index.passages.find",
     "TextPassages": "index.passages.find",
+    "Lookup": "query.lookup",
     "Dataset": "query.dataset",
     "Reporter": "archive.progress",
     "RichReporter": "archive.progress",
@@ -109,11 +114,14 @@ __all__ = [
     "EmbedResult",
     "ExportResult",
     "ForgetResult",
+    "Found",
     "History",
     "IndexResult",
     "IngestResult",
     "Lake",
+    "Lookup",
     "MaintainResult",
+    "PageChanges",
     "PassageIndex",
     "Preview",
     "QualityResult",
@@ -138,6 +146,7 @@ __all__ = [
     "index",
     "ingest",
     "load",
+    "lookup",
     "maintain",
     "open",
     "passages",

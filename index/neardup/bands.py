@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ _OPTIONS: dict[str, Any] = {
     "row_group_size": 1 << 20,
     "compression": "zstd",
 }
+#: Rows of the row groups that are held from one question to the next, of 12 bytes each.
+_LATELY = 1 << 25
 _LEAST, _ALL = -(1 << 63), 1 << 64
 
 
@@ -115,6 +118,7 @@ class Bands:
         self._starts = starts
         self._segments: list[tuple[str, list[_Group]]] = []
         self._held: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = {}
+        self._lately: OrderedDict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = OrderedDict()
         self.size = 0  #: rows of all segments
         files = segment_files(lake)
         for number, segment in enumerate(segments):
@@ -143,6 +147,40 @@ class Bands:
             texts = np.concatenate([piece[1] for piece in pieces]) if pieces else np.empty(0, np.int64)
             order = np.argsort(keys, kind="stable")  # merges the runs, which are sorted
             yield keys[order], texts[order]
+
+    def find(self, wanted: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the bands that have one of some keys: their keys, and the number of the text of each.
+
+        Reads the row groups that may have one of them, and holds those that were read last.
+
+        Args:
+            wanted: keys, sorted.
+        """
+        keys, texts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for number, (_, groups) in enumerate(self._segments):
+            ranges = [(group.least, group.most, group.number) for group in groups] or [(_LEAST, -(_LEAST + 1), -1)]
+            for least, most, group in ranges:
+                first, last = np.searchsorted(wanted, least), np.searchsorted(wanted, most, "right")
+                if first == last or (group < 0 and number not in self._held):
+                    continue
+                stored, rows = self._held[number] if number in self._held else self._group(number, group)
+                for key in wanted[first:last].tolist():
+                    begin, end = np.searchsorted(stored, key), np.searchsorted(stored, key, "right")
+                    keys.append(stored[begin:end])
+                    texts.append(rows[begin:end] + self._starts[number])
+        return np.concatenate(keys), np.concatenate(texts)
+
+    def _group(self, number: int, group: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Return a row group, from memory where it was read lately."""
+        if (number, group) in self._lately:
+            self._lately.move_to_end((number, group))
+        else:
+            with pq.ParquetFile(self._segments[number][0], filesystem=self._lake.filesystem) as file:
+                table = file.read_row_group(group, columns=["key", "row"])
+            self._lately[number, group] = table["key"].to_numpy(), table["row"].to_numpy()
+            while len(self._lately) > 1 and sum(len(keys) for keys, _ in self._lately.values()) > _LATELY:
+                self._lately.popitem(last=False)
+        return self._lately[number, group]
 
     def _slice(self, number: int, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Read the rows of one segment with keys in [low, high)."""

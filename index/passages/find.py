@@ -9,10 +9,9 @@ has the words around it, a passage may be missing, or have a later date than it 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +29,8 @@ from index.minhash.kernel import utf8
 from index.passages import segments
 from index.passages.kernel import RUN, Numbers, Question, Words, by_word, keys_of, lower, words_of
 from index.passages.segments import Segment
-from index.proven import Proof, Proven, moment_of
+from index.proven import END, Proof, Proven, microseconds, moment_of
+from index.stored_texts import StoredTexts
 from index.tables import PASSAGES
 
 #: The rank of a text that proves nothing.
@@ -40,15 +40,10 @@ NEVER = np.iinfo(np.int64).max
 _ROUNDS = (1, 16, 256)
 #: Bits of a rank in a code: key number << _BITS | rank.
 _BITS = 38
-#: Bytes of texts that are held from one question to the next.
-_HELD = 256 << 20
-#: Files of documents that are open.
-_OPEN = 64
 #: Quotes that are given back: of a text that repeats one word there may be as many as words.
 _QUOTES = 1000
 #: Words of the texts that a worker holds, of which each takes 40 bytes. Questions are opened once for so many.
 _WORDS = 1 << 20
-_END = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +185,7 @@ class PassageIndex:
         if proven is not None:
             self._proven = proven
         else:
-            end = _END if before is None else moment_of(before)
+            end = END if before is None else moment_of(before)
             self._proven = Proven(lake, end, grade, archives, date_sources)
         self._by_rank = np.argsort(self._proven.at, kind="stable")  # number by rank: by date, then by content id
         self._at = self._proven.at[self._by_rank]
@@ -215,8 +210,7 @@ class PassageIndex:
             indexed[ranks[ranks < NEVER]] = True
         #: texts that prove something and came since the passages were indexed
         self.missing = int(((self._file_of >= 0) & ~indexed).sum())
-        self._held: OrderedDict[tuple[int, int], pa.Array] = OrderedDict()
-        self._files_open: OrderedDict[int, tuple[pq.ParquetFile, Numbers]] = OrderedDict()
+        self._texts = StoredTexts(lake, self._files)
 
     def __enter__(self) -> PassageIndex:
         return self
@@ -227,8 +221,7 @@ class PassageIndex:
     def close(self) -> None:
         for segment, _ in self._segments:
             segment.close()
-        for file, _ in self._files_open.values():
-            file.close()
+        self._texts.close()
         if self._owns:
             self._proven.__exit__()
 
@@ -248,7 +241,7 @@ class PassageIndex:
                                "index of passages with `before`")  # fmt: skip
         text = normalise(text)
         question = Question(text)
-        limit = len(self._at) if before is None else int(np.searchsorted(self._at, _microseconds(moment_of(before))))
+        limit = len(self._at) if before is None else int(np.searchsorted(self._at, microseconds(moment_of(before))))
         traced = Traced(question.keys, np.full(len(question.keys), NEVER))
 
         def compare(pairs: list[tuple[int, Numbers]]) -> Iterator[tuple[int, int, Numbers]]:
@@ -370,26 +363,8 @@ class PassageIndex:
 
     def _text(self, rank: int) -> npt.NDArray[np.uint8]:
         """Return a text in UTF-8; it is empty if the lake does not hold it any more."""
-        number, row = int(self._file_of[rank]), int(self._row_of[rank])
-        if number < 0:
-            return np.empty(0, np.uint8)
-        if number not in self._files_open:
-            path = f"{self._lake.table_path(DOCUMENTS.name)}/{self._files[number]}"
-            file = pq.ParquetFile(path, filesystem=self._lake.filesystem)
-            rows = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-            self._files_open[number] = file, np.cumsum([0, *rows])
-            if len(self._files_open) > _OPEN:
-                self._files_open.popitem(last=False)[1][0].close()
-        file, starts = self._files_open[number]
-        group = int(np.searchsorted(starts, row, "right")) - 1
-        if (number, group) in self._held:
-            self._held.move_to_end((number, group))
-        else:
-            self._held[number, group] = file.read_row_group(group, columns=["text"]).column(0).combine_chunks()
-            while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > _HELD:
-                self._held.popitem(last=False)
-        data, offsets = utf8(self._held[number, group].slice(row - int(starts[group]), 1))
-        return data[offsets[0] : offsets[1]]
+        number = int(self._file_of[rank])
+        return self._texts.text(number, int(self._row_of[rank])) if number >= 0 else np.empty(0, np.uint8)
 
     # -- what comes back -----------------------------------------------------------------------------
 
@@ -469,8 +444,3 @@ def _first(codes: Numbers, most: int) -> Numbers:
     """Keep the first codes of each key; the codes are sorted."""
     keys = codes >> _BITS
     return codes[np.arange(len(codes)) - np.searchsorted(keys, keys) < most]
-
-
-def _microseconds(moment: datetime) -> int:
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
