@@ -41,71 +41,19 @@ from archive.intake import ingest
 from archive.lake import Lake
 from archive.text.normalise import content_id, normalise
 from index.neardup import index
-from query.lookup import Found, Lookup
+from query.lookup import Lookup, LookupResult
 from query.lookup.run import LEAST
 
-_SYNONYMS = dict(
-    pair.split("/")
-    for pair in [
-        "said/stated",
-        "big/large",
-        "small/little",
-        "people/persons",
-        "also/too",
-        "many/numerous",
-        "often/frequently",
-        "help/assist",
-        "show/reveal",
-        "start/begin",
-        "end/finish",
-        "make/create",
-        "use/employ",
-        "get/obtain",
-        "give/provide",
-        "found/discovered",
-        "important/significant",
-        "because/since",
-        "however/but",
-        "about/around",
-        "children/kids",
-        "woman/lady",
-        "man/gentleman",
-        "new/recent",
-        "old/former",
-        "good/fine",
-        "bad/poor",
-        "high/elevated",
-        "increase/rise",
-        "reduce/lower",
-        "different/distinct",
-        "study/investigation",
-        "results/findings",
-        "patients/cases",
-        "treatment/therapy",
-        "doctor/physician",
-        "police/officers",
-        "government/administration",
-        "told/informed",
-        "think/believe",
-        "need/require",
-        "try/attempt",
-        "very/extremely",
-        "more/additional",
-        "after/following",
-        "before/prior",
-        "between/among",
-        "during/throughout",
-        "can/may",
-        "will/shall",
-        "should/ought",
-        "company/firm",
-        "work/labour",
-        "home/house",
-        "money/funds",
-        "problem/issue",
-        "way/manner",
-    ]
-)
+_SYNONYMS = """
+said/stated big/large small/little people/persons also/too many/numerous often/frequently help/assist show/reveal
+start/begin end/finish make/create use/employ get/obtain give/provide found/discovered important/significant
+because/since however/but about/around children/kids woman/lady man/gentleman new/recent old/former good/fine bad/poor
+high/elevated increase/rise reduce/lower different/distinct study/investigation results/findings patients/cases
+treatment/therapy doctor/physician police/officers government/administration told/informed think/believe need/require
+try/attempt very/extremely more/additional after/following before/prior between/among during/throughout can/may
+will/shall should/ought company/firm work/labour home/house money/funds problem/issue way/manner
+"""
+_OTHER = dict(pair.split("/") for pair in _SYNONYMS.split())
 Question = tuple[str, str | None]  # a text, and the content id of the planted one
 
 
@@ -144,7 +92,7 @@ def rewritten(text: str, dice: random.Random) -> str:
     dice.shuffle(sentences)
     out, kept = [], 0
     for word in " ".join(sentences).split():
-        other = _SYNONYMS.get(word.lower())
+        other = _OTHER.get(word.lower())
         kept = 0 if other else kept + 1
         if kept == 6:
             kept = 0
@@ -186,7 +134,7 @@ def planted(folder: Path, scratch: Path, texts: int, questions: int) -> tuple[La
     return lake, made
 
 
-def is_right(found: Found, wanted: str | None) -> bool:
+def is_right(found: LookupResult, wanted: str | None) -> bool:
     """Whether the strongest kind has the planted text."""
     rows = {
         "exact": [found.exact] if found.exact else [],

@@ -129,12 +129,13 @@ def face() -> str:
         command = cli.main.get_command(context, name)
         assert command is not None
         function = _function(name)
-        result = _result(function) if function else None
+        results = _results(function) if function else []
         head.append(
             (
                 f"[`archive {name}`](#{name})",
                 f"`lb.{name}`" if function else "",
-                f"[`{result.__name__}`](json.md#{result.__name__.lower()})" if result else _returned(function),
+                " or ".join(f"[`{each.__name__}`](json.md#{each.__name__.lower()})" for each in results)
+                or _returned(function),
                 command.get_short_help_str(200),
             )
         )
@@ -209,11 +210,11 @@ def _returned(function: Callable[..., Any] | None) -> str:
     return f"`{annotation}`" if annotation else ""
 
 
-def _result(function: Callable[..., Any]) -> type | None:
-    """Return the dataclass that a function of the face returns."""
-    returned = inspect.signature(function, eval_str=False).return_annotation
-    found = getattr(inspect.getmodule(function), str(returned), None) or getattr(lb, str(returned), None)
-    return found if isinstance(found, type) and is_dataclass(found) else None
+def _results(function: Callable[..., Any]) -> list[type]:
+    """Return the dataclasses that a function of the face returns: one, or one of several."""
+    returned = str(inspect.signature(function, eval_str=False).return_annotation).split(" | ")
+    found = [getattr(inspect.getmodule(function), name, None) or getattr(lb, name, None) for name in returned]
+    return [each for each in found if isinstance(each, type) and is_dataclass(each)]
 
 
 def python() -> str:
@@ -242,11 +243,9 @@ def json_keys() -> str:
     context = click.Context(cli.main)
     for name in cli.main.list_commands(context):
         function = _function(name)
-        result = _result(function) if function else None
-        if result is None:
-            continue
-        parts.append(f"## {result.__name__}\n\nReturned by `lb.{name}`, printed by `archive {name} --json`.\n")
-        parts.append(_table(("key", "type", "meaning"), _fields(result)))
+        for result in _results(function) if function else []:
+            parts.append(f"## {result.__name__}\n\nReturned by `lb.{name}`, printed by `archive {name} --json`.\n")
+            parts.append(_table(("key", "type", "meaning"), _fields(result)))
     for manifest in filter(None, [getattr(dataset, "Manifest", None), getattr(dataset, "Shard", None)]):
         where = "`manifest.json` of an export" if manifest.__name__ == "Manifest" else "Each of its `shards`"
         parts.append(f"## {manifest.__name__}\n\n{where}.\n")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
     from query.export.run import ExportResult, export
-    from query.lookup import Found, Lookup, PageChanges, lookup
+    from query.lookup import Lookup, LookupResult, PageChanges, lookup
     from query.verify.run import VerifyResult, verify
 
 #: name -> the module that it is imported from
@@ -80,7 +80,7 @@ _FROM = {
     "CollapseResult": "collapse",
     "Stats": "query",
     "History": "query",
-    "Found": "query.lookup",
+    "LookupResult": "query.lookup",
     "PageChanges": "query.lookup",
     "AttestResult": "archive.attestations.attest",
     "AuditResult": "archive.attestations.audit",
@@ -114,12 +114,12 @@ __all__ = [
     "EmbedResult",
     "ExportResult",
     "ForgetResult",
-    "Found",
     "History",
     "IndexResult",
     "IngestResult",
     "Lake",
     "Lookup",
+    "LookupResult",
     "MaintainResult",
     "PageChanges",
     "PassageIndex",

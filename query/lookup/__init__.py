@@ -6,7 +6,7 @@ asked for.
 
 from __future__ import annotations
 
-from query.lookup.result import Found, PageChanges
+from query.lookup.result import LookupResult, PageChanges
 from query.lookup.run import Lookup, lookup
 
-__all__ = ["Found", "Lookup", "PageChanges", "lookup"]
+__all__ = ["Lookup", "LookupResult", "PageChanges", "lookup"]

@@ -25,7 +25,7 @@ from archive.extras import require
 @click.option("--least-cosine", type=click.FloatRange(-1, 1), default=0.7, show_default=True,
               help="Of texts that are called alike.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
-def command(location: str, target: str, target_is: str | None, as_json: bool, **options: Any) -> None:
+def command(location: str, target: str, as_json: bool, **options: Any) -> None:
     """Tell whether a text has been on the web before, and since when.
 
     Four kinds of answers are kept apart: the same text (exact), verified near-duplicates (near), texts that share runs
@@ -48,7 +48,7 @@ def command(location: str, target: str, target_is: str | None, as_json: bool, **
     from query.lookup.run import lookup
     from query.lookup.show import show
 
-    found = lookup(location, target, target_is=target_is or "auto", **options)  # type: ignore[arg-type]
+    found = lookup(location, target, **options)
     if as_json:
         click.echo(json_text(found))
     else:

@@ -65,18 +65,18 @@ class AlikeText(KnownText):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LookupResult:
     """What a lake has of a text. Each text of the lake is there once, under the strongest kind."""
 
     content_id: str  #: of the text that was looked up
     words: int  #: of it
     before: datetime | None  #: only texts that were first seen before this moment
     kind: Kind | None  #: the strongest kind with an answer; null where there is none
-    exact: KnownText | None
+    exact: KnownText | None  #: the same text
     near: tuple[NearText, ...]  #: the earliest first
     quote: tuple[QuotedText, ...]  #: those with the longest runs first
     alike: tuple[AlikeText, ...]  #: the most similar first; no evidence
-    not_searched: dict[str, str]  #: kind -> why it was not searched
+    not_searched: dict[str, str]  #: kind → why it was not searched
     notes: tuple[str, ...]  #: what may be missing
 
 
@@ -103,7 +103,7 @@ class PageVersion:
 class PageChanges:
     """The history of a page."""
 
-    captures: int
+    captures: int  #: with a text
     texts: int  #: different ones
     versions: tuple[PageVersion, ...]  #: in the order of their dates
 

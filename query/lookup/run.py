@@ -19,6 +19,7 @@ from archive.lake import Lake, open_lake
 from archive.tables import DOCUMENTS
 from archive.text.normalise import content_id, normalise
 from index import ids
+from index.embeddings.encoder import Encoder
 from index.passages.find import Passage, PassageIndex
 from index.passages.kernel import words_of
 from index.proven import END, Proof, Proven, microseconds, moment_of
@@ -28,9 +29,9 @@ from query.lookup.pages import page_changes
 from query.lookup.result import (
     KINDS,
     AlikeText,
-    Found,
     Kind,
     KnownText,
+    LookupResult,
     NearText,
     PageChanges,
     QuotedText,
@@ -40,7 +41,6 @@ from query.lookup.result import (
 from query.lookup.target import As
 
 if TYPE_CHECKING:
-    from index.embeddings.encoder import Encoder
     from query.lookup.alike import AlikeTexts
 
 #: The least cosine of texts that are called alike, see docs/lookup.md.
@@ -138,7 +138,9 @@ class Lookup:
                 each.close()
         self._proven.__exit__()
 
-    def text(self, text: str, k: int = 5, *, before: str | date | None = None, least_cosine: float = LEAST) -> Found:
+    def text(
+        self, text: str, k: int = 5, *, before: str | date | None = None, least_cosine: float = LEAST
+    ) -> LookupResult:
         """Look up a text.
 
         Args:
@@ -184,7 +186,7 @@ class Lookup:
                       for each in near)  # fmt: skip
         alike = tuple(AlikeText(*known(proof), hit.cosine, hit.start, hit.end) for hit, proof in hits)
         answers: dict[Kind, object] = {"exact": exact, "near": nears, "quote": quoted, "alike": alike}
-        return Found(
+        return LookupResult(
             own,
             len(words_of(np.frombuffer(text.encode(), np.uint8))),
             moment,
@@ -244,14 +246,14 @@ def lookup(
     lake: Lake | str | os.PathLike[str],
     target: str,
     *,
-    target_is: As = "auto",
+    target_is: As | None = None,
     k: int = 5,
     before: str | date | None = None,
     grade: str = DEFAULT,
     kinds: str | Iterable[str] | None = None,
     encoder: Encoder | str | os.PathLike[str] | None = None,
     least_cosine: float = LEAST,
-) -> Found | PageChanges:
+) -> LookupResult | PageChanges:
     """Look up a text, a file or an address in a lake. For many texts, open a `Lookup` once.
 
     Args:
@@ -275,7 +277,7 @@ def lookup(
     """
     lake = open_lake(lake)
     lake.require()
-    what = targets.kind_of(target) if target_is == "auto" else target_is
+    what = target_is or targets.kind_of(target)
     if what == "url":
         return page_changes(lake, target.strip(), None if before is None else moment_of(before))
     text = targets.read(target) if what == "file" else target

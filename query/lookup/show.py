@@ -6,13 +6,13 @@ from datetime import datetime
 
 from archive.errors import visible
 from archive.show import OutConsole, count_of
-from query.lookup.result import KINDS, Found, KnownText, PageChanges
+from query.lookup.result import KINDS, KnownText, LookupResult, PageChanges
 
 #: The most characters of a run, and of a change, and the most runs and changes of a text.
 _CHARACTERS, _MOST = 300, 5
 
 
-def show(found: Found | PageChanges) -> None:
+def show(found: LookupResult | PageChanges) -> None:
     """Print an answer for people."""
     console = OutConsole()
     lines = _page(found) if isinstance(found, PageChanges) else _found(found)
@@ -20,7 +20,7 @@ def show(found: Found | PageChanges) -> None:
         console.print(visible(line), markup=False, highlight=False)
 
 
-def _found(found: Found) -> list[str]:
+def _found(found: LookupResult) -> list[str]:
     lines = [f"{count_of(found.words, 'word')}, content id {found.content_id[:12]}"]
     if found.before:
         lines[0] += f"; only what was first seen before {_time(found.before)}"

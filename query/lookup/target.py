@@ -15,7 +15,7 @@ from archive.sources import is_text
 from archive.text.base import extractor
 from archive.text.normalise import normalise
 
-As = Literal["auto", "text", "file", "url"]
+As = Literal["text", "file", "url"]
 
 _URL = re.compile(r"https?://\S+", re.IGNORECASE)
 #: The beginnings of files of which one may hold many texts.

@@ -75,7 +75,7 @@ def test_only_what_was_there_before_the_date_is_an_answer(full: Lake) -> None:
         assert lookup.text(text(LONG), before="2016-01-01").kind is None
         assert lookup.text(text(LONG[10:40]), before="2016-01-01").quote == ()
     never = lb.lookup(full, text(words(50, 9)))
-    assert isinstance(never, lb.Found)
+    assert isinstance(never, lb.LookupResult)
     assert (never.kind, never.notes) == (
         None, ("the lake has this text, but no capture of grade D or better dates it",)
     )  # fmt: skip
@@ -109,7 +109,7 @@ def test_a_text_is_near_where_certify_calls_it_so(full: Lake, tmp_path: Path) ->
 def test_what_was_not_searched_is_stated(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [(text(OLD), "2015-06-01")])
     found = lb.lookup(lake, text(OLD), kinds=["exact", "near", "quote"])
-    assert isinstance(found, lb.Found)
+    assert isinstance(found, lb.LookupResult)
     assert found.kind == "exact"
     assert "there is no index yet" in found.not_searched["near"]
     assert "have no index yet" in found.not_searched["quote"]
