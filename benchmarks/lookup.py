@@ -7,7 +7,7 @@ words that nobody wrote, up to the number of --texts. Without --encoder it has n
 
 - exact: texts of the lake.
 - edited: the same with one word in a hundred changed.
-- quoted: 15 words of a text of the lake in the middle of 100 that nobody wrote.
+- quoted: 15 words, one after the other, of a text of the lake in the middle of 100 that nobody wrote.
 - rewritten: texts of the lake with the sentences in another order, synonyms of common words, and every sixth word of
   the others left out, so that no 15 words are as they were. (No model wrote them.)
 - answers and continuations of models: of the same questions as texts of the lake, and of their beginnings.
@@ -119,7 +119,7 @@ def planted(folder: Path, scratch: Path, texts: int, questions: int) -> tuple[La
     chosen = dice.sample(chosen, min(questions, len(chosen)))
     made: dict[str, list[Question]] = {"exact": [], "edited": [], "quoted": [], "rewritten": []}
     for text in chosen:
-        own, words = content_id(text), text.split()
+        own, words = content_id(text), [word for word in text.split() if re.search(r"\w", word)]
         at = dice.randrange(len(words) - 14)
         around = invented(100, vocabulary, dice)
         made["exact"].append((text, own))

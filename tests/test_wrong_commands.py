@@ -35,6 +35,7 @@ USAGE: list[tuple[str, str]] = [
     ("export set2", "Missing option '--before'"),
     ("certify rows.jsonl --before 2022-01-01", "Missing option '--out'"),
     ("show", "Missing argument"),
+    ("lookup", "Missing argument"),
     ("forget", "Missing argument"),
     ("verify", "Missing argument"),
     ("ingest page.warc --workers 0", "--workers"),
