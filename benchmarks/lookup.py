@@ -111,9 +111,10 @@ def planted(folder: Path, scratch: Path, texts: int, questions: int) -> tuple[La
     dated = [
         (text, f"20{10 + at % 10}-0{1 + at % 9}-01T00:00:00Z", f"http://{at}.example/") for at, text in enumerate(rows)
     ]
-    write_records(scratch / "texts.warc", dated)
     lake = Lake(str(scratch / "lake"))
-    ingest(lake, [str(scratch / "texts.warc")], workers=2)
+    for part in range(2):  # two files of texts: two processes embed them
+        write_records(scratch / f"texts-{part}.warc", dated[part::2])
+        ingest(lake, [str(scratch / f"texts-{part}.warc")], workers=1)
     index(lake, workers=2, passages=True)
     chosen = [text for text in human if len(text.split()) >= 100]
     chosen = dice.sample(chosen, min(questions, len(chosen)))
@@ -158,7 +159,7 @@ def main() -> None:
         if options.encoder:
             from index.embeddings import embed
 
-            embed(lake, encoder=options.encoder, workers=1)
+            embed(lake, encoder=options.encoder, workers=2)
         print(f"{lake.rows('documents'):,} texts; lake and indexes in {time.perf_counter() - started:.0f} s")
         cold = ["lookup", "--lake", lake.location, "--text", made["edited"][0][0], "--kinds", "exact,near,quote"]
         times = []

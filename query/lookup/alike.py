@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from archive.tables import DOCUMENTS
 from index import ids
 from index.embeddings.encode import encode
 from index.embeddings.encoder import DTYPES, PACKAGED, Encoder, open_encoder
-from index.embeddings.model import Model
+from index.embeddings.model import Model, threads
 from index.embeddings.table import EMBEDDINGS, encoders
 from index.embeddings.tokens import Tokens
 from index.proven import Proven
@@ -63,6 +64,7 @@ class AlikeTexts:
         chosen = matching[0]
         name = next(name for name in present if name.rpartition("-")[2] == chosen.fingerprint)
         self._tokens, self._model = Tokens(chosen), Model(chosen, "cpu")
+        self._lock = threading.Lock()  # how many threads PyTorch has is a setting of the process
         files = sorted(path for path in lake.files(EMBEDDINGS.name) if path.startswith(f"encoder={name}/"))
         numbers, at, spans, vectors, texts = [], [], [], [], 0
         for table in lake.read_files(EMBEDDINGS.name, files, ["content_id", "part", "start", "end", "vector"]):
@@ -84,7 +86,9 @@ class AlikeTexts:
 
     def vectors(self, text: str) -> Matrix:
         """Return the vectors of the windows of a text: (windows, dimensions), of length 1."""
-        parts = [vectors for _, vectors in encode([text], self._tokens, self._model)]
+        # a text has a few windows, of which several threads would mostly wait for each other
+        with self._lock, threads(1):
+            parts = [vectors for _, vectors in encode([text], self._tokens, self._model)]
         return _unit(np.concatenate(parts))
 
     def search(self, vectors: Matrix, k: int, limit: int, least: float) -> list[Hit]:
