@@ -67,9 +67,8 @@ class CrawlResult:
     uploaded: int = 0  #: of them, whose SHA-256 was confirmed there
     stamped: int = 0  #: of them, that an authority has stamped
     package: str | None = None  #: the WACZ with them
-    problems: list[str] = field(
-        default_factory=list
-    )  #: why files are not uploaded or stamped; the next run tries again
+    #: why files are not uploaded or stamped, which the next run tries again; and which closed files are damaged
+    problems: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -403,7 +402,10 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
             wacz.check(package, frontier.files())
         delivery = _delivery(folder, options)
         frontier.begin(options.plan, options.seeds, is_new, first_of(options))
-        files = Files(folder, frontier, options.name, options.file_size, lambda name: warcinfo(options, name), delivery)
+        with contextlib.closing(Uploads(folder / frontiers.NAME)) as uploads:
+            there = uploads.confirmed()
+        info = lambda name: warcinfo(options, name)  # noqa: E731
+        files = Files(folder, frontier, options.name, options.file_size, info, delivery, there)
         if known:
             _add_known(frontier, known)
         watch = _Watch(reporter, options, frontier)
@@ -422,7 +424,8 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
         if options.wacz and driver.why != "stopped":
             wacz.write(package, [each for each in frontier.files() if each.closed], options.software)
         why, left_out = driver.why or "finished", dict(driver.scope.left_out + frontier.left_out)
-        return _result(folder, frontier, why, left_out, [] if delivery is None else delivery.problems)
+        problems = files.problems + ([] if delivery is None else delivery.problems)
+        return _result(folder, frontier, why, left_out, problems)
     finally:
         if delivery is not None:
             delivery.abandon()
@@ -463,7 +466,7 @@ def _delivery(folder: Path, options: Options) -> Delivery | None:
         store = Store(options.store)
         claim = known[1] if known is not None else uploads.begin_store(options.store)
         try:
-            store.claim(claim, SHARED)
+            store.claim(claim, SHARED, len(uploads.confirmed()))
         except CrawlError:
             if known is None:
                 uploads.end_store()
