@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import re
+import resource
 import signal
 import sqlite3
 import time
@@ -40,6 +41,8 @@ _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
 _FACTOR, _REST = 1.0, 60.0
 #: What Python has for bytes of the command line that are no text.
 _NO_TEXT = re.compile("[\ud800-\udfff]")
+#: Files that a process asks to be allowed to open; of them, what it has open without any connection.
+_OPEN, _OTHERS = 65_536, 100
 #: Seconds: a day.
 _LONGEST_DELAY = 86_400
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
@@ -349,6 +352,27 @@ def _locked(folder: Path) -> Iterator[IO[str]]:
         yield lock
 
 
+def _make_room(connections: int) -> None:
+    """Have the system let the process open the files that so many connections need: a socket and a file each.
+
+    Connections to hosts that were asked lately are kept for some seconds, so all is asked for that may be had.
+
+    Raises:
+        CrawlError: that is not enough.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN if hard == resource.RLIM_INFINITY else min(hard, _OPEN)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    if soft != resource.RLIM_INFINITY and soft < 2 * connections + _OTHERS:
+        raise CrawlError(
+            f"--connections {connections}: the process may open {soft:,} files (ulimit -n), and needs "
+            f"{2 * connections + _OTHERS:,}"
+        )
+
+
 def is_running(folder: Path) -> bool:
     """Return whether a process crawls into a folder."""
     try:
@@ -411,6 +435,7 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
         watch = _Watch(reporter, options, frontier)
         if options.spider:
             items = _items(folder, frontier)
+        _make_room(options.connections)
         driver = Driver(options, frontier, files, watch.advance, items)
         run = Run(driver, items)
         with _signals(run):

@@ -29,15 +29,21 @@ class ReplacedError(Exception):
 
 
 class CarefulDownloader(Downloader):
-    """Fails where a middleware replaces a request, or answers one that was not sent."""
+    """Fails where a middleware replaces a request, or answers one that was not sent.
+
+    It sends what the driver asks for, and once: a request that a spider, a pipeline or a middleware hands to
+    `crawler.engine.download_async` itself would know of no robots.txt, no delay and no record.
+    """
 
     @inlineCallbacks
     def fetch(self, request: Request, spider: Spider | None = None) -> Generator[Any, Any, Response | Request]:
-        result = yield super().fetch(request)
         step: Step | None = request.meta.get("step")
-        if step is not None and isinstance(result, Request):
+        if step is None or step.exchange is not None or request.url != Request(step.url).url:
+            raise IgnoreRequest(f"{request.url}: only what a spider yields is fetched")
+        result = yield super().fetch(request)
+        if isinstance(result, Request):
             raise ReplacedError(result)
-        if step is not None and (step.exchange is None or not step.exchange.response):
+        if step.exchange is None or not step.exchange.response:
             raise IgnoreRequest("a middleware answered in place of the site")
         return result  # type: ignore[no-any-return]
 
