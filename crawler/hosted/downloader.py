@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from crawler.driver import Driver
 from crawler.steps import Step, Yielded
+from crawler.wire.exchange import Exchange
 from crawler.wire.handler import NoResponseError, PrivateAddressError
 
 _log = logging.getLogger(__name__)
@@ -43,9 +44,15 @@ class CarefulDownloader(Downloader):
         result = yield super().fetch(request)
         if isinstance(result, Request):
             raise ReplacedError(result)
-        if step.exchange is None or not step.exchange.response:
+        exchange: Exchange | None = _exchange_of(step)
+        if exchange is None or not exchange.response:
             raise IgnoreRequest("a middleware answered in place of the site")
         return result  # type: ignore[no-any-return]
+
+
+def _exchange_of(step: Step) -> Exchange | None:
+    """Return what was sent for a step by now."""
+    return step.exchange
 
 
 def failed(driver: Driver, failure: Failure, call: str = "") -> None:
