@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive.cli import complete_folder
+from archive.cli import SectionedCommand, SectionOption, complete_folder
 from archive.extras import require
 
 if TYPE_CHECKING:
     from crawler.run import CrawlResult
 
 
-@click.command("crawl")
+#: What an option is about, as the help groups them.
+_fetched, _manners, _files, _past, _own = (
+    partial(click.option, cls=SectionOption, section=section)
+    for section in (
+        "What is fetched",
+        "Politeness",
+        "Files",
+        "The past",
+        "Pages in a program of your own, or a browser",
+    )
+)
+
+
+@click.command("crawl", cls=SectionedCommand)
 @click.argument("urls", nargs=-1, metavar="URL…")
 @click.option("--out", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
               help="The folder of the WARC files, and of what the crawl knows; or s3://bucket/prefix, where each file "
@@ -27,50 +41,50 @@ if TYPE_CHECKING:
               "names it.")  # fmt: skip
 @click.option("--operator", metavar="NAME", help="Who crawls, as the files state it.  [default: the contact]")
 @click.option("--name", default="crawl", show_default=True, help="The beginning of the names of the files.")
-@click.option("--scope", type=click.Choice(["host", "domain", "prefix", "any"]), default="host", show_default=True,
-              help="Follow links to the hosts of the URLs, to their domains, below their folders, or "
-              "anywhere.")  # fmt: skip
-@click.option("--include", multiple=True, metavar="REGEX", help="Follow only links in which this is found; repeatable.")
-@click.option("--exclude", multiple=True, metavar="REGEX", help="Follow no link in which this is found; repeatable.")
-@click.option("--depth", type=click.IntRange(0), default=20, show_default=True, metavar="N",
-              help="Follow links so far from the URLs.")  # fmt: skip
-@click.option("--sitemaps/--no-sitemaps", default=True, show_default=True,
-              help="Follow the sitemaps that robots.txt names.")  # fmt: skip
-@click.option("--pages", type=click.IntRange(1), metavar="N", help="End after so many pages.")
-@click.option("--bytes", metavar="N", help="End after so many bytes of responses, as 20GB.")
-@click.option("--time", metavar="N", help="End after this time, as 8h.")
-@click.option("--host-pages", type=click.IntRange(1), default=10_000, show_default=True, metavar="N",
-              help="Fetch at most so many pages of one host.")  # fmt: skip
-@click.option("--delay", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
-              help="Leave a host in peace for at least this time between two requests.")  # fmt: skip
-@click.option("--connections", type=click.IntRange(1, 1000), default=32, show_default=True, metavar="N",
-              help="Ask so many hosts at once; of each one thing at a time.")  # fmt: skip
 @click.option("--again", is_flag=True, help="Begin a new crawl in a folder that has one: what has changed is fetched.")
-@click.option("--known", multiple=True, metavar="WARC", help="A WARC file, or a folder with some, of which the same "
-              "bytes are not stored again; repeatable.")  # fmt: skip
-@click.option("--as-of", metavar="DATE", help="Crawl the past: ask a web archive for the last capture of each "
-              "page at or before this date, as 2019-06-01; the sites themselves are not asked.")  # fmt: skip
-@click.option("--from", "from_", metavar="ARCHIVE", help="The web archive of --as-of: wayback, arquivo, or where one "
-              "shows its pages, as http://localhost:8080/coll/.")  # fmt: skip
-@click.option("--within", type=click.IntRange(0), metavar="DAYS", help="Take only captures of so many days before the "
-              "date of --as-of.")  # fmt: skip
-@click.option("--by", type=click.Choice(["enumerate", "follow"]), default="enumerate", show_default=True,
-              help="Let the archive's CDX API name the pages of --as-of, or follow links, each by its "
-              "TimeGate.")  # fmt: skip
-@click.option("--tsa", metavar="URL", help="Have a time-stamp authority (RFC 3161) stamp the SHA-256 of each file that "
-              "is closed.")  # fmt: skip
-@click.option("--wacz", is_flag=True, help="Package the closed files in the end, as NAME.wacz in the folder.")
-@click.option("--spider", metavar="MODULE:CLASS", help="Give each page to a spider for Scrapy of your own. It "
-              "names the links that are followed; its items are in items.jsonl.")  # fmt: skip
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of Scrapy, as "
-              "DOWNLOADER_MIDDLEWARES; repeatable.")  # fmt: skip
-@click.option("--javascript", is_flag=True, help="Show each page in a browser, follow the links that its scripts make, "
-              "and keep what it shows as a record of its own.")  # fmt: skip
-@click.option("--allow-private", is_flag=True, help="Connect to private addresses too.")
 @click.option("--status", "status", is_flag=True, help="Show what the crawl in the folder, which is named in place of "
               "the URLs, has done.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@_fetched("--scope", type=click.Choice(["host", "domain", "prefix", "any"]), default="host", show_default=True,
+              help="Follow links to the hosts of the URLs, to their domains, below their folders, or "
+              "anywhere.")  # fmt: skip
+@_fetched("--include", multiple=True, metavar="REGEX", help="Follow only links in which this is found; repeatable.")
+@_fetched("--exclude", multiple=True, metavar="REGEX", help="Follow no link in which this is found; repeatable.")
+@_fetched("--depth", type=click.IntRange(0), default=20, show_default=True, metavar="N",
+              help="Follow links so far from the URLs.")  # fmt: skip
+@_fetched("--sitemaps/--no-sitemaps", default=True, show_default=True,
+              help="Follow the sitemaps that robots.txt names.")  # fmt: skip
+@_fetched("--pages", type=click.IntRange(1), metavar="N", help="End after so many pages.")
+@_fetched("--bytes", metavar="N", help="End after so many bytes of responses, as 20GB.")
+@_fetched("--time", metavar="N", help="End after this time, as 8h.")
+@_fetched("--host-pages", type=click.IntRange(1), default=10_000, show_default=True, metavar="N",
+              help="Fetch at most so many pages of one host.")  # fmt: skip
+@_manners("--delay", type=click.FloatRange(0), default=1.0, show_default=True, metavar="SECONDS",
+              help="Leave a host in peace for at least this time between two requests.")  # fmt: skip
+@_manners("--connections", type=click.IntRange(1, 1000), default=32, show_default=True, metavar="N",
+              help="Ask so many hosts at once; of each one thing at a time.")  # fmt: skip
+@_manners("--allow-private", is_flag=True, help="Connect to private addresses too.")
+@_files("--known", multiple=True, metavar="WARC", help="A WARC file, or a folder with some, of which the same "
+              "bytes are not stored again; repeatable.")  # fmt: skip
+@_files("--tsa", metavar="URL", help="Have a time-stamp authority (RFC 3161) stamp the SHA-256 of each file that "
+              "is closed.")  # fmt: skip
+@_files("--wacz", is_flag=True, help="Package the closed files in the end, as NAME.wacz in the folder.")
+@_past("--as-of", metavar="DATE", help="Crawl the past: ask a web archive for the last capture of each "
+              "page at or before this date, as 2019-06-01; the sites themselves are not asked.")  # fmt: skip
+@_past("--from", "from_", metavar="ARCHIVE", help="The web archive of --as-of: wayback, arquivo, or where one "
+              "shows its pages, as http://localhost:8080/coll/.")  # fmt: skip
+@_past("--within", type=click.IntRange(0), metavar="DAYS", help="Take only captures of so many days before the "
+              "date of --as-of.")  # fmt: skip
+@_past("--by", type=click.Choice(["enumerate", "follow"]), default="enumerate", show_default=True,
+              help="Let the archive's CDX API name the pages of --as-of, or follow links, each by its "
+              "TimeGate.")  # fmt: skip
+@_own("--spider", metavar="MODULE:CLASS", help="Give each page to a spider for Scrapy of your own. It "
+              "names the links that are followed; its items are in items.jsonl.")  # fmt: skip
+@_own("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting of Scrapy, as "
+              "DOWNLOADER_MIDDLEWARES; repeatable.")  # fmt: skip
+@_own("--javascript", is_flag=True, help="Show each page in a browser, follow the links that its scripts make, "
+              "and keep what it shows as a record of its own.")  # fmt: skip
 def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Fetch pages from some URLs on, and write them as WARC files with all that was on the wire.
 
