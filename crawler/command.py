@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from archive.cli import SectionedCommand, SectionOption, complete_folder
 from archive.extras import require
@@ -46,6 +47,9 @@ _fetched, _manners, _files, _past, _own = (
               "the URLs, has done.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@_fetched("--seeds", type=click.Path(allow_dash=True), metavar="FILE",
+              help="Begin with the URLs in a file too, one a line; # begins a comment, - is the standard "
+              "input.")  # fmt: skip
 @_fetched("--scope", type=click.Choice(["host", "domain", "prefix", "any"]), default="host", show_default=True,
               help="Follow links to the hosts of the URLs, to their domains, below their folders, or "
               "anywhere.")  # fmt: skip
@@ -70,6 +74,8 @@ _fetched, _manners, _files, _past, _own = (
 @_files("--tsa", metavar="URL", help="Have a time-stamp authority (RFC 3161) stamp the SHA-256 of each file that "
               "is closed.")  # fmt: skip
 @_files("--wacz", is_flag=True, help="Package the closed files in the end, as NAME.wacz in the folder.")
+@_files("--file-size", default="1GB", show_default=True, metavar="N",
+              help="Close a file when it has so many bytes, and begin the next.")  # fmt: skip
 @_past("--as-of", metavar="DATE", help="Crawl the past: ask a web archive for the last capture of each "
               "page at or before this date, as 2019-06-01; the sites themselves are not asked.")  # fmt: skip
 @_past("--from", "from_", metavar="ARCHIVE", help="The web archive of --as-of: wayback, arquivo, or where one "
@@ -85,7 +91,10 @@ _fetched, _manners, _files, _past, _own = (
               "DOWNLOADER_MIDDLEWARES; repeatable.")  # fmt: skip
 @_own("--javascript", is_flag=True, help="Show each page in a browser, follow the links that its scripts make, "
               "and keep what it shows as a record of its own.")  # fmt: skip
-def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+@click.pass_context
+def command(
+    context: click.Context, /, urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Fetch pages from some URLs on, and write them as WARC files with all that was on the wire.
 
     The crawler obeys robots.txt and leaves each host in peace between two requests. Ctrl-C ends it cleanly; twice, at
@@ -100,8 +109,10 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
       archive crawl https://example.org/ --out s3://bucket/example --state crawl --contact me@example.org
       archive crawl --spider shop:Shop --out crawl --contact me@example.org
       archive crawl crawl --status
+      archive crawl crawl          # goes on, with the options that it was given last
 
-    Exit status: 0 done; 1 done, but a file is not stamped or not uploaded; 2 wrong usage; 130 stopped.
+    Exit status: 0 done; 1 done, but no URL gave a response, a spider failed at a page, or a file is not stamped or not
+    uploaded; 2 wrong usage; 130 stopped.
     """
     from archive.show import json_text
 
@@ -112,24 +123,29 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
             raise click.UsageError("--status takes one folder")
         result = status_of(urls[0])
     else:
-        if not urls and options["spider"] is None:
+        if not urls and options["spider"] is None and options["seeds"] is None:
             raise click.UsageError("Missing argument 'URL…'.")
         require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
         if options["javascript"]:
             require("archive crawl --javascript", "playwright", "playwright")
 
         from archive.progress import RichReporter
-        from crawler.run import crawl
+        from crawler.run import crawl, go_on, is_crawl
 
         with RichReporter(quiet or as_json) as reporter:
-            result = crawl(urls, reporter=reporter, **options)
+            if len(urls) == 1 and options["out"] is None and is_crawl(urls[0]):
+                typed = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+                given = {name: value for name, value in options.items() if context.get_parameter_source(name) in typed}
+                result = go_on(urls[0], reporter=reporter, **given)
+            else:
+                result = crawl(urls, reporter=reporter, **options)
     if as_json:
         click.echo(json_text(result))
     else:
         _show(result)
     if result.ended == "stopped" and not status:
         sys.exit(130)
-    if result.problems:
+    if result.problems or result.spider_errors or result.is_in_vain:
         sys.exit(1)
 
 
@@ -158,6 +174,15 @@ def _show(result: CrawlResult) -> None:
     ):
         for name, count in counts.items():
             click.echo(f"  {title} {name}: {count:,}")
+    for origin, why in result.unreachable.items():
+        click.echo(f"  {origin}: {why}")
+    if result.next_request is not None:
+        click.echo(f"all {count_of(result.hosts, 'host')} rest; next request {result.next_request}, "
+                   f"{result.resting_because}")  # fmt: skip
+    if result.spider_errors:
+        click.echo(
+            f"the spider failed at {count_of(result.spider_errors, 'page')}; the next run gives them to it again"
+        )
     uploaded = f", {result.uploaded:,} uploaded to {result.store}" if result.store is not None else ""
     stamped = f", {result.stamped:,} with a time stamp" if result.stamped else ""
     click.echo(f"{count_of(len(result.files), 'file')} closed{uploaded}{stamped}")

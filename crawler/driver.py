@@ -10,10 +10,11 @@ import itertools
 import logging
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from crawler.frontier.frontier import Frontier
+from crawler.frontier.frontier import CLOSED, SPIDER_ERROR, Frontier
 from crawler.frontier.hosts import BUSY, Task
 from crawler.frontier.known import validator
 from crawler.frontier.rows import DONE, FAILED, REFUSED, Outcome, Payload
@@ -25,7 +26,7 @@ from crawler.past.mementos import LOOKUPS, Look, Past
 from crawler.records.files import Files
 from crawler.records.known import response_of
 from crawler.records.recorder import Kept, Recorder
-from crawler.robots.origins import CLOSED, Origins
+from crawler.robots.origins import Origins
 from crawler.steps import Rendered, Step, Yielded, headers_of
 from crawler.wire.exchange import Exchange
 from crawler.wire.message import Message, parse
@@ -85,6 +86,7 @@ class Driver:
         self._committed = self._began = time.monotonic()
         self._counted = self._began
         self._aborted = False
+        self._left_out: Counter[str] = Counter()  #: what is committed of it
 
     # what is next
 
@@ -251,8 +253,8 @@ class Driver:
         elif step.role != "page":
             self._origins.failed(step, error, private)
         else:
-            host.failed(self.options.manners)
-            if task.tries + 1 < self.options.manners.connections and not host.closed:
+            host.failed(self.options.manners, task.url.partition(":")[0], error)
+            if task.tries + 1 < self.options.manners.connections and not host.closed_for(task.url):
                 self.frontier.put_back(task)
             else:
                 if exchange is not None:
@@ -283,7 +285,8 @@ class Driver:
         status = _status(message)
         _log.debug("%d %s %s", status, task.url, kept.revisit)
         if is_busy or (look is not None and look.retry):
-            wait = host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
+            retry_after = message.retry_after if message else ""
+            wait = host.was_busy(manners, retry_after, exchange.seconds, task.url.partition(":")[0])
             _log.info("%s: status %d, the host rests for %.0f s", task.url, status, wait)
             if task.tries + 1 < manners.tries:
                 self.frontier.put_back(task)
@@ -291,11 +294,11 @@ class Driver:
                 self.commit()  # the next run knows of the rest, too
                 return
         else:
-            host.answered(manners, exchange.seconds)
+            host.answered(manners, exchange.seconds, task.url.partition(":")[0])
             host.ready = max(host.ready, step.rest)
         if self.past is not None:
             host.ready = max(host.ready, time.monotonic() + self.past.pace(task))
-        batch.pages += task.kind == "page" and (look is None or look.keep)
+        batch.pages += task.kind == "page" and not is_busy and (look is None or look.keep)
         outcome = Outcome(DONE, status, exchange.at.isoformat(), payload=kept.payload)
         if look is not None:
             outcome.state, outcome.reason = look.state, look.reason or None
@@ -309,6 +312,8 @@ class Driver:
             self._follow(step, message)
         if step.yielded is not None:
             self._take(step, step.yielded, message, kept, rendered)
+            if step.yielded.error:
+                outcome.reason = SPIDER_ERROR
         is_page = status == 200 and task.kind == "page"
         if is_page and kept.payload is not None:
             repeat = self.repeats.add(task.url, kept.payload)
@@ -387,8 +392,6 @@ class Driver:
     def _take(self, step: Step, yielded: Yielded, message: Message | None, kept: Kept, rendered: str) -> None:
         """Take what the spider made of a page, with the batch that the page is in."""
         task = step.task
-        if yielded.error:
-            self.scope.left_out["spider-error"] += 1
         if self._items is not None:
             for item in yielded.items:
                 about: dict[str, object] = {"url": task.url, "record": kept.record}
@@ -474,6 +477,8 @@ class Driver:
         pages, size = self.frontier.batch.pages, self.frontier.batch.bytes
         if self._items is not None:
             self.frontier.batch.items = self._items.sync()
+        self.frontier.batch.left_out += self.scope.left_out - self._left_out
+        self._left_out = Counter(self.scope.left_out)
         self.frontier.commit(self.files.sync(), now - self._counted)
         self._committed = self._counted = now
         self._progress(pages, size)

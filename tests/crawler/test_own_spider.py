@@ -134,7 +134,7 @@ def test_after_kills_each_page_and_each_item_is_there_once(tmp_path: Path) -> No
 def test_a_spider_that_fails_at_a_page_loses_neither_the_page_nor_what_it_yielded(tmp_path: Path) -> None:
     with serving(lambda path, _: page(f"<p>{path}") if path in ("/", "/second") else missing()) as server:
         result = crawled(tmp_path, server.address + "/", spider="own_spiders:Failing")
-    assert (result.pages, result.left_out["spider-error"]) == (2, 2)
+    assert (result.pages, result.spider_errors) == (2, 2)
     assert [each["item"]["url"].removeprefix(server.address) for each in items(tmp_path)] == ["/", "/second"]
     notes = [each.notes.get("spider-error") for each in of(tmp_path, "metadata", "/second")]
     assert notes == ["ValueError: the shop is closed"]

@@ -128,7 +128,7 @@ def test_five_failed_connections_rest_a_host_for_an_hour_and_ten_close_it() -> N
     host = Host(1, "a")
     waits = [host.failed(Manners()) for _ in range(10)]
     assert [wait == 3600 for wait in waits] == [False] * 4 + [True] + [False] * 4 + [True]
-    assert host.closed == "unreachable"
+    assert (host.closed, host.closed_for("http://a/"), host.closed_for("https://a/")) == ("", "unreachable", "")
 
 
 def test_a_host_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
