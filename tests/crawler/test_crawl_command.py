@@ -54,6 +54,7 @@ def test_a_crawl_is_shown_goes_on_and_has_a_status(tmp_path: Path) -> None:
         "3 URLs done, 0 waiting",
         "  status 200: 3",
         "  not fetched: robots: 1",
+        "  not of it: scope: 1",
         "2 files closed",
     ]
 
