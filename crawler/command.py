@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from crawler.run import CrawlResult
 
 
+#: Hosts and URLs that --status shows.
+_MOST = 100
+
 #: What an option is about, as the help groups them.
 _fetched, _manners, _files, _past, _own = (
     partial(click.option, cls=SectionOption, section=section)
@@ -45,6 +48,12 @@ _fetched, _manners, _files, _past, _own = (
 @click.option("--again", is_flag=True, help="Begin a new crawl in a folder that has one: what has changed is fetched.")
 @click.option("--status", "status", is_flag=True, help="Show what the crawl in the folder, which is named in place of "
               "the URLs, has done.")  # fmt: skip
+@click.option(
+    "--hosts", is_flag=True, help="With --status: a row for each host, with what waits there and why it rests."
+)
+@click.option("--failed", is_flag=True, help="With --status: the URLs that gave no response or were refused, with the "
+              "reason.")  # fmt: skip
+@click.option("--all", "all_", is_flag=True, help="With --hosts and --failed: all of them.  [default: the first 100]")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @_fetched("--seeds", type=click.Path(allow_dash=True), metavar="FILE",
@@ -93,7 +102,16 @@ _fetched, _manners, _files, _past, _own = (
               "and keep what it shows as a record of its own.")  # fmt: skip
 @click.pass_context
 def command(
-    context: click.Context, /, urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **options: Any
+    context: click.Context,
+    /,
+    urls: tuple[str, ...],
+    status: bool,
+    hosts: bool,
+    failed: bool,
+    all_: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Fetch pages from some URLs on, and write them as WARC files with all that was on the wire.
 
@@ -121,8 +139,10 @@ def command(
 
         if len(urls) != 1:
             raise click.UsageError("--status takes one folder")
-        result = status_of(urls[0])
+        result = status_of(urls[0], hosts=hosts, failed=failed, most=None if all_ else _MOST)
     else:
+        if hosts or failed or all_:
+            raise click.UsageError("--hosts, --failed and --all go with --status.")
         if not urls and options["spider"] is None and options["seeds"] is None:
             raise click.UsageError("Missing argument 'URL…'.")
         require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
@@ -143,6 +163,10 @@ def command(
         click.echo(json_text(result))
     else:
         _show(result)
+        if hosts:
+            _show_hosts(result)
+        for each in result.not_fetched:
+            click.echo(f"{each.reason}\t{each.url}")
     if result.ended == "stopped" and not status:
         sys.exit(130)
     if result.problems or result.spider_errors or result.is_in_vain:
@@ -190,3 +214,20 @@ def _show(result: CrawlResult) -> None:
         click.echo(f"packaged in {result.package}")
     for problem in result.problems:
         click.echo(f"  {problem}; the same command tries again")
+
+
+def _show_hosts(result: CrawlResult) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from archive.show import OutConsole
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for title in ("host", "done", "waiting", "failed", "refused", "state", "next request", "last error"):
+        table.add_column(title, justify="right" if title in ("done", "waiting", "failed", "refused") else "left")
+    for each in result.by_host:
+        numbers = (f"{count:,}" for count in (each.done, each.waiting, each.failed, each.refused))
+        table.add_row(each.host, *numbers, each.state, each.next_request or "", each.error)
+    console = OutConsole()
+    console.width = 1000  # a table is as wide as it is, and no wider
+    console.print(table)

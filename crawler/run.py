@@ -33,10 +33,13 @@ from crawler.links.scope import KINDS, Scope, normal
 from crawler.options import Options
 
 if TYPE_CHECKING:
+    from crawler.frontier.rows import HostRow
     from crawler.hosted.items import Items
     from crawler.records.delivery import Delivery
     from crawler.records.files import Files
 
+#: Origins, hosts and URLs that a result names.
+_NAMED = 100
 _log = logging.getLogger(__name__)
 _LOCK = "crawl.lock"
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
@@ -50,6 +53,28 @@ _OPEN, _OTHERS = 65_536, 100
 #: Seconds: a day.
 _LONGEST_DELAY = 86_400
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
+
+
+@dataclass
+class HostState:
+    """A host of a crawl, in its state now."""
+
+    host: str
+    done: int
+    waiting: int
+    failed: int  #: URLs that did not answer
+    refused: int
+    state: str  #: `open`, `rests`, or why nothing more is fetched from it
+    next_request: str | None = None  #: when it may be asked, in UTC, where it rests
+    error: str = ""  #: the last one, where connections fail
+
+
+@dataclass
+class NotFetched:
+    """A URL that gave no response, or was refused."""
+
+    url: str
+    reason: str
 
 
 @dataclass
@@ -77,6 +102,8 @@ class CrawlResult:
     resting: int = 0  #: of them, that are left in peace for longer than ten seconds
     next_request: str | None = None  #: when the first of them may be asked, in UTC, where all rest
     resting_because: str = ""  #: why that one rests
+    by_host: list[HostState] = field(default_factory=list)  #: those with most URLs first, where it is asked for
+    not_fetched: list[NotFetched] = field(default_factory=list)  #: where it is asked for
     spider_errors: int = 0  #: pages at which the user's own spider failed; the next run gives them to it again
     files: list[str] = field(default_factory=list)  #: the WARC files that are closed
     store: str | None = None  #: where they are uploaded to
@@ -653,8 +680,13 @@ def _add_known(frontier: Frontier, sources: Iterable[str]) -> None:
     _log.info("%d payloads are known from other files", count)
 
 
-def status(folder: str | Path) -> CrawlResult:
+def status(folder: str | Path, *, hosts: bool = False, failed: bool = False, most: int | None = _NAMED) -> CrawlResult:
     """Return what the last crawl of a folder has done so far, whether it runs or not.
+
+    Args:
+        hosts: with a row for each host.
+        failed: with the URLs that gave no response or were refused.
+        most: of each; None for all.
 
     Raises:
         CrawlError: there is no crawl in the folder.
@@ -668,15 +700,23 @@ def status(folder: str | Path) -> CrawlResult:
         if last is None:
             raise CrawlError(f"{folder}: no crawl is in this folder")
         frontier.crawl = last
-        return _result(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", [])
+        result = _result(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", [])
+        if hosts:
+            result.by_host = [_host_state(row) for row in frontier.host_rows(most)]
+        if failed:
+            result.not_fetched = [NotFetched(*row) for row in frontier.not_fetched(most)]
+        return result
     except sqlite3.DatabaseError as error:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
     finally:
         frontier.close()
 
 
-#: Origins that the result names.
-_NAMED = 100
+def _host_state(row: HostRow) -> HostState:
+    rests = not row.closed and row.ready > time.time() + 1
+    at = datetime.fromtimestamp(row.ready, UTC).isoformat(timespec="seconds") if rests and row.counts[0] else None
+    waiting, done, failed, refused = row.counts
+    return HostState(row.host, done, waiting, failed, refused, row.closed or ("rests" if at else "open"), at, row.error)
 
 
 def _result(folder: Path, frontier: Frontier, ended: str, problems: list[str]) -> CrawlResult:
@@ -692,7 +732,7 @@ def _result(folder: Path, frontier: Frontier, ended: str, problems: list[str]) -
         states["waiting"], states["done"], states["failed"], states["refused"], frontier.statuses(),
         frontier.reasons(), frontier.left_out(), frontier.answered(), frontier.troubles(_NAMED), hosts, resting,
         datetime.fromtimestamp(ready, UTC).isoformat(timespec="seconds") if all_rest else None,
-        because if all_rest else "", frontier.spider_errors(), files,
+        because if all_rest else "", [], [], frontier.spider_errors(), files,
         store[0] if store is not None else None, len(there.intersection(files)),
         sum((folder / f"{name}.tsr").exists() for name in files),
         str(package) if package is not None and package.exists() else None, problems,

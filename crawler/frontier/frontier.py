@@ -32,6 +32,7 @@ from crawler.frontier.rows import (
     Batch,
     Crawl,
     File,
+    HostRow,
     Origin,
     Outcome,
     Payload,
@@ -540,14 +541,21 @@ class Frontier:
         if number in self._closed:
             batch.left_out[self._closed[number]] += 1
             return
+        is_closed = origin_of(first[0]) in self._closed_origins
+        state, reason = (REFUSED, UNREACHABLE) if is_closed else (0, None)
         numbered = "SELECT *, row_number() OVER (PARTITION BY host ORDER BY key) AS n FROM mementos WHERE crawl=?"
-        new[number] += self._db.execute(
-            "INSERT INTO urls (url, host, crawl, state, kind, depth, via) "
-            f"SELECT url, ?, crawl, 0, 'page', depth, via FROM ({numbered}) WHERE n <= ? "
-            "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=0, kind=excluded.kind, depth=excluded.depth, "
-            "via=excluded.via, tries=0, reason=NULL WHERE urls.crawl < excluded.crawl",
-            (number, self.crawl.id, self.most_of_host),
+        count = self._db.execute(
+            "INSERT INTO urls (url, host, crawl, state, kind, depth, via, reason) "
+            f"SELECT url, ?, crawl, ?, 'page', depth, via, ? FROM ({numbered}) WHERE n <= ? "
+            "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=excluded.state, kind=excluded.kind, "
+            "depth=excluded.depth, via=excluded.via, tries=0, reason=excluded.reason "
+            "WHERE urls.crawl < excluded.crawl",
+            (number, state, reason, self.crawl.id, self.most_of_host),
         ).rowcount
+        if is_closed:
+            self.states["refused"] += count
+        else:
+            new[number] += count
 
     def _refuse(self, host: Host, start: str, reason: str) -> int:
         """Refuse what waits for a host, but what is on its way."""
@@ -766,6 +774,35 @@ class Frontier:
         first, why = min(hosts.values(), default=(0.0, ""))
         resting = sum(ready > now + 10 for ready, _ in hosts.values())
         return len(hosts), resting, first, why if first > now + 10 else ""
+
+    def host_rows(self, most: int | None) -> list[HostRow]:
+        """Return the hosts of the crawl, those with most URLs first."""
+        failing: dict[str, list[tuple[float, str, str]]] = {}
+        for origin, *rest in self._db.execute("SELECT origin, ready, closed, error FROM failing WHERE failures>0"):
+            failing.setdefault(host_of(origin), []).append(tuple(rest))
+        rows = self._db.execute(
+            "SELECT h.name, h.ready, h.closed, sum(u.state=0), sum(u.state=1), sum(u.state=2), sum(u.state=3) "
+            "FROM urls u JOIN hosts h ON h.id=u.host WHERE u.crawl=? GROUP BY h.id "
+            "ORDER BY count(*) DESC, h.name LIMIT ?",
+            (self.crawl.id, -1 if most is None else most),
+        )
+        found = []
+        for name, ready, closed, *counts in rows:
+            parts = failing.get(name, [])
+            if parts and not counts[1]:  # where another scheme answers, the host is open
+                ready = max(ready, min(part[0] for part in parts))
+                closed = closed or min(part[1] for part in parts)
+            error = "; ".join(sorted({part[2] for part in parts if part[2]}))
+            found.append(HostRow(name, (counts[0], counts[1], counts[2], counts[3]), ready, closed, error))
+        return found
+
+    def not_fetched(self, most: int | None) -> list[tuple[str, str]]:
+        """Return the URLs of the crawl that gave no response or were refused, with the reason; the first ones first."""
+        rows = self._db.execute(
+            "SELECT url, coalesce(reason, '') FROM urls WHERE crawl=? AND state IN (?, ?) ORDER BY state, id LIMIT ?",
+            (self.crawl.id, FAILED, REFUSED, -1 if most is None else most),
+        )
+        return rows.fetchall()
 
     def statuses(self) -> dict[str, int]:
         """Return how many URLs of the crawl are done, by the status of the response."""

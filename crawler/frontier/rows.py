@@ -142,6 +142,17 @@ class File:
     sha256: str | None = None
 
 
+@dataclass(slots=True)
+class HostRow:
+    """A host, with how many of its URLs are in each state."""
+
+    host: str
+    counts: tuple[int, int, int, int]  #: in the order of `STATES`
+    ready: float  #: seconds of the epoch
+    closed: str
+    error: str
+
+
 @dataclass
 class Crawl:
     """One crawl of the folder, whose numbers are those of all its runs."""

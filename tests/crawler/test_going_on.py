@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import sys
@@ -134,7 +135,7 @@ def test_more_urls_are_added_fewer_stay_and_other_ones_are_refused_also_when_the
 ) -> None:
     with serving(site("/a")) as one, serving(site("/b")) as two:
         crawled(tmp_path, one.address + "/")
-        with pytest.raises(CrawlError, match="with other URLs; .* --again to begin a new crawl"):
+        with pytest.raises(CrawlError, match=r"with other URLs; .* --again to begin a new crawl"):
             crawled(tmp_path, two.address + "/")
         assert two.asked == []
         both = crawled(tmp_path, one.address + "/", two.address + "/")
@@ -298,7 +299,7 @@ def test_what_is_no_url_is_refused_with_what_was_meant(tmp_path: Path, monkeypat
     ]:
         with pytest.raises(CrawlError, match=line):
             crawl(word, out="out", contact=CONTACT)
-    with pytest.raises(CrawlError, match="--seeds none.txt: No such file"):
+    with pytest.raises(CrawlError, match=r"--seeds none\.txt: No such file"):
         crawl(seeds="none.txt", out="out", contact=CONTACT)
 
 
@@ -328,3 +329,24 @@ def test_failures_of_a_scheme_end_with_its_answer() -> None:
     assert host.failed(Manners(), "https", "broken") == 3600
     host.answered(Manners(), 0.1, "https")
     assert host.failed(Manners(), "https", "broken") == 2
+
+
+def test_a_status_has_the_hosts_and_what_was_not_fetched(tmp_path: Path) -> None:
+    port = free_port()
+    with serving(site("/a", "/no", robots="User-agent: *\nDisallow: /no")) as server:
+        crawled(tmp_path, server.address + "/", f"http://127.0.0.1:{port}/")
+    result = status(tmp_path, hosts=True, failed=True)
+    rows = [(each.host, each.done, each.refused, each.state) for each in result.by_host]
+    assert rows[0] == (f"127.0.0.1:{server.port}", 2, 1, "open")
+    assert rows[1][:3] == (f"127.0.0.1:{port}", 0, 1)
+    assert "refused" in result.by_host[1].error
+    assert {(each.url.rpartition(":")[2], each.reason) for each in result.not_fetched} == {
+        (f"{server.port}/no", "robots"),
+        (f"{port}/", "robots-closed"),
+    }
+    assert len(status(tmp_path, hosts=True, most=1).by_host) == 1
+    shown = CliRunner().invoke(command, [str(tmp_path), "--status", "--hosts", "--failed"])
+    assert shown.exit_code == 0, shown.output
+    assert f"robots\t{server.address}/no" in shown.stdout
+    assert re.search(rf"127\.0\.0\.1:{port} .* 1 .* refused", shown.stdout)
+    assert CliRunner().invoke(command, ["http://a.example/", "--hosts"]).exit_code == 2
