@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archive.cli import SectionedCommand, SectionOption, complete_folder
-from archive.extras import require
 
 if TYPE_CHECKING:
     from crawler.run import CrawlResult
@@ -114,10 +113,6 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
     else:
         if not urls and options["spider"] is None:
             raise click.UsageError("Missing argument 'URL…'.")
-        require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
-        if options["javascript"]:
-            require("archive crawl --javascript", "playwright", "playwright")
-
         from archive.progress import RichReporter
         from crawler.run import crawl
 

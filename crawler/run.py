@@ -16,7 +16,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from archive import interrupt
 from archive.errors import CrawlError
+from archive.extras import require
 from archive.progress import Reporter
 from crawler.asof import AsOf
 from crawler.asof import as_of as past_of
@@ -134,6 +136,9 @@ def crawl(
         CrawlError: an option is missing or wrong, or the folder holds another crawl that is not finished; or the prefix
             holds files of another crawl.
     """
+    require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
+    if javascript:
+        require("archive crawl --javascript", "playwright", "playwright")
     if out is None:
         raise CrawlError("archive crawl needs --out FOLDER, for the files")
     folder, store = _folder_and_store(out, state)
@@ -578,8 +583,7 @@ def _signals(run: object) -> Iterator[None]:
     def ask(number: int, frame: object) -> None:
         nonlocal asked
         if asked:
-            os.write(2, b"archive: stopped; what was committed stays\n")
-            os._exit(130)
+            interrupt.end_at_once()
         asked = True
         run.stop()  # type: ignore[attr-defined]
 

@@ -74,6 +74,28 @@ def test_what_is_missing_is_said_in_one_line(words: list[str], line: str) -> Non
     assert done.stderr.count("\n") == 1
 
 
+def test_a_known_file_of_another_kind_is_named_and_none_of_its_bytes_printed(tmp_path: Path) -> None:
+    (tmp_path / "crawl.wacz").write_bytes(b"PK\x03\x04\xff\xfe" * 100)
+    (tmp_path / "odd.warc.gz").write_bytes(b"\xff\xfe secret" * 100)
+    words = ["http://a.example/", "--out", str(tmp_path / "out"), "--contact", "a@example.org", "--known"]
+    for name, line in (("crawl.wacz", "--known takes .warc and .warc.gz; unpack"), ("odd.warc.gz", "no WARC file")):
+        done = command(*words, str(tmp_path / name))
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert line in done.stderr
+        assert "PK" not in done.stderr
+        assert "secret" not in done.stderr
+
+
+def test_without_the_extra_a_program_gets_the_same_line_as_a_terminal(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.modules.update(dict.fromkeys(['scrapy', 'twisted', 'w3lib', 'protego', 'warcio']))\n"
+        "import lowbackground as lb\n"
+        "try:\n    lb.crawl('http://a.example/')\nexcept lb.ArchiveError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "archive crawl needs scrapy, which is not installed: pip install 'lowbackground[crawl]'\n"
+
+
 def test_a_database_that_is_damaged_is_named(tmp_path: Path) -> None:
     (tmp_path / "crawl.sqlite").write_bytes(b"this is no database, and longer than a header" * 100)
     done = command("http://a.example/", "--out", str(tmp_path), "--contact", "a@example.org")
