@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+import lowbackground as lb
 
 pytest.importorskip("scrapy")
 
@@ -250,3 +254,21 @@ def test_a_known_file_that_was_replaced_is_read_anew_and_its_old_records_are_not
         crawled(tmp_path / "b", server.address + "/", known=(str(tmp_path / "a"),))
     kinds = [each.kind for each in records(tmp_path / "b") if each.url[-1:].isdigit() and each.kind != "metadata"]
     assert kinds.count("response") == 19
+
+
+def test_an_ingest_names_the_files_that_its_revisits_need(tmp_path: Path) -> None:
+    lake, others = str(tmp_path / "lake"), tmp_path / "a"
+    with serving(site([1])) as server:
+        crawled(others, server.address + "/")
+        crawled(tmp_path / "b", server.address + "/", known=(str(others),))
+    (file,) = others.glob("*.warc.gz")
+    result = lb.ingest(lake, str(tmp_path / "b"), workers=1)
+    assert (result.new_texts, result.revisits_apart) == (0, {file.name: 20})
+    command = [sys.executable, "-m", "archive", "ingest", str(tmp_path / "b"), "--lake", str(tmp_path / "other")]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    line = f"20 revisits of records that this lake has not; ingest the file that they name: {file.name}"
+    assert line in shown.splitlines()
+    assert lb.ingest(lake, str(others), workers=1).revisits_apart == {}
+    assert lb.ingest(lake, str(tmp_path / "b"), again=True, workers=1).revisits_apart == {}
+    texts = "SELECT count(DISTINCT content_id) FROM captures WHERE record_type = 'revisit'"
+    assert lb.query(lake, texts).to_pylist() == [{"count(DISTINCT content_id)": 20}]
