@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -128,31 +129,81 @@ def command(urls: tuple[str, ...], status: bool, as_json: bool, quiet: bool, **o
         sys.exit(1)
 
 
-_ENDED = {
-    "finished": "nothing waits",
-    "stopped": "stopped; the same command goes on",
-    "pages": "the pages asked for are there",
-    "bytes": "the bytes asked for are there",
-    "time": "the time is over; with more of it the same command goes on",
-    "running": "it runs",
-    "killed": "its last run was cut off; the same command goes on",
+def _headline(result: CrawlResult) -> str:
+    """Return how a crawl ended, and what waits."""
+    waits = f"{result.waiting:,} {'URL waits' if result.waiting == 1 else 'URLs wait'}"
+    waits = waits if result.waiting else "nothing waits"
+    if result.ended == "finished" and not result.done:
+        return f"finished: {waits}, and no URL gave a response"
+    return {
+        "finished": f"finished: {waits}",
+        "stopped": f"stopped; {waits}; the same command goes on",
+        "pages": f"stopped at --pages {result.pages:,}; {waits}",
+        "bytes": f"stopped at --bytes; {waits}",
+        "time": f"stopped at --time; {waits}",
+        "running": f"it runs; {waits}",
+        "killed": f"its last run was cut off; {waits}; the same command goes on",
+    }[result.ended]
+
+
+#: What came for a URL: the words for one and for several.
+_CAME = {
+    "page": ("page", "pages"),
+    "sitemap": ("sitemap", "sitemaps"),
+    "redirect": ("redirect", "redirects"),
+    "unchanged": ("page that has not changed", "pages that have not changed"),
+    "error": ("error", "errors"),
+    "answer": ("answer about captures", "answers about captures"),
 }
+
+
+def _responses(result: CrawlResult) -> str:
+    """Return what came, in words that add up."""
+    from archive.show import count_of
+
+    of_kind = {
+        "redirect": {status: count for status, count in result.statuses.items() if "300" <= status < "400"},
+        "error": {status: count for status, count in result.statuses.items() if not "200" <= status < "400"},
+    }
+    parts = []
+    for kind, words in _CAME.items():
+        count = result.responses.get(kind, 0)
+        if not count:
+            continue
+        statuses = of_kind.get(kind, {})
+        statuses.pop("304", None)
+        given = f" ({_counts(statuses) if len(statuses) > 1 else next(iter(statuses))})" if statuses else ""
+        parts.append(f"{count:,} {words[count != 1]}{given}")
+    return count_of(result.done, "response") + (f": {', '.join(parts)}" if parts else "")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _show(result: CrawlResult) -> None:
     from archive.show import bytes_text, count_of
+    from crawler.reasons import FAILURES
 
-    click.echo(f"crawl {result.crawl} in {result.folder}: {_ENDED[result.ended]}")
-    rate = f", {result.pages / result.seconds:.1f} a second" if result.seconds else ""
-    click.echo(f"{count_of(result.pages, 'page')}, {bytes_text(result.bytes)} in {result.seconds:,.0f} s{rate}")
-    click.echo(f"{count_of(result.done, 'URL')} done, {result.waiting:,} waiting")
-    for title, counts in (
-        ("status", result.statuses),
-        ("not fetched:", result.reasons),
-        ("not of it:", result.left_out),
+    click.echo(f"crawl {result.crawl} in {result.folder}: {_headline(result)}")
+    click.echo(_responses(result))
+    rate = f", {result.done / result.seconds:.1f} responses a second" if result.seconds else ""
+    click.echo(f"{bytes_text(result.bytes)} in {result.seconds:,.0f} s, of all runs together{rate}")
+    failed = {name: count for name, count in result.reasons.items() if name in FAILURES}
+    refused = {name: count for name, count in result.reasons.items() if name not in FAILURES}
+    left_out = dict(result.left_out)
+    errors = left_out.pop("spider-error", 0)
+    for title, thing, counts in (
+        ("no response", "URL", failed),
+        ("not fetched", "URL", refused),
+        ("not of the crawl", "link", left_out),
     ):
-        for name, count in counts.items():
-            click.echo(f"  {title} {name}: {count:,}")
+        if counts:
+            click.echo(f"{title}: {count_of(sum(counts.values()), thing)} ({_counts(counts)})")
+    if errors:
+        click.echo(f"the spider failed at {count_of(errors, 'page')}; -v shows where")
+    if result.items:
+        click.echo(f"{count_of(result.items, 'item')} in items.jsonl")
     uploaded = f", {result.uploaded:,} uploaded to {result.store}" if result.store is not None else ""
     stamped = f", {result.stamped:,} with a time stamp" if result.stamped else ""
     click.echo(f"{count_of(len(result.files), 'file')} closed{uploaded}{stamped}")

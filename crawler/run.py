@@ -21,6 +21,7 @@ from archive import interrupt
 from archive.errors import CrawlError
 from archive.extras import require
 from archive.progress import Reporter
+from archive.show import bytes_text, count_of
 from crawler.asof import AsOf
 from crawler.asof import as_of as past_of
 from crawler.browser.browser import BrowserError
@@ -74,6 +75,10 @@ class CrawlResult:
     package: str | None = None  #: the WACZ with them
     #: why files are not uploaded or stamped, which the next run tries again; and which closed files are damaged
     problems: list[str] = field(default_factory=list)
+    responses: dict[str, int] = field(
+        default_factory=dict
+    )  #: URLs that are done: `page`, `sitemap`, `redirect`, `unchanged` (304), `error`, `answer` of a web archive
+    items: int = 0  #: that a spider of your own gave, in all crawls of the folder
 
     @property
     def is_complete(self) -> bool:
@@ -562,13 +567,26 @@ def _result(folder: Path, frontier: Frontier, ended: str, left_out: dict[str, in
     with contextlib.closing(Uploads(folder / frontiers.NAME)) as uploads:
         store, there = uploads.store(), uploads.confirmed()
     package = folder / f"{files[0].rsplit('-', 2)[0]}.wacz" if files else None
-    return CrawlResult(
+    result = CrawlResult(
         str(folder), crawl_.id, ended, crawl_.pages, crawl_.bytes, round(crawl_.seconds, 3),
         states["waiting"], states["done"], states["failed"], states["refused"], frontier.statuses(),
         frontier.reasons(), left_out, files, store[0] if store is not None else None, len(there.intersection(files)),
         sum((folder / f"{name}.tsr").exists() for name in files),
         str(package) if package is not None and package.exists() else None, problems,
     )  # fmt: skip
+    result.responses = frontier.responses()
+    result.items = _lines(folder / "items.jsonl", frontier.items())
+    return result
+
+
+def _lines(path: Path, length: int) -> int:
+    """Return how many lines the first bytes of a file have."""
+    count = 0
+    with contextlib.suppress(FileNotFoundError), path.open("rb") if length else contextlib.nullcontext() as stream:
+        while stream is not None and length > 0 and (part := stream.read(min(length, 1 << 20))):
+            count += part.count(b"\n")
+            length -= len(part)
+    return count
 
 
 class _Watch:
@@ -589,12 +607,13 @@ class _Watch:
         if now - self._noted > 0.5:
             self._noted = now
             front = self._frontier
-            note = f"{front.crawl.bytes / 1e6:,.1f} MB, {front.waiting:,} waiting at {front.active_hosts:,} hosts"
+            note = f"{count_of(front.crawl.pages, 'page')}, {front.waiting:,} URL"
+            note += f"{' waits' if front.waiting == 1 else 's wait'} at {count_of(front.active_hosts, 'host')}"
             if resting := front.resting:
-                note += f" ({resting:,} rest)"
+                note += f" ({resting:,} of them {'rests' if resting == 1 else 'rest'})"
             if failed := front.states["failed"]:
-                note += f", {failed:,} failed"
-            self._reporter.note(note)
+                note += f", {count_of(failed, 'URL')} failed"
+            self._reporter.note(f"{note}, {bytes_text(front.crawl.bytes)}")
         self._reporter.advance(pages, size)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("scrapy")
 
+from crawls import crawled
 from rawserver import Answer, missing, page, serving
 
 
@@ -37,8 +38,13 @@ def test_a_crawl_is_shown_goes_on_and_has_a_status(tmp_path: Path) -> None:
         words = [server.address, "--out", out, "--contact", "a@example.org", "--delay", "0.01", "--allow-private"]
         first = command(*words, "--pages", "2", "-v")
         assert first.returncode == 0
-        assert "the pages asked for are there" in first.stdout
-        assert re.search(r"^2 pages, \d+ B in ", first.stdout, re.MULTILINE)
+        assert first.stdout.splitlines()[:2] == [
+            f"crawl 1 in {out}: stopped at --pages 2; 2 URLs wait",
+            "2 responses: 2 pages",
+        ]
+        assert re.search(
+            rf"INFO crawler\.driver .* 200 \d+ B \d\.\d\d s {server.address}/a$", first.stderr, re.MULTILINE
+        )
         assert re.search(
             r"INFO crawler\.records\.files .* closed crawl-\d{17}-00001\.warc\.gz: \d+ records", first.stderr
         )
@@ -49,12 +55,46 @@ def test_a_crawl_is_shown_goes_on_and_has_a_status(tmp_path: Path) -> None:
     assert len(result["files"]) == 2
     status = command(out, "--status")
     assert status.stdout.splitlines() == [
-        f"crawl 1 in {out}: nothing waits",
-        status.stdout.splitlines()[1],
-        "3 URLs done, 0 waiting",
-        "  status 200: 3",
-        "  not fetched: robots: 1",
+        f"crawl 1 in {out}: finished: nothing waits",
+        "3 responses: 3 pages",
+        status.stdout.splitlines()[2],
+        "not fetched: 1 URL (robots 1)",
         "2 files closed",
+    ]
+
+
+def test_what_came_and_what_did_not_adds_up_in_words(tmp_path: Path) -> None:
+    def site(path: str, request: bytes) -> Answer:
+        if path == "/moved":
+            return page("", "Location: /a", status="301 Moved")
+        if path == "/sitemap.xml":
+            return page("<urlset></urlset>", "Content-Type: text/xml")
+        if path == "/robots.txt":
+            return page(f"Sitemap: {server.address}/sitemap.xml", "Content-Type: text/plain")
+        return (
+            page("<a href=/a><a href=/moved><a href=/gone><a href=http://b.example/>")
+            if path == "/"
+            else answer(path, request)
+        )
+
+    with serving(site) as server:
+        done = command(server.address, "--out", str(tmp_path / "out"), "--contact", "a@example.org", "--delay", "0.01",
+                       "--allow-private")  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert lines[0].endswith(": finished: nothing waits")
+    assert lines[1] == "5 responses: 2 pages, 1 sitemap, 1 redirect (301), 1 error (404)"
+    assert "not of the crawl: 1 link (scope 1)" in lines
+
+
+def test_a_crawl_of_which_nothing_came_names_that_and_why(tmp_path: Path) -> None:
+    with serving(answer) as server:
+        pass
+    done = crawled(tmp_path / "out", server.address + "/")
+    assert done.reasons in ({"refused": 1}, {"robots-closed": 1}, {"unreachable": 1})
+    status = command(str(tmp_path / "out"), "--status").stdout.splitlines()
+    assert status[:2] == [
+        f"crawl 1 in {tmp_path / 'out'}: finished: nothing waits, and no URL gave a response",
+        "0 responses",
     ]
 
 
