@@ -28,17 +28,24 @@ _fetched, _manners, _files, _past, _own = (
 )
 
 
-@click.command("crawl", cls=SectionedCommand)
+class _Crawl(SectionedCommand):
+    """Names what must be given in its line of usage."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["URL…", "--out FOLDER", "--contact MAIL", "[OPTIONS]"]
+
+
+@click.command("crawl", cls=_Crawl)
 @click.argument("urls", nargs=-1, metavar="URL…")
 @click.option("--out", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
               help="The folder of the WARC files, and of what the crawl knows; or s3://bucket/prefix, where each file "
-              "goes when it is closed.")  # fmt: skip
+              "goes when it is closed.  [required]")  # fmt: skip
 @click.option("--state", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
               help="With --out s3://: the folder of what the crawl knows and of the file that is written, on a disk of "
               "this machine.")  # fmt: skip
 @click.option("--contact", metavar="MAIL",
               help="Whom the owner of a site may write to: a mail address, or a page that has one. Each request "
-              "names it.")  # fmt: skip
+              "names it.  [required]")  # fmt: skip
 @click.option("--operator", metavar="NAME", help="Who crawls, as the files state it.  [default: the contact]")
 @click.option("--name", default="crawl", show_default=True, help="The beginning of the names of the files.")
 @click.option("--again", is_flag=True, help="Begin a new crawl in a folder that has one: what has changed is fetched.")

@@ -171,6 +171,7 @@ def crawl_with(
 ) -> CrawlResult:
     """Crawl as `crawl` does, with options that are checked."""
     folder = Path(out)
+    _check_given(options, folder, known)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _locked(folder):
@@ -279,6 +280,8 @@ def options_of(
 
 def _folder_and_store(out: str | Path, state: str | Path | None) -> tuple[str | Path, str | None]:
     """Return the folder of a crawl, and the prefix that its files go to."""
+    if not str(out).strip():
+        raise CrawlError(f"--out {str(out)!r} is no name of a folder")
     scheme, mark, rest = str(out).partition("://")
     if not mark:
         if state is not None:
@@ -412,8 +415,6 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
     from crawler.records.recorder import warcinfo
     from crawler.spider import Run
 
-    if options.spider:
-        _check_spider(options.spider)
     frontier = _open(folder)
     files: Files | None = None
     delivery: Delivery | None = None
@@ -507,6 +508,20 @@ def _delivery(folder: Path, options: Options) -> Delivery | None:
                 uploads.end_store()
             raise
         return Delivery(folder, folder / frontiers.NAME, store, claim, authority)
+
+
+def _check_given(options: Options, folder: Path, known: Iterable[str]) -> None:
+    """Check what names files and modules, before there is a folder."""
+    from crawler.records.known import files_of
+
+    if folder.exists() and not folder.is_dir():
+        raise CrawlError(f"--out {folder} is a file, not a folder")
+    try:
+        files_of(known)
+    except ValueError as error:
+        raise CrawlError(f"--known {error}") from None
+    if options.spider:
+        _check_spider(options.spider)
 
 
 def _check_spider(name: str) -> None:

@@ -12,7 +12,6 @@ from archive.intake.result import IngestResult
 from archive.reasons import DAMAGE
 from archive.show import OutConsole, bytes_text, count_of, counts_table, months_table, time_text
 
-
 #: Files that are named of those that revisits refer to.
 _NAMED = 5
 

@@ -105,13 +105,22 @@ def test_a_crawl_of_which_nothing_came_names_that_and_why(tmp_path: Path) -> Non
         (["http://a.example/", "--contact", "a@example.org"], "needs --out"),
         (["http://a.example/", "--out", "s3://bucket/x", "--contact", "a@example.org"], "needs --state FOLDER"),
         (["nothing", "--status"], "no crawl is in this folder"),
+        (["http://a.example/", "--out", "", "--contact", "a@example.org"], "--out '' is no name of a folder"),
+        (["http://a.example/", "--out", "file", "--contact", "a@example.org"], "--out file is a file, not a folder"),
+        (["--spider", "nope:X", "--out", "out", "--contact", "a@example.org"], "there is no module nope"),
+        (["http://a.example/", "--out", "out", "--contact", "a@example.org", "--known", "no.warc"], "no.warc: no such"),
     ],
 )
-def test_what_is_missing_is_said_in_one_line(words: list[str], line: str) -> None:
+def test_what_is_missing_or_wrong_is_one_line_and_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
     done = command(*words)
     assert (done.returncode, done.stdout) == (2, "")
     assert line in done.stderr
     assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_known_file_of_another_kind_is_named_and_none_of_its_bytes_printed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -355,3 +356,22 @@ def test_what_a_spider_asks_of_the_engine_itself_is_not_sent_and_costs_no_page(t
     assert (result.ended, result.pages, pages(tmp_path)) == ("finished", 1, ["/"])
     assert result.left_out == ({} if how == "clear" else {"spider-error": 1})
     assert len(items(tmp_path)) == (how == "clear")
+
+
+def test_an_error_of_a_spider_is_one_line_and_a_traceback_with_v(tmp_path: Path) -> None:
+    with serving(shop) as server:
+        words = [sys.executable, "-m", "archive", "crawl", server.address + "/", "--spider", "own_spiders:Failing",
+                 "--contact", "a@example.org", "--allow-private", "--delay", "0.01", "--pages", "1"]  # fmt: skip
+        paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+        environment = {**os.environ, "PYTHONPATH": paths}
+        runs = [
+            subprocess.run([*words, "--out", str(tmp_path / f"out{len(more)}"), *more],
+                           capture_output=True, text=True, env=environment)
+            for more in ([], ["-v"])
+        ]  # fmt: skip
+    plain, detailed = (run.stderr for run in runs)
+    assert "ValueError: the shop is closed (-v shows the traceback)" in plain
+    assert "Traceback" not in plain
+    assert "Traceback" in detailed
+    assert "1 item in items.jsonl" in runs[0].stdout.splitlines()
+    assert any(line.startswith("the spider failed at 1 page") for line in runs[0].stdout.splitlines())
