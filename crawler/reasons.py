@@ -27,6 +27,7 @@ REFUSALS: dict[str, str] = {
     "later-memento": "the web archive has only a later capture (`--as-of`)",
     "older-memento": "the capture is older than `--within` allows",
     "other-memento": "the web archive answered with another capture, which is asked for by its own time",
+    "cut": "the capture came from the web archive cut short",
     "no-memento": "the web archive has no capture",
     "no-memento-datetime": "the answer is no memento, or does not state its time as RFC 7089 has it",
     "cdx-…, gate-…, map-…": "a question to the web archive failed: `status-NNN`, `unreadable`, or `cut`",

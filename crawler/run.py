@@ -614,6 +614,7 @@ class _Watch:
             left = None if options.pages is None else max(options.pages - frontier.crawl.pages, 0)
             size = None if options.bytes is None else max(options.bytes - frontier.crawl.bytes, 0)
             reporter.stage("crawl", total=left, size=size)
+            self.advance(0, 0)
 
     def advance(self, pages: int, size: int) -> None:
         if self._reporter is None:

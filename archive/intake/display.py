@@ -74,8 +74,8 @@ def _revisits(apart: Counter[str]) -> str:
     names = [name for name, _ in apart.most_common(_NAMED)]
     further = f", and {len(apart) - _NAMED:,} further ones" if len(apart) > _NAMED else ""
     return (
-        f"{count_of(apart.total(), 'revisit')} of records that this lake has not; ingest the "
-        f"{'file' if len(apart) == 1 else 'files'} that they name: {', '.join(names)}{further}"
+        f"{count_of(apart.total(), 'revisit')} of records in "
+        f"{'a file' if len(apart) == 1 else 'files'} that this lake has not; ingest {'it' if len(apart) == 1 else 'them'} too: {', '.join(names)}{further}"
     )
 
 

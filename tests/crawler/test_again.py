@@ -266,7 +266,7 @@ def test_an_ingest_names_the_files_that_its_revisits_need(tmp_path: Path) -> Non
     assert (result.new_texts, result.revisits_apart) == (0, {file.name: 20})
     command = [sys.executable, "-m", "archive", "ingest", str(tmp_path / "b"), "--lake", str(tmp_path / "other")]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    line = f"20 revisits of records that this lake has not; ingest the file that they name: {file.name}"
+    line = f"20 revisits of records in a file that this lake has not; ingest it too: {file.name}"
     assert line in shown.splitlines()
     assert lb.ingest(lake, str(others), workers=1).revisits_apart == {}
     assert lb.ingest(lake, str(tmp_path / "b"), again=True, workers=1).revisits_apart == {}

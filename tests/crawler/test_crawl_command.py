@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -151,3 +156,34 @@ def test_a_database_that_is_damaged_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "crawl.sqlite: " in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_second_interrupt_leaves_a_terminal_with_its_cursor_and_a_line_of_its_own(tmp_path: Path) -> None:
+    def hanging(path: str, request: bytes) -> Answer:
+        return missing() if path == "/robots.txt" else Answer([], "hang")
+
+    main, side = pty.openpty()
+    with serving(hanging) as server:
+        words = [sys.executable, "-m", "archive", "crawl", server.address, "--out", str(tmp_path / "out")]
+        words += ["--contact", "a@example.org", "--allow-private", "--delay", "0.01"]
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "150"}
+        with subprocess.Popen(words, stdout=side, stderr=side, env=environment) as process:
+            os.close(side)
+            while not any("tdmrep" in each or each == "/" for each in server.paths()):
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+            process.send_signal(signal.SIGINT)
+            said = b""
+            with contextlib.suppress(OSError):  # the other side is closed
+                while part := os.read(main, 65536):
+                    said += part
+            os.close(main)
+            assert process.wait(10) == 130
+    assert b"0 pages, 1 URL waits at 1 host, 0 B, 0.0 pages/s" in said
+    assert b"ETA" not in said
+    _, shown, last = said.rpartition(b"\x1b[?25h")
+    assert b"\x1b[?25l" in said
+    assert shown
+    assert b"\x1b[?25l" not in last
+    assert last == b"\r\narchive: stopped; what was committed stays\r\n"
