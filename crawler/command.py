@@ -157,8 +157,8 @@ def _headline(result: CrawlResult) -> str:
 _CAME = {
     "page": ("page", "pages"),
     "sitemap": ("sitemap", "sitemaps"),
-    "redirect": ("redirect", "redirects"),
     "unchanged": ("page that has not changed", "pages that have not changed"),
+    "redirect": ("redirect", "redirects"),
     "error": ("error", "errors"),
     "answer": ("answer about captures", "answers about captures"),
 }

@@ -71,12 +71,11 @@ def _requests(result: IngestResult) -> str:
 
 def _revisits(apart: Counter[str]) -> str:
     """Return which revisits have no text, in words."""
-    names = [name for name, _ in apart.most_common(_NAMED)]
-    further = f", and {len(apart) - _NAMED:,} further ones" if len(apart) > _NAMED else ""
-    return (
-        f"{count_of(apart.total(), 'revisit')} of records in "
-        f"{'a file' if len(apart) == 1 else 'files'} that this lake has not; ingest {'it' if len(apart) == 1 else 'them'} too: {', '.join(names)}{further}"
-    )
+    names = ", ".join(name for name, _ in apart.most_common(_NAMED))
+    if len(apart) > _NAMED:
+        names += f", and {len(apart) - _NAMED:,} further ones"
+    where, it = ("a file", "it") if len(apart) == 1 else ("files", "them")
+    return f"{count_of(apart.total(), 'revisit')} of records in {where} that this lake has not; ingest {it} too: {names}"
 
 
 def _crawls(result: IngestResult) -> Table:

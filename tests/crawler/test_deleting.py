@@ -48,5 +48,3 @@ def test_the_manual_deletes_a_host_and_keeps_the_rest(tmp_path: Path, monkeypatc
             Path("next"), f"http://127.0.0.1:{server.port}/", scope="any", exclude=("://localhost:",), known=("kept",)
         )
     assert (sorted(pages(Path("next"))), again.left_out) == (["/", "/a"], {"excluded": 1})
-    result = lb.ingest("lake", "next", workers=1)
-    assert (result.new_texts, result.revisits_apart) == (0, {})
