@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,6 @@ import click
 from click.core import ParameterSource
 
 from archive.cli import SectionedCommand, SectionOption, complete_folder
-from archive.extras import require
 
 if TYPE_CHECKING:
     from crawler.run import CrawlResult
@@ -32,17 +32,24 @@ _fetched, _manners, _files, _past, _own = (
 )
 
 
-@click.command("crawl", cls=SectionedCommand)
+class _Crawl(SectionedCommand):
+    """Names what must be given in its line of usage."""
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["URL…", "--out FOLDER", "--contact MAIL", "[OPTIONS]"]
+
+
+@click.command("crawl", cls=_Crawl)
 @click.argument("urls", nargs=-1, metavar="URL…")
 @click.option("--out", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
               help="The folder of the WARC files, and of what the crawl knows; or s3://bucket/prefix, where each file "
-              "goes when it is closed.")  # fmt: skip
+              "goes when it is closed.  [required]")  # fmt: skip
 @click.option("--state", type=click.Path(), metavar="FOLDER", shell_complete=complete_folder,
               help="With --out s3://: the folder of what the crawl knows and of the file that is written, on a disk of "
               "this machine.")  # fmt: skip
 @click.option("--contact", metavar="MAIL",
               help="Whom the owner of a site may write to: a mail address, or a page that has one. Each request "
-              "names it.")  # fmt: skip
+              "names it.  [required]")  # fmt: skip
 @click.option("--operator", metavar="NAME", help="Who crawls, as the files state it.  [default: the contact]")
 @click.option("--name", default="crawl", show_default=True, help="The beginning of the names of the files.")
 @click.option("--again", is_flag=True, help="Begin a new crawl in a folder that has one: what has changed is fetched.")
@@ -145,10 +152,6 @@ def command(
             raise click.UsageError("--hosts, --failed and --all go with --status.")
         if not urls and options["spider"] is None and options["seeds"] is None:
             raise click.UsageError("Missing argument 'URL…'.")
-        require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
-        if options["javascript"]:
-            require("archive crawl --javascript", "playwright", "playwright")
-
         from archive.progress import RichReporter
         from crawler.run import crawl, go_on, is_crawl
 
@@ -173,31 +176,75 @@ def command(
         sys.exit(1)
 
 
-_ENDED = {
-    "finished": "nothing waits",
-    "stopped": "stopped; the same command goes on",
-    "pages": "the pages asked for are there",
-    "bytes": "the bytes asked for are there",
-    "time": "the time is over; with more of it the same command goes on",
-    "running": "it runs",
-    "killed": "its last run was cut off; the same command goes on",
+def _headline(result: CrawlResult) -> str:
+    """Return how a crawl ended, and what waits."""
+    waits = f"{result.waiting:,} {'URL waits' if result.waiting == 1 else 'URLs wait'}"
+    waits = waits if result.waiting else "nothing waits"
+    if result.ended == "finished" and not result.done:
+        return f"finished: {waits}, and no URL gave a response"
+    return {
+        "finished": f"finished: {waits}",
+        "stopped": f"stopped; {waits}; the same command goes on",
+        "pages": f"stopped at --pages {result.pages:,}; {waits}",
+        "bytes": f"stopped at --bytes; {waits}",
+        "time": f"stopped at --time; {waits}",
+        "running": f"it runs; {waits}",
+        "killed": f"its last run was cut off; {waits}; the same command goes on",
+    }[result.ended]
+
+
+#: What came for a URL: the words for one and for several.
+_CAME = {
+    "page": ("page", "pages"),
+    "sitemap": ("sitemap", "sitemaps"),
+    "unchanged": ("page that has not changed", "pages that have not changed"),
+    "redirect": ("redirect", "redirects"),
+    "error": ("error", "errors"),
+    "answer": ("answer about captures", "answers about captures"),
 }
+
+
+def _responses(result: CrawlResult) -> str:
+    """Return what came, in words that add up."""
+    from archive.show import count_of
+
+    of_kind = {
+        "redirect": {status: count for status, count in result.statuses.items() if "300" <= status < "400"},
+        "error": {status: count for status, count in result.statuses.items() if not "200" <= status < "400"},
+    }
+    parts = []
+    for kind, words in _CAME.items():
+        count = result.responses.get(kind, 0)
+        if not count:
+            continue
+        statuses = of_kind.get(kind, {})
+        statuses.pop("304", None)
+        given = f" ({_counts(statuses) if len(statuses) > 1 else next(iter(statuses))})" if statuses else ""
+        parts.append(f"{count:,} {words[count != 1]}{given}")
+    return count_of(result.done, "response") + (f": {', '.join(parts)}" if parts else "")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def _show(result: CrawlResult) -> None:
     from archive.show import bytes_text, count_of
+    from crawler.reasons import FAILURES
 
-    click.echo(f"crawl {result.crawl} in {result.folder}: {_ENDED[result.ended]}")
-    rate = f", {result.pages / result.seconds:.1f} a second" if result.seconds else ""
-    click.echo(f"{count_of(result.pages, 'page')}, {bytes_text(result.bytes)} in {result.seconds:,.0f} s{rate}")
-    click.echo(f"{count_of(result.done, 'URL')} done, {result.waiting:,} waiting")
-    for title, counts in (
-        ("status", result.statuses),
-        ("not fetched:", result.reasons),
-        ("not of it:", result.left_out),
+    click.echo(f"crawl {result.crawl} in {result.folder}: {_headline(result)}")
+    click.echo(_responses(result))
+    rate = f", {result.done / result.seconds:.1f} responses a second" if result.seconds else ""
+    click.echo(f"{bytes_text(result.bytes)} in {result.seconds:,.0f} s, of all runs together{rate}")
+    failed = {name: count for name, count in result.reasons.items() if name in FAILURES}
+    refused = {name: count for name, count in result.reasons.items() if name not in FAILURES}
+    for title, thing, counts in (
+        ("no response", "URL", failed),
+        ("not fetched", "URL", refused),
+        ("not of the crawl", "link", result.left_out),
     ):
-        for name, count in counts.items():
-            click.echo(f"  {title} {name}: {count:,}")
+        if counts:
+            click.echo(f"{title}: {count_of(sum(counts.values()), thing)} ({_counts(counts)})")
     for origin, why in result.unreachable.items():
         click.echo(f"  {origin}: {why}")
     if result.next_request is not None:
@@ -205,8 +252,11 @@ def _show(result: CrawlResult) -> None:
                    f"{result.resting_because}")  # fmt: skip
     if result.spider_errors:
         click.echo(
-            f"the spider failed at {count_of(result.spider_errors, 'page')}; the next run gives them to it again"
+            f"the spider failed at {count_of(result.spider_errors, 'page')}; -v shows where; "
+            "the next run gives them to it again"
         )
+    if result.items:
+        click.echo(f"{count_of(result.items, 'item')} in items.jsonl")
     uploaded = f", {result.uploaded:,} uploaded to {result.store}" if result.store is not None else ""
     stamped = f", {result.stamped:,} with a time stamp" if result.stamped else ""
     click.echo(f"{count_of(len(result.files), 'file')} closed{uploaded}{stamped}")

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from archive.show import bytes_text
 from crawler.frontier.frontier import CLOSED, SPIDER_ERROR, Frontier
 from crawler.frontier.hosts import BUSY, Task
 from crawler.frontier.known import validator
@@ -260,7 +261,7 @@ class Driver:
                 if exchange is not None:
                     exchange.error = exchange.error or error
                     self.recorder.keep(exchange, None, step.notes, is_lookup=task.kind in LOOKUPS)
-                self.frontier.done(task, Outcome(FAILED, reason=error[:200]))
+                self.frontier.done(task, Outcome(FAILED, reason=_reason(exchange)))
         self.frontier.release(host)
         self.commit_if_due()
 
@@ -283,7 +284,7 @@ class Driver:
             rendered = self.recorder.keep_rendered(task.url, kept.record, step.rendered)
             self._count_blocked(step.rendered)
         status = _status(message)
-        _log.debug("%d %s %s", status, task.url, kept.revisit)
+        _log.info("%s", _line(status, exchange, task.url, kept))
         if is_busy or (look is not None and look.retry):
             retry_after = message.retry_after if message else ""
             wait = host.was_busy(manners, retry_after, exchange.seconds, task.url.partition(":")[0])
@@ -497,6 +498,22 @@ class Driver:
         for step in list(self.flying):
             if step.exchange is not None:
                 step.exchange.stop()
+
+
+def _line(status: int, exchange: Exchange, url: str, kept: Kept) -> str:
+    """Return the line of the log for an answer.
+
+    Its fields are the status, the bytes of the response, the seconds from the request to its end, and the URL.
+    """
+    about = ["(revisit)"] if kept.revisit else []
+    if exchange.truncated:
+        about.append(f"(truncated: {exchange.truncated})")
+    return " ".join([str(status), bytes_text(exchange.size), f"{exchange.seconds:.2f} s", url, *about])
+
+
+def _reason(exchange: Exchange | None) -> str:
+    """Return why no response came."""
+    return exchange.reason if exchange is not None and exchange.reason else "no-answer"
 
 
 def _status(message: Message | None) -> int:

@@ -21,8 +21,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from archive import interrupt
 from archive.errors import CrawlError
+from archive.extras import require
 from archive.progress import Reporter
+from archive.show import bytes_text, count_of
 from crawler.asof import AsOf
 from crawler.asof import as_of as past_of
 from crawler.browser.browser import BrowserError
@@ -112,6 +115,10 @@ class CrawlResult:
     package: str | None = None  #: the WACZ with them
     #: why files are not uploaded or stamped, which the next run tries again; and which closed files are damaged
     problems: list[str] = field(default_factory=list)
+    responses: dict[str, int] = field(
+        default_factory=dict
+    )  #: URLs that are done: `page`, `sitemap`, `redirect`, `unchanged` (304), `error`, `answer` of a web archive
+    items: int = 0  #: that a spider of your own gave, in all crawls of the folder
 
     @property
     def is_complete(self) -> bool:
@@ -187,6 +194,9 @@ def crawl(
             holds files of another crawl.
     """
     given = dict(locals())
+    require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
+    if javascript:
+        require("archive crawl --javascript", "playwright", "playwright")
     urls = [urls] if isinstance(urls, str) else list(urls)
     if out is None and len(urls) == 1 and is_crawl(urls[0]):
         changed = {name: value for name, value in given.items() if name != "urls" and value != _default(name)}
@@ -296,6 +306,7 @@ def crawl_with(
         given: the options as JSON, for `go_on`.
     """
     folder = Path(out)
+    _check_given(options, folder, known)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _locked(folder):
@@ -408,6 +419,8 @@ def options_of(
 
 def _folder_and_store(out: str | Path, state: str | Path | None) -> tuple[str | Path, str | None]:
     """Return the folder of a crawl, and the prefix that its files go to."""
+    if not str(out).strip():
+        raise CrawlError(f"--out {str(out)!r} is no name of a folder")
     scheme, mark, rest = str(out).partition("://")
     if not mark:
         if state is not None:
@@ -543,8 +556,6 @@ def _run(
     from crawler.records.recorder import warcinfo
     from crawler.spider import Run
 
-    if options.spider:
-        _check_spider(options.spider)
     frontier = _open(folder)
     files: Files | None = None
     delivery: Delivery | None = None
@@ -650,6 +661,20 @@ def _delivery(folder: Path, options: Options) -> Delivery | None:
         return Delivery(folder, folder / frontiers.NAME, store, claim, authority)
 
 
+def _check_given(options: Options, folder: Path, known: Iterable[str]) -> None:
+    """Check what names files and modules, before there is a folder."""
+    from crawler.records.known import files_of
+
+    if folder.exists() and not folder.is_dir():
+        raise CrawlError(f"--out {folder} is a file, not a folder")
+    try:
+        files_of(known)
+    except ValueError as error:
+        raise CrawlError(f"--known {error}") from None
+    if options.spider:
+        _check_spider(options.spider)
+
+
 def _check_spider(name: str) -> None:
     from crawler import loop
 
@@ -727,7 +752,7 @@ def _result(folder: Path, frontier: Frontier, ended: str, problems: list[str]) -
     with contextlib.closing(Uploads(folder / frontiers.NAME)) as uploads:
         store, there = uploads.store(), uploads.confirmed()
     package = folder / f"{files[0].rsplit('-', 2)[0]}.wacz" if files else None
-    return CrawlResult(
+    result = CrawlResult(
         str(folder), crawl_.id, ended, crawl_.pages, crawl_.bytes, round(crawl_.seconds, 3),
         states["waiting"], states["done"], states["failed"], states["refused"], frontier.statuses(),
         frontier.reasons(), frontier.left_out(), frontier.answered(), frontier.troubles(_NAMED), hosts, resting,
@@ -737,6 +762,19 @@ def _result(folder: Path, frontier: Frontier, ended: str, problems: list[str]) -
         sum((folder / f"{name}.tsr").exists() for name in files),
         str(package) if package is not None and package.exists() else None, problems,
     )  # fmt: skip
+    result.responses = frontier.responses()
+    result.items = _lines(folder / "items.jsonl", frontier.items())
+    return result
+
+
+def _lines(path: Path, length: int) -> int:
+    """Return how many lines the first bytes of a file have."""
+    count = 0
+    with contextlib.suppress(FileNotFoundError), path.open("rb") if length else contextlib.nullcontext() as stream:
+        while stream is not None and length > 0 and (part := stream.read(min(length, 1 << 20))):
+            count += part.count(b"\n")
+            length -= len(part)
+    return count
 
 
 class _Watch:
@@ -749,6 +787,7 @@ class _Watch:
             left = None if options.pages is None else max(options.pages - frontier.crawl.pages, 0)
             size = None if options.bytes is None else max(options.bytes - frontier.crawl.bytes, 0)
             reporter.stage("crawl", total=left, size=size)
+            self.advance(0, 0)
 
     def advance(self, pages: int, size: int) -> None:
         if self._reporter is None:
@@ -757,12 +796,13 @@ class _Watch:
         if now - self._noted > 0.5:
             self._noted = now
             front = self._frontier
-            note = f"{front.crawl.bytes / 1e6:,.1f} MB, {front.waiting:,} waiting at {front.active_hosts:,} hosts"
+            note = f"{count_of(front.crawl.pages, 'page')}, {front.waiting:,} URL"
+            note += f"{' waits' if front.waiting == 1 else 's wait'} at {count_of(front.active_hosts, 'host')}"
             if resting := front.resting:
-                note += f" ({resting:,} rest)"
+                note += f" ({resting:,} of them {'rests' if resting == 1 else 'rest'})"
             if failed := front.states["failed"]:
-                note += f", {failed:,} failed"
-            self._reporter.note(note)
+                note += f", {count_of(failed, 'URL')} failed"
+            self._reporter.note(f"{note}, {bytes_text(front.crawl.bytes)}")
         self._reporter.advance(pages, size)
 
 
@@ -779,8 +819,7 @@ def _signals(run: object) -> Iterator[None]:
     def ask(number: int, frame: object) -> None:
         nonlocal asked
         if asked:
-            os.write(2, b"archive: stopped; what was committed stays\n")
-            os._exit(130)
+            interrupt.end_at_once()
         asked = True
         run.stop()  # type: ignore[attr-defined]
 

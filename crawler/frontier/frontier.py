@@ -812,6 +812,16 @@ class Frontier:
         )
         return dict(rows.fetchall())
 
+    def responses(self) -> dict[str, int]:
+        """Return how many URLs are done, by what came: pages, sitemaps, redirects, errors, answers of web archives."""
+        rows = self._db.execute(
+            "SELECT CASE WHEN kind NOT IN ('page', 'sitemap') THEN 'answer' WHEN status=304 THEN 'unchanged' "
+            "WHEN status BETWEEN 300 AND 399 THEN 'redirect' WHEN status NOT BETWEEN 200 AND 299 THEN 'error' "
+            "ELSE kind END, count(*) FROM urls WHERE crawl=? AND state=1 GROUP BY 1 ORDER BY 2 DESC, 1",
+            (self.crawl.id,),
+        )
+        return dict(rows.fetchall())
+
     def _one(self, question: str) -> Any:
         return self._db.execute(question).fetchone()[0]
 

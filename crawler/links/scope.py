@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from publicsuffixlist import PublicSuffixList
-from w3lib.url import safe_url_string
 
 KINDS = ("host", "domain", "prefix", "any")
 #: As long as what Internet Explorer took, and so what servers were built for.
@@ -30,6 +29,8 @@ def normal(url: str) -> str | None:
     >>> normal("HTTP://Example.COM:80?q#top"), normal("mailto:a@b")
     ('http://example.com/?q', None)
     """
+    from w3lib.url import safe_url_string  # of the extra; `--status` needs none
+
     try:
         parts = urlsplit(url.strip())
         host, port, scheme = parts.hostname, parts.port, parts.scheme.lower()
