@@ -31,6 +31,7 @@ from twisted.internet.error import (
     ConnectionLost,
     ConnectionRefusedError,
     DNSLookupError,
+    TCPTimedOutError,
     TimeoutError,
     UnknownHostError,
 )
@@ -353,6 +354,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (DNSLookupError, "dns"),
     (UnknownHostError, "dns"),
     (TimeoutError, "timeout"),
+    (TCPTimedOutError, "timeout"),
     (ConnectError, "network"),
     (ConnectionDone, "closed"),
     (_DataLoss, "closed"),
