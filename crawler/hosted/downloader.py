@@ -80,5 +80,6 @@ def failed(driver: Driver, failure: Failure, call: str = "") -> None:
     else:
         private = isinstance(error, PrivateAddressError)
         if not isinstance(error, NoResponseError | PrivateAddressError | IgnoreRequest | ReplacedError):
-            _log.error("%s: a middleware failed\n%s", step.url, failure.getTraceback())
+            _log.error("%s: a middleware failed: %s: %s", step.url, type(error).__name__, " ".join(str(error).split()))
+            _log.info("%s", failure.getTraceback())
         driver.failed(step, exchange, str(error) or repr(error), private)

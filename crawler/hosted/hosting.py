@@ -7,10 +7,7 @@ more of both, the driver takes the page and all of it into one batch.
 
 from __future__ import annotations
 
-import importlib
 import logging
-import os
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,7 +24,7 @@ from crawler.driver import Driver
 from crawler.hosted import downloader
 from crawler.hosted.calls import UnsupportedError, call_of, request_of
 from crawler.hosted.items import Items
-from crawler.hosted.settings import check
+from crawler.hosted.settings import check, imported
 from crawler.links.scope import normal
 from crawler.steps import Step, Yielded
 
@@ -45,15 +42,13 @@ def spider_of(name: str) -> type[Spider]:
     """
     module, mark, title = name.partition(":")
     if not mark or not module or not title:
-        raise UnsupportedError(f"--spider {name}: module:Class")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+        raise UnsupportedError(f"--spider {name!r}: write a module, a colon and a class of it, as --spider shop:Shop")
     try:
-        found = getattr(importlib.import_module(module), title)
-    except (ImportError, AttributeError) as error:
-        raise UnsupportedError(f"--spider {name}: {error}") from None
+        found = imported(f"{module}.{title}", f"--spider {name}")
+    except ValueError as error:
+        raise UnsupportedError(str(error)) from None
     if not (isinstance(found, type) and issubclass(found, Spider)):
-        raise UnsupportedError(f"--spider {name}: no subclass of scrapy.Spider")
+        raise UnsupportedError(f"--spider {name}: {title} is no subclass of scrapy.Spider")
     for setting, value in (found.custom_settings or {}).items():
         try:
             check(setting, value, f"{title}.custom_settings: {setting}")

@@ -33,6 +33,7 @@ class Exchange:
     certificate: str = ""  #: SHA-256 of the server's, hexadecimal. It is not verified
     truncated: str = ""
     error: str = ""  #: what went wrong, for people
+    reason: str = ""  #: the same, as `crawler.reasons.FAILURES` has it, where no response came
     started: float = field(default_factory=time.monotonic)
     sent: float | None = None  #: seconds from the start until the request was sent
     first: float | None = None  #: seconds from the start until the first byte of the response

@@ -25,7 +25,16 @@ from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+    DNSLookupError,
+    TCPTimedOutError,
+    TimeoutError,
+    UnknownHostError,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
@@ -145,6 +154,7 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
             exchange.truncated = exchange.truncated or "time"
             late = f"no byte for {idle:g} s" if quiet > idle else f"longer than {total:g} s"
             exchange.error = exchange.error or late
+            exchange.reason = "timeout"
             self.hang_up()
 
     def hang_up(self) -> None:
@@ -264,6 +274,7 @@ class WireHandler(HTTP11DownloadHandler):
                 if address := self._guard.refused(host):
                     raise PrivateAddressError(f"{host} has the address {address}, which is not public") from error
                 exchange.error = exchange.error or _line(error)
+                exchange.reason = exchange.reason or _reason(error)
                 raise NoResponseError(exchange.error) from error
             if not exchange.error:
                 exchange.error = _line(error)
@@ -335,6 +346,30 @@ def _tls(transport: Any) -> tuple[str, str, str]:
     certificate = handle.get_peer_certificate()
     fingerprint = certificate.digest("sha256").decode().replace(":", "").lower() if certificate is not None else ""
     return handle.get_protocol_version_name() or "", handle.get_cipher_name() or "", fingerprint
+
+
+#: Errors of Twisted, the narrower ones first.
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (ConnectionRefusedError, "refused"),
+    (DNSLookupError, "dns"),
+    (UnknownHostError, "dns"),
+    (TimeoutError, "timeout"),
+    (TCPTimedOutError, "timeout"),
+    (ConnectError, "network"),
+    (ConnectionDone, "closed"),
+    (_DataLoss, "closed"),
+    (ConnectionLost, "reset"),
+)
+
+
+def _reason(error: BaseException) -> str:
+    """Return why no response came, as `crawler.reasons.FAILURES` has it; Twisted wraps the cause."""
+    reasons = [getattr(each, "value", each) for each in getattr(error, "reasons", None) or ()]
+    if inner := [each for each in reasons if not isinstance(each, ConnectionDone)] or reasons:
+        return _reason(inner[0])
+    if type(error).__module__.partition(".")[0] in ("OpenSSL", "service_identity"):
+        return "tls"
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "no-answer")
 
 
 def _line(error: BaseException) -> str:
