@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import math
 import time
 import zlib
 from collections import Counter
@@ -82,6 +83,7 @@ class Driver:
         self._progress = progress
         self._origins = Origins(options, frontier, self.recorder, self.scope.takes)
         self._visited: dict[str, float] = {}  #: hosts of robots.txt of others, and when they may be asked again
+        self._asked: dict[str, float] = {}  #: the same hosts, and when they were asked last
         self._delayed: list[tuple[float, int, Step]] = []
         self._count = itertools.count()
         self._committed = self._began = time.monotonic()
@@ -96,8 +98,8 @@ class Driver:
         if self.why or self.failure is not None or self._is_spent():
             return None
         while True:
-            if self._delayed and self._delayed[0][0] <= time.monotonic():
-                return self._send(heapq.heappop(self._delayed)[2])
+            if (due := self._due()) is not None:
+                return self._send(due)
             refused = 0
             while (task := self.frontier.take()) is not None:
                 step = self._step(task)
@@ -119,6 +121,24 @@ class Driver:
             _log.warning("%d URLs wait at no host; they are looked for again", self.frontier.waiting)
             self.frontier.look_again()
             self.wake(0.0)
+        return None
+
+    def _due(self) -> Step | None:
+        """Return the next delayed request, if its time has come.
+
+        Two that go to the host of the rules of others may have become due at once, where this process was late.
+        """
+        now = time.monotonic()
+        while self._delayed and self._delayed[0][0] <= now:
+            step = heapq.heappop(self._delayed)[2]
+            name = host_of(step.url)
+            if name == step.task.host.name:
+                return step
+            ready = self._asked.get(name, -math.inf) + self.options.manners.delay
+            if ready <= now:
+                self._asked[name] = now
+                return step
+            heapq.heappush(self._delayed, (ready, next(self._count), step))
         return None
 
     def _send(self, step: Step) -> Step:
@@ -456,6 +476,7 @@ class Driver:
             host.ready = max(host.ready, self.frontier.ready_of(name), self._visited.get(name, 0.0))
             if len(self._visited) >= _VISITED:
                 self._visited.clear()
+                self._asked.clear()
             self._visited[name] = host.ready + manners.delay
             self.frontier.rest(name, host.ready + manners.delay)
         heapq.heappush(self._delayed, (host.ready, next(self._count), step))

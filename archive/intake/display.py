@@ -75,7 +75,9 @@ def _revisits(apart: Counter[str]) -> str:
     if len(apart) > _NAMED:
         names += f", and {len(apart) - _NAMED:,} further ones"
     where, it = ("a file", "it") if len(apart) == 1 else ("files", "them")
-    return f"{count_of(apart.total(), 'revisit')} of records in {where} that this lake has not; ingest {it} too: {names}"
+    return (
+        f"{count_of(apart.total(), 'revisit')} of records in {where} that this lake has not; ingest {it} too: {names}"
+    )
 
 
 def _crawls(result: IngestResult) -> Table:
