@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from archive.cli import SectionedCommand, SectionOption, complete_folder
 
 if TYPE_CHECKING:
-    from crawler.run import CrawlResult
+    from crawler.result import CrawlResult
 
 
 #: Hosts and URLs that --status shows.
@@ -142,7 +142,7 @@ def command(
     from archive.show import json_text
 
     if status:
-        from crawler.run import status as status_of
+        from crawler.result import status as status_of
 
         if len(urls) != 1:
             raise click.UsageError("--status takes one folder")
@@ -153,7 +153,8 @@ def command(
         if not urls and options["spider"] is None and options["seeds"] is None:
             raise click.UsageError("Missing argument 'URL…'.")
         from archive.progress import RichReporter
-        from crawler.run import crawl, go_on, is_crawl
+        from crawler.folder import is_crawl
+        from crawler.run import crawl, go_on
 
         with RichReporter(quiet or as_json) as reporter:
             if len(urls) == 1 and options["out"] is None and is_crawl(urls[0]):

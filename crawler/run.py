@@ -3,132 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import inspect
 import json
 import logging
-import os
-import re
 import resource
-import signal
 import sqlite3
-import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from archive import interrupt
 from archive.errors import CrawlError
 from archive.extras import require
 from archive.progress import Reporter
-from archive.show import bytes_text, count_of
-from crawler.asof import AsOf
-from crawler.asof import as_of as past_of
 from crawler.browser.browser import BrowserError
+from crawler.folder import is_crawl, left_by_another, locked, opened
 from crawler.frontier import frontier as frontiers
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.uploads import Uploads
-from crawler.links.scope import KINDS, Scope, normal
+from crawler.given import folder_and_store, listed, options_of, urls_of
+from crawler.links.scope import Scope
 from crawler.options import Options
+from crawler.result import CrawlResult, result_of
+from crawler.watching import Watch, signals
 
 if TYPE_CHECKING:
-    from crawler.frontier.rows import HostRow
     from crawler.hosted.items import Items
     from crawler.records.delivery import Delivery
     from crawler.records.files import Files
 
-#: Origins, hosts and URLs that a result names.
-_NAMED = 100
+
 _log = logging.getLogger(__name__)
-_LOCK = "crawl.lock"
-_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
-#: A web archive is left in peace for as long as an answer took, and for a minute at least where it asks for peace: the
-#: Wayback Machine shuts out who goes on.
-_FACTOR, _REST = 1.0, 60.0
-#: What Python has for bytes of the command line that are no text.
-_NO_TEXT = re.compile("[\ud800-\udfff]")
 #: Files that a process asks to be allowed to open; of them, what it has open without any connection.
 _OPEN, _OTHERS = 65_536, 100
-#: Seconds: a day.
-_LONGEST_DELAY = 86_400
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
-
-
-@dataclass
-class HostState:
-    """A host of a crawl, in its state now."""
-
-    host: str
-    done: int
-    waiting: int
-    failed: int  #: URLs that did not answer
-    refused: int
-    state: str  #: `open`, `rests`, or why nothing more is fetched from it
-    next_request: str | None = None  #: when it may be asked, in UTC, where it rests
-    error: str = ""  #: the last one, where connections fail
-
-
-@dataclass
-class NotFetched:
-    """A URL that gave no response, or was refused."""
-
-    url: str
-    reason: str
-
-
-@dataclass
-class CrawlResult:
-    """What a crawl has done, in all its runs."""
-
-    folder: str  #: of the files
-    crawl: int  #: its number in the folder
-    ended: str  #: `finished`, `stopped`, or the budget that is used up: `pages`, `bytes`, `time`; `running`; `killed`
-    pages: int  #: responses that are pages, not sitemaps or robots.txt; a busy server's answer does not count
-    bytes: int  #: of all responses, as they were on the wire
-    seconds: float  #: that its runs took
-    waiting: int  #: URLs that were found and not fetched
-    done: int  #: URLs with a response
-    failed: int  #: URLs whose host did not answer
-    refused: int  #: URLs that robots.txt, a budget or another rule keeps from being fetched
-    statuses: dict[str, int] = field(default_factory=dict)  #: URLs that are done, by the status of the response
-    reasons: dict[str, int] = field(default_factory=dict)  #: URLs that failed or were refused, by reason
-    left_out: dict[str, int] = field(default_factory=dict)  #: links that are not of the crawl, by reason
-    answered: int = 0  #: of the URLs that it began with, those that gave a response
-    unreachable: dict[str, str] = field(
-        default_factory=dict
-    )  #: origins from which nothing could be fetched, with the last error; a hundred at most
-    hosts: int = 0  #: that have URLs that wait
-    resting: int = 0  #: of them, that are left in peace for longer than ten seconds
-    next_request: str | None = None  #: when the first of them may be asked, in UTC, where all rest
-    resting_because: str = ""  #: why that one rests
-    by_host: list[HostState] = field(default_factory=list)  #: those with most URLs first, where it is asked for
-    not_fetched: list[NotFetched] = field(default_factory=list)  #: where it is asked for
-    spider_errors: int = 0  #: pages at which the user's own spider failed; the next run gives them to it again
-    files: list[str] = field(default_factory=list)  #: the WARC files that are closed
-    store: str | None = None  #: where they are uploaded to
-    uploaded: int = 0  #: of them, whose SHA-256 was confirmed there
-    stamped: int = 0  #: of them, that an authority has stamped
-    package: str | None = None  #: the WACZ with them
-    #: why files are not uploaded or stamped, which the next run tries again; and which closed files are damaged
-    problems: list[str] = field(default_factory=list)
-    responses: dict[str, int] = field(
-        default_factory=dict
-    )  #: URLs that are done: `page`, `sitemap`, `redirect`, `unchanged` (304), `error`, `answer` of a web archive
-    items: int = 0  #: that a spider of your own gave, in all crawls of the folder
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing waits."""
-        return self.waiting == 0
-
-    @property
-    def is_in_vain(self) -> bool:
-        """Whether nothing waits, and no URL that it began with gave a response."""
-        return self.waiting == 0 and self.answered == 0
 
 
 def crawl(
@@ -203,11 +110,11 @@ def crawl(
         return go_on(urls[0], **changed)
     if out is None:
         raise CrawlError("archive crawl needs --out FOLDER, for the files")
-    folder, store = _folder_and_store(out, state)
-    urls = _urls(urls, seeds)
+    folder, store = folder_and_store(out, state)
+    urls = urls_of(urls, seeds)
     if contact is None:
         raise CrawlError("archive crawl needs --contact MAIL, so that the owner of a site can write to somebody")
-    include, exclude, settings = tuple(include), tuple(exclude), _listed(settings)
+    include, exclude, settings = tuple(include), tuple(exclude), listed(settings)
     options = options_of(
         urls,
         contact=contact, operator=operator, name=name, scope=scope, include=include, exclude=exclude, depth=depth,
@@ -238,7 +145,7 @@ def go_on(folder: str | Path, **given: Any) -> CrawlResult:
     Raises:
         CrawlError: as `crawl`; or the folder does not know the options.
     """
-    frontier = _open(Path(folder))
+    frontier = opened(Path(folder))
     try:
         last = frontier.last_crawl()
         if last is None:
@@ -257,39 +164,8 @@ def go_on(folder: str | Path, **given: Any) -> CrawlResult:
     return crawl(urls, **kept)
 
 
-def is_crawl(name: str) -> bool:
-    """Return whether a word is the folder of a crawl and no URL."""
-    return "://" not in name and (Path(name) / frontiers.NAME).is_file()
-
-
 def _default(name: str) -> Any:
     return inspect.signature(crawl).parameters[name].default
-
-
-def _listed(settings: Mapping[str, Any] | Iterable[str]) -> Mapping[str, Any] | list[str]:
-    return settings if isinstance(settings, Mapping) else list(settings)
-
-
-def _urls(urls: list[str], seeds: str | Path | None) -> list[str]:
-    """Return the URLs that are given, and those of a file.
-
-    Raises:
-        CrawlError: one is the name of a file or folder here; or the file cannot be read.
-    """
-    for url in urls:
-        name = url.removeprefix("@") or url
-        if name == "-" or ("://" not in name and Path(name).is_file()):
-            raise CrawlError(f"{url} is a file: --seeds {name}" if name != "-" else "for the standard input: --seeds -")
-        if "://" not in name and Path(name).is_dir():
-            raise CrawlError(f"{url} is a folder and no URL; of a site with this name write http://{url}")
-    if seeds is None:
-        return urls
-    try:
-        text = sys.stdin.read() if str(seeds) == "-" else Path(seeds).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CrawlError(f"--seeds {seeds}: {getattr(error, 'strerror', None) or 'is no text of UTF-8'}") from None
-    lines = [line.strip() for line in text.splitlines()]
-    return [*urls, *(re.split(r"\s#", line)[0].strip() for line in lines if line and not line.startswith("#"))]
 
 
 def crawl_with(
@@ -309,7 +185,7 @@ def crawl_with(
     _check_given(options, folder, known)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with _locked(folder):
+        with locked(folder):
             return _run(folder, options, again, reporter, known, given)
     except sqlite3.DatabaseError as error:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}; what was committed stays") from None
@@ -319,189 +195,6 @@ def crawl_with(
         if not options.spider or type(error).__name__ != "UnsupportedError":
             raise
         raise CrawlError(str(error)) from None
-
-
-def options_of(
-    urls: list[str],
-    *,
-    contact: str,
-    operator: str | None,
-    name: str,
-    scope: str,
-    include: Iterable[str],
-    exclude: Iterable[str],
-    depth: int,
-    sitemaps: bool,
-    pages: int | None,
-    bytes: str | int | None,
-    time: str | float | None,
-    host_pages: int,
-    delay: float,
-    connections: int,
-    allow_private: bool,
-    as_of: str | None = None,
-    from_: str | None = None,
-    within: int | None = None,
-    by: str = "enumerate",
-    store: str | None = None,
-    tsa: str | None = None,
-    wacz: bool = False,
-    file_size: str | int = "1GB",
-    spider: str | None = None,
-    settings: Mapping[str, Any] | Iterable[str] = (),
-    javascript: bool = False,
-) -> Options:
-    """Check the options of a crawl.
-
-    Raises:
-        CrawlError: one is wrong.
-    """
-    from crawler.frontier.hosts import Manners
-
-    if not _MAIL.fullmatch(contact):
-        raise CrawlError(f"--contact {contact!r} is no address: a mail address, or a page that has one")
-    if tsa is not None and not tsa.startswith(("http://", "https://")):
-        raise CrawlError(f"--tsa {tsa}: write the authority as http://… or https://…")
-    if wacz and store is not None:
-        raise CrawlError("--wacz packages the files of a folder; with --out s3://… they do not stay in one")
-    if scope not in KINDS:
-        raise CrawlError(f"--scope {scope!r} is none of {', '.join(KINDS)}")
-    for option, number, least, most in (
-        ("--depth", depth, 0, None),
-        ("--pages", pages, 1, None),
-        ("--host-pages", host_pages, 1, None),
-        ("--connections", connections, 1, 1000),
-        ("--delay", delay, 0, _LONGEST_DELAY),
-        ("--within", within, 0, None),
-    ):
-        if number is not None and not (least <= number and (most is None or number <= most)):
-            raise CrawlError(f"{option} {number}: {least} or more" + (f", up to {most:,}" if most else ""))
-    for option, texts in (
-        ("--contact", (contact,)),
-        ("--operator", (operator or "",)),
-        ("--include", include := tuple(include)),
-        ("--exclude", exclude := tuple(exclude)),
-    ):
-        for each in texts:
-            if _NO_TEXT.search(each):  # neither a request nor a file could state it
-                raise CrawlError(f"{option} {each!r} is no text of UTF-8")
-    if not _NAME.fullmatch(name):
-        raise CrawlError(f"--name {name!r}: letters, digits, dots, dashes")
-    seeds = []
-    for url in urls:
-        seed = normal(url if "://" in url else f"http://{url}")
-        if seed is None or re.match(r"https?:(?!//)", url, re.IGNORECASE):
-            raise CrawlError(f"{url}: no address of a page; it begins with http:// or https://")
-        seeds.append(seed)
-    if not seeds and spider is None:
-        raise CrawlError("no URL to begin with")
-    size = _amount(file_size, _SIZES, "--file-size")
-    if not size:
-        raise CrawlError(f"--file-size {file_size}: one byte or more")
-    given = _given(settings, spider, javascript, as_of)
-    for option, expressions in (("--include", include), ("--exclude", exclude)):
-        for each in expressions:
-            try:
-                re.compile(each)
-            except re.error as error:
-                raise CrawlError(f"{option} {each!r} is no regular expression: {error}") from None
-    past = _past(as_of, from_, within, by)
-    manners = Manners(delay=delay)
-    if past is not None:
-        manners = Manners(delay=max(delay, past.archive.delay), factor=_FACTOR, shortest_pause=_REST)
-    return Options(
-        tuple(dict.fromkeys(seeds)), contact, operator or "", name, scope, tuple(include), tuple(exclude), depth,
-        sitemaps and past is None and spider is None, host_pages, pages, _amount(bytes, _SIZES, "--bytes"),
-        _amount(time, _TIMES, "--time"), connections, file_size=size, allow_private=allow_private, manners=manners,
-        as_of=past, store=store, tsa=tsa, wacz=wacz, spider=spider or "", settings=given, javascript=javascript,
-    )  # fmt: skip
-
-
-def _folder_and_store(out: str | Path, state: str | Path | None) -> tuple[str | Path, str | None]:
-    """Return the folder of a crawl, and the prefix that its files go to."""
-    if not str(out).strip():
-        raise CrawlError(f"--out {str(out)!r} is no name of a folder")
-    scheme, mark, rest = str(out).partition("://")
-    if not mark:
-        if state is not None:
-            raise CrawlError("--state goes with --out s3://…; a crawl into a folder has all it knows in there")
-        return out, None
-    if scheme.lower() != "s3" or not rest.strip("/"):
-        raise CrawlError(f"--out {out}: a folder, or s3://bucket/prefix")
-    if state is None or "://" in str(state):
-        raise CrawlError(
-            f"--out {out} needs --state FOLDER, on a disk of this machine: for what the crawl knows and the file that "
-            "is written"
-        )
-    return state, f"s3://{rest.rstrip('/')}"
-
-
-def _given(
-    settings: Mapping[str, Any] | Iterable[str], spider: str | None, javascript: bool, as_of: str | None
-) -> tuple[tuple[str, Any], ...]:
-    """Return the settings of the user's own, checked with what else is the user's own."""
-    from crawler.hosted.settings import settings_of
-
-    try:
-        given = settings_of(settings)
-    except ValueError as error:
-        raise CrawlError(str(error)) from None
-    if as_of is not None and (given or spider or javascript):
-        raise CrawlError("--spider, --set and --javascript are for the web of today; --as-of asks a web archive")
-    if spider is None and (needing := {"SPIDER_MIDDLEWARES", "ITEM_PIPELINES"} & {name for name, _ in given}):
-        raise CrawlError(f"--set {min(needing)} needs --spider")
-    return given
-
-
-def _past(date: str | None, archive: str | None, within: int | None, by: str) -> AsOf | None:
-    """Return the past that options ask for; None where they ask for none."""
-    if date is None:
-        if archive is not None or within is not None:
-            raise CrawlError("--from and --within need --as-of DATE")
-        return None
-    try:
-        return past_of(date, archive, within, by)
-    except ValueError as error:
-        raise CrawlError(str(error)) from None
-
-
-#: Of an amount that anybody means.
-_DIGITS = 30
-_SIZES = {"": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "t": 1e12, "tb": 1e12}
-_TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-
-
-def _amount(text: str | float | None, units: Mapping[str, float], option: str) -> int | None:
-    """Return an amount with a unit.
-
-    >>> _amount("1.5GB", _SIZES, "--bytes"), _amount("2h", _TIMES, "--time"), _amount(7, _TIMES, "--time")
-    (1500000000, 7200, 7)
-    """
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", str(text).strip().lower())
-    if found is None or found[2] not in units or len(found[1]) > _DIGITS:
-        raise CrawlError(f"{option} {text!r}: a number with one of the units {', '.join(filter(None, units))}")
-    return int(Decimal(found[1]) * Decimal(units[found[2]]))
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[IO[str]]:
-    """Keep a second run out of the folder. The lock ends with the process, however it ends."""
-    with (folder / _LOCK).open("a+") as lock:
-        for patience in (0.05, 0.05, 0.05, None):  # `--status` has the lock for a moment
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if patience is None:
-                    raise CrawlError(f"{folder}: another process crawls into this folder") from None
-                time.sleep(patience)
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield lock
 
 
 def _make_room(connections: int) -> None:
@@ -525,27 +218,6 @@ def _make_room(connections: int) -> None:
         )
 
 
-def is_running(folder: Path) -> bool:
-    """Return whether a process crawls into a folder."""
-    try:
-        with (folder / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _open(folder: Path) -> Frontier:
-    try:
-        return Frontier(folder / frontiers.NAME)
-    except ValueError as error:
-        raise CrawlError(str(error)) from None
-    except sqlite3.DatabaseError as error:
-        raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
-
-
 def _run(
     folder: Path, options: Options, again: bool, reporter: Reporter | None, known: Iterable[str], given: str
 ) -> CrawlResult:
@@ -556,13 +228,13 @@ def _run(
     from crawler.records.recorder import warcinfo
     from crawler.spider import Run
 
-    frontier = _open(folder)
+    frontier = opened(folder)
     files: Files | None = None
     delivery: Delivery | None = None
     items: Items | None = None
     try:
         last = frontier.last_crawl()
-        if last is None and (left := _left_by_another(folder)):
+        if last is None and (left := left_by_another(folder)):
             raise CrawlError(
                 f"{folder} has files of a crawl ({left}), and its {frontiers.NAME} is missing or empty, which "
                 "knows what is in them; put that back, or give another folder"
@@ -595,13 +267,13 @@ def _run(
         files = Files(folder, frontier, options.name, options.file_size, info, delivery, there)
         if known:
             _add_known(frontier, known)
-        watch = _Watch(reporter, options, frontier)
+        watch = Watch(reporter, options, frontier)
         if options.spider:
             items = _items(folder, frontier)
         _make_room(options.connections)
         driver = Driver(options, frontier, files, watch.advance, items)
         run = Run(driver, items)
-        with _signals(run):
+        with signals(run):
             run.run()
             driver.commit()
             files.end_file()
@@ -612,7 +284,7 @@ def _run(
         if options.wacz and driver.why != "stopped":
             wacz.write(package, [each for each in frontier.files() if each.closed], options.software)
         problems = files.problems + ([] if delivery is None else delivery.problems)
-        return _result(folder, frontier, driver.why or "finished", problems)
+        return result_of(folder, frontier, driver.why or "finished", problems)
     finally:
         if delivery is not None:
             delivery.abandon()
@@ -621,14 +293,6 @@ def _run(
         if items is not None:
             items.close()
         frontier.close()
-
-
-def _left_by_another(folder: Path) -> str:
-    """Return the name of a file of a crawl that a new one would write over or cut; empty where there is none."""
-    from crawler.records.files import MANIFEST, is_ours
-
-    names = sorted(path.name for path in folder.iterdir())
-    return next((name for name in names if name == MANIFEST or is_ours(name)), "")
 
 
 def _delivery(folder: Path, options: Options) -> Delivery | None:
@@ -703,131 +367,3 @@ def _add_known(frontier: Frontier, sources: Iterable[str]) -> None:
     except ValueError as error:
         raise CrawlError(f"--known {error}") from None
     _log.info("%d payloads are known from other files", count)
-
-
-def status(folder: str | Path, *, hosts: bool = False, failed: bool = False, most: int | None = _NAMED) -> CrawlResult:
-    """Return what the last crawl of a folder has done so far, whether it runs or not.
-
-    Args:
-        hosts: with a row for each host.
-        failed: with the URLs that gave no response or were refused.
-        most: of each; None for all.
-
-    Raises:
-        CrawlError: there is no crawl in the folder.
-    """
-    folder = Path(folder)
-    if not (folder / frontiers.NAME).exists():
-        raise CrawlError(f"{folder}: no crawl is in this folder")
-    frontier = _open(folder)
-    try:
-        last = frontier.last_crawl()
-        if last is None:
-            raise CrawlError(f"{folder}: no crawl is in this folder")
-        frontier.crawl = last
-        result = _result(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", [])
-        if hosts:
-            result.by_host = [_host_state(row) for row in frontier.host_rows(most)]
-        if failed:
-            result.not_fetched = [NotFetched(*row) for row in frontier.not_fetched(most)]
-        return result
-    except sqlite3.DatabaseError as error:
-        raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
-    finally:
-        frontier.close()
-
-
-def _host_state(row: HostRow) -> HostState:
-    rests = not row.closed and row.ready > time.time() + 1
-    at = datetime.fromtimestamp(row.ready, UTC).isoformat(timespec="seconds") if rests and row.counts[0] else None
-    waiting, done, failed, refused = row.counts
-    return HostState(row.host, done, waiting, failed, refused, row.closed or ("rests" if at else "open"), at, row.error)
-
-
-def _result(folder: Path, frontier: Frontier, ended: str, problems: list[str]) -> CrawlResult:
-    crawl_, states = frontier.crawl, frontier.counts()
-    hosts, resting, ready, because = frontier.rests()
-    all_rest = resting == hosts and resting > 0
-    files = [each.name for each in frontier.files() if each.closed]
-    with contextlib.closing(Uploads(folder / frontiers.NAME)) as uploads:
-        store, there = uploads.store(), uploads.confirmed()
-    package = folder / f"{files[0].rsplit('-', 2)[0]}.wacz" if files else None
-    result = CrawlResult(
-        str(folder), crawl_.id, ended, crawl_.pages, crawl_.bytes, round(crawl_.seconds, 3),
-        states["waiting"], states["done"], states["failed"], states["refused"], frontier.statuses(),
-        frontier.reasons(), frontier.left_out(), frontier.answered(), frontier.troubles(_NAMED), hosts, resting,
-        datetime.fromtimestamp(ready, UTC).isoformat(timespec="seconds") if all_rest else None,
-        because if all_rest else "", [], [], frontier.spider_errors(), files,
-        store[0] if store is not None else None, len(there.intersection(files)),
-        sum((folder / f"{name}.tsr").exists() for name in files),
-        str(package) if package is not None and package.exists() else None, problems,
-    )  # fmt: skip
-    result.responses = frontier.responses()
-    result.items = _lines(folder / "items.jsonl", frontier.items())
-    return result
-
-
-def _lines(path: Path, length: int) -> int:
-    """Return how many lines the first bytes of a file have."""
-    count = 0
-    with contextlib.suppress(FileNotFoundError), path.open("rb") if length else contextlib.nullcontext() as stream:
-        while stream is not None and length > 0 and (part := stream.read(min(length, 1 << 20))):
-            count += part.count(b"\n")
-            length -= len(part)
-    return count
-
-
-class _Watch:
-    """Shows the progress."""
-
-    def __init__(self, reporter: Reporter | None, options: Options, frontier: Frontier) -> None:
-        self._reporter, self._frontier = reporter, frontier
-        self._noted = 0.0
-        if reporter is not None:
-            left = None if options.pages is None else max(options.pages - frontier.crawl.pages, 0)
-            size = None if options.bytes is None else max(options.bytes - frontier.crawl.bytes, 0)
-            reporter.stage("crawl", total=left, size=size)
-            self.advance(0, 0)
-
-    def advance(self, pages: int, size: int) -> None:
-        if self._reporter is None:
-            return
-        now = time.monotonic()
-        if now - self._noted > 0.5:
-            self._noted = now
-            front = self._frontier
-            note = f"{count_of(front.crawl.pages, 'page')}, {front.waiting:,} URL"
-            note += f"{' waits' if front.waiting == 1 else 's wait'} at {count_of(front.active_hosts, 'host')}"
-            if resting := front.resting:
-                note += f" ({resting:,} of them {'rests' if resting == 1 else 'rest'})"
-            if failed := front.states["failed"]:
-                note += f", {count_of(failed, 'URL')} failed"
-            self._reporter.note(f"{note}, {bytes_text(front.crawl.bytes)}")
-        self._reporter.advance(pages, size)
-
-
-@contextlib.contextmanager
-def _signals(run: object) -> Iterator[None]:
-    """End a run cleanly at the first SIGINT or SIGTERM, and the process at once at the second."""
-    import threading
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked = False
-
-    def ask(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            interrupt.end_at_once()
-        asked = True
-        run.stop()  # type: ignore[attr-defined]
-
-    pipe = signal.set_wakeup_fd(-1)
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(pipe, warn_on_full_buffer=False)

@@ -26,7 +26,8 @@ _CHANGES = (
     (r"(Merkle root +)[0-9a-f]{64}", r"\1#"),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:#"),
     (r"; workers waited .* in all", ""),
-    (r"[\d.]+ a second", "# a second"),
+    (r"[\d.]+ (responses )?a second", "# a second"),
+    (r"(files? ingested(?:, \d+ known already)?: )[\d.]+ kB", r"\1# kB"),  # ids in compressed records
     (r"\b20(2[6-9]|[3-9]\d)-\d\d\b", "#-#"),  # the month of a crawl of today
 )
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
-    from crawler.run import CrawlResult, crawl
+    from crawler.result import CrawlResult
+    from crawler.run import crawl
     from index.certify import CertifyResult, certify
     from index.embeddings import EmbedResult, embed
     from index.neardup import IndexResult, index
@@ -67,7 +68,7 @@ _FROM = {
     "witness": "archive.witness.run",
     "maintain": "archive.intake.maintain",
     # what they return
-    "CrawlResult": "crawler.run",
+    "CrawlResult": "crawler.result",
     "IngestResult": "archive",
     "Preview": "archive.intake.preview",
     "ForgetResult": "archive",

@@ -12,7 +12,8 @@ from warcio.archiveiterator import ArchiveIterator
 
 from crawler.frontier.hosts import Manners
 from crawler.options import Options
-from crawler.run import CrawlResult, crawl_with
+from crawler.result import CrawlResult
+from crawler.run import crawl_with
 
 #: No delays, and short rests.
 FAST = Manners(delay=0.0, factor=0.0, pause=0.2, longest_pause=0.4, rest=0.2)

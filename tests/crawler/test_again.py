@@ -22,7 +22,7 @@ from archive.intake.display import show
 from archive.intake.result import IngestResult
 from crawler.records import known
 from crawler.records.known import responses_of
-from crawler.run import CrawlResult
+from crawler.result import CrawlResult
 
 WORDS = " ".join(f"word{number}" for number in range(60))
 IDENTICAL = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"

@@ -24,9 +24,11 @@ from webarchive import Held, WebArchive, archiving
 
 from archive.errors import CrawlError
 from crawler.asof import ARCHIVES, AsOf, as_of
+from crawler.given import options_of
 from crawler.past.mementos import agreement
 from crawler.records.warc import sha1
-from crawler.run import CrawlResult, crawl, options_of
+from crawler.result import CrawlResult
+from crawler.run import crawl
 from crawler.wire import addresses
 from crawler.wire.message import parse
 

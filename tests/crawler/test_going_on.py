@@ -23,7 +23,8 @@ from archive.errors import CrawlError
 from crawler.command import command
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.hosts import Host, Manners
-from crawler.run import crawl, status
+from crawler.result import status
+from crawler.run import crawl
 
 CONTACT = "a@example.org"
 

@@ -19,7 +19,7 @@ from rawserver import Answer, missing, page, serving
 from twisted.internet import tcp
 
 from archive.errors import CrawlError
-from crawler.run import status
+from crawler.result import status
 from crawler.wire import spill
 from crawler.wire.message import decoded, parse
 

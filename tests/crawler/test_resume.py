@@ -29,7 +29,8 @@ from rawserver import Answer, missing, page, serving
 from archive.errors import CrawlError
 from crawler.frontier.frontier import Frontier
 from crawler.records.files import Files
-from crawler.run import crawl, status
+from crawler.result import status
+from crawler.run import crawl
 
 
 def site(size: int, branch: int = 10):  # type: ignore[no-untyped-def]

@@ -15,7 +15,7 @@ from rawserver import Answer, missing, page, serving
 
 import lowbackground as lb
 from crawler.records.store import Store
-from crawler.run import status
+from crawler.result import status
 
 WORDS = " ".join(f"word{number}" for number in range(60))
 

@@ -26,7 +26,8 @@ from archive.lake import Lake
 from crawler.frontier.uploads import Uploads
 from crawler.records import delivery
 from crawler.records.store import Store
-from crawler.run import crawl, status
+from crawler.result import status
+from crawler.run import crawl
 
 WORDS = " ".join(f"word{number}" for number in range(60))
 
