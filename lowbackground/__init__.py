@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collapse import CollapseResult, collapse
     from crawler.run import CrawlResult, crawl
     from index.certify import CertifyResult, certify
-    from index.embeddings import EmbedResult, embed
     from index.neardup import IndexResult, index
     from index.quality import QualityResult, quality
+    from index.vectors import EmbedResult, Hit, Vectors, embed, open_vectors
     from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
     from query.export.run import ExportResult, export
@@ -49,7 +49,7 @@ _FROM = {
     "forget": "archive",
     "index": "index.neardup",
     "quality": "index.quality",
-    "embed": "index.embeddings",
+    "embed": "index.vectors",
     "certify": "index.certify",
     "query": "query",
     "export": "query.export.run",
@@ -70,7 +70,7 @@ _FROM = {
     "ForgetResult": "archive",
     "IndexResult": "index.neardup",
     "QualityResult": "index.quality",
-    "EmbedResult": "index.embeddings",
+    "EmbedResult": "index.vectors",
     "CertifyResult": "index.certify",
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
@@ -88,6 +88,9 @@ _FROM = {
     "Lake": "archive",
     "connect": "query",
     "load": "query.dataset",
+    "open_vectors": "index.vectors",
+    "Vectors": "index.vectors",
+    "Hit": "index.vectors",
     "Dataset": "query.dataset",
     "Reporter": "archive.progress",
     "RichReporter": "archive.progress",
@@ -106,6 +109,7 @@ __all__ = [
     "ExportResult",
     "ForgetResult",
     "History",
+    "Hit",
     "IndexResult",
     "IngestResult",
     "Lake",
@@ -117,6 +121,7 @@ __all__ = [
     "RichReporter",
     "SealResult",
     "Stats",
+    "Vectors",
     "VerifyResult",
     "WitnessResult",
     "attest",
@@ -134,6 +139,7 @@ __all__ = [
     "load",
     "maintain",
     "open",
+    "open_vectors",
     "preview",
     "quality",
     "query",

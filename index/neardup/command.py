@@ -23,6 +23,9 @@ from index.compiling import announce
 @click.option("--rows", type=click.IntRange(1, 64), help="Hashes in a band.  [default: 8]")
 @click.option("--threshold", type=click.FloatRange(0, 1, min_open=True),
               help="Least Jaccard similarity of near-duplicates.  [default: 0.8]")  # fmt: skip
+@click.option("--alike", type=click.FloatRange(0, 1, min_open=True), metavar="COSINE",
+              help="Compare also texts whose vectors have this cosine (0.9, for instance) or more.")  # fmt: skip
+@click.option("--encoder", metavar="NAME", help="Of these vectors, where the lake has several: `embeddings.encoder`.")
 @click.option("--witness-only", metavar="OUT",
               help="Then write a lake without texts to OUT: signatures, first dates, record addresses.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -34,6 +37,9 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     that share a band; what counts is the exact Jaccard similarity of the two texts. Run it after each ingest, in
     any order. Afterwards `documents` has cluster_id, witness_id and first_seen_near; `duplicates` and
     `clusters` are views.
+
+    With --alike, texts that `archive embed` finds alike are compared too. They become near-duplicates only by their
+    similarity; the view `likenesses` has the other pairs, which prove nothing and are in no clean set.
 
     An index keeps the parameters of its first run; other parameters need another lake.
 
@@ -64,5 +70,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
         f"{result.texts:,} texts: {result.pairs:,} pairs of near-duplicates; "
         f"{result.clustered:,} texts in {result.clusters:,} clusters"
     )
+    if options["alike"] is not None:
+        click.echo(f"{result.alike:,} new pairs have near vectors")
     if result.exported is not None:
         click.echo(f"{result.exported:,} witnesses new in {options['witness_only']}")
