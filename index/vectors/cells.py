@@ -30,7 +30,7 @@ EXACT_BELOW = 200_000
 #: New cells are trained when the lake has grown so many times since.
 GROWTH = 16
 #: Vectors that k-means sees of each cell, rounds of it, and bytes of all that it sees.
-_EACH, _ROUNDS, _MOST = 64, 10, 600 << 20
+_EACH, _ROUNDS, _MOST = 40, 10, 600 << 20
 _SEED = 20220101
 
 

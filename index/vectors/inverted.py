@@ -15,7 +15,7 @@ from index.vectors.exact import Allowed, Numbers
 from index.vectors.files import Matrix, Segment
 
 #: Questions that are refined together.
-_QUESTIONS = 32
+_QUESTIONS = 64
 #: Of mmap: no memory is set aside for pages that nobody touches. Python has no name for it.
 _NO_RESERVE = {"linux": 0x4000, "darwin": 0x40}.get(sys.platform, 0)
 #: Cells whose candidates RaBitQ compares with 4 bits of each number of the question; more changed no recall measured.
@@ -64,14 +64,13 @@ class Inverted:
 
         cosines = np.full((len(questions), k), -np.inf, np.float32)
         numbers = np.full((len(questions), k), -1, np.int64)
-        parameters = faiss.IVFRaBitQSearchParameters(
-            nprobe=min(probes, len(self._cells.centres)), qb=_BITS, centered=False
-        )
+        parameters = faiss.IVFRaBitQSearchParameters(nprobe=min(probes, len(self._cells.centres)), qb=_BITS)
         if allowed is not None:
             parameters.sel = allowed.selector
+        rotated = self._cells.rotated(questions)
         for at in range(0, len(questions), _QUESTIONS):
             some = questions[at : at + _QUESTIONS]
-            _, found = self._index.search(self._cells.rotated(some), k * refine, params=parameters)
+            _, found = self._index.search(rotated[at : at + _QUESTIONS], k * refine, params=parameters)
             exact = self._cosines(some, found)
             order = np.lexsort((found, -exact))[:, :k]
             cosines[at : at + len(some), : order.shape[1]] = np.take_along_axis(exact, order, 1)
