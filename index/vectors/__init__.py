@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from index.vectors.build import BuildResult, build
-    from index.vectors.embed import EmbedResult, embed
+    from index.vectors.run import EmbedResult, embed
     from index.vectors.search import Hit, Vectors, open_vectors
+    from index.vectors.upkeep import BuildResult, build
 
 _FROM = {
-    "BuildResult": "build",
-    "EmbedResult": "embed",
+    "BuildResult": "upkeep",
+    "EmbedResult": "run",
     "Hit": "search",
     "Vectors": "search",
-    "build": "build",
-    "embed": "embed",
+    "build": "upkeep",
+    "embed": "run",
     "open_vectors": "search",
 }
 

@@ -61,7 +61,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
 
     from archive.progress import RichReporter
     from archive.show import json_text
-    from index.vectors.embed import embed
+    from index.vectors.run import embed
 
     with RichReporter(quiet or as_json) as reporter:
         result = embed(location, reporter=reporter, **options)

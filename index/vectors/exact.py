@@ -34,8 +34,8 @@ def scan(segments: Sequence[Segment], questions: Matrix, k: int, allowed: Allowe
 def _scan(segments: Sequence[Segment], questions: Matrix, k: int, allowed: Allowed) -> tuple[Matrix, Numbers]:
     best = np.full((len(questions), k), -np.inf, np.float32)
     numbers = np.full((len(questions), k), -1, np.int64)
-    for place, segment in enumerate(segments):
-        chosen = None if allowed is None else np.flatnonzero(allowed[place])
+    for number, segment in enumerate(segments):
+        chosen = None if allowed is None else np.flatnonzero(allowed[number])
         size = segment.rows if chosen is None else len(chosen)
         for first in range(0, size, _ROWS):
             if chosen is None:
@@ -51,7 +51,7 @@ def _scan(segments: Sequence[Segment], questions: Matrix, k: int, allowed: Allow
 
 
 def _keep(best: Matrix, numbers: Numbers, cosines: Matrix, rows: Numbers) -> None:
-    """Put those of a block among the best of each question, in place."""
+    """Put those of a block among the best of each question. Changes both arrays."""
     k = best.shape[1]
     better = cosines > best[:, -1:]
     for question in np.flatnonzero(better.any(axis=1)):

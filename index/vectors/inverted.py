@@ -33,9 +33,9 @@ class Inverted:
         import faiss
 
         self._cells, self._segments = cells, list(segments)
-        self._place = np.full(max((segment.number for segment in segments), default=-1) + 1, -1)
-        for place, segment in enumerate(segments):
-            self._place[segment.number] = place
+        self._by_number = np.full(max((segment.number for segment in segments), default=-1) + 1, -1)
+        for at, segment in enumerate(segments):
+            self._by_number[segment.number] = at
         pointers = faiss.InvertedListsPtrVector()
         self._kept: list[Any] = [pointers]  # FAISS holds pointers: what they point to must live as long
         for path in paths:
@@ -82,11 +82,11 @@ class Inverted:
         out = np.full(found.shape, -np.inf, np.float32)
         question, column = np.nonzero(found >= 0)
         numbers = found[question, column]
-        places, rows = self._place[numbers >> 32], numbers & 0xFFFFFFFF
-        for place in np.unique(places):
-            here = np.flatnonzero(places == place)
+        owners, rows = self._by_number[numbers >> 32], numbers & 0xFFFFFFFF
+        for owner in np.unique(owners):
+            here = np.flatnonzero(owners == owner)
             here = here[np.argsort(rows[here], kind="stable")]  # pages are read in order
-            segment = self._segments[place]
+            segment = self._segments[owner]
             vectors = segment.vectors[rows[here]].astype(np.float32)
             values = np.einsum("ij,ij->i", vectors, questions[question[here]]) / segment.lengths[rows[here]]
             out[question[here], column[here]] = values

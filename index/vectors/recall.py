@@ -16,7 +16,7 @@ from index.vectors.inverted import Inverted
 K, TEXTS, FEWEST = 10, 1000, 100
 #: Cosines of an exact scan, at most; a larger lake is asked fewer.
 _WORK = 1 << 34
-#: What a search may be told, from the cheapest on.
+#: Candidates for each neighbour, from the cheapest on.
 _REFINE = (10, 20, 40)
 #: Cosines that differ by less are equal: copies of a text are as near as each other.
 _EQUAL = 1e-6

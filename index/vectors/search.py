@@ -23,13 +23,13 @@ from index.embeddings.tokens import Tokens
 from index.stage import lake_errors
 from index.vectors import cells as trained
 from index.vectors import files, filters, segments
-from index.vectors.build import last_recall
 from index.vectors.cells import need_faiss
 from index.vectors.exact import Numbers, scan, unit
 from index.vectors.files import Matrix, Segment
 from index.vectors.filters import Filter
 from index.vectors.inverted import Inverted, Selected
 from index.vectors.table import RECALLS, SEGMENTS
+from index.vectors.upkeep import last_recall
 
 #: Filters whose rows are kept.
 _FILTERS = 16
@@ -65,7 +65,7 @@ class _State:
     def __init__(self, lake: Lake, encoder: str, row: segments.Row) -> None:
         self.lake, self.row = lake, row
         present = files.listed(lake, encoder)
-        rows = segments.whole(segments.rows_of(lake, encoder, row["cells"]), present)
+        rows = segments.complete(segments.rows_of(lake, encoder, row["cells"]), present)
         self.segments: list[Segment] = segments.opened(lake, encoder, rows)
         self.size = segments.size(rows)
         if self.size < row["vectors"]:
@@ -76,7 +76,7 @@ class _State:
             need_faiss(f"search among {self.size:,} vectors")
             lists = [files.local(lake, encoder, f"{each['name']}.lists") for each in rows]
             self.inverted = Inverted(trained.load(lake, encoder, row["cells"]), self.segments, lists)
-        self._place = {segment.number: segment for segment in self.segments}
+        self._by_number = {segment.number: segment for segment in self.segments}
         self._filters: OrderedDict[Filter, _Passing] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -112,7 +112,7 @@ class _State:
         found, spans = np.empty((len(numbers), 4), np.uint64), np.empty((len(numbers), 3), np.int32)
         owners, rows = numbers >> 32, numbers & 0xFFFFFFFF
         for number in np.unique(owners):
-            here, segment = owners == number, self._place[int(number)]
+            here, segment = owners == number, self._by_number[int(number)]
             found[here], spans[here] = segment.ids[rows[here]], segment.spans[rows[here]]
         return found, spans
 

@@ -1,4 +1,4 @@
-"""Segments: each is made from one file of `embeddings` and one set of cells, and never changed.
+"""Segments: each is built from one file of `embeddings` and one set of cells, and never changed.
 
 `pending` finds the files of embeddings without a segment, `work` writes the files of one, in any process, and `commit`
 adds its row to `vector_segments`. Kills and company change nothing, as in `index.stage`.
@@ -43,7 +43,7 @@ class SegmentTask:
     source: str
     cells: str  #: empty: for exact search
     number: int
-    seen: int  #: how often this segment was made before; its files were lost then
+    seen: int  #: how often this segment was built before; its files were lost then
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def suffixes(cells: str) -> tuple[str, ...]:
     return (".vectors", ".lists") if cells else (".vectors",)
 
 
-def whole(rows: Iterable[Row], present: set[str]) -> list[Row]:
+def complete(rows: Iterable[Row], present: set[str]) -> list[Row]:
     """Return the rows whose files are all there."""
     return [row for row in rows if all(row["name"] + end in present for end in suffixes(row["cells"]))]
 
@@ -74,7 +74,7 @@ def whole(rows: Iterable[Row], present: set[str]) -> list[Row]:
 def pending(lake: Lake, encoder: str, cells: str) -> list[SegmentTask]:
     """Return a task for each file of embeddings that has no segment with these cells, or whose files are lost."""
     delta = lake.delta(SEGMENTS.name)
-    rows = whole(rows_of(lake, encoder, cells), files.listed(lake, encoder))
+    rows = complete(rows_of(lake, encoder, cells), files.listed(lake, encoder))
     done, taken = {row["source"] for row in rows}, {row["segment"] for row in rows}
     free = (number for number in count() if number not in taken)
     return [
@@ -151,7 +151,7 @@ def commit(lake: Lake, task: SegmentTask, result: SegmentResult) -> bool:
     """Add a segment to the table.
 
     Returns:
-        False if another process has made this segment, or one with the same number; the files are deleted then.
+        False if another process has built this segment, or one with the same number; the files are deleted then.
     """
     transaction, turn = _transaction(task.encoder, task.cells, task.source), f"{task.encoder}/turn"
     table = pa.Table.from_pylist([result.row], schema=SEGMENTS.file_schema)
@@ -161,7 +161,7 @@ def commit(lake: Lake, task: SegmentTask, result: SegmentResult) -> bool:
         here = lake.snapshot()
         if (delta.transaction_version(transaction) or 0) != task.seen or any(
             row["segment"] == task.number and row["source"] != task.source and row["name"] != result.row["name"]
-            for row in whole(rows_of(here, task.encoder, task.cells), files.listed(lake, task.encoder))
+            for row in complete(rows_of(here, task.encoder, task.cells), files.listed(lake, task.encoder))
         ):
             break
         # all commits to this partition have the name `turn`: none comes between the question and the answer
@@ -178,11 +178,11 @@ def commit(lake: Lake, task: SegmentTask, result: SegmentResult) -> bool:
 
 def update(lake: Lake, encoder: str, cells: str, engine: Engine, reporter: Reporter) -> int:
     """Make the segments that are missing; return how many vectors they have."""
-    made = 0
+    added = 0
     for _ in range(MAX_TRIES):
         tasks = pending(lake, encoder, cells)
         if not tasks:
-            return made
+            return added
         known = trained.sources(lake, encoder)
         reporter.stage("search", sum(known[task.source] for task in tasks if task.source in known))
         for end in engine.run(work, tasks, progress=reporter.advance):
@@ -191,7 +191,7 @@ def update(lake: Lake, encoder: str, cells: str, engine: Engine, reporter: Repor
                     continue  # another process has merged this file into another one
                 raise LakeError(f"{lake.table_uri(EMBEDDINGS.name)}/{end.task.source}: {end.error}")
             if commit(lake, end.task, end.result):
-                made += end.result.row["rows"]
+                added += end.result.row["rows"]
     raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
 
 
@@ -199,7 +199,7 @@ def tidy(lake: Lake, encoder: str, cells: str) -> None:
     """Remove the segments of older cells, and of files of embeddings that were merged into others."""
     rows, present = rows_of(lake, encoder), files.listed(lake, encoder)
     current, ages = trained.sources(lake, encoder), {"": 0, **trained.stored(lake, encoder)}
-    kept = {row["name"] for row in whole((row for row in rows if row["cells"] == cells), present)
+    kept = {row["name"] for row in complete((row for row in rows if row["cells"] == cells), present)
             if row["source"] in current}  # fmt: skip
     # another process may be making segments of newer cells
     kept |= {row["name"] for row in rows if row["cells"] != cells and ages.get(row["cells"], 0) > ages[cells]}

@@ -14,7 +14,7 @@ from archive.errors import LakeError
 from archive.lake import Lake
 from index.minhash.procedure import Parameters
 from index.neardup import index
-from index.vectors.build import build
+from index.vectors.upkeep import build
 from query import clean
 from query.sql import VIEWS
 

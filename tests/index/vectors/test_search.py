@@ -22,11 +22,11 @@ from archive.errors import ArchiveError, LakeError
 from archive.lake import Lake
 from index.embeddings.encoder import open_encoder
 from index.embeddings.stage import opened
-from index.vectors import build as building
 from index.vectors import cells, segments
-from index.vectors.build import BuildResult
+from index.vectors import upkeep as building
 from index.vectors.files import listed
 from index.vectors.search import Hit, Vectors, open_vectors
+from index.vectors.upkeep import BuildResult
 
 faiss = pytest.mark.skipif(
     not __import__("importlib").util.find_spec("faiss"), reason="faiss is not installed: pip install '.[faiss]'"

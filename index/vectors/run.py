@@ -19,8 +19,8 @@ from index.embeddings.model import best_dtype, open_device
 from index.embeddings.stage import Embeddings, opened
 from index.embeddings.table import EMBEDDINGS, encoders
 from index.stage import lake_errors, run
-from index.vectors.build import RECALL, build
 from index.vectors.cells import EXACT_BELOW, need_faiss
+from index.vectors.upkeep import RECALL, build
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ def build(
         cells = _cells(lake, encoder, vectors, at_least)
         name = cells.id if cells else ""
         result.added += segments.update(lake, encoder, name, engine, reporter)
-        rows = segments.whole(segments.rows_of(lake, encoder, name), files.listed(lake, encoder))
+        rows = segments.complete(segments.rows_of(lake, encoder, name), files.listed(lake, encoder))
         current = trained.sources(lake, encoder)
         rows = [row for row in rows if row["source"] in current]
         measured = Measured(0, 0, 1.0, 0)
