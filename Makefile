@@ -70,7 +70,7 @@ wheel-check: $(VENV)/dev
 # Lets a real pywb show what `archive crawl` wrote. It needs other versions of packages, so it has an environment of its own.
 check-replay: $(VENV)/dev
 	test -x demo/replay/bin/wayback || ($(PYTHON) -m venv demo/replay && demo/replay/bin/pip install --quiet pywb==2.10.0)
-	WAYBACK=$(CURDIR)/demo/replay/bin/wayback $(BIN)/python -m pytest tests/crawler/test_replay.py
+	WAYBACK=$(CURDIR)/demo/replay/bin/wayback $(BIN)/python -m pytest tests/crawler/test_shown_in_pywb.py
 
 # Builds a source distribution and a wheel in dist.
 dist: $(VENV)/dev

@@ -52,6 +52,7 @@ class Capture:
     block_check: str | None = None
     refers_to_url: str | None = None
     refers_to_date: datetime | None = None
+    refers_to_file: str | None = None  #: the name of the file that has the record which a revisit refers to
     robots: str | None = None
     rules: str | None = None  #: which file of a site's rules it is, in place of a page
     rules_text: str | None = None  #: what that says

@@ -32,6 +32,8 @@ from archive.text.extract import from_plain
 _WEB_SCHEMES = frozenset({"http", "https", "ftp", "gopher"})
 #: The scheme of a URL. A host with a port (`example.com:80/`) has none.
 _SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]*):(?!\d+(?:[/?#]|$))", re.I)
+#: Characters of the name of a file.
+_CONTAINER = 255
 _PAGES = frozenset({"response", "resource", "revisit", "conversion"})
 #: Statuses of a page; of a revisit also that of one that was not modified.
 _OK = frozenset({200, 203})
@@ -219,6 +221,10 @@ class Examiner:
         capture.mime = essence([content_type]) or None
         payload = record.content
         body.verify(record, capture, payload)
+        capture.rules = site_rules.kind_of(capture.url) if self.takes_rules else None
+        if capture.rules:
+            capture.rules_text = site_rules.text_of(payload)
+            return capture
         self._take_text(record, capture, payload, Message(200, Fields(), payload), content_type)
         return capture
 
@@ -250,6 +256,8 @@ class Examiner:
         if capture.block_check == digest.MISMATCH:  # many writers keep the digest of the whole response here
             capture.block_check = digest.CLAIMED
         capture.refers_to_url = record.headers.get("warc-refers-to-target-uri", "").strip("<>") or None
+        container = record.headers.get("warc-refers-to-container", "").rpartition("/")[2]
+        capture.refers_to_file = container[:_CONTAINER] or None
         capture.refers_to_date = dates.parse(record.headers.get("warc-refers-to-date"))[0]
         capture.robots = robots.directives(message.headers, b"") if message else None
         return capture

@@ -126,4 +126,6 @@ _UNIQUE = frozenset(
     }
 )
 #: The columns whose statistics let readers skip row groups.
-_STATISTICS = frozenset({"captured_at", "content_id", "url", "reason", "language", "record_type", "date_problem"})
+_STATISTICS = frozenset(
+    {"captured_at", "content_id", "url", "reason", "language", "record_type", "date_problem", "transfer_digest"}
+)

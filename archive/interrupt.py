@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 STOPPED = "archive: stopped; what was committed stays"
 #: The exit status that shells give a program ended by SIGINT.
@@ -26,6 +27,9 @@ STATUS = 130
 _GRACE = 2.0
 #: Seconds by which the watching thread may notice a signal later than the main thread.
 _BEFORE = 1.0
+
+#: Shows the cursor of a terminal.
+_CURSOR = "\x1b[?25h"
 
 _scratch: set[str] = set()
 _changed = threading.Condition()
@@ -58,6 +62,15 @@ def watched() -> Iterator[None]:
         signal.set_wakeup_fd(old_pipe)
         signal.signal(signal.SIGINT, old_handler)
         os.close(writer)  # which ends the thread
+
+
+def end_at_once() -> NoReturn:
+    """End the process now, in native code or in a signal handler. A bar hides the cursor: a terminal gets it back."""
+    with contextlib.suppress(OSError, ValueError):
+        os.write(2, f"{_CURSOR}\n{STOPPED}\n".encode() if sys.stderr.isatty() else f"{STOPPED}\n".encode())
+    for folder in list(_scratch):
+        shutil.rmtree(folder, ignore_errors=True)
+    os._exit(STATUS)
 
 
 def asked() -> bool:
@@ -108,9 +121,5 @@ def _watch(pipe: int) -> None:
         with _changed:
             if _changed.wait_for(lambda since=since: _answered_at >= since, _GRACE):  # type: ignore[misc]
                 continue
-        with contextlib.suppress(OSError, ValueError):
-            os.write(2, f"\n{STOPPED}\n".encode() if sys.stderr.isatty() else f"{STOPPED}\n".encode())
-        for folder in list(_scratch):
-            shutil.rmtree(folder, ignore_errors=True)
-        os._exit(STATUS)
+        end_at_once()
     os.close(pipe)

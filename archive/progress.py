@@ -17,6 +17,8 @@ from archive.show import bytes_text
 _EVERY = 10
 #: What the items of a stage are, where its name does not say it.
 _ITEMS = {"ingest": " records", "plan": " files"}
+#: What the items of a stage are, where its note has the count of them.
+_NOTED = {"crawl": "pages"}
 
 
 class Reporter:
@@ -62,8 +64,7 @@ class RichReporter(Reporter):
             progress.BarColumn(bar_width=None, table_column=Column(ratio=1)),
             progress.TextColumn("{task.fields[state]}"),
             progress.TimeElapsedColumn(table_column=fixed),
-            progress.TextColumn("ETA"),
-            _Remaining(table_column=fixed.copy()),
+            _Remaining(table_column=Column(no_wrap=True)),
             console=self._console,
             transient=True,
             disable=silent or not self._console.is_terminal,
@@ -124,9 +125,18 @@ class RichReporter(Reporter):
     def _line(self) -> str:
         of = f" of {self._total:,}" if self._total else ""
         parts = [self._note, f"{self._items:,}{of}{_ITEMS.get(self._name, '')}", self._rate(), self._detail]
+        if self._name in _NOTED:
+            parts = [self._state(), self._detail]
         if self._seconds is not None:
             parts.append(f"ETA {_clock(self._seconds)}")
         return f"{self._name}: {', '.join(part for part in parts if part)}"
+
+    def _state(self) -> str:
+        """Return what is done, next to a bar."""
+        if self._name not in _NOTED:
+            return f"{self._note}  {self._items:,}{_ITEMS.get(self._name, '')}  {self._rate()}".strip()
+        seconds = max(time.monotonic() - self._started, 1e-3)
+        return f"{self._note}, {self._items / seconds:,.1f} {_NOTED[self._name]}/s" if self._note else ""
 
     def _rate(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-3)
@@ -138,8 +148,7 @@ class RichReporter(Reporter):
             return
         # more may be done than was known of: a compressed file is read twice where it is damaged
         done, total = (self._items, self._total) if self._size is None else (self._bytes, max(self._size, self._bytes))
-        state = f"{self._note}  {self._items:,}{_ITEMS.get(self._name, '')}  {self._rate()}".strip()
-        self._bar.update(self._task, completed=done, total=total, state=state, seconds=self._seconds)
+        self._bar.update(self._task, completed=done, total=total, state=self._state(), seconds=self._seconds)
 
 
 class _Bar(progress.Progress):
@@ -154,11 +163,14 @@ class _Bar(progress.Progress):
 
 
 class _Remaining(progress.TimeRemainingColumn):
-    """How long the rest takes, as the work says, or else by what is done."""
+    """How long the rest takes, as the work says, or else by what is done; empty where nobody knows how much it is."""
 
     def render(self, task: progress.Task) -> Text:
         seconds = task.fields.get("seconds")
-        return super().render(task) if seconds is None else Text(_clock(seconds), style="progress.remaining")
+        if seconds is None and task.total is None:
+            return Text("")
+        rest = super().render(task) if seconds is None else Text(_clock(seconds), style="progress.remaining")
+        return Text("ETA ") + rest
 
 
 def _clock(seconds: float) -> str:

@@ -10,10 +10,12 @@ import itertools
 import logging
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from crawler.frontier.frontier import Frontier
+from archive.show import bytes_text
+from crawler.frontier.frontier import CLOSED, SPIDER_ERROR, Frontier
 from crawler.frontier.hosts import BUSY, Task
 from crawler.frontier.known import validator
 from crawler.frontier.rows import DONE, FAILED, REFUSED, Outcome, Payload
@@ -25,7 +27,7 @@ from crawler.past.mementos import LOOKUPS, Look, Past
 from crawler.records.files import Files
 from crawler.records.known import response_of
 from crawler.records.recorder import Kept, Recorder
-from crawler.robots.origins import CLOSED, Origins
+from crawler.robots.origins import Origins
 from crawler.steps import Rendered, Step, Yielded, headers_of
 from crawler.wire.exchange import Exchange
 from crawler.wire.message import Message, parse
@@ -85,6 +87,7 @@ class Driver:
         self._committed = self._began = time.monotonic()
         self._counted = self._began
         self._aborted = False
+        self._left_out: Counter[str] = Counter()  #: what is committed of it
 
     # what is next
 
@@ -251,14 +254,14 @@ class Driver:
         elif step.role != "page":
             self._origins.failed(step, error, private)
         else:
-            host.failed(self.options.manners)
-            if task.tries + 1 < self.options.manners.connections and not host.closed:
+            host.failed(self.options.manners, task.url.partition(":")[0], error)
+            if task.tries + 1 < self.options.manners.connections and not host.closed_for(task.url):
                 self.frontier.put_back(task)
             else:
                 if exchange is not None:
                     exchange.error = exchange.error or error
                     self.recorder.keep(exchange, None, step.notes, is_lookup=task.kind in LOOKUPS)
-                self.frontier.done(task, Outcome(FAILED, reason=error[:200]))
+                self.frontier.done(task, Outcome(FAILED, reason=_reason(exchange)))
         self.frontier.release(host)
         self.commit_if_due()
 
@@ -281,9 +284,10 @@ class Driver:
             rendered = self.recorder.keep_rendered(task.url, kept.record, step.rendered)
             self._count_blocked(step.rendered)
         status = _status(message)
-        _log.debug("%d %s %s", status, task.url, kept.revisit)
+        _log.info("%s", _line(status, exchange, task.url, kept))
         if is_busy or (look is not None and look.retry):
-            wait = host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
+            retry_after = message.retry_after if message else ""
+            wait = host.was_busy(manners, retry_after, exchange.seconds, task.url.partition(":")[0])
             _log.info("%s: status %d, the host rests for %.0f s", task.url, status, wait)
             if task.tries + 1 < manners.tries:
                 self.frontier.put_back(task)
@@ -291,11 +295,11 @@ class Driver:
                 self.commit()  # the next run knows of the rest, too
                 return
         else:
-            host.answered(manners, exchange.seconds)
+            host.answered(manners, exchange.seconds, task.url.partition(":")[0])
             host.ready = max(host.ready, step.rest)
         if self.past is not None:
             host.ready = max(host.ready, time.monotonic() + self.past.pace(task))
-        batch.pages += task.kind == "page" and (look is None or look.keep)
+        batch.pages += task.kind == "page" and not is_busy and (look is None or look.keep)
         outcome = Outcome(DONE, status, exchange.at.isoformat(), payload=kept.payload)
         if look is not None:
             outcome.state, outcome.reason = look.state, look.reason or None
@@ -309,6 +313,8 @@ class Driver:
             self._follow(step, message)
         if step.yielded is not None:
             self._take(step, step.yielded, message, kept, rendered)
+            if step.yielded.error:
+                outcome.reason = SPIDER_ERROR
         is_page = status == 200 and task.kind == "page"
         if is_page and kept.payload is not None:
             repeat = self.repeats.add(task.url, kept.payload)
@@ -387,8 +393,6 @@ class Driver:
     def _take(self, step: Step, yielded: Yielded, message: Message | None, kept: Kept, rendered: str) -> None:
         """Take what the spider made of a page, with the batch that the page is in."""
         task = step.task
-        if yielded.error:
-            self.scope.left_out["spider-error"] += 1
         if self._items is not None:
             for item in yielded.items:
                 about: dict[str, object] = {"url": task.url, "record": kept.record}
@@ -474,6 +478,8 @@ class Driver:
         pages, size = self.frontier.batch.pages, self.frontier.batch.bytes
         if self._items is not None:
             self.frontier.batch.items = self._items.sync()
+        self.frontier.batch.left_out += self.scope.left_out - self._left_out
+        self._left_out = Counter(self.scope.left_out)
         self.frontier.commit(self.files.sync(), now - self._counted)
         self._committed = self._counted = now
         self._progress(pages, size)
@@ -492,6 +498,22 @@ class Driver:
         for step in list(self.flying):
             if step.exchange is not None:
                 step.exchange.stop()
+
+
+def _line(status: int, exchange: Exchange, url: str, kept: Kept) -> str:
+    """Return the line of the log for an answer.
+
+    Its fields are the status, the bytes of the response, the seconds from the request to its end, and the URL.
+    """
+    about = ["(revisit)"] if kept.revisit else []
+    if exchange.truncated:
+        about.append(f"(truncated: {exchange.truncated})")
+    return " ".join([str(status), bytes_text(exchange.size), f"{exchange.seconds:.2f} s", url, *about])
+
+
+def _reason(exchange: Exchange | None) -> str:
+    """Return why no response came."""
+    return exchange.reason if exchange is not None and exchange.reason else "no-answer"
 
 
 def _status(message: Message | None) -> int:

@@ -75,6 +75,21 @@ class Options:
             plan["javascript"] = True
         return json.dumps(plan, sort_keys=True)
 
+    def joins(self, plan: str) -> tuple[str, ...]:
+        """Return by what options this is another crawl than that of a plan; none where that can go on with these.
+
+        What only narrows or widens the scope may change, and URLs may be added. A crawl of the past asks for lists by
+        its scope, so there only URLs may be added.
+        """
+        mine, other = json.loads(self.plan), json.loads(plan)
+        fixed = {"scope": "--scope", "as_of": "--as-of, --from, --within or --by", "spider": "--spider",
+                 "javascript": "--javascript"}  # fmt: skip
+        if self.as_of is not None:
+            fixed |= {"include": "--include", "exclude": "--exclude", "depth": "--depth"}
+        differs = tuple(option for name, option in fixed.items() if mine.get(name) != other.get(name))
+        seeds, theirs = set(mine["seeds"]), set(other.get("seeds", ()))
+        return ("URLs", *differs) if seeds and theirs and not seeds & theirs else differs
+
     @property
     def plan_hash(self) -> str:
         """A hash of the plan and of the manners."""

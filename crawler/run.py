@@ -4,34 +4,45 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import inspect
+import json
 import logging
 import os
 import re
+import resource
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from archive import interrupt
 from archive.errors import CrawlError
+from archive.extras import require
 from archive.progress import Reporter
+from archive.show import bytes_text, count_of
 from crawler.asof import AsOf
 from crawler.asof import as_of as past_of
 from crawler.browser.browser import BrowserError
 from crawler.frontier import frontier as frontiers
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.uploads import Uploads
-from crawler.links.scope import KINDS, normal
+from crawler.links.scope import KINDS, Scope, normal
 from crawler.options import Options
 
 if TYPE_CHECKING:
+    from crawler.frontier.rows import HostRow
     from crawler.hosted.items import Items
     from crawler.records.delivery import Delivery
     from crawler.records.files import Files
 
+#: Origins, hosts and URLs that a result names.
+_NAMED = 100
 _log = logging.getLogger(__name__)
 _LOCK = "crawl.lock"
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
@@ -40,9 +51,33 @@ _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
 _FACTOR, _REST = 1.0, 60.0
 #: What Python has for bytes of the command line that are no text.
 _NO_TEXT = re.compile("[\ud800-\udfff]")
+#: Files that a process asks to be allowed to open; of them, what it has open without any connection.
+_OPEN, _OTHERS = 65_536, 100
 #: Seconds: a day.
 _LONGEST_DELAY = 86_400
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
+
+
+@dataclass
+class HostState:
+    """A host of a crawl, in its state now."""
+
+    host: str
+    done: int
+    waiting: int
+    failed: int  #: URLs that did not answer
+    refused: int
+    state: str  #: `open`, `rests`, or why nothing more is fetched from it
+    next_request: str | None = None  #: when it may be asked, in UTC, where it rests
+    error: str = ""  #: the last one, where connections fail
+
+
+@dataclass
+class NotFetched:
+    """A URL that gave no response, or was refused."""
+
+    url: str
+    reason: str
 
 
 @dataclass
@@ -61,25 +96,45 @@ class CrawlResult:
     refused: int  #: URLs that robots.txt, a budget or another rule keeps from being fetched
     statuses: dict[str, int] = field(default_factory=dict)  #: URLs that are done, by the status of the response
     reasons: dict[str, int] = field(default_factory=dict)  #: URLs that failed or were refused, by reason
-    left_out: dict[str, int] = field(default_factory=dict)  #: links of this run that are not of the crawl, by reason
+    left_out: dict[str, int] = field(default_factory=dict)  #: links that are not of the crawl, by reason
+    answered: int = 0  #: of the URLs that it began with, those that gave a response
+    unreachable: dict[str, str] = field(
+        default_factory=dict
+    )  #: origins from which nothing could be fetched, with the last error; a hundred at most
+    hosts: int = 0  #: that have URLs that wait
+    resting: int = 0  #: of them, that are left in peace for longer than ten seconds
+    next_request: str | None = None  #: when the first of them may be asked, in UTC, where all rest
+    resting_because: str = ""  #: why that one rests
+    by_host: list[HostState] = field(default_factory=list)  #: those with most URLs first, where it is asked for
+    not_fetched: list[NotFetched] = field(default_factory=list)  #: where it is asked for
+    spider_errors: int = 0  #: pages at which the user's own spider failed; the next run gives them to it again
     files: list[str] = field(default_factory=list)  #: the WARC files that are closed
     store: str | None = None  #: where they are uploaded to
     uploaded: int = 0  #: of them, whose SHA-256 was confirmed there
     stamped: int = 0  #: of them, that an authority has stamped
     package: str | None = None  #: the WACZ with them
-    problems: list[str] = field(
-        default_factory=list
-    )  #: why files are not uploaded or stamped; the next run tries again
+    #: why files are not uploaded or stamped, which the next run tries again; and which closed files are damaged
+    problems: list[str] = field(default_factory=list)
+    responses: dict[str, int] = field(
+        default_factory=dict
+    )  #: URLs that are done: `page`, `sitemap`, `redirect`, `unchanged` (304), `error`, `answer` of a web archive
+    items: int = 0  #: that a spider of your own gave, in all crawls of the folder
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing waits."""
         return self.waiting == 0
 
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether nothing waits, and no URL that it began with gave a response."""
+        return self.waiting == 0 and self.answered == 0
+
 
 def crawl(
     urls: str | Iterable[str] = (),
     *,
+    seeds: str | Path | None = None,
     out: str | Path | None = None,
     state: str | Path | None = None,
     contact: str | None = None,
@@ -104,6 +159,7 @@ def crawl(
     by: str = "enumerate",
     tsa: str | None = None,
     wacz: bool = False,
+    file_size: str | int = "1GB",
     spider: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     javascript: bool = False,
@@ -113,7 +169,9 @@ def crawl(
     """Crawl from some URLs, and write what comes into WARC files. A crawl that was ended goes on.
 
     Args:
-        urls: where to begin; a spider has URLs of its own.
+        urls: where to begin; a spider has URLs of its own. The folder of a crawl in place of them, without `out`: the
+            crawl goes on with the options that it was given last; an option that is not the default replaces one.
+        seeds: a file with further URLs, one a line; `#` begins a comment. `-` is the standard input.
         known: WARC files, or folders with some, of which the same bytes are not stored again.
         out: the folder of the files, which is made where there is none; or `s3://bucket/prefix`, where they go when
             they are closed.
@@ -128,26 +186,110 @@ def crawl(
         by: `enumerate` (the archive's CDX API names the pages) or `follow` (links, each by the archive's TimeGate).
         tsa: the address of a time-stamp authority (RFC 3161), which gets the SHA-256 of each closed file.
         wacz: whether the closed files are packaged in the end, as `NAME.wacz` in the folder.
+        file_size: bytes after which a file is closed and the next one is begun.
         reporter: takes the progress.
 
     Raises:
         CrawlError: an option is missing or wrong, or the folder holds another crawl that is not finished; or the prefix
             holds files of another crawl.
     """
+    given = dict(locals())
+    require("archive crawl", "crawl", "scrapy", "twisted", "protego", "w3lib", "warcio")
+    if javascript:
+        require("archive crawl --javascript", "playwright", "playwright")
+    urls = [urls] if isinstance(urls, str) else list(urls)
+    if out is None and len(urls) == 1 and is_crawl(urls[0]):
+        changed = {name: value for name, value in given.items() if name != "urls" and value != _default(name)}
+        return go_on(urls[0], **changed)
     if out is None:
         raise CrawlError("archive crawl needs --out FOLDER, for the files")
     folder, store = _folder_and_store(out, state)
+    urls = _urls(urls, seeds)
     if contact is None:
         raise CrawlError("archive crawl needs --contact MAIL, so that the owner of a site can write to somebody")
+    include, exclude, settings = tuple(include), tuple(exclude), _listed(settings)
     options = options_of(
-        [urls] if isinstance(urls, str) else list(urls),
+        urls,
         contact=contact, operator=operator, name=name, scope=scope, include=include, exclude=exclude, depth=depth,
         sitemaps=sitemaps, pages=pages, bytes=bytes, time=time, host_pages=host_pages, delay=delay,
         connections=connections, allow_private=allow_private, as_of=as_of, from_=from_, within=within, by=by,
-        store=store, tsa=tsa, wacz=wacz,
+        store=store, tsa=tsa, wacz=wacz, file_size=file_size,
         spider=spider, settings=settings, javascript=javascript,
     )  # fmt: skip
-    return crawl_with(options, folder, again, reporter, [known] if isinstance(known, str) else list(known))
+    kept = {name: value for name, value in given.items() if name not in _NOT_KEPT} | {
+        "include": include, "exclude": exclude, "out": store,  # a folder may move
+        "settings": [name for name, _ in options.settings],  # a value may be a password
+    }  # fmt: skip
+    return crawl_with(
+        options, folder, again, reporter, [known] if isinstance(known, str) else list(known), json.dumps(kept)
+    )
+
+
+#: Options that are of one run, or that the crawl knows otherwise.
+_NOT_KEPT = {"urls", "seeds", "state", "again", "known", "reporter"}
+
+
+def go_on(folder: str | Path, **given: Any) -> CrawlResult:
+    """Go on with the crawl of a folder, with the options that it was given last.
+
+    Args:
+        given: options of `crawl` that replace those.
+
+    Raises:
+        CrawlError: as `crawl`; or the folder does not know the options.
+    """
+    frontier = _open(Path(folder))
+    try:
+        last = frontier.last_crawl()
+        if last is None:
+            raise CrawlError(f"{folder}: no crawl is in this folder")
+        frontier.crawl = last
+        kept, urls = json.loads(frontier.given() or "null"), json.loads(last.plan)["seeds"]
+    finally:
+        frontier.close()
+    if kept is None:
+        raise CrawlError(f"{folder} does not know the options of its crawl; give the same command with --out {folder}")
+    names = kept.pop("settings")
+    if names and not given.get("settings"):
+        raise CrawlError(f"{folder} does not keep the values of settings; give --set {names[0]}=… again")
+    kept |= given
+    kept |= {"state": folder} if kept["out"] is not None else {"out": folder}
+    return crawl(urls, **kept)
+
+
+def is_crawl(name: str) -> bool:
+    """Return whether a word is the folder of a crawl and no URL."""
+    return "://" not in name and (Path(name) / frontiers.NAME).is_file()
+
+
+def _default(name: str) -> Any:
+    return inspect.signature(crawl).parameters[name].default
+
+
+def _listed(settings: Mapping[str, Any] | Iterable[str]) -> Mapping[str, Any] | list[str]:
+    return settings if isinstance(settings, Mapping) else list(settings)
+
+
+def _urls(urls: list[str], seeds: str | Path | None) -> list[str]:
+    """Return the URLs that are given, and those of a file.
+
+    Raises:
+        CrawlError: one is the name of a file or folder here; or the file cannot be read.
+    """
+    for url in urls:
+        name = url.removeprefix("@") or url
+        if name == "-" or ("://" not in name and Path(name).is_file()):
+            raise CrawlError(f"{url} is a file: --seeds {name}" if name != "-" else "for the standard input: --seeds -")
+        if "://" not in name and Path(name).is_dir():
+            raise CrawlError(f"{url} is a folder and no URL; of a site with this name write http://{url}")
+    if seeds is None:
+        return urls
+    try:
+        text = sys.stdin.read() if str(seeds) == "-" else Path(seeds).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CrawlError(f"--seeds {seeds}: {getattr(error, 'strerror', None) or 'is no text of UTF-8'}") from None
+    lines = [line.strip() for line in text.splitlines()]
+    return [*urls, *(re.split(r"\s#", line)[0].strip() for line in lines if line and not line.startswith("#"))]
 
 
 def crawl_with(
@@ -156,13 +298,19 @@ def crawl_with(
     again: bool = False,
     reporter: Reporter | None = None,
     known: Iterable[str] = (),
+    given: str = "",
 ) -> CrawlResult:
-    """Crawl as `crawl` does, with options that are checked."""
+    """Crawl as `crawl` does, with options that are checked.
+
+    Args:
+        given: the options as JSON, for `go_on`.
+    """
     folder = Path(out)
+    _check_given(options, folder, known)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _locked(folder):
-            return _run(folder, options, again, reporter, known)
+            return _run(folder, options, again, reporter, known, given)
     except sqlite3.DatabaseError as error:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}; what was committed stays") from None
     except BrowserError as error:
@@ -198,6 +346,7 @@ def options_of(
     store: str | None = None,
     tsa: str | None = None,
     wacz: bool = False,
+    file_size: str | int = "1GB",
     spider: str | None = None,
     settings: Mapping[str, Any] | Iterable[str] = (),
     javascript: bool = False,
@@ -241,11 +390,14 @@ def options_of(
     seeds = []
     for url in urls:
         seed = normal(url if "://" in url else f"http://{url}")
-        if seed is None:
+        if seed is None or re.match(r"https?:(?!//)", url, re.IGNORECASE):
             raise CrawlError(f"{url}: no address of a page; it begins with http:// or https://")
         seeds.append(seed)
     if not seeds and spider is None:
         raise CrawlError("no URL to begin with")
+    size = _amount(file_size, _SIZES, "--file-size")
+    if not size:
+        raise CrawlError(f"--file-size {file_size}: one byte or more")
     given = _given(settings, spider, javascript, as_of)
     for option, expressions in (("--include", include), ("--exclude", exclude)):
         for each in expressions:
@@ -260,13 +412,15 @@ def options_of(
     return Options(
         tuple(dict.fromkeys(seeds)), contact, operator or "", name, scope, tuple(include), tuple(exclude), depth,
         sitemaps and past is None and spider is None, host_pages, pages, _amount(bytes, _SIZES, "--bytes"),
-        _amount(time, _TIMES, "--time"), connections, allow_private=allow_private, manners=manners,
+        _amount(time, _TIMES, "--time"), connections, file_size=size, allow_private=allow_private, manners=manners,
         as_of=past, store=store, tsa=tsa, wacz=wacz, spider=spider or "", settings=given, javascript=javascript,
     )  # fmt: skip
 
 
 def _folder_and_store(out: str | Path, state: str | Path | None) -> tuple[str | Path, str | None]:
     """Return the folder of a crawl, and the prefix that its files go to."""
+    if not str(out).strip():
+        raise CrawlError(f"--out {str(out)!r} is no name of a folder")
     scheme, mark, rest = str(out).partition("://")
     if not mark:
         if state is not None:
@@ -350,6 +504,27 @@ def _locked(folder: Path) -> Iterator[IO[str]]:
         yield lock
 
 
+def _make_room(connections: int) -> None:
+    """Have the system let the process open the files that so many connections need: a socket and a file each.
+
+    Connections to hosts that were asked lately are kept for some seconds, so all is asked for that may be had.
+
+    Raises:
+        CrawlError: that is not enough.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN if hard == resource.RLIM_INFINITY else min(hard, _OPEN)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    if soft != resource.RLIM_INFINITY and soft < 2 * connections + _OTHERS:
+        raise CrawlError(
+            f"--connections {connections}: the process may open {soft:,} files (ulimit -n), and needs "
+            f"{2 * connections + _OTHERS:,}"
+        )
+
+
 def is_running(folder: Path) -> bool:
     """Return whether a process crawls into a folder."""
     try:
@@ -371,7 +546,9 @@ def _open(folder: Path) -> Frontier:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
 
 
-def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None, known: Iterable[str]) -> CrawlResult:
+def _run(
+    folder: Path, options: Options, again: bool, reporter: Reporter | None, known: Iterable[str], given: str
+) -> CrawlResult:
     from crawler.driver import Driver
     from crawler.past.mementos import first_of
     from crawler.records import wacz
@@ -379,8 +556,6 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
     from crawler.records.recorder import warcinfo
     from crawler.spider import Run
 
-    if options.spider:
-        _check_spider(options.spider)
     frontier = _open(folder)
     files: Files | None = None
     delivery: Delivery | None = None
@@ -392,23 +567,38 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
                 f"{folder} has files of a crawl ({left}), and its {frontiers.NAME} is missing or empty, which "
                 "knows what is in them; put that back, or give another folder"
             )
-        is_new = last is None or again or (last.plan != options.plan and last.ended is not None)
-        if last is not None and not is_new and last.plan != options.plan:
-            raise CrawlError(
-                f"{folder} holds a crawl that is not finished, of other URLs or with another scope; give the same "
-                "command to go on, another folder, or --again to begin anew"
-            )
+        is_new, new_seeds = last is None or again, options.seeds
+        if last is not None and not is_new:
+            if others := options.joins(last.plan):
+                raise CrawlError(
+                    f"{folder} holds a crawl with other {', '.join(others)}; give the same command to go on, another "
+                    "folder, or --again to begin a new crawl there"
+                )
+            before = json.loads(last.plan)["seeds"]
+            new_seeds = tuple(each for each in options.seeds if each not in before)
+            options = replace(options, seeds=(*before, *new_seeds))
         package = folder / f"{options.name}.wacz"
         if options.wacz:
             wacz.check(package, frontier.files())
         delivery = _delivery(folder, options)
-        frontier.begin(options.plan, options.seeds, is_new, first_of(options))
-        files = Files(folder, frontier, options.name, options.file_size, lambda name: warcinfo(options, name), delivery)
+        is_changed = last is not None and not is_new and last.plan != options.plan
+        first = first_of(replace(options, seeds=new_seeds) if is_changed else options)
+        frontier.begin(options.plan, options.seeds, is_new, first, options.allow_private, options.host_pages)
+        if is_changed and options.as_of is None:
+            rules = Scope(options.scope, frontier.seeds(), options.include, options.exclude, options.depth)
+            frontier.refit(rules.reason)
+        if given:
+            frontier.remember(given)
+        with contextlib.closing(Uploads(folder / frontiers.NAME)) as uploads:
+            there = uploads.confirmed()
+        info = lambda name: warcinfo(options, name)  # noqa: E731
+        files = Files(folder, frontier, options.name, options.file_size, info, delivery, there)
         if known:
             _add_known(frontier, known)
         watch = _Watch(reporter, options, frontier)
         if options.spider:
             items = _items(folder, frontier)
+        _make_room(options.connections)
         driver = Driver(options, frontier, files, watch.advance, items)
         run = Run(driver, items)
         with _signals(run):
@@ -421,8 +611,8 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
                 delivery.end(wait=driver.why != "stopped")
         if options.wacz and driver.why != "stopped":
             wacz.write(package, [each for each in frontier.files() if each.closed], options.software)
-        why, left_out = driver.why or "finished", dict(driver.scope.left_out + frontier.left_out)
-        return _result(folder, frontier, why, left_out, [] if delivery is None else delivery.problems)
+        problems = files.problems + ([] if delivery is None else delivery.problems)
+        return _result(folder, frontier, driver.why or "finished", problems)
     finally:
         if delivery is not None:
             delivery.abandon()
@@ -463,12 +653,26 @@ def _delivery(folder: Path, options: Options) -> Delivery | None:
         store = Store(options.store)
         claim = known[1] if known is not None else uploads.begin_store(options.store)
         try:
-            store.claim(claim, SHARED)
+            store.claim(claim, SHARED, len(uploads.confirmed()))
         except CrawlError:
             if known is None:
                 uploads.end_store()
             raise
         return Delivery(folder, folder / frontiers.NAME, store, claim, authority)
+
+
+def _check_given(options: Options, folder: Path, known: Iterable[str]) -> None:
+    """Check what names files and modules, before there is a folder."""
+    from crawler.records.known import files_of
+
+    if folder.exists() and not folder.is_dir():
+        raise CrawlError(f"--out {folder} is a file, not a folder")
+    try:
+        files_of(known)
+    except ValueError as error:
+        raise CrawlError(f"--known {error}") from None
+    if options.spider:
+        _check_spider(options.spider)
 
 
 def _check_spider(name: str) -> None:
@@ -501,8 +705,13 @@ def _add_known(frontier: Frontier, sources: Iterable[str]) -> None:
     _log.info("%d payloads are known from other files", count)
 
 
-def status(folder: str | Path) -> CrawlResult:
+def status(folder: str | Path, *, hosts: bool = False, failed: bool = False, most: int | None = _NAMED) -> CrawlResult:
     """Return what the last crawl of a folder has done so far, whether it runs or not.
+
+    Args:
+        hosts: with a row for each host.
+        failed: with the URLs that gave no response or were refused.
+        most: of each; None for all.
 
     Raises:
         CrawlError: there is no crawl in the folder.
@@ -516,26 +725,56 @@ def status(folder: str | Path) -> CrawlResult:
         if last is None:
             raise CrawlError(f"{folder}: no crawl is in this folder")
         frontier.crawl = last
-        return _result(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", {}, [])
+        result = _result(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", [])
+        if hosts:
+            result.by_host = [_host_state(row) for row in frontier.host_rows(most)]
+        if failed:
+            result.not_fetched = [NotFetched(*row) for row in frontier.not_fetched(most)]
+        return result
     except sqlite3.DatabaseError as error:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
     finally:
         frontier.close()
 
 
-def _result(folder: Path, frontier: Frontier, ended: str, left_out: dict[str, int], problems: list[str]) -> CrawlResult:
+def _host_state(row: HostRow) -> HostState:
+    rests = not row.closed and row.ready > time.time() + 1
+    at = datetime.fromtimestamp(row.ready, UTC).isoformat(timespec="seconds") if rests and row.counts[0] else None
+    waiting, done, failed, refused = row.counts
+    return HostState(row.host, done, waiting, failed, refused, row.closed or ("rests" if at else "open"), at, row.error)
+
+
+def _result(folder: Path, frontier: Frontier, ended: str, problems: list[str]) -> CrawlResult:
     crawl_, states = frontier.crawl, frontier.counts()
+    hosts, resting, ready, because = frontier.rests()
+    all_rest = resting == hosts and resting > 0
     files = [each.name for each in frontier.files() if each.closed]
     with contextlib.closing(Uploads(folder / frontiers.NAME)) as uploads:
         store, there = uploads.store(), uploads.confirmed()
     package = folder / f"{files[0].rsplit('-', 2)[0]}.wacz" if files else None
-    return CrawlResult(
+    result = CrawlResult(
         str(folder), crawl_.id, ended, crawl_.pages, crawl_.bytes, round(crawl_.seconds, 3),
         states["waiting"], states["done"], states["failed"], states["refused"], frontier.statuses(),
-        frontier.reasons(), left_out, files, store[0] if store is not None else None, len(there.intersection(files)),
+        frontier.reasons(), frontier.left_out(), frontier.answered(), frontier.troubles(_NAMED), hosts, resting,
+        datetime.fromtimestamp(ready, UTC).isoformat(timespec="seconds") if all_rest else None,
+        because if all_rest else "", [], [], frontier.spider_errors(), files,
+        store[0] if store is not None else None, len(there.intersection(files)),
         sum((folder / f"{name}.tsr").exists() for name in files),
         str(package) if package is not None and package.exists() else None, problems,
     )  # fmt: skip
+    result.responses = frontier.responses()
+    result.items = _lines(folder / "items.jsonl", frontier.items())
+    return result
+
+
+def _lines(path: Path, length: int) -> int:
+    """Return how many lines the first bytes of a file have."""
+    count = 0
+    with contextlib.suppress(FileNotFoundError), path.open("rb") if length else contextlib.nullcontext() as stream:
+        while stream is not None and length > 0 and (part := stream.read(min(length, 1 << 20))):
+            count += part.count(b"\n")
+            length -= len(part)
+    return count
 
 
 class _Watch:
@@ -548,6 +787,7 @@ class _Watch:
             left = None if options.pages is None else max(options.pages - frontier.crawl.pages, 0)
             size = None if options.bytes is None else max(options.bytes - frontier.crawl.bytes, 0)
             reporter.stage("crawl", total=left, size=size)
+            self.advance(0, 0)
 
     def advance(self, pages: int, size: int) -> None:
         if self._reporter is None:
@@ -556,12 +796,13 @@ class _Watch:
         if now - self._noted > 0.5:
             self._noted = now
             front = self._frontier
-            note = f"{front.crawl.bytes / 1e6:,.1f} MB, {front.waiting:,} waiting at {front.active_hosts:,} hosts"
+            note = f"{count_of(front.crawl.pages, 'page')}, {front.waiting:,} URL"
+            note += f"{' waits' if front.waiting == 1 else 's wait'} at {count_of(front.active_hosts, 'host')}"
             if resting := front.resting:
-                note += f" ({resting:,} rest)"
+                note += f" ({resting:,} of them {'rests' if resting == 1 else 'rest'})"
             if failed := front.states["failed"]:
-                note += f", {failed:,} failed"
-            self._reporter.note(note)
+                note += f", {count_of(failed, 'URL')} failed"
+            self._reporter.note(f"{note}, {bytes_text(front.crawl.bytes)}")
         self._reporter.advance(pages, size)
 
 
@@ -578,8 +819,7 @@ def _signals(run: object) -> Iterator[None]:
     def ask(number: int, frame: object) -> None:
         nonlocal asked
         if asked:
-            os.write(2, b"archive: stopped; what was committed stays\n")
-            os._exit(130)
+            interrupt.end_at_once()
         asked = True
         run.stop()  # type: ignore[attr-defined]
 

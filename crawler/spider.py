@@ -14,6 +14,7 @@ from scrapy.settings import Settings
 from scrapy.utils.asyncio import call_later
 from twisted.python.failure import Failure
 
+from archive.errors import visible
 from crawler import loop
 from crawler.driver import Driver
 from crawler.options import Options
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _TICK, _GRACE = 0.25, 5.0
 #: The priority of our settings, above that of the command line; and the position of our middlewares.
 _OURS, _NEXT_TO_ENGINE = 100, -(10**9)
+#: Characters of an error of the user's own spider in one line.
+_LINE = 400
 _log = logging.getLogger(__name__)
 
 
@@ -166,6 +169,16 @@ def settings_of(options: Options, folder: str) -> Settings:
     return settings
 
 
+def _one_line(record: logging.LogRecord) -> bool:
+    """Shorten an error of the user's own spider or pipeline to one line, where the log does not have details."""
+    if record.exc_info and not _log.isEnabledFor(logging.INFO):
+        kind, error, _ = record.exc_info
+        about = visible(" ".join(f"{record.getMessage()}: {kind.__name__ if kind else ''}: {error}".split()))
+        record.msg, record.args = "%s", (f"{about[:_LINE]} (-v shows the traceback)",)
+        record.exc_info = record.exc_text = None
+    return True
+
+
 class Run:
     """One run of Scrapy with a driver.
 
@@ -184,6 +197,7 @@ class Run:
             Exception: what made the driver fail.
         """
         logging.getLogger("scrapy").setLevel(logging.ERROR)
+        logging.getLogger("scrapy.core.scraper").addFilter(_one_line)
         loop.loop()
         loop.run(self._crawl())
         if self.driver.failure is not None:

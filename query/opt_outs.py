@@ -77,8 +77,11 @@ VIEWS = (
     View(
         "site_rules",
         _SITE_RULES,
-        {"origin": "VARCHAR", "kind": "VARCHAR", "captured_at": "TIMESTAMPTZ", "status": "SMALLINT", "text": "VARCHAR",
-         "usage": "VARCHAR[]", "truncated": "VARCHAR", "date_problem": "VARCHAR"},
+        {"origin": "VARCHAR", "kind": "VARCHAR", "captured_at": "TIMESTAMPTZ", "status": "SMALLINT", "text":
+         "VARCHAR", "usage": "VARCHAR[]", "shut_out": "VARCHAR[]", "tdm_reserved": "BOOLEAN", "truncated": "VARCHAR",
+         "date_problem": "VARCHAR", "grade": "VARCHAR", "date_source": "VARCHAR", "url": "VARCHAR", "via": "VARCHAR",
+         "file": "VARCHAR", "offset": "BIGINT", "skip": "BIGINT", "length": "BIGINT", "record_id": "VARCHAR",
+         "record_sha256": "VARCHAR", "operator": "VARCHAR"},
     ),
     View("opt_outs", _OPT_OUTS),
 )  # fmt: skip

@@ -51,7 +51,7 @@ def test_each_command_has_a_function_with_its_options_and_defaults(name: str) ->
 
 #: Options whose work another function does.
 OTHER_FUNCTION = {
-    "crawl": {"status"},
+    "crawl": {"status", "hosts", "failed", "all_"},
     "ingest": {"dry_run", "dollars_per_hour"},
     "collapse": {"dry_run"},
     "query": {"out", "overwrite"},

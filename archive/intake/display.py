@@ -12,6 +12,9 @@ from archive.intake.result import IngestResult
 from archive.reasons import DAMAGE
 from archive.show import OutConsole, bytes_text, count_of, counts_table, months_table, time_text
 
+#: Files that are named of those that revisits refer to.
+_NAMED = 5
+
 
 def damage(result: IngestResult) -> Counter[str]:
     """Return the rejects that mean damage: the input should have held more."""
@@ -45,6 +48,8 @@ def show(result: IngestResult) -> None:
             console.print(
                 f"{count_of(result.site_rules, 'capture')} of robots.txt or tdmrep.json: in site_rules, no text"
             )
+        if result.revisits_apart:
+            console.print(visible(_revisits(result.revisits_apart)), markup=False, highlight=False)
         if result.captures_by_month:
             console.print(months_table(result.captures_by_month))
     for source, what in result.sources_without_page.items():
@@ -62,6 +67,15 @@ def _requests(result: IngestResult) -> str:
         busy = count_of(result.refusals, "time")
         what += f", of that {time_text(result.held)} because the server was busy or gave no answer ({busy})"
     return what
+
+
+def _revisits(apart: Counter[str]) -> str:
+    """Return which revisits have no text, in words."""
+    names = ", ".join(name for name, _ in apart.most_common(_NAMED))
+    if len(apart) > _NAMED:
+        names += f", and {len(apart) - _NAMED:,} further ones"
+    where, it = ("a file", "it") if len(apart) == 1 else ("files", "them")
+    return f"{count_of(apart.total(), 'revisit')} of records in {where} that this lake has not; ingest {it} too: {names}"
 
 
 def _crawls(result: IngestResult) -> Table:

@@ -39,6 +39,7 @@ class Tally:
     captures: int = 0
     bounded: int = 0  #: captures with `existed_by`
     site_rules: int = 0  #: captures that are what a site allows or reserves
+    revisited: Counter[str] = field(default_factory=Counter)  #: name of a file that revisits refer to -> revisits
     texts: int = 0
     rejects: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)

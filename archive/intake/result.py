@@ -40,6 +40,9 @@ class IngestResult:
     records: int = 0
     captures: int = 0
     site_rules: int = 0  #: of the captures, those of robots.txt and tdmrep.json: evidence of opt-outs, and no texts
+    revisits_apart: Counter[str] = field(
+        default_factory=Counter
+    )  #: name of a file that the lake has not -> captures without a text, since they are revisits of records in it
     rejects: Counter[str] = field(default_factory=Counter)  #: reason -> records that could not be used
     skipped: Counter[str] = field(default_factory=Counter)  #: kind -> records that hold no page
     new_texts: int = 0
@@ -68,6 +71,7 @@ class IngestResult:
         self.waited += tally.spent.waited
         self.held += tally.spent.held
         self.refusals += tally.spent.refusals
+        self.revisits_apart.update(tally.revisited)
         self.rejects.update(tally.rejects)
         self.skipped.update(tally.skipped)
         self.captures_by_month.update(tally.months)

@@ -234,6 +234,7 @@ class _Ingest(InOrder):
                 self._result.files_forgotten = forget_files(self._lake, self._readable(listed))
             self._work(self._plan(listed), engine)
             self._count_skipped()
+            self._look_for_revisited()
             if self._published:
                 files = {file: of for file, of in self._versions.items() if file not in self._result.files_failed}
                 refused = self._result.files_unpublished = attest_files(self._lake, self._published, files)
@@ -374,6 +375,18 @@ class _Ingest(InOrder):
         _log.info("committed %d files, %d new texts", files, committed.new_texts)
         self._files_done += files
         self._note()
+
+    def _look_for_revisited(self) -> None:
+        """Leave of the files that revisits refer to those that the lake has not: these captures have no text."""
+        apart = self._result.revisits_apart
+        apart.pop("", None)  # of a file with revisits of too many others
+        if not apart:
+            return
+        files = set(self._lake.read("sources", ["file"])["file"].to_pylist())
+        if any(file.endswith(".wacz") for file in files):  # whose captures name the files inside
+            files.update(self._lake.read("captures", ["file"])["file"].unique().to_pylist())
+        for name in {file.rpartition("/")[2] for file in files}.intersection(apart):
+            del apart[name]
 
     def _drop_committed(self, batch: Batch) -> None:
         """Do again what is left of a batch: another ingest has committed some of its units, or records, meanwhile."""

@@ -46,6 +46,8 @@ _DOUBTED = frozenset({"bad-compression", "bad-length", "bad-record", "truncated"
 _AGAIN = 3
 #: Those of records that begin well. In a copy of a file, the copying may have done that.
 _CORRUPT = frozenset({"bad-compression", "truncated"})
+#: Names of files that revisits of one unit refer to.
+_REVISITED = 1000
 #: Types of records that never hold a page.
 _NO_PAGES = frozenset({"warcinfo", "request", "metadata"})
 #: Kinds of files that no reader takes -> the reject reason.
@@ -101,6 +103,9 @@ def _do(unit: Unit, writer: PartWriter, extract: Extract, now: datetime, progres
             if isinstance(outcome, Capture):
                 tally.captures += 1
                 tally.site_rules += outcome.rules is not None
+                container = outcome.refers_to_file
+                if container is not None and container != name.rpartition("/")[2]:
+                    tally.revisited[container if len(tally.revisited) < _REVISITED else ""] += 1
                 if signed and signed.covers(name.removeprefix(f"{unit.file}!/")):
                     outcome.existed_by, outcome.attested_by = signed.existed_by, signed.attested_by
                     tally.bounded += 1

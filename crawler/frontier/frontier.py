@@ -13,14 +13,17 @@ import itertools
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from crawler.frontier.hosts import Host, Task
+from crawler.frontier.hosts import UNREACHABLE, Failing, Host, Task
 from crawler.frontier.known import KnownFiles
 from crawler.frontier.rows import (
     CALLS,
+    DONE,
+    FAILED,
+    FAILING,
     MEMENTOS,
     REFUSED,
     REPEATS,
@@ -29,11 +32,12 @@ from crawler.frontier.rows import (
     Batch,
     Crawl,
     File,
+    HostRow,
     Origin,
     Outcome,
     Payload,
 )
-from crawler.links.scope import Repeat, host_of
+from crawler.links.scope import Repeat, host_of, origin_of
 
 #: The name of the database in the folder of a crawl.
 NAME = "crawl.sqlite"
@@ -44,6 +48,14 @@ _READ, _IN_MEMORY = 100, 10_000
 _SEEN = 200_000
 #: Seconds that a host rests from the beginning of a run on, also where the clock was put back: a day, as Retry-After.
 _LONGEST_REST = 86_400.0
+#: Reasons for which URLs were refused or not answered that a later run may find otherwise.
+CLOSED, PRIVATE, SPIDER_ERROR, HOST_BUDGET = "robots-closed", "private-address", "spider-error", "host-budget"
+#: Links to what is closed so are kept, refused: they may be fetched by a later run.
+_KEPT = (UNREACHABLE, PRIVATE)
+#: A robots.txt of which nothing is known, by the status of its answer (RFC 9309, 2.3.1.4).
+_NOT_HAD = "(status NOT BETWEEN 200 AND 499 OR status=429)"
+#: Reasons by which a narrower scope refuses what waits.
+NARROWED = ("excluded", "not-included", "depth")
 
 
 class Frontier:
@@ -58,7 +70,7 @@ class Frontier:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000", "temp_store=MEMORY"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-16000", "temp_store=MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
         version = self._one("PRAGMA user_version")
         if version == 0:
@@ -69,20 +81,20 @@ class Frontier:
                 self._db.execute(f"PRAGMA user_version={VERSION}")
         elif version != VERSION:
             raise ValueError(f"{path}: the frontier of another version ({version}, this one has {VERSION})")
-        self._db.executescript(MEMENTOS + CALLS + REPEATS)
+        self._db.executescript(MEMENTOS + CALLS + REPEATS + FAILING)
         self.most_of_host = 10_000  #: mementos of one host that a crawl of the past fetches
         self.batch = Batch()
         self.crawl = Crawl(0, "", 0.0, 0, 0, None, False)
         self._hosts: dict[int, Host] = {}
         self._ids: dict[str, int] = {}
         self._heap: list[tuple[float, int, Host]] = []
-        self._count = itertools.count()
+        self._count = itertools.count(1)
         self._out: set[int] = set()
         self._closed: dict[int, str] = {}
+        self._closed_origins: set[str] = set()
         self._seen: tuple[set[int], set[int]] = set(), set()
         self.waiting = 0  #: URLs that wait, with those that were handed out
         self.states: Counter[str] = Counter()
-        self.left_out: Counter[str] = Counter()
         self.known = KnownFiles(self._db)
 
     def close(self) -> None:
@@ -102,36 +114,110 @@ class Frontier:
         return Crawl(number, plan, seconds, pages, size, ended, is_new=False)
 
     def begin(
-        self, plan: str, seeds: Iterable[str], anew: bool, first: Iterable[tuple[str, str]] | None = None
+        self,
+        plan: str,
+        seeds: Iterable[str],
+        anew: bool,
+        first: Iterable[tuple[str, str]] | None = None,
+        allow_private: bool = False,
+        host_pages: int = 0,
     ) -> Crawl:
         """Go on with the last crawl, or begin a new one: of each seed, and of what is found from there.
 
+        A new crawl uses no robots.txt of an earlier one. One that goes on asks again for what had no answer.
+
         Args:
             first: what is asked for first, with its kind, where that is not the seeds.
+            allow_private: what was refused for its private address waits again.
+            host_pages: pages of a host; a host that had fewer than that may be asked again.
         """
+        seeds = list(seeds)
         last = self.last_crawl()
         if last is None or anew:
             with self._transaction():
                 self._db.execute("UPDATE urls SET state=?, reason='another crawl began' WHERE state=0", (REFUSED,))
-                self._db.execute("DELETE FROM repeats")
+                for table in ("repeats", "origins", "failing"):
+                    self._db.execute(f"DELETE FROM {table}")
                 self._db.execute("INSERT INTO crawls (plan, started) VALUES (?, ?)", (plan, time.time()))
             last = self.last_crawl()
             assert last is not None
             last.is_new = True
         else:
             with self._transaction():
-                self._db.execute("UPDATE crawls SET ended=NULL, why=NULL WHERE id=?", (last.id,))
+                self._db.execute("UPDATE crawls SET ended=NULL, why=NULL, plan=? WHERE id=?", (plan, last.id))
+                self._reopen(last.id, allow_private, host_pages)
+            last.plan = plan
         self.crawl = last
         closed = self._db.execute("SELECT id, closed FROM hosts WHERE crawl=? AND closed <> ''", (last.id,))
         self._closed = dict(closed.fetchall())
+        self._closed_origins.clear()
         self.states = self.counts()
         self.look_again()
-        if last.is_new or not self.seeds():  # a kill may have come in between
-            asked = [(seed, "page") for seed in seeds] if first is None else first
+        known = set(self.seeds())
+        if new := [seed for seed in seeds if seed not in known]:  # a kill may have come in between, too
+            asked = [(seed, "page") for seed in new] if first is None else first
             self.batch.links += [(url, kind, 0, None) for url, kind in asked]
-            self.batch.seeds += seeds
+            self.batch.seeds += new
             self.commit([], 0.0)
         return last
+
+    def _reopen(self, crawl: int, allow_private: bool, host_pages: int) -> None:
+        """Let what had no answer in earlier runs wait again, and ask once at once where a rest is for failures only."""
+        reasons = [CLOSED, UNREACHABLE] + [PRIVATE] * allow_private
+        marks = ", ".join("?" * len(reasons))
+        self._db.execute(
+            "UPDATE urls SET state=0, tries=0, reason=NULL WHERE crawl=? AND ((state=? AND status IS NULL) "
+            f"OR (state=? AND reason IN ({marks})) OR (state=? AND reason=?))",
+            (crawl, FAILED, REFUSED, *reasons, DONE, SPIDER_ERROR),
+        )
+        self._db.execute(f"UPDATE hosts SET closed='' WHERE crawl=? AND closed IN ({marks})", (crawl, *reasons))
+        self._db.execute(f"DELETE FROM origins WHERE {_NOT_HAD}")
+        self._db.execute("UPDATE failing SET failures=0, rests=0, ready=0, closed='' WHERE closed<>''")
+        self._db.execute(
+            "UPDATE failing SET failures=failures-1, rests=rests-1, ready=0 WHERE ready>? AND failures>0 AND rests>0",
+            (time.time(),),
+        )
+        open_ = "SELECT id FROM hosts WHERE crawl=? AND closed=? AND pages < ?"
+        hosts = [number for (number,) in self._db.execute(open_, (crawl, HOST_BUDGET, host_pages))]
+        for number in hosts:
+            self._db.execute("UPDATE hosts SET closed='' WHERE id=?", (number,))
+            self._db.execute(
+                "UPDATE urls SET state=0, reason=NULL WHERE crawl=? AND host=? AND state=? AND reason=?",
+                (crawl, number, REFUSED, HOST_BUDGET),
+            )
+
+    def refit(self, reason_of: Callable[[str, int], str]) -> None:
+        """Refuse what waits and is not of the crawl any more; what was refused so and is of it now waits again.
+
+        Args:
+            reason_of: takes a URL and its depth, and returns why it is not of the crawl; empty where it is.
+        """
+        marks = ", ".join("?" * len(NARROWED))
+        with self._transaction():
+            self._db.execute(
+                f"UPDATE urls SET state=0, reason=NULL WHERE crawl=? AND state=? AND reason IN ({marks})",
+                (self.crawl.id, REFUSED, *NARROWED),
+            )
+            waiting = "SELECT id, url, depth FROM urls WHERE crawl=? AND state=0 AND kind='page' AND depth>0"
+            refused = [
+                (REFUSED, reason, number)
+                for number, url, depth in self._db.execute(waiting, (self.crawl.id,))
+                if (reason := reason_of(url, depth))
+            ]
+            self._db.executemany("UPDATE urls SET state=?, reason=? WHERE id=?", refused)
+        self._hosts.clear()
+        self._heap.clear()
+        self.states = self.counts()
+        self.look_again()
+
+    def remember(self, options: str) -> None:
+        """Keep what the crawl was asked to do, as JSON, for the next run."""
+        self._db.execute("INSERT OR REPLACE INTO given VALUES (?, ?)", (self.crawl.id, options))
+
+    def given(self) -> str:
+        """Return what the last run of the crawl was asked to do, as JSON; empty where it is not known."""
+        row = self._db.execute("SELECT options FROM given WHERE crawl=?", (self.crawl.id,)).fetchone()
+        return row[0] if row else ""
 
     def look_again(self) -> None:
         """Count what waits at each host, where nothing is on its way."""
@@ -158,8 +244,10 @@ class Frontier:
         """Hand out the next URL of a host that may be asked now."""
         now = time.monotonic()
         while self._heap and self._heap[0][0] <= now:
-            _, _, host = heapq.heappop(self._heap)
-            host.queued = False
+            _, number, host = heapq.heappop(self._heap)
+            if host.entry != number:  # it is there again, for earlier
+                continue
+            host.entry = 0
             if host.busy:
                 continue
             if host.ready > now:
@@ -186,7 +274,7 @@ class Frontier:
     def resting(self) -> int:
         """How many hosts with waiting URLs are left in peace for longer than ten seconds."""
         soon = time.monotonic() + 10
-        return sum(ready > soon for ready, _, _ in self._heap)
+        return sum(ready > soon and host.entry == number for ready, number, host in self._heap)
 
     @property
     def active_hosts(self) -> int:
@@ -211,27 +299,48 @@ class Frontier:
     def _next(self, host: Host) -> Task | None:
         if host.closed or not (host.queue or host.left):
             return None
-        if not host.queue:
-            most = max(min(_READ, _IN_MEMORY // len(self._hosts)), 5)
-            rows = self._db.execute(
-                "SELECT u.id, u.url, u.kind, u.depth, u.tries, v.url, u.etag, u.modified, u.payload FROM urls u "
-                "LEFT JOIN urls v ON v.id = u.via WHERE u.state=0 AND u.host=? ORDER BY u.depth, u.id LIMIT ?",
-                (host.id, most + len(self._out)),
-            )
-            for number, url, kind, *rest in rows:
-                if number not in self._out and len(host.queue) < most:
-                    host.queue.append(Task(number, url, host, kind, *rest))
-        if not host.queue:
-            host.left = 0
+        host.parked = 0.0
+        resting = host.resting(time.monotonic())
+        at = self._first(host, resting)
+        if at is None:
+            self._read(host, resting)
+            at = self._first(host, resting)
+        if at is None:
+            if resting:
+                host.parked = min(resting.values())
+            else:
+                host.left = 0
             return None
         host.left -= 1
-        return host.queue.popleft()
+        task = host.queue[at]
+        del host.queue[at]
+        return task
+
+    @staticmethod
+    def _first(host: Host, resting: dict[str, float]) -> int | None:
+        """Return which URL of a queue comes first of those whose scheme does not rest."""
+        return next((at for at, task in enumerate(host.queue) if task.url.partition(":")[0] not in resting), None)
+
+    def _read(self, host: Host, resting: dict[str, float]) -> None:
+        """Read URLs that wait for a host into its queue; none of the schemes that rest."""
+        most = max(min(_READ, _IN_MEMORY // len(self._hosts)), 5)
+        there = {task.id for task in host.queue}
+        but = " AND substr(u.url, 1, ?)<>?" * len(resting)
+        starts = [each for scheme in resting for each in (len(scheme) + 1, f"{scheme}:")]
+        rows = self._db.execute(
+            "SELECT u.id, u.url, u.kind, u.depth, u.tries, v.url, u.etag, u.modified, u.payload FROM urls u "
+            f"LEFT JOIN urls v ON v.id = u.via WHERE u.state=0 AND u.host=?{but} ORDER BY u.depth, u.id LIMIT ?",
+            (host.id, *starts, most + len(self._out)),
+        )
+        for number, url, kind, *rest in rows:
+            if number not in self._out and number not in there and len(host.queue) < most + len(there):
+                host.queue.append(Task(number, url, host, kind, *rest))
 
     def _push(self, host: Host) -> None:
-        if not (host.busy or host.queued or host.closed) and (host.queue or host.left):
-            host.queued = True
-            heapq.heappush(self._heap, (host.ready, next(self._count), host))
-        elif not (host.busy or host.queued or host.queue or host.left):
+        if not (host.busy or host.entry or host.closed) and (host.queue or host.left):
+            host.entry = next(self._count)
+            heapq.heappush(self._heap, (max(host.ready, host.parked), host.entry, host))
+        elif not (host.busy or host.entry or host.queue or host.left):
             self._hosts.pop(host.id, None)
 
     # what became of it
@@ -242,6 +351,11 @@ class Frontier:
         self.batch.hosts[host.id] = host
         if host.closed:
             self._refuse_all(host)
+        for scheme, part in host.failing.items():
+            origin = f"{scheme}://{host.name}"
+            if part.closed and origin not in self._closed_origins:
+                self._closed_origins.add(origin)
+                self.refuse_all(host, f"{origin}/", part.closed)
         self._push(host)
 
     def done(self, task: Task, outcome: Outcome) -> None:
@@ -352,22 +466,33 @@ class Frontier:
                 refused += self._refuse(host, start, reason)
             for url, kind, depth, via in batch.links:
                 number = self._host_id(url)
-                if number in self._closed:
-                    self.left_out[self._closed[number]] += 1
+                closed = self._closed.get(number) or (UNREACHABLE if origin_of(url) in self._closed_origins else None)
+                if closed is not None and closed not in _KEPT:
+                    batch.left_out[closed] += 1
                     continue
+                state = 0 if closed is None else REFUSED
                 added = db.execute(
-                    "INSERT INTO urls (url, host, crawl, state, kind, depth, via) VALUES (?, ?, ?, 0, ?, ?, ?) "
-                    "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=0, kind=excluded.kind, "
-                    "depth=excluded.depth, via=excluded.via, tries=0, reason=NULL WHERE urls.crawl < excluded.crawl",
-                    (url, number, crawl.id, kind, depth, via),
+                    "INSERT INTO urls (url, host, crawl, state, kind, depth, via, reason) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=excluded.state, kind=excluded.kind, "
+                    "depth=excluded.depth, via=excluded.via, tries=0, reason=excluded.reason "
+                    "WHERE urls.crawl < excluded.crawl",
+                    (url, number, crawl.id, state, kind, depth, via, closed),
                 ).rowcount
-                new[number] += added
+                if closed is None:
+                    new[number] += added
+                else:
+                    self.states["refused"] += added
                 if added and url in batch.calls:
                     db.execute("INSERT OR REPLACE INTO calls VALUES (?, ?, ?)", (crawl.id, url, batch.calls[url]))
             if batch.items is not None:
                 db.execute("INSERT OR REPLACE INTO items VALUES (1, ?)", (batch.items,))
             self._choose(batch, new)
             self._save_hosts(batch.hosts.values())
+            db.executemany(
+                "INSERT INTO left_out VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                [(crawl.id, reason, count) for reason, count in batch.left_out.items()],
+            )
             crawl.seconds += seconds
             crawl.pages += batch.pages
             crawl.bytes += batch.bytes
@@ -385,6 +510,9 @@ class Frontier:
             if count:
                 gained = self._host(number)
                 gained.left += count
+                if gained.parked:  # what is new may be of a scheme that does not rest
+                    gained.parked = 0.0
+                    gained.entry = 0
                 self._push(gained)
 
     def _choose(self, batch: Batch, new: Counter[int]) -> None:
@@ -411,16 +539,23 @@ class Frontier:
             return
         number = self._host_id(first[0])
         if number in self._closed:
-            self.left_out[self._closed[number]] += 1
+            batch.left_out[self._closed[number]] += 1
             return
+        is_closed = origin_of(first[0]) in self._closed_origins
+        state, reason = (REFUSED, UNREACHABLE) if is_closed else (0, None)
         numbered = "SELECT *, row_number() OVER (PARTITION BY host ORDER BY key) AS n FROM mementos WHERE crawl=?"
-        new[number] += self._db.execute(
-            "INSERT INTO urls (url, host, crawl, state, kind, depth, via) "
-            f"SELECT url, ?, crawl, 0, 'page', depth, via FROM ({numbered}) WHERE n <= ? "
-            "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=0, kind=excluded.kind, depth=excluded.depth, "
-            "via=excluded.via, tries=0, reason=NULL WHERE urls.crawl < excluded.crawl",
-            (number, self.crawl.id, self.most_of_host),
+        count = self._db.execute(
+            "INSERT INTO urls (url, host, crawl, state, kind, depth, via, reason) "
+            f"SELECT url, ?, crawl, ?, 'page', depth, via, ? FROM ({numbered}) WHERE n <= ? "
+            "ON CONFLICT (url) DO UPDATE SET crawl=excluded.crawl, state=excluded.state, kind=excluded.kind, "
+            "depth=excluded.depth, via=excluded.via, tries=0, reason=excluded.reason "
+            "WHERE urls.crawl < excluded.crawl",
+            (number, state, reason, self.crawl.id, self.most_of_host),
         ).rowcount
+        if is_closed:
+            self.states["refused"] += count
+        else:
+            new[number] += count
 
     def _refuse(self, host: Host, start: str, reason: str) -> int:
         """Refuse what waits for a host, but what is on its way."""
@@ -439,13 +574,17 @@ class Frontier:
     def _save_hosts(self, hosts: Iterable[Host]) -> None:
         now, clock, crawl = time.time(), time.monotonic(), self.crawl.id
         self._db.executemany(
-            "UPDATE hosts SET crawl=?, pages=?, ready=?, crawl_delay=?, pause=?, failures=?, rests=?, closed=? "
-            "WHERE id=?",
+            "UPDATE hosts SET crawl=?, pages=?, ready=?, crawl_delay=?, pause=?, closed=? WHERE id=?",
+            [(crawl, h.pages, now + h.ready - clock, h.crawl_delay, h.pause, h.closed, h.id) for h in hosts],
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO failing VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (crawl, h.pages, now + h.ready - clock, h.crawl_delay, h.pause, h.failures, h.rests, h.closed, h.id)
-                for h in hosts
+                (f"{scheme}://{host.name}", p.failures, p.rests, now + p.ready - clock, p.closed, p.error)
+                for host in hosts
+                for scheme, p in host.failing.items()
             ],
-        )  # fmt: skip
+        )
 
     # what it knows
 
@@ -463,15 +602,20 @@ class Frontier:
     def _host(self, number: int) -> Host:
         host = self._hosts.get(number)
         if host is None:
-            name, crawl, pages, ready, delay, pause, failures, rests, closed = self._db.execute(
-                "SELECT name, crawl, pages, ready, crawl_delay, pause, failures, rests, closed FROM hosts WHERE id=?",
-                (number,),
+            name, crawl, pages, ready, delay, pause, closed = self._db.execute(
+                "SELECT name, crawl, pages, ready, crawl_delay, pause, closed FROM hosts WHERE id=?", (number,)
             ).fetchone()
             host = self._hosts[number] = Host(number, name)
             host.ready = time.monotonic() + min(max(ready - time.time(), 0.0), _LONGEST_REST)
             if crawl == self.crawl.id:
-                host.pages, host.failures, host.rests, host.closed = pages, failures, rests, closed
+                host.pages, host.closed = pages, closed
                 host.crawl_delay, host.pause = delay, pause
+            of_it = "SELECT origin, failures, rests, ready, closed, error FROM failing WHERE origin IN (?, ?)"
+            for origin, failures, rests, ready, closed, error in self._db.execute(
+                of_it, (f"http://{name}", f"https://{name}")
+            ):
+                rest = time.monotonic() + min(ready - time.time(), _LONGEST_REST)
+                host.failing[origin.partition(":")[0]] = Failing(failures, rests, rest, closed, error)
         return host
 
     def payload(self, identity: bytes) -> Payload | None:
@@ -552,6 +696,11 @@ class Frontier:
         with self._transaction():
             self._db.execute("DELETE FROM lines WHERE file IN (?, ?)", (file, -file))
 
+    def forget_payloads(self, file: int) -> None:
+        """Forget which bytes a file held, so that no revisit refers to them."""
+        with self._transaction():
+            self._db.execute("DELETE FROM payloads WHERE file=?", (file,))
+
     def why(self) -> str:
         """Return why the last run of the crawl ended; empty where it runs, or was killed."""
         row = self._db.execute("SELECT why FROM crawls WHERE id=?", (self.crawl.id,)).fetchone()
@@ -571,10 +720,104 @@ class Frontier:
         )
         return dict(rows.fetchall())
 
+    def left_out(self) -> dict[str, int]:
+        """Return how many links are not of the crawl, by reason."""
+        rows = self._db.execute(
+            "SELECT reason, count FROM left_out WHERE crawl=? AND count>0 ORDER BY 2 DESC, 1", (self.crawl.id,)
+        )
+        return dict(rows.fetchall())
+
+    def answered(self) -> int:
+        """Return from how many of the URLs that the crawl began with, or what they redirect to, a response came."""
+        of_it = "SELECT count(*) FROM urls WHERE crawl=? AND depth=0 AND state<>0 AND status IS NOT NULL"
+        return self._db.execute(of_it, (self.crawl.id,)).fetchone()[0]  # type: ignore[no-any-return]
+
+    def spider_errors(self) -> int:
+        """Return at how many pages the user's own spider failed."""
+        of_it = "SELECT count(*) FROM urls WHERE crawl=? AND state=? AND reason=?"
+        return self._db.execute(of_it, (self.crawl.id, DONE, SPIDER_ERROR)).fetchone()[0]  # type: ignore[no-any-return]
+
+    def troubles(self, most: int) -> dict[str, str]:
+        """Return origins from which nothing could be fetched when they were asked last, with why."""
+        found: dict[str, str] = {}
+        for origin, status, error in self._db.execute(
+            f"SELECT origin, status, error FROM origins WHERE {_NOT_HAD} ORDER BY origin LIMIT ?", (most,)
+        ):
+            found[origin] = f"{error or f'status {status}'}; robots.txt could not be had"
+        for origin, error in self._db.execute(
+            "SELECT origin, error FROM failing WHERE failures>0 ORDER BY origin LIMIT ?", (most,)
+        ):
+            found.setdefault(origin, error or "no connection")
+        for (name,) in self._db.execute(
+            "SELECT name FROM hosts WHERE crawl=? AND closed=? ORDER BY name LIMIT ?", (self.crawl.id, PRIVATE, most)
+        ):
+            found[name] = "a private address; --allow-private connects to it"
+        return dict(list(found.items())[:most])
+
+    def rests(self) -> tuple[int, int, float, str]:
+        """Return how many hosts have URLs that wait, and how many of them rest for more than ten seconds; when the
+        first host may be asked (seconds of the epoch; 0 where none waits), and why it rests.
+        """
+        now = time.time()
+        failing = {
+            origin: (ready, failures, error)
+            for origin, ready, failures, error in self._db.execute("SELECT origin, ready, failures, error FROM failing")
+        }
+        hosts: dict[int, tuple[float, str]] = {}
+        for number, name, ready, scheme in self._db.execute(
+            "SELECT DISTINCT h.id, h.name, h.ready, substr(u.url, 1, 5) FROM urls u JOIN hosts h ON h.id=u.host "
+            "WHERE u.state=0"
+        ):
+            until, failures, error = failing.get(f"{scheme.rstrip(':')}://{name}", (0.0, 0, ""))
+            why = f"{error}, {failures} times" if until > ready else "it asked for peace"
+            hosts[number] = min(hosts.get(number, (float("inf"), "")), (max(ready, until), why))
+        first, why = min(hosts.values(), default=(0.0, ""))
+        resting = sum(ready > now + 10 for ready, _ in hosts.values())
+        return len(hosts), resting, first, why if first > now + 10 else ""
+
+    def host_rows(self, most: int | None) -> list[HostRow]:
+        """Return the hosts of the crawl, those with most URLs first."""
+        failing: dict[str, list[tuple[float, str, str]]] = {}
+        for origin, *rest in self._db.execute("SELECT origin, ready, closed, error FROM failing WHERE failures>0"):
+            failing.setdefault(host_of(origin), []).append(tuple(rest))
+        rows = self._db.execute(
+            "SELECT h.name, h.ready, h.closed, sum(u.state=0), sum(u.state=1), sum(u.state=2), sum(u.state=3) "
+            "FROM urls u JOIN hosts h ON h.id=u.host WHERE u.crawl=? GROUP BY h.id "
+            "ORDER BY count(*) DESC, h.name LIMIT ?",
+            (self.crawl.id, -1 if most is None else most),
+        )
+        found = []
+        for name, ready, closed, *counts in rows:
+            parts = failing.get(name, [])
+            if parts and not counts[1]:  # where another scheme answers, the host is open
+                ready = max(ready, min(part[0] for part in parts))
+                closed = closed or min(part[1] for part in parts)
+            error = "; ".join(sorted({part[2] for part in parts if part[2]}))
+            found.append(HostRow(name, (counts[0], counts[1], counts[2], counts[3]), ready, closed, error))
+        return found
+
+    def not_fetched(self, most: int | None) -> list[tuple[str, str]]:
+        """Return the URLs of the crawl that gave no response or were refused, with the reason; the first ones first."""
+        rows = self._db.execute(
+            "SELECT url, coalesce(reason, '') FROM urls WHERE crawl=? AND state IN (?, ?) ORDER BY state, id LIMIT ?",
+            (self.crawl.id, FAILED, REFUSED, -1 if most is None else most),
+        )
+        return rows.fetchall()
+
     def statuses(self) -> dict[str, int]:
         """Return how many URLs of the crawl are done, by the status of the response."""
         rows = self._db.execute(
             "SELECT cast(status AS TEXT), count(*) FROM urls WHERE crawl=? AND state=1 GROUP BY 1 ORDER BY 1",
+            (self.crawl.id,),
+        )
+        return dict(rows.fetchall())
+
+    def responses(self) -> dict[str, int]:
+        """Return how many URLs are done, by what came: pages, sitemaps, redirects, errors, answers of web archives."""
+        rows = self._db.execute(
+            "SELECT CASE WHEN kind NOT IN ('page', 'sitemap') THEN 'answer' WHEN status=304 THEN 'unchanged' "
+            "WHEN status BETWEEN 300 AND 399 THEN 'redirect' WHEN status NOT BETWEEN 200 AND 299 THEN 'error' "
+            "ELSE kind END, count(*) FROM urls WHERE crawl=? AND state=1 GROUP BY 1 ORDER BY 2 DESC, 1",
             (self.crawl.id,),
         )
         return dict(rows.fetchall())

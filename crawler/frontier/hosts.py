@@ -13,6 +13,8 @@ from email.utils import parsedate_to_datetime
 
 #: Statuses by which a server asks for peace.
 BUSY = frozenset({429, 503})
+#: Why nothing more is fetched from an origin to which no connection is had.
+UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True)
@@ -34,27 +36,43 @@ class Manners:
     connections: int = 3  #: of a URL that could not be fetched
 
 
+@dataclass(slots=True)
+class Failing:
+    """The connections to an origin (a scheme of a host) that failed one after the other."""
+
+    failures: int = 0
+    rests: int = 0
+    ready: float = 0.0  #: by the monotonic clock
+    closed: str = ""  #: why nothing more is fetched from it
+    error: str = ""  #: the last one
+
+
 @dataclass(slots=True, eq=False)
 class Host:
-    """A host: what waits there, and when it may be asked again."""
+    """A host: what waits there, and when it may be asked again.
+
+    Failures count for each scheme, since a broken https tells nothing of http; the delay between two requests is of the
+    host.
+    """
 
     id: int
     name: str
     left: int = 0  #: URLs that wait in the frontier and were not handed out
     queue: deque[Task] = field(default_factory=deque)  #: the next of them
     busy: bool = False  #: a request is on its way, or waits
-    queued: bool = False  #: it is among those that the frontier looks at
+    entry: int = 0  #: its number among those that the frontier looks at; 0 where it is not
     ready: float = 0.0  #: by the monotonic clock
+    parked: float = 0.0  #: when the first of its schemes may be asked, where all that have URLs rest
     pages: int = 0  #: fetched in this crawl
     crawl_delay: float = 0.0
     pause: float = 0.0  #: the last one, for doubling
-    failures: int = 0
-    rests: int = 0
     closed: str = ""  #: why nothing more is fetched from it
+    failing: dict[str, Failing] = field(default_factory=dict)  #: by scheme
 
-    def answered(self, manners: Manners, seconds: float) -> None:
+    def answered(self, manners: Manners, seconds: float, scheme: str = "http") -> None:
         """Note an answer that took so long, and when the host may be asked again."""
-        self.failures = self.rests = 0
+        if scheme in self.failing:
+            self.failing[scheme] = Failing()
         self.pause = 0.0
         self.ready = time.monotonic() + self.delay(manners, seconds)
 
@@ -68,7 +86,7 @@ class Host:
         asked = min(self.crawl_delay, manners.crawl_delay)
         return max(manners.delay, asked, min(manners.factor * seconds, manners.longest))
 
-    def was_busy(self, manners: Manners, retry_after: str, seconds: float) -> float:
+    def was_busy(self, manners: Manners, retry_after: str, seconds: float, scheme: str = "http") -> float:
         """Note that the server asked for peace; return for how long.
 
         Args:
@@ -79,21 +97,35 @@ class Host:
             self.pause = min(self.pause * 2 or manners.pause, manners.longest_pause)
             stated = self.pause
         wait = max(min(stated, manners.longest_retry_after), manners.shortest_pause, self.delay(manners, seconds))
-        self.failures = 0
+        if scheme in self.failing:
+            self.failing[scheme].failures = 0
         self.ready = time.monotonic() + wait
         return wait
 
-    def failed(self, manners: Manners) -> float:
-        """Note a connection that failed; return how long the host is left in peace."""
-        self.failures += 1
-        wait = max(manners.delay, min(manners.delay * 2.0**self.failures, manners.longest))
-        if self.failures % manners.failures == 0:
-            self.rests += 1
+    def failed(self, manners: Manners, scheme: str = "http", error: str = "") -> float:
+        """Note a connection that failed; return how long the scheme is left in peace."""
+        part = self.failing.setdefault(scheme, Failing())
+        part.failures += 1
+        part.error = error[:200]
+        wait = max(manners.delay, min(manners.delay * 2.0**part.failures, manners.longest))
+        if part.failures % manners.failures == 0:
+            part.rests += 1
             wait = manners.rest
-            if self.rests >= manners.rests:
-                self.closed = "unreachable"
-        self.ready = time.monotonic() + wait
+            if part.rests >= manners.rests:
+                part.closed = UNREACHABLE
+        now = time.monotonic()
+        part.ready = now + wait
+        self.ready = now + min(self.delay(manners, 0.0), wait)
         return wait
+
+    def closed_for(self, url: str) -> str:
+        """Return why nothing more is fetched from the origin of a URL; empty where it is."""
+        part = self.failing.get(url.partition(":")[0])
+        return self.closed or (part.closed if part is not None else "")
+
+    def resting(self, now: float) -> dict[str, float]:
+        """Return the schemes that are left in peace, and until when."""
+        return {scheme: part.ready for scheme, part in self.failing.items() if part.ready > now}
 
 
 @dataclass(slots=True, eq=False)

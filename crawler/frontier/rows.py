@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from crawler.frontier.hosts import Host, Task
@@ -15,8 +16,7 @@ CREATE TABLE crawls (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, started REAL NO
   seconds REAL NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE hosts (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, crawl INTEGER NOT NULL DEFAULT 0,
   pages INTEGER NOT NULL DEFAULT 0, ready REAL NOT NULL DEFAULT 0, crawl_delay REAL NOT NULL DEFAULT 0,
-  pause REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0, rests INTEGER NOT NULL DEFAULT 0,
-  closed TEXT NOT NULL DEFAULT '');
+  pause REAL NOT NULL DEFAULT 0, closed TEXT NOT NULL DEFAULT '');
 CREATE TABLE urls (id INTEGER PRIMARY KEY, url TEXT NOT NULL UNIQUE, host INTEGER NOT NULL, crawl INTEGER NOT NULL,
   state INTEGER NOT NULL, kind TEXT NOT NULL, depth INTEGER NOT NULL, via INTEGER, tries INTEGER NOT NULL DEFAULT 0,
   status INTEGER, fetched TEXT, etag TEXT, modified TEXT, payload BLOB, reason TEXT);
@@ -33,6 +33,16 @@ CREATE TABLE payloads (sha256 BLOB PRIMARY KEY, sha1 TEXT NOT NULL, digest TEXT 
   url TEXT NOT NULL, date TEXT NOT NULL, record TEXT NOT NULL, container TEXT NOT NULL, file INTEGER NOT NULL,
   offset INTEGER NOT NULL, size INTEGER NOT NULL)
   WITHOUT ROWID;
+"""
+
+#: Connections to an origin that failed one after the other; what was left out of a crawl, by reason; what it was asked
+#: to do.
+FAILING = """
+CREATE TABLE IF NOT EXISTS failing (origin TEXT PRIMARY KEY, failures INTEGER NOT NULL, rests INTEGER NOT NULL,
+  ready REAL NOT NULL, closed TEXT NOT NULL, error TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS left_out (crawl INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+  PRIMARY KEY (crawl, reason)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS given (crawl INTEGER PRIMARY KEY, options TEXT NOT NULL);
 """
 
 #: Folders with their last payload, so that one which gives the same again and again is found over several runs.
@@ -132,6 +142,17 @@ class File:
     sha256: str | None = None
 
 
+@dataclass(slots=True)
+class HostRow:
+    """A host, with how many of its URLs are in each state."""
+
+    host: str
+    counts: tuple[int, int, int, int]  #: in the order of `STATES`
+    ready: float  #: seconds of the epoch
+    closed: str
+    error: str
+
+
 @dataclass
 class Crawl:
     """One crawl of the folder, whose numbers are those of all its runs."""
@@ -162,5 +183,6 @@ class Batch:
     refusals: list[tuple[Host, str, str]] = field(default_factory=list)  #: host, how its URLs begin, reason
     hosts: dict[int, Host] = field(default_factory=dict)
     repeats: dict[str, Repeat] = field(default_factory=dict)  #: by folder
+    left_out: Counter[str] = field(default_factory=Counter)  #: links that are not of the crawl, by reason
     pages: int = 0
     bytes: int = 0

@@ -7,7 +7,10 @@ A setting of these would have no effect or break the records, so it is refused.
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -107,7 +110,10 @@ def settings_of(given: Mapping[str, Any] | Iterable[str]) -> tuple[tuple[str, An
         for each in given:
             name, mark, value = each.partition("=")
             if not mark:
-                raise ValueError(f"--set {each}: NAME=VALUE")
+                raise ValueError(
+                    f"--set {each!r}: write the name of a setting, = and its value, as --set "
+                    """'ITEM_PIPELINES={"shop.Prices": 300}'"""
+                )
             found[name.strip()] = value
     for name, value in found.items():
         check(name, value, f"--set {name}")
@@ -138,6 +144,42 @@ def check(name: str, value: Any, where: str) -> None:
             for refused, instead in _PARTS.items():
                 if path.startswith(refused) and position is not None:
                     raise ValueError(f"{where}: {path} cannot be used: {instead}")
+            if position is not None and (isinstance(position, bool) or not isinstance(position, int | float)):
+                raise ValueError(f"{where}: the position of {path} is a number, as 500, or null; not {position!r}")
+            if isinstance(part, str) and position is not None:
+                imported(part, where)
+
+
+def imported(path: str, where: str) -> Any:
+    """Import what a user names by its path, as `shop.Prices`; the folder that the command runs in is searched too.
+
+    Args:
+        where: the option, with which an error begins.
+
+    Raises:
+        ValueError: there is none.
+
+    >>> imported("json.Loader", "--set EXTENSIONS")
+    Traceback (most recent call last):
+    ValueError: --set EXTENSIONS: module json has no Loader
+    """
+    from crawler import loop
+
+    name, _, title = path.rpartition(".")
+    if not name or not title:
+        raise ValueError(f"{where}: {path!r} is no path of a class; write module.Class, as shop.Prices")
+    loop.loop()  # before a module of the user's own installs another reactor
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            raise ValueError(f"{where}: there is no module {error.name}, here or among those installed") from None
+        raise ValueError(f"{where}: module {name} cannot be imported: {type(error).__name__}: {error}") from error
+    if not hasattr(module, title):
+        raise ValueError(f"{where}: module {name} has no {title}")
+    return getattr(module, title)
 
 
 def launch_options(value: Any, where: str = LAUNCH) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from publicsuffixlist import PublicSuffixList
-from w3lib.url import safe_url_string
 
 KINDS = ("host", "domain", "prefix", "any")
 #: As long as what Internet Explorer took, and so what servers were built for.
 LONGEST_URL = 2083
 #: How often one segment may be in a path.
 _REPEATS = 3
+#: URLs that are remembered as counted.
+_COUNTED = 200_000
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:.]*:[0-9a-f:.]*")
 _PORTS = {"http": 80, "https": 443}
 
@@ -28,6 +29,8 @@ def normal(url: str) -> str | None:
     >>> normal("HTTP://Example.COM:80?q#top"), normal("mailto:a@b")
     ('http://example.com/?q', None)
     """
+    from w3lib.url import safe_url_string  # of the extra; `--status` needs none
+
     try:
         parts = urlsplit(url.strip())
         host, port, scheme = parts.hostname, parts.port, parts.scheme.lower()
@@ -141,6 +144,7 @@ class Scope:
     def __post_init__(self) -> None:
         self._include = [re.compile(each) for each in self.include]
         self._exclude = [re.compile(each) for each in self.exclude]
+        self._counted: set[int] = set()
         self._names: set[str] = set()
         self._prefixes: tuple[str, ...] = ()
         for seed in self.seeds:
@@ -156,13 +160,17 @@ class Scope:
             self._prefixes += (seed.partition("?")[0].rpartition("/")[0] + "/",)
 
     def takes(self, url: str, depth: int) -> bool:
-        """Return whether a normal URL belongs to the crawl; count it where not."""
-        reason = self._reason(url, depth)
-        if reason:
+        """Return whether a normal URL belongs to the crawl; count it where not, and where it was not counted lately."""
+        reason = self.reason(url, depth)
+        if reason and (mark := hash((url, reason))) not in self._counted:
+            if len(self._counted) >= _COUNTED:
+                self._counted.clear()
+            self._counted.add(mark)
             self.left_out[reason] += 1
         return not reason
 
-    def _reason(self, url: str, depth: int) -> str:
+    def reason(self, url: str, depth: int) -> str:
+        """Return why a normal URL is not of the crawl; empty where it is."""
         if depth > self.depth:
             return "depth"
         if len(url) > LONGEST_URL:

@@ -38,7 +38,7 @@ def add_known(frontier: Frontier, sources: Iterable[str]) -> int:
         ValueError: a file is no WARC file, or is damaged.
     """
     count = 0
-    for path in _files(sources):
+    for path in files_of(sources):
         file = _state_of(path)
         if frontier.known.has(file):
             continue
@@ -101,8 +101,8 @@ def responses_of(path: str) -> Iterator[tuple[Payload, Message]]:
                     offset=records.get_record_offset(),  # which reads the record to its end
                 )
                 yield payload, message
-        except (ArchiveLoadFailed, EOFError) as error:
-            raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
+        except (ArchiveLoadFailed, EOFError):  # the text of the error may quote the bytes of the file
+            raise ValueError(f"{path}: no WARC file, or a damaged one, at byte {stream.tell():,}") from None
 
 
 def response_of(frontier: Frontier, known: Payload) -> Message | None:
@@ -119,14 +119,28 @@ def response_of(frontier: Frontier, known: Payload) -> Message | None:
     return None
 
 
-def _files(sources: Iterable[str]) -> Iterator[str]:
+def files_of(sources: Iterable[str]) -> list[str]:
+    """Return the WARC files that files, folders and patterns name.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: a file is of another kind.
+    """
+    found: list[str] = []
     for source in sources:
         if os.path.isdir(source):
-            yield from sorted(str(path) for path in Path(source).rglob("*") if path.name.endswith(_ENDINGS))
+            found += sorted(str(path) for path in Path(source).rglob("*") if path.name.endswith(_ENDINGS))
         elif os.path.exists(source):
-            yield source
+            if source.endswith(".wacz"):
+                raise ValueError(
+                    f"takes .warc and .warc.gz; unpack {source}, or name the folder of the files that it was made of"
+                )
+            if not source.endswith(_ENDINGS):
+                raise ValueError(f"takes .warc and .warc.gz, and folders with some; {source} is neither")
+            found.append(source)
         else:
-            found = sorted(glob.glob(source, recursive=True))
-            if not found:
-                raise FileNotFoundError(2, "No such file or folder", source)
-            yield from found
+            named = sorted(each for each in glob.glob(source, recursive=True) if each.endswith(_ENDINGS))
+            if not named:
+                raise FileNotFoundError(2, "no such folder, .warc or .warc.gz", source)
+            found += named
+    return found

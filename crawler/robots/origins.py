@@ -1,6 +1,7 @@
 """What the origins of a crawl allow: their robots.txt, and what they reserve for text and data mining.
 
-Both are fetched in front of the first page of an origin, and again after a day; both are recorded like pages.
+Both are fetched in front of the first page of an origin in each crawl, and again after a day; both are recorded like
+pages.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from crawler.frontier.frontier import Frontier
+from crawler.frontier.frontier import CLOSED, Frontier
 from crawler.frontier.hosts import BUSY, Host, Task
 from crawler.frontier.rows import REFUSED, Origin, Outcome
 from crawler.links.scope import LONGEST_URL, host_of, joined, origin_of
@@ -23,7 +24,6 @@ from crawler.wire.message import decoded_to_end
 _PARSED = 1000
 #: How often a robots.txt that cannot be had is asked for.
 _TRIES = 3
-CLOSED = "robots-closed"
 #: How a response ends of which the rest was lost; that of a long one is not read.
 CUT = ("disconnect", "time")
 
@@ -66,7 +66,7 @@ class Origins:
         status = exchange.message.status if exchange.message is not None else 0
         if step.role == "robots":
             return self._robots(step, exchange, status, kept.record)
-        step.task.host.answered(self._options.manners, exchange.seconds)
+        step.task.host.answered(self._options.manners, exchange.seconds, _scheme(step))
         self._complete(step, kept.record, status)
         return None
 
@@ -74,10 +74,10 @@ class Origins:
         """Take it that no response came."""
         if step.role == "robots":
             if not private:
-                step.task.host.failed(self._options.manners)
+                step.task.host.failed(self._options.manners, _scheme(step), error)
             self._missing(step, 0, "", error, private)
         else:
-            step.task.host.answered(self._options.manners, 0.0)
+            step.task.host.answered(self._options.manners, 0.0, _scheme(step))
             self._complete(step, "", 0)
 
     def _robots(self, step: Step, exchange: Exchange, status: int, record: str) -> Step | None:
@@ -91,13 +91,14 @@ class Origins:
         # what did not come may forbid what the rest allows
         is_cut = status // 100 == 2 and (exchange.truncated in CUT or not is_whole)
         if message is None or status // 100 == 5 or status in BUSY or is_cut:
-            host.was_busy(manners, message.retry_after if message else "", exchange.seconds)
+            retry_after = message.retry_after if message else ""
+            host.was_busy(manners, retry_after, exchange.seconds, _scheme(step))
             self._missing(
                 step, 0 if is_cut else status, record, exchange.error or ("cannot be decoded" if is_cut else ""), False
             )
             return None
         self._tries.pop(origin, None)
-        host.answered(manners, exchange.seconds)
+        host.answered(manners, exchange.seconds, _scheme(step))
         kept = body if status // 100 == 2 else b""
         facts = self._half[origin] = Origin(origin, time.time(), status, kept, record, step.url)
         rules, _ = self._parsed(facts, host)
@@ -140,3 +141,8 @@ class Origins:
                 if url and len(url) <= LONGEST_URL and (host_of(url) == host_of(facts.origin) or self._takes(url, 1)):
                     self._frontier.found(url, 1, None, "sitemap")
         return rules, facts
+
+
+def _scheme(step: Step) -> str:
+    """Return the scheme of the origin whose rules are asked for."""
+    return step.task.url.partition(":")[0]

@@ -33,6 +33,7 @@ class Exchange:
     certificate: str = ""  #: SHA-256 of the server's, hexadecimal. It is not verified
     truncated: str = ""
     error: str = ""  #: what went wrong, for people
+    reason: str = ""  #: the same, as `crawler.reasons.FAILURES` has it, where no response came
     started: float = field(default_factory=time.monotonic)
     sent: float | None = None  #: seconds from the start until the request was sent
     first: float | None = None  #: seconds from the start until the first byte of the response
@@ -102,7 +103,11 @@ class Exchange:
         """Note when everything was over; from now on the response can be read."""
         self.seconds = time.monotonic() - self.started
         if self._spill is not None:
-            self.response, self._spill = self._spill.mapped(), None
+            try:
+                self.response = self._spill.mapped()
+            except OSError as error:
+                self.fault = self.fault or error
+            self._spill = None
         self._give_back()
 
     def stop(self) -> None:

@@ -7,6 +7,8 @@ the protocol then reads on without it until the server ends, or falls silent.
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +25,16 @@ from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import (
+    ConnectError,
+    ConnectionDone,
+    ConnectionLost,
+    ConnectionRefusedError,
+    DNSLookupError,
+    TCPTimedOutError,
+    TimeoutError,
+    UnknownHostError,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
@@ -47,6 +58,10 @@ _IDLE_CONNECTION = 10
 _LONGEST_BODY = 64_000_000
 #: Header fields that no middleware may change: who asks, and what a 304 would be the answer to.
 _FIXED = ("User-Agent", "From", "If-None-Match", "If-Modified-Since")
+#: Header fields that announce a body, or another protocol. A server would wait for it.
+_OF_BODIES = ("Content-Length", "Transfer-Encoding", "Expect", "Upgrade")
+#: The process has, or the system, no room for a further connection.
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class _Headers(Headers):
@@ -139,6 +154,7 @@ class TeeProtocol(_LenientHTTP11ClientProtocol):
             exchange.truncated = exchange.truncated or "time"
             late = f"no byte for {idle:g} s" if quiet > idle else f"longer than {total:g} s"
             exchange.error = exchange.error or late
+            exchange.reason = "timeout"
             self.hang_up()
 
     def hang_up(self) -> None:
@@ -251,11 +267,14 @@ class WireHandler(HTTP11DownloadHandler):
                     exchange.truncated = exchange.truncated or "disconnect"
                     exchange.error = exchange.error or _line(reason)
         except Exception as error:
+            if (number := getattr(error, "osError", None)) in _NO_ROOM:  # no fault of the host
+                exchange.fault = OSError(number, f"{os.strerror(number)}: fewer --connections, or a larger ulimit -n")
             if not exchange.size:
                 host = urlsplit(url).hostname or ""
                 if address := self._guard.refused(host):
                     raise PrivateAddressError(f"{host} has the address {address}, which is not public") from error
                 exchange.error = exchange.error or _line(error)
+                exchange.reason = exchange.reason or _reason(error)
                 raise NoResponseError(exchange.error) from error
             if not exchange.error:
                 exchange.error = _line(error)
@@ -287,6 +306,8 @@ class WireHandler(HTTP11DownloadHandler):
                 request.headers[name] = headers[name]
             else:
                 request.headers.pop(name, None)
+        for name in _OF_BODIES:
+            request.headers.pop(name, None)
 
     def _watch(self, exchange: Exchange) -> None:
         if exchange.protocol is not None:
@@ -325,6 +346,30 @@ def _tls(transport: Any) -> tuple[str, str, str]:
     certificate = handle.get_peer_certificate()
     fingerprint = certificate.digest("sha256").decode().replace(":", "").lower() if certificate is not None else ""
     return handle.get_protocol_version_name() or "", handle.get_cipher_name() or "", fingerprint
+
+
+#: Errors of Twisted, the narrower ones first.
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (ConnectionRefusedError, "refused"),
+    (DNSLookupError, "dns"),
+    (UnknownHostError, "dns"),
+    (TimeoutError, "timeout"),
+    (TCPTimedOutError, "timeout"),
+    (ConnectError, "network"),
+    (ConnectionDone, "closed"),
+    (_DataLoss, "closed"),
+    (ConnectionLost, "reset"),
+)
+
+
+def _reason(error: BaseException) -> str:
+    """Return why no response came, as `crawler.reasons.FAILURES` has it; Twisted wraps the cause."""
+    reasons = [getattr(each, "value", each) for each in getattr(error, "reasons", None) or ()]
+    if inner := [each for each in reasons if not isinstance(each, ConnectionDone)] or reasons:
+        return _reason(inner[0])
+    if type(error).__module__.partition(".")[0] in ("OpenSSL", "service_identity"):
+        return "tls"
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "no-answer")
 
 
 def _line(error: BaseException) -> str:

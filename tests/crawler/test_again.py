@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import lowbackground as lb
+
 pytest.importorskip("scrapy")
 
 from crawls import check, crawled, index, of, pages, records
@@ -16,6 +18,7 @@ from rawserver import Answer, missing, page, serving
 from warcio.archiveiterator import ArchiveIterator
 
 from archive.errors import CrawlError
+from archive.intake.display import show
 from archive.intake.result import IngestResult
 from crawler.records import known
 from crawler.records.known import responses_of
@@ -250,3 +253,18 @@ def test_a_known_file_that_was_replaced_is_read_anew_and_its_old_records_are_not
         crawled(tmp_path / "b", server.address + "/", known=(str(tmp_path / "a"),))
     kinds = [each.kind for each in records(tmp_path / "b") if each.url[-1:].isdigit() and each.kind != "metadata"]
     assert kinds.count("response") == 19
+
+
+def test_an_ingest_names_the_files_that_its_revisits_need(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lake, others = str(tmp_path / "lake"), tmp_path / "a"
+    with serving(site([1])) as server:
+        crawled(others, server.address + "/")
+        crawled(tmp_path / "b", server.address + "/", known=(str(others),))
+    (file,) = others.glob("*.warc.gz")
+    result = lb.ingest(lake, str(tmp_path / "b"), workers=1)
+    assert (result.new_texts, result.revisits_apart) == (0, {file.name: 20})
+    show(result)
+    line = f"20 revisits of records in a file that this lake has not; ingest it too: {file.name}"
+    assert line in capsys.readouterr().out.splitlines()
+    result = lb.ingest(lake, [str(others), str(tmp_path / "b")], again=True, workers=1)
+    assert (result.new_texts, result.revisits_apart) == (20, {})

@@ -427,7 +427,8 @@ def test_an_archive_that_is_gone_behind_its_list_ends_the_crawl(tmp_path: Path, 
     with serving(answer) as server:
         archive.server = server
         result = crawled_past(tmp_path, past(archive, resumes=True, lines=5), manners=impatient)
-    assert (result.ended, result.waiting, result.failed, result.left_out) == ("finished", 0, 1, {"unreachable": 1})
+    assert (result.ended, result.waiting, result.failed, result.left_out) == ("finished", 0, 1, {})
+    assert (result.reasons["unreachable"], list(result.unreachable)) == (3, [f"http://web.archive.org:{server.port}"])
 
 
 def test_the_sidecar_has_each_memento_by_its_address_and_time(tmp_path: Path, archive: WebArchive) -> None:

@@ -125,7 +125,7 @@ def test_refusing_a_part_of_a_host_leaves_the_rest_and_closing_it_leaves_nothing
     frontier.found("https://a.example/later", 1, 1)
     frontier.commit([], 0.0)
     assert frontier.counts() == {"waiting": 1, "done": 2, "refused": 298}
-    assert frontier.left_out == {"closed": 1}
+    assert frontier.left_out() == {"closed": 1}
     assert frontier.waiting == 1
     frontier.close()
 

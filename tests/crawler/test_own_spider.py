@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -41,7 +42,7 @@ def shop(path: str, request: bytes) -> Answer:
         body = f"<html>{links}{following}<a href=/elsewhere>not for the spider</a>".encode()
         return page(gzip.compress(body), "Content-Type: text/html", "Content-Encoding: gzip")
     if name == "thing":
-        return page(f"<html><h1>thing {rest}</h1>")
+        return page(f"<html><h1>thing {rest}</h1><p class=price>{rest}.50 €")
     return missing()
 
 
@@ -134,7 +135,7 @@ def test_after_kills_each_page_and_each_item_is_there_once(tmp_path: Path) -> No
 def test_a_spider_that_fails_at_a_page_loses_neither_the_page_nor_what_it_yielded(tmp_path: Path) -> None:
     with serving(lambda path, _: page(f"<p>{path}") if path in ("/", "/second") else missing()) as server:
         result = crawled(tmp_path, server.address + "/", spider="own_spiders:Failing")
-    assert (result.pages, result.left_out["spider-error"]) == (2, 2)
+    assert (result.pages, result.spider_errors) == (2, 2)
     assert [each["item"]["url"].removeprefix(server.address) for each in items(tmp_path)] == ["/", "/second"]
     notes = [each.notes.get("spider-error") for each in of(tmp_path, "metadata", "/second")]
     assert notes == ["ValueError: the shop is closed"]
@@ -300,12 +301,17 @@ def test_through_a_proxy_private_addresses_are_refused_too(tmp_path: Path) -> No
         ('DOWNLOADER_MIDDLEWARES={"scrapy.downloadermiddlewares.retry.RetryMiddleware": 1}', "asks again itself"),
         ("DOWNLOADER_MIDDLEWARES=mine", "no JSON"),
         ("ITEM_PIPELINES={}", "needs --spider"),
-        ("nothing", "NAME=VALUE"),
+        ("FOO", r"--set 'FOO': write the name of a setting, = and its value"),
+        ('EXTENSIONS={"own_spiders.Nothing":1}', "--set EXTENSIONS: module own_spiders has no Nothing"),
+        ('DOWNLOADER_MIDDLEWARES={"nope.X":1}', "--set DOWNLOADER_MIDDLEWARES: there is no module nope"),
+        ('DOWNLOADER_MIDDLEWARES={"X":1}', "'X' is no path of a class"),
+        ('DOWNLOADER_MIDDLEWARES={"own_spiders.Headers":"first"}', "is a number"),
     ],
 )
 def test_a_setting_that_would_break_manners_or_records_is_refused(tmp_path: Path, setting: str, words: str) -> None:
     with pytest.raises(CrawlError, match=words):
-        crawl("http://127.0.0.1:9/", out=tmp_path, contact="test@example.org", settings=[setting])
+        crawl("http://127.0.0.1:9/", out=tmp_path / "out", contact="test@example.org", settings=[setting])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -315,7 +321,7 @@ def test_a_setting_that_would_break_manners_or_records_is_refused(tmp_path: Path
         ("own_spiders:Nothing", "Nothing"),
         ("nowhere:Shop", "nowhere"),
         ("own_spiders:Greeting", "no subclass"),
-        ("own_spiders", "module:Class"),
+        ("nope", "--spider 'nope': write a module, a colon and a class of it, as --spider shop:Shop"),
     ],
 )
 def test_a_spider_that_is_none_is_refused(tmp_path: Path, spider: str, words: str) -> None:
@@ -326,11 +332,46 @@ def test_a_spider_that_is_none_is_refused(tmp_path: Path, spider: str, words: st
 def test_the_spider_of_the_manual_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manual = (Path(__file__).parents[2] / "docs" / "crawl.md").read_text()
     module = manual.partition("```python\n")[2].partition("```")[0]
-    assert len(module.splitlines()) <= 20
+    assert len(module.splitlines()) <= 26
     with serving(shop) as server:
         (tmp_path / "shop.py").write_text(module.replace("https://shop.example", server.address))
         monkeypatch.chdir(tmp_path)
         out = tmp_path / "out"
-        result = crawled(out, spider="shop:Shop")
+        settings = settings_of({"ITEM_PIPELINES": {"shop.Prices": 1}})
+        result = crawled(out, spider="shop:Shop", settings=settings)
         assert (result.ended, result.pages) == ("finished", 24)
         assert {each["item"]["list"].removeprefix(server.address) for each in items(out)} >= {"/", "/list/3"}
+        assert sorted(each["item"]["price"] for each in items(out)) == [each + 0.5 for each in range(20)]
+
+
+@pytest.mark.parametrize("how", ["engine", "meta", "clear"])
+def test_what_a_spider_asks_of_the_engine_itself_is_not_sent_and_costs_no_page(tmp_path: Path, how: str) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        return page("User-agent: *\nDisallow: /private" if path == "/robots.txt" else f"<p>{path}")
+
+    with serving(answer) as server:
+        settings = (("HOW", how),)
+        result = crawled(tmp_path, server.address + "/", spider="own_spiders:Direct", settings=settings, seconds=20)
+        assert "/private" not in server.paths()
+    assert (result.ended, result.pages, pages(tmp_path)) == ("finished", 1, ["/"])
+    assert (result.left_out, result.spider_errors) == ({}, how != "clear")
+    assert len(items(tmp_path)) == (how == "clear")
+
+
+def test_an_error_of_a_spider_is_one_line_and_a_traceback_with_v(tmp_path: Path) -> None:
+    with serving(shop) as server:
+        words = [sys.executable, "-m", "archive", "crawl", server.address + "/", "--spider", "own_spiders:Failing",
+                 "--contact", "a@example.org", "--allow-private", "--delay", "0.01", "--pages", "1"]  # fmt: skip
+        paths = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+        environment = {**os.environ, "PYTHONPATH": paths}
+        runs = [
+            subprocess.run([*words, "--out", str(tmp_path / f"out{len(more)}"), *more],
+                           capture_output=True, text=True, env=environment)
+            for more in ([], ["-v"])
+        ]  # fmt: skip
+    plain, detailed = (run.stderr for run in runs)
+    assert "ValueError: the shop is closed (-v shows the traceback)" in plain
+    assert "Traceback" not in plain
+    assert "Traceback" in detailed
+    assert "1 item in items.jsonl" in runs[0].stdout.splitlines()
+    assert any(line.startswith("the spider failed at 1 page") for line in runs[0].stdout.splitlines())

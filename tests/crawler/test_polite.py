@@ -128,7 +128,7 @@ def test_five_failed_connections_rest_a_host_for_an_hour_and_ten_close_it() -> N
     host = Host(1, "a")
     waits = [host.failed(Manners()) for _ in range(10)]
     assert [wait == 3600 for wait in waits] == [False] * 4 + [True] + [False] * 4 + [True]
-    assert host.closed == "unreachable"
+    assert (host.closed, host.closed_for("http://a/"), host.closed_for("https://a/")) == ("", "unreachable", "")
 
 
 def test_a_host_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ def test_a_tarpit_is_left_after_some_tries(tmp_path: Path) -> None:
     with serving(answer) as server:
         result = crawled(tmp_path, server.address + "/", idle=0.2, manners=Manners(delay=0.0, factor=0.0, rest=0.1))
         assert server.paths().count("/2") == 3
-    assert (result.done, result.reasons) == (4, {"no byte for 0.2 s": 1})
+    assert (result.done, result.reasons) == (4, {"timeout": 1})
     notes = of(tmp_path, "metadata", "/2")[0].notes
     assert notes["error"] == "no byte for 0.2 s"
     assert of(tmp_path, "request", "/2")[0].block == next(request for _, request in server.asked if b" /2 " in request)

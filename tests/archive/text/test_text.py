@@ -244,8 +244,8 @@ def test_digests_are_verified_over_the_body_as_sent_or_joined(
         body=body, http={"Transfer-Encoding": "chunked"} if chunked else {}, warc={"WARC-Payload-Digest": claim}
     )
     take(lake, write("a.warc", made))
-    assert rows(lake, "SELECT payload_check, block_check, payload_digest FROM captures") == [
-        ("verified", "verified", claim)
+    assert rows(lake, "SELECT payload_check, block_check, payload_digest, transfer_digest FROM captures") == [
+        ("verified", "verified", compute(joined), compute(body) if chunked else None)
     ]
 
 
