@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,7 +22,6 @@ from archive.files import write_parquet
 from archive.lake import MAX_TRIES, Lake
 from index import ids
 from index.embeddings.table import EMBEDDINGS
-from index.vectors.exact import unit
 from index.vectors.files import Matrix
 from index.vectors.table import CELLS
 
@@ -146,7 +146,8 @@ def train(lake: Lake, encoder: str) -> Cells:
     generator = np.random.default_rng(_SEED)
     square = generator.standard_normal((sample.shape[1],) * 2)
     rotation = np.linalg.qr(square)[0].astype(np.float32)
-    centres = _k_means(np.ascontiguousarray(sample @ rotation.T), cells)
+    sample = sample @ rotation.T
+    centres = _k_means(sample, cells)
     digest = hashlib.sha256(rotation.tobytes() + centres.tobytes()).hexdigest()[:16]
     trained = Cells(digest, vectors, centres, rotation)
     _store(lake, encoder, trained)
@@ -155,17 +156,22 @@ def train(lake: Lake, encoder: str) -> Cells:
 
 def _sample(lake: Lake, files: Sequence[str], vectors: int, most: int) -> Matrix:
     """Return vectors of length 1: about `most`, or as many as the memory for them can hold."""
-    parts: list[tuple[ids.Ids, Matrix]] = []
+    keys: list[npt.NDArray[np.uint64]] = []
+    parts: list[npt.NDArray[np.float16]] = []  # vectors of `embeddings` are in such numbers
     share: float | None = None
     for _, table in read(lake, files, ["content_id", "part", "vector"]):
         found, values = ids.parse(table["content_id"]), matrix(table["vector"])
         if share is None:
             share = min(most, _MOST // (4 * values.shape[1])) / vectors
         chosen = found[:, 0] < np.uint64(min(share, 1 - 2**-52) * 2.0**64) if share < 1 else np.ones(len(found), bool)
-        key = np.concatenate([found[chosen], table["part"].to_numpy()[chosen, None].astype(np.uint64)], axis=1)
-        parts.append((key, values[chosen]))
-    keys, chosen_vectors = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
-    return unit(chosen_vectors[np.lexsort(keys.T[::-1])])
+        keys.append(np.concatenate([found[chosen], table["part"].to_numpy()[chosen, None].astype(np.uint64)], axis=1))
+        parts.append(values[chosen].astype(np.float16))
+    order = np.lexsort(np.concatenate(keys).T[::-1])
+    sample = np.concatenate(parts)[order].astype(np.float32)
+    del parts
+    lengths = np.linalg.norm(sample, axis=1, keepdims=True)
+    sample /= np.where(lengths > 0, lengths, 1)
+    return sample
 
 
 def _k_means(sample: Matrix, cells: int) -> Matrix:
