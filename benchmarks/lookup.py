@@ -157,7 +157,7 @@ def main() -> None:
         started = time.perf_counter()
         lake, made = planted(options.folder, Path(scratch), options.texts, options.questions)
         if options.encoder:
-            from index.embeddings import embed
+            from index.vectors import embed
 
             embed(lake, encoder=options.encoder, workers=2)
         print(f"{lake.rows('documents'):,} texts; lake and indexes in {time.perf_counter() - started:.0f} s")

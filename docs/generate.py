@@ -66,7 +66,8 @@ def schema() -> str:
     """Return the page of the tables and their columns."""
     parts = ["# Tables\n\n`make docs` writes this page from `archive/tables.py`, `index/tables.py`,"]
     parts[0] += (
-        " `index/quality/table.py`, `index/embeddings/table.py` and `query/rows.py`. Delta Lake stores the meanings"
+        " `index/quality/table.py`, `index/embeddings/table.py`,"
+        " `index/vectors/table.py` and `query/rows.py`. Delta Lake stores the meanings"
         " too, as the comments of the"
     )
     parts[0] += " columns. [Look after a lake](../lake.md#the-views) describes the views.\n"

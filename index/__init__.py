@@ -1,7 +1,7 @@
 """What is computed from the texts of a lake: which texts are alike and since when, what proves them,
 their quality, their vectors.
 
-The functions are `index.neardup.index`, `index.quality.quality`, `index.embeddings.embed` and `index.certify.certify`;
+The functions are `index.neardup.index`, `index.quality.quality`, `index.vectors.embed` and `index.certify.certify`;
 `lowbackground` offers them by their short names.
 
 >>> import lowbackground as lb
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from index.certify import CertifyResult
-    from index.embeddings import EmbedResult
     from index.neardup import IndexResult
     from index.quality import QualityResult
     from index.stage import Stage
+    from index.vectors import EmbedResult
 
 #: A package named `quality` or `certify` takes the place of a function of that name here, so these stay where they are.
 _FROM = {
     "CertifyResult": "index.certify",
-    "EmbedResult": "index.embeddings",
+    "EmbedResult": "index.vectors",
     "IndexResult": "index.neardup",
     "QualityResult": "index.quality",
     "Stage": "index.stage",

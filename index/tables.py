@@ -18,6 +18,7 @@ from index.embeddings.table import EMBEDDINGS
 from index.minhash import procedure
 from index.minhash.procedure import Parameters
 from index.quality.table import QUALITY
+from index.vectors.table import CELLS, LIKENESSES, RECALLS, SEGMENTS
 
 SIGNATURES = Table(
     "signatures",
@@ -75,7 +76,9 @@ PASSAGES = Table(
     ("segment",),
 )
 
-TABLES = {table.name: table for table in (SIGNATURES, BANDS, PAIRS, DUPLICATES, PASSAGES, QUALITY, EMBEDDINGS)}
+_OF_TEXTS = (SIGNATURES, BANDS, PAIRS, DUPLICATES, PASSAGES, QUALITY)
+_OF_VECTORS = (EMBEDDINGS, CELLS, SEGMENTS, RECALLS, LIKENESSES)
+TABLES = {table.name: table for table in (*_OF_TEXTS, *_OF_VECTORS)}
 
 
 def create(lake: Lake, parameters: Parameters) -> None:
@@ -97,7 +100,8 @@ def create(lake: Lake, parameters: Parameters) -> None:
 
 def state(lake: Lake) -> str:
     """Return the versions of the tables that `duplicates` is derived from. Its transactions have this name."""
-    return ", ".join(f"{name} {lake.delta(name).version()}" for name in ("captures", "documents", SIGNATURES.name))
+    names = ["captures", "documents", SIGNATURES.name, *([LIKENESSES.name] if lake.has(LIKENESSES) else [])]
+    return ", ".join(f"{name} {lake.delta(name).version()}" for name in names)
 
 
 def is_current(lake: Lake) -> bool:

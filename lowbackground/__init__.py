@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from crawler.result import CrawlResult
     from crawler.run import crawl
     from index.certify import CertifyResult, certify
-    from index.embeddings import EmbedResult, embed
     from index.neardup import IndexResult, index
     from index.passages.find import PassageIndex, TextPassages, passages
     from index.quality import QualityResult, quality
+    from index.vectors import EmbedResult, Hit, Vectors, embed, open_vectors
     from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
     from query.export.run import ExportResult, export
@@ -52,7 +52,7 @@ _FROM = {
     "forget": "archive",
     "index": "index.neardup",
     "quality": "index.quality",
-    "embed": "index.embeddings",
+    "embed": "index.vectors",
     "certify": "index.certify",
     "query": "query",
     "export": "query.export.run",
@@ -74,7 +74,7 @@ _FROM = {
     "ForgetResult": "archive",
     "IndexResult": "index.neardup",
     "QualityResult": "index.quality",
-    "EmbedResult": "index.embeddings",
+    "EmbedResult": "index.vectors",
     "CertifyResult": "index.certify",
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
@@ -98,6 +98,9 @@ _FROM = {
     "PassageIndex": "index.passages.find",
     "TextPassages": "index.passages.find",
     "Lookup": "query.lookup",
+    "open_vectors": "index.vectors",
+    "Vectors": "index.vectors",
+    "Hit": "index.vectors",
     "Dataset": "query.dataset",
     "Reporter": "archive.progress",
     "RichReporter": "archive.progress",
@@ -116,6 +119,7 @@ __all__ = [
     "ExportResult",
     "ForgetResult",
     "History",
+    "Hit",
     "IndexResult",
     "IngestResult",
     "Lake",
@@ -132,6 +136,7 @@ __all__ = [
     "SealResult",
     "Stats",
     "TextPassages",
+    "Vectors",
     "VerifyResult",
     "WitnessResult",
     "attest",
@@ -150,6 +155,7 @@ __all__ = [
     "lookup",
     "maintain",
     "open",
+    "open_vectors",
     "passages",
     "preview",
     "quality",

@@ -26,6 +26,7 @@ VIEWS = (
     "clusters",
     "quality",
     "embeddings",
+    "likenesses",
     "rejects",
     "sources",
     "attestations",

@@ -19,9 +19,13 @@ from index.embeddings.table import EMBEDDINGS
 from index.quality.presets import PRESETS, sql
 from index.quality.table import QUALITY
 from index.tables import DUPLICATES
+from index.vectors.table import LIKENESSES
 from query import clean, domain, guard, opt_outs
 
-_TABLES = (CAPTURES, DOCUMENTS, REJECTS, SOURCES, ATTESTATIONS, RETRACTIONS, DUPLICATES, QUALITY, EMBEDDINGS)
+_TABLES = (
+    *(CAPTURES, DOCUMENTS, REJECTS, SOURCES, ATTESTATIONS, RETRACTIONS),
+    *(DUPLICATES, QUALITY, EMBEDDINGS, LIKENESSES),
+)
 #: The most that temporary files may hold.
 _SPILL = "32GB"
 #: The most characters of an error.
@@ -75,6 +79,14 @@ SELECT cluster_id, content_id, count(*) OVER (PARTITION BY cluster_id) AS texts,
 FROM witnesses
 """
 
+#: Pairs whose vectors are near, and whose texts are not. Nothing else reads them: they prove nothing.
+_LIKENESSES = """
+SELECT a, b, cosine, encoder FROM stored_likenesses
+ANTI JOIN (
+    SELECT least(content_id, earlier_id) AS a, greatest(content_id, earlier_id) AS b FROM stored_duplicates
+) USING (a, b)
+"""
+
 # `year` from the partition: whole files are skipped
 _CAPTURES = captures_view(
     f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}", year="SMALLINT", host="VARCHAR", domain="VARCHAR"
@@ -96,6 +108,7 @@ VIEWS = (
     View("clusters", _CLUSTERS),
     View("quality", f"SELECT *, {', '.join(f'{sql(name)} AS {name}' for name in PRESETS)} FROM stored_quality"),
     View("embeddings", "SELECT * FROM stored_embeddings"),
+    View("likenesses", _LIKENESSES),
     View("rejects", f"SELECT *, {_SITE} FROM stored_rejects"),
     View("duplicates", "SELECT * FROM stored_duplicates"),
     View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
@@ -116,7 +129,7 @@ def connect(
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each text once,
     with `first_seen`, its earliest acceptable capture, and `first_seen_near`, that of its witness), `duplicates`
-    (verified pairs), `clusters`, `quality`, `embeddings`, `rejects`, `sources`, `attestations`,
+    (verified pairs), `clusters`, `quality`, `embeddings`, `likenesses`, `rejects`, `sources`, `attestations`,
     `retractions`, `site_rules` (robots.txt and tdmrep.json) and `opt_outs` (what they said of each page when it was
     captured). Table macros: `clean(before, …)` and
     `first_seen_between(a, b)`, see `query.clean`.

@@ -3,7 +3,8 @@
 from collapse import api, command, json_form  # noqa: F401
 from collapse.corpus import Document, without_overlap
 from collapse.run import estimate, experiment, generation  # noqa: F401
-from index.embeddings import ready, run  # noqa: F401
+from index.embeddings import ready  # noqa: F401
+from index.vectors import run  # noqa: F401
 from query.formats.hugging_face import import_transformers
 
 _transformers = import_transformers()

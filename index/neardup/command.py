@@ -25,6 +25,9 @@ from index.compiling import announce
               help="Least Jaccard similarity of near-duplicates.  [default: 0.8]")  # fmt: skip
 @click.option("--passages", is_flag=True,
               help="Also index runs of words, to find quotes by. A lake that has this index keeps it.")  # fmt: skip
+@click.option("--alike", type=click.FloatRange(0, 1, min_open=True), metavar="COSINE",
+              help="Compare also texts whose vectors have this cosine (0.9, for instance) or more.")  # fmt: skip
+@click.option("--encoder", metavar="NAME", help="Of these vectors, where the lake has several: `embeddings.encoder`.")
 @click.option("--witness-only", metavar="OUT",
               help="Then write a lake without texts to OUT: signatures, first dates, record addresses.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -36,6 +39,9 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     that share a band; what counts is the exact Jaccard similarity of the two texts. Run it after each ingest, in
     any order. Afterwards `documents` has cluster_id, witness_id and first_seen_near; `duplicates` and
     `clusters` are views.
+
+    With --alike, texts that `archive embed` finds alike are compared too. They become near-duplicates only by their
+    similarity; the view `likenesses` has the other pairs, which prove nothing and are in no clean set.
 
     An index keeps the parameters of its first run; other parameters need another lake.
 
@@ -69,5 +75,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     )
     if result.passages is not None:
         click.echo(f"{result.passages:,} new texts have their passages indexed")
+    if options["alike"] is not None:
+        click.echo(f"{result.alike:,} new pairs have near vectors")
     if result.exported is not None:
         click.echo(f"{result.exported:,} witnesses new in {options['witness_only']}")

@@ -30,13 +30,14 @@ from index import ids, tables
 from index.minhash.procedure import Parameters
 from index.neardup import cluster, textless, texts
 from index.neardup.bands import Bands, write_bands
-from index.neardup.candidates import PairCodes, candidates, split
+from index.neardup.candidates import PairCodes, candidates, join, split
 from index.neardup.pairs import Similarities, similarity
 from index.neardup.signatures import Signatures
 from index.neardup.texts import Texts
 from index.passages.stage import Passages
 from index.stage import lake_errors, run
 from index.tables import DUPLICATES, PAIRS, PASSAGES, SIGNATURES
+from index.vectors import likeness
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class IndexResult:
     clusters: int = 0  #: groups of texts that near-duplicates connect
     clustered: int = 0  #: texts in clusters
     passages: int | None = None  #: texts whose runs of words were indexed; null where there is no such index
+    alike: int = 0  #: pairs that vectors proposed, and that nobody had proposed before
     exported: int | None = None  #: texts that are new, or have an earlier date, in the lake `witness_only`
     seconds: float = 0.0  #: of wall-clock time
 
@@ -69,6 +71,8 @@ def index(
     rows: int | None = None,
     threshold: float | None = None,
     passages: bool = False,
+    alike: float | None = None,
+    encoder: str | None = None,
     witness_only: Lake | str | os.PathLike[str] | None = None,
     reporter: Reporter | None = None,
 ) -> IndexResult:
@@ -86,6 +90,9 @@ def index(
         threshold: least Jaccard similarity of near-duplicates.
         passages: also index the runs of words of each text, by which quotes are found. A lake that has such an index
             keeps it up to date without being asked.
+        alike: compare also the texts whose vectors have at least this cosine. They are near-duplicates only if their
+            similarity is that of one; all other pairs are in `likenesses`.
+        encoder: of these vectors, where the lake has several.
         witness_only: then write a lake without texts to this location: signatures, first dates, record addresses.
         reporter: receives the progress.
 
@@ -105,6 +112,8 @@ def index(
     parameters = replace(parameters, **{name: value for name, value in chosen.items() if value is not None})
     result = IndexResult()
     with lake_errors(lake):
+        if alike is not None:
+            result.alike = likeness.propose(lake, alike, encoder, reporter)
         _update(lake, parameters, engine, device, reporter, result)
         if passages or lake.has(PASSAGES):
             result.passages = run(Passages(), lake, engine, reporter)
@@ -145,6 +154,7 @@ def _derive(lake: Lake, parameters: Parameters, engine: Engine, reporter: Report
     known = texts.load(lake)
     reporter.stage("find", None)
     codes = candidates(known, Bands(lake, known.segments, known.starts, parameters), parameters.leaders)
+    codes = np.union1d(codes, _proposed(lake, known))
     reporter.stage("verify", len(codes))
     with Similarities(lake, known, parameters, engine, reporter.advance) as similarities:
         near = cluster.witnessed(codes, known, similarities)
@@ -158,6 +168,16 @@ def _derive(lake: Lake, parameters: Parameters, engine: Engine, reporter: Report
         return True
     lake.discard(files)
     return False
+
+
+def _proposed(lake: Lake, known: Texts) -> PairCodes:
+    """Return the pairs that vectors proposed."""
+    codes = [np.empty(0, np.uint64)]
+    for pair in likeness.stored(lake):
+        left, right = (known.find(each) for each in pair)
+        both = (left >= 0) & (right >= 0)
+        codes.append(join(left[both], right[both]))
+    return np.unique(np.concatenate(codes))
 
 
 def _count(lake: Lake, result: IndexResult) -> None:

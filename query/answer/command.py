@@ -67,6 +67,8 @@ def command(
       quality     the signals of each text, and whether a preset keeps it
       embeddings  vectors of windows of texts: content_id, part, start, end, vector,
                   encoder
+      likenesses  pairs of texts whose vectors are near, and which are no
+                  near-duplicates: a, b, cosine
       rejects     each record without a usable text: reason, detail, url, host,
                   domain, file, offset, ...
       sources     each file, or span of one, that was ingested

@@ -175,7 +175,7 @@ def test_it_goes_on_with_the_dtype_and_the_name_that_the_lake_has(
     moved.mkdir()
     for path in folder.iterdir():
         (moved / path.name).symlink_to(path)
-    monkeypatch.setattr("index.embeddings.run.best_dtype", lambda _: "bf16")
+    monkeypatch.setattr("index.vectors.run.best_dtype", lambda _: "bf16")
     again = embed(lake, moved, dtype="auto")
     assert (again.encoder, again.embedded) == (first.encoder, 0)
     assert embed(lake, moved, pooling="max", dtype="auto").encoder.startswith("moved-bf16-")
@@ -210,7 +210,7 @@ def test_a_text_of_50_mb_becomes_no_string_of_that_size(folder: Path, monkeypatc
 def test_there_are_as_many_processes_as_files_and_the_rest_of_the_cores_are_threads(
     lake: Lake, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from index.embeddings.run import _share
+    from index.vectors.run import _share
 
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     stage = Embeddings(open_encoder(folder))

