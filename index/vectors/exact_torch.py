@@ -39,8 +39,8 @@ class Nearest:
 
     Attributes:
         scores: inner products in float32, the greatest first, (queries, count).
-        positions: of these vectors, (queries, count); -1 with a score of -inf where there are fewer vectors. Of vectors
-            with equal scores the first come first; which of them come last in the list is not determined.
+        positions: of these vectors, (queries, count); -1 with a score of -inf where there are fewer vectors. Of equal
+            scores the first vectors come first; which of them are left out at the end is not determined.
         compared: queries, one for each part of the vectors, that were compared in float32 with all of them.
     """
 
@@ -54,7 +54,7 @@ def nearest(
 ) -> Nearest:
     """Return the vectors with the greatest inner products with each query.
 
-    Two vectors whose scores differ by less than the error of a sum in float32 (10⁻⁶ for unit vectors) may change places.
+    Vectors whose scores differ by less than the error of a sum in float32 (10⁻⁶ for unit vectors) may change places.
 
     Args:
         queries: (queries, dimensions), float32 or float16.

@@ -40,8 +40,8 @@ def kmeans(
 ) -> Cells:
     """Train cells, starting from vectors that are drawn.
 
-    Cells that lose all vectors get half of one of the largest, as in FAISS. It ends before all rounds when no vector changes
-    its cell. On a GPU the last bits of the centroids differ from run to run.
+    Cells that lose all vectors get half of one of the largest, as in FAISS. It ends before all rounds when no vector
+    changes its cell. On a GPU the last bits of the centroids differ from run to run.
 
     Args:
         vectors: (vectors, dimensions), which must fit the device in float16; float32 on a CPU.
