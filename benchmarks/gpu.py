@@ -45,8 +45,6 @@ import numpy as np
 import numpy.typing as npt
 
 _TOP = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(_TOP), str(_TOP / "tests"), str(_TOP / "benchmarks")]
-os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 #: bfloat16 operations a second without sparsity, by what torch calls the GPU.
 _PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
@@ -718,11 +716,11 @@ def described(error: BaseException) -> str:
 
 def in_child(name: str, setting: Setting, sender: Any) -> None:
     """Run a part in this process, which leads a group of processes of its own, and send what it finds."""
-    import torch
-
     with contextlib.suppress(OSError):
         os.setsid()
     if setting.tiny:
+        import torch
+
         torch.set_num_threads(1)
     try:
         PARTS[name][0](setting, lambda key, value: sender.send((key, value)))
@@ -790,6 +788,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     ends = time.monotonic() + 60 * options.minutes
+    # for this process and those of the parts
+    sys.path[:0] = [str(_TOP), str(_TOP / "tests"), str(_TOP / "benchmarks")]
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     folder = tempfile.mkdtemp(prefix="gpu-")
     try:
         setting = Setting(options.device, options.tiny, options.encoder or f"{folder}/encoder", options.texts)

@@ -24,7 +24,8 @@ import torch
 _GROUP = 64
 #: Candidates beyond those that are asked for: the more, the fewer queries must be compared in float32.
 _MORE = 22
-#: Bytes of the scores of a block of queries, and of the vectors that are on the device at a time.
+#: Most bytes of the scores of a block of queries, and of the vectors that are on the device at a time. On a GPU each is
+#: at most a quarter of its free memory.
 _SCORES = {"cpu": 64 << 20, "cuda": 8 << 30}
 _BASE = {"cpu": 256 << 20, "cuda": 16 << 30}
 #: Above this, a product could leave the range of float16.
@@ -73,12 +74,13 @@ def nearest(
     scores = torch.full((len(queries), count), -torch.inf, device=device)
     positions = torch.full((len(queries), count), -1, dtype=torch.int64, device=device)
     compared = 0
-    step = max(_BASE[where] // (vectors.shape[1] * 6) // _GROUP, 1) * _GROUP
+    at_once = memory(_SCORES[where], device)
+    step = max(memory(_BASE[where], device) // (vectors.shape[1] * 6) // _GROUP, 1) * _GROUP
     with torch.inference_mode(), full_precision():
         for first in range(0, len(vectors), step):
-            part = _Part(to_device(vectors[first : first + step], device), coarse)
+            part = _Part(to_device(vectors[first : first + step], device), coarse, at_once)
             of_each = max(len(part.coarse) * coarse.itemsize, 8 * (count + _MORE) * vectors.shape[1])
-            rows = max(_SCORES[where] // of_each, 1)
+            rows = max(at_once // of_each, 1)
             for at in range(0, len(queries), rows):
                 block = slice(at, at + rows)
                 some, found, again = part.nearest(to_device(queries[block], device), count)
@@ -93,8 +95,8 @@ def nearest(
 class _Part:
     """Vectors on the device, in float32 and in the dtype that chooses candidates."""
 
-    def __init__(self, vectors: torch.Tensor, coarse: torch.dtype) -> None:
-        self.fine = vectors
+    def __init__(self, vectors: torch.Tensor, coarse: torch.dtype, at_once: int) -> None:
+        self.fine, self.at_once = vectors, at_once
         self.count = len(vectors)
         self.longest = _longest(vectors)
         self.group = _GROUP if self.count >= _GROUP * _GROUP else 1
@@ -146,7 +148,7 @@ class _Part:
 
     def _all(self, queries: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Compare queries with all vectors in float32."""
-        step = max(_SCORES["cuda" if queries.is_cuda else "cpu"] // (4 * self.count), 1)
+        step = max(self.at_once // (4 * self.count), 1)
         parts = [
             _sorted(*(queries[at : at + step] @ self.fine.T).topk(min(count, self.count)))
             for at in range(0, len(queries), step)
@@ -158,6 +160,11 @@ def to_device(array: Array, device: str) -> torch.Tensor:
     """Return an array on the device, in float32."""
     array = np.ascontiguousarray(array)
     return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device).float()
+
+
+def memory(most: int, device: str) -> int:
+    """Return so many bytes, or on a GPU a quarter of what is free if that is less."""
+    return min(most, torch.cuda.mem_get_info(device)[0] // 4) if device.startswith("cuda") else most
 
 
 @contextmanager

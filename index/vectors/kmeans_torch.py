@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from index.vectors.exact_torch import Array, full_precision, to_device
+from index.vectors.exact_torch import Array, full_precision, memory, to_device
 
-#: Bytes of the scores of a block of vectors against all cells.
+#: Most bytes of the scores of a block of vectors against all cells.
 _SCORES = {"cpu": 64 << 20, "cuda": 4 << 30}
 #: How far apart the two cells are that a large one is split into, as a share.
 _SPLIT = 1 / 1024
@@ -102,7 +102,7 @@ def _scores(vectors: torch.Tensor, centroids: torch.Tensor, shift: torch.Tensor)
 
 def _blocks(count: int, cells: int, device: str, dtype: torch.dtype) -> list[slice]:
     where = "cuda" if device.startswith("cuda") else "cpu"
-    step = max(_SCORES[where] // (cells * dtype.itemsize), 1)
+    step = max(memory(_SCORES[where], device) // (cells * dtype.itemsize), 1)
     return [slice(at, at + step) for at in range(0, count, step)]
 
 
