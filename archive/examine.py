@@ -219,6 +219,10 @@ class Examiner:
         capture.mime = essence([content_type]) or None
         payload = record.content
         body.verify(record, capture, payload)
+        capture.rules = site_rules.kind_of(capture.url) if self.takes_rules else None
+        if capture.rules:
+            capture.rules_text = site_rules.text_of(payload)
+            return capture
         self._take_text(record, capture, payload, Message(200, Fields(), payload), content_type)
         return capture
 

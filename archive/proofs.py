@@ -26,8 +26,9 @@ _EARLIEST = """{'problem': date_problem IS NOT NULL, 'at': captured_at, 'record'
 #: texts (other headers, another extractor). A revisit proves those that its own header gives, too: `readings` are the
 #: ways to read a payload (plain text or not, charset; `*` is the one without a header) that give one text. A revisit
 #: without a charset also proves what was seen before it. So whether it proves a text does not depend on the others:
-#: what is ingested later takes nothing away. Captures that are no revisits are a plain scan. For revisits the content
-#: id is selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
+#: what is ingested later takes nothing away. One of a robots.txt proves no text, though somebody else kept those bytes
+#: as a page (older versions did). Captures that are no revisits are a plain scan. For revisits the content id is
+#: selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
 _CAPTURES = f"""
 WITH ways AS (
         SELECT payload_digest, content_id, CASE WHEN extractor = 'plain' THEN 'plain ' ELSE 'html ' END AS kind,
@@ -55,7 +56,7 @@ FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
 SELECT texts.content_id, r.*, texts.whole.record
 FROM (SELECT {_STORED} FROM stored_captures WHERE record_type = 'revisit') AS r
-LEFT JOIN texts ON r.payload_digest = texts.payload_digest AND (
+LEFT JOIN texts ON r.rules IS NULL AND r.payload_digest = texts.payload_digest AND (
     (r.mime IS DISTINCT FROM 'text/plain' AND list_contains(readings, 'html ' || coalesce(r.charset_stated, '*')))
     OR ((r.mime IS NULL OR r.mime = 'text/plain')
         AND list_contains(readings, 'plain ' || coalesce(r.charset_stated, '*')))

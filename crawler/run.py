@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import re
+import resource
 import signal
 import sqlite3
 import time
@@ -40,6 +41,8 @@ _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|https?://[^\s]+\.[^\s]+")
 _FACTOR, _REST = 1.0, 60.0
 #: What Python has for bytes of the command line that are no text.
 _NO_TEXT = re.compile("[\ud800-\udfff]")
+#: Files that a process asks to be allowed to open; of them, what it has open without any connection.
+_OPEN, _OTHERS = 65_536, 100
 #: Seconds: a day.
 _LONGEST_DELAY = 86_400
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
@@ -67,9 +70,8 @@ class CrawlResult:
     uploaded: int = 0  #: of them, whose SHA-256 was confirmed there
     stamped: int = 0  #: of them, that an authority has stamped
     package: str | None = None  #: the WACZ with them
-    problems: list[str] = field(
-        default_factory=list
-    )  #: why files are not uploaded or stamped; the next run tries again
+    #: why files are not uploaded or stamped, which the next run tries again; and which closed files are damaged
+    problems: list[str] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -350,6 +352,27 @@ def _locked(folder: Path) -> Iterator[IO[str]]:
         yield lock
 
 
+def _make_room(connections: int) -> None:
+    """Have the system let the process open the files that so many connections need: a socket and a file each.
+
+    Connections to hosts that were asked lately are kept for some seconds, so all is asked for that may be had.
+
+    Raises:
+        CrawlError: that is not enough.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _OPEN if hard == resource.RLIM_INFINITY else min(hard, _OPEN)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    if soft != resource.RLIM_INFINITY and soft < 2 * connections + _OTHERS:
+        raise CrawlError(
+            f"--connections {connections}: the process may open {soft:,} files (ulimit -n), and needs "
+            f"{2 * connections + _OTHERS:,}"
+        )
+
+
 def is_running(folder: Path) -> bool:
     """Return whether a process crawls into a folder."""
     try:
@@ -403,12 +426,16 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
             wacz.check(package, frontier.files())
         delivery = _delivery(folder, options)
         frontier.begin(options.plan, options.seeds, is_new, first_of(options))
-        files = Files(folder, frontier, options.name, options.file_size, lambda name: warcinfo(options, name), delivery)
+        with contextlib.closing(Uploads(folder / frontiers.NAME)) as uploads:
+            there = uploads.confirmed()
+        info = lambda name: warcinfo(options, name)  # noqa: E731
+        files = Files(folder, frontier, options.name, options.file_size, info, delivery, there)
         if known:
             _add_known(frontier, known)
         watch = _Watch(reporter, options, frontier)
         if options.spider:
             items = _items(folder, frontier)
+        _make_room(options.connections)
         driver = Driver(options, frontier, files, watch.advance, items)
         run = Run(driver, items)
         with _signals(run):
@@ -422,7 +449,8 @@ def _run(folder: Path, options: Options, again: bool, reporter: Reporter | None,
         if options.wacz and driver.why != "stopped":
             wacz.write(package, [each for each in frontier.files() if each.closed], options.software)
         why, left_out = driver.why or "finished", dict(driver.scope.left_out + frontier.left_out)
-        return _result(folder, frontier, why, left_out, [] if delivery is None else delivery.problems)
+        problems = files.problems + ([] if delivery is None else delivery.problems)
+        return _result(folder, frontier, why, left_out, problems)
     finally:
         if delivery is not None:
             delivery.abandon()
@@ -463,7 +491,7 @@ def _delivery(folder: Path, options: Options) -> Delivery | None:
         store = Store(options.store)
         claim = known[1] if known is not None else uploads.begin_store(options.store)
         try:
-            store.claim(claim, SHARED)
+            store.claim(claim, SHARED, len(uploads.confirmed()))
         except CrawlError:
             if known is None:
                 uploads.end_store()

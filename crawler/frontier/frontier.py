@@ -58,7 +58,7 @@ class Frontier:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16000", "temp_store=MEMORY"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-16000", "temp_store=MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
         version = self._one("PRAGMA user_version")
         if version == 0:
@@ -551,6 +551,11 @@ class Frontier:
         """Forget the lines of a file, once they are in an index."""
         with self._transaction():
             self._db.execute("DELETE FROM lines WHERE file IN (?, ?)", (file, -file))
+
+    def forget_payloads(self, file: int) -> None:
+        """Forget which bytes a file held, so that no revisit refers to them."""
+        with self._transaction():
+            self._db.execute("DELETE FROM payloads WHERE file=?", (file,))
 
     def why(self) -> str:
         """Return why the last run of the crawl ended; empty where it runs, or was killed."""

@@ -47,6 +47,10 @@ class Uploads:
         """Note that an object of this name is ours, whatever is in it."""
         self._db.execute("INSERT OR IGNORE INTO uploads VALUES (?, 0)", (name,))
 
+    def begin_again(self, name: str) -> None:
+        """Note that the object is no longer there."""
+        self._db.execute("UPDATE uploads SET confirmed=0 WHERE name=?", (name,))
+
     def confirm(self, name: str) -> None:
         """Note that the object is there, with the right bytes."""
         self._db.execute("INSERT OR REPLACE INTO uploads VALUES (?, 1)", (name,))

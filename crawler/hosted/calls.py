@@ -13,7 +13,10 @@ LONGEST = 64_000
 #: What the crawl and Scrapy put into `meta` for the time of one request; a spider may pass on all of `response.meta`.
 _OURS = frozenset({"step", "exchange", "depth", "download_latency", "download_slot", "download_timeout"})
 #: Header fields that the crawl sets.
-_FIXED = frozenset({b"user-agent", b"from", b"host", b"cookie", b"content-length", b"proxy-authorization"})
+_FIXED = frozenset(
+    {b"user-agent", b"from", b"host", b"cookie", b"content-length", b"proxy-authorization"}
+    | {b"transfer-encoding", b"expect", b"upgrade", b"connection"}  # of requests with a body, or of other protocols
+)
 
 
 class UnsupportedError(ValueError):

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from crawler.driver import Driver
 from crawler.steps import Step, Yielded
+from crawler.wire.exchange import Exchange
 from crawler.wire.handler import NoResponseError, PrivateAddressError
 
 _log = logging.getLogger(__name__)
@@ -29,17 +30,29 @@ class ReplacedError(Exception):
 
 
 class CarefulDownloader(Downloader):
-    """Fails where a middleware replaces a request, or answers one that was not sent."""
+    """Fails where a middleware replaces a request, or answers one that was not sent.
+
+    It sends what the driver asks for, and once: a request that a spider, a pipeline or a middleware hands to
+    `crawler.engine.download_async` itself would know of no robots.txt, no delay and no record.
+    """
 
     @inlineCallbacks
     def fetch(self, request: Request, spider: Spider | None = None) -> Generator[Any, Any, Response | Request]:
-        result = yield super().fetch(request)
         step: Step | None = request.meta.get("step")
-        if step is not None and isinstance(result, Request):
+        if step is None or step.exchange is not None or request.url != Request(step.url).url:
+            raise IgnoreRequest(f"{request.url}: only what a spider yields is fetched")
+        result = yield super().fetch(request)
+        if isinstance(result, Request):
             raise ReplacedError(result)
-        if step is not None and (step.exchange is None or not step.exchange.response):
+        exchange: Exchange | None = _exchange_of(step)
+        if exchange is None or not exchange.response:
             raise IgnoreRequest("a middleware answered in place of the site")
         return result  # type: ignore[no-any-return]
+
+
+def _exchange_of(step: Step) -> Exchange | None:
+    """Return what was sent for a step by now."""
+    return step.exchange
 
 
 def failed(driver: Driver, failure: Failure, call: str = "") -> None:

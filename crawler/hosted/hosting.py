@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from itemadapter import ItemAdapter
 from scrapy import Request, Spider, signals
@@ -31,6 +32,9 @@ from crawler.links.scope import normal
 from crawler.steps import Step, Yielded
 
 _log = logging.getLogger(__name__)
+
+#: Requests that a spider may yield for one page; they are in memory until it yields no more.
+_MOST = 200_000
 
 
 def spider_of(name: str) -> type[Spider]:
@@ -63,6 +67,7 @@ class Hosting:
 
     def __init__(self, crawler: Crawler, driver: Driver, items: Items) -> None:
         self._crawler, self._driver, self._items = crawler, driver, items
+        self._steps: WeakKeyDictionary[Request, Step] = WeakKeyDictionary()
         driver.starting = True
         for signal, take in (
             (signals.item_scraped, self._scraped),
@@ -86,12 +91,15 @@ class Hosting:
             UnsupportedError: the spider has not the method that is to take the answer.
         """
         if step.role != "page" or step.task.kind != "page":
-            return Request(step.url, self._plain, "GET", step.headers, meta={"step": step}, errback=self._failed,
-                           dont_filter=True)  # fmt: skip
+            plain = Request(step.url, self._plain, "GET", step.headers, meta={"step": step}, errback=self._failed,
+                            dont_filter=True)  # fmt: skip
+            self._steps[plain] = step
+            return plain
         request = request_of(step.url, step.call, self._spider)
         for name, value in step.headers.items():
             request.headers.setdefault(name, value)
         request.meta["step"], step.yielded = step, Yielded()
+        self._steps[request] = step
         request.errback = self._failed
         return request
 
@@ -129,7 +137,9 @@ class Hosting:
 
     async def process_spider_output(self, response: Response, result: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Take the requests of a page; let the items go on to the pipelines."""
-        step: Step = response.meta["step"]
+        step = self._step(response)
+        if step is None:  # of what no page of the crawl is, nothing is taken
+            return
         yielded = step.yielded
         try:
             async for each in result:
@@ -152,8 +162,8 @@ class Hosting:
 
     def process_spider_exception(self, response: Response, exception: Exception) -> None:
         """Note that the spider failed."""
-        step: Step = response.meta["step"]
-        if step.yielded is not None and not isinstance(exception, HttpError):
+        step = self._step(response)
+        if step is not None and step.yielded is not None and not isinstance(exception, HttpError):
             step.yielded.error = f"{type(exception).__name__}: {exception}"
             self._over(step)
 
@@ -185,6 +195,8 @@ class Hosting:
 
     def _take(self, yielded: Yielded, request: Request) -> None:
         call = call_of(request, self._spider)
+        if len(yielded.requests) >= _MOST:
+            raise UnsupportedError(f"{self._title}: more than {_MOST:,} requests of one page; does it end?")
         domains = getattr(self._spider, "allowed_domains", None)
         if domains and not url_is_from_any_domain(request.url, domains):
             self._driver.scope.left_out["allowed-domains"] += 1
@@ -210,7 +222,8 @@ class Hosting:
             self._closed(step)
 
     def _step(self, response: Any) -> Step | None:
-        return response.meta.get("step") if isinstance(response, Response) else None
+        """Return the step of a response, whatever the spider made of its `meta`."""
+        return self._steps.get(response.request) if isinstance(response, Response) and response.request else None
 
     def _closed(self, step: Step) -> None:
         if step.yielded is not None:

@@ -49,7 +49,7 @@ class _Lane:
     failures: int = 0  #: one after the other
     last_tries: int = 0
     at: float = 0.0
-    problem: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)  #: why it was not done, by the name of the file
 
     def is_over(self, ending: bool, stopping: bool) -> bool:
         return not self.waiting or stopping or (ending and self.last_tries >= self.tries)
@@ -63,12 +63,23 @@ class _Lane:
         except (OSError, ArchiveError) as error:
             self.failures += 1
             self.last_tries += ending
-            self.at = time.monotonic() + min(self.pause * 2 ** (self.failures - 1), _LONGEST_PAUSE)
-            self.problem = f"{file.name} is not {self.what}: {store_line(error)}"
-            _log.warning("%s; it is tried again", self.problem)
+            self.at = time.monotonic() + min(self.pause * 2 ** min(self.failures - 1, 20), _LONGEST_PAUSE)
+            reason = self.reasons[file.name] = _line(error)
+            _log.warning("%s is not %s: %s; it is tried again", file.name, self.what, reason)
+            self.waiting.rotate(-1)  # one that cannot be read keeps no other from its turn
             return
         self.waiting.popleft()
-        self.failures, self.problem = 0, ""
+        self.failures = 0
+        self.reasons.pop(file.name, None)
+
+    @property
+    def problems(self) -> list[str]:
+        """A line for each reason, which names the first file."""
+        found: dict[str, list[str]] = {}
+        for name, reason in self.reasons.items():
+            found.setdefault(reason, []).append(name)
+        more = {reason: f" ({len(names) - 1:,} more are not)" if names[1:] else "" for reason, names in found.items()}
+        return [f"{names[0]} is not {self.what}: {reason}{more[reason]}" for reason, names in found.items()]
 
 
 class Delivery:
@@ -98,6 +109,7 @@ class Delivery:
         self._tokens = _Lane("uploaded with its time stamp", self._upload_token, _PAUSE, 5)
         self._new: queue.SimpleQueue[File] = queue.SimpleQueue()
         self._look = threading.Event()
+        self._shared_problem = ""
         self._ending = self._stopping = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="crawl-delivery", daemon=True)
@@ -149,7 +161,8 @@ class Delivery:
     @property
     def problems(self) -> list[str]:
         """Why files are not stamped or uploaded."""
-        return [lane.problem for lane in (self._stamps, self._files, self._tokens) if lane.problem]
+        lanes = self._stamps, self._files, self._tokens
+        return [*(problem for lane in lanes for problem in lane.problems), *filter(None, [self._shared_problem])]
 
     def _run(self) -> None:
         try:
@@ -211,17 +224,22 @@ class Delivery:
         assert store is not None
         assert file.sha256 is not None
         path = self._folder / file.name
+        if uploads.is_confirmed(file.name) and path.exists() and store.size(file.name) != file.length:
+            uploads.begin_again(file.name)  # a run ended before it was removed here, and it is no longer there
         if not uploads.is_confirmed(file.name):
             store.check(self._crawl)
             for each in next_to(path):
                 self._put(store, each, _sha256(each), uploads)
             self._put(store, path, file.sha256, uploads)
-            names = uploads.confirmed()
-            lines = (self._folder / MANIFEST).read_text(encoding="utf-8").splitlines(keepends=True)
-            there = "".join(line for line in lines if json.loads(line)["name"] in names)
-            store.write(MANIFEST, there.encode())
+            store.write(MANIFEST, self._manifest(uploads))
             _log.info("uploaded %s to %s", file.name, store.location)
         path.unlink(missing_ok=True)
+
+    def _manifest(self, uploads: Uploads) -> bytes:
+        """Return the lines of the manifest of the files that are in the store."""
+        names = uploads.confirmed()
+        with (self._folder / MANIFEST).open("rb") as lines:
+            return b"".join(line for line in lines if json.loads(line)["name"] in names)
 
     def _upload_token(self, file: File, uploads: Uploads) -> None:
         assert self._store is not None
@@ -247,9 +265,14 @@ class Delivery:
         uploads.confirm(path.name)
 
     def _upload_shared(self, store: Store, uploads: Uploads) -> None:
-        """Write the joint indexes anew."""
+        """Write the joint indexes anew, and the manifest where an earlier run ended before it had."""
         try:
             store.check(self._crawl)
+            if (self._folder / MANIFEST).exists():
+                manifest = self._manifest(uploads)
+                sha256 = hashlib.sha256(manifest).hexdigest()
+                if manifest and (store.size(MANIFEST) != len(manifest) or store.sha256(MANIFEST) != sha256):
+                    store.write(MANIFEST, manifest)
             for name in (INDEX, BY_ORIGINAL):
                 path = self._folder / name
                 if path.exists() and not self._files.waiting:
@@ -259,7 +282,12 @@ class Delivery:
         except AnotherCrawlError:
             raise
         except OSError as error:
-            self._files.problem = self._files.problem or f"{INDEX} is not uploaded: {store_line(error)}"
+            self._shared_problem = f"{MANIFEST} or {INDEX} is not uploaded: {store_line(error)}"
+
+
+def _line(error: OSError | ArchiveError) -> str:
+    """Return what went wrong in one line."""
+    return str(error) if isinstance(error, ArchiveError) else store_line(error)
 
 
 def _sha256(path: Path) -> str:

@@ -13,8 +13,9 @@ import json
 import logging
 import os
 import re
+import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,8 @@ OPEN = ".open"
 TOKEN = ".tsr"
 _ENDING = ".warc.gz"
 _BUFFER = 1 << 20
+#: Files that are open at once while indexes are merged.
+_MERGED = 100
 #: A file that a crawl writes. Other crawlers end the names of theirs with `.open` too.
 _OURS = re.compile(rf".+-\d{{17}}-\d{{5,}}{re.escape(_ENDING + OPEN)}")
 
@@ -64,6 +67,10 @@ class Files:
         size: bytes from which on a file is closed.
         info: makes the warcinfo record of a file of this name.
         delivery: takes each file that is closed, and reads those that are no longer in the folder.
+        elsewhere: names of closed files that need not be in the folder.
+
+    Attributes:
+        problems: which closed files are missing, or are not as long as they were.
     """
 
     def __init__(
@@ -74,16 +81,18 @@ class Files:
         size: int,
         info: Callable[[str], Written],
         delivery: Delivery | None = None,
+        elsewhere: Collection[str] = (),
     ) -> None:
+        self.problems: list[str] = []
         self.folder, self._frontier, self._name, self._size, self._info = folder, frontier, name, size, info
         self._delivery = delivery
         self._file: File | None = None
         self._descriptor = -1
         self._hash = hashlib.sha256()
         self._synced = True
-        self._recover()
+        self._recover(elsewhere)
 
-    def _recover(self) -> None:
+    def _recover(self, elsewhere: Collection[str]) -> None:
         """Make the folder as it was at the last commit."""
         files = {each.name: each for each in self._frontier.files()}
         for path in self.folder.glob(f"*{_ENDING}{OPEN}"):
@@ -101,13 +110,30 @@ class Files:
                 self._reopen(known)
                 break
         self._write_manifest()
-        if self._delivery is not None:
-            for known in files.values():
-                if known.closed:
-                    self._delivery.add(known)
+        for known in files.values():
+            if known.closed and (known.name in elsewhere or self._is_there(known)) and self._delivery is not None:
+                self._delivery.add(known)
+
+    def _is_there(self, file: File) -> bool:
+        """Return whether a closed file is as long as it was. What only it holds is not known any more if it is not."""
+        path = self.folder / file.name
+        size = path.stat().st_size if path.exists() else None
+        if size == file.length:
+            return True
+        state = "is missing" if size is None else f"has {size:,} bytes, not the {file.length:,} that were written"
+        self.problems.append(f"{path} {state}; put it back, or fetch its pages with --again")
+        _log.warning("%s", self.problems[-1])
+        self._frontier.forget_payloads(file.id)
+        return False
 
     def _reopen(self, file: File) -> None:
         path = self.folder / (file.name + OPEN)
+        closed = self.folder / file.name
+        if not path.exists() and closed.exists():  # the power failed before the disk had that it was closed
+            path.with_name(file.name + TOKEN).unlink(missing_ok=True)  # of what it was then
+            closed.rename(path)
+            if path.stat().st_size > file.length:
+                os.truncate(path, file.length)
         if path.stat().st_size < file.length:
             raise OSError(0, f"is shorter than the {file.length} bytes that were written to it", str(path))
         self._file, self._hash = file, hashlib.sha256()
@@ -214,11 +240,13 @@ class Files:
         """Write the index of all closed files; where there are mementos, also the one by original address and time."""
         for ending, name, needed in ((_INDEXED, INDEX, True), (_BY_ORIGINAL, BY_ORIGINAL, False)):
             closed = [each.name.removesuffix(_ENDING) for each in self._frontier.files() if each.closed]
-            paths = [path for each in closed if (path := self.folder / (each + ending)).exists()]
-            if paths or needed:
-                with contextlib.ExitStack() as stack:
-                    streams = [stack.enter_context(path.open(encoding="utf-8")) for path in paths]
-                    _replace(self.folder / name, heapq.merge(*streams))
+            paths = [self.folder / (each + ending) for each in closed]
+            there = [path for path in paths if path.exists()]
+            if needed and (missing := set(paths) - set(there)):
+                self.problems += [f"{path} is missing: {name} is without it" for path in sorted(missing)]
+            if there or needed:
+                with tempfile.TemporaryDirectory(dir=self.folder, prefix="index-") as folder:
+                    _replace(self.folder / name, _merged(there, Path(folder)))
 
     def block(self, file: int, offset: int, size: int) -> bytes:
         """Return the block of a record: of one that was written here, by its file, offset and size."""
@@ -245,7 +273,27 @@ def _block(member: bytes) -> bytes:
     return zlib.decompress(member, 31).partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n")
 
 
-def _replace(path: Path, lines: Iterator[str] | list[str]) -> None:
+def _merged(paths: list[Path], folder: Path) -> Iterator[str]:
+    """Yield the lines of sorted files in order. More files than may be open at once are merged in rounds.
+
+    Args:
+        folder: for what the rounds write.
+    """
+    number = 0
+    while len(paths) > _MERGED:
+        first, paths = paths[:_MERGED], paths[_MERGED:]
+        number += 1
+        with (folder / str(number)).open("w", encoding="utf-8") as stream:
+            stream.writelines(_merged(first, folder))
+        paths.append(folder / str(number))
+        for path in first:
+            if path.parent == folder:
+                path.unlink()
+    with contextlib.ExitStack() as stack:
+        yield from heapq.merge(*[stack.enter_context(path.open(encoding="utf-8")) for path in paths])
+
+
+def _replace(path: Path, lines: Iterable[str]) -> None:
     """Write a file so that it is there as a whole, or as it was."""
     part = path.with_name(path.name + ".part")
     with part.open("w", encoding="utf-8") as stream:

@@ -38,18 +38,24 @@ class Store:
         self._prefix = self.location.removeprefix("s3://")
         self._system = s3_filesystem(attempts=_ATTEMPTS)
 
-    def claim(self, crawl: str, shared: tuple[str, ...]) -> None:
+    def claim(self, crawl: str, shared: tuple[str, ...], uploaded: int = 0) -> None:
         """Take a prefix for a crawl, or see that it is still taken for it.
 
         Args:
             crawl: an id that no other crawl has.
             shared: names of objects that every crawl has; where one is there already, somebody else wrote it.
+            uploaded: how many files the crawl has brought there.
 
         Raises:
             CrawlError: the prefix belongs to another crawl, or the store cannot be reached.
         """
         try:
             if self.owner() is None:
+                if uploaded:
+                    raise AnotherCrawlError(
+                        f"{self.location}: {MARK} is missing, and the {uploaded:,} files of this crawl may be too; put "
+                        "them back, or begin a new crawl elsewhere"
+                    )
                 for name in shared:
                     if self.size(name) is not None:
                         raise AnotherCrawlError(

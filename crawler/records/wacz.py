@@ -98,6 +98,8 @@ def _write(stream: IO[bytes], folder: Path, files: Sequence[File], software: str
 
         for file in files:
             path = folder / file.name
+            if not path.exists():
+                raise CrawlError(f"{path}: is missing, and the package would be without it")
             if put(_ARCHIVE + file.name, _parts(path), file.length >= 1 << 30) != file.sha256:
                 raise CrawlError(f"{path}: is not what the crawl wrote; its SHA-256 differs from the manifest's")
         for name in (INDEX, BY_ORIGINAL):
@@ -129,7 +131,9 @@ def _pages(folder: Path, files: Sequence[File]) -> Iterator[bytes]:
     yield json.dumps(head).encode() + b"\n"
     for file in files:
         path = folder / file.name
-        index = next_to(path)[-1]  # the one by original addresses, where there is one
+        if not (indexes := next_to(path)):
+            raise CrawlError(f"{path}: its index is missing")
+        index = indexes[-1]  # the one by original addresses, where there is one
         with index.open(encoding="utf-8") as lines, path.open("rb") as stream:
             for line in lines:
                 _, stamp, text = line.split(" ", 2)

@@ -102,7 +102,11 @@ class Exchange:
         """Note when everything was over; from now on the response can be read."""
         self.seconds = time.monotonic() - self.started
         if self._spill is not None:
-            self.response, self._spill = self._spill.mapped(), None
+            try:
+                self.response = self._spill.mapped()
+            except OSError as error:
+                self.fault = self.fault or error
+            self._spill = None
         self._give_back()
 
     def stop(self) -> None:

@@ -7,6 +7,8 @@ the protocol then reads on without it until the server ends, or falls silent.
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,6 +49,10 @@ _IDLE_CONNECTION = 10
 _LONGEST_BODY = 64_000_000
 #: Header fields that no middleware may change: who asks, and what a 304 would be the answer to.
 _FIXED = ("User-Agent", "From", "If-None-Match", "If-Modified-Since")
+#: Header fields that announce a body, or another protocol. A server would wait for it.
+_OF_BODIES = ("Content-Length", "Transfer-Encoding", "Expect", "Upgrade")
+#: The process has, or the system, no room for a further connection.
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 class _Headers(Headers):
@@ -251,6 +257,8 @@ class WireHandler(HTTP11DownloadHandler):
                     exchange.truncated = exchange.truncated or "disconnect"
                     exchange.error = exchange.error or _line(reason)
         except Exception as error:
+            if (number := getattr(error, "osError", None)) in _NO_ROOM:  # no fault of the host
+                exchange.fault = OSError(number, f"{os.strerror(number)}: fewer --connections, or a larger ulimit -n")
             if not exchange.size:
                 host = urlsplit(url).hostname or ""
                 if address := self._guard.refused(host):
@@ -287,6 +295,8 @@ class WireHandler(HTTP11DownloadHandler):
                 request.headers[name] = headers[name]
             else:
                 request.headers.pop(name, None)
+        for name in _OF_BODIES:
+            request.headers.pop(name, None)
 
     def _watch(self, exchange: Exchange) -> None:
         if exchange.protocol is not None:

@@ -155,3 +155,20 @@ class Pricing:
         if item["name"] == "thing 1":
             raise scrapy.exceptions.DropItem("no price")
         return {**item, "price": 2}
+
+
+class Direct(scrapy.Spider):
+    """Asks the engine itself, as pipelines for files do, or takes away what a crawl notes with a page."""
+
+    name = "direct"
+
+    async def parse(self, response: Response, **_: Any) -> AsyncIterator[Any]:
+        assert self.crawler is not None
+        assert self.crawler.engine is not None
+        how = self.settings["HOW"]
+        meta = response.meta if how == "meta" else {}
+        if how == "clear":
+            response.meta.clear()
+        else:
+            await self.crawler.engine.download_async(Request(response.urljoin("/private"), meta=meta))
+        yield {"how": how}

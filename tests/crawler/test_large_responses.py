@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import resource
 import threading
 from pathlib import Path
 
@@ -15,7 +16,10 @@ pytest.importorskip("scrapy")
 from conftest import peak_of
 from crawls import check, crawled, of
 from rawserver import Answer, missing, page, serving
+from twisted.internet import tcp
 
+from archive.errors import CrawlError
+from crawler.run import status
 from crawler.wire import spill
 from crawler.wire.message import decoded, parse
 
@@ -110,3 +114,40 @@ def test_a_body_in_millions_of_chunks_is_joined_and_not_listed() -> None:
     cut = parse(head + b"1\r\nx\r\n" * many)
     assert cut is not None
     assert (cut.complete, cut.length) == (False, 6 * many)
+
+
+def test_a_response_that_cannot_be_mapped_ends_the_run_and_is_no_fault_of_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(self: spill.Spill) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with serving(lambda path, _: page("x" * 5000) if path == "/" else missing()) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(spill, "LONGEST", 1000)
+            patch.setattr(spill.Spill, "mapped", none)
+            with pytest.raises(OSError, match="Too many open files"):
+                crawled(tmp_path, server.address + "/")
+        assert crawled(tmp_path, server.address + "/").done == 1
+    assert len(of(tmp_path, "response", f":{server.port}/")) == 1
+
+
+def test_a_limit_of_open_files_that_is_too_low_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    with pytest.raises(CrawlError, match=r"--connections 100: the process may open 256 files \(ulimit -n\)"):
+        crawled(tmp_path, "http://127.0.0.1:9/", connections=100)
+
+
+def test_a_process_without_room_for_a_connection_ends_the_run_and_no_url_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(self: tcp.Client) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with serving(lambda path, _: page("x") if path == "/" else missing()) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(tcp.Client, "createInternetSocket", none)
+            with pytest.raises(OSError, match="ulimit -n"):
+                crawled(tmp_path, server.address + "/")
+        assert (status(tmp_path).failed, status(tmp_path).waiting) == (0, 1)
+        assert crawled(tmp_path, server.address + "/").done == 1

@@ -334,3 +334,17 @@ def test_the_spider_of_the_manual_works(tmp_path: Path, monkeypatch: pytest.Monk
         result = crawled(out, spider="shop:Shop")
         assert (result.ended, result.pages) == ("finished", 24)
         assert {each["item"]["list"].removeprefix(server.address) for each in items(out)} >= {"/", "/list/3"}
+
+
+@pytest.mark.parametrize("how", ["engine", "meta", "clear"])
+def test_what_a_spider_asks_of_the_engine_itself_is_not_sent_and_costs_no_page(tmp_path: Path, how: str) -> None:
+    def answer(path: str, request: bytes) -> Answer:
+        return page("User-agent: *\nDisallow: /private" if path == "/robots.txt" else f"<p>{path}")
+
+    with serving(answer) as server:
+        settings = (("HOW", how),)
+        result = crawled(tmp_path, server.address + "/", spider="own_spiders:Direct", settings=settings, seconds=20)
+        assert "/private" not in server.paths()
+    assert (result.ended, result.pages, pages(tmp_path)) == ("finished", 1, ["/"])
+    assert result.left_out == ({} if how == "clear" else {"spider-error": 1})
+    assert len(items(tmp_path)) == (how == "clear")

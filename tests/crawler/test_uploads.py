@@ -267,3 +267,53 @@ def test_a_bucket_needs_a_folder_for_the_state_and_a_store_that_answers(tmp_path
     wrong("no such bucket", out=f"s3://{s3}-none/x", state=tmp_path)
     with serving(answer) as server:
         assert crawled(tmp_path, server.address + "/", pages=1, store=f"s3://{s3}/x").uploaded == 1
+
+
+def _delete(bucket: str, name: str) -> None:
+    boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"]).delete_object(Bucket=bucket, Key=f"x/{name}")
+
+
+def test_one_file_that_cannot_be_uploaded_keeps_no_other_from_its_turn(
+    tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_PAUSE", 0.01)
+
+    def failing(self: Store, path: Path, name: str, sha256: str) -> None:
+        if name.endswith("-00001.warc.gz"):
+            raise OSError(5, "this one not")
+        _UPLOAD(self, path, name, sha256)
+
+    monkeypatch.setattr(Store, "upload", failing)
+    with serving(answer) as server:
+        result = crawled(tmp_path, server.address + "/", store=f"s3://{s3}/x", file_size=3000, batch=4)
+    assert len(result.files) > 2
+    assert result.uploaded == len(result.files) - 1
+    assert [path.name for path in tmp_path.glob("*.warc.gz")] == result.files[:1]
+    (problem,) = result.problems
+    assert problem.startswith(f"{result.files[0]} is not uploaded: ")
+    assert [json.loads(line)["name"] for line in objects(s3)["manifest.jsonl"].splitlines()] == result.files[1:]
+
+
+def test_the_manifest_is_there_after_a_kill_in_front_of_it(
+    tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> bytes:
+        raise Killed
+
+    with serving(answer) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(delivery.Delivery, "_manifest", killed)
+            with pytest.raises(Killed):
+                crawled(tmp_path, server.address + "/", store=f"s3://{s3}/x")
+        (file,) = tmp_path.glob("*.warc.gz")
+        assert "manifest.jsonl" not in objects(s3)
+        _delete(s3, file.name)  # and the last copy is the one here
+        result = crawled(tmp_path, server.address + "/", store=f"s3://{s3}/x")
+        assert (result.uploaded, list(tmp_path.glob("*.warc.gz"))) == (1, [])
+        there = objects(s3)
+        (line,) = there["manifest.jsonl"].splitlines()
+        assert hashlib.sha256(there[file.name]).hexdigest() == json.loads(line)["sha256"]
+        for name in there:
+            _delete(s3, name)
+        with pytest.raises(CrawlError, match=r"archive-crawl\.json is missing"):
+            crawled(tmp_path, server.address + "/", store=f"s3://{s3}/x", again=True)

@@ -109,3 +109,17 @@ def test_the_same_file_again_adds_nothing(site: Lake, write: Write, tmp_path: Pa
     before = asked(site, "SELECT count(*) FROM site_rules")
     assert take(site, str(tmp_path / "sources" / "a.warc")).captures == 0
     assert asked(site, "SELECT count(*) FROM site_rules") == before == [(6,)]
+
+
+def test_a_revisit_of_a_robots_txt_proves_no_text_that_somebody_kept_of_its_bytes(lake: Lake, write: Write) -> None:
+    stated = {"WARC-Payload-Digest": _digest(OPEN)}
+    take(
+        lake, write("a.warc", robots("2016-01-01T00:00:00Z", "", kind="revisit", warc={**stated, "WARC-Profile": "x"}))
+    )
+    other = record(url="http://other.example/rules", body=OPEN, date="2017-01-01T00:00:00Z", content_type="text/plain")
+    assert take(lake, write("b.warc", other)).new_texts == 1
+    bare = record(url="http://other.example/robots.txt", body=OPEN, kind="resource", content_type="text/plain")
+    result = take(lake, write("c.warc", bare))
+    assert (result.captures, result.site_rules, result.rejects) == (1, 1, {})
+    assert asked(lake, "SELECT url FROM captures WHERE content_id IS NOT NULL") == [("http://other.example/rules",)]
+    assert asked(lake, "SELECT count(*) FROM site_rules WHERE text IS NOT NULL") == [(2,)]

@@ -1,19 +1,33 @@
-"""Every forgery of the table is found, with the words that name it; and what nobody forged passes, in every format."""
+"""Each forgery of the table is found, with the words that name it; and what nobody forged passes, in every format."""
 
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from forgeries import TABLE, Forgery
 from world import SETS, World, make
 
 from archive.errors import ArchiveError
 from query.verify.run import verify
+
+#: Of what changes no date and no evidence, each run tries one in four, other ones each time.
+_DATES = re.compile(r"date|captur|grade|evidence|seen|bound|before|proven")
+
+
+def tried() -> list[Forgery]:
+    """Return the forgeries of this run; all of them with HYPOTHESIS_PROFILE=thorough. All workers get the same ones."""
+    if examples(1) > 1:
+        return TABLE
+    dice = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID"))
+    return [each for each in TABLE if _DATES.search(each.name + each.found) or dice.random() < 0.25]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +74,7 @@ def test_a_sealed_set_and_one_of_a_known_root_and_lake_pass(world: World) -> Non
     assert found_in(out, {"rows": 0, "workers": 1, **sealed}) == []
 
 
-@pytest.mark.parametrize("forgery", TABLE, ids=lambda forgery: forgery.name)
+@pytest.mark.parametrize("forgery", tried(), ids=lambda forgery: forgery.name)
 def test_every_forgery_is_found(world: World, tmp_path: Path, forgery: Forgery) -> None:
     out = tmp_path / "set"
     shutil.copytree(world.sets[forgery.of], out)
