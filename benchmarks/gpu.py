@@ -682,7 +682,7 @@ PARTS: dict[str, tuple[Callable[[Setting, Note], None], int]] = {
     "ceilings": (ceilings, 30),
     "minhash": (minhash, 70),
     "agreement": (agreement, 60),
-    "embedding": (embedding, 70),
+    "embedding": (embedding, 90),
     "neighbours": (neighbours, 50),
     "cells": (cells, 50),
     "training": (training, 50),
