@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import string
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,16 @@ def write_encoder(folder: Path, seed: int = 0, modules: bool = True, pooling: st
     return folder
 
 
-def write_tokenizer(folder: Path) -> int:
-    """Write a tokenizer.json of WordPiece with BERT's own rules; return the size of its vocabulary."""
+def write_tokenizer(folder: Path, words: Sequence[str] = WORDS) -> int:
+    """Write a tokenizer.json of WordPiece with BERT's own rules; return the size of its vocabulary.
+
+    Args:
+        words: of the vocabulary, next to letters and digits.
+    """
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     letters = string.ascii_lowercase + string.digits + ".,!?-"
-    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS, *letters, *(f"##{each}" for each in letters)]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words, *letters, *(f"##{each}" for each in letters)]
     ids = {token: at for at, token in enumerate(dict.fromkeys(tokens))}
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from collapse.decoding import Decoding
 from collapse.model.models import context_of
 from collapse.model.train import mixed
-from query.formats.hugging_face import import_transformers
+from index.hugging_face import import_transformers
 
 if TYPE_CHECKING:
     import torch

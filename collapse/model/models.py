@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from archive.errors import CollapseError
 from collapse.presets import PRESETS
-from query.formats.hugging_face import import_transformers
+from index.hugging_face import import_transformers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

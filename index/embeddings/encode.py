@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +32,8 @@ def encode(texts: Iterable[str], tokens: Tokens, model: Model) -> Iterator[tuple
         ArchiveError: the memory of the device does not suffice, or the model gives no numbers that can be stored.
     """
     where = kind(model.device)
+    if where == "cuda":  # one process tokenizes for the GPU, so it has all cores
+        os.environ["TOKENIZERS_PARALLELISM"] = "true"
     parts = rounds(texts, _TEXTS[where], _CHARACTERS[where], tokens.reach)
     for windows in ahead(tokens.windows, parts):
         yield windows, rounded(model.vectors(windows), model)

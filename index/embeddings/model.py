@@ -14,6 +14,8 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +45,8 @@ _PACKED = {"bert": 0, "roberta": 1, "xlm-roberta": 1, "camembert": 1}
 _ATTENTION = "lowbackground_packed"
 #: A row has a multiple of so many tokens: the same shapes again and again, for `torch.compile`.
 _ROUND = 1 << 10
+#: PyTorch's attention for such rows, once a model needs it: `torch.compile` could not follow the search for it.
+_attend: Any = None
 
 Vectors = npt.NDArray[np.float32]  #: (windows, dimensions)
 
@@ -241,17 +245,20 @@ def threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@lru_cache(maxsize=1)
 def _varlen() -> Any:
-    """Return PyTorch's attention for rows of several sequences; None where it has none."""
+    """Return PyTorch's attention for rows of several sequences; None where it has none that takes a scale (2.11)."""
     try:
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:
         return None
-    return varlen_attn
+    return varlen_attn if "scale" in signature(varlen_attn).parameters else None
 
 
 def _register() -> None:
     """Make transformers know the attention for rows of several windows."""
+    global _attend
+    _attend = _varlen()
     transformers = import_transformers()
     transformers.AttentionInterface.register(_ATTENTION, _attention)
     from transformers.masking_utils import AttentionMaskInterface
@@ -280,7 +287,7 @@ def _attention(
     """
     parts = [each[0].transpose(0, 1) for each in (query, key, value)]  # (tokens, heads, width)
     if query.is_cuda:
-        out = _varlen()(*parts, bounds, bounds, longest, longest, scale=scaling)
+        out = _attend(*parts, bounds, bounds, longest, longest, scale=scaling)
     else:
         out = torch.cat(
             [

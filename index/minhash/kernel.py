@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from index.minhash import characters, procedure
 from index.minhash.procedure import Parameters
+
+if TYPE_CHECKING:  # `sign_utf8` needs no Arrow
+    import pyarrow as pa
 
 _LETTER = np.uint64(procedure.LETTER)
 _WORD = np.uint64(procedure.WORD)
@@ -201,7 +203,7 @@ def utf8(texts: pa.Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
     Raises:
         ValueError: a text is null.
     """
-    texts = texts.cast(pa.large_string())
+    texts = texts.cast("large_string")
     _, offsets, data = texts.buffers()
     positions = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1] if len(texts) else None
     if texts.null_count:
@@ -226,9 +228,15 @@ def sign(
         signatures, (texts, hashes), and how many shingles each text has, (texts,). A text without words has no
         shingle and a signature of zeros, and is similar to no other.
     """
-    data, offsets = utf8(texts)
-    signatures = np.empty((len(texts), parameters.hashes), np.uint16)
-    counts = np.empty(len(texts), np.int32)
+    return sign_utf8(*utf8(texts), parameters)
+
+
+def sign_utf8(
+    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], parameters: Parameters = Parameters()
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
+    """Compute what `sign` returns, of texts as `utf8` returns them."""
+    signatures = np.empty((len(offsets) - 1, parameters.hashes), np.uint16)
+    counts = np.empty(len(offsets) - 1, np.int32)
     factors, summands = (np.array(drawn, np.uint32) for drawn in procedure.permutations(parameters.hashes))
     _sign_all(data, offsets, fold(), parameters.words, factors, summands, signatures, counts)
     return signatures, counts
@@ -286,6 +294,8 @@ def shingle_sets(
 
 def shingle_set(text: str, parameters: Parameters = Parameters()) -> npt.NDArray[np.uint64]:
     """Return the different shingles of one text, hashed to 64 bits and sorted."""
+    import pyarrow as pa
+
     return shingle_sets(pa.array([text], pa.large_string()), parameters)[0]
 
 

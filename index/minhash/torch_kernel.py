@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from archive.errors import ArchiveError
 from archive.extras import missing
@@ -25,6 +25,9 @@ try:
     import torch
 except ImportError:  # an extra, which only a GPU needs
     torch = None
+
+if TYPE_CHECKING:  # `sign_utf8` needs no Arrow
+    import pyarrow as pa
 
 #: UTF-8 in a chunk, if it is not one longer text. The device needs up to 50 times as much memory.
 _CHUNK = 32 << 20
@@ -49,10 +52,23 @@ def sign(
     Raises:
         ArchiveError: PyTorch or the device is missing.
     """
+    return sign_utf8(*kernel.utf8(texts), parameters, device)
+
+
+def sign_utf8(
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    parameters: Parameters = Parameters(),
+    device: str = "cuda",
+) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
+    """Compute what `sign` returns, of texts as `index.minhash.kernel.utf8` returns them.
+
+    Raises:
+        ArchiveError: PyTorch or the device is missing.
+    """
     on = open_device(device)
-    data, offsets = kernel.utf8(texts)
-    signatures = np.empty((len(texts), parameters.hashes), np.uint16)
-    counts = np.empty(len(texts), np.int32)
+    signatures = np.empty((len(offsets) - 1, parameters.hashes), np.uint16)
+    counts = np.empty(len(offsets) - 1, np.int32)
     chunks = list(_chunks(offsets))
     longest = max((int(offsets[last] - offsets[first]) for first, last in chunks), default=0) + _PADDING
     powers = _powers(procedure.LETTER, longest, on), _powers(pow(procedure.LETTER, -1, 1 << 64), longest, on)
