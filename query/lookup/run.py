@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from archive.damage import naming_damage
@@ -19,7 +20,7 @@ from archive.lake import Lake, open_lake
 from archive.tables import DOCUMENTS
 from archive.text.normalise import content_id, normalise
 from index import ids
-from index.embeddings.encoder import Encoder
+from index.embeddings.encoder import PACKAGED, Encoder
 from index.passages.find import Passage, PassageIndex
 from index.passages.kernel import words_of
 from index.proven import END, Proof, Proven, microseconds, moment_of
@@ -41,7 +42,7 @@ from query.lookup.result import (
 from query.lookup.target import As
 
 if TYPE_CHECKING:
-    from query.lookup.alike import AlikeTexts
+    from index.vectors.search import Hit, Vectors
 
 #: The least cosine of texts that are called alike, see docs/lookup.md.
 LEAST = 0.7
@@ -50,7 +51,7 @@ LEAST = 0.7
 class Lookup:
     """The indexes of a lake, open for any number of questions. Any number of threads may ask.
 
-    It answers for the lake as it was when it was opened. Memory: about 300 bytes a text, and its vectors in 16 bits.
+    It answers for the lake as it was when it was opened. Memory: about 300 bytes a text; vectors are memory-mapped.
 
     Args:
         before: only texts that were first seen before this moment; a question may name an earlier one.
@@ -86,7 +87,7 @@ class Lookup:
         self.notes: tuple[str, ...] = ()
         self._near: NearTexts | None = None
         self._passages: PassageIndex | None = None
-        self._alike: AlikeTexts | None = None
+        self._alike: Vectors | None = None
         now = self._lake.snapshot()
         with naming_damage(self._lake):
             self._proven = Proven(now, self._before or END, self._grade)
@@ -109,10 +110,12 @@ class Lookup:
                     self._passages = PassageIndex(lake, grade=self._grade, proven=self._proven)
                     self._note(missing, self._passages.missing, "have no index of passages yet")
                 else:
-                    from query.lookup.alike import AlikeTexts  # torch, which takes seconds
+                    from index.vectors import open_vectors  # torch, which takes seconds
 
-                    self._alike = AlikeTexts(lake, self._proven, encoder)
-                    self._note(missing, self._alike.missing, "have no vector: not searched for alike ones")
+                    vectors = open_vectors(self._lake, model=PACKAGED if encoder is None else encoder)
+                    vectors.load()
+                    self._alike = vectors
+                    self._note(missing, self._without(vectors), "have no vector: not searched for alike ones")
             except ArchiveError as error:  # the lake has no such index, or this machine not what it needs
                 if kind == "alike" and encoder is not None:
                     raise
@@ -120,6 +123,14 @@ class Lookup:
         if not lake.files(DOCUMENTS.name) and self._near:
             missing.append("the lake holds no texts: near ones are estimated from signatures")
         self.notes = tuple(missing)
+
+    def _without(self, vectors: Vectors) -> int:
+        """Return how many texts that prove something have no vector."""
+        without = np.ones(len(self._proven), bool)
+        for segment in vectors.segments:
+            numbers = self._proven.find(np.asarray(segment.ids)[np.asarray(segment.spans[:, 0]) == 0])
+            without[numbers[numbers >= 0]] = False
+        return int(without.sum())
 
     @staticmethod
     def _note(notes: list[str], count: int, what: str) -> None:
@@ -173,14 +184,8 @@ class Lookup:
             proofs = self._proven.proofs(np.array([each for each in named if each >= 0], np.int64))
             notes = [*self.notes, *self._unproven(own, number, limit)]
             quoted = self._quoted(text, moment, {proof.content_id for proof in proofs.values()}, notes)[:k]
-            hits = []
-            if self._alike is not None and vectors is not None:
-                found = self._alike.search(vectors, k + len(named) + len(quoted), limit, least_cosine)
-                numbers = np.array([hit.number for hit in found if hit.number not in named], np.int64)
-                others = self._proven.proofs(numbers)
-                taken = {each.content_id for each in quoted}
-                hits = [(hit, others[hit.number]) for hit in found
-                        if hit.number in others and others[hit.number].content_id not in taken][:k]  # fmt: skip
+            taken = {own, *(proof.content_id for proof in proofs.values()), *(each.content_id for each in quoted)}
+            hits = self._similar(vectors, k, moment, least_cosine, taken)
         exact = KnownText(*known(proofs[number])) if is_there else None
         nears = tuple(NearText(*known(proofs[each.number]), each.similarity, each.characters, each.estimated)
                       for each in near)  # fmt: skip
@@ -236,6 +241,22 @@ class Lookup:
             runs = tuple(Run(each.words, each.start, each.end, text[each.start : each.end]) for each in passages)
             quoted.append(QuotedText(*known(proofs[content_id_]), passages[0].words, runs))
         return sorted(quoted, key=lambda each: (-each.words, each.first_seen, each.content_id))
+
+    def _similar(
+        self,
+        vectors: npt.NDArray[np.float32] | None,
+        k: int,
+        moment: date | None,
+        least: float,
+        taken: set[str],
+    ) -> list[tuple[Hit, Proof]]:
+        """Return the texts with the nearest vectors, apart from those that another kind of answer names."""
+        if self._alike is None or vectors is None:
+            return []
+        found = self._alike.search(vectors, k + len(taken), before=moment, grade=self._grade, least=least)
+        left = [hit for hit in found if hit.content_id not in taken]
+        proofs = self._proofs_of([hit.content_id for hit in left])
+        return [(hit, proofs[hit.content_id]) for hit in left if hit.content_id in proofs][:k]
 
     def _proofs_of(self, content_ids: list[str]) -> dict[str, Proof]:
         numbers = self._proven.find(ids.parse(pa.array(content_ids, pa.string())))
