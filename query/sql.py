@@ -34,17 +34,25 @@ _LINE = 500
 #: The site of a URL. DuckDB computes only the columns that a question names.
 _SITE = "host_of(url) AS host, domain_of(host_of(url)) AS domain"
 
+#: What is computed from a text outlives it; a text without a capture was forgotten.
+_HELD = "(SELECT content_id FROM stored_captures)"
+_DUPLICATES = f"SELECT * FROM stored_duplicates WHERE content_id IN {_HELD} AND earlier_id IN {_HELD}"
+_PRESETS = ", ".join(f"{sql(name)} AS {name}" for name in PRESETS)
+_QUALITY = f"SELECT *, {_PRESETS} FROM stored_quality WHERE content_id IN {_HELD}"
+_EMBEDDINGS = f"SELECT * FROM stored_embeddings WHERE content_id IN {_HELD}"
+
 #: The witness of a text is the earliest of its verified near-duplicates, if that is earlier than the text itself. It is
 #: chosen by the dates as they are now, not as they were when the index was made.
-_WITNESSES = """
-WITH directed AS (
-    SELECT content_id, earlier_id AS other, similarity, estimated, cluster_id FROM stored_duplicates
+_WITNESSES = f"""
+WITH held AS ({_DUPLICATES}),
+directed AS (
+    SELECT content_id, earlier_id AS other, similarity, estimated, cluster_id FROM held
     UNION ALL
-    SELECT earlier_id, content_id, similarity, estimated, cluster_id FROM stored_duplicates
+    SELECT earlier_id, content_id, similarity, estimated, cluster_id FROM held
 ),
 nearest AS (
     SELECT d.content_id, any_value(d.cluster_id) AS cluster_id,
-           min({'at': p.first_seen, 'id': d.other, 'similarity': d.similarity, 'estimated': d.estimated})
+           min({{'at': p.first_seen, 'id': d.other, 'similarity': d.similarity, 'estimated': d.estimated}})
                FILTER (p.first_seen IS NOT NULL) AS first
     FROM directed AS d LEFT JOIN proofs AS p ON p.content_id = d.other
     GROUP BY d.content_id
@@ -80,11 +88,12 @@ FROM witnesses
 """
 
 #: Pairs whose vectors are near, and whose texts are not. Nothing else reads them: they prove nothing.
-_LIKENESSES = """
+_LIKENESSES = f"""
 SELECT a, b, cosine, encoder FROM stored_likenesses
 ANTI JOIN (
     SELECT least(content_id, earlier_id) AS a, greatest(content_id, earlier_id) AS b FROM stored_duplicates
 ) USING (a, b)
+WHERE a IN {_HELD} AND b IN {_HELD}
 """
 
 # `year` from the partition: whole files are skipped
@@ -106,11 +115,11 @@ VIEWS = (
     ),
     View("documents", _DOCUMENTS),
     View("clusters", _CLUSTERS),
-    View("quality", f"SELECT *, {', '.join(f'{sql(name)} AS {name}' for name in PRESETS)} FROM stored_quality"),
-    View("embeddings", "SELECT * FROM stored_embeddings"),
+    View("quality", _QUALITY),
+    View("embeddings", _EMBEDDINGS),
     View("likenesses", _LIKENESSES),
     View("rejects", f"SELECT *, {_SITE} FROM stored_rejects"),
-    View("duplicates", "SELECT * FROM stored_duplicates"),
+    View("duplicates", _DUPLICATES),
     View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
     View("attestations", "SELECT * FROM stored_attestations"),
     View("retractions", "SELECT * FROM stored_retractions"),

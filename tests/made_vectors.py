@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from archive.files import write_parquet
 from archive.lake import Lake
+from archive.tables import DOCUMENTS
 from index.embeddings.table import EMBEDDINGS
 
 ENCODER = "made-fp32-0123456789abcdef"
@@ -34,8 +35,13 @@ def names(count: int, seed: int = 0) -> list[str]:
 
 
 def add(lake: Lake, content_ids: Sequence[str], vectors: Matrix, parts: Sequence[int] | None = None) -> str:
-    """Add one file of embeddings; return its path in the table."""
+    """Add one file of embeddings, and the texts that the lake does not have; return the file's path in the table."""
     lake.create()
+    missing = sorted(set(content_ids) - set(lake.read(DOCUMENTS.name, ["content_id"])["content_id"].to_pylist()))
+    if missing:
+        texts = pa.Table.from_pylist([{"content_id": name, "text": name} for name in missing], DOCUMENTS.file_schema)
+        document = write_parquet(lake, DOCUMENTS, texts, "documents")
+        assert lake.commit_to(lake.delta(DOCUMENTS.name), DOCUMENTS, [document], [str(random.random())])
     lake.create([EMBEDDINGS])
     parts = list(parts or [0] * len(vectors))
     table = pa.table(

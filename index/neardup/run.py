@@ -176,6 +176,8 @@ def _proposed(lake: Lake, known: Texts) -> PairCodes:
     for pair in likeness.stored(lake):
         left, right = (known.find(each) for each in pair)
         both = (left >= 0) & (right >= 0)
+        left, right = left[both], right[both]
+        both = known.live[left] & known.live[right]
         codes.append(join(left[both], right[both]))
     return np.unique(np.concatenate(codes))
 

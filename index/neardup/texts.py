@@ -18,6 +18,12 @@ from index.tables import SIGNATURES
 
 #: The date of a text that no acceptable capture proves: later than all others.
 NEVER = np.iinfo(np.int64).max
+#: A text without a capture was forgotten; one whose captures are no proof is there, and has no date.
+_DATES = f"""
+SELECT content_id, coalesce(epoch_us(first_seen), {NEVER}) AS moment
+FROM (SELECT DISTINCT content_id FROM stored_captures WHERE content_id IS NOT NULL)
+LEFT JOIN proofs USING (content_id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ class Texts:
     shingles: npt.NDArray[np.int32]
     first_seen: npt.NDArray[np.int64]  #: microseconds since 1970, or NEVER
     rank: npt.NDArray[np.int64]  #: in the order of (first_seen, content id)
-    live: npt.NDArray[np.bool_]  #: false for all signatures of a text but its first
+    live: npt.NDArray[np.bool_]  #: false for all signatures of a text but its first, and for what was forgotten
     _by_id: npt.NDArray[np.int64]
     _ordered: Ids
 
@@ -91,9 +97,12 @@ def load(lake: Lake) -> Texts:
     if len(all_ids):
         live[by_id[1:]] = (ordered[1:, :2] != ordered[:-1, :2]).any(axis=1)
     first_seen = np.full(len(all_ids), NEVER)
+    captured = np.zeros(len(all_ids), bool)
     for dated, dates in _dates(lake):
         rows = ids.positions(ordered, dated)
         first_seen[by_id[rows[rows >= 0]]] = dates[rows >= 0]
+        captured[by_id[rows[rows >= 0]]] = True
+    live &= captured
     rank = np.empty(len(all_ids), np.int64)
     rank[by_id[np.argsort(first_seen[by_id], kind="stable")]] = np.arange(len(all_ids))
     return Texts(
@@ -110,8 +119,7 @@ def load(lake: Lake) -> Texts:
 
 
 def _dates(lake: Lake) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
-    """Yield content ids and the dates of their first acceptable captures, in batches."""
+    """Yield the content ids of all captures, and the dates of the first acceptable ones or NEVER, in batches."""
     with proofs.connect(lake) as db:
-        result = db.sql("SELECT content_id, epoch_us(first_seen) AS moment FROM proofs")
-        for batch in result.to_arrow_reader(1 << 18):
+        for batch in db.sql(_DATES).to_arrow_reader(1 << 18):
             yield ids.parse(batch.column(0)), batch.column(1).to_numpy()

@@ -35,7 +35,7 @@ _MEMORY = "2GB"
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a text must have to be found. Nothing: every text is, whatever proves it."""
+    """What a text must have to be found. Nothing: every text that the lake holds is, whatever proves it."""
 
     before: datetime | None = None  #: an acceptable capture from before
     language: str | None = None
@@ -70,6 +70,10 @@ def filter_of(
 def texts(lake: Lake, wanted: Filter) -> ids.Ids:
     """Return the ids of the texts that a filter lets pass, sorted."""
     found = [np.empty((0, 4), np.uint64)]
+    if not wanted:
+        for table in lake.read_files(DOCUMENTS.name, sorted(lake.files(DOCUMENTS.name)), ["content_id"]):
+            found.append(ids.parse(table["content_id"]))
+        return _sorted(found)
     asked = {"before": wanted.before, "grade": wanted.grade or DEFAULT, "host": wanted.host,
              "language": wanted.language}  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="lowbackground-") as folder:
@@ -77,6 +81,10 @@ def texts(lake: Lake, wanted: Filter) -> ids.Ids:
         with db:
             for batch in db.sql(_TEXTS, params=asked).to_arrow_reader(1 << 18):
                 found.append(ids.parse(batch.column(0)))
+    return _sorted(found)
+
+
+def _sorted(found: Sequence[ids.Ids]) -> ids.Ids:
     unordered = np.concatenate(found)
     return unordered[ids.sort(unordered)]
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from archive.errors import ArchiveError, LakeError
 from archive.lake import Lake, open_lake
+from archive.tables import CAPTURES, DOCUMENTS
 from index import ids
 from index.embeddings.encode import encode
 from index.embeddings.encoder import DTYPES, PACKAGED, Encoder, open_encoder
@@ -66,6 +67,9 @@ class _State:
 
     def __init__(self, lake: Lake, encoder: str, row: segments.Row) -> None:
         self.lake, self.row = lake, row
+        for table in (CAPTURES, DOCUMENTS):  # which decide what may be found, as they are now
+            if lake.has(table):
+                lake.delta(table.name)
         present = files.listed(lake, encoder)
         rows = segments.complete(segments.rows_of(lake, encoder, row["cells"]), present)
         self.segments: list[Segment] = segments.opened(lake, encoder, rows)
@@ -90,7 +94,7 @@ class _State:
                 return self._filters[wanted]
             rows = filters.rows(self.segments, filters.texts(self.lake, wanted))
             count = int(sum(chosen.sum() for chosen in rows))
-            scanned = self.inverted is None or count < trained.EXACT_BELOW
+            scanned = self.inverted is None or count < trained.EXACT_BELOW or count == self.size
             found = _Passing(rows, count, None if scanned else Selected(self.segments, rows))
             self._filters[wanted] = found
             if len(self._filters) > _FILTERS:
@@ -98,12 +102,15 @@ class _State:
             return found
 
     def nearest(self, questions: Matrix, k: int, wanted: Filter) -> tuple[Matrix, Numbers]:
-        """Return the k nearest vectors of each question: cosines, and numbers; -1 where there are no more."""
+        """Return the k nearest vectors of each question: cosines, and numbers; -1 where there are no more.
+
+        Vectors outlive their texts: those of texts that were forgotten never pass.
+        """
         allowed, chosen = None, None
-        if wanted:
-            passing = self.passing(wanted)
-            if not passing.count:
-                return np.empty((len(questions), 0), np.float32), np.empty((len(questions), 0), np.int64)
+        passing = self.passing(wanted)
+        if not passing.count:
+            return np.empty((len(questions), 0), np.float32), np.empty((len(questions), 0), np.int64)
+        if passing.count < self.size:
             allowed, chosen = passing.rows, passing.selected
         if self.inverted is None or (allowed is not None and chosen is None):
             return scan(self.segments, questions, k, allowed)
@@ -202,6 +209,8 @@ class Vectors:
         least: float = -1.0,
     ) -> list[Hit]:
         """Return the k texts that are most like a text: the nearest first, each once, by its nearest window.
+
+        Only texts that the lake holds are found, not those that `archive forget` took out.
 
         Args:
             what: a text; or a vector, or those of several windows of one text: (windows, dimensions).

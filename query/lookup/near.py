@@ -65,8 +65,9 @@ class NearTexts:
         self._texts.close()
 
     def holds(self, content_id: str) -> bool:
-        """Whether the index has a text, proven or not."""
-        return bool(self._known.find(ids.parse(pa.array([content_id])))[0] >= 0)
+        """Whether the index has a text, proven or not, that nobody has forgotten."""
+        number = int(self._known.find(ids.parse(pa.array([content_id])))[0])
+        return number >= 0 and bool(self._known.live[number])
 
     def find(self, text: str, limit: int, most: int) -> list[Near]:
         """Return the earliest verified near-duplicates of a text, in the order of their dates.
