@@ -12,6 +12,7 @@ from made import edited, put, words
 from tiny_encoder import write_encoder
 
 import lowbackground as lb
+import query
 from archive.lake import Lake
 from archive.text.normalise import content_id
 from index.embeddings.stage import opened
@@ -20,6 +21,16 @@ TEXTS = [words(120, seed) for seed in range(4)]
 COPY = edited(TEXTS[0], 2, 7)
 GONE, KEPT = " ".join(TEXTS[0]), " ".join(COPY)
 OTHERS = [" ".join(each) for each in TEXTS[1:]]
+#: The columns with content ids.
+COLUMNS = {
+    "documents": "content_id, coalesce(witness_id, content_id), coalesce(cluster_id, content_id)",
+    "captures": "content_id",
+    "duplicates": "content_id, earlier_id",
+    "clusters": "content_id, cluster_id",
+    "embeddings": "content_id",
+    "likenesses": "a, b",
+    "quality": "content_id",
+}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +52,9 @@ def named(lake: Lake, encoder: Path) -> dict[str, set[str]]:
     with lb.Lookup(lake, encoder=encoder) as lookup, lb.PassageIndex(lake) as passages:
         answers = [lookup.text(text, k=9, least_cosine=-1) for text in (GONE, KEPT)]
         quotes = [each for text in (GONE, KEPT) for each in passages.find(text).quotes]
+    with query.connect(lake) as db:
+        tables = {table: {value for row in db.execute(f"SELECT {columns} FROM {table}").fetchall() for value in row}
+                  for table, columns in COLUMNS.items()}  # fmt: skip
     return {
         "search": {hit.content_id for hit in vectors.search(GONE, 9)},
         "search before": {hit.content_id for hit in vectors.search(GONE, 9, before="2024-01-01")},
@@ -50,18 +64,7 @@ def named(lake: Lake, encoder: Path) -> dict[str, set[str]]:
             for each in (*([found.exact] if found.exact else []), *found.near, *found.quote, *found.alike)
         },
         "passages": {each.content_id for each in quotes},
-        **{
-            table: {value for row in rows(lake, f"SELECT {columns} FROM {table}") for value in row}
-            for table, columns in {
-                "documents": "content_id, coalesce(witness_id, content_id), coalesce(cluster_id, content_id)",
-                "captures": "content_id",
-                "duplicates": "content_id, earlier_id",
-                "clusters": "content_id, cluster_id",
-                "embeddings": "content_id",
-                "likenesses": "a, b",
-                "quality": "content_id",
-            }.items()
-        },
+        **tables,
     }
 
 
