@@ -16,10 +16,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from archive.show import bytes_text
-from crawler.frontier.frontier import CLOSED, SPIDER_ERROR, Frontier
+from crawler.frontier.frontier import Frontier
 from crawler.frontier.hosts import BUSY, Task
 from crawler.frontier.known import validator
-from crawler.frontier.rows import DONE, FAILED, REFUSED, Outcome, Payload
+from crawler.frontier.rows import CLOSED, DONE, FAILED, REFUSED, SPIDER_ERROR, Outcome, Payload
 from crawler.links.html import links_of
 from crawler.links.leads import is_nofollow, leads_of
 from crawler.links.scope import LONGEST_URL, Repeats, Scope, host_of, normal, origin_of

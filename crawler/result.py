@@ -117,11 +117,11 @@ def status(folder: str | Path, *, hosts: bool = False, failed: bool = False, mos
         if last is None:
             raise CrawlError(f"{folder}: no crawl is in this folder")
         frontier.crawl = last
-        result = result_of(folder, frontier, "running" if is_running(folder) else frontier.why() or "killed", [])
+        result = result_of(folder, frontier, "running" if is_running(folder) else frontier.report.why() or "killed", [])
         if hosts:
-            result.by_host = [_host_state(row) for row in frontier.host_rows(most)]
+            result.by_host = [_host_state(row) for row in frontier.report.host_rows(most)]
         if failed:
-            result.not_fetched = [NotFetched(*row) for row in frontier.not_fetched(most)]
+            result.not_fetched = [NotFetched(*row) for row in frontier.report.not_fetched(most)]
         return result
     except sqlite3.DatabaseError as error:
         raise CrawlError(f"{folder / frontiers.NAME}: {error}") from None
@@ -137,8 +137,9 @@ def _host_state(row: HostRow) -> HostState:
 
 
 def result_of(folder: Path, frontier: Frontier, ended: str, problems: list[str]) -> CrawlResult:
-    crawl_, states = frontier.crawl, frontier.counts()
-    hosts, resting, ready, because = frontier.rests()
+    crawl_, report = frontier.crawl, frontier.report
+    states = report.counts()
+    hosts, resting, ready, because = report.rests()
     all_rest = resting == hosts and resting > 0
     files = [each.name for each in frontier.files() if each.closed]
     with contextlib.closing(Uploads(folder / frontiers.NAME)) as uploads:
@@ -146,15 +147,15 @@ def result_of(folder: Path, frontier: Frontier, ended: str, problems: list[str])
     package = folder / f"{files[0].rsplit('-', 2)[0]}.wacz" if files else None
     result = CrawlResult(
         str(folder), crawl_.id, ended, crawl_.pages, crawl_.bytes, round(crawl_.seconds, 3),
-        states["waiting"], states["done"], states["failed"], states["refused"], frontier.statuses(),
-        frontier.reasons(), frontier.left_out(), frontier.answered(), frontier.troubles(NAMED), hosts, resting,
+        states["waiting"], states["done"], states["failed"], states["refused"], report.statuses(),
+        report.reasons(), report.left_out(), report.answered(), report.troubles(NAMED), hosts, resting,
         datetime.fromtimestamp(ready, UTC).isoformat(timespec="seconds") if all_rest else None,
-        because if all_rest else "", [], [], frontier.spider_errors(), files,
+        because if all_rest else "", [], [], report.spider_errors(), files,
         store[0] if store is not None else None, len(there.intersection(files)),
         sum((folder / f"{name}.tsr").exists() for name in files),
         str(package) if package is not None and package.exists() else None, problems,
     )  # fmt: skip
-    result.responses = frontier.responses()
+    result.responses = report.responses()
     result.items = _lines(folder / "items.jsonl", frontier.items())
     return result
 

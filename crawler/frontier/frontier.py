@@ -19,20 +19,25 @@ from typing import Any
 
 from crawler.frontier.hosts import UNREACHABLE, Failing, Host, Task
 from crawler.frontier.known import KnownFiles
+from crawler.frontier.report import Report
 from crawler.frontier.rows import (
     CALLS,
+    CLOSED,
     DONE,
     FAILED,
     FAILING,
+    HOST_BUDGET,
     MEMENTOS,
+    NOT_HAD,
+    PRIVATE,
     REFUSED,
     REPEATS,
     SCHEMA,
+    SPIDER_ERROR,
     STATES,
     Batch,
     Crawl,
     File,
-    HostRow,
     Origin,
     Outcome,
     Payload,
@@ -48,12 +53,8 @@ _READ, _IN_MEMORY = 100, 10_000
 _SEEN = 200_000
 #: Seconds that a host rests from the beginning of a run on, also where the clock was put back: a day, as Retry-After.
 _LONGEST_REST = 86_400.0
-#: Reasons for which URLs were refused or not answered that a later run may find otherwise.
-CLOSED, PRIVATE, SPIDER_ERROR, HOST_BUDGET = "robots-closed", "private-address", "spider-error", "host-budget"
 #: Links to what is closed so are kept, refused: they may be fetched by a later run.
 _KEPT = (UNREACHABLE, PRIVATE)
-#: A robots.txt of which nothing is known, by the status of its answer (RFC 9309, 2.3.1.4).
-_NOT_HAD = "(status NOT BETWEEN 200 AND 499 OR status=429)"
 #: Reasons by which a narrower scope refuses what waits.
 NARROWED = ("excluded", "not-included", "depth")
 
@@ -151,7 +152,7 @@ class Frontier:
         closed = self._db.execute("SELECT id, closed FROM hosts WHERE crawl=? AND closed <> ''", (last.id,))
         self._closed = dict(closed.fetchall())
         self._closed_origins.clear()
-        self.states = self.counts()
+        self.states = self.report.counts()
         self.look_again()
         known = set(self.seeds())
         if new := [seed for seed in seeds if seed not in known]:  # a kill may have come in between, too
@@ -171,7 +172,7 @@ class Frontier:
             (crawl, FAILED, REFUSED, *reasons, DONE, SPIDER_ERROR),
         )
         self._db.execute(f"UPDATE hosts SET closed='' WHERE crawl=? AND closed IN ({marks})", (crawl, *reasons))
-        self._db.execute(f"DELETE FROM origins WHERE {_NOT_HAD}")
+        self._db.execute(f"DELETE FROM origins WHERE {NOT_HAD}")
         self._db.execute("UPDATE failing SET failures=0, rests=0, ready=0, closed='' WHERE closed<>''")
         self._db.execute(
             "UPDATE failing SET failures=failures-1, rests=rests-1, ready=0 WHERE ready>? AND failures>0 AND rests>0",
@@ -207,7 +208,7 @@ class Frontier:
             self._db.executemany("UPDATE urls SET state=?, reason=? WHERE id=?", refused)
         self._hosts.clear()
         self._heap.clear()
-        self.states = self.counts()
+        self.states = self.report.counts()
         self.look_again()
 
     def remember(self, options: str) -> None:
@@ -701,126 +702,10 @@ class Frontier:
         with self._transaction():
             self._db.execute("DELETE FROM payloads WHERE file=?", (file,))
 
-    def why(self) -> str:
-        """Return why the last run of the crawl ended; empty where it runs, or was killed."""
-        row = self._db.execute("SELECT why FROM crawls WHERE id=?", (self.crawl.id,)).fetchone()
-        return row[0] or "" if row else ""
-
-    def counts(self) -> Counter[str]:
-        """Return how many URLs of the crawl are in each state."""
-        rows = self._db.execute("SELECT state, count(*) FROM urls WHERE crawl=? GROUP BY state", (self.crawl.id,))
-        return Counter({STATES[state]: count for state, count in rows})
-
-    def reasons(self) -> dict[str, int]:
-        """Return how many URLs of the crawl were refused or failed, by reason."""
-        rows = self._db.execute(
-            "SELECT coalesce(reason, ''), count(*) FROM urls WHERE crawl=? AND state IN (2, 3) "
-            "GROUP BY 1 ORDER BY 2 DESC",
-            (self.crawl.id,),
-        )
-        return dict(rows.fetchall())
-
-    def left_out(self) -> dict[str, int]:
-        """Return how many links are not of the crawl, by reason."""
-        rows = self._db.execute(
-            "SELECT reason, count FROM left_out WHERE crawl=? AND count>0 ORDER BY 2 DESC, 1", (self.crawl.id,)
-        )
-        return dict(rows.fetchall())
-
-    def answered(self) -> int:
-        """Return from how many of the URLs that the crawl began with, or what they redirect to, a response came."""
-        of_it = "SELECT count(*) FROM urls WHERE crawl=? AND depth=0 AND state<>0 AND status IS NOT NULL"
-        return self._db.execute(of_it, (self.crawl.id,)).fetchone()[0]  # type: ignore[no-any-return]
-
-    def spider_errors(self) -> int:
-        """Return at how many pages the user's own spider failed."""
-        of_it = "SELECT count(*) FROM urls WHERE crawl=? AND state=? AND reason=?"
-        return self._db.execute(of_it, (self.crawl.id, DONE, SPIDER_ERROR)).fetchone()[0]  # type: ignore[no-any-return]
-
-    def troubles(self, most: int) -> dict[str, str]:
-        """Return origins from which nothing could be fetched when they were asked last, with why."""
-        found: dict[str, str] = {}
-        for origin, status, error in self._db.execute(
-            f"SELECT origin, status, error FROM origins WHERE {_NOT_HAD} ORDER BY origin LIMIT ?", (most,)
-        ):
-            found[origin] = f"{error or f'status {status}'}; robots.txt could not be had"
-        for origin, error in self._db.execute(
-            "SELECT origin, error FROM failing WHERE failures>0 ORDER BY origin LIMIT ?", (most,)
-        ):
-            found.setdefault(origin, error or "no connection")
-        for (name,) in self._db.execute(
-            "SELECT name FROM hosts WHERE crawl=? AND closed=? ORDER BY name LIMIT ?", (self.crawl.id, PRIVATE, most)
-        ):
-            found[name] = "a private address; --allow-private connects to it"
-        return dict(list(found.items())[:most])
-
-    def rests(self) -> tuple[int, int, float, str]:
-        """Return how many hosts have URLs that wait, and how many of them rest for more than ten seconds; when the
-        first host may be asked (seconds of the epoch; 0 where none waits), and why it rests.
-        """
-        now = time.time()
-        failing = {
-            origin: (ready, failures, error)
-            for origin, ready, failures, error in self._db.execute("SELECT origin, ready, failures, error FROM failing")
-        }
-        hosts: dict[int, tuple[float, str]] = {}
-        for number, name, ready, scheme in self._db.execute(
-            "SELECT DISTINCT h.id, h.name, h.ready, substr(u.url, 1, 5) FROM urls u JOIN hosts h ON h.id=u.host "
-            "WHERE u.state=0"
-        ):
-            until, failures, error = failing.get(f"{scheme.rstrip(':')}://{name}", (0.0, 0, ""))
-            why = f"{error}, {failures} times" if until > ready else "it asked for peace"
-            hosts[number] = min(hosts.get(number, (float("inf"), "")), (max(ready, until), why))
-        first, why = min(hosts.values(), default=(0.0, ""))
-        resting = sum(ready > now + 10 for ready, _ in hosts.values())
-        return len(hosts), resting, first, why if first > now + 10 else ""
-
-    def host_rows(self, most: int | None) -> list[HostRow]:
-        """Return the hosts of the crawl, those with most URLs first."""
-        failing: dict[str, list[tuple[float, str, str]]] = {}
-        for origin, *rest in self._db.execute("SELECT origin, ready, closed, error FROM failing WHERE failures>0"):
-            failing.setdefault(host_of(origin), []).append(tuple(rest))
-        rows = self._db.execute(
-            "SELECT h.name, h.ready, h.closed, sum(u.state=0), sum(u.state=1), sum(u.state=2), sum(u.state=3) "
-            "FROM urls u JOIN hosts h ON h.id=u.host WHERE u.crawl=? GROUP BY h.id "
-            "ORDER BY count(*) DESC, h.name LIMIT ?",
-            (self.crawl.id, -1 if most is None else most),
-        )
-        found = []
-        for name, ready, closed, *counts in rows:
-            parts = failing.get(name, [])
-            if parts and not counts[1]:  # where another scheme answers, the host is open
-                ready = max(ready, min(part[0] for part in parts))
-                closed = closed or min(part[1] for part in parts)
-            error = "; ".join(sorted({part[2] for part in parts if part[2]}))
-            found.append(HostRow(name, (counts[0], counts[1], counts[2], counts[3]), ready, closed, error))
-        return found
-
-    def not_fetched(self, most: int | None) -> list[tuple[str, str]]:
-        """Return the URLs of the crawl that gave no response or were refused, with the reason; the first ones first."""
-        rows = self._db.execute(
-            "SELECT url, coalesce(reason, '') FROM urls WHERE crawl=? AND state IN (?, ?) ORDER BY state, id LIMIT ?",
-            (self.crawl.id, FAILED, REFUSED, -1 if most is None else most),
-        )
-        return rows.fetchall()
-
-    def statuses(self) -> dict[str, int]:
-        """Return how many URLs of the crawl are done, by the status of the response."""
-        rows = self._db.execute(
-            "SELECT cast(status AS TEXT), count(*) FROM urls WHERE crawl=? AND state=1 GROUP BY 1 ORDER BY 1",
-            (self.crawl.id,),
-        )
-        return dict(rows.fetchall())
-
-    def responses(self) -> dict[str, int]:
-        """Return how many URLs are done, by what came: pages, sitemaps, redirects, errors, answers of web archives."""
-        rows = self._db.execute(
-            "SELECT CASE WHEN kind NOT IN ('page', 'sitemap') THEN 'answer' WHEN status=304 THEN 'unchanged' "
-            "WHEN status BETWEEN 300 AND 399 THEN 'redirect' WHEN status NOT BETWEEN 200 AND 299 THEN 'error' "
-            "ELSE kind END, count(*) FROM urls WHERE crawl=? AND state=1 GROUP BY 1 ORDER BY 2 DESC, 1",
-            (self.crawl.id,),
-        )
-        return dict(rows.fetchall())
+    @property
+    def report(self) -> Report:
+        """What the crawl has done so far."""
+        return Report(self._db, self.crawl.id)
 
     def _one(self, question: str) -> Any:
         return self._db.execute(question).fetchone()[0]

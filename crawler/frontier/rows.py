@@ -11,6 +11,11 @@ from crawler.links.scope import Repeat
 WAITING, DONE, FAILED, REFUSED = range(4)
 STATES = ("waiting", "done", "failed", "refused")
 
+#: Reasons for which URLs were refused or not answered that a later run may find otherwise.
+CLOSED, PRIVATE, SPIDER_ERROR, HOST_BUDGET = "robots-closed", "private-address", "spider-error", "host-budget"
+#: A robots.txt of which nothing is known, by the status of its answer (RFC 9309, 2.3.1.4).
+NOT_HAD = "(status NOT BETWEEN 200 AND 499 OR status=429)"
+
 SCHEMA = """
 CREATE TABLE crawls (id INTEGER PRIMARY KEY, plan TEXT NOT NULL, started REAL NOT NULL, ended REAL, why TEXT,
   seconds REAL NOT NULL DEFAULT 0, pages INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0);

@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from crawler.frontier.frontier import CLOSED, Frontier
+from crawler.frontier.frontier import Frontier
 from crawler.frontier.hosts import BUSY, Host, Task
-from crawler.frontier.rows import REFUSED, Origin, Outcome
+from crawler.frontier.rows import CLOSED, REFUSED, Origin, Outcome
 from crawler.links.scope import LONGEST_URL, host_of, joined, origin_of
 from crawler.options import Options
 from crawler.records.recorder import Recorder

@@ -114,7 +114,7 @@ def test_refusing_a_part_of_a_host_leaves_the_rest_and_closing_it_leaves_nothing
     task = next(task for _ in range(2) if (task := frontier.take()) is not None and task.host.name == "a.example")
     frontier.refuse_all(task.host, "http://", "why")
     frontier.commit([], 0.0)
-    assert frontier.counts() == {"waiting": 152, "refused": 149}  # one is on its way
+    assert frontier.report.counts() == {"waiting": 152, "refused": 149}  # one is on its way
     finish(frontier, task)
     frontier.commit([], 0.0)
     task = frontier.take()
@@ -124,8 +124,8 @@ def test_refusing_a_part_of_a_host_leaves_the_rest_and_closing_it_leaves_nothing
     finish(frontier, task)
     frontier.found("https://a.example/later", 1, 1)
     frontier.commit([], 0.0)
-    assert frontier.counts() == {"waiting": 1, "done": 2, "refused": 298}
-    assert frontier.left_out() == {"closed": 1}
+    assert frontier.report.counts() == {"waiting": 1, "done": 2, "refused": 298}
+    assert frontier.report.left_out() == {"closed": 1}
     assert frontier.waiting == 1
     frontier.close()
 

@@ -203,7 +203,7 @@ def test_a_rest_that_the_server_asked_for_outlasts_a_new_run(tmp_path: Path) -> 
     frontier = Frontier(tmp_path / "crawl.sqlite")
     frontier.begin("{}", (), anew=False)
     assert frontier.take() is None
-    hosts, resting, ready, why = frontier.rests()
+    hosts, resting, ready, why = frontier.report.rests()
     assert (hosts, resting, why) == (1, 1, "it asked for peace")
     assert 500 < ready - time.time() < 601
     frontier.close()
