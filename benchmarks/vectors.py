@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks"), str(ROOT)]
@@ -99,14 +100,32 @@ def inflate(real: Matrix, size: int, path: Path) -> npt.NDArray[np.float16]:
 
 def fill(location: str, vectors: npt.NDArray[np.float16]) -> None:
     """Write vectors into the table `embeddings` of a lake; the content id of a row is a hash of its number."""
-    from made_vectors import add, names
+    from made_vectors import ENCODER, names
 
+    from archive.files import write_parquet
     from archive.lake import Lake
+    from archive.tables import DOCUMENTS
+    from index.embeddings.stage import Embeddings
+    from index.embeddings.table import EMBEDDINGS
 
     lake = Lake(location)
+    lake.create()
+    lake.create([EMBEDDINGS])
     for number, first in enumerate(range(0, len(vectors), _FILE)):
         some = vectors[first : first + _FILE].astype(np.float32)
-        add(lake, names(len(some), number), some)
+        ids = pa.array(names(len(some), number))
+        zeros = pa.array(np.zeros(len(some), np.int16))
+        texts = {name: pa.nulls(len(ids)) for name in DOCUMENTS.file_schema.names} | {"content_id": ids, "text": ids}
+        offsets = pa.array(np.arange(len(some) + 1, dtype=np.int32) * some.shape[1])
+        rows = {"content_id": ids, "part": zeros, "start": zeros, "end": zeros, "tokens": zeros,
+                "vector": pa.ListArray.from_arrays(offsets, pa.array(some.reshape(-1)))}  # fmt: skip
+        for table, data, partition, options in (
+            (DOCUMENTS, texts, {}, {}),
+            (EMBEDDINGS, rows, {"encoder": ENCODER}, {**Embeddings.parquet_options, "compression_level": 1}),
+        ):
+            file = write_parquet(lake, table, pa.table(data), table.name, partition, **options)
+            if not lake.commit_to(lake.delta(table.name), table, [file], [str(number)]):
+                raise RuntimeError("another process writes to this lake")
 
 
 class Memory:
