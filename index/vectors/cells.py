@@ -168,20 +168,18 @@ def _sample(lake: Lake, files: Sequence[str], vectors: int, most: int) -> npt.ND
         chosen = found[:, 0] < np.uint64(min(share, 1 - 2**-52) * 2.0**64) if share < 1 else np.ones(len(found), bool)
         keys.append(np.concatenate([found[chosen], table["part"].to_numpy()[chosen, None].astype(np.uint64)], axis=1))
         parts.append(values[chosen].astype(np.float16))
-    places = np.empty(sum(map(len, parts)), np.int64)
-    places[np.lexsort(np.concatenate(keys).T[::-1])] = np.arange(len(places))
-    sample = np.empty((len(places), parts[0].shape[1]), np.float16)
+    positions = np.empty(sum(map(len, parts)), np.int64)
+    positions[np.lexsort(np.concatenate(keys).T[::-1])] = np.arange(len(positions))
+    sample = np.empty((len(positions), parts[0].shape[1]), np.float16)
     first = 0
     while parts:  # one by one, so that they are in memory once
         part = parts.pop(0)
-        sample[places[first : first + len(part)]] = part
+        sample[positions[first : first + len(part)]] = part
         first += len(part)
     return sample
 
 
-def _k_means(
-    sample: npt.NDArray[np.float16], rotation: Matrix, cells: int, generator: np.random.Generator
-) -> Matrix:
+def _k_means(sample: npt.NDArray[np.float16], rotation: Matrix, cells: int, generator: np.random.Generator) -> Matrix:
     """Return the centres of cells (Lloyd 1982), rotated, beginning at vectors that are drawn.
 
     Of the sample only a block at a time is in float32. A cell without vectors gets half of one of the largest.

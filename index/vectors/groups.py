@@ -27,16 +27,16 @@ class Groups:
 
     Args:
         centres: (centres, dimensions).
-        nearest: groups that a vector is compared with; where there are no more, the result is exact.
+        nearest: groups that a vector is compared with, by default 16; where there are no more, the result is exact.
     """
 
-    def __init__(self, centres: Matrix, nearest: int = NEAREST) -> None:
+    def __init__(self, centres: Matrix, nearest: int | None = None) -> None:
         count = 2 ** round(np.log2(2 * np.sqrt(len(centres)))) if len(centres) >= FLAT_BELOW else 1
         owner, middles = _by_direction(centres, count)
         self._members = [np.flatnonzero(owner == group) for group in range(count)]
         self._centres = [np.ascontiguousarray(centres[rows]) for rows in self._members]
         self._halves = [(each * each).sum(axis=1) / 2 for each in self._centres]
-        self._middles, self._nearest = middles, min(nearest, count)
+        self._middles, self._nearest = middles, min(nearest or NEAREST, count)
 
     def assign(self, vectors: Matrix) -> npt.NDArray[np.int64]:
         """Return the number of the centre that is nearest to each vector, by squared distance.
