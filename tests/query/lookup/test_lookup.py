@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -187,6 +188,44 @@ def test_a_target_is_an_address_a_file_or_a_text(tmp_path: Path, monkeypatch: py
         read("a.warc")
     with pytest.raises(ArchiveError, match="No such file"):
         read("missing")
+    rows = {"a.jsonl": b'{"text": "some words"}\n', "b.txt": b"text\tdate\nsome words\t2020-01-01\n"}
+    for name, data in rows.items():
+        Path(name).write_bytes(data)
+        with pytest.raises(ArchiveError, match="a file of records"):
+            read(name)
+    Path("braces").write_text("{ some words } of a text")
+    assert read("braces") == "{ some words } of a text"
+
+
+def test_a_file_is_read_by_any_name_and_through_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = os.fsdecode(b"a caf\xe9.txt")
+    Path(name).write_text("some words")
+    assert (kind_of(name), read(name)) == ("file", "some words")
+    Path("my folder").mkdir()
+    with pytest.raises(ArchiveError, match="my folder: a folder"):
+        kind_of("my folder")
+    reading, writing = os.pipe()
+    os.write(writing, b"words of a command")
+    os.close(writing)
+    path = f"/dev/fd/{reading}"
+    assert (kind_of(path), read(path)) == ("file", "words of a command")
+    os.close(reading)
+    for odd in ("some \0 words", "some \ud800 words", "some words " * 9999):
+        assert kind_of(odd) == "text"
+
+
+def test_nobody_writes_a_line_of_what_is_shown(lake: Lake, tmp_path: Path) -> None:
+    """A URL of a data set may hold anything: line ends, commands of a terminal, changes of direction."""
+    forged = "http://a.example/\n  2001-01-01 00:00:00, grade A: http://b.example/\x1b[2J\x9b2J\u202egpj.exe"
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"text": text(OLD), "url": forged, "date": "2015-01-01"}))
+    ingest(lake, [str(tmp_path / "rows.jsonl")], workers=1)
+    options = ["lookup", text(OLD), "--lake", lake.location, "--grade", "E"]
+    shown = CliRunner().invoke(main, options, catch_exceptions=False).output
+    assert "\\x0a  2001-01-01 00:00:00, grade A: http://b.example/\\x1b[2J\\x9b2J\\u202egpj.exe\n" in shown
+    printed = CliRunner().invoke(main, [*options, "--json"], catch_exceptions=False).output
+    assert json.loads(printed)["exact"]["url"] == forged
+    assert not {"\x1b", "\x9b", "\u202e"} & set(printed + shown)
 
 
 def test_an_address_gives_its_captures_with_what_changed(lake: Lake, tmp_path: Path) -> None:
