@@ -31,7 +31,8 @@ _SHOWN = 2000
 _ROWS = 100
 
 _CAPTURES = """
-SELECT captured_at, date_problem, date_source, record_type, content_id, url, title, file, "offset", skip
+SELECT captured_at, date_problem, date_source, record_type, content_id, url, title, file, "offset", skip,
+       grade
 FROM captures WHERE {condition} ORDER BY captured_at NULLS LAST, file, "offset", skip
 """
 _TEXT = "SELECT text, first_seen, url, chars FROM documents WHERE content_id = $1"
@@ -55,6 +56,7 @@ class PageCapture:
     file: str
     offset: int
     skip: int
+    grade: str  #: `archive.evidence.grade.GRADES`
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def _cited(text: KnownText) -> list[str]:
 def _page(page: PageChanges) -> list[str]:
     lines = [f"{count_of(page.captures, 'capture')} with text, {count_of(page.texts, 'text')}"]
     for number, version in enumerate(page.versions):
-        problem = f" ({version.date_problem})" if version.date_problem else ""
+        problem = f" ({version.date_problem})" if version.date_problem else f", grade {version.grade}"
         same = f", and {count_of(version.captures - 1, 'more capture')} of it" if version.captures > 1 else ""
         what = f"{count_of(version.words, 'word')}"
         if number:
