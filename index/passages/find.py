@@ -29,6 +29,7 @@ from index.minhash.kernel import utf8
 from index.passages import segments
 from index.passages.kernel import RUN, Numbers, Question, Words, by_word, keys_of, lower, words_of
 from index.passages.segments import Segment
+from index.passages.stage import Passages
 from index.proven import END, Proof, Proven, microseconds, moment_of
 from index.stored_texts import StoredTexts
 from index.tables import PASSAGES
@@ -88,7 +89,9 @@ class Traced:
 
     keys: Numbers  #: of each run of RUN words
     best: Numbers  #: rank of the earliest text that has it, or NEVER
-    runs: list[tuple[int, Numbers]] = field(default_factory=list)  #: rank of a text, and the runs that it shares
+    runs: list[tuple[int, Numbers]] = field(
+        default_factory=list
+    )  #: rank of a text, and the runs that it shares: of `find`
     read: set[int] = field(default_factory=set)  #: ranks of the texts that were read
     is_complete: bool = True
 
@@ -251,7 +254,7 @@ class PassageIndex:
                     if len(runs):
                         yield 0, rank, runs
 
-        self._trace([traced], limit, compare)
+        self._trace([traced], limit, compare, with_runs=True)
         return self._found(text, question, traced)
 
     def trace(self, texts: pa.Array, engine: Engine, scratch: str) -> list[Traced]:
@@ -282,8 +285,8 @@ class PassageIndex:
 
     # -- from fingerprints to texts -----------------------------------------------------------------
 
-    def _trace(self, asked: Sequence[Traced], limit: int, compare: Compare) -> None:
-        """Find for each run of each question the earliest text that has it."""
+    def _trace(self, asked: Sequence[Traced], limit: int, compare: Compare, with_runs: bool = False) -> None:
+        """Find for each run of each question the earliest text that has it; keep the runs of all texts if asked to."""
         needed: list[tuple[int, Numbers]] = [(number, np.unique(each.keys)) for number, each in enumerate(asked)]
         for most in _ROUNDS:
             needed = [(number, keys) for number, keys in needed if len(keys)]
@@ -305,7 +308,8 @@ class PassageIndex:
                     traced.read.update(fresh.tolist())
                     pairs.append((number, fresh))
             for number, rank, runs in compare(pairs):
-                asked[number].runs.append((rank, runs))
+                if with_runs:
+                    asked[number].runs.append((rank, runs))
                 lower(asked[number].best, runs, rank)
             open_ = []
             for number, own in needed:
@@ -414,13 +418,14 @@ def passages(
 def require_index(lake: Lake) -> None:
     """
     Raises:
-        LakeError: there is no lake, it holds no texts, or it has no index of passages.
+        LakeError: there is no lake, it holds no texts, or it has no index of passages that this version reads.
     """
     if not lake.files(DOCUMENTS.name):
         raise LakeError(f"{lake.location}: holds no texts, so that no passages can be found in them")
     if not lake.has(PASSAGES):
         raise LakeError(f"{lake.location}: its passages have no index yet; `archive index --passages --lake "
                         f"{lake.location}` makes it")  # fmt: skip
+    Passages().check(lake)
 
 
 def parts(traced: Traced) -> list[tuple[int, int, int]]:

@@ -45,7 +45,7 @@ from query.lookup.target import As
 if TYPE_CHECKING:
     from index.vectors.search import Vectors
 
-Found = TypeVar("Found", bound=KnownText)
+Weaker = TypeVar("Weaker", bound=KnownText)
 
 #: The least cosine of texts that are called alike, see docs/lookup.md.
 LEAST = 0.7
@@ -236,12 +236,12 @@ class Lookup:
             self._others = self._proven.unproven()
         return bool(ids.positions(self._others, ids.parse(pa.array([content_id_])))[0] >= 0)
 
-    def _not_near(self, text: str, found: Sequence[Found], k: int) -> tuple[list[Found], dict[str, Near]]:
+    def _not_near(self, text: str, found: Sequence[Weaker], k: int) -> tuple[list[Weaker], dict[str, Near]]:
         """Return the first k texts that are no near-duplicates, and the near-duplicates in front of them, by id.
 
         The index gives the earliest ones, and finds most, not all. Whatever names a text, it has its strongest kind.
         """
-        left: list[Found] = []
+        left: list[Weaker] = []
         near: dict[str, Near] = {}
         for each in found:
             if len(left) == k:
