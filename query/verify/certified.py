@@ -75,6 +75,7 @@ class Arguments:
     attestations: int | None = None  #: of a lake that has any
     retractions: int | None = None
     passages: bool = False
+    passage_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,14 @@ import pytest
 from made import put, words
 
 import lowbackground as lb
-from archive.errors import LakeError
+from archive.engine import open_engine
+from archive.errors import ArchiveError, LakeError
 from archive.lake import Lake
+from index import stage as stages
 from index.certify import certify
 from index.certify.card import card
 from index.certify.result import MANIFEST
+from index.passages.stage import Passages
 
 BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
 
@@ -176,6 +179,19 @@ def test_texts_that_came_since_the_index_are_told_of(lake: Lake, tmp_path: Path)
     source = _set(tmp_path / "set.jsonl", [" ".join(words(60, 1))])
     options = {"before": BEFORE, "workers": 1}
     assert certify(lake, source, tmp_path / "a", passages=True, **options).index_is_older_than_lake  # type: ignore[arg-type]
+
+
+def test_a_result_of_an_older_index_of_passages_is_not_gone_on_with(lake: Lake, tmp_path: Path) -> None:
+    put(lake, tmp_path / "in", [(" ".join(words(60, 1)), "2015-06-01")])
+    lb.index(lake, workers=1, passages=True)
+    put(lake, tmp_path / "in", [(" ".join(words(60, 2)), "2015-06-01")])
+    source = _set(tmp_path / "set.jsonl", [" ".join(words(60, 2)[:30])])
+    old = certify(lake, source, tmp_path / "out", before=BEFORE, passages=True, workers=1)
+    assert (old.known_words, old.index_is_older_than_lake) == (0, True)
+    stages.run(Passages(), lake, open_engine(1))  # of the passages alone
+    with pytest.raises(ArchiveError, match="passage_index"):
+        certify(lake, source, tmp_path / "out", before=BEFORE, passages=True, workers=1)
+    assert certify(lake, source, tmp_path / "new", before=BEFORE, passages=True, workers=1).known_words == 30
 
 
 def test_rows_of_parquet_have_the_same_passages(lake: Lake, tmp_path: Path) -> None:
