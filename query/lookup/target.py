@@ -10,6 +10,7 @@ from typing import Literal
 
 from archive.capture import Limits
 from archive.errors import ArchiveError, SourceError
+from archive.evidence import replay
 from archive.page import page_of
 from archive.reasons import Unusable
 from archive.records import READERS
@@ -74,6 +75,8 @@ def read(path: str) -> str:
                            "the rows of a data set, `archive ingest` reads archives")  # fmt: skip
     try:
         kind = "text/html" if path.lower().endswith(_HTML) else ""
+        if replay.is_marked(data):  # somebody saved what a web archive showed: `archive ingest` cuts its words, too
+            data = replay.cut(data)
         page, _, _ = page_of(data, kind, extractor("resiliparse"), limits)
     except Unusable as error:
         raise ArchiveError(f"{path}: no text in it ({error})") from None

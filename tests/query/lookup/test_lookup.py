@@ -182,6 +182,9 @@ def test_a_target_is_an_address_a_file_or_a_text(tmp_path: Path, monkeypatch: py
         with pytest.raises(ArchiveError, match="--text, --file or --url"):
             kind_of(word)
     assert read("page.html") == "Some words of a page."
+    toolbar = "<!-- BEGIN WAYBACK TOOLBAR INSERT --><p>What the archive says.</p><!-- END WAYBACK TOOLBAR INSERT -->"
+    Path("saved.html").write_text(f"<html><body>{toolbar}<p>Some words of a page.</p></body></html>")
+    assert read("saved.html") == "Some words of a page."
     assert read("my text") == "Words of a \u201ctext\u201d"
     with pytest.raises(ArchiveError, match="broken: no text in it"):
         read("broken")
