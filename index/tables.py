@@ -18,6 +18,7 @@ from index.embeddings.table import EMBEDDINGS
 from index.minhash import procedure
 from index.minhash.procedure import Parameters
 from index.quality.table import QUALITY
+from index.topics.table import TEXT_TOPICS, TOPICS
 from index.vectors.table import CELLS, LIKENESSES, RECALLS, SEGMENTS
 
 SIGNATURES = Table(
@@ -77,7 +78,7 @@ PASSAGES = Table(
 )
 
 _OF_TEXTS = (SIGNATURES, BANDS, PAIRS, DUPLICATES, PASSAGES, QUALITY)
-_OF_VECTORS = (EMBEDDINGS, CELLS, SEGMENTS, RECALLS, LIKENESSES)
+_OF_VECTORS = (EMBEDDINGS, CELLS, SEGMENTS, RECALLS, LIKENESSES, TOPICS, TEXT_TOPICS)
 TABLES = {table.name: table for table in (*_OF_TEXTS, *_OF_VECTORS)}
 
 
