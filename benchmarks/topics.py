@@ -1,6 +1,6 @@
 """How well topics agree with a known classification, and what they cost in time and memory.
 
-    python benchmarks/topics.py lake DATA FOLDER [--encoder FOLDER]
+python benchmarks/topics.py lake DATA FOLDER [--encoder FOLDER]
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def classified(data: Path, most: int = 600) -> list[Row]:
     for name, texts in found.items():
         for at, text in enumerate([each for each in texts if len(each.split()) >= 20][:most]):
             year = 2020 + at % 4 if name == "wikicsai" else 2012 + at % 12
-            rows.append((text, f"{year}-{1 + at % 12:02}-01T00:00:00Z", f"http://site{at % 60}.{name}.example/{at}"))
+            rows.append((text, f"{year}-{1 + at % 12:02}-01T00:00:00Z", f"http://{name}{at % 60}.example/{at}"))
     return rows + _legal(data, 250)
 
 
@@ -48,7 +48,7 @@ def _legal(data: Path, most: int) -> list[Row]:
         versions = [json.loads(line) for line in file]
     chosen = [versions[at * len(versions) // most] for at in range(most)]
     return [
-        (each["text"], each["date"].replace("+00:00", "Z"), f"http://www.{at % 60}.legal.example/{at}")
+        (each["text"], each["date"].replace("+00:00", "Z"), f"http://legal{at % 60}.example/{at}")
         for at, each in enumerate(chosen)
     ]
 

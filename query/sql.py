@@ -134,7 +134,13 @@ VIEWS = (
     View(
         "text_topics",
         _TEXT_TOPICS,
-        {"content_id": "VARCHAR", "topic": "INTEGER", "similarity": "FLOAT", "encoder": "VARCHAR", "version": "VARCHAR"},
+        {
+            "content_id": "VARCHAR",
+            "topic": "INTEGER",
+            "similarity": "FLOAT",
+            "encoder": "VARCHAR",
+            "version": "VARCHAR",
+        },
     ),
     View("topics", _TOPICS),
     View("rejects", f"SELECT *, {_SITE} FROM stored_rejects"),

@@ -186,4 +186,3 @@ def _tidy(lake: Lake, encoder: str, current: Topics | None) -> None:
     keep = f" AND version <> {sql_literal(current.version)}" if current else ""
     with contextlib.suppress(CommitFailedError):  # another process removes them too
         lake.delta(TEXT_TOPICS.name).delete(f"encoder = {sql_literal(encoder)}{keep}")
-

@@ -13,7 +13,7 @@ TOPICS = Table(
         Column("topic", pa.int32(), "its number, from 1; the largest one first, when they were made"),
         Column("name", pa.string(), "its most typical words; empty where its texts have none"),
         Column("words", pa.list_(pa.string()), "up to 10 typical words, the most typical one first"),
-        Column("vector", pa.list_(pa.float32()), "the centre, of length 1"),
+        Column("vector", pa.list_(pa.float32()), "the centre: the mean of the vectors of its texts"),
         Column("made_of", pa.int64(), "texts that the lake had when the topics were made"),
         Column("version", pa.string(), "which topics: a hash of all their centres"),
         Column("encoder", pa.string(), "whose vectors they are made from"),

@@ -18,12 +18,14 @@ from archive.tables import DOCUMENTS
 from index import ids
 from index.ids import Ids
 from index.stage import read_texts
-from index.topics.vectors import dimensions, matrix_of, nearest, unit
+from index.topics.vectors import dimensions, matrix_of, nearest
 from index.topics.words import MOST_TOPICS, Named, Words
 from index.vectors.files import Matrix
 
 #: Texts of the sample for each topic, the least of all, bytes of their vectors at most, rounds, and trials.
 _EACH, _LEAST, _BYTES, _ROUNDS, _TRIALS = 256, 50_000, 400 << 20, 30, 4
+#: Above so many topics there is one trial: trials differ the less, the more topics there are.
+_FEW = 100
 _SEED = 20220101
 #: By default at most so many topics: a person reads them.
 _MOST = 500
@@ -35,7 +37,7 @@ class Topics:
 
     version: str  #: a hash of all centres
     made_of: int  #: texts that had vectors then
-    centres: Matrix  #: (topics, dimensions), of length 1
+    centres: Matrix  #: (topics, dimensions), the mean of their texts
     named: Sequence[Named]
 
 
@@ -65,7 +67,7 @@ def train(lake: Lake, encoder: str, texts: Ids, topics: int | None, reporter: Re
     reporter.stage("topics", None)
     sample = _sample(lake, encoder, texts, wanted)
     vectors = matrix_of(lake, encoder, sample)
-    centres = unit(_k_means(vectors, wanted))
+    centres = _k_means(vectors, wanted)
     of, _ = nearest(vectors, centres)
     del vectors
     sizes = np.bincount(of, minlength=len(centres))
@@ -87,16 +89,19 @@ def _sample(lake: Lake, encoder: str, texts: Ids, topics: int) -> Ids:
 
 def _k_means(vectors: Matrix, topics: int) -> Matrix:
     """Return the best centres of some trials."""
+    trials = _TRIALS if topics <= _FEW else 1
     if find_spec("torch") is not None:
+        from index.embeddings.model import threads
         from index.vectors.kmeans_torch import kmeans
 
-        trials = [kmeans(vectors, topics, _ROUNDS, _SEED + trial, "cpu") for trial in range(_TRIALS)]
-        return min(trials, key=lambda cells: cells.losses[-1]).centroids
+        with threads(1):  # sums of several threads differ in their last bits from machine to machine
+            cells = [kmeans(vectors, topics, _ROUNDS, _SEED + trial, "cpu", False) for trial in range(trials)]
+        return min(cells, key=lambda each: each.losses[-1]).centroids
     if find_spec("faiss") is None:
         raise ArchiveError("archive topics needs PyTorch or FAISS to find topics: pip install 'lowbackground[embed]'")
     import faiss
 
-    trainer = faiss.Kmeans(vectors.shape[1], topics, niter=_ROUNDS, nredo=_TRIALS, seed=_SEED, spherical=True,
+    trainer = faiss.Kmeans(vectors.shape[1], topics, niter=_ROUNDS, nredo=trials, seed=_SEED,
                            min_points_per_centroid=1, max_points_per_centroid=1 << 30)  # fmt: skip
     trainer.train(vectors)
     return np.ascontiguousarray(trainer.centroids, np.float32)

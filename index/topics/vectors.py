@@ -95,24 +95,26 @@ def matrix_of(lake: Lake, encoder: str, wanted: Ids) -> Matrix:
 
 
 def nearest(vectors: Matrix, centres: Matrix, block: int = 4096) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest centre of each vector, and the cosine.
+    """Return the nearest centre of each vector, by squared distance, and the cosine.
 
     Neither depends on which vectors are compared together: where two centres are almost equally near, float64 decides;
     of equally near ones the first is taken.
 
     Args:
-        vectors, centres: of length 1.
+        vectors: of length 1.
+        centres: of any length.
     """
     topics, cosines = np.empty(len(vectors), np.int64), np.empty(len(vectors), np.float32)
     exact = centres.astype(np.float64)
+    shift = -0.5 * (exact**2).sum(1)
+    directions = exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), 1e-30)
     for at in range(0, len(vectors), block):
         some = vectors[at : at + block]
-        scores = some @ centres.T
+        scores = some @ centres.T + shift.astype(np.float32)
         best = scores.argmax(1)
         greatest = scores[np.arange(len(some)), best]
-        unsure = np.flatnonzero((scores >= greatest[:, None] - _CLOSE).sum(1) > 1)
-        for row in unsure:
-            best[row] = (exact @ some[row].astype(np.float64)).argmax()
+        for row in np.flatnonzero((scores >= greatest[:, None] - _CLOSE).sum(1) > 1):
+            best[row] = ((exact * some[row]).sum(1) + shift).argmax()
         topics[at : at + len(some)] = best
-        cosines[at : at + len(some)] = np.einsum("ij,ij->i", some, exact[best])
+        cosines[at : at + len(some)] = np.einsum("ij,ij->i", some, directions[best])
     return topics, cosines

@@ -229,6 +229,7 @@ class Words:
         weights = shares * np.log1p(average / np.maximum(everywhere, 1))
         weights[(self._counts < 2) & (self._texts[topics] > 2)] = 0
         order = np.lexsort((words, -weights, topics))
+        centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-30)
         near = np.argsort(-(centres @ centres.T) + 4 * np.eye(len(centres)), axis=1, kind="stable")[:, :_NEIGHBOURS]
         bounds = np.searchsorted(topics[order], np.arange(len(centres) + 1))
         spelled = pa.chunked_array(self._spelled, pa.large_string())
@@ -258,6 +259,8 @@ def _different(words: Sequence[str]) -> list[str]:
     out: list[str] = []
     for word in words:
         others = (sorted((word, other), key=len) for other in out)
-        if not any(len(short) >= 4 and long.startswith(short) and len(long) - len(short) <= 2 for short, long in others):
+        if not any(
+            len(short) >= 4 and long.startswith(short) and len(long) - len(short) <= 2 for short, long in others
+        ):
             out.append(word)
     return out

@@ -61,9 +61,7 @@ def ratios(topics: Numbers, texts: Numbers, inside: Numbers, count: int) -> Rati
         )  # fmt: skip
 
 
-def _together(
-    topics: Numbers, texts: Numbers, inside: Numbers, n: Shares, share: Shares, count: int
-) -> float:
+def _together(topics: Numbers, texts: Numbers, inside: Numbers, n: Shares, share: Shares, count: int) -> float:
     """Return the correlation inside of sites: what the squares of the differences are more than for single texts.
 
     A topic tells the more about it, the nearer its share is to a half; one that is of a single site tells nothing.
@@ -92,4 +90,5 @@ def wilson(share: Shares, count: Shares, z: float) -> tuple[Shares, Shares]:
     """
     middle = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    low, high = np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    return np.where(share == 0, 0, low), np.where(share == 1, 1, high)  # not 1e-17

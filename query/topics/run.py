@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Iterator
 from datetime import date, datetime
 
 import duckdb
@@ -100,7 +99,7 @@ def topics(
     Raises:
         ArchiveError: an argument has no such value, or a package is missing.
         LakeError: there is no lake, it has no vectors, a file is damaged, or it cannot be written.
-        ExportError: there is no such set, or its rows have no content ids.
+        ExportError: there is no such set, or a file of it is missing or damaged.
     """
     started = time.monotonic()
     require("archive topics", "index", "numba")
@@ -167,18 +166,10 @@ def _content_ids(folder: str | os.PathLike[str]) -> pa.Table:
     """Return the content ids of the rows of a set.
 
     Raises:
-        ExportError: there is no such set.
-        ArchiveError: its rows have no content ids.
+        ExportError: there is no such set, or a file of it is missing or damaged.
     """
-    opened = load(folder)
-    if "content_id" not in opened.columns:
-        raise ArchiveError(f"{os.fspath(folder)}: its rows have no content_id, so they cannot be found in the lake")
-
-    def parts() -> Iterator[pa.Array]:
-        for batch in opened.batches():
-            yield batch.column("content_id")
-
-    return pa.table({"content_id": pa.chunked_array(parts(), pa.string())})
+    parts = [batch.column("content_id").cast("string") for batch in load(folder).batches()]
+    return pa.table({"content_id": pa.chunked_array(parts, pa.string())})
 
 
 def _mark(db: duckdb.DuckDBPyConnection, moment: datetime | None, in_set: pa.Table | None) -> int:
