@@ -18,8 +18,7 @@ from index import tables as index_tables
 from index.embeddings.table import EMBEDDINGS
 from index.quality.presets import PRESETS, sql
 from index.quality.table import QUALITY
-from index.tables import DUPLICATES
-from index.topics.table import TEXT_TOPICS, TOPICS
+from index.tables import DUPLICATES, TEXT_TOPICS, TOPICS
 from index.vectors.table import LIKENESSES
 from query import clean, domain, guard, opt_outs
 

@@ -25,7 +25,7 @@ from archive.progress import Reporter
 from index import ids
 from index.embeddings.table import the_encoder
 from index.ids import Ids
-from index.topics.table import TEXT_TOPICS, TOPICS
+from index.tables import TEXT_TOPICS, TOPICS
 from index.topics.train import Topics, train
 from index.topics.vectors import nearest, texts_with_vectors, vectors_of
 from index.topics.words import Named

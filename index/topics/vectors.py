@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from archive.lake import Lake
@@ -79,7 +80,8 @@ def _some(wanted: Ids, found: Ids, vectors: Matrix) -> Iterator[tuple[np.ndarray
 def unit(vectors: Matrix) -> Matrix:
     """Return vectors of length 1; one of length 0 stays as it is."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    out: Matrix = vectors / np.where(lengths > 0, lengths, 1)
+    lengths[lengths == 0] = 1
+    out: Matrix = vectors / lengths
     return out
 
 
@@ -105,7 +107,7 @@ def nearest(vectors: Matrix, centres: Matrix, block: int = 4096) -> tuple[np.nda
         centres: of any length.
     """
     topics, cosines = np.empty(len(vectors), np.int64), np.empty(len(vectors), np.float32)
-    exact = centres.astype(np.float64)
+    exact: npt.NDArray[np.float64] = centres.astype(np.float64)
     shift = -0.5 * (exact**2).sum(1)
     directions = exact / np.maximum(np.linalg.norm(exact, axis=1, keepdims=True), 1e-30)
     for at in range(0, len(vectors), block):

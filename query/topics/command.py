@@ -13,7 +13,7 @@ from archive.extras import require
 @click.command("topics")
 @lake_option
 @click.option("--encoder", metavar="NAME",
-              help="Whose vectors are used, where the lake has those of several: the beginning of its name.")  # fmt: skip
+              help="Whose vectors are used, where the lake has several: the beginning of its name.")  # fmt: skip
 @click.option("--topics", type=click.IntRange(1), metavar="N",
               help="Make so many.  [default: half of the square root of the number of texts, at most 500]")  # fmt: skip
 @click.option("--again", is_flag=True, help="Make the topics anew.")
@@ -23,7 +23,7 @@ from archive.extras import require
               help="Count the texts first seen in each.")  # fmt: skip
 @click.option("--before", metavar="DATE", help="Show what texts first seen before this moment (UTC) have less of.")
 @click.option("--set", "dataset", metavar="FOLDER", shell_complete=complete_folder,
-              help="Show what an exported set has less of than the lake; with --before, than its texts from before.")  # fmt: skip
+              help="What an exported set has less of than the lake, or with --before, than the lake before.")  # fmt: skip
 @click.option("--thin", type=click.FloatRange(0, 1), default=0.5, show_default=True,
               help="That is: at most so much of a topic's share.")  # fmt: skip
 @click.option("--show", "number", type=click.IntRange(1), metavar="TOPIC",

@@ -47,8 +47,8 @@ def ratios(topics: Numbers, texts: Numbers, inside: Numbers, count: int) -> Rati
         inside: how many of them are in the set.
         count: how many topics there are.
     """
-    n = np.bincount(topics, texts, count)
-    x = np.bincount(topics, inside, count)
+    n = np.bincount(topics, texts, count).astype(np.float64)
+    x = np.bincount(topics, inside, count).astype(np.float64)
     squares = np.bincount(topics, texts.astype(np.float64) ** 2, count)
     with np.errstate(divide="ignore", invalid="ignore"):
         share, of_all = x / n, x.sum() / n.sum() if n.sum() else np.nan
@@ -70,10 +70,9 @@ def _together(topics: Numbers, texts: Numbers, inside: Numbers, n: Shares, share
     total, spread = n[topics], np.nan_to_num(share * (1 - share))
     seen = (inside - share[topics] * m) ** 2
     pairs = m * m - m
-    alone = np.bincount(topics, m * (1 - 2 * m / total), count)
-    alone += np.bincount(topics, m * m / total**2, count) * n
-    together = np.bincount(topics, pairs * (1 - 2 * m / total), count)
-    together += np.bincount(topics, m * m / total**2, count) * np.bincount(topics, pairs, count)
+    squares = np.bincount(topics, m * m / total**2, count)
+    alone = np.bincount(topics, m * (1 - 2 * m / total), count) + squares * n
+    together = np.bincount(topics, pairs * (1 - 2 * m / total), count) + squares * np.bincount(topics, pairs, count)
     least = float((spread * together).sum())
     if least <= 1e-9:
         return 0.0

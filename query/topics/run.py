@@ -34,8 +34,8 @@ EXAMPLES = 5
 THIN = 0.5
 BY = {"month": "%Y-%m", "year": "%Y"}
 _MEMORY = "2GB"
-#: Each text that has a topic, with the capture that dates it, by the rules of `clean`. An undated one has a capture that
-#: dates nothing, so that it has a URL.
+#: Each text that has a topic, with the capture that dates it, by the rules of `clean`. An undated one has a capture
+#: that dates nothing, so that it has a URL.
 _PLACED = f"""
 CREATE TEMP TABLE placed AS
 SELECT t.topic, t.content_id, t.similarity, p.first."at" AS first_seen,

@@ -12,8 +12,9 @@ from archive.errors import visible
 from archive.show import OutConsole, count_of
 from query.topics.result import Missing, Topic, TopicsResult
 
-#: The most topics that are shown unless all are asked for, and the most columns of a chart.
-_MOST, _COLUMNS = 20, 24
+#: The most topics that are shown unless all are asked for, the most columns of a chart, and the least width of a
+#: table: a narrow terminal breaks its lines.
+_MOST, _COLUMNS, _WIDTH = 20, 24, 110
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -24,6 +25,7 @@ def show(found: TopicsResult, every: bool) -> None:
         every: all of them, not only the largest.
     """
     console = OutConsole()
+    console.width = max(console.width, _WIDTH)
     new = f", {found.assigned:,} of them new" if found.assigned else ""
     without = f"; {count_of(found.without, 'text')} without a vector" if found.without else ""
     console.print(
@@ -88,10 +90,10 @@ def _chart(topic: Topic, columns: Sequence[str]) -> str:
 def _topics(topics: Sequence[Topic], columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     for title in ("topic", "texts", "share"):
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     if columns:
         table.add_column(f"{columns[0]} to {columns[-1]}", no_wrap=True)
-    table.add_column("words")
+    table.add_column("words", no_wrap=True)
     for topic in topics:
         chart = [_chart(topic, columns)] if columns else []
         table.add_row(str(topic.topic), f"{topic.texts:,}", f"{topic.share:.1%}", *chart, visible(topic.name))
@@ -122,13 +124,13 @@ def _missing(console: OutConsole, found: TopicsResult, every: bool) -> None:
     if not listed:
         return
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for title in ("topic", "texts", "share", "there", "share", "sites", "ratio, 95 %"):
-        table.add_column(title, justify="right")
-    table.add_column("")
-    table.add_column("words")
+    for title in ("topic", "texts", "share", "there", "share", "sites", "ratio, interval"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("words", no_wrap=True)
     for topic, each in listed:
-        table.add_row(str(topic.topic), f"{each.texts:,}", f"{each.share:.1%}", f"{each.inside:,}",
-                      f"{each.inside_share:.1%}", f"{each.sites:,}", _ratio(each), each.kind, visible(topic.name))  # fmt: skip
+        shares = (f"{each.texts:,}", f"{each.share:.1%}", f"{each.inside:,}", f"{each.inside_share:.1%}")
+        table.add_row(str(topic.topic), *shares, f"{each.sites:,}", _ratio(each), each.kind, visible(topic.name))
     console.print(table)
 
 

@@ -9,8 +9,11 @@ import pyarrow as pa
 
 from index.topics.words import Words
 
-COMMON = "the of and to in a is that it was".split()
-SUBJECTS = ("planet star orbit telescope galaxy comet".split(), "bread flour oven dough yeast butter".split())
+COMMON = ["the", "of", "and", "to", "in", "a", "is", "that", "it", "was"]
+SUBJECTS = (
+    ["planet", "star", "orbit", "telescope", "galaxy", "comet"],
+    ["bread", "flour", "oven", "dough", "yeast", "butter"],
+)
 
 
 def about(subject: list[str], seed: int, common: list[str] = COMMON) -> str:
@@ -42,9 +45,9 @@ def test_what_one_text_repeats_is_no_word_of_its_topic() -> None:
 
 
 def test_two_topics_next_to_each_other_are_named_by_what_tells_them_apart() -> None:
-    shared = "patient doctor hospital clinic".split()
+    shared = ["patient", "doctor", "hospital", "clinic"]
     texts = [[about([*own], seed) + " " + " ".join(shared) for seed in range(20)]
-             for own in ("tooth gum dentist molar".split(), "skin rash itch eczema".split())]  # fmt: skip
+             for own in (["tooth", "gum", "dentist", "molar"], ["skin", "rash", "itch", "eczema"])]  # fmt: skip
     texts += [[about(subject, seed) for seed in range(20)] for subject in SUBJECTS for _ in range(3)]
     centres = np.eye(len(texts), dtype=np.float32)
     centres[1] = 0.9 * centres[0] + 0.4 * centres[1]

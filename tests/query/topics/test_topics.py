@@ -45,7 +45,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     vectors[:61, 0] += 1
     vectors[61:, 1] += 1
     add(lake, [content_id(text) for text in texts], vectors)
-    yield lake
+    return lake
 
 
 def by_name(found: lb.TopicsResult, word: str) -> Any:
