@@ -43,7 +43,7 @@ class UpdateResult:
 
     encoder: str
     topics: int = 0  #: that the encoder has now
-    made: bool = False  #: whether they are new
+    is_new: bool = False  #: whether this run made them
     assigned: int = 0  #: texts that got a topic
 
 
@@ -87,11 +87,11 @@ def update(
                 return result
             continue
         _tidy(lake, encoder, current)
-        made = train(lake, encoder, texts, topics, reporter)
-        assigned = _assign(lake, encoder, made, texts, reporter)
-        if assigned is not None and _replace(lake, table, encoder, made):
-            result.assigned, result.made, again, topics = assigned, True, False, None
-            _log.info("%d topics of %d texts by %s", len(made.named), made.made_of, encoder)
+        fresh = train(lake, encoder, texts, topics, reporter)
+        assigned = _assign(lake, encoder, fresh, texts, reporter)
+        if assigned is not None and _replace(lake, table, encoder, fresh):
+            result.assigned, result.is_new, again, topics = assigned, True, False, None
+            _log.info("%d topics of %d texts by %s", len(fresh.named), fresh.made_of, encoder)
     raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
 
 

@@ -19,7 +19,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """How much of a topic a set has, beside the lake."""
+    """How much of a topic a set has, by what the lake has."""
 
     texts: int  #: of the topic, among those that are compared
     share: float  #: of all that are compared
@@ -52,7 +52,7 @@ class TopicsResult:
     """The topics of an encoder, the largest first."""
 
     encoder: str
-    made: bool  #: whether this run made them
+    is_new: bool  #: whether this run made them
     assigned: int  #: texts that this run gave a topic
     texts: int  #: that have a topic
     without: int  #: texts of the lake that have none, since they have no vector

@@ -143,7 +143,7 @@ def topics(
     ]
     return TopicsResult(
         encoder=done.encoder,
-        made=done.made,
+        is_new=done.is_new,
         assigned=done.assigned,
         texts=every,
         without=lake.rows(DOCUMENTS.name) - every,
@@ -187,10 +187,10 @@ def _mark(db: duckdb.DuckDBPyConnection, moment: datetime | None, in_set: pa.Tab
     return int(row[0])
 
 
-def _periods(db: duckdb.DuckDBPyConnection, form: str) -> dict[int, dict[str, int]]:
+def _periods(db: duckdb.DuckDBPyConnection, pattern: str) -> dict[int, dict[str, int]]:
     """Return, for each topic, the texts first seen in each period; "" for those without a date."""
     out: dict[int, dict[str, int]] = {}
-    period = f"coalesce(strftime(first_seen, {sql_literal(form)}), '')"
+    period = f"coalesce(strftime(first_seen, {sql_literal(pattern)}), '')"
     for topic, name, count in db.execute(f"SELECT topic, {period}, count(*) FROM placed GROUP BY ALL").fetchall():
         out.setdefault(topic, {})[name] = count
     return out

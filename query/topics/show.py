@@ -93,7 +93,7 @@ def _topics(topics: Sequence[Topic], columns: Sequence[str]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     if columns:
         table.add_column(f"{columns[0]} to {columns[-1]}", no_wrap=True)
-    table.add_column("words", no_wrap=True)
+    table.add_column("words")
     for topic in topics:
         chart = [_chart(topic, columns)] if columns else []
         table.add_row(str(topic.topic), f"{topic.texts:,}", f"{topic.share:.1%}", *chart, visible(topic.name))
@@ -127,7 +127,7 @@ def _missing(console: OutConsole, found: TopicsResult, every: bool) -> None:
     for title in ("topic", "texts", "share", "there", "share", "sites", "ratio, interval"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
-    table.add_column("words", no_wrap=True)
+    table.add_column("words")
     for topic, each in listed:
         shares = (f"{each.texts:,}", f"{each.share:.1%}", f"{each.inside:,}", f"{each.inside_share:.1%}")
         table.add_row(str(topic.topic), *shares, f"{each.sites:,}", _ratio(each), each.kind, visible(topic.name))

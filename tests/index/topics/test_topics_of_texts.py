@@ -40,7 +40,7 @@ def test_the_same_texts_give_the_same_topics_in_whatever_order_and_batches(tmp_p
     order = np.random.default_rng(1).permutation(400)
     one = filled(tmp_path / "one", [np.arange(400)])
     other = filled(tmp_path / "other", [order[:7], order[7:150], order[150:]])
-    assert update(one, topics=8).made
+    assert update(one, topics=8).is_new
     update(other, topics=8)
     assert kept(one) == kept(other)
     assert len(kept(one)[1]) == 400
@@ -66,7 +66,7 @@ def test_later_texts_get_the_nearest_topic_and_earlier_ones_keep_theirs(lake: La
     assert update(lake).assigned == 0
     add(lake, IDS[300:], TEXTS[300:])
     later = update(lake)
-    assert (first.made, later.made, later.assigned, later.topics) == (True, False, 100, 8)
+    assert (first.is_new, later.is_new, later.assigned, later.topics) == (True, False, 100, 8)
     after_topics, after = kept(lake)
     assert after_topics == topics
     assert [row for row in after if row["content_id"] in set(IDS[:300])] == texts
@@ -81,7 +81,7 @@ def test_new_topics_are_made_only_where_one_asks(lake: Lake) -> None:
     with pytest.raises(ArchiveError, match="has 8 topics; --again makes 5"):
         update(lake, topics=5)
     again = update(lake, topics=5, again=True)
-    assert (again.made, again.assigned, again.topics) == (True, 400, 5)
+    assert (again.is_new, again.assigned, again.topics) == (True, 400, 5)
     assert {row["topic"] for row in kept(lake)[0]} == {1, 2, 3, 4, 5}
     update(lake, topics=4, again=True)
     versions = set(lake.read("text_topics", ["version"])["version"].to_pylist())
