@@ -102,7 +102,7 @@ SELECT content_id, topic, similarity, encoder, version
 FROM stored_text_topics SEMI JOIN stored_topics USING (encoder, version) WHERE content_id IN {_HELD}
 """
 _TOPICS = """
-SELECT t.topic, t.name, t.words, coalesce(n.texts, 0) AS texts, t.vector, t.made_of, t.version, t.encoder
+SELECT t.topic, t.name, t.words, coalesce(n.texts, 0) AS texts, t.vector, t.made_of, t.asked, t.version, t.encoder
 FROM stored_topics AS t LEFT JOIN (
     SELECT encoder, version, topic, count(*) AS texts FROM text_topics GROUP BY ALL
 ) AS n USING (encoder, version, topic)

@@ -74,8 +74,8 @@ def update(
     for _ in range(MAX_TRIES):
         table = lake.delta(TOPICS.name)
         current = _stored(lake, table, encoder)
-        if current is not None and topics not in {None, len(current.named)} and not again:
-            raise ArchiveError(f"{lake.location}: has {len(current.named):,} topics; --again makes {topics:,}")
+        if current is not None and topics not in {None, current.asked} and not again:
+            raise ArchiveError(f"{lake.location}: has topics already, {current.asked:,} were asked for; --again makes {topics:,}")
         texts = texts_with_vectors(lake, encoder)
         if not len(texts):
             raise LakeError(f"{lake.location}: no text that it holds has vectors of {encoder}")
@@ -109,7 +109,8 @@ def _stored(lake: Lake, table: DeltaTable, encoder: str) -> Topics | None:
         return None
     rows = rows.sort_by("topic").combine_chunks()
     named = [Named(row["name"], tuple(row["words"])) for row in rows.select(["name", "words"]).to_pylist()]
-    return Topics(rows["version"][0].as_py(), rows["made_of"][0].as_py(), matrix(rows["vector"]), named)
+    version, made_of, asked = (rows[name][0].as_py() for name in ("version", "made_of", "asked"))
+    return Topics(version, made_of, asked, matrix(rows["vector"]), named)
 
 
 def _assign(lake: Lake, encoder: str, topics: Topics, texts: Ids, reporter: Reporter) -> int | None:
@@ -159,6 +160,7 @@ def _replace(lake: Lake, table: DeltaTable, encoder: str, topics: Topics) -> boo
             "words": pa.array([list(each.words) for each in topics.named], pa.list_(pa.string())),
             "vector": pa.ListArray.from_arrays(pa.array(offsets), pa.array(topics.centres.reshape(-1))),
             "made_of": pa.repeat(pa.scalar(topics.made_of, pa.int64()), len(topics.centres)),
+            "asked": pa.repeat(pa.scalar(topics.asked, pa.int32()), len(topics.centres)),
             "version": pa.repeat(pa.scalar(topics.version), len(topics.centres)),
         }
     )

@@ -37,6 +37,7 @@ class Topics:
 
     version: str  #: a hash of all centres
     made_of: int  #: texts that had vectors then
+    asked: int  #: how many were asked for
     centres: Matrix  #: (topics, dimensions), the mean of their texts
     named: Sequence[Named]
 
@@ -76,7 +77,7 @@ def train(lake: Lake, encoder: str, texts: Ids, topics: int | None, reporter: Re
     numbers = np.full(len(sizes), -1)
     numbers[order] = np.arange(len(order))
     version = hashlib.sha256(centres.tobytes()).hexdigest()[:16]
-    return Topics(version, len(texts), centres, _names(lake, sample, numbers[of], centres, reporter))
+    return Topics(version, len(texts), wanted, centres, _names(lake, sample, numbers[of], centres, reporter))
 
 
 def _sample(lake: Lake, encoder: str, texts: Ids, topics: int) -> Ids:

@@ -146,7 +146,7 @@ def topics(
         is_new=done.is_new,
         assigned=done.assigned,
         texts=every,
-        without=lake.rows(DOCUMENTS.name) - every,
+        without=max(lake.rows(DOCUMENTS.name) - every, 0),
         undated=sum(row.undated for row in rows),
         grade=grade,
         by=by,

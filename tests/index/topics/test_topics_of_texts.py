@@ -15,7 +15,7 @@ from archive.errors import ArchiveError, LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
 from index import ids
-from index.topics import run
+from index.topics import run, train
 from index.topics.run import update
 from index.topics.vectors import matrix_of, nearest, texts_with_vectors, unit
 
@@ -78,7 +78,7 @@ def test_later_texts_get_the_nearest_topic_and_earlier_ones_keep_theirs(lake: La
 def test_new_topics_are_made_only_where_one_asks(lake: Lake) -> None:
     add(lake, IDS, TEXTS)
     update(lake, topics=8)
-    with pytest.raises(ArchiveError, match="has 8 topics; --again makes 5"):
+    with pytest.raises(ArchiveError, match="8 were asked for; --again makes 5"):
         update(lake, topics=5)
     again = update(lake, topics=5, again=True)
     assert (again.is_new, again.assigned, again.topics) == (True, 400, 5)
@@ -135,6 +135,18 @@ def test_more_topics_than_texts_are_refused_and_equal_texts_are_one(lake: Lake) 
     with pytest.raises(ArchiveError, match="6 topics: 5 texts have vectors, so there may be 1 to 5"):
         update(lake, topics=6)
     assert update(lake, topics=3).topics == 1
+    assert not update(lake, topics=3).is_new  # the same command again
+
+
+def test_without_pytorch_faiss_finds_the_groups(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("faiss")
+    add(lake, IDS, TEXTS)
+    monkeypatch.setattr(train, "find_spec", lambda name: None if name == "torch" else True)
+    assert update(lake, topics=8).topics == 8
+    monkeypatch.setattr(train, "find_spec", lambda _: None)
+    assert update(lake).assigned == 0  # what is there needs neither
+    with pytest.raises(ArchiveError, match="needs PyTorch or FAISS"):
+        update(lake, again=True)
 
 
 @pytest.mark.parametrize("again", [False, True])
