@@ -75,7 +75,9 @@ def update(
         table = lake.delta(TOPICS.name)
         current = _stored(lake, table, encoder)
         if current is not None and topics not in {None, current.asked} and not again:
-            raise ArchiveError(f"{lake.location}: has topics already, {current.asked:,} were asked for; --again makes {topics:,}")
+            raise ArchiveError(
+                f"{lake.location}: has topics already, {current.asked:,} were asked for; --again makes {topics:,}"
+            )
         texts = texts_with_vectors(lake, encoder)
         if not len(texts):
             raise LakeError(f"{lake.location}: no text that it holds has vectors of {encoder}")

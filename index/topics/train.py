@@ -113,13 +113,14 @@ def _names(lake: Lake, sample: Ids, topics: np.ndarray, centres: Matrix, reporte
     words = Words(len(centres))
     reporter.stage("names", len(sample))
     for file in sorted(lake.files(DOCUMENTS.name)):
-        (table,) = lake.read_files(DOCUMENTS.name, [file], ["content_id"])
+        (table,) = lake.read_files(DOCUMENTS.name, [file], ["content_id", "language"])
         wanted = ids.positions(sample, ids.parse(table["content_id"])) >= 0
+        spoken = [each for each, chosen in zip(table["language"].to_pylist(), wanted, strict=True) if chosen]
         for some in read_texts(lake, file, wanted) if wanted.any() else ():
             of = topics[ids.positions(sample, ids.parse(some["content_id"]))]
             column = some["text"]
             for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
-                words.add(chunk, of[: len(chunk)])
-                of = of[len(chunk) :]
+                words.add(chunk, of[: len(chunk)], spoken[: len(chunk)])
+                of, spoken = of[len(chunk) :], spoken[len(chunk) :]
             reporter.advance(some.num_rows, 0)
     return words.names(centres)

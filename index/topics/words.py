@@ -6,6 +6,9 @@ that follow each other are a word. Words of one letter, of digits only, or of mo
 Method: c-TF-IDF (Grootendorst 2022, BERTopic), w = share · log(1 + A / f): `share` of the texts of the topic that have
 the word, A texts of a topic on average, f texts of all topics that have it. Texts are counted, not occurrences: a word
 that one text repeats is no word of the topic.
+
+Where few topics are in a language, its function words are typical of them. So w is multiplied by (1 - s)², where s is
+the share of all texts in that language that have the word: of several languages of the topic, the greatest share.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ MOST_TOPICS = (1 << 16) - 1
 #: Keys that wait to be added up.
 _WAITING = 1 << 22
 #: Words of a topic, words of its name, the candidates for them, and the nearest other topics from which they differ.
-WORDS, _IN_NAME, _CANDIDATES, _NEIGHBOURS = 10, 4, 100, 3
+WORDS, _IN_NAME, _CANDIDATES, _NEIGHBOURS = 10, 4, 400, 3
+#: The least share of a topic's texts that makes a language one of its own.
+_OWN = 0.1
 _WORD = np.uint64(procedure.WORD)
 _0, _1, _6, _12, _18, _3F, _80 = (np.uint32(number) for number in (0, 1, 6, 12, 18, 0x3F, 0x80))
 
@@ -156,6 +161,40 @@ class Named:
     words: tuple[str, ...]
 
 
+class _Counts:
+    """How many texts have each key."""
+
+    def __init__(self) -> None:
+        self._keys, self._counts = np.empty(0, np.uint64), np.empty(0, np.int64)
+        self._waiting: list[tuple[Keys, Numbers]] = []
+
+    def add(self, keys: Keys) -> None:
+        """Count keys, which are there once for each text."""
+        self._waiting.append(np.unique(keys, return_counts=True))
+        if sum(len(each) for each, _ in self._waiting) > _WAITING:
+            self.added_up()
+
+    def added_up(self) -> tuple[Keys, Numbers]:
+        """Return the different keys, sorted, and the texts that have each."""
+        if self._waiting:
+            keys = np.concatenate([self._keys, *(keys for keys, _ in self._waiting)])
+            counts = np.concatenate([self._counts, *(counts for _, counts in self._waiting)])
+            self._waiting = []
+            order = np.argsort(keys, kind="stable")
+            keys, counts = keys[order], counts[order]
+            firsts = np.flatnonzero(np.diff(keys, prepend=~keys[:1])) if len(keys) else np.empty(0, np.int64)
+            self._keys, self._counts = keys[firsts], np.add.reduceat(counts, firsts) if len(keys) else counts
+        return self._keys, self._counts
+
+    def of(self, keys: Keys) -> Numbers:
+        """Return how many texts have each of some keys."""
+        known, counts = self.added_up()
+        if not len(known):
+            return np.zeros(len(keys), np.int64)
+        at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        return np.where(known[at] == keys, counts[at], 0)
+
+
 class Words:
     """How many texts of each topic have each word.
 
@@ -164,30 +203,35 @@ class Words:
     """
 
     def __init__(self, topics: int) -> None:
-        self._texts = np.zeros(topics, np.int64)
-        self._keys, self._counts = np.empty(0, np.uint64), np.empty(0, np.int64)
-        self._waiting: list[tuple[Keys, Numbers]] = []
+        self._by_topic, self._by_language = _Counts(), _Counts()
+        self._texts = np.zeros((topics, 0), np.int64)  # of each topic in each language
+        self._languages: dict[str | None, int] = {}
         self._hashes = np.empty(0, np.uint64)  # of the words, sorted
         self._at = np.empty(0, np.int64)  # where each is spelled
         self._spelled: list[pa.Array] = []
 
-    def add(self, texts: pa.Array, topics: Numbers) -> None:
+    def add(self, texts: pa.Array, topics: Numbers, languages: Sequence[str | None]) -> None:
         """Count the words of some texts.
 
         Args:
             texts: strings without nulls.
             topics: the topic of each, from 0.
+            languages: the language of each.
         """
+        spoken = np.array([self._languages.setdefault(each, len(self._languages)) for each in languages], np.int64)
         data, offsets = utf8(texts)
         size = int(np.minimum(np.diff(offsets), _READ).sum()) // 2 + 2
         hashes, of = np.empty(size, np.uint64), np.empty(size, np.int32)
         starts, ends = np.empty(size, np.int64), np.empty(size, np.int64)
         count = _terms(data, offsets, _READ, fold(), hashes, of, starts, ends)
         hashes, of, starts, ends = hashes[:count] & ~_TOPIC, of[:count], starts[:count], ends[:count]
-        self._texts += np.bincount(topics[np.unique(of)], minlength=len(self._texts))
-        self._waiting.append(np.unique(hashes | topics[of].astype(np.uint64), return_counts=True))
-        if sum(len(keys) for keys, _ in self._waiting) > _WAITING:
-            self._add_up()
+        grown = np.zeros((len(self._texts), len(self._languages)), np.int64)
+        grown[:, : self._texts.shape[1]] = self._texts
+        some = np.unique(of)
+        np.add.at(grown, (topics[some], spoken[some]), 1)
+        self._texts = grown
+        self._by_topic.add(hashes | topics[of].astype(np.uint64))
+        self._by_language.add(hashes | spoken[of].astype(np.uint64))
         different, first = np.unique(hashes, return_index=True)
         fresh = ~np.isin(different, self._hashes, assume_unique=True)
         self._spell(data, different[fresh], starts[first[fresh]], ends[first[fresh]])
@@ -202,32 +246,21 @@ class Words:
         order = np.argsort(hashes, kind="stable")
         self._hashes, self._at = hashes[order], at[order]
 
-    def _add_up(self) -> None:
-        keys = np.concatenate([self._keys, *(keys for keys, _ in self._waiting)])
-        counts = np.concatenate([self._counts, *(counts for _, counts in self._waiting)])
-        self._waiting = []
-        order = np.argsort(keys, kind="stable")
-        keys, counts = keys[order], counts[order]
-        firsts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.empty(0, np.int64)
-        self._keys = keys[firsts]
-        self._counts = np.add.reduceat(counts, firsts) if len(keys) else counts
-
     def names(self, centres: Matrix) -> list[Named]:
         """Return what each topic is called: by words that are typical of it, and not of the topics next to it.
 
         Args:
             centres: of the topics.
         """
-        self._add_up()
-        topics = (self._keys & _TOPIC).astype(np.int64)
-        words = self._keys & ~_TOPIC
-        shares = self._counts / np.maximum(self._texts, 1)[topics]
+        keys, counts = self._by_topic.added_up()
+        topics, words = (keys & _TOPIC).astype(np.int64), keys & ~_TOPIC
+        sizes = self._texts.sum(1)
+        shares = counts / np.maximum(sizes, 1)[topics]
         firsts = np.flatnonzero(np.concatenate([[True], words[1:] != words[:-1]])) if len(words) else topics
         lengths = np.diff(np.append(firsts, len(words)))
-        everywhere = np.repeat(np.add.reduceat(self._counts, firsts), lengths) if len(words) else self._counts
-        average = self._texts.sum() / max((self._texts > 0).sum(), 1)
-        weights = shares * np.log1p(average / np.maximum(everywhere, 1))
-        weights[(self._counts < 2) & (self._texts[topics] > 2)] = 0
+        everywhere = np.repeat(np.add.reduceat(counts, firsts), lengths) if len(words) else counts
+        weights = shares * np.log1p(sizes.sum() / max((sizes > 0).sum(), 1) / np.maximum(everywhere, 1))
+        weights[(counts < 2) & (sizes[topics] > 2)] = 0
         order = np.lexsort((words, -weights, topics))
         centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-30)
         near = np.argsort(-(centres @ centres.T) + 4 * np.eye(len(centres)), axis=1, kind="stable")[:, :_NEIGHBOURS]
@@ -237,12 +270,13 @@ class Words:
         for topic in range(len(centres)):
             rows = order[bounds[topic] : bounds[topic + 1]][:_CANDIDATES]
             rows = rows[weights[rows] > 0]
-            theirs = np.zeros(len(rows))
+            theirs, common = np.zeros(len(rows)), np.zeros(len(rows))
             for other in near[topic][: len(centres) - 1]:
-                at = np.minimum(np.searchsorted(self._keys, words[rows] | np.uint64(other)), len(self._keys) - 1)
-                there = self._keys[at] == words[rows] | np.uint64(other) if len(rows) else np.zeros(0, bool)
-                theirs = np.maximum(theirs, np.where(there, shares[at], 0))
-            score = weights[rows] * shares[rows] / (shares[rows] + theirs)
+                theirs = np.maximum(theirs, self._by_topic.of(words[rows] | np.uint64(other)) / max(sizes[other], 1))
+            for language in np.flatnonzero(self._texts[topic] >= _OWN * sizes[topic]):
+                have = self._by_language.of(words[rows] | np.uint64(language))
+                common = np.maximum(common, have / max(self._texts[:, language].sum(), 1))
+            score = weights[rows] * (1 - common) ** 2 * shares[rows] / (shares[rows] + theirs)
             texts = spelled.take(pa.array(self._at[np.searchsorted(self._hashes, words[rows])])).to_pylist()
             best = sorted(range(len(rows)), key=lambda row: (-score[row], texts[row]))[:WORDS]
             chosen = tuple(texts[row] for row in best)

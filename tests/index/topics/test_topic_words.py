@@ -26,7 +26,7 @@ def about(subject: list[str], seed: int, common: list[str] = COMMON) -> str:
 def named(texts: list[list[str]], centres: np.ndarray | None = None) -> list[tuple[str, tuple[str, ...]]]:
     words = Words(len(texts))
     of = np.repeat(np.arange(len(texts)), [len(each) for each in texts])
-    words.add(pa.array([text for each in texts for text in each], pa.large_string()), of)
+    words.add(pa.array([text for each in texts for text in each], pa.large_string()), of, [None] * len(of))
     centres = np.eye(len(texts), dtype=np.float32) if centres is None else centres
     return [(each.name, each.words) for each in words.names(centres)]
 
@@ -74,7 +74,7 @@ def test_the_order_of_texts_and_batches_changes_nothing() -> None:
     texts = [about(subject, seed) for seed in range(20) for subject in SUBJECTS]
     of = np.arange(40) % 2
     one, other = Words(2), Words(2)
-    one.add(pa.array(texts), of)
+    one.add(pa.array(texts), of, [None] * 40)
     for at in reversed(range(0, 40, 7)):
-        other.add(pa.array(texts[at : at + 7]), of[at : at + 7])
+        other.add(pa.array(texts[at : at + 7]), of[at : at + 7], [None] * len(of[at : at + 7]))
     assert one.names(np.eye(2, dtype=np.float32)) == other.names(np.eye(2, dtype=np.float32))
