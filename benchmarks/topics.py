@@ -1,19 +1,20 @@
 """How well topics agree with a known classification, and what they cost in time and memory.
 
     python benchmarks/topics.py quality DATA FOLDER --encoder ENCODER [--peer PYTHON]
-    python benchmarks/topics.py scale FOLDER --texts 100000 [--sources FILE …]
+    python benchmarks/topics.py scale FOLDER --texts 100000 --sources FILE …
+    python benchmarks/topics.py scale FOLDER --texts 1000000
     python benchmarks/topics.py chance
 
 `quality` fills a lake with texts of people of seven kinds (answers about medicine, to open questions and from Wikipedia
 of HC3; abstracts, stories and news of fast-detect-gpt; legal pages), computes vectors, and compares topics with the
 kinds: NMI (mutual information by the mean of the entropies) and purity (the share of texts whose kind is the most
 frequent one of their topic). Those from Wikipedia were first seen from 2020 on, so that `--before 2020-01-01` lacks
-them. PYTHON is an interpreter with scikit-learn, whose k-means (k-means++, 10 trials) gets the same vectors. The mean
-of the windows and the first window alone are compared.
+them; a site has texts of one month. PYTHON is an interpreter with scikit-learn, whose k-means (k-means++, 10 trials)
+gets the same vectors. The mean of the windows and the first window alone are compared.
 
 `scale` fills a lake as benchmarks/made_lake.py does, with made vectors of 384 dimensions in 2,000 groups, and runs
 `topics` in a process: the first time, with a tenth of the texts new, and with nothing new. Memory is the peak of what
-belongs to the process alone.
+belongs to the process alone. Without sources, texts have eight words and no captures, and only the update is measured.
 
 `chance` draws sets at random, of texts that come from sites as a whole or one by one, and counts in how many of them a
 topic is called thin or absent.
@@ -190,7 +191,7 @@ def scale(folder: Path, sources: list[Path], texts: int) -> None:
 
     from archive.lake import Lake
 
-    lake: Lake = made_lake.made(folder, sources, texts)
+    lake: Lake = made_lake.made(folder, sources, texts) if sources else bare(folder, texts)
     if not (Path(lake.location) / "embeddings").exists():
         fill(lake, 0.9)
     run(lake, "first")
@@ -199,10 +200,34 @@ def scale(folder: Path, sources: list[Path], texts: int) -> None:
     run(lake, "nothing new")
 
 
+def bare(folder: Path, texts: int) -> Any:
+    """A lake of made texts without captures."""
+    import hashlib
+
+    import pyarrow as pa
+
+    from archive.files import parquet_options, write_parquet
+    from archive.lake import Lake
+    from archive.tables import DOCUMENTS
+
+    lake = Lake(str(folder))
+    lake.create()
+    for first in range(0, texts, 100_000):
+        numbers = range(first, min(first + 100_000, texts))
+        rows = {
+            "content_id": [hashlib.sha256(str(number).encode()).hexdigest() for number in numbers],
+            "text": [" ".join(f"word{number * (at + 3) % 9973}" for at in range(8)) for number in numbers],
+        }
+        table = pa.table({f.name: rows.get(f.name, pa.nulls(len(numbers), f.type)) for f in DOCUMENTS.schema})
+        options = {**parquet_options(DOCUMENTS), "row_group_size": 8192}
+        lake.commit(DOCUMENTS, [write_parquet(lake, DOCUMENTS, table, "made", **options)], [])
+    return lake
+
+
 def fill(lake: Any, share: float) -> None:
     """Made vectors for the texts whose content ids are below a share of all, and that have none."""
     import pyarrow as pa
-    from made_vectors import ENCODER  # type: ignore[import-untyped]
+    from made_vectors import ENCODER
 
     from archive.files import write_parquet
     from archive.tables import DOCUMENTS
@@ -241,6 +266,7 @@ def measured(location: str) -> None:
     import threading
 
     import lowbackground as lb
+    from index.topics.run import update
 
     peak, ended = 0, threading.Event()
 
@@ -253,13 +279,13 @@ def measured(location: str) -> None:
     watcher = threading.Thread(target=watch)
     watcher.start()
     begun, started = os.times(), time.perf_counter()
-    result = lb.topics(location, before="2020-01-01")
+    is_bare = not lb.open(location).rows("captures")
+    result = update(lb.open(location)) if is_bare else lb.topics(location, before="2020-01-01")
     ended.set()
     watcher.join()
     now = os.times()
     cpu = now.user + now.system - begun.user - begun.system
-    thin = sum(bool(topic.missing and topic.missing.kind) for topic in result.topics)
-    print(f"{result.texts:,} texts, {len(result.topics)} topics, {result.assigned:,} assigned, {thin} thin or absent; "
+    print(f"{result.assigned:,} assigned; "
           f"{time.perf_counter() - started:.1f} s, {cpu:.1f} CPU s, {peak / 1000:.0f} MB")  # fmt: skip
 
 
@@ -290,9 +316,9 @@ def main() -> None:
     parser.add_argument("--sources", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     if options.what == "quality":
-        quality(*options.paths, options.encoder, options.peer)
+        quality(options.paths[0], options.paths[1], options.encoder, options.peer)
     elif options.what == "scale":
-        scale(*options.paths, options.sources, options.texts)
+        scale(options.paths[0], options.sources, options.texts)
     else:
         chance()
 

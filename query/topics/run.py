@@ -57,7 +57,7 @@ WHERE t.encoder = $encoder
 _CELLS = """
 SELECT topic, count(*) AS texts, count(*) FILTER (inside) AS inside
 FROM (SELECT *, coalesce(domain_of(host_of(url)), host_of(url), content_id) AS site FROM placed WHERE {compared})
-GROUP BY topic, site
+GROUP BY topic, site ORDER BY topic, texts, inside -- so that sums come out the same
 """
 _EXAMPLES = """
 SELECT topic, content_id, similarity, first_seen, url, title FROM placed
