@@ -295,12 +295,12 @@ class Vectors:
         """
         with self._lock:
             if self._loaded is None:
-                encoder = _matching(self._given, [self.encoder])
+                encoder = matching(self._given, [self.encoder])
                 self._loaded = Tokens(encoder), Model(encoder, "cpu")
             return self._loaded
 
 
-def _matching(model: Encoder | str | os.PathLike[str] | None, present: Sequence[str]) -> Encoder:
+def matching(model: Encoder | str | os.PathLike[str] | None, present: Sequence[str]) -> Encoder:
     """Return an encoder with the dtype that the lake has vectors of.
 
     Args:
@@ -361,6 +361,6 @@ def open_vectors(
     """
     lake = open_lake(lake)
     if encoder is None and model is not None and len(present := encoders(lake)) > 1:
-        fingerprint = _matching(model, present).fingerprint
+        fingerprint = matching(model, present).fingerprint
         encoder = next(name for name in present if name.endswith(f"-{fingerprint}"))
     return Vectors(lake, the_encoder(lake, encoder), model)
