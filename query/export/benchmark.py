@@ -137,13 +137,16 @@ def read(paths: tuple[str, ...]) -> tuple[dict[str, str], int]:
     found: dict[str, str] = {}
     short = 0
     for name, path in zip(set_names(paths), paths, strict=True):
-        before = len(found) + short
+        empty = True
         for row, text in strings(path, OPTION):
             if len(_WORD.findall(text)) < WORDS:
                 short += 1
-            elif found.setdefault(text.strip(), f"{name}:{row}") and len(found) > MOST:
+                continue
+            empty = False
+            found.setdefault(text.strip(), f"{name}:{row}")
+            if len(found) > MOST:
                 raise ExportError(f"{OPTION} {path}: more than {MOST:,} items; keep the columns that are questions")
-        if len(found) + short == before or not found:
+        if empty:
             raise ExportError(f"{OPTION} {path}: it has no text of {WORDS} words or more")
     return found, short
 

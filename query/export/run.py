@@ -24,12 +24,11 @@ from archive.extras import require
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.storage import is_text
-from index.embeddings.table import EMBEDDINGS
 from query.dataset import Dropped, Likeness, Manifest
 from query.export import filter_texts, manifest, shuffle, write_shards
 from query.export.assign_shards import PlannedShard, assign_shards
 from query.export.evaluation import EvaluationSets
-from query.export.select import TABLES, empty, select
+from query.export.select import empty, select, tables_of
 from query.export.workplace import Workplace, disk_errors
 from query.formats import open_format
 from query.options import ExportOptions, moment, names_of, shares_of
@@ -262,8 +261,7 @@ def _is_same(stated: Manifest, lake: Lake, options: ExportOptions, tokenizer: To
 
 
 def _versions(lake: Lake, options: ExportOptions) -> dict[str, int]:
-    tables = (*TABLES, EMBEDDINGS) if options.decontaminate_like else TABLES
-    return {table.name: lake.delta(table.name).version() for table in tables if lake.has(table)}
+    return {table.name: lake.delta(table.name).version() for table in tables_of(options) if lake.has(table)}
 
 
 def _identity(options: ExportOptions, tokenizer: Tokenizer | None) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from archive.damage import naming_damage
 from archive.errors import ExportError
 from archive.extras import require
 from archive.lake import Lake
-from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES
+from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES, Table
+from index.embeddings.table import EMBEDDINGS
 from index.quality.table import QUALITY
 from index.tables import DUPLICATES, SIGNATURES
 from query.dataset import Dropped
@@ -26,9 +27,15 @@ from query.export.wanted import wanted
 from query.options import ExportOptions
 from query.rows import EVIDENCE, schema_of
 
-#: What decides the content of an export: their versions are the version of the lake.
+#: What decides the content of every export: their versions are the version of the lake.
 TABLES = (CAPTURES, DOCUMENTS, SIGNATURES, DUPLICATES, QUALITY, *EVIDENCE_TABLES.values())
 _BATCH = 50_000
+
+
+def tables_of(options: ExportOptions) -> tuple[Table, ...]:
+    """Return the tables that decide the content of an export with these options."""
+    return (*TABLES, EMBEDDINGS) if options.decontaminate_like else TABLES
+
 
 _CLUSTERS = """
     SELECT content_id, min(cluster_id) AS cluster_id FROM (
