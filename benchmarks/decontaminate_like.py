@@ -1,6 +1,6 @@
 """How well `export --decontaminate-like` finds rewrites of a benchmark's items, next to 13-grams of words.
 
-    python benchmarks/decontaminate_like.py human-machine wikitext-2/train.txt.gz [--work FOLDER] [--json OUT] [--markdown]
+    python benchmarks/decontaminate_like.py human-machine wikitext-2/train.txt.gz [--work FOLDER] [--json OUT]
 
 `human-machine` has answers of people and of language models to the same questions (HC3), and passages with what models
 wrote from the same first words (fast-detect-gpt). An item is what a person wrote; a rewrite is what a model wrote for
@@ -31,17 +31,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from processes import machine
 from texts import write_records
 
 import lowbackground as lb
-from archive.errors import ExportError
 from archive.text.normalise import content_id
-from query.export.calibrate import bound, calibrated, most_hits
+from query.export.calibrate import bound, most_hits
 
 PUBLISHED, BEFORE = "2020-01-01", "2023-01-01"
 SHARES = (0.001, 0.005, 0.01)
@@ -145,12 +142,8 @@ def marked(location: str, out: Path, **options: Any) -> list[dict[str, Any]]:
 
 def threshold(cosines: npt.NDArray[np.float64], share: float) -> float:
     """The least cosine that the command would choose for these texts from before; above 1 where it refuses."""
-    db = duckdb.connect()
-    db.register("earlier_cosines", pa.table({"cosine": cosines}))
-    try:
-        return calibrated(db, PUBLISHED, share, 0)[0]
-    except ExportError:
-        return 2.0
+    hits = most_hits(len(cosines), share)
+    return 2.0 if hits < 0 else round(float(np.sort(cosines)[-1 - hits]) + 1e-6, 6)
 
 
 def measure(location: str, folder: Path, name: str, planted: list[Pair], kinds: dict[str, str],
@@ -210,15 +203,24 @@ def at_threshold(rewrites: npt.NDArray[np.float64], negatives: npt.NDArray[np.fl
             "precision": found / max(found + wrong, 1)}  # fmt: skip
 
 
-def show(name: str, result: dict[str, Any], markdown: bool) -> None:
+def show(name: str, result: dict[str, Any]) -> None:
+    """Print the rows of a table in Markdown: one for each share of false positives."""
     grams = result["13-grams"]
     for share, at in result["calibrated"].items():
-        cells = [name, f"{result['items']}", share, f"{at['threshold']:.3f}", f"{at['recall']:.0%}",
-                 f"{at['precision']:.0%}", f"{grams['recall']:.0%}", f"{grams['precision']:.0%}" if grams["found"] + grams["false"] else "–",
-                 f"{at['floor']:.2%} (< {at['bound']:.2%})" if at["bound"] is not None else "refused",
-                 f"{at['people after']} of {result['after']:,}", f"{at['models']} of {result['models']:,}",
-                 f"{at['splits']['median']:.2%}, {at['splits']['above what was asked for']:.0%}"]  # fmt: skip
-        print(("| " + " | ".join(cells) + " |") if markdown else "  ".join(cells), flush=True)
+        floor = f"{at['floor']:.2%}, below {at['bound']:.2%}" if at["bound"] is not None else "refused"
+        some = grams["found"] + grams["false"]
+        cells = [
+            *(name, str(result["items"]), share, f"{at['threshold']:.3f}", floor),
+            *(f"{at['recall']:.0%}", f"{at['precision']:.0%}"),
+            *(f"{grams['recall']:.1%}", f"{grams['precision']:.0%} of {some}" if some else "none found"),
+            f"{at['people after']} of {result['after']:,}",
+            f"{at['models']} of {result['models']:,}",
+            f"{at['splits']['median']:.2%}, {at['splits']['95 %']:.2%}",
+            f"{at['splits']['above what was asked for']:.0%}",
+        ]
+        print("| " + " | ".join(cells) + " |", flush=True)
+    curve = ((least, f"{at['precision']:.0%} / {at['recall']:.0%}") for least, at in result["curve"].items())
+    print(f"| {name}: precision / recall from a cosine of | " + " | ".join(f"{a}: {b}" for a, b in curve) + " |", flush=True)
 
 
 def main() -> None:
@@ -229,7 +231,6 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=200)
     parser.add_argument("--work", type=Path)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.work or Path(temporary)
@@ -241,7 +242,7 @@ def main() -> None:
         results = {}
         for name, each in planted.items():
             results[name] = measure(location, folder, name, each, kinds, args.splits)
-            show(name, results[name], args.markdown)
+            show(name, results[name])
             if args.json:
                 args.json.write_text(json.dumps(results, indent=1))
 

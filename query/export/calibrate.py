@@ -72,8 +72,7 @@ def _above(db: duckdb.DuckDBPyConnection, least_cosine: float) -> int:
 
 def _shown(share: float) -> float:
     """Return a bound in so many digits that the last ones of a logarithm do not show, rounded up."""
-    digits = 8
-    return min(ceil(share * 10**digits) / 10**digits, 1.0)
+    return min(ceil(share * 1e8) / 1e8, 1.0)
 
 
 def _supported(texts: int) -> str:

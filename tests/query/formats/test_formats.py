@@ -118,6 +118,10 @@ def _column(kind: pa.DataType) -> st.SearchStrategy[Any]:
         return _TEXT
     if pa.types.is_integer(kind):
         return st.integers(-(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1)
+    if pa.types.is_boolean(kind):
+        return st.booleans()
+    if pa.types.is_floating(kind):
+        return st.floats(-1, 1)
     if pa.types.is_timestamp(kind):
         return st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))
     return st.lists(_TEXT, max_size=3)
