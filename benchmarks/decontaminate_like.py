@@ -220,7 +220,7 @@ def show(name: str, result: dict[str, Any]) -> None:
         ]
         print("| " + " | ".join(cells) + " |", flush=True)
     curve = ((least, f"{at['precision']:.0%} / {at['recall']:.0%}") for least, at in result["curve"].items())
-    print(f"| {name}: precision / recall from a cosine of | " + " | ".join(f"{a}: {b}" for a, b in curve) + " |", flush=True)
+    print(f"{name}, precision / recall by least cosine: " + ", ".join(f"{a}: {b}" for a, b in curve), flush=True)
 
 
 def main() -> None:

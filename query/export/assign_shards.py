@@ -101,7 +101,7 @@ def _choose(
     ((rows, texts),) = db.execute("SELECT count(*), count(DISTINCT content_id) FROM every").fetchall()
     if rows != texts:
         raise ExportError(f"{rows - texts:,} texts are in the lake more than once, in `documents` or `quality`")
-    counts = db.execute("SELECT unnest(contaminated), count(*) FROM every GROUP BY 1 ORDER BY 1").fetchall()
+    counts = _contaminations(db, "every")
     conditions = []
     if options.decontaminate and not options.mark:
         conditions.append(("shares an n-gram with an evaluation set", "len(contaminated) = 0"))
@@ -118,13 +118,19 @@ def _choose(
         dropped.append(Dropped(name, before - after))
     if options.max_tokens is None:
         db.execute("ALTER TABLE every RENAME TO chosen")
-        return dropped, dict(counts)
+        return dropped, _contaminations(db, "chosen") if options.mark else counts
     db.execute(f"""
         CREATE TEMP TABLE chosen AS SELECT * FROM every
         QUALIFY sum(token_count) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) <= {options.max_tokens}
     """)
     ((left,),) = db.execute("SELECT (SELECT count(*) FROM every) - (SELECT count(*) FROM chosen)").fetchall()
-    return [*dropped, Dropped(f"beyond {options.max_tokens:,} tokens", left)], dict(counts)
+    dropped.append(Dropped(f"beyond {options.max_tokens:,} tokens", left))
+    return dropped, _contaminations(db, "chosen") if options.mark else counts
+
+
+def _contaminations(db: duckdb.DuckDBPyConnection, table: str) -> dict[str, int]:
+    """Count the texts that share an n-gram with each evaluation set: of those in the set, where they are marked."""
+    return dict(db.execute(f"SELECT unnest(contaminated), count(*) FROM {table} GROUP BY 1 ORDER BY 1").fetchall())
 
 
 def _write_rows(db: duckdb.DuckDBPyConnection, workplace: Workplace, options: ExportOptions) -> list[PlannedShard]:

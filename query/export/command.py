@@ -77,7 +77,8 @@ def command(out: str, location: str, as_json: bool, quiet: bool, **options: Any)
     """
     from archive.engine import preload
 
-    preload("query.export.write_shards", "query.export.shuffle")
+    more = ["query.export.compare"] if options["decontaminate_like"] else []
+    preload("query.export.write_shards", "query.export.shuffle", *more)
 
     from archive.progress import RichReporter
     from archive.show import bytes_text, count_of, json_text
