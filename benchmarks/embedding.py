@@ -207,7 +207,7 @@ def memory() -> dict[str, Any]:
 def peak(name: str) -> None:
     """Embed hostile texts as a file of documents, and print the peak of memory."""
     import pyarrow as pa
-    from tiny_encoder import write_encoder  # type: ignore[import-untyped]
+    from tiny_encoder import write_encoder
 
     from archive.files import write_parts
     from archive.lake import Lake

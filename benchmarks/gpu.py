@@ -167,7 +167,7 @@ def encoder(setting: Setting, note: Note) -> None:
         note("weights", f"of {folder.resolve().parent.name}/{folder.resolve().name}")
         return
     import torch
-    from tiny_encoder import write_tokenizer  # type: ignore[import-untyped]
+    from tiny_encoder import write_tokenizer
 
     from index.hugging_face import import_transformers
 
@@ -204,7 +204,7 @@ def ceilings(setting: Setting, note: Note) -> None:
 
 def minhash(setting: Setting, note: Note) -> None:
     """Signatures: the bits of the CPU's kernel on hostile texts, and the rate on texts of 1,000 words."""
-    from minhash_texts import TEXTS  # type: ignore[import-untyped]
+    from minhash_texts import TEXTS
 
     from index.minhash import kernel, torch_kernel
     from index.minhash.procedure import Parameters

@@ -1,9 +1,13 @@
 """What `archive lookup` says of texts that were planted in a lake, of edited, quoted and rewritten ones, and of others.
 
-    python benchmarks/lookup.py ../shared/data/human-machine [--texts 100000] [--encoder FOLDER] [--questions 100]
+    python benchmarks/lookup.py ../shared/data/human-machine
+        [--others ../shared/data/dated/page-versions-2012-2026.jsonl.gz]
+        [--texts 100000] [--encoder FOLDER] [--questions 100] [--keep FOLDER]
 
-The lake has the texts of people (HC3, fast-detect-gpt; 60 words and more), but every fifth of them, and texts of 40
-words that nobody wrote, up to the number of --texts. Without --encoder it has no vectors. The questions:
+The lake has the texts of people (HC3, fast-detect-gpt; 60 words and more), but every fifth of them; the paragraphs of
+20 words and more of the texts in --others; and texts of 40 words that nobody wrote, up to the number of --texts.
+Without --encoder it has no vectors. --keep makes the lake in a folder that stays, or asks the one that is there. The
+questions:
 
 - exact: texts of the lake.
 - edited: the same with one word in a hundred changed.
@@ -21,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gzip
 import json
 import random
 import re
@@ -30,6 +35,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from statistics import median, quantiles
@@ -101,21 +107,32 @@ def rewritten(text: str, dice: random.Random) -> str:
     return " ".join(out)
 
 
-def planted(folder: Path, scratch: Path, texts: int, questions: int) -> tuple[Lake, dict[str, list[Question]]]:
+def paragraphs(path: Path) -> list[str]:
+    """The different paragraphs of 20 words and more of the texts in a file of JSON lines."""
+    with gzip.open(path, "rt") as file:
+        parts = (normalise(part) for line in file for part in json.loads(line)["text"].split("\n"))
+        return list(dict.fromkeys(part for part in parts if len(part.split()) >= 20))
+
+
+def planted(
+    folder: Path, scratch: Path, texts: int, questions: int, others_of: Path | None
+) -> tuple[Lake, dict[str, list[Question]]]:
     """A lake, and the questions by what they are."""
     dice = random.Random(1)
     human, models, others = people_and_models(folder)
     vocabulary = sorted({word for text in human for word in text.split()})
     human = human[: texts // 2]
-    rows = human + [" ".join(invented(40, vocabulary, dice)) for _ in range(texts - len(human))]
+    rows = human + (paragraphs(others_of)[: texts - len(human)] if others_of else [])
+    rows += [" ".join(invented(40, vocabulary, dice)) for _ in range(texts - len(rows))]
     dated = [
         (text, f"20{10 + at % 10}-0{1 + at % 9}-01T00:00:00Z", f"http://{at}.example/") for at, text in enumerate(rows)
     ]
     lake = Lake(str(scratch / "lake"))
-    for part in range(2):  # two files of texts: two processes embed them
-        write_records(scratch / f"texts-{part}.warc", dated[part::2])
-        ingest(lake, [str(scratch / f"texts-{part}.warc")], workers=1)
-    index(lake, workers=2, passages=True)
+    if not lake.exists():
+        for part in range(2):  # two files of texts: two processes embed them
+            write_records(scratch / f"texts-{part}.warc", dated[part::2])
+            ingest(lake, [str(scratch / f"texts-{part}.warc")], workers=1)
+        index(lake, workers=2, passages=True)
     chosen = [text for text in human if len(text.split()) >= 100]
     chosen = dice.sample(chosen, min(questions, len(chosen)))
     made: dict[str, list[Question]] = {"exact": [], "edited": [], "quoted": [], "rewritten": []}
@@ -151,11 +168,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--texts", type=int, default=100_000)
     parser.add_argument("--questions", type=int, default=100)
+    parser.add_argument("--others", type=Path)
     parser.add_argument("--encoder")
+    parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
+    with ExitStack() as stack:
+        scratch = options.keep or stack.enter_context(tempfile.TemporaryDirectory())
+        Path(scratch).mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
-        lake, made = planted(options.folder, Path(scratch), options.texts, options.questions)
+        lake, made = planted(options.folder, Path(scratch), options.texts, options.questions, options.others)
         if options.encoder:
             from index.vectors import embed
 
