@@ -6,8 +6,10 @@ import errno
 import re
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-#: What a terminal may take for a command: controls but for line ends and tabs.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: What a terminal may take for a command: controls but for line ends and tabs, and changes of direction.
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: The same, and what ends a line.
+_LINE = re.compile(f"{CONTROL.pattern[:-1]}\n\u2028\u2029]")
 _TREE = re.compile(r"^[\s↳├└─│]+")
 #: What a store says (several libraries, several servers) -> what it means, and what to do. The first that matches.
 _STORE = (
@@ -97,12 +99,27 @@ def store_line(error: BaseException) -> str:
 def visible(text: str) -> str:
     r"""Return a text in which a terminal finds no command: each control is written as Python does.
 
-    URLs and names of files hold what somebody wrote there. The texts of a lake have no controls.
+    URLs and names of files hold what somebody wrote there. The texts of a lake have no controls, but they may have the
+    characters that change the direction of all that follows: these are written out too.
 
-    >>> print(visible("http://example.com/\x1b[2J"))
-    http://example.com/\x1b[2J
+    >>> print(visible("http://example.com/\x1b[2J\u202egpj.exe"))
+    http://example.com/\x1b[2J\u202egpj.exe
     """
-    return _CONTROL.sub(lambda control: f"\\x{ord(control[0]):02x}", text)
+    return CONTROL.sub(_written, text)
+
+
+def visible_line(text: str) -> str:
+    r"""Return the same of what belongs into one line, as a URL does: nobody may write a line of our output.
+
+    >>> print(visible_line("http://example.com/\n2001-01-01, grade A"))
+    http://example.com/\x0a2001-01-01, grade A
+    """
+    return _LINE.sub(_written, text)
+
+
+def _written(control: re.Match[str]) -> str:
+    number = ord(control[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def cause_line(error: OSError) -> str:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from archive.dates import UNPROVEN
+from archive.errors import CONTROL
 
 #: The most months that are shown; more are summed by year.
 _MONTHS_SHOWN = 24
@@ -25,9 +26,11 @@ def json_text(result: Any) -> str:
     """Write a result as JSON: the fields of a dataclass by their names, times as ISO 8601 in UTC.
 
     Every value gives JSON that any reader takes: a number that JSON does not have is null (NaN) or text (`inf`), bytes
-    are hexadecimal, and a character that is half of one, as in a file name of other bytes, is escaped.
+    are hexadecimal, and a character that is half of one, as in a file name of other bytes, is escaped. So is what a
+    terminal may take for a command.
     """
     text = json.dumps(_plain(result), indent=2, ensure_ascii=False, allow_nan=False)
+    text = CONTROL.sub(lambda control: f"\\u{ord(control[0]):04x}", text)
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -2,10 +2,10 @@
 
     python benchmarks/lookup.py ../shared/data/human-machine
         [--others ../shared/data/dated/page-versions-2012-2026.jsonl.gz]
-        [--texts 100000] [--encoder FOLDER] [--questions 100] [--keep FOLDER]
+        [--texts 100000] [--words 40] [--encoder FOLDER] [--questions 100] [--keep FOLDER]
 
 The lake has the texts of people (HC3, fast-detect-gpt; 60 words and more), but every fifth of them; the paragraphs of
-20 words and more of the texts in --others; and texts of 40 words that nobody wrote, up to the number of --texts.
+20 words and more of the texts in --others; and texts of --words words that nobody wrote, up to the number of --texts.
 Without --encoder it has no vectors. --keep makes the lake in a folder that stays, or asks the one that is there. The
 questions:
 
@@ -115,7 +115,7 @@ def paragraphs(path: Path) -> list[str]:
 
 
 def planted(
-    folder: Path, scratch: Path, texts: int, questions: int, others_of: Path | None
+    folder: Path, scratch: Path, texts: int, questions: int, others_of: Path | None, words_each: int
 ) -> tuple[Lake, dict[str, list[Question]]]:
     """A lake, and the questions by what they are."""
     dice = random.Random(1)
@@ -123,7 +123,7 @@ def planted(
     vocabulary = sorted({word for text in human for word in text.split()})
     human = human[: texts // 2]
     rows = human + (paragraphs(others_of)[: texts - len(human)] if others_of else [])
-    rows += [" ".join(invented(40, vocabulary, dice)) for _ in range(texts - len(rows))]
+    rows += [" ".join(invented(words_each, vocabulary, dice)) for _ in range(texts - len(rows))]
     dated = [
         (text, f"20{10 + at % 10}-0{1 + at % 9}-01T00:00:00Z", f"http://{at}.example/") for at, text in enumerate(rows)
     ]
@@ -167,6 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--texts", type=int, default=100_000)
+    parser.add_argument("--words", type=int, default=40)
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--others", type=Path)
     parser.add_argument("--encoder")
@@ -176,7 +177,9 @@ def main() -> None:
         scratch = options.keep or stack.enter_context(tempfile.TemporaryDirectory())
         Path(scratch).mkdir(parents=True, exist_ok=True)
         started = time.perf_counter()
-        lake, made = planted(options.folder, Path(scratch), options.texts, options.questions, options.others)
+        lake, made = planted(
+            options.folder, Path(scratch), options.texts, options.questions, options.others, options.words
+        )
         if options.encoder:
             from index.vectors import embed
 

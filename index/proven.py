@@ -39,6 +39,11 @@ FROM proven AS p JOIN wanted ON p.rowid = number
 """
 
 
+_UNPROVEN = """
+SELECT DISTINCT content_id FROM captures ANTI JOIN proven USING (content_id) WHERE content_id IS NOT NULL
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """The capture that proves a text: its time, its page, and the address of its record."""
@@ -125,6 +130,11 @@ class Proven:
         """Return the numbers of texts; -1 for one that is not proven."""
         rows = ids.positions(self._ids, wanted)
         return np.where(rows >= 0, self._order[rows], -1) if len(self) else rows
+
+    def unproven(self) -> Ids:
+        """Return the ids of the other texts of the lake, sorted: no capture of them counts."""
+        unordered = ids.parse(self._db.sql(_UNPROVEN).to_arrow_table()["content_id"])
+        return unordered[ids.sort(unordered)]
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Return what a worker needs to find texts and their dates: sorted ids, their numbers, dates by number."""

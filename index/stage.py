@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 #: Rows of a row group, where a stage has no number of its own.
 _ROW_GROUP = 1 << 20
+_NO_VIEWS = pa.schema([("content_id", pa.large_string()), ("text", pa.large_string())])
 #: Which rows of a file are pending; None: all.
 Rows = npt.NDArray[np.bool_] | None
 
@@ -212,6 +213,10 @@ def read_texts(lake: Lake, file: str, rows: Rows) -> Iterator[pa.Table]:
             if chosen is not None and not chosen.any():
                 continue
             texts = parquet.read_row_group(group, columns=["content_id", "text"])
+            if pa.types.is_string_view(
+                texts.schema.field("text").type
+            ):  # delta-rs wrote it, when others were forgotten
+                texts = texts.cast(_NO_VIEWS)  # Arrow cannot filter views
             yield (texts if chosen is None else texts.filter(pa.array(chosen))).combine_chunks()
 
 

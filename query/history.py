@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archive.cli import lake_option
-from archive.errors import QueryError, visible
+from archive.errors import QueryError, visible, visible_line
 from archive.lake import Lake
 from archive.show import OutConsole, count_of, json_text
 from archive.sources import is_text
@@ -31,7 +31,8 @@ _SHOWN = 2000
 _ROWS = 100
 
 _CAPTURES = """
-SELECT captured_at, date_problem, date_source, record_type, content_id, url, title, file, "offset", skip
+SELECT captured_at, date_problem, date_source, record_type, content_id, url, title, file, "offset", skip,
+       grade
 FROM captures WHERE {condition} ORDER BY captured_at NULLS LAST, file, "offset", skip
 """
 _TEXT = "SELECT text, first_seen, url, chars FROM documents WHERE content_id = $1"
@@ -55,6 +56,7 @@ class PageCapture:
     file: str
     offset: int
     skip: int
+    grade: str  #: `archive.evidence.grade.GRADES`
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ def _print(history: History, full: bool) -> None:
             what += " same" if capture.content_id == before else " new" if before is None else " changed"
             before = capture.content_id
         record = f"{capture.file} at {capture.offset}" + (f"+{capture.skip}" if capture.skip else "")
-        table.add_row(Text(when), Text(what), Text(visible(record)))
+        table.add_row(Text(when), Text(what), Text(visible_line(record)))
     console.print(table)
     if len(captures) > len(shown):
         console.print(f"… and {len(captures) - len(shown):,} more; --full shows all")
@@ -190,8 +192,8 @@ def _print(history: History, full: bool) -> None:
     since = (
         f"first seen {_day(history.first_seen)} at {history.first_url}" if history.first_seen else "no date proves it"
     )
-    console.print(f"Text {history.content_id}, {visible(since)}:\n", markup=False, highlight=False)
+    console.print(f"Text {history.content_id}, {visible_line(since)}:\n", markup=False, highlight=False)
     text = history.text if full else history.text[:_SHOWN]
-    console.print(text, markup=False, highlight=False)
+    console.print(visible(text), markup=False, highlight=False)
     if len(text) < len(history.text):
         console.print(f"… and {len(history.text) - len(text):,} more characters; --full shows all")

@@ -243,7 +243,12 @@ class _Certify:
             "dataset": dataset if "://" in dataset else os.path.abspath(dataset),
             "text_column": self._columns.text,
             "paragraphs": self._paragraphs,
-            **({"passages": True} if self._passages else {}),  # without it an older result goes on
+            # without it an older result goes on
+            **(
+                {"passages": True, "passage_index": self._lake.delta(tables.PASSAGES.name).version()}
+                if self._passages
+                else {}
+            ),
             "procedure": PROCEDURE,
             "near": {"words": self._parameters.words, "threshold": self._parameters.threshold},
         }

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.damage import naming_damage
 from archive.engine import Context, Engine, Failed
 from archive.errors import ArchiveError, LakeError
 from archive.evidence.grade import DEFAULT
@@ -29,6 +30,7 @@ from index.minhash.kernel import utf8
 from index.passages import segments
 from index.passages.kernel import RUN, Numbers, Question, Words, by_word, keys_of, lower, words_of
 from index.passages.segments import Segment
+from index.passages.stage import Passages
 from index.proven import END, Proof, Proven, microseconds, moment_of
 from index.stored_texts import StoredTexts
 from index.tables import PASSAGES
@@ -88,7 +90,9 @@ class Traced:
 
     keys: Numbers  #: of each run of RUN words
     best: Numbers  #: rank of the earliest text that has it, or NEVER
-    runs: list[tuple[int, Numbers]] = field(default_factory=list)  #: rank of a text, and the runs that it shares
+    runs: list[tuple[int, Numbers]] = field(
+        default_factory=list
+    )  #: rank of a text, and the runs that it shares: of `find`
     read: set[int] = field(default_factory=set)  #: ranks of the texts that were read
     is_complete: bool = True
 
@@ -164,7 +168,7 @@ class PassageIndex:
         grade, archives, date_sources: which captures prove something, as in `Proven`.
 
     Raises:
-        LakeError: there is no lake, or it has no index of passages.
+        LakeError: there is no lake, it has no index of passages, or a file of it is damaged.
     """
 
     def __init__(
@@ -186,19 +190,29 @@ class PassageIndex:
             self._proven = proven
         else:
             end = END if before is None else moment_of(before)
-            self._proven = Proven(lake, end, grade, archives, date_sources)
+            with naming_damage(lake):
+                self._proven = Proven(lake, end, grade, archives, date_sources)
+        self._segments: list[tuple[Segment, Numbers]] = []
+        self._files = sorted(lake.files(DOCUMENTS.name))
+        self._texts = StoredTexts(lake, self._files)
+        try:
+            with naming_damage(lake):
+                self._open(lake)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, lake: Lake) -> None:
         self._by_rank = np.argsort(self._proven.at, kind="stable")  # number by rank: by date, then by content id
         self._at = self._proven.at[self._by_rank]
         rank = np.empty(len(self._by_rank), np.int64)
         rank[self._by_rank] = np.arange(len(rank))
-        self._segments: list[tuple[Segment, Numbers]] = []
         for file in segments.files(lake):
             segment = Segment(lake, file.path)
             numbers = self._proven.find(ids.parse(segment.content_ids()))
             ranks = np.full(len(numbers), NEVER)
             ranks[numbers >= 0] = rank[numbers[numbers >= 0]]
             self._segments.append((segment, ranks))
-        self._files = sorted(lake.files(DOCUMENTS.name))
         self._file_of, self._row_of = np.full(len(rank), -1, np.int32), np.zeros(len(rank), np.int64)  # by rank
         for number, table in enumerate(lake.read_files(DOCUMENTS.name, self._files, ["content_id"])):
             proven_numbers = self._proven.find(ids.parse(table["content_id"]))
@@ -210,7 +224,6 @@ class PassageIndex:
             indexed[ranks[ranks < NEVER]] = True
         #: texts that prove something and came since the passages were indexed
         self.missing = int(((self._file_of >= 0) & ~indexed).sum())
-        self._texts = StoredTexts(lake, self._files)
 
     def __enter__(self) -> PassageIndex:
         return self
@@ -251,8 +264,9 @@ class PassageIndex:
                     if len(runs):
                         yield 0, rank, runs
 
-        self._trace([traced], limit, compare)
-        return self._found(text, question, traced)
+        with naming_damage(self._lake):
+            self._trace([traced], limit, compare, with_runs=True)
+            return self._found(text, question, traced)
 
     def trace(self, texts: pa.Array, engine: Engine, scratch: str) -> list[Traced]:
         """Trace many texts at once, in processes.
@@ -282,8 +296,8 @@ class PassageIndex:
 
     # -- from fingerprints to texts -----------------------------------------------------------------
 
-    def _trace(self, asked: Sequence[Traced], limit: int, compare: Compare) -> None:
-        """Find for each run of each question the earliest text that has it."""
+    def _trace(self, asked: Sequence[Traced], limit: int, compare: Compare, with_runs: bool = False) -> None:
+        """Find for each run of each question the earliest text that has it; keep the runs of all texts if asked to."""
         needed: list[tuple[int, Numbers]] = [(number, np.unique(each.keys)) for number, each in enumerate(asked)]
         for most in _ROUNDS:
             needed = [(number, keys) for number, keys in needed if len(keys)]
@@ -305,7 +319,8 @@ class PassageIndex:
                     traced.read.update(fresh.tolist())
                     pairs.append((number, fresh))
             for number, rank, runs in compare(pairs):
-                asked[number].runs.append((rank, runs))
+                if with_runs:
+                    asked[number].runs.append((rank, runs))
                 lower(asked[number].best, runs, rank)
             open_ = []
             for number, own in needed:
@@ -414,13 +429,14 @@ def passages(
 def require_index(lake: Lake) -> None:
     """
     Raises:
-        LakeError: there is no lake, it holds no texts, or it has no index of passages.
+        LakeError: there is no lake, it holds no texts, or it has no index of passages that this version reads.
     """
     if not lake.files(DOCUMENTS.name):
         raise LakeError(f"{lake.location}: holds no texts, so that no passages can be found in them")
     if not lake.has(PASSAGES):
         raise LakeError(f"{lake.location}: its passages have no index yet; `archive index --passages --lake "
                         f"{lake.location}` makes it")  # fmt: skip
+    Passages().check(lake)
 
 
 def parts(traced: Traced) -> list[tuple[int, int, int]]:

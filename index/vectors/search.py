@@ -8,19 +8,18 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from archive.errors import ArchiveError, LakeError
+from archive.extras import require
 from archive.lake import Lake, open_lake
 from archive.tables import CAPTURES, DOCUMENTS
 from index import ids
-from index.embeddings.encode import encode
 from index.embeddings.encoder import DTYPES, PACKAGED, Encoder, open_encoder
-from index.embeddings.model import Model, threads
 from index.embeddings.table import encoders, the_encoder
-from index.embeddings.tokens import Tokens
 from index.stage import lake_errors
 from index.vectors import cells as trained
 from index.vectors import files, filters, segments
@@ -32,14 +31,15 @@ from index.vectors.inverted import Inverted, Selected
 from index.vectors.table import RECALLS, SEGMENTS
 from index.vectors.upkeep import last_recall
 
+if TYPE_CHECKING:
+    from index.vectors.questions import Questions
+
 #: Filters whose rows are kept.
 _FILTERS = 16
 #: Decimals of a cosine, and how much one may differ.
 _DIGITS, _ROUNDING = 6, 1e-6
 #: How often opening is tried while another process replaces segments.
 _TRIES = 5
-#: How many threads PyTorch has is a setting of the process, so all objects compute one after the other.
-_COMPUTING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Vectors:
 
     def __init__(self, lake: Lake, encoder: str, model: Encoder | str | os.PathLike[str] | None = None) -> None:
         self._lake, self.encoder, self._given = lake, encoder, model
-        self._loaded: tuple[Tokens, Model] | None = None
+        self._loaded: Questions | None = None
         self._lock = threading.Lock()
         self._state = self._open()
 
@@ -281,26 +281,25 @@ class Vectors:
         Raises:
             ArchiveError: this encoder is not here.
         """
-        tokens, model = self.load()
-        # a text has a few windows, of which several threads would mostly wait for each other
-        with _COMPUTING, threads(1):
-            parts = [vectors for _, vectors in encode([text], tokens, model)]
-        return np.concatenate(parts) if parts else np.empty((0, self.dimensions), np.float32)
+        return self.load().vectors(text)
 
-    def load(self) -> tuple[Tokens, Model]:
+    def load(self) -> Questions:
         """Load the encoder, which takes seconds, and return it; the first question about a text does so otherwise.
 
         Raises:
-            ArchiveError: this encoder is not here.
+            ArchiveError: this encoder is not here, or the packages that it needs.
         """
         with self._lock:
             if self._loaded is None:
-                encoder = _matching(self._given, [self.encoder])
-                self._loaded = Tokens(encoder), Model(encoder, "cpu")
+                encoder = matching(self._given, [self.encoder])
+                require("a search for texts", "embed", "torch", "transformers")
+                from index.vectors.questions import Questions  # torch, which takes seconds
+
+                self._loaded = Questions(encoder)
             return self._loaded
 
 
-def _matching(model: Encoder | str | os.PathLike[str] | None, present: Sequence[str]) -> Encoder:
+def matching(model: Encoder | str | os.PathLike[str] | None, present: Sequence[str]) -> Encoder:
     """Return an encoder with the dtype that the lake has vectors of.
 
     Args:
@@ -361,6 +360,6 @@ def open_vectors(
     """
     lake = open_lake(lake)
     if encoder is None and model is not None and len(present := encoders(lake)) > 1:
-        fingerprint = _matching(model, present).fingerprint
+        fingerprint = matching(model, present).fingerprint
         encoder = next(name for name in present if name.endswith(f"-{fingerprint}"))
     return Vectors(lake, the_encoder(lake, encoder), model)

@@ -64,11 +64,6 @@ class NearTexts:
     def close(self) -> None:
         self._texts.close()
 
-    def holds(self, content_id: str) -> bool:
-        """Whether the index has a text, proven or not, that nobody has forgotten."""
-        number = int(self._known.find(ids.parse(pa.array([content_id])))[0])
-        return number >= 0 and bool(self._known.live[number])
-
     def find(self, text: str, limit: int, most: int) -> list[Near]:
         """Return the earliest verified near-duplicates of a text, in the order of their dates.
 
@@ -98,6 +93,18 @@ class NearTexts:
             if len(found) == most:
                 break
         return found
+
+    def verified(self, text: str, content_id: str) -> Near | None:
+        """Return how similar a text of the lake is; None where it is no near-duplicate, or the lake does not hold it.
+
+        Args:
+            text: in its normal form.
+        """
+        number = int(self._known.find(ids.parse(pa.array([content_id])))[0])
+        if number < 0 or self._number[number] < 0 or self._file[number] < 0:
+            return None
+        own, _ = shingle_sets(pa.array([text], pa.large_string()), self._parameters)
+        return next(self._verified(text, own, np.empty(0, np.uint16), [number]), None)
 
     def _verified(
         self, text: str, own: npt.NDArray[np.uint64], signature: npt.NDArray[np.uint16], candidates: list[int]

@@ -10,21 +10,28 @@ from difflib import SequenceMatcher
 from itertools import groupby
 
 from archive.errors import QueryError
+from archive.evidence.grade import DEFAULT
 from archive.lake import Lake
 from query.history import PageCapture, show
 from query.lookup.result import PageChanges, PageVersion
 from query.sql import connect
 
-#: Lines of texts that are compared, and words of a piece of them. The time of a comparison grows with the square.
+#: Lines of texts that are compared, and words of a piece of them.
 _LINES, _WORDS = 5_000, 2_000
+#: Most steps of a comparison, and of all of a text: about 3 and 10 seconds. What needs more is only counted.
+_STEPS, _ALL_STEPS = 100_000_000, 300_000_000
 #: Unchanged words around a change.
 _CONTEXT = 4
 _WORD = re.compile(r"\S+")
 _TEXTS = "SELECT content_id, text FROM documents WHERE content_id IN (SELECT unnest($1::VARCHAR[]))"
 
 
-def page_changes(lake: Lake, url: str, before: datetime | None) -> PageChanges:
-    """Return the captures of a page before a moment, each text with what changed.
+def page_changes(lake: Lake, url: str, before: datetime | None, grade: str = DEFAULT) -> PageChanges:
+    """Return the captures of a page, each text with what changed.
+
+    Args:
+        before: only captures whose date proves that they are from before this moment …
+        grade: … and has this grade or a better one.
 
     Raises:
         LakeError: there is no lake.
@@ -32,9 +39,14 @@ def page_changes(lake: Lake, url: str, before: datetime | None) -> PageChanges:
     """
     captures = [each for each in show(lake, url).captures if each.content_id]
     if before is not None:
-        captures = [each for each in captures if each.captured_at and each.captured_at < before]
+        captures = [
+            each
+            for each in captures
+            if each.captured_at and each.captured_at < before and not each.date_problem and each.grade <= grade
+        ]
     if not captures:
-        raise QueryError(f"{url}: no capture {f'before {before:%Y-%m-%d}' if before else 'of it'} has a text")
+        which = f"that proves a date before {before:%Y-%m-%d}" if before else "of it"
+        raise QueryError(f"{url}: no capture {which} has a text")
     wanted = {each.content_id for each in captures}
     with connect(lake) as db:
         texts: dict[str | None, str] = dict(db.execute(_TEXTS, [sorted(filter(None, wanted))]).fetchall())
@@ -50,6 +62,8 @@ def _versions(captures: list[PageCapture], texts: dict[str | None, str]) -> Iter
         yield PageVersion(
             first.captured_at,
             first.date_problem,
+            first.grade,
+            first.url,
             content_id or "",
             1 + len(more),
             first.file,
@@ -79,18 +93,48 @@ def changes(old: str, new: str) -> Iterator[str]:
     >>> list(changes("We keep it for a year.\\nBye", "We keep it for two years.\\nBye"))
     ['We keep it for [-a year.-]{+two years.+}']
     """
-    left, right = old.split("\n"), new.split("\n")
+    # blank lines are in front of most others, and all the same
+    left, right = ([line for line in text.split("\n") if line] for text in (old, new))
     if max(len(left), len(right)) > _LINES:
         return
-    for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if kind != "equal":
-            yield from _pieces(_WORD.findall(" ".join(left[a:b])), _WORD.findall(" ".join(right[c:d])))
+    left, right = _differing(left, right)
+    steps, groups = _steps(left, right), [(0, len(left), 0, len(right))]
+    if steps > _STEPS:
+        steps = 0
+    else:
+        groups = _changed(left, right)
+    for a, b, c, d in groups:
+        one, other = _differing(_WORD.findall(" ".join(left[a:b])), _WORD.findall(" ".join(right[c:d])))
+        own = _steps(one, other)
+        steps += own
+        if max(len(one), len(other)) > _WORDS or own > _STEPS or steps > _ALL_STEPS:
+            steps -= own
+            yield f"[-{len(one)} words-]{{+{len(other)} words+}}"
+        else:
+            yield from _pieces(one, other)
+
+
+def _changed(left: list[str], right: list[str]) -> list[tuple[int, int, int, int]]:
+    opcodes = SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+    return [(a, b, c, d) for kind, a, b, c, d in opcodes if kind != "equal"]
+
+
+def _steps(left: list[str], right: list[str]) -> int:
+    """Return a bound of the steps that `SequenceMatcher` takes: for each match at most all pairs of equal items."""
+    one, other = Counter(left), Counter(right)
+    return sum(count * other[item] for item, count in one.items()) * min(len(left), len(right))
+
+
+def _differing(left: list[str], right: list[str]) -> tuple[list[str], list[str]]:
+    """Return two lists without what both begin and end with, apart from the words around a change."""
+    most = min(len(left), len(right))
+    first = next((at for at in range(most) if left[at] != right[at]), most)
+    last = next((at for at in range(most - first) if left[-1 - at] != right[-1 - at]), most - first)
+    first, last = max(first - _CONTEXT, 0), max(last - _CONTEXT, 0)
+    return left[first : len(left) - last], right[first : len(right) - last]
 
 
 def _pieces(left: list[str], right: list[str]) -> Iterator[str]:
-    if max(len(left), len(right)) > _WORDS:
-        yield f"[-{len(left)} words-]{{+{len(right)} words+}}"
-        return
     for group in SequenceMatcher(None, left, right, autojunk=False).get_grouped_opcodes(_CONTEXT):
         words = []
         for kind, a, b, c, d in group:

@@ -86,6 +86,8 @@ class PageVersion:
 
     captured_at: datetime | None
     date_problem: str | None  #: why the date proves nothing; null where it is acceptable
+    grade: str  #: `archive.evidence.grade.GRADES`
+    url: str  #: in the spelling of that capture
     content_id: str
     captures: int  #: of this text in a row
     file: str  #: of the first of them

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,12 @@ from archive.tables import DOCUMENTS
 from archive.text.normalise import content_id, normalise
 from index import ids
 from index.embeddings.encoder import PACKAGED, Encoder
+from index.ids import Ids
 from index.passages.find import Passage, PassageIndex
 from index.passages.kernel import words_of
 from index.proven import END, Proof, Proven, microseconds, moment_of
 from query.lookup import target as targets
-from query.lookup.near import NearTexts
+from query.lookup.near import Near, NearTexts
 from query.lookup.pages import page_changes
 from query.lookup.result import (
     KINDS,
@@ -42,7 +43,9 @@ from query.lookup.result import (
 from query.lookup.target import As
 
 if TYPE_CHECKING:
-    from index.vectors.search import Hit, Vectors
+    from index.vectors.search import Vectors
+
+Weaker = TypeVar("Weaker", bound=KnownText)
 
 #: The least cosine of texts that are called alike, see docs/lookup.md.
 LEAST = 0.7
@@ -77,10 +80,7 @@ class Lookup:
         require("lookup", "index", "numba")
         self._lake = open_lake(lake)
         chosen = _kinds(kinds)
-        try:
-            self._grade = asked(grade, 1)
-        except ValueError as error:
-            raise ArchiveError(str(error)) from None
+        self._grade = _grade(grade)
         self._before = None if before is None else moment_of(before)
         self._lock = threading.Lock()
         self.not_searched: dict[str, str] = {kind: "nobody asked for it" for kind in KINDS if kind not in chosen}
@@ -88,6 +88,7 @@ class Lookup:
         self._near: NearTexts | None = None
         self._passages: PassageIndex | None = None
         self._alike: Vectors | None = None
+        self._others: Ids | None = None
         now = self._lake.snapshot()
         with naming_damage(self._lake):
             self._proven = Proven(now, self._before or END, self._grade)
@@ -160,9 +161,12 @@ class Lookup:
             least_cosine: of texts that are alike.
 
         Raises:
-            ArchiveError: `before` is no date, or the text has no character. Or the index was opened for grade B, which
-                captures can have together: such captures must all be from before, so open it with `before`.
+            ArchiveError: `before` is no date, `k` no number from 1 on, or the text has no character. Or the index was
+                opened for grade B, which captures can have together: such captures must all be from before, so open it
+                with `before`.
         """
+        if type(k) is not int or k < 1:
+            raise ArchiveError(f"k {k!r}: a number of texts from 1 on")
         text = normalise(text)
         if not text:
             raise ArchiveError("there is no text to look up")
@@ -183,14 +187,18 @@ class Lookup:
             named = {number, *(each.number for each in near)}
             proofs = self._proven.proofs(np.array([each for each in named if each >= 0], np.int64))
             notes = [*self.notes, *self._unproven(own, number, limit)]
-            quoted = self._quoted(text, moment, {proof.content_id for proof in proofs.values()}, notes)[:k]
-            taken = {own, *(proof.content_id for proof in proofs.values()), *(each.content_id for each in quoted)}
-            hits = self._similar(vectors, k, moment, least_cosine, taken)
+            taken = {own, *(proof.content_id for proof in proofs.values())}
+            quoted = self._quoted(text, moment, taken, notes)
+            quoted, more = self._not_near(text, quoted, k)
+            taken |= {*(each.content_id for each in quoted), *more}
+            hits, others = self._not_near(text, self._similar(vectors, 2 * k, moment, least_cosine, taken), k)
+            if more or others:
+                near = self._earliest([*near, *more.values(), *others.values()])[:k]
+                proofs |= self._proven.proofs(np.array([each.number for each in near], np.int64))
         exact = KnownText(*known(proofs[number])) if is_there else None
         nears = tuple(NearText(*known(proofs[each.number]), each.similarity, each.characters, each.estimated)
                       for each in near)  # fmt: skip
-        alike = tuple(AlikeText(*known(proof), hit.cosine, hit.start, hit.end) for hit, proof in hits)
-        answers: dict[Kind, object] = {"exact": exact, "near": nears, "quote": quoted, "alike": alike}
+        answers: dict[Kind, object] = {"exact": exact, "near": nears, "quote": quoted, "alike": hits}
         return LookupResult(
             own,
             len(words_of(np.frombuffer(text.encode(), np.uint8))),
@@ -199,7 +207,7 @@ class Lookup:
             exact,
             nears,
             tuple(quoted),
-            alike,
+            tuple(hits),
             dict(self.not_searched),
             tuple(notes),
         )
@@ -210,17 +218,42 @@ class Lookup:
         Raises:
             QueryError: the lake has no such page.
         """
-        return page_changes(self._lake, url, self._before if before is None else moment_of(before))
+        return page_changes(self._lake, url, self._before if before is None else moment_of(before), self._grade)
 
     def _unproven(self, own: str, number: int, limit: int) -> list[str]:
         """Return why a text that the lake holds is not called exact."""
         if number >= 0 and self._proven.at[number] >= limit:
             seen = next(iter(self._proven.proofs(np.array([number])).values())).date
             return [f"the lake has this text, but saw it first at {seen:%Y-%m-%d %H:%M:%S}"]
-        if number < 0 and self._near and self._near.holds(own):
+        if number < 0 and self._is_unproven(own):
             before = "before this date " if self._before else ""
             return [f"the lake has this text, but no capture {before}of grade {self._grade} or better dates it"]
         return []
+
+    def _is_unproven(self, content_id_: str) -> bool:
+        """Whether the lake holds a text of which no capture counts."""
+        if self._others is None:
+            self._others = self._proven.unproven()
+        return bool(ids.positions(self._others, ids.parse(pa.array([content_id_])))[0] >= 0)
+
+    def _not_near(self, text: str, found: Sequence[Weaker], k: int) -> tuple[list[Weaker], dict[str, Near]]:
+        """Return the first k texts that are no near-duplicates, and the near-duplicates in front of them, by id.
+
+        The index gives the earliest ones, and finds most, not all. Whatever names a text, it has its strongest kind.
+        """
+        left: list[Weaker] = []
+        near: dict[str, Near] = {}
+        for each in found:
+            if len(left) == k:
+                break
+            if one := self._near and self._near.verified(text, each.content_id):
+                near[each.content_id] = one
+            else:
+                left.append(each)
+        return left, near
+
+    def _earliest(self, near: list[Near]) -> list[Near]:
+        return sorted(near, key=lambda each: (self._proven.at[each.number], each.number))
 
     def _quoted(self, text: str, moment: date | None, named: set[str], notes: list[str]) -> list[QuotedText]:
         """Return the texts that share runs of words with a text, apart from those that are exact or near."""
@@ -249,14 +282,15 @@ class Lookup:
         moment: date | None,
         least: float,
         taken: set[str],
-    ) -> list[tuple[Hit, Proof]]:
+    ) -> list[AlikeText]:
         """Return the texts with the nearest vectors, apart from those that another kind of answer names."""
         if self._alike is None or vectors is None:
             return []
         found = self._alike.search(vectors, k + len(taken), before=moment, grade=self._grade, least=least)
         left = [hit for hit in found if hit.content_id not in taken]
         proofs = self._proofs_of([hit.content_id for hit in left])
-        return [(hit, proofs[hit.content_id]) for hit in left if hit.content_id in proofs][:k]
+        return [AlikeText(*known(proofs[hit.content_id]), hit.cosine, hit.start, hit.end)
+                for hit in left if hit.content_id in proofs][:k]  # fmt: skip
 
     def _proofs_of(self, content_ids: list[str]) -> dict[str, Proof]:
         numbers = self._proven.find(ids.parse(pa.array(content_ids, pa.string())))
@@ -299,8 +333,10 @@ def lookup(
     lake = open_lake(lake)
     lake.require()
     what = target_is or targets.kind_of(target)
+    if what not in get_args(As):
+        raise ArchiveError(f"no target {what!r}; there are {', '.join(get_args(As))}")
     if what == "url":
-        return page_changes(lake, target.strip(), None if before is None else moment_of(before))
+        return page_changes(lake, target.strip(), None if before is None else moment_of(before), _grade(grade))
     text = targets.read(target) if what == "file" else target
     with Lookup(lake, before=before, grade=grade, kinds=kinds, encoder=encoder) as opened:
         return opened.text(text, k, least_cosine=least_cosine)
@@ -312,3 +348,10 @@ def _kinds(kinds: str | Iterable[str] | None) -> set[str]:
     if unknown := chosen - set(KINDS):
         raise ArchiveError(f"no kind {', '.join(sorted(unknown))!r}; there are {', '.join(KINDS)}")
     return chosen
+
+
+def _grade(grade: str) -> str:
+    try:
+        return asked(grade, 1)
+    except ValueError as error:
+        raise ArchiveError(str(error)) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from archive.errors import visible
+from archive.errors import visible_line
 from archive.show import OutConsole, count_of
 from query.lookup.result import KINDS, KnownText, LookupResult, PageChanges
 
@@ -17,7 +17,7 @@ def show(found: LookupResult | PageChanges) -> None:
     console = OutConsole()
     lines = _page(found) if isinstance(found, PageChanges) else _found(found)
     for line in lines:
-        console.print(visible(line), markup=False, highlight=False)
+        console.print(visible_line(line), markup=False, highlight=False)
 
 
 def _found(found: LookupResult) -> list[str]:
@@ -37,32 +37,33 @@ def _found(found: LookupResult) -> list[str]:
         lines += ["", headings[kind]]
         before = len(lines)
         if kind == "exact" and found.exact:
-            lines.append(_cited(found.exact))
+            lines += _cited(found.exact)
         elif kind == "near":
             for near in found.near:
                 how = "estimated" if near.estimated else "of the shingles are the same"
-                lines.append(f"{_cited(near)}\n    {near.similarity:.1%} {how}")
+                lines += [*_cited(near), f"    {near.similarity:.1%} {how}"]
         elif kind == "quote":
             for quoted in found.quote:
-                lines.append(_cited(quoted))
+                lines += _cited(quoted)
                 lines += [f"    {run.words} words: “{_short(run.text)}”" for run in quoted.runs[:_MOST]]
                 lines += [f"    … and {count_of(len(quoted.runs) - _MOST, 'more run')}"] * (len(quoted.runs) > _MOST)
         elif kind == "alike":
-            lines += [f"{_cited(alike)}\n    cosine {alike.cosine:.3f}" for alike in found.alike]
+            for alike in found.alike:
+                lines += [*_cited(alike), f"    cosine {alike.cosine:.3f}"]
         if len(lines) == before:
             lines[-1] = f"{kind.upper()}: none"
     return lines + ([""] if found.notes else []) + [f"note: {note}" for note in found.notes]
 
 
-def _cited(text: KnownText) -> str:
+def _cited(text: KnownText) -> list[str]:
     record = f"{text.file} at {text.offset}" + (f"+{text.skip}" if text.skip else "")
-    return f"  {_time(text.first_seen)}, grade {text.grade}: {text.url or 'no URL'}\n    {record}"
+    return [f"  {_time(text.first_seen)}, grade {text.grade}: {text.url or 'no URL'}", f"    {record}"]
 
 
 def _page(page: PageChanges) -> list[str]:
     lines = [f"{count_of(page.captures, 'capture')} with text, {count_of(page.texts, 'text')}"]
     for number, version in enumerate(page.versions):
-        problem = f" ({version.date_problem})" if version.date_problem else ""
+        problem = f" ({version.date_problem})" if version.date_problem else f", grade {version.grade}"
         same = f", and {count_of(version.captures - 1, 'more capture')} of it" if version.captures > 1 else ""
         what = f"{count_of(version.words, 'word')}"
         if number:

@@ -40,6 +40,9 @@ from query.verify.stated import Folder, few, shown
 #: Bytes of a line, and of a manifest, that is read.
 _LINE, _LARGEST = 1 << 28, 1 << 30
 _RECORD = {"file": str, "offset": int, "skip": int, "digest": str}
+_CITED = ("proof_date", "proof_url", "proof_record")
+_PARAGRAPH = {"words", "proof", "proof_similarity", *_CITED}
+_PASSAGE = {"start", "end", "words", *_CITED}
 _BATCH = 1000
 #: Problems of a file that are named.
 _SHOWN = 20
@@ -72,6 +75,7 @@ class Arguments:
     attestations: int | None = None  #: of a lake that has any
     retractions: int | None = None
     passages: bool = False
+    passage_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +282,7 @@ def _compare_row(unit: Unit, row: Mapping[str, Any], number: int, counts: dict[s
     for each in paragraphs or ():
         counts["paragraphs"][str(each.get("proof"))] += 1
         problems += [f"a paragraph: {problem}" for problem in _wrong(unit.arguments, each, None, None)]
+        problems += ["a paragraph: not the columns that it has"] * (set(each) != _PARAGRAPH)
     problems += _compare_passages(unit.arguments, row, counts)
     return [f"{shown(unit.name)}: row {number}: {problem}" for problem in problems]
 
@@ -291,7 +296,12 @@ def _compare_passages(arguments: Arguments, row: Mapping[str, Any], counts: dict
     from index.passages.kernel import Question
 
     text = normalise(text_of(row, Columns(text=arguments.text_column)) or "")
-    words, known, behind, problems = len(Question(text).words), 0, 0, []
+    held = Question(text).words
+    words, known, behind, problems = len(held), 0, 0, []
+    spans = held.spans([(word, word + 1, 0) for word in range(words)])
+    starts, ends = ({span[side]: word for word, span in enumerate(spans)} for side in (0, 1))
+    if row.get("proof") == "exact":  # the passage is the row itself, and what proves the row proves it
+        starts, ends = {0: 0}, {len(text): words - 1}
     for each in passages or ():
         start, end, own = each.get("start"), each.get("end"), each.get("words")
         known += own if type(own) is int else 0
@@ -299,12 +309,18 @@ def _compare_passages(arguments: Arguments, row: Mapping[str, Any], counts: dict
             problems.append("a passage: not a part of the text, or not behind the one before it")
             continue
         behind = end
-        if own != len(Question(text[start:end]).words):
+        if start not in starts or end not in ends:
+            problems.append("a passage: it begins or ends where no word does")
+        elif type(own) is not int or own != ends[end] - starts[start] + 1:
             problems.append("a passage: not the words that it states")
-        if row.get("proof") == "exact" and any(each[name] != row.get(name) for name in ("proof_date", "proof_record")):
+        if row.get("proof") == "exact" and any(each.get(name) != row.get(name) for name in _CITED):
             problems.append("a passage: not proven by what proves the row")
+        if set(each) != _PASSAGE:
+            problems.append("a passage: not the columns that it has")
         claim = {**each, "proof": "exact", "proof_similarity": 1}
         problems += [f"a passage: {problem}" for problem in _wrong(arguments, claim, None, None)]
+    if row.get("proof") == "exact" and known != words:
+        problems.append("proof_known_words: all words of an exact row are known")
     if passages is None or stated != (words, known):
         problems.append(f"proof_words, proof_known_words: the row says {stated}, it has {(words, known)}")
     counts["words"] += words
@@ -392,6 +408,8 @@ def _citations(arguments: Arguments, row: Mapping[str, Any], number: int) -> Ite
             "passage": [part["start"], part["end"]] if "start" in part else None,
             "words": arguments.near.words,
             "threshold": arguments.near.threshold,
+            "grade": "D" if arguments.grade == "B" else arguments.grade,
+            "date_sources": arguments.date_sources,
         }
         yield {
             "row": number,
@@ -415,10 +433,11 @@ def _paragraphs(
         ValueError: there are more or fewer than the row has.
     """
     from index.certify.paragraphs import LEAST
-    from index.minhash.kernel import shingle_set
-    from index.minhash.procedure import Parameters
+    from index.passages.kernel import Question
 
-    parameters = Parameters(words=arguments.near.words)
-    lines = [line for line in text.split("\n") if line and len(shingle_set(line, parameters)) >= LEAST]
-    for part, line in zip(row["proof_paragraphs"], lines, strict=True):
+    counted = [(line, len(Question(line).words)) for line in text.split("\n") if line]
+    lines = [each for each in counted if each[1] >= arguments.near.words + LEAST - 1]
+    for part, (line, words) in zip(row["proof_paragraphs"], lines, strict=True):
+        if part.get("words") != words:
+            raise ValueError(f"a paragraph of {words} words says that it has {part.get('words')}")
         yield part, line, None, None

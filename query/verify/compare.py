@@ -37,6 +37,7 @@ from query.verify.bounds import KINDS, FileBounds, compare_bound
 from query.verify.citation import PROOF, PROVEN, TEXT
 from query.verify.compare_proof import (
     compare_moment_of_proof,
+    compare_needs,
     compare_proof,
     compare_texts,
     compare_values,
@@ -152,6 +153,8 @@ def _compare_proven(citation: Row, outcome: Outcome, against: Against, texts: Ca
     )
     if is_bound or (wrong and citation["date_source"] is None):  # a paragraph does not state the kind of its date
         wrong = compare_moment_of_proof(citation, against.bounds)
+    elif not wrong:
+        wrong = compare_needs(citation, "E", "dataset", against.bounds)
     strings = (value for value in values if isinstance(value, str))
     return wrong or compare_texts(citation, (page.text for each in strings for page in _every_page(each)))
 

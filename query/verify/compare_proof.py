@@ -55,6 +55,8 @@ def compare_proof(
         if grade in {"A", "B"} and outcome.grade in {"C", "D"}:
             return Finding(row, "unchecked", f"grade: {grade} rests on more than the record, which has {outcome.grade}")
         return differs(f"grade: the row says {grade}, the record {outcome.grade}")
+    elif wrong := compare_needs(citation, outcome.grade, outcome.dated.source, bounds):
+        return wrong
     if outcome.record_type == "revisit":
         return Finding(row, "unchecked", "the proof is a revisit: which record has its text is not stated")
     return compare_texts(citation, texts)
@@ -74,11 +76,38 @@ def compare_values(row: int, compared: Mapping[str, tuple[Any, Any]]) -> Finding
     return None
 
 
+def compare_needs(
+    citation: Mapping[str, Any], grade: str, source: str | None, bounds: FileBounds | None
+) -> Finding | None:
+    """Compare what a record proves with what was asked for; None where it is enough.
+
+    Paragraphs and passages state neither their grade nor the kind of their date. So the record, or a bound of its file,
+    must have what the arguments ask of each proof.
+    """
+    row, claim = citation["row"], json.loads(citation["claim"])
+    least, sources = claim["grade"], claim["date_sources"]
+    if citation["grade"] is not None or (grade <= least and source in (sources or [source])):
+        return None
+    late = compare_moment_of_proof(citation, bounds)
+    if late is None or late.kind == "unchecked":
+        return late
+    if sources and source not in sources:
+        return Finding(row, "differs", f"kind of date: {', '.join(sources)} count, the record has {source}")
+    if grade in {"C", "D"}:  # the lines of an index may give it a better one
+        return Finding(row, "unchecked", f"grade: {least} rests on more than the record, which has {grade}")
+    return Finding(row, "differs", f"grade: proofs have {least} or better, the record {grade}")
+
+
 def compare_moment_of_proof(citation: Mapping[str, Any], bounds: FileBounds | None) -> Finding | None:
     """Compare a proof that rests on a bound of its file with these bounds; None where one of them proves it."""
     row, kind, grade = citation["row"], citation["date_source"], citation["grade"]
     if kind in KINDS and grade not in ({"A"} if kind == "attested" else {"B", "D", "E"}):
         return Finding(row, "differs", f"grade: the row says {grade}, and its date is {kind}")
+    if grade is None:  # that of a paragraph or a passage, see `compare_needs`
+        claim = json.loads(citation["claim"])
+        if claim["date_sources"] and not KINDS.intersection(claim["date_sources"]):
+            return Finding(row, "differs", f"kind of date: only {', '.join(claim['date_sources'])} count")
+        return compare_moment({**citation, "grade": claim["grade"]}, bounds)
     own = {**citation, "grade": "D"} if grade == "B" else citation
     if (wrong := compare_moment(own, bounds)) or grade != "B":
         return wrong

@@ -34,6 +34,14 @@ print(sorted({"pyarrow", "duckdb", "deltalake", "torch", "numpy", "rich"} & set(
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_index_lookup_and_search_load_no_torch_until_a_text_is_encoded() -> None:
+    code = "import sys; sys.modules.update(dict.fromkeys(['faiss', 'torch', 'transformers']))\n"
+    modules = ("index.neardup.run", "index.certify.run", "index.passages.find", "index.vectors.search",
+               "query.lookup.run", "query.export.run")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code + f"import {', '.join(modules)}"], capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+
+
 def test_the_base_install_needs_no_torch_ray_or_scrapy() -> None:
     import tomllib
 

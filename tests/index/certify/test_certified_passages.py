@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,9 +16,14 @@ import pytest
 from made import put, words
 
 import lowbackground as lb
-from archive.errors import LakeError
+from archive.engine import open_engine
+from archive.errors import ArchiveError, LakeError
 from archive.lake import Lake
+from index import stage as stages
 from index.certify import certify
+from index.certify.card import card
+from index.certify.result import MANIFEST
+from index.passages.stage import Passages
 
 BEFORE = datetime(2022, 1, 1, tzinfo=UTC)
 
@@ -67,6 +76,88 @@ def test_a_passage_that_was_forged_is_found(lake: Lake, tmp_path: Path, forged: 
     assert any("does not have its words" in str(each) for each in [*result.problems, result])
 
 
+Rows = list[dict[str, Any]]
+
+
+def _changed(what: str, row: int = 0, **values: Any) -> Callable[[Rows, str], None]:
+    """A change of the first part of a row; what is callable gets the value that is there."""
+
+    def change(rows: Rows, _: str) -> None:
+        part = rows[row][f"proof_{what}"][0]
+        for name, value in values.items():
+            part[name] = value(part[name]) if callable(value) else value
+        rows[row]["proof_known_words"] = sum(each["words"] for each in rows[row]["proof_passages"])
+
+    return change
+
+
+def _claimed(what: str, row: int) -> Callable[[Rows, str], None]:
+    """Cite a row of a data set, whose date is what somebody wrote, for what was asked to have grade D."""
+    record = {"offset": 0, "skip": 0, "digest": None}
+    return lambda rows, file: rows[row][f"proof_{what}"][0].update(
+        proof_date="2012-01-02T13:59:59.999999Z", proof_url=None, proof_record={**record, "file": file}
+    )
+
+
+FORGED: dict[str, tuple[Callable[[Rows, str], None], str]] = {
+    "a part of the word in front": (_changed("passages", start=lambda at: at - 3, words=31), "where no word does"),
+    "a part of the word behind": (_changed("passages", end=lambda at: at + 3, words=31), "where no word does"),
+    "a blank more": (_changed("passages", start=lambda at: at - 1), "where no word does"),
+    "words": (_changed("passages", words=29), "not the words that it states"),
+    "a grade": (_changed("passages", proof_grade="A"), "not the columns that it has"),
+    "a date": (_changed("passages", proof_date="2010-01-01T00:00:00Z"), "date: "),
+    "another record": (_changed("passages", proof_record=lambda record: {**record, "offset": 1}), "no record"),
+    "a passage of grade E": (_claimed("passages", 0), "grade: proofs have D or better, the record E"),
+    "a paragraph of grade E": (_claimed("paragraphs", 1), "grade: proofs have D or better, the record E"),
+    "the URL of an exact row": (
+        _changed("passages", 1, proof_url="http://a.org/"),
+        "not proven by what proves the row",
+    ),
+    "fewer words of an exact row": (_changed("passages", 1, words=59), "all words of an exact row are known"),
+    "words of a paragraph": (_changed("paragraphs", 1, words=7), "a paragraph of 60 words says that it has 7"),
+    "a column of a paragraph": (_changed("paragraphs", 1, proof_grade="A"), "not the columns that it has"),
+}
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certified set of passages and paragraphs, its lake, and what the lake was made of."""
+    folder, old = tmp_path_factory.mktemp("parts"), " ".join(words(60, 1))
+    lake, rows = Lake(str(folder / "lake")), folder / "rows.jsonl"
+    put(lake, folder / "in", [(old, "2015-06-01")])
+    rows.write_text(json.dumps({"text": old, "date": "2012-01-01"}) + "\n")
+    lb.ingest(lake, str(rows), workers=1)
+    lb.index(lake, workers=1, passages=True)
+    texts = [" ".join([*words(10, 2), *words(60, 1)[:30], *words(15, 3)]), old, "so so so so so so so so"]
+    source = _set(folder / "set.jsonl", texts)
+    certify(lake, source, folder / "out", before=BEFORE, passages=True, paragraphs=True, workers=1)
+    return folder
+
+
+def test_parts_that_nobody_forged_pass(parts: Path) -> None:
+    result = lb.verify(parts / "out", all=True, workers=1)
+    assert result.sound, (result.problems, result.findings)
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_forged_part_of_a_row_is_found(parts: Path, tmp_path: Path, name: str) -> None:
+    change, found = FORGED[name]
+    out = tmp_path / "out"
+    shutil.copytree(parts / "out", out)
+    path = out / "set.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    change(rows, str(parts / "rows.jsonl"))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    manifest = json.loads((out / MANIFEST).read_bytes())
+    of_file = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "bytes": path.stat().st_size}
+    manifest["files"]["set.jsonl"] |= of_file | {"known_words": sum(row["proof_known_words"] for row in rows)}
+    (out / MANIFEST).write_text(json.dumps(manifest))
+    (out / "README.md").write_text(card(manifest) or "")
+    result = lb.verify(out, all=True, workers=1, lake=parts / "lake")
+    assert not result.sound
+    assert found in "\n".join([*result.problems, *(each.detail for each in result.findings)])
+
+
 def test_without_the_option_nothing_of_it_is_there_and_with_it_an_index_is_needed(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [(" ".join(words(60, 1)), "2015-06-01")])
     lb.index(lake, workers=1)
@@ -88,6 +179,19 @@ def test_texts_that_came_since_the_index_are_told_of(lake: Lake, tmp_path: Path)
     source = _set(tmp_path / "set.jsonl", [" ".join(words(60, 1))])
     options = {"before": BEFORE, "workers": 1}
     assert certify(lake, source, tmp_path / "a", passages=True, **options).index_is_older_than_lake  # type: ignore[arg-type]
+
+
+def test_a_result_of_an_older_index_of_passages_is_not_gone_on_with(lake: Lake, tmp_path: Path) -> None:
+    put(lake, tmp_path / "in", [(" ".join(words(60, 1)), "2015-06-01")])
+    lb.index(lake, workers=1, passages=True)
+    put(lake, tmp_path / "in", [(" ".join(words(60, 2)), "2015-06-01")])
+    source = _set(tmp_path / "set.jsonl", [" ".join(words(60, 2)[:30])])
+    old = certify(lake, source, tmp_path / "out", before=BEFORE, passages=True, workers=1)
+    assert (old.known_words, old.index_is_older_than_lake) == (0, True)
+    stages.run(Passages(), lake, open_engine(1))  # of the passages alone
+    with pytest.raises(ArchiveError, match="passage_index"):
+        certify(lake, source, tmp_path / "out", before=BEFORE, passages=True, workers=1)
+    assert certify(lake, source, tmp_path / "new", before=BEFORE, passages=True, workers=1).known_words == 30
 
 
 def test_rows_of_parquet_have_the_same_passages(lake: Lake, tmp_path: Path) -> None:

@@ -253,6 +253,31 @@ def test_index_keeps_the_passages_of_a_lake_that_has_them(lake: Lake, tmp_path: 
     assert lb.index(lake, workers=1).passages == 2
 
 
+def test_an_index_of_another_version_is_refused(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fingerprints would lead nowhere, and no passage would be found."""
+    put(lake, tmp_path / "in", [(" ".join(words(60, 1)), "2015-01-01")])
+    build(lake)
+    monkeypatch.setattr(Passages, "version", 2)
+    with pytest.raises(LakeError, match="they are not comparable"):
+        PassageIndex(lake)
+    with lb.Lookup(lake, kinds="quote") as lookup:
+        assert "they are not comparable" in lookup.not_searched["quote"]
+
+
+@pytest.mark.parametrize("table", ["documents", "passages", "captures"])
+def test_a_file_that_is_broken_or_lost_is_named(lake: Lake, tmp_path: Path, table: str) -> None:
+    text = " ".join(words(60, 1))
+    put(lake, tmp_path / "in", [(text, "2015-01-01")])
+    build(lake)
+    (path,) = (tmp_path / "lake" / table).rglob("*.parquet")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(LakeError, match=f"{table}.* is broken"):
+        lb.passages(lake, text)
+    path.unlink()
+    with pytest.raises(LakeError, match=f"{table}.* is lost"):
+        lb.passages(lake, text)
+
+
 def test_a_capture_that_proves_nothing_dates_no_passage(lake: Lake, tmp_path: Path) -> None:
     text = " ".join(words(40, 1))
     put(lake, tmp_path / "in", [(text, "2099-01-01"), (f"{text} and more", "2019-01-01")])

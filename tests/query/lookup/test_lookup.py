@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,6 +182,9 @@ def test_a_target_is_an_address_a_file_or_a_text(tmp_path: Path, monkeypatch: py
         with pytest.raises(ArchiveError, match="--text, --file or --url"):
             kind_of(word)
     assert read("page.html") == "Some words of a page."
+    toolbar = "<!-- BEGIN WAYBACK TOOLBAR INSERT --><p>What the archive says.</p><!-- END WAYBACK TOOLBAR INSERT -->"
+    Path("saved.html").write_text(f"<html><body>{toolbar}<p>Some words of a page.</p></body></html>")
+    assert read("saved.html") == "Some words of a page."
     assert read("my text") == "Words of a \u201ctext\u201d"
     with pytest.raises(ArchiveError, match="broken: no text in it"):
         read("broken")
@@ -187,6 +192,44 @@ def test_a_target_is_an_address_a_file_or_a_text(tmp_path: Path, monkeypatch: py
         read("a.warc")
     with pytest.raises(ArchiveError, match="No such file"):
         read("missing")
+    rows = {"a.jsonl": b'{"text": "some words"}\n', "b.txt": b"text\tdate\nsome words\t2020-01-01\n"}
+    for name, data in rows.items():
+        Path(name).write_bytes(data)
+        with pytest.raises(ArchiveError, match="a file of records"):
+            read(name)
+    Path("braces").write_text("{ some words } of a text")
+    assert read("braces") == "{ some words } of a text"
+
+
+def test_a_file_is_read_by_any_name_and_through_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = os.fsdecode(b"a caf\xe9.txt")
+    Path(name).write_text("some words")
+    assert (kind_of(name), read(name)) == ("file", "some words")
+    Path("my folder").mkdir()
+    with pytest.raises(ArchiveError, match="my folder: a folder"):
+        kind_of("my folder")
+    reading, writing = os.pipe()
+    os.write(writing, b"words of a command")
+    os.close(writing)
+    path = f"/dev/fd/{reading}"
+    assert (kind_of(path), read(path)) == ("file", "words of a command")
+    os.close(reading)
+    for odd in ("some \0 words", "some \ud800 words", "some words " * 9999):
+        assert kind_of(odd) == "text"
+
+
+def test_nobody_writes_a_line_of_what_is_shown(lake: Lake, tmp_path: Path) -> None:
+    """A URL of a data set may hold anything: line ends, commands of a terminal, changes of direction."""
+    forged = "http://a.example/\n  2001-01-01 00:00:00, grade A: http://b.example/\x1b[2J\x9b2J\u202egpj.exe"
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"text": text(OLD), "url": forged, "date": "2015-01-01"}))
+    ingest(lake, [str(tmp_path / "rows.jsonl")], workers=1)
+    options = ["lookup", text(OLD), "--lake", lake.location, "--grade", "E"]
+    shown = CliRunner().invoke(main, options, catch_exceptions=False).output
+    assert "\\x0a  2001-01-01 00:00:00, grade A: http://b.example/\\x1b[2J\\x9b2J\\u202egpj.exe\n" in shown
+    printed = CliRunner().invoke(main, [*options, "--json"], catch_exceptions=False).output
+    assert json.loads(printed)["exact"]["url"] == forged
+    assert not {"\x1b", "\x9b", "\u202e"} & set(printed + shown)
 
 
 def test_an_address_gives_its_captures_with_what_changed(lake: Lake, tmp_path: Path) -> None:
@@ -208,7 +251,7 @@ def test_an_address_gives_its_captures_with_what_changed(lake: Lake, tmp_path: P
     early = lb.lookup(lake, "a.example/terms", target_is="url", before="2013-06-01")
     assert isinstance(early, lb.PageChanges)
     assert (early.captures, early.texts) == (2, 1)
-    with pytest.raises(QueryError, match="no capture before 2011-01-01 has a text"):
+    with pytest.raises(QueryError, match="no capture that proves a date before 2011-01-01 has a text"):
         lb.lookup(lake, "http://a.example/terms", before="2011-01-01")
     with pytest.raises(QueryError, match="the lake has no capture of it"):
         lb.lookup(lake, "http://a.example/other")
@@ -218,6 +261,64 @@ def test_changes_of_a_text_that_would_take_long_are_only_counted() -> None:
     many = "\n".join("same line" for _ in range(6000))
     assert list(changes(many, f"{many}\nmore")) == []
     assert list(changes(text(words(3000, 1)), text(words(3000, 2)))) == ["[-3000 words-]{+3000 words+}"]
+
+
+def test_a_page_that_was_written_anew_is_compared_in_bounded_time() -> None:
+    """What two texts repeat again and again, as blank lines, multiplies the steps of a comparison."""
+    started = time.monotonic()
+    for between in ("\n\n", "\n*\n", " the "):
+        old, new = (between.join(f"{name}{number}" for number in range(2000)) for name in "ab")
+        assert list(changes(old, new))
+    assert time.monotonic() - started < 20
+    old = " the ".join(f"a{number}" for number in range(900))
+    assert list(changes(f"x y {old} z", f"x q {old} z")) == ["x [-y-]{+q+} a0 the a1 the"]
+
+
+def test_before_a_date_a_page_has_the_captures_that_prove_it(lake: Lake, tmp_path: Path) -> None:
+    url = "http://a.example/terms"
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"text": text(OLD), "url": url, "date": "2012-01-01"}))
+    (tmp_path / "page.warc").write_bytes(record(url, text(LONG), "2013-01-01", content_type="text/plain"))
+    ingest(lake, [str(tmp_path / name) for name in ("rows.jsonl", "page.warc")], workers=1)
+    pages = [lb.lookup(lake, url), lb.lookup(lake, url, before="2020-01-01"),
+             lb.lookup(lake, url, before="2020-01-01", grade="E")]  # fmt: skip
+    assert [[each.grade for each in page.versions] for page in pages if isinstance(page, lb.PageChanges)] == [
+        ["E", "D"], ["D"], ["E", "D"]
+    ]  # fmt: skip
+    with lb.Lookup(lake, grade="C") as lookup, pytest.raises(QueryError, match="no capture that proves"):
+        lookup.url(url, before="2020-01-01")
+
+
+def test_a_text_without_a_proof_is_named_whichever_kinds_are_searched(lake: Lake, tmp_path: Path) -> None:
+    put(lake, tmp_path / "in", [(text(OLD), "2015-06-01"), (text(LONG), "2999-01-01")])
+    for options in ({"kinds": "exact"}, {"kinds": "quote"}, {}):
+        with lb.Lookup(lake, **options) as lookup:  # type: ignore[arg-type]
+            assert "no capture of grade D or better dates it" in lookup.text(text(LONG)).notes[-1]
+            assert not any("this text" in note for note in lookup.text("some other words").notes)
+    with lb.Lookup(lake, grade="A") as sealed:
+        assert "no capture of grade A or better dates it" in sealed.text(text(OLD)).notes[-1]
+
+
+def test_a_near_duplicate_is_nothing_weaker(lake: Lake, tmp_path: Path) -> None:
+    """Also one that `k` leaves out, or that the index did not find."""
+    runs = [words(20, seed) for seed in range(4)]
+    copies = [[*OLD[:80], *run, *OLD[80:]] for run in runs]  # each is the earliest that has its run
+    put(lake, tmp_path / "in", [(text(copy), f"201{number}-01-01") for number, copy in enumerate(copies)])
+    lb.index(lake, workers=1, passages=True)
+    asked = text(OLD, runs[3][:15])
+    with lb.Lookup(lake) as lookup:
+        assert len(lookup.text(asked).near) == 4
+        few = lookup.text(asked, k=1)
+        assert ([each.first_seen.year for each in few.near], few.quote) == ([2010], ())
+        assert lookup._near is not None
+        lookup._near.find = lambda *_: []  # type: ignore[method-assign]
+        found = lookup.text(asked)
+        assert [each.first_seen.year for each in found.near] == [2010, 2013]  # those that share the earliest runs
+        assert (found.kind, found.quote) == ("near", ())
+        for wrong in (0, -1, True, "5"):
+            with pytest.raises(ArchiveError, match="a number of texts from 1 on"):
+                lookup.text(asked, k=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArchiveError, match="no target 'page'"):
+        lb.lookup(lake, asked, target_is="page")  # type: ignore[arg-type]
 
 
 def test_the_command_prints_the_kinds_and_json(full: Lake, tmp_path: Path) -> None:
