@@ -92,7 +92,6 @@ def checks(folder: Path) -> dict[str, Any]:
     found["progress"] = [sum(items for items, _ in said), sum(size for _, size in said)]
     found["reports before the end"] = sum(1 for items, _ in said if 0 < items < 10)
 
-    lap("next")
     taken = []
 
     def endless() -> Iterator[int]:
@@ -105,23 +104,20 @@ def checks(folder: Path) -> dict[str, Any]:
     found["taken"] = len(taken)
     run.close()
 
-    lap("next")
     ((found["environment"]),) = [end.result for end in engine.run(environment, [0])]
-    lap("next")
     said.clear()
     found["died once"] = [end.result for end in engine.run(die_once, [""], progress=lambda *done: said.append(done))]
     found["progress of one that died"] = sum(items for items, _ in said)
     import endless as deadly
 
     found["died twice"] = [(type(end).__name__, end.error) for end in engine.run(deadly.die, [1])]
-    lap("next")
     found["errors"] = sorted(end.error for end in engine.run(refuse, [0, 1]))
     found["scratch not there"] = [end.error for end in engine.run(quick, [0], scratch=str(folder / "none"))]
-    lap("next")
     with engine.scratch() as scratch:
         found["scratch"] = [type(end) is Done for end in engine.run(quick, [0], scratch=scratch)]
     found["scratch is left"] = os.path.exists(scratch)
 
+    found.update(several_machines(folder, engine))
     waiting = folder / "waiting"
     waiting.mkdir()
     nodes = {node.all_processes["raylet"][0].process.pid: node for node in cluster.list_all_nodes()}
@@ -145,8 +141,67 @@ def checks(folder: Path) -> dict[str, Any]:
     return found
 
 
+def several_machines(folder: Path, engine: Any) -> dict[str, Any]:
+    """Ask for scratch in a cluster one of whose machines has another name."""
+    import archive.engine.ray as engine_of_ray
+    from archive.errors import ArchiveError
+
+    names, engine_of_ray._hosts = engine_of_ray._hosts, lambda: {"another"}
+    try:
+        with engine.scratch():
+            line = ""
+    except ArchiveError as error:
+        line = str(error)
+    os.environ["LOWBACKGROUND_SCRATCH"] = str(folder)
+    with engine.scratch() as scratch:
+        where = Path(scratch).parent == folder
+    del os.environ["LOWBACKGROUND_SCRATCH"]
+    engine_of_ray._hosts = names
+    return {"several machines": line, "scratch where it was set": where}
+
+
 def stages(folder: Path, engine: Any) -> dict[str, Any]:
-    return {}
+    """Make a lake and a set with the cluster, and the same in this process."""
+    import made
+    from conftest import record
+
+    import lowbackground as lb
+
+    texts = [made.words(60, number) for number in range(12)]
+    texts += [made.edited(text, 2, 100 + number) for number, text in enumerate(texts[:4])]
+    for number in range(2):
+        pages = [
+            record(
+                url=f"http://example.com/{at}",
+                body=" ".join(text),
+                date=f"201{at % 6}-05-06",
+                content_type="text/plain",
+            )
+            for at, text in enumerate(texts)
+            if at % 2 == number
+        ]
+        (folder / f"{number}.warc").write_bytes(b"".join(pages))
+    found: dict[str, Any] = {}
+    contents = {}
+    for name, workers in (("cluster", engine), ("here", 1)):
+        lake = lb.open(folder / name)
+        lb.ingest(lake, [str(folder / f"{number}.warc") for number in range(2)], workers=workers)
+        lb.quality(lake, workers=workers)
+        lb.index(lake, workers=workers)
+        quality = lake.read("quality").sort_by("content_id").to_pylist()
+        captures = lb.query(lake, "SELECT url, captured_at, content_id, grade FROM captures ORDER BY ALL").to_pylist()
+        contents[name] = [made.found(lake), quality, captures]
+        found["captures"] = len(captures)
+    found["same lake"] = contents["cluster"] == contents["here"]
+    sets = {}
+    for name, workers in (("set", engine), ("set-here", 1)):
+        lb.export(folder / "cluster", folder / name, before="2020-01-01", near=True, shard_size=2000, workers=workers)
+        sets[name] = {path.name: path.read_bytes() for path in (folder / name).rglob("*") if path.is_file()}
+    found["shards"] = sum(name.endswith(".parquet") for name in sets["set"])
+    found["same bytes"] = sets["set"] == sets["set-here"]
+    verified = lb.verify(folder / "set", workers=engine)
+    found["sound"] = [verified.sound, verified.rows]
+    return found
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import platform
+import socket
 import sys
 import tempfile
 import time
@@ -72,6 +73,8 @@ def _connect(address: str, count: int | None) -> None:
     if ray.is_initialized():
         return
     _quieten()
+    if address:
+        _knock(address)
     # the lines of workers are only of use to who asked for them
     how: dict[str, Any] = {"log_to_driver": bool(os.environ.get(logs.VARIABLE)), "logging_level": logging.ERROR}
     try:
@@ -87,12 +90,27 @@ def _connect(address: str, count: int | None) -> None:
         else:
             where = f"the Ray cluster at {address or ray.get_runtime_context().gcs_address}"
     except Exception as error:  # of many types: Ray's own, of gRPC, of the system
-        what = address or "on this machine"
+        what = f"at {address}" if address else "on this machine"
         raise ArchiveError(f"no Ray cluster {what}: {error_line(error)}") from None
     line = f"{where}: {int(ray.cluster_resources().get('CPU', 0))} processors, {len(_hosts())} machines"
     _log.info("%s", line)
     if sys.stderr.isatty():
         print(line, file=sys.stderr)
+
+
+def _knock(address: str) -> None:
+    """Find out in seconds that nobody is at an address; Ray tries for minutes.
+
+    Raises:
+        ArchiveError: nobody is, or it is no address.
+    """
+    host, _, port = address.removeprefix("ray://").partition("/")[0].rpartition(":")
+    if not host or not port.isdecimal():
+        raise ArchiveError(f"--engine ray:{address.removeprefix('ray:')}: write ray, ray://HOST:10001 or ray:HOST:6379")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ArchiveError(f"no Ray cluster at {address}: {error_line(error)}") from None
 
 
 def _quieten() -> None:
@@ -102,7 +120,7 @@ def _quieten() -> None:
     def write(data: dict[str, Any], *_: Any, **__: Any) -> None:
         lines = [str(line) for line in data.get("lines", ())]
         if data.get("pid") in {"raylet", "autoscaler"}:
-            _log.info("Ray: %s", " ".join(lines).split("\n", 1)[0])
+            _log.debug("Ray: %s", " ".join(lines).split("\n", 1)[0])
             return
         for line in lines:
             sys.stderr.write(f"{data.get('ip')}: {line}\n")
