@@ -123,6 +123,11 @@ class Lookup:
                 self.not_searched[kind] = str(error)
         if not lake.files(DOCUMENTS.name) and self._near:
             missing.append("the lake holds no texts: near ones are estimated from signatures")
+        if not len(self._proven):
+            better = "" if self._grade == "A" else " or better"
+            before = f" before {self._before:%Y-%m-%d}" if self._before else ""
+            why = "" if self._grade == "E" else "; dates from a column of a data set have grade E (--grade E)"
+            missing.append(f"no text of the lake has a date{before} of grade {self._grade}{better}{why}")
         self.notes = tuple(missing)
 
     def _without(self, vectors: Vectors) -> int:

@@ -34,7 +34,8 @@ def show(found: TopicsResult, every: bool) -> None:
         highlight=False,
     )
     if found.undated:
-        console.print(f"{found.undated:,} of them have no date of grade {found.grade}", highlight=False)
+        better = "" if found.grade == "A" else " or better"
+        console.print(f"{found.undated:,} of them have no date of grade {found.grade}{better}", highlight=False)
     shown = found.topics if every else found.topics[:_MOST]
     console.print(_topics(shown, _columns(found.topics)))
     if len(shown) < len(found.topics):
@@ -92,7 +93,7 @@ def _topics(topics: Sequence[Topic], columns: Sequence[str]) -> Table:
     for title in ("topic", "texts", "share"):
         table.add_column(title, justify="right", no_wrap=True)
     if columns:
-        table.add_column(f"{columns[0]} to {columns[-1]}", no_wrap=True)
+        table.add_column(" to ".join(dict.fromkeys((columns[0], columns[-1]))), no_wrap=True)
     table.add_column("words")
     for topic in topics:
         chart = [_chart(topic, columns)] if columns else []
@@ -111,11 +112,11 @@ def _within(found: TopicsResult) -> str:
 def _missing(console: OutConsole, found: TopicsResult, every: bool) -> None:
     listed = [(topic, topic.missing) for topic in found.topics if topic.missing and (topic.missing.kind or every)]
     listed.sort(key=lambda pair: (pair[1].ratio, -pair[1].texts))
+    kind = "dated text" if found.dataset is None else "text"
     thin = sum(bool(topic.missing and topic.missing.kind) for topic in found.topics)
     console.print(
-        f"{_within(found)}: {found.inside:,} of {count_of(found.compared, 'text')}; "
-        f"{count_of(thin, 'topic')} of {len(found.topics):,} with at most {found.thin:.0%} of the share, and not by "
-        "chance",
+        f"{_within(found)}: {found.inside:,} of {count_of(found.compared, kind)}; absent or thin, and not by chance: "
+        f"{thin:,} of {count_of(len(found.topics), 'topic')}",
         markup=False,
         highlight=False,
     )
@@ -124,7 +125,8 @@ def _missing(console: OutConsole, found: TopicsResult, every: bool) -> None:
     if not listed:
         return
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for title in ("topic", "texts", "share", "there", "share", "sites", "ratio, interval"):
+    there = "in the set" if found.dataset else "before"
+    for title in ("topic", "texts", "share", there, "share", "sites", "ratio, interval"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("words")
