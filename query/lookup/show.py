@@ -57,7 +57,8 @@ def _found(found: LookupResult) -> list[str]:
 
 def _cited(text: KnownText) -> list[str]:
     record = f"{text.file} at {text.offset}" + (f"+{text.skip}" if text.skip else "")
-    return [f"  {_time(text.first_seen)}, grade {text.grade}: {text.url or f'no URL, text {text.content_id[:12]}'}", f"    {record}"]
+    name = text.url or f"no URL, text {text.content_id[:12]}"
+    return [f"  {_time(text.first_seen)}, grade {text.grade}: {name}", f"    {record}"]
 
 
 def _page(page: PageChanges) -> list[str]:

@@ -25,7 +25,7 @@ from archive.extras import require
 @click.option("--set", "dataset", metavar="FOLDER", shell_complete=complete_folder,
               help="What an exported set has less of than the lake; with --before, than the lake then.")  # fmt: skip
 @click.option("--thin", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-              help="Topics with at most so much of their share are thin.")  # fmt: skip
+              help="A topic with at most this part of its share is thin.")  # fmt: skip
 @click.option("--show", "number", type=click.IntRange(1), metavar="TOPIC",
               help="Show one topic: its words, the nearest texts, the months.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Show all topics, not only the 20 largest.")
