@@ -62,7 +62,9 @@ def open_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return str(torch.empty(0, device=device).device)
+        empty = torch.empty(0, device=device)
+        empty.cpu()  # NotImplementedError on the device `meta`, which has no numbers
+        return str(empty.device)
     except (RuntimeError, AssertionError):  # the latter from a PyTorch built without CUDA
         raise ArchiveError(f"PyTorch finds no device {device!r} here: name another one, or --device cpu") from None
 

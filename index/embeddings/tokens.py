@@ -94,9 +94,9 @@ class Tokens:
         raise ArchiveError(f"its tokenizer has no token for any of {', '.join(_LETTERS)}")
 
     def _in_prefix(self, encoding: Any) -> list[int]:
-        """Return the first tokens, up to the end of the prefix."""
+        """Return the first tokens, up to the end of the prefix; one that has characters of the text is of the text."""
         end = len(self._prefix.rstrip())
-        count = sum(start < end for start, _ in encoding.offsets) if end else 0
+        count = sum(start < end and last <= end for start, last in encoding.offsets) if end else 0
         return list(encoding.ids[:count])
 
     def windows(self, texts: Sequence[str]) -> Windows:

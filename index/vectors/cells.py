@@ -68,7 +68,7 @@ def need_faiss(what: str) -> None:
     require(what, "faiss", "faiss")
     try:
         import faiss
-    except (ImportError, OSError) as error:  # faiss-gpu without the libraries of CUDA
+    except Exception as error:  # faiss-gpu without the libraries of CUDA, or for another numpy
         raise ArchiveError(f"{what} needs faiss, which cannot be imported: {error_line(error)}") from None
     if not hasattr(faiss, "IndexIVFRaBitQ"):
         raise ArchiveError(f"{what} needs faiss 1.11 or later, not {faiss.__version__}: pip install -U faiss-cpu")

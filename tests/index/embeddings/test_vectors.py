@@ -113,8 +113,9 @@ def test_a_model_that_cannot_be_loaded_is_stated_in_one_line(tmp_path: Path) -> 
 
 
 def test_a_device_that_is_not_here_is_refused() -> None:
-    with pytest.raises(ArchiveError, match="no device 'cuda:99' here"):
-        open_device("cuda:99")
+    for name in ("cuda:99", "meta", "nowhere"):
+        with pytest.raises(ArchiveError, match=f"no device '{name}' here"):
+            open_device(name)
     assert best_dtype("cuda:0") == "bf16"
     assert best_dtype("xpu") == "fp32"
     assert open_device("auto") in {"cpu", "cuda"}

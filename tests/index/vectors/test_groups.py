@@ -74,7 +74,7 @@ def build(lake: Lake, **options: Any) -> upkeep.BuildResult:
 def stored(lake: Lake) -> dict[str, tuple[str, bytes, bytes]]:
     """Of each file of embeddings: the name of its segment, and the bytes of both files of it."""
     return {
-        row["source"]: (row["name"], *(Path(local(lake, ENCODER, row["name"] + end)).read_bytes()
+        row["source"]: (row["name"], *(Path(segments.local(lake, ENCODER, row, end)).read_bytes()
                                        for end in (".vectors", ".lists")))
         for row in lake.read("vector_segments").to_pylist()
     }  # fmt: skip
