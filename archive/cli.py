@@ -27,6 +27,7 @@ _COMMANDS = {
     "index": ("index.neardup.command", "Find near-duplicates, and since when each text is known."),
     "quality": ("index.quality.command", "Measure the quality signals of texts that have none."),
     "embed": ("index.vectors.command", "Compute vectors of the texts that have none."),
+    "topics": ("query.topics.command", "Tell what the texts are about, since when, and what a clean set lacks."),
     "certify": ("index.certify.command", "Tell which rows of a data set provably existed before a date."),
     "query": ("query.answer.command", "Ask the lake in SQL."),
     "export": ("query.export.command", "Write a clean set as training shards, with the evidence for each row."),

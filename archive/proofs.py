@@ -133,6 +133,7 @@ _TYPES = {
     pa.timestamp("us", tz="UTC"): "TIMESTAMPTZ",
     pa.list_(pa.int64()): "BIGINT[]",
     pa.list_(pa.float32()): "FLOAT[]",
+    pa.list_(pa.string()): "VARCHAR[]",
     pa.map_(pa.string(), pa.int64()): "MAP(VARCHAR, BIGINT)",
     EVIDENCE: 'STRUCT(kind VARCHAR, "at" TIMESTAMPTZ, agrees BOOLEAN)[]',
 }
@@ -366,7 +367,8 @@ class _Stored:
         )
         if self.dataset is not None:
             return f"SELECT {columns} FROM arrow_{self.table.name}"
-        by = "".join(f", hive_types = {{'{name}': VARCHAR}}" for name in self.table.partition_by)
+        names = ", ".join(f"'{name}': VARCHAR" for name in self.table.partition_by)
+        by = f", hive_types = {{{names}}}" if names else ""
         listed = ", ".join(sql_literal(file) for file in sorted(self.files))
         # by name only where files may lack columns, since DuckDB then reads the footer of every file first
         options = f"hive_partitioning = {bool(self.table.partition_by)}{by}, union_by_name = {self.widened}"

@@ -4,7 +4,7 @@
     python docs/readme.py            write what they print into the pages
 
 A comment in front of a block of output names its commands: `<!-- prints: make demo -->`. Times, rates, ports, and roots
-that depend on the paths of files are ignored.
+that depend on the paths of files are ignored; the folder of the checkout is shown as `…`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def run(command: str) -> str:
     done = subprocess.run(command, shell=True, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     if done.returncode > 1:
         sys.exit(f"`{command}` ended with exit status {done.returncode}")
-    return done.stdout
+    return done.stdout.replace(str(ROOT), "…")
 
 
 def tidy(output: str) -> str:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from query.dataset import Dataset, load
     from query.export.run import ExportResult, export
     from query.lookup import Lookup, LookupResult, PageChanges, lookup
+    from query.topics import TopicsResult, topics
     from query.verify.run import VerifyResult, verify
 
 #: name -> the module that it is imported from
@@ -53,6 +54,7 @@ _FROM = {
     "index": "index.neardup",
     "quality": "index.quality",
     "embed": "index.vectors",
+    "topics": "query.topics",
     "certify": "index.certify",
     "query": "query",
     "export": "query.export.run",
@@ -75,6 +77,7 @@ _FROM = {
     "IndexResult": "index.neardup",
     "QualityResult": "index.quality",
     "EmbedResult": "index.vectors",
+    "TopicsResult": "query.topics",
     "CertifyResult": "index.certify",
     "ExportResult": "query.export.run",
     "VerifyResult": "query.verify.run",
@@ -136,6 +139,7 @@ __all__ = [
     "SealResult",
     "Stats",
     "TextPassages",
+    "TopicsResult",
     "Vectors",
     "VerifyResult",
     "WitnessResult",
@@ -164,6 +168,7 @@ __all__ = [
     "seal",
     "show",
     "stats",
+    "topics",
     "verify",
     "witness",
 ]

@@ -94,6 +94,50 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """How often texts that cannot be contaminated are taken for texts that are.
+
+    These are texts from before the benchmarks were published: by chance some are like an item too. A text that shares
+    a 13-gram of words with a benchmark may be what an item was made from. It is no false positive and does not count.
+    """
+
+    published: str  #: when the first of the benchmarks was published
+    asked: float | None  #: the largest share that may be like an item; None where a user chose the cosine
+    texts: int  #: from before the publication, with vectors, that share no 13-gram with a benchmark
+    sources: int  #: from before the publication, with vectors, that share one
+    above: int  #: of `texts`, how many are like an item
+    bound: float  #: the share of such texts that are is below this with a confidence of 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How the texts were compared with the items of benchmarks, and what came of it (`--decontaminate-like`).
+
+    The last four numbers are of the texts in the set, and sum to their number.
+    """
+
+    encoder: str  #: whose vectors were compared: a value of `embeddings.encoder`
+    files: dict[str, str]  #: SHA-256 of each file of items, by its name
+    items: int  #: different strings that were compared
+    short: int  #: strings that were not, because they have fewer than 5 words
+    least_cosine: float  #: a text with this cosine to an item, or a greater one, is like it
+    calibration: Calibration | None  #: None where no date of publication was given
+    alike: int  #: texts that are like an item; 0 where these were dropped
+    unlike: int  #: texts that are not, and all of which was compared
+    partly: int  #: texts of which a part was compared, which is not like an item
+    not_compared: int  #: texts without a vector
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Likeness:
+        """
+        Raises:
+            KeyError, TypeError, AttributeError, ValueError: it is not that.
+        """
+        calibration = values["calibration"]
+        return build(cls, {**values, "calibration": calibration and build(Calibration, calibration)})
+
+
+@dataclass(frozen=True, slots=True)
 class LakeVersion:
     """The lake of an export, and the version of each table that was read."""
 
@@ -138,6 +182,7 @@ class Manifest:
     shards: tuple[Shard, ...]
     merkle_root: str
     content_root: str | None
+    likeness: Likeness | None = None  #: None where no benchmark was given to `--decontaminate-like`
     files: tuple[File, ...] = field(default=())  #: all but the shards and the manifest
 
     def as_json(self) -> dict[str, Any]:
@@ -171,6 +216,7 @@ class Manifest:
                 "arguments": ExportOptions.from_json(values["arguments"]),
                 "tokenizer": None if values["tokenizer"] is None else build(UsedTokenizer, values["tokenizer"]),
                 "dropped": tuple(build(Dropped, each) for each in values["dropped"]),
+                "likeness": values.get("likeness") and Likeness.from_json(values["likeness"]),
                 "shards": tuple(Shard.from_json(shard) for shard in values["shards"]),
                 "files": tuple(build(File, file) for file in values["files"]),
             },
@@ -254,7 +300,7 @@ def set_roots(
                     "arguments": {
                         name: value
                         for name, value in stated["arguments"].items()
-                        if name not in {"tokenizer", "decontaminate"}
+                        if name not in {"tokenizer", "decontaminate", "decontaminate_like", "encoder"}
                     },
                     "tokenizer": stated["tokenizer"] and stated["tokenizer"]["fingerprint"],
                     "shards": [[shard["folder"], shard["rows"]] for shard in stated["shards"]],

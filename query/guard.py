@@ -27,6 +27,8 @@ VIEWS = (
     "quality",
     "embeddings",
     "likenesses",
+    "topics",
+    "text_topics",
     "rejects",
     "sources",
     "attestations",

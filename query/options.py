@@ -50,6 +50,12 @@ class ExportOptions:
     mask: bool = False
     decontaminate: tuple[str, ...] = ()
     mark: bool = False
+    decontaminate_like: tuple[str, ...] = ()
+    published: str | None = None
+    false_positives: float | None = None
+    least_cosine: float | None = None
+    drop_like: bool = False
+    encoder: str | None = None
     grade: str = DEFAULT
     archives: int = 1
 
@@ -87,12 +93,34 @@ class ExportOptions:
             raise ExportError("--shard-size must be at least 1")
         if self.mark and not self.decontaminate:
             raise ExportError("--mark says what to do with texts that --decontaminate finds")
+        self._check_like()
         _check_split(self.split)
+
+    def _check_like(self) -> None:
+        given = {"--published": self.published, "--false-positives": self.false_positives,
+                 "--least-cosine": self.least_cosine, "--drop-like": self.drop_like or None,
+                 "--encoder": self.encoder}  # fmt: skip
+        named = [name for name, value in given.items() if value is not None]
+        if named and not self.decontaminate_like:
+            raise ExportError(f"{named[0]} is for --decontaminate-like, which names a benchmark")
+        if self.published is not None:
+            object.__setattr__(self, "published", moment(self.published))
+        elif self.decontaminate_like and self.least_cosine is None:
+            raise ExportError("--decontaminate-like needs --published DATE, before which no text can be contaminated; "
+                              "or a --least-cosine")  # fmt: skip
+        if self.least_cosine is not None and not 0 < self.least_cosine <= 1:
+            raise ExportError(f"--least-cosine {self.least_cosine:g}: a number above 0 and up to 1")
+        if self.least_cosine is not None and self.false_positives is not None:
+            raise ExportError("--least-cosine and --false-positives contradict each other: the one decides the other")
+        if self.false_positives is not None and not 0 < self.false_positives < 1:
+            raise ExportError(f"--false-positives {self.false_positives:g}: a share above 0 and below 1")
 
     @property
     def columns(self) -> list[str]:
         """The columns of the rows of such an export."""
-        asked = (("token_count", self.tokenizer), ("masked", self.mask), ("contaminated", self.mark))
+        like = self.decontaminate_like
+        asked = (("token_count", self.tokenizer), ("masked", self.mask), ("contaminated", self.mark),
+                 ("like_benchmark", like), ("like_cosine", like), ("like_item", like))  # fmt: skip
         return columns(self.format in TOKEN_FORMATS, [name for name, value in asked if value])
 
     def as_json(self) -> dict[str, Any]:
@@ -112,7 +140,7 @@ class ExportOptions:
         return build(cls, {**values, **lists, "split": tuple(values.get("split", {}).items())})
 
 
-_LISTS = ("date_sources", "decontaminate")
+_LISTS = ("date_sources", "decontaminate", "decontaminate_like")
 
 
 def _as_tuple(value: Any) -> Any:

@@ -51,6 +51,16 @@ COLUMNS: dict[str, tuple[pa.DataType, str]] = {
     "cluster_id": (pa.string(), "of its near-duplicates: the content id of the earliest"),
     "masked": (pa.int32(), "addresses that were masked in the text"),
     "contaminated": (pa.list_(pa.string()), "evaluation sets with which it shares an n-gram"),
+    "like_benchmark": (
+        pa.bool_(),
+        "whether a window of it is so like an item of a benchmark that it may be a rewrite; null: nobody knows, as not "
+        "all of the text was compared",
+    ),
+    "like_cosine": (
+        pa.float64(),
+        "the greatest cosine of any of its windows and any item, to 6 decimals; null: it has no vector",
+    ),
+    "like_item": (pa.string(), "the item with that cosine: file and row, as `mmlu.jsonl:17`"),
 }
 
 #: The evidence in a row of `clean` (named `c`), in SQL, under the names of `COLUMNS`.
@@ -83,7 +93,7 @@ def claims_text(dated: Dated) -> list[str]:
 #: Columns that sets of manifest versions 1 and 2 do not have.
 SINCE_3 = frozenset({"grade", "evidence", "record_sha256", "operator"})
 #: Columns that are there only where they are asked for.
-_ON_REQUEST = frozenset({"token_count", "masked", "contaminated"})
+_ON_REQUEST = frozenset({"token_count", "masked", "contaminated", "like_benchmark", "like_cosine", "like_item"})
 #: The formats that hold tokens in place of the text. The module of a plugged-in format of tokens adds its name.
 TOKEN_FORMATS = {"megatron", "ds"}
 

@@ -18,13 +18,13 @@ from index import tables as index_tables
 from index.embeddings.table import EMBEDDINGS
 from index.quality.presets import PRESETS, sql
 from index.quality.table import QUALITY
-from index.tables import DUPLICATES
+from index.tables import DUPLICATES, TEXT_TOPICS, TOPICS
 from index.vectors.table import LIKENESSES
 from query import clean, domain, guard, opt_outs
 
 _TABLES = (
     *(CAPTURES, DOCUMENTS, REJECTS, SOURCES, ATTESTATIONS, RETRACTIONS),
-    *(DUPLICATES, QUALITY, EMBEDDINGS, LIKENESSES),
+    *(DUPLICATES, QUALITY, EMBEDDINGS, LIKENESSES, TOPICS, TEXT_TOPICS),
 )
 #: The most that temporary files may hold.
 _SPILL = "32GB"
@@ -96,6 +96,18 @@ ANTI JOIN (
 WHERE a IN {_HELD} AND b IN {_HELD}
 """
 
+#: Rows of topics that were replaced are not shown.
+_TEXT_TOPICS = f"""
+SELECT content_id, topic, similarity, encoder, version
+FROM stored_text_topics SEMI JOIN stored_topics USING (encoder, version) WHERE content_id IN {_HELD}
+"""
+_TOPICS = """
+SELECT t.topic, t.name, t.words, coalesce(n.texts, 0) AS texts, t.vector, t.made_of, t.asked, t.version, t.encoder
+FROM stored_topics AS t LEFT JOIN (
+    SELECT encoder, version, topic, count(*) AS texts FROM text_topics GROUP BY ALL
+) AS n USING (encoder, version, topic)
+"""
+
 # `year` from the partition: whole files are skipped
 _CAPTURES = captures_view(
     f", TRY_CAST(month[:4] AS SMALLINT) AS year, {_SITE}", year="SMALLINT", host="VARCHAR", domain="VARCHAR"
@@ -118,6 +130,18 @@ VIEWS = (
     View("quality", _QUALITY),
     View("embeddings", _EMBEDDINGS),
     View("likenesses", _LIKENESSES),
+    View(
+        "text_topics",
+        _TEXT_TOPICS,
+        {
+            "content_id": "VARCHAR",
+            "topic": "INTEGER",
+            "similarity": "FLOAT",
+            "encoder": "VARCHAR",
+            "version": "VARCHAR",
+        },
+    ),
+    View("topics", _TOPICS),
     View("rejects", f"SELECT *, {_SITE} FROM stored_rejects"),
     View("duplicates", _DUPLICATES),
     View("sources", "SELECT * EXCLUDE (files) FROM stored_sources"),
@@ -138,10 +162,10 @@ def connect(
 
     Views: `captures` (each time a page was seen; revisits with the text that they prove), `documents` (each text once,
     with `first_seen`, its earliest acceptable capture, and `first_seen_near`, that of its witness), `duplicates`
-    (verified pairs), `clusters`, `quality`, `embeddings`, `likenesses`, `rejects`, `sources`, `attestations`,
-    `retractions`, `site_rules` (robots.txt and tdmrep.json) and `opt_outs` (what they said of each page when it was
-    captured). Table macros: `clean(before, …)` and
-    `first_seen_between(a, b)`, see `query.clean`.
+    (verified pairs), `clusters`, `quality`, `embeddings`, `likenesses`, `topics`, `text_topics`, `rejects`,
+    `sources`, `attestations`, `retractions`, `site_rules` (robots.txt and tdmrep.json) and `opt_outs` (what they said
+    of each page when it was captured). Table macros: `clean(before, …)` and `first_seen_between(a, b)`, see
+    `query.clean`.
 
     SQL can reach nothing outside the lake: no file, network, extension or setting. But it can write where it can read.
     For SQL that others wrote, use `query.query`, or at least `query.sql.answer`.

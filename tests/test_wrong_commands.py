@@ -127,6 +127,8 @@ WRONG: list[tuple[str, str]] = [
     ("export set2 --before 2022-01-01 --split a=0.5,b=0.6 --lake lake", "sum to 1"),
     ("export set2 --before 2022-01-01 --split a=0.5,a=0.5 --lake lake", "a name of its own"),
     ("export set2 --before 2022-01-01 --mark --lake lake", "--decontaminate"),
+    ("export set2 --before 2022-01-01 --drop-like --lake lake", "--decontaminate-like"),
+    ("export set2 --before 2022-01-01 --decontaminate-like rows.jsonl --lake lake", "--published"),
     ("export set2 --before 2022-01-01 --where words_>> --lake lake", "--where"),
     ("export set2 --before 2022-01-01 --where EXISTS_(SHOW_memory_limit) --lake lake", "--where"),
     ("export set2 --before 2022-01-01 --where random()_<_1 --lake lake", "another answer each time"),

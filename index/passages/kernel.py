@@ -111,7 +111,7 @@ def fingerprints(texts: pa.Array) -> tuple[Numbers, npt.NDArray[np.int32]]:
 
 
 @compiled
-def _words(data, begin, stop, fold, hashes, starts, ends):  # type: ignore[no-untyped-def]
+def words_into(data, begin, stop, fold, hashes, starts, ends):  # type: ignore[no-untyped-def]
     """Write the hash of each word, as `index.minhash.kernel` has them, and its first byte and the one behind its last;
     return how many these are."""
     at, end = np.uint64(begin), np.uint64(stop)
@@ -196,7 +196,7 @@ def words_of(data: npt.NDArray[np.uint8]) -> Words:
     """Return the words of a text, which is given in UTF-8."""
     room = len(data) // 2 + 2
     hashes, starts, ends = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int64)
-    count = _words(data, 0, len(data), fold(), hashes, starts, ends)
+    count = words_into(data, 0, len(data), fold(), hashes, starts, ends)
     runs = np.empty(max(count - RUN + 1, 0), np.uint64)
     _runs(hashes[:count], runs)
     return Words(data, hashes[:count].copy(), starts[:count].copy(), ends[:count].copy(), runs)

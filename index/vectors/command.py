@@ -42,7 +42,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     """Compute a vector for each window of the texts that have none, and make the vectors searchable.
 
     Texts with similar vectors are about the same thing: a rewrite, a translation, the same subject. That proves
-    nothing about dates, and no clean set uses it. The vectors become rows of the table `embeddings`, in a partition
+    nothing about dates, and `clean` does not use it. The vectors become rows of the table `embeddings`, in a partition
     for each encoder; docs/embed.md describes windows and dtypes. Run it after each ingest.
 
     A search compares all vectors where these are fewer than 200,000. For more it needs FAISS (extra: faiss); how much

@@ -313,7 +313,7 @@ class Vectors:
         """
         with self._lock:
             if self._loaded is None:
-                encoder = _matching(self._given, [self.encoder])
+                encoder = matching(self._given, [self.encoder])
                 require("a search for texts", "embed", "torch", "transformers")
                 from index.vectors.questions import Questions  # torch, which takes seconds
 
@@ -321,7 +321,7 @@ class Vectors:
             return self._loaded
 
 
-def _matching(model: Encoder | str | os.PathLike[str] | None, present: Sequence[str]) -> Encoder:
+def matching(model: Encoder | str | os.PathLike[str] | None, present: Sequence[str]) -> Encoder:
     """Return an encoder with the dtype that the lake has vectors of.
 
     Args:
@@ -382,6 +382,6 @@ def open_vectors(
     """
     lake = open_lake(lake)
     if encoder is None and model is not None and len(present := encoders(lake)) > 1:
-        fingerprint = _matching(model, present).fingerprint
+        fingerprint = matching(model, present).fingerprint
         encoder = next(name for name in present if name.endswith(f"-{fingerprint}"))
     return Vectors(lake, the_encoder(lake, encoder), model)

@@ -69,6 +69,8 @@ def command(
                   encoder
       likenesses  pairs of texts whose vectors are near, and which are no
                   near-duplicates: a, b, cosine
+      topics      groups of texts about one thing: topic, name, words, texts
+      text_topics the topic of each text: content_id, topic, similarity
       rejects     each record without a usable text: reason, detail, url, host,
                   domain, file, offset, ...
       sources     each file, or span of one, that was ingested

@@ -15,7 +15,7 @@ from archive.errors import ArchiveError
 _HELP = """A question is SQL that ends with a semicolon; it may have several lines. Ctrl-C stops it.
 .tables  the views and macros     .help  this     .quit, exit  or Ctrl-D"""
 _TABLES = """captures  documents  duplicates  clusters  quality  embeddings  likenesses
-rejects  sources  attestations  retractions  site_rules  opt_outs
+topics  text_topics  rejects  sources  attestations  retractions  site_rules  opt_outs
     DESCRIBE captures; shows the columns
 clean(before, after := , language := , near := , date_sources := ,
       honour_opt_outs := )

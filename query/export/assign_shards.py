@@ -43,6 +43,7 @@ class Assignment:
     shards: list[PlannedShard]
     dropped: list[Dropped]
     contamination: dict[str, int]
+    likeness: dict[str, int]  #: how many texts of the set are like an item of a benchmark, and how many are not
 
 
 def assign_shards(lake: Lake, workplace: Workplace, options: ExportOptions, memory: str) -> Assignment:
@@ -56,11 +57,27 @@ def assign_shards(lake: Lake, workplace: Workplace, options: ExportOptions, memo
         if options.split:
             splits.assign(db, lake, options.split, options.seed, workplace.scratch)
         shards = _write_rows(db, workplace, options)
+        likeness = likenesses(db, "chosen") if options.decontaminate_like else {}
         db.execute(
             f"""COPY (SELECT source, "row", shard, position FROM read_parquet({sql_literal(workplace.rows)})
                 ORDER BY source, "row") TO {sql_literal(workplace.positions)} (FORMAT parquet, ROW_GROUP_SIZE 100000)"""
         )
-    return Assignment(shards, dropped, contamination)
+    return Assignment(shards, dropped, contamination, likeness)
+
+
+def likenesses(db: duckdb.DuckDBPyConnection, rows: str) -> dict[str, int]:
+    """Count the texts that are like an item of a benchmark, that are not, and of which that is not known.
+
+    Args:
+        rows: SQL of a table with `like_benchmark` and `like_cosine`.
+    """
+    ((alike, unlike, partly, not_compared),) = db.execute(f"""
+        SELECT count(*) FILTER (like_benchmark), count(*) FILTER (NOT like_benchmark),
+               count(*) FILTER (like_benchmark IS NULL AND like_cosine IS NOT NULL),
+               count(*) FILTER (like_cosine IS NULL)
+        FROM {rows}
+    """).fetchall()
+    return {"alike": alike, "unlike": unlike, "partly": partly, "not_compared": not_compared}
 
 
 def _choose(
@@ -69,22 +86,27 @@ def _choose(
     """Make the table `chosen`: key, site, cluster and size of each row that stays."""
     filtered = any(workplace.filtered.glob("*.parquet"))
     facts = f"LEFT JOIN read_parquet({sql_literal(workplace.filtered / '*.parquet')}) AS f USING (content_id)"
-    tokens = "token_count" if filtered and options.tokenizer else "NULL"
+    tokens = "token_count" if filtered and options.max_tokens is not None else "NULL"
+    alike = options.decontaminate_like
+    likes = ", like_benchmark, like_cosine, like_item" if alike else ""
+    likeness = f"JOIN read_parquet({sql_literal(workplace.alike)}) AS a USING (content_id)" if alike else ""
     contaminated = "contaminated" if filtered and options.decontaminate else "NULL::VARCHAR[]"
     db.execute(f"""
         CREATE TEMP TABLE every AS
         SELECT md5('{options.seed}:' || content_id) AS key, content_id, cluster_id,
                coalesce(domain, 'text:' || content_id) AS site, chars + {_EVIDENCE} AS size,
-               {tokens}::BIGINT AS token_count, {contaminated} AS contaminated
-        FROM read_parquet({sql_literal(workplace.selected)}) AS s {facts if filtered else ""}
+               {tokens}::BIGINT AS token_count, {contaminated} AS contaminated{likes}
+        FROM read_parquet({sql_literal(workplace.selected)}) AS s {facts if filtered else ""} {likeness}
     """)
     ((rows, texts),) = db.execute("SELECT count(*), count(DISTINCT content_id) FROM every").fetchall()
     if rows != texts:
         raise ExportError(f"{rows - texts:,} texts are in the lake more than once, in `documents` or `quality`")
-    counts = db.execute("SELECT unnest(contaminated), count(*) FROM every GROUP BY 1 ORDER BY 1").fetchall()
+    counts = _contaminations(db, "every")
     conditions = []
     if options.decontaminate and not options.mark:
         conditions.append(("shares an n-gram with an evaluation set", "len(contaminated) = 0"))
+    if options.drop_like:
+        conditions.append(("is like an item of a benchmark", "like_benchmark IS DISTINCT FROM true"))
     if options.sample is not None:
         limit = f"{min(int(options.sample * 2**128), 2**128 - 1):032x}"
         conditions.append((f"not in the sample of {options.sample:g}", f"key <= '{limit}'"))
@@ -96,20 +118,27 @@ def _choose(
         dropped.append(Dropped(name, before - after))
     if options.max_tokens is None:
         db.execute("ALTER TABLE every RENAME TO chosen")
-        return dropped, dict(counts)
+        return dropped, _contaminations(db, "chosen") if options.mark else counts
     db.execute(f"""
         CREATE TEMP TABLE chosen AS SELECT * FROM every
         QUALIFY sum(token_count) OVER (ORDER BY key ROWS UNBOUNDED PRECEDING) <= {options.max_tokens}
     """)
     ((left,),) = db.execute("SELECT (SELECT count(*) FROM every) - (SELECT count(*) FROM chosen)").fetchall()
-    return [*dropped, Dropped(f"beyond {options.max_tokens:,} tokens", left)], dict(counts)
+    dropped.append(Dropped(f"beyond {options.max_tokens:,} tokens", left))
+    return dropped, _contaminations(db, "chosen") if options.mark else counts
+
+
+def _contaminations(db: duckdb.DuckDBPyConnection, table: str) -> dict[str, int]:
+    """Count the texts that share an n-gram with each evaluation set: of those in the set, where they are marked."""
+    return dict(db.execute(f"SELECT unnest(contaminated), count(*) FROM {table} GROUP BY 1 ORDER BY 1").fetchall())
 
 
 def _write_rows(db: duckdb.DuckDBPyConnection, workplace: Workplace, options: ExportOptions) -> list[PlannedShard]:
     split = "p.split" if options.split else "'train'"
+    likes = ", c.like_benchmark, c.like_cosine, c.like_item" if options.decontaminate_like else ""
     folder = split if not options.slices else f"strftime(captured_at, '{_PERIOD[options.slices]}') || '/' || {split}"
     rows = db.sql(f"""
-        SELECT s.*, c.size, c.contaminated, {folder} AS folder, {split} AS split
+        SELECT s.*, c.size, c.contaminated{likes}, {folder} AS folder, {split} AS split
         FROM read_parquet({sql_literal(workplace.selected)}) AS s JOIN chosen AS c USING (content_id)
         {"JOIN splits AS p USING (site)" if options.split else ""}
         ORDER BY folder, c.key, content_id

@@ -10,7 +10,7 @@ import pyarrow as pa
 from archive.evidence.grade import GRADES
 from archive.features import dataset_info
 from archive.show import count_of
-from query.dataset import Manifest
+from query.dataset import Likeness, Manifest
 from query.options import ExportOptions, date_text
 from query.rows import COLUMNS, schema_of
 
@@ -77,6 +77,8 @@ def card(manifest: Manifest, folders: Sequence[str]) -> str:
         parts += ["## Evaluation sets\n", "Texts that share a 13-gram of words with each:\n"]
         counts = [(name, f"{count:,}") for name, count in manifest.contamination.items()]
         parts.append(_table(("set", "texts"), counts))
+    if manifest.likeness is not None:
+        parts += ["## Texts that are like items of benchmarks\n", _likeness(manifest.likeness, options)]
     parts += [
         "## What is in it\n",
         _table(("language", "texts"), _top(manifest.languages)),
@@ -94,6 +96,28 @@ def card(manifest: Manifest, folders: Sequence[str]) -> str:
         "from the same files in other folders gets the same one.\n",
     ]
     return "\n".join(parts)
+
+
+def _likeness(likeness: Likeness, options: ExportOptions) -> str:
+    known = likeness.calibration
+    what = "were left out" if options.drop_like else "are marked in `like_benchmark`"
+    text = (
+        f"{likeness.items:,} strings of {', '.join(likeness.files)} were compared with each text, by the vectors of "
+        f"`{likeness.encoder}`. Texts with a cosine of {likeness.least_cosine:g} or more {what}; `like_cosine` and "
+        "`like_item` name the nearest item of each text.\n\n"
+    )
+    if known is not None:
+        text += (
+            f"Texts from before {date_text(known.published)}, when the first of these was published, cannot be "
+            f"rewrites of it. Of {known.texts:,} such texts {known.above:,} have that cosine: the share of false "
+            f"positives among such texts is below {known.bound:.3%}, with a confidence of 95 %. {known.sources:,} "
+            "texts from before that share a 13-gram with an item, and may be what it was made from, are not among "
+            "these.\n\n"
+        )
+    counts = [("like an item", likeness.alike), ("not like one", likeness.unlike),
+              ("compared in part, and that is not like one: nobody knows", likeness.partly),
+              ("not compared, without vectors: nobody knows", likeness.not_compared)]  # fmt: skip
+    return text + _table(("texts", "are"), [(f"{count:,}", name) for name, count in counts])
 
 
 def _archives(options: ExportOptions) -> str:

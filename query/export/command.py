@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive.cli import complete_file, lake_option, workers_option
+from archive.cli import complete_file, complete_folder, lake_option, workers_option
 from index.quality.presets import PRESETS
 from query.formats.format import FORMATS
+
+if TYPE_CHECKING:
+    from query.dataset import Likeness
 
 
 @click.command("export")
@@ -33,6 +36,16 @@ from query.formats.format import FORMATS
 @click.option("--decontaminate", multiple=True, metavar="FILE", type=click.Path(exists=True, dir_okay=False),
               help="Drop texts that share a 13-gram with these evaluation texts; repeatable.")  # fmt: skip
 @click.option("--mark", is_flag=True, help="Keep what --decontaminate finds, and name the sets in a column.")
+@click.option("--decontaminate-like", multiple=True, metavar="FILE", type=click.Path(exists=True, dir_okay=False),
+              help="Mark texts that are like an item of these benchmarks, by the vectors of `archive embed`; "
+                   "repeatable.")  # fmt: skip
+@click.option("--published", metavar="DATE", help="When the first of these benchmarks was published.")
+@click.option("--false-positives", type=float, metavar="SHARE",
+              help="How many texts from before that may pass for rewrites.  [default: 0.001]")  # fmt: skip
+@click.option("--least-cosine", type=float, metavar="COSINE", help="The threshold itself, in place of that share.")
+@click.option("--drop-like", is_flag=True, help="Drop what --decontaminate-like finds.")
+@click.option("--encoder", metavar="NAME", shell_complete=complete_folder,
+              help="The encoder of the lake's vectors: a folder, or a name on the hub.")  # fmt: skip
 @click.option("--mask", is_flag=True, help="Replace e-mail and IP addresses.")
 @click.option("--format", "-f", type=click.Choice(FORMATS.names()), default="parquet", show_default=True)
 @click.option("--tokenizer", metavar="NAME", shell_complete=complete_file,
@@ -60,10 +73,12 @@ def command(out: str, location: str, as_json: bool, quiet: bool, **options: Any)
       archive export english --before 2022-01-01 --language en --preset fineweb --mask
       archive export tokens --before 2022-01-01 -f megatron --tokenizer gpt2 --max-tokens 1000000000
       archive export years --before 2022-01-01 --slices year
+      archive export set --before 2022-01-01 --decontaminate-like mmlu.jsonl --published 2020-09-07
     """
     from archive.engine import preload
 
-    preload("query.export.write_shards", "query.export.shuffle")
+    more = ["query.export.compare"] if options["decontaminate_like"] else []
+    preload("query.export.write_shards", "query.export.shuffle", *more)
 
     from archive.progress import RichReporter
     from archive.show import bytes_text, count_of, json_text
@@ -83,6 +98,28 @@ def command(out: str, location: str, as_json: bool, quiet: bool, **options: Any)
         rows, of = result.splits.get(name, 0), "tokens" if options["format"] in TOKEN_FORMATS else "characters"
         held = f"{result.shares.get(name, 0):.3f} of the {of} ({share:g} asked for)"
         click.echo(f"{rows:>12,} in {name}: {held}, {rows / result.rows:.3f} of the texts")
+    if result.likeness is not None:
+        click.echo("\n".join(likeness_lines(result.likeness)))
     for step in (step for step in result.dropped if step.dropped):
         click.echo(f"{step.dropped:>12,} left out: {step.name}")
     click.echo(f"Merkle root  {result.merkle_root}\ncontent root {result.content_root}")
+
+
+def likeness_lines(likeness: Likeness) -> list[str]:
+    """Return what an export says of the texts that are like items of benchmarks."""
+    from query.options import date_text
+
+    least = f"a cosine of {likeness.least_cosine:g} or more"
+    lines = [f"{likeness.alike:>12,} are like one of {likeness.items:,} items: {least}"]
+    if (known := likeness.calibration) is not None:
+        lines.append(
+            f"{'':>12} so are {known.above:,} of {known.texts:,} texts from before {date_text(known.published)}, which "
+            f"cannot be rewrites: below {known.bound:.2%} (95 % confidence)"
+        )
+        if known.sources:
+            lines.append(f"{'':>12} not counted: {known.sources:,} texts from before that share a 13-gram with an item")
+    if likeness.partly:
+        lines.append(f"{likeness.partly:>12,} were compared in part, as only their beginning has vectors")
+    if likeness.not_compared:
+        lines.append(f"{likeness.not_compared:>12,} were not compared, as they have no vectors: `archive embed`")
+    return lines

@@ -40,11 +40,17 @@ def hash_sets(paths: Sequence[str], folder: Path) -> EvaluationSets:
     Raises:
         ExportError: one cannot be read, or has no text of so many words.
     """
-    names = [os.path.basename(path) for path in paths]
     files = [folder / f"evaluation-{number}.npy" for number in range(len(paths))]
     for path, file in zip(paths, files, strict=True):
-        _hash(path, file)
-    return EvaluationSets(tuple(paths if len(set(names)) < len(names) else names), tuple(files))
+        if not hash_set(path, file, "--decontaminate"):
+            raise ExportError(f"--decontaminate {path}: it has no text of {WORDS} words or more")
+    return EvaluationSets(tuple(set_names(paths)), tuple(files))
+
+
+def set_names(paths: Sequence[str]) -> list[str]:
+    """Return the names of files: without their folders, unless two are the same then."""
+    names = [os.path.basename(path) for path in paths]
+    return list(paths) if len(set(names)) < len(names) else names
 
 
 def finder(sets: EvaluationSets) -> Callable[[pa.ChunkedArray], pa.Array]:
@@ -57,6 +63,8 @@ def finder(sets: EvaluationSets) -> Callable[[pa.ChunkedArray], pa.Array]:
     from index.minhash.procedure import Parameters
 
     hashes = [np.load(path, mmap_mode="r") for path in sets.files]
+    if not all(map(len, hashes)):
+        raise ValueError("a set has no n-grams")
 
     def find(texts: pa.ChunkedArray) -> pa.Array:
         shingles, starts = shingle_sets(texts.combine_chunks(), Parameters(words=WORDS))
@@ -71,11 +79,14 @@ def finder(sets: EvaluationSets) -> Callable[[pa.ChunkedArray], pa.Array]:
     return find
 
 
-def _hash(path: str, to: Path) -> None:
-    """Write the n-grams of all texts of an evaluation set.
+def hash_set(path: str, to: Path, option: str) -> int:
+    """Write the n-grams of all texts of an evaluation set; return how many there are.
+
+    Args:
+        option: that names the file, for errors.
 
     Raises:
-        ExportError: it cannot be read, or has no text of so many words.
+        ExportError: it cannot be read.
     """
     try:
         import numpy as np
@@ -83,33 +94,39 @@ def _hash(path: str, to: Path) -> None:
         from index.minhash.kernel import shingle_sets
         from index.minhash.procedure import Parameters
     except ModuleNotFoundError as error:
-        raise missing("--decontaminate", "index", error.name) from None
+        raise missing(option, "index", error.name) from None
     parts = []
-    texts = _texts(path)
+    texts = (text for _, text in strings(path, option))
     while batch := list(islice(texts, _BATCH)):
         shingles, starts = shingle_sets(pa.array(batch, pa.large_string()), Parameters(words=WORDS))
         # a text of fewer words is one shingle, which only the same text has
         long = np.array([len(text.split()) >= WORDS for text in batch])
         parts.append(np.unique(shingles[np.repeat(long, np.diff(starts))]))
     hashes = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
-    if not len(hashes):
-        raise ExportError(f"--decontaminate {path}: it has no text of {WORDS} words or more")
     np.save(to, hashes)
+    return len(hashes)
 
 
-def _texts(path: str) -> Iterator[str]:
-    """Yield every string of a data set; of any other file the whole text."""
+def strings(path: str, option: str) -> Iterator[tuple[int, str]]:
+    """Yield every string of a data set, with the number of its row from 1; of any other file the text, as row 1.
+
+    Args:
+        option: that names the file, for errors.
+
+    Raises:
+        ExportError: it cannot be read.
+    """
     try:
         with open_bytes(path) as file:
             kind = kind_of(file, path)
             if kind in READERS and (reader := open_reader(kind)).has_columns:
-                for row in reader.values(file):
-                    yield from _strings(row)
+                for number, row in enumerate(reader.values(file), 1):
+                    yield from ((number, text) for text in _strings(row))
             else:
                 lines = [line.data for line in read_lines(file, _LINE)]
-                yield b"".join(lines).decode("utf-8", "replace")
+                yield 1, b"".join(lines).decode("utf-8", "replace")
     except (SourceError, OSError, ValueError) as error:
-        raise ExportError(f"--decontaminate {path}: {error}") from None
+        raise ExportError(f"{option} {path}: {error}") from None
 
 
 def _strings(value: Any) -> Iterator[str]:

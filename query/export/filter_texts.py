@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archive.atomic import write_file
@@ -30,15 +31,19 @@ class Unit:
     texts: shuffle.Unit
     to: Path
     sets: EvaluationSets
+    items: EvaluationSets  #: the benchmarks of `--decontaminate-like`
     tokenizer: Tokenizer | None
     mask: bool  #: before tokens are counted
 
 
 def prepare(workplace: Workplace, options: ExportOptions) -> EvaluationSets:
-    """Sort the chosen rows by where their texts are, and hash the evaluation sets."""
+    """Sort the chosen rows, and those from before benchmarks, by where their texts are; hash the evaluation sets."""
+    more = ""
+    if workplace.earlier.exists():
+        more = f"""UNION SELECT source, "row", content_id FROM read_parquet({sql_literal(workplace.earlier)})"""
     with scratch_database(workplace.scratch) as db:
         db.execute(f"""
-            COPY (SELECT source, "row", content_id FROM read_parquet({sql_literal(workplace.selected)})
+            COPY (SELECT source, "row", content_id FROM read_parquet({sql_literal(workplace.selected)}) {more}
                   ORDER BY source, "row") TO {sql_literal(workplace.to_filter)}
             (FORMAT parquet, ROW_GROUP_SIZE 100000)
         """)
@@ -51,16 +56,18 @@ def plan(
     sizes: list[int],
     workplace: Workplace,
     sets: EvaluationSets,
+    items: EvaluationSets,
     tokenizer: Tokenizer | None,
     masked: bool,
 ) -> list[Unit]:
     """Return the units of work; with a tokenizer, tokens are counted."""
     units = shuffle.plan(lake, files, sizes, workplace.to_filter, workplace.filtered)
-    return [Unit(unit, workplace.filtered, sets, tokenizer, masked) for unit in units]
+    return [Unit(unit, workplace.filtered, sets, items, tokenizer, masked) for unit in units]
 
 
 def work(unit: Unit, ctx: Context) -> int:
-    """Write a Parquet file with `content_id`, `token_count` and `contaminated`, the names of the sets.
+    """Write a Parquet file with `content_id`, and what was asked for of `token_count`, `contaminated` (the names of the
+    sets) and `is_source` (whether it shares an n-gram with a benchmark of `--decontaminate-like`).
 
     Needs the work folder of the export, on a disk that all workers see.
 
@@ -72,7 +79,7 @@ def work(unit: Unit, ctx: Context) -> int:
 
 
 def _look(unit: Unit, progress: Callable[[int, int], None]) -> int:
-    find = finder(unit.sets)
+    find, find_source = finder(unit.sets), finder(unit.items)
     count = _counter(unit)
     tables: list[pa.Table] = []
     source = unit.texts
@@ -85,6 +92,8 @@ def _look(unit: Unit, progress: Callable[[int, int], None]) -> int:
             columns["token_count"] = count(texts)
         if unit.sets.names:
             columns["contaminated"] = find(table["text"])
+        if unit.items.names:
+            columns["is_source"] = pc.greater(pc.list_value_length(find_source(table["text"])), 0)
         tables.append(pa.table(columns))
         progress(table.num_rows, table["text"].nbytes)
     if tables:

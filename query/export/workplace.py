@@ -22,7 +22,8 @@ from query.dataset import MANIFEST, Manifest, load
 _STEM = r"\w+-\d{5}[-.\w]*"
 _INSIDE = re.compile(
     r"(identity\.json|plan\.json|planned|finished\.json)(\.part)?"
-    r"|(tmp_)?(selected|rows|positions|places|to_filter|to_screen)\.parquet|evaluation-\d+\.npy"
+    r"|(tmp_)?(selected|rows|positions|places|to_filter|to_screen)\.parquet|(evaluation|benchmark)-\d+\.npy"
+    r"|items\.(npy|parquet)|(earlier|alike)\.parquet|compared/\d{8}\.(parquet|json(\.part)?)"
     r"|(filtered|screened)/\d{8}\.(parquet|json(\.part)?)|spill/\d{8}\.(arrow|json(\.part)?)|done/\d+\.json(\.part)?"
     r"|scratch/(signatures\.npy|duckdb_temp_[-.\w]*)"
     rf"|parts/\d+/{_STEM}|set/(\d{{4}}(-\d\d)?/)?\w+/({_STEM}|index\.json)"
@@ -43,6 +44,9 @@ class Workplace:
         self.selected = self.work / "selected.parquet"
         self.to_filter = self.work / "to_filter.parquet"
         self.filtered = self.work / "filtered"
+        self.earlier = self.work / "earlier.parquet"  #: texts from before a benchmark was published
+        self.compared = self.work / "compared"  #: the cosines of all texts with its items
+        self.alike = self.work / "alike.parquet"  #: what they say of the chosen rows
         self.rows = self.work / "rows.parquet"  #: a row group for each shard
         self.positions = self.work / "positions.parquet"  #: the shard and position of each row of `documents`
         self.spill = self.work / "spill"
@@ -75,7 +79,7 @@ class Workplace:
             try:
                 for folder in (self.parts, self.scratch) if planned else (self.work,):
                     self._owned.clear(folder)
-                for folder in (self.set, self.filtered, self.spill, self.done, self.parts, self.scratch):
+                for folder in (self.set, self.filtered, self.compared, self.spill, self.done, self.parts, self.scratch):
                     folder.mkdir(parents=True, exist_ok=True)
                 if not planned:
                     self.write("identity.json", identity)

@@ -90,11 +90,11 @@ def _values(column: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(kind):
         plain = pc.replace_substring(column.cast(pa.timestamp("us")).cast(pa.large_string()), " ", "T")
         values = _join('"', pc.replace_substring_regex(plain, r"\.000000$", ""), 'Z"')
-    elif pa.types.is_integer(kind):
+    elif pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         values = column.cast(pa.large_string())
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
         values = _strings(column.cast(pa.large_string()))
-    elif pa.types.is_list(kind):
+    elif pa.types.is_list(kind) or pa.types.is_floating(kind):
         encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
         values = pa.array([encode(value) for value in column.to_pylist()], pa.large_string())
     else:

@@ -12,7 +12,7 @@ from archive.lake import Lake
 from archive.progress import Reporter
 from query.dataset import DESCRIBING, Dataset, load
 from query.export.run import export_with
-from query.export.select import TABLES
+from query.export.select import tables_of
 from query.scratch import MEMORY
 
 
@@ -27,7 +27,8 @@ def compare_with_lake(
     lake = lake if isinstance(lake, Lake) else Lake(lake)
     try:
         lake.require()
-        numbers: dict[str, int | None] = {table.name: stated.lake.versions.get(table.name) for table in TABLES}
+        tables = tables_of(dataset.arguments)
+        numbers: dict[str, int | None] = {table.name: stated.lake.versions.get(table.name) for table in tables}
         out = scratch / "again"
         export_with(lake.at(numbers), str(out), dataset.arguments, engine, MEMORY, reporter)
         own = load(out).stated

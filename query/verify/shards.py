@@ -109,7 +109,7 @@ def work(unit: Unit, ctx: Context) -> Checked:
 ABOUT = pa.schema(
     [
         *schema_of(("content_id", "domain", "language", "captured_at", "date_source", "grade", "extractor")),
-        *schema_of(("token_count", "contaminated")),
+        *schema_of(("token_count", "contaminated", "like_benchmark", "like_cosine")),
         ("number", pa.int64()),
         ("folder", pa.string()),
     ]
@@ -158,6 +158,11 @@ def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
         find("less than no addresses are masked", pc.less(rows["masked"], 0))
     if "contaminated" in rows.column_names:
         find("contaminated is not a list", pc.is_null(rows["contaminated"]))
+    if "like_cosine" in rows.column_names:
+        find("like_item without a cosine, or the other way round",
+             pc.not_equal(pc.is_null(rows["like_item"]), pc.is_null(rows["like_cosine"])))  # fmt: skip
+        find("like_benchmark without a cosine", pc.and_(pc.is_null(rows["like_cosine"]),
+                                                        pc.is_valid(rows["like_benchmark"])))  # fmt: skip
     at = rows["captured_at"]
     find(f"not captured before {options.before}", pc.greater_equal(at, _moment(options.before)))
     if options.after:

@@ -17,6 +17,7 @@ from typing import Any
 from archive.errors import ArchiveError, cause_line, error_line
 from archive.files import sql_literal
 from query.dataset import DESCRIBING, MANIFEST, VERSION, File, Manifest, described, sums
+from query.export.assign_shards import likenesses
 from query.export.card import front
 from query.export.manifest import description, distribution
 from query.formats import Written, open_format
@@ -133,10 +134,37 @@ def compare_numbers(manifest: Manifest, rows: int, about: Path) -> list[str]:
             computed["contamination"] = dict.fromkeys(manifest.contamination, 0) | dict(values)
         elif not options.decontaminate:
             computed["contamination"] = {}
+        problems += _compare_likeness(db, every, manifest)
     since = {"grades": 3, "extractors": 2, "domains": 2, "largest_domains": 2}
     computed |= {name: value for name, value in counted.items() if since.get(name, 1) <= manifest.version}
     wrong = [name for name, value in computed.items() if getattr(manifest, name) != value]
     return [*problems, *(f"{name} of the manifest are not those of its rows" for name in wrong)]
+
+
+def _compare_likeness(db: Any, every: str, manifest: Manifest) -> list[str]:
+    """Return where the rows are not marked as the manifest says that they are."""
+    likeness, options = manifest.likeness, manifest.arguments
+    if (likeness is None) != (not options.decontaminate_like):
+        return ["likeness of the manifest is not that of its arguments"]
+    if likeness is None:
+        return []
+    problems = []
+    counts = likenesses(db, every)
+    if any(getattr(likeness, name) != count for name, count in counts.items()):
+        problems.append("likeness of the manifest is not that of its rows")
+    ((wrong,),) = db.execute(
+        f"SELECT count(*) FROM {every} WHERE coalesce(like_benchmark, false) <> coalesce(like_cosine >= ?, false)",
+        [float(likeness.least_cosine)],
+    ).fetchall()
+    if wrong:
+        problems.append(f"{wrong} rows are not marked by the least cosine of {likeness.least_cosine:g}")
+    if options.drop_like and counts["alike"]:
+        problems.append(f"{counts['alike']} rows are like an item of a benchmark, which were to be dropped")
+    if options.least_cosine not in {None, likeness.least_cosine}:
+        problems.append("least_cosine of the arguments is another than that of the manifest")
+    if (options.published or None) != (likeness.calibration and likeness.calibration.published):
+        problems.append("published of the arguments is another than that of the manifest")
+    return problems
 
 
 def _compare_choice(db: Any, every: str, options: ExportOptions) -> list[str]:

@@ -71,6 +71,16 @@ def test_each_partition_of_a_stage_has_all_texts(lake: Lake, tmp_path: Path) -> 
     assert (counts(lake), counts(lake, "a")) == ([3], [1, 2])
 
 
+def test_texts_in_a_file_from_which_others_were_forgotten_are_computed(lake: Lake, tmp_path: Path) -> None:
+    engine = open_engine(1)
+    put(lake, tmp_path / "in", [("one", "2015-01-01")])
+    assert run(Words(), lake, engine) == 1
+    put(lake, tmp_path / "in", [("two words", "2015-01-01"), ("now three words", "2015-01-01")])
+    lake.delta("documents").delete("text = 'two words'")  # delta-rs writes the rest of the file anew, as views
+    assert run(Words(), lake, engine) == 1
+    assert counts(lake) == [1, 3]
+
+
 def test_what_was_computed_and_not_committed_changes_nothing(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [("some words", "2015-01-01")])
     Words().create(lake)

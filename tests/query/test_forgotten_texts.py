@@ -30,6 +30,7 @@ COLUMNS = {
     "embeddings": "content_id",
     "likenesses": "a, b",
     "quality": "content_id",
+    "text_topics": "content_id",
 }
 
 
@@ -52,6 +53,7 @@ def named(lake: Lake, encoder: Path) -> dict[str, set[str]]:
     with lb.Lookup(lake, encoder=encoder) as lookup, lb.PassageIndex(lake) as passages:
         answers = [lookup.text(text, k=9, least_cosine=-1) for text in (GONE, KEPT)]
         quotes = [each for text in (GONE, KEPT) for each in passages.find(text).quotes]
+    examples = {each.content_id for topic in lb.topics(lake).topics for each in topic.examples}
     with query.connect(lake) as db:
         tables = {table: {value for row in db.execute(f"SELECT {columns} FROM {table}").fetchall() for value in row}
                   for table, columns in COLUMNS.items()}  # fmt: skip
@@ -64,6 +66,7 @@ def named(lake: Lake, encoder: Path) -> dict[str, set[str]]:
             for each in (*([found.exact] if found.exact else []), *found.near, *found.quote, *found.alike)
         },
         "passages": {each.content_id for each in quotes},
+        "topics": examples,
         **tables,
     }
 

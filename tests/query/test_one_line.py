@@ -46,6 +46,7 @@ EXPORT = ("export", "OUT", "--before", "2022-01-01", "--quiet")
         ("numba", "index", (*EXPORT, "--split", "train=0.5,test=0.5")),
         ("numba", "index", (*EXPORT, "--where", "stop_words > 1")),
         ("numba", "index", (*EXPORT, "--decontaminate", "SET")),
+        ("torch", "embed", (*EXPORT, "--decontaminate-like", "SET", "--least-cosine", "0.9")),
         ("numba", "index", ("index",)),
         ("numba", "index", ("quality",)),
         ("numba", "index", ("certify", "SET", "--before", "2022-01-01", "--out", "OUT")),

@@ -145,6 +145,8 @@ def test_show_tables_names_the_views_and_nothing_else(small: Lake) -> None:
         "quality",
         "embeddings",
         "likenesses",
+        "topics",
+        "text_topics",
         "rejects",
         "sources",
         "attestations",

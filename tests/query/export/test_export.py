@@ -27,6 +27,7 @@ from index.neardup import index
 from query.export.run import export
 from query.export.workplace import Workplace
 from query.options import ExportOptions
+from query.verify.run import verify
 
 BEFORE = "2022-01-01"
 
@@ -185,6 +186,10 @@ def test_texts_that_share_a_13_gram_with_an_evaluation_set_are_dropped_or_marked
     assert {name: sets for name, sets in marked.items() if sets} == {key: ["eval.jsonl"]}
     manifest = json.loads((tmp_path / "dropped" / "manifest.json").read_bytes())
     assert manifest["contamination"] == {"eval.jsonl": 1}
+    least = hashlib.md5(f"0:{key}".encode()).hexdigest()
+    share = int(least, 16) / 2**128 / 2  # a sample without it
+    export(made, tmp_path / "sample", before=BEFORE, decontaminate=given, mark=True, sample=share, workers=1)
+    assert verify(tmp_path / "sample", rows=0, workers=1).sound
 
 
 @pytest.mark.parametrize("content", [b"", b"too short a text", b'{"a": 1}\n'])

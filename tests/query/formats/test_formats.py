@@ -51,6 +51,9 @@ def make(count: int, tokens: bool = False, first: int = 0, **metadata: str) -> p
             row.update(
                 captured_at=datetime(2013, 1, 2, 3, 4, 5, n, UTC),
                 contaminated=["gsm8k", "é"],
+                like_benchmark=n % 4 == 1,
+                like_cosine=1.0 if n % 4 == 1 else 0.123457 * n % 1,
+                like_item="mmlu.jsonl:17",
                 offset=1 << 40,
                 title=ODD,
             )
@@ -115,6 +118,10 @@ def _column(kind: pa.DataType) -> st.SearchStrategy[Any]:
         return _TEXT
     if pa.types.is_integer(kind):
         return st.integers(-(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1)
+    if pa.types.is_boolean(kind):
+        return st.booleans()
+    if pa.types.is_floating(kind):
+        return st.floats(-1, 1)
     if pa.types.is_timestamp(kind):
         return st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))
     return st.lists(_TEXT, max_size=3)
@@ -352,6 +359,8 @@ def iso(at: datetime) -> str:
                 "captured_at": st.none() | st.datetimes(datetime(1000, 1, 1), timezones=st.just(UTC)),
                 "offset": st.none() | st.integers(-(1 << 63), (1 << 63) - 1),
                 "contaminated": st.none() | st.lists(st.text()),
+                "like_benchmark": st.none() | st.booleans(),
+                "like_cosine": st.none() | st.floats(-1, 1),
             }
         )
     ),
@@ -359,7 +368,7 @@ def iso(at: datetime) -> str:
 def test_rows_become_the_json_of_the_standard_library(rows: list[dict[str, Any]]) -> None:
     from query.formats.row_json import dump
 
-    table = pa.Table.from_pylist(rows, schema_of(["title", "captured_at", "offset", "contaminated"]))
+    table = pa.Table.from_pylist(rows, schema_of([*rows[0]] if rows else ["title"]))
     made = [line for batch in table.to_batches() for line in dump(batch).to_pylist()]
     assert made == [plain_json(row) for row in table.to_pylist()]
 
