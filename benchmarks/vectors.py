@@ -289,7 +289,7 @@ def peer(name: str, path: Path, questions: Path, folder: Path) -> dict[str, Any]
             with contextlib.redirect_stdout(sys.stderr):
                 index, _ = build_index(str(folder / "npy"), index_path=str(folder / "autofaiss"),
                                        index_infos_path=str(folder / "infos.json"), metric_type="ip",
-                                       max_index_memory_usage=f"{400 * len(vectors) // 1_000_000}MB",
+                                       max_index_memory_usage=f"{100 * len(vectors) // 1_000_000}MB",
                                        current_memory_available="2GB", nb_cores=1)  # fmt: skip
             made = time.process_time() - processor
             index = faiss.read_index(str(folder / "autofaiss"))
