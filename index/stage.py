@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from archive.arrow import plain
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Context, Engine, Failed
@@ -39,7 +40,6 @@ _log = logging.getLogger(__name__)
 
 #: Rows of a row group, where a stage has no number of its own.
 _ROW_GROUP = 1 << 20
-_NO_VIEWS = pa.schema([("content_id", pa.large_string()), ("text", pa.large_string())])
 #: Which rows of a file are pending; None: all.
 Rows = npt.NDArray[np.bool_] | None
 
@@ -120,7 +120,7 @@ class Stage(ABC):
             path = f"{lake.table_path(file.table)}/{file.path}"
             with pq.ParquetFile(path, filesystem=lake.filesystem) as parquet:
                 for group in range(parquet.num_row_groups):
-                    rows = parquet.read_row_group(group)
+                    rows = plain(parquet.read_row_group(group))
                     yield rows.filter(pa.array(ids.positions(texts, ids.parse(rows["content_id"])) < 0))
 
         return self.write(lake, left())
@@ -212,11 +212,7 @@ def read_texts(lake: Lake, file: str, rows: Rows) -> Iterator[pa.Table]:
             first += count
             if chosen is not None and not chosen.any():
                 continue
-            texts = parquet.read_row_group(group, columns=["content_id", "text"])
-            if pa.types.is_string_view(
-                texts.schema.field("text").type
-            ):  # delta-rs wrote it, when others were forgotten
-                texts = texts.cast(_NO_VIEWS)  # Arrow cannot filter views
+            texts = plain(parquet.read_row_group(group, columns=["content_id", "text"]))
             yield (texts if chosen is None else texts.filter(pa.array(chosen))).combine_chunks()
 
 

@@ -62,9 +62,8 @@ def rounded(vectors: Vectors, model: Model) -> Vectors:
     with np.errstate(over="ignore"):
         out = vectors.astype(np.float16).astype(np.float32)
     if not np.isfinite(out).all():
-        raise ArchiveError(
-            f"{model.encoder.name} gives vectors with numbers that cannot be stored in 16 bits; try --dtype fp32"
-        )
+        what = "no numbers (NaN)" if np.isnan(vectors).any() else "numbers too large for 16 bits; try --normalize"
+        raise ArchiveError(f"{model.encoder.name} gives vectors with {what}")
     return out
 
 

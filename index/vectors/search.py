@@ -80,7 +80,7 @@ class _State:
         self.inverted = None
         if row["cells"]:
             need_faiss(f"search among {self.size:,} vectors")
-            lists = [files.local(lake, encoder, f"{each['name']}.lists") for each in rows]
+            lists = [segments.local(lake, encoder, each, ".lists") for each in rows]
             self.inverted = Inverted(trained.load(lake, encoder, row["cells"]), self.segments, lists)
         self._by_number = {segment.number: segment for segment in self.segments}
         self._filters: OrderedDict[Filter, _Passing] = OrderedDict()
@@ -223,13 +223,13 @@ class Vectors:
         Raises:
             ArchiveError: a condition or a vector cannot be used, or the encoder is not here.
         """
-        vectors = self.vectors(what) if isinstance(what, str) else np.atleast_2d(np.asarray(what, np.float32))
+        vectors = self.vectors(what) if isinstance(what, str) else what
         (hits,) = self.search_many([vectors], k, before=before, language=language, host=host, grade=grade, least=least)
         return hits
 
     def search_many(
         self,
-        questions: Sequence[npt.NDArray[np.floating]],
+        questions: Sequence[npt.NDArray[np.floating] | Sequence[float]],
         k: int = 10,
         *,
         before: str | date | None = None,
@@ -241,21 +241,19 @@ class Vectors:
         """Return what `search` does for each of many texts. Together they are faster.
 
         Args:
-            questions: of each text its vectors (windows, dimensions).
+            questions: of each text its vectors (windows, dimensions), or one vector.
         """
         state, wanted = self._state, filters.filter_of(before, language, host, grade)
-        counts = [len(question) for question in questions]
-        if not sum(counts) or not state.size:
+        if not isinstance(k, int | np.integer) or k < 1:
+            raise ArchiveError(f"k is {k!r}, and should be a whole number from 1 on")
+        windows = [self._rows(question, state.dimensions) for question in questions if state.size]
+        counts = [len(each) for each in windows]
+        if not sum(counts):
             return [[] for _ in questions]
-        rows = np.concatenate([np.asarray(question, np.float32).reshape(-1, np.shape(question)[-1])
-                               for question in questions])  # fmt: skip
-        if rows.shape[1] != state.dimensions:
-            raise ArchiveError(f"the vectors of {self.encoder} have {state.dimensions} numbers, not {rows.shape[1]}")
-        if not np.isfinite(rows).all():
-            raise ArchiveError("a vector has numbers that are not finite")
+        rows = np.concatenate(windows)
         owners = np.repeat(np.arange(len(questions)), counts)
         out: list[list[Hit]] = [[] for _ in questions]
-        left, more = np.arange(len(questions)), k
+        left, more = np.arange(len(questions)), min(k, state.size)
         while len(left):
             chosen = np.isin(owners, left)
             with lake_errors(state.lake):
@@ -274,6 +272,30 @@ class Vectors:
                     unfinished.append(question)
             left, more = np.array(unfinished, np.int64), min(more * 4, state.size)
         return out
+
+    def _rows(self, question: npt.ArrayLike, dimensions: int) -> Matrix:
+        """Return the vectors of a question: (windows, dimensions).
+
+        Raises:
+            ArchiveError: they are none, or have another number of dimensions.
+        """
+        try:
+            rows = np.atleast_2d(np.asarray(question, np.float64))
+        except (TypeError, ValueError):
+            raise ArchiveError("a question is a text, a vector, or the vectors of several windows") from None
+        if not rows.size:
+            return np.empty((0, dimensions), np.float32)
+        if rows.ndim > 2:
+            raise ArchiveError(f"the vectors of a question have {rows.ndim} axes, and should have 1 or 2")
+        if rows.shape[1] != dimensions:
+            raise ArchiveError(f"the vectors of {self.encoder} have {dimensions} numbers, not {rows.shape[-1]}")
+        if not np.isfinite(rows).all():
+            raise ArchiveError("a vector has numbers that are not finite")
+        largest = np.abs(rows).max(axis=1, keepdims=True)
+        # the square of such a number is none of float32
+        return np.where((largest > 1e15) | (largest < 1e-15), rows / np.where(largest > 0, largest, 1), rows).astype(
+            np.float32
+        )
 
     def vectors(self, text: str) -> Matrix:
         """Return the vectors of the windows of a text, by the encoder of the lake: (windows, dimensions).
