@@ -93,8 +93,8 @@ def texts_of(windows: pa.RecordBatch, items: Matrix) -> pa.Table:
     The cosine and the item of a text without any other are null.
     """
     vectors = np.asarray(windows.column("vector").flatten(), np.float32).reshape(len(windows), -1)
-    is_number = np.isfinite(vectors).all(axis=1)
-    directed = is_number & vectors.any(axis=1)
+    is_number = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
+    directed = np.asarray(is_number & vectors.any(axis=1), np.bool_)
     cosines, nearest = nearest_items(np.where(is_number[:, None], vectors, 0), items)
     cosines[~directed] = -np.inf
     parts = np.asarray(windows.column("part"), np.int32)

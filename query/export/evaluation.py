@@ -146,7 +146,7 @@ def _lines_of(file: BinaryIO) -> Iterator[bytes]:
         SourceError: it is damaged or cut off.
     """
     for line in read_lines(file, _LINE, blank=True):
-        if line.data is None:
+        if line.problem:
             raise SourceError(f"{line.problem} {line.detail}")
         yield line.data
 
