@@ -29,6 +29,7 @@ from query.dataset import Manifest
 from query.export import benchmark, calibrate, compare
 from query.export.evaluation import hash_set
 from query.export.run import ExportResult, export
+from query.options import _LIKE
 from query.rows import COLUMNS
 
 PUBLISHED, BEFORE = "2019-01-01", "2022-06-01"
@@ -255,6 +256,14 @@ def test_all_of_a_long_item_gets_vectors(made: Path) -> None:
     assert np.allclose(vectors[owner == 1], vectors[owner == 2], atol=1e-2)
     end = tokens.windows([ITEMS[0]])
     assert len(end) == read[1]
+
+
+def test_a_set_without_benchmarks_states_nothing_of_them(made: Path, tmp_path: Path) -> None:
+    export(str(made / "lake"), tmp_path / "set", before=BEFORE, workers=1)
+    stated = json.loads((tmp_path / "set" / "manifest.json").read_bytes())
+    assert "likeness" not in stated
+    assert not {*_LIKE} & {*stated["arguments"]}  # they would change the roots of each set
+    assert lb.verify(tmp_path / "set", rows=0, workers=1, again=str(made / "lake")).sound
 
 
 def test_lines_and_paragraphs_of_a_plain_file_are_items(tmp_path: Path) -> None:
