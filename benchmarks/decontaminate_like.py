@@ -138,7 +138,8 @@ def lake(folder: Path, texts: dict[str, tuple[str, str]]) -> tuple[str, float]:
 def marked(location: str, out: Path, **options: Any) -> list[dict[str, Any]]:
     if not (out / "manifest.json").exists():
         lb.export(location, out, before=BEFORE, workers=1, **options)
-    return lb.load(out).to_arrow().drop_columns(["text"]).to_pylist()
+    rows: list[dict[str, Any]] = lb.load(out).to_arrow().drop_columns(["text"]).to_pylist()
+    return rows
 
 
 def threshold(cosines: npt.NDArray[np.float64], share: float) -> float:

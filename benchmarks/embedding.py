@@ -1,16 +1,14 @@
-"""How fast vectors are computed on a CPU, how close they are to those of sentence-transformers, and what kills change.
+"""How fast vectors are computed on a CPU, how close they are to those of sentence-transformers.
 
     python benchmarks/embedding.py SOURCE … [--texts 400] [--peer PYTHON] [--json OUT]
     python benchmarks/embedding.py --memory
-    python benchmarks/embedding.py --kills 200 [--seed 0]
 
 SOURCE is as in benchmarks/corpus.py; their paragraphs are the texts. PYTHON is an interpreter that has
 sentence-transformers; this file runs there too (`--theirs`), and imports nothing of the project then. Rates are by
 seconds of one core's processor time, with one thread, so that other work on the machine changes little.
 
 `--memory` measures the peak with a text of 50 MB, without texts, and with a million short ones, by a random encoder of
-384 dimensions. `--kills` kills `archive embed` at random moments, every fifth time with a second one at work, and
-compares the vectors with those of one undisturbed run.
+384 dimensions.
 """
 
 from __future__ import annotations
@@ -246,80 +244,19 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000
 
 
-def kills(count: int, seed: int) -> dict[str, Any]:
-    """Kill the command again and again on a lake that grows, and compare the vectors with those of one run."""
-    forked, made = importlib.import_module("forked"), importlib.import_module("made")
-    tiny = importlib.import_module("tiny_encoder")
-    from archive.lake import Lake
-
-    dice, started = random.Random(seed), time.monotonic()
-    with tempfile.TemporaryDirectory() as name, forked.served():
-        folder = Path(name)
-        encoder = tiny.write_encoder(folder / "encoder")
-        lakes = [Lake(str(folder / each)) for each in ("lake", "undisturbed")]
-        commands = [
-            ["embed", "--lake", lake.location, "--encoder", str(encoder), "--dtype", "fp32", "--quiet"]
-            for lake in lakes
-        ]  # fmt: skip
-        seconds, killed, together, texts = 5.0, 0, 0, 0
-        while killed < count:
-            some = [(" ".join(made.words(dice.randint(1, 60), dice.randrange(10**9))), "2015-01-01") for _ in range(4)]
-            for lake in lakes:
-                made.put(lake, folder / f"in-{Path(lake.location).name}", some)
-            texts += len(some)
-            for _ in range(dice.randint(1, 8)):
-                second = (
-                    forked.start(commands[0], folder / "second", server="collapse") if not dice.randrange(5) else None
-                )
-                begun = time.monotonic()
-                first = forked.start(commands[0], folder / "first", server="collapse")
-                first.join(dice.uniform(0.2, 1.1) * seconds)
-                first.kill(workers_too=True)
-                if first.exitcode == -9:
-                    killed += 1
-                    together += second is not None
-                else:
-                    assert first.exitcode == 0, (folder / "first" / "2").read_text()
-                    seconds = time.monotonic() - begun
-                if second is not None:
-                    if dice.randrange(2):
-                        second.kill(workers_too=True)
-                        killed += 1
-                    second.join()
-                    assert second.exitcode in {0, -9}, (folder / "second" / "2").read_text()
-        for command in commands:
-            forked.forked(*command, server="collapse")
-        found = [lake.read("embeddings", ["content_id", "part", "encoder", "vector"]).sort_by(
-            [("content_id", "ascending"), ("part", "ascending")]) for lake in lakes]  # fmt: skip
-        keys = set(zip(*(found[0][column].to_pylist() for column in ("content_id", "part", "encoder")), strict=True))
-        return {
-            "kills": killed,
-            "of them while two ran": together,
-            "texts": texts,
-            "vectors": found[0].num_rows,
-            "each once": len(keys) == found[0].num_rows,
-            "as undisturbed": found[0].equals(found[1]),
-            "seconds": round(time.monotonic() - started),
-        }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="*", type=Path)
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--peer")
     parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--kills", type=int)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--theirs", nargs=2, metavar=("DTYPE", "FOLDER"))
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.theirs:
         theirs(options.theirs[1], options.theirs[0])
         return
-    if options.kills:
-        result = kills(options.kills, options.seed)
-    elif options.memory:
+    if options.memory:
         result = memory()
     else:
         result = speed(paragraphs(options.sources, options.texts), options.peer)

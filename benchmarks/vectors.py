@@ -1,6 +1,6 @@
 """How much, how fast and in how much memory a search among vectors finds, beside usearch, autofaiss and DuckDB.
 
-    python benchmarks/vectors.py DATA --cache VECTORS.npy [--size 200000 …] [--peers] [--json OUT]
+    python benchmarks/vectors.py DATA --cache VECTORS.npy [--size 200000 …] [--peers usearch …] [--json OUT]
 
 DATA is a folder like ../shared/data. The vectors of its paragraphs and sentences are computed by the packaged MiniLM,
 as many as `--seconds` of processor time allow, and kept in VECTORS.npy; a file that is there is used. Larger sets are
@@ -10,6 +10,8 @@ and is nearly orthogonal to the others.
 For each size a lake is filled and `index.vectors.build` is run in a process, and searched in another one. The recall
 that the build prints is compared with that of plain numpy, for other questions. Memory is what belongs to the process
 alone (`RssAnon`): mapped files are in the page cache.
+
+With `--folder` the vectors and the lake stay there, and are used again: 2.4 GB for a million vectors.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
+import itertools
 import json
 import os
 import random
@@ -32,12 +35,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks"), str(ROOT)]
 
-#: Vectors of a file of `embeddings`, questions of the benchmark, and neighbours that count.
-_FILE, _QUESTIONS, K = 100_000, 500, 10
+#: Vectors of a file of `embeddings`, and neighbours that count.
+_FILE, K = 100_000, 10
 Matrix = npt.NDArray[np.float32]
 
 
@@ -99,14 +103,32 @@ def inflate(real: Matrix, size: int, path: Path) -> npt.NDArray[np.float16]:
 
 def fill(location: str, vectors: npt.NDArray[np.float16]) -> None:
     """Write vectors into the table `embeddings` of a lake; the content id of a row is a hash of its number."""
-    from made_vectors import add, names
+    from made_vectors import ENCODER, names
 
+    from archive.files import write_parquet
     from archive.lake import Lake
+    from archive.tables import DOCUMENTS
+    from index.embeddings.stage import Embeddings
+    from index.embeddings.table import EMBEDDINGS
 
     lake = Lake(location)
+    lake.create()
+    lake.create([EMBEDDINGS])
     for number, first in enumerate(range(0, len(vectors), _FILE)):
         some = vectors[first : first + _FILE].astype(np.float32)
-        add(lake, names(len(some), number), some)
+        ids = pa.array(names(len(some), number))
+        zeros = pa.array(np.zeros(len(some), np.int16))
+        texts = {name: pa.nulls(len(ids)) for name in DOCUMENTS.file_schema.names} | {"content_id": ids, "text": ids}
+        offsets = pa.array(np.arange(len(some) + 1, dtype=np.int32) * some.shape[1])
+        rows = {"content_id": ids, "part": zeros, "start": zeros, "end": zeros, "tokens": zeros,
+                "vector": pa.ListArray.from_arrays(offsets, pa.array(some.reshape(-1)))}  # fmt: skip
+        for table, data, partition, options in (
+            (DOCUMENTS, texts, {}, {}),
+            (EMBEDDINGS, rows, {"encoder": ENCODER}, {**Embeddings.parquet_options, "compression_level": 1}),
+        ):
+            file = write_parquet(lake, table, pa.table(data), table.name, partition, **options)
+            if not lake.commit_to(lake.delta(table.name), table, [file], [str(number)]):
+                raise RuntimeError("another process writes to this lake")
 
 
 class Memory:
@@ -139,21 +161,24 @@ def built(location: str) -> dict[str, Any]:
     from archive.progress import Reporter
     from index.vectors import build
 
-    class Steps(Reporter):
-        steps: list[tuple[str, float]] = []  # noqa: RUF012
-
-        def stage(self, name: str, total: int | None = None, size: int | None = None) -> None:
-            self.steps.append((name, time.monotonic()))
-
     with Memory() as memory:
-        processor = time.process_time()
-        steps = Steps()
-        result = build(Lake(location), workers=1, reporter=steps)
-        processor = time.process_time() - processor
-    made, end = dict(steps.steps), time.monotonic()
-    return {**asdict(result), "processor seconds": processor, "memory": memory.most,
-            "seconds of segments": made.get("recall", end) - made["search"],
-            "seconds of measuring": end - made.get("recall", end)}  # fmt: skip
+        steps: list[dict[str, Any]] = []
+
+        class Steps(Reporter):
+            def stage(self, name: str, total: int | None = None, size: int | None = None) -> None:
+                steps.append({"step": name, "seconds": time.monotonic(), "processor seconds": time.process_time(),
+                              "memory": memory.most})  # fmt: skip
+                print(steps[-1], file=sys.stderr, flush=True)
+                memory.most = 0
+
+        reporter = Steps()
+        reporter.stage("training")
+        result = build(Lake(location), workers=1, reporter=reporter)
+        reporter.stage("end")
+    for one, following in itertools.pairwise(steps):
+        one |= {name: following[name] - one[name] for name in ("seconds", "processor seconds")}
+        one["memory"] = following["memory"]
+    return {**asdict(result), "steps": steps[:-1]}
 
 
 def searched(location: str, questions: Path) -> dict[str, Any]:
@@ -183,14 +208,15 @@ def truth(vectors: npt.NDArray[np.float16], rows: npt.NDArray[np.int64]) -> list
     """The rows of the 10 nearest others of some rows, by plain numpy."""
     asked = vectors[rows].astype(np.float32)
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
-    best, numbers = np.empty((len(rows), 0), np.float32), np.empty((len(rows), 0), np.int64)
-    for first in range(0, len(vectors), 20_000):
-        block = vectors[first : first + 20_000].astype(np.float32)
+    best, numbers = np.full((len(rows), K + 1), -2, np.float32), np.full((len(rows), K + 1), -1)
+    for first in range(0, len(vectors), 10_000):
+        block = vectors[first : first + 10_000].astype(np.float32)
         cosines = asked @ (block / np.linalg.norm(block, axis=1, keepdims=True)).T
-        best = np.concatenate([best, cosines], axis=1)
-        numbers = np.concatenate([numbers, np.broadcast_to(first + np.arange(len(block)), cosines.shape)], axis=1)
-        order = np.argpartition(-best, K, axis=1)[:, : K + 1]
-        best, numbers = np.take_along_axis(best, order, 1), np.take_along_axis(numbers, order, 1)
+        for question in np.flatnonzero((cosines > best.min(axis=1, keepdims=True)).any(axis=1)):
+            both = np.concatenate([best[question], cosines[question]])
+            order = np.argpartition(-both, K)[: K + 1]
+            numbers[question] = np.concatenate([numbers[question], first + np.arange(len(block))])[order]
+            best[question] = both[order]
     return [{int(number) for number in line} - {int(row)} for line, row in zip(numbers, rows, strict=True)]
 
 
@@ -208,41 +234,47 @@ def _child(*arguments: str) -> dict[str, Any]:
     return out
 
 
-def ours(folder: Path, vectors: npt.NDArray[np.float16], rows: npt.NDArray[np.int64], true: list[set[int]]) -> Any:
+def ours(folder: Path, vectors: npt.NDArray[np.float16], rows: npt.NDArray[np.int64]) -> tuple[Any, list[list[int]]]:
+    """What was measured, and the rows that each question found."""
     from made_vectors import names
 
     location = str(folder / "lake")
-    fill(location, vectors)
+    if not (folder / "lake").exists():
+        fill(location, vectors)
     made = _child("--built", location)
+    print(json.dumps(made), flush=True)
     np.save(folder / "questions.npy", vectors[rows].astype(np.float32))
     found = _child("--searched", location, str(folder / "questions.npy"))
-    numbers = {
-        name: first + at
-        for number, first in enumerate(range(0, len(vectors), _FILE))
-        for at, name in enumerate(names(min(_FILE, len(vectors) - first), number))
-    }
-    hits = [[numbers[name] for name in each] for each in found.pop("found")]
-    return {"build": made, "search": found, "recall by numpy": recall(hits, true, rows),
-            "bytes a vector": made["bytes"] / len(vectors),
-            "bytes a vector, lists": sum(path.stat().st_size for path in Path(location).rglob("*.lists"))
-            / len(vectors), "vectors/s": len(vectors) / made["seconds of segments"]}  # fmt: skip
+    hits = found.pop("found")
+    wanted, numbers = {name for each in hits for name in each}, {}
+    for number, first in enumerate(range(0, len(vectors), _FILE)):
+        here = names(min(_FILE, len(vectors) - first), number)
+        numbers.update({name: first + at for at, name in enumerate(here) if name in wanted})
+    lists = sum(path.stat().st_size for path in Path(location).rglob("*.lists"))
+    return {"build": made, "search": found, "bytes a vector": made["bytes"] / len(vectors),
+            "bytes a vector, lists": lists / len(vectors),
+            "vectors/s": len(vectors) / sum(step["seconds"] for step in made["steps"] if step["step"] != "recall"),
+            }, [[numbers[name] for name in each] for each in hits]  # fmt: skip
 
 
 def peer(name: str, path: Path, questions: Path, folder: Path) -> dict[str, Any]:
-    """Run in a process of its own: another program on the same vectors; the rows that it finds."""
+    """Run in a process of its own, on one core: another program on the same vectors; the rows that it finds."""
     vectors, asked = np.load(path, mmap_mode="r"), np.load(questions)
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    size, processor = 0, time.process_time()
     with Memory() as memory:
-        started, processor = time.monotonic(), time.process_time()
         if name == "usearch":
             from usearch.index import Index
 
             index = Index(ndim=vectors.shape[1], metric="cos", dtype="f16")
-            index.add(np.arange(len(vectors)), np.asarray(vectors), threads=2)
+            for first in range(0, len(vectors), 10_000):
+                index.add(np.arange(first, min(first + 10_000, len(vectors))),
+                          np.asarray(vectors[first : first + 10_000]), threads=1)  # fmt: skip
+                if first % 100_000 == 0:
+                    print(first + 10_000, time.process_time() - processor, file=sys.stderr, flush=True)
             index.save(str(folder / "usearch"))
-            made = time.monotonic() - started, time.process_time() - processor
-            started = time.monotonic()
-            found = index.search(asked, K + 1, threads=2).keys.tolist()
+            made, processor = time.process_time() - processor, time.process_time()
+            found = index.search(asked, K + 1, threads=1).keys.tolist()
             size = (folder / "usearch").stat().st_size
         elif name == "autofaiss":
             import contextlib
@@ -250,28 +282,27 @@ def peer(name: str, path: Path, questions: Path, folder: Path) -> dict[str, Any]
             import faiss
             from autofaiss import build_index
 
-            (folder / "npy").mkdir()
+            (folder / "npy").mkdir(exist_ok=True)
             np.save(folder / "npy" / "0.npy", np.asarray(vectors, np.float32))
-            started, processor = time.monotonic(), time.process_time()
+            faiss.omp_set_num_threads(1)
+            processor = time.process_time()
             with contextlib.redirect_stdout(sys.stderr):
                 index, _ = build_index(str(folder / "npy"), index_path=str(folder / "autofaiss"),
                                        index_infos_path=str(folder / "infos.json"), metric_type="ip",
-                                       max_index_memory_usage="400MB", current_memory_available="2GB",
-                                       nb_cores=2, verbose=40)  # fmt: skip
-            made = time.monotonic() - started, time.process_time() - processor
+                                       max_index_memory_usage=f"{100 * len(vectors) // 1_000_000}MB",
+                                       current_memory_available="2GB", nb_cores=1)  # fmt: skip
+            made = time.process_time() - processor
             index = faiss.read_index(str(folder / "autofaiss"))
-            started = time.monotonic()
+            processor = time.process_time()
             found = index.search(np.ascontiguousarray(asked, np.float32), K + 1)[1].tolist()
             size = (folder / "autofaiss").stat().st_size
         else:
             import duckdb
 
-            asked = asked[:20]
-            db = duckdb.connect(config={"threads": 2})
+            asked, made, found = asked[:5], 0.0, []
+            db = duckdb.connect(config={"threads": 1})
             files = str(folder / "lake/embeddings/**/*.parquet")
             width = vectors.shape[1]
-            made, size, found = (0.0, 0.0), 0, []
-            started = time.monotonic()
             for question in asked:
                 rows = db.execute(
                     f"SELECT content_id FROM read_parquet('{files}') "
@@ -279,9 +310,9 @@ def peer(name: str, path: Path, questions: Path, folder: Path) -> dict[str, Any]
                     [question.tolist()],
                 ).fetchall()
                 found.append([row[0] for row in rows])
-        wall = time.monotonic() - started
-    return {"name": name, "seconds": made[0], "processor seconds": made[1], "q/s": len(asked) / wall, "bytes": size,
-            "memory": memory.most, "found": found}  # fmt: skip
+        spent = time.process_time() - processor
+    return {"name": name, "processor seconds": made, "vectors/s of a core": len(vectors) / made if made else None,
+            "q/s of a core": len(asked) / spent, "bytes": size, "memory": memory.most, "found": found}  # fmt: skip
 
 
 def main() -> None:
@@ -299,6 +330,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--size", type=int, nargs="+", default=[200_000])
+    parser.add_argument("--questions", type=int, default=500)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--peers", nargs="*", default=[], choices=["usearch", "autofaiss", "duckdb"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -306,16 +339,20 @@ def main() -> None:
     out: list[dict[str, Any]] = []
     for size in options.size:
         with tempfile.TemporaryDirectory(prefix="vectors-") as name:
-            folder = Path(name)
-            vectors = inflate(real, size, folder / "all.npy")
-            rows = np.sort(np.random.default_rng(5).choice(size, _QUESTIONS, replace=False))
+            folder = (options.folder or Path(name)) / str(size)
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / "all.npy"
+            vectors = np.load(path, mmap_mode="r") if path.exists() else inflate(real, size, path)
+            rows = np.sort(np.random.default_rng(5).choice(size, options.questions, replace=False))
+            measured, hits = ours(folder, vectors, rows)
             true = truth(vectors, rows)
-            found = {"real": len(real), "vectors": size, "load": os.getloadavg()[0],
-                     **ours(folder, vectors, rows, true), "peers": []}  # fmt: skip
+            found = {"real": len(real), "vectors": size, "load": os.getloadavg()[0], **measured,
+                     "recall by numpy": recall(hits, true, rows), "peers": []}  # fmt: skip
             print(json.dumps(found, indent=1), flush=True)
             for each in options.peers:
                 try:
-                    theirs = _child("--peer", each, str(folder / "all.npy"), str(folder / "questions.npy"), name)
+                    theirs = _child("--peer", each, str(folder / "all.npy"), str(folder / "questions.npy"),
+                                    str(folder))  # fmt: skip
                 except subprocess.CalledProcessError as error:
                     print(f"{each}: failed ({error.returncode})", flush=True)
                     continue

@@ -7,7 +7,7 @@ segment is a function of one file of embeddings and of these numbers, and comes 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from archive.files import write_parquet
 from archive.lake import MAX_TRIES, Lake
 from index import ids
 from index.embeddings.table import EMBEDDINGS
+from index.vectors.exact import unit
 from index.vectors.files import Matrix
 from index.vectors.table import CELLS
 
@@ -30,7 +31,9 @@ EXACT_BELOW = 200_000
 #: New cells are trained when the lake has grown so many times since.
 GROWTH = 16
 #: Vectors that k-means sees of each cell, rounds of it, and bytes of all that it sees.
-_EACH, _ROUNDS, _MOST = 40, 10, 600 << 20
+_EACH, _ROUNDS, _MOST = 20, 6, 400 << 20
+#: Vectors that k-means assigns together.
+_ROWS = 1 << 14
 _SEED = 20220101
 
 
@@ -146,41 +149,66 @@ def train(lake: Lake, encoder: str) -> Cells:
     generator = np.random.default_rng(_SEED)
     square = generator.standard_normal((sample.shape[1],) * 2)
     rotation = np.linalg.qr(square)[0].astype(np.float32)
-    sample = sample @ rotation.T
-    centres = _k_means(sample, cells)
+    centres = _k_means(sample, rotation, cells, generator)
     digest = hashlib.sha256(rotation.tobytes() + centres.tobytes()).hexdigest()[:16]
     trained = Cells(digest, vectors, centres, rotation)
     _store(lake, encoder, trained)
     return trained
 
 
-def _sample(lake: Lake, files: Sequence[str], vectors: int, most: int) -> Matrix:
-    """Return vectors of length 1: about `most`, or as many as the memory for them can hold."""
+def _sample(lake: Lake, files: Sequence[str], vectors: int, most: int) -> npt.NDArray[np.float16]:
+    """Return about `most` vectors, or as many as `_MOST` bytes hold."""
     keys: list[npt.NDArray[np.uint64]] = []
     parts: list[npt.NDArray[np.float16]] = []  # vectors of `embeddings` are in such numbers
     share: float | None = None
     for _, table in read(lake, files, ["content_id", "part", "vector"]):
         found, values = ids.parse(table["content_id"]), matrix(table["vector"])
         if share is None:
-            share = min(most, _MOST // (4 * values.shape[1])) / vectors
+            share = min(most, _MOST // (2 * values.shape[1])) / vectors
         chosen = found[:, 0] < np.uint64(min(share, 1 - 2**-52) * 2.0**64) if share < 1 else np.ones(len(found), bool)
         keys.append(np.concatenate([found[chosen], table["part"].to_numpy()[chosen, None].astype(np.uint64)], axis=1))
         parts.append(values[chosen].astype(np.float16))
-    order = np.lexsort(np.concatenate(keys).T[::-1])
-    sample = np.concatenate(parts)[order].astype(np.float32)
-    del parts
-    lengths = np.linalg.norm(sample, axis=1, keepdims=True)
-    sample /= np.where(lengths > 0, lengths, 1)
+    positions = np.empty(sum(map(len, parts)), np.int64)
+    positions[np.lexsort(np.concatenate(keys).T[::-1])] = np.arange(len(positions))
+    sample = np.empty((len(positions), parts[0].shape[1]), np.float16)
+    first = 0
+    while parts:  # one by one, so that they are in memory once
+        part = parts.pop(0)
+        sample[positions[first : first + len(part)]] = part
+        first += len(part)
     return sample
 
 
-def _k_means(sample: Matrix, cells: int) -> Matrix:
+def _k_means(sample: npt.NDArray[np.float16], rotation: Matrix, cells: int, generator: np.random.Generator) -> Matrix:
+    """Return the centres of cells (Lloyd 1982), rotated, beginning at vectors that are drawn.
+
+    Of the sample only a block at a time is in float32. A cell without vectors gets half of one of the largest.
+    """
     import faiss
 
-    trainer = faiss.Kmeans(sample.shape[1], cells, niter=_ROUNDS, seed=_SEED, min_points_per_centroid=1,
-                           max_points_per_centroid=1 << 30)  # fmt: skip
-    trainer.train(sample)
-    return np.ascontiguousarray(trainer.centroids, np.float32)
+    def blocks() -> Iterator[Matrix]:
+        for first in range(0, len(sample), _ROWS):
+            yield unit(sample[first : first + _ROWS]) @ rotation.T
+
+    drawn = np.sort(generator.choice(len(sample), cells, replace=False))
+    centres = np.ascontiguousarray(unit(sample[drawn]) @ rotation.T)
+    for _ in range(_ROUNDS):
+        index = faiss.IndexFlatL2(centres.shape[1])
+        index.add(centres)
+        sums, sizes = np.zeros(centres.shape), np.zeros(cells, np.int64)
+        for block in blocks():
+            owner = index.search(block, 1)[1][:, 0]
+            order = np.argsort(owner, kind="stable")
+            present, starts = np.unique(owner[order], return_index=True)
+            sums[present] += np.add.reduceat(block[order], starts, axis=0, dtype=np.float64)
+            sizes[present] += np.diff(starts, append=len(block))
+        centres = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres).astype(np.float32)
+        empty = np.flatnonzero(sizes == 0)
+        large = np.argsort(-sizes, kind="stable")[: len(empty)]
+        apart = np.where(np.arange(centres.shape[1]) % 2, -1, 1).astype(np.float32) / 1024
+        centres[empty] = centres[large] * (1 + apart)
+        centres[large] *= 1 - apart
+    return np.ascontiguousarray(centres)
 
 
 def _store(lake: Lake, encoder: str, cells: Cells) -> None:

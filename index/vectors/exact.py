@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from index.vectors.files import Matrix, Segment
 
-#: Vectors that are compared together, and questions.
-_ROWS, _QUESTIONS = 1 << 14, 1 << 8
+#: Most vectors that are compared together, questions, and cosines of these.
+_ROWS, _QUESTIONS, _COSINES = 1 << 14, 1 << 10, 1 << 22
 
 Numbers = npt.NDArray[np.int64]  #: segment << 32 | row; -1 where there is no further one
 Allowed = Sequence[npt.NDArray[np.bool_]] | None  #: for each segment, which rows may be found; None: all
@@ -19,7 +19,8 @@ Allowed = Sequence[npt.NDArray[np.bool_]] | None  #: for each segment, which row
 def scan(segments: Sequence[Segment], questions: Matrix, k: int, allowed: Allowed = None) -> tuple[Matrix, Numbers]:
     """Return the k nearest vectors of each question: their cosines, from the greatest to the least, and numbers.
 
-    Of equal cosines the earlier row is found. Memory: 16,384 vectors in float32, and their cosines with 256 questions.
+    Of equal cosines the earlier row is found. Up to 1,024 questions are asked together: the vectors are read once for
+    them. Memory: at most 16,384 vectors in float32, and 4 million cosines.
 
     Args:
         questions: (questions, dimensions), of length 1.
@@ -34,15 +35,16 @@ def scan(segments: Sequence[Segment], questions: Matrix, k: int, allowed: Allowe
 def _scan(segments: Sequence[Segment], questions: Matrix, k: int, allowed: Allowed) -> tuple[Matrix, Numbers]:
     best = np.full((len(questions), k), -np.inf, np.float32)
     numbers = np.full((len(questions), k), -1, np.int64)
+    step = min(_ROWS, _COSINES // max(len(questions), 1))
     for number, segment in enumerate(segments):
         chosen = None if allowed is None else np.flatnonzero(allowed[number])
         size = segment.rows if chosen is None else len(chosen)
-        for first in range(0, size, _ROWS):
+        for first in range(0, size, step):
             if chosen is None:
-                rows = np.arange(first, min(first + _ROWS, size))
-                block, lengths = segment.vectors[first : first + _ROWS], segment.lengths[first : first + _ROWS]
+                rows = np.arange(first, min(first + step, size))
+                block, lengths = segment.vectors[first : first + step], segment.lengths[first : first + step]
             else:
-                rows = chosen[first : first + _ROWS]
+                rows = chosen[first : first + step]
                 block, lengths = segment.vectors[rows], segment.lengths[rows]
             cosines = questions @ block.astype(np.float32).T
             cosines /= lengths

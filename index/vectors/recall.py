@@ -68,7 +68,8 @@ def without(cosines: Matrix, numbers: Numbers, own: Numbers, k: int) -> tuple[Ma
 def choose(index: Inverted, segments: Sequence[Segment], cells: int, wanted: float) -> Measured:
     """Find the cheapest search with a recall that is `wanted` or more, by a standard error more; or else the best.
 
-    At most a quarter of the cells are read: where that is not enough, the cells are bad.
+    The cells that are read are twice as many each time; of those that suffice, three quarters are tried. At most a
+    quarter of all cells are read: where that is not enough, the cells are bad.
     """
     truth = Truth(segments)
     best = Measured(1, _REFINE[0], -1.0, len(truth.questions))
@@ -76,16 +77,23 @@ def choose(index: Inverted, segments: Sequence[Segment], cells: int, wanted: flo
     for refine in _REFINE:
         before = -1.0
         for number in probes:
-            shares = truth.share(*index.search(truth.questions, K + 1, number, refine))
-            recall = float(shares.mean())
-            if recall > best.recall:
-                best = Measured(number, refine, recall, len(shares))
-            if recall - shares.std() / np.sqrt(len(shares)) >= wanted:
-                return best
-            if recall - before < 0.002 and number > 8:
+            found, enough = _measure(index, truth, number, refine, wanted)
+            if found.recall > best.recall:
+                best = found
+            if enough:
+                fewer, enough = _measure(index, truth, max(number * 3 // 4, 1), refine, wanted)
+                return fewer if enough else found
+            if found.recall - before < 0.002 and number > 8:
                 break  # the codes, not the cells, lose what is missing
-            before = recall
+            before = found.recall
     return best
+
+
+def _measure(index: Inverted, truth: Truth, probes: int, refine: int, wanted: float) -> tuple[Measured, bool]:
+    """Return what a search finds, and whether that is `wanted`, by a standard error more."""
+    shares = truth.share(*index.search(truth.questions, K + 1, probes, refine))
+    recall = float(shares.mean())
+    return Measured(probes, refine, recall, len(shares)), recall - shares.std() / np.sqrt(len(shares)) >= wanted
 
 
 def _sample(segments: Sequence[Segment], count: int) -> tuple[Numbers, Matrix]:

@@ -10,6 +10,7 @@ import contextlib
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -29,6 +30,7 @@ from index.embeddings.table import EMBEDDINGS
 from index.vectors import cells as trained
 from index.vectors import files
 from index.vectors.files import Segment
+from index.vectors.groups import Groups
 from index.vectors.table import SEGMENTS
 
 Row = dict[str, Any]
@@ -100,7 +102,7 @@ def work(task: SegmentTask, ctx: Context) -> SegmentResult:
     lake = Lake(task.location)
     index = None
     if task.cells:
-        cells = trained.load(lake, task.encoder, task.cells)
+        cells, groups = _opened(task.location, task.encoder, task.cells)
         index = cells.index()
     name = f"segment-{uuid.uuid4().hex[:12]}"
     rows = pq.read_metadata(f"{lake.table_path(EMBEDDINGS.name)}/{task.source}", filesystem=lake.filesystem).num_rows
@@ -120,7 +122,8 @@ def work(task: SegmentTask, ctx: Context) -> SegmentResult:
             out["lengths"][first:last] = lengths
             out["vectors"][first:last] = vectors
             if index is not None:
-                _add(index, cells.rotated(vectors / lengths[:, None]), (task.number << 32) + first)
+                rotated = cells.rotated(vectors / lengths[:, None])
+                _add(index, rotated, (task.number << 32) + first, groups.assign(rotated))
             ctx.progress(len(vectors), vectors.nbytes)
         if not out:
             raise LakeError(f"{lake.table_uri(EMBEDDINGS.name)}/{task.source}: has no vectors")
@@ -134,9 +137,18 @@ def work(task: SegmentTask, ctx: Context) -> SegmentResult:
     return SegmentResult(row)
 
 
-def _add(index: Any, vectors: files.Matrix, first: int) -> None:
+@lru_cache(maxsize=1)
+def _opened(location: str, encoder: str, name: str) -> tuple[trained.Cells, Groups]:
+    """Return cells, which a process reads once for all its segments."""
+    cells = trained.load(Lake(location), encoder, name)
+    return cells, Groups(cells.centres)
+
+
+def _add(index: Any, vectors: files.Matrix, first: int, cells: npt.NDArray[np.int64]) -> None:
+    import faiss
+
     numbers = np.arange(first, first + len(vectors), dtype=np.int64)
-    index.add_with_ids(vectors, numbers)
+    index.add_core(len(vectors), *(faiss.swig_ptr(each) for each in (vectors, numbers, cells)))
 
 
 def _write_lists(index: Any, path: str) -> None:
