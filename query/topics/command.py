@@ -31,10 +31,18 @@ from archive.extras import require
 @click.option("--all", "every", is_flag=True, help="Show all topics, not only the 20 largest.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE",
               help="Write the texts of each topic and month to a .csv or .parquet file.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
-    location: str, number: int | None, every: bool, out: str | None, as_json: bool, quiet: bool, **options: Any
+    location: str,
+    number: int | None,
+    every: bool,
+    out: str | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Tell what the texts are about, when each topic was first seen, and what a clean set lacks.
 
@@ -61,11 +69,11 @@ def command(
     from query.topics.show import show, show_one
 
     if out is not None:
-        check(out)
+        check(out, location, overwrite)
     with RichReporter(quiet or as_json) as reporter:
         found = topics(location, reporter=reporter, **options)
     if out is not None:
-        write(found, out)
+        write(found, out, overwrite)
     if as_json:
         click.echo(json_text(found))
     elif number is None:

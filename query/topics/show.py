@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from archive.errors import visible
+from archive.errors import visible_line
 from archive.show import OutConsole, count_of
 from query.topics.result import Missing, Topic, TopicsResult
 
@@ -64,7 +64,7 @@ def show_one(found: TopicsResult, number: int) -> bool:
     for period, count in topic.periods.items():
         lines.append(f"  {period}  {count:>7,} {'█' * max(round(40 * count / most), 1)}")
     for line in lines:
-        console.print(visible(line), markup=False, highlight=False)
+        console.print(visible_line(line), markup=False, highlight=False)
     return True
 
 
@@ -97,7 +97,7 @@ def _topics(topics: Sequence[Topic], columns: Sequence[str]) -> Table:
     table.add_column("words")
     for topic in topics:
         chart = [_chart(topic, columns)] if columns else []
-        table.add_row(str(topic.topic), f"{topic.texts:,}", f"{topic.share:.1%}", *chart, visible(topic.name))
+        table.add_row(str(topic.topic), f"{topic.texts:,}", f"{topic.share:.1%}", *chart, visible_line(topic.name))
     return table
 
 
@@ -132,7 +132,7 @@ def _missing(console: OutConsole, found: TopicsResult, every: bool) -> None:
     table.add_column("words")
     for topic, each in listed:
         shares = (f"{each.texts:,}", f"{each.share:.1%}", f"{each.inside:,}", f"{each.inside_share:.1%}")
-        table.add_row(str(topic.topic), *shares, f"{each.sites:,}", _ratio(each), each.kind, visible(topic.name))
+        table.add_row(str(topic.topic), *shares, f"{each.sites:,}", _ratio(each), each.kind, visible_line(topic.name))
     console.print(table)
 
 
