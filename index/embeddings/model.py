@@ -141,8 +141,11 @@ class Model:
         config = self._model.config
         return int(config.pad_token_id or 0) + 1 if _PACKED.get(config.model_type) else 0
 
-    def vectors(self, windows: Windows) -> Vectors:
+    def vectors(self, windows: Windows, done: Callable[[int], None] | None = None) -> Vectors:
         """Compute the vector of each window.
+
+        Args:
+            done: is called after each batch with its tokens.
 
         Raises:
             ArchiveError: the memory of the device does not suffice, or the model gives no numbers.
@@ -151,13 +154,16 @@ class Model:
             raise ArchiveError(f"{self.encoder.name}: its tokenizer has tokens that its model does not know")
         out = torch.empty((len(windows), self.encoder.dimensions), dtype=torch.float32, device=self.device)
         compute, groups = (self._row, packs) if self.packed else (self._batch, batches)
+        lengths = windows.lengths
         try:
             with torch.inference_mode():
-                for group in groups(windows.lengths, self.tokens_at_once):
+                for group in groups(lengths, self.tokens_at_once):
                     vectors = self._computed(compute, windows, group)
                     if self.encoder.normalize:
                         vectors = torch.nn.functional.normalize(vectors, dim=1)
                     out[torch.from_numpy(group).to(self.device)] = vectors
+                    if done:
+                        done(int(lengths[group].sum()))
                 found: Vectors = out.cpu().numpy()
         except torch.cuda.OutOfMemoryError:
             raise ArchiveError(

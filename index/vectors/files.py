@@ -46,7 +46,7 @@ class Segment:
     ids: Ids
     spans: npt.NDArray[np.int32]  #: part, start, end
     lengths: npt.NDArray[np.float32]
-    vectors: npt.NDArray[np.float16]
+    vectors: npt.NDArray[np.floating]  #: of 16 bits in the file
 
 
 def arrays(path: str | os.PathLike[str], rows: int, dimensions: int, mode: Any = "r") -> dict[str, npt.NDArray[Any]]:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 #: Filters whose rows are kept.
 _FILTERS = 16
+#: Bytes of vectors in float32 that are held in memory, where all are compared: numbers of 16 bits take longer to read
+#: than to compare.
+_HELD = 400 << 20
 #: Decimals of a cosine, and how much one may differ.
 _DIGITS, _ROUNDING = 6, 1e-6
 #: How often opening is tried while another process replaces segments.
@@ -82,6 +85,8 @@ class _State:
             need_faiss(f"search among {self.size:,} vectors")
             lists = [segments.local(lake, encoder, each, ".lists") for each in rows]
             self.inverted = Inverted(trained.load(lake, encoder, row["cells"]), self.segments, lists)
+        elif 4 * self.size * self.dimensions <= _HELD:
+            self.segments = [replace(each, vectors=each.vectors.astype(np.float32)) for each in self.segments]
         self._by_number = {segment.number: segment for segment in self.segments}
         self._filters: OrderedDict[Filter, _Passing] = OrderedDict()
         self._lock = threading.Lock()
@@ -130,7 +135,8 @@ class Vectors:
     """The vectors of one encoder in a lake, open for search. Any number of threads may use it.
 
     It answers for the lake as it was when it was opened, or at the last `refresh`: later captures, retractions and
-    vectors do not count before that. The vectors are memory-mapped, and may be larger than memory.
+    vectors do not count before that. Vectors are memory-mapped, and may be larger than memory; those
+    of a small lake are held, up to 400 MB.
 
     Attributes:
         encoder: whose vectors they are: a value of `embeddings.encoder`.

@@ -54,7 +54,8 @@ LEAST = 0.7
 class Lookup:
     """The indexes of a lake, open for any number of questions. Any number of threads may ask.
 
-    It answers for the lake as it was when it was opened. Memory: about 300 bytes a text; vectors are memory-mapped.
+    It answers for the lake as it was when it was opened. Memory: about 300 bytes a text; vectors of a
+    small lake, up to 400 MB; those of a large one are memory-mapped.
 
     Args:
         before: only texts that were first seen before this moment; a question may name an earlier one.

@@ -244,3 +244,15 @@ def test_after_a_forget_the_other_texts_are_read_and_counted(lake: Lake, folder:
     assert {name for pair in rows(lake, "SELECT a, b FROM likenesses") for name in pair} == held
     with pytest.raises(ArchiveError, match="the least cosine is nan"):
         lb.index(lake, workers=1, alike=float("nan"), encoder=again.encoder)
+
+
+def test_the_progress_moves_with_each_batch_and_counts_each_text_once(folder: Path) -> None:
+    texts = pa.table({"content_id": [f"{number:064x}" for number in range(40)],
+                      "text": [" ".join(words(1 + number, number)) for number in range(39)] + [" "]})  # fmt: skip
+    done: list[int] = []
+    stage = Embeddings(open_encoder(folder), tokens_at_once=64)
+    computed = sum(some.num_rows for some, _ in stage.computed(texts, done.append))
+    assert computed == sum(done) == 40
+    assert sum(count > 0 for count in done) > 5
+    empty: list[int] = []
+    assert sum(some.num_rows for some, _ in stage.computed(texts.slice(39), empty.append)) == sum(empty) == 1
