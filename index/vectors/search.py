@@ -151,6 +151,10 @@ class Vectors:
     def __len__(self) -> int:
         return self._state.size
 
+    def __repr__(self) -> str:
+        how = "exact" if self.exact else f"recall {self.recall:.3f}"
+        return f"<Vectors: {len(self):,} of {self.encoder}, {how}>"
+
     @property
     def dimensions(self) -> int:
         return int(self._state.dimensions)
