@@ -379,9 +379,7 @@ class Lake:
         for file in files:
             path = f"{self.table_path(file.table)}/{file.path}"
             if not (os.path.isfile(path) and os.path.getsize(path) == file.size):
-                raise LakeError(
-                    f"{path}: not as a worker wrote it; all machines must share the folder of the lake"
-                )
+                raise LakeError(f"{path}: not as a worker wrote it; all machines must share the folder of the lake")
 
     def discard(self, files: list[NewFile]) -> None:
         """Delete files that were written for a table and will not become part of it."""
