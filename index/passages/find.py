@@ -166,7 +166,9 @@ class PassageIndex:
 
     Args:
         before: only captures before this moment prove anything; None: all.
-        grade, archives, date_sources: which captures prove something, as in `Proven`.
+        grade: the least grade of a capture that proves something, as in `certify`.
+        archives: how many archives must have such captures.
+        date_sources: only captures whose dates come from these; empty: from any.
 
     Raises:
         LakeError: there is no lake, it has no index of passages, or a file of it is damaged.
@@ -417,7 +419,9 @@ def passages(
 
     Args:
         before: only texts that were first seen before this moment.
-        grade, archives, date_sources: which captures prove something, as in `certify`.
+        grade: the least grade of a capture that proves something, as in `certify`.
+        archives: how many archives must have such captures.
+        date_sources: only captures whose dates come from these; empty: from any.
 
     Raises:
         LakeError: there is no lake, or it has no index of passages.
