@@ -1,4 +1,4 @@
-"""A filter of 64-bit hashes: one bit for each, so that most that are not among them are told without a search."""
+"""A filter of 64-bit hashes: one bit for each. It saves the search for most hashes that are not among them."""
 
 from __future__ import annotations
 

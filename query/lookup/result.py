@@ -82,7 +82,7 @@ class LookupResult:
 
 @dataclass(frozen=True, slots=True)
 class PageVersion:
-    """Captures of a page in a row that have one text, by the first of them that proves something, or the first of all."""
+    """Captures of a page in a row that have one text: the first that proves something, or the first of all."""
 
     captured_at: datetime | None
     date_problem: str | None  #: why the date proves nothing; null where it is acceptable
