@@ -45,6 +45,7 @@ _COMMANDS = {
     ),
     "seal": ("archive.attestations.seal_command", "Compute one hash of a lake or a set, and have it time-stamped."),
     "retract": ("archive.attestations.retract_command", "Declare that what a source brought proves nothing."),
+    "plan": ("archive.capacity.command", "Compute what a lake of Common Crawl takes, before you begin."),
     "maintain": ("archive.intake.maintain_command", "Finish what was begun, merge small files, regrade an older lake."),
     "forget": ("archive.intake.forget_command", "Take what a source brought out of the lake again."),
 }

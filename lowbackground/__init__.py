@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from archive.attestations.audit import AuditResult, audit
     from archive.attestations.retract import RetractResult, retract
     from archive.attestations.seal import SealResult, seal
+    from archive.capacity import PlanResult, plan
     from archive.demo.command import demo
     from archive.errors import ArchiveError
     from archive.intake.maintain import MaintainResult, maintain
@@ -69,6 +70,7 @@ _FROM = {
     "retract": "archive.attestations.retract",
     "witness": "archive.witness.run",
     "maintain": "archive.intake.maintain",
+    "plan": "archive.capacity",
     # what they return
     "CrawlResult": "crawler.result",
     "IngestResult": "archive",
@@ -92,6 +94,7 @@ _FROM = {
     "RetractResult": "archive.attestations.retract",
     "WitnessResult": "archive.witness.run",
     "MaintainResult": "archive.intake.maintain",
+    "PlanResult": "archive.capacity",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",
@@ -131,6 +134,7 @@ __all__ = [
     "MaintainResult",
     "PageChanges",
     "PassageIndex",
+    "PlanResult",
     "Preview",
     "QualityResult",
     "Reporter",
@@ -161,6 +165,7 @@ __all__ = [
     "open",
     "open_vectors",
     "passages",
+    "plan",
     "preview",
     "quality",
     "query",
