@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import BinaryIO
@@ -33,6 +33,8 @@ SPAN = 32 << 20
 SAMPLED_WHOLE = 1 << 17
 #: A file is cut only if its first record ends within so many bytes: that shows that its members are its records.
 _FIRST_RECORD = 4 << 20
+#: The kind of WARC and ARC files. All kinds without columns give units the same keys.
+_WEB = "records"
 #: Small files share a batch, up to so many bytes and so many files.
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 256
@@ -174,6 +176,9 @@ def plan(
             continue
         try:
             recorded = sorted(spans.get((listed.version, settings.extractor), []), key=lambda edges: edges[0])
+            if _is_done(listed, settings, recorded, done):
+                yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
+                continue
             units = _units(listed, settings, span, recorded)
         except Exception as error:  # one bad file must not stop the others
             yield Unreadable(listed.uri, str(error))
@@ -405,6 +410,19 @@ def _bytes(units: list[Unit]) -> int:
     return sum(unit.size or 0 for unit in units)
 
 
+def _is_done(listed: Listed, settings: Settings, recorded: list[tuple[int, int | None]], done: Collection[str]) -> bool:
+    """Tell whether the lake has all of a file, without opening it: a version always has the same bytes."""
+    expected: int | None = 0
+    for start, end in recorded:
+        if start != expected:
+            return False
+        expected = end
+    if expected is not None:
+        return False
+    keys = [Unit(listed.uri, listed.version, listed.size, _WEB, settings, Span(*edges)).key for edges in recorded]
+    return all(key in done for key in keys)
+
+
 def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[int, int | None]]) -> list[Unit]:
     """The units of a file. Where some are in the lake, those, and the rest of the file in spans of any size."""
     if not is_text(listed.uri):
@@ -415,7 +433,7 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
         if reader and reader.has_columns and settings.columns != Columns():
             columns.require(reader.column_names(file), settings.columns)
         whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
-        if kind != "records" or listed.size is None:
+        if kind != _WEB or listed.size is None:
             return [whole]
         if not recorded:
             if listed.size < span * 3 // 2:

@@ -1,0 +1,180 @@
+"""A table that stays open and follows its log: it reads what is new there, and nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from archive.lake import Lake
+
+#: How often a table is opened again while others write checkpoints.
+_TRIES = 20
+
+
+class Unfollowable(Exception):
+    """The log lacks a version that is needed: somebody has cleaned it up. The table must be read from its start."""
+
+
+class OpenTable:
+    """A Delta table in its newest version as of the last `update`.
+
+    Attributes:
+        delta: the table.
+        added: files that brought new rows since this was last emptied. What merging files adds is not among them.
+        removed: rows were taken out since this was last set to False.
+    """
+
+    def __init__(self, lake: Lake, name: str) -> None:
+        self._lake, self._name = lake, name
+        self.added: list[str] = []
+        self.removed = False
+        self._open()
+
+    def _open(self) -> None:
+        self.delta: DeltaTable = self._lake.delta(self._name)
+        names = transactions(self._lake, self._name, self.delta)
+        self.version = self.delta.version()
+        self._before: np.ndarray[Any, Any] | None = None
+        self._numbers: dict[str, int] = {}
+        if names is not None:  # 8 bytes for each name; the few that count are looked up in the table
+            self._before = np.sort(np.fromiter(map(hash, names), np.int64, len(names)))
+
+    def update(self) -> None:
+        """Read what was committed since the last time.
+
+        Raises:
+            Unfollowable: the log lacks some of it. The table is open in its newest version nevertheless.
+        """
+        try:
+            self.delta.update_incremental()
+        except (DeltaError, OSError):
+            self._open()
+            raise Unfollowable from None
+        self.follow(self.version)
+
+    def follow(self, version: int) -> None:
+        """Read the log from behind a version to the version that is open.
+
+        Raises:
+            Unfollowable: the log lacks some of it.
+        """
+        newest = self.delta.version()
+        for number in range(version + 1, newest + 1):
+            try:
+                actions = list(_actions(self._lake, self._name, number))
+            except FileNotFoundError:
+                self._open()
+                raise Unfollowable from None
+            for action in actions:
+                if (txn := action.get("txn")) is not None:
+                    self._numbers[txn["appId"]] = txn["version"]
+                elif (add := action.get("add")) is not None and add.get("dataChange", True):
+                    self.added.append(_decoded(add["path"]))
+                elif (remove := action.get("remove")) is not None and remove.get("dataChange", True):
+                    self.removed = True
+        self.version = newest
+
+    def transaction_version(self, name: str) -> int | None:
+        """Return the number of a transaction, as `DeltaTable.transaction_version` does."""
+        if name in self._numbers:
+            return self._numbers[name]
+        if self._before is not None:
+            key = hash(name)
+            at = int(np.searchsorted(self._before, key))
+            if at == len(self._before) or self._before[at] != key:
+                return None
+        number: int | None = self.delta.transaction_version(name)
+        return number
+
+    def digest(self) -> str:
+        """Return what tells the history of this table up to its version from any other.
+
+        Raises:
+            Unfollowable: the log lacks it.
+        """
+        return digest(self._lake, self._name, self.version)
+
+
+def digest(lake: Lake, name: str, version: int) -> str:
+    """Return the SHA-256 of the entry of a log.
+
+    Raises:
+        Unfollowable: the log lacks it.
+    """
+    try:
+        return hashlib.sha256(_entry(lake, name, version)).hexdigest()
+    except FileNotFoundError:
+        raise Unfollowable from None
+
+
+def transactions(lake: Lake, name: str, delta: DeltaTable) -> set[str] | None:
+    """Return the names of all transactions of a table that is open, and move it on to its newest version.
+
+    delta-rs can be asked for one name at a time only, and reads the log anew for each.
+
+    Returns:
+        None where the log has a form that this does not know: ask the table.
+    """
+    for _ in range(_TRIES):
+        start, found = -1, set[str]()
+        try:
+            last = json.loads(_read(lake, f"{_log(lake, name)}/_last_checkpoint"))
+        except FileNotFoundError:
+            last = None
+        try:
+            if last is not None:
+                if last.get("parts") or last.get("v2Checkpoint"):
+                    return None
+                start = int(last["version"])
+                found.update(_of_checkpoint(lake, f"{_log(lake, name)}/{start:020}.checkpoint.parquet"))
+            delta.update_incremental()
+            if delta.version() < start:
+                continue
+            for number in range(start + 1, delta.version() + 1):
+                found.update(action["txn"]["appId"] for action in _actions(lake, name, number) if action.get("txn"))
+            return found
+        except FileNotFoundError:
+            continue  # a newer checkpoint has come, and the log was cleaned up
+        except (DeltaError, KeyError, ValueError, pa.ArrowException):
+            return None
+    return None
+
+
+def _of_checkpoint(lake: Lake, path: str) -> list[str]:
+    with lake.filesystem.open_input_file(path) as file:
+        column = pq.ParquetFile(file).read(["txn"])["txn"].combine_chunks()
+    names: list[str] = column.drop_null().field("appId").to_pylist()
+    return names
+
+
+def _log(lake: Lake, name: str) -> str:
+    return f"{lake.table_path(name)}/_delta_log"
+
+
+def _read(lake: Lake, path: str) -> bytes:
+    with lake.filesystem.open_input_stream(path) as file:
+        return bytes(file.read())
+
+
+def _entry(lake: Lake, name: str, version: int) -> bytes:
+    return _read(lake, f"{_log(lake, name)}/{version:020}.json")
+
+
+def _actions(lake: Lake, name: str, version: int) -> Iterator[dict[str, Any]]:
+    for line in _entry(lake, name, version).splitlines():
+        if line:
+            yield json.loads(line)
+
+
+def _decoded(path: str) -> str:
+    """Return a path of the log, where some characters are written as in an address, as the file system has it."""
+    return unquote(path)
