@@ -16,7 +16,7 @@ import contextlib
 import json
 import tempfile
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -31,7 +31,7 @@ from pyarrow import fs as pafs
 
 from archive.errors import LakeError
 from archive.files import write_parquet
-from archive.intake.table_log import transactions
+from archive.intake.table_log import OpenTable, transactions
 from archive.lake import Lake, NewFile, properties
 from archive.tables import CAPTURES, DATA_TABLES, DOCUMENTS, REJECTS, SOURCES, TABLES, Table
 
@@ -129,9 +129,8 @@ def carry_out(lake: Lake) -> CarriedOut:
     done = CarriedOut(_finish_forgotten(lake))
     opened = list(open_decisions(lake))
     there = {decision.batch for decision in opened if _are_there(lake, decision)}
-    for decision in opened:
-        if decision.batch in there:
-            apply(lake, decision)
+    if there:
+        apply(lake, [decision for decision in opened if decision.batch in there])
     done.decisions += len(opened)
     if lost := [unit for decision in opened if decision.batch not in there for unit in decision.units]:
         done.lost = _files_of(lake, lost)
@@ -199,17 +198,23 @@ class _Batches:
         return self._delta.transaction_version(batch) is not None if self._names is None else batch in self._names
 
 
-def apply(lake: Lake, decision: Decision) -> None:
-    """Add the files of a decision to their tables."""
+def apply(lake: Lake, decided: Sequence[Decision], table_of: Callable[[str], OpenTable] | None = None) -> None:
+    """Add the files of decisions to their tables, all to each in one transaction.
+
+    Args:
+        table_of: returns a table that is open, in its newest version.
+    """
     for table in DATA_TABLES:
-        mine = [file for file in decision.files if file.table == table.name]
-        if not mine:
-            continue
+        left = [each for each in decided if any(file.table == table.name for file in each.files)]
         for _ in range(TRIES):
-            if lake.commit(table, mine, [decision.batch]):
+            if not left:
                 break
-            if lake.delta(table.name).transaction_version(decision.batch) is not None:
-                break  # another process carried it out meanwhile
+            opened = table_of(table.name) if table_of else OpenTable(lake, table.name)
+            # another process may have carried some out meanwhile
+            left = [each for each in left if opened.transaction_version(each.batch) is None]
+            files = [file for each in left for file in each.files if file.table == table.name]
+            if not left or lake.commit(table, files, [each.batch for each in left], opened.delta):
+                break
         else:
             raise LakeError(f"{lake.location}: {MANY}")
 
@@ -263,9 +268,8 @@ def take_out(lake: Lake, units: Collection[str]) -> int:
 def settle(lake: Lake) -> None:
     """Do what is decided and not done yet, but for decisions whose files are gone."""
     _finish_forgotten(lake)
-    for decision in open_decisions(lake):
-        if _are_there(lake, decision):
-            apply(lake, decision)
+    if there := [decision for decision in open_decisions(lake) if _are_there(lake, decision)]:
+        apply(lake, there)
 
 
 @dataclass(frozen=True, slots=True)

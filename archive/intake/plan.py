@@ -302,15 +302,13 @@ class _Known:
     def __init__(self, done: Mapping[str, DoneUnit]) -> None:
         self._files = {unit.version: unit.file for unit in done.values()}
         self._hashes: dict[str, str] = {}  # version -> SHA-256
-        self._states = {unit.version: _states(unit.file) for unit in done.values()}
-        self._versions: dict[tuple[str, object], str] = {}  # (SHA-256, what the path says, or None) -> version
+        self._versions: dict[str, list[str]] = {}  # SHA-256 -> versions
         self._sizes: set[int | None] = set()
         for unit in done.values():
             if unit.sha256:
                 self._hashes[unit.version] = unit.sha256
                 self._sizes.add(unit.size)
-                self._versions[unit.sha256, self._states[unit.version]] = unit.version
-                self._versions.setdefault((unit.sha256, None), unit.version)
+                self._versions.setdefault(unit.sha256, []).append(unit.version)
 
     def identified(self, listed: Listed) -> Listed:
         """Return a file with the version that it is known by, or that tells it from all that are known.
@@ -318,20 +316,21 @@ class _Known:
         Raises:
             SourceError, OSError: a file cannot be read.
         """
-        states = _states(listed.uri)
         if _is_sampled(listed):
-            listed = replace(listed, version=self._version(listed, states))
-        if self._states.setdefault(listed.version, states) != states:
+            listed = replace(listed, version=self._version(listed))
+        first = self._files.setdefault(listed.version, listed.uri)
+        if first != listed.uri and _states(first) != (states := _states(listed.uri)):
             listed = replace(listed, version=_told_apart(listed.version, states))
         self._files.setdefault(listed.version, listed.uri)
         return listed
 
-    def _version(self, listed: Listed, states: object) -> str:
+    def _version(self, listed: Listed) -> str:
         other = self._files.get(listed.version)
         if other is None and listed.size in self._sizes:
             sha256 = _sha256(listed.uri)
-            known = self._versions.get((sha256, states)) or self._versions.get((sha256, None))
-            return known or listed.version
+            there, states = self._versions.get(sha256, []), _states(listed.uri)
+            same = [version for version in there if _states(self._files[version]) == states]
+            return same[-1] if same else there[0] if there else listed.version
         if other is not None and other != listed.uri and not self._is_same(listed, other):
             return _told_apart(listed.version, _sha256(listed.uri))
         return listed.version

@@ -20,10 +20,6 @@ from archive.lake import Lake
 _TRIES = 20
 
 
-class Unfollowable(Exception):
-    """The log lacks a version that is needed: somebody has cleaned it up. The table must be read from its start."""
-
-
 class OpenTable:
     """A Delta table in its newest version as of the last `update`.
 
@@ -31,12 +27,13 @@ class OpenTable:
         delta: the table.
         added: files that brought new rows since this was last emptied. What merging files adds is not among them.
         removed: rows were taken out since this was last set to False.
+        lost: since this was last set to False, a version was not read: somebody has cleaned up the log.
     """
 
     def __init__(self, lake: Lake, name: str) -> None:
         self._lake, self._name = lake, name
         self.added: list[str] = []
-        self.removed = False
+        self.removed = self.lost = False
         self._open()
 
     def _open(self) -> None:
@@ -49,36 +46,29 @@ class OpenTable:
             self._before = np.sort(np.fromiter(map(hash, names), np.int64, len(names)))
 
     def update(self) -> None:
-        """Read what was committed since the last time.
-
-        Raises:
-            Unfollowable: the log lacks some of it. The table is open in its newest version nevertheless.
-        """
+        """Read what was committed since the last time."""
         try:
             self.delta.update_incremental()
         except (DeltaError, OSError):
+            self.lost = True
             self._open()
-            raise Unfollowable from None
         self.follow(self.version)
 
     def follow(self, version: int) -> None:
-        """Read the log from behind a version to the version that is open.
-
-        Raises:
-            Unfollowable: the log lacks some of it.
-        """
+        """Read the log from behind a version to the version that is open."""
         newest = self.delta.version()
         for number in range(version + 1, newest + 1):
             try:
                 actions = list(_actions(self._lake, self._name, number))
             except FileNotFoundError:
+                self.lost = True
                 self._open()
-                raise Unfollowable from None
+                return
             for action in actions:
                 if (txn := action.get("txn")) is not None:
                     self._numbers[txn["appId"]] = txn["version"]
                 elif (add := action.get("add")) is not None and add.get("dataChange", True):
-                    self.added.append(_decoded(add["path"]))
+                    self.added.append(unquote(add["path"]))
                 elif (remove := action.get("remove")) is not None and remove.get("dataChange", True):
                     self.removed = True
         self.version = newest
@@ -95,25 +85,17 @@ class OpenTable:
         number: int | None = self.delta.transaction_version(name)
         return number
 
-    def digest(self) -> str:
-        """Return what tells the history of this table up to its version from any other.
 
-        Raises:
-            Unfollowable: the log lacks it.
-        """
-        return digest(self._lake, self._name, self.version)
+def digest(lake: Lake, name: str, version: int) -> str | None:
+    """Return what tells the history of a table up to a version from any other: the SHA-256 of the entry of its log.
 
-
-def digest(lake: Lake, name: str, version: int) -> str:
-    """Return the SHA-256 of the entry of a log.
-
-    Raises:
-        Unfollowable: the log lacks it.
+    Returns:
+        None where the log does not have it any more.
     """
     try:
         return hashlib.sha256(_entry(lake, name, version)).hexdigest()
     except FileNotFoundError:
-        raise Unfollowable from None
+        return None
 
 
 def transactions(lake: Lake, name: str, delta: DeltaTable) -> set[str] | None:
@@ -173,8 +155,3 @@ def _actions(lake: Lake, name: str, version: int) -> Iterator[dict[str, Any]]:
     for line in _entry(lake, name, version).splitlines():
         if line:
             yield json.loads(line)
-
-
-def _decoded(path: str) -> str:
-    """Return a path of the log, where some characters are written as in an address, as the file system has it."""
-    return unquote(path)
