@@ -144,19 +144,20 @@ def _plan(lake: Lake, files: int) -> int:
 
 
 class _Clock:
-    """Takes the seconds since it was last asked."""
+    """Takes the seconds since it was last asked: of all, or of the cores that this process used."""
 
-    def __init__(self) -> None:
-        self._at = time.perf_counter()
+    def __init__(self, cpu: bool) -> None:
+        self._now = time.process_time if cpu else time.perf_counter
+        self._at = self._now()
 
     def __call__(self) -> float:
-        before, self._at = self._at, time.perf_counter()
+        before, self._at = self._at, self._now()
         return self._at - before
 
 
-def measure(folder: str, files: int, parts: int, group: int) -> dict[str, float]:
+def measure(folder: str, files: int, parts: int, group: int, cpu: bool) -> dict[str, float]:
     """Open a lake, plan, commit parts one by one and in groups, restart and commit one more."""
-    lake, result, clock = Lake(folder), dict[str, float](), _Clock()
+    lake, result, clock = Lake(folder), dict[str, float](), _Clock(cpu)
     known = next(lake.read_files("documents", [lake.files("documents")[0]], ["content_id"])).column(0).combine_chunks()
     parts_of = _parts(lake, parts + parts * group + 2, 0, known)
     empty = _memory("VmHWM")
@@ -201,12 +202,13 @@ def main() -> None:
     parser.add_argument("--files", default="100,10000,100000", help="files that the lake has, with commas")
     parser.add_argument("--parts", type=int, default=20, help="commits, and groups")
     parser.add_argument("--group", type=int, default=32, help="parts of a group")
+    parser.add_argument("--cpu", action="store_true", help="count seconds of cores, where others use the machine too")
     parser.add_argument("--folder", help="where the lakes are made")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
         folder, files = given.measure
-        print(json.dumps(measure(folder, int(files), given.parts, given.group)))
+        print(json.dumps(measure(folder, int(files), given.parts, given.group, given.cpu)))
         return
     lakes = [(int(float(texts)), _FEW_FILES) for texts in filter(None, given.texts.split(","))]
     lakes += [(_FEW_TEXTS, int(float(files))) for files in filter(None, given.files.split(","))]
@@ -216,6 +218,7 @@ def main() -> None:
             make(Lake(f"{folder}/lake"), texts, files)
             command = [sys.executable, __file__, "--measure", f"{folder}/lake", str(files)]
             command += ["--parts", str(given.parts), "--group", str(given.group)]
+            command += ["--cpu"] if given.cpu else []
             environment = os.environ | {"XDG_CACHE_HOME": f"{folder}/cache"}
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
         result = json.loads(done.stdout)
