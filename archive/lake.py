@@ -21,6 +21,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import fs as pafs
 
 from archive import storage, versions
+from archive.arrow import plain
 from archive.errors import LakeError, SourceError, error_line, store_line
 from archive.tables import TABLES, Table
 
@@ -315,7 +316,8 @@ class Lake:
     def read_files(self, table: str, paths: list[str], columns: list[str]) -> Iterator[pa.Table]:
         """Yield columns of some of a table's Parquet files, file by file."""
         for path in paths:
-            yield pq.read_table(f"{self.table_path(table)}/{path}", columns=columns, filesystem=self.filesystem)
+            uri = f"{self.table_path(table)}/{path}"
+            yield plain(pq.read_table(uri, columns=columns, filesystem=self.filesystem))
 
     # -- writing -----------------------------------------------------------------------------------
 

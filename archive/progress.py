@@ -141,7 +141,8 @@ class RichReporter(Reporter):
     def _rate(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-3)
         size = f"  {bytes_text(self._bytes / seconds)}/s" if self._size is not None or self._bytes else ""
-        return f"{self._items / seconds:,.0f}/s{size}"
+        rate = self._items / seconds
+        return f"{rate:,.1f}/s{size}" if 0 < rate < 10 else f"{rate:,.0f}/s{size}"
 
     def _show(self) -> None:
         if self._task is None:

@@ -231,7 +231,7 @@ def peak(name: str) -> None:
         stage = Embeddings(open_encoder(encoder), threads=1)
         os.makedirs(f"{folder}/lake/embeddings")
         before, started = _peak(), time.process_time()
-        rows = (rows for _, rows in stage.computed(table))
+        rows = (rows for _, rows in stage.computed(table, lambda _: None))
         file = write_parts(lake, stage.table, rows, "embeddings", stage.partition, **stage.parquet_options)
         print(json.dumps({
             "MB before": before, "MB": _peak(), "CPU s": round(time.process_time() - started, 1),

@@ -1,19 +1,23 @@
 """How many of the true near-duplicates the index finds, beside what theory says, and what people judged.
 
     python benchmarks/truth.py page-versions.jsonl.gz [copycat-judged-pairs.jsonl.gz]
+                               [--alike COSINE] [--windows N | --words]
 
 The versions (`text`, `date`) go into a fresh lake and its index; every pair of them is also compared by brute force.
+With --alike, `archive embed` computes N windows of each (2), and the index compares what their vectors propose, too.
+With --words the vectors are hashed counts of the words instead, which takes no time.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
-import sys
 import tempfile
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +28,7 @@ from archive.text.normalise import normalise
 from index.minhash.kernel import band_keys, jaccard, shared, shingle_set, shingle_sets, sign
 from index.minhash.procedure import Parameters
 from index.neardup import index
+from index.vectors import build, embed
 from query import connect
 
 
@@ -44,7 +49,21 @@ def similar_pairs(texts: list[str], threshold: float = 0.8) -> dict[tuple[int, i
     return found
 
 
-def versions(path: str) -> None:
+def count_words(lake: Lake) -> None:
+    """Add a vector of 512 dimensions for each text: the square roots of the counts of its words, hashed."""
+    from made_vectors import add  # of the tests
+
+    table = lake.read("documents", ["content_id", "text"])
+    vectors = np.zeros((table.num_rows, 512), np.float32)
+    for row, text in enumerate(table["text"].to_pylist()):
+        np.add.at(vectors[row], [crc32(word.encode()) % 512 for word in text.lower().split()], 1)
+    vectors = np.sqrt(vectors)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    add(lake, table["content_id"].to_pylist(), vectors)
+    build(lake)
+
+
+def versions(path: str, alike: float | None, windows: int) -> None:
     """Recall by similarity, and how many dates are right."""
     from texts import write_records  # a script of this folder, which is not on the path of the tests
 
@@ -55,7 +74,11 @@ def versions(path: str) -> None:
         write_records(source, ((row["text"], row["date"], f"https://{at}.example/") for at, row in enumerate(rows)))
         lake = Lake(f"{folder}/lake")
         ingest(lake, [str(source)])
-        index(lake)
+        if alike is not None and windows:
+            print(embed(lake, windows=windows, dtype="fp32", device="cpu"))
+        elif alike is not None:
+            count_words(lake)
+        print(index(lake, alike=alike))
         db = connect(lake)
         documents = db.execute(
             "SELECT content_id, text, first_seen, first_seen_near FROM documents ORDER BY first_seen, content_id"
@@ -105,6 +128,13 @@ def judged(path: str) -> None:
 
 
 if __name__ == "__main__":
-    versions(sys.argv[1])
-    if len(sys.argv) > 2:
-        judged(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("versions")
+    parser.add_argument("judged", nargs="?")
+    parser.add_argument("--alike", type=float)
+    parser.add_argument("--windows", type=int, default=2)
+    parser.add_argument("--words", action="store_true")
+    given = parser.parse_args()
+    versions(given.versions, given.alike, 0 if given.words else given.windows)
+    if given.judged:
+        judged(given.judged)

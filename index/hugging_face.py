@@ -12,7 +12,7 @@ import re
 from importlib.util import find_spec
 from typing import Any
 
-from archive.errors import ArchiveError
+from archive.errors import ArchiveError, error_line
 
 #: What torch raises for an operator that nobody declared.
 _UNDECLARED = re.compile(r"operator (torchvision::\w+) does not exist")
@@ -25,14 +25,18 @@ def import_transformers() -> Any:
 
     Raises:
         ModuleNotFoundError: it is not installed, or something that it needs is not.
-        ArchiveError: torchvision is installed and cannot be imported.
+        ArchiveError: it cannot be imported, or torchvision is installed and cannot be imported.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if find_spec("torch") and find_spec("torchvision"):
         make_torchvision_importable()
-    import transformers
-
+    try:
+        import transformers
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # of another build than torch, or damaged
+        raise ArchiveError(f"transformers cannot be imported: {error_line(error)}") from None
     return transformers
 
 
@@ -42,6 +46,10 @@ def make_torchvision_importable() -> None:
     Raises:
         ArchiveError: it cannot be imported for another reason.
     """
+    try:
+        import torch  # first: without it torchvision is not to blame
+    except Exception as error:
+        raise ArchiveError(f"torch cannot be imported: {error_line(error)}") from None
     for _ in range(_MOST):
         try:
             import torchvision  # noqa: F401
@@ -52,8 +60,6 @@ def make_torchvision_importable() -> None:
                     f"torchvision does not fit torch ({str(error).splitlines()[0]}): "
                     "install both from one index, or: pip uninstall torchvision"
                 ) from None
-            import torch
-
             torch.library.define(operator[1], "(Tensor values) -> Tensor")
         else:
             return

@@ -14,7 +14,7 @@ import contextlib
 import json
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
+from archive.arrow import plain
 from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Context, Engine, Failed
@@ -39,7 +40,6 @@ _log = logging.getLogger(__name__)
 
 #: Rows of a row group, where a stage has no number of its own.
 _ROW_GROUP = 1 << 20
-_NO_VIEWS = pa.schema([("content_id", pa.large_string()), ("text", pa.large_string())])
 #: Which rows of a file are pending; None: all.
 Rows = npt.NDArray[np.bool_] | None
 
@@ -91,16 +91,19 @@ class Stage(ABC):
             texts: `content_id` and `text`, both without nulls, in one chunk.
         """
 
-    def computed(self, texts: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
+    def computed(self, texts: pa.Table, done: Callable[[int], None]) -> Iterator[tuple[pa.Table, pa.Table]]:
         """Yield some of the texts and the rows of these, as soon as they are computed. By default all at once.
 
-        A stage whose rows are large, or take long, yields them part by part: no more than a part is in memory, and
-        the progress is shown.
+        A stage whose rows are large yields them part by part: no more than a part is in memory.
 
         Args:
             texts: as `compute` gets them.
+            done: is called with the number of texts that were computed since the last call. A stage that takes long
+                calls it often, so that the progress is shown.
         """
-        yield texts, self.compute(texts)
+        rows = self.compute(texts)
+        done(texts.num_rows)
+        yield texts, rows
 
     def write(self, lake: Lake, parts: Iterable[pa.Table]) -> NewFile | None:
         """Write what was computed for one file of documents, as one file of the table; None where there is nothing.
@@ -120,7 +123,7 @@ class Stage(ABC):
             path = f"{lake.table_path(file.table)}/{file.path}"
             with pq.ParquetFile(path, filesystem=lake.filesystem) as parquet:
                 for group in range(parquet.num_row_groups):
-                    rows = parquet.read_row_group(group)
+                    rows = plain(parquet.read_row_group(group))
                     yield rows.filter(pa.array(ids.positions(texts, ids.parse(rows["content_id"])) < 0))
 
         return self.write(lake, left())
@@ -212,11 +215,7 @@ def read_texts(lake: Lake, file: str, rows: Rows) -> Iterator[pa.Table]:
             first += count
             if chosen is not None and not chosen.any():
                 continue
-            texts = parquet.read_row_group(group, columns=["content_id", "text"])
-            if pa.types.is_string_view(
-                texts.schema.field("text").type
-            ):  # delta-rs wrote it, when others were forgotten
-                texts = texts.cast(_NO_VIEWS)  # Arrow cannot filter views
+            texts = plain(parquet.read_row_group(group, columns=["content_id", "text"]))
             yield (texts if chosen is None else texts.filter(pa.array(chosen))).combine_chunks()
 
 
@@ -225,13 +224,15 @@ def work(task: StageTask, ctx: Context) -> StageResult:
     lake, stage = Lake(task.location), task.stage
     texts = 0
 
+    def reported(size: int) -> Callable[[int], None]:
+        return lambda count: ctx.progress(count, count * size)
+
     def parts() -> Iterator[pa.Table]:
         nonlocal texts
         for group in read_texts(lake, task.file, task.rows):
-            for some, rows in stage.computed(group):
+            for some, rows in stage.computed(group, reported(group["text"].nbytes // max(group.num_rows, 1))):
                 yield rows
                 texts += some.num_rows
-                ctx.progress(some.num_rows, int(some["text"].nbytes))
 
     file = stage.write(lake, parts())
     return StageResult(texts, file)

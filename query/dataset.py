@@ -187,7 +187,10 @@ class Manifest:
 
     def as_json(self) -> dict[str, Any]:
         """Return the manifest as JSON can hold it."""
-        return {**asdict(self), "arguments": self.arguments.as_json()}
+        values = {**asdict(self), "arguments": self.arguments.as_json()}
+        if self.likeness is None:
+            del values["likeness"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Manifest:

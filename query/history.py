@@ -123,6 +123,9 @@ def _addresses(url: str) -> list[str]:
     hosts = {host, host.lower(), host.lower().removeprefix("www."), f"www.{host.lower().removeprefix('www.')}"}
     rests = {f"{each}{slash}{path}" for each in hosts}
     rests |= {each.rstrip("/") for each in rests} | {f"{each.rstrip('/')}/" for each in rests}
+    # an empty path is the path / (RFC 3986, 6.2.3)
+    rests |= {each.replace("/?", "?", 1) for each in rests if each.partition("/")[2].startswith("?")}
+    rests |= {each.replace("?", "/?", 1) for each in rests if "/" not in each.partition("?")[0]}
     return sorted({url, *(f"{scheme}://{each}" for scheme in ("http", "https") for each in rests)})
 
 

@@ -124,9 +124,13 @@ class ExportOptions:
         return columns(self.format in TOKEN_FORMATS, [name for name, value in asked if value])
 
     def as_json(self) -> dict[str, Any]:
-        """Return the options as JSON can hold them."""
+        """Return the options as JSON can hold them.
+
+        Those of `--decontaminate-like` are there where it is: a set without it has the roots that it always had.
+        """
         lists = {name: list(getattr(self, name)) for name in _LISTS}
-        return {**asdict(self), **lists, "split": dict(self.split)}
+        values = {**asdict(self), **lists, "split": dict(self.split)}
+        return {name: value for name, value in values.items() if self.decontaminate_like or name not in _LIKE}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ExportOptions:
@@ -141,6 +145,7 @@ class ExportOptions:
 
 
 _LISTS = ("date_sources", "decontaminate", "decontaminate_like")
+_LIKE = ("decontaminate_like", "published", "false_positives", "least_cosine", "drop_like", "encoder")
 
 
 def _as_tuple(value: Any) -> Any:

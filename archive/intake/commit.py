@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from archive import bounds
+from archive.arrow import plain
 from archive.errors import ArchiveError, LakeError, error_line
 from archive.files import parquet_options, write_parquet
 from archive.intake import decisions
@@ -450,7 +451,7 @@ class Committer:
         with self._lake.filesystem.open_output_stream(f"{self._lake.table_path('documents')}/{name}") as sink:
             with pq.ParquetWriter(sink, DOCUMENTS.schema, **parquet_options(DOCUMENTS)) as writer:
                 for group in range(source.num_row_groups):
-                    table = source.read_row_group(group)
+                    table = plain(source.read_row_group(group))
                     inside = [at - first for at in keep if first <= at < first + table.num_rows]
                     first += table.num_rows
                     rows += len(inside)

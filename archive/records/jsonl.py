@@ -37,7 +37,11 @@ def _begins_object(data: bytes) -> bool:
 
 
 def read_lines(
-    file: BinaryIO, max_line: int, start: int = 0, begins: Callable[[bytes], bool] = _begins_object
+    file: BinaryIO,
+    max_line: int,
+    start: int = 0,
+    begins: Callable[[bytes], bool] = _begins_object,
+    blank: bool = False,
 ) -> Iterator[Line]:
     """Yield the lines of a file that are not blank. The file is plain, gzip, zstd or lz4.
 
@@ -45,6 +49,7 @@ def read_lines(
         max_line: bytes of the longest line that is held.
         start: the offset of the line, or of the compressed member, to begin at.
         begins: whether decompressed bytes begin like a line. Behind damage, only such a member counts.
+        blank: yield the blank ones too.
     """
     file.seek(0)
     members = Members(file, compression_of(file.read(8)), start, begins)
@@ -65,7 +70,7 @@ def read_lines(
             yield Line(offset, skip, None, problem="too-large", detail=f"a line of {size} bytes")
             continue
         line = cursor.take(end + 1 if end >= 0 else cursor.available())
-        if line.strip(b" \t\r\n\0\xef\xbb\xbf"):
+        if blank or line.strip(b" \t\r\n\0\xef\xbb\xbf"):
             yield Line(offset, skip, len(line) if not members.compression else None, line)
 
 

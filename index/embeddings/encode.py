@@ -23,10 +23,15 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def encode(texts: Iterable[str], tokens: Tokens, model: Model) -> Iterator[tuple[Windows, Vectors]]:
+def encode(
+    texts: Iterable[str], tokens: Tokens, model: Model, done: Callable[[int], None] | None = None
+) -> Iterator[tuple[Windows, Vectors]]:
     """Yield the windows of texts and the vectors of these, some thousand texts at a time.
 
     A thread cuts the next texts into windows while the model computes.
+
+    Args:
+        done: is called after each batch with the number of texts, by their tokens, since the last call.
 
     Raises:
         ArchiveError: the memory of the device does not suffice, or the model gives no numbers that can be stored.
@@ -36,7 +41,23 @@ def encode(texts: Iterable[str], tokens: Tokens, model: Model) -> Iterator[tuple
         os.environ["TOKENIZERS_PARALLELISM"] = "true"
     parts = rounds(texts, _TEXTS[where], _CHARACTERS[where], tokens.reach)
     for windows in ahead(tokens.windows, parts):
-        yield windows, rounded(model.vectors(windows), model)
+        yield windows, rounded(model.vectors(windows, _texts_of(windows, done) if done else None), model)
+        if done and not len(windows):
+            done(windows.texts)
+
+
+def _texts_of(windows: Windows, done: Callable[[int], None]) -> Callable[[int], None]:
+    """Return a function that takes the windows that are computed, in tokens, and reports them as texts."""
+    total, tokens, reported = int(windows.lengths.sum()), 0, 0
+
+    def computed(count: int) -> None:
+        nonlocal tokens, reported
+        tokens += count
+        texts = windows.texts * tokens // total
+        done(texts - reported)
+        reported = texts
+
+    return computed
 
 
 def rounds(texts: Iterable[str], most: int, characters: int, reach: int) -> Iterator[list[str]]:
@@ -62,9 +83,8 @@ def rounded(vectors: Vectors, model: Model) -> Vectors:
     with np.errstate(over="ignore"):
         out = vectors.astype(np.float16).astype(np.float32)
     if not np.isfinite(out).all():
-        raise ArchiveError(
-            f"{model.encoder.name} gives vectors with numbers that cannot be stored in 16 bits; try --dtype fp32"
-        )
+        what = "no numbers (NaN)" if np.isnan(vectors).any() else "numbers too large for 16 bits; try --normalize"
+        raise ArchiveError(f"{model.encoder.name} gives vectors with {what}")
     return out
 
 

@@ -27,6 +27,8 @@ _PACKAGED_NAME = "all-MiniLM-L6-v2"
 WINDOW = 256
 #: Most windows of a text.
 WINDOWS = 8
+#: The greatest `windows`, and `window`: columns of the table `embeddings` have 16 bits.
+WINDOWS_MOST, WINDOW_MOST = 127, 32_767
 #: What a vector is made of, from the vectors of the tokens of a window.
 POOLINGS = ("mean", "cls", "max", "last")
 #: float32 throughout; or weights and activations in bfloat16, pooled in float32.
@@ -125,6 +127,8 @@ def open_encoder(
     if not isinstance(config.get("model_type"), str):
         raise ArchiveError(f"{source}: is not a model of transformers: its config.json has no model_type")
     most = stated.most_tokens(config)
+    if not 1 <= windows <= WINDOWS_MOST:
+        raise ArchiveError(f"a text has 1 to {WINDOWS_MOST} windows, not {windows}")
     if window is not None and window > most:
         raise ArchiveError(f"{source}: sees {most} tokens, not {window}; use --window-tokens {most}, or less")
     if pooling is not None and pooling not in POOLINGS:
@@ -133,9 +137,15 @@ def open_encoder(
         raise ArchiveError(f"{dtype!r} is no dtype; there are {', '.join(DTYPES)}")
     if prefix is None:
         prefix = stated.prefix()
+    if prefix.encode("utf-8", "replace").decode() != prefix:
+        raise ArchiveError(f"{source}: the prefix has half of a surrogate pair")
     pooling = pooling or stated.pooling(bool(prefix))
-    text_config = config.get("text_config") or config
-    dimensions = next((text_config[key] for key in ("hidden_size", "d_model", "dim") if key in text_config), 0)
+    _refuse_what_runs(folder, config, str(source))
+    text_config = _part(config, "text_config", str(source)) or config
+    widths = [_number(text_config, key, str(source)) for key in ("hidden_size", "d_model", "dim", "n_embd")]
+    dimensions = next((width for width in widths if width is not None), 0)
+    if dimensions < 1:
+        raise ArchiveError(f"{source}: config.json does not state how many numbers a vector has (hidden_size)")
     return Encoder(
         folder=str(folder),
         name=name,
@@ -146,7 +156,7 @@ def open_encoder(
         prefix=prefix,
         lower=stated.lower(),
         dtype=dtype,
-        dimensions=int(dimensions),
+        dimensions=dimensions,
         files=_hash(folder, config, str(source)),
     )
 
@@ -203,7 +213,7 @@ class _Stated:
         for module in _json(top / "modules.json", source, list):
             if not isinstance(module, dict) or not isinstance(module.get("type"), str):
                 raise ArchiveError(f"{source}: modules.json is not as sentence-transformers writes it")
-            self._modules.append((module["type"].rpartition(".")[2], top / str(module.get("path") or "")))
+            self._modules.append((module["type"].rpartition(".")[2], top / _text(module, "path", source)))
         kinds = [kind for kind, _ in self._modules]
         for kind in kinds:
             if kind not in {"Transformer", "Pooling", "Normalize", "Dropout"}:
@@ -221,14 +231,18 @@ class _Stated:
 
     def most_tokens(self, config: dict[str, Any]) -> int:
         """Return how many tokens the encoder sees."""
-        text_config = config.get("text_config") or config
-        positions = text_config.get("max_position_embeddings") or _NO_LENGTH
+        text_config = _part(config, "text_config", self._source) or config
+        positions = _number(text_config, "max_position_embeddings", self._source) or _NO_LENGTH
         if config["model_type"] in {"roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl"}:
             positions -= 2  # the first two belong to padding
         path = self.folder / "tokenizer_config.json"
-        tokenizer = _json(path, self._source).get("model_max_length") if path.is_file() else None
-        lengths = [positions, self._settings().get("max_seq_length"), tokenizer]
-        return int(min(length for length in lengths if length))
+        tokenizer = _json(path, self._source) if path.is_file() else {}
+        lengths = [
+            positions,
+            _number(self._settings(), "max_seq_length", self._source),
+            _number(tokenizer, "model_max_length", self._source),
+        ]
+        return min(WINDOW_MOST, *(length for length in lengths if length))
 
     def lower(self) -> bool:
         return bool(self._settings().get("do_lower_case"))
@@ -239,7 +253,7 @@ class _Stated:
             return "mean"
         config = _json(path / "config.json", self._source)
         modes = config.get("pooling_mode") or [key for key in config if key.startswith("pooling_mode_") and config[key]]
-        modes = [modes] if isinstance(modes, str) else list(modes)
+        modes = [str(mode) for mode in (modes if isinstance(modes, list) else [modes])]
         names = [_POOLING_NAMES.get(mode, mode) for mode in modes]
         if len(names) != 1 or names[0] not in POOLINGS:
             raise ArchiveError(
@@ -256,19 +270,63 @@ class _Stated:
     def prefix(self) -> str:
         path = self._top / "config_sentence_transformers.json"
         config = _json(path, self._source) if path.is_file() else {}
-        prompts = config.get("prompts") or {}
-        names = [*_PROMPTS, config.get("default_prompt_name")]
-        return next((str(prompts[name]) for name in names if prompts.get(name)), "")
+        prompts = _part(config, "prompts", self._source)
+        names = [*_PROMPTS, _text(config, "default_prompt_name", self._source)]
+        return next((found for name in names if (found := _text(prompts, name, self._source))), "")
 
 
 def _json(path: Path, source: str, kind: type = dict) -> Any:
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ArchiveError(f"{source}: {error_line(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise ArchiveError(f"{source}: {path.name}: {error_line(error)}") from None
     if not isinstance(content, kind):
         raise ArchiveError(f"{source}: {path.name} is not as transformers writes it")
     return content
+
+
+def _number(config: dict[str, Any], key: str, source: str) -> int | None:
+    """Return an entry that is a whole number from 0 on, also one that is written as 1e30; None where it has none."""
+    value = config.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e300 or value != int(value):
+        raise ArchiveError(f"{source}: {key} is {value!r}, and should be a number of tokens or dimensions")
+    return int(value)
+
+
+def _part(config: dict[str, Any], key: str, source: str) -> dict[str, Any]:
+    """Return an entry that has entries of its own; none where it is missing or null."""
+    value = config.get(key) or {}
+    if not isinstance(value, dict):
+        raise ArchiveError(f"{source}: {key} has no entries, and should have some")
+    return value
+
+
+def _text(config: dict[str, Any], key: str, source: str) -> str:
+    """Return an entry that is a text; the empty one where it is missing or null."""
+    value = config.get(key)
+    if not isinstance(value, str | None):
+        raise ArchiveError(f"{source}: {key} is {value!r}, and should be a text")
+    return value or ""
+
+
+def _refuse_what_runs(folder: Path, config: dict[str, Any], source: str) -> None:
+    """Raise ArchiveError where the files would have transformers load what the hash does not cover, or run code."""
+    if (folder / "adapter_config.json").is_file():
+        raise ArchiveError(f"{source}: has an adapter (adapter_config.json), which this program does not load")
+    parts: list[Any] = [config]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            for key, value in part.items():
+                if "implementation" in key and "/" in str(value):  # of attention or experts: code from the hub
+                    raise ArchiveError(f"{source}: config.json asks for code of the hub ({value}), which is never run")
+            parts += part.values()
+        elif isinstance(part, list):
+            parts += part
 
 
 def _weights(folder: Path, source: str) -> list[Path]:
@@ -277,7 +335,8 @@ def _weights(folder: Path, source: str) -> list[Path]:
                  "pytorch_model.bin.index.json"):  # fmt: skip
         path = folder / name
         if path.is_file() and name.endswith(".json"):
-            return [folder / part for part in sorted(set(_json(path, source).get("weight_map", {}).values()))]
+            shards = _part(_json(path, source), "weight_map", source)
+            return [path, *(folder / name for name in sorted({_text(shards, key, source) for key in shards}))]
         if path.is_file():
             return [path]
     raise ArchiveError(f"{source}: has no weights (model.safetensors)")
@@ -290,8 +349,16 @@ def _tokenizer(folder: Path, source: str) -> Iterator[Path]:
             break
     else:
         raise ArchiveError(f"{source}: has no tokenizer (tokenizer.json)")
-    if names[0] != "tokenizer.json" and (folder / "tokenizer_config.json").is_file():
-        yield folder / "tokenizer_config.json"  # decides what becomes of the vocabulary
+    if names[0] != "tokenizer.json":  # more files decide what becomes of the vocabulary
+        more = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+        yield from (folder / name for name in more if (folder / name).is_file())
+
+
+def check_unchanged(encoder: Encoder) -> None:
+    """Raise ArchiveError where the files of an encoder are no longer those that its hash is of."""
+    folder = Path(encoder.folder)
+    if _hash(folder, _json(folder / "config.json", encoder.folder), encoder.folder) != encoder.files:
+        raise ArchiveError(f"{encoder.folder}: its files have changed since this began; run the same command again")
 
 
 def _hash(folder: Path, config: dict[str, Any], source: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -24,14 +24,15 @@ import numpy.typing as npt
 from archive.errors import ArchiveError, error_line
 from archive.extras import missing
 from index.embeddings.batches import Positions, batches, packs
-from index.embeddings.encoder import Encoder
+from index.embeddings.encoder import Encoder, check_unchanged
 from index.embeddings.tokens import Windows
 from index.hugging_face import import_transformers
 
+_why_no_torch: Exception | None = None
 try:
     import torch
-except ImportError:  # an extra
-    torch = None
+except Exception as _error:  # an extra; one that does not fit this machine raises other errors too
+    torch, _why_no_torch = None, _error
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -57,14 +58,23 @@ def open_device(device: str) -> str:
     Raises:
         ArchiveError: PyTorch or the device is missing.
     """
-    if torch is None:
-        raise missing("archive embed", "embed", "torch")
+    _need_torch()
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return str(torch.empty(0, device=device).device)
+        empty = torch.empty(0, device=device)
+        empty.cpu()  # NotImplementedError on the device `meta`, which has no numbers
+        return str(empty.device)
     except (RuntimeError, AssertionError):  # the latter from a PyTorch built without CUDA
         raise ArchiveError(f"PyTorch finds no device {device!r} here: name another one, or --device cpu") from None
+
+
+def _need_torch() -> None:
+    """Raise ArchiveError where PyTorch is not installed, or cannot be imported."""
+    if isinstance(_why_no_torch, ModuleNotFoundError) and _why_no_torch.name == "torch":
+        raise missing("archive embed", "embed", "torch")
+    if _why_no_torch:
+        raise ArchiveError(f"archive embed needs torch, which cannot be imported: {error_line(_why_no_torch)}")
 
 
 def best_dtype(device: str) -> str:
@@ -114,6 +124,7 @@ class Model:
             _register()
             self._model.set_attn_implementation(_ATTENTION)
         self._first = self._first_position()
+        self._known = self._model.get_input_embeddings().num_embeddings
         if compiled:
             self._model = torch.compile(self._model, dynamic=None)
 
@@ -130,28 +141,55 @@ class Model:
         config = self._model.config
         return int(config.pad_token_id or 0) + 1 if _PACKED.get(config.model_type) else 0
 
-    def vectors(self, windows: Windows) -> Vectors:
+    def vectors(self, windows: Windows, done: Callable[[int], None] | None = None) -> Vectors:
         """Compute the vector of each window.
+
+        Args:
+            done: is called after each batch with its tokens.
 
         Raises:
             ArchiveError: the memory of the device does not suffice, or the model gives no numbers.
         """
+        if len(windows) and not 0 <= int(windows.tokens.min()) <= int(windows.tokens.max()) < self._known:
+            raise ArchiveError(f"{self.encoder.name}: its tokenizer has tokens that its model does not know")
         out = torch.empty((len(windows), self.encoder.dimensions), dtype=torch.float32, device=self.device)
         compute, groups = (self._row, packs) if self.packed else (self._batch, batches)
+        lengths = windows.lengths
         try:
             with torch.inference_mode():
-                for group in groups(windows.lengths, self.tokens_at_once):
-                    vectors = compute(windows, group)
+                for group in groups(lengths, self.tokens_at_once):
+                    vectors = self._computed(compute, windows, group)
                     if self.encoder.normalize:
                         vectors = torch.nn.functional.normalize(vectors, dim=1)
                     out[torch.from_numpy(group).to(self.device)] = vectors
+                    if done:
+                        done(int(lengths[group].sum()))
                 found: Vectors = out.cpu().numpy()
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             raise ArchiveError(
                 f"{self.device} has too little memory for {self.tokens_at_once} tokens at once; "
                 "a smaller --tokens-at-once needs less"
             ) from None
         return found
+
+    def _computed(self, compute: Callable[..., torch.Tensor], windows: Windows, group: Positions) -> torch.Tensor:
+        """Return the vectors of some windows.
+
+        Raises:
+            ArchiveError: the model wants something other than tokens, or its vectors have another size than it states.
+        """
+        try:
+            vectors = compute(windows, group)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except Exception as error:  # whatever the many kinds of models raise
+            raise ArchiveError(f"{self.encoder.name}: cannot compute vectors of texts: {error_line(error)}") from None
+        if vectors.shape != (len(group), self.encoder.dimensions):
+            raise ArchiveError(
+                f"{self.encoder.name}: its config.json states {self.encoder.dimensions} dimensions, "
+                f"and its vectors have {vectors.shape[-1]}"
+            )
+        return vectors
 
     def _batch(self, windows: Windows, group: Positions) -> torch.Tensor:
         """Compute windows of one length."""
@@ -202,21 +240,27 @@ def _put(array: npt.NDArray[Any], device: str) -> torch.Tensor:
 
 
 def _load(encoder: Encoder) -> PreTrainedModel:
-    if torch is None:
-        raise missing("archive embed", "embed", "torch")
+    _need_torch()
     try:
         transformers = import_transformers()
     except ModuleNotFoundError as error:
         raise missing("archive embed", "embed", error.name) from None
-    dtype = torch.bfloat16 if encoder.dtype == "bf16" else torch.float32
+    options = {"local_files_only": True, "trust_remote_code": False}  # without the latter it asks whether to run code
     with _silent(transformers):
         try:
-            config = transformers.AutoConfig.from_pretrained(encoder.folder, local_files_only=True)
+            config = transformers.AutoConfig.from_pretrained(encoder.folder, **options)
             auto = transformers.AutoModelForTextEncoding if config.is_encoder_decoder else transformers.AutoModel
-            model: PreTrainedModel = auto.from_pretrained(encoder.folder, dtype=dtype, local_files_only=True).eval()
+            dtype = torch.bfloat16 if encoder.dtype == "bf16" else torch.float32
+            model: PreTrainedModel
+            model, loaded = auto.from_pretrained(encoder.folder, dtype=dtype, output_loading_info=True, **options)
         except Exception as error:  # whatever the many kinds raise: it cannot be loaded
             raise ArchiveError(f"{encoder.folder}: cannot be loaded: {error_line(error)}") from None
-    return model
+    # transformers fills missing weights by chance, so that each process would have vectors of its own
+    lost = sorted(name for name in loaded["missing_keys"] if "pooler" not in name.split("."))
+    if lost:
+        raise ArchiveError(f"{encoder.folder}: its weights lack {len(lost)} of those of its model, as {lost[0]}")
+    check_unchanged(encoder)
+    return model.eval()
 
 
 @contextlib.contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from index.hugging_face import import_transformers
 
-_transformers = import_transformers()
-for _name in ("AutoConfig", "AutoModel"):
-    getattr(_transformers, _name)
+with contextlib.suppress(Exception):  # where they cannot be imported, the command states why
+    _transformers = import_transformers()
+    for _name in ("AutoConfig", "AutoModel"):
+        getattr(_transformers, _name)

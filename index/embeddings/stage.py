@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -56,13 +56,13 @@ class Embeddings(Stage):
         Tokens(self.encoder)
 
     def compute(self, texts: pa.Table) -> pa.Table:
-        return pa.concat_tables([self._no_rows(), *(rows for _, rows in self.computed(texts))])
+        return pa.concat_tables([self._no_rows(), *(rows for _, rows in self.computed(texts, lambda _: None))])
 
-    def computed(self, texts: pa.Table) -> Iterator[tuple[pa.Table, pa.Table]]:
+    def computed(self, texts: pa.Table, done: Callable[[int], None]) -> Iterator[tuple[pa.Table, pa.Table]]:
         tokens, model = opened(self.encoder, self.device, self.tokens_at_once, self.compiled)
         first = 0
         with threads(self.threads):
-            for windows, vectors in encode(_strings(texts, tokens.reach), tokens, model):
+            for windows, vectors in encode(_strings(texts, tokens.reach), tokens, model, done):
                 some = texts.slice(first, windows.texts)
                 first += windows.texts
                 yield some, _rows(some["content_id"], windows, vectors)

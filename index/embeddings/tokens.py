@@ -11,6 +11,7 @@ At most 16 characters for each token that can be used are read (`_FAR`), so a te
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ from index.embeddings.encoder import Encoder
 _NEAR, _FAR = 6, 16
 #: A clipped text ends at white space, if there is any in so many of its last characters.
 _LAST = 1000
+#: What shows where special tokens come. A tokenizer may have no token for one of them.
+_LETTERS = ("a", "A", "e", "1", ".", "\u0430", "\u4e00", "\u0627")
 #: Characters that are tokenized at a time: the library needs about 100 bytes for each.
 _AT_ONCE = 1 << 20
 
@@ -72,9 +75,7 @@ class Tokens:
     def __init__(self, encoder: Encoder) -> None:
         self._tokenizer = _open(encoder)
         self._windows = encoder.windows
-        probe = self._tokenizer.encode("a", add_special_tokens=True)
-        inner = [at for at, special in enumerate(probe.special_tokens_mask) if not special] or [0]
-        head, self._tail = probe.ids[: inner[0]], probe.ids[inner[-1] + 1 :]
+        head, self._tail = self._around()
         self._prefix = encoder.prefix
         self._head = head + self._in_prefix(self._tokenizer.encode(encoder.prefix, add_special_tokens=False))
         self._room = encoder.window - len(self._head) - len(self._tail)
@@ -83,10 +84,19 @@ class Tokens:
         #: Most characters of a text that are read.
         self.reach = _FAR * self._room * self._windows
 
+    def _around(self) -> tuple[list[int], list[int]]:
+        """Return the special tokens in front of the tokens of a text, and those behind them."""
+        for letter in _LETTERS:
+            probe = self._tokenizer.encode(letter, add_special_tokens=True)
+            inner = [at for at, special in enumerate(probe.special_tokens_mask) if not special]
+            if inner:
+                return probe.ids[: inner[0]], probe.ids[inner[-1] + 1 :]
+        raise ArchiveError(f"its tokenizer has no token for any of {', '.join(_LETTERS)}")
+
     def _in_prefix(self, encoding: Any) -> list[int]:
-        """Return the first tokens, up to the end of the prefix."""
+        """Return the first tokens, up to the end of the prefix; one that has characters of the text is of the text."""
         end = len(self._prefix.rstrip())
-        count = sum(start < end for start, _ in encoding.offsets) if end else 0
+        count = sum(start < end and last <= end for start, last in encoding.offsets) if end else 0
         return list(encoding.ids[:count])
 
     def windows(self, texts: Sequence[str]) -> Windows:
@@ -158,10 +168,10 @@ def _open(encoder: Encoder) -> Any:
 
     file = f"{encoder.folder}/tokenizer.json"
     try:
-        try:
-            tokenizer = Tokenizer.from_file(file)
-        except Exception:  # of several kinds: there is none, or it is damaged
-            tokenizer = _converted(encoder)
+        # a damaged one is an error: the hash does not cover what else transformers may find
+        tokenizer = Tokenizer.from_file(file) if os.path.exists(file) else _converted(encoder)
+        if tokenizer.get_vocab_size() and max(tokenizer.get_vocab().values()) >= 2**31:
+            raise ArchiveError("it has numbers of tokens from 2^31 on")
         tokenizer.no_truncation()
         tokenizer.no_padding()
         if encoder.lower:
@@ -175,5 +185,9 @@ def _open(encoder: Encoder) -> Any:
 def _converted(encoder: Encoder) -> Any:
     from index.hugging_face import import_transformers
 
-    opened = import_transformers().AutoTokenizer.from_pretrained(encoder.folder, local_files_only=True)
+    opened = import_transformers().AutoTokenizer.from_pretrained(
+        encoder.folder, local_files_only=True, trust_remote_code=False
+    )
+    if not opened.is_fast:
+        raise ArchiveError("it does not state where in a text its tokens are; an encoder with tokenizer.json does")
     return opened.backend_tokenizer

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.arrow import plain
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.lake import Lake
@@ -51,7 +52,7 @@ def wanted_texts(lake: Lake, name: str, wanted: Ids) -> Iterator[tuple[npt.NDArr
             positions = ids.positions(wanted, content_ids)
             rows = np.flatnonzero(positions >= 0)
             if len(rows):
-                texts = file.read_row_group(group, columns=["text"]).column(0).take(pa.array(rows))
+                texts = plain(file.read_row_group(group, columns=["text"])).column(0).take(pa.array(rows))
                 yield positions[rows], texts.combine_chunks()
 
 

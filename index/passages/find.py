@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.arrow import plain
 from archive.damage import naming_damage
 from archive.engine import Context, Engine, Failed
 from archive.errors import ArchiveError, LakeError
@@ -153,7 +154,7 @@ def _read_rows(lake: Lake, name: str, rows: Numbers) -> Iterator[tuple[Numbers, 
             count = file.metadata.row_group(group).num_rows
             begin, end = np.searchsorted(rows, [first, first + count])
             if begin < end:
-                texts = file.read_row_group(group, columns=["text"]).column(0)
+                texts = plain(file.read_row_group(group, columns=["text"])).column(0)
                 yield np.arange(begin, end), texts.take(pa.array(rows[begin:end] - first)).combine_chunks()
             first += count
 

@@ -78,10 +78,10 @@ def _some(wanted: Ids, found: Ids, vectors: Matrix) -> Iterator[tuple[np.ndarray
 
 
 def unit(vectors: Matrix) -> Matrix:
-    """Return vectors of length 1; one of length 0 stays as it is."""
+    """Return vectors of length 1. One of length 0, or one that holds no numbers, becomes 0: near to nothing."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    lengths[lengths == 0] = 1
-    out: Matrix = vectors / lengths
+    directed = np.isfinite(lengths) & (lengths > 0)
+    out: Matrix = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=directed)
     return out
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archive.arrow import plain
 from archive.errors import ArchiveError, LakeError, error_line
 from archive.extras import require
 from archive.files import write_parquet
@@ -67,7 +68,7 @@ def need_faiss(what: str) -> None:
     require(what, "faiss", "faiss")
     try:
         import faiss
-    except (ImportError, OSError) as error:  # faiss-gpu without the libraries of CUDA
+    except Exception as error:  # faiss-gpu without the libraries of CUDA, or for another numpy
         raise ArchiveError(f"{what} needs faiss, which cannot be imported: {error_line(error)}") from None
     if not hasattr(faiss, "IndexIVFRaBitQ"):
         raise ArchiveError(f"{what} needs faiss 1.11 or later, not {faiss.__version__}: pip install -U faiss-cpu")
@@ -241,7 +242,7 @@ def read(lake: Lake, files: Sequence[str], columns: list[str]) -> Any:
         first = 0
         with pq.ParquetFile(f"{lake.table_path(EMBEDDINGS.name)}/{file}", filesystem=lake.filesystem) as parquet:
             for group in range(parquet.num_row_groups):
-                table = parquet.read_row_group(group, columns=columns)
+                table = plain(parquet.read_row_group(group, columns=columns))
                 yield first, table
                 first += table.num_rows
 

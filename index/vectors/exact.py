@@ -37,17 +37,18 @@ def _scan(segments: Sequence[Segment], questions: Matrix, k: int, allowed: Allow
     numbers = np.full((len(questions), k), -1, np.int64)
     step = min(_ROWS, _COSINES // max(len(questions), 1))
     for number, segment in enumerate(segments):
-        chosen = None if allowed is None else np.flatnonzero(allowed[number])
-        size = segment.rows if chosen is None else len(chosen)
+        mask = np.ones(segment.rows, bool) if allowed is None else allowed[number]
+        passing = np.flatnonzero(mask)
+        few = len(passing) < segment.rows // 2  # else a copy of those that pass would cost more than the others do
+        size = len(passing) if few else segment.rows
         for first in range(0, size, step):
-            if chosen is None:
-                rows = np.arange(first, min(first + step, size))
-                block, lengths = segment.vectors[first : first + step], segment.lengths[first : first + step]
-            else:
-                rows = chosen[first : first + step]
-                block, lengths = segment.vectors[rows], segment.lengths[rows]
-            cosines = questions @ block.astype(np.float32).T
+            here = slice(first, first + step)
+            rows = passing[here] if few else np.arange(first, min(first + step, size))
+            block, lengths = (each[rows if few else here] for each in (segment.vectors, segment.lengths))
+            cosines = questions @ block.astype(np.float32, copy=False).T
             cosines /= lengths
+            if not few:
+                cosines[:, ~mask[here]] = -np.inf
             _keep(best, numbers, cosines, (np.int64(segment.number) << 32) | rows)
     return best, numbers
 

@@ -46,7 +46,7 @@ class Segment:
     ids: Ids
     spans: npt.NDArray[np.int32]  #: part, start, end
     lengths: npt.NDArray[np.float32]
-    vectors: npt.NDArray[np.float16]
+    vectors: npt.NDArray[np.floating]  #: of 16 bits in the file
 
 
 def arrays(path: str | os.PathLike[str], rows: int, dimensions: int, mode: Any = "r") -> dict[str, npt.NDArray[Any]]:
@@ -57,14 +57,18 @@ def arrays(path: str | os.PathLike[str], rows: int, dimensions: int, mode: Any =
         "lengths": (np.dtype("<f4"), (rows,)),
         "vectors": (np.dtype("<f2"), (rows, dimensions)),
     }
-    size = sum(dtype.itemsize * int(np.prod(shape)) for dtype, shape in shapes.values())
-    data = np.memmap(path, np.uint8, mode, shape=(size,))
+    data = np.memmap(path, np.uint8, mode, shape=(vectors_bytes(rows, dimensions),))
     out, at = {}, 0
     for name, (dtype, shape) in shapes.items():
         end = at + dtype.itemsize * int(np.prod(shape))
         out[name] = data[at:end].view(dtype).reshape(shape)
         at = end
     return out
+
+
+def vectors_bytes(rows: int, dimensions: int) -> int:
+    """Return the bytes of a file of vectors."""
+    return rows * (4 * 8 + 3 * 4 + 4 + 2 * dimensions)
 
 
 def folder(lake: Lake, encoder: str) -> str:
@@ -92,8 +96,11 @@ def writing(lake: Lake, encoder: str) -> Iterator[Path]:
                 shutil.copyfileobj(source, sink, 1 << 22)
 
 
-def local(lake: Lake, encoder: str, name: str) -> str:
+def local(lake: Lake, encoder: str, name: str, size: int) -> str:
     """Return the path of a file on this machine. One of an object store is copied into the cache once.
+
+    Args:
+        size: its bytes. A copy of another size is replaced.
 
     Raises:
         FileNotFoundError: the lake does not have it.
@@ -105,7 +112,7 @@ def local(lake: Lake, encoder: str, name: str) -> str:
         return path
     cache = cache_folder() / FOLDER / hashlib.sha256(lake.location.encode()).hexdigest()[:16] / encoder
     copy = cache / name
-    if not copy.exists():
+    if not copy.is_file() or copy.stat().st_size != size:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=cache, prefix=".new-", delete=False) as sink:
             try:
@@ -118,9 +125,9 @@ def local(lake: Lake, encoder: str, name: str) -> str:
     return str(copy)
 
 
-def listed(lake: Lake, encoder: str) -> set[str]:
-    """Return the names of the files of an encoder."""
-    return {info.base_name for info in _infos(lake, encoder) if info.is_file}
+def listed(lake: Lake, encoder: str) -> dict[str, int]:
+    """Return the names of the files of an encoder, and their bytes."""
+    return {info.base_name: int(info.size) for info in _infos(lake, encoder) if info.is_file}
 
 
 def _infos(lake: Lake, encoder: str) -> list[Any]:

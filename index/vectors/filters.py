@@ -54,6 +54,9 @@ def filter_of(
     Raises:
         ArchiveError: `before` is no date, or there is no such grade.
     """
+    for name, value in (("language", language), ("host", host), ("grade", grade)):
+        if value is not None and not isinstance(value, str):
+            raise ArchiveError(f"{name} is {value!r}, and should be a text")
     moment = None
     if before is not None:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archive.errors import LakeError
 from index.vectors.cells import Cells
 from index.vectors.exact import Allowed, Numbers
 from index.vectors.files import Matrix, Segment
@@ -39,8 +40,11 @@ class Inverted:
         pointers = faiss.InvertedListsPtrVector()
         self._kept: list[Any] = [pointers]  # FAISS holds pointers: what they point to must live as long
         for path in paths:
-            reader = faiss.FileIOReader(path)
-            lists = faiss.read_InvertedLists(reader, faiss.IO_FLAG_MMAP)
+            try:
+                reader = faiss.FileIOReader(path)
+                lists = faiss.read_InvertedLists(reader, faiss.IO_FLAG_MMAP)
+            except RuntimeError:
+                raise LakeError(f"{path}: is damaged; delete it, and run `archive embed`") from None
             self._kept += [reader, lists]
             pointers.push_back(lists)
         stack = faiss.HStackInvertedLists(pointers.size(), pointers.data())
@@ -54,12 +58,22 @@ class Inverted:
     ) -> tuple[Matrix, Numbers]:
         """Return the k nearest vectors of each question, as `index.vectors.exact.scan` does, among those in some cells.
 
-        The `refine` times k that RaBitQ finds nearest are compared exactly.
+        The `refine` times k that RaBitQ finds nearest are compared exactly. Where the cells have fewer than k vectors
+        that may be found, four times as many are read, until they suffice or all are read.
 
         Args:
             questions: (questions, dimensions), of length 1.
             probes: cells that are read: those whose centres are nearest.
         """
+        cosines, numbers = self._search(questions, k, probes, refine, allowed)
+        while probes < len(self._cells.centres) and len(few := np.flatnonzero((numbers < 0).any(axis=1))):
+            probes *= 4
+            cosines[few], numbers[few] = self._search(questions[few], k, probes, refine, allowed)
+        return cosines, numbers
+
+    def _search(
+        self, questions: Matrix, k: int, probes: int, refine: int, allowed: Selected | None
+    ) -> tuple[Matrix, Numbers]:
         import faiss
 
         cosines = np.full((len(questions), k), -np.inf, np.float32)
@@ -70,7 +84,9 @@ class Inverted:
         rotated = self._cells.rotated(questions)
         for at in range(0, len(questions), _QUESTIONS):
             some = questions[at : at + _QUESTIONS]
-            _, found = self._index.search(rotated[at : at + _QUESTIONS], k * refine, params=parameters)
+            _, found = self._index.search(
+                rotated[at : at + _QUESTIONS], min(k * refine, self._index.ntotal), params=parameters
+            )
             exact = self._cosines(some, found)
             order = np.lexsort((found, -exact))[:, :k]
             cosines[at : at + len(some), : order.shape[1]] = np.take_along_axis(exact, order, 1)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from archive.compact import compact
-from archive.errors import LakeError
+from archive.errors import ArchiveError, LakeError
 from archive.files import write_parquet
 from archive.lake import MAX_TRIES, Lake
 from archive.progress import Reporter
@@ -46,9 +46,11 @@ def propose(lake: Lake, cosine: float, encoder: str | None = None, reporter: Rep
         the pairs that are new.
 
     Raises:
-        ArchiveError: FAISS is needed, and not installed.
+        ArchiveError: FAISS is needed, and not installed; or `cosine` is out of range.
         LakeError: there are no vectors, or they are not searchable yet.
     """
+    if not -1 <= cosine <= 1:
+        raise ArchiveError(f"the least cosine is {cosine}, and should be from -1 to 1")
     vectors, reporter = open_vectors(lake, encoder), reporter or Reporter()
     lake.create([LIKENESSES])
     compact(lake, LIKENESSES)

@@ -25,6 +25,7 @@ class Questions:
 
     def vectors(self, text: str) -> Matrix:
         """Return the vectors of the windows of a text: (windows, dimensions)."""
+        text = text.encode("utf-8", "replace").decode()  # half of a surrogate pair is a question mark
         # a text has a few windows, of which several threads would mostly wait for each other
         with _COMPUTING, threads(1):
             parts = [vectors for _, vectors in encode([text], self._tokens, self._model)]

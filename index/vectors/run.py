@@ -14,11 +14,13 @@ from archive.errors import ArchiveError
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.tables import DOCUMENTS
+from index import ids
 from index.embeddings.encoder import DTYPES, PACKAGED, WINDOWS, Encoder, open_encoder
 from index.embeddings.model import best_dtype, open_device
 from index.embeddings.stage import Embeddings, opened
 from index.embeddings.table import EMBEDDINGS, encoders
 from index.stage import lake_errors, run
+from index.vectors import filters
 from index.vectors.cells import EXACT_BELOW, need_faiss
 from index.vectors.upkeep import RECALL, build
 
@@ -112,7 +114,7 @@ def embed(
         finally:
             opened.cache_clear()  # a program that goes on needs the memory
         seen, texts, vectors = _counts(lake, stage)
-        result = EmbedResult(chosen.id, embedded, texts, seen - texts, vectors, chosen.dimensions)
+        result = EmbedResult(chosen.id, embedded, texts, max(seen - texts, 0), vectors, chosen.dimensions)
         if search and vectors:
             built = build(lake, chosen.id, recall=recall, workers=engine, reporter=reporter)
             result.searchable, result.cells, result.probes = built.vectors, built.cells, built.probes
@@ -153,7 +155,10 @@ def _share(lake: Lake, stage: Embeddings, workers: int) -> tuple[int, int | None
 
 
 def _counts(lake: Lake, stage: Embeddings) -> tuple[int, int, int]:
-    """Return how many texts the encoder has seen, how many of these have vectors, and how many vectors there are."""
+    """Return how many texts the encoder has seen, how many of these have vectors, and how many vectors there are.
+
+    Only texts that the lake holds count.
+    """
     delta = lake.delta(EMBEDDINGS.name)
     documents = pa.table(lake.delta(DOCUMENTS.name).get_add_actions(flatten=True)).select(["path", "num_records"])
     seen = sum(
@@ -163,7 +168,9 @@ def _counts(lake: Lake, stage: Embeddings) -> tuple[int, int, int]:
     )
     texts = vectors = 0
     files = [path for path in lake.files_of(delta) if path.startswith(stage.folder)]
-    for table in lake.read_files(EMBEDDINGS.name, files, ["part"]):
+    held = filters.texts(lake, filters.Filter())  # vectors outlive texts that were forgotten
+    for table in lake.read_files(EMBEDDINGS.name, files, ["content_id", "part"]):
         vectors += table.num_rows
-        texts += pc.sum(pc.equal(table["part"], 0)).as_py() or 0
+        first = pc.equal(table["part"], 0)
+        texts += int((ids.positions(held, ids.parse(table["content_id"].filter(first))) >= 0).sum()) if len(held) else 0
     return seen, texts, vectors

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 #: Filters whose rows are kept.
 _FILTERS = 16
+#: Bytes of vectors in float32 that are held in memory, where all are compared: numbers of 16 bits take longer to read
+#: than to compare.
+_HELD = 400 << 20
 #: Decimals of a cosine, and how much one may differ.
 _DIGITS, _ROUNDING = 6, 1e-6
 #: How often opening is tried while another process replaces segments.
@@ -80,8 +83,10 @@ class _State:
         self.inverted = None
         if row["cells"]:
             need_faiss(f"search among {self.size:,} vectors")
-            lists = [files.local(lake, encoder, f"{each['name']}.lists") for each in rows]
+            lists = [segments.local(lake, encoder, each, ".lists") for each in rows]
             self.inverted = Inverted(trained.load(lake, encoder, row["cells"]), self.segments, lists)
+        elif 4 * self.size * self.dimensions <= _HELD:
+            self.segments = [replace(each, vectors=each.vectors.astype(np.float32)) for each in self.segments]
         self._by_number = {segment.number: segment for segment in self.segments}
         self._filters: OrderedDict[Filter, _Passing] = OrderedDict()
         self._lock = threading.Lock()
@@ -130,7 +135,8 @@ class Vectors:
     """The vectors of one encoder in a lake, open for search. Any number of threads may use it.
 
     It answers for the lake as it was when it was opened, or at the last `refresh`: later captures, retractions and
-    vectors do not count before that. The vectors are memory-mapped, and may be larger than memory.
+    vectors do not count before that. Vectors are memory-mapped, and may be larger than memory; those
+    of a small lake are held, up to 400 MB.
 
     Attributes:
         encoder: whose vectors they are: a value of `embeddings.encoder`.
@@ -144,6 +150,10 @@ class Vectors:
 
     def __len__(self) -> int:
         return self._state.size
+
+    def __repr__(self) -> str:
+        how = "exact" if self.exact else f"recall {self.recall:.3f}"
+        return f"<Vectors: {len(self):,} of {self.encoder}, {how}>"
 
     @property
     def dimensions(self) -> int:
@@ -223,13 +233,13 @@ class Vectors:
         Raises:
             ArchiveError: a condition or a vector cannot be used, or the encoder is not here.
         """
-        vectors = self.vectors(what) if isinstance(what, str) else np.atleast_2d(np.asarray(what, np.float32))
+        vectors = self.vectors(what) if isinstance(what, str) else what
         (hits,) = self.search_many([vectors], k, before=before, language=language, host=host, grade=grade, least=least)
         return hits
 
     def search_many(
         self,
-        questions: Sequence[npt.NDArray[np.floating]],
+        questions: Sequence[npt.NDArray[np.floating] | Sequence[float]],
         k: int = 10,
         *,
         before: str | date | None = None,
@@ -241,21 +251,19 @@ class Vectors:
         """Return what `search` does for each of many texts. Together they are faster.
 
         Args:
-            questions: of each text its vectors (windows, dimensions).
+            questions: of each text its vectors (windows, dimensions), or one vector.
         """
         state, wanted = self._state, filters.filter_of(before, language, host, grade)
-        counts = [len(question) for question in questions]
-        if not sum(counts) or not state.size:
+        if not isinstance(k, int | np.integer) or k < 1:
+            raise ArchiveError(f"k is {k!r}, and should be a whole number from 1 on")
+        windows = [self._rows(question, state.dimensions) for question in questions if state.size]
+        counts = [len(each) for each in windows]
+        if not sum(counts):
             return [[] for _ in questions]
-        rows = np.concatenate([np.asarray(question, np.float32).reshape(-1, np.shape(question)[-1])
-                               for question in questions])  # fmt: skip
-        if rows.shape[1] != state.dimensions:
-            raise ArchiveError(f"the vectors of {self.encoder} have {state.dimensions} numbers, not {rows.shape[1]}")
-        if not np.isfinite(rows).all():
-            raise ArchiveError("a vector has numbers that are not finite")
+        rows = np.concatenate(windows)
         owners = np.repeat(np.arange(len(questions)), counts)
         out: list[list[Hit]] = [[] for _ in questions]
-        left, more = np.arange(len(questions)), k
+        left, more = np.arange(len(questions)), min(k, state.size)
         while len(left):
             chosen = np.isin(owners, left)
             with lake_errors(state.lake):
@@ -274,6 +282,30 @@ class Vectors:
                     unfinished.append(question)
             left, more = np.array(unfinished, np.int64), min(more * 4, state.size)
         return out
+
+    def _rows(self, question: npt.ArrayLike, dimensions: int) -> Matrix:
+        """Return the vectors of a question: (windows, dimensions).
+
+        Raises:
+            ArchiveError: they are none, or have another number of dimensions.
+        """
+        try:
+            rows = np.atleast_2d(np.asarray(question, np.float64))
+        except (TypeError, ValueError):
+            raise ArchiveError("a question is a text, a vector, or the vectors of several windows") from None
+        if not rows.size:
+            return np.empty((0, dimensions), np.float32)
+        if rows.ndim > 2:
+            raise ArchiveError(f"the vectors of a question have {rows.ndim} axes, and should have 1 or 2")
+        if rows.shape[1] != dimensions:
+            raise ArchiveError(f"the vectors of {self.encoder} have {dimensions} numbers, not {rows.shape[-1]}")
+        if not np.isfinite(rows).all():
+            raise ArchiveError("a vector has numbers that are not finite")
+        largest = np.abs(rows).max(axis=1, keepdims=True)
+        # the square of such a number is none of float32
+        return np.where((largest > 1e15) | (largest < 1e-15), rows / np.where(largest > 0, largest, 1), rows).astype(
+            np.float32
+        )
 
     def vectors(self, text: str) -> Matrix:
         """Return the vectors of the windows of a text, by the encoder of the lake: (windows, dimensions).

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -68,9 +68,27 @@ def suffixes(cells: str) -> tuple[str, ...]:
     return (".vectors", ".lists") if cells else (".vectors",)
 
 
-def complete(rows: Iterable[Row], present: set[str]) -> list[Row]:
-    """Return the rows whose files are all there."""
-    return [row for row in rows if all(row["name"] + end in present for end in suffixes(row["cells"]))]
+def complete(rows: Iterable[Row], present: Mapping[str, int]) -> list[Row]:
+    """Return the rows whose files are all there, with the bytes that they had.
+
+    Args:
+        present: as `index.vectors.files.listed` returns it.
+    """
+
+    def size(row: Row) -> int:
+        return sum(present.get(row["name"] + end, -1 << 62) for end in suffixes(row["cells"]))
+
+    return [row for row in rows if size(row) == row["bytes"]]
+
+
+def local(lake: Lake, encoder: str, row: Row, end: str) -> str:
+    """Return the path of a file of a segment on this machine, by its ending.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    vectors = files.vectors_bytes(row["rows"], row["dimensions"])
+    return files.local(lake, encoder, row["name"] + end, vectors if end == ".vectors" else row["bytes"] - vectors)
 
 
 def pending(lake: Lake, encoder: str, cells: str) -> list[SegmentTask]:
@@ -231,7 +249,7 @@ def opened(lake: Lake, encoder: str, rows: Iterable[Row]) -> list[Segment]:
     """
     out = []
     for row in rows:
-        path = files.local(lake, encoder, f"{row['name']}.vectors")
+        path = local(lake, encoder, row, ".vectors")
         mapped = files.arrays(path, row["rows"], row["dimensions"])
         out.append(Segment(row["segment"], row["source"], row["name"], row["rows"], **mapped))
     return out

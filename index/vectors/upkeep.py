@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from archive.compact import compact
 from archive.engine import Workers, open_engine
-from archive.errors import LakeError
+from archive.errors import ArchiveError, LakeError
 from archive.files import write_parquet
 from archive.lake import MAX_TRIES, Lake
 from archive.progress import Reporter
@@ -60,9 +60,12 @@ def build(
         recall: the share of the 10 nearest that a search should find.
 
     Raises:
-        ArchiveError: there are so many vectors that FAISS is needed, and it is not installed.
+        ArchiveError: there are so many vectors that FAISS is needed, and it is not installed; or `recall` is not
+            between 0 and 1.
         LakeError: there are no vectors, or the lake cannot be read or written.
     """
+    if not 0 < recall < 1:
+        raise ArchiveError(f"the recall is {recall}, and should be more than 0 and less than 1")
     started = time.monotonic()
     engine, reporter = open_engine(workers), reporter or Reporter()
     encoder = the_encoder(lake, encoder)
@@ -87,7 +90,7 @@ def build(
             else:
                 reporter.stage("recall", None)
                 opened = segments.opened(lake, encoder, rows)
-                lists = [files.local(lake, encoder, f"{row['name']}.lists") for row in rows]
+                lists = [segments.local(lake, encoder, row, ".lists") for row in rows]
                 measured = choose(Inverted(cells, opened, lists), opened, len(cells.centres), recall)
                 del opened
             if measured.recall < recall and vectors >= 2 * cells.trained_on:

@@ -1,13 +1,18 @@
 """The items of benchmarks, with which `--decontaminate-like` compares texts: their strings, their vectors, their words.
 
-An item is any string of a file that has at least 5 words: a question, an answer, a passage. Shorter strings (choices,
-labels, names) would be like every text about their subject. Items and texts get their vectors in the same way.
+An item is any string of a data set that has at least 5 words: a question, an answer, a passage. Of a file that is no
+data set, each line and each paragraph is one: lines alone would miss sentences that are broken, paragraphs alone
+questions of one line each. Shorter strings (choices, labels, names) would be like every text about their subject.
+
+Items and texts get their vectors in the same way, but of an item all windows, however long it is. Else a text that is
+like its end would be called unlike it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +33,14 @@ from query.export.evaluation import EvaluationSets, hash_set, set_names, strings
 from query.options import ExportOptions
 
 OPTION = "--decontaminate-like"
-#: The least words of an item. A character of Chinese, Japanese or Thai counts as a word.
+#: The least words of an item. A letter of a script that puts no space between words counts as a word.
 WORDS = 5
-#: Most items: with 384 dimensions their vectors take 300 MB.
+#: Most items, and most windows of all of them: with 384 dimensions their vectors take 300 MB.
 MOST = 200_000
-_WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]|\S+")
+#: Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese; or what is between spaces.
+_WORD = re.compile(
+    r"[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]|\S+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +103,8 @@ def prepare(lake: Lake, options: ExportOptions, folder: Path) -> Items:
     stored = next(name for name in encoders(lake) if name.endswith(f"-{fingerprint}"))
     names, short = read(options.decontaminate_like)
     tokens, model = Tokens(encoder), Model(encoder, "cpu")
-    texts = list(names)
-    rows: list[np.ndarray] = []
-    owners: list[np.ndarray] = []
-    first = 0
     with threads(1):
-        for windows, vectors in encode(texts, tokens, model):
-            rows.append(vectors)
-            owners.append(windows.text.astype(np.int64) + first)
-            first += windows.texts
-    vectors, owner = np.concatenate(rows), np.concatenate(owners)
+        vectors, owner = _vectors(list(names), tokens, model)
     # items that differ in nothing that the encoder sees are one: the first
     _, firsts = np.unique(vectors, axis=0, return_index=True)
     firsts.sort()
@@ -128,8 +128,57 @@ def prepare(lake: Lake, options: ExportOptions, folder: Path) -> Items:
     )
 
 
+def _vectors(texts: list[str], tokens: Tokens, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors of all windows of some texts, and the text of each by its position.
+
+    An encoder reads the beginning of a text. What is behind it is given to it as another text, until nothing is left.
+
+    Raises:
+        ExportError: there are too many windows, or none.
+    """
+    rows: list[np.ndarray] = []
+    owners: list[np.ndarray] = []
+    left, count = list(enumerate(texts)), 0
+    while left:
+        first, behind = 0, []
+        for windows, vectors in encode((text for _, text in left), tokens, model):
+            some = left[first : first + windows.texts]
+            first += windows.texts
+            rows.append(vectors)
+            owners.append(np.array([number for number, _ in some], np.int64)[windows.text])
+            count += len(vectors)
+            if count > MOST:
+                raise ExportError(f"{OPTION}: the items are too long, with more than {MOST:,} windows of the encoder; "
+                                  "keep the columns that are questions")  # fmt: skip
+            read_to = np.zeros(windows.texts, np.int64)
+            np.maximum.at(read_to, windows.text, windows.end)
+            for (number, text), end in zip(some, read_to.tolist(), strict=True):
+                # where it finds no token in all that it reads, it would find none again
+                if rest := text[end or tokens.reach :].strip():
+                    behind.append((number, rest))
+        left = behind
+    if not count:
+        raise ExportError(f"{OPTION}: the encoder knows no letter of the items")
+    return np.concatenate(rows), np.concatenate(owners)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each line of a text with its number, and each paragraph of several lines with that of the first one."""
+    paragraph: list[str] = []
+    for number, line in enumerate([*text.splitlines(), ""], 1):
+        if line.strip():
+            paragraph.append(line)
+            yield number, line
+            continue
+        if len(paragraph) > 1:
+            yield number - len(paragraph), "\n".join(paragraph)
+        paragraph = []
+
+
 def read(paths: tuple[str, ...]) -> tuple[dict[str, str], int]:
     """Return the name of each item, by its text, and how many strings are too short.
+
+    The name has the file, and the row; of a file that is no data set, the line.
 
     Raises:
         ExportError: a file cannot be read, or has no items or too many.
@@ -138,7 +187,7 @@ def read(paths: tuple[str, ...]) -> tuple[dict[str, str], int]:
     short = 0
     for name, path in zip(set_names(paths), paths, strict=True):
         empty = True
-        for row, text in strings(path, OPTION):
+        for row, text in strings(path, OPTION, _lines):
             if len(_WORD.findall(text)) < WORDS:
                 short += 1
                 continue

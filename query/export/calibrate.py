@@ -55,14 +55,14 @@ def calibrated(db: duckdb.DuckDBPyConnection, published: str, asked: float, sour
         )
     above = _above(db, least_cosine)
     # by the k that was chosen before the cosines were seen, though fewer exceed the value where some are equal
-    return least_cosine, Calibration(published, asked, texts, sources, above, _shown(bound(exceeding, texts)))
+    return least_cosine, Calibration(published, asked, texts, sources, above, shown(bound(exceeding, texts)))
 
 
 def measured(db: duckdb.DuckDBPyConnection, published: str, least_cosine: float, sources: int) -> Calibration:
     """Return how many of the texts in `earlier_cosines(cosine)` reach a cosine that somebody chose."""
     ((texts,),) = db.execute("SELECT count(*) FROM earlier_cosines").fetchall()
     above = _above(db, least_cosine)
-    return Calibration(published, None, texts, sources, above, _shown(bound(above, texts)))
+    return Calibration(published, None, texts, sources, above, shown(bound(above, texts)))
 
 
 def _above(db: duckdb.DuckDBPyConnection, least_cosine: float) -> int:
@@ -70,7 +70,7 @@ def _above(db: duckdb.DuckDBPyConnection, least_cosine: float) -> int:
     return int(above)
 
 
-def _shown(share: float) -> float:
+def shown(share: float) -> float:
     """Return a bound in so many digits that the last ones of a logarithm do not show, rounded up."""
     return min(ceil(share * 1e8) / 1e8, 1.0)
 

@@ -33,6 +33,7 @@ _SCHEMA = pa.schema(
         ("item", pa.int32()),  # row of the items' vectors
         ("end", pa.int32()),  # where the last window ends, in characters of the text
         ("windows", pa.int32()),
+        ("whole", pa.bool_()),  # whether each window has a vector with a direction
     ]
 )
 
@@ -86,9 +87,16 @@ def _compare(unit: Unit, progress: Callable[[int, int], None]) -> int:
 
 
 def texts_of(windows: pa.RecordBatch, items: Matrix) -> pa.Table:
-    """Return a row for each text of some rows of `embeddings`, in which the windows of a text follow each other."""
+    """Return a row for each text of some rows of `embeddings`, in which the windows of a text follow each other.
+
+    A vector of zeros, or one that holds no numbers, has no direction, and so no cosine: its window was not compared.
+    The cosine and the item of a text without any other are null.
+    """
     vectors = np.asarray(windows.column("vector").flatten(), np.float32).reshape(len(windows), -1)
-    cosines, nearest = nearest_items(vectors, items)
+    is_number = np.asarray(np.isfinite(vectors).all(axis=1), np.bool_)
+    directed = np.asarray(is_number & vectors.any(axis=1), np.bool_)
+    cosines, nearest = nearest_items(np.where(is_number[:, None], vectors, 0), items)
+    cosines[~directed] = -np.inf
     parts = np.asarray(windows.column("part"), np.int32)
     first = parts == 0
     first[0] = True
@@ -97,10 +105,11 @@ def texts_of(windows: pa.RecordBatch, items: Matrix) -> pa.Table:
     best = order[np.searchsorted(owner[order], np.arange(len(starts)))]
     columns = [
         windows.column("content_id").take(pa.array(starts)).cast(pa.string()),
-        pa.array(cosines[best]),
-        pa.array(nearest[best], pa.int32()),
+        pa.array(cosines[best], mask=~directed[best]),
+        pa.array(nearest[best], pa.int32(), mask=~directed[best]),
         pa.array(np.maximum.reduceat(np.asarray(windows.column("end"), np.int32), starts)),
         pa.array(np.maximum.reduceat(parts, starts) + 1),
+        pa.array(np.logical_and.reduceat(directed, starts)),
     ]
     return pa.table(columns, schema=_SCHEMA)
 

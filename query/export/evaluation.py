@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -93,25 +93,32 @@ def hash_set(path: str, to: Path, option: str) -> int:
 
         from index.minhash.kernel import shingle_sets
         from index.minhash.procedure import Parameters
+        from index.passages.kernel import words_of
     except ModuleNotFoundError as error:
         raise missing(option, "index", error.name) from None
     parts = []
     texts = (text for _, text in strings(path, option))
     while batch := list(islice(texts, _BATCH)):
         shingles, starts = shingle_sets(pa.array(batch, pa.large_string()), Parameters(words=WORDS))
-        # a text of fewer words is one shingle, which only the same text has
-        long = np.array([len(text.split()) >= WORDS for text in batch])
+        # a text of fewer words is one shingle, which only the same text has; white space does not tell, as some scripts
+        # have none
+        long = np.diff(starts) > 1
+        for at in np.flatnonzero(np.diff(starts) == 1):
+            long[at] = len(words_of(np.frombuffer(batch[at].encode(), np.uint8))) >= WORDS
         parts.append(np.unique(shingles[np.repeat(long, np.diff(starts))]))
     hashes = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
     np.save(to, hashes)
     return len(hashes)
 
 
-def strings(path: str, option: str) -> Iterator[tuple[int, str]]:
+def strings(
+    path: str, option: str, parts: Callable[[str], Iterator[tuple[int, str]]] | None = None
+) -> Iterator[tuple[int, str]]:
     """Yield every string of a data set, with the number of its row from 1; of any other file the text, as row 1.
 
     Args:
         option: that names the file, for errors.
+        parts: divides the text of a file that is no data set, and numbers the parts.
 
     Raises:
         ExportError: it cannot be read.
@@ -123,10 +130,25 @@ def strings(path: str, option: str) -> Iterator[tuple[int, str]]:
                 for number, row in enumerate(reader.values(file), 1):
                     yield from ((number, text) for text in _strings(row))
             else:
-                lines = [line.data for line in read_lines(file, _LINE)]
-                yield 1, b"".join(lines).decode("utf-8", "replace")
+                content = b"".join(_lines_of(file))
+                if b"\0" in content:  # an archive, a pickle: its bytes would be like no text, and all texts clean
+                    raise ExportError(f"{option} {path}: is neither text nor a data set that can be read")
+                text = content.decode("utf-8", "replace")
+                yield from [(1, text)] if parts is None else parts(text)
     except (SourceError, OSError, ValueError) as error:
         raise ExportError(f"{option} {path}: {error}") from None
+
+
+def _lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, which is plain or compressed.
+
+    Raises:
+        SourceError: it is damaged or cut off.
+    """
+    for line in read_lines(file, _LINE, blank=True):
+        if line.problem:
+            raise SourceError(f"{line.problem} {line.detail}")
+        yield line.data
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -29,9 +29,9 @@ def judge(
     # a text may have several rows: its windows may be in two row groups of a file
     db.execute(f"""
         CREATE TEMP TABLE cosines AS
-        SELECT content_id, best.cosine AS cosine, -best.item AS item, reach, windows FROM (
-            SELECT content_id, max({{'cosine': cosine, 'item': -item}}) AS best, max("end") AS reach,
-                   max(windows) AS windows
+        SELECT content_id, best.cosine AS cosine, -best.item AS item, reach, windows, whole FROM (
+            SELECT content_id, max({{'cosine': cosine, 'item': -item}}) FILTER (cosine IS NOT NULL) AS best,
+                   max("end") AS reach, max(windows) AS windows, bool_and(whole) AS whole
             FROM {compared} GROUP BY content_id
         )
     """)
@@ -48,6 +48,7 @@ def judge(
         COPY (
             SELECT s.content_id, c.cosine AS like_cosine, i.name AS like_item,
                    CASE WHEN c.cosine >= {least_cosine!r}::DOUBLE THEN true
+                        WHEN NOT c.whole THEN NULL
                         WHEN c.reach < s.chars AND (c.windows >= {items.windows} OR s.chars > {items.reach}) THEN NULL
                         WHEN c.cosine IS NOT NULL THEN false END AS like_benchmark
             FROM read_parquet({sql_literal(workplace.selected)}) AS s LEFT JOIN cosines AS c USING (content_id)
@@ -70,6 +71,7 @@ def _earlier(db: duckdb.DuckDBPyConnection, workplace: Workplace, items: Items) 
         SELECT c.cosine, coalesce({"is_source" if has_words else "NULL"}, false) AS is_source
         FROM read_parquet({sql_literal(workplace.earlier)}) AS e JOIN cosines AS c USING (content_id)
         {facts if has_words else ""}
+        WHERE c.cosine IS NOT NULL
     """)
     db.execute("CREATE TEMP TABLE earlier_cosines AS SELECT cosine FROM earlier WHERE NOT is_source")
     ((sources,),) = db.execute("SELECT count(*) FILTER (is_source) FROM earlier").fetchall()

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ from query.export.evaluation import EvaluationSets
 from query.export.select import empty, select, tables_of
 from query.export.workplace import Workplace, disk_errors
 from query.formats import open_format
-from query.options import ExportOptions, moment, names_of, shares_of
+from query.options import ExportOptions, date_text, moment, names_of, shares_of
 from query.scratch import MEMORY, scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
 
@@ -172,6 +172,8 @@ def export(
         drop_like=drop_like,
         encoder=None if encoder is None else os.fspath(encoder),
     )
+    if options.published is not None and options.published > moment(datetime.now(UTC)):
+        raise ExportError(f"--published {date_text(options.published)}: is to come, and the benchmark is here")
     if "all" in dict(options.split):
         raise ExportError("--split all=…: `datasets` calls the union of all splits so; name it otherwise")
     started = time.monotonic()

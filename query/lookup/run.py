@@ -54,7 +54,8 @@ LEAST = 0.7
 class Lookup:
     """The indexes of a lake, open for any number of questions. Any number of threads may ask.
 
-    It answers for the lake as it was when it was opened. Memory: about 300 bytes a text; vectors are memory-mapped.
+    It answers for the lake as it was when it was opened. Memory: about 300 bytes a text; vectors of a
+    small lake, up to 400 MB; those of a large one are memory-mapped.
 
     Args:
         before: only texts that were first seen before this moment; a question may name an earlier one.
@@ -123,6 +124,11 @@ class Lookup:
                 self.not_searched[kind] = str(error)
         if not lake.files(DOCUMENTS.name) and self._near:
             missing.append("the lake holds no texts: near ones are estimated from signatures")
+        if not len(self._proven):
+            better = "" if self._grade == "A" else " or better"
+            before = f" before {self._before:%Y-%m-%d}" if self._before else ""
+            why = "" if self._grade == "E" else "; dates from a column of a data set have grade E (--grade E)"
+            missing.append(f"no text of the lake has a date{before} of grade {self._grade}{better}{why}")
         self.notes = tuple(missing)
 
     def _without(self, vectors: Vectors) -> int:

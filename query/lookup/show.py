@@ -40,7 +40,7 @@ def _found(found: LookupResult) -> list[str]:
             lines += _cited(found.exact)
         elif kind == "near":
             for near in found.near:
-                how = "estimated" if near.estimated else "of the shingles are the same"
+                how = "estimated" if near.estimated else "of the runs of five words are the same"
                 lines += [*_cited(near), f"    {near.similarity:.1%} {how}"]
         elif kind == "quote":
             for quoted in found.quote:
@@ -57,7 +57,8 @@ def _found(found: LookupResult) -> list[str]:
 
 def _cited(text: KnownText) -> list[str]:
     record = f"{text.file} at {text.offset}" + (f"+{text.skip}" if text.skip else "")
-    return [f"  {_time(text.first_seen)}, grade {text.grade}: {text.url or 'no URL'}", f"    {record}"]
+    name = text.url or f"no URL, text {text.content_id[:12]}"
+    return [f"  {_time(text.first_seen)}, grade {text.grade}: {name}", f"    {record}"]
 
 
 def _page(page: PageChanges) -> list[str]:

@@ -25,16 +25,24 @@ from archive.extras import require
 @click.option("--set", "dataset", metavar="FOLDER", shell_complete=complete_folder,
               help="What an exported set has less of than the lake; with --before, than the lake then.")  # fmt: skip
 @click.option("--thin", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-              help="Topics with at most so much of their share are thin.")  # fmt: skip
+              help="A topic with at most this part of its share is thin.")  # fmt: skip
 @click.option("--show", "number", type=click.IntRange(1), metavar="TOPIC",
               help="Show one topic: its words, the nearest texts, the months.")  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Show all topics, not only the 20 largest.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE",
               help="Write the texts of each topic and month to a .csv or .parquet file.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
-    location: str, number: int | None, every: bool, out: str | None, as_json: bool, quiet: bool, **options: Any
+    location: str,
+    number: int | None,
+    every: bool,
+    out: str | None,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Tell what the texts are about, when each topic was first seen, and what a clean set lacks.
 
@@ -61,11 +69,11 @@ def command(
     from query.topics.show import show, show_one
 
     if out is not None:
-        check(out)
+        check(out, location, overwrite)
     with RichReporter(quiet or as_json) as reporter:
         found = topics(location, reporter=reporter, **options)
     if out is not None:
-        write(found, out)
+        write(found, out, overwrite)
     if as_json:
         click.echo(json_text(found))
     elif number is None:

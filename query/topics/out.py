@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from archive.errors import ArchiveError, error_line
+from archive.errors import ArchiveError
+from query.answer.target import open_target
 from query.topics.result import TopicsResult
 
 
@@ -24,27 +25,32 @@ def table(found: TopicsResult) -> pa.Table:
     return pa.Table.from_pylist(rows, pa.schema(types))
 
 
-def check(path: str | os.PathLike[str]) -> None:
-    """Raise ArchiveError where the name of a file is not that of a format, or its folder is not there."""
+def check(path: str | os.PathLike[str], lake: str, overwrite: bool) -> None:
+    """Raise ArchiveError where a file cannot be written: before work that takes long.
+
+    Args:
+        lake: where the lake is, which is no place for it.
+        overwrite: whether a file of this name may be replaced.
+    """
+    name = os.fspath(path)
     if Path(path).suffix.lower() not in {".csv", ".parquet"}:
-        raise ArchiveError(f"{os.fspath(path)}: name a file that ends with .csv or .parquet")
+        raise ArchiveError(f"{name}: name a file that ends with .csv or .parquet")
     if not Path(path).absolute().parent.is_dir():
-        raise ArchiveError(f"{os.fspath(path)}: there is no such folder")
+        raise ArchiveError(f"{name}: there is no such folder")
+    if f"{os.path.realpath(path)}/".startswith(f"{os.path.realpath(lake)}/"):
+        raise ArchiveError(f"{name}: is in the lake; name a file outside of it")
+    if os.path.lexists(path) and not overwrite:
+        raise ArchiveError(f"{name}: exists already; --overwrite replaces it")
 
 
-def write(found: TopicsResult, path: str | os.PathLike[str]) -> None:
-    """Write month × topic to a file, which is replaced.
+def write(found: TopicsResult, path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Write month × topic to a file, all of it or nothing.
 
     Raises:
-        ArchiveError: it cannot be written.
+        ArchiveError: it cannot be written, or exists and is not to be replaced.
     """
-    check(path)
-    fresh = Path(path).with_name(f".{Path(path).name}.new")
-    try:
+    with open_target(os.fspath(path), overwrite) as number, os.fdopen(number, "wb", closefd=False) as file:
         if Path(path).suffix.lower() == ".csv":
-            pa.csv.write_csv(table(found), fresh)
+            pa.csv.write_csv(table(found), file)
         else:
-            pq.write_table(table(found), fresh)
-        os.replace(fresh, path)
-    except OSError as error:
-        raise ArchiveError(f"{os.fspath(path)}: {error_line(error)}") from None
+            pq.write_table(table(found), file)

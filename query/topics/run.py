@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from archive.damage import naming_damage
-from archive.errors import ArchiveError
+from archive.errors import ArchiveError, ExportError, error_line
 from archive.evidence.grade import DEFAULT, GRADES
 from archive.extras import require
 from archive.files import sql_literal
@@ -168,7 +168,10 @@ def _content_ids(folder: str | os.PathLike[str]) -> pa.Table:
     Raises:
         ExportError: there is no such set, or a file of it is missing or damaged.
     """
-    parts = [batch.column("content_id").cast("string") for batch in load(folder).batches()]
+    try:
+        parts = [batch.column("content_id").cast("string") for batch in load(folder).batches()]
+    except (KeyError, pa.ArrowException) as error:
+        raise ExportError(f"{os.fspath(folder)}: the rows have no content ids ({error_line(error)})") from None
     return pa.table({"content_id": pa.chunked_array(parts, pa.string())})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from archive.errors import visible
+from archive.errors import visible_line
 from archive.show import OutConsole, count_of
 from query.topics.result import Missing, Topic, TopicsResult
 
@@ -34,7 +34,8 @@ def show(found: TopicsResult, every: bool) -> None:
         highlight=False,
     )
     if found.undated:
-        console.print(f"{found.undated:,} of them have no date of grade {found.grade}", highlight=False)
+        better = "" if found.grade == "A" else " or better"
+        console.print(f"{found.undated:,} of them have no date of grade {found.grade}{better}", highlight=False)
     shown = found.topics if every else found.topics[:_MOST]
     console.print(_topics(shown, _columns(found.topics)))
     if len(shown) < len(found.topics):
@@ -63,7 +64,7 @@ def show_one(found: TopicsResult, number: int) -> bool:
     for period, count in topic.periods.items():
         lines.append(f"  {period}  {count:>7,} {'█' * max(round(40 * count / most), 1)}")
     for line in lines:
-        console.print(visible(line), markup=False, highlight=False)
+        console.print(visible_line(line), markup=False, highlight=False)
     return True
 
 
@@ -92,11 +93,11 @@ def _topics(topics: Sequence[Topic], columns: Sequence[str]) -> Table:
     for title in ("topic", "texts", "share"):
         table.add_column(title, justify="right", no_wrap=True)
     if columns:
-        table.add_column(f"{columns[0]} to {columns[-1]}", no_wrap=True)
+        table.add_column(" to ".join(dict.fromkeys((columns[0], columns[-1]))), no_wrap=True)
     table.add_column("words")
     for topic in topics:
         chart = [_chart(topic, columns)] if columns else []
-        table.add_row(str(topic.topic), f"{topic.texts:,}", f"{topic.share:.1%}", *chart, visible(topic.name))
+        table.add_row(str(topic.topic), f"{topic.texts:,}", f"{topic.share:.1%}", *chart, visible_line(topic.name))
     return table
 
 
@@ -111,11 +112,11 @@ def _within(found: TopicsResult) -> str:
 def _missing(console: OutConsole, found: TopicsResult, every: bool) -> None:
     listed = [(topic, topic.missing) for topic in found.topics if topic.missing and (topic.missing.kind or every)]
     listed.sort(key=lambda pair: (pair[1].ratio, -pair[1].texts))
+    kind = "dated text" if found.dataset is None else "text"
     thin = sum(bool(topic.missing and topic.missing.kind) for topic in found.topics)
     console.print(
-        f"{_within(found)}: {found.inside:,} of {count_of(found.compared, 'text')}; "
-        f"{count_of(thin, 'topic')} of {len(found.topics):,} with at most {found.thin:.0%} of the share, and not by "
-        "chance",
+        f"{_within(found)}: {found.inside:,} of {count_of(found.compared, kind)}; absent or thin, and not by chance: "
+        f"{thin:,} of {count_of(len(found.topics), 'topic')}",
         markup=False,
         highlight=False,
     )
@@ -124,13 +125,14 @@ def _missing(console: OutConsole, found: TopicsResult, every: bool) -> None:
     if not listed:
         return
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for title in ("topic", "texts", "share", "there", "share", "sites", "ratio, interval"):
+    there = "in the set" if found.dataset else "before"
+    for title in ("topic", "texts", "share", there, "share", "sites", "ratio, interval"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("words")
     for topic, each in listed:
         shares = (f"{each.texts:,}", f"{each.share:.1%}", f"{each.inside:,}", f"{each.inside_share:.1%}")
-        table.add_row(str(topic.topic), *shares, f"{each.sites:,}", _ratio(each), each.kind, visible(topic.name))
+        table.add_row(str(topic.topic), *shares, f"{each.sites:,}", _ratio(each), each.kind, visible_line(topic.name))
     console.print(table)
 
 

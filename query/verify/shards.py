@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from query import merkle
 from query.clean import OPTED_OUT
 from query.dataset import Shard
 from query.domain import registered_domain
+from query.export.evaluation import set_names
 from query.formats import open_format
 from query.options import ExportOptions
 from query.rows import TOTALS, schema_of
@@ -161,6 +163,10 @@ def _rules(rows: pa.Table, name: str, options: ExportOptions) -> list[str]:
     if "like_cosine" in rows.column_names:
         find("like_item without a cosine, or the other way round",
              pc.not_equal(pc.is_null(rows["like_item"]), pc.is_null(rows["like_cosine"])))  # fmt: skip
+        find("like_cosine is no cosine", pc.fill_null(pc.invert(pc.less_equal(pc.abs(rows["like_cosine"]), 1)), False))
+        files = "|".join(map(re.escape, set_names(options.decontaminate_like)))
+        find("like_item is of none of the benchmarks", pc.fill_null(
+            pc.invert(pc.match_substring_regex(rows["like_item"], rf"^({files}):[1-9][0-9]*$")), False))  # fmt: skip
         find("like_benchmark without a cosine", pc.and_(pc.is_null(rows["like_cosine"]),
                                                         pc.is_valid(rows["like_benchmark"])))  # fmt: skip
     at = rows["captured_at"]

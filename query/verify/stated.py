@@ -16,15 +16,19 @@ from typing import Any
 
 from archive.errors import ArchiveError, cause_line, error_line
 from archive.files import sql_literal
-from query.dataset import DESCRIBING, MANIFEST, VERSION, File, Manifest, described, sums
+from query.dataset import DESCRIBING, MANIFEST, VERSION, Calibration, File, Manifest, described, sums
+from query.export import calibrate
 from query.export.assign_shards import likenesses
 from query.export.card import front
+from query.export.evaluation import set_names
 from query.export.manifest import description, distribution
 from query.formats import Written, open_format
 from query.options import ExportOptions
 from query.scratch import scratch_database
 from query.typed_json import parse
 
+#: The most texts of a calibration: its bounds take the longer, the more there are.
+_MOST_TEXTS = 10**10
 #: What the head of a card may have in front of its list of files, which `load_dataset` reads: no other way to name one.
 _HEAD = re.compile(
     r"(pretty_name: [\w .:+-]+|license: other|(language|task_categories|tags|size_categories):"
@@ -164,7 +168,25 @@ def _compare_likeness(db: Any, every: str, manifest: Manifest) -> list[str]:
         problems.append("least_cosine of the arguments is another than that of the manifest")
     if (options.published or None) != (likeness.calibration and likeness.calibration.published):
         problems.append("published of the arguments is another than that of the manifest")
+    if set(likeness.files) != set(set_names(options.decontaminate_like)):
+        problems.append("likeness of the manifest is of other files than its arguments")
+    if not -1 <= likeness.least_cosine <= 1 or likeness.items < 1 or likeness.short < 0:
+        problems.append("likeness of the manifest has numbers that cannot be")
+    if "embeddings" not in manifest.lake.versions:
+        problems.append("likeness of the manifest is of vectors whose version it does not name")
+    if likeness.calibration is not None and not _is_calibration(likeness.calibration, options):
+        problems.append("calibration of the manifest is not what its numbers of texts give")
     return problems
+
+
+def _is_calibration(known: Calibration, options: ExportOptions) -> bool:
+    """Return whether a calibration is one that so many texts can give, by what was asked for."""
+    chosen = options.least_cosine is not None
+    asked = None if chosen else options.false_positives or calibrate.FALSE_POSITIVES
+    if known.asked != asked or not 0 <= known.above <= known.texts <= _MOST_TEXTS or known.sources < 0:
+        return False
+    hits = known.above if asked is None else calibrate.most_hits(known.texts, asked)
+    return known.above <= hits and abs(known.bound - calibrate.shown(calibrate.bound(hits, known.texts))) < 1e-7
 
 
 def _compare_choice(db: Any, every: str, options: ExportOptions) -> list[str]:

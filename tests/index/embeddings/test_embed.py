@@ -221,3 +221,38 @@ def test_there_are_as_many_processes_as_files_and_the_rest_of_the_cores_are_thre
     assert _share(lake, stage, 1) == (1, 8)
     embed(lake, folder)
     assert _share(lake, stage, 8) == (1, 8)
+
+
+def test_after_a_forget_the_other_texts_are_read_and_counted(lake: Lake, folder: Path, tmp_path: Path) -> None:
+    """delta-rs writes the texts that stay into a file whose strings pyarrow reads as views."""
+    some = [" ".join(words(30, seed)) for seed in range(6)]
+    put(lake, tmp_path / "one", [(text, "2015-01-01") for text in some[:4]])
+    put(lake, tmp_path / "two", [(text, "2016-01-01") for text in some[2:]])
+    assert embed(lake, folder).texts == 6
+    lb.forget(lake, str(next((tmp_path / "one").iterdir())))
+    assert any(
+        pq.read_schema(f"{lake.location}/documents/{file}").field("text").type == pa.string_view()
+        for file in lake.files("documents")
+    )
+    again = embed(lake, folder)
+    assert (again.embedded, again.texts, again.empty) == (0, 4, 0)
+    other = embed(lake, folder, windows=1)
+    assert (other.embedded, other.texts, other.empty) == (4, 4, 0)
+    result = lb.index(lake, workers=1, alike=-1.0, passages=True, encoder=again.encoder)
+    assert (result.texts, result.passages, result.verified) == (4, 4, 6)
+    held = {name for (name,) in rows(lake, "SELECT content_id FROM documents")}
+    assert {name for pair in rows(lake, "SELECT a, b FROM likenesses") for name in pair} == held
+    with pytest.raises(ArchiveError, match="the least cosine is nan"):
+        lb.index(lake, workers=1, alike=float("nan"), encoder=again.encoder)
+
+
+def test_the_progress_moves_with_each_batch_and_counts_each_text_once(folder: Path) -> None:
+    texts = pa.table({"content_id": [f"{number:064x}" for number in range(40)],
+                      "text": [" ".join(words(1 + number, number)) for number in range(39)] + [" "]})  # fmt: skip
+    done: list[int] = []
+    stage = Embeddings(open_encoder(folder), tokens_at_once=64)
+    computed = sum(some.num_rows for some, _ in stage.computed(texts, done.append))
+    assert computed == sum(done) == 40
+    assert sum(count > 0 for count in done) > 5
+    empty: list[int] = []
+    assert sum(some.num_rows for some, _ in stage.computed(texts.slice(39), empty.append)) == sum(empty) == 1

@@ -139,3 +139,46 @@ def test_the_packaged_encoder_is_found_without_importing_its_package(folder: Pat
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert (run.stdout, run.stderr) == ("all-MiniLM-L6-v2\n", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "line"),
+    [
+        ("config.json", {"hidden_size": "many"}, "hidden_size is 'many'"),
+        ("config.json", {"hidden_size": None}, "does not state how many numbers"),
+        ("config.json", {"max_position_embeddings": float("nan")}, "max_position_embeddings is nan"),
+        ("config.json", {"text_config": [1]}, "text_config has no entries"),
+        (
+            "config.json",
+            {"_attn_implementation": "some/kernel"},
+            r"code of the hub \(some/kernel\), which is never run",
+        ),
+        ("sentence_bert_config.json", {"max_seq_length": -3}, "max_seq_length is -3"),
+        ("tokenizer_config.json", {"model_max_length": [2]}, r"model_max_length is \[2\]"),
+        ("config_sentence_transformers.json", {"prompts": "p: "}, "prompts has no entries"),
+        ("config_sentence_transformers.json", {"prompts": {"document": "\ud800"}}, "half of a surrogate pair"),
+        ("model.safetensors.index.json", {"weight_map": {"a": 1}}, "a is 1"),
+        ("adapter_config.json", {}, "has an adapter"),
+    ],
+)
+def test_entries_that_are_not_what_they_should_be_are_one_line(
+    folder: Path, tmp_path: Path, file: str, changes: dict[str, Any], line: str
+) -> None:
+    broken = copied(folder, tmp_path / "broken")
+    if "index" in file:
+        (broken / "model.safetensors").unlink()
+    if not (broken / file).exists():
+        write_json(broken / file, {})
+    rewritten(broken / file, **changes)
+    with pytest.raises(ArchiveError, match=line) as error:
+        open_encoder(broken)
+    assert "\n" not in str(error.value)
+
+
+def test_a_text_has_as_many_windows_as_the_table_can_number(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="1 to 127 windows, not 128"):
+        open_encoder(folder, windows=128)
+    long = write_encoder(tmp_path / "long", modules=False)
+    rewritten(long / "config.json", max_position_embeddings=1_000_000)
+    with pytest.raises(ArchiveError, match="sees 32767 tokens, not 40000"):
+        open_encoder(long, window=40_000)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,7 +100,7 @@ def test_windows_in_one_row_get_the_vectors_of_batches(folder: Path) -> None:
 def test_numbers_that_cannot_be_stored_are_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = open_encoder(folder, normalize=False)
     monkeypatch.setattr(Model, "_batch", lambda _, __, group: torch.full((len(group), 32), 1e5))
-    with pytest.raises(ArchiveError, match="cannot be stored in 16 bits"):
+    with pytest.raises(ArchiveError, match="numbers too large for 16 bits"):
         vectors(encoder)
 
 
@@ -110,8 +113,9 @@ def test_a_model_that_cannot_be_loaded_is_stated_in_one_line(tmp_path: Path) -> 
 
 
 def test_a_device_that_is_not_here_is_refused() -> None:
-    with pytest.raises(ArchiveError, match="no device 'cuda:99' here"):
-        open_device("cuda:99")
+    for name in ("cuda:99", "meta", "nowhere"):
+        with pytest.raises(ArchiveError, match=f"no device '{name}' here"):
+            open_device(name)
     assert best_dtype("cuda:0") == "bf16"
     assert best_dtype("xpu") == "fp32"
     assert open_device("auto") in {"cpu", "cuda"}
@@ -154,3 +158,68 @@ def test_the_memory_of_the_device_that_does_not_suffice_is_stated(
     monkeypatch.setattr(models.Model, "_batch", full)
     with pytest.raises(ArchiveError, match="a smaller --tokens-at-once needs less"):
         vectors(open_encoder(folder))
+
+
+def changed(folder: Path, to: Path, **config: Any) -> Path:
+    shutil.copytree(folder, to)
+    (to / "config.json").write_text(json.dumps({**json.loads((to / "config.json").read_text()), **config}))
+    return to
+
+
+@pytest.mark.parametrize("part", [Model, Tokens])
+def test_code_of_an_encoder_is_never_run_and_nobody_is_asked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: Callable[[Encoder], object]
+) -> None:
+    code = {"AutoConfig": "evil.Config", "AutoModel": "evil.Model", "AutoTokenizer": ["evil.T", "evil.T"]}
+    evil = changed(folder, tmp_path / "evil", model_type="evil", auto_map=code)
+    (evil / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    (evil / "tokenizer.json").unlink()
+    (evil / "vocab.txt").write_text("a")
+    (evil / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "T", "auto_map": code}))
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question="": asked.append(question) or "y")
+    with pytest.raises(ArchiveError):
+        part(open_encoder(evil))
+    assert (asked, (tmp_path / "ran").exists()) == ([], False)
+
+
+def test_weights_that_are_missing_or_changed_are_refused(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    part = changed(folder, tmp_path / "part")
+    kept = {name: each for name, each in load_file(part / "model.safetensors").items() if "layer.1." not in name}
+    save_file(kept, part / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ArchiveError, match=r"its weights lack 16 of those of its model, as encoder\.layer\.1"):
+        Model(open_encoder(part))
+    no_pooler = {name: each for name, each in load_file(folder / "model.safetensors").items() if "pooler" not in name}
+    other = changed(folder, tmp_path / "other")
+    encoder = open_encoder(other)
+    save_file(no_pooler, other / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ArchiveError, match="its files have changed since this began"):
+        Model(encoder)
+    Model(open_encoder(other))
+
+
+def test_a_model_that_does_not_do_what_its_files_state_is_one_line(folder: Path, tmp_path: Path) -> None:
+    stated = changed(folder, tmp_path / "stated", text_config={"hidden_size": 5})
+    with pytest.raises(ArchiveError, match="states 5 dimensions, and its vectors have 32"):
+        vectors(open_encoder(stated))
+    for number, line in ((2**31 - 1, "tokens that its model does not know"), (2**31, r"numbers of tokens from 2\^31")):
+        huge = changed(folder, tmp_path / str(number))
+        tokenizer = json.loads((huge / "tokenizer.json").read_text())
+        tokenizer["model"]["vocab"]["the"] = number
+        (huge / "tokenizer.json").write_text(json.dumps(tokenizer))
+        with pytest.raises(ArchiveError, match=line):
+            vectors(open_encoder(huge), ["the page"])
+
+
+def test_a_torch_that_cannot_be_imported_is_one_line(folder: Path, tmp_path: Path) -> None:
+    for name in ("torch", "transformers"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise OSError('no libtorch.so')")
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, "-m", "archive", "embed", "--lake", str(tmp_path / "lake"), "--encoder", folder]
+    (tmp_path / "made.py").write_text(f"from archive.lake import Lake\nLake({str(tmp_path / 'lake')!r}).create()")
+    subprocess.run([sys.executable, tmp_path / "made.py"], env=env, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert run.stderr == "archive: archive embed needs torch, which cannot be imported: no libtorch.so\n"

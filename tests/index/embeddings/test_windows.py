@@ -88,6 +88,14 @@ def test_a_prefix_is_in_front_of_each_window_and_is_no_character_of_the_text(fol
     assert len(prefixed.windows([""])) == 0
 
 
+def test_a_token_of_the_prefix_and_the_text_is_one_of_the_text(folder: Path) -> None:
+    tokens = Tokens(open_encoder(folder, prefix="pa"))
+    windows = tokens.windows(["ge", "ge was seen"])  # "page" is a token
+    assert windows.text.tolist() == [0, 1]
+    assert windows.start.tolist() == [0, 0]
+    assert windows.end.tolist() == [2, 11]
+
+
 def test_a_window_without_room_is_refused(folder: Path) -> None:
     with pytest.raises(ArchiveError, match="a window of 2 tokens has no room"):
         Tokens(open_encoder(folder, window=2))

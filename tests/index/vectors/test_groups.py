@@ -14,7 +14,7 @@ from archive.lake import Lake
 from index.vectors import cells, segments, upkeep
 from index.vectors import groups as grouping
 from index.vectors.exact import scan
-from index.vectors.files import Segment, arrays, local
+from index.vectors.files import Segment, arrays
 from index.vectors.filters import Filter, texts
 from index.vectors.groups import Groups
 
@@ -74,7 +74,7 @@ def build(lake: Lake, **options: Any) -> upkeep.BuildResult:
 def stored(lake: Lake) -> dict[str, tuple[str, bytes, bytes]]:
     """Of each file of embeddings: the name of its segment, and the bytes of both files of it."""
     return {
-        row["source"]: (row["name"], *(Path(local(lake, ENCODER, row["name"] + end)).read_bytes()
+        row["source"]: (row["name"], *(Path(segments.local(lake, ENCODER, row, end)).read_bytes()
                                        for end in (".vectors", ".lists")))
         for row in lake.read("vector_segments").to_pylist()
     }  # fmt: skip
@@ -120,7 +120,7 @@ def test_many_questions_together_find_what_each_finds_alone(lake: Lake) -> None:
     add(lake, names(900, 0), groups(900))
     build(lake)
     (row,) = lake.read("vector_segments").to_pylist()
-    mapped = arrays(local(lake, ENCODER, row["name"] + ".vectors"), row["rows"], row["dimensions"])
+    mapped = arrays(segments.local(lake, ENCODER, row, ".vectors"), row["rows"], row["dimensions"])
     segment = Segment(3, "", "", row["rows"], **mapped)
     questions = groups(1500, seed=6)  # more than are asked together
     cosines, numbers = scan([segment], questions, 4)

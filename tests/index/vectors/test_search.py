@@ -339,3 +339,69 @@ def test_embed_makes_texts_searchable_and_a_text_finds_itself(lake: Lake, folder
     with pytest.raises(ArchiveError, match="name the folder of that encoder"):
         lb.open_vectors(lake, model=open_encoder(folder, pooling="max")).search("a text")
     assert json.loads(json.dumps(found.search("the page", 1)[0].content_id))
+
+
+@pytest.mark.parametrize("below", [10**6, pytest.param(500, marks=faiss)], ids=["exact", "faiss"])
+def test_a_segment_whose_files_have_another_size_is_made_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, below: int
+) -> None:
+    monkeypatch.setattr(cells, "EXACT_BELOW", below)
+    filled(lake, (400, 300))
+    build(lake)
+    question = groups(3, seed=5)
+    before = asked(open_vectors(lake), question)
+    for end in segments.suffixes("" if below > 500 else "some"):
+        for damage in (lambda data: data[:-1], lambda data: data[:0], lambda data: data + b"more"):
+            file = sorted((Path(lake.location) / "vectors").rglob(f"*{end}"))[0]
+            data = file.read_bytes()
+            file.unlink()
+            file.write_bytes(damage(data))
+            with pytest.raises(LakeError, match="cannot be searched yet; run `archive embed"):
+                open_vectors(lake)
+            assert build(lake).added in {300, 400}
+            assert asked(open_vectors(lake), question) == before
+    assert len(listed(lake, ENCODER)) == 2 * len(segments.suffixes("" if below > 500 else "some"))
+
+
+@pytest.mark.parametrize("below", [10**6, pytest.param(500, marks=faiss)], ids=["exact", "faiss"])
+def test_k_may_be_larger_than_a_cell_or_the_lake_and_a_question_of_any_length(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, below: int
+) -> None:
+    monkeypatch.setattr(cells, "EXACT_BELOW", below)
+    ids, vectors = filled(lake, (700,))
+    build(lake)
+    found, question = open_vectors(lake), groups(1, seed=5)[0]
+    for k in (600, 700, 10**9):
+        assert [hit.content_id for hit in found.search(question, k)][:600] == [
+            ids[row] for row in nearest(vectors, question, 600)
+        ]
+    hits = found.search(question, 3)
+    for factor in (1e300, 1e30, 1e-30, 1e-300):
+        assert found.search(question.astype(np.float64) * factor, 3) == hits
+    assert found.search_many([question, [], question[None]], 3) == [hits, [], hits]
+    wrong: tuple[Any, ...] = (0, -1, 1.5)
+    for k in wrong:
+        with pytest.raises(ArchiveError, match="should be a whole number from 1 on"):
+            found.search(question, k)
+    for what, line in (
+        ([[1.0], [1.0, 2.0]], "a question is"),
+        (np.zeros((1, 1, 16)), "3 axes"),
+        ([np.nan] * 16, "finite"),
+    ):
+        with pytest.raises(ArchiveError, match=line):
+            found.search(what)  # type: ignore[arg-type]
+
+
+@faiss
+def test_a_copy_in_the_cache_that_was_cut_off_is_copied_again(
+    s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    lake = Lake(f"s3://{s3}/lake")
+    filled(lake, (50,))
+    build(lake)
+    question = groups(1)[0]
+    hits = open_vectors(lake).search(question)
+    (copy,) = (path for path in (tmp_path / "cache").rglob("*.vectors"))
+    copy.write_bytes(copy.read_bytes()[:100])
+    assert open_vectors(lake).search(question) == hits

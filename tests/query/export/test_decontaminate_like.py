@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import math
@@ -25,8 +26,10 @@ import lowbackground as lb
 from archive.errors import ArchiveError
 from archive.lake import Lake
 from query.dataset import Manifest
-from query.export import calibrate, compare
+from query.export import benchmark, calibrate, compare
+from query.export.evaluation import hash_set
 from query.export.run import ExportResult, export
+from query.options import _LIKE
 from query.rows import COLUMNS
 
 PUBLISHED, BEFORE = "2019-01-01", "2022-06-01"
@@ -190,6 +193,105 @@ def test_a_set_that_was_marked_verifies_and_a_changed_mark_is_found(made: Path, 
     assert any("least cosine" in each for each in lb.verify(tmp_path / "threshold", rows=0, workers=1).problems)
 
 
+def test_a_calibration_that_its_numbers_do_not_give_is_found(marked: Path, tmp_path: Path) -> None:
+    forgeries: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+        ({}, {"bound": 1e-5}, "calibration"), ({}, {"asked": 1e-5}, "calibration"), ({}, {"texts": 9000}, "calibration"),
+        ({}, {"texts": 10**18}, "calibration"), ({}, {"above": 3}, "calibration"), ({}, {"sources": -1}, "calibration"),
+        ({"files": {"other.jsonl": "ab"}}, {}, "other files"), ({"items": 0}, {}, "numbers that cannot be"),
+    ]  # fmt: skip
+    for number, (likeness, calibration, said) in enumerate(forgeries):
+        shutil.copytree(marked, forged := tmp_path / str(number))
+        stated = json.loads((marked / "manifest.json").read_bytes())
+        stated["likeness"] |= likeness
+        stated["likeness"]["calibration"] |= calibration
+        reseal(forged, Manifest.from_json(stated))
+        problems = lb.verify(forged, rows=0, workers=1).problems
+        assert any(said in problem for problem in problems), (likeness, calibration, problems)
+
+
+def test_marks_that_no_comparison_gives_are_found(marked: Path, tmp_path: Path) -> None:
+    for name, value, said in (("like_item", "other.jsonl:9", "none of the benchmarks"),
+                              ("like_cosine", 9.0, "is no cosine"), ("like_cosine", math.nan, "is no cosine")):  # fmt: skip
+        shutil.rmtree(tmp_path / "set", ignore_errors=True)
+        shutil.copytree(marked, tmp_path / "set")
+        rewrite(
+            tmp_path / "set",
+            lambda rows, name=name, value=value: next(row for row in rows if row["like_benchmark"]).update(
+                {name: value}
+            ),
+        )
+        assert any(said in problem for problem in lb.verify(tmp_path / "set", rows=0, workers=1).problems)
+
+
+def test_a_window_whose_vector_has_no_direction_was_not_compared() -> None:
+    nothing, spoilt, large = [0.0] * 3, [math.nan] * 3, [math.inf, 0.0, 0.0]
+    vectors = [[1.0, 0, 0], nothing, spoilt, [0, 1.0, 0], large, spoilt, [0, 0, 1.0]]
+    windows = pa.record_batch(
+        {
+            "content_id": pa.array([*"aabcddd"]).dictionary_encode(),
+            "part": pa.array([0, 1, 0, 0, 0, 1, 2], pa.int32()),
+            "end": pa.array([9] * 7, pa.int32()),
+            "vector": pa.array(vectors, pa.list_(pa.float32(), 3)),
+        }
+    )
+    items = np.eye(2, 3, dtype=np.float32)
+    found = compare.texts_of(windows, items).to_pydict()
+    assert found["cosine"] == [1.0, None, 1.0, 0.0]
+    assert found["item"] == [0, None, 1, 0]
+    assert found["whole"] == [False, False, True, False]
+
+
+def test_all_of_a_long_item_gets_vectors(made: Path) -> None:
+    from index.embeddings.encoder import open_encoder
+    from index.embeddings.model import Model
+    from index.embeddings.tokens import Tokens
+
+    encoder = open_encoder(made / "encoder")
+    tokens, model = Tokens(encoder), Model(encoder, "cpu")
+    long = " ".join(words(1000, 5))
+    vectors, owner = benchmark._vectors([long, ITEMS[0], " \n" * tokens.reach + ITEMS[0]], tokens, model)
+    read = np.bincount(owner)
+    assert read[0] > encoder.windows * 10
+    assert 1 <= read[1] == read[2] < encoder.windows
+    assert np.allclose(vectors[owner == 1], vectors[owner == 2], atol=1e-2)
+    end = tokens.windows([ITEMS[0]])
+    assert len(end) == read[1]
+
+
+def test_a_set_without_benchmarks_states_nothing_of_them(made: Path, tmp_path: Path) -> None:
+    export(str(made / "lake"), tmp_path / "set", before=BEFORE, workers=1)
+    stated = json.loads((tmp_path / "set" / "manifest.json").read_bytes())
+    assert "likeness" not in stated
+    assert not {*_LIKE} & {*stated["arguments"]}  # they would change the roots of each set
+    assert lb.verify(tmp_path / "set", rows=0, workers=1, again=str(made / "lake")).sound
+
+
+def test_lines_and_paragraphs_of_a_plain_file_are_items(tmp_path: Path) -> None:
+    plain = tmp_path / "plain.txt"
+    plain.write_text("who was the first of these\nand what did the others do\n\nno item\n\na line of its own here\n")
+    items, short = benchmark.read((str(plain),))
+    assert list(items.values()) == ["plain.txt:1", "plain.txt:2", "plain.txt:1", "plain.txt:6"]
+    assert short == 1
+    packed = gzip.compress(plain.read_bytes() * 200)
+    plain.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(ArchiveError, match="truncated"):
+        benchmark.read((str(plain),))
+    plain.write_bytes(b"PK\3\4 five words of an archive \0\0")
+    with pytest.raises(ArchiveError, match="neither text nor a data set"):
+        benchmark.read((str(plain),))
+
+
+def test_scripts_without_spaces_have_items_and_13_grams(tmp_path: Path) -> None:
+    for number, text in enumerate(("តើអ្វីជារាជធានីនៃប្រទេស", "他们在那里看到了什么东西呢你知道吗", "မြန်မာနိုင်ငံ၏မြို့တော်")):
+        (tmp_path / f"{number}.jsonl").write_text(json.dumps({"question": text}) + "\n")
+        assert len(benchmark.read((str(tmp_path / f"{number}.jsonl"),))[0]) == 1
+    assert hash_set(str(tmp_path / "1.jsonl"), tmp_path / "hashes.npy", "--decontaminate") == 17 - 13 + 1
+    few, enough = "a - b - c - d - e - f - g", "state-of-the-art is a word of four and so are these"
+    for text, hashes in ((few, 0), (enough, 1)):
+        (tmp_path / "words.jsonl").write_text(json.dumps({"question": text}) + "\n")
+        assert hash_set(str(tmp_path / "words.jsonl"), tmp_path / "hashes.npy", "--decontaminate") == hashes
+
+
 def test_json_lines_hold_the_same_marks(made: Path, marked: Path, tmp_path: Path) -> None:
     expected = {
         text: [row[name] for name in COLUMNS if name.startswith("like_")] for text, row in rows_of(marked).items()
@@ -236,6 +338,7 @@ def test_what_cannot_be_compared_is_one_line(made: Path, lake: Lake, tmp_path: P
         ({"drop_like": True}, "--drop-like is for --decontaminate-like"),
         ({"decontaminate_like": "b.jsonl"}, "needs --published DATE"),
         ({"decontaminate_like": "b.jsonl", "published": "soon"}, "is no date"),
+        ({"decontaminate_like": "b.jsonl", "published": "2999-01-01"}, "is to come"),
         ({"decontaminate_like": "b.jsonl", "least_cosine": 1.5}, "--least-cosine 1.5"),
         ({"decontaminate_like": "b.jsonl", "published": PUBLISHED, "false_positives": 1.0}, "--false-positives 1"),
         ({"decontaminate_like": "b.jsonl", "least_cosine": 0.9, "false_positives": 0.1}, "contradict"),

@@ -22,6 +22,7 @@ from archive.errors import ArchiveError, QueryError
 from archive.intake import ingest
 from archive.lake import Lake
 from archive.text.normalise import content_id
+from query.history import _addresses
 from query.lookup.pages import changes
 from query.lookup.target import kind_of, read
 
@@ -296,6 +297,12 @@ def test_a_text_without_a_proof_is_named_whichever_kinds_are_searched(lake: Lake
             assert not any("this text" in note for note in lookup.text("some other words").notes)
     with lb.Lookup(lake, grade="A") as sealed:
         assert "no capture of grade A or better dates it" in sealed.text(text(OLD)).notes[-1]
+        assert sealed.notes[-1].startswith("no text of the lake has a date of grade A; dates from a column")
+
+
+@pytest.mark.parametrize(("captured", "asked"), [("example.org?a=1", "example.org/?a=1"), ("a.org/?b=/", "a.org?b=/")])
+def test_an_address_with_an_empty_path_is_one_page_with_and_without_its_slash(captured: str, asked: str) -> None:
+    assert f"http://{captured}" in _addresses(f"http://{asked}")
 
 
 def test_a_near_duplicate_is_nothing_weaker(lake: Lake, tmp_path: Path) -> None:

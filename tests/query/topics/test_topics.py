@@ -17,6 +17,7 @@ from made_vectors import ENCODER, add
 
 import lowbackground as lb
 from archive.cli import main
+from archive.errors import ExportError
 from archive.lake import Lake
 from archive.text.normalise import content_id
 
@@ -123,6 +124,44 @@ def test_the_command_shows_writes_and_prints_json(full: Lake, tmp_path: Path) ->
         table = pcsv.read_csv(tmp_path / name) if name == "a.csv" else pq.read_table(tmp_path / name)
         assert table.column_names == ["topic", "name", "period", "texts"]
         assert sum(table["texts"].to_pylist()) == 121
+
+
+def test_a_file_that_is_there_is_replaced_only_where_that_is_asked_for(full: Lake, tmp_path: Path) -> None:
+    def written(to: Path, *words: str) -> str:
+        given = ["topics", "--lake", full.location, "--quiet", "--out", str(to), *words]
+        return CliRunner().invoke(main, given).output
+
+    mine = tmp_path / "mine.csv"
+    mine.write_text("mine")
+    (tmp_path / ".mine.csv.new").write_text("mine too")
+    assert "exists already; --overwrite replaces it" in written(mine)
+    assert mine.read_text() == "mine"
+    written(mine, "--overwrite")
+    assert mine.read_text().startswith('"topic","name"')
+    assert (tmp_path / ".mine.csv.new").read_text() == "mine too"
+    assert "is in the lake" in written(Path(full.location) / "topics.csv")
+
+
+def test_a_vector_without_numbers_spoils_no_other_text(lake: Lake, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(0, 0.1, (40, 8)).astype(np.float32)
+    vectors[:20, 0] += 1
+    vectors[20:, 1] += 1
+    vectors[3], vectors[4], vectors[5, 2] = np.nan, 0, np.inf
+    (tmp_path / "a.warc").write_bytes(dated(BREAD[:20], 2012, 1, "bread") + dated(STARS[:20], 2020, 1, "stars"))
+    take(lake, str(tmp_path / "a.warc"))
+    add(lake, [content_id(text) for text in (*BREAD[:20], *STARS[:20])], vectors)
+    lb.topics(lake, topics=2)
+    found = rows(lake, "SELECT topic, count(*), count(*) FILTER (similarity > 0.8) FROM text_topics GROUP BY 1")
+    assert sorted(good for _, _, good in found) == [17, 20]
+    assert sum(texts for _, texts, _ in found) == 40
+
+
+def test_a_set_whose_rows_have_no_content_ids_is_one_line(full: Lake, tmp_path: Path) -> None:
+    lb.export(full, tmp_path / "set", before="2020-12-31", workers=1)
+    (shard,) = (tmp_path / "set").rglob("*.parquet")
+    pq.write_table(pq.read_table(shard).drop_columns(["content_id"]), shard)
+    with pytest.raises(ExportError, match="the rows have no content ids"):
+        lb.topics(full, dataset=tmp_path / "set")
 
 
 def test_wrong_words_end_in_one_line(full: Lake, lake: Lake, tmp_path: Path) -> None:
