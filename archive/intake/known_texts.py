@@ -51,7 +51,7 @@ _FAN = 8
 _MERGED = 1 << 20
 #: Wanted texts that are looked up at a time in a large run, so that few of its pages are in use.
 _WANTED = 1024
-_LARGE = 1 << 22
+_LARGE = 1 << 20
 _FORMAT = 1
 _MANIFEST = "known.json"
 _DIGITS = np.full(256, 255, np.uint8)
@@ -243,6 +243,7 @@ class KnownTexts:
         for run in self._runs:
             left = np.flatnonzero(fresh)
             fresh[left] = ~run.has(high[left], low[left])
+            run.release()
         result = np.empty(len(order), np.bool_)
         result[order] = fresh
         return result
