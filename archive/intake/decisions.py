@@ -206,15 +206,19 @@ def apply(lake: Lake, decided: Sequence[Decision], table_of: Callable[[str], Ope
     """
     for table in DATA_TABLES:
         left = [each for each in decided if any(file.table == table.name for file in each.files)]
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
             if not left:
                 break
             opened = table_of(table.name) if table_of else OpenTable(lake, table.name)
             # another process may have carried some out meanwhile
             left = [each for each in left if opened.transaction_version(each.batch) is None]
             files = [file for each in left for file in each.files if file.table == table.name]
-            if not left or lake.commit(table, files, [each.batch for each in left], opened.delta):
-                break
+            try:
+                if not left or lake.commit(table, files, [each.batch for each in left], opened.delta):
+                    break
+            except OSError:  # a store that fails now and then; the names of the batches show what it did
+                if attempt >= _OPENED_ANEW:
+                    raise
         else:
             raise LakeError(f"{lake.location}: {MANY}")
 

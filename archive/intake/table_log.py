@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import numpy as np
@@ -16,6 +17,7 @@ from deltalake.exceptions import DeltaError
 
 from archive.lake import Lake
 
+Value = TypeVar("Value")
 #: How often a table is opened again while others write checkpoints.
 _TRIES = 20
 
@@ -48,7 +50,7 @@ class OpenTable:
     def update(self) -> None:
         """Read what was committed since the last time."""
         try:
-            self.delta.update_incremental()
+            _repeated(self.delta.update_incremental)
         except (DeltaError, OSError):
             self.lost = True
             self._open()
@@ -82,7 +84,7 @@ class OpenTable:
             at = int(np.searchsorted(self._before, key))
             if at == len(self._before) or self._before[at] != key:
                 return None
-        number: int | None = self.delta.transaction_version(name)
+        number: int | None = _repeated(lambda: self.delta.transaction_version(name))
         return number
 
 
@@ -118,7 +120,7 @@ def transactions(lake: Lake, name: str, delta: DeltaTable) -> set[str] | None:
                     return None
                 start = int(last["version"])
                 found.update(_of_checkpoint(lake, f"{_log(lake, name)}/{start:020}.checkpoint.parquet"))
-            delta.update_incremental()
+            _repeated(delta.update_incremental)
             if delta.version() < start:
                 continue
             for number in range(start + 1, delta.version() + 1):
@@ -132,8 +134,8 @@ def transactions(lake: Lake, name: str, delta: DeltaTable) -> set[str] | None:
 
 
 def _of_checkpoint(lake: Lake, path: str) -> list[str]:
-    with lake.filesystem.open_input_file(path) as file:
-        column = pq.ParquetFile(file).read(["txn"])["txn"].combine_chunks()
+    data = pa.BufferReader(_read(lake, path))
+    column = pq.ParquetFile(data).read(["txn"])["txn"].combine_chunks()
     names: list[str] = column.drop_null().field("appId").to_pylist()
     return names
 
@@ -142,7 +144,23 @@ def _log(lake: Lake, name: str) -> str:
     return f"{lake.table_path(name)}/_delta_log"
 
 
+def _repeated(action: Callable[[], Value]) -> Value:
+    """Return what an action returns, which is repeated where a store fails now and then."""
+    for pause in (0.1, 0.4, 1.6):
+        try:
+            return action()
+        except FileNotFoundError:
+            raise
+        except OSError:
+            time.sleep(pause)
+    return action()
+
+
 def _read(lake: Lake, path: str) -> bytes:
+    return _repeated(lambda: _read_once(lake, path))
+
+
+def _read_once(lake: Lake, path: str) -> bytes:
     with lake.filesystem.open_input_stream(path) as file:
         return bytes(file.read())
 
