@@ -55,7 +55,7 @@ OTHER_FUNCTION = {
     "ingest": {"dry_run", "dollars_per_hour"},
     "collapse": {"dry_run"},
     "query": {"out", "overwrite"},
-    "topics": {"every", "number", "out"},
+    "topics": {"every", "number", "out", "overwrite"},
 }
 
 

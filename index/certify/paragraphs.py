@@ -22,6 +22,7 @@ from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
 from index import ids
+from index.bits import bits_of, has
 from index.certify.characters import alike, letters_of
 from index.minhash.kernel import band_keys, compiled, shared, shingle_sets, sign
 from index.minhash.procedure import Parameters
@@ -114,15 +115,13 @@ def _probe(keys, counts, least, own, owners, bits, most, codes):  # type: ignore
 
     If `codes` is empty, the pairs are only counted. `bits` is a filter: most keys are in no paragraph.
     """
-    mask = np.uint64(bits.size * 8 - 1)
     count = 0
     for line in range(keys.shape[0]):
         if counts[line] < least:
             continue
         for band in range(keys.shape[1]):
             key = keys[line, band]
-            bit = key & mask
-            if not bits[bit >> np.uint64(3)] & (np.uint8(1) << np.uint8(bit & np.uint64(7))):
+            if not has(bits, key):
                 continue
             row = np.searchsorted(own, key)
             met = 0
@@ -133,14 +132,6 @@ def _probe(keys, counts, least, own, owners, bits, most, codes):  # type: ignore
                 met += 1
                 row += 1
     return count
-
-
-@compiled
-def _set_bits(keys, bits):  # type: ignore[no-untyped-def]
-    mask = np.uint64(bits.size * 8 - 1)
-    for key in keys:
-        bit = key & mask
-        bits[bit >> np.uint64(3)] |= np.uint8(1) << np.uint8(bit & np.uint64(7))
 
 
 @compiled
@@ -263,8 +254,7 @@ def match_paragraphs(
     within = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths) + np.repeat(begins[chosen], lengths)
     keys = np.concatenate([chunk.keys for chunk in chunks])[chosen].reshape(-1)
     order = np.argsort(keys, kind="stable")
-    bits = np.zeros(max(1 << 13, 1 << int(2 * keys.size).bit_length()), np.uint8)
-    _set_bits(keys, bits)
+    bits = bits_of(keys, 1 << 13)
     arrays = {
         "keys": keys[order],
         "owners": order // parameters.bands,

@@ -72,6 +72,19 @@ def decode(data, at, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def with_marks(word, data, at, end, fold):  # type: ignore[no-untyped-def]
+    """Add the marks from a position on to a letter that is a word of its own; return the word, and where it ends."""
+    while at < end and data[at] >= 0x80:
+        letter, after = decode(data, at, end)
+        flagged = fold[letter]
+        if not flagged & MARK:
+            break
+        word = word * _LETTER + np.uint64(flagged & POINT)
+        at = after
+    return word, at
+
+
+@compiled
 def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
     """Write the hash of each word of data[begin:stop] into `out`; return how many these are.
 
@@ -102,13 +115,7 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
         count += np.uint64(word != _0)
         word = folded
         if folded != _0:  # a word of its own, with its marks
-            while at < end and data[at] >= 0x80:
-                letter, after = decode(data, at, end)
-                flagged = fold[letter]
-                if not flagged & MARK:
-                    break
-                word = word * _LETTER + np.uint64(flagged & POINT)
-                at = after
+            word, at = with_marks(word, data, at, end, fold)
             out[count] = word
             count += _1
             word = _0

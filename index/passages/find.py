@@ -16,11 +16,9 @@ from datetime import date, datetime
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from archive.arrow import plain
 from archive.damage import naming_damage
-from archive.engine import Context, Engine, Failed
+from archive.engine import Engine, Failed
 from archive.errors import ArchiveError, LakeError
 from archive.evidence.grade import DEFAULT
 from archive.lake import Lake, open_lake
@@ -29,7 +27,8 @@ from archive.text.normalise import normalise
 from index import ids
 from index.minhash.kernel import utf8
 from index.passages import segments
-from index.passages.kernel import RUN, Numbers, Question, Words, by_word, keys_of, lower, words_of
+from index.passages.compare import RunsTask, work
+from index.passages.kernel import RUN, Numbers, Question, by_word, keys_of, lower, words_of
 from index.passages.segments import Segment
 from index.passages.stage import Passages
 from index.proven import END, Proof, Proven, microseconds, moment_of
@@ -45,8 +44,6 @@ _ROUNDS = (1, 16, 256)
 _BITS = 38
 #: Quotes that are given back: of a text that repeats one word there may be as many as words.
 _QUOTES = 1000
-#: Words of the texts that a worker holds, of which each takes 40 bytes. Questions are opened once for so many.
-_WORDS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,65 +95,8 @@ class Traced:
     is_complete: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class RunsTask:
-    """Texts of a file of documents, to be compared with questions in the scratch folder."""
-
-    location: str
-    file: str
-    rows: Numbers  #: of the file, in order: the texts
-    questions: Sequence[Numbers]  #: by text, the questions to be compared with it
-
-
 #: Compares questions, each with the texts of some ranks; yields the question, the rank, and the runs that they share.
 Compare = Callable[[list[tuple[int, Numbers]]], Iterator[tuple[int, int, Numbers]]]
-#: A question, the position of a text in its task, and the runs that they share.
-RunsResult = list[tuple[int, int, Numbers]]
-
-
-def work(task: RunsTask, ctx: Context) -> RunsResult:
-    """Compare the texts of a file with questions. Needs a scratch folder that all workers see."""
-    result: RunsResult = []
-    with pa.memory_map(f"{ctx.shared}/questions.arrow") as source:
-        asked = pa.ipc.open_file(source).read_all()["text"]
-
-        def compare(block: list[tuple[int, Words]]) -> None:
-            by_question: dict[int, list[tuple[int, Words]]] = {}
-            for position, other in block:
-                for number in task.questions[position].tolist():
-                    by_question.setdefault(number, []).append((position, other))
-            for number, texts in by_question.items():
-                question = Question(asked[number].as_py())
-                for position, other in texts:
-                    runs = question.shared(other)
-                    if len(runs):
-                        result.append((number, position, runs))
-
-        block: list[tuple[int, Words]] = []
-        held = 0
-        for positions, group in _read_rows(Lake(task.location), task.file, task.rows):
-            data, offsets = utf8(group)
-            for at, position in enumerate(positions.tolist()):
-                block.append((position, words_of(data[offsets[at] : offsets[at + 1]])))
-                held += len(block[-1][1])
-                if held > _WORDS:
-                    compare(block)
-                    block, held = [], 0
-        compare(block)
-    return result
-
-
-def _read_rows(lake: Lake, name: str, rows: Numbers) -> Iterator[tuple[Numbers, pa.Array]]:
-    """Yield the texts of some rows of a file of documents, by row group: their positions in `rows`, and the texts."""
-    with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{name}", filesystem=lake.filesystem) as file:
-        first = 0
-        for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            begin, end = np.searchsorted(rows, [first, first + count])
-            if begin < end:
-                texts = plain(file.read_row_group(group, columns=["text"])).column(0)
-                yield np.arange(begin, end), texts.take(pa.array(rows[begin:end] - first)).combine_chunks()
-            first += count
 
 
 class PassageIndex:
@@ -166,7 +106,9 @@ class PassageIndex:
 
     Args:
         before: only captures before this moment prove anything; None: all.
-        grade, archives, date_sources: which captures prove something, as in `Proven`.
+        grade: the least grade of a capture that proves something, as in `certify`.
+        archives: how many archives must have such captures.
+        date_sources: only captures whose dates come from these; empty: from any.
 
     Raises:
         LakeError: there is no lake, it has no index of passages, or a file of it is damaged.
@@ -417,7 +359,9 @@ def passages(
 
     Args:
         before: only texts that were first seen before this moment.
-        grade, archives, date_sources: which captures prove something, as in `certify`.
+        grade: the least grade of a capture that proves something, as in `certify`.
+        archives: how many archives must have such captures.
+        date_sources: only captures whose dates come from these; empty: from any.
 
     Raises:
         LakeError: there is no lake, or it has no index of passages.

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from index.bits import bits_of, has
 from index.minhash import procedure
-from index.minhash.kernel import ALONE, MARK, POINT, compiled, decode, fold, mix, shingles_into, utf8
+from index.minhash.kernel import ALONE, POINT, compiled, decode, fold, mix, shingles_into, utf8, with_marks
 
 #: Words of a shingle, and of the shortest run that is found for certain. Each run has WINDOW shingles.
 SHINGLE, RUN = 8, 15
@@ -142,14 +143,7 @@ def words_into(data, begin, stop, fold, hashes, starts, ends):  # type: ignore[n
         inside = False
         word = _0
         if folded != _0:  # a word of its own, with its marks
-            word = folded
-            while at < end and data[at] >= 0x80:
-                letter, after = decode(data, at, end)
-                flagged = fold[letter]
-                if not flagged & MARK:
-                    break
-                word = word * _LETTER + np.uint64(flagged & POINT)
-                at = after
+            word, at = with_marks(folded, data, at, end, fold)
             hashes[count], starts[count], ends[count] = mix(word), here, at
             count += 1
             word = _0
@@ -258,14 +252,12 @@ def _shared(data, starts, ends, hashes, kinds, known, bits, other, begins, stops
         known: the different hashes of these runs, sorted.
         bits: a filter of them: most hashes of the other text are not among them.
     """
-    mask = np.uint64(bits.size * 8 - 1)
     head = np.full(known.size, -1, np.int64)  # where each run occurs first in the other text …
     following = np.full(runs.size, -1, np.int64)  # … and where next
     met = False
     for there in range(runs.size - 1, -1, -1):
         value = runs[there]
-        bit = value & mask
-        if not bits[bit >> np.uint64(3)] & (np.uint8(1) << np.uint8(bit & np.uint64(7))):
+        if not has(bits, value):
             continue
         kind = np.searchsorted(known, value)
         if kind < known.size and known[kind] == value:
@@ -311,14 +303,6 @@ def _shared(data, starts, ends, hashes, kinds, known, bits, other, begins, stops
     return count
 
 
-@compiled
-def _set_bits(values, bits):  # type: ignore[no-untyped-def]
-    mask = np.uint64(bits.size * 8 - 1)
-    for value in values:
-        bit = value & mask
-        bits[bit >> np.uint64(3)] |= np.uint8(1) << np.uint8(bit & np.uint64(7))
-
-
 class Question:
     """A text whose runs are looked for in others."""
 
@@ -328,8 +312,7 @@ class Question:
         self.keys = keys_of(self.words)  #: of each run of RUN words
         self._known, kinds = np.unique(self.words.runs, return_inverse=True)
         self._kinds = kinds.reshape(-1).astype(np.int64)
-        self._bits = np.zeros(max(64, 1 << int(2 * len(self._known)).bit_length()), np.uint8)
-        _set_bits(self._known, self._bits)
+        self._bits = bits_of(self._known)
 
     def shared(self, other: Words) -> Numbers:
         """Return the runs of RUN words or more that another text shares with this one.

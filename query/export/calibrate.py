@@ -15,8 +15,9 @@ import duckdb
 
 from archive.errors import ExportError
 from query.dataset import Calibration
-from query.export.compare import DIGITS
 
+#: Decimals of a cosine.
+DIGITS = 6
 #: The share that is asked for where nobody names another.
 FALSE_POSITIVES = 0.001
 #: How likely a bound may be wrong.

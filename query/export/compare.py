@@ -16,12 +16,12 @@ from archive.engine import Context
 from archive.lake import Lake
 from index.embeddings.table import EMBEDDINGS
 from index.vectors.files import Matrix
+from query.export.calibrate import DIGITS
 from query.export.workplace import disk_errors
 
 #: Windows and items that are compared together: their cosines take 32 MB.
 _ROWS, _ITEMS = 1 << 11, 1 << 12
-#: Decimals of a cosine, and how far one in float32 may be from it.
-DIGITS = 6
+#: How far a cosine in float32 may be from the exact one.
 _NEAR = 1e-6
 #: Candidates for the nearest item of a window, above which the first of them is taken.
 _CANDIDATES = 16

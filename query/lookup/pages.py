@@ -56,7 +56,8 @@ def page_changes(lake: Lake, url: str, before: datetime | None, grade: str = DEF
 def _versions(captures: list[PageCapture], texts: dict[str | None, str]) -> Iterator[PageVersion]:
     old: str | None = None
     for content_id, group in groupby(captures, lambda capture: capture.content_id):
-        first, *more = group
+        same = list(group)
+        first = next((capture for capture in same if not capture.date_problem), same[0])
         new = texts.get(content_id, "")  # a lake without texts has none
         added, removed = changed_words(old or "", new)
         yield PageVersion(
@@ -65,7 +66,7 @@ def _versions(captures: list[PageCapture], texts: dict[str | None, str]) -> Iter
             first.grade,
             first.url,
             content_id or "",
-            1 + len(more),
+            len(same),
             first.file,
             first.offset,
             first.skip,

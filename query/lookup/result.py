@@ -82,7 +82,7 @@ class LookupResult:
 
 @dataclass(frozen=True, slots=True)
 class PageVersion:
-    """A capture of a page whose text differs from the one before."""
+    """Captures of a page in a row that have one text: the first that proves something, or the first of all."""
 
     captured_at: datetime | None
     date_problem: str | None  #: why the date proves nothing; null where it is acceptable

@@ -112,7 +112,7 @@ def test_the_columns_that_a_view_is_declared_with_are_those_that_it_has(small: L
     """While the views are created, those that others read are empty ones: of the same columns and types."""
     empty = duckdb.connect()
     declared = [view for view in VIEWS if view.columns is not None]
-    assert [view.name for view in declared] == ["proofs", "witnesses", "site_rules"]
+    assert [view.name for view in declared] == ["proofs", "witnesses", "text_topics", "site_rules"]
     db = query.connect(small)
     for view in declared:
         columns = ", ".join(f'"{name}" {kind}' for name, kind in (view.columns or {}).items())

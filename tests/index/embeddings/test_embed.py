@@ -197,7 +197,7 @@ def test_a_text_of_50_mb_becomes_no_string_of_that_size(folder: Path, monkeypatc
     sizes: list[int] = []
     encoded = models.Model.vectors
     monkeypatch.setattr(
-        models.Model, "vectors", lambda self, windows: sizes.append(len(windows)) or encoded(self, windows)
+        models.Model, "vectors", lambda self, windows, done: sizes.append(len(windows)) or encoded(self, windows, done)
     )  # type: ignore[func-returns-value]
     stage = Embeddings(open_encoder(folder), threads=1)
     given = pa.table({"content_id": ["a", "b"], "text": ["the old page " * 4_000_000, "the page"]})

@@ -289,6 +289,18 @@ def test_before_a_date_a_page_has_the_captures_that_prove_it(lake: Lake, tmp_pat
         lookup.url(url, before="2020-01-01")
 
 
+def test_a_version_of_a_page_cites_its_first_capture_that_proves_something(lake: Lake, tmp_path: Path) -> None:
+    url = "http://a.example/terms"
+    for name, date in (("a.warc", "2010-02-01"), ("b.warc", "2015-01-01")):
+        (tmp_path / name).write_bytes(record(url, text(OLD), date, content_type="text/plain"))
+        ingest(lake, [str(tmp_path / name)], workers=1)
+    lb.retract(lake, [str(tmp_path / "a.warc")], reason="forged")
+    page = lb.lookup(lake, url)
+    assert isinstance(page, lb.PageChanges)
+    ((version,)) = page.versions
+    assert (version.captures, version.captured_at.year, version.date_problem) == (2, 2015, None)  # type: ignore[union-attr]
+
+
 def test_a_text_without_a_proof_is_named_whichever_kinds_are_searched(lake: Lake, tmp_path: Path) -> None:
     put(lake, tmp_path / "in", [(text(OLD), "2015-06-01"), (text(LONG), "2999-01-01")])
     for options in ({"kinds": "exact"}, {"kinds": "quote"}, {}):
