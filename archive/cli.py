@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -216,7 +217,33 @@ def lake_option(command: Any) -> Any:
 
 
 def workers_option(command: Any) -> Any:
-    """Add the --workers option, for commands that run an engine."""
-    return click.option(
-        "--workers", type=click.IntRange(1, 512), metavar="N", help="Processes.  [default: one per core]"
-    )(command)
+    """Add the options --workers and --engine, for commands that run an engine. Either becomes `workers`."""
+    return workers_option_of("one per core")(command)
+
+
+def workers_option_of(default: str) -> Callable[[Any], Any]:
+    """Add the same options where the default is another one."""
+    engine = click.option(
+        "--engine", metavar="ENGINE", expose_value=False, is_eager=True, callback=_engine,
+        help="What runs the work, in place of --workers: local:N, ray, or ray://host:10001.",
+    )  # fmt: skip
+    workers = click.option(
+        "--workers", type=click.IntRange(1, 512), metavar="N", callback=_workers,
+        help=f"Processes.  [default: {default}]",
+    )  # fmt: skip
+    return lambda command: workers(engine(command))
+
+
+#: Where the context of a command keeps the engine that is asked for.
+_ENGINE = "archive.engine"
+
+
+def _engine(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    ctx.meta[_ENGINE] = value
+
+
+def _workers(ctx: click.Context, param: click.Parameter, value: int | None) -> int | str | None:
+    engine: str | None = ctx.meta.get(_ENGINE)
+    if engine is not None and value is not None:
+        raise click.UsageError(f"--workers {value} is --engine local:{value}; give one of the two")
+    return value if engine is None else engine

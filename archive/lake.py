@@ -354,6 +354,7 @@ class Lake:
             mode: with `overwrite` the files replace all that the table has.
             replaced: files of the table that leave it, since the new ones hold their rows.
         """
+        self._find(files)
         now = int(time.time() * 1000)
         actions: list[Any] = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
         actions += [RemoveAction(file.path, False, now, file.size, dict(file.partition)) for file in replaced]
@@ -371,6 +372,19 @@ class Lake:
         except DeltaError as error:
             raise LakeError(f"{self.table_uri(table.name)}: {error_line(error)}") from None
         return True
+
+    def _find(self, files: list[NewFile]) -> None:
+        """Check that files of a folder are in it: a worker on another machine may have written them into its own.
+
+        Raises:
+            LakeError: one is not.
+        """
+        if storage.is_s3(self.location):  # it is the same for all
+            return
+        for file in files:
+            path = f"{self.table_path(file.table)}/{file.path}"
+            if not (os.path.isfile(path) and os.path.getsize(path) == file.size):
+                raise LakeError(f"{path}: not as a worker wrote it; all machines must share the folder of the lake")
 
     def discard(self, files: list[NewFile]) -> None:
         """Delete files that were written for a table and will not become part of it."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archive.cli import complete_file
+from archive.cli import complete_file, workers_option_of
 from archive.extras import require
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ _STYLES = ["auto", "file", "heading", "blank-line", "line"]
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Read only rows with this value; repeatable.")
 @click.option("--suspect-where", multiple=True, metavar="COLUMN=VALUE", help="The same for the suspect set.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="[default: cuda if there is a GPU]")
-@click.option(
-    "--workers", type=click.IntRange(1, 512), metavar="N", help="Processes.  [default: one per core; one on a GPU]"
-)
+@workers_option_of("one per core; one on a GPU")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of each process.")
 @click.option("--keep-checkpoints", is_flag=True, help="Keep the model of every generation.")
 @click.option("--dry-run", is_flag=True, help="Only estimate how long it will take and what it needs.")

@@ -111,6 +111,8 @@ _SEAMS = (
     "archive.engine.sandbox.Service",
     "query.formats.format.Format",
 )
+#: Parameters of commands that have another name in Python.
+_PARAMETERS = {"location": "lake", "engine": "workers"}
 #: Options whose work another function does.
 _ELSEWHERE = {("ingest", "dry_run"): "`lb.preview`", ("ingest", "dollars_per_hour"): "`lb.preview`"}
 
@@ -152,7 +154,7 @@ def _options(command: click.Command, function: Callable[..., Any] | None) -> Ite
     meanings = _args(function)
     context = click.Context(command)
     for param in command.params:
-        name = "lake" if param.name == "location" else str(param.name)
+        name = _PARAMETERS.get(str(param.name), str(param.name))
         argument = isinstance(param, click.Argument)
         about = meanings.get(name, "") if argument else " ".join(str(getattr(param, "help", "") or "").split())
         about, _, stated = about.partition("[default: ")
@@ -183,7 +185,7 @@ def _options(command: click.Command, function: Callable[..., Any] | None) -> Ite
             about.strip(),
         )
     for name, parameter in known.items():
-        if name not in {"lake" if param.name == "location" else param.name for param in command.params}:
+        if name not in {_PARAMETERS.get(str(param.name), param.name) for param in command.params}:
             default = "" if parameter.default is inspect.Parameter.empty else f"`{parameter.default}`"
             yield "", f"`{name}`", default, meanings.get(name, "")
 

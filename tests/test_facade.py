@@ -23,7 +23,8 @@ COMMANDS = main.list_commands(click.Context(main))
 def parameters(name: str) -> dict[str, click.Parameter]:
     command = main.get_command(click.Context(main), name)
     assert command is not None
-    return {str(each.name): each for each in command.params if each.name not in SCREEN}
+    # --engine is another way to give `workers`
+    return {str(each.name): each for each in command.params if each.name not in SCREEN | {"engine"}}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -1,7 +1,7 @@
 """Engines run work: a function and its tasks go in, results come out in the order in which the tasks end.
 
-`base` says what every engine offers. `local` runs tasks in processes of this machine. `sandbox` runs native code in
-a child that may hang or crash.
+`base` says what every engine offers. `local` runs tasks in processes of this machine, `ray` on all machines of a
+cluster. `sandbox` runs native code in a child that may hang or crash.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = [
 ]  # fmt: skip
 
 #: What a caller may give for `workers`: a number of processes (None: one for each core), the name of an engine with
-#: what it is opened with (`"local:8"`), or an engine that is open.
+#: what it is opened with (`"local:8"`, `"ray://host:10001"`), or an engine that is open.
 Workers = int | str | Engine | None
 
 #: The function that opens each engine from what follows the colon in its name, which may be empty.
-ENGINES = Registry("engines", {"local": "archive.engine.local:open_local"})
+ENGINES = Registry("engines", {"local": "archive.engine.local:open_local", "ray": "archive.engine.ray:open_ray"})
 
 
 def open_engine(workers: Workers = None) -> Engine:

@@ -6,12 +6,14 @@ nothing but time: its task is given to a fresh worker, with `attempt` 2.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import traceback
@@ -20,11 +22,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import chain, islice
 from multiprocessing import connection, forkserver, resource_tracker
+from types import ModuleType
 from typing import Any, Generic, Protocol
 
 from archive import logs
 from archive.engine.base import Context, Done, Failed, Progress, Result, Task, Tasks, Work, no_progress
 from archive.errors import ArchiveError, error_line
+from archive.registry import load
 
 #: Seconds without news of the workers, after which a run reports that it goes on.
 _BEAT = 0.5
@@ -73,10 +77,11 @@ def open_local(count: str) -> LocalEngine:
     """
     if count and not (count.isdecimal() and int(count)):
         raise ArchiveError(f"{count!r} workers: write a number above 0")
-    return LocalEngine(int(count) if count else _cores())
+    return LocalEngine(int(count) if count else cores())
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -165,15 +170,11 @@ class _Run(Generic[Task, Result]):
         for worker in busy:
             if worker.pipe not in ready and worker.process.sentinel not in ready:
                 continue
-            try:
-                if not worker.pipe.poll():
-                    raise EOFError
-                kind, value = worker.pipe.recv()
-            except (EOFError, OSError):
+            if (answer := worker.answer()) is None:
                 yield from self._bury(worker)
                 continue
+            kind, value = answer
             if kind == "progress":
-                worker.reported = (worker.reported[0] + value[0], worker.reported[1] + value[1])
                 self._progress(*value)
                 continue
             task, worker.task = worker.task, None
@@ -185,14 +186,58 @@ class _Run(Generic[Task, Result]):
     def _bury(self, worker: _Worker) -> Iterator[Failed[Task]]:
         """Take back the progress that a dead worker reported, and give its task away once more."""
         self._workers.remove(worker)
-        worker.process.join()
-        self._progress(-worker.reported[0], -worker.reported[1])
-        code = worker.process.exitcode
-        _log.warning("a worker died at attempt %d of %s (exit code %s)", worker.attempt, self._work.__module__, code)
+        code = worker.buried(self._work.__module__, self._progress)
         if worker.attempt > 1:
-            yield Failed(worker.task, f"the process that worked on it died twice (exit code {code})")
+            yield Failed(worker.task, _died_twice(code))
         else:
             self._second.append(worker.task)
+
+
+class OneProcess:
+    """A process that does one task after the other, for an engine whose workers are on other machines.
+
+    Args:
+        work: `module:function`.
+    """
+
+    def __init__(self, work: str) -> None:
+        self.work, self._function = work, load(work)
+        self._worker: _Worker | None = None
+        atexit.register(self.stop)  # before multiprocessing waits for its children
+
+    def do(self, task: Any, attempt: int, scratch: str | None, progress: Progress) -> tuple[str, Any]:
+        """Return `done` with the result, or `failed` with the line of the error.
+
+        Where the process dies at attempt 1, another one does the task.
+        """
+        while True:
+            worker = self._worker = self._worker or self._hire()
+            worker.give(task, attempt, scratch)
+            while (answer := worker.answer(wait=True)) is not None:
+                kind, value = answer
+                if kind != "progress":
+                    worker.task = None
+                    return kind, value
+                progress(*value)
+            self._worker = None
+            code = worker.buried(self.work, progress)
+            if attempt > 1:
+                return "failed", _died_twice(code)
+            attempt = 2
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def _hire(self) -> _Worker:
+        # the program of this process is none that a worker should import: it is that of the other engine
+        program, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            return _Worker(preload(self._function.__module__), self._function)
+        finally:
+            sys.modules["__main__"] = program
 
 
 class _Worker:
@@ -212,6 +257,32 @@ class _Worker:
         with contextlib.suppress(OSError):  # it died while it had nothing to do: who waits for it finds that out
             self.pipe.send((task, attempt, scratch, dict(os.environ)))
 
+    def answer(self, wait: bool = False) -> tuple[str, Any] | None:
+        """Return `progress`, `done` or `failed` with what belongs to it; None where the process has died.
+
+        Args:
+            wait: until there is an answer; without it, one must be there, or the process be dead.
+        """
+        if wait:
+            connection.wait([self.pipe, self.process.sentinel])
+        try:
+            if not self.pipe.poll():
+                return None
+            kind, value = self.pipe.recv()
+        except (EOFError, OSError):
+            return None
+        if kind == "progress":
+            self.reported = (self.reported[0] + value[0], self.reported[1] + value[1])
+        return kind, value
+
+    def buried(self, work: str, progress: Progress) -> int | None:
+        """Take back the progress that a dead process reported; return its exit code."""
+        self.process.join()
+        progress(-self.reported[0], -self.reported[1])
+        code: int | None = self.process.exitcode
+        _log.warning("a worker died at attempt %d of %s (exit code %s)", self.attempt, work, code)
+        return code
+
     def stop(self) -> None:
         with contextlib.suppress(OSError):
             self.pipe.close()
@@ -220,6 +291,10 @@ class _Worker:
         self.process.join(5)
         if self.process.is_alive():
             self.process.kill()
+
+
+def _died_twice(code: int | None) -> str:
+    return f"the process that worked on it died twice (exit code {code})"
 
 
 def _serve(pipe: connection.Connection, work: Any) -> None:
