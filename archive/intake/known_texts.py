@@ -156,11 +156,11 @@ class KnownTexts:
 
     def restore(self) -> Any:
         """Take the texts that were kept; return what `keep` was given with them, None where nothing usable is kept."""
-        if not (self._kept / _MANIFEST).exists():
-            return None
         self._runs, self._sums = [], {}
-        owned = self._own()
         try:
+            if not (self._kept / _MANIFEST).exists():
+                return None
+            owned = self._own()
             manifest = json.loads((self._kept / _MANIFEST).read_bytes())
             if manifest["format"] != _FORMAT or manifest["sum"] != zlib.crc32(json.dumps(manifest["of"]).encode()):
                 return None
