@@ -16,8 +16,6 @@ import gzip
 import io
 import random
 import re
-import resource
-import subprocess
 import sys
 import tempfile
 import uuid
@@ -26,8 +24,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from processes import measure
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
+
+from archive.lake import Lake
 
 _WORD = re.compile(rb"(?<=[ >])[a-z]{4,12}(?=[ .,<])")
 _RATES = Path(__file__).parents[1] / "archive" / "capacity" / "rates.toml"
@@ -68,11 +69,12 @@ def measured(pages: list[bytes], count: int, folder: Path, encoder: Path | None)
     write(wet, "conversion", texts, "text/plain")
     found["wet"] = run("ingest", wet, "--lake", lean)
     found["captures"], found["texts"] = rows(lake, "captures"), rows(lake, "documents")
-    found["wet captures"], found["wet texts"] = rows(lean, "captures"), rows(lean, "documents")
+    found["wet captures"] = rows(lean, "captures")
     found["characters"] = sum(len(text.decode()) for text in texts)
     found["capture bytes"], found["text bytes"] = size(lake) - size(lake / "documents"), size(lake / "documents")
-    found["wet text bytes"] = size(lean / "documents")
-    found["objects"] = sum(1 for path in lean.rglob("*") if path.is_file())
+    empty = Lake(str(folder / "empty"))
+    empty.create()
+    found["objects"] = objects(lean) - objects(folder / "empty")
     found["index"] = run("index", "--lake", lake)
     found["index bytes"] = size(lake / "signatures") + size(lake / "bands")
     found["quality"] = run("quality", "--lake", lake)
@@ -99,9 +101,8 @@ def rates_of(few: Rates, many: Rates) -> Rates:
         "warc_seconds": slope("warc", "captures"),
         "wet_seconds": slope("wet", "wet captures"),
         "capture_bytes": slope("capture bytes", "captures"),
-        "warc_text_bytes": slope("text bytes", "texts"),
-        "wet_text_bytes": slope("wet text bytes", "wet texts"),
-        "objects": 1000 * slope("objects", "wet captures"),
+        "text_bytes": slope("text bytes", "texts"),
+        "span_objects": many["objects"],
         "index_seconds": slope("index", "texts"),
         "index_bytes": slope("index bytes", "texts"),
         "quality_seconds": slope("quality", "texts"),
@@ -150,14 +151,11 @@ def write(path: Path, kind: str, payloads: Iterable[bytes], content_type: str) -
 
 
 def run(command: str, *args: object) -> float:
-    """Run a command with one worker; return the seconds of processors that it and its processes took."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    """Run a command with one worker; return the seconds of processors that it and all its processes took."""
     options = [str(arg) for arg in args] + ["--workers", "1", "--quiet"]
-    done = subprocess.run([sys.executable, "-m", "archive", command, *options], capture_output=True, text=True)
-    if done.returncode not in {0, 1}:
-        raise SystemExit(done.stderr)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    done = measure([sys.executable, "-m", "archive", command, *options], cores=2)
+    seconds: float = done["cpu"]
+    return seconds
 
 
 def tables(lake: Path, name: str) -> Iterator[pq.Table]:
@@ -172,6 +170,10 @@ def rows(lake: Path, name: str) -> int:
 
 def size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*.parquet") if "_delta_log" not in path.parts)
+
+
+def objects(lake: Path) -> int:
+    return sum(1 for path in lake.rglob("*") if path.is_file())
 
 
 def written(text: str, rates: Rates) -> str:

@@ -15,7 +15,7 @@ from archive.errors import ArchiveError
 
 Named = TypeVar("Named")
 _YEARS = re.compile(r"(\d{4})?(\.\.)?(\d{4})?")
-_HOUR, _DAY = 3_600, 86_400
+_HOUR = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def plan(
     monthly = kept * (known.prices["store"] / 1e9)
     used = frozenset[str]().union(*(getattr(stage, name).rates for stage in costed for name in FIGURES))
     return PlanResult(
-        f"{crawls[0].year}..{crawls[-1].year}",
+        f"{crawls[0].year}..{crawls[-1].year}" if len(crawls) > 1 else str(crawls[0].year),
         subset,
         sum(year.crawls for year in crawls),
         pages,
@@ -193,7 +193,9 @@ class _Rates:
 
 def _stages(at: _Rates, subset: str, keeps: bool, pages: Figure, different: Figure) -> list[Stage]:
     read = pages * at(f"{subset}_bytes")
-    lake = pages * at("capture_bytes") + different * at(f"{subset}_text_bytes")
+    # a text of WET with its headers takes in the lake at most what it takes there
+    text = at("text_bytes") if subset == "warc" else at("wet_bytes")
+    lake = pages * at("capture_bytes") + different * text
     index = different * at("index_bytes")
     witnesses = different * at("witness_bytes")
     return [
@@ -203,7 +205,7 @@ def _stages(at: _Rates, subset: str, keeps: bool, pages: Figure, different: Figu
             read=read,
             kept=lake if keeps else _NOTHING,
             gets=read / at("request_bytes"),
-            puts=pages * at("objects") / 1000,
+            puts=read / at("span_bytes") * at("span_objects"),
             waits=pages / at("commits") / _HOUR,
         ),
         Stage(
@@ -234,16 +236,13 @@ def _costed(
     stage: Stage, known: Rates, at: _Rates, machine: Machine, machines: int, gpu: Gpu | None, gpus: int
 ) -> Stage:
     """Add the days and the dollars: a stage takes as long as its cores, its network, its commits or its GPUs."""
-    cores = at("core") * at("spread") * float(machine.cores * machines)
-    computing = stage.core_hours / cores
+    if gpu is not None and stage.gpu_hours.value:
+        return replace(stage, days=stage.gpu_hours / float(24 * gpus), dollars=stage.gpu_hours * gpu.dollars)
+    computing = stage.core_hours / (at("core") * at("spread") * float(machine.cores * machines))
     loading = stage.read * 8 / (machine.gigabits * machines * 1e9) / _HOUR
     hours = max(computing, loading, stage.waits, key=lambda figure: figure.value)
-    dollars = hours * (machine.dollars * machines)
-    dollars = dollars + stage.gets * (known.prices["get"] / 1000) + stage.puts * (known.prices["put"] / 1000)
-    if stage.gpu_hours.value and gpu is not None:
-        hours = stage.gpu_hours / float(gpus)
-        dollars = dollars + stage.gpu_hours * gpu.dollars
-    return replace(stage, days=hours * _HOUR / _DAY, dollars=dollars)
+    requests = stage.gets * (known.prices["get"] / 1000) + stage.puts * (known.prices["put"] / 1000)
+    return replace(stage, days=hours / 24, dollars=hours * (machine.dollars * machines) + requests)
 
 
 def _range(years: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from archive.capacity.arithmetic import Figure, PlanResult, Stage
 from archive.capacity.rates import Rates, load
-from archive.show import OutConsole
+from archive.show import OutConsole, count_of
 
 _COLUMNS = ("stage", "core hours", "GPU hours", "read", "kept", "requests", "days", "dollars")
 _UNITS = ((1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
@@ -20,11 +20,11 @@ def print_plan(plan: PlanResult) -> None:
     known = load()
     console = OutConsole()
     console.print(
-        f"{plan.crawls} crawls of {plan.years}, as {plan.subset.upper()}: {_count(plan.pages.value)} captures, "
+        f"{count_of(plan.crawls, 'crawl')} of {plan.years}, as {plan.subset.upper()}: {_count(plan.pages.value)} captures, "
         f"{_marked(plan.texts, known, _count)} texts", highlight=False,
     )  # fmt: skip
-    gpus = f", {plan.gpus} GPUs of {plan.gpu}" if plan.gpu else ""
-    console.print(f"{plan.machines} machines {plan.machine}{gpus}\n", highlight=False)
+    gpus = f", {count_of(plan.gpus, 'GPU')} of {plan.gpu}" if plan.gpu else ""
+    console.print(f"{count_of(plan.machines, 'machine')} {plan.machine}{gpus}\n", highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in _COLUMNS if plan.gpu else [each for each in _COLUMNS if each != "GPU hours"]:
         table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
@@ -73,4 +73,6 @@ def _bytes(value: float) -> str:
 
 
 def _dollars(value: float) -> str:
-    return f"${value / 1e6:,.2f} M" if value >= 1e6 else f"${value:,.0f}"
+    if value >= 1e6:
+        return f"${value / 1e6:,.2f} M"
+    return f"${value / 1e3:,.1f} k" if value >= 1e4 else f"${value:,.0f}"
