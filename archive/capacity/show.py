@@ -11,7 +11,7 @@ from archive.capacity.arithmetic import Figure, PlanResult, Stage
 from archive.capacity.rates import Rates, load
 from archive.show import OutConsole, count_of
 
-_COLUMNS = ("stage", "core hours", "GPU hours", "read", "kept", "requests", "days", "dollars")
+_COLUMNS = ("stage", "core h", "GPU h", "read", "kept", "requests", "days", "dollars")
 _UNITS = ((1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 
 
@@ -20,13 +20,13 @@ def print_plan(plan: PlanResult) -> None:
     known = load()
     console = OutConsole()
     console.print(
-        f"{count_of(plan.crawls, 'crawl')} of {plan.years}, as {plan.subset.upper()}: {_count(plan.pages.value)} captures, "
-        f"{_marked(plan.texts, known, _count)} texts", highlight=False,
+        f"{count_of(plan.crawls, 'crawl')} of {plan.years}, as {plan.subset.upper()}: "
+        f"{_count(plan.pages.value)} captures, {_marked(plan.texts, known, _count)} texts", highlight=False,
     )  # fmt: skip
     gpus = f", {count_of(plan.gpus, 'GPU')} of {plan.gpu}" if plan.gpu else ""
     console.print(f"{count_of(plan.machines, 'machine')} {plan.machine}{gpus}\n", highlight=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in _COLUMNS if plan.gpu else [each for each in _COLUMNS if each != "GPU hours"]:
+    for name in _COLUMNS if plan.gpu else [each for each in _COLUMNS if each != "GPU h"]:
         table.add_column(name, justify="left" if name == "stage" else "right", no_wrap=True)
     for stage in [*plan.stages, plan.total]:
         row = _row(stage, known)
