@@ -68,6 +68,11 @@ class Stage(ABC):
         return None
 
     @property
+    def gpus(self) -> float:
+        """The share of a GPU that a task needs."""
+        return 0.0
+
+    @property
     def written_with(self) -> dict[str, Any]:
         """The options of `archive.files.write_parts`."""
         return {"row_group_size": _ROW_GROUP, **(self.parquet_options or parquet_options(self.table))}
@@ -328,7 +333,9 @@ def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = No
     stage.create(lake)
     reporter.stage(stage.name, lake.rows(DOCUMENTS.name))
     count, others = 0, Others(stage, lake)
-    for end in engine.run(work, pending(stage, lake), progress=reporter.advance, at_once=stage.at_once):
+    for end in engine.run(
+        work, pending(stage, lake), progress=reporter.advance, at_once=stage.at_once, gpus=stage.gpus
+    ):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
         if commit(stage, lake, end.task.file, end.result.file, others):

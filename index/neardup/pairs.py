@@ -184,7 +184,8 @@ class Similarities:
         row[numbers] = np.arange(len(numbers))
         values = np.empty((len(codes), 3), np.int32)
         wanted, shingles = self._texts.ids[numbers], self._texts.shingles[numbers]
-        with store_sets(self._lake, wanted, shingles, self._parameters, self._engine) as sets:
+        with self._engine.scratch() as scratch:
+            sets = store_sets(self._lake, wanted, shingles, self._parameters, self._engine, scratch)
             a, b = row[left], row[right]
             exact = (sets.sizes[a] >= 0) & (sets.sizes[b] >= 0)
             common = sets.common(a[exact], b[exact])
