@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import lowbackground as lb
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -146,19 +148,24 @@ def _stages(folder: Path, lake: str, where: str, warcs: int = 16) -> Words:
 
 def _contents(lake: str) -> dict[str, str]:
     """Return a hash of what each table of a lake holds; times and names of files differ from run to run."""
-    opened, found = lb.open(lake), {}
-    embeddings = importlib.import_module("archive.tables").EMBEDDINGS.name
-    for name, rows in {
-        "index": importlib.import_module("made").found(opened),
-        "quality": opened.read("quality").sort_by("content_id").to_pylist(),
-        "captures": lb.query(opened, "SELECT url, captured_at, content_id, grade, operator FROM captures ORDER BY ALL"),
-        "embeddings": opened.read(embeddings).sort_by([("content_id", "ascending"), ("part", "ascending")]).to_pylist(),
-        "passages": sorted(map(str, lb.query(opened, "SELECT count(*) FROM documents").to_pylist())),
+    opened = lb.open(lake)
+    found: dict[str, Any] = {"index": importlib.import_module("made").found(opened)}
+    for name, sql in {
+        "captures": "SELECT url, captured_at, content_id, grade, operator FROM captures ORDER BY ALL",
+        "quality": "FROM quality ORDER BY ALL",
+        "embeddings": "FROM embeddings ORDER BY ALL",
     }.items():
-        found[name] = hashlib.sha256(
-            repr(rows if isinstance(rows, list | dict) else rows.to_pylist()).encode()
-        ).hexdigest()
-    return found
+        found[name] = lb.query(opened, sql).to_pylist()
+    # a row names a text by its position in a file, and which texts are in one file depends on when they were committed
+    found["passages"] = sorted(map(str, opened.read("passages")["key"].to_pylist()))
+    return {name: hashlib.sha256(repr(rows).encode()).hexdigest() for name, rows in found.items()}
+
+
+def _difference(left: str, right: str) -> float:
+    """Return how much vectors of the same windows differ at most: batches depend on which texts are in one file."""
+    sql = "SELECT vector FROM embeddings ORDER BY content_id, part"
+    pair = [np.array(lb.query(lb.open(each), sql)["vector"].to_pylist()) for each in (left, right)]
+    return float(np.abs(pair[0] - pair[1]).max())
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -208,7 +215,8 @@ class Bench:
             nodes.replace()
         nodes.end()
         here, there = _contents(lakes["here"]), _contents(lakes["there"])
-        same: dict[str, bool] = {name: here[name] == there[name] for name in here}
+        same: dict[str, Any] = {name: here[name] == there[name] for name in here}
+        same["embeddings, greatest difference"] = _difference(*lakes.values())
         for name in ("proven", "set", "collapse"):
             same[name] = _files(self.folder / f"here-{name}") == _files(self.folder / f"there-{name}")
         return {"stages": rows, "same": same}
@@ -308,10 +316,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scratch", choices=["folder", "s3"], default="folder")
     parser.add_argument("--only", action="append", choices=["nodes", "head", "two"])
+    parser.add_argument("--keep", help="a folder for all that is made")
     options = parser.parse_args()
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = Path(options.keep or stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(exist_ok=True)
         if options.scratch == "s3":
             import boto3  # type: ignore[import-untyped]
 

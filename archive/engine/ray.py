@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
+from itertools import count as count_from
 from typing import Any, Generic
 
 from archive import interrupt, logs, storage
@@ -169,6 +170,8 @@ class RayEngine:
     def __init__(self, count: int | None = None, share: float = 1.0) -> None:
         self._count, self._share = count, share
         self._mirrors: dict[str, Mirror] = {}  # by folder
+        self._numbers = count_from(1)  # of tasks
+        self._own_board: Any = None  # started for the first run that wants progress: that takes seconds
 
     @property
     def workers(self) -> int:
@@ -179,6 +182,21 @@ class RayEngine:
     def gpus(self) -> int:
         """How many GPUs it hands out, at the moment."""
         return _resource("GPU")
+
+    def board(self) -> Any:
+        """Return the board of all runs, on this machine if it belongs to the cluster. It ends with this process."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        if self._own_board is None:
+            here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+            how = {"num_cpus": 0, "max_restarts": -1, "scheduling_strategy": here}
+            self._own_board = ray.remote(Board).options(**how).remote()
+        return self._own_board
+
+    def next_number(self) -> int:
+        """Return the number of the next task: the board is told of it by this."""
+        return next(self._numbers)
 
     def at_most(self, at_once: int | None, gpus: float) -> int:
         """Return how many tasks Ray gets at a time; more than it runs, unless a number is asked for."""
@@ -291,7 +309,6 @@ class _Run(Generic[Task, Result]):
         gpus: float,
     ) -> None:
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._ray, self._engine, self._tasks, self._progress = ray, engine, tasks, progress
         self._at_once, self._gpus = at_once, gpus
@@ -302,12 +319,11 @@ class _Run(Generic[Task, Result]):
         self._sent = (self._work, shared, os.getcwd(), os.environ.get(logs.VARIABLE))
         self._again: deque[_Flight[Task]] = deque()  # to be begun again
         self._flying: dict[Any, _Flight[Task]] = {}
-        self._number, self._limit, self._counted_at = 0, 0, -_COUNT_AGAIN
+        self._limit, self._counted_at = 0, -_COUNT_AGAIN
         # one try: Ray does not know what counts as an attempt
         needs = {"num_cpus": 1, "num_gpus": gpus, "max_retries": 0}
         self._serve = ray.remote(serve).options(**needs, scheduling_strategy="SPREAD")
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        self._board = ray.remote(Board).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
+        self._board = None if progress is no_progress else engine.board()
         self._asked: Any = None
         self._asked_at = time.monotonic()
 
@@ -329,7 +345,6 @@ class _Run(Generic[Task, Result]):
         with contextlib.suppress(Exception):  # the cluster may be gone
             for ref in self._flying:
                 self._ray.cancel(ref, force=True)
-            self._ray.kill(self._board)
             if self._mirror is not None and self._flying:  # before the caller deletes what they write
                 self._ray.wait(list(self._flying), num_returns=len(self._flying), timeout=_ENDING)
                 time.sleep(_BEAT)  # the process of a worker ends a little later
@@ -346,14 +361,13 @@ class _Run(Generic[Task, Result]):
                 flight = _Flight(0, task, 1, 0)
             else:
                 return
-            self._number += 1
-            flight.number, flight.reported = self._number, (0, 0)
+            flight.number, flight.reported = self._engine.next_number(), (0, 0)
             sent = pickle.dumps((flight.task, flight.attempt, *self._sent))
             self._flying[self._serve.remote(_versions(), sent, flight.number, self._board)] = flight
 
     def _listen(self) -> None:
         """Hand on the progress that has come since the last time, if that is long ago."""
-        if time.monotonic() - self._asked_at < _BEAT:
+        if self._board is None or time.monotonic() - self._asked_at < _BEAT:
             return
         self._progress(0, 0)
         self._asked = self._asked or self._board.take.remote()
@@ -436,14 +450,14 @@ class _Teller:
 
     def __call__(self, items: int, size: int) -> None:
         self.total = self.total[0] + items, self.total[1] + size
-        if time.monotonic() - self._at >= _BEAT:
+        if self._board is not None and time.monotonic() - self._at >= _BEAT:
             self._at = time.monotonic()
             self._board.tell.remote(self._number, self.total)
 
 
 _process: OneProcess | None = None  # of the work that this worker of Ray had last …
 _of: tuple[Any, ...] = ()  # … with the GPU that it had
-_copies: Stored | None = None  # of the scratch of the last run, with the folder that they are in
+_copies: dict[Stored, Stored] = {}  # scratch in a store, as it was sent -> with the folder that has the copies here
 
 
 def serve(expected: str, sent: bytes, number: int, board: Any) -> tuple[str, Any, tuple[int, int], list[str]]:
@@ -486,22 +500,20 @@ def serve(expected: str, sent: bytes, number: int, board: Any) -> tuple[str, Any
 
 def _copies_of(scratch: Stored | str | None) -> Stored | str | None:
     """Return scratch in a store with a folder for the copies of this process; those of another run are deleted."""
-    global _copies
     if not isinstance(scratch, Stored):
         return scratch
-    path = os.path.join(tempfile.gettempdir(), f"{scratch.folder}-{os.getpid()}")
-    copies = Stored(scratch.address, path)
-    if copies != _copies:
+    if scratch not in _copies:
         _forget_copies()
+        path = os.path.join(tempfile.gettempdir(), name())
         os.mkdir(path, 0o700)
-        _copies = copies
-    return copies
+        _copies[scratch] = Stored(scratch.address, path)
+    return _copies[scratch]
 
 
 @atexit.register
 def _forget_copies() -> None:
-    if _copies is not None:
-        shutil.rmtree(_copies.folder, ignore_errors=True)
+    while _copies:
+        shutil.rmtree(_copies.popitem()[1].folder, ignore_errors=True)
 
 
 @cache
