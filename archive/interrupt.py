@@ -68,8 +68,8 @@ def end_at_once() -> NoReturn:
     """End the process now, in native code or in a signal handler. A bar hides the cursor: a terminal gets it back."""
     with contextlib.suppress(OSError, ValueError):
         os.write(2, f"{_CURSOR}\n{STOPPED}\n".encode() if sys.stderr.isatty() else f"{STOPPED}\n".encode())
-    for place, delete in list(_scratch.items()):  # in a thread: a store may not answer
-        deleting = threading.Thread(target=delete, args=(place,), daemon=True)
+    for what, delete in list(_scratch.items()):  # in a thread: a store may not answer
+        deleting = threading.Thread(target=delete, args=(what,), daemon=True)
         deleting.start()
         deleting.join(_GRACE)
     os._exit(STATUS)

@@ -1,6 +1,6 @@
 """Kills a node of a Ray cluster in the middle of a task of each stage, and the head, and compares all with one machine.
 
-    python benchmarks/cluster.py [--texts 400] [--seed 0] [--scratch folder|s3] [--only nodes|head|two]
+    python benchmarks/cluster.py [--texts 400] [--seed 0] [--scratch folder|s3] [--only nodes|head|killed|two]
 
 The nodes are on loopback. Needs the extra `ray`; the store of objects is moto's server.
 """
@@ -15,6 +15,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,10 @@ class Nodes:
                     return True
             time.sleep(0.002)
         return False
+
+    def work(self) -> bool:
+        """Return whether a node has a task."""
+        return any(_works(node.all_processes["raylet"][0].process.pid) for node in self._nodes)
 
     def replace(self) -> None:
         while len(self._nodes) < 2:
@@ -283,6 +288,40 @@ class Bench:
     def _made(self, where: str) -> list[str]:
         return [str(path) for path in Path(f"{where}-set", ".work", "done").glob("*.json")]
 
+    def killed(self) -> dict[str, Any]:
+        """End the command in the middle of its tasks: by Ctrl-C, and by SIGKILL. Then run it again."""
+        from archive.engine.scratch import discard, stale
+
+        lake, where = str(self.folder / "there"), str(self.folder / "killed")
+        if not Path(lake).exists():
+            for name in ("ingest", "index"):
+                _here(_stages(self.folder, lake, where)[name])
+        words, nodes, result = _stages(self.folder, lake, where)["certify"], Nodes(), {}
+        for number in (signal.SIGINT, signal.SIGKILL):
+            command = _start(words, f"ray:{nodes.address}", self.log)
+            while command.poll() is None and not (nodes.work() and self.left()):
+                time.sleep(0.01)
+            time.sleep(self.dice.uniform(0, 2))
+            ended, begun = command.poll(), time.monotonic()
+            command.send_signal(number)
+            status = command.wait(60)
+            while nodes.work() and time.monotonic() - begun < 60:
+                time.sleep(0.1)
+            seconds = round(time.monotonic() - begun, 1)
+            time.sleep(3)
+            result[number.name] = {
+                "ended before": ended is not None, "status": status, "seconds until no task runs": seconds,
+                "scratch left": len(self.left()), "folders that are stale": len(stale(self.scratch)),
+            }  # fmt: skip
+            for each in stale(self.scratch):
+                discard(each)
+            result[number.name]["scratch left then"] = len(self.left())
+        _end(_start(words, f"ray:{nodes.address}", self.log), self.log)
+        nodes.end()
+        _here(_stages(self.folder, lake, str(self.folder / "undisturbed"))["certify"])
+        same = _files(Path(f"{where}-proven")) == _files(self.folder / "undisturbed-proven")
+        return {**result, "same": same, "scratch left": self.left()}
+
     def two(self) -> dict[str, Any]:
         """Run two commands at once on one lake, each with half of the files of the other too."""
         nodes, lake, where = Nodes(), str(self.folder / "two"), str(self.folder / "two")
@@ -315,10 +354,10 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--scratch", choices=["folder", "s3"], default="folder")
-    parser.add_argument("--only", action="append", choices=["nodes", "head", "two"])
+    parser.add_argument("--only", action="append", choices=["nodes", "head", "killed", "two"])
     parser.add_argument("--keep", help="a folder for all that is made")
     options = parser.parse_args()
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}  # other work may run on this machine
     with contextlib.ExitStack() as stack:
         folder = Path(options.keep or stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(exist_ok=True)
@@ -342,7 +381,7 @@ def main() -> None:
         for part in range(4):
             shutil.move(folder / f"{part}.jsonl", folder / "rows")
         bench = Bench(folder, random.Random(options.seed), scratch)
-        for name in options.only or ("nodes", "head", "two"):
+        for name in options.only or ("nodes", "head", "killed", "two"):
             print(
                 json.dumps({name: getattr(bench, name)(), "texts": options.texts, "scratch": options.scratch}, indent=1)
             )

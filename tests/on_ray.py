@@ -75,6 +75,19 @@ def make_lock(task: int, ctx: Any) -> Any:
     return threading.Lock()
 
 
+def kill_worker(task: int, ctx: Any) -> None:
+    """Kill the worker of Ray that this process belongs to."""
+    process = os.getpid()
+    while not Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::"):
+        process = _parent(process)
+    os.kill(process, signal.SIGKILL)
+    time.sleep(60)
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def fill_memory(task: int, ctx: Any) -> int:
     import resource
 
@@ -97,7 +110,7 @@ def checks(folder: Path, s3: str) -> dict[str, Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    os.environ["SET_FOR_THE_CLUSTER"] = "yes"
+    os.environ |= {"SET_FOR_THE_CLUSTER": "yes", "RAY_worker_niceness": "0"}  # other tests run on this machine
     started = time.monotonic()
 
     def lap(what: str) -> None:
@@ -146,6 +159,7 @@ def checks(folder: Path, s3: str) -> dict[str, Any]:
     found["died twice"] = [(type(end).__name__, end.error) for end in engine.run(deadly.die, [1])]
     found["errors"] = sorted(end.error for end in engine.run(refuse, [0, 1]))
     found["result that cannot be sent"] = [end.error for end in engine.run(make_lock, [0])]
+    found["worker killed"] = [end.error for end in engine.run(kill_worker, [0])]
     found["no memory"] = [end.error for end in engine.run(fill_memory, [0])]
     ours, engine_of_ray._versions = engine_of_ray._versions, lambda: "lowbackground 0"  # type: ignore[assignment]
     found["other versions"] = [end.error for end in engine.run(quick, [0])]
@@ -167,7 +181,7 @@ def checks(folder: Path, s3: str) -> dict[str, Any]:
         if (waiting / "started").exists() and len(cluster.list_all_nodes()) == 3:
             process = int((waiting / "started").read_text())
             while process not in nodes:
-                process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+                process = _parent(process)
             cluster.remove_node(nodes[process], allow_graceful=False)
 
     ends = list(engine.run(wait_for_loss, [str(waiting)], progress=kill))

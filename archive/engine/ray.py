@@ -195,7 +195,7 @@ class RayEngine:
         return self._own_board
 
     def next_number(self) -> int:
-        """Return the number of the next task: the board is told of it by this."""
+        """Return the number of the next task, by which the board knows it."""
         return next(self._numbers)
 
     def at_most(self, at_once: int | None, gpus: float) -> int:

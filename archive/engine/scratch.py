@@ -135,7 +135,7 @@ def _copy(source: str, to: str) -> None:
         raise ArchiveError(f"scratch, {source if is_s3(source) else to}: {error_line(error)}") from None
 
 
-def discard(place: str) -> None:
+def discard(address: str) -> None:
     """Delete a folder of scratch, also one in a store.
 
     Raises:
@@ -143,16 +143,16 @@ def discard(place: str) -> None:
     """
     from archive.storage import filesystem, is_s3
 
-    if not is_s3(place):
-        shutil.rmtree(place, ignore_errors=True)
+    if not is_s3(address):
+        shutil.rmtree(address, ignore_errors=True)
         return
-    store, path = filesystem(place)
+    store, path = filesystem(address)
     try:
         store.delete_dir_contents(path, missing_dir_ok=True)
         with contextlib.suppress(FileNotFoundError):
             store.delete_dir(path)  # the empty object that Arrow makes for a folder
     except OSError as error:
-        raise ArchiveError(f"scratch, {place}: {error_line(error)}") from None
+        raise ArchiveError(f"scratch, {address}: {error_line(error)}") from None
 
 
 def stale(inside: str, age: float = STALE) -> list[str]:

@@ -71,6 +71,9 @@ def test_a_task_that_kills_its_process_has_a_second_chance(found: dict[str, Any]
 def test_what_cannot_be_done_is_an_error_in_one_line(found: dict[str, Any]) -> None:
     (line,) = found["result that cannot be sent"]
     assert line.startswith("its result cannot be sent: ")
+    (line,) = found["worker killed"]
+    assert line.startswith("the process that worked on it died twice (")
+    assert "\n" not in line
     (line,) = found["no memory"]
     assert "not enough memory" in line
     (line,) = found["other versions"]
