@@ -174,11 +174,11 @@ def _difference(left: str, right: str) -> float:
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    """Return the files of a result; without those that hold times of the run, or where it ran."""
+    """Return the files of a result; without those that hold times of the run, or numbers of inodes."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in {"times.json", "results.json", "report.html"}
+        if path.is_file() and path.name not in {".made-by-archive", "times.json", "report.html"}
     }
 
 

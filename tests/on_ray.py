@@ -237,7 +237,8 @@ def objects(s3: str) -> list[str]:
     import boto3  # type: ignore[import-untyped]
 
     client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
-    return [each["Key"] for each in client.list_objects_v2(Bucket="scratch").get("Contents", ())]
+    keys = [each["Key"] for each in client.list_objects_v2(Bucket="scratch").get("Contents", ())]
+    return [key for key in keys if key != "here/"]  # Arrow makes it, for the prefix that was named
 
 
 def in_store(engine: Any, s3: str) -> dict[str, Any]:
@@ -344,7 +345,11 @@ def stages(folder: Path, engine: Any) -> dict[str, Any]:
             folder / "cluster", folder / "rows.jsonl", folder / name, before="2020-01-01",
             paragraphs=True, passages=True, workers=workers,
         )  # fmt: skip
-        proven[name] = {path.name: path.read_bytes() for path in (folder / name).rglob("*") if path.is_file()}
+        proven[name] = {
+            path.name: path.read_bytes()
+            for path in (folder / name).rglob("*")
+            if path.is_file() and not path.name.startswith(".")
+        }
     found["same proofs"] = proven["proven"] == proven["proven-here"]
     verified = lb.verify(folder / "proven", all=True, workers=engine)
     found["sound proofs"] = [verified.sound, verified.rows]

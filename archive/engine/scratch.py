@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from archive import interrupt
-from archive.errors import ArchiveError, error_line
+from archive.errors import ArchiveError, store_line
 
 #: How the name of each folder of scratch begins; the machine, the process and what nobody guesses follow.
 PREFIX = "lowbackground-"
@@ -132,7 +132,7 @@ def _copy(source: str, to: str) -> None:
         if part != target:
             os.replace(part, target)
     except OSError as error:
-        raise ArchiveError(f"scratch, {source if is_s3(source) else to}: {error_line(error)}") from None
+        raise ArchiveError(f"scratch, {source if is_s3(source) else to}: {store_line(error)}") from None
 
 
 def discard(address: str) -> None:
@@ -152,7 +152,7 @@ def discard(address: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             store.delete_dir(path)  # the empty object that Arrow makes for a folder
     except OSError as error:
-        raise ArchiveError(f"scratch, {address}: {error_line(error)}") from None
+        raise ArchiveError(f"scratch, {address}: {store_line(error)}") from None
 
 
 def stale(inside: str, age: float = STALE) -> list[str]:
