@@ -129,13 +129,13 @@ def _index(folder: Path, lake: str) -> None:
         (folder / f"{part}.cdxj").write_text("".join(lines))
 
 
-def _stages(folder: Path, lake: str, where: str, warcs: int = 16) -> Words:
+def _stages(folder: Path, lake: str, where: str) -> Words:
     """Return the commands. Those from `certify` on read the lake `there`, so that what they write can be compared."""
     there, before = str(folder / "there"), ["--before", "2020-01-01"]
     model = ["--model", "tiny", "--regimes", "replace,real", "--generations", "1", "--seeds", "2", "--blocks", "24"]
     model += ["--block", "64", "--held-out-blocks", "8", "--epochs", "1", "--device", "cpu", "--text-column", "text"]
     return {
-        "ingest": ["ingest", *(str(folder / f"{part}.warc") for part in range(warcs)), "--lake", lake],
+        "ingest": ["ingest", *(str(folder / f"{part}.warc") for part in range(16)), "--span", "20K", "--lake", lake],
         "quality": ["quality", "--lake", lake],
         "index": ["index", "--passages", "--lake", lake],
         "embed": ["embed", "--encoder", str(folder / "encoder"), "--dtype", "fp32", "--lake", lake],
@@ -236,7 +236,7 @@ class Bench:
             nodes = Nodes()
             command = _start(words[name], f"ray:{nodes.address}", self.log)
             while not self._done(name, lake, where) and command.poll() is None:
-                time.sleep(0.02)
+                time.sleep(0.1)
             nodes.end()
             ended = command.poll() is not None
             command.kill()
@@ -327,7 +327,7 @@ class Bench:
         nodes, lake, where = Nodes(), str(self.folder / "two"), str(self.folder / "two")
         commands = []
         for number, parts in enumerate((range(12), range(4, 16))):
-            words = ["ingest", *(str(self.folder / f"{part}.warc") for part in parts), "--lake", lake]
+            words = ["ingest", *(str(self.folder / f"{part}.warc") for part in parts), "--span", "20K", "--lake", lake]
             commands.append(_start(words, f"ray:{nodes.address}", self.folder / f"log-{number}"))
         for number, command in enumerate(commands):
             _end(command, self.folder / f"log-{number}")
@@ -357,7 +357,8 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=["nodes", "head", "killed", "two"])
     parser.add_argument("--keep", help="a folder for all that is made")
     options = parser.parse_args()
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}  # other work may run on this machine
+    # other work may run on this machine
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "300"}
     with contextlib.ExitStack() as stack:
         folder = Path(options.keep or stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(exist_ok=True)

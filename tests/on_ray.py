@@ -110,7 +110,8 @@ def checks(folder: Path, s3: str) -> dict[str, Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    os.environ |= {"SET_FOR_THE_CLUSTER": "yes", "RAY_worker_niceness": "0"}  # other tests run on this machine
+    # other tests run on this machine
+    os.environ |= {"RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "120", "SET_FOR_THE_CLUSTER": "yes"}
     started = time.monotonic()
 
     def lap(what: str) -> None:
