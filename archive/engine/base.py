@@ -161,5 +161,7 @@ def succeed(ends: Iterable[Done[Task, Result] | Failed[Task]]) -> Iterator[tuple
     """
     for end in ends:
         if isinstance(end, Failed):
-            raise ArchiveError(end.error)
+            # what the work itself reports names its file; what the engine reports does not know it
+            named = str(getattr(end.task, "name", None) or getattr(end.task, "file", None) or "")
+            raise ArchiveError(end.error if named in end.error else f"{named}: {end.error}")
         yield end.task, end.result
