@@ -34,6 +34,8 @@ from archive.registry import load
 
 #: Seconds without news of the workers, after which a run reports that it goes on.
 _BEAT = 0.5
+#: Seconds without a task after which a worker deletes its copies of scratch in a store: the run may be at its end.
+IDLE = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -316,6 +318,8 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
     logs.set_up()
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
+            if copies and not pipe.poll(IDLE):
+                _delete(copies)
             task, attempt, scratch, environment = pipe.recv()
             copies[:] = [scratch.folder] if isinstance(scratch, Stored) else []
             if environment != dict(os.environ):  # that of the server process is as old as the first engine
@@ -337,6 +341,7 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
             except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
                 pipe.send(("failed", f"its result cannot be sent: {error_line(error)}"))
             gc.collect()
+    _delete(copies)  # the parent may have been killed
 
 
 def _unforeseen(error: Exception) -> str:
@@ -355,8 +360,12 @@ def _die_with_parent(folders: list[str]) -> None:
 
     def watch() -> None:
         connection.wait([parent.sentinel])
-        for each in folders:
-            shutil.rmtree(each, ignore_errors=True)
+        _delete(folders)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _delete(folders: list[str]) -> None:
+    for each in folders:
+        shutil.rmtree(each, ignore_errors=True)

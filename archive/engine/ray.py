@@ -29,7 +29,7 @@ from typing import Any, Generic
 
 from archive import interrupt, logs, storage
 from archive.engine.base import Done, Failed, Progress, Result, Task, Tasks, Work, no_progress
-from archive.engine.local import OneProcess, cores
+from archive.engine.local import IDLE, OneProcess, cores
 from archive.engine.scratch import Mirror, Stored, discard, folder, name
 from archive.errors import ArchiveError, error_line
 from archive.extras import require
@@ -267,7 +267,8 @@ class RayEngine:
 
 
 def _discard(address: str) -> None:
-    """Delete what is in the store."""
+    """Delete what is in the store, when workers have deleted their copies: this process may end, and they with it."""
+    time.sleep(2 * IDLE)
     try:
         discard(address)
     except ArchiveError as error:  # the result does not depend on it
