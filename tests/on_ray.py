@@ -53,14 +53,19 @@ def refuse(task: int, ctx: Any) -> None:
     raise ArchiveError("as it should be")
 
 
-def use_gpu(folder: str, ctx: Any) -> tuple[str | None, int]:
-    """Return the GPU that this process sees, and how many such tasks run."""
-    (own := Path(folder, f"{os.getpid()}-{time.monotonic()}")).touch()
-    time.sleep(0.5)
-    running = len(list(Path(folder).iterdir()))
-    time.sleep(0.5)
+def use_gpu(task: tuple[str, int], ctx: Any) -> tuple[str | None, int]:
+    """Return the GPU that this process sees, and how many such tasks run; wait until there were as many as expected."""
+    folder, expected = Path(task[0]), task[1]
+    (own := folder / f"{os.getpid()}-{time.monotonic()}").touch()
+    deadline = time.monotonic() + 60
+    while len(running := list(folder.glob("*-*"))) < expected and not (folder / "all").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (folder / "all").touch()
+    time.sleep(1)
+    running = max(running, list(folder.glob("*-*")), key=len)
     own.unlink()
-    return os.environ.get("CUDA_VISIBLE_DEVICES"), running
+    return os.environ.get("CUDA_VISIBLE_DEVICES"), len(running)
 
 
 def share_files(task: int, ctx: Any) -> str:
@@ -189,12 +194,13 @@ def checks(folder: Path, s3: str) -> dict[str, Any]:
     found["lost"] = [end.error if isinstance(end, Failed) else end.result for end in ends]
     lap("lost")
     node = cluster.add_node(num_cpus=4, num_gpus=2)
-    (using := folder / "using").mkdir()
-    for share in ("1", "0.5"):
+    for share, expected in (("1", 2), ("0.5", 4)):
+        (using := folder / f"using-{share}").mkdir()
         with_gpus = open_engine(f"ray:?gpus={share}")
-        ends = list(with_gpus.run(use_gpu, [str(using)] * 6, at_once=1, gpus=1))
+        ends = list(with_gpus.run(use_gpu, [(str(using), expected)] * 6, at_once=1, gpus=1))
         found[f"GPUs, {share} for each"] = [sorted({end.result[0] for end in ends}), max(end.result[1] for end in ends)]
-    found["GPU of a task without"] = [end.result[0] for end in engine.run(use_gpu, [str(using)])]
+    (using := folder / "using").mkdir()
+    found["GPU of a task without"] = [end.result[0] for end in engine.run(use_gpu, [(str(using), 1)])]
     cluster.remove_node(node)
     lap("GPUs")
     found.update(in_store(engine, s3))
