@@ -1,0 +1,130 @@
+"""Measures `archive maintain`.
+
+    python benchmarks/maintain.py kills [--kills 20] [--files 40] [--seed 0]
+    python benchmarks/maintain.py small [--ingests 2000] [--folder DIR]
+
+`kills` runs it beside four writers and two readers, and kills it at random moments; tests/maintained.py says what is
+compared. `small` fills a lake by so many ingests of one page, and asks it before and after: seconds of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from archive import compact
+from archive.lake import Lake
+from archive.tables import TABLES
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+_TABLES = (*TABLES, "quality")
+#: What is asked: of one day, and of all.
+_QUESTIONS = {
+    "a day": "SELECT count(*) FROM captures WHERE captured_at BETWEEN '2014-03-05' AND '2014-03-06'",
+    "all texts": "SELECT sum(length(text)) FROM documents",
+}
+
+
+def kills(options: argparse.Namespace) -> dict[str, Any]:
+    forked, maintained = importlib.import_module("forked"), importlib.import_module("maintained")
+    with tempfile.TemporaryDirectory() as name, forked.served():
+        os.environ["XDG_CACHE_HOME"] = f"{name}/cache"
+        found: dict[str, Any] = maintained.beside_others(Path(name), options.kills, options.seed, options.files)
+        return found
+
+
+def small(options: argparse.Namespace) -> dict[str, Any]:
+    folder = Path(options.folder or tempfile.mkdtemp())
+    lake = Lake(str(folder / "lake"))
+    _fill(lake, options.ingests)
+    before, rows = _measured(lake), {name: _rows(lake, name) for name in TABLES}
+    code = "import sys, lowbackground as lb; lb.maintain(sys.argv[1], keep='0')"
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", f"{code}; {_PEAK}", lake.location], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    seconds, (core, peak) = time.monotonic() - started, json.loads(done.stdout)
+    assert {name: _rows(lake, name) for name in TABLES} == rows, "the rows differ"
+    after = _measured(lake)
+    if not options.folder:
+        shutil.rmtree(folder)
+    maintain = {"seconds": round(seconds, 1), "of cores": round(core, 1), "MB at most": round(peak / 1e6)}
+    return {"before": before, "maintain": maintain, "after": after, "rows equal": True}
+
+
+_PEAK = ("import json, resource; used = resource.getrusage(resource.RUSAGE_SELF);"
+         " print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))")  # fmt: skip
+
+
+def _fill(lake: Lake, ingests: int) -> None:
+    """Ingest web archives of one page each, without the merging that ends an ingest where files are many."""
+    from archive.intake import ingest
+
+    made, conftest = importlib.import_module("made"), importlib.import_module("conftest")
+    folder = Path(lake.location).parent / "in"
+    folder.mkdir(parents=True, exist_ok=True)
+    compact.CROWD = 1 << 30
+    for number in range(ingests):
+        path = folder / f"{number}.warc"
+        path.write_bytes(conftest.record(url=f"http://example.com/{number}", body=" ".join(made.words(400, number)),
+                                         date=f"2014-03-{number % 28 + 1:02}T{number % 24:02}:00:00Z",
+                                         content_type="text/plain"))  # fmt: skip
+        ingest(lake, str(path), workers=1)
+
+
+def _measured(lake: Lake) -> dict[str, Any]:
+    named = sum(len(lake.files(name)) for name in TABLES)
+    there = [path.stat().st_size for path in Path(lake.location).rglob("*") if path.is_file()]
+    found = {"files of the newest versions": named, "files": len(there), "MB": round(sum(there) / 1e6, 1)}
+    for name, question in _QUESTIONS.items():
+        code = f"import sys, query; db = query.connect(sys.argv[1]); db.execute({question!r}).fetchall()"
+        bare = _core("import query", lake)
+        found[f"seconds of a core: {name}"] = round(_core(code, lake) - bare, 2)
+    return found
+
+
+def _core(code: str, lake: Lake) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code, lake.location], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _rows(lake: Lake, name: str) -> pa.Table:
+    """The rows of a table as DuckDB reads the files that its log names, each with how often it is there."""
+    uris = DeltaTable(lake.table_uri(name)).file_uris()
+    if not uris:
+        return pa.table({})
+    question = "SELECT *, count(*) AS times FROM read_parquet($1, hive_partitioning := true) GROUP BY ALL ORDER BY ALL"
+    with duckdb.connect() as db:
+        return db.execute(question, [uris]).to_arrow_table()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["kills", "small"])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--files", type=int, default=40, help="sources of each of three writers")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ingests", type=int, default=2000)
+    parser.add_argument("--folder")
+    options = parser.parse_args()
+    print(json.dumps({"kills": kills, "small": small}[options.what](options), indent=1))
+
+
+if __name__ == "__main__":
+    main()
