@@ -1,10 +1,10 @@
 """Measures `archive maintain`.
 
     python benchmarks/maintain.py kills [--kills 20] [--files 40] [--seed 0]
-    python benchmarks/maintain.py small [--ingests 2000] [--folder DIR]
+    python benchmarks/maintain.py small [--pages 2000] [--folder DIR]
 
 `kills` runs it beside four writers and two readers, and kills it at random moments; tests/maintained.py says what is
-compared. `small` fills a lake by so many ingests of one page, and asks it before and after: seconds of one core.
+compared. `small` makes a lake of as many small files as pages in each table, and asks it before and after.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from archive import compact
+from archive.files import write_parquet
 from archive.lake import Lake
 from archive.tables import TABLES
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-_TABLES = (*TABLES, "quality")
 #: What is asked: of one day, and of all.
 _QUESTIONS = {
     "a day": "SELECT count(*) FROM captures WHERE captured_at BETWEEN '2014-03-05' AND '2014-03-06'",
@@ -51,7 +51,7 @@ def kills(options: argparse.Namespace) -> dict[str, Any]:
 def small(options: argparse.Namespace) -> dict[str, Any]:
     folder = Path(options.folder or tempfile.mkdtemp())
     lake = Lake(str(folder / "lake"))
-    _fill(lake, options.ingests)
+    _fill(lake, options.pages)
     before, rows = _measured(lake), {name: _rows(lake, name) for name in TABLES}
     code = "import sys, lowbackground as lb; lb.maintain(sys.argv[1], keep='0')"
     started = time.monotonic()
@@ -70,20 +70,29 @@ _PEAK = ("import json, resource; used = resource.getrusage(resource.RUSAGE_SELF)
          " print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss * 1024]))")  # fmt: skip
 
 
-def _fill(lake: Lake, ingests: int) -> None:
-    """Ingest web archives of one page each, without the merging that ends an ingest where files are many."""
+def _fill(lake: Lake, pages: int) -> None:
+    """Ingest so many web archives of one page, and give each row of each table a file of its own."""
     from archive.intake import ingest
 
     made, conftest = importlib.import_module("made"), importlib.import_module("conftest")
     folder = Path(lake.location).parent / "in"
     folder.mkdir(parents=True, exist_ok=True)
-    compact.CROWD = 1 << 30
-    for number in range(ingests):
-        path = folder / f"{number}.warc"
-        path.write_bytes(conftest.record(url=f"http://example.com/{number}", body=" ".join(made.words(400, number)),
-                                         date=f"2014-03-{number % 28 + 1:02}T{number % 24:02}:00:00Z",
-                                         content_type="text/plain"))  # fmt: skip
-        ingest(lake, str(path), workers=1)
+    for number in range(pages):
+        date, body = f"2014-03-{number % 28 + 1:02}T{number % 24:02}:00:00Z", " ".join(made.words(400, number))
+        record = conftest.record(url=f"http://example.com/{number}", body=body, date=date, content_type="text/plain")
+        (folder / f"{number}.warc").write_bytes(record)
+    ingest(lake, str(folder), workers=1)
+    for table in TABLES.values():
+        delta = lake.delta(table.name)
+        old = [file for _, file in compact.stored(delta, table)]
+        new = [
+            write_parquet(lake, table, rows.slice(row, 1), "part", dict(file.partition))
+            for file in old
+            for rows in compact.read(lake, table, file)
+            for row in range(rows.num_rows)
+        ]
+        if new:
+            assert compact.replace(lake, delta, table, old, new, same_rows=True)
 
 
 def _measured(lake: Lake) -> dict[str, Any]:
@@ -111,7 +120,7 @@ def _rows(lake: Lake, name: str) -> pa.Table:
         return pa.table({})
     question = "SELECT *, count(*) AS times FROM read_parquet($1, hive_partitioning := true) GROUP BY ALL ORDER BY ALL"
     with duckdb.connect() as db:
-        return db.execute(question, [uris]).to_arrow_table()
+        return db.sql(question, params=[uris]).to_arrow_table()
 
 
 def main() -> None:
@@ -120,7 +129,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--files", type=int, default=40, help="sources of each of three writers")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--ingests", type=int, default=2000)
+    parser.add_argument("--pages", type=int, default=2000)
     parser.add_argument("--folder")
     options = parser.parse_args()
     print(json.dumps({"kills": kills, "small": small}[options.what](options), indent=1))
