@@ -74,16 +74,18 @@ def maintain(
     lake, engine, reporter = open_lake(lake), open_engine(workers), reporter or Reporter()
     lake.require()
     result = MaintainResult(dry_run=dry_run)
+    maintenance = _Maintenance(lake, seconds, engine, reporter, result)
     with naming_damage(lake):
         if dry_run:
             result.recovered = sum(1 for _ in decisions.open_decisions(lake))
         else:
             lake.create()
+            maintenance.merge_ledger()
             with contextlib.closing(Committer(lake)) as committer:
                 result.recovered = committer.recover().decisions
                 if regrade:
                     regrade_files(lake, committer, engine, reporter, result)
-        _Maintenance(lake, seconds, engine, reporter, result).run()
+        maintenance.run()
     _tidy_machine(seconds, seconds_caches, result)
     result.seconds = round(time.monotonic() - started, 3)
     return result
@@ -112,6 +114,10 @@ class _Maintenance:
         self._has_kernels = find_spec("numba") is not None
         self._commits: dict[str, int] = {}  # our own, by table
         self._changed: dict[str, set[str]] = {}  # the partitions of tables whose files were replaced
+
+    def merge_ledger(self) -> None:
+        """Merge the files of the ledger, all of which are read next: each takes 0.1 MB of memory there."""
+        self._merge([Kind(SOURCES)])
 
     def run(self) -> None:
         kinds_ = kinds.present(self._lake, self._has_kernels)

@@ -6,6 +6,7 @@ import os
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -15,7 +16,7 @@ from deltalake import DeltaTable
 from made import edited, found, indexed, put, words
 
 import lowbackground as lb
-from archive import compact
+from archive import compact, leftovers
 from archive.lake import Lake
 from archive.tables import DOCUMENTS, SOURCES
 from index import tables
@@ -70,7 +71,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test touches the caches and the scratch of this machine."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr(leftovers, "tempfile", SimpleNamespace(gettempdir=lambda: str(tmp_path / "tmp")))
     return tmp_path
 
 
