@@ -50,7 +50,7 @@ _HALF_WRITTEN = re.compile(r"_commit_[0-9a-f-]{36}\.json(\.tmp)?|\d{20}\.(json|c
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Seen:
     """A file, or an empty folder, below the folder of a table."""
 
     path: str  #: as `lake.filesystem` names it
@@ -67,8 +67,8 @@ class Found:
 class Unneeded:
     """What can go of a table."""
 
-    files: list[Found] = field(default_factory=list)  #: that no version has which is to stay readable
-    log: list[Found] = field(default_factory=list)  #: entries of the log, in the order in which they must go
+    files: list[Seen] = field(default_factory=list)  #: that no version has which is to stay readable
+    log: list[Seen] = field(default_factory=list)  #: entries of the log, in the order in which they must go
     tail: int = 0  #: entries behind the last checkpoint
     why_not: str = ""  #: why no file goes
 
@@ -109,7 +109,7 @@ def planned(lake: Lake, table: Table, keep: float, decided: Collection[str]) -> 
     return unneeded
 
 
-def delete(lake: Lake, found: Collection[Found]) -> None:
+def delete(lake: Lake, found: Collection[Seen]) -> None:
     """Delete files and empty folders. What is gone already is no error."""
     for each in found:
         with contextlib.suppress(FileNotFoundError):
@@ -120,17 +120,17 @@ def delete(lake: Lake, found: Collection[Found]) -> None:
                 os.rmdir(each.path)
 
 
-def listed(lake: Lake, folder: str) -> list[Found]:
+def listed(lake: Lake, folder: str) -> list[Seen]:
     """Return the files in a folder, not those below; nothing where there is no such folder."""
     return [each for each in _listed(lake, folder) if "/" not in each.path.removeprefix(f"{folder}/")]
 
 
-def below(lake: Lake, folder: str) -> list[Found]:
+def below(lake: Lake, folder: str) -> list[Seen]:
     """Return the files in a folder and below; nothing where there is no such folder."""
     return [each for each in _listed(lake, folder) if not each.is_folder]
 
 
-def _listed(lake: Lake, root: str) -> Iterator[Found]:
+def _listed(lake: Lake, root: str) -> Iterator[Seen]:
     """Yield the files of a folder, and the empty folders of partitions. Names with `_` or `.` in front are no data.
 
     Links are neither followed nor yielded.
@@ -140,7 +140,7 @@ def _listed(lake: Lake, root: str) -> Iterator[Found]:
         for info in lake.filesystem.get_file_info(selector):
             inside = info.path.removeprefix(f"{root}/").split("/")
             if info.is_file and not any(part.startswith(("_", ".")) for part in inside):
-                yield Found(info.path, info.size, info.mtime.timestamp())
+                yield Seen(info.path, info.size, info.mtime.timestamp())
         return
     for folder, folders, files in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(("_", "."))]
@@ -148,10 +148,10 @@ def _listed(lake: Lake, root: str) -> Iterator[Found]:
             with contextlib.suppress(FileNotFoundError):
                 status = os.lstat(path := f"{folder}/{name}")
                 if stat.S_ISREG(status.st_mode) and not name.startswith(("_", ".")):
-                    yield Found(path, status.st_size, status.st_mtime)
+                    yield Seen(path, status.st_size, status.st_mtime)
         if not folders and not files and "=" in folder.rpartition("/")[2]:
             with contextlib.suppress(FileNotFoundError):
-                yield Found(folder, 0, os.lstat(folder).st_mtime, is_folder=True)
+                yield Seen(folder, 0, os.lstat(folder).st_mtime, is_folder=True)
 
 
 class _Log:
@@ -168,7 +168,7 @@ class _Log:
         self._lake, self._folder = lake, f"{lake.table_path(table.name)}/_delta_log"
         selector = pafs.FileSelector(self._folder, allow_not_found=True)
         infos = [info for info in lake.filesystem.get_file_info(selector) if info.is_file]
-        files = [Found(info.path, info.size, info.mtime.timestamp()) for info in infos]
+        files = [Seen(info.path, info.size, info.mtime.timestamp()) for info in infos]
         self._entries = {int(match[1]): each for each in files if (match := _ENTRY.fullmatch(each.name))}
         self._checkpoints = {int(match[1]): each for each in files if (match := _CHECKPOINT.fullmatch(each.name))}
         self.others = [each for each in files if not (_ENTRY.fullmatch(each.name) or _CHECKPOINT.fullmatch(each.name))]
@@ -223,7 +223,7 @@ class _Log:
             path = unquote(removed["path"])
             self.left[path] = max(self.left.get(path, 0.0), (removed.get("deletionTimestamp") or 0) / 1000)
 
-    def expired(self, before: float) -> list[Found]:
+    def expired(self, before: float) -> list[Seen]:
         """Return the entries and checkpoints that no version needs which was there at a moment, or came later.
 
         Such a version is read from a checkpoint of it, or of one before, and the entries behind that.

@@ -257,12 +257,12 @@ class _Maintenance:
         if lake.has(SEGMENTS):
             self._delete("vacuum", "vectors", self._vectors())
 
-    def _delete(self, step: str, of: str, found: list[vacuum.Found]) -> None:
+    def _delete(self, step: str, of: str, found: list[vacuum.Seen]) -> None:
         self._note(step, of, len(found), sum(each.size for each in found))
         if not self._result.dry_run:
             vacuum.delete(self._lake, found)
 
-    def _lists(self) -> list[vacuum.Found]:
+    def _lists(self) -> list[vacuum.Seen]:
         """Return the lists of what is to be forgotten that no decision names."""
         never = time.time() - max(self._keep, vacuum.LEAST)
         lists = vacuum.listed(self._lake, f"{self._lake.table_path(SOURCES.name)}/_forgotten")
@@ -272,7 +272,7 @@ class _Maintenance:
         named = set(self._lake.read(SOURCES.name, ["unit"])["unit"].to_pylist())
         return [each for name, each in old if name not in named]
 
-    def _vectors(self) -> list[vacuum.Found]:
+    def _vectors(self) -> list[vacuum.Seen]:
         """Return the files of segments of vectors that no segment has."""
         from index.vectors.files import FOLDER
 

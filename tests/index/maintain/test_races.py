@@ -88,7 +88,7 @@ def test_rows_go_only_if_nobody_adds_any_in_between(lake: Lake, tmp_path: Path) 
 
 def test_a_lake_on_s3_is_kept_in_order_too(s3: str, tmp_path: Path, many: None) -> None:  # noqa: F811
     lake, local = Lake(f"s3://{s3}/lake"), Lake(str(tmp_path / "lake"))
-    sources = fill(local, tmp_path / "in", 3)
+    sources = fill(local, tmp_path / "in", 5)
     for source in sources:
         lb.ingest(lake, source, workers=1)
     lb.index(lake, workers=1)
