@@ -133,7 +133,7 @@ class _Trial:
             first, until = _contents(opened), time.monotonic() + dice.uniform(0, _HELD)
             while time.monotonic() < until and not self._stop.is_set():
                 assert _contents(opened) == first, "an older version has changed"
-                time.sleep(0.3)
+                time.sleep(1)
             self._read += 1
 
     # -- maintain ----------------------------------------------------------------------------------

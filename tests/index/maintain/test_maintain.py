@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,10 +77,10 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_merged_tables_hold_the_same_rows_and_every_question_has_the_same_answer(
     lake: Lake, tmp_path: Path, many: None
 ) -> None:
-    fill(lake, tmp_path / "in", 9)
-    for _ in range(3):
+    fill(lake, tmp_path / "in", 4)
+    for seed in (50, 60):
         indexed(lake)
-        fill(lake, tmp_path / "in", 1, seed=int(time.time_ns() % 10**6))
+        fill(lake, tmp_path / "in", 1, seed)
     indexed(lake)
     lb.quality(lake, workers=1)
     names = [table.name for table in kinds.ours(lake) if table not in (BANDS, PASSAGES)]
@@ -105,12 +104,9 @@ def test_merged_tables_hold_the_same_rows_and_every_question_has_the_same_answer
 
 
 def test_merged_captures_are_sorted_and_skipped_by_date(lake: Lake, tmp_path: Path, many: None) -> None:
-    for number in range(12):
-        put(
-            lake,
-            tmp_path / "in",
-            [(" ".join(words(30, 10 * number + n)), f"2015-06-{28 - 2 * n:02}") for n in range(9)],
-        )
+    for number in range(4):
+        texts = [(" ".join(words(30, 30 * number + n)), f"2015-06-{28 - n:02}") for n in range(27)]
+        put(lake, tmp_path / "in", texts)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compact, "_GROUP", 4096)
         lb.maintain(lake)
