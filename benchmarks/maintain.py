@@ -2,9 +2,11 @@
 
     python benchmarks/maintain.py kills [--kills 20] [--files 40] [--seed 0]
     python benchmarks/maintain.py small [--pages 2000] [--folder DIR]
+    python benchmarks/maintain.py large
 
 `kills` runs it beside four writers and two readers, and kills it at random moments; tests/maintained.py says what is
 compared. `small` makes a lake of as many small files as pages in each table, and asks it before and after.
+`large` merges 40 files of 8,000 captures, and 40 of 2,000 texts, each in a process of its own: memory.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ import argparse
 import importlib
 import json
 import os
+import random
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +68,53 @@ def small(options: argparse.Namespace) -> dict[str, Any]:
         shutil.rmtree(folder)
     maintain = {"seconds": round(seconds, 1), "of cores": round(core, 1), "MB at most": round(peak / 1e6)}
     return {"before": before, "maintain": maintain, "after": after, "rows equal": True}
+
+
+def large(options: argparse.Namespace) -> dict[str, Any]:
+    from archive.tables import CAPTURES, DOCUMENTS
+
+    dice, found = random.Random(options.seed), {}
+    words = importlib.import_module("made").words(50_000, 1)
+    with tempfile.TemporaryDirectory() as name:
+        lake = Lake(f"{name}/lake")
+        lake.create()
+        for table, count, partition in ((CAPTURES, 8000, {"month": "2014-03"}), (DOCUMENTS, 2000, {})):
+            files = []
+            for _ in range(40):
+                rows = [_row(table.name, dice, words) for _ in range(count)]
+                data = pa.Table.from_pylist(rows, table.file_schema)
+                data = data.sort_by(table.sorted_by[0]) if table.sorted_by else data
+                files.append(write_parquet(lake, table, data, "part", partition))
+            lake.commit(table, files, [])
+            code = ("import sys; from archive import compact, tables; from archive.lake import Lake;"
+                    " compact.compact(Lake(sys.argv[1]), tables.TABLES[sys.argv[2]], least=8)")  # fmt: skip
+            done = subprocess.run([sys.executable, "-c", f"{code}; {_PEAK}", lake.location, table.name],
+                                  capture_output=True, text=True, check=True)  # fmt: skip
+            core, peak = json.loads(done.stdout)
+            found[table.name] = {
+                "files": len(files), "MB": round(sum(file.size for file in files) / 1e6, 1),
+                "into": len(lake.files(table.name)),
+                "seconds of a core": round(core, 1), "MB of memory at most": round(peak / 1e6),
+            }  # fmt: skip
+    return found
+
+
+def _row(table: str, dice: random.Random, words: list[str]) -> dict[str, Any]:
+    content_id = f"{dice.getrandbits(256):064x}"
+    if table == "documents":
+        text = " ".join(dice.choices(words, k=700))
+        return {"content_id": content_id, "text": text, "language": "en", "chars": len(text), "words": 700}
+    host, page = dice.choice(words), "/".join(dice.choices(words, k=4))
+    at = datetime(2014, 3, 1, tzinfo=UTC) + timedelta(seconds=dice.randrange(2_600_000))
+    claims = [{"kind": kind, "at": at, "agrees": True} for kind in ("warc-date", "date", "last-modified")]
+    return {
+        "content_id": content_id, "url": f"http://{host}.com/{page}", "captured_at": at, "date_source": "warc-date",
+        "record_type": "response", "file": f"s3://commoncrawl/crawl-data/{dice.randrange(50)}.warc.gz", "status": 200,
+        "offset": dice.randrange(10**9), "length": dice.randrange(10**5), "skip": 0, "mime": "text/html",
+        "record_id": f"<urn:uuid:{dice.getrandbits(128):032x}>", "title": " ".join(dice.choices(words, k=6)),
+        "payload_digest": f"sha1:{dice.getrandbits(160):040x}", "evidence": claims, "grade": "C",
+        "unit": f"{dice.randrange(50):064x}",
+    }  # fmt: skip
 
 
 _PEAK = ("import json, resource; used = resource.getrusage(resource.RUSAGE_SELF);"
@@ -125,14 +176,14 @@ def _rows(lake: Lake, name: str) -> pa.Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["kills", "small"])
+    parser.add_argument("what", choices=["kills", "small", "large"])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--files", type=int, default=40, help="sources of each of three writers")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pages", type=int, default=2000)
     parser.add_argument("--folder")
     options = parser.parse_args()
-    print(json.dumps({"kills": kills, "small": small}[options.what](options), indent=1))
+    print(json.dumps({"kills": kills, "small": small, "large": large}[options.what](options), indent=1))
 
 
 if __name__ == "__main__":

@@ -106,12 +106,19 @@ def seconds_of(text: str) -> float:
     return float(int(match[1]) * _SECONDS[match[2] or "d"])
 
 
+def _are_kernels_installed() -> bool:
+    try:
+        return find_spec("numba") is not None
+    except (ImportError, ValueError):  # hidden from this process
+        return False
+
+
 class _Maintenance:
     """One run, on one lake."""
 
     def __init__(self, lake: Lake, keep: float, engine: Engine, reporter: Reporter, result: MaintainResult) -> None:
         self._lake, self._keep, self._engine, self._reporter, self._result = lake, keep, engine, reporter, result
-        self._has_kernels = find_spec("numba") is not None
+        self._has_kernels = _are_kernels_installed()
         self._commits: dict[str, int] = {}  # our own, by table
         self._changed: dict[str, set[str]] = {}  # the partitions of tables whose files were replaced
 
