@@ -336,7 +336,7 @@ class Lake:
         delta = opened or self.delta(table.name)
         if opened is None and any(delta.transaction_version(name) is not None for name in transactions):
             return False
-        return self.commit_to(delta, table, files, transactions)
+        return self.commit_to(delta, table, files, transactions, checkpoint=opened is None)
 
     def commit_to(
         self,
@@ -346,6 +346,7 @@ class Lake:
         transactions: Iterable[str] | Mapping[str, int],
         mode: Literal["append", "overwrite"] = "append",
         replaced: Iterable[NewFile] = (),
+        checkpoint: bool = True,
     ) -> bool:
         """Commit to a table that is open; conflicts with every one of these names committed since then.
 
@@ -353,6 +354,7 @@ class Lake:
             transactions: names, with the numbers that they get; without numbers, 1.
             mode: with `overwrite` the files replace all that the table has.
             replaced: files of the table that leave it, since the new ones hold their rows.
+            checkpoint: write a checkpoint where the interval of the table wants one; else the caller sees to that.
         """
         self._find(files)
         now = int(time.time() * 1000)
@@ -365,7 +367,7 @@ class Lake:
                 delta.schema(),  # another one would be written into the log: a lake from before has no comments
                 partition_by=list(table.partition_by) or None,
                 commit_properties=properties(transactions),
-                post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+                post_commithook_properties=PostCommitHookProperties(checkpoint, cleanup_expired_logs=False),
             )
         except CommitFailedError:
             return False

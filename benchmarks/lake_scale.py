@@ -31,8 +31,9 @@ import pyarrow as pa
 from archive.files import write_parquet
 from archive.intake.commit import Committer
 from archive.intake.decisions import LEDGER, Decision
+from archive.intake.done import done_units
 from archive.intake.part import Part, Tally
-from archive.intake.plan import AlreadyIngested, done_units, outgrown_units, plan, torn_units
+from archive.intake.plan import AlreadyIngested, plan
 from archive.intake.taken import read_taken
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake, NewFile, statistics
@@ -144,8 +145,8 @@ def _memory(what: str) -> float:
 
 def _plan(lake: Lake, files: int) -> int:
     done, taken = done_units(lake), read_taken(lake)
-    assert not torn_units(done, taken)
-    assert not outgrown_units(done, _SETTINGS, taken)
+    assert not done.torn(taken)
+    assert not done.outgrown(_SETTINGS, taken)
     listed = [Listed(unit.file, _SIZE, unit.version) for unit in map(_unit, range(files))]
     return sum(isinstance(item, AlreadyIngested) for item in plan(done, listed, _SETTINGS, taken=taken))
 

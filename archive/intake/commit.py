@@ -95,6 +95,8 @@ class Committer:
         except (ArchiveError, DeltaError, OSError) as error:
             _log.info("known texts are not kept: %s", error)
         self._known.close()
+        for table in self._opened.values():
+            table.close()
 
     def recover(self) -> decisions.CarriedOut:
         """Carry out the decisions of processes that died before they could.
@@ -295,7 +297,7 @@ class Committer:
             units = [unit for batch, _ in group.members for unit in batch.units]
             named = {**group.numbers, **_counted([part for _, part in group.members], units)}
             named |= {transaction_of(version): count + 1 for version, count in group.counts.items()}
-            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], named)
+            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], named, checkpoint=False)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
                 self._came([row.path], decided, fresh)
@@ -396,7 +398,7 @@ class Committer:
                 counted[FORGOTTEN] = (ledger.transaction_version(FORGOTTEN) or 0) + 1
             before = {file.path for _, part in parts for file in part.files}
             after = {file.path for part, _ in kept for file in part.files}
-            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], {**numbers, **counted})
+            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], {**numbers, **counted}, checkpoint=False)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
                 self._came([row.path], decided, fresh)

@@ -27,10 +27,10 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from archive.atomic import write_file
 from archive.commoncrawl.cache import cache_folder
+from archive.intake.hex_names import Pairs, Words, are_in, digits_of, pairs_of
 
 try:
     import fcntl
@@ -39,9 +39,8 @@ except ImportError:  # no POSIX: nothing is kept
 
 _log = logging.getLogger(__name__)
 
-Words = npt.NDArray[np.uint64]
 #: The first 128 bits of content ids: the upper and the lower words.
-Fingerprints = tuple[Words, Words]
+Fingerprints = Pairs
 
 #: Texts in memory before they become a run. A lake with fewer keeps nothing.
 _HELD = 1 << 17
@@ -54,8 +53,6 @@ _WANTED = 1024
 _LARGE = 1 << 20
 _FORMAT = 1
 _MANIFEST = "known.json"
-_DIGITS = np.full(256, 255, np.uint8)
-_DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
 
 
 def fingerprints(content_ids: pa.Array | pa.ChunkedArray) -> Fingerprints:
@@ -64,20 +61,12 @@ def fingerprints(content_ids: pa.Array | pa.ChunkedArray) -> Fingerprints:
     Raises:
         ValueError: one is not 64 lower-case hexadecimal digits.
     """
-    if isinstance(content_ids, pa.ChunkedArray):
-        content_ids = content_ids.combine_chunks()
-    fixed = content_ids.cast(pa.large_binary())
-    if fixed.null_count or pc.all(pc.equal(pc.binary_length(fixed), 64)).as_py() not in {True, None}:
+    digits = digits_of(content_ids, 64)
+    if digits is None:
         raise ValueError("a content id has 64 digits")
-    _, offsets, data = fixed.buffers()
-    if not len(fixed):
-        return np.empty(0, np.uint64), np.empty(0, np.uint64)
-    first = int(np.frombuffer(offsets, np.int64, 1, fixed.offset * 8)[0])
-    digits = _DIGITS[np.frombuffer(data, np.uint8, len(fixed) * 64, first).reshape(-1, 64)[:, :32]]
-    if digits.max() > 15:
+    if len(digits) and digits.max() > 15:
         raise ValueError("a content id has hexadecimal digits")
-    words = ((digits[:, 0::2] << 4) | digits[:, 1::2]).view(">u8")
-    return words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
+    return pairs_of(digits)
 
 
 class _Run:
@@ -100,27 +89,12 @@ class _Run:
     def has(self, high: Words, low: Words) -> npt.NDArray[np.bool_]:
         """Tell which fingerprints, in the order of their upper words, are here."""
         if self.count <= _LARGE:
-            return _are_in(self.high, self.low, high, low)
+            return are_in(self.high, self.low, high, low)
         parts = []
         for first in range(0, len(high), _WANTED):
-            parts.append(_are_in(self.high, self.low, high[first : first + _WANTED], low[first : first + _WANTED]))
+            parts.append(are_in(self.high, self.low, high[first : first + _WANTED], low[first : first + _WANTED]))
             self.release()
         return np.concatenate(parts) if parts else np.zeros(0, np.bool_)
-
-
-def _are_in(highs: Words, lows: Words, high: Words, low: Words) -> npt.NDArray[np.bool_]:
-    found = np.zeros(len(high), np.bool_)
-    if not len(highs):
-        return found
-    at = np.searchsorted(highs, high)
-    left = np.arange(len(high))
-    while len(left):  # more than once where different texts have the same upper word
-        left = left[at[left] < len(highs)]
-        left = left[highs[at[left]] == high[left]]
-        found[left] = lows[at[left]] == low[left]
-        left = left[~found[left]]
-        at[left] += 1
-    return found
 
 
 def _checksum(path: Path) -> int:
@@ -239,7 +213,7 @@ class KnownTexts:
         high, low = wanted[0][order], wanted[1][order]
         fresh = np.ones(len(order), np.bool_)
         fresh[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-        fresh &= ~_are_in(self._high, self._low, high, low)
+        fresh &= ~are_in(self._high, self._low, high, low)
         for run in self._runs:
             left = np.flatnonzero(fresh)
             fresh[left] = ~run.has(high[left], low[left])

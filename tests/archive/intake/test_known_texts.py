@@ -215,7 +215,7 @@ def _parts(lake: Lake, *sources: str) -> list[tuple[Batch, Part]]:
     lake.create()
     found = []
     for source in sources:
-        for batch in plan({}, list_files(source, lambda *_: None), Settings()):
+        for batch in plan(None, list_files(source, lambda *_: None), Settings()):
             assert isinstance(batch, Batch)
             found.append((batch, work(Job(lake.location, batch, datetime.now(UTC)), Context())))
     return found
