@@ -51,8 +51,11 @@ _MERGED = 1 << 20
 #: Wanted texts that are looked up at a time in a large run, so that few of its pages are in use.
 _WANTED = 1024
 _LARGE = 1 << 20
-_FORMAT = 1
+_FORMAT = 2
 _MANIFEST = "known.json"
+#: Texts that were taken out, in memory and in the manifest, before all others are read anew.
+_GONE = 1 << 18
+_NO_WORDS: Words = np.empty(0, np.uint64)
 
 
 def fingerprints(content_ids: pa.Array | pa.ChunkedArray) -> Fingerprints:
@@ -120,11 +123,13 @@ class KnownTexts:
         self._lock: IO[bytes] | None = None
         self._runs: list[_Run] = []
         self._sums: dict[str, int] = {}
-        self._high = self._low = np.empty(0, np.uint64)
+        self._high = self._low = _NO_WORDS
+        self._gone: Fingerprints = (_NO_WORDS, _NO_WORDS)  # which runs hold, and the lake does not
+        self._limit = 0  # texts in memory before a run is tried again that no disk took
         self.is_changed = False  #: there are runs that were not kept yet
 
     def __len__(self) -> int:
-        return len(self._high) + sum(run.count for run in self._runs)
+        return len(self._high) + sum(run.count for run in self._runs) - len(self._gone[0])
 
     # -- keeping -----------------------------------------------------------------------------------
 
@@ -140,11 +145,12 @@ class KnownTexts:
                 return None
             of = manifest["of"]
             for name, count, value in of["runs"]:
-                path = self._kept / name
-                self._runs.append(_Run(path, count))
-                if _checksum(path) != value:
-                    raise ValueError(f"{path}: is damaged")
+                self._runs.append(_Run(self._kept / name, count))
+                if _checksum(self._kept / name) != value:
+                    raise ValueError(f"{self._kept / name}: is damaged")
                 self._sums[name] = value
+            high, low = (np.frombuffer(bytes.fromhex(words), np.uint64) for words in of["gone"])
+            self._gone = high, low
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.info("known texts are read anew: %s", error)
             self.clear()
@@ -161,8 +167,9 @@ class KnownTexts:
         if len(self._high):
             self._write_memory()
             self._merge_runs()
-        of = {"state": state, "runs": [(run.path.name, run.count, self._sums[run.path.name]) for run in self._runs]}
-        of = json.loads(json.dumps(of))
+        runs = [(run.path.name, run.count, self._sums[run.path.name]) for run in self._runs]
+        gone = [words.tobytes().hex() for words in self._gone]
+        of = json.loads(json.dumps({"state": state, "runs": runs, "gone": gone}))
         manifest = {"format": _FORMAT, "of": of, "sum": zlib.crc32(json.dumps(of).encode())}
         write_file(self._kept / _MANIFEST, json.dumps(manifest).encode())
         self._sweep()
@@ -180,7 +187,8 @@ class KnownTexts:
                 else:
                     self._lock = lock
         if self._lock is None and self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="lowbackground-")
+            with contextlib.suppress(OSError):
+                self._scratch = tempfile.TemporaryDirectory(prefix="lowbackground-")
         return self._lock is not None
 
     def _sweep(self) -> None:
@@ -193,9 +201,11 @@ class KnownTexts:
     def clear(self) -> None:
         """Forget all texts, also those that are kept."""
         if self._lock is not None:
-            (self._kept / _MANIFEST).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self._kept / _MANIFEST).unlink(missing_ok=True)
         self._runs, self._sums = [], {}
-        self._high = self._low = np.empty(0, np.uint64)
+        self._high = self._low = _NO_WORDS
+        self._gone = _NO_WORDS, _NO_WORDS
 
     def close(self) -> None:
         """Give up the folder. What was not kept is gone."""
@@ -214,8 +224,9 @@ class KnownTexts:
         fresh = np.ones(len(order), np.bool_)
         fresh[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
         fresh &= ~are_in(self._high, self._low, high, low)
+        here = ~are_in(*self._gone, high, low)
         for run in self._runs:
-            left = np.flatnonzero(fresh)
+            left = np.flatnonzero(fresh & here)
             fresh[left] = ~run.has(high[left], low[left])
             run.release()
         result = np.empty(len(order), np.bool_)
@@ -223,36 +234,67 @@ class KnownTexts:
         return result
 
     def add(self, texts: Fingerprints) -> None:
-        """Add texts. One that is here already takes 16 bytes more, and nothing else.
+        """Add texts. Where no disk takes a run, they stay in memory.
 
-        Raises:
-            OSError: no run can be written.
+        One that is here already takes 16 bytes more, and nothing else.
         """
-        high, low = np.concatenate([self._high, texts[0]]), np.concatenate([self._low, texts[1]])
-        order = np.argsort(high, kind="stable")  # which is quick for what is nearly in order
-        self._high, self._low = high[order], low[order]
-        if len(order) >= _HELD:
-            self._own()
+        if len(self._gone[0]):
+            self._gone = _without(self._gone, texts)
+        self._high, self._low = _in_order((self._high, self._low), texts)
+        if len(self._high) < max(_HELD, self._limit):
+            return
+        try:
             self._write_memory()
             self._merge_runs()
-            self.is_changed = True
+            self.is_changed, self._limit = True, 0
+        except (OSError, ValueError) as error:
+            _log.warning("%s: known texts stay in memory: %s", self._kept, error)
+            self._limit = max(2 * len(self._high), _HELD)
+
+    def exchange(self, out: Fingerprints, rest: Fingerprints) -> bool:
+        """Take out texts but for the rest, and add the rest.
+
+        Returns:
+            False, with nothing changed, if so many are out that it is better to begin anew.
+        """
+        gone = _without(out, rest)
+        if len(self._gone[0]) + len(gone[0]) > min(_GONE, len(self) // 4 + _HELD):
+            return False
+        self._high, self._low = _without((self._high, self._low), gone)
+        self._gone = _in_order(self._gone, gone) if self._runs else self._gone
+        self.add(_without(rest, out))
+        self.is_changed = bool(self._runs)
+        return True
 
     def _write_memory(self) -> None:
+        self._own()
         self._add_run(len(self._high), [(self._high, self._low)])
-        self._high = self._low = np.empty(0, np.uint64)
+        self._high = self._low = _NO_WORDS
 
     def _add_run(self, count: int, parts: Iterable[Fingerprints]) -> None:
+        """Write a run.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._lock is None and self._scratch is None:
+            raise OSError("there is no folder for temporary files")
         folder = self._kept if self._lock is not None else Path(self._scratch.name)  # type: ignore[union-attr]
         path, at = folder / f"run-{uuid.uuid4().hex}", 0
-        with path.open("wb") as file:
-            for high, low in parts:
-                file.seek(8 * at)
-                file.write(high.tobytes())
-                file.seek(8 * (count + at))
-                file.write(low.tobytes())
-                at += len(high)
-        self._sums[path.name] = _checksum(path)
-        self._runs.append(_Run(path, count))
+        try:
+            with path.open("wb") as file:
+                for high, low in parts:
+                    file.seek(8 * at)
+                    file.write(high.tobytes())
+                    file.seek(8 * (count + at))
+                    file.write(low.tobytes())
+                    at += len(high)
+            run, self._sums[path.name] = _Run(path, count), _checksum(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise
+        self._runs.append(run)
 
     def _merge_runs(self) -> None:
         while True:
@@ -262,12 +304,25 @@ class KnownTexts:
             full = next((runs for runs in tiers.values() if len(runs) >= _FAN), None)
             if full is None:
                 return
-            self._runs = [run for run in self._runs if run not in full]
             self._add_run(sum(run.count for run in full), _merged(full))
+            self._runs = [run for run in self._runs if run not in full]
             if self._lock is None:
                 for run in full:
                     if self._scratch is not None and str(run.path).startswith(self._scratch.name):
                         run.path.unlink(missing_ok=True)
+
+
+def _in_order(one: Fingerprints, two: Fingerprints) -> Fingerprints:
+    """Return the texts of both in the order of their upper words."""
+    high, low = np.concatenate([one[0], two[0]]), np.concatenate([one[1], two[1]])
+    order = np.argsort(high, kind="stable")  # which is quick for what is nearly in order
+    return high[order], low[order]
+
+
+def _without(texts: Fingerprints, others: Fingerprints) -> Fingerprints:
+    """Return texts, in their order, without others."""
+    keep = ~are_in(*_in_order(others, (_NO_WORDS, _NO_WORDS)), *texts)
+    return texts[0][keep], texts[1][keep]
 
 
 def _merged(runs: list[_Run]) -> Iterable[Fingerprints]:

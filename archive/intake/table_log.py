@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,8 @@ _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 #: How often a table is opened again while others write checkpoints.
 _TRIES = 20
-#: Commits behind the last checkpoint before another one is written. delta-rs takes 0.2 ms for each in every commit.
+#: Commits behind the last checkpoint before another one is written, at least. delta-rs takes 0.2 ms for each in every
+#: commit, and a microsecond for each transaction in a checkpoint: the sum is least about the root of their number.
 _INTERVAL = 20
 
 
@@ -36,18 +38,28 @@ class OpenTable:
 
     Attributes:
         delta: the table.
-        added: files that brought new rows since this was last emptied. What merging files adds is not among them.
-        removed: rows were taken out since this was last set to False.
+        changes: of each version since this was last emptied, the files that it removed and those that it added. What
+            merging files does is not among them.
         lost: since this was last set to False, a version was not read: somebody has cleaned up the log.
     """
 
     def __init__(self, lake: Lake, name: str) -> None:
         self._lake, self._name = lake, name
-        self.added: list[str] = []
-        self.removed = self.lost = False
+        self.changes: list[tuple[list[str], list[str]]] = []
+        self.lost = False
         self._thread: threading.Thread | None = None
         self._fresh: tuple[DeltaTable, int] | None = None  # opened after a checkpoint, and the version of that
         self._open()
+
+    @property
+    def added(self) -> list[str]:
+        """The files that brought rows since `changes` was last emptied."""
+        return [path for _, added in self.changes for path in added]
+
+    @property
+    def has_removed(self) -> bool:
+        """Whether rows were taken out since `changes` was last emptied."""
+        return any(removed for removed, _ in self.changes)
 
     def close(self) -> None:
         """Wait until a checkpoint that was begun is written."""
@@ -74,15 +86,20 @@ class OpenTable:
             self.lost = True
             self._open()
         self.follow(self.version)
-        if self.version - self._checkpoint >= _INTERVAL and (self._thread is None or not self._thread.is_alive()):
+        if self.version - self._checkpoint >= self._interval and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._write_checkpoint, name=f"checkpoint of {self._name}")
             self._thread.start()
+
+    @property
+    def _interval(self) -> int:
+        names = len(self._numbers) + (0 if self._before is None else len(self._before))
+        return max(_INTERVAL, int(math.sqrt(names) / 8))
 
     def _write_checkpoint(self) -> None:
         try:
             delta = self._lake.delta(self._name)
             last = _last_checkpoint(self._lake, self._name)
-            if delta.version() - last >= _INTERVAL:  # else another process was faster
+            if delta.version() - last >= self._interval:  # else another process was faster
                 last = delta.version()
                 delta.create_checkpoint()
             self._fresh = self._lake.delta(self._name), last
@@ -99,13 +116,16 @@ class OpenTable:
                 self.lost = True
                 self._open()
                 return
+            removed, added = list[str](), list[str]()
             for action in actions:
                 if (txn := action.get("txn")) is not None:
                     self._numbers[txn["appId"]] = txn["version"]
                 elif (add := action.get("add")) is not None and add.get("dataChange", True):
-                    self.added.append(unquote(add["path"]))
+                    added.append(unquote(add["path"]))
                 elif (remove := action.get("remove")) is not None and remove.get("dataChange", True):
-                    self.removed = True
+                    removed.append(unquote(remove["path"]))
+            if removed or added:
+                self.changes.append((removed, added))
         self.version = newest
 
     def transaction_version(self, name: str) -> int | None:
