@@ -458,7 +458,7 @@ def test_two_committers_that_come_and_go_and_die_bring_each_text_once(
             shutil.copytree(caches[at], tmp_path / "old", dirs_exist_ok=True)
         elif what == "old cache" and (tmp_path / "old").exists():
             committers[at].close()
-            shutil.rmtree(caches[at])
+            shutil.rmtree(caches[at], ignore_errors=True)
             shutil.copytree(tmp_path / "old", caches[at])
             committers[at] = committer(at)
         elif what == "close":
