@@ -52,6 +52,7 @@ _CAPTURES = 1000  # of a part
 _FILE = 500_000  # texts of a file of documents
 _FEW_FILES, _FEW_TEXTS = 1000, 100_000
 _NEW = 112  # parts, of which nine tenths are new: with the last one 100,800 texts
+_MANY = 50_000_000  # texts of which deleting one would take minutes
 _SIZE = 250 << 20  # bytes of a source file
 
 
@@ -217,6 +218,13 @@ def measure(folder: str, files: int, parts: int, group: int, cpu: bool) -> dict[
         committer.recover()
         committer.commit(more[-1][0], more[-1][1])
     result["100,000 new"] = clock()
+    if lake.rows("documents") < _MANY:
+        lake.delta("documents").delete(f"content_id = '{known[0]}'")
+        clock()
+        with contextlib.closing(Committer(lake)) as committer:
+            committer.recover()
+            committer.commit(*_parts(lake, 1, 2 * 10**6, known)[0])
+        result["one taken out"] = clock()
     planned = _plan(lake, files)
     result["plan"] = clock()
     assert planned == files, planned

@@ -51,6 +51,8 @@ _MERGED = 1 << 20
 #: Wanted texts that are looked up at a time in a large run, so that few of its pages are in use.
 _WANTED = 1024
 _LARGE = 1 << 20
+#: Upper words in a page of the system.
+_PAGE = 512
 _FORMAT = 2
 _MANIFEST = "known.json"
 #: Texts that were taken out, in memory and in the manifest, before all others are read anew.
@@ -83,6 +85,7 @@ class _Run:
             raise ValueError(f"{path}: has another length")
         self.high = np.frombuffer(self._map, np.uint64, count)
         self.low = np.frombuffer(self._map, np.uint64, count, 8 * count)
+        self._fences = np.empty(0, np.uint64)  # the first upper word of each page
 
     def release(self) -> None:
         """Give the pages back to the system, which may still hold them."""
@@ -93,11 +96,27 @@ class _Run:
         """Tell which fingerprints, in the order of their upper words, are here."""
         if self.count <= _LARGE:
             return are_in(self.high, self.low, high, low)
-        parts = []
+        if not len(self._fences):
+            self._fences = self.high[::_PAGE].copy()
+        parts = [np.zeros(0, np.bool_)]
         for first in range(0, len(high), _WANTED):
-            parts.append(are_in(self.high, self.low, high[first : first + _WANTED], low[first : first + _WANTED]))
+            wanted = high[first : first + _WANTED]
+            parts.append(are_in(self.high, self.low, wanted, low[first : first + _WANTED], self._find(wanted)))
             self.release()
-        return np.concatenate(parts) if parts else np.zeros(0, np.bool_)
+        return np.concatenate(parts)
+
+    def _find(self, high: Words) -> npt.NDArray[np.int64]:
+        """Do what `searchsorted` does, in one page for each word."""
+        page = np.maximum(np.searchsorted(self._fences, high) - 1, 0)
+        start, size = page * _PAGE, np.minimum(_PAGE, self.count - page * _PAGE)
+        at = np.zeros(len(high), np.int64)
+        step = _PAGE
+        while step:
+            further = at + step <= size
+            further[further] = self.high[(start + at)[further] + step - 1] < high[further]
+            at += step * further
+            step //= 2
+        return start + at
 
 
 def _checksum(path: Path) -> int:

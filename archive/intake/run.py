@@ -46,7 +46,7 @@ from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.sources import Listed, Sources, source_names
-from archive.tables import TABLES
+from archive.tables import SOURCES, TABLES
 from archive.text.base import keeping, names_of
 
 _log = logging.getLogger(__name__)
@@ -231,6 +231,7 @@ class _Ingest(InOrder):
         self._reporter.stage("ingest", size=None if None in sizes else sum(size or 0 for size in sizes))
         self._note()
         self._lake.create()
+        compact(self._lake, SOURCES)  # a killed run leaves a file for each commit, and each is read more than once
         self._committer = Committer(self._lake)
         try:
             carried = self._committer.recover()
