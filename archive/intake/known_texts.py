@@ -51,8 +51,10 @@ _MERGED = 1 << 20
 #: Wanted texts that are looked up at a time in a large run, so that few of its pages are in use.
 _WANTED = 1024
 _LARGE = 1 << 20
-#: Upper words in a page of the system.
+#: Upper words in a page of the system. `_MERGED` is a multiple of it.
 _PAGE = 512
+#: Texts in runs of which the pages in use stay mapped: 256 MiB of upper words, which the system may take back.
+_MAPPED = 1 << 25
 _FORMAT = 2
 _MANIFEST = "known.json"
 #: Texts that were taken out, in memory and in the manifest, before all others are read anew.
@@ -92,18 +94,28 @@ class _Run:
         if hasattr(self._map, "madvise"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
-    def has(self, high: Words, low: Words) -> npt.NDArray[np.bool_]:
-        """Tell which fingerprints, in the order of their upper words, are here."""
+    def has(self, high: Words, low: Words, sparing: bool = True) -> npt.NDArray[np.bool_]:
+        """Tell which fingerprints, in the order of their upper words, are here.
+
+        Args:
+            sparing: keep few pages of it, and find them again the next time.
+        """
         if self.count <= _LARGE:
             return are_in(self.high, self.low, high, low)
         if not len(self._fences):
-            self._fences = self.high[::_PAGE].copy()
+            self._fences = np.concatenate([self._some_fences(first) for first in range(0, self.count, _MERGED)])
         parts = [np.zeros(0, np.bool_)]
         for first in range(0, len(high), _WANTED):
             wanted = high[first : first + _WANTED]
             parts.append(are_in(self.high, self.low, wanted, low[first : first + _WANTED], self._find(wanted)))
-            self.release()
+            if sparing:
+                self.release()
         return np.concatenate(parts)
+
+    def _some_fences(self, first: int) -> Words:
+        fences = self.high[first : first + _MERGED : _PAGE].copy()
+        self.release()
+        return fences
 
     def _find(self, high: Words) -> npt.NDArray[np.int64]:
         """Do what `searchsorted` does, in one page for each word."""
@@ -244,10 +256,10 @@ class KnownTexts:
         fresh[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
         fresh &= ~are_in(self._high, self._low, high, low)
         here = ~are_in(*self._gone, high, low)
+        sparing = sum(run.count for run in self._runs) > _MAPPED
         for run in self._runs:
             left = np.flatnonzero(fresh & here)
-            fresh[left] = ~run.has(high[left], low[left])
-            run.release()
+            fresh[left] = ~run.has(high[left], low[left], sparing)
         result = np.empty(len(order), np.bool_)
         result[order] = fresh
         return result
