@@ -98,7 +98,7 @@ class DoneUnits(Mapping[str, DoneUnit]):
 
     def __init__(self, table: pa.Table) -> None:
         table = table.unify_dictionaries().combine_chunks()
-        self._columns = {name: _whole(table[name]) for name in table.column_names}
+        self._columns = {name: _array_of(table[name]) for name in table.column_names}
         self._count = table.num_rows
 
     @classmethod
@@ -279,7 +279,7 @@ class DoneUnits(Mapping[str, DoneUnit]):
         return self._keys(torn)
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
+def _array_of(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
