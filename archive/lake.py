@@ -336,7 +336,7 @@ class Lake:
         delta = opened or self.delta(table.name)
         if opened is None and any(delta.transaction_version(name) is not None for name in transactions):
             return False
-        return self.commit_to(delta, table, files, transactions)
+        return self.commit_to(delta, table, files, transactions, checkpoint=opened is None)
 
     def commit_to(
         self,
@@ -347,6 +347,7 @@ class Lake:
         mode: Literal["append", "overwrite"] = "append",
         replaced: Iterable[NewFile] = (),
         same_rows: bool = False,
+        checkpoint: bool = True,
     ) -> bool:
         """Commit to a table that is open; conflicts with every one of these names committed since then.
 
@@ -358,6 +359,7 @@ class Lake:
             mode: with `overwrite` the files replace all that the table has.
             replaced: files of the table that leave it, since the new ones hold their rows.
             same_rows: the new files hold exactly the rows of those that leave. Who follows the table skips them.
+            checkpoint: write a checkpoint where the interval of the table wants one; else the caller sees to that.
 
         Raises:
             LakeError: a file is not there, or the lake cannot be written.
@@ -375,7 +377,7 @@ class Lake:
                 delta.schema(),  # another one would be written into the log: a lake from before has no comments
                 partition_by=list(table.partition_by) or None,
                 commit_properties=properties(transactions),
-                post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+                post_commithook_properties=PostCommitHookProperties(checkpoint, cleanup_expired_logs=False),
             )
         except CommitFailedError:
             return False
