@@ -104,7 +104,7 @@ def make(lake: Lake, texts: int, files: int) -> None:
             rows.append(row | dict.fromkeys(("records", "captures", "dated", "texts", "new_texts", "bytes"), 10_000))
         ledger.append(write_parquet(lake, SOURCES, pa.Table.from_pylist(rows, SOURCES.schema), "made"))
     lake.commit(SOURCES, ledger, [*units, LEDGER])
-    lake._find = lambda _: None  # type: ignore[method-assign]  # the files of captures are in the log only
+    lake._find = lambda files: None  # type: ignore[method-assign]  # noqa: ARG005  # the files of captures are in the log only
     for table in DATA_TABLES:
         lake.commit(table, {"documents": documents, "captures": captures}.get(table.name, []), batches)
     for table in (SOURCES, *DATA_TABLES):

@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from archive.atomic import write_file
-from archive.commoncrawl.cache import cache_folder
+from archive.commoncrawl.cache import cache_folder, of_lake
 
 try:
     import fcntl
@@ -140,6 +140,7 @@ class KnownTexts:
     """
 
     def __init__(self, location: str, folder: Path | None = None) -> None:
+        self._location = location
         key = hashlib.sha256(location.encode()).hexdigest()[:32]
         self._kept = folder or cache_folder() / "known" / key
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
@@ -190,6 +191,7 @@ class KnownTexts:
         of = {"state": state, "runs": [(run.path.name, run.count, self._sums[run.path.name]) for run in self._runs]}
         of = json.loads(json.dumps(of))
         manifest = {"format": _FORMAT, "of": of, "sum": zlib.crc32(json.dumps(of).encode())}
+        of_lake(self._kept, self._location)
         write_file(self._kept / _MANIFEST, json.dumps(manifest).encode())
         self._sweep()
 

@@ -68,6 +68,8 @@ def done_units(lake: Lake) -> dict[str, DoneUnit]:
     done: dict[str, DoneUnit] = {}
     # batch by batch: as Python objects, a ledger of a whole crawl has 500 MB
     for row in (row for batch in lake.read("sources", names).to_batches(10_000) for row in batch.to_pylist()):
+        if row["file"] is None:  # a decision to forget that is being carried out
+            continue
         reached = SpanEnd(
             row["next_offset"], row["recovered"], row["floor"], _infos(row.get("infos")), bool(row.get("behind_info"))
         )
