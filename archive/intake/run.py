@@ -120,7 +120,7 @@ def ingest(
         max_record: bytes; a larger record is rejected.
         max_page: bytes; a larger decoded page is rejected.
         page_timeout: seconds; a page that takes longer to extract is rejected.
-        span: bytes of a large file that one worker does at a time.
+        span: bytes of a large file that one worker does at a time at most; towards the end of an ingest they get fewer.
         published: when the files were published, whatever their dates say; the last instant of a date. Needs `attest`.
         attest: where that can be looked up (a DOI, an address); and, for grade D, also `sha256:…` of a file or the path
             of a list of checksums as `sha256sum` writes it. Without a checksum it is a claim, of grade E.
