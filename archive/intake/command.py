@@ -54,7 +54,7 @@ class _Size(_ParamType):
 @click.option("--page-timeout", type=click.FloatRange(0.1), default=20.0, show_default=True, metavar="SECONDS",
               help="A page that takes longer to extract is rejected.")  # fmt: skip
 @click.option("--span", type=_Size(), default="32M", show_default=True,
-              help="Bytes of a large file that one worker does at a time.")  # fmt: skip
+              help="Most bytes of a large file that one worker does at a time.")  # fmt: skip
 @click.option("--published", metavar="DATE", help="When the files were published, whatever their dates say.")
 @click.option("--attest", multiple=True, metavar="REF",
               help="Where that can be looked up: a DOI, an address. For grade D also sha256:… or a file of checksums."

@@ -38,6 +38,7 @@ from archive.files import parquet_options, write_parquet
 from archive.intake import decisions
 from archive.intake.decisions import FORGOTTEN, LEDGER, TRIES, Decision
 from archive.intake.known_texts import Fingerprints, KnownTexts, fingerprints
+from archive.intake.overlaps import Overlaps
 from archive.intake.part import Part
 from archive.intake.table_log import OpenTable, digest
 from archive.intake.taken import Watch, ledger_value, transaction_of
@@ -84,6 +85,7 @@ class Committer:
         self._ahead: set[str] = set()  # files in _known that `documents` did not have when they were read
         self._mine: set[str] = set()  # files of the ledger that this committer wrote
         self._watch = Watch(lake)
+        self._overlaps = Overlaps(lake)
         self._forgotten = 0  # how many decisions to take texts out are carried out
         self._has_forgotten = False  # _known has not followed the last of them yet
 
@@ -108,6 +110,10 @@ class Committer:
         done = decisions.carry_out(self._lake)
         self._forgotten = self._lake.delta("sources").transaction_version(FORGOTTEN) or 0
         return done
+
+    def begin(self) -> None:
+        """Follow the ledger from here on: before it is read for a plan, so that nothing is missed behind it."""
+        self._table(SOURCES.name)
 
     def _table(self, name: str) -> OpenTable:
         """Return a table in its newest version."""
@@ -273,7 +279,8 @@ class Committer:
     # -- commits -----------------------------------------------------------------------------------
 
     def commit(self, batch: Batch, part: Part) -> Committed | None:
-        """Make a part visible. Return None if another process has committed one of its units, or one of its records.
+        """Make a part visible. Return None if another process has committed one of its units, or some of its
+        records.
 
         Raises:
             TakenOut: the span before is not in the lake any more.
@@ -357,12 +364,17 @@ class Committer:
         """Choose the first of some parts that can be committed together; return what comes of these, or `_COMES`."""
         ends: list[Committed | TakenOut | None] = []
         group = _Group()
+        self._overlaps.follow(ledger, self._mine)
         for batch, part in parts:
             numbers = decisions.next_numbers(ledger, [unit.key for unit in batch.units])
             counts = {unit.version: _times_taken(ledger, unit) for unit in batch.units if unit.take is not None}
             if counts.keys() & group.counts.keys():
                 break  # it may bring records that one before it brings: look when that is in the ledger
-            if numbers.keys() & group.numbers.keys() or any(number % 2 == 0 for number in numbers.values()):
+            if (
+                numbers.keys() & group.numbers.keys()
+                or any(number % 2 == 0 for number in numbers.values())
+                or any(self._overlaps.meets(ledger, unit) for unit in batch.units)
+            ):
                 ends.append(None)
             elif any(
                 unit.after and unit.after not in group.numbers and not decisions.is_in(ledger, unit.after)

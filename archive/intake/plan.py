@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -13,8 +14,9 @@ import numpy as np
 from archive.errors import SourceError, error_line
 from archive.evidence.names import crawl_name, crawl_windows
 from archive.intake.done import DoneUnit, DoneUnits
+from archive.intake.spans import Guide
 from archive.intake.taken import Taken, changed
-from archive.intake.unit import Batch, Settings, SpanEnd, Unit
+from archive.intake.unit import WEB, Batch, Settings, SpanEnd, Unit
 from archive.records import READERS, RecordReader, Span, columns, kind_of, open_reader
 from archive.records.members import compression_of
 from archive.records.rows import Columns
@@ -28,8 +30,6 @@ SPAN = 32 << 20
 SAMPLED_WHOLE = 1 << 17
 #: A file is cut only if its first record ends within so many bytes: that shows that its members are its records.
 _FIRST_RECORD = 4 << 20
-#: The kind of WARC and ARC files. All kinds without columns give units the same keys.
-_WEB = "records"
 #: Small files share a batch, up to so many bytes and so many files.
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 256
@@ -60,15 +60,19 @@ def plan(
     settings: Settings,
     span: int = SPAN,
     taken: Taken = Taken(),
+    workers: int = 1,
 ) -> Iterator[Batch | AlreadyIngested | Unreadable]:
-    """Yield the batches that are left to do, in the order of the sources.
+    """Yield the batches that are left to do, the largest files first; files of which records are taken, in their order.
 
     Args:
         done: the units that the lake has; None for none.
-        span: bytes of a unit, where a file can be cut.
+        span: bytes of a unit at most, where a file can be cut.
         taken: the records that the lake has of files of which some were taken.
+        workers: that share the batches: towards the end these get smaller, so that nobody waits for the last one.
     """
     done = DoneUnits.none() if done is None else done
+    sources = sorted(sources, key=_by_size)
+    guide = Guide(span, sum(listed.size or 0 for listed in sources if listed.take is None), workers)
     small: list[Unit] = []
     few = _Few()
     known = _Known(done)
@@ -106,25 +110,34 @@ def plan(
         try:
             recorded = done.edges_of(listed.version, settings.extractor, taken.partial)
             if _is_done(listed, settings, recorded, done):
+                guide.take(listed.size or 0)
                 yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
                 continue
-            units = _units(listed, settings, span, recorded)
+            units = _units(listed, settings, guide, recorded)
         except Exception as error:  # one bad file must not stop the others
+            guide.take(listed.size or 0)
             yield Unreadable(listed.uri, str(error))
             continue
+        together = min(_BATCH_BYTES, guide.size)
+        guide.take(listed.size or 0)
         left = [unit for unit in units if unit.key not in done]
         if not left:
             yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
         elif len(units) > 1 or listed.size is None or listed.size > _BATCH_BYTES:
             yield from (Batch((unit,)) for unit in left)
         else:
-            if small and (_bytes(small) + listed.size > _BATCH_BYTES or len(small) == _BATCH_FILES):
+            if small and (_bytes(small) + listed.size > together or len(small) == _BATCH_FILES):
                 yield Batch(tuple(small))
                 small = []
             small.extend(left)
     if small:
         yield Batch(tuple(small))
     yield from few.rest()
+
+
+def _by_size(listed: Listed) -> float:
+    """Sort the largest files to the front, with those of unknown size; the others keep their order."""
+    return 0 if listed.take is not None else -math.inf if listed.size is None else -listed.size
 
 
 def _besides(take: Take | None, seen: Take | None) -> Take | None:
@@ -297,11 +310,11 @@ def _is_done(listed: Listed, settings: Settings, recorded: list[tuple[int, int |
         expected = end
     if expected is not None:
         return False
-    keys = [Unit(listed.uri, listed.version, listed.size, _WEB, settings, Span(*edges)).key for edges in recorded]
+    keys = [Unit(listed.uri, listed.version, listed.size, WEB, settings, Span(*edges)).key for edges in recorded]
     return all(key in done for key in keys)
 
 
-def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[int, int | None]]) -> list[Unit]:
+def _units(listed: Listed, settings: Settings, guide: Guide, recorded: list[tuple[int, int | None]]) -> list[Unit]:
     """The units of a file. Where some are in the lake, those, and the rest of the file in spans of any size."""
     if not is_text(listed.uri):
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
@@ -311,10 +324,10 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
         if reader and reader.has_columns and settings.columns != Columns():
             columns.require(reader.column_names(file), settings.columns)
         whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
-        if kind != _WEB or listed.size is None:
+        if kind != WEB or listed.size is None:
             return [whole]
         if not recorded:
-            if listed.size < span * 3 // 2:
+            if listed.size < guide.size * 3 // 2:
                 return [whole]
             file.seek(0)
             if compression_of(file.read(8)) and not _members_are_records(file):
@@ -322,8 +335,7 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
     edges = list(recorded)
     rest = edges[-1][1] if edges else 0
     if rest is not None:
-        count = max(round((listed.size - rest) / span), 1)
-        starts = [rest + (listed.size - rest) * n // count for n in range(count)]
+        starts = guide.cut(rest, listed.size)
         edges += zip(starts, [*starts[1:], None], strict=True)
     units: list[Unit] = []
     for n, (start, end) in enumerate(edges):

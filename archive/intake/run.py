@@ -118,7 +118,7 @@ def ingest(
         max_record: bytes; a larger record is rejected.
         max_page: bytes; a larger decoded page is rejected.
         page_timeout: seconds; a page that takes longer to extract is rejected.
-        span: bytes of a large file that one worker does at a time.
+        span: bytes of a large file that one worker does at a time at most; towards the end of an ingest they get fewer.
         published: when the files were published, whatever their dates say; the last instant of a date. Needs `attest`.
         attest: where that can be looked up (a DOI, an address); and, for grade D, also `sha256:…` of a file or the path
             of a list of checksums as `sha256sum` writes it. Without a checksum it is a claim, of grade E.
@@ -227,6 +227,7 @@ class _Ingest(InOrder):
         if crawls:
             listed += self._list_crawls(crawls)
             sizes.append(self._crawling.listed(listed))
+        self._listed, self._workers = listed, engine.workers
         self._files_to_do = len(listed)
         self._reporter.stage("ingest", size=None if None in sizes else sum(size or 0 for size in sizes))
         self._note()
@@ -297,6 +298,7 @@ class _Ingest(InOrder):
         return [file for file in listed if file.uri not in wrong]
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
+        self._committer.begin()
         done, taken = done_units(self._lake), read_taken(self._lake)
         # only what is read as a whole comes back as a whole: a selection would lose the rest of the file
         complete = [file for file in listed if file.take is None or file.take.records is None]
@@ -305,7 +307,7 @@ class _Ingest(InOrder):
         if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
             take_out(self._lake, unfit)  # the file is read again
             done, taken = done_units(self._lake), read_taken(self._lake)
-        for item in plan(done, listed, self._settings, self._span, taken):
+        for item in plan(done, listed, self._settings, self._span, taken, self._workers):
             if self._refused:
                 return
             if isinstance(item, AlreadyIngested):
@@ -314,6 +316,8 @@ class _Ingest(InOrder):
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
             else:
+                if item.units[0].version in self._left and len(item.units) == 1:
+                    continue
                 self._versions |= {unit.file: unit.version for unit in item.units}
                 self._crawling.begun(item.units[0])
                 before = done.get(item.units[0].after or "")
@@ -363,10 +367,14 @@ class _Ingest(InOrder):
         return bool(self._waiting) and (late or len(self._waiting) >= _PARTS or captures >= _CAPTURES)
 
     def _finish(self) -> bool:
-        if not self._waiting:
-            return False
-        self._commit_waiting()
-        return True
+        if self._waiting:
+            self._commit_waiting()
+            return True
+        left, self._left = self._left, set()
+        if left:
+            for job in self._plan([file for file in self._listed if self._versions.get(file.uri) in left]):
+                self._tasks.submit(job)
+        return bool(left)
 
     def _commit_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -377,6 +385,8 @@ class _Ingest(InOrder):
                 self._count(batch, part, end)
                 continue
             self._lake.discard(part.files)
+            if batch.units[0].version in self._left and batch.units[0].take is None:
+                continue
             if isinstance(end, TakenOut):
                 self._give_up(batch.units[0].file, str(end))
             else:
@@ -431,6 +441,10 @@ class _Ingest(InOrder):
                 if reached.offset is not None:
                     left.append(next_piece(unit, reached))
                     continue
+            has_others = bool(done.edges_of(unit.version, unit.settings.extractor, set()))
+            if unit.take is None and unit.key not in done and has_others:
+                self._leave(unit.version)  # another ingest cuts the file in other spans
+                continue
             rest = None if unit.key in done else unit if unit.take is None else taken.left(unit)
             if rest is not None:
                 left.append(rest)

@@ -15,6 +15,9 @@ from archive.sources.base import Through
 from archive.sources.take import Take
 from archive.text import extractor as find_extractor
 
+#: The kind of WARC and ARC files. All kinds without columns give units the same keys.
+WEB = "records"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -205,8 +205,8 @@ def test_a_commit_whose_answer_was_lost_is_found_in_the_log(
 ) -> None:
     real = Lake.commit_to
 
-    def lose_answer(self: Lake, *args: object) -> bool:
-        real(self, *args)  # type: ignore[arg-type]
+    def lose_answer(self: Lake, *args: Any, **options: Any) -> bool:
+        real(self, *args, **options)
         return False
 
     monkeypatch.setattr(Lake, "commit_to", lose_answer)
