@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import time
 from base64 import b64encode
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: Bytes from which on an object is sent in parts, and of a part; a store takes 10,000 parts at most.
-_LARGE, _PART, _PARTS = 64 << 20, 32 << 20, 9_000
+_LARGE, _PART, _PARTS = 32 << 20, 16 << 20, 9_000
 #: Bytes that are read at once.
 _READ = 1 << 20
 #: Tries of each request, of a read that breaks off, and of a write that another one crosses.
@@ -163,11 +164,13 @@ class Prefix:
             for part in self.stream(name):
                 file.write(part)
 
-    def put(self, name: str, content: bytes | Path, metadata: Mapping[str, str] | None = None, replace: bool = False) -> bool:
+    def put(
+        self, name: str, content: bytes | Path, metadata: Mapping[str, str] | None = None, replace: bool = False
+    ) -> bool:
         """Write an object. It is there when all of it has arrived, with the MD5 that it had here, or not at all.
 
         Args:
-            content: bytes, or a file, of which 32 MiB at a time are held.
+            content: bytes, or a file, of which 16 MiB at a time are held.
             replace: an object of this name. Else the store refuses it (`If-None-Match`), where it knows how.
 
         Returns:
@@ -179,10 +182,11 @@ class Prefix:
         """
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         write = self._put_parts if size > _LARGE else self._put_whole
+        about = {"Metadata": dict(metadata or {})}
         for attempt in range(_AGAIN + 1):
             with self._errors(name, "cannot be written: "):
                 try:
-                    write(name, content, size, {"Metadata": dict(metadata or {})}, {} if replace else {"IfNoneMatch": "*"})
+                    write(name, content, size, about, {} if replace else {"IfNoneMatch": "*"})
                     return True
                 except _client().exceptions.ClientError as error:
                     code = _code(error)
@@ -199,16 +203,22 @@ class Prefix:
         raise AssertionError
 
     def _put_whole(self, name: str, content: bytes | Path, size: int, about: Any, condition: Any) -> None:
-        data = content if isinstance(content, bytes) else content.read_bytes()
-        _client().put_object(**self._named(name), Body=data, ContentMD5=_md5(data), **about, **condition)
+        with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+            file.seek(0)
+            md5 = b64encode(digest).decode()
+            _client().put_object(**self._named(name), Body=file, ContentMD5=md5, **about, **condition)
 
     def _put_parts(self, name: str, content: bytes | Path, size: int, about: Any, condition: Any) -> None:
         client, step = _client(), max(_PART, size // _PARTS + 1)
-        upload = self._named(name) | {"UploadId": client.create_multipart_upload(**self._named(name), **about)["UploadId"]}
+        upload = self._named(name) | {
+            "UploadId": client.create_multipart_upload(**self._named(name), **about)["UploadId"]
+        }
         try:
             parts = []
             for number, data in enumerate(_pieces(content, step), 1):
-                sent = client.upload_part(**upload, PartNumber=number, Body=data, ContentMD5=_md5(data))
+                md5 = b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+                sent = client.upload_part(**upload, PartNumber=number, Body=data, ContentMD5=md5)
                 parts.append({"PartNumber": number, "ETag": sent["ETag"]})
             client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts}, **condition)
         except BaseException:
@@ -238,9 +248,7 @@ class Prefix:
         with self._errors("", "what a killed run began to send cannot be ended: "):
             client = _client()
             try:
-                pages = client.get_paginator("list_multipart_uploads").paginate(
-                    Bucket=self.bucket, Prefix=self._prefix
-                )
+                pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=self._prefix)
                 found = [each for page in pages for each in page.get("Uploads", ())]
             except client.exceptions.ClientError as error:
                 if _code(error) in _UNCONDITIONAL | {"AccessDenied", "403", "MethodNotAllowed"}:
@@ -303,10 +311,6 @@ def _made(_pid: int, endpoint: str | None, region: str, _keys: tuple[str | None,
 
 def _code(error: Any) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _md5(data: bytes) -> str:
-    return b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 def _pieces(content: bytes | Path, size: int) -> Iterator[bytes]:

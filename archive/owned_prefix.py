@@ -18,7 +18,7 @@ from typing import Any
 
 from archive.errors import ArchiveError
 from archive.journal import JOURNAL
-from archive.objects import Prefix, StoreError
+from archive.objects import Head, Prefix, StoreError
 
 #: Requests that are on their way at once.
 _AT_ONCE = 8
@@ -40,6 +40,11 @@ class OwnedPrefix:
         self.prefix = Prefix(location)
         self._command, self._error = command, error
         self._token = ""
+        self._adopted: set[str] = set()
+
+    def adopt(self, names: Iterable[str]) -> None:
+        """Take objects for ours that have no token: an older version of the command wrote them."""
+        self._adopted.update(names)
 
     def claim(self) -> dict[str, Any] | None:
         """Return what an unfinished run of the command claimed this prefix for; None where there is no claim.
@@ -81,28 +86,27 @@ class OwnedPrefix:
             raise self._error(f"{self.prefix.location}: another run finished here at this moment; look at it first")
         return stated
 
-    def refuse(self, ours: Iterable[str] = ()) -> list[str]:
-        """Check that each object is ours, and return their names.
-
-        Args:
-            ours: names of objects of ours without a token, which an older version wrote.
+    def refuse(self) -> None:
+        """Check that each object is ours.
 
         Raises:
             ArchiveError: one is somebody else's.
         """
-        known = set(ours)
         names = [name for name, _ in self.prefix.names() if name != JOURNAL]
-        for name, is_ours in zip(names, self._each(lambda name: name in known or self.is_ours(name), names), strict=True):
+        for name, is_ours in zip(names, self._each(self.is_ours, names), strict=True):
             if not is_ours:
                 raise self._other(name)
-        return names
 
     def is_ours(self, name: str) -> bool:
         """Return whether an object is there, and we wrote it."""
-        if not self._token:
+        if not self._token and name not in self._adopted:
             return False
         head = self.prefix.head(name)
-        return head is not None and head.metadata.get(_TOKEN) == self._token
+        return head is not None and self._has_token(name, head)
+
+    def _has_token(self, name: str, head: Head) -> bool:
+        token = head.metadata.get(_TOKEN)
+        return token == self._token if token else name in self._adopted
 
     def put(self, name: str, content: bytes | Path, replace: bool = False) -> None:
         """Write an object of ours; where it is there with the same bytes, nothing is sent.
@@ -132,7 +136,7 @@ class OwnedPrefix:
         head = self.prefix.head(name)
         if head is None:
             return None
-        if head.metadata.get(_TOKEN) == self._token and (replace or head.metadata.get(_SHA256) == digest):
+        if self._has_token(name, head) and (replace or head.metadata.get(_SHA256) == digest):
             return head.metadata.get(_SHA256) == digest
         raise self._other(name)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archive import storage
+from archive.errors import SourceError
 from archive.objects import MissingObjectError, Prefix
 
 
@@ -27,6 +28,8 @@ class SetFiles:
             SourceError: the scheme of the address is unknown, or it names no bucket.
         """
         location = storage.local_or_store(os.fspath(path))
+        if storage.is_http(location):
+            raise SourceError(f"{location}: a set is a folder or an s3:// prefix, and not on a web server")
         return cls(location.rstrip("/") if storage.is_s3(location) else location)
 
     def __str__(self) -> str:
@@ -91,13 +94,14 @@ class SetFiles:
             yield self.path
             return
         with tempfile.TemporaryDirectory(prefix="lowbackground-", dir=scratch) as folder:
-            for name in names:
+            for name in filter(_is_below, names):
                 path = Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                try:
-                    Prefix(self.location).fetch(name, path)
-                except MissingObjectError:
-                    path.unlink()
+                with contextlib.suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    try:
+                        Prefix(self.location).fetch(name, path)
+                    except MissingObjectError:
+                        path.unlink()
             yield Path(folder)
 
     @contextlib.contextmanager
@@ -109,6 +113,8 @@ class SetFiles:
         """
         with tempfile.TemporaryDirectory(prefix="lowbackground-") as folder:
             for name, size in sizes.items():
+                if not _is_below(name):
+                    continue
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with open(path, "wb") as file:
@@ -116,3 +122,8 @@ class SetFiles:
                         file.write(part)
                     file.truncate(size)
             yield Path(folder)
+
+
+def _is_below(name: str) -> bool:
+    """Return whether a name of an object is that of a file below a folder: a key may be `../x`."""
+    return not name.startswith("/") and "\0" not in name and ".." not in name.split("/")

@@ -207,7 +207,7 @@ def export_with(
         require("--decontaminate-like", "embed", "torch", "transformers", "tokenizers", "numba", "numpy")
     format_ = open_format(options.format)
     tokenizer = open_tokenizer(options.tokenizer, options.eos)
-    out = local_or_store(out)
+    out = local_or_store(out) if is_s3(out.lower()) else out  # what is neither is refused below, in one line
     where = out if is_s3(out) else os.path.realpath(out)
     if f"{where.rstrip('/')}/".startswith(f"{lake.location}/"):
         raise ExportError(f"{out}: is inside the lake; name a folder outside of it")
