@@ -215,6 +215,10 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
     return db
 
 
+#: So many values are few.
+_FEW = 1000
+
+
 def attach(
     lake: Lake,
     tables: Iterable[Table],
@@ -248,7 +252,8 @@ def attach(
         from archive.store_files import StoreFiles  # fsspec, which nobody else needs
 
         db.register_filesystem(StoreFiles(lake.filesystem))
-        db.execute("SET validate_external_file_cache = 'NO_VALIDATION'")  # files of a lake do not change
+        # a join with few digests then reads only row groups whose Bloom filter may have one of them
+        db.execute(f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_metadata_cache = true")
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     # not the whole folder, which also has the log and files of no table
     db.execute(f"SET allowed_paths = [{', '.join(sql_literal(name) for table in stored for name in table.names)}]")
