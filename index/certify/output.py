@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs as pafs
 
 from archive import storage
 from archive.errors import ArchiveError
@@ -50,7 +49,6 @@ class OutputFolder:
     def __init__(self, out: str) -> None:
         self._out = out
         self.location = out.rstrip("/") if storage.is_s3(out) else os.path.realpath(out)  #: links resolved
-        self._system, self._root = storage.filesystem(self.location)
         self._manifest: dict[str, dict[str, Any]] = {}
         self._waiting: list[OutputFile] = []  #: files that were begun, in their order
         self._owned = None if storage.is_s3(out) else Owned(out, "certify")
@@ -106,14 +104,13 @@ class OutputFolder:
         return todo
 
     def _read(self, arguments: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        path = f"{self._root}/{MANIFEST}"
-        try:
-            with self._system.open_input_stream(path) as file:
-                manifest: dict[str, dict[str, Any]] = json.loads(file.read())
-        except FileNotFoundError:
+        content = self._content(MANIFEST)
+        if content is None:
             return {"arguments": arguments, "files": {}}
+        try:
+            manifest: dict[str, dict[str, Any]] = json.loads(content)
         except ValueError:
-            raise ArchiveError(f"{path}: is damaged; choose a new folder for the result") from None
+            raise ArchiveError(f"{self.location}/{MANIFEST}: is damaged; choose a new folder for the result") from None
         if manifest["arguments"] != arguments:
             raise self._differs(manifest["arguments"], arguments)
         return manifest
@@ -141,7 +138,7 @@ class OutputFolder:
         sizes = dict(prefix.prefix.names()) if MANIFEST in {name for name, _ in prefix.prefix.names()} else {}
         done = {name: about["bytes"] for name, about in self._manifest["files"].items()}
         same = [name for name, size in sizes.items() if name == MANIFEST or done.get(name) == size]
-        is_card = CARD in sizes and CARD not in done and self._card() == (card(self._manifest) or "").encode()
+        is_card = CARD in sizes and CARD not in done and self._content(CARD) == (card(self._manifest) or "").encode()
         return [*same, *([CARD] if is_card else [])]
 
     def _differs(self, held: dict[str, Any], arguments: dict[str, Any]) -> ArchiveError:
@@ -150,11 +147,12 @@ class OutputFolder:
             f"{self._out}: holds the result of another certify ({differing} differ); choose another folder"
         )
 
-    def _card(self) -> bytes | None:
-        """Return the card that is there, or None."""
+    def _content(self, name: str) -> bytes | None:
+        """Return the content of a small file, or None."""
+        if self._prefix:
+            return self._prefix.prefix.read(name)
         try:
-            with self._system.open_input_stream(f"{self._root}/{CARD}", compression=None) as file:
-                return bytes(file.read())
+            return self._path(name).read_bytes()
         except FileNotFoundError:
             return None
 
@@ -182,7 +180,7 @@ class OutputFolder:
     def describe(self) -> None:
         """Write the data card, for all files that are done, unless it is there already."""
         text = card(self._manifest)
-        if text is None or self._card() == text.encode():
+        if text is None or self._content(CARD) == text.encode():
             return
         self._write(CARD, text.encode())
 
@@ -216,7 +214,7 @@ class OutputFolder:
         self._write_manifest()
 
     def _is_file(self, name: str) -> bool:
-        return bool(self._system.get_file_info(f"{self._root}/{name}").type == pafs.FileType.File)
+        return self._prefix.prefix.head(name) is not None if self._prefix else self._path(name).is_file()
 
     def _path(self, name: str) -> Path:
         return Path(self._out, *name.split("/"))

@@ -132,7 +132,8 @@ def test_a_set_on_s3_has_the_bytes_of_one_on_a_disk_and_is_read_and_verified_the
     assert leftovers() == []
     here, there = lb.load(tmp_path / "set"), lb.load(f"s3://{s3}/set")
     assert there.to_arrow().equals(here.to_arrow())
-    result = lb.verify(f"s3://{s3}/set", all=True, root=here.merkle_root, again=made, workers=1)
+    again = made if format_ == "parquet" else None
+    result = lb.verify(f"s3://{s3}/set", all=True, root=here.merkle_root, again=again, workers=1)
     assert result.sound, result.problems
     with pytest.raises(ExportError, match="holds a finished export; name another prefix"):
         export(made, f"s3://{s3}/set", format=format_)
@@ -296,7 +297,7 @@ def test_a_store_that_fails_now_and_then_changes_nothing(
         lb.certify(made, rows, tmp_path / "certified", before=BEFORE, workers=1)
         assert in_store(f"s3://{s3}/certified") == on_disk(tmp_path / "certified")
         assert lb.verify(f"s3://{s3}/certified", all=True, workers=1).sound
-    assert uploads(s3) == []
+        assert uploads(s3) == []
 
 
 @pytest.mark.parametrize(
@@ -308,15 +309,25 @@ def test_a_store_that_fails_now_and_then_changes_nothing(
         ("SlowDown", "the store asks for fewer requests; run the same command again later"),
     ],
 )
-def test_what_a_store_refuses_is_said_in_one_line(made: Lake, refusing: str, code: str, said: str) -> None:
-    for args in (
-        ["export", f"{refusing}/{code}/set", "--before", BEFORE, "--lake", made.location],
-        ["verify", f"{refusing}/{code}/set"],
-        ["certify", __file__, "--before", BEFORE, "--lake", made.location, "--out", f"{refusing}/{code}/out"],
+def test_what_a_store_refuses_is_said_in_one_line(refusing: str, code: str, said: str) -> None:
+    prefix = Prefix(f"{refusing}/{code}")
+    for action in (lambda: prefix.put("a", b""), lambda: prefix.read("a"), lambda: list(prefix.names())):
+        with pytest.raises(StoreError, match=said) as caught:
+            action()
+        assert "\n" not in str(caught.value)
+
+
+def test_commands_that_may_not_write_or_read_there_end_with_2(made: Lake, tmp_path: Path, refusing: str) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "words"}\n')
+    args = ["--before", BEFORE, "--lake", made.location]
+    for command in (
+        ["export", f"{refusing}/AccessDenied/set", *args],
+        ["verify", f"{refusing}/AccessDenied/set"],
+        ["certify", str(tmp_path / "rows.jsonl"), *args, "--out", f"{refusing}/AccessDenied/out"],
     ):
-        done = forked(*args, check=False)
+        done = forked(*command, check=False)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert said in done.stderr
+        assert "the store refuses these credentials" in done.stderr
 
 
 def test_a_bucket_that_is_not_there_is_said_in_one_line(made: Lake, s3: str) -> None:
