@@ -7,7 +7,8 @@ for S3 without an extension that would be downloaded.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict, defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,32 +37,57 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
         self._system = system
         self._opened: dict[str, Any] = {}
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()  #: by file and offset, the last used one last
+        self._starts: defaultdict[str, list[int]] = defaultdict(list)  #: the offsets of each file, sorted; no overlaps
         self._filled = 0
         self._lock = threading.Lock()
 
     def read(self, path: str, offset: int, size: int) -> bytes:
-        """Return some bytes of a file.
+        """Return some bytes of a file; what is kept of them is not asked for again.
 
         Raises:
             OSError: the store does not answer.
         """
+        parts, at, stop = [], offset, offset + size
+        for start, data in self._held(path, offset, stop):
+            if at < start:
+                parts.append(self._ask(path, at, start))
+            parts.append(data[max(at - start, 0) : stop - start])
+            at = max(at, min(start + len(data), stop))
+        if at < stop:
+            parts.append(self._ask(path, at, stop))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _held(self, path: str, first: int, stop: int) -> list[tuple[int, bytes]]:
+        """Return what is kept of a range, in order: each part with its offset."""
         with self._lock:
-            for key, data in self._kept.items():
-                if key[0] == path and key[1] <= offset and offset + size <= key[1] + len(data):
-                    self._kept.move_to_end(key)
-                    return data[offset - key[1] :][:size]
+            starts = self._starts[path]
+            near = starts[max(bisect_right(starts, first) - 1, 0) : bisect_left(starts, stop)]
+            held = [(start, self._kept[path, start]) for start in near]
+            for start in near:
+                self._kept.move_to_end((path, start))
+        return [(start, data) for start, data in held if start + len(data) > first]
+
+    def _ask(self, path: str, first: int, stop: int) -> bytes:
         try:
-            data = bytes(self._file(path).read_at(size, offset))
+            data = bytes(self._file(path).read_at(stop - first, first))
         except OSError as error:
             raise OSError(f"{path}: {store_line(error)}") from None
         with self._lock:
-            if len(data) <= _KEPT // 4 and (path, offset) not in self._kept:
-                self._kept[path, offset] = data
+            if data and len(data) <= _KEPT // 4 and not self._overlaps(path, first, first + len(data)):
+                insort(self._starts[path], first)
+                self._kept[path, first] = data
                 self._filled += len(data)
                 while self._filled > _KEPT:
-                    _, old = self._kept.popitem(last=False)
+                    (file, start), old = self._kept.popitem(last=False)
+                    self._starts[file].remove(start)
                     self._filled -= len(old)
         return data
+
+    def _overlaps(self, path: str, first: int, stop: int) -> bool:
+        """Return whether another thread has kept some of a range meanwhile."""
+        starts = self._starts[path]
+        at = bisect_left(starts, stop) - 1
+        return at >= 0 and starts[at] + len(self._kept[path, starts[at]]) > first
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> _File:
         """
@@ -99,16 +125,16 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
         return False
 
 
-class _File:
-    """An object at a position of its own."""
+class _File(threading.local):
+    """An object at a position, of which each thread has its own: DuckDB reads one file in several, and first seeks."""
 
     def __init__(self, files: StoreFiles, path: str, size: int) -> None:
         self._files, self._path, self._size, self._at = files, path, size, 0
 
     def read(self, size: int = -1) -> bytes:
-        left = max(self._size - self._at, 0)
-        data = self._files.read(self._path, self._at, left if size < 0 else min(size, left))
-        self._at += len(data)
+        first, left = self._at, max(self._size - self._at, 0)
+        data = self._files.read(self._path, first, left if size < 0 else min(size, left))
+        self._at = first + len(data)
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:

@@ -3,12 +3,12 @@
     python benchmarks/object_store.py query LAKE [--before 2010-01-01] [--peer PYTHON]
     python benchmarks/object_store.py kills [--kills 20] [--store http://127.0.0.1:4568]
 
-`query` copies a lake of benchmarks/made_lake.py to moto's S3 server, and asks it through a proxy that counts requests and
-the bytes of the answers. The answers must be those of the lake on the disk. PYTHON is an interpreter with `duckdb` and
+`query` copies a lake of benchmarks/made_lake.py to moto's S3 server, and asks it through a proxy that counts requests
+and the bytes of the answers. The answers must be those of the lake on the disk. PYTHON is an interpreter with `duckdb` and
 `duckdb-extension-httpfs` of one version (1.5.5 was the last when this was measured): plain `read_parquet` on the same
 objects, which knows neither revisits nor grades.
 
-`kills` ends export, verify and certify at random moments, every other time with their workers; then each runs to its end.
+`kills` ends export, verify and certify at random moments, some with their workers; then each runs to its end.
 The objects must be the bytes that the same command writes to a disk, an object of somebody else must stay, and no
 upload may be left. Then the same with a proxy that fails every tenth request (503, a reset, a body cut in half).
 """
@@ -79,9 +79,9 @@ def _questions(before: str, id_: str, host: str) -> dict[str, tuple[str, str]]:
         ),
         "clean(D), 3 columns": (
             f"SELECT count(url), max(first_seen), max(content_id) FROM clean('{before}')",
-            f"SELECT count(url), max(first_seen), max(content_id) FROM (SELECT content_id, min(captured_at) AS first_seen, "
-            f"any_value(url) AS url FROM {files} WHERE captured_at < '{before}' AND month <= '{month}' AND date_problem "
-            "IS NULL AND content_id IS NOT NULL GROUP BY 1)",
+            f"SELECT count(url), max(first_seen), max(content_id) FROM (SELECT content_id, min(captured_at) AS "
+            f"first_seen, any_value(url) AS url FROM {files} WHERE captured_at < '{before}' AND month <= '{month}' AND "
+            "date_problem IS NULL AND content_id IS NOT NULL GROUP BY 1)",
         ),
         "clean(D), count": (
             f"SELECT count(*) FROM clean('{before}')",
@@ -107,9 +107,8 @@ def query(folder: Path, before: str, peer: str | None) -> None:
     table = sum(path.stat().st_size for path in (folder / "captures").rglob("*.parquet"))
     files = sum(1 for _ in (folder / "captures").rglob("*.parquet"))
     print(f"captures: {table / 1e6:.1f} MB in {files} files\n")
-    print(
-        "| question | requests | MB | of the table | CPU s | peer: requests | MB |\n| --- | --- | --- | --- | --- | --- | --- |"
-    )
+    print("| question | requests | MB | of the table | CPU s | peer: requests | MB |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as scratch, servers.s3_server() as server:
         client = boto3.client("s3", endpoint_url=server)
         client.create_bucket(Bucket=_BUCKET)
@@ -132,10 +131,8 @@ def query(folder: Path, before: str, peer: str | None) -> None:
                     subprocess.run([peer, "-c", _PEER, theirs], check=True, stdout=subprocess.DEVNULL)
                     others = counted.since()
                 theirs_mb = f"{int(others[1]) / 1e6:.2f}" if peer else ""
-                print(
-                    f"| {name} | {requests:,} | {size / 1e6:.2f} | {size / table:.2f} | {seconds:.1f} | {others[0]} | {theirs_mb} |",
-                    flush=True,
-                )
+                ours_shown = f"{requests:,} | {size / 1e6:.2f} | {size / table:.2f} | {seconds:.1f}"
+                print(f"| {name} | {ours_shown} | {others[0]} | {theirs_mb} |", flush=True)
 
 
 # -- kills -----------------------------------------------------------------------------------------
