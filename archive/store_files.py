@@ -7,6 +7,7 @@ for S3 without an extension that would be downloaded.
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, defaultdict
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from archive.storage import SCHEME
 
 #: Bytes that are kept of what was read.
 _KEPT = 128 << 20
+#: Tries of a read that breaks off.
+_TRIES = 6
 
 
 class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
@@ -68,10 +71,16 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
         return [(start, data) for start, data in held if start + len(data) > first]
 
     def _ask(self, path: str, first: int, stop: int) -> bytes:
-        try:
-            data = bytes(self._file(path).read_at(stop - first, first))
-        except OSError as error:
-            raise OSError(f"{path}: {store_line(error)}") from None
+        for attempt in range(_TRIES):
+            try:
+                data = bytes(self._file(path).read_at(stop - first, first))
+            except OSError as error:
+                raise OSError(f"{path}: {store_line(error)}") from None
+            if len(data) == stop - first:
+                break
+            time.sleep(0.1 * 2**attempt)
+        else:  # Arrow gives what it has where a connection breaks, and no error
+            raise OSError(f"{path}: the store broke off in the middle; run the same command again")
         with self._lock:
             if data and len(data) <= _KEPT // 4 and not self._overlaps(path, first, first + len(data)):
                 insort(self._starts[path], first)
