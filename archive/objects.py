@@ -280,7 +280,7 @@ class Prefix:
 def _client() -> Any:
     """Return the S3 client that the usual environment variables describe."""
     env = os.environ
-    return _made(
+    return _client_of(
         os.getpid(),  # connections must not be shared with a process that was forked
         env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL"),
         env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1",
@@ -290,7 +290,7 @@ def _client() -> Any:
 
 
 @lru_cache(maxsize=4)
-def _made(_pid: int, endpoint: str | None, region: str, _keys: tuple[str | None, ...], anonymous: bool) -> Any:
+def _client_of(_pid: int, endpoint: str | None, region: str, _keys: tuple[str | None, ...], anonymous: bool) -> Any:
     import boto3
     from botocore import UNSIGNED
     from botocore.config import Config
