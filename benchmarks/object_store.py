@@ -5,8 +5,8 @@
 
 `query` copies a lake of benchmarks/made_lake.py to moto's S3 server, and asks it through a proxy that counts requests
 and the bytes of the answers. The answers must be those of the lake on the disk. PYTHON is an interpreter with `duckdb`
-and `duckdb-extension-httpfs` of one version (1.5.5 was the last when this was measured): plain `read_parquet` on the same
-objects, which knows neither revisits nor grades.
+and `duckdb-extension-httpfs` of one version (1.5.5 was the last when this was measured): plain `read_parquet` on the
+same objects, which knows neither revisits nor grades.
 
 `kills` ends export, verify and certify at random moments, some with their workers; then each runs to its end.
 The objects must be the bytes that the same command writes to a disk, an object of somebody else must stay, and no
