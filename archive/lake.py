@@ -429,6 +429,9 @@ class _Earlier(_Snapshot):
         super().__init__(location)
         self._numbers = numbers
 
+    def snapshot(self) -> Lake:
+        return self
+
     def has(self, table: Table) -> bool:
         return self._numbers.get(table.name, 0) is not None and super().has(table)
 

@@ -363,7 +363,7 @@ def main() -> None:
         folder = Path(options.keep or stack.enter_context(tempfile.TemporaryDirectory()))
         folder.mkdir(exist_ok=True)
         if options.scratch == "s3":
-            import boto3  # type: ignore[import-untyped]
+            import boto3
 
             address = stack.enter_context(importlib.import_module("servers").s3_server())
             os.environ |= {

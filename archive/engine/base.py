@@ -40,6 +40,11 @@ class Context:
     scratch: str | Stored | None = None
     wrote: list[str] = field(default_factory=list)
 
+    @property
+    def folder(self) -> str | None:
+        """The folder of this machine for the scratch; None for that of temporary files."""
+        return self.scratch.folder if isinstance(self.scratch, Stored) else self.scratch
+
     def read(self, name: str) -> str:
         """Return the path of a file of the scratch folder, which the caller or another task wrote.
 
