@@ -56,7 +56,7 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     announce(Path(__file__).parents[1] / "minhash", quiet or as_json)
     from archive.engine import preload
 
-    preload("index.stage", "index.neardup.signatures", "index.neardup.bands", "index.neardup.shingle_sets",
+    preload("index.stage", "index.neardup.signatures", "index.neardup.bands", "index.neardup.shingle_sets", "index.neardup.ranges", "index.neardup.estimates",
             "index.minhash.ready", *(["index.passages.ready"] if options["passages"] else []))  # fmt: skip
 
     from archive.progress import RichReporter
