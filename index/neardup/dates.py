@@ -23,6 +23,8 @@ from index.neardup.texts import DATES, NEVER
 
 Hashes = npt.NDArray[np.uint64]
 
+#: MiB that DuckDB cannot do without.
+_LEAST = 128
 _REVISITS = """
 SELECT DISTINCT payload_digest FROM stored_captures WHERE record_type = 'revisit' AND payload_digest IS NOT NULL
 """
@@ -78,8 +80,11 @@ def read_all(lake: Lake, texts: Numbered, memory: int, scratch: str) -> tuple[Ha
     texts.first_seen[:] = NEVER
     texts.captured[:] = False
     strangers = []
-    config = {"memory_limit": f"{memory >> 20}MiB", "temp_directory": f"{scratch}/dates"}
-    with proofs.connect(lake, **config) as db:
+    config: dict[str, str | int] = {
+        "memory_limit": f"{max(memory >> 20, _LEAST)}MiB",
+        "temp_directory": f"{scratch}/dates",
+    }
+    with proofs.connect(lake, (CAPTURES,), **config) as db:
         for batch in db.sql(DATES).to_arrow_reader(1 << 18):
             found = ids.parse(batch.column(0))
             numbers = texts.find(found)
@@ -151,5 +156,3 @@ def _hashes(texts: pa.Array) -> Hashes:
     out = np.empty(len(texts), np.uint64)
     _hash(*utf8(texts), out)
     return out
-
-

@@ -36,8 +36,9 @@ from index.neardup.pair_columns import counted, locate, ordered, sort
 from index.neardup.pairs import Comparer, read_pairs, similarity
 from index.neardup.ranges import TOGETHER, Counted, Dates, Ranges
 from index.neardup.verified import UNKNOWN, Rows, Verified, empty, merge, rows_of
-from index.tables import DUPLICATES, LIKENESSES, PAIRS, SIGNATURES
+from index.tables import DUPLICATES, PAIRS, SIGNATURES
 from index.vectors import likeness
+from index.vectors.table import LIKENESSES
 
 _log = logging.getLogger(__name__)
 
@@ -144,8 +145,7 @@ def signed_before(lake: Lake, parameters: Parameters, files: list[str]) -> tuple
         segments = segments_restored(about["segments"], arrays["named"])
         if not {segment.name for segment in segments} <= set(files):
             return None, files
-        names = ("ids", "shingles", "order", "first_seen", "captured", "live")
-        texts = Numbered(*(arrays[name] for name in names), segments)
+        texts = _numbered(about, arrays)
     return texts, sorted(set(files) - {segment.name for segment in segments})
 
 
@@ -178,6 +178,12 @@ def _joined(*parts: Rows) -> Rows:
     return _taken(rows, sort(rows["a"], rows["b"]))
 
 
+def _numbered(about: dict[str, Any], arrays: dict[str, Array]) -> Numbered:
+    names = ("ids", "shingles", "order", "first_seen", "captured", "live")
+    segments = segments_restored(about["segments"], arrays["named"])
+    return Numbered(**{name: arrays[name] for name in names}, segments=segments)
+
+
 class _Derivation:
     def __init__(
         self, lake: Lake, snapshot: Lake, parameters: Parameters, engine: Engine, memory: int, kept: Kept,
@@ -189,11 +195,10 @@ class _Derivation:
         self._about, self._arrays = restored or ({}, {})
         self._old: Numbered | None = None
         if restored:
-            arrays = self._arrays
-            self._old = Numbered(
-                arrays["ids"], arrays["shingles"], arrays["order"], arrays["first_seen"], arrays["captured"],
-                arrays["live"], segments_restored(self._about["segments"], arrays["named"]),
-            )  # fmt: skip
+            self._old = _numbered(*restored)
+        self._verified = Verified()
+        self._pair_files: list[str] = []
+        self._candidates = 0
 
     def run(self) -> Derived:
         reporter, lake = self._reporter, self._lake
@@ -227,7 +232,7 @@ class _Derivation:
                 near = self._changed(ranges, dates_, numbers, proposed, self._about["documents"] != documents)
             if self._verified.is_large:
                 self._verified = merge([_flat(self._verified)], self._kept.scratch(), self._memory // 2)
-        arrays = {
+        arrays: dict[str, Array] = {
             "ids": texts.ids, "shingles": texts.shingles, "order": texts.order, "first_seen": texts.first_seen,
             "captured": texts.captured, "live": texts.live, "named": segments_kept(texts.segments)[1],
             "strangers": strangers, "revisits": revisits,
@@ -236,7 +241,7 @@ class _Derivation:
             **{f"small-{name}": values for name, values in self._verified.small.items()},
             **{f"near-{name}": values for name, values in near.items()},
         }  # fmt: skip
-        about = {
+        about: dict[str, Any] = {
             "of": _of(lake, self._parameters),
             "segments": segments_kept(texts.segments)[0],
             "captures": sorted(lake.files(CAPTURES.name)),
@@ -245,8 +250,9 @@ class _Derivation:
             "pairs": sorted({*self._pair_files, *compared.files}),
             "candidates": self._candidates,
         }
-        same = not full and _are_same(near, self._near_before()) and not changed[near["a"]].any()
-        same = same and not changed[near["b"]].any() and self._about["duplicates"] == sorted(lake.files(DUPLICATES.name))
+        same = not full and _are_same(near, self._near_before())
+        same = same and not (changed[near["a"]].any() or changed[near["b"]].any())
+        same = same and self._about["duplicates"] == sorted(lake.files(DUPLICATES.name))
         return Derived(texts, near, self._candidates, compared.count, same, about, arrays)
 
     def _date(self) -> tuple[Array, Array]:
@@ -305,7 +311,7 @@ class _Derivation:
         self._verified = merge(
             parts, self._kept.scratch(), self._memory // 2, self._comparer.compare, self._comparer.has_texts
         )
-        found, self._candidates = [empty()], 0
+        found = [empty()]
         for rows in self._verified.rows():
             is_candidate = np.asarray(rows["count"]) > 0
             self._candidates += int(is_candidate.sum())
@@ -411,7 +417,8 @@ class _Derivation:
 
     def _near(self, rows: Rows) -> npt.NDArray[np.bool_]:
         shared, total, estimated = (np.asarray(rows[name]) for name in ("shared", "total", "estimated"))
-        return self._comparer.near(shared, total, estimated) & (estimated != UNKNOWN)
+        near: npt.NDArray[np.bool_] = self._comparer.near(shared, total, estimated) & (estimated != UNKNOWN)
+        return near
 
     def _witnessed(self, near: Rows) -> Rows:
         """Return the near-duplicates of some clusters, with those that no band shows."""

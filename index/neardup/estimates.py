@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -100,11 +101,7 @@ def equal_hashes(
         np.save(f"{folder}/named.npy", named)
         np.save(f"{folder}/left.npy", left[order])
         np.save(f"{folder}/right.npy", right)
-        tasks = (
-            EstimateTask(lake.location, hashes, first, last)
-            for first, last in zip(cuts, cuts[1:], strict=False)
-            if first < last
-        )
+        tasks = (EstimateTask(lake.location, hashes, first, last) for first, last in pairwise(cuts) if first < last)
         for task, counts in succeed(engine.run(work, tasks, scratch=folder)):
             out[order[task.first : task.last]] = counts
     return out

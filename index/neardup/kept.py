@@ -50,7 +50,7 @@ def release(*arrays: Array) -> None:
 def _sum(data: Array, value: int = 0) -> int:
     flat = data.reshape(-1).view(np.uint8)
     for first in range(0, len(flat), _BLOCK):
-        value = zlib.crc32(flat[first : first + _BLOCK], value)
+        value = zlib.crc32(flat[first : first + _BLOCK].data, value)
     return value
 
 

@@ -278,4 +278,3 @@ def segments_restored(rows: list[list[object]], numbers: Numbers) -> list[Segmen
             at += int(count)  # type: ignore[call-overload]
         segments.append(Segment(str(name), int(count), int(first), own))  # type: ignore[call-overload]
     return segments
-

@@ -69,9 +69,7 @@ class Comparer:
                 self._progress(len(block), 0)
         rest = np.flatnonzero(values[:, 2])
         hashes = self._parameters.hashes
-        values[rest, 0] = equal_hashes(
-            self._lake, self._texts, a[rest], b[rest], hashes, self._engine, self._memory
-        )
+        values[rest, 0] = equal_hashes(self._lake, self._texts, a[rest], b[rest], hashes, self._engine, self._memory)
         values[rest, 1] = hashes
         if not self.has_texts:
             self._progress(len(rest), 0)
@@ -90,7 +88,7 @@ class Comparer:
         return exact
 
     def _blocks(self, a: Numbers, b: Numbers) -> Iterator[Numbers]:
-        """Yield rows of pairs in blocks. The shingles of a block are bounded; the pairs of an early text stay together."""
+        """Yield rows of pairs in blocks, whose shingles are bounded. The pairs of an early text stay together."""
         seen = self._texts.first_seen
         earlier = np.where(seen[a] <= seen[b], a, b)
         order = np.argsort(earlier, kind="stable")

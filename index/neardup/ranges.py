@@ -66,7 +66,8 @@ def _early(texts, first, last, moment, live, ids, early):  # type: ignore[no-unt
 
 @compiled
 def _has(texts, count, text):  # type: ignore[no-untyped-def]
-    for at in range(count):
+    """Return whether a text is among the first of some; numba compiles no `any` of a generator."""
+    for at in range(count):  # noqa: SIM110
         if texts[at] == text:
             return True
     return False

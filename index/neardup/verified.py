@@ -43,7 +43,7 @@ def rows_of(a: Numbers, b: Numbers, count: Array | int, values: Values | None = 
 
 
 def _merged(parts: list[Rows]) -> Rows:
-    """Return each pair once, sorted: its counts are added; an exact value goes before an estimate, and that before none."""
+    """Return each pair once, sorted, with the sum of its counts. An exact value goes before an estimate."""
     rows = {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in _TYPES}
     order = np.argsort(rows["estimated"], kind="stable")
     order = order[sort(rows["a"][order], rows["b"][order])]
