@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -54,54 +54,50 @@ class _DriftError(Exception):
     """What is kept does not fit the lake."""
 
 
-@dataclass(slots=True)
 class Derived:
-    """The near-duplicates, and what they were derived from."""
+    """The near-duplicates, and what they were derived from.
 
-    texts: Numbered
-    near: Rows
-    candidates: int
-    compared: int
-    same: bool  #: `duplicates` has these rows already
-    about: dict[str, Any]
-    arrays: dict[str, Array]
+    Attributes:
+        candidates: pairs that a band value or a vector proposes.
+        compared: pairs that were compared for this.
+        same: `duplicates` has these rows already.
+        about, arrays: for `Kept.keep`.
+        clusters: groups of texts that near-duplicates connect.
+        clustered: texts in these.
+    """
 
-    def __post_init__(self) -> None:
-        self._order()
-
-    later: Numbers = None  # type: ignore[assignment]
-    earlier: Numbers = None  # type: ignore[assignment]
-    root: Numbers = None  # type: ignore[assignment]
-    _rows: Numbers = None  # type: ignore[assignment]
-    clusters: int = 0
-    clustered: int = 0
-
-    def _order(self) -> None:
-        left, right, local = _local(self.near["a"], self.near["b"], len(self.texts))
-        rank = self.texts.rank(local)
+    def __init__(
+        self, texts: Numbered, near: Rows, candidates: int, compared: int, same: bool, about: dict[str, Any],
+        arrays: dict[str, Array],
+    ) -> None:  # fmt: skip
+        self.texts, self._near, self.candidates, self.compared = texts, near, candidates, compared
+        self.same, self.about, self.arrays = same, about, arrays
+        left, right, local = _local(near["a"], near["b"], len(texts))
+        rank = texts.rank(local)
         roots = cluster.clusters(left, right, rank)
         swap = rank[left] < rank[right]
         later, earlier, root = np.where(swap, right, left), np.where(swap, left, right), roots[left]
-        self._rows = np.lexsort((rank[earlier], rank[later], rank[root]))
-        self.later, self.earlier, self.root = local[later], local[earlier], local[root]
+        both = (rank[root].astype(np.uint64) << np.uint64(32)) | rank[later].astype(np.uint64)
+        self._order = np.lexsort((rank[earlier], both))
+        self._later, self._earlier, self._root = local[later], local[earlier], local[root]
         self.clusters, self.clustered = int((roots == np.arange(len(roots))).sum()), len(local)
 
     def __len__(self) -> int:
-        return len(self.near["a"])
+        return len(self._near["a"])
 
     def rows(self) -> Iterator[pa.Table]:
         """Yield the rows of `duplicates` in parts, in an order that their content alone decides."""
         for first in range(0, len(self), _WRITTEN):
-            rows = self._rows[first : first + _WRITTEN]
-            shared, total = self.near["shared"][rows], self.near["total"][rows]
+            rows = self._order[first : first + _WRITTEN]
+            shared, total = self._near["shared"][rows], self._near["total"][rows]
             columns = {
-                "content_id": ids.text(self.texts.ids[self.later[rows]]),
-                "earlier_id": ids.text(self.texts.ids[self.earlier[rows]]),
+                "content_id": ids.text(self.texts.ids[self._later[rows]]),
+                "earlier_id": ids.text(self.texts.ids[self._earlier[rows]]),
                 "similarity": similarity(shared, total),
                 "shared": shared,
                 "total": total,
-                "estimated": self.near["estimated"][rows] != 0,
-                "cluster_id": ids.text(self.texts.ids[self.root[rows]]),
+                "estimated": self._near["estimated"][rows] != 0,
+                "cluster_id": ids.text(self.texts.ids[self._root[rows]]),
             }
             yield pa.table(columns, schema=DUPLICATES.schema)
             release(self.texts.ids)
@@ -267,10 +263,12 @@ class _Derivation:
             if not np.isin(fresh, strangers).any():
                 if not new:
                     return strangers, revisits
-                found = dates.read_new(lake, texts, new, revisits)
-                if found is not None:
-                    return np.union1d(strangers, found), revisits
-        return dates.read_all(lake, texts, self._memory // 2, self._kept.scratch())
+                more = dates.read_new(lake, texts, new, revisits)
+                if more is not None:
+                    return np.union1d(strangers, more), revisits
+        found = dates.read_all(lake, texts, self._memory // 4, self._kept.scratch())
+        release(texts.ids, texts.order)
+        return found
 
     def _proposed(self) -> tuple[Numbers, Numbers]:
         """Return the pairs of live texts that vectors proposed, sorted, each once."""

@@ -66,8 +66,15 @@ class Numbered:
 
     def rank(self, numbers: Numbers) -> Numbers:
         """Return the position of each of some different texts in the order of (first_seen, content id)."""
-        some = self.ids[numbers]
-        order = np.lexsort((some[:, 1], some[:, 0], self.first_seen[numbers]))
+        seen = self.first_seen[numbers]
+        order = np.argsort(seen, kind="stable")
+        ordered = seen[order]
+        same = np.zeros(len(order), bool)  # the dates that several have
+        same[1:] = ordered[1:] == ordered[:-1]
+        same[:-1] |= same[1:]
+        at = np.flatnonzero(same)
+        some = self.ids[numbers[order[at]]]
+        order[at] = order[at][np.lexsort((some[:, 1], some[:, 0], ordered[at]))]
         rank = np.empty(len(numbers), np.int64)
         rank[order] = np.arange(len(numbers))
         return rank
@@ -218,6 +225,7 @@ def number_texts(lake: Lake, old: Numbered | None, kept: Kept) -> Numbered:
         begun.append(Segment(name, rows, first, None if successive else together))
     new_ids, new_shingles = new_ids[: following - start], new_shingles[: following - start]
     added = sorted_order(new_ids)
+    release(new_ids)
     ordered = new_ids[added, :2]
     again = np.zeros(len(added), bool)  # a text that an earlier one of these is
     again[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)

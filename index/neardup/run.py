@@ -27,7 +27,7 @@ from archive.progress import Reporter
 from archive.tables import DOCUMENTS
 from index import tables
 from index.minhash.procedure import Parameters
-from index.neardup import textless
+from index.neardup import dates, textless
 from index.neardup.bands import write_bands
 from index.neardup.derive import LEAST, Derived, derive
 from index.neardup.kept import Kept
@@ -152,8 +152,10 @@ def _derive(
     duplicates = lake.delta(DUPLICATES.name)  # opened first: what others commit after this was derived from no less
     snapshot = lake.snapshot()
     state = tables.state(snapshot)
+    # readers ask for the state alone; bounds, retractions and a new definition change few near-duplicates
+    how = {"together": TOGETHER, "rest": int(dates.rest_of(snapshot)[:15], 16)}
     is_derived = duplicates.transaction_version(state) is not None
-    if is_derived and duplicates.transaction_version(_TOGETHER) == TOGETHER:
+    if is_derived and all(duplicates.transaction_version(name) == number for name, number in how.items()):
         _log.debug("duplicates are derived from %s already", state)
         result.texts, result.pairs = lake.rows(SIGNATURES.name), lake.rows(DUPLICATES.name)
         result.clusters = duplicates.transaction_version("clusters") or 0
@@ -168,8 +170,7 @@ def _derive(
             paths = sorted(lake.files(DUPLICATES.name)) if same else [file.path for file in files]
             kept.keep({**derived.about, "duplicates": paths}, derived.arrays)
         result.candidates, result.verified = derived.candidates, result.verified + derived.compared
-        numbers = {"derived": 1, state: 1, _TOGETHER: TOGETHER,
-                   "clusters": derived.clusters, "clustered": derived.clustered}  # fmt: skip
+        numbers = {"derived": 1, state: 1, **how, "clusters": derived.clusters, "clustered": derived.clustered}
         if not lake.commit_to(duplicates, DUPLICATES, files, numbers, "append" if same else "overwrite"):
             lake.discard(files)
             return False
@@ -178,9 +179,6 @@ def _derive(
     result.clusters, result.clustered = derived.clusters, derived.clustered
     return True
 
-
-#: The transaction that tells how many of the earliest texts of a band value were compared with each other.
-_TOGETHER = "together"
 
 _OPTIONS: dict[str, Any] = {
     "row_group_size": 1 << 18,

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import itertools
-import random
+import base64
+import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import examples, rows
+from conftest import examples, record, rows, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import edited, found, put, words
+from made import edited, put, words
 
 from archive.attestations.retract import retract
+from archive.engine import open_engine
 from archive.files import write_parquet
 from archive.intake.forget import forget
 from archive.lake import Lake
 from archive.progress import Reporter
 from archive.tables import CAPTURES
-from index import ids, tables
+from index import tables
 from index.minhash.kernel import band_keys
 from index.minhash.procedure import Parameters
-from index.neardup import index, run
+from index.neardup import index, pair_columns, run
 from index.neardup.derive import derive
 from index.neardup.estimates import lower_bound
 from index.neardup.kept import Kept
@@ -42,6 +42,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Lakes of any size keep what was derived; buckets are large early, and many ranges are needed."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(run, "LEAST", 0)
+    monkeypatch.setattr("index.neardup.derive._MANY", 0.9)
     for module in ("ranges", "derive", "run"):
         monkeypatch.setattr(f"index.neardup.{module}.TOGETHER", TOGETHER)
 
@@ -186,21 +187,16 @@ class Made:
             for later, other in near:
                 earlier[later].append(other)
             ordered = {name: sorted(others, key=lambda other: seen[other]) for name, others in earlier.items()}
-            more = {
-                (name, other)
-                for name, others in ordered.items()
-                for other in ordered.get(others[0], [])[:32]
-            }
+            more = {(name, other) for name, others in ordered.items() for other in ordered.get(others[0], [])[:32]}
             if not (fresh := set(filter(is_near, more - near))):
                 return near
             near |= fresh
 
 
 def derived_from_nothing(lake: Lake, folder: Path, memory: int) -> pa.Table:
-    from archive.engine import open_engine
-
     with Kept(lake.location, folder) as kept:
-        parts = list(derive(lake, lake.snapshot(), tables.parameters_of(lake), open_engine(1), memory, kept, Reporter()).rows())
+        given = tables.parameters_of(lake), open_engine(1), memory, kept, Reporter()
+        parts = list(derive(lake, lake.snapshot(), *given).rows())
     return pa.concat_tables([DUPLICATES.schema.empty_table(), *parts])
 
 
@@ -232,4 +228,98 @@ def test_after_any_changes_the_near_duplicates_are_those_of_a_derivation_from_no
             assert pairs == made.defined()
 
 
-_ = (itertools, random, Callable, Iterator, ids, rows, edited, found, put, words, retract, forget)
+def test_dates_bounds_retractions_and_forgotten_files_change_what_was_derived(lake: Lake, tmp_path: Path) -> None:
+    family = [" ".join(edited(words(120, 1), 1, seed)) for seed in range(12)]
+    other = [(" ".join(words(80, 50 + seed)), "2014-01-01") for seed in range(40)]
+    put(lake, tmp_path / "a", [(text, f"201{at % 9}-01-0{at % 9 + 1}") for at, text in enumerate(family)])
+    put(lake, tmp_path / "b", other)
+
+    def check(number: int) -> None:
+        index(lake, workers=1)
+        assert stored(lake).equals(derived_from_nothing(lake, tmp_path / f"nothing-{number}", 1 << 20))
+
+    check(0)
+    put(lake, tmp_path / "c", [(family[5], "2005-03-01")])
+    check(1)
+    assert rows(lake, "SELECT DISTINCT year(first_seen_near) FROM documents WHERE witness_id IS NOT NULL") == [(2005,)]
+    retract(lake, str(tmp_path / "c" / "0.warc"), reason="wrong")
+    check(2)
+    assert rows(lake, "SELECT min(year(first_seen_near)) FROM documents WHERE witness_id IS NOT NULL") == [(2010,)]
+    put(lake, tmp_path / "d", [(family[7], "2003-03-01"), (" ".join(edited(words(120, 1), 1, 99)), "2001-01-01")])
+    check(3)
+    forget(lake, str(tmp_path / "d" / "0.warc"))
+    check(4)
+    forget(lake, str(tmp_path / "a" / "0.warc"))
+    check(5)
+    assert stored(lake).num_rows == 0
+
+
+def test_an_estimate_gives_way_to_the_texts_also_where_nothing_else_changed(lake: Lake, tmp_path: Path) -> None:
+    from index.neardup.textless import export
+
+    original = words(500, 1)
+    versions = [original, edited(original, 2, 2), edited(original, 12, 3)]  # 0.96 and about 0.8 similar
+    dated = [(" ".join(text), f"201{n}-01-01") for n, text in enumerate(versions)]
+    put(lake, tmp_path / "in", dated + [(" ".join(words(50, 100 + seed)), "2013-01-01") for seed in range(30)])
+    index(lake, workers=1)
+    out = Lake(str(tmp_path / "out"))
+    export(lake, out)
+    index(out, workers=1)
+    assert rows(out, "SELECT DISTINCT estimated FROM duplicates") == [(True,)]
+    put(out, tmp_path / "again", dated)
+    index(out, workers=1)
+    assert stored(out).equals(stored(lake))
+
+
+def test_a_revisit_dates_a_text_of_another_file(lake: Lake, tmp_path: Path) -> None:
+    body = " ".join(words(60, 1))
+    digest = "sha1:" + base64.b32encode(hashlib.sha1(body.encode()).digest()).decode()
+    page = {"body": body, "content_type": "text/plain"}
+    revisit = record(
+        url="http://example.com/2", kind="revisit", body="", date="2009-01-01T00:00:00Z",
+        warc={"WARC-Payload-Digest": digest, "WARC-Profile": "http://netpreserve.org/warc/1.0/revisit/identical-payload-digest"},
+    )  # fmt: skip
+    copy = " ".join(edited(words(60, 1), 1, 2))
+    put(lake, tmp_path / "in", [(" ".join(words(60, 9 + seed)), "2015-01-01") for seed in range(30)])
+    (tmp_path / "1.warc").write_bytes(revisit)
+    (tmp_path / "2.warc").write_bytes(
+        record(url="http://example.com/1", date="2018-01-01T00:00:00Z", **page)
+        + record(url="http://example.com/3", date="2016-01-01T00:00:00Z", body=copy, content_type="text/plain")
+    )
+    for number, file in enumerate(("1.warc", "2.warc")):
+        take(lake, str(tmp_path / file))
+        index(lake, workers=1)
+        assert stored(lake).equals(derived_from_nothing(lake, tmp_path / f"nothing-{number}", 1 << 20))
+    assert rows(lake, "SELECT year(first_seen) FROM documents WHERE witness_id IS NULL AND cluster_id IS NOT NULL") in (
+        [(2009,)], [(2016,)],
+    )  # fmt: skip
+
+
+def test_numbers_beyond_32_bits_sort_as_those_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = np.random.default_rng(1)
+    a, b = dice.integers(0, 30, (2, 500))
+    narrow = pair_columns.counted(a, b, np.ones(500, np.int32))
+    far = 1 << 40
+    wide = pair_columns.counted(a + far, b + far, np.ones(500, np.int32))
+    assert all(
+        np.array_equal(one, other) for one, other in zip(narrow, (wide[0] - far, wide[1] - far, wide[2]), strict=True)
+    )
+    wanted = pair_columns.locate(wide[0], wide[1], a + far, b + far)
+    assert np.array_equal(wide[0][wanted], a + far)
+    assert np.array_equal(wide[1][wanted], b + far)
+    assert pair_columns.locate(wide[0], wide[1], a, b).max() == -1
+
+
+def test_any_number_of_workers_and_ranges_gives_the_same_and_two_processes_may_index_at_once(tmp_path: Path) -> None:
+    made = Made(tmp_path / "lake", 5)
+    made.sign(300)
+    index(made.lake, workers=2, memory=100_000)
+    assert stored(made.lake).equals(derived_from_nothing(made.lake, tmp_path / "one", 1 << 28))
+    made.sign(20)
+    with Kept(made.lake.location) as other:
+        assert other.restore() is not None  # another process is at work, and keeps its own
+        index(made.lake, workers=1)
+        assert stored(made.lake).equals(derived_from_nothing(made.lake, tmp_path / "two", 1 << 28))
+    made.sign(5)
+    index(made.lake, workers=1)
+    assert stored(made.lake).equals(derived_from_nothing(made.lake, tmp_path / "three", 1 << 28))
