@@ -18,6 +18,7 @@ from archive.lake import Lake
 from archive.tables import CAPTURES
 from index import ids
 from index.minhash.kernel import compiled, utf8
+from index.neardup.kept import release
 from index.neardup.numbered import Numbered
 from index.neardup.texts import DATES, NEVER
 
@@ -92,6 +93,7 @@ def read_all(lake: Lake, texts: Numbered, memory: int, scratch: str) -> tuple[Ha
             strangers.append(found[~has, 0])
             texts.first_seen[numbers[has]] = batch.column(1).to_numpy()[has]
             texts.captured[numbers[has]] = True
+            release(texts.ids)
         revisits = [_hashes(batch.column(0)) for batch in db.sql(_REVISITS).to_arrow_reader(1 << 18)]
     return _sorted(strangers), _sorted(revisits)
 

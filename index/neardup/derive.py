@@ -201,6 +201,7 @@ class _Derivation:
         reporter.stage("dates", None)
         self._texts = texts = number_texts(lake, self._old, self._kept)
         strangers, revisits = self._date()
+        self._release()
         signed = texts.live
         texts.live = signed & texts.captured
         size, before_size = len(texts), len(self._old) if self._old else 0
@@ -226,6 +227,7 @@ class _Derivation:
                 _log.info("%s: %d of %d texts have changed", lake.location, len(numbers), size)
                 dates_ = Dates(texts.ids, before, live_before, texts.first_seen, texts.live, changed)
                 near = self._changed(ranges, dates_, numbers, proposed, self._about["documents"] != documents)
+            self._release()
             if self._verified.is_large:
                 self._verified = merge([_flat(self._verified)], self._kept.scratch(), self._memory // 2)
         arrays: dict[str, Array] = {
@@ -251,6 +253,10 @@ class _Derivation:
         same = same and self._about["duplicates"] == sorted(lake.files(DUPLICATES.name))
         return Derived(texts, near, self._candidates, compared.count, same, about, arrays)
 
+    def _release(self) -> None:
+        """Give back the pages of all mapped files: they count as memory of this process while nobody else wants any."""
+        release(*self._arrays.values(), *self._verified.large.values(), self._texts.ids, self._texts.shingles)
+
     def _date(self) -> tuple[Array, Array]:
         """Set the dates; return what `dates.read_all` returns."""
         lake, texts, about = self._lake, self._texts, self._about
@@ -266,9 +272,7 @@ class _Derivation:
                 more = dates.read_new(lake, texts, new, revisits)
                 if more is not None:
                     return np.union1d(strangers, more), revisits
-        found = dates.read_all(lake, texts, self._memory // 4, self._kept.scratch())
-        release(texts.ids, texts.order)
-        return found
+        return dates.read_all(lake, texts, self._memory // 4, self._kept.scratch())
 
     def _proposed(self) -> tuple[Numbers, Numbers]:
         """Return the pairs of live texts that vectors proposed, sorted, each once."""
@@ -304,6 +308,7 @@ class _Derivation:
             rows = rows_of(a[order], b[order], 0, values[order])
             rows["count"] = np.zeros(len(a), np.int32)
             parts.append(_mapped(rows, f"{folder}/pairs-{number}"))
+            self._release()
         count = sum(len(part["a"]) for part in parts)
         self._reporter.stage("verify", count)
         self._verified = merge(
@@ -314,6 +319,7 @@ class _Derivation:
             is_candidate = np.asarray(rows["count"]) > 0
             self._candidates += int(is_candidate.sum())
             found.append(_taken(rows, self._near(rows) & is_candidate))
+            self._release()
         return self._witnessed(_joined(*found))
 
     def _changed(
@@ -333,6 +339,7 @@ class _Derivation:
         if (rows["count"] < 0).any():
             raise _DriftError
         self._candidates = self._about["candidates"] + int((rows["count"] > 0).sum()) - int(had.sum())
+        self._release()
         self._reporter.stage("verify", len(a))
         self._resolve(rows, rows["count"] > 0)
         verified.update(_taken(rows, rows["estimated"] != UNKNOWN))
@@ -427,6 +434,7 @@ class _Derivation:
             a, b = (local[each] for each in split(codes))
             rows = self._verified.find(a, b)
             unknown = rows["estimated"] == UNKNOWN
+            release(*self._verified.large.values())
             self._resolve(rows, unknown)
             if unknown.any():
                 self._verified.update(_taken(rows, unknown))

@@ -163,7 +163,7 @@ def _derive(
         return True
     with Kept(lake.location) as kept:
         derived = derive(lake, snapshot, parameters, engine, memory, kept, reporter)
-        same = derived.same or _is_stored(lake, derived)
+        same = derived.same or is_stored(lake, derived)
         file = None if same else write_parts(lake, DUPLICATES, derived.rows(), "duplicates", **_OPTIONS)
         files = [file] if file else []
         if len(derived.texts) >= LEAST:
@@ -189,7 +189,7 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def _is_stored(lake: Lake, derived: Derived) -> bool:
+def is_stored(lake: Lake, derived: Derived) -> bool:
     """Return whether `duplicates` has these rows already, in this order."""
     files = lake.files(DUPLICATES.name)
     if lake.rows(DUPLICATES.name) != len(derived) or len(files) > 1:
