@@ -321,15 +321,20 @@ class Lake:
 
     # -- writing -----------------------------------------------------------------------------------
 
-    def commit(self, table: Table, files: list[NewFile], transactions: list[str]) -> bool:
+    def commit(
+        self, table: Table, files: list[NewFile], transactions: list[str], opened: DeltaTable | None = None
+    ) -> bool:
         """Add files to a table in one atomic transaction with these names.
+
+        Args:
+            opened: the table, in a version that is known to have none of the names.
 
         Returns:
             False, with nothing changed, if another process has committed one of the names, or changed the table since
             it was opened: read the table again then.
         """
-        delta = self.delta(table.name)
-        if any(delta.transaction_version(name) is not None for name in transactions):
+        delta = opened or self.delta(table.name)
+        if opened is None and any(delta.transaction_version(name) is not None for name in transactions):
             return False
         return self.commit_to(delta, table, files, transactions)
 

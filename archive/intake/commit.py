@@ -7,21 +7,29 @@ between, the next writer finds the decision and carries it out (`recover`).
 
 Decisions have one order: each commit to the ledger also has the transaction `ledger`. Of two commits at the same time
 one fails; it reads the ledger again, and drops the texts that the other commit brought.
+
+Several parts share a commit where they come fast. Each still has its own decision, in the same file of the ledger. The
+committer keeps its tables open and reads only what is new in their logs (`archive.intake.table_log`). The texts that it
+knows outlive it (`archive.intake.known_texts`), with the versions of the ledger and the documents that have exactly
+these: the next one reads what came since. Where anything does not fit, it reads all.
 `archive.intake.decisions` describes decisions, and how a unit is taken out again.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from archive import bounds
 from archive.arrow import plain
@@ -29,12 +37,15 @@ from archive.errors import ArchiveError, LakeError, error_line
 from archive.files import parquet_options, write_parquet
 from archive.intake import decisions
 from archive.intake.decisions import FORGOTTEN, LEDGER, TRIES, Decision
-from archive.intake.known_texts import KnownTexts
+from archive.intake.known_texts import Fingerprints, KnownTexts, fingerprints
 from archive.intake.part import Part
+from archive.intake.table_log import OpenTable, digest
 from archive.intake.taken import Watch, ledger_value, transaction_of
 from archive.intake.unit import Batch, Unit
 from archive.lake import Lake, NewFile, statistics
 from archive.tables import CAPTURES, DOCUMENTS, INDEX, SOURCES
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +60,40 @@ class TakenOut(ArchiveError):
     """A file was forgotten while it was ingested. To commit a later span would leave a hole in it."""
 
 
+#: In place of what comes of a part that is about to be committed.
+_COMES = Committed(-1, -1)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Parts that are committed together, with the numbers of the transactions of their units, and of files."""
+
+    members: list[tuple[Batch, Part]] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
 class Committer:
     """Commits parts to one lake. It knows which texts the lake has, and follows other writers."""
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._known = KnownTexts()
-        self._seen: set[str] = set()  # files of documents whose ids are in _known
-        self._entries: set[str] = set()  # files of the ledger that were read
+        self._known = KnownTexts(lake.location)
+        self._opened: dict[str, OpenTable] = {}
+        self._caught_up: tuple[int, int] | None = None  # the versions of ledger and documents that _known has
+        self._ahead: set[str] = set()  # files in _known that `documents` did not have when they were read
+        self._mine: set[str] = set()  # files of the ledger that this committer wrote
         self._watch = Watch(lake)
         self._forgotten = 0  # how many decisions to take texts out _known has followed
 
     def close(self) -> None:
+        """Keep the known texts for the next committer."""
+        try:
+            # what is kept must be what these versions of the tables have: no text that came behind them
+            if self._caught_up is not None and self._follow(self._table(SOURCES.name)):
+                self._keep()
+        except (ArchiveError, DeltaError, OSError) as error:
+            _log.info("known texts are not kept: %s", error)
         self._known.close()
 
     def recover(self) -> decisions.CarriedOut:
@@ -73,7 +106,17 @@ class Committer:
         self._forgotten = self._lake.delta("sources").transaction_version(FORGOTTEN) or 0
         return done
 
-    def _catch_up(self, ledger: DeltaTable, has_texts: bool = True) -> None:
+    def _table(self, name: str) -> OpenTable:
+        """Return a table in its newest version."""
+        if name in self._opened:
+            self._opened[name].update()
+        else:
+            self._opened[name] = OpenTable(self._lake, name)
+        return self._opened[name]
+
+    # -- known texts -------------------------------------------------------------------------------
+
+    def _catch_up(self, ledger: OpenTable, has_texts: bool = True) -> None:
         """Add the texts that other writers have brought, or have decided to bring, since the last commit.
 
         Args:
@@ -82,41 +125,120 @@ class Committer:
         forgotten = ledger.transaction_version(FORGOTTEN) or 0
         if forgotten != self._forgotten:  # texts were taken out: begin anew
             decisions.carry_out(self._lake)
-            self._begin_anew(forgotten)
+            self._forgotten = forgotten
+            self._begin_anew()
         if not has_texts:
             return
-        entries = set(self._lake.files("sources")) - self._entries
-        decided = [Decision.of_json(text) for text in self._texts_of(entries)]
-        documents = self._lake.delta(
-            "documents"
-        )  # opened after the ledger, so that it holds what was carried out meanwhile
-        paths = set(self._lake.files_of(documents))
+        if self._caught_up is None:
+            self._restore(ledger)
+        for _ in range(TRIES):
+            if (self._caught_up is not None and self._follow(ledger)) or self._read_all(ledger):
+                break
+        else:
+            raise LakeError(f"{self._lake.location}: {decisions.MANY}")
+        if self._known.is_changed:
+            self._keep()
+
+    def _begin_anew(self) -> None:
+        self._known.clear()
+        self._caught_up, self._ahead = None, set()
+
+    def _restore(self, ledger: OpenTable) -> None:
+        """Go on from the texts that were kept, if they are those of this lake at an earlier version."""
+        state = self._known.restore()
+        documents = self._table(DOCUMENTS.name)
+        if state is None or state["lake"] != self._identity() or state["forgotten"] != self._forgotten:
+            self._begin_anew()
+            return
+        for table, name in ((ledger, SOURCES.name), (documents, DOCUMENTS.name)):
+            version, seen = state[name]
+            if version > table.version or seen is None or seen != digest(self._lake, name, version):
+                self._begin_anew()
+                return
+            table.added, table.removed, table.lost = [], False, False
+            table.follow(version)
+        self._ahead, self._caught_up = set(state["ahead"]), (state[SOURCES.name][0], state[DOCUMENTS.name][0])
+
+    def _identity(self) -> list[str]:
+        return [str(self._opened[name].delta.metadata().id) for name in (SOURCES.name, DOCUMENTS.name)]
+
+    def _keep(self) -> None:
+        if self._caught_up is None:
+            return
+        state: dict[str, Any] = {"lake": self._identity(), "forgotten": self._forgotten, "ahead": sorted(self._ahead)}
+        for name, version in zip((SOURCES.name, DOCUMENTS.name), self._caught_up, strict=True):
+            state[name] = [version, digest(self._lake, name, version)]
+        try:
+            self._known.keep(state)
+        except OSError as error:  # the next committer reads them again
+            _log.info("known texts are not kept: %s", error)
+
+    def _follow(self, ledger: OpenTable) -> bool:
+        """Add what is new in the ledger and the documents; False where all must be read anew."""
+        entries = [path for path in ledger.added if path not in self._mine]
+        try:
+            decided = [Decision.of_json(text) for text in self._texts_of(entries)]
+        except FileNotFoundError:  # merged with others meanwhile, and deleted
+            return False
+        # opened after the ledger, so that it holds what was carried out meanwhile
+        documents = self._table(DOCUMENTS.name)
+        if ledger.lost or documents.lost or documents.removed:
+            return False
+        arrived = set(documents.added)
+        paths = [path for path in documents.added if path not in self._ahead]
+        ahead = self._ahead - arrived
         for decision in decided:
-            brought = {file.path for file in decision.files if file.table == DOCUMENTS.name}
-            if not brought <= paths and documents.transaction_version(decision.batch) is None:
-                paths |= brought
-        self._entries |= entries
-        for path in sorted(paths - self._seen):
-            try:
-                for table in self._lake.read_files("documents", [path], ["content_id"]):
-                    self._known.add(table)
-            except FileNotFoundError:
-                # compaction has moved its rows to another file; or the file is lost, and texts with it
-                if path in self._lake.files("documents"):
-                    raise LakeError(
-                        f"{self._lake.table_uri('documents')}/{path}: is lost; put it back from a copy, or ingest the "
-                        "sources into a new lake"
-                    ) from None
-        self._seen |= paths
+            if documents.transaction_version(decision.batch) is None:
+                brought = {file.path for file in decision.files if file.table == DOCUMENTS.name} - ahead - arrived
+                paths += sorted(brought)
+                ahead |= brought
+        for path in paths:
+            if not self._read(path):
+                return False
+        self._ahead, self._caught_up = ahead, (ledger.version, documents.version)
+        self._mine -= set(ledger.added)
+        ledger.added, documents.added = [], []
+        return True
 
-    def _begin_anew(self, forgotten: int) -> None:
-        self._known.close()
-        self._known, self._seen, self._entries, self._forgotten = KnownTexts(), set(), set(), forgotten
+    def _read_all(self, ledger: OpenTable) -> bool:
+        """Read the texts of the lake anew; False where it changed meanwhile."""
+        self._begin_anew()
+        ledger.added, ledger.lost = [], False
+        waiting = list(decisions.open_decisions(self._lake))
+        documents = self._opened[DOCUMENTS.name] = OpenTable(self._lake, DOCUMENTS.name)
+        paths = set(self._lake.files_of(documents.delta))
+        for decision in waiting:
+            if documents.transaction_version(decision.batch) is None:
+                self._ahead |= {file.path for file in decision.files if file.table == DOCUMENTS.name} - paths
+        for path in sorted(paths):
+            if not self._read(path):
+                return False
+        for path in sorted(self._ahead):
+            self._read(path)
+        self._caught_up = ledger.version, documents.version
+        return True
 
-    def _texts_of(self, entries: set[str]) -> Iterator[str]:
+    def _read(self, path: str) -> bool:
+        """Add the texts of a file of documents; False where it is not there, and not in the table any more."""
+        try:
+            for table in self._lake.read_files(DOCUMENTS.name, [path], ["content_id"]):
+                self._known.add(fingerprints(table["content_id"]))
+        except FileNotFoundError:
+            # merging has moved its rows to another file; or the file is lost, and texts with it
+            if path in self._lake.files(DOCUMENTS.name):
+                raise LakeError(
+                    f"{self._lake.table_uri('documents')}/{path}: is lost; put it back from a copy, or ingest the "
+                    "sources into a new lake"
+                ) from None
+            return False
+        return True
+
+    def _texts_of(self, entries: list[str]) -> Iterator[str]:
         """Yield the decisions in some files of the ledger, as JSON."""
-        for table in self._lake.read_files("sources", sorted(entries), ["files"]):
+        for table in self._lake.read_files("sources", entries, ["files"]):
             yield from (text for text in table.column("files").to_pylist() if text)
+
+    # -- commits -----------------------------------------------------------------------------------
 
     def commit(self, batch: Batch, part: Part) -> Committed | None:
         """Make a part visible. Return None if another process has committed one of its units, or one of its records.
@@ -125,8 +247,22 @@ class Committer:
             TakenOut: the span before is not in the lake any more.
             LakeError: the lake cannot be written.
         """
+        (end,) = self.commit_all([(batch, part)])
+        if isinstance(end, TakenOut):
+            raise end
+        return end
+
+    def commit_all(self, parts: Sequence[tuple[Batch, Part]]) -> list[Committed | TakenOut | None]:
+        """Do the same with several parts in one transaction; return what `commit` returns or raises of each.
+
+        Raises:
+            LakeError: the lake cannot be written.
+        """
+        ends: list[Committed | TakenOut | None] = []
         with self._naming_failure():
-            return self._commit(batch, part)
+            while len(ends) < len(parts):
+                ends += self._commit(parts[len(ends) :])
+        return ends
 
     @contextmanager
     def _naming_failure(self) -> Iterator[None]:
@@ -137,36 +273,87 @@ class Committer:
             raise LakeError(f"{self._lake.location}: {error_line(error)}; nothing is lost, "
                             "run the same command again when it is mended") from None  # fmt: skip
 
-    def _commit(self, batch: Batch, part: Part) -> Committed | None:
+    def _commit(self, parts: Sequence[tuple[Batch, Part]]) -> list[Committed | TakenOut | None]:
+        """Commit the first of some parts together; return what comes of these."""
         for _ in range(TRIES):
-            ledger = self._lake.delta("sources")
-            numbers = decisions.next_numbers(ledger, [unit.key for unit in batch.units])
-            if any(number % 2 == 0 for number in numbers.values()):
-                return None
-            if any(unit.after and not decisions.is_in(ledger, unit.after) for unit in batch.units):
-                raise TakenOut("an earlier part of it was taken out meanwhile; run the same command again")
-            counts = {unit.version: _times_taken(ledger, unit) for unit in batch.units if unit.take is not None}
-            if not self._watch.may_commit(batch.units, counts):
-                return None
-            self._catch_up(ledger, any(file.table == DOCUMENTS.name for file in part.files))
-            trimmed, new = self._without_known(part)
-            # a batch that comes again after it was taken out needs another name: the tables have had the first one
-            first = numbers[batch.units[0].key]
-            name = part.batch if first == 1 else f"{part.batch}-{first}"
-            decision = Decision(name, trimmed.files, [unit.key for unit in batch.units])
-            rows = _ledger_rows(batch, trimmed, new, decision)
-            row = write_parquet(self._lake, SOURCES, rows, f"unit-{part.batch[:16]}")
-            named = {**numbers, **_counted([part], batch.units)}
-            named |= {transaction_of(version): count + 1 for version, count in counts.items()}
-            committed = self._lake.commit_to(ledger, SOURCES, [row], named)
+            ledger = self._table(SOURCES.name)
+            ends, group = self._chosen(ledger, parts)
+            if not group.members:
+                return ends
+            self._catch_up(
+                ledger, any(file.table == DOCUMENTS.name for _, part in group.members for file in part.files)
+            )
+            kept, fresh = self._without_known([part for _, part in group.members])
+            rows, decided = [], []
+            for (batch, part), (trimmed, new) in zip(group.members, kept, strict=True):
+                # a batch that comes again after it was taken out needs another name: the tables have had the first one
+                first = group.numbers[batch.units[0].key]
+                name = part.batch if first == 1 else f"{part.batch}-{first}"
+                decided.append(Decision(name, trimmed.files, [unit.key for unit in batch.units]))
+                rows.append(_ledger_rows(batch, trimmed, new, decided[-1]))
+            row = write_parquet(self._lake, SOURCES, pa.concat_tables(rows), f"unit-{parts[0][1].batch[:16]}")
+            units = [unit for batch, _ in group.members for unit in batch.units]
+            named = {**group.numbers, **_counted([part for _, part in group.members], units)}
+            named |= {transaction_of(version): count + 1 for version, count in group.counts.items()}
+            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], named)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
-                self._watch.committed(batch.units, counts, [tally.reached.offset for tally in part.tallies])
-                decisions.apply(self._lake, decision)
-                self._lake.discard([file for file in part.files if file not in trimmed.files])
-                return Committed(new, sum(tally.texts for tally in part.tallies) - new)
-            self._lake.discard([row, *(file for file in trimmed.files if file not in part.files)])
+                self._came([row.path], decided, fresh)
+                for batch, part in group.members:
+                    self._watch.committed(batch.units, group.counts, [tally.reached.offset for tally in part.tallies])
+                decisions.apply(self._lake, decided, self._table)
+                results = iter(kept)
+                for at, end in enumerate(ends):
+                    if end is not _COMES:
+                        continue
+                    part, (trimmed, new) = parts[at][1], next(results)
+                    self._lake.discard([file for file in part.files if file not in trimmed.files])
+                    ends[at] = Committed(new, sum(tally.texts for tally in part.tallies) - new)
+                return ends
+            written = [
+                file
+                for (_, part), (trimmed, _) in zip(group.members, kept, strict=True)
+                for file in trimmed.files
+                if file not in part.files
+            ]
+            self._lake.discard([row, *written])
         raise LakeError(f"{self._lake.location}: {decisions.MANY}")
+
+    def _chosen(
+        self, ledger: OpenTable, parts: Sequence[tuple[Batch, Part]]
+    ) -> tuple[list[Committed | TakenOut | None], _Group]:
+        """Choose the first of some parts that can be committed together; return what comes of these, or `_COMES`."""
+        ends: list[Committed | TakenOut | None] = []
+        group = _Group()
+        for batch, part in parts:
+            numbers = decisions.next_numbers(ledger, [unit.key for unit in batch.units])
+            counts = {unit.version: _times_taken(ledger, unit) for unit in batch.units if unit.take is not None}
+            if counts.keys() & group.counts.keys():
+                break  # it may bring records that one before it brings: look when that is in the ledger
+            if numbers.keys() & group.numbers.keys() or any(number % 2 == 0 for number in numbers.values()):
+                ends.append(None)
+            elif any(
+                unit.after and unit.after not in group.numbers and not decisions.is_in(ledger, unit.after)
+                for unit in batch.units
+            ):
+                ends.append(TakenOut("an earlier part of it was taken out meanwhile; run the same command again"))
+            elif not self._watch.may_commit(batch.units, counts):
+                ends.append(None)
+            else:
+                ends.append(_COMES)
+                group.members.append((batch, part))
+                group.numbers |= numbers
+                group.counts |= counts
+        return ends, group
+
+    def _came(self, rows: Iterable[str], decided: Iterable[Decision], fresh: Fingerprints | None) -> None:
+        """Note the texts of decisions that are in the ledger."""
+        if fresh is None:
+            return
+        if self._caught_up is not None:
+            self._known.add(fresh)
+            self._ahead |= {file.path for each in decided for file in each.files if file.table == DOCUMENTS.name}
+            self._mine |= set(rows)
 
     def replace(self, old: Mapping[str, int], parts: Sequence[tuple[Batch, Part]]) -> bool:
         """Make parts visible in place of what an older version of this program wrote for units, in one commit.
@@ -185,69 +372,79 @@ class Committer:
             return self._replace(old, parts)
 
     def _replace(self, old: Mapping[str, int], parts: Sequence[tuple[Batch, Part]]) -> bool:
-        fresh = {unit.key for batch, _ in parts for unit in batch.units}
+        fresh_units = {unit.key for batch, _ in parts for unit in batch.units}
         for _ in range(TRIES):
-            ledger = self._lake.delta("sources")
+            ledger = self._table(SOURCES.name)
             decisions.settle(self._lake)
             if any((ledger.transaction_version(unit) or 0) != number for unit, number in old.items()):
                 return False
-            if any(decisions.is_in(ledger, unit) for unit in fresh if unit not in old):
+            if any(decisions.is_in(ledger, unit) for unit in fresh_units if unit not in old):
                 return False
-            numbers = decisions.numbers_of_replacement(ledger, old, fresh)
+            numbers = decisions.numbers_of_replacement(ledger, old, fresh_units)
             self._catch_up(ledger)
-            tables, trimmed = [], []
-            for batch, part in parts:
-                kept, new = self._without_known(part)
-                self._know(kept)  # the next part brings no text that this one brings
+            kept, fresh = self._without_known([part for _, part in parts])
+            tables, decided = [], []
+            for (batch, part), (trimmed, new) in zip(parts, kept, strict=True):
                 name = f"{part.batch}-{numbers[batch.units[0].key]}"
-                decision = Decision(name, kept.files, [unit.key for unit in batch.units])
-                tables.append(_ledger_rows(batch, kept, new, decision))
-                trimmed.append(kept)
-            arriving = [file for part in trimmed for file in part.files if file.table == CAPTURES.name]
+                decided.append(Decision(name, trimmed.files, [unit.key for unit in batch.units]))
+                tables.append(_ledger_rows(batch, trimmed, new, decided[-1]))
+            arriving = [file for part, _ in kept for file in part.files if file.table == CAPTURES.name]
             out = decisions.replacement(self._lake, old, arriving)
             row = write_parquet(self._lake, SOURCES, pa.concat_tables([*tables, out.row]), "replaced")
-            counted = _counted(trimmed, (unit for batch, _ in parts for unit in batch.units))
+            counted = _counted((part for part, _ in kept), (unit for batch, _ in parts for unit in batch.units))
             if out.orphans:
                 counted[FORGOTTEN] = (ledger.transaction_version(FORGOTTEN) or 0) + 1
             before = {file.path for _, part in parts for file in part.files}
-            after = {file.path for part in trimmed for file in part.files}
-            committed = self._lake.commit_to(ledger, SOURCES, [row], {**numbers, **counted})
+            after = {file.path for part, _ in kept for file in part.files}
+            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], {**numbers, **counted})
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
+                self._came([row.path], decided, fresh)
                 decisions.settle(self._lake)
                 self._lake.discard([file for _, part in parts for file in part.files if file.path not in after])
                 return True
             out.discard()
-            self._lake.discard([row, *(file for part in trimmed for file in part.files if file.path not in before)])
-            self._begin_anew(self._forgotten)  # it knows texts that did not come
+            self._lake.discard([row, *(file for part, _ in kept for file in part.files if file.path not in before)])
         raise LakeError(f"{self._lake.location}: {decisions.MANY}")
 
-    def _know(self, part: Part) -> None:
-        paths = [file.path for file in part.files if file.table == DOCUMENTS.name]
-        for table in self._lake.read_files(DOCUMENTS.name, paths, ["content_id"]):
-            self._known.add(table)
-        self._seen |= set(paths)
+    def _without_known(self, parts: Sequence[Part]) -> tuple[list[tuple[Part, int]], Fingerprints | None]:
+        """Leave out the texts that the lake has, or a part in front brings.
 
-    def _without_known(self, part: Part) -> tuple[Part, int]:
-        """Return the part without the texts that the lake has, and the number of texts that are left."""
-        files: list[NewFile] = []
-        new = 0
-        for file in part.files:
-            if file.table != DOCUMENTS.name:
-                files.append(file)
-                continue
+        Returns:
+            the parts, each with the number of texts that are left, and all these texts; None where no part has a file
+            of documents.
+        """
+        wanted: list[Fingerprints] = []
+        for file in (file for part in parts for file in part.files if file.table == DOCUMENTS.name):
             path = f"{self._lake.table_path(DOCUMENTS.name)}/{file.path}"
             ids = pq.read_table(path, columns=["content_id"], filesystem=self._lake.filesystem)
-            keep = self._known.new_rows(ids)
-            new += len(keep)
-            if len(keep) == ids.num_rows:
-                files.append(file)
-            elif keep:
-                files.append(self._rewrite(path, keep, part.batch))
-        return replace(part, files=files), new
+            wanted.append(fingerprints(ids["content_id"]))
+        if not wanted:
+            return [(part, 0) for part in parts], None
+        high, low = (np.concatenate(words) for words in zip(*wanted, strict=True))
+        fresh = self._known.new((high, low))
+        kept, at = [], 0
+        sizes = iter([len(words) for words, _ in wanted])
+        for part in parts:
+            files: list[NewFile] = []
+            new = 0
+            for file in part.files:
+                if file.table != DOCUMENTS.name:
+                    files.append(file)
+                    continue
+                size = next(sizes)
+                keep = np.flatnonzero(fresh[at : at + size])
+                at, new = at + size, new + len(keep)
+                if len(keep) == size:
+                    files.append(file)
+                elif len(keep):
+                    files.append(self._rewrite(file.path, keep.tolist(), part.batch))
+            kept.append((replace(part, files=files), new))
+        return kept, (high[fresh], low[fresh])
 
     def _rewrite(self, path: str, keep: list[int], batch: str) -> NewFile:
         """Copy some rows of a file of documents to a new file, a row group at a time."""
+        path = f"{self._lake.table_path(DOCUMENTS.name)}/{path}"
         name = f"part-{batch[:16]}-{uuid.uuid4().hex[:12]}.parquet"
         source = pq.ParquetFile(path, filesystem=self._lake.filesystem)
         first, rows = 0, 0
@@ -264,7 +461,7 @@ class Committer:
         return NewFile("documents", name, size, {}, statistics(rows))
 
 
-def _times_taken(ledger: DeltaTable, unit: Unit) -> int:
+def _times_taken(ledger: OpenTable, unit: Unit) -> int:
     return ledger.transaction_version(transaction_of(unit.version)) or 0
 
 

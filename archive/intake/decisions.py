@@ -16,20 +16,22 @@ import contextlib
 import json
 import tempfile
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
-from deltalake import DeltaTable, WriterProperties
+from deltalake import WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 from pyarrow import fs as pafs
 
 from archive.errors import LakeError
 from archive.files import write_parquet
+from archive.intake.table_log import OpenTable, transactions
 from archive.lake import Lake, NewFile, properties
 from archive.tables import CAPTURES, DATA_TABLES, DOCUMENTS, REJECTS, SOURCES, TABLES, Table
 
@@ -84,17 +86,24 @@ class Decision:
         return next((table.name for table in reversed(DATA_TABLES) if table.name in named), None)
 
 
-def is_in(ledger: DeltaTable, unit: str) -> bool:
+class Log(Protocol):
+    """What knows the transactions of a table: the table, or `archive.intake.table_log.OpenTable`."""
+
+    def transaction_version(self, name: str, /) -> int | None:
+        """Return the number of a transaction; None where there is none of this name."""
+
+
+def is_in(ledger: Log, unit: str) -> bool:
     """Tell whether a unit is in the lake."""
     return (ledger.transaction_version(unit) or 0) % 2 == 1
 
 
-def next_numbers(ledger: DeltaTable, units: Iterable[str]) -> dict[str, int]:
+def next_numbers(ledger: Log, units: Iterable[str]) -> dict[str, int]:
     """Return the next transaction number of each unit: an odd number brings it in, an even one takes it out."""
     return {unit: (ledger.transaction_version(unit) or 0) + 1 for unit in units}
 
 
-def numbers_of_replacement(ledger: DeltaTable, old: Iterable[str], fresh: Collection[str]) -> dict[str, int]:
+def numbers_of_replacement(ledger: Log, old: Iterable[str], fresh: Collection[str]) -> dict[str, int]:
     """Return the transaction numbers of units that replace others, which may be the same: odd for those that stay."""
     numbers = {unit: ledger.transaction_version(unit) or 0 for unit in {*old, *fresh}}
     return {unit: number + 2 - (number % 2 != (unit in fresh)) for unit, number in numbers.items()}
@@ -120,9 +129,8 @@ def carry_out(lake: Lake) -> CarriedOut:
     done = CarriedOut(_finish_forgotten(lake))
     opened = list(open_decisions(lake))
     there = {decision.batch for decision in opened if _are_there(lake, decision)}
-    for decision in opened:
-        if decision.batch in there:
-            apply(lake, decision)
+    if there:
+        apply(lake, [decision for decision in opened if decision.batch in there])
     done.decisions += len(opened)
     if lost := [unit for decision in opened if decision.batch not in there for unit in decision.units]:
         done.lost = _files_of(lake, lost)
@@ -161,30 +169,56 @@ def _scratch_database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def open_decisions(lake: Lake) -> Iterator[Decision]:
     """Yield the decisions whose files are not in all their tables yet."""
-    rows = lake.read("sources", ["unit", "files", "ingested_at"]).to_pylist()
-    deltas = {table.name: lake.delta(table.name) for table in DATA_TABLES}
-    for row in rows:
-        if not row["files"]:
-            continue
-        decision = Decision.of_json(row["files"])
-        last = decision.last_table
-        if last is not None and deltas[last].transaction_version(decision.batch) is None:
-            # older versions did not write the units of a decision; their rows have the same time
-            units = decision.units or [each["unit"] for each in rows if each["ingested_at"] == row["ingested_at"]]
-            yield replace(decision, units=units)
+    ledger = lake.dataset("sources")  # opened before the tables
+    batches = {table.name: _Batches(lake, table) for table in DATA_TABLES}
+    for rows in ledger.to_batches(columns=["files", "ingested_at"]):
+        for text, at in zip(*(rows.column(name).to_pylist() for name in ("files", "ingested_at")), strict=True):
+            if not text:
+                continue
+            decision = Decision.of_json(text)
+            last = decision.last_table
+            if last is not None and decision.batch not in batches[last]:
+                # older versions did not write the units of a decision; their rows have the same time
+                yield replace(decision, units=decision.units or _brought_at(lake, at))
 
 
-def apply(lake: Lake, decision: Decision) -> None:
-    """Add the files of a decision to their tables."""
+def _brought_at(lake: Lake, at: datetime) -> list[str]:
+    rows = lake.read("sources", ["unit", "ingested_at"]).to_pylist()
+    return [row["unit"] for row in rows if row["ingested_at"] == at]
+
+
+class _Batches:
+    """The names of the decisions that a table has carried out."""
+
+    def __init__(self, lake: Lake, table: Table) -> None:
+        self._delta = lake.delta(table.name)
+        self._names = transactions(lake, table.name, self._delta)
+
+    def __contains__(self, batch: str) -> bool:
+        return self._delta.transaction_version(batch) is not None if self._names is None else batch in self._names
+
+
+def apply(lake: Lake, decided: Sequence[Decision], table_of: Callable[[str], OpenTable] | None = None) -> None:
+    """Add the files of decisions to their tables, all to each in one transaction.
+
+    Args:
+        table_of: returns a table that is open, in its newest version.
+    """
     for table in DATA_TABLES:
-        mine = [file for file in decision.files if file.table == table.name]
-        if not mine:
-            continue
-        for _ in range(TRIES):
-            if lake.commit(table, mine, [decision.batch]):
+        left = [each for each in decided if any(file.table == table.name for file in each.files)]
+        for attempt in range(TRIES):
+            if not left:
                 break
-            if lake.delta(table.name).transaction_version(decision.batch) is not None:
-                break  # another process carried it out meanwhile
+            opened = table_of(table.name) if table_of else OpenTable(lake, table.name)
+            # another process may have carried some out meanwhile
+            left = [each for each in left if opened.transaction_version(each.batch) is None]
+            files = [file for each in left for file in each.files if file.table == table.name]
+            try:
+                if not left or lake.commit(table, files, [each.batch for each in left], opened.delta):
+                    break
+            except OSError:  # a store that fails now and then; the names of the batches show what it did
+                if attempt >= _OPENED_ANEW:
+                    raise
         else:
             raise LakeError(f"{lake.location}: {MANY}")
 
@@ -238,9 +272,8 @@ def take_out(lake: Lake, units: Collection[str]) -> int:
 def settle(lake: Lake) -> None:
     """Do what is decided and not done yet, but for decisions whose files are gone."""
     _finish_forgotten(lake)
-    for decision in open_decisions(lake):
-        if _are_there(lake, decision):
-            apply(lake, decision)
+    if there := [decision for decision in open_decisions(lake) if _are_there(lake, decision)]:
+        apply(lake, there)
 
 
 @dataclass(frozen=True, slots=True)

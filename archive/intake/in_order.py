@@ -37,17 +37,24 @@ class InOrder:
     def _commit(self, batch: Batch, part: Part) -> None:
         raise NotImplementedError
 
+    def _finish(self) -> bool:
+        """Deal with what was put off until no task is left; return whether that may have added tasks."""
+        return False
+
     def _give_up(self, file: str, error: str) -> None:
         raise NotImplementedError
 
     def _work(self, jobs: Iterable[Job], engine: Engine) -> None:
         self._tasks = Tasks(jobs)
-        # isolated: a page may crash the process that extracts it
-        for end in engine.run(work, self._tasks, progress=self._advance, isolated=True):
-            if isinstance(end, Failed):
-                self._failed(end.task.batch, end.error)
-            else:
-                self._done(end.task.batch, end.result)
+        while True:
+            # isolated: a page may crash the process that extracts it
+            for end in engine.run(work, self._tasks, progress=self._advance, isolated=True):
+                if isinstance(end, Failed):
+                    self._failed(end.task.batch, end.error)
+                else:
+                    self._done(end.task.batch, end.result)
+            if not self._finish():
+                return
 
     def _advance(self, records: int, size: int) -> None:
         """Hand on the progress of the workers. It is called twice a second at least, also where nothing comes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import BinaryIO
@@ -33,6 +33,8 @@ SPAN = 32 << 20
 SAMPLED_WHOLE = 1 << 17
 #: A file is cut only if its first record ends within so many bytes: that shows that its members are its records.
 _FIRST_RECORD = 4 << 20
+#: The kind of WARC and ARC files. All kinds without columns give units the same keys.
+_WEB = "records"
 #: Small files share a batch, up to so many bytes and so many files.
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 256
@@ -174,6 +176,9 @@ def plan(
             continue
         try:
             recorded = sorted(spans.get((listed.version, settings.extractor), []), key=lambda edges: edges[0])
+            if _is_done(listed, settings, recorded, done):
+                yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
+                continue
             units = _units(listed, settings, span, recorded)
         except Exception as error:  # one bad file must not stop the others
             yield Unreadable(listed.uri, str(error))
@@ -297,15 +302,13 @@ class _Known:
     def __init__(self, done: Mapping[str, DoneUnit]) -> None:
         self._files = {unit.version: unit.file for unit in done.values()}
         self._hashes: dict[str, str] = {}  # version -> SHA-256
-        self._states = {unit.version: _states(unit.file) for unit in done.values()}
-        self._versions: dict[tuple[str, object], str] = {}  # (SHA-256, what the path says, or None) -> version
+        self._versions: dict[str, list[str]] = {}  # SHA-256 -> versions
         self._sizes: set[int | None] = set()
         for unit in done.values():
             if unit.sha256:
                 self._hashes[unit.version] = unit.sha256
                 self._sizes.add(unit.size)
-                self._versions[unit.sha256, self._states[unit.version]] = unit.version
-                self._versions.setdefault((unit.sha256, None), unit.version)
+                self._versions.setdefault(unit.sha256, []).append(unit.version)
 
     def identified(self, listed: Listed) -> Listed:
         """Return a file with the version that it is known by, or that tells it from all that are known.
@@ -313,20 +316,21 @@ class _Known:
         Raises:
             SourceError, OSError: a file cannot be read.
         """
-        states = _states(listed.uri)
         if _is_sampled(listed):
-            listed = replace(listed, version=self._version(listed, states))
-        if self._states.setdefault(listed.version, states) != states:
+            listed = replace(listed, version=self._version(listed))
+        first = self._files.setdefault(listed.version, listed.uri)
+        if first != listed.uri and _states(first) != (states := _states(listed.uri)):
             listed = replace(listed, version=_told_apart(listed.version, states))
         self._files.setdefault(listed.version, listed.uri)
         return listed
 
-    def _version(self, listed: Listed, states: object) -> str:
+    def _version(self, listed: Listed) -> str:
         other = self._files.get(listed.version)
         if other is None and listed.size in self._sizes:
             sha256 = _sha256(listed.uri)
-            known = self._versions.get((sha256, states)) or self._versions.get((sha256, None))
-            return known or listed.version
+            there, states = self._versions.get(sha256, []), _states(listed.uri)
+            same = [version for version in there if _states(self._files[version]) == states]
+            return same[-1] if same else there[0] if there else listed.version
         if other is not None and other != listed.uri and not self._is_same(listed, other):
             return _told_apart(listed.version, _sha256(listed.uri))
         return listed.version
@@ -405,6 +409,19 @@ def _bytes(units: list[Unit]) -> int:
     return sum(unit.size or 0 for unit in units)
 
 
+def _is_done(listed: Listed, settings: Settings, recorded: list[tuple[int, int | None]], done: Collection[str]) -> bool:
+    """Tell whether the lake has all of a file, without opening it: a version always has the same bytes."""
+    expected: int | None = 0
+    for start, end in recorded:
+        if start != expected:
+            return False
+        expected = end
+    if expected is not None:
+        return False
+    keys = [Unit(listed.uri, listed.version, listed.size, _WEB, settings, Span(*edges)).key for edges in recorded]
+    return all(key in done for key in keys)
+
+
 def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[int, int | None]]) -> list[Unit]:
     """The units of a file. Where some are in the lake, those, and the rest of the file in spans of any size."""
     if not is_text(listed.uri):
@@ -415,7 +432,7 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
         if reader and reader.has_columns and settings.columns != Columns():
             columns.require(reader.column_names(file), settings.columns)
         whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
-        if kind != "records" or listed.size is None:
+        if kind != _WEB or listed.size is None:
             return [whole]
         if not recorded:
             if listed.size < span * 3 // 2:

@@ -21,7 +21,7 @@ from archive.compact import compact
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
 from archive.evidence.operators import operator_name
-from archive.intake.commit import Committer, TakenOut
+from archive.intake.commit import Committed, Committer, TakenOut
 from archive.intake.crawl_progress import CrawlProgress, crawl_of
 from archive.intake.crawled import Crawled
 from archive.intake.decisions import take_out
@@ -52,6 +52,12 @@ from archive.tables import TABLES
 from archive.text.base import keeping, names_of
 
 _log = logging.getLogger(__name__)
+
+#: Seconds between commits, of parts that come faster. They are committed earlier if they are so many, or have so many
+#: captures.
+_PAUSE = 1.0
+_PARTS = 64
+_CAPTURES = 100_000
 
 
 def ingest(
@@ -213,6 +219,8 @@ class _Ingest(InOrder):
         self._yields: dict[str, Yield] = {}  # by source
         self._sources_of: dict[str, set[str]] = {}  # by file
         self._skipped: list[AlreadyIngested] = []
+        self._waiting: list[tuple[Batch, Part]] = []
+        self._committed_at = 0.0
 
     def run(self, sources: list[str], engine: Engine) -> IngestResult:
         crawls = [source for source in sources if is_crawl(source)]
@@ -325,6 +333,8 @@ class _Ingest(InOrder):
             self._crawling.came(size)
             self._crawling.work()
         super()._advance(records, size)
+        if self._is_due():
+            self._commit_waiting()
 
     # -- results of tasks --------------------------------------------------------------------------
 
@@ -342,16 +352,39 @@ class _Ingest(InOrder):
         _log.warning("not read: %s: %s", file, error)
 
     def _commit(self, batch: Batch, part: Part) -> None:
-        try:
-            committed = self._committer.commit(batch, part)
-        except TakenOut as error:
+        """Commit a part: together with others, where they come faster than one in `_PAUSE`."""
+        self._waiting.append((batch, part))
+        # of a file of unknown length, the commit of a piece finds out the next one
+        if self._is_due() or any(unit.is_piece for unit in batch.units):
+            self._commit_waiting()
+
+    def _is_due(self) -> bool:
+        captures = sum(tally.captures for _, part in self._waiting for tally in part.tallies)
+        late = time.monotonic() - self._committed_at >= _PAUSE
+        return bool(self._waiting) and (late or len(self._waiting) >= _PARTS or captures >= _CAPTURES)
+
+    def _finish(self) -> bool:
+        if not self._waiting:
+            return False
+        self._commit_waiting()
+        return True
+
+    def _commit_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        ends = self._committer.commit_all(waiting)
+        self._committed_at = time.monotonic()
+        for (batch, part), end in zip(waiting, ends, strict=True):
+            if isinstance(end, Committed):
+                self._count(batch, part, end)
+                continue
             self._lake.discard(part.files)
-            self._give_up(batch.units[0].file, str(error))
-            return
-        if committed is None:
-            self._lake.discard(part.files)
-            self._drop_committed(batch)
-            return
+            if isinstance(end, TakenOut):
+                self._give_up(batch.units[0].file, str(end))
+            else:
+                self._drop_committed(batch)
+
+    def _count(self, batch: Batch, part: Part, committed: Committed) -> None:
+        """Count what a part brought, and submit the piece of its file that comes next."""
         for unit, tally in zip(batch.units, part.tallies, strict=True):
             self._result.add(tally)
             for given in self._yields_of(unit.file):

@@ -51,16 +51,17 @@ def test_a_text_that_went_is_new_to_an_ingest_that_knew_it(lake: Lake, write: Wr
     first, other = write("first.warc", page(1)), write("other.warc", page(2))
     again = write("again.warc", page(1, "2016-01-01T00:00:00Z"))
     parts: list[tuple[Batch, Part]] = []
-    original = Committer.commit
+    original = Committer.commit_all
 
-    def late(self: Committer, batch: Batch, part: Part) -> Any:
-        parts.append((batch, part))
+    def late(self: Committer, group: list[tuple[Batch, Part]]) -> Any:
+        parts.extend(group)
         if len(parts) == 3:  # it has learned the first text at its second commit
             forget(lake, first)
-        return original(self, batch, part)
+        return original(self, group)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Committer, "commit", late)
+        patch.setattr(Committer, "commit_all", late)
+        patch.setattr("archive.intake.run._PAUSE", 0.0)  # each part alone
         patch.setattr("archive.intake.plan._BATCH_FILES", 1)
         take(lake, first, other, again)
     assert len(parts) == 3
@@ -274,17 +275,18 @@ def test_a_source_of_no_use_is_told_each_time(lake: Lake, tmp_path: Path) -> Non
 
 def test_a_file_that_is_forgotten_while_it_comes_in_leaves_no_hole(lake: Lake, write: Write) -> None:
     source = write("big.warc", b"".join(page(number) for number in range(400)))
-    original, commits = Committer.commit, 0
+    original, commits = Committer.commit_all, 0
 
-    def late(self: Committer, batch: Batch, part: Part) -> Any:
+    def late(self: Committer, group: list[tuple[Batch, Part]]) -> Any:
         nonlocal commits
         commits += 1
         if commits == 3:
             forget(lake, source)
-        return original(self, batch, part)
+        return original(self, group)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Committer, "commit", late)
+        patch.setattr(Committer, "commit_all", late)
+        patch.setattr("archive.intake.run._PAUSE", 0.0)  # each part alone
         summary = take(lake, source, span=50_000)
     assert commits > 3
     assert "taken out meanwhile" in summary.files_failed[source]

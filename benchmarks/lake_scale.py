@@ -1,0 +1,234 @@
+"""How opening, planning and committing change with the size of a lake: made metadata, no texts.
+
+    python benchmarks/lake_scale.py [--texts 1e5,1e6,1e7] [--files 100,10000,100000] [--folder DIR]
+
+A made lake has content ids, but no texts; for each file a row of the ledger and a transaction in the log of each table,
+as commits leave them, merged and with a checkpoint; and 10,000 captures for each file, in the log only. First the known
+texts grow in a lake of 1,000 files; then the files, in a lake of 100,000 texts. Each lake gets parts of 1,000 captures
+with 1,000 texts, of which the lake knows a tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import statistics as numbers
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from archive.files import write_parquet
+from archive.intake.commit import Committer
+from archive.intake.decisions import LEDGER, Decision
+from archive.intake.part import Part, Tally
+from archive.intake.plan import AlreadyIngested, done_units, outgrown_units, plan, torn_units
+from archive.intake.taken import read_taken
+from archive.intake.unit import Batch, Settings, SpanEnd, Unit
+from archive.lake import Lake, NewFile, statistics
+from archive.sources import Listed
+from archive.tables import CAPTURES, DATA_TABLES, DOCUMENTS, SOURCES
+
+_SETTINGS = Settings()
+_CAPTURES = 1000  # of a part
+_FILE = 500_000  # texts of a file of documents
+_FEW_FILES, _FEW_TEXTS = 1000, 100_000
+_SIZE = 250 << 20  # bytes of a source file
+
+
+def _ids(dice: np.random.Generator, count: int) -> pa.Array:
+    digits = np.frombuffer(dice.bytes(count * 32).hex().encode(), "S64")
+    return pa.array(digits.astype("U64")) if count < 10_000 else pa.array(digits).cast(pa.string())
+
+
+def _documents(lake: Lake, content_ids: pa.Array) -> NewFile:
+    nulls = {field.name: pa.nulls(len(content_ids), field.type) for field in DOCUMENTS.schema}
+    return write_parquet(lake, DOCUMENTS, pa.table(nulls | {"content_id": content_ids}, DOCUMENTS.schema), "made")
+
+
+def _unit(number: int) -> Unit:
+    version = hashlib.sha256(b"%d" % number).hexdigest()
+    return Unit(f"https://made.example/{number:09}.warc.gz", version, _SIZE, "records", _SETTINGS)
+
+
+def make(lake: Lake, texts: int, files: int) -> None:
+    """Write a lake."""
+    dice = np.random.default_rng(1)
+    lake.create()
+    documents = [_documents(lake, _ids(dice, min(_FILE, texts - first))) for first in range(0, texts, _FILE)]
+    captures = [
+        NewFile(
+            "captures", f"month=2020-01/made-{number}.parquet", 128 << 20, {"month": "2020-01"}, statistics(640_000)
+        )
+        for number in range(max(files // 64, 1))
+    ]
+    ledger, batches, units, now = [], [], [], datetime.now(UTC)
+    for first in range(0, files, 10_000):
+        rows = []
+        for number in range(first, min(first + 10_000, files)):
+            unit = _unit(number)
+            units.append(unit.key)
+            batches.append(Batch((unit,)).key)
+            brought = [
+                NewFile("documents", f"part-{unit.key}.parquet", 1 << 22, {}, statistics(1000)),
+                NewFile("captures", f"month=2020-01/part-{unit.key}.parquet", 1 << 21, {"month": "2020-01"}, ""),
+            ]
+            row: dict[str, Any] = {
+                "unit": unit.key,
+                "file": unit.file,
+                "version": unit.version,
+                "size": _SIZE,
+                "start": 0,
+                "recovered": False,
+                "behind_info": False,
+                "infos": "[]",
+                "limits": "{}",
+                "format": "warc",
+                "extractor": _SETTINGS.extractor,
+                "rejects": [("http-4xx", 10)],
+                "skipped": [("request", 1000)],
+                "ingested_at": now,
+                "seconds": 1.0,
+                "files": Decision(batches[-1], brought, [unit.key]).as_json(),
+            }
+            rows.append(row | dict.fromkeys(("records", "captures", "dated", "texts", "new_texts", "bytes"), 10_000))
+        ledger.append(write_parquet(lake, SOURCES, pa.Table.from_pylist(rows, SOURCES.schema), "made"))
+    lake.commit(SOURCES, ledger, [*units, LEDGER])
+    lake._find = lambda _: None  # type: ignore[method-assign]  # the files of captures are in the log only
+    for table in DATA_TABLES:
+        lake.commit(table, {"documents": documents, "captures": captures}.get(table.name, []), batches)
+    for table in (SOURCES, *DATA_TABLES):
+        lake.delta(table.name).create_checkpoint()
+
+
+def _parts(lake: Lake, count: int, first: int, known: pa.Array) -> list[tuple[Batch, Part]]:
+    """Write parts, as workers do."""
+    dice, parts = np.random.default_rng(first), []
+    for number in range(first, first + count):
+        batch = Batch((_unit(10**8 + number),))
+        old = known.take(pa.array(dice.choice(len(known), _CAPTURES // 10, replace=False)))
+        content_ids = pa.concat_arrays([old, _ids(dice, _CAPTURES - len(old))])
+        nulls = {field.name: pa.nulls(_CAPTURES, field.type) for field in CAPTURES.file_schema}
+        captures = pa.table(nulls | {"content_id": content_ids}, CAPTURES.file_schema)
+        files = [
+            _documents(lake, content_ids),
+            write_parquet(lake, CAPTURES, captures, f"part-{batch.key[:16]}", {"month": "2020-02"}),
+        ]
+        tally = Tally(batch.units[0].key, _CAPTURES, _CAPTURES, texts=_CAPTURES, format="warc", reached=SpanEnd())
+        tally.skipped = Counter(request=_CAPTURES)
+        parts.append((batch, Part(batch.key, [tally], files)))
+    return parts
+
+
+def _memory(what: str) -> float:
+    """Return MB of this process: `VmHWM` at most, `RssAnon` now."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(what))
+    return int(line.split()[1]) / 1024
+
+
+def _plan(lake: Lake, files: int) -> int:
+    done, taken = done_units(lake), read_taken(lake)
+    assert not torn_units(done, taken)
+    assert not outgrown_units(done, _SETTINGS, taken)
+    listed = [Listed(unit.file, _SIZE, unit.version) for unit in map(_unit, range(files))]
+    return sum(isinstance(item, AlreadyIngested) for item in plan(done, listed, _SETTINGS, taken=taken))
+
+
+class _Clock:
+    """Takes the seconds since it was last asked: of all, or of the cores that this process used."""
+
+    def __init__(self, cpu: bool) -> None:
+        self._now = time.process_time if cpu else time.perf_counter
+        self._at = self._now()
+
+    def __call__(self) -> float:
+        before, self._at = self._at, self._now()
+        return self._at - before
+
+
+def measure(folder: str, files: int, parts: int, group: int, cpu: bool) -> dict[str, float]:
+    """Open a lake, plan, commit parts one by one and in groups, restart and commit one more."""
+    lake, result, clock = Lake(folder), dict[str, float](), _Clock(cpu)
+    known = next(lake.read_files("documents", [lake.files("documents")[0]], ["content_id"])).column(0).combine_chunks()
+    parts_of = _parts(lake, parts + parts * group + 2, 0, known)
+    empty = _memory("VmHWM")
+    clock()
+    with contextlib.closing(Committer(lake)) as committer:
+        committer.recover()
+        result["open"] = clock()
+        committer.commit(*parts_of.pop())
+        result["first"] = clock()
+        alone = []
+        for _ in range(parts):
+            committer.commit(*parts_of.pop())
+            alone.append(clock())
+        result["commit"], result["slowest"] = numbers.median(alone), max(alone)
+        result["a second"] = _CAPTURES * parts / sum(alone)
+        if hasattr(committer, "commit_all"):
+            grouped = []
+            for _ in range(parts):
+                some = [parts_of.pop() for _ in range(group)]
+                clock()
+                committer.commit_all(some)
+                grouped.append(clock())
+            result["group"], result["slowest group"] = numbers.median(grouped), max(grouped)
+            result["grouped a second"] = _CAPTURES * group * parts / sum(grouped)
+        result["grown MB"] = _memory("VmHWM") - empty
+        result["private MB"] = _memory("RssAnon")
+        clock()
+    result["close"] = clock()
+    with contextlib.closing(Committer(lake)) as committer:
+        committer.recover()
+        committer.commit(*parts_of.pop(0))
+    result["again"] = clock()
+    planned = _plan(lake, files)
+    result["plan"] = clock()
+    assert planned == files, planned
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--texts", default="1e5,1e6,1e7", help="known texts, with commas")
+    parser.add_argument("--files", default="100,10000,100000", help="files that the lake has, with commas")
+    parser.add_argument("--parts", type=int, default=20, help="commits, and groups")
+    parser.add_argument("--group", type=int, default=32, help="parts of a group")
+    parser.add_argument("--cpu", action="store_true", help="count seconds of cores, where others use the machine too")
+    parser.add_argument("--folder", help="where the lakes are made")
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        folder, files = given.measure
+        print(json.dumps(measure(folder, int(files), given.parts, given.group, given.cpu)))
+        return
+    lakes = [(int(float(texts)), _FEW_FILES) for texts in filter(None, given.texts.split(","))]
+    lakes += [(_FEW_TEXTS, int(float(files))) for files in filter(None, given.files.split(","))]
+    named: list[str] = []
+    for texts, files in lakes:
+        with tempfile.TemporaryDirectory(dir=given.folder) as folder:
+            make(Lake(f"{folder}/lake"), texts, files)
+            command = [sys.executable, __file__, "--measure", f"{folder}/lake", str(files)]
+            command += ["--parts", str(given.parts), "--group", str(given.group)]
+            command += ["--cpu"] if given.cpu else []
+            environment = os.environ | {"XDG_CACHE_HOME": f"{folder}/cache"}
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+        result = json.loads(done.stdout)
+        if not named:
+            named = list(result)
+            print(f"| texts | files | {' | '.join(named)} |\n|{' --: |' * (len(named) + 2)}")
+        cells = [f"{result[name]:.3f}" if result[name] < 100 else f"{result[name]:,.0f}" for name in named]
+        print(f"| {texts:,} | {files:,} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

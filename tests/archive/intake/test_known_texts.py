@@ -1,0 +1,316 @@
+"""What a committer knows of the texts of a lake is right, also where it was kept from an earlier command."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import members, record, rows, take
+
+from archive.compact import compact
+from archive.engine import Context
+from archive.intake import known_texts
+from archive.intake.commit import Committed, Committer
+from archive.intake.forget import forget
+from archive.intake.known_texts import KnownTexts, fingerprints
+from archive.intake.part import Part
+from archive.intake.plan import plan
+from archive.intake.unit import Batch, Settings
+from archive.intake.work import Job, work
+from archive.lake import Lake
+from archive.sources import list_files
+from archive.tables import DOCUMENTS
+
+Write = Callable[[str, bytes], str]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the known texts of small lakes too, in a folder of this test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(known_texts, "_HELD", 8)
+    monkeypatch.setattr(known_texts, "_MERGED", 64)
+    monkeypatch.setattr(known_texts, "_LARGE", 100)
+    monkeypatch.setattr(known_texts, "_WANTED", 16)
+    return tmp_path / "cache"
+
+
+def _ids(*numbers: int) -> known_texts.Fingerprints:
+    return fingerprints(pa.array([f"{number:032x}{'0' * 32}" for number in numbers]))
+
+
+def _runs(cache: Path) -> list[Path]:
+    return sorted(cache.rglob("run-*"))
+
+
+def test_a_content_id_becomes_its_first_128_bits(tmp_path: Path) -> None:
+    high, low = fingerprints(pa.chunked_array([["0123456789abcdef" * 4], ["f" * 64]]))
+    assert [hex(each) for each in (*high, *low)] == ["0x123456789abcdef", hex(2**64 - 1)] * 2
+    for wrong in ("f" * 63, "F" * 64, "g" * 64):
+        with pytest.raises(ValueError, match="a content id"):
+            fingerprints(pa.array([wrong]))
+
+
+def test_it_answers_as_a_set_whatever_is_in_memory_in_runs_and_merged(cache: Path) -> None:
+    dice, known, there = np.random.default_rng(1), KnownTexts("here"), set[int]()
+    for step in range(60):
+        # a few upper words only, so that many texts share one
+        numbers = [(int(dice.integers(0, 40)) << 121) + int(dice.integers(0, 40)) for _ in range(10)]
+        expected = [number not in there and number not in numbers[:at] for at, number in enumerate(numbers)]
+        assert known.new(_ids(*numbers)).tolist() == expected, step
+        known.add(_ids(*(number for number, new in zip(numbers, expected, strict=True) if new)))
+        there.update(numbers)
+    assert len(known) == len(there) > 300
+    assert len(_runs(cache)) > len(known._runs)
+    known.keep("all")
+    assert len(_runs(cache)) == len(known._runs) < 16
+    known.close()
+    again = KnownTexts("here")
+    assert again.restore() == "all"
+    assert not again.new(_ids(*there)).any()
+    again.close()
+
+
+def test_of_two_at_once_one_writes_and_the_other_may_read(cache: Path) -> None:
+    one = KnownTexts("here")
+    one.add(_ids(*range(20)))
+    one.keep("one")
+    two = KnownTexts("here")
+    assert two.restore() == "one"
+    two.add(_ids(*range(20, 200)))
+    two.keep("two")
+    assert two.new(_ids(5, 150, 300)).tolist() == [False, False, True]
+    assert one.new(_ids(5, 150, 300)).tolist() == [False, True, True]
+    one.close()
+    two.close()
+    three = KnownTexts("here")
+    assert three.restore() == "one"
+    three.close()
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 3] ^= 1
+    path.write_bytes(data)
+
+
+_DAMAGES: dict[str, Callable[[Path], object]] = {
+    "flipped": lambda folder: _flip(next(folder.rglob("run-*"))),
+    "short": lambda folder: next(folder.rglob("run-*")).write_bytes(b"short"),
+    "gone": lambda folder: next(folder.rglob("run-*")).unlink(),
+    "half a manifest": lambda folder: _half(next(folder.rglob("known.json"))),
+    "another manifest": lambda folder: next(folder.rglob("known.json")).write_text('{"format": 1, "of": [], "sum": 0}'),
+    "a flipped manifest": lambda folder: _flip(next(folder.rglob("known.json"))),
+    "nothing": lambda folder: shutil.rmtree(folder),
+}
+
+
+def _half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _sources(write: Write, *ranges: range) -> Iterator[str]:
+    for number, texts in enumerate(ranges):
+        pages = [record(url=f"http://{number}.example/{n}", body=f"<p>Text number {n}.</p>") for n in texts]
+        yield write(f"{number}-{texts.start}-{texts.stop}.warc.gz", members(*pages))
+
+
+def _reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that gets the files of documents that committers read."""
+    read: list[str] = []
+    real = Committer._read
+
+    def reading(self: Committer, path: str) -> bool:
+        read.append(path)
+        return real(self, path)
+
+    monkeypatch.setattr(Committer, "_read", reading)
+    return read
+
+
+def _is_right(lake: Lake, count: int) -> bool:
+    return bool(rows(lake, "SELECT count(*), count(DISTINCT content_id) FROM documents") == [(count, count)])
+
+
+@pytest.mark.parametrize("damage", _DAMAGES)
+def test_what_is_damaged_is_made_anew(lake: Lake, write: Write, cache: Path, damage: str) -> None:
+    first, second = _sources(write, range(20), range(10, 30))
+    take(lake, first)
+    assert _runs(cache)
+    _DAMAGES[damage](cache)
+    assert take(lake, second).new_texts == 10
+    assert _is_right(lake, 30)
+
+
+def test_the_next_ingest_reads_only_what_is_new(lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third, fourth = _sources(write, range(20), range(10, 30), range(40), range(50))
+    take(lake, first)
+    read = _reads(monkeypatch)
+    take(lake, second)
+    assert read == [], "its own texts are known when they are committed"
+    with monkeypatch.context() as patch:
+        patch.setattr(KnownTexts, "keep", lambda *_: None)  # as if it were killed
+        take(lake, third)
+    read.clear()
+    assert take(lake, fourth).new_texts == 10
+    assert len(read) == 1, "of the one that did not keep its texts"
+    assert _is_right(lake, 50)
+
+
+def test_a_text_that_was_forgotten_is_not_known_any_more(lake: Lake, write: Write, cache: Path) -> None:
+    first, second = _sources(write, range(20), range(10, 30))
+    take(lake, first)
+    assert _runs(cache)
+    forget(lake, first)
+    assert take(lake, second).new_texts == 20
+    assert take(lake, first).new_texts == 10
+    assert _is_right(lake, 30)
+
+
+def test_a_lake_that_was_put_back_from_an_older_copy_is_another_one(lake: Lake, write: Write, tmp_path: Path) -> None:
+    first, second, third, fourth = _sources(write, range(20), range(20, 40), range(40, 60), range(60))
+    take(lake, first)
+    shutil.copytree(lake.location, tmp_path / "copy")
+    take(lake, second)
+    shutil.rmtree(lake.location)
+    shutil.copytree(tmp_path / "copy", lake.location)
+    take(lake, third)  # its log is as long as before, and another one
+    assert take(lake, fourth).new_texts == 20
+    assert _is_right(lake, 60)
+
+
+def test_another_lake_in_the_same_folder_is_another_one(lake: Lake, write: Write) -> None:
+    first, second = _sources(write, range(20), range(30))
+    take(lake, first)
+    shutil.rmtree(lake.location)
+    assert take(lake, second).new_texts == 30
+    assert _is_right(lake, 30)
+
+
+def test_merging_files_changes_nothing_in_what_is_known(
+    lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = list(_sources(write, *(range(n, n + 12) for n in range(0, 60, 6))))
+    for source in sources[:5]:
+        take(lake, source)
+    monkeypatch.setattr("archive.compact.CROWD", 3)
+    read = _reads(monkeypatch)
+    for source in sources[5:]:
+        take(lake, source)
+    assert len(lake.files("documents")) < 5
+    assert not read
+    assert _is_right(lake, 66)
+
+
+# -- several parts in one commit --------------------------------------------------------------------------
+
+
+def _parts(lake: Lake, *sources: str) -> list[tuple[Batch, Part]]:
+    lake.create()
+    found = []
+    for source in sources:
+        for batch in plan({}, list_files(source, lambda *_: None), Settings()):
+            assert isinstance(batch, Batch)
+            found.append((batch, work(Job(lake.location, batch, datetime.now(UTC)), Context())))
+    return found
+
+
+def test_parts_that_are_committed_together_bring_each_text_once(lake: Lake, write: Write) -> None:
+    sources = list(_sources(write, range(20), range(10, 30), range(15), range(25, 50)))
+    parts = _parts(lake, *sources)
+    again = _parts(lake, sources[1])
+    one, two = Committer(lake), Committer(lake)
+    assert two.commit_all(_parts(lake, *_sources(write, range(100, 110)))) == [Committed(10, 0)]
+    assert one.commit_all(parts[:1]) == [Committed(20, 0)]
+    versions = [lake.delta(table).version() for table in ("sources", "documents", "captures")]
+    # two knows the texts of one; the same unit comes once
+    ends = two.commit_all([*parts[1:3], *again, *parts[3:]])
+    assert ends == [Committed(10, 10), Committed(0, 15), None, Committed(20, 5)]
+    after = [lake.delta(table).version() for table in ("sources", "documents", "captures")]
+    assert [new - old for new, old in zip(after, versions, strict=True)] == [1, 1, 1]
+    assert one.commit_all(again) == [None]
+    for committer in (one, two):
+        assert committer.recover().decisions == 0
+        committer.close()
+    assert _is_right(lake, 60)
+    assert rows(lake, "SELECT count(*) FROM captures") == [(90,)]
+
+
+@pytest.mark.parametrize("table", ["documents", "captures"])
+def test_a_group_whose_committer_dies_in_between_is_carried_out(
+    lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    parts = _parts(lake, *_sources(write, range(20), range(10, 30), range(30)))
+    real = Lake.commit
+
+    def die(self: Lake, which: object, *args: object) -> bool:
+        if which.name == table:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        return real(self, which, *args)  # type: ignore[arg-type]
+
+    dying = Committer(lake)
+    monkeypatch.setattr(Lake, "commit", die)
+    with pytest.raises(KeyboardInterrupt):
+        dying.commit_all(parts)
+    monkeypatch.setattr(Lake, "commit", real)
+    dying.close()  # what it keeps has the texts that it decided to bring
+    other = Committer(lake)
+    (late,) = _parts(lake, *_sources(write, range(5, 35)))
+    assert other.commit(*late) == Committed(5, 25), "decided texts are known before they are in the table"
+    assert other.recover().decisions == 3
+    other.close()
+    assert _is_right(lake, 35)
+    assert rows(lake, "SELECT count(*) FROM captures") == [(100,)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_committers_that_come_and_go_and_die_bring_each_text_once(
+    lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    dice = random.Random(seed)
+    starts = [dice.randrange(60) for _ in range(14)]
+    sources = list(_sources(write, *(range(start, start + dice.randrange(1, 25)) for start in starts)))
+    waiting = _parts(lake, *sources)
+    real = Lake.commit
+    committers = [Committer(lake), Committer(lake)]
+
+    def die(self: Lake, which: object, *args: object) -> bool:
+        if dice.random() < 0.5:
+            raise KeyboardInterrupt
+        return real(self, which, *args)  # type: ignore[arg-type]
+
+    while waiting:
+        group, waiting = waiting[: (count := dice.randrange(1, 4))], waiting[count:]
+        at, what = dice.randrange(2), dice.choice(["commit", "close", "drop", "die", "merge", "forget"])
+        if what == "merge":
+            monkeypatch.setattr("archive.compact.CROWD", 2)
+            compact(lake, DOCUMENTS)
+        elif what == "forget":
+            gone = dice.choice([path for path in lake.read("sources", ["file"])["file"].to_pylist() if path] or [""])
+            if gone:
+                forget(lake, gone)
+                waiting += _parts(lake, gone)
+        elif what == "die":
+            monkeypatch.setattr(Lake, "commit", die)
+        elif what == "close":
+            committers[at].close()
+        if what in {"close", "drop"}:
+            committers[at] = Committer(lake)
+            committers[at].recover()
+        try:
+            assert None not in committers[at].commit_all(group)
+        except KeyboardInterrupt:
+            committers[at] = Committer(lake)  # whoever comes next carries out what was decided
+        monkeypatch.setattr(Lake, "commit", real)
+    for committer in committers:
+        committer.recover()
+        committer.close()
+    texts = {f"Text number {n}." for source in sources for n in range(*map(int, source[:-8].split("-")[-2:]))}
+    assert sorted(text for (text,) in rows(lake, "SELECT text FROM documents")) == sorted(texts)
+    assert take(lake, *sources).files_skipped == len(sources)
