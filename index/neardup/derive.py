@@ -111,7 +111,7 @@ def derive(
     Args:
         lake: pairs that were compared are added to it.
         snapshot: of the lake, from which all is derived.
-        memory: bytes; the working memory stays below it, but for 18 bytes a text and 150 a near-duplicate.
+        memory: bytes; the working memory stays below it, but for some 40 bytes a text and 150 a near-duplicate.
         kept: of the last time.
     """
     restored = kept.restore()

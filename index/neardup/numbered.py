@@ -40,7 +40,7 @@ class Segment:
 
 @dataclass(slots=True)
 class Numbered:
-    """The texts that were ever signed, by number. A text takes 54 bytes: 36 of them in mapped files, 18 in memory."""
+    """The texts that were ever signed, by number. A text takes 36 bytes in mapped files, and 18 in memory."""
 
     ids: Ids
     shingles: npt.NDArray[np.int32]
