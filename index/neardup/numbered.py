@@ -15,6 +15,7 @@ from index import ids
 from index.ids import Ids
 from index.minhash.kernel import compiled
 from index.neardup.kept import Kept, release
+from index.neardup.shingle_sets import allocate
 from index.neardup.texts import NEVER, as_matrix
 from index.tables import SIGNATURES
 
@@ -199,7 +200,8 @@ def number_texts(lake: Lake, old: Numbered | None, kept: Kept) -> Numbered:
     room = _rows(lake, set(names) - known.keys())
     new_ids: Ids = np.empty((room, 4), np.uint64)
     if room > _SORTED:
-        new_ids = np.memmap(f"{kept.scratch()}/ids", np.uint64, "w+", shape=(room, 4))
+        allocate(f"{kept.scratch()}/ids", 32 * room)
+        new_ids = np.memmap(f"{kept.scratch()}/ids", np.uint64, "r+", shape=(room, 4))
     new_shingles = np.empty(room, np.int32)
     following = start
     for name in names:
