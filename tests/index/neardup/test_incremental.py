@@ -33,7 +33,8 @@ from index.neardup.kept import Kept
 from index.neardup.signatures import PARQUET_OPTIONS, signature_rows
 from index.tables import DUPLICATES, LIKENESSES, SIGNATURES
 
-PARAMETERS = Parameters(bands=6, rows=2, threshold=0.5, leaders=2)
+#: Two texts with six of eight hashes in common are near, and need not share a band.
+PARAMETERS = Parameters(bands=2, rows=4, threshold=0.44, leaders=2)
 TOGETHER = 4
 
 
@@ -218,7 +219,7 @@ def follow(folder: Path, seed: int, events: list[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         made = Made(folder / "lake", seed)
-        made.sign(60)
+        made.sign(150)
         index(made.lake, workers=1)
         for number, event in enumerate(events):
             getattr(made, event)()
