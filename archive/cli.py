@@ -52,7 +52,7 @@ _COMMANDS = {
     ),
     "seal": ("archive.attestations.seal_command", "Compute one hash of a lake or a set, and have it time-stamped."),
     "retract": ("archive.attestations.retract_command", "Declare that what a source brought proves nothing."),
-    "maintain": ("archive.intake.maintain_command", "Finish what was begun, merge small files, regrade an older lake."),
+    "maintain": ("index.maintain.command", "Merge small files, delete what nobody needs, finish what was begun."),
     "forget": ("archive.intake.forget_command", "Take what a source brought out of the lake again."),
 }
 #: Errors raised by these packages are about the input or the machine; the command prints their text.

@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     from archive.attestations.seal import SealResult, seal
     from archive.demo.command import demo
     from archive.errors import ArchiveError
-    from archive.intake.maintain import MaintainResult, maintain
     from archive.intake.preview import Preview, preview
+    from archive.intake.result import MaintainResult
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
     from crawler.result import CrawlResult
     from crawler.run import crawl
     from index.certify import CertifyResult, certify
+    from index.maintain.run import maintain
     from index.neardup import IndexResult, index
     from index.passages.find import PassageIndex, TextPassages, passages
     from index.quality import QualityResult, quality
@@ -68,7 +69,7 @@ _FROM = {
     "seal": "archive.attestations.seal",
     "retract": "archive.attestations.retract",
     "witness": "archive.witness.run",
-    "maintain": "archive.intake.maintain",
+    "maintain": "index.maintain.run",
     # what they return
     "CrawlResult": "crawler.result",
     "IngestResult": "archive",
@@ -91,7 +92,7 @@ _FROM = {
     "SealResult": "archive.attestations.seal",
     "RetractResult": "archive.attestations.retract",
     "WitnessResult": "archive.witness.run",
-    "MaintainResult": "archive.intake.maintain",
+    "MaintainResult": "archive.intake.result",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",

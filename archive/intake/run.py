@@ -25,6 +25,7 @@ from archive.intake.commit import Committed, Committer, TakenOut
 from archive.intake.crawl_progress import CrawlProgress, crawl_of
 from archive.intake.crawled import Crawled
 from archive.intake.decisions import take_out
+from archive.intake.done import done_units
 from archive.intake.forget import forget_files
 from archive.intake.in_order import InOrder
 from archive.intake.part import Part
@@ -32,11 +33,8 @@ from archive.intake.plan import (
     SPAN,
     AlreadyIngested,
     Unreadable,
-    done_units,
     next_piece,
-    outgrown_units,
     plan,
-    torn_units,
 )
 from archive.intake.published import Published, attest_files
 from archive.intake.result import IngestResult, OfCrawl
@@ -48,7 +46,7 @@ from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.sources import Listed, Sources, source_names
-from archive.tables import TABLES
+from archive.tables import SOURCES, TABLES
 from archive.text.base import keeping, names_of
 
 _log = logging.getLogger(__name__)
@@ -233,6 +231,7 @@ class _Ingest(InOrder):
         self._reporter.stage("ingest", size=None if None in sizes else sum(size or 0 for size in sizes))
         self._note()
         self._lake.create()
+        compact(self._lake, SOURCES)  # a killed run leaves a file for each commit, and each is read more than once
         self._committer = Committer(self._lake)
         try:
             carried = self._committer.recover()
@@ -294,7 +293,7 @@ class _Ingest(InOrder):
 
     def _readable(self, listed: list[Listed]) -> list[Listed]:
         """Return the files that can be planned. What cannot be read again must not be taken out."""
-        wrong = {item.file for item in plan({}, listed, self._settings, self._span) if isinstance(item, Unreadable)}
+        wrong = {item.file for item in plan(None, listed, self._settings, self._span) if isinstance(item, Unreadable)}
         return [file for file in listed if file.uri not in wrong]
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
@@ -302,7 +301,7 @@ class _Ingest(InOrder):
         # only what is read as a whole comes back as a whole: a selection would lose the rest of the file
         complete = [file for file in listed if file.take is None or file.take.records is None]
         versions, files = {file.version for file in complete}, {file.uri for file in complete}
-        again = dict.fromkeys([*torn_units(done, taken), *outgrown_units(done, self._settings, taken)])
+        again = dict.fromkeys([*done.torn(taken), *done.outgrown(self._settings, taken)])
         if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
             take_out(self._lake, unfit)  # the file is read again
             done, taken = done_units(self._lake), read_taken(self._lake)
@@ -423,12 +422,12 @@ class _Ingest(InOrder):
 
     def _drop_committed(self, batch: Batch) -> None:
         """Do again what is left of a batch: another ingest has committed some of its units, or records, meanwhile."""
-        done = set(self._lake.read("sources", ["unit"])["unit"].to_pylist())
+        done = done_units(self._lake)
         taken = read_taken(self._lake, {unit.version for unit in batch.units if unit.take is not None})
         left: list[Unit] = []
         for unit in batch.units:
             if unit.is_piece and unit.key in done:  # whoever committed it may not go on
-                reached = done_units(self._lake)[unit.key].reached
+                reached = done[unit.key].reached
                 if reached.offset is not None:
                     left.append(next_piece(unit, reached))
                     continue

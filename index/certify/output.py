@@ -143,20 +143,20 @@ class OutputFolder:
         """Begin a file; any number of chunks may follow."""
         self._waiting.append(output)
 
-    def write(self, output: OutputFile, chunk: VerifiedRows) -> None:
-        """Append a chunk to its file. This finishes the files before it."""
+    def write(self, output: OutputFile, chunk: VerifiedRows, piece: str) -> None:
+        """Append a chunk to its file, and delete the piece that it is read from. This finishes the files before it."""
         while self._waiting[0] is not output:
             self._finish(self._waiting.pop(0))
         if output.sink is None:
             self._create(output)
         if output.writer is not None:
-            with pa.memory_map(chunk.path) as source:
+            with pa.memory_map(piece) as source:
                 output.writer.write_table(pa.ipc.open_file(source).read_all())
         else:
             assert output.sink is not None
-            with open(chunk.path, "rb") as file:
+            with open(piece, "rb") as file:
                 shutil.copyfileobj(file, output.sink, 1 << 20)
-        os.unlink(chunk.path)
+        os.unlink(piece)
         output.counts.add(chunk.counts)
         output.columns = merged_columns(output.columns, chunk.columns)
 

@@ -303,11 +303,13 @@ class _Derivation:
             parts += [{**rows, "count": np.zeros(len(rows["a"]), np.int32)} for rows in self._restored().rows()]
         self._pair_files = self._lake.files(PAIRS.name)
         new = set(self._pair_files) - set(self._about.get("pairs", ()))
+        spill = Path(folder, "spill")  # no worker needs it
+        spill.mkdir()
         for number, ((a, b), values) in enumerate(read_pairs(self._lake, self._texts, sorted(new))):
             order = sort(a, b)
             rows = rows_of(a[order], b[order], 0, values[order])
             rows["count"] = np.zeros(len(a), np.int32)
-            parts.append(_mapped(rows, f"{folder}/pairs-{number}"))
+            parts.append(_mapped(rows, f"{spill}/pairs-{number}"))
             self._release()
         count = sum(len(part["a"]) for part in parts)
         self._reporter.stage("verify", count)

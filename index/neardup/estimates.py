@@ -60,11 +60,13 @@ class EstimateTask:
 
 def work(task: EstimateTask, ctx: Context) -> npt.NDArray[np.int32]:
     """Count the equal hashes of pairs. The signatures of the right texts are in memory, those of the left ones pass."""
-    lake, folder = Lake(task.location), Path(ctx.shared)
+    lake = Lake(task.location)
     segments = segments_restored(
-        json.loads((folder / "segments.json").read_text()), np.load(folder / "named.npy", mmap_mode="r")
+        json.loads(Path(ctx.read("segments.json")).read_text()), np.load(ctx.read("named.npy"), mmap_mode="r")
     )
-    left, right = (np.load(folder / f"{side}.npy", mmap_mode="r")[task.first : task.last] for side in ("left", "right"))
+    left, right = (
+        np.load(ctx.read(f"{side}.npy"), mmap_mode="r")[task.first : task.last] for side in ("left", "right")
+    )
     wanted = np.unique(right)
     others = np.zeros((len(wanted), task.hashes), np.uint16)
     for numbers, matrix, _ in signatures(lake, segments, wanted, task.hashes):

@@ -107,7 +107,8 @@ class Comparer:
         values = np.zeros((len(a), 3), np.int32)
         values[:, 2] = 1
         wanted, shingles = self._texts.ids[numbers[order]], self._texts.shingles[numbers[order]]
-        with store_sets(self._lake, wanted, shingles, self._parameters, self._engine) as sets:
+        with self._engine.scratch() as scratch:
+            sets = store_sets(self._lake, wanted, shingles, self._parameters, self._engine, scratch)
             left, right = row[np.searchsorted(numbers, a)], row[np.searchsorted(numbers, b)]
             exact = (sets.sizes[left] >= 0) & (sets.sizes[right] >= 0)
             common = sets.common(left[exact], right[exact])

@@ -179,12 +179,12 @@ class RangeTask:
 
 def work(task: RangeTask, ctx: Context) -> int:
     """Write what a range of keys gives as files of the scratch folder; return how many rows these have."""
-    lake, folder = Lake(task.location), Path(ctx.shared)
-    about = json.loads((folder / "bands.json").read_text())
-    named = np.load(folder / "named.npy", mmap_mode="r")
+    lake = Lake(task.location)
+    about = json.loads(Path(ctx.read("bands.json")).read_text())
+    named = np.load(ctx.read("named.npy"), mmap_mode="r")
     segments = segments_restored(about["segments"], named)
     bands = Bands(lake, [segment.name for segment in segments], None, task.parameters, about["files"])
-    wanted = np.load(folder / "wanted.npy", mmap_mode="r") if task.wanted else None
+    wanted = np.load(ctx.read("wanted.npy"), mmap_mode="r") if task.wanted else None
     all_keys, all_texts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for number, segment in enumerate(segments):
         for keys, rows in bands.within(number, task.low, task.high, wanted):
@@ -196,23 +196,22 @@ def work(task: RangeTask, ctx: Context) -> int:
     order = np.argsort(keys, kind="stable")  # merges the runs, which are sorted
     keys, texts = keys[order], texts[order]
     del order
-    name = f"{folder}/{task.number}"
     if task.wanted:
-        np.save(f"{name}.keys.npy", keys)
-        np.save(f"{name}.texts.npy", texts)
+        np.save(ctx.write(f"{task.number}.keys.npy"), keys)
+        np.save(ctx.write(f"{task.number}.texts.npy"), texts)
         return len(keys)
     alone = np.ones(len(keys), bool)  # a key that no other row has
     alone[1:] &= keys[1:] != keys[:-1]
     alone[:-1] &= keys[:-1] != keys[1:]
     keys, texts = keys[~alone], texts[~alone]
-    moment, live = (np.load(f"{folder}/{each}.npy", mmap_mode="r") for each in ("moment", "live"))
-    ids = np.load(f"{folder}/ids.npy", mmap_mode="r")
+    moment, live = (np.load(ctx.read(f"{each}.npy"), mmap_mode="r") for each in ("moment", "live"))
+    ids = np.load(ctx.read("ids.npy"), mmap_mode="r")
     nobody = np.zeros(len(live), bool)  # nothing was counted before
     dates = Dates(ids, moment, nobody, moment, live, ~nobody)
     repeats = any(segment.numbers is not None for segment in segments)
     a, b, count = dates.pairs(keys, texts, repeats, task.parameters.leaders, task.together)
     for column, values in (("a", a), ("b", b), ("count", count)):
-        np.save(f"{name}.{column}.npy", values)
+        np.save(ctx.write(f"{task.number}.{column}.npy"), values)
     release(moment, live, ids)
     return len(a)
 

@@ -44,6 +44,10 @@ class Signatures(Stage):
     def at_once(self) -> int | None:
         return None if self.device == "cpu" else 1  # one GPU
 
+    @property
+    def gpus(self) -> float:
+        return float(self.device.startswith("cuda"))
+
     def open(self) -> None:
         signer(self.device)
 

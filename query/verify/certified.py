@@ -116,7 +116,7 @@ class Unit:
     arguments: Arguments
     first: int  #: number of its first row
     chosen: frozenset[int] | None  #: the rows whose proofs are traced; None: all
-    to: Path  #: gets the citations
+    to: str  #: the file of the scratch folder that gets the citations
     plugins: registry.Entries
 
 
@@ -173,7 +173,7 @@ def check(
     units, first = [], 0
     for number, (name, stated) in enumerate(certified.files.items()):
         if name in folder.files:
-            to = scratch / f"{number}.parquet"
+            to = f"{number}.parquet"
             arguments, plugins = certified.arguments, registry.entries()
             units.append(Unit(certified.path, name, stated, arguments, first, chosen, to, plugins))
         first += max(stated.rows, 0)
@@ -208,7 +208,7 @@ def work(unit: Unit, ctx: Context) -> Read:
     """Hash a file, count its rows, and write the citations of its proofs. Needs a scratch folder that workers see."""
     registry.adopt(unit.plugins)
     problems: list[str] = []
-    stated, path = unit.stated, unit.path / unit.name
+    stated, path, to = unit.stated, unit.path / unit.name, ctx.write(unit.to)
     counts: dict[str, Any] = {"rows": 0, "proof": Counter(), "proof_by_year": {}, "proof_by_grade": {}}
     counts |= {"paragraphs": Counter(), "words": 0, "known_words": 0}
     try:
@@ -216,7 +216,7 @@ def work(unit: Unit, ctx: Context) -> Read:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if (digest, path.stat().st_size) != (stated.sha256, stated.bytes):
             problems.append(f"{shown(unit.name)}: not the bytes that the manifest states")
-        with pq.ParquetWriter(unit.to, CITATIONS) as writer:
+        with pq.ParquetWriter(to, CITATIONS) as writer:
             held: list[dict[str, Any]] = []
             for row in _rows(str(path)):
                 number = unit.first + counts["rows"]
@@ -234,7 +234,7 @@ def work(unit: Unit, ctx: Context) -> Read:
             writer.write_table(pa.Table.from_pylist(held, schema=CITATIONS))
     except Exception as error:  # whatever is in a file that was damaged or forged
         problems.append(f"{shown(unit.name)}: cannot be read ({error_line(error)})")
-        unit.to.unlink(missing_ok=True)
+        Path(to).unlink(missing_ok=True)
     for name, value in counts.items():
         if _plain(value) != _plain(getattr(stated, name)):
             problems.append(f"{shown(unit.name)}: {name} of the manifest are not those of its rows")

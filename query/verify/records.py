@@ -92,7 +92,7 @@ def _is_below(path: str, folder: str) -> bool:
 class Unit:
     """Citations of one file, by their range in a Parquet file that is sorted by file and offset."""
 
-    citations: str
+    citations: str  #: in the scratch folder
     file: str | None
     start: int
     end: int
@@ -112,7 +112,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     """Compare each citation with the record. Needs a scratch folder that all workers see."""
     registry.adopt(unit.plugins)
     cited: list[Row] = (
-        pads.dataset(unit.citations)
+        pads.dataset(ctx.read(unit.citations))
         .to_table(filter=(pads.field("position") >= unit.start) & (pads.field("position") < unit.end))
         .to_pylist()
     )

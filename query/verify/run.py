@@ -265,11 +265,11 @@ def _check_shards(
         if absent := [path for path in shard.paths if path not in folder.files]:
             missing += map(folder.missing, absent)
         elif seen.isdisjoint(shard.paths):
-            to, about = scratch / f"{number}.parquet", scratch / "about" / f"{number}.parquet"
+            to, counted = f"{number}.parquet", f"about/{number}.parquet"
             options, columns = dataset.arguments, dataset.columns
             units.append(
                 shards.Unit(
-                    dataset.path, options, columns, shard, here, chosen, to, about, folder_of(shard, folder), plugins
+                    dataset.path, options, columns, shard, here, chosen, to, counted, folder_of(shard, folder), plugins
                 )
             )
         seen.update(shard.paths)
@@ -298,8 +298,8 @@ def _check_shards(
         return
     about = scratch / "about" / "*.parquet"
     for unit in units:
-        if not _is_whole(unit.about):
-            unit.about.unlink(missing_ok=True)
+        if not _is_whole(scratch / unit.about):
+            (scratch / unit.about).unlink(missing_ok=True)
     if not any((scratch / "about").iterdir()):
         return
     result.problems += compare_numbers(dataset.manifest, result.rows, about)

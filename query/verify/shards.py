@@ -42,8 +42,8 @@ class Unit:
     stated: Shard
     first: int  #: the number of its first row in the set
     traced: tuple[int, ...] | None  #: numbers of rows in the set, sorted; None: all
-    to: Path  #: gets the citations of these rows
-    about: Path  #: gets what is counted of all rows
+    to: str  #: the file of the scratch folder that gets the citations of these rows
+    about: str  #: the one that gets what is counted of all rows
     folder: Folder
     plugins: registry.Entries
 
@@ -75,7 +75,10 @@ def work(unit: Unit, ctx: Context) -> Checked:
     schema = schema_of(unit.columns)
     try:
         reader = open_format(options.format)
-        with pq.ParquetWriter(unit.to, CITATIONS) as writer, pq.ParquetWriter(unit.about, ABOUT) as about:
+        with (
+            pq.ParquetWriter(ctx.write(unit.to), CITATIONS) as writer,
+            pq.ParquetWriter(ctx.write(unit.about), ABOUT) as about,
+        ):
             for rows in reader.read(unit.out / stated.folder, [file.name for file in stated.files]):
                 if not rows.schema.equals(schema):  # and the types: with another the same number is another date
                     raise ExportError("its columns are not those of such an export")
