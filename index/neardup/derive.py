@@ -161,8 +161,8 @@ def _local(a: Numbers, b: Numbers, size: int) -> tuple[Numbers, Numbers, Numbers
     numbers = np.flatnonzero(has)
     if len(numbers) * 8 < size:
         return np.searchsorted(numbers, a), np.searchsorted(numbers, b), numbers
-    place = np.cumsum(has) - 1
-    return place[a], place[b], numbers
+    local = np.cumsum(has) - 1
+    return local[a], local[b], numbers
 
 
 def _taken(rows: Rows, chosen: Array) -> Rows:

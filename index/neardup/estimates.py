@@ -40,12 +40,12 @@ def lower_bound(equal: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.flo
 def _equal(matrix, others, first, last, row, pairs, out):  # type: ignore[no-untyped-def]
     """Compare each signature of a matrix with those of the pairs from `first` to `last` of its text."""
     for text in range(matrix.shape[0]):
-        for place in range(first[text], last[text]):
-            other = row[place]
+        for at in range(first[text], last[text]):
+            other = row[at]
             count = 0
             for number in range(matrix.shape[1]):
                 count += matrix[text, number] == others[other, number]
-            out[pairs[place]] = count
+            out[pairs[at]] = count
 
 
 @dataclass(frozen=True, slots=True)

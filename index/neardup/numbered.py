@@ -122,8 +122,8 @@ def signatures(
 
 
 @compiled
-def _find(ids_, order, wanted, out, places):  # type: ignore[no-untyped-def]
-    """Write the number of each wanted id into `out`, or -1; and into `places` how many ids are less, if it has room.
+def _find(ids_, order, wanted, out, before):  # type: ignore[no-untyped-def]
+    """Write the number of each wanted id into `out`, or -1; and into `before` how many ids are less, if it has room.
 
     Ids are spread evenly, so the value of an id gives its approximate position. The search begins around that.
     """
@@ -152,8 +152,8 @@ def _find(ids_, order, wanted, out, places):  # type: ignore[no-untyped-def]
             at = order[first]
             if ids_[at, 0] == high and ids_[at, 1] == low:
                 out[number] = at
-        if places.size:
-            places[number] = first
+        if before.size:
+            before[number] = first
 
 
 def _rows(lake: Lake, names: set[str]) -> int:
@@ -244,9 +244,9 @@ def number_texts(lake: Lake, old: Numbered | None, kept: Kept) -> Numbered:
         all_ids, shingles = kept.grown("ids", new_ids), kept.grown("shingles", new_shingles)
         order = old.order
         if len(added):
-            places = np.empty(len(added), np.int64)
-            _find(old.ids, old.order, all_ids[added], np.empty(len(added), np.int64), places)
-            order = np.insert(old.order, places, added)
+            before = np.empty(len(added), np.int64)
+            _find(old.ids, old.order, all_ids[added], np.empty(len(added), np.int64), before)
+            order = np.insert(old.order, before, added)
     first_seen = np.full(following, NEVER)
     captured = np.zeros(following, bool)
     if old:

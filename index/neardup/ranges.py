@@ -87,13 +87,13 @@ def _emit(  # type: ignore[no-untyped-def]
         text = texts[position]
         if not live[text]:
             continue
-        place = -1
+        at_early = -1
         for number in range(held):
             if early[number] == text:
-                place = number
+                at_early = number
                 break
-        partners = led if place < 0 else place
-        differs = changed[text] or place >= 0 or _has(other, other_held, text)
+        partners = led if at_early < 0 else at_early
+        differs = changed[text] or at_early >= 0 or _has(other, other_held, text)
         for number in range(partners):
             partner = early[number]
             if differs or not _has(other, other_led, partner):
