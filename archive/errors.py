@@ -18,7 +18,16 @@ _STORE = (
         "there is no such bucket; make it, or check its name and the endpoint ($AWS_ENDPOINT_URL)",
     ),
     (
-        r"InvalidAccessKeyId|SignatureDoesNotMatch|ACCESS_DENIED|AccessDenied|InvalidToken|ExpiredToken|"
+        r"RequestTimeTooSkewed|REQUEST_TIME_TOO_SKEWED",
+        "the clock of this machine differs from that of the store; set it",
+    ),
+    (r"ExpiredToken|TokenRefreshRequired", "the credentials have expired; get new ones"),
+    (
+        r"SlowDown|SLOW_DOWN|ServiceUnavailable|\b503\b",
+        "the store asks for fewer requests; run the same command again later",
+    ),
+    (
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|ACCESS_DENIED|AccessDenied|InvalidToken|"
         r"Forbidden\b|\b403\b|PermissionDenied",
         "the store refuses these credentials; check $AWS_ACCESS_KEY_ID, $AWS_SECRET_ACCESS_KEY and $AWS_REGION",
     ),

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -31,7 +31,7 @@ _BEFORE = 1.0
 #: Shows the cursor of a terminal.
 _CURSOR = "\x1b[?25h"
 
-_scratch: set[str] = set()
+_scratch: dict[str, Callable[[str], None]] = {}
 _changed = threading.Condition()
 _answered_at = -math.inf  # seconds of the monotonic clock
 _asked = threading.Event()
@@ -68,8 +68,10 @@ def end_at_once() -> NoReturn:
     """End the process now, in native code or in a signal handler. A bar hides the cursor: a terminal gets it back."""
     with contextlib.suppress(OSError, ValueError):
         os.write(2, f"{_CURSOR}\n{STOPPED}\n".encode() if sys.stderr.isatty() else f"{STOPPED}\n".encode())
-    for folder in list(_scratch):
-        shutil.rmtree(folder, ignore_errors=True)
+    for what, delete in list(_scratch.items()):  # in a thread: a store may not answer
+        deleting = threading.Thread(target=delete, args=(what,), daemon=True)
+        deleting.start()
+        deleting.join(_GRACE)
     os._exit(STATUS)
 
 
@@ -102,14 +104,18 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _delete(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
-def scratch(folder: str | Path) -> Iterator[None]:
-    """Delete a folder too if `watched` ends the process while inside."""
-    _scratch.add(str(folder))
+def scratch(folder: str | Path, delete: Callable[[str], None] = _delete) -> Iterator[None]:
+    """Delete a folder, or what `delete` takes, if `watched` ends the process while inside."""
+    _scratch[str(folder)] = delete
     try:
         yield
     finally:
-        _scratch.discard(str(folder))
+        del _scratch[str(folder)]
 
 
 def _watch(pipe: int) -> None:

@@ -336,7 +336,7 @@ class Lake:
         delta = opened or self.delta(table.name)
         if opened is None and any(delta.transaction_version(name) is not None for name in transactions):
             return False
-        return self.commit_to(delta, table, files, transactions)
+        return self.commit_to(delta, table, files, transactions, checkpoint=opened is None)
 
     def commit_to(
         self,
@@ -346,17 +346,29 @@ class Lake:
         transactions: Iterable[str] | Mapping[str, int],
         mode: Literal["append", "overwrite"] = "append",
         replaced: Iterable[NewFile] = (),
+        same_rows: bool = False,
+        checkpoint: bool = True,
     ) -> bool:
         """Commit to a table that is open; conflicts with every one of these names committed since then.
+
+        delta-rs 1.6 does not notice that two commits replace the same file. So all commits that may replace the same
+        files must share a name.
 
         Args:
             transactions: names, with the numbers that they get; without numbers, 1.
             mode: with `overwrite` the files replace all that the table has.
             replaced: files of the table that leave it, since the new ones hold their rows.
+            same_rows: the new files hold exactly the rows of those that leave. Who follows the table skips them.
+            checkpoint: write a checkpoint where the interval of the table wants one; else the caller sees to that.
+
+        Raises:
+            LakeError: a file is not there, or the lake cannot be written.
         """
         self._find(files)
         now = int(time.time() * 1000)
-        actions: list[Any] = [AddAction(file.path, file.size, file.partition, now, True, file.stats) for file in files]
+        actions: list[Any] = [
+            AddAction(file.path, file.size, file.partition, now, not same_rows, file.stats) for file in files
+        ]
         actions += [RemoveAction(file.path, False, now, file.size, dict(file.partition)) for file in replaced]
         try:
             delta.create_write_transaction(
@@ -365,7 +377,7 @@ class Lake:
                 delta.schema(),  # another one would be written into the log: a lake from before has no comments
                 partition_by=list(table.partition_by) or None,
                 commit_properties=properties(transactions),
-                post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False),
+                post_commithook_properties=PostCommitHookProperties(checkpoint, cleanup_expired_logs=False),
             )
         except CommitFailedError:
             return False
@@ -374,17 +386,21 @@ class Lake:
         return True
 
     def _find(self, files: list[NewFile]) -> None:
-        """Check that files of a folder are in it: a worker on another machine may have written them into its own.
+        """Check that files are where they were written.
+
+        A worker on another machine may have written them into a folder of its own; or it took so long that
+        `archive maintain` took them for those of a killed run.
 
         Raises:
             LakeError: one is not.
         """
-        if storage.is_s3(self.location):  # it is the same for all
-            return
-        for file in files:
-            path = f"{self.table_path(file.table)}/{file.path}"
-            if not (os.path.isfile(path) and os.path.getsize(path) == file.size):
-                raise LakeError(f"{path}: not as a worker wrote it; all machines must share the folder of the lake")
+        paths = [f"{self.table_path(file.table)}/{file.path}" for file in files]
+        for file, path, info in zip(files, paths, self.filesystem.get_file_info(paths), strict=True):
+            if not (info.is_file and info.size == file.size):
+                raise LakeError(
+                    f"{path}: not as a worker wrote it: all machines must share the folder of the lake, and "
+                    "`archive maintain --keep` must be longer than a run; run the same command again"
+                )
 
     def discard(self, files: list[NewFile]) -> None:
         """Delete files that were written for a table and will not become part of it."""
@@ -412,6 +428,9 @@ class _Earlier(_Snapshot):
     def __init__(self, location: str, numbers: Mapping[str, int | None]) -> None:
         super().__init__(location)
         self._numbers = numbers
+
+    def snapshot(self) -> Lake:
+        return self
 
     def has(self, table: Table) -> bool:
         return self._numbers.get(table.name, 0) is not None and super().has(table)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from archive import bounds, storage, versions
 from archive.evidence.grade import DEFAULT, GRADES, UNKNOWN_SQL
@@ -216,6 +215,10 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
     return db
 
 
+#: So many values are few.
+_FEW = 1000
+
+
 def attach(
     lake: Lake,
     tables: Iterable[Table],
@@ -245,13 +248,15 @@ def attach(
         "SET enable_progress_bar = false;"  # it would write to standard output in an interactive Python
         "SET TimeZone = 'UTC';"
     )
-    for table in stored:
-        if table.dataset is not None:
-            db.register(f"arrow_{table.table.name}", table.dataset)
+    if storage.is_s3(lake.location):
+        from archive.store_files import StoreFiles  # fsspec, which nobody else needs
+
+        db.register_filesystem(StoreFiles(lake.filesystem))
+        # a join with few digests then reads only row groups whose Bloom filter may have one of them
+        db.execute(f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_metadata_cache = true")
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
-    if not storage.is_s3(lake.location):
-        # not the whole folder, which also has the log and files of no table
-        db.execute(f"SET allowed_paths = [{', '.join(map(sql_literal, files))}]")
+    # not the whole folder, which also has the log and files of no table
+    db.execute(f"SET allowed_paths = [{', '.join(sql_literal(name) for table in stored for name in table.names)}]")
     db.execute("SET autoload_known_extensions = false; SET enable_external_access = false")
     if retracted:
         db.execute("CREATE TEMP TABLE retracted_units AS SELECT unnest(?::VARCHAR[]) AS unit", [retracted])
@@ -355,7 +360,12 @@ class _Stored:
     files: list[str]  #: as `Lake.filesystem` names them; empty where the lake does not have the table
     columns: list[str]  #: those that the table has in this lake
     widened: bool  #: whether some files may lack some columns
-    dataset: pads.Dataset | None  #: only of a lake on S3
+    scheme: str  #: in front of the paths: empty on a disk
+
+    @property
+    def names(self) -> list[str]:
+        """The files as DuckDB names them."""
+        return sorted(self.scheme + file for file in self.files)
 
     def select(self) -> str:
         """Return SQL that reads the files, with the columns that this version knows."""
@@ -365,11 +375,9 @@ class _Stored:
         columns = ", ".join(
             f'"{name}"' if name in self.columns else f'NULL::{type_} AS "{name}"' for name, type_ in types.items()
         )
-        if self.dataset is not None:
-            return f"SELECT {columns} FROM arrow_{self.table.name}"
         names = ", ".join(f"'{name}': VARCHAR" for name in self.table.partition_by)
         by = f", hive_types = {{{names}}}" if names else ""
-        listed = ", ".join(sql_literal(file) for file in sorted(self.files))
+        listed = ", ".join(map(sql_literal, self.names))
         # by name only where files may lack columns, since DuckDB then reads the footer of every file first
         options = f"hive_partitioning = {bool(self.table.partition_by)}{by}, union_by_name = {self.widened}"
         rows = f"read_parquet([{listed}], {options})"
@@ -380,12 +388,12 @@ class _Stored:
 
 def _stored(lake: Lake, table: Table) -> _Stored:
     if table.name not in TABLES and not lake.has(table):
-        return _Stored(table, [], [], False, None)
+        return _Stored(table, [], [], False, "")
     delta = lake.delta(table.name)
     versions.refuse_newer(delta, lake.table_uri(table.name), table)
     files = [f"{lake.table_path(table.name)}/{path}" for path in lake.files_of(delta)]
-    dataset = lake.dataset_of(delta, table.name) if files and storage.is_s3(lake.location) else None
-    return _Stored(table, files, versions.columns(delta), versions.is_widened(delta), dataset)
+    scheme = f"{storage.SCHEME}://" if storage.is_s3(lake.location) else ""
+    return _Stored(table, files, versions.columns(delta), versions.is_widened(delta), scheme)
 
 
 def _types(table: Table) -> dict[str, str]:

@@ -16,6 +16,8 @@ from archive.errors import SourceError
 
 #: Seconds before a silent server counts as gone.
 TIMEOUT = 60.0
+#: The scheme by which DuckDB finds the files of a lake in a store, which no extension of DuckDB reads.
+SCHEME = "lakefile"
 #: The scheme of a location: `gs://`, `hdfs://`. (One letter is a Windows drive.)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 

@@ -28,6 +28,7 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     partition_by: tuple[str, ...] = ()
+    sorted_by: tuple[str, ...] = ()  #: the rows of each file
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -123,6 +124,7 @@ CAPTURES = Table(
         Column("month", pa.string(), "YYYY-MM of captured_at, or `unproven` where there is a date_problem"),
     ),
     ("month",),
+    sorted_by=("captured_at",),
 )
 
 DOCUMENTS = Table(
@@ -156,6 +158,7 @@ REJECTS = Table(
         Column("record_id", pa.string(), "the WARC-Record-ID, as stated"),
         Column("unit", pa.string(), "as in `captures`"),
     ),
+    sorted_by=("reason",),
 )
 
 #: The ledger. A row here is the decision that a unit of work is in the lake; `files` is what the

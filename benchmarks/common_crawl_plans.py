@@ -24,7 +24,8 @@ from minicc.make import TABLE
 
 from archive.files import write_parquet
 from archive.intake.crawled import Crawled
-from archive.intake.plan import AlreadyIngested, done_units, next_piece, outgrown_units, plan, torn_units
+from archive.intake.done import done_units
+from archive.intake.plan import AlreadyIngested, next_piece, plan
 from archive.intake.taken import read_taken
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.lake import Lake
@@ -144,7 +145,7 @@ def _planned(listed: Iterator[Listed], lake: Lake) -> dict[str, Any]:
     selected = time.perf_counter() - began
     done, taken = done_units(lake), read_taken(lake)
     settings = _settings()
-    again = [*torn_units(done, taken), *outgrown_units(done, settings, taken)]
+    again = [*done.torn(taken), *done.outgrown(settings, taken)]
     found = {"units": 0, "known": 0, "records": 0, "torn": len(again)}
     for item in plan(done, files, settings, taken=taken):
         if isinstance(item, AlreadyIngested):
@@ -187,7 +188,7 @@ def write_ledger_step(mirror: str, lake: str, options: str) -> dict[str, Any]:
 
 
 def _all_units(crawled: Crawled) -> Iterator[tuple[Unit, SpanEnd]]:
-    for item in plan({}, crawled.files([f"cc:{CRAWL}"], _unreadable), _settings()):
+    for item in plan(None, crawled.files([f"cc:{CRAWL}"], _unreadable), _settings()):
         assert isinstance(item, Batch)
         for unit in item.units:
             if not unit.is_piece:

@@ -1,10 +1,10 @@
 """Speed and size of `archive ingest` against its floor and against datatrove.
 
-    python benchmarks/ingest.py FILE.warc.gz [--datatrove] [--twice FILE2.warc.gz] [--json OUT]
+    python benchmarks/ingest.py FILE.warc.gz [--extractor E] [--datatrove] [--twice FILE2.warc.gz] [--json OUT]
 
 All in one run, on one machine, on one WARC:
 
-- floor: FastWARC reads, Resiliparse decodes and extracts, nothing else happens (one process);
+- floor: FastWARC reads, Resiliparse decodes, the same extractor extracts, nothing else happens (one process);
 - ours: `archive ingest` into a fresh lake with 1 and with 2 workers, start and commit included;
 - datatrove (`pip install 'datatrove[io,processing]'`): WarcReader, Trafilatura, ParquetWriter, one task.
 
@@ -27,41 +27,44 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from processes import measure
 
-def floor(path: str) -> dict[str, float]:
+
+def floor(path: str, name: str) -> dict[str, float]:
     """Read, decode, extract: what no ingest with these parts can beat."""
     from fastwarc.warc import ArchiveIterator, WarcRecordType
-    from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.encoding import bytes_to_str, detect_encoding
 
-    started, pages, chars = time.perf_counter(), 0, 0
+    from archive.text import extractor
+
+    extract = extractor(name)
+    extract("<p>warm</p>")
+    started, cpu, pages, chars = time.perf_counter(), time.process_time(), 0, 0
     with open(path, "rb") as file:
         for record in ArchiveIterator(file, record_types=WarcRecordType.response):
             body = record.reader.read()
             html = bytes_to_str(body, detect_encoding(body) or "utf-8")
-            chars += len(extract_plain_text(html, main_content=True, list_bullets=False, alt_texts=False))
+            chars += len(extract(html).text)
             pages += 1
-    seconds = time.perf_counter() - started
-    return {"pages": pages, "seconds": seconds, "pages_per_second": pages / seconds, "chars": chars}
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return {"pages": pages, "seconds": seconds, "cpu": cpu, "pages_per_second": pages / seconds, "chars": chars}
 
 
-def ours(path: str, workers: int) -> dict[str, float]:
+def ours(path: str, workers: int, extractor: str) -> dict[str, float]:
     """`archive ingest` as a user runs it; the peak memory is that of the largest worker."""
     folder = tempfile.mkdtemp(prefix="bench-")
     try:
-        started = time.perf_counter()
         command = [sys.executable, "-m", "archive", "ingest", path, "--lake", f"{folder}/lake", "--json"]
-        command += ["--workers", str(workers)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        seconds = time.perf_counter() - started
-        if done.returncode not in {0, 1}:
-            raise SystemExit(done.stderr)
-        summary = json.loads(done.stdout)
+        command += ["--workers", str(workers), "--extractor", extractor]
+        done = measure(command, os.cpu_count() or 1)
+        seconds = done["seconds"]
+        summary = json.loads(done["output"][done["output"].index("{") :])
         size = sum(file.stat().st_size for file in Path(folder).rglob("*.parquet"))
         return {
             "pages": summary["records"],
             "captures": summary["captures"],
             "seconds": seconds,
+            "cpu": done["cpu"],  # of all its processes
             "pages_per_second": summary["records"] / seconds,
             "peak_worker_mb": round(summary["peak_worker_bytes"] / 1e6, 1),
             "texts": summary["new_texts"],
@@ -123,6 +126,7 @@ def datatrove(path: str) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("warc")
+    parser.add_argument("--extractor", default="resiliparse", help="of ours, and of the floor")
     parser.add_argument("--datatrove", action="store_true")
     parser.add_argument("--twice")
     parser.add_argument("--rounds", type=int, default=2, help="the best of so many counts")
@@ -133,14 +137,15 @@ def main() -> None:
         return max((run() for _ in range(args.rounds)), key=lambda result: result["pages_per_second"])
 
     result: dict[str, object] = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"}
-    base = best(lambda: floor(args.warc))
-    one = best(lambda: ours(args.warc, 1))
-    two = best(lambda: ours(args.warc, 2))
+    base = best(lambda: floor(args.warc, args.extractor))
+    one = best(lambda: ours(args.warc, 1, args.extractor))
+    two = best(lambda: ours(args.warc, 2, args.extractor))
     result |= {"floor": base, "one_worker": one, "two_workers": two}
     result["one_worker_to_floor"] = one["pages_per_second"] / base["pages_per_second"]
+    result["one_worker_to_floor_cpu"] = base["cpu"] / one["cpu"]
     result["two_workers_to_one"] = two["pages_per_second"] / one["pages_per_second"]
     if args.twice:
-        result["twice_as_long"] = ours(args.twice, 1)
+        result["twice_as_long"] = ours(args.twice, 1, args.extractor)
     if args.datatrove:
         peer = datatrove(args.warc)
         peer["pages_per_second"] = base["pages"] / peer["seconds"]

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-import boto3  # type: ignore[import-untyped]
+import boto3
 import obstore  # type: ignore[import-not-found,unused-ignore]
 from obstore.store import HTTPStore, S3Store  # type: ignore[import-not-found,unused-ignore]
 

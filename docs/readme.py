@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/common-crawl.md", "docs/crawl.md")
+PAGES = ("README.md", "docs/common-crawl.md", "docs/crawl.md", "docs/scale.md")
 _BLOCK = re.compile(r"(<!-- prints: (?P<commands>.+?) -->\n+```text\n)(?P<output>.*?)(?=\n```)", re.DOTALL)
 #: Patterns of what differs from run to run or between machines, and what takes their place.
 _CHANGES = (

@@ -40,6 +40,9 @@ _log = logging.getLogger(__name__)
 
 #: Rows of a row group, where a stage has no number of its own.
 _ROW_GROUP = 1 << 20
+#: Transactions of the table of a stage: one that all commits share, and one that counts how often the rows of forgotten
+#: texts were removed. Each partition has its own, with its folder in front.
+TURN, SWEPT = "turn", "swept"
 #: Which rows of a file are pending; None: all.
 Rows = npt.NDArray[np.bool_] | None
 
@@ -66,6 +69,11 @@ class Stage(ABC):
     def at_once(self) -> int | None:
         """How many tasks may run at a time, as where all use one GPU; None: as many as there are workers."""
         return None
+
+    @property
+    def gpus(self) -> float:
+        """The share of a GPU that a task needs."""
+        return 0.0
 
     @property
     def written_with(self) -> dict[str, Any]:
@@ -128,9 +136,19 @@ class Stage(ABC):
 
         return self.write(lake, left())
 
+    def is_new(self, lake: Lake, files: list[str]) -> Callable[[Ids], npt.NDArray[np.bool_]]:
+        """Return a function that tells which texts have no row in some files of the table."""
+        done = [
+            ids.parse(table["content_id"].drop_null())
+            for table in lake.read_files(self.table.name, files, ["content_id"])
+        ]
+        ordered = np.concatenate([np.empty((0, 4), np.uint64), *done])
+        ordered = ordered[ids.sort(ordered)]
+        return lambda wanted: ids.positions(ordered, wanted) < 0
+
     def compact(self, lake: Lake) -> None:
         """Merge small files of the table, where there are many."""
-        compact(lake, self.table)
+        compact(lake, self.table, options=self.written_with)
 
     def create(self, lake: Lake) -> None:
         """Create the table if it is missing.
@@ -191,17 +209,12 @@ def pending(stage: Stage, lake: Lake) -> Iterator[StageTask]:
         if delta.transaction_version(stage.transaction(file)) is None
     ]
     stored = [path for path in lake.files(stage.table.name) if path.startswith(stage.folder)] if files else []
-    done = [
-        ids.parse(table["content_id"].drop_null())
-        for table in lake.read_files(stage.table.name, stored, ["content_id"])
-    ]
-    ordered = np.concatenate(done) if done else np.empty((0, 4), np.uint64)
-    ordered = ordered[ids.sort(ordered)]
+    is_new = stage.is_new(lake, stored)
     for file in files:
         rows = None
-        if len(ordered):
+        if stored:
             (table,) = lake.read_files(DOCUMENTS.name, [file], ["content_id"])
-            rows = ids.positions(ordered, ids.parse(table["content_id"])) < 0
+            rows = is_new(ids.parse(table["content_id"]))
         yield StageTask(lake.location, file, rows, stage)
 
 
@@ -247,8 +260,18 @@ class Others:
 
     def __init__(self, stage: Stage, lake: Lake) -> None:
         self._stage, self._lake = stage, lake
-        self._known = self._files(lake.delta(stage.table.name))
+        delta = lake.delta(stage.table.name)
+        self._known = self._files(delta)
+        self._swept = delta.transaction_version(stage.folder + SWEPT)
         self._texts = np.empty((0, 4), np.uint64)  # sorted
+        self.must_plan_again = False  #: a text may have been left out of a task since it had rows then
+
+    def are_swept(self, delta: DeltaTable) -> bool:
+        """Return whether the rows of forgotten texts were removed from the table since the run began.
+
+        A text that comes in again while these are removed may have had rows when the run was planned, and none now.
+        """
+        return delta.transaction_version(self._stage.folder + SWEPT) != self._swept
 
     def _files(self, delta: DeltaTable) -> set[str]:
         return {path for path in self._lake.files_of(delta) if path.startswith(self._stage.folder)}
@@ -283,25 +306,37 @@ class Others:
             yield ids.parse(table["content_id"].drop_null())
 
 
-def commit(stage: Stage, lake: Lake, source: str, file: NewFile | None, others: Others | None = None) -> bool:
+def commit(
+    stage: Stage,
+    lake: Lake,
+    source: str,
+    file: NewFile | None,
+    others: Others | None = None,
+    has_skipped: bool = False,
+) -> bool:
     """Add what a stage computed for a file of documents, and mark that file as done.
 
     Args:
         source: the file of documents.
         file: the rows; None where there are none.
         others: made before the plan. Texts that others have added since are left out.
+        has_skipped: texts of `source` had rows when this was planned.
 
     Returns:
-        False if another process has done the same; `file` is deleted then.
+        False if another process has done the same, or removed rows that were skipped; `file` is deleted then.
 
     Raises:
         LakeError: too many others are writing.
     """
-    transaction, turn = stage.transaction(source), f"{stage.folder}turn"
+    transaction, turn = stage.transaction(source), stage.folder + TURN
     for _ in range(MAX_TRIES):
         delta = lake.delta(stage.table.name)
         if delta.transaction_version(transaction) is not None:
             lake.discard([file] if file else [])
+            return False
+        if others and has_skipped and others.are_swept(delta):
+            lake.discard([file] if file else [])
+            others.must_plan_again = True
             return False
         if file and others:
             file = others.without(file, delta)
@@ -328,14 +363,20 @@ def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = No
     stage.create(lake)
     reporter.stage(stage.name, lake.rows(DOCUMENTS.name))
     count, others = 0, Others(stage, lake)
-    for end in engine.run(work, pending(stage, lake), progress=reporter.advance, at_once=stage.at_once):
-        if isinstance(end, Failed):
-            raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
-        if commit(stage, lake, end.task.file, end.result.file, others):
-            count += end.result.texts
-            _log.debug("%s: %d texts of %s", stage.name, end.result.texts, end.task.file)
-        else:
-            _log.info("%s: another process has done %s", stage.name, end.task.file)
+    while True:
+        tasks = pending(stage, lake)
+        for end in engine.run(work, tasks, progress=reporter.advance, at_once=stage.at_once, gpus=stage.gpus):
+            if isinstance(end, Failed):
+                raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+            has_skipped = end.task.rows is not None and not end.task.rows.all()
+            if commit(stage, lake, end.task.file, end.result.file, others, has_skipped):
+                count += end.result.texts
+                _log.debug("%s: %d texts of %s", stage.name, end.result.texts, end.task.file)
+            else:
+                _log.info("%s: another process has done %s, or swept the table", stage.name, end.task.file)
+        if not others.must_plan_again:
+            break
+        others = Others(stage, lake)
     stage.compact(lake)
     _log.info("%s: %d new texts in %s", stage.name, count, lake.location)
     return count

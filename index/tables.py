@@ -7,6 +7,7 @@ change with each ingest, so `duplicates` is derived again by each `archive index
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import pyarrow as pa
@@ -102,6 +103,7 @@ TEXT_TOPICS = Table(
         Column("version", pa.string(), "as in `topics`"),
     ),
     ("encoder", "version"),
+    sorted_by=("content_id",),
 )
 
 _OF_TEXTS = (SIGNATURES, BANDS, PAIRS, DUPLICATES, PASSAGES, QUALITY)
@@ -126,10 +128,20 @@ def create(lake: Lake, parameters: Parameters) -> None:
         )
 
 
-def state(lake: Lake) -> str:
-    """Return the versions of the tables that `duplicates` is derived from. Its transactions have this name."""
+def versions(lake: Lake) -> dict[str, int]:
+    """Return the versions of the tables that `duplicates` is derived from."""
     names = ["captures", "documents", SIGNATURES.name, *([LIKENESSES.name] if lake.has(LIKENESSES) else [])]
-    return ", ".join(f"{name} {lake.delta(name).version()}" for name in names)
+    return {name: lake.delta(name).version() for name in names}
+
+
+def state(lake: Lake) -> str:
+    """Return the name of the transactions of `duplicates` that are derived from what the lake holds now."""
+    return state_of(versions(lake))
+
+
+def state_of(numbers: Mapping[str, int]) -> str:
+    """Return the same of some versions."""
+    return ", ".join(f"{name} {number}" for name, number in numbers.items())
 
 
 def is_current(lake: Lake) -> bool:

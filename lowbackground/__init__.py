@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from archive.capacity import PlanResult, plan
     from archive.demo.command import demo
     from archive.errors import ArchiveError
-    from archive.intake.maintain import MaintainResult, maintain
     from archive.intake.preview import Preview, preview
+    from archive.intake.result import MaintainResult
     from archive.progress import Reporter, RichReporter
     from archive.witness.run import WitnessResult, witness
     from collapse import CollapseResult, collapse
     from crawler.result import CrawlResult
     from crawler.run import crawl
     from index.certify import CertifyResult, certify
+    from index.maintain.run import maintain
     from index.neardup import IndexResult, index
     from index.passages.find import PassageIndex, TextPassages, passages
     from index.quality import QualityResult, quality
@@ -69,8 +70,8 @@ _FROM = {
     "seal": "archive.attestations.seal",
     "retract": "archive.attestations.retract",
     "witness": "archive.witness.run",
-    "maintain": "archive.intake.maintain",
     "plan": "archive.capacity",
+    "maintain": "index.maintain.run",
     # what they return
     "CrawlResult": "crawler.result",
     "IngestResult": "archive",
@@ -93,8 +94,8 @@ _FROM = {
     "SealResult": "archive.attestations.seal",
     "RetractResult": "archive.attestations.retract",
     "WitnessResult": "archive.witness.run",
-    "MaintainResult": "archive.intake.maintain",
     "PlanResult": "archive.capacity",
+    "MaintainResult": "archive.intake.result",
     # lakes, sets and progress
     "open": "archive",
     "Lake": "archive",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -23,10 +22,12 @@ from typing import Any
 import pyarrow as pa
 
 from archive.errors import ExportError, cause_line, error_line
+from archive.owned_prefix import OwnedPrefix
 from query import merkle
 from query.formats import Format, open_format
 from query.options import ExportOptions
 from query.rows import SINCE_3, TOTALS, schema_of
+from query.set_files import SetFiles
 from query.typed_json import build, parse
 
 MANIFEST = "manifest.json"
@@ -346,13 +347,24 @@ class Dataset:
         Args:
             stated: the manifest as its JSON has it.
         """
-        self.path = Path(path)
+        self.files = SetFiles.of(path)
         self.manifest = manifest
         self.stated = manifest.as_json() if stated is None else stated
 
     def __repr__(self) -> str:
         before = self.arguments.before
-        return f"<Dataset {self.path}: {len(self):,} rows before {before}, {self.format}, splits {self.splits}>"
+        return f"<Dataset {self.files}: {len(self):,} rows before {before}, {self.format}, splits {self.splits}>"
+
+    @property
+    def path(self) -> Path:
+        """The folder.
+
+        Raises:
+            ExportError: it is in a store of objects; `files.location` is its address.
+        """
+        if self.files.is_stored:
+            raise ExportError(f"{self.files}: is no folder of this machine")
+        return self.files.path
 
     @property
     def lake(self) -> str:
@@ -403,10 +415,14 @@ class Dataset:
     def read(self, shard: Shard) -> Iterator[pa.Table]:
         """Yield the rows of a shard as the format reads them, some at a time; their columns are not checked.
 
+        The files of a shard in a store are in a temporary folder meanwhile.
+
         Raises:
             ExportError: a file is missing or damaged.
+            StoreError: the store cannot be read.
         """
-        yield from self.reader.read(self.path / shard.folder, [file.name for file in shard.files])
+        with self.files.here(shard.paths) as folder:
+            yield from self.reader.read(folder / shard.folder, [file.name for file in shard.files])
 
     def batches(self, split: str | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a split, or of all, some at a time.
@@ -415,7 +431,7 @@ class Dataset:
             ExportError: there is no such split, or a file is missing or damaged.
         """
         if split is not None and split not in self.splits:
-            raise ExportError(f"{self.path}: has no split {split!r}; there are {', '.join(self.splits)}")
+            raise ExportError(f"{self.files}: has no split {split!r}; there are {', '.join(self.splits)}")
         for shard in self.shards:
             if split in {None, shard.split}:
                 for table in self.read(shard):
@@ -438,21 +454,23 @@ class Dataset:
 
 
 def load(path: str | os.PathLike[str]) -> Dataset:
-    """Open the set in a folder that `archive export` wrote, whatever its version and format.
+    """Open the set that `archive export` wrote to a folder or an `s3://` prefix, whatever its version and format.
 
     Only the manifest is read and checked here. `verify` checks all of a set.
 
     Raises:
         ExportError: there is no finished export, or its manifest cannot be read.
+        SourceError: the address is of another kind.
+        StoreError: the store cannot be read.
     """
-    folder = Path(path)
-    file = folder / MANIFEST
+    files = SetFiles.of(path)
+    file = files.shown(MANIFEST)
     try:
-        values = parse(_content(file))
+        values = parse(files.read(MANIFEST, _LARGEST))
     except FileNotFoundError:
-        unfinished = (folder / ".work").is_dir()
-        what = "this export is not finished; run the same `archive export` again" if unfinished else "no export here"
-        raise ExportError(f"{folder}: {what}") from None
+        begun = is_begun(files)
+        what = "this export is not finished; run the same `archive export` again" if begun else "no export here"
+        raise ExportError(f"{files}: {what}") from None
     except OSError as error:
         raise ExportError(f"{file}: {cause_line(error)}") from None
     except (ValueError, RecursionError) as error:
@@ -463,19 +481,15 @@ def load(path: str | os.PathLike[str]) -> Dataset:
         raise ExportError(f"{file}: not a manifest that this version reads (no {error.args[0]})") from None
     except (TypeError, AttributeError, ValueError, ExportError) as error:
         raise ExportError(f"{file}: not a manifest that this version reads ({error})") from None
-    return Dataset(folder, manifest, values)
+    return Dataset(path, manifest, values)
 
 
-def _content(file: Path) -> bytes:
-    """Return the content of a manifest.
+def is_begun(files: SetFiles) -> bool:
+    """Return whether an export was begun here and is not finished.
 
     Raises:
-        OSError, ValueError: it is no regular file, or too large.
+        StoreError: the store cannot be read.
     """
-    with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
-        status = os.fstat(opened.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("is no regular file")
-        if status.st_size > _LARGEST:
-            raise ValueError(f"has {status.st_size:,} bytes; a manifest of more than {_LARGEST:,} is not read")
-        return opened.read(_LARGEST)
+    if files.is_stored:
+        return OwnedPrefix(files.location, "export", ExportError).is_claimed()
+    return (files.path / ".work").is_dir()

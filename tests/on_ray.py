@@ -53,6 +53,53 @@ def refuse(task: int, ctx: Any) -> None:
     raise ArchiveError("as it should be")
 
 
+def use_gpu(task: tuple[str, int], ctx: Any) -> tuple[str | None, int]:
+    """Return the GPU that this process sees, and how many such tasks run; wait until there were as many as expected."""
+    folder, expected = Path(task[0]), task[1]
+    (own := folder / f"{os.getpid()}-{time.monotonic()}").touch()
+    deadline = time.monotonic() + 60
+    while len(running := list(folder.glob("*-*"))) < expected and not (folder / "all").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    (folder / "all").touch()
+    time.sleep(1)
+    running = max(running, list(folder.glob("*-*")), key=len)
+    own.unlink()
+    return os.environ.get("CUDA_VISIBLE_DEVICES"), len(running)
+
+
+def share_files(task: int, ctx: Any) -> str:
+    """Write a file for the caller, and return what it wrote for all."""
+    Path(ctx.write(f"of/{task}")).write_text(str(task))
+    return Path(ctx.read("asked")).read_text()
+
+
+def make_lock(task: int, ctx: Any) -> Any:
+    import threading
+
+    return threading.Lock()
+
+
+def kill_worker(task: int, ctx: Any) -> None:
+    """Kill the worker of Ray that this process belongs to."""
+    process = os.getpid()
+    while not Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::"):
+        process = _parent(process)
+    os.kill(process, signal.SIGKILL)
+    time.sleep(60)
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def fill_memory(task: int, ctx: Any) -> int:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
+    return len(bytes(16 << 30))
+
+
 def wait_for_loss(folder: str, ctx: Any) -> int:
     """Tell which process this is, and wait until the node is killed; who has the task then returns the attempt."""
     started = Path(folder, "started")
@@ -64,16 +111,18 @@ def wait_for_loss(folder: str, ctx: Any) -> int:
     raise AssertionError("nobody killed it")
 
 
-def checks(folder: Path) -> dict[str, Any]:
+def checks(folder: Path, s3: str) -> dict[str, Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    os.environ["SET_FOR_THE_CLUSTER"] = "yes"
+    # other tests run on this machine
+    os.environ |= {"RAY_worker_niceness": "0", "RAY_raylet_start_wait_time_s": "120", "SET_FOR_THE_CLUSTER": "yes"}
     started = time.monotonic()
 
     def lap(what: str) -> None:
         print(f"{what}: {time.monotonic() - started:.1f} s", file=sys.stderr)
 
+    os.environ |= {"AWS_ENDPOINT_URL": s3, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     # the head only keeps the books
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for _ in range(2):
@@ -81,8 +130,11 @@ def checks(folder: Path) -> dict[str, Any]:
     cluster.wait_for_nodes()
     lap("cluster")
     os.environ["AWS_SECRET_ACCESS_KEY"] = SECRET  # after the cluster began
+    import archive.engine.ray as engine_of_ray
     from archive.engine import Done, Failed, open_engine
 
+    sent: list[bytes] = []  # all that travels to a worker
+    pickles, engine_of_ray.pickle = engine_of_ray.pickle, Recorded(sent)  # type: ignore[assignment]
     engine: Any = open_engine(f"ray:{cluster.address}")
     found: dict[str, Any] = {"workers": engine.workers, "one of four": open_engine("ray:4").workers}
 
@@ -112,6 +164,14 @@ def checks(folder: Path) -> dict[str, Any]:
 
     found["died twice"] = [(type(end).__name__, end.error) for end in engine.run(deadly.die, [1])]
     found["errors"] = sorted(end.error for end in engine.run(refuse, [0, 1]))
+    found["result that cannot be sent"] = [end.error for end in engine.run(make_lock, [0])]
+    found["worker killed"] = [end.error for end in engine.run(kill_worker, [0])]
+    found["no memory"] = [end.error for end in engine.run(fill_memory, [0])]
+    ours, engine_of_ray._versions = engine_of_ray._versions, lambda: "lowbackground 0"  # type: ignore[assignment]
+    found["other versions"] = [end.error for end in engine.run(quick, [0])]
+    engine_of_ray._versions = ours
+    found["no GPU"] = error_of(lambda: list(engine.run(quick, [0], gpus=1)))
+    lap("tasks")
     found["scratch not there"] = [end.error for end in engine.run(quick, [0], scratch=str(folder / "none"))]
     with engine.scratch() as scratch:
         found["scratch"] = [type(end) is Done for end in engine.run(quick, [0], scratch=scratch)]
@@ -127,17 +187,101 @@ def checks(folder: Path) -> dict[str, Any]:
         if (waiting / "started").exists() and len(cluster.list_all_nodes()) == 3:
             process = int((waiting / "started").read_text())
             while process not in nodes:
-                process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+                process = _parent(process)
             cluster.remove_node(nodes[process], allow_graceful=False)
 
     ends = list(engine.run(wait_for_loss, [str(waiting)], progress=kill))
     found["lost"] = [end.error if isinstance(end, Failed) else end.result for end in ends]
     lap("lost")
+    node = cluster.add_node(num_cpus=4, num_gpus=2)
+    for share, expected in (("1", 2), ("0.5", 4)):
+        (using := folder / f"using-{share}").mkdir()
+        with_gpus = open_engine(f"ray:?gpus={share}")
+        ends = list(with_gpus.run(use_gpu, [(str(using), expected)] * 6, at_once=1, gpus=1))
+        found[f"GPUs, {share} for each"] = [sorted({end.result[0] for end in ends}), max(end.result[1] for end in ends)]
+    (using := folder / "using").mkdir()
+    found["GPU of a task without"] = [end.result[0] for end in engine.run(use_gpu, [(str(using), 1)])]
+    cluster.remove_node(node)
+    lap("GPUs")
+    found.update(in_store(engine, s3))
+    os.environ["LOWBACKGROUND_SCRATCH"] = "s3://scratch/here"
     found.update(stages(folder, engine))
+    found["store after the stages"] = objects(s3)
     lap("stages")
+    found["secret sent"] = any(SECRET.encode() in each for each in sent)
+    found["tasks sent"] = len(sent)
+    engine_of_ray.pickle = pickles
     ray.shutdown()
     cluster.shutdown()
     lap("shutdown")
+    return found
+
+
+class Recorded:
+    """The module `pickle`, which keeps what it was given."""
+
+    def __init__(self, kept: list[bytes]) -> None:
+        self._kept = kept
+
+    def dumps(self, value: Any) -> bytes:
+        import pickle
+
+        self._kept.append(pickle.dumps(value))
+        return self._kept[-1]
+
+
+def error_of(function: Any) -> str:
+    from archive.errors import ArchiveError
+
+    try:
+        function()
+    except ArchiveError as error:
+        return str(error)
+    return ""
+
+
+def objects(s3: str) -> list[str]:
+    import boto3  # type: ignore[import-untyped]
+
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
+    keys = [each["Key"] for each in client.list_objects_v2(Bucket="scratch").get("Contents", ())]
+    return [key for key in keys if key != "here/"]  # Arrow makes it, for the prefix that was named
+
+
+def in_store(engine: Any, s3: str) -> dict[str, Any]:
+    """Share files through a store of objects, and end a run in the middle."""
+    import boto3
+
+    boto3.client("s3", endpoint_url=s3, region_name="us-east-1").create_bucket(Bucket="scratch")
+    os.environ["LOWBACKGROUND_SCRATCH"] = "s3://scratch/here"
+    found: dict[str, Any] = {}
+    with engine.scratch() as scratch:
+        Path(scratch, "asked").write_text("first")
+        Path(scratch, "spill").mkdir()
+        Path(scratch, "spill", "own").write_text("mine")
+        read = [end.result for end in engine.run(share_files, range(3), scratch=scratch)]
+        Path(scratch, "asked").write_text("second")
+        read += [end.result for end in engine.run(share_files, range(3, 6), scratch=scratch)]
+        written = sorted(path.name for path in Path(scratch, "of").iterdir())
+        stored = sorted(key.split("/", 2)[2] for key in objects(s3))
+    found["shared through a store"] = [read, written, stored]
+    try:
+        with engine.scratch() as scratch:
+            Path(scratch, "asked").write_text("third")
+            for _ in engine.run(share_files, range(1000), scratch=scratch):
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        time.sleep(1)
+    found["left in the store"] = objects(s3)
+    os.environ["LOWBACKGROUND_SCRATCH"] = "s3://no-such-bucket/here"
+
+    def write() -> None:
+        with engine.scratch() as scratch:
+            Path(scratch, "asked").write_text("fourth")
+            list(engine.run(share_files, [0], scratch=scratch))
+
+    found["no such bucket"] = error_of(write)
+    del os.environ["LOWBACKGROUND_SCRATCH"]
     return found
 
 
@@ -187,7 +331,7 @@ def stages(folder: Path, engine: Any) -> dict[str, Any]:
         lake = lb.open(folder / name)
         lb.ingest(lake, [str(folder / f"{number}.warc") for number in range(2)], workers=workers)
         lb.quality(lake, workers=workers)
-        lb.index(lake, workers=workers)
+        lb.index(lake, passages=True, workers=workers)
         quality = lake.read("quality").sort_by("content_id").to_pylist()
         captures = lb.query(lake, "SELECT url, captured_at, content_id, grade FROM captures ORDER BY ALL").to_pylist()
         contents[name] = [made.found(lake), quality, captures]
@@ -201,10 +345,27 @@ def stages(folder: Path, engine: Any) -> dict[str, Any]:
     found["same bytes"] = sets["set"] == sets["set-here"]
     verified = lb.verify(folder / "set", workers=engine)
     found["sound"] = [verified.sound, verified.rows]
+    proven = {}
+    (folder / "rows.jsonl").write_text("".join(json.dumps({"text": " ".join(text)}) + "\n" for text in texts[2:]))
+    for name, workers in (("proven", engine), ("proven-here", 1)):
+        lb.certify(
+            folder / "cluster", folder / "rows.jsonl", folder / name, before="2020-01-01",
+            paragraphs=True, passages=True, workers=workers,
+        )  # fmt: skip
+        proven[name] = {
+            path.name: path.read_bytes()
+            for path in (folder / name).rglob("*")
+            if path.is_file() and not path.name.startswith(".")
+        }
+    found["same proofs"] = proven["proven"] == proven["proven-here"]
+    verified = lb.verify(folder / "proven", all=True, workers=engine)
+    found["sound proofs"] = [verified.sound, verified.rows]
     return found
 
 
 if __name__ == "__main__":
     import on_ray
+    from servers import s3_server
 
-    print(json.dumps(on_ray.checks(Path(sys.argv[1]))))
+    with s3_server() as address:
+        print(json.dumps(on_ray.checks(Path(sys.argv[1]), address)))

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import http.client
 import http.server
+import json
 import logging
 import random
 import socket
@@ -20,12 +21,24 @@ from urllib.parse import urlsplit
 
 
 class _Flaky(http.server.BaseHTTPRequestHandler):
-    """Passes requests on; of some, answers 503 or drops the connection instead."""
+    """Passes requests on; of some, answers 503, drops the connection or breaks off in the middle of the body.
+
+    It can note each request: method, path, range, status, bytes of the answer's body.
+    """
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, *args: Any, target: str, share: float, seed: random.Random, **kwargs: Any) -> None:
-        self._target, self._share, self._random = target, share, seed
+    def __init__(
+        self,
+        *args: Any,
+        target: str,
+        share: float,
+        seed: random.Random,
+        faults: tuple[str, ...] = ("503", "reset"),
+        log: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self._target, self._share, self._random, self._faults, self._log = target, share, seed, faults, log
         super().__init__(*args, **kwargs)
 
     def handle_one_request(self) -> None:
@@ -34,13 +47,13 @@ class _Flaky(http.server.BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self._body()
-        dice = self._random.random()
-        if dice < self._share / 2:
+        fault = self._random.choice(self._faults) if self._random.random() < self._share else ""
+        if fault == "503":
             self.send_response(503, "Slow Down")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        if dice < self._share:
+        if fault == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, no goodbye
             self.connection.close()
             self.close_connection = True
@@ -63,6 +76,12 @@ class _Flaky(http.server.BaseHTTPRequestHandler):
         length = answer.getheader("Content-Length") if self.command == "HEAD" else None
         self.send_header("Content-Length", length or str(len(data)))
         self.end_headers()
+        if fault == "cut":
+            data = data[: len(data) // 2]
+            self.close_connection = True
+        if self._log is not None:
+            row = [self.command, self.path, self.headers.get("Range", ""), answer.status, len(data)]
+            self._log.write(json.dumps(row) + "\n")
         self.wfile.write(data)
         upstream.close()
 
@@ -159,9 +178,16 @@ def s3_server() -> contextlib.AbstractContextManager[str]:
     return _process("s3")
 
 
-def flaky_proxy(target: str, share: float, seed: int = 1) -> contextlib.AbstractContextManager[str]:
-    """A proxy to `target` that fails this share of the requests: half with 503, half with a reset."""
-    return _process("proxy", target, str(share), str(seed))
+def flaky_proxy(
+    target: str, share: float, seed: int = 1, faults: str = "503,reset", log: Path | str = ""
+) -> contextlib.AbstractContextManager[str]:
+    """A proxy to `target` that fails this share of the requests.
+
+    Args:
+        faults: how: `503`, `reset`, `cut` (the body ends in its middle).
+        log: a file that gets a line of JSON for each request that was passed on.
+    """
+    return _process("proxy", target, str(share), str(seed), faults, str(log))
 
 
 def _main(kind: str, *args: str) -> None:
@@ -174,8 +200,15 @@ def _main(kind: str, *args: str) -> None:
         server.start()
         print("http://{}:{}".format(*server.get_host_and_port()), flush=True)
         threading.Event().wait()
-    target, share, seed = args
-    handler = partial(_Flaky, target=target, share=float(share), seed=random.Random(int(seed)))
+    target, share, seed, faults, log = args
+    handler = partial(
+        _Flaky,
+        target=target,
+        share=float(share),
+        seed=random.Random(int(seed)),
+        faults=tuple(faults.split(",")),
+        log=open(log, "a", buffering=1) if log else None,  # noqa: SIM115
+    )
     with served(handler) as address:
         print(address, flush=True)
         threading.Event().wait()

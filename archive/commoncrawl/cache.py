@@ -17,6 +17,8 @@ from archive.atomic import atomic_file
 
 #: Seconds for which the list of crawls counts.
 DAY = 86_400.0
+#: The name of the file that says which lake a folder of caches is of.
+OF = "lake"
 #: Bytes behind each file that show that it is whole.
 _SUM = 16
 #: Bytes that a process remembers where no disk takes them.
@@ -29,6 +31,14 @@ def cache_folder() -> Path:
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), ".cache")
     return Path(base) / "lowbackground" if os.path.isabs(base) else temporary_folder()  # this user has no home
+
+
+def of_lake(folder: Path, location: str) -> None:
+    """Note in a folder of caches which lake they are of, so that `archive maintain` knows when it is gone."""
+    with contextlib.suppress(OSError):
+        if not (folder / OF).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / OF).write_text(location)
 
 
 def temporary_folder() -> Path:
@@ -137,6 +147,15 @@ class Cache:
             data = fetch()
             self.put(name, data)
         return data
+
+
+def is_kept(path: Path) -> bool:
+    """Return whether a file is one that `Cache` wrote, and whole."""
+    try:
+        kept = path.read_bytes()
+    except OSError:
+        return False
+    return _sum(kept[:-_SUM]) == kept[-_SUM:]
 
 
 def _sum(data: bytes) -> bytes:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archive.engine.base import Context, Done, Engine, Failed, Progress, Tasks, Work, succeed
+from archive.engine.base import Context, Done, Engine, Failed, Progress, Tasks, Work, gpus_of, succeed
 from archive.engine.local import preload
 from archive.errors import ArchiveError
 from archive.registry import Registry
 
 __all__ = [
-    "ENGINES", "Context", "Done", "Engine", "Failed", "Progress", "Tasks", "Work", "Workers", "open_engine",
-    "preload", "succeed",
+    "ENGINES", "Context", "Done", "Engine", "Failed", "Progress", "Tasks", "Work", "Workers", "gpus_of",
+    "open_engine", "preload", "succeed",
 ]  # fmt: skip
 
 #: What a caller may give for `workers`: a number of processes (None: one for each core), the name of an engine with

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from archive.engine.scratch import Stored
 from archive.errors import ArchiveError
 
 Task = TypeVar("Task")
@@ -28,21 +30,45 @@ class Context:
     Attributes:
         attempt: 1, or 2 where the worker that had this task first has died.
         progress: reports finished items and bytes.
-        scratch: a folder that the caller and all workers see; None where the caller named none. A function that reads
-            it can run on another machine only if both share a file system.
+        scratch: what the caller and all workers share: a folder, or what stands for one in a store of objects; None
+            where the caller named none.
+        wrote: the names of the files of it that the function wrote.
     """
 
     attempt: int = 1
     progress: Progress = no_progress
-    scratch: str | None = None
+    scratch: str | Stored | None = None
+    wrote: list[str] = field(default_factory=list)
 
     @property
-    def shared(self) -> str:
-        """The scratch folder, for a function that cannot work without one.
+    def folder(self) -> str | None:
+        """The folder of this machine for the scratch; None for that of temporary files."""
+        return self.scratch.folder if isinstance(self.scratch, Stored) else self.scratch
+
+    def read(self, name: str) -> str:
+        """Return the path of a file of the scratch folder, which the caller or another task wrote.
 
         Raises:
-            ArchiveError: the caller named none.
+            ArchiveError: the caller named no such folder, or the file cannot be fetched.
         """
+        scratch = self._shared()
+        return f"{scratch}/{name}" if isinstance(scratch, str) else scratch.fetch(name)
+
+    def write(self, name: str) -> str:
+        """Return the path where to write a file of the scratch folder; when the task has ended, all see it.
+
+        Each file is written by one task.
+
+        Raises:
+            ArchiveError: the caller named no such folder.
+        """
+        scratch = self._shared()
+        path = f"{scratch if isinstance(scratch, str) else scratch.folder}/{name}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self.wrote.append(name)
+        return path
+
+    def _shared(self) -> str | Stored:
         if self.scratch is None:
             raise ArchiveError("this work needs a scratch folder that all workers share")
         return self.scratch
@@ -100,24 +126,36 @@ class Engine(Protocol):
         scratch: str | None = None,
         isolated: bool = False,
         at_once: int | None = None,
+        gpus: float = 0.0,
     ) -> Iterator[Done[Task, Result] | Failed[Task]]:
         """Run each task, and yield what comes of it, in the order in which they end.
 
         A task whose worker dies is given to another worker once more, with `attempt` 2.
 
         Args:
-            scratch: a folder that all workers must see, as `scratch()` gives one. Named by a caller whose `work` reads
-                `Context.scratch`; without it the tasks can run on any machine.
+            scratch: a folder that all workers must see, or one that `scratch()` gave, whose files they must. Named by a
+                caller whose `work` reads or writes there; without it the tasks can run on any machine.
             isolated: never call `work` in this process, not even where there is only one task: it may crash.
-            at_once: run no more tasks than this at a time, as where all use one GPU.
+            at_once: run no more tasks than this at a time.
+            gpus: the share of a GPU that each task needs. An engine that finds GPUs itself runs as many tasks as these
+                allow, whatever `at_once` is.
         """
 
     def scratch(self) -> AbstractContextManager[str]:
-        """Make a temporary folder that all workers see.
+        """Make a temporary folder whose files all workers see, through `Context.read`.
+
+        The files that the caller writes there before a run are seen in it, and those that a task wrote are there when
+        it has ended; but for those in a folder named `spill`, which are the caller's own.
 
         Raises:
             ArchiveError: the engine has none.
         """
+
+
+def gpus_of(engine: Engine) -> int | None:
+    """Return how many GPUs an engine hands out to tasks that ask for them; None: a task uses those of this machine."""
+    gpus: int | None = getattr(engine, "gpus", None)
+    return gpus
 
 
 def succeed(ends: Iterable[Done[Task, Result] | Failed[Task]]) -> Iterator[tuple[Task, Result]]:
@@ -128,5 +166,7 @@ def succeed(ends: Iterable[Done[Task, Result] | Failed[Task]]) -> Iterator[tuple
     """
     for end in ends:
         if isinstance(end, Failed):
-            raise ArchiveError(end.error)
+            # what the work itself reports names its file; what the engine reports does not know it
+            named = str(getattr(end.task, "name", None) or getattr(end.task, "file", None) or "")
+            raise ArchiveError(end.error if named in end.error else f"{named}: {end.error}")
         yield end.task, end.result

@@ -12,9 +12,10 @@ import gc
 import logging
 import multiprocessing
 import os
+import pickle
+import shutil
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from collections import deque
@@ -27,11 +28,14 @@ from typing import Any, Generic, Protocol
 
 from archive import logs
 from archive.engine.base import Context, Done, Failed, Progress, Result, Task, Tasks, Work, no_progress
+from archive.engine.scratch import Stored, folder
 from archive.errors import ArchiveError, error_line
 from archive.registry import load
 
 #: Seconds without news of the workers, after which a run reports that it goes on.
 _BEAT = 0.5
+#: Seconds without a task after which a worker deletes its copies of scratch in a store: the run may be at its end.
+IDLE = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -100,6 +104,7 @@ class LocalEngine:
         scratch: str | None = None,
         isolated: bool = False,
         at_once: int | None = None,
+        gpus: float = 0.0,
     ) -> Iterator[Done[Task, Result] | Failed[Task]]:
         """Run each task (see `Engine`). One worker, or one task, needs no other process, unless it must be isolated."""
         workers = self.workers if at_once is None else min(self.workers, at_once)
@@ -119,7 +124,7 @@ class LocalEngine:
 
     def scratch(self) -> AbstractContextManager[str]:
         """Make a temporary folder (see `Engine`)."""
-        return tempfile.TemporaryDirectory(prefix="lowbackground-")
+        return folder()
 
 
 class _Run(Generic[Task, Result]):
@@ -205,24 +210,30 @@ class OneProcess:
         self._worker: _Worker | None = None
         atexit.register(self.stop)  # before multiprocessing waits for its children
 
-    def do(self, task: Any, attempt: int, scratch: str | None, progress: Progress) -> tuple[str, Any]:
-        """Return `done` with the result, or `failed` with the line of the error.
+    def do(
+        self, task: Any, attempt: int, scratch: str | Stored | None, progress: Progress
+    ) -> tuple[str, Any, list[str]]:
+        """Return `done` with the result, or `failed` with the line of the error; and the names of the stored files.
 
         Where the process dies at attempt 1, another one does the task.
         """
+        stored: list[str] = []
         while True:
             worker = self._worker = self._worker or self._hire()
             worker.give(task, attempt, scratch)
             while (answer := worker.answer(wait=True)) is not None:
                 kind, value = answer
-                if kind != "progress":
+                if kind == "progress":
+                    progress(*value)
+                elif kind == "stored":
+                    stored = value
+                else:
                     worker.task = None
-                    return kind, value
-                progress(*value)
+                    return kind, value, stored
             self._worker = None
             code = worker.buried(self.work, progress)
             if attempt > 1:
-                return "failed", _died_twice(code)
+                return "failed", _died_twice(code), []
             attempt = 2
 
     def stop(self) -> None:
@@ -252,7 +263,7 @@ class _Worker:
         self.attempt = 1
         self.reported = (0, 0)  # the progress of this task so far
 
-    def give(self, task: Any, attempt: int, scratch: str | None) -> None:
+    def give(self, task: Any, attempt: int, scratch: str | Stored | None) -> None:
         self.task, self.attempt, self.reported = task, attempt, (0, 0)
         with contextlib.suppress(OSError):  # it died while it had nothing to do: who waits for it finds that out
             self.pipe.send((task, attempt, scratch, dict(os.environ)))
@@ -300,13 +311,17 @@ def _died_twice(code: int | None) -> str:
 def _serve(pipe: connection.Connection, work: Any) -> None:
     """Do tasks until the pipe closes: the life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    _die_with_parent()
+    copies: list[str] = []
+    _die_with_parent(copies)
     gc.disable()  # records make no cycles, and looking for them in a part's rows costs more than it finds
     gc.freeze()  # nor what was imported, which each collection below would look through
     logs.set_up()
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
+            if copies and not pipe.poll(IDLE):
+                _delete(copies)
             task, attempt, scratch, environment = pipe.recv()
+            copies[:] = [scratch.folder] if isinstance(scratch, Stored) else []
             if environment != dict(os.environ):  # that of the server process is as old as the first engine
                 os.environ.clear()
                 os.environ.update(environment)
@@ -315,12 +330,18 @@ def _serve(pipe: connection.Connection, work: Any) -> None:
             try:
                 context = Context(attempt, lambda *done: pipe.send(("progress", done)), scratch)
                 answer = ("done", work(task, context))
+                if isinstance(scratch, Stored):
+                    pipe.send(("stored", scratch.store(context.wrote)))
             except ArchiveError as error:
                 answer = ("failed", str(error))
             except Exception as error:
                 answer = ("failed", _unforeseen(error))
-            pipe.send(answer)
+            try:
+                pipe.send(answer)
+            except (pickle.PicklingError, TypeError, AttributeError, RecursionError) as error:
+                pipe.send(("failed", f"its result cannot be sent: {error_line(error)}"))
             gc.collect()
+    _delete(copies)  # the parent may have been killed
 
 
 def _unforeseen(error: Exception) -> str:
@@ -331,14 +352,20 @@ def _unforeseen(error: Exception) -> str:
     return f"{type(error).__name__}: {error_line(error)} ({os.path.basename(frame.filename)}, line {frame.lineno})"
 
 
-def _die_with_parent() -> None:
-    """A worker whose parent was killed must not go on writing for nobody."""
+def _die_with_parent(folders: list[str]) -> None:
+    """A worker whose parent was killed must not go on writing for nobody, nor leave its copies of scratch."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
 
     def watch() -> None:
         connection.wait([parent.sentinel])
+        _delete(folders)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _delete(folders: list[str]) -> None:
+    for each in folders:
+        shutil.rmtree(each, ignore_errors=True)

@@ -38,6 +38,7 @@ from archive.files import parquet_options, write_parquet
 from archive.intake import decisions
 from archive.intake.decisions import FORGOTTEN, LEDGER, TRIES, Decision
 from archive.intake.known_texts import Fingerprints, KnownTexts, fingerprints
+from archive.intake.overlaps import Overlaps
 from archive.intake.part import Part
 from archive.intake.table_log import OpenTable, digest
 from archive.intake.taken import Watch, ledger_value, transaction_of
@@ -84,7 +85,9 @@ class Committer:
         self._ahead: set[str] = set()  # files in _known that `documents` did not have when they were read
         self._mine: set[str] = set()  # files of the ledger that this committer wrote
         self._watch = Watch(lake)
-        self._forgotten = 0  # how many decisions to take texts out _known has followed
+        self._overlaps = Overlaps(lake)
+        self._forgotten = 0  # how many decisions to take texts out are carried out
+        self._has_forgotten = False  # _known has not followed the last of them yet
 
     def close(self) -> None:
         """Keep the known texts for the next committer."""
@@ -95,6 +98,8 @@ class Committer:
         except (ArchiveError, DeltaError, OSError) as error:
             _log.info("known texts are not kept: %s", error)
         self._known.close()
+        for table in self._opened.values():
+            table.close()
 
     def recover(self) -> decisions.CarriedOut:
         """Carry out the decisions of processes that died before they could.
@@ -105,6 +110,10 @@ class Committer:
         done = decisions.carry_out(self._lake)
         self._forgotten = self._lake.delta("sources").transaction_version(FORGOTTEN) or 0
         return done
+
+    def begin(self) -> None:
+        """Follow the ledger from here on: before it is read for a plan, so that nothing is missed behind it."""
+        self._table(SOURCES.name)
 
     def _table(self, name: str) -> OpenTable:
         """Return a table in its newest version."""
@@ -123,10 +132,9 @@ class Committer:
             has_texts: the part that comes next may bring texts; else nobody needs to know those of the lake.
         """
         forgotten = ledger.transaction_version(FORGOTTEN) or 0
-        if forgotten != self._forgotten:  # texts were taken out: begin anew
+        if forgotten != self._forgotten:  # texts were taken out
             decisions.carry_out(self._lake)
-            self._forgotten = forgotten
-            self._begin_anew()
+            self._forgotten, self._has_forgotten = forgotten, True
         if not has_texts:
             return
         if self._caught_up is None:
@@ -141,13 +149,13 @@ class Committer:
 
     def _begin_anew(self) -> None:
         self._known.clear()
-        self._caught_up, self._ahead = None, set()
+        self._caught_up, self._ahead, self._has_forgotten = None, set(), False
 
     def _restore(self, ledger: OpenTable) -> None:
         """Go on from the texts that were kept, if they are those of this lake at an earlier version."""
         state = self._known.restore()
         documents = self._table(DOCUMENTS.name)
-        if state is None or state["lake"] != self._identity() or state["forgotten"] != self._forgotten:
+        if state is None or state["lake"] != self._identity() or state["forgotten"] > self._forgotten:
             self._begin_anew()
             return
         for table, name in ((ledger, SOURCES.name), (documents, DOCUMENTS.name)):
@@ -155,8 +163,9 @@ class Committer:
             if version > table.version or seen is None or seen != digest(self._lake, name, version):
                 self._begin_anew()
                 return
-            table.added, table.removed, table.lost = [], False, False
+            table.changes, table.lost = [], False
             table.follow(version)
+        self._has_forgotten = state["forgotten"] < self._forgotten
         self._ahead, self._caught_up = set(state["ahead"]), (state[SOURCES.name][0], state[DOCUMENTS.name][0])
 
     def _identity(self) -> list[str]:
@@ -182,39 +191,68 @@ class Committer:
             return False
         # opened after the ledger, so that it holds what was carried out meanwhile
         documents = self._table(DOCUMENTS.name)
-        if ledger.lost or documents.lost or documents.removed:
+        if ledger.lost or documents.lost:
             return False
-        arrived = set(documents.added)
-        paths = [path for path in documents.added if path not in self._ahead]
-        ahead = self._ahead - arrived
-        for decision in decided:
-            if documents.transaction_version(decision.batch) is None:
-                brought = {file.path for file in decision.files if file.table == DOCUMENTS.name} - ahead - arrived
-                paths += sorted(brought)
-                ahead |= brought
-        for path in paths:
-            if not self._read(path):
+        arrived, has_removed = set(documents.added), documents.has_removed
+        waiting = [each for each in decided if documents.transaction_version(each.batch) is None]
+        brought = {file.path for each in waiting for file in each.files if file.table == DOCUMENTS.name}
+        ahead = (self._ahead | brought) - arrived
+        if ahead and (self._has_forgotten or ledger.has_removed):
+            return False  # what was decided may have been taken out before it came
+        for removed, added in documents.changes:
+            if removed and not self._exchange(removed, added):
                 return False
+            # of texts that this committer brought, an earlier version may have taken out the same ones
+            paths = [] if removed else [path for path in added if has_removed or path not in self._ahead]
+            if not all(map(self._read, paths)):
+                return False
+        if not all(map(self._read, sorted(brought - arrived - self._ahead))):
+            return False
         self._ahead, self._caught_up = ahead, (ledger.version, documents.version)
         self._mine -= set(ledger.added)
-        ledger.added, documents.added = [], []
+        ledger.changes, documents.changes, self._has_forgotten = [], [], False
         return True
+
+    def _exchange(self, removed: Iterable[str], added: Iterable[str]) -> bool:
+        """Follow a version that took texts out: the files that had them are there no more, others have the rest.
+
+        Returns:
+            False where a file is gone, or the texts are so many that it costs less to read the others.
+        """
+        try:
+            out, rest = (self._texts_in(paths) for paths in (removed, added))
+        except FileNotFoundError:
+            return False
+        return self._known.exchange(out, rest)
+
+    def _texts_in(self, paths: Iterable[str]) -> Fingerprints:
+        found = [
+            fingerprints(table["content_id"])
+            for table in self._lake.read_files(DOCUMENTS.name, list(paths), ["content_id"])
+        ]
+        none = np.empty(0, np.uint64)
+        high, low = zip(*found, strict=True) if found else ((none,), (none,))
+        return np.concatenate(high), np.concatenate(low)
 
     def _read_all(self, ledger: OpenTable) -> bool:
         """Read the texts of the lake anew; False where it changed meanwhile."""
         self._begin_anew()
-        ledger.added, ledger.lost = [], False
+        ledger.changes, ledger.lost = [], False
         waiting = list(decisions.open_decisions(self._lake))
         documents = self._opened[DOCUMENTS.name] = OpenTable(self._lake, DOCUMENTS.name)
         paths = set(self._lake.files_of(documents.delta))
-        for decision in waiting:
-            if documents.transaction_version(decision.batch) is None:
-                self._ahead |= {file.path for file in decision.files if file.table == DOCUMENTS.name} - paths
+        decided = [each for each in waiting if documents.transaction_version(each.batch) is None]
+        self._ahead = {file.path for each in decided for file in each.files if file.table == DOCUMENTS.name} - paths
         for path in sorted(paths):
             if not self._read(path):
                 return False
-        for path in sorted(self._ahead):
-            self._read(path)
+        for decision in decided:
+            for file in decision.files:
+                # it is lost, and will be taken out; or it came meanwhile, and was merged with others
+                if file.table == DOCUMENTS.name and file.path in self._ahead and not self._read(file.path):
+                    if self._lake.delta(DOCUMENTS.name).transaction_version(decision.batch) is not None:
+                        return False
+                    self._ahead.discard(file.path)
         self._caught_up = ledger.version, documents.version
         return True
 
@@ -241,7 +279,8 @@ class Committer:
     # -- commits -----------------------------------------------------------------------------------
 
     def commit(self, batch: Batch, part: Part) -> Committed | None:
-        """Make a part visible. Return None if another process has committed one of its units, or one of its records.
+        """Make a part visible. Return None if another process has committed one of its units, or some of its
+        records.
 
         Raises:
             TakenOut: the span before is not in the lake any more.
@@ -295,7 +334,7 @@ class Committer:
             units = [unit for batch, _ in group.members for unit in batch.units]
             named = {**group.numbers, **_counted([part for _, part in group.members], units)}
             named |= {transaction_of(version): count + 1 for version, count in group.counts.items()}
-            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], named)
+            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], named, checkpoint=False)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
                 self._came([row.path], decided, fresh)
@@ -325,12 +364,17 @@ class Committer:
         """Choose the first of some parts that can be committed together; return what comes of these, or `_COMES`."""
         ends: list[Committed | TakenOut | None] = []
         group = _Group()
+        self._overlaps.follow(ledger, self._mine)
         for batch, part in parts:
             numbers = decisions.next_numbers(ledger, [unit.key for unit in batch.units])
             counts = {unit.version: _times_taken(ledger, unit) for unit in batch.units if unit.take is not None}
             if counts.keys() & group.counts.keys():
                 break  # it may bring records that one before it brings: look when that is in the ledger
-            if numbers.keys() & group.numbers.keys() or any(number % 2 == 0 for number in numbers.values()):
+            if (
+                numbers.keys() & group.numbers.keys()
+                or any(number % 2 == 0 for number in numbers.values())
+                or any(self._overlaps.meets(ledger, unit) for unit in batch.units)
+            ):
                 ends.append(None)
             elif any(
                 unit.after and unit.after not in group.numbers and not decisions.is_in(ledger, unit.after)
@@ -396,7 +440,7 @@ class Committer:
                 counted[FORGOTTEN] = (ledger.transaction_version(FORGOTTEN) or 0) + 1
             before = {file.path for _, part in parts for file in part.files}
             after = {file.path for part, _ in kept for file in part.files}
-            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], {**numbers, **counted})
+            committed = self._lake.commit_to(ledger.delta, SOURCES, [row], {**numbers, **counted}, checkpoint=False)
             # an object store may commit and lose the answer: look into the log
             if committed or row.path in self._lake.files("sources"):
                 self._came([row.path], decided, fresh)

@@ -16,13 +16,16 @@ import contextlib
 import json
 import tempfile
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from deltalake import WriterProperties
@@ -48,6 +51,8 @@ _OLDER = {CAPTURES.name: " AND grade IS NULL", SOURCES.name: " AND bounded IS NU
 _LISTS = "_forgotten"
 #: How often a table is opened again when its files were gone before they were read.
 _OPENED_ANEW = 5
+#: Rows of the ledger that are read at a time.
+_ROWS = 10_000
 #: Keys in one condition.
 _KEYS = 20_000
 MANY = "too many others are writing; run the same command again"
@@ -171,8 +176,9 @@ def open_decisions(lake: Lake) -> Iterator[Decision]:
     """Yield the decisions whose files are not in all their tables yet."""
     ledger = lake.dataset("sources")  # opened before the tables
     batches = {table.name: _Batches(lake, table) for table in DATA_TABLES}
-    for rows in ledger.to_batches(columns=["files", "ingested_at"]):
-        for text, at in zip(*(rows.column(name).to_pylist() for name in ("files", "ingested_at")), strict=True):
+    for rows in ledger.to_batches(columns=["files", "ingested_at"], batch_size=_ROWS, batch_readahead=2):
+        waiting = rows.filter(pa.array(~_seem_done(rows.column("files"), batches)))
+        for text, at in zip(*(waiting.column(name).to_pylist() for name in ("files", "ingested_at")), strict=True):
             if not text:
                 continue
             decision = Decision.of_json(text)
@@ -180,6 +186,22 @@ def open_decisions(lake: Lake) -> Iterator[Decision]:
             if last is not None and decision.batch not in batches[last]:
                 # older versions did not write the units of a decision; their rows have the same time
                 yield replace(decision, units=decision.units or _brought_at(lake, at))
+
+
+def _seem_done(texts: pa.Array, batches: Mapping[str, _Batches]) -> npt.NDArray[np.bool_]:
+    """Tell which decisions, as JSON, are carried out; of a form that is not known, none.
+
+    It reads no JSON: a ledger has one for each part, and nearly all of them are carried out.
+    """
+    texts = texts.cast(pa.string())
+    names = pc.struct_field(pc.extract_regex(texts, r'^\{"batch": "(?P<batch>[^"\\]+)", "files": \{'), "batch")
+    done, later = np.zeros(len(texts), np.bool_), np.zeros(len(texts), np.bool_)
+    for table in reversed(DATA_TABLES):
+        is_named = pc.fill_null(pc.match_substring(texts, f'"{table.name}": ['), False).to_numpy(zero_copy_only=False)
+        at = np.flatnonzero(is_named & ~later)  # it is the last table of these
+        done[at] = batches[table.name].has(names.take(pa.array(at)))
+        later |= is_named
+    return done
 
 
 def _brought_at(lake: Lake, at: datetime) -> list[str]:
@@ -196,6 +218,10 @@ class _Batches:
 
     def __contains__(self, batch: str) -> bool:
         return self._delta.transaction_version(batch) is not None if self._names is None else batch in self._names
+
+    def has(self, batches: pa.Array) -> npt.NDArray[np.bool_]:
+        """Tell which are here, as far as that is known without asking the table."""
+        return np.zeros(len(batches), np.bool_) if self._names is None else self._names.has(batches)
 
 
 def apply(lake: Lake, decided: Sequence[Decision], table_of: Callable[[str], OpenTable] | None = None) -> None:
@@ -322,7 +348,9 @@ def _finish_forgotten(lake: Lake) -> int:
 
 
 def _forgotten(lake: Lake) -> list[str]:
-    return [unit for unit in lake.read("sources", ["unit"])["unit"].to_pylist() if unit.startswith(_FORGET)]
+    units = lake.read("sources", ["unit"])["unit"]
+    names: list[str] = units.filter(pc.starts_with(units, _FORGET)).to_pylist()
+    return names
 
 
 def _delete(lake: Lake, table: Table, keys: pa.Table, name: str, more: str = "") -> None:

@@ -33,6 +33,7 @@ class InOrder:
         self._now = datetime.now(UTC)
         self._open: dict[str, _OpenFile] = {}  # by the version of the file
         self._files_to_do = self._files_done = 0
+        self._left: set[str] = set()  # versions of files that are planned again when all else is done
 
     def _commit(self, batch: Batch, part: Part) -> None:
         raise NotImplementedError
@@ -84,6 +85,9 @@ class InOrder:
 
     def _done(self, batch: Batch, part: Part) -> None:
         unit = batch.units[0]
+        if unit.version in self._left and unit.take is None:
+            self._lake.discard(part.files)
+            return
         opened = self._open.get(unit.version)
         if opened is None:
             self._commit(batch, part)
@@ -120,6 +124,13 @@ class InOrder:
         opened.index += 1
         opened.reached = tally.reached
         return True
+
+    def _leave(self, version: str) -> None:
+        """Drop what is done of a file and not committed; `_finish` plans it again."""
+        self._left.add(version)
+        if (opened := self._open.pop(version, None)) is not None:
+            for _, part in opened.waiting.values():
+                self._lake.discard(part.files)
 
     def _note(self) -> None:
         self._reporter.note(f"{self._files_done:,}/{self._files_to_do:,} files")

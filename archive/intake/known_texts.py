@@ -27,10 +27,10 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from archive.atomic import write_file
-from archive.commoncrawl.cache import cache_folder
+from archive.commoncrawl.cache import cache_folder, of_lake
+from archive.intake.hex_names import Pairs, Words, are_in, digits_of, pairs_of
 
 try:
     import fcntl
@@ -39,9 +39,8 @@ except ImportError:  # no POSIX: nothing is kept
 
 _log = logging.getLogger(__name__)
 
-Words = npt.NDArray[np.uint64]
 #: The first 128 bits of content ids: the upper and the lower words.
-Fingerprints = tuple[Words, Words]
+Fingerprints = Pairs
 
 #: Texts in memory before they become a run. A lake with fewer keeps nothing.
 _HELD = 1 << 17
@@ -52,10 +51,15 @@ _MERGED = 1 << 20
 #: Wanted texts that are looked up at a time in a large run, so that few of its pages are in use.
 _WANTED = 1024
 _LARGE = 1 << 20
-_FORMAT = 1
+#: Upper words in a page of the system. `_MERGED` is a multiple of it.
+_PAGE = 512
+#: Texts in runs of which the pages in use stay mapped: 256 MiB of upper words, which the system may take back.
+_MAPPED = 1 << 25
+_FORMAT = 2
 _MANIFEST = "known.json"
-_DIGITS = np.full(256, 255, np.uint8)
-_DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
+#: Texts that were taken out, in memory and in the manifest, before all others are read anew.
+_GONE = 1 << 18
+_NO_WORDS: Words = np.empty(0, np.uint64)
 
 
 def fingerprints(content_ids: pa.Array | pa.ChunkedArray) -> Fingerprints:
@@ -64,20 +68,12 @@ def fingerprints(content_ids: pa.Array | pa.ChunkedArray) -> Fingerprints:
     Raises:
         ValueError: one is not 64 lower-case hexadecimal digits.
     """
-    if isinstance(content_ids, pa.ChunkedArray):
-        content_ids = content_ids.combine_chunks()
-    fixed = content_ids.cast(pa.large_binary())
-    if fixed.null_count or pc.all(pc.equal(pc.binary_length(fixed), 64)).as_py() not in {True, None}:
+    digits = digits_of(content_ids, 64)
+    if digits is None:
         raise ValueError("a content id has 64 digits")
-    _, offsets, data = fixed.buffers()
-    if not len(fixed):
-        return np.empty(0, np.uint64), np.empty(0, np.uint64)
-    first = int(np.frombuffer(offsets, np.int64, 1, fixed.offset * 8)[0])
-    digits = _DIGITS[np.frombuffer(data, np.uint8, len(fixed) * 64, first).reshape(-1, 64)[:, :32]]
-    if digits.max() > 15:
+    if len(digits) and digits.max() > 15:
         raise ValueError("a content id has hexadecimal digits")
-    words = ((digits[:, 0::2] << 4) | digits[:, 1::2]).view(">u8")
-    return words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
+    return pairs_of(digits)
 
 
 class _Run:
@@ -91,36 +87,48 @@ class _Run:
             raise ValueError(f"{path}: has another length")
         self.high = np.frombuffer(self._map, np.uint64, count)
         self.low = np.frombuffer(self._map, np.uint64, count, 8 * count)
+        self._fences = np.empty(0, np.uint64)  # the first upper word of each page
 
     def release(self) -> None:
         """Give the pages back to the system, which may still hold them."""
         if hasattr(self._map, "madvise"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
-    def has(self, high: Words, low: Words) -> npt.NDArray[np.bool_]:
-        """Tell which fingerprints, in the order of their upper words, are here."""
+    def has(self, high: Words, low: Words, sparing: bool = True) -> npt.NDArray[np.bool_]:
+        """Tell which fingerprints, in the order of their upper words, are here.
+
+        Args:
+            sparing: keep few pages of it, and find them again the next time.
+        """
         if self.count <= _LARGE:
-            return _are_in(self.high, self.low, high, low)
-        parts = []
+            return are_in(self.high, self.low, high, low)
+        if not len(self._fences):
+            self._fences = np.concatenate([self._some_fences(first) for first in range(0, self.count, _MERGED)])
+        parts = [np.zeros(0, np.bool_)]
         for first in range(0, len(high), _WANTED):
-            parts.append(_are_in(self.high, self.low, high[first : first + _WANTED], low[first : first + _WANTED]))
-            self.release()
-        return np.concatenate(parts) if parts else np.zeros(0, np.bool_)
+            wanted = high[first : first + _WANTED]
+            parts.append(are_in(self.high, self.low, wanted, low[first : first + _WANTED], self._find(wanted)))
+            if sparing:
+                self.release()
+        return np.concatenate(parts)
 
+    def _some_fences(self, first: int) -> Words:
+        fences = self.high[first : first + _MERGED : _PAGE].copy()
+        self.release()
+        return fences
 
-def _are_in(highs: Words, lows: Words, high: Words, low: Words) -> npt.NDArray[np.bool_]:
-    found = np.zeros(len(high), np.bool_)
-    if not len(highs):
-        return found
-    at = np.searchsorted(highs, high)
-    left = np.arange(len(high))
-    while len(left):  # more than once where different texts have the same upper word
-        left = left[at[left] < len(highs)]
-        left = left[highs[at[left]] == high[left]]
-        found[left] = lows[at[left]] == low[left]
-        left = left[~found[left]]
-        at[left] += 1
-    return found
+    def _find(self, high: Words) -> npt.NDArray[np.int64]:
+        """Do what `searchsorted` does, in one page for each word."""
+        page = np.maximum(np.searchsorted(self._fences, high) - 1, 0)
+        start, size = page * _PAGE, np.minimum(_PAGE, self.count - page * _PAGE)
+        at = np.zeros(len(high), np.int64)
+        step = _PAGE
+        while step:
+            further = at + step <= size
+            further[further] = self.high[(start + at)[further] + step - 1] < high[further]
+            at += step * further
+            step //= 2
+        return start + at
 
 
 def _checksum(path: Path) -> int:
@@ -140,17 +148,20 @@ class KnownTexts:
     """
 
     def __init__(self, location: str, folder: Path | None = None) -> None:
+        self._location = location
         key = hashlib.sha256(location.encode()).hexdigest()[:32]
         self._kept = folder or cache_folder() / "known" / key
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._lock: IO[bytes] | None = None
         self._runs: list[_Run] = []
         self._sums: dict[str, int] = {}
-        self._high = self._low = np.empty(0, np.uint64)
+        self._high = self._low = _NO_WORDS
+        self._gone: Fingerprints = (_NO_WORDS, _NO_WORDS)  # which runs hold, and the lake does not
+        self._limit = 0  # texts in memory before a run is tried again that no disk took
         self.is_changed = False  #: there are runs that were not kept yet
 
     def __len__(self) -> int:
-        return len(self._high) + sum(run.count for run in self._runs)
+        return len(self._high) + sum(run.count for run in self._runs) - len(self._gone[0])
 
     # -- keeping -----------------------------------------------------------------------------------
 
@@ -166,11 +177,12 @@ class KnownTexts:
                 return None
             of = manifest["of"]
             for name, count, value in of["runs"]:
-                path = self._kept / name
-                self._runs.append(_Run(path, count))
-                if _checksum(path) != value:
-                    raise ValueError(f"{path}: is damaged")
+                self._runs.append(_Run(self._kept / name, count))
+                if _checksum(self._kept / name) != value:
+                    raise ValueError(f"{self._kept / name}: is damaged")
                 self._sums[name] = value
+            high, low = (np.frombuffer(bytes.fromhex(words), np.uint64) for words in of["gone"])
+            self._gone = high, low
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.info("known texts are read anew: %s", error)
             self.clear()
@@ -187,9 +199,11 @@ class KnownTexts:
         if len(self._high):
             self._write_memory()
             self._merge_runs()
-        of = {"state": state, "runs": [(run.path.name, run.count, self._sums[run.path.name]) for run in self._runs]}
-        of = json.loads(json.dumps(of))
+        runs = [(run.path.name, run.count, self._sums[run.path.name]) for run in self._runs]
+        gone = [words.tobytes().hex() for words in self._gone]
+        of = json.loads(json.dumps({"state": state, "runs": runs, "gone": gone}))
         manifest = {"format": _FORMAT, "of": of, "sum": zlib.crc32(json.dumps(of).encode())}
+        of_lake(self._kept, self._location)
         write_file(self._kept / _MANIFEST, json.dumps(manifest).encode())
         self._sweep()
 
@@ -206,7 +220,8 @@ class KnownTexts:
                 else:
                     self._lock = lock
         if self._lock is None and self._scratch is None:
-            self._scratch = tempfile.TemporaryDirectory(prefix="lowbackground-")
+            with contextlib.suppress(OSError):
+                self._scratch = tempfile.TemporaryDirectory(prefix="lowbackground-")
         return self._lock is not None
 
     def _sweep(self) -> None:
@@ -219,9 +234,11 @@ class KnownTexts:
     def clear(self) -> None:
         """Forget all texts, also those that are kept."""
         if self._lock is not None:
-            (self._kept / _MANIFEST).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (self._kept / _MANIFEST).unlink(missing_ok=True)
         self._runs, self._sums = [], {}
-        self._high = self._low = np.empty(0, np.uint64)
+        self._high = self._low = _NO_WORDS
+        self._gone = _NO_WORDS, _NO_WORDS
 
     def close(self) -> None:
         """Give up the folder. What was not kept is gone."""
@@ -239,46 +256,78 @@ class KnownTexts:
         high, low = wanted[0][order], wanted[1][order]
         fresh = np.ones(len(order), np.bool_)
         fresh[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-        fresh &= ~_are_in(self._high, self._low, high, low)
+        fresh &= ~are_in(self._high, self._low, high, low)
+        here = ~are_in(*self._gone, high, low)
+        sparing = sum(run.count for run in self._runs) > _MAPPED
         for run in self._runs:
-            left = np.flatnonzero(fresh)
-            fresh[left] = ~run.has(high[left], low[left])
-            run.release()
+            left = np.flatnonzero(fresh & here)
+            fresh[left] = ~run.has(high[left], low[left], sparing)
         result = np.empty(len(order), np.bool_)
         result[order] = fresh
         return result
 
     def add(self, texts: Fingerprints) -> None:
-        """Add texts. One that is here already takes 16 bytes more, and nothing else.
+        """Add texts. Where no disk takes a run, they stay in memory.
 
-        Raises:
-            OSError: no run can be written.
+        One that is here already takes 16 bytes more, and nothing else.
         """
-        high, low = np.concatenate([self._high, texts[0]]), np.concatenate([self._low, texts[1]])
-        order = np.argsort(high, kind="stable")  # which is quick for what is nearly in order
-        self._high, self._low = high[order], low[order]
-        if len(order) >= _HELD:
-            self._own()
+        if len(self._gone[0]):
+            self._gone = _without(self._gone, texts)
+        self._high, self._low = _in_order((self._high, self._low), texts)
+        if len(self._high) < max(_HELD, self._limit):
+            return
+        try:
             self._write_memory()
             self._merge_runs()
-            self.is_changed = True
+            self.is_changed, self._limit = True, 0
+        except (OSError, ValueError) as error:
+            _log.warning("%s: known texts stay in memory: %s", self._kept, error)
+            self._limit = max(2 * len(self._high), _HELD)
+
+    def exchange(self, out: Fingerprints, rest: Fingerprints) -> bool:
+        """Take out texts but for the rest, and add the rest.
+
+        Returns:
+            False, with nothing changed, if so many are out that it is better to begin anew.
+        """
+        gone = _without(out, rest)
+        if len(self._gone[0]) + len(gone[0]) > min(_GONE, len(self) // 4 + _HELD):
+            return False
+        self._high, self._low = _without((self._high, self._low), gone)
+        self._gone = _in_order(self._gone, gone) if self._runs else self._gone
+        self.add(_without(rest, out))
+        self.is_changed = bool(self._runs)
+        return True
 
     def _write_memory(self) -> None:
+        self._own()
         self._add_run(len(self._high), [(self._high, self._low)])
-        self._high = self._low = np.empty(0, np.uint64)
+        self._high = self._low = _NO_WORDS
 
     def _add_run(self, count: int, parts: Iterable[Fingerprints]) -> None:
+        """Write a run.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._lock is None and self._scratch is None:
+            raise OSError("there is no folder for temporary files")
         folder = self._kept if self._lock is not None else Path(self._scratch.name)  # type: ignore[union-attr]
         path, at = folder / f"run-{uuid.uuid4().hex}", 0
-        with path.open("wb") as file:
-            for high, low in parts:
-                file.seek(8 * at)
-                file.write(high.tobytes())
-                file.seek(8 * (count + at))
-                file.write(low.tobytes())
-                at += len(high)
-        self._sums[path.name] = _checksum(path)
-        self._runs.append(_Run(path, count))
+        try:
+            with path.open("wb") as file:
+                for high, low in parts:
+                    file.seek(8 * at)
+                    file.write(high.tobytes())
+                    file.seek(8 * (count + at))
+                    file.write(low.tobytes())
+                    at += len(high)
+            run, self._sums[path.name] = _Run(path, count), _checksum(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+            raise
+        self._runs.append(run)
 
     def _merge_runs(self) -> None:
         while True:
@@ -288,12 +337,25 @@ class KnownTexts:
             full = next((runs for runs in tiers.values() if len(runs) >= _FAN), None)
             if full is None:
                 return
-            self._runs = [run for run in self._runs if run not in full]
             self._add_run(sum(run.count for run in full), _merged(full))
+            self._runs = [run for run in self._runs if run not in full]
             if self._lock is None:
                 for run in full:
                     if self._scratch is not None and str(run.path).startswith(self._scratch.name):
                         run.path.unlink(missing_ok=True)
+
+
+def _in_order(one: Fingerprints, two: Fingerprints) -> Fingerprints:
+    """Return the texts of both in the order of their upper words."""
+    high, low = np.concatenate([one[0], two[0]]), np.concatenate([one[1], two[1]])
+    order = np.argsort(high, kind="stable")  # which is quick for what is nearly in order
+    return high[order], low[order]
+
+
+def _without(texts: Fingerprints, others: Fingerprints) -> Fingerprints:
+    """Return texts, in their order, without others."""
+    keep = ~are_in(*_in_order(others, (_NO_WORDS, _NO_WORDS)), *texts)
+    return texts[0][keep], texts[1][keep]
 
 
 def _merged(runs: list[_Run]) -> Iterable[Fingerprints]:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
 
-from archive import versions
-from archive.capture import Limits
 from archive.errors import SourceError, error_line
-from archive.evidence.file_state import Info
 from archive.evidence.names import crawl_name, crawl_windows
-from archive.intake.taken import Taken, changed, version_in
-from archive.intake.unit import Batch, Settings, SpanEnd, Unit
-from archive.lake import Lake
+from archive.intake.done import DoneUnit, DoneUnits
+from archive.intake.spans import Guide
+from archive.intake.taken import Taken, changed
+from archive.intake.unit import WEB, Batch, Settings, SpanEnd, Unit
 from archive.records import READERS, RecordReader, Span, columns, kind_of, open_reader
 from archive.records.members import compression_of
 from archive.records.rows import Columns
@@ -33,71 +30,11 @@ SPAN = 32 << 20
 SAMPLED_WHOLE = 1 << 17
 #: A file is cut only if its first record ends within so many bytes: that shows that its members are its records.
 _FIRST_RECORD = 4 << 20
-#: The kind of WARC and ARC files. All kinds without columns give units the same keys.
-_WEB = "records"
 #: Small files share a batch, up to so many bytes and so many files.
 _BATCH_BYTES = 16 << 20
 _BATCH_FILES = 256
 #: Requests that a task makes for parts of files: what an interrupted one loses, at one a second, is a minute.
 _REQUESTS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class DoneUnit:
-    """A unit that the lake has, as its row in the ledger describes it."""
-
-    file: str
-    version: str
-    extractor: str
-    start: int
-    end: int | None
-    reached: SpanEnd
-    size: int | None = None
-    sha256: str | None = None  #: of the whole file, where this unit read it
-    limits: Limits = Limits()
-    rejects: frozenset[str] = frozenset()  #: the reasons of its rejects
-    operator: str | None = None  #: who made the archive, as the user said
-
-
-def done_units(lake: Lake) -> dict[str, DoneUnit]:
-    """Read the units that the lake has, by their keys."""
-    names = ["unit", "file", "version", "extractor", "start", "end", "next_offset", "recovered", "floor", "infos"]
-    names += ["behind_info", "size", "sha256", "limits", "rejects", "operator"]
-    there = versions.columns(lake.delta("sources"))  # an older lake that nobody has written to lacks some
-    names = [name for name in names if name in there]
-    done: dict[str, DoneUnit] = {}
-    # batch by batch: as Python objects, a ledger of a whole crawl has 500 MB
-    for row in (row for batch in lake.read("sources", names).to_batches(10_000) for row in batch.to_pylist()):
-        reached = SpanEnd(
-            row["next_offset"], row["recovered"], row["floor"], _infos(row.get("infos")), bool(row.get("behind_info"))
-        )
-        done[row["unit"]] = DoneUnit(
-            row["file"],
-            version_in(row["file"], row["version"]),
-            row["extractor"],
-            row["start"],
-            row["end"],
-            reached,
-            row["size"],
-            row.get("sha256"),
-            _limits(row.get("limits") or "{}"),
-            frozenset(reason for reason, _ in row["rejects"] or ()),
-            row.get("operator"),
-        )
-    return done
-
-
-@lru_cache(maxsize=64)
-def _limits(text: str) -> Limits:
-    return Limits(**json.loads(text))
-
-
-@lru_cache(maxsize=1024)
-def _infos(text: str | None) -> tuple[Info, ...] | None:
-    """Read the warcinfo records of a ledger's row; None for a row from before they were kept."""
-    if text is None:
-        return None
-    return tuple(Info(record_id, tuple(names), *rest) for record_id, names, *rest in json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,28 +55,24 @@ class Unreadable:
 
 
 def plan(
-    done: Mapping[str, DoneUnit],
+    done: DoneUnits | None,
     sources: Iterable[Listed],
     settings: Settings,
     span: int = SPAN,
     taken: Taken = Taken(),
+    workers: int = 1,
 ) -> Iterator[Batch | AlreadyIngested | Unreadable]:
-    """Yield the batches that are left to do, in the order of the sources.
+    """Yield the batches that are left to do, the largest files first; files of which records are taken, in their order.
 
     Args:
-        done: the units that the lake has, by key.
-        span: bytes of a unit, where a file can be cut.
+        done: the units that the lake has; None for none.
+        span: bytes of a unit at most, where a file can be cut.
         taken: the records that the lake has of files of which some were taken.
+        workers: that share the batches: towards the end these get smaller, so that nobody waits for the last one.
     """
-    spans: dict[tuple[str, str], list[tuple[int, int | None]]] = {}
-    for key, unit in done.items():
-        if key not in taken.partial:
-            spans.setdefault((unit.version, unit.extractor), []).append((unit.start, unit.end))
-    pieces_of: dict[tuple[str, str], _Pieces] = {}
-    lengths = {unit.version: unit.size for unit in done.values() if unit.size is not None}
-    for key, unit in done.items():
-        if unit.end is not None:
-            pieces_of.setdefault((unit.version, unit.extractor), {})[unit.start] = key, unit
+    done = DoneUnits.none() if done is None else done
+    sources = sorted(sources, key=_by_size)
+    guide = Guide(span, sum(listed.size or 0 for listed in sources if listed.take is None), workers)
     small: list[Unit] = []
     few = _Few()
     known = _Known(done)
@@ -159,7 +92,7 @@ def plan(
             listed = replace(listed, take=further)
         seen[listed.version] = _both(seen.get(listed.version, listed.take), listed.take)
         if listed.take is not None:
-            length = lengths.get(listed.version)
+            length = done.size_of(listed.version)
             if None not in {length, listed.size} and length != listed.size:
                 yield Unreadable(listed.uri, changed(listed.uri, length, listed.size))  # type: ignore[arg-type]
                 continue
@@ -168,34 +101,43 @@ def plan(
             if rest is None:
                 yield AlreadyIngested(listed.uri, listed.take.bytes or 0, listed.version)
             elif rest.take is not None and rest.take.records is None:
-                yield Batch((_first_piece(rest, pieces_of.get((listed.version, settings.extractor), {})),))
+                yield Batch((_first_piece(rest, done.pieces_of(listed.version, settings.extractor)),))
             elif rest.take is not None:
                 pieces = list(rest.take.split(_REQUESTS))
                 for number, piece in enumerate(pieces):
                     yield from few.add(replace(rest, take=piece, more=number + 1 < len(pieces)))
             continue
         try:
-            recorded = sorted(spans.get((listed.version, settings.extractor), []), key=lambda edges: edges[0])
+            recorded = done.edges_of(listed.version, settings.extractor, taken.partial)
             if _is_done(listed, settings, recorded, done):
+                guide.take(listed.size or 0)
                 yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
                 continue
-            units = _units(listed, settings, span, recorded)
+            units = _units(listed, settings, guide, recorded)
         except Exception as error:  # one bad file must not stop the others
+            guide.take(listed.size or 0)
             yield Unreadable(listed.uri, str(error))
             continue
+        together = min(_BATCH_BYTES, guide.size)
+        guide.take(listed.size or 0)
         left = [unit for unit in units if unit.key not in done]
         if not left:
             yield AlreadyIngested(listed.uri, listed.size or 0, listed.version)
         elif len(units) > 1 or listed.size is None or listed.size > _BATCH_BYTES:
             yield from (Batch((unit,)) for unit in left)
         else:
-            if small and (_bytes(small) + listed.size > _BATCH_BYTES or len(small) == _BATCH_FILES):
+            if small and (_bytes(small) + listed.size > together or len(small) == _BATCH_FILES):
                 yield Batch(tuple(small))
                 small = []
             small.extend(left)
     if small:
         yield Batch(tuple(small))
     yield from few.rest()
+
+
+def _by_size(listed: Listed) -> float:
+    """Sort the largest files to the front, with those of unknown size; the others keep their order."""
+    return 0 if listed.take is not None else -math.inf if listed.size is None else -listed.size
 
 
 def _besides(take: Take | None, seen: Take | None) -> Take | None:
@@ -299,16 +241,15 @@ class _Known:
     The same file in two places that say other things of its records is two sources, whichever comes first.
     """
 
-    def __init__(self, done: Mapping[str, DoneUnit]) -> None:
-        self._files = {unit.version: unit.file for unit in done.values()}
+    def __init__(self, done: DoneUnits) -> None:
+        self._files = done.files()
         self._hashes: dict[str, str] = {}  # version -> SHA-256
         self._versions: dict[str, list[str]] = {}  # SHA-256 -> versions
         self._sizes: set[int | None] = set()
-        for unit in done.values():
-            if unit.sha256:
-                self._hashes[unit.version] = unit.sha256
-                self._sizes.add(unit.size)
-                self._versions.setdefault(unit.sha256, []).append(unit.version)
+        for version, sha256, size in done.hashed():
+            self._hashes[version] = sha256
+            self._sizes.add(size)
+            self._versions.setdefault(sha256, []).append(version)
 
     def identified(self, listed: Listed) -> Listed:
         """Return a file with the version that it is known by, or that tells it from all that are known.
@@ -356,55 +297,6 @@ def _sha256(location: str) -> str:
         return sha256_of(file)
 
 
-#: Rejects that larger limits may turn into captures.
-LIMITED = frozenset({"too-large", "timeout"})
-
-
-def outgrown_units(done: Mapping[str, DoneUnit], settings: Settings, taken: Taken = Taken()) -> list[str]:
-    """Return the units of the files of which records were rejected by limits that are larger now, or that another
-    operator made, as the user says now.
-
-    Files of which some records were taken stay: nobody knows which selections would bring all of them again.
-    """
-    stay = {done[key].version for key in taken.partial if key in done}
-    mine = settings.limits
-    outgrown = {
-        unit.version
-        for unit in done.values()
-        if unit.extractor == settings.extractor
-        and unit.version not in stay
-        and (
-            settings.operator not in {None, unit.operator}
-            or (
-                unit.rejects & LIMITED
-                and any(
-                    getattr(mine, name) > getattr(unit.limits, name) for name in ("record", "page", "seconds", "tags")
-                )
-            )
-        )
-    }
-    return [key for key, unit in done.items() if unit.version in outgrown and unit.extractor == settings.extractor]
-
-
-def torn_units(done: Mapping[str, DoneUnit], taken: Taken = Taken()) -> list[str]:
-    """Return the units of each file whose spans have a hole: some of them were taken out."""
-    spans: dict[tuple[str, str], dict[int, tuple[int | None, list[str]]]] = {}
-    for key, unit in done.items():
-        if key in taken.partial:
-            continue
-        _, keys = spans.setdefault((unit.version, unit.extractor), {}).setdefault(unit.start, (unit.end, []))
-        keys.append(key)
-    torn: list[str] = []
-    for of_file in spans.values():
-        expected: int | None = 0
-        for start, (end, _) in sorted(of_file.items()):
-            if start != expected:
-                torn += [key for _, keys in of_file.values() for key in keys]
-                break
-            expected = end
-    return torn
-
-
 def _bytes(units: list[Unit]) -> int:
     return sum(unit.size or 0 for unit in units)
 
@@ -418,11 +310,11 @@ def _is_done(listed: Listed, settings: Settings, recorded: list[tuple[int, int |
         expected = end
     if expected is not None:
         return False
-    keys = [Unit(listed.uri, listed.version, listed.size, _WEB, settings, Span(*edges)).key for edges in recorded]
+    keys = [Unit(listed.uri, listed.version, listed.size, WEB, settings, Span(*edges)).key for edges in recorded]
     return all(key in done for key in keys)
 
 
-def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[int, int | None]]) -> list[Unit]:
+def _units(listed: Listed, settings: Settings, guide: Guide, recorded: list[tuple[int, int | None]]) -> list[Unit]:
     """The units of a file. Where some are in the lake, those, and the rest of the file in spans of any size."""
     if not is_text(listed.uri):
         raise SourceError("a file whose name is not UTF-8 cannot be cited; rename it")
@@ -432,10 +324,10 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
         if reader and reader.has_columns and settings.columns != Columns():
             columns.require(reader.column_names(file), settings.columns)
         whole = Unit(listed.uri, listed.version, listed.size, kind, settings)
-        if kind != _WEB or listed.size is None:
+        if kind != WEB or listed.size is None:
             return [whole]
         if not recorded:
-            if listed.size < span * 3 // 2:
+            if listed.size < guide.size * 3 // 2:
                 return [whole]
             file.seek(0)
             if compression_of(file.read(8)) and not _members_are_records(file):
@@ -443,8 +335,7 @@ def _units(listed: Listed, settings: Settings, span: int, recorded: list[tuple[i
     edges = list(recorded)
     rest = edges[-1][1] if edges else 0
     if rest is not None:
-        count = max(round((listed.size - rest) / span), 1)
-        starts = [rest + (listed.size - rest) * n // count for n in range(count)]
+        starts = guide.cut(rest, listed.size)
         edges += zip(starts, [*starts[1:], None], strict=True)
     units: list[Unit] = []
     for n, (start, end) in enumerate(edges):

@@ -20,9 +20,10 @@ from archive.capture import Limits
 from archive.engine import Engine
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.commit import Committer
+from archive.intake.done import LIMITED
 from archive.intake.in_order import InOrder
 from archive.intake.part import Part
-from archive.intake.plan import LIMITED, SPAN, Unreadable, plan, versions_of
+from archive.intake.plan import SPAN, Unreadable, plan, versions_of
 from archive.intake.result import MaintainResult
 from archive.intake.unit import Batch, Settings, SpanEnd, Unit
 from archive.intake.work import Job
@@ -150,7 +151,7 @@ class _Regrade(InOrder):
             self._lake.discard(part.files)
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
-        for item in plan({}, listed, self._settings, self._span):
+        for item in plan(None, listed, self._settings, self._span):
             if isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
             elif isinstance(item, Batch):

@@ -85,9 +85,21 @@ class IngestResult:
         self.seconds, self.waited, self.held = (round(each, 3) for each in (self.seconds, self.waited, self.held))
 
 
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """One thing that `maintain` did, or would do."""
+
+    step: str  #: sweep, merge, rebuild, checkpoint, log, vacuum, scratch, cache
+    of: str  #: the table, folder or kind of cache
+    files: int = 0  #: that went
+    bytes: int = 0  #: of these
+    into: int = 0  #: files that came in their place; in a dry run at least
+    rows: int = 0  #: of texts that were forgotten
+
+
 @dataclass(slots=True)
 class MaintainResult:
-    """What `maintain` did."""
+    """What `maintain` did, or would do."""
 
     recovered: int = 0  #: commits of an earlier command that were finished first
     files: int = 0  #: that were read again
@@ -97,4 +109,9 @@ class MaintainResult:
     files_kept: dict[str, str] = field(default_factory=dict)  #: file -> why it was not read, and stays as it was
     captures_kept: int = 0  #: captures that still have no grade
     bytes: int = 0  #: read
+    dry_run: bool = False  #: nothing was changed
+    done: list[Upkeep] = field(default_factory=list)
+    forgotten: int = 0  #: texts that were forgotten, and of which tables of the index still had rows
+    caches: dict[str, int] = field(default_factory=dict)  #: kind of cache on this machine -> bytes that stay
+    left: list[str] = field(default_factory=list)  #: what could not be done, and why
     seconds: float = 0.0

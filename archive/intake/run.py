@@ -25,6 +25,7 @@ from archive.intake.commit import Committed, Committer, TakenOut
 from archive.intake.crawl_progress import CrawlProgress, crawl_of
 from archive.intake.crawled import Crawled
 from archive.intake.decisions import take_out
+from archive.intake.done import done_units
 from archive.intake.forget import forget_files
 from archive.intake.in_order import InOrder
 from archive.intake.part import Part
@@ -32,11 +33,8 @@ from archive.intake.plan import (
     SPAN,
     AlreadyIngested,
     Unreadable,
-    done_units,
     next_piece,
-    outgrown_units,
     plan,
-    torn_units,
 )
 from archive.intake.published import Published, attest_files
 from archive.intake.result import IngestResult, OfCrawl
@@ -48,7 +46,7 @@ from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.records.rows import Columns
 from archive.sources import Listed, Sources, source_names
-from archive.tables import TABLES
+from archive.tables import SOURCES, TABLES
 from archive.text.base import keeping, names_of
 
 _log = logging.getLogger(__name__)
@@ -120,7 +118,7 @@ def ingest(
         max_record: bytes; a larger record is rejected.
         max_page: bytes; a larger decoded page is rejected.
         page_timeout: seconds; a page that takes longer to extract is rejected.
-        span: bytes of a large file that one worker does at a time.
+        span: bytes of a large file that one worker does at a time at most; towards the end of an ingest they get fewer.
         published: when the files were published, whatever their dates say; the last instant of a date. Needs `attest`.
         attest: where that can be looked up (a DOI, an address); and, for grade D, also `sha256:…` of a file or the path
             of a list of checksums as `sha256sum` writes it. Without a checksum it is a claim, of grade E.
@@ -229,10 +227,12 @@ class _Ingest(InOrder):
         if crawls:
             listed += self._list_crawls(crawls)
             sizes.append(self._crawling.listed(listed))
+        self._listed, self._workers = listed, engine.workers
         self._files_to_do = len(listed)
         self._reporter.stage("ingest", size=None if None in sizes else sum(size or 0 for size in sizes))
         self._note()
         self._lake.create()
+        compact(self._lake, SOURCES)  # a killed run leaves a file for each commit, and each is read more than once
         self._committer = Committer(self._lake)
         try:
             carried = self._committer.recover()
@@ -294,19 +294,20 @@ class _Ingest(InOrder):
 
     def _readable(self, listed: list[Listed]) -> list[Listed]:
         """Return the files that can be planned. What cannot be read again must not be taken out."""
-        wrong = {item.file for item in plan({}, listed, self._settings, self._span) if isinstance(item, Unreadable)}
+        wrong = {item.file for item in plan(None, listed, self._settings, self._span) if isinstance(item, Unreadable)}
         return [file for file in listed if file.uri not in wrong]
 
     def _plan(self, listed: list[Listed]) -> Iterator[Job]:
+        self._committer.begin()
         done, taken = done_units(self._lake), read_taken(self._lake)
         # only what is read as a whole comes back as a whole: a selection would lose the rest of the file
         complete = [file for file in listed if file.take is None or file.take.records is None]
         versions, files = {file.version for file in complete}, {file.uri for file in complete}
-        again = dict.fromkeys([*torn_units(done, taken), *outgrown_units(done, self._settings, taken)])
+        again = dict.fromkeys([*done.torn(taken), *done.outgrown(self._settings, taken)])
         if unfit := [unit for unit in again if done[unit].version in versions or done[unit].file in files]:
             take_out(self._lake, unfit)  # the file is read again
             done, taken = done_units(self._lake), read_taken(self._lake)
-        for item in plan(done, listed, self._settings, self._span, taken):
+        for item in plan(done, listed, self._settings, self._span, taken, self._workers):
             if self._refused:
                 return
             if isinstance(item, AlreadyIngested):
@@ -315,6 +316,8 @@ class _Ingest(InOrder):
             elif isinstance(item, Unreadable):
                 self._give_up(item.file, item.error)
             else:
+                if item.units[0].version in self._left and len(item.units) == 1:
+                    continue
                 self._versions |= {unit.file: unit.version for unit in item.units}
                 self._crawling.begun(item.units[0])
                 before = done.get(item.units[0].after or "")
@@ -364,10 +367,14 @@ class _Ingest(InOrder):
         return bool(self._waiting) and (late or len(self._waiting) >= _PARTS or captures >= _CAPTURES)
 
     def _finish(self) -> bool:
-        if not self._waiting:
-            return False
-        self._commit_waiting()
-        return True
+        if self._waiting:
+            self._commit_waiting()
+            return True
+        left, self._left = self._left, set()
+        if left:
+            for job in self._plan([file for file in self._listed if self._versions.get(file.uri) in left]):
+                self._tasks.submit(job)
+        return bool(left)
 
     def _commit_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -378,6 +385,8 @@ class _Ingest(InOrder):
                 self._count(batch, part, end)
                 continue
             self._lake.discard(part.files)
+            if batch.units[0].version in self._left and batch.units[0].take is None:
+                continue
             if isinstance(end, TakenOut):
                 self._give_up(batch.units[0].file, str(end))
             else:
@@ -423,15 +432,19 @@ class _Ingest(InOrder):
 
     def _drop_committed(self, batch: Batch) -> None:
         """Do again what is left of a batch: another ingest has committed some of its units, or records, meanwhile."""
-        done = set(self._lake.read("sources", ["unit"])["unit"].to_pylist())
+        done = done_units(self._lake)
         taken = read_taken(self._lake, {unit.version for unit in batch.units if unit.take is not None})
         left: list[Unit] = []
         for unit in batch.units:
             if unit.is_piece and unit.key in done:  # whoever committed it may not go on
-                reached = done_units(self._lake)[unit.key].reached
+                reached = done[unit.key].reached
                 if reached.offset is not None:
                     left.append(next_piece(unit, reached))
                     continue
+            has_others = bool(done.edges_of(unit.version, unit.settings.extractor, set()))
+            if unit.take is None and unit.key not in done and has_others:
+                self._leave(unit.version)  # another ingest cuts the file in other spans
+                continue
             rest = None if unit.key in done else unit if unit.take is None else taken.left(unit)
             if rest is not None:
                 left.append(rest)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from archive import versions
 from archive.commoncrawl.source import own_path, version_of
@@ -31,6 +33,21 @@ def version_in(file: str, version: str) -> str:
     that `cc:…` gives it too."""
     path = own_path(file) if version and version.startswith(f"{file} ") else None  # a decision to forget has none
     return version if path is None else version_of(path)
+
+
+def versions_in(files: pa.ChunkedArray, versions: pa.ChunkedArray) -> pa.Array:
+    """Return `version_in` of rows of the ledger; null where a version is null."""
+    versions = pa.concat_arrays(versions.cast(pa.string()).chunks) if versions.num_chunks else pa.array([], pa.string())
+    # only a version that begins with the address, and a blank, may have another name
+    odd = np.flatnonzero(pc.fill_null(pc.match_substring(versions, " "), False).to_numpy(zero_copy_only=False))
+    if not len(odd):
+        return versions
+    at = pa.array(odd)
+    named = zip(files.take(at).to_pylist(), versions.take(at).to_pylist(), strict=True)
+    renamed = pa.array([version_in(file, version) for file, version in named], pa.string())
+    mask = np.zeros(len(versions), np.bool_)
+    mask[odd] = True
+    return pc.replace_with_mask(versions, pa.array(mask), renamed)
 
 
 def changed(file: str, before: int, now: int) -> str:
@@ -56,6 +73,20 @@ class Taken:
     complete: set[File] = field(default_factory=set)
     covered: dict[File, int] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
+
+    def add(self, ledger: pa.Table, offsets: dict[File, list[Offsets]]) -> None:
+        """Add rows of the ledger; `offsets` gets those of the records."""
+        for row in ledger.filter(ledger["taken"].is_valid()).to_pylist():
+            self.partial.add(row["unit"])
+            key = row["version"], row["extractor"]
+            offsets.setdefault(key, []).append(np.array(row["taken"], np.int64))
+        rest = ledger.filter(ledger["taken"].is_null()).select(["version", "extractor", "next_offset"])
+        ended = rest.filter(rest["next_offset"].is_null())
+        self.complete.update(zip(ended["version"].to_pylist(), ended["extractor"].to_pylist(), strict=True))
+        reached = rest.group_by(["version", "extractor"]).aggregate([("next_offset", "max")])
+        for row in reached.filter(reached["next_offset_max"].is_valid()).to_pylist():
+            key = row["version"], row["extractor"]
+            self.covered[key] = max(row["next_offset_max"], self.covered.get(key, 0))
 
     def of(self, version: str, extractor: str) -> Offsets:
         """Return the offsets of the records that were taken of a file."""
@@ -96,26 +127,16 @@ def read_taken(lake: Lake, files: Iterable[str] | None = None) -> Taken:
     found = Taken()
     if "taken" not in versions.columns(lake.delta("sources")):
         return found
-    ledger = lake.read("sources", ["unit", "file", "version", "extractor", "taken", "next_offset"])
-    wanted = None if files is None else set(files)
+    wanted = None if files is None else pa.array(sorted(files), pa.string())
     parts: dict[File, list[Offsets]] = {}
-    for batch in ledger.to_batches():
-        taken = batch.column("taken")
-        values, starts = taken.values, taken.offsets.to_pylist()
-        columns = ("unit", "file", "version", "extractor", "next_offset")
-        rows = zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
-        for row, (unit, file, version, extractor, reached) in enumerate(rows):
-            version = version and version_in(file, version)
-            if version is None or (wanted is not None and version not in wanted):
-                continue
-            if taken[row].is_valid:
-                found.partial.add(unit)
-                some = values.slice(starts[row], starts[row + 1] - starts[row])
-                parts.setdefault((version, extractor), []).append(some.to_numpy(zero_copy_only=False))
-            elif reached is None:
-                found.complete.add((version, extractor))
-            else:
-                found.covered[version, extractor] = max(reached, found.covered.get((version, extractor), 0))
+    columns = ["unit", "file", "version", "extractor", "taken", "next_offset"]
+    for batch in lake.dataset("sources").to_batches(columns=columns):
+        table = pa.Table.from_batches([batch])
+        table = table.set_column(2, "version", versions_in(table["file"], table["version"]))
+        table = table.filter(
+            table["version"].is_valid() if wanted is None else pc.is_in(table["version"], value_set=wanted)
+        )
+        found.add(table, parts)
     found.offsets = {key: np.unique(np.concatenate(some)) for key, some in parts.items()}
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from archive.capture import Limits
 from archive.evidence.file_state import Info
@@ -13,6 +14,9 @@ from archive.records.rows import Columns
 from archive.sources.base import Through
 from archive.sources.take import Take
 from archive.text import extractor as find_extractor
+
+#: The kind of WARC and ARC files. All kinds without columns give units the same keys.
+WEB = "records"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,11 @@ class SpanEnd:
     floor: datetime | None = None  #: the date of the damaged record in front, where `recovered`; None if not known
     infos: tuple[Info, ...] | None = None  #: the warcinfo records up to here; None if not known
     behind_info: bool = False  #: the record in front is a warcinfo record: damage here is damage of it
+
+
+@lru_cache(maxsize=64)
+def _has_columns(kind: str) -> bool:
+    return open_reader(kind).has_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,7 @@ class Unit:
         return self.take is not None and self.take.records is None
 
     def __post_init__(self) -> None:
-        has_columns = self.kind in READERS and open_reader(self.kind).has_columns
-        columns = self.settings.columns if has_columns else None
+        columns = self.settings.columns if self.kind in READERS and _has_columns(self.kind) else None
         taken = f"|{self.take.identity}" if self.take and self.take.identity else ""
         # the limits, the operator and `begin` are left out: with others it is still the same work
         identity = f"{self.version}|{self.span.start}|{self.span.end}|{self.settings.extractor}|{columns}{taken}"

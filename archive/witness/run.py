@@ -150,9 +150,8 @@ class _Witness:
         try:
             committer.recover()
             with engine.scratch() as folder:
-                digests = Path(folder) / "digests.npy"
-                state = self._write_digests(digests)
-                jobs = list(self._plan(listed.values(), holders, str(digests), state))
+                state = self._write_digests(Path(folder) / "digests.npy")
+                jobs = list(self._plan(listed.values(), holders, "digests.npy", state))
                 for end in engine.run(work, jobs, progress=self._reporter.advance, scratch=folder):
                     if isinstance(end, Failed):
                         self._fail(end.task.unit.file, end.error)

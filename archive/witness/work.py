@@ -61,7 +61,7 @@ def keys_of(digests: Iterable[str]) -> npt.NDArray[np.uint64]:
 class Job:
     """An index, the lake that it is for, and the digests of that lake.
 
-    `digests` is a file of `keys_of` in the scratch folder.
+    `digests` names a file of `keys_of` in the scratch folder.
     """
 
     location: str
@@ -84,7 +84,7 @@ def work(job: Job, ctx: Context) -> Part:
         SourceError: the index cannot be read.
     """
     registry.adopt(job.plugins)
-    known = np.load(job.digests, mmap_mode="r")
+    known = np.load(ctx.read(job.digests), mmap_mode="r")
     unit, tally = job.unit, Tally(job.unit.key, format=INDEX)
     writer = PartWriter(Lake(job.location), job.batch.key)
     started, told_bytes = time.monotonic(), 0

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from archive.errors import CollapseError, ExportError
+from archive.objects import Prefix
+from archive.sources.base import scheme_of
 from collapse.corpus.document import Document
 from collapse.corpus.rows import matches
 from collapse.corpus.tally import Tally
-from query.dataset import MANIFEST, load
+from query.dataset import MANIFEST, is_begun, load
 from query.rows import TOKEN_FORMATS
+from query.set_files import SetFiles
 
 _TRAIN = "train"
 
 
 def is_export(source: str) -> bool:
-    """Return whether a source is an export, finished or not."""
-    return (Path(source) / MANIFEST).is_file() or (Path(source) / ".work" / "identity.json").is_file()
+    """Return whether a source is an export, finished or not.
+
+    Raises:
+        SourceError: it names no bucket, or its scheme is unknown.
+        StoreError: the store cannot be read.
+    """
+    if scheme_of(source) not in {"file", "s3"}:
+        return False
+    files = SetFiles.of(source)
+    if files.is_stored:
+        is_pattern = any(sign in files.location for sign in "*?[")
+        return not is_pattern and (Prefix(files.location).head(MANIFEST) is not None or is_begun(files))
+    return (files.path / MANIFEST).is_file() or (files.path / ".work" / "identity.json").is_file()
 
 
 def documents(
-    out: Path, where: Mapping[str, str], enough: Mapping[bool, int] | None, tally: Tally
+    out: str, where: Mapping[str, str], enough: Mapping[bool, int] | None, tally: Tally
 ) -> Iterator[tuple[bool, Document]]:
     """Yield the documents of an export, and whether they are held out: those of every split but `train`.
 

@@ -147,7 +147,7 @@ class _Sources:
         exports = [source for source in sources if exported.is_export(source)]
         for source in exports:
             enough = room if len(sources) == 1 else None
-            for held_out, document in exported.documents(Path(source), self.where, enough, self.tally):
+            for held_out, document in exported.documents(source, self.where, enough, self.tally):
                 for usable in self._usable(document):
                     yield held_out, usable
         files = [file for source in sources if source not in exports for file in self._files(source)]

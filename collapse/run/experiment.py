@@ -153,7 +153,10 @@ class Experiment:
         total = sum(arm.tokens() for arm in [*firsts, *(arm for held in rest.values() for arm in held)])
         reporter.stage("training and writing, tokens", total)
         engine, tasks = open_engine(self.machine.workers), Tasks(firsts)
-        ends = engine.run(generation.work, tasks, progress=reporter.advance, scratch=str(self.out), isolated=True)
+        gpus = float(self.machine.device == "cuda")
+        ends = engine.run(
+            generation.work, tasks, progress=reporter.advance, scratch=str(self.out), isolated=True, gpus=gpus
+        )
         for end in ends:
             if isinstance(end, Failed):
                 raise CollapseError(f"{end.task.regime}, seed {end.task.seed}: {end.error}")

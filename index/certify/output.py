@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,15 +16,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs as pafs
 
 from archive import storage
 from archive.errors import ArchiveError
 from archive.owned import Owned
+from archive.owned_prefix import OwnedPrefix
 from archive.sources import Listed
 from index.certify import rows
 from index.certify.card import CARD, Kind, card, merged_columns
-from index.certify.result import MANIFEST, OWN, CertifyResult, RowCounts
+from index.certify.result import MANIFEST, CertifyResult, RowCounts
 from index.certify.work import VerifiedRows
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class OutputFile:
     columns: dict[str, Kind] = field(default_factory=dict)  #: of JSON lines: the type of each
     first: int = -1  #: number of its first chunk
     sink: pa.NativeFile | None = None
+    draft: str = ""  #: the file that `sink` writes
     writer: pq.ParquetWriter | None = None
 
 
@@ -47,19 +49,24 @@ class OutputFolder:
     def __init__(self, out: str) -> None:
         self._out = out
         self.location = out.rstrip("/") if storage.is_s3(out) else os.path.realpath(out)  #: links resolved
-        self._system, self._root = storage.filesystem(self.location)
         self._manifest: dict[str, dict[str, Any]] = {}
         self._waiting: list[OutputFile] = []  #: files that were begun, in their order
         self._owned = None if storage.is_s3(out) else Owned(out, "certify")
+        self._prefix = OwnedPrefix(self.location, "certify") if storage.is_s3(out) else None
+        self._drafts = ""  #: the folder for files that go to a prefix when they are complete
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Enter the folder as its only process.
+        """Enter the folder as its only process. (Several may write the same to a prefix.)
 
         Raises:
             ArchiveError: it holds files that `certify` has not written, or another process is writing to it.
         """
-        with self._owned.entered() if self._owned else contextlib.nullcontext():
+        if self._owned:
+            with self._owned.entered():
+                yield
+            return
+        with tempfile.TemporaryDirectory(prefix="lowbackground-") as self._drafts:
             yield
 
     def open(self, arguments: dict[str, Any], listed: list[Listed], result: CertifyResult) -> list[OutputFile]:
@@ -75,6 +82,8 @@ class OutputFolder:
             ArchiveError: the folder holds something else.
         """
         self._manifest = self._read(arguments)
+        if self._prefix:
+            self._claim(self._prefix, arguments, {MANIFEST, CARD, *(file.name for file in listed)})
         files, todo = self._manifest["files"], []
         for file in listed:
             done = files.get(file.name)
@@ -85,57 +94,65 @@ class OutputFolder:
             else:
                 todo.append(OutputFile(file))
         gone = files.keys() - {file.name for file in listed}  # no longer in the data set
-        if not self._owned and CARD not in {*files, *(file.name for file in listed)}:
-            self._check_card(will_change=bool(todo or gone))
         for name in gone:
             if self._owned:
                 self._owned.remove(self._path(name))
-            elif self._is_file(name):
-                self._system.delete_file(f"{self._root}/{name}")
+            elif self._prefix:
+                self._prefix.remove(name)
             del files[name]
             self._write_manifest()
         return todo
 
     def _read(self, arguments: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        path = f"{self._root}/{MANIFEST}"
-        try:
-            with self._system.open_input_stream(path) as file:
-                manifest: dict[str, dict[str, Any]] = json.loads(file.read())
-        except FileNotFoundError:
-            selector = pafs.FileSelector(self._root, allow_not_found=True)
-            if not self._owned and any(info.base_name != OWN for info in self._system.get_file_info(selector)):
-                raise ArchiveError(f"{self._out}: holds other files; choose a new folder") from None
+        content = self._content(MANIFEST)
+        if content is None:
             return {"arguments": arguments, "files": {}}
+        try:
+            manifest: dict[str, dict[str, Any]] = json.loads(content)
         except ValueError:
-            raise ArchiveError(f"{path}: is damaged; choose a new folder for the result") from None
+            raise ArchiveError(f"{self.location}/{MANIFEST}: is damaged; choose a new folder for the result") from None
         if manifest["arguments"] != arguments:
-            differing = [name for name, value in arguments.items() if manifest["arguments"].get(name) != value]
-            raise ArchiveError(
-                f"{self._out}: holds the result of another certify ({', '.join(differing)} differ); "
-                "choose another folder"
-            )
+            raise self._differs(manifest["arguments"], arguments)
         return manifest
 
-    def _check_card(self, will_change: bool) -> None:
-        """Check that the card on S3, where no journal names it, is that of the manifest, and take it away before that
-        changes. So whenever a run is killed, a card that is there is that of the manifest, or somebody else's.
+    def _claim(self, prefix: OwnedPrefix, arguments: dict[str, Any], names: set[str]) -> None:
+        """Claim a prefix, or go on with it.
+
+        Args:
+            names: what may be written there.
 
         Raises:
-            ArchiveError: it is another one.
+            ArchiveError: it holds something else, or the unfinished result of another `certify`.
         """
-        there = self._card()
-        if there is None:
-            return
-        if there != (card(self._manifest) or "").encode():
-            raise ArchiveError(f"{self._out}: holds {CARD}, which is not what `archive certify` writes; move that away")
-        if will_change:
-            self._system.delete_file(f"{self._root}/{CARD}")
+        claimed = prefix.claim()
+        adopted = [] if claimed else self._unclaimed(prefix)
+        prefix.adopt(claimed["adopted"] if claimed else adopted)
+        prefix.refuse()
+        claimed = prefix.make_claim({"arguments": arguments, "adopted": adopted})
+        if claimed["arguments"] != arguments:
+            raise self._differs(claimed["arguments"], arguments)
+        prefix.prefix.end_uploads(names.__contains__)
 
-    def _card(self) -> bytes | None:
-        """Return the card that is there, or None."""
+    def _unclaimed(self, prefix: OwnedPrefix) -> list[str]:
+        """Return what is there of a result of an older version, which made no claim."""
+        sizes = dict(prefix.prefix.names()) if MANIFEST in {name for name, _ in prefix.prefix.names()} else {}
+        done = {name: about["bytes"] for name, about in self._manifest["files"].items()}
+        same = [name for name, size in sizes.items() if name == MANIFEST or done.get(name) == size]
+        is_card = CARD in sizes and CARD not in done and self._content(CARD) == (card(self._manifest) or "").encode()
+        return [*same, *([CARD] if is_card else [])]
+
+    def _differs(self, held: dict[str, Any], arguments: dict[str, Any]) -> ArchiveError:
+        differing = ", ".join(name for name, value in arguments.items() if held.get(name) != value)
+        return ArchiveError(
+            f"{self._out}: holds the result of another certify ({differing} differ); choose another folder"
+        )
+
+    def _content(self, name: str) -> bytes | None:
+        """Return the content of a small file, or None."""
+        if self._prefix:
+            return self._prefix.prefix.read(name)
         try:
-            with self._system.open_input_stream(f"{self._root}/{CARD}", compression=None) as file:
-                return bytes(file.read())
+            return self._path(name).read_bytes()
         except FileNotFoundError:
             return None
 
@@ -143,31 +160,29 @@ class OutputFolder:
         """Begin a file; any number of chunks may follow."""
         self._waiting.append(output)
 
-    def write(self, output: OutputFile, chunk: VerifiedRows) -> None:
-        """Append a chunk to its file. This finishes the files before it."""
+    def write(self, output: OutputFile, chunk: VerifiedRows, piece: str) -> None:
+        """Append a chunk to its file, and delete the piece that it is read from. This finishes the files before it."""
         while self._waiting[0] is not output:
             self._finish(self._waiting.pop(0))
         if output.sink is None:
             self._create(output)
         if output.writer is not None:
-            with pa.memory_map(chunk.path) as source:
+            with pa.memory_map(piece) as source:
                 output.writer.write_table(pa.ipc.open_file(source).read_all())
         else:
             assert output.sink is not None
-            with open(chunk.path, "rb") as file:
+            with open(piece, "rb") as file:
                 shutil.copyfileobj(file, output.sink, 1 << 20)
-        os.unlink(chunk.path)
+        os.unlink(piece)
         output.counts.add(chunk.counts)
         output.columns = merged_columns(output.columns, chunk.columns)
 
     def describe(self) -> None:
         """Write the data card, for all files that are done, unless it is there already."""
         text = card(self._manifest)
-        if text is None or self._card() == text.encode():
+        if text is None or self._content(CARD) == text.encode():
             return
-        with self._system.open_output_stream(self._draft(CARD), compression=None) as file:
-            file.write(text.encode())
-        self._publish(CARD)
+        self._write(CARD, text.encode())
 
     def close(self) -> None:
         """Finish the files that were begun."""
@@ -175,7 +190,8 @@ class OutputFolder:
             self._finish(self._waiting.pop(0))
 
     def _create(self, output: OutputFile) -> None:
-        output.sink = self._system.open_output_stream(self._draft(output.listed.name), compression=None)
+        output.draft = self._draft(output.listed.name)
+        output.sink = pa.OSFile(output.draft, "wb")
         schema = rows.parquet_schema(output.listed.uri)
         if schema is not None:
             output.writer = pq.ParquetWriter(output.sink, schema, compression="zstd")
@@ -188,42 +204,46 @@ class OutputFolder:
         if output.writer is not None:
             output.writer.close()
         output.sink.close()
-        self._publish(output.listed.name)
+        size, digest = _hashed(output.draft)
+        self._publish(output.listed.name, output.draft)
         _log.info("%s certified: %d rows", output.listed.name, output.counts.rows)
-        size, digest = self._hashed(output.listed.name)
         about: dict[str, Any] = {"version": output.listed.version, "bytes": size, "sha256": digest}
         if output.writer is None:
             about["columns"] = {name: json.dumps(kind) for name, kind in output.columns.items()}
         self._manifest["files"][output.listed.name] = {**about, **output.counts.as_json()}
         self._write_manifest()
 
-    def _hashed(self, name: str) -> tuple[int, str]:
-        """Return the bytes of a finished file, and their SHA-256."""
-        size, digest = 0, hashlib.sha256()
-        with self._system.open_input_stream(f"{self._root}/{name}", compression=None) as file:
-            while data := file.read(1 << 20):
-                size += len(data)
-                digest.update(data)
-        return size, digest.hexdigest()
-
     def _is_file(self, name: str) -> bool:
-        return bool(self._system.get_file_info(f"{self._root}/{name}").type == pafs.FileType.File)
+        return self._prefix.prefix.head(name) is not None if self._prefix else self._path(name).is_file()
 
     def _path(self, name: str) -> Path:
         return Path(self._out, *name.split("/"))
 
     def _draft(self, name: str) -> str:
-        """Return where a file is written until it is complete. On S3 a file appears only when it is closed."""
+        """Return where a file is written until it is complete."""
         if not self._owned:
-            return f"{self._root}/{name}"
+            return os.path.join(self._drafts, hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest())
         self._owned.make_folder(self._path(name).parent)
         return str(self._owned.draft(self._path(name)))
 
-    def _publish(self, name: str) -> None:
+    def _publish(self, name: str, draft: str) -> None:
         if self._owned:
-            self._owned.publish(self._owned.draft(self._path(name)), self._path(name))
+            self._owned.publish(Path(draft), self._path(name))
+        elif self._prefix:
+            self._prefix.put(name, Path(draft), replace=True)
+            os.unlink(draft)
+
+    def _write(self, name: str, content: bytes) -> None:
+        draft = self._draft(name)
+        with open(draft, "wb") as file:
+            file.write(content)
+        self._publish(name, draft)
 
     def _write_manifest(self) -> None:
-        with self._system.open_output_stream(self._draft(MANIFEST), compression=None) as file:
-            file.write(json.dumps(self._manifest, indent=1).encode())
-        self._publish(MANIFEST)
+        self._write(MANIFEST, json.dumps(self._manifest, indent=1).encode())
+
+
+def _hashed(draft: str) -> tuple[int, str]:
+    """Return the bytes of a file, and their SHA-256."""
+    with open(draft, "rb") as file:
+        return os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()

@@ -149,13 +149,13 @@ def work(task: ParagraphsTask, ctx: Context) -> ParagraphsResult:
     lake, parameters = Lake(task.location), task.parameters
 
     def stored(name: str) -> npt.NDArray[Any]:
-        array: npt.NDArray[Any] = np.load(f"{ctx.shared}/{name}.npy", mmap_mode="r")
+        array: npt.NDArray[Any] = np.load(ctx.read(f"{name}.npy"), mmap_mode="r")
         return array
 
     own, owners, bits, sets, starts = (stored(name) for name in ("keys", "owners", "bits", "sets", "starts"))
     digests = stored("digests")
     proven_ids, proven_numbers, proven_at = (stored(name) for name in ("proven-ids", "proven-numbers", "proven-at"))
-    with open(f"{ctx.shared}/kinds", "rb") as file:
+    with open(ctx.read("kinds"), "rb") as file:
         texts_of_kinds: list[str] = pickle.load(file)
     exact, near = _Earliest(len(digests)), _Earliest(len(starts) - 1)
     for positions, texts in wanted_texts(lake, task.file, proven_ids):

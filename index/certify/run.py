@@ -11,7 +11,6 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -45,7 +44,7 @@ from index.minhash.kernel import band_keys
 from index.neardup import texts
 from index.neardup.bands import Bands
 from index.neardup.candidates import split
-from index.neardup.shingle_sets import ShingleSets, store_sets
+from index.neardup.shingle_sets import store_sets
 from index.passages.find import PassageIndex, require_index
 from index.proven import Proven, moment_of
 
@@ -285,19 +284,18 @@ class _Certify:
             return 0
         verified: dict[int, VerifiedRows] = {}
         following = first
-        with ExitStack() as stack:
-            tasks = self._look_up(hashes, scratch, stack)
-            for end in self._engine.run(work, tasks, scratch=scratch):
-                if isinstance(end, Failed):
-                    raise SourceError(end.error)
-                assert isinstance(end.result, VerifiedRows)
-                verified[end.result.number] = end.result
-                while following in verified:
-                    chunk = verified.pop(following)
-                    chunk.counts.problems = hashes[following - first].problems
-                    chunk.columns = hashes[following - first].columns
-                    self._folder.write(outputs[following - first], chunk)
-                    following += 1
+        tasks = self._look_up(hashes, scratch)
+        for end in self._engine.run(work, tasks, scratch=scratch):
+            if isinstance(end, Failed):
+                raise SourceError(end.error)
+            assert isinstance(end.result, VerifiedRows)
+            verified[end.result.number] = end.result
+            while following in verified:
+                chunk = verified.pop(following)
+                chunk.counts.problems = hashes[following - first].problems
+                chunk.columns = hashes[following - first].columns
+                self._folder.write(outputs[following - first], chunk, f"{scratch}/{chunk.piece}")
+                following += 1
         _log.debug("chunks %d to %d certified", first, following - 1)
         return len(outputs)
 
@@ -347,14 +345,10 @@ class _Certify:
         meant = f"; did you mean {close[0]}?" if close else ""
         raise SourceError(f"{uri}: none of the rows has text in a column {named}; there are {columns}{meant}")
 
-    def _look_up(self, hashes: list[RowHashes], scratch: str, stack: ExitStack) -> Iterator[VerifyRows]:
-        """Look up the rows of a block, and return the tasks that verify what was found.
-
-        Args:
-            stack: keeps the shingles that the tasks need.
-        """
+    def _look_up(self, hashes: list[RowHashes], scratch: str) -> Iterator[VerifyRows]:
+        """Look up the rows of a block, and return the tasks that verify what was found."""
         exact = self._proven.find(np.concatenate([chunk.ids for chunk in hashes]))  # also of a text without words
-        candidates, sets = self._candidates(hashes, exact, stack)
+        candidates = self._candidates(hashes, exact, scratch)
         cited = [exact[exact >= 0], candidates.proofs]
         paragraphs: list[list[tuple[int, int, ParagraphProof | None]]] | None = None
         if self._paragraphs:
@@ -383,14 +377,12 @@ class _Certify:
                 found = passages[index] if passages is not None else None
                 wanted.update(number for row in found or () for *_, number in row)
                 chosen = {number: proofs[number] for number in wanted}
-                yield VerifyRows(chunk.number, self._parameters, own, near, chosen, sets.folder, by_row, found)
+                yield VerifyRows(chunk.number, self._parameters, own, near, chosen, by_row, found)
                 first += count
 
         return tasks()
 
-    def _candidates(
-        self, hashes: list[RowHashes], exact: npt.NDArray[np.int64], stack: ExitStack
-    ) -> tuple[Candidates, ShingleSets]:
+    def _candidates(self, hashes: list[RowHashes], exact: npt.NDArray[np.int64], scratch: str) -> Candidates:
         """Find the texts that may be near-duplicates of the rows of a block, and store their shingles.
 
         Args:
@@ -408,7 +400,7 @@ class _Certify:
         position_of = np.full(len(self._known), -1)  # in the stored sets, by text
         position_of[needed] = np.arange(len(needed))
         wanted, shingles = self._known.ids[needed], self._known.shingles[needed]
-        sets = stack.enter_context(store_sets(self._lake, wanted, shingles, self._parameters, self._engine, True))
+        sets = store_sets(self._lake, wanted, shingles, self._parameters, self._engine, scratch, True)
         positions = position_of[text]
         absent = sets.sizes[positions] < 0 if len(positions) else np.zeros(0, bool)
         equal = np.zeros(len(row), np.int64)
@@ -416,4 +408,4 @@ class _Certify:
             theirs = self._known.signatures(self._lake, text[absent], self._parameters.hashes)
             equal[absent] = (signatures[row[absent]] == theirs).sum(axis=1)
             positions[absent] = -1
-        return Candidates(row, self._proof_of[text], positions, equal), sets
+        return Candidates(row, self._proof_of[text], positions, equal)

@@ -30,7 +30,7 @@ from index.ids import Ids
 from index.minhash.kernel import shared, shingle_sets, sign, utf8
 from index.minhash.normalise import normal_forms
 from index.minhash.procedure import Parameters
-from index.neardup.pairs import lower_bound
+from index.neardup.estimates import lower_bound
 from index.neardup.shingle_sets import ShingleSets
 from index.passages.kernel import words_of
 from index.proven import Proof
@@ -89,7 +89,6 @@ class VerifyRows:
     exact: npt.NDArray[np.int64]  #: for each row the number of the proof of the same text, or -1
     candidates: Candidates
     proofs: dict[int, Proof]  #: by number
-    sets: str  #: the folder of the stored shingle sets
     paragraphs: list[list[tuple[int, ParagraphProof | None]]] | None  #: for each row words and proof of its paragraphs
     passages: list[list[RowPassage]] | None  #: by row
 
@@ -99,7 +98,7 @@ class VerifiedRows:
     """A chunk with its proofs, as a file of the scratch folder."""
 
     number: int
-    path: str
+    piece: str  #: its name
     counts: RowCounts = field(default_factory=RowCounts)
     columns: dict[str, Kind] = field(default_factory=dict)  #: of JSON lines: the type of each
 
@@ -107,18 +106,18 @@ class VerifiedRows:
 def work(task: HashRows | VerifyRows, ctx: Context) -> RowHashes | VerifiedRows:
     """Do either half of the work. Needs a scratch folder that all workers see."""
     if isinstance(task, HashRows):
-        hashes = hash_rows(task, ctx.shared)
+        hashes = hash_rows(task, ctx)
         ctx.progress(len(task.chunk), 0)
         return hashes
-    return verify_rows(task, ctx.shared)
+    return verify_rows(task, ctx)
 
 
-def hash_rows(task: HashRows, scratch: str) -> RowHashes:
+def hash_rows(task: HashRows, ctx: Context) -> RowHashes:
     """Bring the texts of a chunk to their normal form, and compute their ids and signatures."""
     kinds: dict[str, Kind] = {}
     texts, dropped, faults = _texts(task.chunk, task.columns, kinds)
     broken = {row for row, problem in faults.items() if problem.reason == "bad-row"}
-    with open(f"{scratch}/chunk-{task.number}", "wb") as file:
+    with open(ctx.write(f"chunk-{task.number}"), "wb") as file:
         pickle.dump((task.chunk, texts, dropped, broken), file)
     problems = Counter(problem.reason for problem in faults.values())
     without = [problem.detail for problem in faults.values() if problem.reason == "no-text-column"]
@@ -148,13 +147,14 @@ def _texts(
     return normal_forms(texts), list(map(dropped_from, texts)), faults
 
 
-def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
+def verify_rows(task: VerifyRows, ctx: Context) -> VerifiedRows:
     """Verify the candidates of each row, choose the earliest proof, and write the chunk."""
-    with open(f"{scratch}/chunk-{task.number}", "rb") as file:
+    with open(ctx.read(f"chunk-{task.number}"), "rb") as file:
         chunk, texts, dropped, broken = pickle.load(file)
-    near = _near(task, texts)
+    near = _near(task, texts, ctx)
     verdicts = []
-    verified = VerifiedRows(task.number, f"{scratch}/piece-{task.number}")
+    verified = VerifiedRows(task.number, f"piece-{task.number}")
+    path = ctx.write(verified.piece)
     counts = verified.counts
     counts.rows = len(chunk)
     for row, number in enumerate(task.exact):
@@ -178,10 +178,10 @@ def verify_rows(task: VerifyRows, scratch: str) -> VerifiedRows:
             counts.proof_by_grade.setdefault(verdict.proof.grade, Counter())[verdict.kind] += 1
     rows = chunk.with_verdicts(verdicts, broken)
     if isinstance(rows, bytes):
-        with open(verified.path, "wb") as file:
+        with open(path, "wb") as file:
             file.write(rows)
     else:
-        with pa.OSFile(verified.path, "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
+        with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, rows.schema) as writer:
             writer.write_table(rows)
     return verified
 
@@ -203,7 +203,7 @@ def _verdict(proof: ParagraphProof | None, proofs: dict[int, Proof]) -> Verdict:
     return Verdict("exact" if proof.exact else "near", proof.similarity, proof=proofs[proof.number])
 
 
-def _near(task: VerifyRows, texts: pa.Array) -> dict[int, Verdict]:
+def _near(task: VerifyRows, texts: pa.Array, ctx: Context) -> dict[int, Verdict]:
     """Return, by row, the earliest verified near-duplicate; of equally early ones the most similar.
 
     A text must be similar by its words and by its characters. Of a text that the lake does not hold, only signatures
@@ -214,7 +214,7 @@ def _near(task: VerifyRows, texts: pa.Array) -> dict[int, Verdict]:
         return {}
     rows, index = np.unique(candidates.rows, return_inverse=True)
     flat, starts = shingle_sets(texts.take(pa.array(rows)), parameters)
-    sets = ShingleSets(task.sets)
+    sets = ShingleSets(ctx.read)
     by_row: dict[int, list[tuple[int, float, int, int]]] = {}
     for candidate, row in enumerate(candidates.rows.tolist()):
         own = flat[starts[index[candidate]] : starts[index[candidate] + 1]]

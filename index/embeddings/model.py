@@ -52,13 +52,18 @@ _attend: Any = None
 Vectors = npt.NDArray[np.float32]  #: (windows, dimensions)
 
 
-def open_device(device: str) -> str:
+def open_device(device: str, gpus: int | None = None) -> str:
     """Return the name of a device of PyTorch that is here; `auto`: a GPU where there is one, or the CPU.
+
+    Args:
+        gpus: how many the engine hands out, on whatever machine; None: only those of this machine count.
 
     Raises:
         ArchiveError: PyTorch or the device is missing.
     """
     _need_torch()
+    if gpus is not None and device in {"auto", "cuda"}:
+        return "cuda" if gpus or device == "cuda" else "cpu"
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -52,6 +52,10 @@ class Embeddings(Stage):
     def at_once(self) -> int | None:
         return self.processes
 
+    @property
+    def gpus(self) -> float:
+        return float(self.device.startswith("cuda"))
+
     def open(self) -> None:
         Tokens(self.encoder)
 

@@ -27,6 +27,12 @@ ALONE = characters.ALONE
 MARK = characters.MARK
 POINT = np.uint32(0x1FFFFF)
 _0, _1, _2, _3, _4 = (np.uint64(number) for number in range(5))
+#: Bytes that are tested together, and of ASCII taken together at most; shingles hashed together.
+_STRIDE, _RUN = np.uint64(32), 512
+_POWERS, _INVERSES = (
+    np.array([pow(base, number, 1 << 64) for number in range(_RUN)], np.uint64)
+    for base in (procedure.LETTER, pow(procedure.LETTER, -1, 1 << 64))
+)
 #: Shingles that are permuted at a time: 16 KiB, which stay in the first-level cache for all permutations.
 _BLOCK = 4096
 
@@ -85,6 +91,76 @@ def with_marks(word, data, at, end, fold):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _beyond_ascii(data, at, end, fold, word, out, count):  # type: ignore[no-untyped-def]
+    """Take the character of several bytes at a position; return where the next one begins, the word, and the count."""
+    letter, at = decode(data, at, end)
+    flagged = fold[letter]
+    folded = np.uint64(flagged & POINT)
+    if folded != _0 and not flagged & ALONE:  # a mark belongs to the character before it
+        return at, word * _LETTER + folded, count
+    out[count] = word
+    count += np.uint64(word != _0)
+    if folded != _0:  # a word of its own, with its marks
+        word, at = with_marks(folded, data, at, end, fold)
+        out[count] = word
+        count += _1
+    return at, _0, count
+
+
+@compiled
+def _ascii_until(data, at, end):  # type: ignore[no-untyped-def]
+    """Return where the strides of ASCII end that begin at a position. Compiled to vector instructions."""
+    while at + _STRIDE <= end:
+        high = np.uint8(0)
+        for position in range(_STRIDE):
+            high |= data[at + position]
+        if high >= 0x80:
+            break
+        at += _STRIDE
+    return at
+
+
+@compiled
+def _ascii_words(data, at, size, word, out, count, terms, letters, ends):  # type: ignore[no-untyped-def]
+    """Take `size` bytes of ASCII, at most `_RUN`; return the last word, if it goes on, and the count.
+
+    The hash of a word is a polynomial: letter by letter, each step waits for the one before it. Here each letter is
+    multiplied by a power of its own, all at once. Of the running sum, the difference between the ends of two words is
+    the hash of the second one, but for a power. (Modulo 2^64 an odd number has an inverse, so that all is exact.)
+    """
+    for position in range(size):
+        byte = data[at + position]
+        lower = byte | np.uint8(0x20)
+        alphabetic = np.uint8(lower - np.uint8(97)) < np.uint8(26)
+        digit = np.uint8(byte - np.uint8(48)) < np.uint8(10)
+        folded = lower if alphabetic else byte if digit else np.uint8(0)
+        letters[position] = np.uint8(alphabetic | digit)
+        terms[position] = np.uint64(folded) * _INVERSES[position]
+    letters[size] = 1  # whether a word ends here, the next byte decides
+    if letters[0] == 0:
+        out[count] = word
+        count += np.uint64(word != _0)
+        word = _0
+    first, found = count, _0
+    total = word * _LETTER
+    for position in range(size):
+        # no branch on the end of a word, which no processor can predict
+        total += terms[position]
+        out[first + found] = total
+        ends[found] = position
+        found += np.uint64(letters[position] & (letters[position + _1] ^ np.uint8(1)))
+    before = _0
+    for number in range(found):
+        after = out[first + number]
+        word = (after - before) * _POWERS[ends[number]]
+        before = after
+        out[count] = word
+        count += np.uint64(word != _0)
+    last = size - _1
+    return ((total - before) * _POWERS[last] if letters[last] else _0), count
+
+
+@compiled
 def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
     """Write the hash of each word of data[begin:stop] into `out`; return how many these are.
 
@@ -93,10 +169,20 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
     at, end = np.uint64(begin), np.uint64(stop)
     count = _0
     word = _0  # of the letters so far; 0 outside of words
+    look = at if at + _STRIDE <= end else end  # where the next stride may be tested
+    terms = np.empty(_RUN, np.uint64)
+    letters = np.empty(_RUN + 1, np.uint8)
+    ends = np.empty(_RUN, np.uint16)
     while at < end:
+        if at >= look:
+            size = _ascii_until(data, at, min(end, at + np.uint64(_RUN))) - at
+            if size:
+                word, count = _ascii_words(data, at, size, word, out, count, terms, letters, ends)
+                at += size
+            look = at if size else at + _STRIDE
+            continue
         byte = data[at]
         if byte < 0x80:
-            # no branch on the end of a word, which no processor can predict
             folded = np.uint64(fold[byte])
             outside = folded == _0
             out[count] = word
@@ -104,21 +190,8 @@ def _words(data, begin, stop, fold, out):  # type: ignore[no-untyped-def]
             longer = word * _LETTER + folded
             word = _0 if outside else longer
             at += _1
-            continue
-        letter, at = decode(data, at, end)
-        flagged = fold[letter]
-        folded = np.uint64(flagged & POINT)
-        if folded != _0 and not flagged & ALONE:  # a mark belongs to the character before it
-            word = word * _LETTER + folded
-            continue
-        out[count] = word
-        count += np.uint64(word != _0)
-        word = folded
-        if folded != _0:  # a word of its own, with its marks
-            word, at = with_marks(word, data, at, end, fold)
-            out[count] = word
-            count += _1
-            word = _0
+        else:
+            at, word, count = _beyond_ascii(data, at, end, fold, word, out, count)
     out[count] = word
     count += np.uint64(word != _0)
     for position in range(count):
@@ -137,11 +210,15 @@ def shingles_into(data, begin, stop, fold, words, out):  # type: ignore[no-untyp
     if width == _0:
         return 0
     shingles = count - width + _1
-    for first in range(shingles):
-        shingle = width
-        for position in range(first, first + width):
-            shingle = shingle * _WORD + out[position]
-        out[first] = mix(shingle)
+    block = np.empty(_RUN, np.uint64)
+    for start in range(_0, shingles, np.uint64(_RUN)):
+        size = min(np.uint64(_RUN), shingles - start)
+        block[:size] = width
+        for word in range(width):  # of many shingles at once: each step of one waits for the step before it
+            for position in range(size):
+                block[position] = block[position] * _WORD + out[start + word + position]
+        for position in range(size):
+            out[start + position] = mix(block[position])
     return np.int64(shingles)
 
 

@@ -20,7 +20,7 @@ from index.minhash.kernel import compiled, utf8
 _PLAIN, _SPACE, _NEWLINE, _DROPPED, _UNSAFE = (np.uint8(number) for number in range(5))
 
 #: Bytes that are tested together.
-_STRIDE = np.uint64(64)
+_STRIDE = np.uint64(16)
 
 
 @lru_cache(maxsize=1)
@@ -55,18 +55,17 @@ def _classes() -> npt.NDArray[np.uint8]:
 
 @compiled
 def _is_plain(data, at):  # type: ignore[no-untyped-def]
-    """Return whether a stride is ASCII in its normal form. Compiled to vector instructions."""
+    """Return whether a stride is ASCII in its normal form, by itself and with the two bytes behind it.
+
+    Compiled to vector instructions: the loop has the length of a vector.
+    """
     bad = np.uint8(0)
-    for position in range(_STRIDE):
-        byte = data[at + position]
-        bad |= np.uint8(byte < 32) & np.uint8(byte != 10) | np.uint8(byte > 126)
-    for position in range(at + np.uint64(2), at + _STRIDE):
-        first, second, third = data[position - np.uint64(2)], data[position - np.uint64(1)], data[position]
-        bad |= np.uint8(first == 32) & np.uint8(second <= 32)  # two blanks, or one at the end of a line
-        bad |= np.uint8(second <= 32) & np.uint8(third == 32)  # or at the beginning
-        bad |= np.uint8(first <= 32) & np.uint8(second <= 32) & np.uint8(third <= 32)
-    bad |= np.uint8(data[at] <= 32) & np.uint8(data[at + np.uint64(1)] == 32)
-    bad |= np.uint8(data[at + _STRIDE - np.uint64(2)] == 32) & np.uint8(data[at + _STRIDE - np.uint64(1)] <= 32)
+    for position in range(at, at + _STRIDE):
+        first, second, third = data[position], data[position + np.uint64(1)], data[position + np.uint64(2)]
+        bad |= np.uint8(first < 32) & np.uint8(first != 10) | np.uint8(first > 126)
+        # two blanks, a blank at an end of a line, or two empty lines
+        blanks = np.uint8(first <= 32) & np.uint8(second <= 32)
+        bad |= blanks & (np.uint8(first == 32) | np.uint8(second == 32) | np.uint8(third <= 32))
     return bad == 0
 
 
@@ -76,7 +75,7 @@ def _normalise(data, offsets, classes, out, ends, odd):  # type: ignore
 
     A blank is written at once, and removed if a line end follows.
     """
-    one = np.uint64(1)
+    one, two = np.uint64(1), np.uint64(2)
     to = np.uint64(0)
     for text in range(ends.size):
         at, end = np.uint64(offsets[text]), np.uint64(offsets[text + 1])
@@ -85,7 +84,7 @@ def _normalise(data, offsets, classes, out, ends, odd):  # type: ignore
         before = np.uint8(10)  # the last byte that was written; at the start a line end
         while at < end:
             byte = data[at]
-            if at >= look and at + _STRIDE <= end and (byte > 32 or before > 32):
+            if at >= look and at + _STRIDE + two <= end and (byte > 32 or before > 32):
                 look = at + _STRIDE
                 if not _is_plain(data, at):
                     continue
@@ -162,6 +161,9 @@ def normal_forms(texts: list[str]) -> pa.Array:
     forms = pa.Array.from_buffers(pa.large_string(), len(texts), [None, pa.py_buffer(ends), pa.py_buffer(out)])
     if not odd.any():
         return forms
-    composed = [unicodedata.normalize("NFC", text) for text in forms.filter(pa.array(odd)).to_pylist()]
+    before = forms.filter(pa.array(odd)).to_pylist()
+    composed = [unicodedata.normalize("NFC", text) for text in before]
+    if composed == before:  # as most are, and to replace them copies all
+        return forms
     others = pa.array(composed, pa.large_string())
     return pc.replace_with_mask(forms, pa.array(odd), others)

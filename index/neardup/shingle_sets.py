@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,11 @@ from index import ids
 from index.ids import Ids
 from index.minhash.kernel import compiled, shared, shingle_sets, utf8
 from index.minhash.procedure import Parameters
+
+#: The files of the scratch folder.
+_FOLDER = "sets"
+_WANTED, _STARTS, _SIZES, _SHINGLES, _TEXTS = (f"sets/{name}" for name in ("wanted.npy", "starts.npy", "sizes.npy",
+                                                                            "shingles", "texts"))  # fmt: skip
 
 
 def allocate(path: str, size: int) -> None:
@@ -77,26 +82,22 @@ class SetsResult:
 
 
 def work(task: SetsTask, ctx: Context) -> SetsResult:
-    """Store the shingle sets of the wanted texts of a file. Needs a scratch folder that all workers see."""
+    """Store the shingle sets of the wanted texts of a file, one after the other, in a file of the scratch folder."""
     lake = Lake(task.location)
-    wanted = np.load(f"{ctx.shared}/wanted.npy", mmap_mode="r")
-    starts = np.load(f"{ctx.shared}/starts.npy", mmap_mode="r")
-    shingles = np.memmap(f"{ctx.shared}/shingles", np.uint64, "r+")
+    wanted = np.load(ctx.read(_WANTED), mmap_mode="r")
     positions, sizes, lengths = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     with contextlib.ExitStack() as stack:
-        stored = stack.enter_context(open(f"{ctx.shared}/texts-{task.number}", "wb")) if task.texts else None
+        stored = stack.enter_context(open(ctx.write(f"{_SHINGLES}-{task.number}"), "wb"))
+        stored_texts = stack.enter_context(open(ctx.write(f"{_TEXTS}-{task.number}"), "wb")) if task.texts else None
         for group, texts in wanted_texts(lake, task.file, wanted):
             sets, offsets = shingle_sets(texts, task.parameters)
-            for number, position in enumerate(group):
-                one = sets[offsets[number] : offsets[number + 1]]
-                shingles[starts[position] : starts[position] + len(one)] = one
+            stored.write(sets[offsets[0] : offsets[-1]].data)
             positions.append(group)
             sizes.append(np.diff(offsets))
-            if stored:
+            if stored_texts:
                 data, ends = utf8(texts)
-                stored.write(data[ends[0] : ends[-1]].data)
+                stored_texts.write(data[ends[0] : ends[-1]].data)
                 lengths.append(np.diff(ends).astype(np.int64))
-    shingles.flush()
     return SetsResult(np.concatenate(positions), np.concatenate(sizes), np.concatenate(lengths))
 
 
@@ -108,15 +109,19 @@ def _compare(shingles, starts, sizes, left, right, common):  # type: ignore[no-u
 
 
 class ShingleSets:
-    """Shingle sets in a scratch folder, as `store_sets` wrote them. Any process that sees the folder can open them."""
+    """Shingle sets in a scratch folder, as `store_sets` wrote them. Any worker that has the folder can open them.
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        self._starts = np.load(f"{folder}/starts.npy", mmap_mode="r")
+    Args:
+        read: gives the path of a file of the scratch folder, as `Context.read` does.
+    """
+
+    def __init__(self, read: Callable[[str], str]) -> None:
+        self._read = read
+        self._starts = np.load(read(_STARTS), mmap_mode="r")
         #: different shingles of each text; -1 for a text that the lake does not hold
-        self.sizes: npt.NDArray[np.int64] = np.load(f"{folder}/sizes.npy", mmap_mode="r")
-        self._shingles = np.memmap(f"{folder}/shingles", np.uint64, "r")
-        self._texts: npt.NDArray[np.int64] = np.load(f"{folder}/texts.npy", mmap_mode="r")
+        self.sizes: npt.NDArray[np.int64] = np.load(read(_SIZES), mmap_mode="r")
+        self._shingles = np.memmap(read(_SHINGLES), np.uint64, "r")
+        self._texts: npt.NDArray[np.int64] = np.load(read(f"{_TEXTS}.npy"), mmap_mode="r")
 
     def of(self, position: int) -> npt.NDArray[np.uint64]:
         """Return the shingle set of a text by its position in the wanted ids."""
@@ -126,7 +131,7 @@ class ShingleSets:
     def text(self, position: int) -> str:
         """Return a text by its position in the wanted ids; `store_sets` must have stored the texts."""
         number, start, size = self._texts[position].tolist()
-        with open(f"{self.folder}/texts-{number}", "rb") as file:
+        with open(self._read(f"{_TEXTS}-{number}"), "rb") as file:
             file.seek(start)
             return file.read(size).decode()
 
@@ -137,43 +142,51 @@ class ShingleSets:
         return out
 
 
-@contextlib.contextmanager
 def store_sets(
     lake: Lake,
     wanted: Ids,
     shingles: npt.NDArray[np.int32],
     parameters: Parameters,
     engine: Engine,
+    scratch: str,
     with_texts: bool = False,
-) -> Iterator[ShingleSets]:
+) -> ShingleSets:
     """Store the shingle sets of some texts of a lake in a scratch folder, with 8 bytes for each shingle.
 
     Args:
         wanted: ids of texts, sorted, each once.
         shingles: of each text, as `signatures` counts them: an upper bound of the different ones.
+        scratch: as `Engine.scratch` gives it. It must not hold such sets yet.
         with_texts: store the texts too, as UTF-8.
 
     Raises:
         LakeError: a file of documents cannot be read.
         OSError: the disk is full.
     """
-    starts = np.concatenate([[0], np.cumsum(shingles, dtype=np.int64)])
-    sizes = np.full(len(wanted), -1, np.int64)
+    starts, sizes = np.zeros(len(wanted), np.int64), np.full(len(wanted), -1, np.int64)
     where = np.zeros((len(wanted) if with_texts else 0, 3), np.int64)  # file, offset and bytes of each text
-    with engine.scratch() as folder:
-        np.save(f"{folder}/wanted.npy", wanted)
-        np.save(f"{folder}/starts.npy", starts)
-        allocate(f"{folder}/shingles", 8 * max(int(starts[-1]), 1))
-        files = sorted(lake.files(DOCUMENTS.name)) if len(wanted) else []
-        tasks = (SetsTask(lake.location, file, parameters, at, with_texts) for at, file in enumerate(files))
-        for end in engine.run(work, tasks, scratch=folder):
-            if isinstance(end, Failed):
-                raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
-            sizes[end.result.positions] = end.result.sizes
-            if with_texts:
-                ends = np.cumsum(end.result.bytes)
-                number = np.full(len(ends), end.task.number)
-                where[end.result.positions] = np.stack([number, ends - end.result.bytes, end.result.bytes], axis=1)
-        np.save(f"{folder}/texts.npy", where)
-        np.save(f"{folder}/sizes.npy", sizes)
-        yield ShingleSets(folder)
+    os.mkdir(f"{scratch}/{_FOLDER}")
+    np.save(f"{scratch}/{_WANTED}", wanted)
+    allocate(f"{scratch}/{_SHINGLES}", 8 * max(int(shingles.sum(dtype=np.int64)), 1))
+    together = np.memmap(f"{scratch}/{_SHINGLES}", np.uint64, "r+")
+    files = sorted(lake.files(DOCUMENTS.name)) if len(wanted) else []
+    tasks = (SetsTask(lake.location, file, parameters, at, with_texts) for at, file in enumerate(files))
+    first = 0
+    for end in engine.run(work, tasks, scratch=scratch):
+        if isinstance(end, Failed):
+            raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+        positions, number = end.result.positions, end.task.number
+        ends = first + np.cumsum(end.result.sizes)
+        starts[positions], sizes[positions] = ends - end.result.sizes, end.result.sizes
+        if len(ends):
+            together[first : ends[-1]] = np.memmap(f"{scratch}/{_SHINGLES}-{number}", np.uint64, "r")
+            first = int(ends[-1])
+        os.unlink(f"{scratch}/{_SHINGLES}-{number}")
+        if with_texts:
+            ends = np.cumsum(end.result.bytes)
+            where[positions] = np.stack([np.full(len(ends), number), ends - end.result.bytes, end.result.bytes], axis=1)
+    together.flush()
+    np.save(f"{scratch}/{_STARTS}", starts)
+    np.save(f"{scratch}/{_TEXTS}.npy", where)
+    np.save(f"{scratch}/{_SIZES}", sizes)
+    return ShingleSets(lambda name: f"{scratch}/{name}")

@@ -37,7 +37,7 @@ RunsResult = list[tuple[int, int, Numbers]]
 def work(task: RunsTask, ctx: Context) -> RunsResult:
     """Compare the texts of a file with questions. Needs a scratch folder that all workers see."""
     result: RunsResult = []
-    with pa.memory_map(f"{ctx.shared}/questions.arrow") as source:
+    with pa.memory_map(ctx.read("questions.arrow")) as source:
         asked = pa.ipc.open_file(source).read_all()["text"]
 
         def compare(block: list[tuple[int, Words]]) -> None:

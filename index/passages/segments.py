@@ -207,20 +207,20 @@ def files(lake: Lake) -> list[NewFile]:
 def compact(lake: Lake) -> None:
     """Merge segments of about one size where there are many. Each merge is one transaction, and two processes that
     merge the same segments do so once. Memory is bounded, whatever their size."""
-    while crowd := _crowd(lake):
+    while some := crowd(lake):
         delta = lake.delta(PASSAGES.name)
-        if not {file.path for file in crowd} <= set(lake.files_of(delta)):
+        if not {file.path for file in some} <= set(lake.files_of(delta)):
             return  # another process is at it
         started = time.monotonic()
-        merged = _merged(lake, [file.path for file in crowd])
-        names = [f"merged {file.path}" for file in crowd]
-        if not lake.commit_to(delta, PASSAGES, [merged], names, replaced=crowd):
+        merged = _merged(lake, [file.path for file in some])
+        names = [f"merged {file.path}" for file in some]
+        if not lake.commit_to(delta, PASSAGES, [merged], names, replaced=some, same_rows=True):
             lake.discard([merged])
             return
-        _log.info("%d segments of passages merged in %.1f s", len(crowd), time.monotonic() - started)
+        _log.info("%d segments of passages merged in %.1f s", len(some), time.monotonic() - started)
 
 
-def _crowd(lake: Lake) -> list[NewFile]:
+def crowd(lake: Lake) -> list[NewFile]:
     """Return some segments to be merged: those of the least size that many have; none where no size has many."""
     by_size: dict[int, list[NewFile]] = {}
     for file in files(lake):

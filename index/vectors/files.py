@@ -23,7 +23,7 @@ import numpy.typing as npt
 from pyarrow import fs as pafs
 
 from archive import storage
-from archive.commoncrawl.cache import cache_folder
+from archive.commoncrawl.cache import cache_folder, of_lake
 from archive.lake import Lake
 from index.ids import Ids
 
@@ -114,6 +114,7 @@ def local(lake: Lake, encoder: str, name: str, size: int) -> str:
     copy = cache / name
     if not copy.is_file() or copy.stat().st_size != size:
         cache.mkdir(parents=True, exist_ok=True)
+        of_lake(cache.parent, lake.location)
         with tempfile.NamedTemporaryFile(dir=cache, prefix=".new-", delete=False) as sink:
             try:
                 with lake.filesystem.open_input_stream(path) as source:

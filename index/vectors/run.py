@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archive.engine import Workers, open_engine
+from archive.engine import Workers, gpus_of, open_engine
 from archive.errors import ArchiveError
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
@@ -90,7 +90,7 @@ def embed(
     lake.delta(DOCUMENTS.name)  # raises if there is no lake
     if search and lake.rows(DOCUMENTS.name) >= EXACT_BELOW:  # before hours of work
         need_faiss("archive embed, for so many texts and without --no-search,")
-    device = open_device(device)
+    device = open_device(device, gpus_of(engine))
     with lake_errors(lake):
         chosen = _choose(
             lake,

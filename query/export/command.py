@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(out: str, location: str, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Write a clean set to the folder OUT: shards, manifest.json and README.md.
+    """Write a clean set to the folder or s3:// prefix OUT: shards, manifest.json and README.md.
 
     A text is in the set if an acceptable capture of it was made before the date (`clean()`, docs/querying.md).
     Each row carries its evidence. The same lake and options give the same bytes; a run that was killed goes on when

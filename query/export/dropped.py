@@ -22,21 +22,25 @@ def count_dropped(
     """
     left = texts
     dropped: list[Dropped] = []
-
-    def ask(name: str, call: str) -> None:
-        nonlocal left
-        (count,) = db.execute(f"SELECT count(*) FROM {call}").fetchall()[0]
-        dropped.append(Dropped(name, left - count))
-        left = count
-
-    later = ["after", "language", "honour_opt_outs", "near"]
-    ask(f"no acceptable capture before {date_text(options.before)}", clean(options, later))
-    for name, given, why in (
+    conditions = (
         ("after", options.after, f"captured before {date_text(options.after or '')} already"),
         ("language", options.language, f"another language than {options.language}"),
         ("honour_opt_outs", options.honour_opt_outs, "a capture of it opts out"),
         ("near", options.near, "an earlier near-duplicate is in the lake"),
-    ):
+    )
+    later = [name for name, given, _ in conditions if given]
+
+    def ask(name: str, call: str) -> None:
+        nonlocal left
+        if later or options.where or options.preset:
+            (count,) = db.execute(f"SELECT count(*) FROM {call}").fetchall()[0]
+        else:  # nothing is asked behind it: what it leaves is the export
+            count = chosen
+        dropped.append(Dropped(name, left - count))
+        left = count
+
+    ask(f"no acceptable capture before {date_text(options.before)}", clean(options, later))
+    for name, given, why in conditions:
         if given:
             later.remove(name)
             ask(why, clean(options, later))

@@ -23,14 +23,15 @@ from archive.evidence.grade import DEFAULT
 from archive.extras import require
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
-from archive.storage import is_text
+from archive.storage import is_s3, is_text, local_or_store
 from query.dataset import Dropped, Likeness, Manifest
 from query.export import filter_texts, manifest, shuffle, write_shards
 from query.export.assign_shards import PlannedShard, assign_shards
 from query.export.evaluation import EvaluationSets
 from query.export.select import empty, select, tables_of
+from query.export.stored import export_to_store
 from query.export.workplace import Workplace, disk_errors
-from query.formats import open_format
+from query.formats import Format, open_format
 from query.options import ExportOptions, date_text, moment, names_of, shares_of
 from query.scratch import MEMORY, scratch_database
 from query.tokenizer import Tokenizer, open_tokenizer
@@ -95,7 +96,7 @@ def export(
     memory: str | None = None,
     reporter: Reporter | None = None,
 ) -> ExportResult:
-    """Write a clean set to a folder: shards, `manifest.json` and `README.md`.
+    """Write a clean set to a folder or an `s3://` prefix: shards, `manifest.json` and `README.md`.
 
     A text is in the set if an acceptable capture of it was made before a date. The same version of the lake and the
     same options give the same bytes, whatever the number of workers. If a call was killed, the same call goes on where
@@ -103,7 +104,7 @@ def export(
 
     Args:
         lake: a folder, an `s3://` prefix, or a lake that is open.
-        out: a folder of this machine, new or empty.
+        out: a folder of this machine or an `s3://` prefix, new or empty.
         before: a date or time, or one in ISO 8601: texts with an acceptable capture before it.
         after: … and without one before this date.
         language: ISO 639-1: only texts in this language.
@@ -190,7 +191,11 @@ def _paths(given: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
 def export_with(
     lake: Lake, out: str, options: ExportOptions, engine: Engine, memory: str, reporter: Reporter
 ) -> Manifest:
-    """Export as `export` does, with options that are checked. Returns what the manifest states."""
+    """Export as `export` does, with options that are checked. Returns what the manifest states.
+
+    Raises:
+        ExportError, ArchiveError: as `export` does.
+    """
     if not is_text(out):
         raise ExportError(f"{out!a}: an export needs a folder whose name is UTF-8")
     lake.delta("documents")  # raises where there is no lake
@@ -202,8 +207,33 @@ def export_with(
         require("--decontaminate-like", "embed", "torch", "transformers", "tokenizers", "numba", "numpy")
     format_ = open_format(options.format)
     tokenizer = open_tokenizer(options.tokenizer, options.eos)
-    if f"{os.path.realpath(out)}/".startswith(f"{lake.location}/"):
+    out = local_or_store(out) if is_s3(out.lower()) else out  # what is neither is refused below, in one line
+    where = out if is_s3(out) else os.path.realpath(out)
+    if f"{where.rstrip('/')}/".startswith(f"{lake.location}/"):
         raise ExportError(f"{out}: is inside the lake; name a folder outside of it")
+    if not is_s3(out):
+        return _export(lake, out, options, format_, tokenizer, engine, memory, reporter)
+    identity = {"lake": lake.location, **_identity(options, tokenizer)}
+
+    def make(folder: Path, versions: Mapping[str, int] | None) -> Manifest:
+        tables = tables_of(options)
+        begun = lake if versions is None else lake.at({table.name: versions.get(table.name) for table in tables})
+        return _export(begun, str(folder), options, format_, tokenizer, engine, memory, reporter)
+
+    return export_to_store(out, identity, make, reporter)
+
+
+def _export(
+    lake: Lake,
+    out: str,
+    options: ExportOptions,
+    format_: Format,
+    tokenizer: Tokenizer | None,
+    engine: Engine,
+    memory: str,
+    reporter: Reporter,
+) -> Manifest:
+    """Export to a folder."""
     workplace = Workplace(out)
     try:
         with disk_errors(out):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -116,8 +117,8 @@ def _positions(lake: Lake, files: list[str]) -> Iterator[pa.RecordBatch]:
     for number, file in enumerate(files):
         (table,) = lake.read_files("documents", [file], ["content_id"])
         ids = table["content_id"].combine_chunks()
-        rows = pa.array(range(len(ids)), pa.int32())
-        yield pa.record_batch([ids, pa.array([number] * len(ids), pa.int32()), rows], schema=_POSITIONS)
+        rows = pa.array(np.arange(len(ids), dtype=np.int32))
+        yield pa.record_batch([ids, pa.repeat(pa.scalar(number, pa.int32()), len(ids)), rows], schema=_POSITIONS)
 
 
 def _question(options: ExportOptions) -> str:

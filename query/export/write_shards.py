@@ -40,6 +40,10 @@ class Unit:
     tokenizer: Tokenizer | None
     plugins: registry.Entries
 
+    @property
+    def name(self) -> str:
+        return self.shard.stem
+
 
 def work(unit: Unit, ctx: Context) -> int:
     """Write the files of a shard, and what is then known of it to `.work/done`.

@@ -23,6 +23,7 @@ from archive.engine import Context, Engine, succeed
 from archive.errors import ExportError, SourceError, cause_line, error_line
 from archive.evidence.grade import GRADES
 from archive.journal import JOURNAL
+from archive.objects import Prefix
 from archive.progress import Reporter
 from archive.reasons import DATE_SOURCES
 from archive.records import READERS, kind_of, open_reader
@@ -32,6 +33,7 @@ from archive.sources import open_bytes
 from archive.text.normalise import dropped_from, normalise
 from index.certify.card import CARD, card
 from index.certify.result import MANIFEST, PROCEDURE
+from query.set_files import SetFiles
 from query.typed_json import build, parse
 from query.verify.citation import CITATIONS, PROVEN
 from query.verify.result import VerifyResult
@@ -100,7 +102,7 @@ class CertifiedFile:
 class Certified:
     """A data set that was certified."""
 
-    path: Path
+    where: SetFiles
     arguments: Arguments
     files: dict[str, CertifiedFile]
     card: str | None  #: the data card that goes with the manifest
@@ -110,13 +112,13 @@ class Certified:
 class Unit:
     """A file whose rows are to be read."""
 
-    path: Path
+    where: SetFiles
     name: str
     stated: CertifiedFile
     arguments: Arguments
     first: int  #: number of its first row
     chosen: frozenset[int] | None  #: the rows whose proofs are traced; None: all
-    to: Path  #: gets the citations
+    to: str  #: the file of the scratch folder that gets the citations
     plugins: registry.Entries
 
 
@@ -127,8 +129,15 @@ class Read:
 
 
 def is_certified(path: str | os.PathLike[str]) -> bool:
-    """Return whether a folder is a result of `archive certify`."""
-    return os.path.lexists(Path(path, MANIFEST))
+    """Return whether a folder, or an `s3://` prefix, is a result of `archive certify`.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    files = SetFiles.of(path)
+    if files.is_stored:
+        return Prefix(files.location).head(MANIFEST) is not None
+    return os.path.lexists(files.path / MANIFEST)
 
 
 def load(path: str | os.PathLike[str]) -> Certified:
@@ -137,10 +146,10 @@ def load(path: str | os.PathLike[str]) -> Certified:
     Raises:
         ExportError: it is not one that this version reads.
     """
-    file = Path(path, MANIFEST)
+    where = SetFiles.of(path)
+    file = where.shown(MANIFEST)
     try:
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
-            values = parse(opened.read(_LARGEST))
+        values = parse(where.read(MANIFEST, _LARGEST))
         arguments = values["arguments"]
         sources = arguments["date_sources"]
         near = build(Near, arguments["near"])
@@ -150,7 +159,7 @@ def load(path: str | os.PathLike[str]) -> Certified:
         if arguments["procedure"] != PROCEDURE:
             raise ValueError(f"procedure {arguments['procedure']!r}, where this version certifies by {PROCEDURE}")
         files = {name: build(CertifiedFile, about) for name, about in values["files"].items()}
-        return Certified(Path(path), build(Arguments, stated), files, card(values))
+        return Certified(where, build(Arguments, stated), files, card(values))
     except OSError as error:
         raise ExportError(f"{file}: {cause_line(error)}") from None
     except KeyError as error:
@@ -164,7 +173,7 @@ def check(
     reporter: Reporter,
 ) -> None:  # fmt: skip
     """Check the files of a certified data set, and write the citations of the proofs of the chosen rows."""
-    folder = Folder.of(certified.path)
+    folder = Folder.of(certified.where)
     foreign = folder.foreign({*certified.files, MANIFEST, JOURNAL, *([CARD] if certified.card else [])}, "result")
     if certified.card and CARD in folder.files and not _is_card(certified):  # an older result has none
         foreign.append(f"{CARD}: not what the manifest gives")
@@ -173,9 +182,9 @@ def check(
     units, first = [], 0
     for number, (name, stated) in enumerate(certified.files.items()):
         if name in folder.files:
-            to = scratch / f"{number}.parquet"
+            to = f"{number}.parquet"
             arguments, plugins = certified.arguments, registry.entries()
-            units.append(Unit(certified.path, name, stated, arguments, first, chosen, to, plugins))
+            units.append(Unit(certified.where, name, stated, arguments, first, chosen, to, plugins))
         first += max(stated.rows, 0)
     reporter.stage("rows", first)
     for _, read in succeed(engine.run(work, units, progress=reporter.advance, scratch=str(scratch))):
@@ -188,8 +197,8 @@ def check(
 
 def _is_card(certified: Certified) -> bool:
     try:
-        return (certified.path / CARD).read_bytes() == (certified.card or "").encode()
-    except OSError:
+        return certified.where.read(CARD) == (certified.card or "").encode()
+    except (OSError, ValueError):
         return False
 
 
@@ -208,33 +217,35 @@ def work(unit: Unit, ctx: Context) -> Read:
     """Hash a file, count its rows, and write the citations of its proofs. Needs a scratch folder that workers see."""
     registry.adopt(unit.plugins)
     problems: list[str] = []
-    stated, path = unit.stated, unit.path / unit.name
+    stated, to = unit.stated, ctx.write(unit.to)
     counts: dict[str, Any] = {"rows": 0, "proof": Counter(), "proof_by_year": {}, "proof_by_grade": {}}
     counts |= {"paragraphs": Counter(), "words": 0, "known_words": 0}
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if (digest, path.stat().st_size) != (stated.sha256, stated.bytes):
-            problems.append(f"{shown(unit.name)}: not the bytes that the manifest states")
-        with pq.ParquetWriter(unit.to, CITATIONS) as writer:
-            held: list[dict[str, Any]] = []
-            for row in _rows(str(path)):
-                number = unit.first + counts["rows"]
-                counts["rows"] += 1
-                if row is None:  # it is as it was, without further columns
-                    counts["proof"]["none"] += 1
-                    continue
-                problems += _compare_row(unit, row, number, counts)[: max(_SHOWN - len(problems), 0)]
-                if unit.chosen is None or number in unit.chosen:
-                    held += _citations(unit.arguments, row, number)
-                if len(held) >= _BATCH:
-                    writer.write_table(pa.Table.from_pylist(held, schema=CITATIONS))
-                    held = []
-                ctx.progress(1, 0)
-            writer.write_table(pa.Table.from_pylist(held, schema=CITATIONS))
-    except Exception as error:  # whatever is in a file that was damaged or forged
-        problems.append(f"{shown(unit.name)}: cannot be read ({error_line(error)})")
-        unit.to.unlink(missing_ok=True)
+    with unit.where.here([unit.name], ctx.folder) as folder:
+        path = folder / unit.name
+        try:
+            with open(path, "rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if (digest, path.stat().st_size) != (stated.sha256, stated.bytes):
+                problems.append(f"{shown(unit.name)}: not the bytes that the manifest states")
+            with pq.ParquetWriter(to, CITATIONS) as writer:
+                held: list[dict[str, Any]] = []
+                for row in _rows(str(path)):
+                    number = unit.first + counts["rows"]
+                    counts["rows"] += 1
+                    if row is None:  # it is as it was, without further columns
+                        counts["proof"]["none"] += 1
+                        continue
+                    problems += _compare_row(unit, row, number, counts)[: max(_SHOWN - len(problems), 0)]
+                    if unit.chosen is None or number in unit.chosen:
+                        held += _citations(unit.arguments, row, number)
+                    if len(held) >= _BATCH:
+                        writer.write_table(pa.Table.from_pylist(held, schema=CITATIONS))
+                        held = []
+                    ctx.progress(1, 0)
+                writer.write_table(pa.Table.from_pylist(held, schema=CITATIONS))
+        except Exception as error:  # whatever is in a file that was damaged or forged
+            problems.append(f"{shown(unit.name)}: cannot be read ({error_line(error)})")
+            Path(to).unlink(missing_ok=True)
     for name, value in counts.items():
         if _plain(value) != _plain(getattr(stated, name)):
             problems.append(f"{shown(unit.name)}: {name} of the manifest are not those of its rows")

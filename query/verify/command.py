@@ -36,7 +36,7 @@ _SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(target: str, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Check the export in the folder OUT, what certify wrote there, or the records that the texts of a LAKE cite.
+    """Check the export in the folder or s3:// prefix OUT, what certify wrote there, or the records that a LAKE cites.
 
     First all hashes: the files, and the Merkle root over rows and evidence. Then, for a sample of the rows, the cited
     record is read from its file, and its address, date, grade, digest and extracted text are compared. Files on the

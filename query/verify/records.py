@@ -24,6 +24,7 @@ from archive.records.rows import Row as ArchiveRow
 from archive.sources import open_bytes
 from archive.sources.base import SCHEMES, scheme_of
 from archive.sources.public import open_public
+from archive.storage import is_s3, local_or_store
 from archive.text import EXTRACTORS
 from archive.text.base import keeping
 from archive.text.content.parts import PARTS
@@ -42,7 +43,7 @@ class Places:
     Attributes:
         moved: prefixes of cited files, and what they begin with now.
         trusted: folders and prefixes in which alone a record proves something; any place where there are none.
-        own: the folder of the set itself, which proves nothing about itself; empty for a lake.
+        own: the folder or prefix of the set itself, which proves nothing about itself; empty for a lake.
         network: public web servers may be asked, and stores of objects.
     """
 
@@ -71,11 +72,16 @@ class Places:
             return "the row cites it by a name that no ingest gives: with .., or not from the root"
         if scheme in {"http", "https", "s3"} and {".", ".."} & set(outer.split("/")):
             return "the row cites it by a name that no ingest gives: with .."
-        if self.own and _scheme(here) == "file" and _is_below(os.path.realpath(here), self.own):
+        if self._is_own(here):
             return "it is in the set, which proves nothing about itself"
         if self.trusted and not any(_is_in(here, prefix) for prefix in self.trusted):
             return "it is outside of what --trusted names"
         return None
+
+    def _is_own(self, here: str) -> bool:
+        if is_s3(self.own):
+            return _scheme(here) == "s3" and f"{local_or_store(here)}/".startswith(f"{self.own}/")
+        return bool(self.own) and _scheme(here) == "file" and _is_below(os.path.realpath(here), self.own)
 
 
 def _is_in(location: str, prefix: str) -> bool:
@@ -92,7 +98,7 @@ def _is_below(path: str, folder: str) -> bool:
 class Unit:
     """Citations of one file, by their range in a Parquet file that is sorted by file and offset."""
 
-    citations: str
+    citations: str  #: in the scratch folder
     file: str | None
     start: int
     end: int
@@ -112,7 +118,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
     """Compare each citation with the record. Needs a scratch folder that all workers see."""
     registry.adopt(unit.plugins)
     cited: list[Row] = (
-        pads.dataset(unit.citations)
+        pads.dataset(ctx.read(unit.citations))
         .to_table(filter=(pads.field("position") >= unit.start) & (pads.field("position") < unit.end))
         .to_pylist()
     )

@@ -28,6 +28,7 @@ from archive.sources.base import source_names
 from query import merkle
 from query.dataset import MANIFEST, Dataset, Shard, load, set_roots
 from query.scratch import scratch_database
+from query.set_files import SetFiles
 from query.tokenizer import Tokenizer, is_here, open_tokenizer
 from query.verify import shards
 from query.verify.again import compare_with_lake
@@ -77,7 +78,8 @@ def verify(
     """Check an export, or a lake.
 
     Args:
-        target: the folder of an export, or of what `certify` wrote; or a lake, of which only the records are checked.
+        target: the folder or `s3://` prefix of an export, or of what `certify` wrote; or a lake, of which only the
+            records are checked.
         rows: how many rows, chosen at random, to trace to their records.
         all: trace every row.
         seed: of the choice; by default another each time.
@@ -130,7 +132,7 @@ def verify(
             certified = load_certified(target)  # type: ignore[arg-type]
             count = sum(max(file.rows, 0) for file in certified.files.values())
             check_certified(certified, _sample(chosen, seed, count), scratch, result, engine, reporter)
-            trust = replace(trust, own=os.path.realpath(certified.path))
+            trust = replace(trust, own=own(certified.where))
             theirs = None if lake is None else _bounds(lake)
             trace(scratch, trust, None, None, False, result, engine, reporter, theirs)
         else:
@@ -143,7 +145,7 @@ def verify(
                     _take_seal(check_set(result.merkle_root, seal, roots), result)
                 tokenizer = _tokenizer(dataset, network, result)
                 honours = dataset.arguments.honour_opt_outs
-                trust = replace(trust, own=os.path.realpath(dataset.path))
+                trust = replace(trust, own=own(dataset.files))
                 theirs = None if lake is None else _bounds(lake)
                 confirmed = None if lake is None else _corroborated(lake, scratch, dataset)
                 expected = _expected(chosen, result)
@@ -151,7 +153,7 @@ def verify(
                 if again is not None and not other:
                     _vouch(result)
             except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-                file = dataset.path / MANIFEST
+                file = dataset.files.shown(MANIFEST)
                 raise ExportError(f"{file}: this is no manifest of an export ({error!r})") from None
     result.sound = not result.problems and not result.findings
     result.seconds = round(time.monotonic() - started, 3)
@@ -233,11 +235,13 @@ def _check_set(
     else:
         traced = None
     reporter.stage("shards", count)
-    folder = Folder.of(dataset.path)
+    folder = Folder.of(dataset.files)
     _check_shards(dataset, traced, folder, scratch, result, engine, reporter)
-    result.problems += compare_folder(dataset.path, dataset.manifest, folder)
-    result.problems += compare_description(dataset.path, dataset.manifest, folder)
-    result.problems += compare_indexes(dataset.path, dataset.manifest, folder, scratch)
+    beside = [file.name for file in dataset.manifest.files if file.name in folder.files]
+    with dataset.files.here(beside, scratch) as out:
+        result.problems += compare_folder(out, dataset.manifest, folder)
+        result.problems += compare_description(out, dataset.manifest, folder)
+        result.problems += compare_indexes(out, dataset.files, dataset.manifest, folder, scratch)
     if root is not None and root.lower() not in {result.merkle_root, result.content_root}:
         result.problems.append(f"neither the Merkle root, {result.merkle_root}, nor the content root, "
                                f"{result.content_root}, is {root}")  # fmt: skip
@@ -265,11 +269,11 @@ def _check_shards(
         if absent := [path for path in shard.paths if path not in folder.files]:
             missing += map(folder.missing, absent)
         elif seen.isdisjoint(shard.paths):
-            to, about = scratch / f"{number}.parquet", scratch / "about" / f"{number}.parquet"
+            to, counted = f"{number}.parquet", f"about/{number}.parquet"
             options, columns = dataset.arguments, dataset.columns
             units.append(
                 shards.Unit(
-                    dataset.path, options, columns, shard, here, chosen, to, about, folder_of(shard, folder), plugins
+                    dataset.files, options, columns, shard, here, chosen, to, counted, folder_of(shard, folder), plugins
                 )
             )
         seen.update(shard.paths)
@@ -287,7 +291,7 @@ def _check_shards(
         dataset.stated,
         [each.merkle_root for each in parts],
         [each.content_root for each in parts],
-        described_by(dataset.path, dataset.stated, folder),
+        described_by(dataset.files, dataset.stated, folder),
     )
     if result.merkle_root != dataset.merkle_root:
         result.problems.append(f"the Merkle root is {result.merkle_root}, the manifest says {dataset.merkle_root}")
@@ -298,8 +302,8 @@ def _check_shards(
         return
     about = scratch / "about" / "*.parquet"
     for unit in units:
-        if not _is_whole(unit.about):
-            unit.about.unlink(missing_ok=True)
+        if not _is_whole(scratch / unit.about):
+            (scratch / unit.about).unlink(missing_ok=True)
     if not any((scratch / "about").iterdir()):
         return
     result.problems += compare_numbers(dataset.manifest, result.rows, about)
@@ -309,6 +313,11 @@ def _check_shards(
         ((count,),) = db.execute(f"SELECT count(*) FROM {every}").fetchall()
     if texts != count:
         result.problems.append(f"{count - texts} rows are in the set more than once")
+
+
+def own(files: SetFiles) -> str:
+    """Return where a set is, as `Places.own` has it."""
+    return files.location if files.is_stored else os.path.realpath(files.path)
 
 
 def folder_of(shard: Shard, folder: Folder) -> Folder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +24,7 @@ from query.formats import open_format
 from query.options import ExportOptions
 from query.rows import TOTALS, schema_of
 from query.rows import totals as totals_of
+from query.set_files import SetFiles
 from query.verify.citation import CITATIONS, citations
 from query.verify.stated import Folder, compare_file
 
@@ -36,14 +36,14 @@ _SHOWN = 5
 class Unit:
     """A shard as the manifest states it, and which of its rows are to be traced to their records."""
 
-    out: Path
+    out: SetFiles
     options: ExportOptions
     columns: list[str]  #: of the rows
     stated: Shard
     first: int  #: the number of its first row in the set
     traced: tuple[int, ...] | None  #: numbers of rows in the set, sorted; None: all
-    to: Path  #: gets the citations of these rows
-    about: Path  #: gets what is counted of all rows
+    to: str  #: the file of the scratch folder that gets the citations of these rows
+    about: str  #: the one that gets what is counted of all rows
     folder: Folder
     plugins: registry.Entries
 
@@ -66,34 +66,38 @@ def work(unit: Unit, ctx: Context) -> Checked:
     """Hash the files of a shard, and check its rows. Needs a scratch folder that all workers see."""
     registry.adopt(unit.plugins)
     stated, options = unit.stated, unit.options
-    problems = []
-    for path, file in zip(stated.paths, stated.files, strict=True):
-        problems += compare_file(unit.out, path, file, unit.folder)
+    problems: list[str] = []
     hashes: list[bytes] = []
     placeless: list[bytes] = []
     totals = dict.fromkeys(TOTALS, 0)
     schema = schema_of(unit.columns)
-    try:
-        reader = open_format(options.format)
-        with pq.ParquetWriter(unit.to, CITATIONS) as writer, pq.ParquetWriter(unit.about, ABOUT) as about:
-            for rows in reader.read(unit.out / stated.folder, [file.name for file in stated.files]):
-                if not rows.schema.equals(schema):  # and the types: with another the same number is another date
-                    raise ExportError("its columns are not those of such an export")
-                if odd := (rows.schema.metadata or {}).keys() - _METADATA:  # by which a library may rename columns
-                    raise ExportError(f"its schema has metadata that no export writes ({sorted(odd)[0]!r})")
-                first = unit.first + len(hashes)
-                hashes += merkle.leaves(rows)
-                placeless += merkle.leaves(rows, merkle.LOCATION)
-                problems += _rules(rows, unit.name, options)
-                for name, value in totals_of(rows).items():
-                    totals[name] += value or 0
-                about.write_table(_about(rows, first, stated.folder))
-                chosen = _chosen(unit.traced, first, rows.num_rows)
-                traced = rows.take(pa.array([number - first for number in chosen], pa.int64()))
-                writer.write_table(citations(traced, chosen, merkle.payloads(traced)))
-                ctx.progress(rows.num_rows, rows.nbytes)
-    except Exception as error:  # whatever is in a file that was damaged or forged
-        problems.append(f"{unit.name}: cannot be read ({error_line(error)})")
+    with unit.out.here(stated.paths, ctx.folder) as out:
+        for path, file in zip(stated.paths, stated.files, strict=True):
+            problems += compare_file(out, path, file, unit.folder)
+        try:
+            reader = open_format(options.format)
+            with (
+                pq.ParquetWriter(ctx.write(unit.to), CITATIONS) as writer,
+                pq.ParquetWriter(ctx.write(unit.about), ABOUT) as about,
+            ):
+                for rows in reader.read(out / stated.folder, [file.name for file in stated.files]):
+                    if not rows.schema.equals(schema):  # and the types: with another the same number is another date
+                        raise ExportError("its columns are not those of such an export")
+                    if odd := (rows.schema.metadata or {}).keys() - _METADATA:  # by which a library may rename columns
+                        raise ExportError(f"its schema has metadata that no export writes ({sorted(odd)[0]!r})")
+                    first = unit.first + len(hashes)
+                    hashes += merkle.leaves(rows)
+                    placeless += merkle.leaves(rows, merkle.LOCATION)
+                    problems += _rules(rows, unit.name, options)
+                    for name, value in totals_of(rows).items():
+                        totals[name] += value or 0
+                    about.write_table(_about(rows, first, stated.folder))
+                    chosen = _chosen(unit.traced, first, rows.num_rows)
+                    traced = rows.take(pa.array([number - first for number in chosen], pa.int64()))
+                    writer.write_table(citations(traced, chosen, merkle.payloads(traced)))
+                    ctx.progress(rows.num_rows, rows.nbytes)
+        except Exception as error:  # whatever is in a file that was damaged or forged
+            problems.append(f"{unit.name}: cannot be read ({error_line(error)})")
     if len(hashes) != stated.rows:
         problems.append(f"{unit.name}: {len(hashes)} rows, the manifest says {stated.rows}")
     for name in TOTALS:

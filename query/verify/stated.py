@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from archive.errors import ArchiveError, cause_line, error_line
+from archive.errors import ArchiveError, ExportError, cause_line, error_line
 from archive.files import sql_literal
+from archive.objects import StoreError
 from query.dataset import DESCRIBING, MANIFEST, VERSION, Calibration, File, Manifest, described, sums
 from query.export import calibrate
 from query.export.assign_shards import likenesses
@@ -25,6 +26,7 @@ from query.export.manifest import description, distribution
 from query.formats import Written, open_format
 from query.options import ExportOptions
 from query.scratch import scratch_database
+from query.set_files import SetFiles
 from query.typed_json import parse
 
 #: The most texts of a calibration: its bounds take the longer, the more there are.
@@ -34,6 +36,8 @@ _HEAD = re.compile(
     r"(pretty_name: [\w .:+-]+|license: other|(language|task_categories|tags|size_categories):"
     r"|- \"?[\w<>.-]+\"?)"
 )
+#: Bytes of a shard in a store that its entry in an index needs: MDS begins with 4 bytes for each row.
+_FIRST = 1 << 20
 #: Problems of one kind that are named one by one.
 _SHOWN = 50
 _PERIOD = {"year": re.compile(r"\d{4}"), "month": re.compile(r"\d{4}-\d{2}")}
@@ -60,8 +64,18 @@ class Folder:
     others: dict[str, str] = field(default_factory=dict)  #: links, pipes, what cannot be looked at; and what each is
 
     @classmethod
-    def of(cls, out: Path) -> Folder:
+    def of(cls, where: SetFiles) -> Folder:
+        """Look into a folder, or list what is below a prefix.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
         found = cls()
+        if where.is_stored:
+            found.files = where.sizes()
+            found.folders = {str(parent) for name in found.files for parent in PurePosixPath(name).parents} - {"."}
+            return found
+        out = where.path
 
         def failed(error: OSError) -> None:
             name = os.path.relpath(error.filename or out, out)
@@ -291,19 +305,24 @@ def compare_description(out: Path, manifest: Manifest, folder: Folder) -> list[s
     return [f"README.md: does not say {each!r}, as the manifest does" for each in stated if each not in text]
 
 
-def described_by(out: Path, stated: Mapping[str, Any], folder: Folder) -> dict[str, str]:
+def described_by(files: SetFiles, stated: Mapping[str, Any], folder: Folder) -> dict[str, str]:
     """Return the hashes of the files that contain the roots, without the roots."""
     found = {}
     for name in DESCRIBING:
         try:
-            found[name] = described((out / name).read_bytes(), stated) if name in folder.files else ""
-        except OSError:
+            found[name] = described(files.read(name), stated) if name in folder.files else ""
+        except (OSError, ValueError):
             found[name] = ""
     return found
 
 
-def compare_indexes(out: Path, manifest: Manifest, folder: Folder, scratch: Path) -> list[str]:
-    """Return the index files, by which a format's library finds the shards, that are not what the shards give."""
+def compare_indexes(out: Path, files: SetFiles, manifest: Manifest, folder: Folder, scratch: Path) -> list[str]:
+    """Return the index files, by which a format's library finds the shards, that are not what the shards give.
+
+    Args:
+        out: a folder with the files that are no shards.
+        files: where the shards are.
+    """
     problems = []
     stated = {file.name for file in manifest.files} - {*DESCRIBING}
     computed: set[str] = set()
@@ -311,18 +330,43 @@ def compare_indexes(out: Path, manifest: Manifest, folder: Folder, scratch: Path
         for name, written in _written(manifest, folder):
             own = scratch / "index" / name
             own.mkdir(parents=True)
-            for file in (file for each in written for file in each.files):
-                (own / file).symlink_to((out / name / file).absolute())
-            for index in open_format(manifest.arguments.format).index(own, written):
+            for index in _indexes(files, name, written, manifest, folder, own):
                 computed.add(f"{name}/{index}")
                 if f"{name}/{index}" not in folder.files:
                     problems.append(f"{shown(name)}/{index}: No such file or directory")
                 elif _essence(own / index) != _essence(out / name / index):
                     problems.append(f"{shown(name)}/{index}: not the index that the shards give")
+    except StoreError:
+        raise
     except (OSError, ArchiveError, ValueError) as error:
         problems.append(f"the shards give no index: {error_line(error)}")
         return problems
     return problems + few(f"{shown(name)}: no file of such an export" for name in sorted(stated - computed))
+
+
+def _indexes(
+    files: SetFiles, name: str, written: list[Written], manifest: Manifest, folder: Folder, own: Path
+) -> list[str]:
+    """Write the indexes of a folder of shards to `own`. Returns their names."""
+    format_ = open_format(manifest.arguments.format)
+    paths = [f"{name}/{file}" for each in written for file in each.files]
+
+    def indexes(out: Path) -> list[str]:
+        for path in paths:
+            (own / Path(path).name).unlink(missing_ok=True)
+            (own / Path(path).name).symlink_to((out / path).absolute())
+        return format_.index(own, written)
+
+    if not files.is_stored:
+        return indexes(files.path)
+    if not written or not format_.index(own, []):
+        return []  # it has none, and nothing needs to be read
+    try:
+        with files.heads({path: folder.files[path] for path in paths}, _FIRST) as out:
+            return indexes(out)
+    except (ExportError, ValueError):  # an index that needs more of a shard
+        with files.here(paths, own) as out:
+            return indexes(out)
 
 
 def _essence(index: Path) -> Any:

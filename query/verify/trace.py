@@ -66,7 +66,7 @@ def trace(
         result.problems.append(f"only {result.traced} rows could be traced")
     reporter.stage("records", sum(end - start for _, start, end in files))
     units = [
-        records.Unit(str(together), file, at, min(at + _TOGETHER, end), trust, tokenizer, honours, bounds)
+        records.Unit(together.name, file, at, min(at + _TOGETHER, end), trust, tokenizer, honours, bounds)
         for file, start, end in files
         for at in range(start, end, _TOGETHER)
     ]

@@ -55,6 +55,7 @@ def test_the_base_install_ingests_asks_shows_exports_verifies_and_forgets(
     assert {"torch", "numba"} <= hidden
     source = write("a.warc.gz", members(record(), record(url="http://e.example/", body="<p>Other words.</p>")))
     lake, out = str(tmp_path / "lake"), str(tmp_path / "set")
+    home = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
     for words in (
         ["ingest", source],
         ["ingest", source, "--dry-run"],
@@ -64,10 +65,11 @@ def test_the_base_install_ingests_asks_shows_exports_verifies_and_forgets(
         ["export", out, "--before", "2022-01-01", "--where", "words > 0"],
         ["verify", out, "--all"],
         ["forget", source],
+        ["maintain"],
     ):
         lake_words = [] if words[0] == "verify" else ["--lake", lake]
         code = _HIDDEN.format(hidden=hidden)
         done = subprocess.run(
-            [sys.executable, "-c", code, *words, *lake_words], capture_output=True, text=True, env=dict(os.environ)
+            [sys.executable, "-c", code, *words, *lake_words], capture_output=True, text=True, env=home
         )
         assert (done.returncode, done.stderr) == (0, ""), (words, done.stdout, done.stderr)

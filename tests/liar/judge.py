@@ -44,6 +44,7 @@ class InTurn:
     def run(
         self, work: Callable[[Any, Context], Any], tasks: Iterable[Any] | Tasks[Any], *, progress: Any = lambda *_: None,
         scratch: str | None = None, isolated: bool = False, at_once: int | None = None,
+        gpus: float = 0.0,
     ) -> Iterator[Done[Any, Any] | Failed[Any]]:  # fmt: skip
         tasks = tasks if isinstance(tasks, Tasks) else Tasks(tasks)
         while waiting := list(iter(tasks.take, None)):

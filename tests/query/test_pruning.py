@@ -6,13 +6,17 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from conftest import record, rows, take
-from pyarrow import fs
+from servers import flaky_proxy
 
 import query
 from archive.lake import Lake
+from archive.storage import SCHEME, s3_filesystem
+from archive.store_files import StoreFiles
 
 Write = Callable[[str, bytes], str]
 
@@ -42,42 +46,44 @@ def test_a_question_by_date_opens_the_files_of_its_months_only(lake: Lake, write
     assert months == {"2010-06", "2011-06", "2012-06"}
 
 
-class _Noting(fs.FSSpecHandler):  # type: ignore[misc]
-    """A filesystem that notes which files are read; only what a dataset calls."""
+def test_on_s3_only_what_a_question_needs_is_read(
+    s3: str, server: str, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, log = Lake(f"s3://{s3}/lake"), tmp_path / "log"
+    take(lake, write("a.warc", _pages()))
+    with flaky_proxy(server, share=0, log=log) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy)
+        db = query.connect(lake)
 
-    def __init__(self, inner: fs.FileSystem, notes: list[str]) -> None:
-        self.inner, self.notes = inner, notes
+        def asked(sql: str) -> tuple[list[tuple[Any, ...]], set[str], int]:
+            log.write_text("")
+            found = db.execute(sql).fetchall()
+            rows = [json.loads(line) for line in log.read_text().splitlines()]
+            size = sum(row[4] for row in rows if row[0] == "GET")
+            return found, {month for row in rows for month in re.findall(r"month%3D(\d{4}-\d\d)", row[1])}, size
 
-    def get_type_name(self) -> str:
-        return "noting"
-
-    def normalize_path(self, path: str) -> str:
-        return path
-
-    def get_file_info(self, paths: list[str]) -> list[fs.FileInfo]:
-        return self.inner.get_file_info(paths)  # type: ignore[no-any-return]
-
-    def open_input_file(self, path: str) -> object:
-        self.notes.append(path)
-        return self.inner.open_input_file(path)
+        _, months, _ = asked("SELECT count(content_id), max(url) FROM stored_captures WHERE month = '2012-06'")
+        assert months == {"2012-06"}
+        found, _, without_texts = asked("SELECT count(*) FROM clean('2012-06-02')")
+        _, _, again = asked("SELECT count(*) FROM clean('2012-06-02')")
+        _, _, with_texts = asked("SELECT sum(length(text)) FROM clean('2012-06-02')")
+    assert found == [(3,)]
+    assert again == 0  # it is kept
+    assert with_texts > 100_000
+    assert without_texts < with_texts
 
 
-def test_on_s3_the_files_of_other_months_are_not_opened(s3: str, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_from_s3_is_right_where_bodies_are_cut_in_half(
+    s3: str, server: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake = Lake(f"s3://{s3}/lake")
     take(lake, write("a.warc", _pages()))
-    opened: list[str] = []
-    below = fs.SubTreeFileSystem
-    monkeypatch.setattr(
-        fs, "SubTreeFileSystem", lambda path, whole: fs.PyFileSystem(_Noting(below(path, whole), opened))
-    )
-    db = query.connect(lake)
-    opened.clear()
-    assert db.execute("SELECT count(content_id), max(url) FROM stored_captures WHERE month = '2012-06'").fetchall()
-    assert {month for path in opened for month in re.findall(r"month=(\d{4}-\d\d)", path)} == {"2012-06"}
-    opened.clear()
-    assert db.execute("SELECT count(*) FROM clean('2012-06-02')").fetchall() == [(3,)]
-    # revisits may prove a text whose record is dated later: files of all months are asked for their payload digests,
-    # by three scans that end at the foot of a file where it tells that there is no revisit, and no body in chunks
-    read = [path for path in opened if "month=" in path]
-    assert max(map(read.count, read)) <= 6
-    assert {path for path in read if read.count(path) > 3} <= {path for path in read if path < "month=2012-07"}
+    names = [f"{SCHEME}://{lake.table_path('documents')}/{name}" for name in lake.files("documents")]
+    want = rows(lake, "SELECT count(*), sum(length(text)) FROM documents")
+    with flaky_proxy(server, share=0.2, faults="cut") as proxy, duckdb.connect() as db:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy)
+        for _ in range(5):
+            db.register_filesystem(StoreFiles(s3_filesystem()))
+            found = db.execute("SELECT count(*), sum(length(text)) FROM read_parquet(?)", [names]).fetchall()
+            db.unregister_filesystem(SCHEME)
+            assert found == want

@@ -232,7 +232,7 @@ def test_records_that_the_indexes_of_two_crawls_name_of_one_file_all_come() -> N
         records["offset"], records["length"] = offsets, 100
         return Listed("https://data.commoncrawl.org/x.warc.gz", None, "cc:x", "x.warc.gz", "records", Take(records))
 
-    batches = list(plan({}, [named(500, 900), named(500, 700), named(700, 900)], Settings()))
+    batches = list(plan(None, [named(500, 900), named(500, 700), named(700, 900)], Settings()))
     planned = [unit.take.offsets.tolist() for each in batches if isinstance(each, Batch) for unit in each.units]  # type: ignore[union-attr]
     assert sorted(planned) == [[500, 900], [700]]
     assert sum(isinstance(each, AlreadyIngested) for each in batches) == 1

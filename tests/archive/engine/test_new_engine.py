@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class InTurn:
     def run(
         self, work: Callable[[Any, Context], Any], tasks: Iterable[Any] | Tasks[Any], *, progress: Any = lambda *_: None,
         scratch: str | None = None, isolated: bool = False, at_once: int | None = None,
+        gpus: float = 0.0,
     ) -> Iterator[Done[Any, Any] | Failed[Any]]:  # fmt: skip
         tasks = tasks if isinstance(tasks, Tasks) else Tasks(tasks)
         while waiting := list(iter(tasks.take, None)):
@@ -81,3 +83,16 @@ def test_one_task_needs_no_other_process_unless_it_must_be_isolated() -> None:
 def test_the_engine_of_this_machine_runs_as_many_as_it_is_told() -> None:
     assert open_engine("local:3").workers == open_engine(3).workers == 3
     assert open_engine().workers >= 1
+
+
+@dataclass
+class Unit:
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("error", "line"), [("it died", "a.parquet: it died"), ("/out/a.parquet: no rows", "/out/a.parquet: no rows")]
+)
+def test_an_error_of_the_engine_names_the_task(error: str, line: str) -> None:
+    with pytest.raises(ArchiveError, match=f"^{line}$"):
+        list(succeed([Failed(Unit("a.parquet"), error)]))

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         [sys.executable, "-P", str(_TESTS / "on_ray.py"), str(tmp_path_factory.mktemp("ray"))],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
         env={**os.environ, "PYTHONPATH": f"{_TESTS.parent}:{_TESTS}"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -67,6 +68,35 @@ def test_a_task_that_kills_its_process_has_a_second_chance(found: dict[str, Any]
 
 
 @needs_ray
+def test_what_cannot_be_done_is_an_error_in_one_line(found: dict[str, Any]) -> None:
+    (line,) = found["result that cannot be sent"]
+    assert line.startswith("its result cannot be sent: ")
+    (line,) = found["worker killed"]
+    assert line.startswith("the process that worked on it died twice (")
+    assert "\n" not in line
+    (line,) = found["no memory"]
+    assert "not enough memory" in line
+    (line,) = found["other versions"]
+    assert "all need the same versions" in line
+    assert f"lowbackground {version('lowbackground')}, Python 3." in line
+    assert found["no GPU"] == "no machine of the cluster has a GPU (`ray status` lists what Ray found)"
+
+
+@needs_ray
+def test_as_many_tasks_run_as_their_gpus_allow(found: dict[str, Any]) -> None:
+    assert found["GPUs, 1 for each"] == [["0", "1"], 2]
+    assert found["GPUs, 0.5 for each"] == [["0", "1"], 4]
+    assert found["GPU of a task without"] in ([None], [""])
+
+
+@needs_ray
+@pytest.mark.parametrize("words", ["?gpus=2", "?gpus=x", "8?gpus=", "?share=1"])
+def test_a_share_of_a_gpu_is_a_number_up_to_one(words: str) -> None:
+    with pytest.raises(ArchiveError, match=r"write \?gpus=X, the share of a GPU"):
+        open_engine(f"ray:{words}")
+
+
+@needs_ray
 def test_a_lost_machine_costs_no_attempt(found: dict[str, Any]) -> None:
     assert found["lost"] == [1]
 
@@ -95,6 +125,25 @@ def test_a_cluster_makes_the_same_lake_and_set(found: dict[str, Any]) -> None:
     assert found["same lake"]
     assert found["same bytes"]
     assert found["sound"] == [True, 16]
+    assert found["same proofs"]
+    assert found["sound proofs"] == [True, 14]
+
+
+@needs_ray
+def test_a_store_of_objects_may_be_the_scratch_and_nothing_is_left_there(found: dict[str, Any]) -> None:
+    read, written, stored = found["shared through a store"]
+    assert read == ["first"] * 3 + ["second"] * 3
+    assert written == [str(number) for number in range(6)]
+    assert stored == ["asked", *(f"of/{number}" for number in range(6))]
+    assert found["left in the store"] == []
+    assert found["store after the stages"] == []
+    assert "there is no such bucket" in found["no such bucket"]
+
+
+@needs_ray
+def test_no_task_holds_a_credential(found: dict[str, Any]) -> None:
+    assert found["tasks sent"] > 50
+    assert not found["secret sent"]
 
 
 @pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")

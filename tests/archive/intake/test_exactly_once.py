@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from conftest import examples, members, record, rows, snapshot, take
-from deltalake.table import TableOptimizer
 from forked import forked, killed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -206,8 +205,8 @@ def test_a_commit_whose_answer_was_lost_is_found_in_the_log(
 ) -> None:
     real = Lake.commit_to
 
-    def lose_answer(self: Lake, *args: object) -> bool:
-        real(self, *args)  # type: ignore[arg-type]
+    def lose_answer(self: Lake, *args: Any, **options: Any) -> bool:
+        real(self, *args, **options)
         return False
 
     monkeypatch.setattr(Lake, "commit_to", lose_answer)
@@ -342,27 +341,3 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_when_there_is_room
         assert snapshot(Lake(str(disk / "lake"))) == snapshot(alone)
     finally:
         subprocess.run(["umount", str(disk)], check=False)
-
-
-def test_only_one_process_at_a_time_merges_files(lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """delta-rs lets two merge the same files, and keeps both results."""
-    from archive import compact as module
-    from archive.tables import SOURCES
-
-    for n in range(4):
-        take(lake, write(f"{n}.warc", record(url=f"http://{n}.example/", body=f"<p>Page {n}</p>")))
-    monkeypatch.setattr(module, "CROWD", 3)
-    files = lake.files("sources")
-    real = TableOptimizer.compact
-
-    def meanwhile(self: TableOptimizer, **options: Any) -> object:
-        monkeypatch.undo()
-        monkeypatch.setattr(module, "CROWD", 3)
-        module.compact(lake, SOURCES)  # another process, at the worst moment
-        assert lake.files("sources") == files
-        return real(self, **options)
-
-    monkeypatch.setattr("deltalake.table.TableOptimizer.compact", meanwhile)
-    module.compact(lake, SOURCES)
-    assert len(lake.files("sources")) == 1
-    assert rows(lake, "SELECT count(*) FROM sources") == [(4,)]

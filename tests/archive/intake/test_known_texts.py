@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import multiprocessing
+import multiprocessing.process
+import os
 import random
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +42,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(known_texts, "_HELD", 8)
     monkeypatch.setattr(known_texts, "_MERGED", 64)
-    monkeypatch.setattr(known_texts, "_LARGE", 100)
+    monkeypatch.setattr(known_texts, "_LARGE", 40)
+    monkeypatch.setattr(known_texts, "_PAGE", 16)
+    monkeypatch.setattr(known_texts, "_MAPPED", 300)
     monkeypatch.setattr(known_texts, "_WANTED", 16)
     return tmp_path / "cache"
 
@@ -77,6 +85,63 @@ def test_it_answers_as_a_set_whatever_is_in_memory_in_runs_and_merged(cache: Pat
     again.close()
 
 
+def test_texts_that_are_taken_out_are_gone_until_they_come_again(cache: Path) -> None:
+    dice, known, there = random.Random(2), KnownTexts("here"), set[int]()
+    for step in range(150):
+        numbers = dice.sample(range(80), 12)
+        if step % 3 == 2 and there:
+            out = set(dice.sample(sorted(there), min(len(there), 6)))
+            rest = {number for number in out if dice.random() < 0.5} | {1000 + step}
+            if known.exchange(_ids(*out), _ids(*rest)):
+                there = there - out | rest
+        else:
+            known.add(_ids(*(number for number in numbers if number not in there)))
+            there.update(numbers)
+        if step % 20 == 19:
+            known.keep(step)
+            known.close()
+            known = KnownTexts("here")
+            assert known.restore() == step
+        asked = list(range(90)) + list(range(1000, 1150))
+        assert known.new(_ids(*asked)).tolist() == [number not in there for number in asked], step
+    assert len(known._gone[0])
+    assert not known.exchange(_ids(*range(500, 700)), _ids()), "so many are read anew"
+    known.close()
+
+
+@pytest.mark.parametrize("whose", ["a run", "the second run", "a merged run", "a mapped file", "the manifest"])
+def test_a_full_disk_makes_no_text_unknown_and_fails_no_ingest(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    known, real, calls = KnownTexts("here"), known_texts._Run, list[int]()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def some(path: Path, count: int) -> known_texts._Run:
+        calls.append(count)
+        if whose == "a mapped file" or {"a run": 1, "the second run": 2, "a merged run": 9}.get(whose) == len(calls):
+            full()
+        return real(path, count)
+
+    monkeypatch.setattr(known_texts, "_Run", some)
+    if whose == "the manifest":
+        monkeypatch.setattr(known_texts, "write_file", full)
+    for first in range(0, 200, 8):
+        known.add(_ids(*range(first, first + 8)))
+        assert not known.new(_ids(*range(first + 8))).any(), first
+    with contextlib.suppress(OSError):  # which a committer notes, and no more
+        known.keep("kept")
+    assert known.new(_ids(*range(210))).tolist() == [False] * 200 + [True] * 10
+    known.close()
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    again = KnownTexts("here")
+    if again.restore() == "kept":
+        assert again.new(_ids(*range(210))).tolist() == [False] * 200 + [True] * 10
+    again.close()
+
+
 def test_of_two_at_once_one_writes_and_the_other_may_read(cache: Path) -> None:
     one = KnownTexts("here")
     one.add(_ids(*range(20)))
@@ -101,6 +166,9 @@ def _flip(path: Path) -> None:
 
 
 _DAMAGES: dict[str, Callable[[Path], object]] = {
+    "read-only": lambda folder: _read_only(folder),
+    "no folder": lambda folder: (shutil.rmtree(folder), folder.write_text("a file")),
+    "the runs of another": lambda folder: _exchange_runs(folder),
     "flipped": lambda folder: _flip(next(folder.rglob("run-*"))),
     "short": lambda folder: next(folder.rglob("run-*")).write_bytes(b"short"),
     "gone": lambda folder: next(folder.rglob("run-*")).unlink(),
@@ -109,6 +177,19 @@ _DAMAGES: dict[str, Callable[[Path], object]] = {
     "a flipped manifest": lambda folder: _flip(next(folder.rglob("known.json"))),
     "nothing": lambda folder: shutil.rmtree(folder),
 }
+
+
+def _read_only(folder: Path) -> None:
+    """Let no file be made here: for root, by folders in place of the files that are written."""
+    for manifest in folder.rglob("known.json"):
+        (manifest.parent / "lock").unlink()
+        (manifest.parent / "lock").mkdir()
+
+
+def _exchange_runs(folder: Path) -> None:
+    runs = sorted(folder.rglob("run-*"))
+    foreign = np.random.default_rng(1).bytes(runs[0].stat().st_size)
+    runs[0].write_bytes(foreign)
 
 
 def _half(path: Path) -> None:
@@ -173,6 +254,73 @@ def test_a_text_that_was_forgotten_is_not_known_any_more(lake: Lake, write: Writ
     assert _is_right(lake, 30)
 
 
+def test_forgetting_reads_what_it_wrote_and_nothing_else(
+    lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = list(_sources(write, *(range(number, number + 20) for number in range(0, 200, 20))))
+    with contextlib.closing(Committer(lake)) as first:
+        for part in _parts(lake, *sources):
+            first.commit(*part)
+    (more,) = _sources(write, range(190, 230))
+    committer = Committer(lake)
+    committer.recover()
+    assert committer.commit(*_parts(lake, more)[0]) == Committed(30, 10)
+    read = _reads(monkeypatch)
+    forget(lake, sources[3])
+    assert take(lake, sources[3]).new_texts == 20
+    assert len(read) <= 1, "of the ingest before it, which did not keep its texts"
+    # the committer that was open follows both
+    later = _parts(lake, *_sources(write, range(55, 85)))
+    assert committer.commit_all(later) == [Committed(0, 30)]
+    forget(lake, sources[4])
+    read.clear()
+    assert committer.commit_all(_parts(lake, *_sources(write, range(78, 92)))) == [Committed(7, 7)]
+    assert not read
+    committer.close()
+    assert _is_right(lake, 222)
+
+
+@pytest.mark.parametrize("table", ["documents", "sources and documents"])
+def test_a_table_that_was_put_back_in_time_has_not_what_came_since(lake: Lake, write: Write, table: str) -> None:
+    first, second, third = _sources(write, range(20), range(20, 40), range(40))
+    take(lake, first)
+    before = {name: lake.delta(name).version() for name in table.split(" and ")}
+    take(lake, second)
+    for name, version in before.items():
+        lake.delta(name).restore(version)
+    assert take(lake, third).new_texts == 20
+    assert _is_right(lake, 40)
+
+
+@pytest.mark.parametrize("lost", ["documents", "captures"])
+def test_texts_of_a_decision_whose_files_were_lost_are_not_known(
+    lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    parts = _parts(lake, *_sources(write, range(20), range(20, 40)))
+    (late,) = _parts(lake, *_sources(write, range(60)))
+    watching, real = Committer(lake), Lake.commit
+    watching.recover()
+    assert watching.commit_all(_parts(lake, *_sources(write, range(100, 120)))) == [Committed(20, 0)]
+
+    def die(self: Lake, which: object, *args: object) -> bool:
+        raise KeyboardInterrupt
+
+    dying = Committer(lake)
+    monkeypatch.setattr(Lake, "commit", die)
+    with pytest.raises(KeyboardInterrupt):
+        dying.commit_all(parts)
+    monkeypatch.setattr(Lake, "commit", real)
+    dying.close()  # what it keeps has the texts that were to come
+    for _, part in parts:
+        lake.discard([file for file in part.files if file.table == lost])
+    other = Committer(lake)
+    assert other.recover().lost
+    assert watching.commit(*late) == Committed(60, 0)
+    watching.close()
+    other.close()
+    assert _is_right(lake, 80)
+
+
 def test_a_lake_that_was_put_back_from_an_older_copy_is_another_one(lake: Lake, write: Write, tmp_path: Path) -> None:
     first, second, third, fourth = _sources(write, range(20), range(20, 40), range(40, 60), range(60))
     take(lake, first)
@@ -215,7 +363,7 @@ def _parts(lake: Lake, *sources: str) -> list[tuple[Batch, Part]]:
     lake.create()
     found = []
     for source in sources:
-        for batch in plan({}, list_files(source, lambda *_: None), Settings()):
+        for batch in plan(None, list_files(source, lambda *_: None), Settings()):
             assert isinstance(batch, Batch)
             found.append((batch, work(Job(lake.location, batch, datetime.now(UTC)), Context())))
     return found
@@ -269,28 +417,38 @@ def test_a_group_whose_committer_dies_in_between_is_carried_out(
     assert rows(lake, "SELECT count(*) FROM captures") == [(100,)]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(5))
 def test_two_committers_that_come_and_go_and_die_bring_each_text_once(
-    lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch, seed: int
+    lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int
 ) -> None:
     dice = random.Random(seed)
     starts = [dice.randrange(60) for _ in range(14)]
     sources = list(_sources(write, *(range(start, start + dice.randrange(1, 25)) for start in starts)))
     waiting = _parts(lake, *sources)
     real = Lake.commit
-    committers = [Committer(lake), Committer(lake)]
+    caches = [tmp_path / "cache", tmp_path / ("other" if seed % 2 else "cache")]  # two machines, or one
+
+    def committer(at: int) -> Committer:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(caches[at]))
+        made = Committer(lake)
+        made.recover()
+        return made
 
     def die(self: Lake, which: object, *args: object) -> bool:
         if dice.random() < 0.5:
             raise KeyboardInterrupt
         return real(self, which, *args)  # type: ignore[arg-type]
 
+    committers = [committer(0), committer(1)]
     while waiting:
         group, waiting = waiting[: (count := dice.randrange(1, 4))], waiting[count:]
-        at, what = dice.randrange(2), dice.choice(["commit", "close", "drop", "die", "merge", "forget"])
+        at = dice.randrange(2)
+        what = dice.choice(["commit", "close", "drop", "die", "merge", "forget", "copy", "old cache", "vacuum"])
         if what == "merge":
             monkeypatch.setattr("archive.compact.CROWD", 2)
             compact(lake, DOCUMENTS)
+        elif what == "vacuum":
+            lake.delta("documents").vacuum(0, dry_run=False, enforce_retention_duration=False)
         elif what == "forget":
             gone = dice.choice([path for path in lake.read("sources", ["file"])["file"].to_pylist() if path] or [""])
             if gone:
@@ -298,19 +456,67 @@ def test_two_committers_that_come_and_go_and_die_bring_each_text_once(
                 waiting += _parts(lake, gone)
         elif what == "die":
             monkeypatch.setattr(Lake, "commit", die)
+        elif what == "copy" and caches[at].exists():
+            shutil.copytree(caches[at], tmp_path / "old", dirs_exist_ok=True)
+        elif what == "old cache" and (tmp_path / "old").exists():
+            committers[at].close()
+            shutil.rmtree(caches[at], ignore_errors=True)
+            shutil.copytree(tmp_path / "old", caches[at])
+            committers[at] = committer(at)
         elif what == "close":
             committers[at].close()
         if what in {"close", "drop"}:
-            committers[at] = Committer(lake)
-            committers[at].recover()
+            committers[at] = committer(at)
         try:
             assert None not in committers[at].commit_all(group)
         except KeyboardInterrupt:
             committers[at] = Committer(lake)  # whoever comes next carries out what was decided
         monkeypatch.setattr(Lake, "commit", real)
-    for committer in committers:
-        committer.recover()
-        committer.close()
+    for each in committers:
+        each.recover()
+        each.close()
     texts = {f"Text number {n}." for source in sources for n in range(*map(int, source[:-8].split("-")[-2:]))}
     assert sorted(text for (text,) in rows(lake, "SELECT text FROM documents")) == sorted(texts)
     assert take(lake, *sources).files_skipped == len(sources)
+
+
+def _commit_as_a_machine(location: str, cache: str, parts: list[tuple[Batch, Part]]) -> None:
+    """Commit what is left of parts, two at a time, with a cache of this machine's own."""
+    os.environ["XDG_CACHE_HOME"] = cache
+    known_texts._HELD = 8
+    lake = Lake(location)
+    committer = Committer(lake)
+    committer.recover()
+    done = set(lake.read("sources", ["unit"])["unit"].to_pylist())
+    left = [(batch, part) for batch, part in parts if batch.units[0].key not in done]
+    for at in range(0, len(left), 2):
+        committer.commit_all(left[at : at + 2])
+    committer.close()
+
+
+def test_of_two_machines_at_once_one_is_killed_and_each_text_is_there_once(
+    lake: Lake, write: Write, tmp_path: Path
+) -> None:
+    sources = list(_sources(write, *(range(n, n + 25) for n in range(0, 80, 4))))
+    parts = _parts(lake, *sources)
+    shares = parts[::2], parts[1::2]
+    context = multiprocessing.get_context("spawn")
+
+    def started(at: int) -> multiprocessing.process.BaseProcess:
+        args = (lake.location, str(tmp_path / f"machine{at}"), shares[at])
+        process = context.Process(target=_commit_as_a_machine, args=args)
+        process.start()
+        return process
+
+    one, two = started(0), started(1)
+    while lake.delta("sources").version() < 4:
+        time.sleep(0.02)
+    one.kill()
+    one.join()
+    again = started(0)
+    for process in (two, again):
+        process.join(120)
+        assert process.exitcode == 0
+    assert Committer(lake).recover().decisions == 0
+    assert _is_right(lake, 101)
+    assert rows(lake, "SELECT count(*), count(DISTINCT unit) FROM captures") == [(500, 20)]

@@ -158,6 +158,23 @@ def test_the_kernel_does_what_the_plain_procedure_says(some: list[str], paramete
             assert not keys[number].any()
 
 
+#: Runs of ASCII of any length, which the kernel takes many bytes at a time, with other characters between them.
+runs = st.lists(
+    st.one_of(
+        st.text(st.sampled_from("abcXYZ09 .,\n@[`{/:"), min_size=20, max_size=700),
+        st.sampled_from(["é", "\u0301", "私は", "a\u0301", "\x7f", "\xa0", "’"]),
+    ),
+    max_size=6,
+).map("".join)
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(st.lists(runs, max_size=3), st.sampled_from([1, 5, 7]))
+def test_long_runs_of_ascii_are_read_as_the_plain_procedure_reads_them(some: list[str], words: int) -> None:
+    for text in some:
+        assert shingle_set(text, Parameters(words=words)).tolist() == sorted(set(plain_shingles(text, words)))
+
+
 def test_case_and_punctuation_make_no_difference_but_letters_and_digits_do() -> None:
     def near(left: str, right: str) -> float:
         return jaccard(shingle_set(left), shingle_set(right))
