@@ -177,9 +177,7 @@ def test_scratch_of_killed_commands_goes_and_that_of_others_stays(lake: Lake, tm
     assert {name for name, folder in folders.items() if not folder.exists()} == {"lowbackground-abcd_123"}
 
 
-def test_caches_of_lakes_that_are_gone_and_old_ones_go_and_those_of_lakes_not_mounted_stay(
-    lake: Lake, tmp_path: Path, own_home: Path
-) -> None:  # noqa: F811
+def test_caches_of_lakes_that_are_gone_and_old_ones_go_others_stay(lake: Lake, tmp_path: Path, own_home: Path) -> None:  # noqa: F811
     fill(lake, tmp_path / "in", 1)
     base = own_home / "xdg" / "lowbackground"
     gone, here, old, away, unmounted = (base / "vectors" / (letter * 16) for letter in "abcde")
