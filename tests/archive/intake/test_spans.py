@@ -103,8 +103,11 @@ def _stop() -> None:
     raise _Interrupted
 
 
-@pytest.mark.parametrize("suffix", [".warc", ".warc.gz"])
-@pytest.mark.parametrize(("after", "done"), [(1, 3), (2, 1), (4, None)], ids=["killed", "killed early", "ended"])
+@pytest.mark.parametrize(
+    ("suffix", "after", "done"),
+    [(".warc", 1, 3), (".warc.gz", 1, 3), (".warc.gz", 2, 1), (".warc", 4, None)],
+    ids=["killed", "killed, compressed", "killed early, compressed", "ended"],
+)
 def test_two_ingests_that_cut_a_file_in_two_ways_bring_each_record_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, after: int, done: int | None
 ) -> None:

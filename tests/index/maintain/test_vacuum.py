@@ -217,12 +217,12 @@ def test_the_command_says_by_line_what_it_would_do(lake: Lake, tmp_path: Path, o
     assert len(lake.files("documents")) == 9
     assert "documents: 9 files (" in forked("maintain", "--lake", lake.location, env=env).stdout
     assert "Nothing to do." in forked("maintain", "--lake", lake.location, env=env).stdout
-    for wrong in ("7", "a week", "-1d"):
-        done = forked("maintain", "--lake", lake.location, f"--keep={wrong}", check=False, env=env)
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    done = forked("maintain", "--lake", lake.location, "--keep=-1d", check=False, env=env)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_times_are_days_hours_or_minutes() -> None:
     assert [seconds_of(text) for text in ("7d", "12h", "90m", "0")] == [604_800, 43_200, 5_400, 0]
-    with pytest.raises(ArchiveError, match="is no time"):
-        seconds_of("1.5 d")
+    for wrong in ("1.5 d", "7", "a week"):
+        with pytest.raises(ArchiveError, match="is no time"):
+            seconds_of(wrong)
