@@ -149,7 +149,7 @@ def signed_before(lake: Lake, parameters: Parameters, files: list[str]) -> tuple
         None and all files, where nothing is kept, or texts of files that the lake does not have any more.
     """
     with Kept(lake.location) as kept:
-        restored = kept.restore()
+        restored = kept.restore({"ids", "order", "named"})
         if restored is None or not _fits(lake, parameters, restored[0]):
             return None, files
         about, arrays = restored
@@ -165,8 +165,8 @@ def _of(lake: Lake, parameters: Parameters) -> list[Any]:
     modules = [proofs, bounds, grade, operators, versions, ids, likeness, kernel, procedure]
     files = [*(Path(str(module.__file__)) for module in modules), *sorted(Path(__file__).parent.glob("*.py"))]
     program = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    made = [lake.delta(name).metadata().id for name in (CAPTURES.name, SIGNATURES.name, PAIRS.name)]
-    return [program, asdict(parameters), TOGETHER, [str(each) for each in made]]
+    opened = [lake.delta(name).metadata().id for name in (CAPTURES.name, SIGNATURES.name, PAIRS.name)]
+    return [program, asdict(parameters), TOGETHER, [str(each) for each in opened]]
 
 
 def _local(a: Numbers, b: Numbers, size: int) -> tuple[Numbers, Numbers, Numbers]:

@@ -14,6 +14,7 @@ import logging
 import tempfile
 import uuid
 import zlib
+from collections.abc import Container
 from pathlib import Path
 from typing import IO, Any
 
@@ -97,8 +98,12 @@ class Kept:
         if self._scratch is not None:
             self._scratch.cleanup()
 
-    def restore(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
-        """Return what `keep` was given last; None where nothing usable is kept."""
+    def restore(self, needed: Container[str] | None = None) -> tuple[dict[str, Any], dict[str, Array]] | None:
+        """Return what `keep` was given last; None where nothing usable is kept.
+
+        Args:
+            needed: only these arrays are read, and checked for damage; None: all.
+        """
         path = self._folder / _MANIFEST
         try:
             self._is_new = not path.exists()
@@ -116,7 +121,7 @@ class Kept:
             files = {name: _File(*described) for name, described in of["files"].items()}
             arrays = {name: file.open(self._folder) for name, file in files.items()}
             for name, array in arrays.items():
-                if _sum(array) != files[name].value:
+                if (needed is None or name in needed) and _sum(array) != files[name].value:
                     raise ValueError(f"{self._folder / files[name].name}: is damaged")
                 release(array)
         except (OSError, ValueError, KeyError, TypeError) as error:
