@@ -20,12 +20,14 @@ from pathlib import Path
 
 from archive.commoncrawl.cache import DAY, OF, cache_folder, is_kept
 
-_SCRATCH = re.compile(r"lowbackground-[a-z0-9_]{8}")
+#: As `tempfile` names them, and as `archive.engine.scratch` does, with the machine and the process.
+_SCRATCH = re.compile(r"lowbackground-([a-z0-9_]{8}|.+\.\d+-[0-9a-f]{8})")
 #: The variable that names a folder for scratch that all machines of a cluster share.
 _SHARED = "LOWBACKGROUND_SCRATCH"
 #: By kind of cache: the files of it, below the folder of caches. What else is there stays.
 _CACHED = {
     "known": re.compile(r"known/[0-9a-f]{32}/(run-[0-9a-f]{32}|known\.json|lock|lake)"),
+    "index": re.compile(r"index/[0-9a-f]{32}/(array-[a-z0-9_-]+-[0-9a-f]{32}|kept\.json|lock|lake)"),
     "vectors": re.compile(
         r"vectors/[0-9a-f]{16}/(lake|[^/]+/(segment-[0-9a-f]{12}\.(vectors|lists)|\.new-[a-z0-9_]{8}))"
     ),
