@@ -147,12 +147,16 @@ def _group(base: Path, path: Path) -> Path:
 
 
 def _is_gone(folder: Path) -> bool:
-    """Whether a folder of caches is of a lake on this machine that is not there any more."""
+    """Whether a folder of caches is of a lake on this machine that is not there any more.
+
+    A disk that is not mounted leaves an empty folder, or none: then nobody knows.
+    """
     try:
         location = (folder / OF).read_text()
-    except OSError:
+        is_there = not os.path.isabs(location) or os.path.lexists(location)
+        return not is_there and bool(os.listdir(os.path.dirname(location)))
+    except (OSError, ValueError):
         return False
-    return os.path.isabs(location) and not os.path.lexists(location)
 
 
 def delete(left: Left) -> None:

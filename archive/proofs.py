@@ -237,7 +237,7 @@ def attach(
     Raises:
         LakeError: there is no lake.
     """
-    retracted, bounded = _retracted_units(lake), bounds.of_units(lake)
+    retracted, bounded = retracted_units(lake), bounds.of_units(lake)
     has_lines = lake.delta(SOURCES.name).transaction_version(INDEX) is not None
     stored = [_stored(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
@@ -325,7 +325,7 @@ LEFT JOIN ({_LINES}) AS chunked ON own.transfer_digest = chunked.payload_digest
 """
 
 
-def _retracted_units(lake: Lake) -> list[str]:
+def retracted_units(lake: Lake) -> list[str]:
     """Return the units of the files that were retracted."""
     if not (files := bounds.retracted(lake)):
         return []

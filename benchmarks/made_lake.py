@@ -34,7 +34,7 @@ _FIRST = np.datetime64("2008-05-01T00:00:00", "us")
 _LAST = np.datetime64("2026-06-01T00:00:00", "us")
 _MORE = 0.6  # a capture is followed by another with this chance: 2.5 a text
 _REVISITS, _PROBLEMS = 0.15, 0.03
-_SOURCES = ("warc", "arc", "cdx", "crawl")
+_SOURCES = ("warc", "arc", "cdx", "dataset")
 
 Numbers = np.random.Generator
 

@@ -2,6 +2,7 @@
 
     python benchmarks/object_store.py query LAKE [--before 2010-01-01] [--peer PYTHON]
     python benchmarks/object_store.py kills [--kills 20] [--store http://127.0.0.1:4568]
+    python benchmarks/object_store.py formats [--store http://127.0.0.1:4568]
 
 `query` copies a lake of benchmarks/made_lake.py to moto's S3 server, and asks it through a proxy that counts requests
 and the bytes of the answers. The answers must be those of the lake on the disk. PYTHON is an interpreter with `duckdb`
@@ -11,6 +12,8 @@ same objects, which knows neither revisits nor grades.
 `kills` ends export, verify and certify at random moments, some with their workers; then each runs to its end.
 The objects must be the bytes that the same command writes to a disk, an object of somebody else must stay, and no
 upload may be left. Then the same with a proxy that fails every tenth request (503, a reset, a body cut in half).
+
+`formats` exports each format to a disk and to the store: the bytes and the rows must be the same, and the set verified.
 """
 
 from __future__ import annotations
@@ -234,6 +237,32 @@ def kills(count: int, address: str | None) -> None:
         print("no upload is left, and the object of somebody else stays")
 
 
+def formats(address: str | None) -> None:
+    import lowbackground as lb
+    from query.formats import FORMATS
+    from query.rows import TOKEN_FORMATS
+
+    with tempfile.TemporaryDirectory() as scratch, _store(address) as server:
+        folder = Path(scratch)
+        os.environ |= {"AWS_ENDPOINT_URL": server, "TMPDIR": scratch}
+        bucket = f"formats-{os.getpid()}"
+        boto3.client("s3").create_bucket(Bucket=bucket)
+        lake = _made(folder)
+        tokenizer = importlib.import_module("conftest").write_byte_tokenizer(folder / "tokenizer.json")
+        for name in FORMATS.names():
+            options: dict[str, Any] = {"before": "2018-01-01", "shard_size": 100_000, "workers": 1, "format": name}
+            if name in TOKEN_FORMATS:
+                options |= {"tokenizer": tokenizer, "eos": "<end>"}
+            here, there = folder / name, f"s3://{bucket}/{name}"
+            for out in (here, there):
+                lb.export(lake, out, **options)
+            assert _objects(there) == _files(here)
+            if name not in TOKEN_FORMATS:
+                assert lb.load(there).to_arrow().equals(lb.load(here).to_arrow())
+            assert lb.verify(there, all=True, workers=1).sound
+            print(f"{name}: {len(_objects(there))} objects with the bytes of the disk", flush=True)
+
+
 def _try(
     name: str,
     command: Callable[[str], list[str]],
@@ -266,11 +295,15 @@ def main() -> None:
     asked.add_argument("--peer", metavar="PYTHON")
     ended = commands.add_parser("kills")
     ended.add_argument("--kills", type=int, default=20)
-    ended.add_argument("--store", metavar="URL", help="of another server than moto's")
+    each = commands.add_parser("formats")
+    for command in (ended, each):
+        command.add_argument("--store", metavar="URL", help="of another server than moto's")
     options = parser.parse_args()
     os.environ |= _ENVIRONMENT
     if options.command == "query":
         query(options.lake, options.before, options.peer)
+    elif options.command == "formats":
+        formats(options.store)
     else:
         kills(options.kills, options.store)
 

@@ -41,7 +41,7 @@ from index.neardup.kept import Kept
 from index.neardup.run import is_stored
 from index.neardup.signatures import PARQUET_OPTIONS, signature_rows
 from index.neardup.texts import as_matrix
-from index.tables import SIGNATURES
+from index.tables import DUPLICATES, SIGNATURES
 
 _PART = 500_000
 _START = 1_300_000_000_000_000
@@ -140,7 +140,7 @@ def compare(folder: str, memory: int, workers: int) -> None:
     with tempfile.TemporaryDirectory() as other, Kept(lake.location, Path(other)) as kept:
         engine = open_engine(workers)
         derived = derive(lake, lake.snapshot(), tables.parameters_of(lake), engine, memory, kept, Reporter())
-        print(json.dumps("yes" if is_stored(lake, derived) else "NO"))
+        print(json.dumps("yes" if is_stored(lake, derived, lake.delta(DUPLICATES.name)) else "NO"))
 
 
 def main() -> None:

@@ -186,17 +186,20 @@ def peak_of(code: str) -> tuple[str, int]:
     return shown, int(peak)
 
 
-@pytest.fixture(scope="session")
-def byte_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The file of a tokenizer of which each byte is a token, and `<end>` one more."""
+def write_byte_tokenizer(path: Path) -> str:
+    """Write a tokenizer of which each byte is a token, and `<end>` one more; returns the path."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
     alphabet = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     made = Tokenizer(models.BPE({**alphabet, "<end>": len(alphabet)}, []))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     made.save(str(path))
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def byte_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_byte_tokenizer(tmp_path_factory.mktemp("tokenizer") / "tokenizer.json")
 
 
 @pytest.fixture(scope="session")

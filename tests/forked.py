@@ -50,6 +50,8 @@ MODULES = (
     "index.certify.run",
     "index.certify.show",
     "index.certify.work",
+    "index.maintain.command",
+    "index.maintain.run",
     "index.minhash.ready",
     "index.neardup.bands",
     "index.neardup.command",

@@ -141,7 +141,8 @@ class _Keeper:
         process.start()
         _group(process.pid, command)
         os.close(pipe)
-        os.write(told, b"%d\n" % process.pid)
+        with contextlib.suppress(BrokenPipeError):  # who asked was killed
+            os.write(told, b"%d\n" % process.pid)
         self.workers.append((process, told))
         return True
 

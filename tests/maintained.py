@@ -7,6 +7,7 @@ of a lake that nobody disturbed.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -27,14 +28,23 @@ from archive.lake import Lake
 _KEEP, _HELD = "1m", 8.0
 
 
-def beside_others(folder: Path, kills: int, seed: int, files: int) -> dict[str, Any]:
-    """Kill `archive maintain` so many times while others write and read; return what was found."""
-    trial = _Trial(folder, seed, files)
+def beside_others(folder: Path, kills: int, seed: int, files: int, few: bool = False) -> dict[str, Any]:
+    """Kill `archive maintain` so many times while others write and read; return what was found.
+
+    Args:
+        files: of each writer.
+        few: three files are many, which maintain merges; and nobody finds passages, which takes longest.
+    """
+    trial = _Trial(folder, seed, files, few)
     return trial.run(kills)
 
 
 class _Trial:
-    def __init__(self, folder: Path, seed: int, files: int) -> None:
+    def __init__(self, folder: Path, seed: int, files: int, few: bool) -> None:
+        (folder / "tmp").mkdir(exist_ok=True)  # no scratch and no cache of this machine is looked at or deleted
+        self._env = {**os.environ, "TMPDIR": str(folder / "tmp"), "XDG_CACHE_HOME": str(folder / "xdg")}
+        self._prepare = ("few", "files_are_many") if few else None
+        self._stages = (["index"] if few else ["index", "--passages"]), ["quality"]
         self._folder, self._dice = folder, random.Random(seed)
         self._lake = Lake(str(folder / "lake"))
         self._errors: list[str] = []
@@ -93,7 +103,7 @@ class _Trial:
 
     def _command(self, name: str, *args: str) -> None:
         output = self._folder / f"said-{name}"
-        process = start([*args, "--lake", self._lake.location, "--quiet"], output)
+        process = start([*args, "--lake", self._lake.location, "--quiet"], output, self._env)
         process.join()
         self._commands += 1
         if process.exitcode not in {0, 1}:
@@ -109,8 +119,8 @@ class _Trial:
 
     def _index(self) -> None:
         while not self._stop.is_set():
-            self._command("index", "index", "--passages", "--workers", "1")
-            self._command("index", "quality", "--workers", "1")
+            for stage in self._stages:
+                self._command("index", *stage, "--workers", "1")
 
     def _forget(self) -> None:
         for number, source in enumerate(self._sources["c"]):
@@ -119,7 +129,7 @@ class _Trial:
             self._command("forget", "ingest", source, "--workers", "1")
             if number % 2:
                 output = self._folder / "said-forget"
-                process = start(["forget", source, "--lake", self._lake.location], output)
+                process = start(["forget", source, "--lake", self._lake.location], output, self._env)
                 process.join()
                 if process.exitcode:
                     raise AssertionError((output / "2").read_text())
@@ -146,6 +156,8 @@ class _Trial:
             process: Command = start(
                 ["maintain", "--lake", self._lake.location, "--keep", _KEEP, "--quiet", "--workers", "1"],
                 self._folder / "said-maintain",
+                self._env,
+                prepare=self._prepare,
             )
             process.join(self._dice.uniform(0.05, 1.2) * seconds)
             process.kill(workers_too=True)
@@ -167,12 +179,13 @@ class _Trial:
             left = set(lake.read("sources", ["file"])["file"].to_pylist()) & set(self._sources["c"][1::2]) \
                 if lake.exists() else set()  # fmt: skip
             for source in sorted(left):
-                forked("forget", source, "--lake", lake.location)
-            forked("ingest", *kept, "--lake", lake.location, "--workers", "1", "--quiet")
-            forked("index", "--passages", "--lake", lake.location, "--workers", "1", "--quiet")
-            forked("quality", "--lake", lake.location, "--workers", "1", "--quiet")
-        forked("maintain", "--lake", self._lake.location, "--keep", "0", "--quiet", "--workers", "1")
-        forked("index", "--passages", "--lake", self._lake.location, "--workers", "1", "--quiet")
+                forked("forget", source, "--lake", lake.location, env=self._env)
+            forked("ingest", *kept, "--lake", lake.location, "--workers", "1", "--quiet", env=self._env)
+            for stage in self._stages:
+                forked(*stage, "--lake", lake.location, "--workers", "1", "--quiet", env=self._env)
+        maintain = ("maintain", "--lake", self._lake.location, "--keep", "0", "--quiet", "--workers", "1")
+        forked(*maintain, env=self._env, prepare=self._prepare)
+        forked(*self._stages[0], "--lake", self._lake.location, "--workers", "1", "--quiet", env=self._env)
 
     def _compare(self) -> None:
         if snapshot(self._lake) != snapshot(self._alone):

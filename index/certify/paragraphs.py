@@ -27,7 +27,7 @@ from index.certify.characters import alike, letters_of
 from index.minhash.kernel import band_keys, compiled, shared, shingle_sets, sign
 from index.minhash.procedure import Parameters
 from index.neardup.candidates import split
-from index.neardup.shingle_sets import wanted_texts
+from index.neardup.shingle_sets import shares, wanted_texts
 from index.proven import Proven
 
 #: Fewest shingles of a paragraph that is looked up. A single one is too easily shared by chance.
@@ -90,11 +90,13 @@ def _digests(lines: Iterable[str]) -> npt.NDArray[np.uint64]:
 
 @dataclass(frozen=True, slots=True)
 class ParagraphsTask:
-    """A file of documents to be compared with the paragraphs in the scratch folder."""
+    """A part of a file of documents to be compared with the paragraphs in the scratch folder."""
 
     location: str
     file: str
     parameters: Parameters
+    part: int = 0  #: of the row groups …
+    parts: int = 1
 
 
 #: Keys, and for each the date (microseconds since 1970), the number and the similarity of what proves it.
@@ -158,7 +160,7 @@ def work(task: ParagraphsTask, ctx: Context) -> ParagraphsResult:
     with open(ctx.read("kinds"), "rb") as file:
         texts_of_kinds: list[str] = pickle.load(file)
     exact, near = _Earliest(len(digests)), _Earliest(len(starts) - 1)
-    for positions, texts in wanted_texts(lake, task.file, proven_ids):
+    for positions, texts in wanted_texts(lake, task.file, proven_ids, task.part, task.parts):
         split_texts = pc.split_pattern(texts.cast(pa.large_string()), "\n")
         lines, parents = split_texts.flatten(), pc.list_parent_indices(split_texts).to_numpy()
         signatures, counts = sign(lines, parameters)
@@ -269,7 +271,9 @@ def match_paragraphs(
     with open(f"{scratch}/kinds", "wb") as file:
         pickle.dump([lines[number] for number in kinds], file)
     exact, near = _Earliest(len(first)), _Earliest(len(kinds))
-    tasks = (ParagraphsTask(lake.location, file, parameters) for file in sorted(lake.files(DOCUMENTS.name)))
+    files = sorted(lake.files(DOCUMENTS.name))
+    parts = shares(len(files), engine.workers)
+    tasks = (ParagraphsTask(lake.location, file, parameters, part, parts) for file in files for part in range(parts))
     for end in engine.run(work, tasks if len(first) else (), scratch=scratch):
         if isinstance(end, Failed):
             raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")

@@ -22,12 +22,12 @@ RowPassage = tuple[int, int, int]
 
 
 def match_passages(
-    index: PassageIndex, numbers: Sequence[int], exact: npt.NDArray[np.int64], engine: Engine, scratch: str
+    index: PassageIndex, names: Sequence[str], exact: npt.NDArray[np.int64], engine: Engine, scratch: str
 ) -> list[list[list[RowPassage]]]:
     """Find the passages of the rows of some chunks that proven texts have.
 
     Args:
-        numbers: of the chunks, which the scratch folder holds.
+        names: of the chunks, which the scratch folder holds.
         exact: for each row the number of its proof, or -1; a row that has one is not looked up.
 
     Returns:
@@ -36,8 +36,8 @@ def match_passages(
     found: list[list[list[RowPassage]]] = []
     held: list[pa.Array] = []
     first = 0
-    for number in numbers:
-        with open(f"{scratch}/chunk-{number}", "rb") as file:
+    for name in names:
+        with open(f"{scratch}/{name}", "rb") as file:
             texts = pickle.load(file)[1]
         known = pa.array(exact[first : first + len(texts)] >= 0)
         first += len(texts)

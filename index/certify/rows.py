@@ -1,4 +1,9 @@
-"""Reads the rows of a data set as they were written, in chunks, and writes them with what is proven about each."""
+"""Reads the rows of a data set as they were written, in chunks, and writes them with what is proven about each.
+
+A file is cut into parts that workers read, each its own: bytes of plain JSON lines, row groups of Parquet. Where it is
+cut depends on the file alone, so that the result does too. Compressed JSON lines cannot be cut, since a member is
+decompressed from its beginning: one process reads the lines of such a file, and hands them out.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, BinaryIO, cast
 
 import lz4.frame
@@ -24,8 +30,12 @@ from archive.sources import open_bytes
 from index.certify.card import Kind, kind_of, merged
 from index.certify.verdict import SCHEMA, Verdict
 
-#: Most rows and bytes of a chunk.
+#: Most rows and bytes of a chunk. Of plain JSON lines the rows are not bounded.
 _ROWS, _BYTES = 1000, 8 << 20
+#: Bytes of a part of plain JSON lines: a chunk.
+_PART = 4 << 20
+#: Most rows and bytes of a part of a row group, if that is larger: it is decompressed from its beginning for each part.
+_SLICE_ROWS, _SLICE_BYTES = 50_000, 1 << 28
 _NAMED = re.compile(r"\.(jsonl|ndjson|json)(\.(gz|zst|lz4))?$")
 #: Bytes; a longer line is no row.
 _LINE = 1 << 28
@@ -37,6 +47,19 @@ class Problem:
 
     reason: str
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a file that a worker reads: the lines that begin in some bytes, or some rows of some row groups."""
+
+    uri: str
+    kind: str  #: jsonl or parquet
+    start: int  #: byte or row group
+    end: int  #: the one behind
+    size: int  #: in bytes, decompressed
+    first: int = 0  #: row of these row groups …
+    rows: int = 0  #: … and how many there are; 0 for JSON lines, of which that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +174,11 @@ def format_of(uri: str) -> str:
         return "unknown" if file.read(_LINE).strip() else "empty"
 
 
-def read(uri: str) -> Iterator[Lines | Batch]:
-    """Yield the rows of a JSON lines or Parquet file, in chunks.
+def cut(uri: str, size: int | None) -> Iterator[Part | Lines]:
+    """Yield the parts of a JSON lines or Parquet file, in order; of compressed lines, the chunks themselves.
+
+    Args:
+        size: bytes of the file, if known.
 
     Raises:
         SourceError: the file is neither, or cannot be read.
@@ -161,11 +187,79 @@ def read(uri: str) -> Iterator[Lines | Batch]:
     with open_bytes(uri) as file:
         if kind == "jsonl":
             file.seek(0)
-            yield from _lines(file, compression_of(file.read(8)))
+            compression = compression_of(file.read(8))
+            if compression is not None or size is None:
+                yield from _lines(file, compression)
+                return
+            for start in range(0, size, _PART):
+                end = min(start + _PART, size)
+                yield Part(uri, kind, start, end, end - start)
         elif kind == "parquet":
-            yield from _batches(file, uri)
+            yield from _groups(file, uri)
         elif kind != "empty":
             raise SourceError(f"{uri}: neither JSON lines nor Parquet")
+
+
+def _groups(file: BinaryIO, uri: str) -> Iterator[Part]:
+    """Yield row groups, small ones together, and large ones in slices."""
+    try:
+        metadata = pq.read_metadata(file)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{uri}: {str(error).splitlines()[0]}") from None
+    at_once = _rows_at_once(metadata)
+    first = rows = size = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        rows, size = rows + group.num_rows, size + group.total_byte_size
+        if rows < at_once and number + 1 < metadata.num_row_groups:
+            continue
+        slices = max(-(-rows // _SLICE_ROWS), -(-size // _SLICE_BYTES), 1)
+        step = -(-rows // (slices * at_once)) * at_once  # chunks are the same as without a cut
+        for begin, end in pairwise([*range(0, rows, max(step, 1)), rows]):
+            yield Part(uri, "parquet", first, number + 1, size * (end - begin) // rows, begin, end - begin)
+        first, rows, size = number + 1, 0, 0
+
+
+def read(part: Part) -> Iterator[Lines | Batch]:
+    """Yield the rows of a part, in chunks.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    with open_bytes(part.uri) as file:
+        if part.kind == "jsonl":
+            yield _lines_between(file, part.start, part.end)
+        else:
+            yield from _batches(file, part)
+
+
+def _lines_between(file: BinaryIO, start: int, end: int) -> Lines:
+    """Return the lines that begin in these bytes of a plain file."""
+    lines: list[bytes] = []
+    unreadable: list[Problem] = []
+    begin = _line_start(file, start, end)
+    if begin < end:
+        for line in read_lines(file, _LINE, begin):
+            if line.offset >= end:
+                break
+            if line.problem:
+                unreadable.append(Problem(line.problem, line.detail))
+            else:
+                lines.append(line.data)
+    return Lines(lines, None, unreadable)
+
+
+def _line_start(file: BinaryIO, start: int, end: int) -> int:
+    """Return where the first line begins that begins in these bytes; `end` if none does."""
+    if start == 0:
+        return 0
+    at = start - 1
+    file.seek(at)
+    while at < end and (data := file.read(min(end - at, 1 << 16))):
+        if (found := data.find(b"\n")) >= 0:
+            return at + found + 1
+        at += len(data)
+    return end
 
 
 def _lines(file: BinaryIO, compression: str | None) -> Iterator[Lines]:
@@ -185,15 +279,21 @@ def _lines(file: BinaryIO, compression: str | None) -> Iterator[Lines]:
         yield Lines(lines, compression, unreadable)
 
 
-def _batches(file: BinaryIO, uri: str) -> Iterator[Batch]:
+def _batches(file: BinaryIO, part: Part) -> Iterator[Batch]:
     try:
         parquet = pq.ParquetFile(file)
         if taken := sorted(set(parquet.schema_arrow.names) & set(SCHEMA.names)):
-            raise SourceError(f"{uri}: the data set has a column {taken[0]} already; certify one without")
-        for batch in parquet.iter_batches(batch_size=_rows_at_once(parquet.metadata)):
-            yield Batch(batch, [])
+            raise SourceError(f"{part.uri}: the data set has a column {taken[0]} already; certify one without")
+        at, end = 0, part.first + part.rows
+        groups = range(part.start, part.end)
+        for batch in parquet.iter_batches(batch_size=_rows_at_once(parquet.metadata), row_groups=groups):
+            if at >= part.first:
+                yield Batch(batch.slice(0, end - at), [])
+            at += len(batch)
+            if at >= end:
+                return
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{uri}: {str(error).splitlines()[0]}") from None
+        raise SourceError(f"{part.uri}: {str(error).splitlines()[0]}") from None
 
 
 def _rows_at_once(metadata: pq.FileMetaData) -> int:

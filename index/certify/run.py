@@ -1,14 +1,16 @@
 """`certify`: streams a data set through an index in blocks, and writes it with what is proven about each row.
 
-A block takes four steps. Workers compute the ids and signatures of its rows. The main process looks up the ids, and
-finds texts of the index that share a band with a row. One scan of `documents` copies the shingles of these texts into
-a scratch folder. Workers compare them with the rows, and write the rows, which are put together in their order.
+A block takes four steps. Workers read its rows, each a part of a file, and compute their ids and signatures. The main
+process looks up the ids, and finds texts of the index that share a band with a row. One scan of `documents` copies the
+shingles of these texts into a scratch folder. Workers compare them with the rows, and write the rows, which are put
+together in their order.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -52,8 +54,6 @@ _log = logging.getLogger(__name__)
 
 #: Rows and bytes of a block. It takes as many bytes of scratch space, and 8 for each shingle of the texts it meets.
 _ROWS, _BYTES = 100_000, 1 << 29
-
-Chunk = rows.Lines | rows.Batch
 
 
 def certify(
@@ -139,6 +139,36 @@ class Needs:
             return cls(moment_of(before), asked(grade, archives), archives, sources)
         except ValueError as error:
             raise ArchiveError(str(error)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    """A part of a file that was read."""
+
+    number: int
+    output: OutputFile
+    size: int  #: in bytes
+    chunks: list[RowHashes]
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.chunks))
+
+
+def _end(parts: list[_Hashed]) -> int:
+    """Return how many of these parts are a block: it depends on them alone, and not on which were read by when."""
+    count = size = 0
+    for number, part in enumerate(parts):
+        count, size = count + part.rows, size + part.size
+        if count >= _ROWS or size >= _BYTES:
+            return number + 1
+    return len(parts)
+
+
+def _move(parts: list[_Hashed], source: str, to: str) -> None:
+    for part in parts:
+        for chunk in part.chunks:
+            shutil.move(f"{source}/{chunk.name}", f"{to}/{chunk.name}")
 
 
 class _Certify:
@@ -254,37 +284,71 @@ class _Certify:
 
     def _blocks(self, todo: list[OutputFile]) -> None:
         """Certify all files, one block after the other."""
-        chunks, number = self._chunks(todo), 0
-        while True:
-            self._reporter.stage("certify", None)
-            with self._engine.scratch() as scratch:
-                count = self._block(chunks, number, scratch)
-            if not count:
-                break
-            number += count
+        tasks = self._tasks(todo)
+        ahead: list[_Hashed] = []
+        with self._engine.scratch() as kept:
+            while True:
+                self._reporter.stage("certify", None)
+                with self._engine.scratch() as scratch:
+                    _move(ahead, kept, scratch)
+                    hashed = self._hash(tasks, ahead, scratch)
+                    end = _end(hashed)
+                    if not end:
+                        break
+                    self._block(hashed[:end], scratch)
+                    ahead = hashed[end:]
+                    _move(ahead, scratch, kept)
         self._folder.close()
 
-    def _chunks(self, todo: list[OutputFile]) -> Iterator[tuple[OutputFile, Chunk]]:
+    def _tasks(self, todo: list[OutputFile]) -> Iterator[tuple[OutputFile, HashRows]]:
+        """Yield a task for each part of each file, in order."""
+        number = 0
         for output in todo:
             self._folder.begin(output)
-            yield from ((output, chunk) for chunk in rows.read(output.listed.uri))
+            for part in rows.cut(output.listed.uri, output.listed.size):
+                output.first = number if output.first < 0 else output.first
+                yield output, HashRows(number, part, self._columns, self._parameters, self._paragraphs)
+                number += 1
 
-    def _block(self, chunks: Iterator[tuple[OutputFile, Chunk]], first: int, scratch: str) -> int:
-        """Certify the next block.
+    def _hash(self, tasks: Iterator[tuple[OutputFile, HashRows]], ahead: list[_Hashed], scratch: str) -> list[_Hashed]:
+        """Read parts for a block, and compute the ids and signatures of their rows.
 
         Args:
-            first: number of its first chunk.
+            ahead: the parts that were hashed with the block before.
 
         Returns:
-            how many chunks it had.
+            the parts in their order. They are a block or more: how many rows a part has is known when it is read.
         """
-        outputs: list[OutputFile] = []  # by chunk
-        hashes = self._hash(self._block_tasks(chunks, first, outputs), first, outputs, scratch)
-        if not hashes:
-            return 0
+        hashed, outputs = list(ahead), dict[int, OutputFile]()
+        count, size = sum(part.rows for part in ahead), sum(part.size for part in ahead)
+
+        def enough() -> Iterator[HashRows]:
+            nonlocal size
+            while count < _ROWS and size < _BYTES and (following := next(tasks, None)):
+                output, task = following
+                outputs[task.number] = output
+                size += task.size
+                yield task
+
+        for end in self._engine.run(work, enough(), progress=self._reporter.advance, scratch=scratch):
+            output = outputs[end.task.number]
+            if isinstance(end, Failed):
+                named = output.listed.uri in end.error
+                raise SourceError(end.error if named else f"{output.listed.uri}: {end.error}")
+            assert isinstance(end.result, list)
+            hashed.append(_Hashed(end.task.number, output, end.task.size, end.result))
+            count += hashed[-1].rows
+            if end.task.number == output.first and end.result:
+                self._check(output.listed.uri, end.result[0])
+        return sorted(hashed, key=lambda part: part.number)
+
+    def _block(self, block: list[_Hashed], scratch: str) -> None:
+        """Look up the rows of a block, verify what was found, and write them."""
+        hashes = [chunk for part in block for chunk in part.chunks]
+        outputs = [part.output for part in block for _ in part.chunks]
         verified: dict[int, VerifiedRows] = {}
-        following = first
-        tasks = self._look_up(hashes, scratch)
+        following = 0
+        tasks = self._look_up(hashes, scratch) if hashes else iter(())
         for end in self._engine.run(work, tasks, scratch=scratch):
             if isinstance(end, Failed):
                 raise SourceError(end.error)
@@ -292,47 +356,19 @@ class _Certify:
             verified[end.result.number] = end.result
             while following in verified:
                 chunk = verified.pop(following)
-                chunk.counts.problems = hashes[following - first].problems
-                chunk.columns = hashes[following - first].columns
-                self._folder.write(outputs[following - first], chunk, f"{scratch}/{chunk.piece}")
+                chunk.counts.problems = hashes[following].problems
+                chunk.columns = hashes[following].columns
+                self._folder.write(outputs[following], chunk, f"{scratch}/{chunk.piece}")
                 following += 1
-        _log.debug("chunks %d to %d certified", first, following - 1)
-        return len(outputs)
+        _log.debug("parts %d to %d certified", block[0].number, block[-1].number)
 
-    def _block_tasks(
-        self, chunks: Iterator[tuple[OutputFile, Chunk]], first: int, outputs: list[OutputFile]
-    ) -> Iterator[HashRows]:
-        """Yield the tasks of a block, and append the file of each to `outputs`."""
-        count = size = 0
-        while count < _ROWS and size < _BYTES and (following := next(chunks, None)):
-            output, chunk = following
-            number = first + len(outputs)
-            outputs.append(output)
-            output.first = number if output.first < 0 else output.first
-            count += len(chunk)
-            size += sum(map(len, chunk.lines)) if isinstance(chunk, rows.Lines) else chunk.batch.nbytes
-            yield HashRows(number, chunk, self._columns, self._parameters, self._paragraphs)
-
-    def _hash(self, tasks: Iterator[HashRows], first: int, outputs: list[OutputFile], scratch: str) -> list[RowHashes]:
-        """Compute the ids and signatures of a block, by chunk."""
-        hashes: dict[int, RowHashes] = {}
-        for end in self._engine.run(work, tasks, progress=self._reporter.advance, scratch=scratch):
-            output = outputs[end.task.number - first]
-            if isinstance(end, Failed):
-                raise SourceError(f"{output.listed.uri}: {end.error}")
-            assert isinstance(end.result, RowHashes)
-            hashes[end.task.number] = end.result
-            if end.task.number == output.first:
-                self._check(output.listed.uri, end.task.chunk, end.result)
-        return [hashes[number] for number in sorted(hashes)]
-
-    def _check(self, uri: str, chunk: Chunk, hashes: RowHashes) -> None:
+    def _check(self, uri: str, hashes: RowHashes) -> None:
         """Check the first chunk of a file.
 
         Raises:
             SourceError: it holds no rows, or none with a text.
         """
-        if isinstance(chunk, rows.Lines) and chunk.lines and chunk.lines[0].strip(b" \t\r\n\0") in (b"[", b"{"):
+        if hashes.is_list:
             raise SourceError(f"{uri}: JSON over many lines, where each line should be a row; `jq -c .[]` of a list, "
                               "or `jq -c .` of objects, makes JSON lines of it")  # fmt: skip
         if not hashes.without_column:
@@ -357,7 +393,7 @@ class _Certify:
             cited.append(np.array([proof.number for chunk in paragraphs for *_, proof in chunk if proof], np.int64))
         passages: list[list[list[RowPassage]]] | None = None
         if self._index:
-            passages = match_passages(self._index, [chunk.number for chunk in hashes], exact, self._engine, scratch)
+            passages = match_passages(self._index, [chunk.name for chunk in hashes], exact, self._engine, scratch)
             cited.append(np.array([number for rows_ in passages for row in rows_ for *_, number in row], np.int64))
         proofs = self._proven.proofs(np.concatenate(cited))
 
@@ -377,7 +413,7 @@ class _Certify:
                 found = passages[index] if passages is not None else None
                 wanted.update(number for row in found or () for *_, number in row)
                 chosen = {number: proofs[number] for number in wanted}
-                yield VerifyRows(chunk.number, self._parameters, own, near, chosen, by_row, found)
+                yield VerifyRows(index, chunk.name, self._parameters, own, near, chosen, by_row, found)
                 first += count
 
         return tasks()

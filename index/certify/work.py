@@ -1,7 +1,7 @@
-"""The work on one chunk of a data set, in a worker. It comes in two halves.
+"""The work on a part of a data set, in a worker. It comes in two halves.
 
-`hash_rows` computes what the rows are looked up by: ids and signatures. The main process looks them up in the index,
-and finds what may prove each row. `verify_rows` compares the texts, and writes the chunk with its proofs.
+`hash_rows` computes what the rows that were read are looked up by: ids and signatures. The main process looks them up
+in the index, and finds what may prove each row. `verify_rows` compares the texts, and writes the chunk with its proofs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from index.certify.characters import Runs, compare, runs_of, share_of
 from index.certify.paragraphs import ParagraphProof, Paragraphs
 from index.certify.passages import RowPassage
 from index.certify.result import RowCounts
-from index.certify.rows import Batch, Lines, Problem
+from index.certify.rows import Batch, Lines, Part, Problem, read
 from index.certify.verdict import Passage, Verdict
 from index.ids import Ids
 from index.minhash.kernel import shared, shingle_sets, sign, utf8
@@ -41,20 +41,25 @@ _HELD = 1 << 22
 
 @dataclass(frozen=True, slots=True)
 class HashRows:
-    """Compute ids and signatures of the rows of a chunk, and store the chunk in the scratch folder."""
+    """Read a part of a file, compute ids and signatures of its rows, and store its chunks in the scratch folder."""
 
-    number: int  #: of the chunk
-    chunk: Lines | Batch
+    number: int  #: of the part
+    part: Part | Lines
     columns: Columns
     parameters: Parameters
     paragraphs: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of its rows."""
+        return self.part.size if isinstance(self.part, Part) else sum(map(len, self.part.lines))
 
 
 @dataclass(frozen=True, slots=True)
 class RowHashes:
     """The ids and signatures of the rows of a chunk. A row without text has 0 shingles."""
 
-    number: int
+    name: str  #: of the chunk in the scratch folder
     ids: Ids
     shingles: npt.NDArray[np.int32]
     signatures: npt.NDArray[np.uint16]
@@ -62,6 +67,10 @@ class RowHashes:
     without_column: str  #: the columns of the chunk, if none of its rows has one of text
     paragraphs: Paragraphs | None
     columns: dict[str, Kind]  #: of JSON lines: the type of each
+    is_list: bool  #: its first line only opens a list or an object
+
+    def __len__(self) -> int:
+        return len(self.shingles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,7 @@ class VerifyRows:
     """Verify the candidates of the rows of a chunk, and write the chunk with its proofs."""
 
     number: int
+    chunk: str  #: its name in the scratch folder
     parameters: Parameters
     exact: npt.NDArray[np.int64]  #: for each row the number of the proof of the same text, or -1
     candidates: Candidates
@@ -103,32 +113,37 @@ class VerifiedRows:
     columns: dict[str, Kind] = field(default_factory=dict)  #: of JSON lines: the type of each
 
 
-def work(task: HashRows | VerifyRows, ctx: Context) -> RowHashes | VerifiedRows:
+def work(task: HashRows | VerifyRows, ctx: Context) -> list[RowHashes] | VerifiedRows:
     """Do either half of the work. Needs a scratch folder that all workers see."""
-    if isinstance(task, HashRows):
-        hashes = hash_rows(task, ctx)
-        ctx.progress(len(task.chunk), 0)
-        return hashes
-    return verify_rows(task, ctx)
+    if isinstance(task, VerifyRows):
+        return verify_rows(task, ctx)
+    chunks = read(task.part) if isinstance(task.part, Part) else [task.part]
+    return [
+        hash_rows(task, chunk, f"chunk-{task.number}-{at}", ctx)
+        for at, chunk in enumerate(chunks)
+        if len(chunk) or chunk.unreadable
+    ]
 
 
-def hash_rows(task: HashRows, ctx: Context) -> RowHashes:
+def hash_rows(task: HashRows, chunk: Lines | Batch, name: str, ctx: Context) -> RowHashes:
     """Bring the texts of a chunk to their normal form, and compute their ids and signatures."""
     kinds: dict[str, Kind] = {}
-    texts, dropped, faults = _texts(task.chunk, task.columns, kinds)
+    texts, dropped, faults = _texts(chunk, task.columns, kinds)
     broken = {row for row, problem in faults.items() if problem.reason == "bad-row"}
-    with open(ctx.write(f"chunk-{task.number}"), "wb") as file:
-        pickle.dump((task.chunk, texts, dropped, broken), file)
+    with open(ctx.write(name), "wb") as file:
+        pickle.dump((chunk, texts, dropped, broken), file)
     problems = Counter(problem.reason for problem in faults.values())
     without = [problem.detail for problem in faults.values() if problem.reason == "no-text-column"]
-    problems.update(problem.reason for problem in task.chunk.unreadable)
+    problems.update(problem.reason for problem in chunk.unreadable)
     data, offsets = utf8(texts)
     digests = b"".join(hashlib.sha256(data[first:last].data).digest() for first, last in pairwise(offsets.tolist()))
     content_ids = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 4)
     signatures, counts = sign(texts, task.parameters)
     paragraphs = Paragraphs.of(texts.to_pylist(), task.parameters) if task.paragraphs else None
     columns = without[0] if without and len(without) == len(texts) else ""
-    return RowHashes(task.number, content_ids, counts, signatures, problems, columns, paragraphs, kinds)
+    is_list = isinstance(chunk, Lines) and bool(chunk.lines) and chunk.lines[0].strip(b" \t\r\n\0") in (b"[", b"{")
+    ctx.progress(len(chunk), 0)
+    return RowHashes(name, content_ids, counts, signatures, problems, columns, paragraphs, kinds, is_list)
 
 
 def _texts(
@@ -149,7 +164,7 @@ def _texts(
 
 def verify_rows(task: VerifyRows, ctx: Context) -> VerifiedRows:
     """Verify the candidates of each row, choose the earliest proof, and write the chunk."""
-    with open(ctx.read(f"chunk-{task.number}"), "rb") as file:
+    with open(ctx.read(task.chunk), "rb") as file:
         chunk, texts, dropped, broken = pickle.load(file)
     near = _near(task, texts, ctx)
     verdicts = []

@@ -60,7 +60,8 @@ def rest_of(lake: Lake) -> str:
     """
     of_units = bounds.of_units(lake)
     of = {
-        "retracted": sorted(bounds.retracted(lake)),
+        "grade": DEFAULT,
+        "retracted": sorted(proofs.retracted_units(lake)),
         "bounded": of_units.stored,
         "bounds": sorted(str(bound) for bound in (*of_units.attested, *of_units.published)),
         "columns": versions.columns(lake.delta(CAPTURES.name)),

@@ -19,21 +19,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from archive import bounds, proofs
+from archive import bounds, proofs, versions
 from archive.engine import Engine
+from archive.evidence import grade, operators
 from archive.lake import Lake
 from archive.progress import Reporter
 from archive.tables import CAPTURES, DOCUMENTS
-from index import ids
+from index import ids, tables
 from index.minhash import kernel, procedure
 from index.minhash.kernel import band_keys
 from index.minhash.procedure import Parameters
 from index.neardup import cluster, dates
 from index.neardup.candidates import join, split
 from index.neardup.kept import Array, Kept, release
-from index.neardup.numbered import Numbered, Numbers, number_texts, segments_kept, segments_restored
-from index.neardup.pair_columns import counted, locate, ordered, sort
-from index.neardup.pairs import Comparer, read_pairs, similarity
+from index.neardup.numbered import Numbered, Numbers, number_texts, segments_kept, segments_restored, signed
+from index.neardup.pair_columns import Pairs, counted, locate, ordered, sort
+from index.neardup.pairs import Comparer, Values, read_pairs, similarity
 from index.neardup.ranges import TOGETHER, Counted, Dates, Ranges
 from index.neardup.verified import UNKNOWN, Rows, Verified, empty, merge, rows_of
 from index.tables import DUPLICATES, PAIRS, SIGNATURES
@@ -60,18 +61,18 @@ class Derived:
     Attributes:
         candidates: pairs that a band value or a vector proposes.
         compared: pairs that were compared for this.
-        same: `duplicates` has these rows already.
+        stored: the files of `duplicates` that had these rows the last time; None where none is known to.
         about, arrays: for `Kept.keep`.
         clusters: groups of texts that near-duplicates connect.
         clustered: texts in these.
     """
 
     def __init__(
-        self, texts: Numbered, near: Rows, candidates: int, compared: int, same: bool, about: dict[str, Any],
-        arrays: dict[str, Array],
+        self, texts: Numbered, near: Rows, candidates: int, compared: int, stored: list[str] | None,
+        about: dict[str, Any], arrays: dict[str, Array],
     ) -> None:  # fmt: skip
         self.texts, self._near, self.candidates, self.compared = texts, near, candidates, compared
-        self.same, self.about, self.arrays = same, about, arrays
+        self.stored, self.about, self.arrays = stored, about, arrays
         left, right, local = _local(near["a"], near["b"], len(texts))
         rank = texts.rank(local)
         roots = cluster.clusters(left, right, rank)
@@ -115,16 +116,30 @@ def derive(
         kept: of the last time.
     """
     restored = kept.restore()
-    if restored and restored[0]["of"] != _of(snapshot, parameters):
+    if restored and not _fits(snapshot, parameters, restored[0]):
         kept.drop()
         restored = None
     given = lake, snapshot, parameters, engine, memory, kept, reporter
     try:
         return _Derivation(*given, restored).run()
     except _DriftError:
-        _log.warning("%s: what was kept does not fit the lake; all is derived anew", lake.location)
+        _log.info("%s: what was kept does not fit the lake; all is derived anew", lake.location)
         kept.drop()
         return _Derivation(*given, None).run()
+
+
+def _fits(lake: Lake, parameters: Parameters, about: dict[str, Any]) -> bool:
+    """Return whether what is kept was derived from this lake, and not from a later state of it.
+
+    Where an older copy of a lake is put in its place, it may lack texts that others were compared with.
+    """
+    numbers = _versions(lake)
+    is_older = any(numbers.get(name, -1) < number for name, number in about["versions"].items())
+    return about["of"] == _of(lake, parameters) and not is_older and lake.rows(PAIRS.name) >= about["rows"]
+
+
+def _versions(lake: Lake) -> dict[str, int]:
+    return {**tables.versions(lake), PAIRS.name: lake.delta(PAIRS.name).version()}
 
 
 def signed_before(lake: Lake, parameters: Parameters, files: list[str]) -> tuple[Numbered | None, list[str]]:
@@ -134,8 +149,8 @@ def signed_before(lake: Lake, parameters: Parameters, files: list[str]) -> tuple
         None and all files, where nothing is kept, or texts of files that the lake does not have any more.
     """
     with Kept(lake.location) as kept:
-        restored = kept.restore()
-        if restored is None or restored[0]["of"] != _of(lake, parameters):
+        restored = kept.restore({"ids", "order", "named"})
+        if restored is None or not _fits(lake, parameters, restored[0]):
             return None, files
         about, arrays = restored
         segments = segments_restored(about["segments"], arrays["named"])
@@ -147,11 +162,11 @@ def signed_before(lake: Lake, parameters: Parameters, files: list[str]) -> tuple
 
 def _of(lake: Lake, parameters: Parameters) -> list[Any]:
     """Return what must be the same for anything to be used again: the program, the parameters and the lake."""
-    modules = [proofs, bounds, ids, likeness, kernel, procedure]
+    modules = [proofs, bounds, grade, operators, versions, ids, likeness, kernel, procedure]
     files = [*(Path(str(module.__file__)) for module in modules), *sorted(Path(__file__).parent.glob("*.py"))]
     program = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    tables = [lake.delta(name).metadata().id for name in (CAPTURES.name, SIGNATURES.name)]
-    return [program, asdict(parameters), TOGETHER, [str(each) for each in tables]]
+    opened = [lake.delta(name).metadata().id for name in (CAPTURES.name, SIGNATURES.name, PAIRS.name)]
+    return [program, asdict(parameters), TOGETHER, [str(each) for each in opened]]
 
 
 def _local(a: Numbers, b: Numbers, size: int) -> tuple[Numbers, Numbers, Numbers]:
@@ -200,18 +215,19 @@ class _Derivation:
         reporter, lake = self._reporter, self._lake
         reporter.stage("dates", None)
         self._texts = texts = number_texts(lake, self._old, self._kept)
+        signed_now = texts.live
+        if self._old and (signed(self._old.segments, len(self._old)) & ~signed_now[: len(self._old)]).any():
+            raise _DriftError  # forgotten texts were swept: what was compared with them counts no more
         strangers, revisits = self._date()
         self._release()
-        signed = texts.live
-        texts.live = signed & texts.captured
+        texts.live = signed_now & texts.captured
         size, before_size = len(texts), len(self._old) if self._old else 0
         before, live_before = np.zeros(size, np.int64), np.zeros(size, bool)
         if self._old:
             before[:before_size], live_before[:before_size] = self._old.first_seen, self._old.live
         changed = (texts.live != live_before) | (texts.live & (texts.first_seen != before))
         numbers = np.flatnonzero(changed)
-        unsigned = bool((live_before & ~signed).any())  # its bands are gone
-        full = self._old is None or unsigned or len(numbers) > size * _MANY
+        full = self._old is None or len(numbers) > size * _MANY
         compared = self._comparer = Comparer(
             self._writer, texts, self._parameters, self._engine, reporter.advance, self._memory // 4
         )
@@ -241,6 +257,8 @@ class _Derivation:
         }  # fmt: skip
         about: dict[str, Any] = {
             "of": _of(lake, self._parameters),
+            "versions": _versions(self._writer),
+            "rows": self._writer.rows(PAIRS.name),
             "segments": segments_kept(texts.segments)[0],
             "captures": sorted(lake.files(CAPTURES.name)),
             "rest": self._rest,
@@ -250,8 +268,8 @@ class _Derivation:
         }
         same = not full and _are_same(near, self._near_before())
         same = same and not (changed[near["a"]].any() or changed[near["b"]].any())
-        same = same and self._about["duplicates"] == sorted(lake.files(DUPLICATES.name))
-        return Derived(texts, near, self._candidates, compared.count, same, about, arrays)
+        stored = self._about["duplicates"] if same else None
+        return Derived(texts, near, self._candidates, compared.count, stored, about, arrays)
 
     def _release(self) -> None:
         """Give back the pages of all mapped files: they count as memory of this process while nobody else wants any."""
@@ -295,17 +313,30 @@ class _Derivation:
         parts = ({name: self._arrays[f"{part}-{name}"] for name in empty()} for part in ("large", "small"))
         return Verified(*parts)
 
+    def _new_pairs(self) -> Iterator[tuple[Pairs, Values]]:
+        """Yield what the files of `pairs` have that nobody has read; note which of these are done with.
+
+        A file that names texts which have no number yet is read again the next time.
+        """
+        files, known = self._lake.files(PAIRS.name), set(self._about.get("pairs", ()))
+        self._pair_files = [name for name in files if name in known]
+        for name in sorted(set(files) - known):
+            is_whole = True
+            for pairs, values, is_all in read_pairs(self._lake, self._texts, name):
+                is_whole = is_whole and is_all
+                yield pairs, values
+            if is_whole:
+                self._pair_files.append(name)
+
     def _all(self, ranges: Ranges, proposed: tuple[Numbers, Numbers], folder: str) -> Rows:
         """Find the candidates by all bands, and the near-duplicates from nothing."""
         parts = [rows_of(a, b, count) for a, b, count in ranges.all()]
         parts.append(rows_of(*proposed, 1))
         if self._old is not None:
             parts += [{**rows, "count": np.zeros(len(rows["a"]), np.int32)} for rows in self._restored().rows()]
-        self._pair_files = self._lake.files(PAIRS.name)
-        new = set(self._pair_files) - set(self._about.get("pairs", ()))
         spill = Path(folder, "spill")  # no worker needs it
         spill.mkdir()
-        for number, ((a, b), values) in enumerate(read_pairs(self._lake, self._texts, sorted(new))):
+        for number, ((a, b), values) in enumerate(self._new_pairs()):
             order = sort(a, b)
             rows = rows_of(a[order], b[order], 0, values[order])
             rows["count"] = np.zeros(len(a), np.int32)
@@ -329,10 +360,8 @@ class _Derivation:
     ) -> Rows:
         """Correct the candidates of the last time by what has changed, and derive the clusters that this concerns."""
         self._verified = verified = self._restored()
-        old_files = set(self._about["pairs"])
-        self._pair_files = self._lake.files(PAIRS.name)
         learned = [empty()]
-        for (a, b), values in read_pairs(self._lake, self._texts, sorted(set(self._pair_files) - old_files)):
+        for (a, b), values in self._new_pairs():
             learned.append(self._learn(a, b, values))
         a, b, count = self._differences(ranges, dates_, numbers, proposed)
         rows = verified.find(a, b)

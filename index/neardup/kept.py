@@ -14,6 +14,7 @@ import logging
 import tempfile
 import uuid
 import zlib
+from collections.abc import Container
 from pathlib import Path
 from typing import IO, Any
 
@@ -97,10 +98,18 @@ class Kept:
         if self._scratch is not None:
             self._scratch.cleanup()
 
-    def restore(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
-        """Return what `keep` was given last; None where nothing usable is kept."""
+    def restore(self, needed: Container[str] | None = None) -> tuple[dict[str, Any], dict[str, Array]] | None:
+        """Return what `keep` was given last; None where nothing usable is kept.
+
+        Args:
+            needed: only these arrays are read, and checked for damage; None: all.
+        """
         path = self._folder / _MANIFEST
-        self._is_new = not path.exists()
+        try:
+            self._is_new = not path.exists()
+        except OSError as error:  # a folder of another user
+            _log.info("%s: %s; all is derived anew", path, error.strerror)
+            return None
         if self._is_new:
             return None
         self._own()  # now or never: who does not write from the beginning works with files that another one replaces
@@ -112,7 +121,7 @@ class Kept:
             files = {name: _File(*described) for name, described in of["files"].items()}
             arrays = {name: file.open(self._folder) for name, file in files.items()}
             for name, array in arrays.items():
-                if _sum(array) != files[name].value:
+                if (needed is None or name in needed) and _sum(array) != files[name].value:
                     raise ValueError(f"{self._folder / files[name].name}: is damaged")
                 release(array)
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -125,7 +134,9 @@ class Kept:
     def drop(self) -> None:
         """Forget what is kept."""
         if self._lock is not None:
-            (self._folder / _MANIFEST).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                for path in (self._folder / _MANIFEST, *self._folder.glob("array-*")):
+                    path.unlink(missing_ok=True)
         self._files, self._open = {}, {}
 
     def grown(self, name: str, rows: Array) -> Array:
@@ -137,13 +148,17 @@ class Kept:
         if not len(rows) or not len(array):
             return rows if not len(array) else array
         size = array.nbytes
+        path = self._folder / file.name
         if self._lock is not None:
-            path = self._folder / file.name
-            with path.open("r+b") as opened:
-                opened.truncate(size)
-                opened.seek(size)
-                opened.write(np.ascontiguousarray(rows, file.dtype).tobytes())
-        else:
+            try:
+                with path.open("r+b") as opened:
+                    opened.truncate(size)
+                    opened.seek(size)
+                    opened.write(np.ascontiguousarray(rows, file.dtype).tobytes())
+            except OSError as error:  # no room for it: what the manifest counts is still there
+                _log.warning("%s: %s; the next run begins where this one did", path, error.strerror or error)
+                self._give_up()
+        if self._lock is None:
             path = Path(self.scratch(), f"{name}-{uuid.uuid4().hex}")
             with path.open("wb") as opened:
                 for first in range(0, len(array), 1 << 20):
@@ -154,6 +169,12 @@ class Kept:
         self._files[name] = _File(file.name, shape, file.dtype.str, value)
         self._open[name] = np.memmap(path, file.dtype, "r", shape=tuple(shape))
         return self._open[name]
+
+    def _give_up(self) -> None:
+        """Keep nothing any more."""
+        if self._lock is not None:
+            self._lock.close()
+        self._lock = None
 
     def scratch(self) -> str:
         """Return a folder that is there until this is closed."""

@@ -251,13 +251,18 @@ def number_texts(lake: Lake, old: Numbered | None, kept: Kept) -> Numbered:
     captured = np.zeros(following, bool)
     if old:
         first_seen[:start], captured[:start] = old.first_seen, old.captured
-    signed = np.zeros(following, bool)
-    for segment in begun:
+    return Numbered(all_ids, shingles, order, first_seen, captured, signed(begun, following), begun)
+
+
+def signed(segments: list[Segment], size: int) -> npt.NDArray[np.bool_]:
+    """Return which of so many texts have a signature."""
+    out = np.zeros(size, bool)
+    for segment in segments:
         if segment.numbers is None:
-            signed[segment.first : segment.first + segment.rows] = True
+            out[segment.first : segment.first + segment.rows] = True
         else:
-            signed[segment.numbers] = True
-    return Numbered(all_ids, shingles, order, first_seen, captured, signed, begun)
+            out[segment.numbers] = True
+    return out
 
 
 def _renumbered(segment: Segment, start: int, same: Numbers) -> Segment:

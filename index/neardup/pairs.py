@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -137,16 +137,15 @@ class Comparer:
             self.files.append(file.path)
 
 
-def read_pairs(lake: Lake, texts: Numbered, files: Iterable[str]) -> Iterator[tuple[Pairs, Values]]:
-    """Yield what some files of `pairs` have of the texts of an index, by row group; in no order."""
-    for name in files:
-        with pq.ParquetFile(f"{lake.table_path(PAIRS.name)}/{name}", filesystem=lake.filesystem) as file:
-            for group in range(file.num_row_groups):
-                table = plain(file.read_row_group(group))
-                left, right = (texts.find(ids.parse(table[name])) for name in "ab")
-                both = (left >= 0) & (right >= 0)
-                values = np.stack([table[name].to_numpy() for name in ("shared", "total", "estimated")], axis=1)
-                yield ordered(left[both], right[both]), values[both].astype(np.int32)
+def read_pairs(lake: Lake, texts: Numbered, name: str) -> Iterator[tuple[Pairs, Values, bool]]:
+    """Yield what a file of `pairs` has of the texts of an index, by row group, in no order; and whether that is all."""
+    with pq.ParquetFile(f"{lake.table_path(PAIRS.name)}/{name}", filesystem=lake.filesystem) as file:
+        for group in range(file.num_row_groups):
+            table = plain(file.read_row_group(group))
+            left, right = (texts.find(ids.parse(table[side])) for side in "ab")
+            both = (left >= 0) & (right >= 0)
+            values = np.stack([table[column].to_numpy() for column in ("shared", "total", "estimated")], axis=1)
+            yield ordered(left[both], right[both]), values[both].astype(np.int32), bool(both.all())
 
 
 def similarity(shared: npt.NDArray[np.int32], total: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:

@@ -16,6 +16,7 @@ from itertools import zip_longest
 from typing import Any
 
 import pyarrow.parquet as pq
+from deltalake import DeltaTable
 
 from archive.arrow import plain
 from archive.compact import compact
@@ -163,11 +164,12 @@ def _derive(
         return True
     with Kept(lake.location) as kept:
         derived = derive(lake, snapshot, parameters, engine, memory, kept, reporter)
-        same = derived.same or is_stored(lake, derived)
+        before = sorted(lake.files_of(duplicates))  # not what another process has committed since: see `keep`
+        same = derived.stored == before or is_stored(lake, derived, duplicates)
         file = None if same else write_parts(lake, DUPLICATES, derived.rows(), "duplicates", **_OPTIONS)
         files = [file] if file else []
         if len(derived.texts) >= LEAST:
-            paths = sorted(lake.files(DUPLICATES.name)) if same else [file.path for file in files]
+            paths = before if same else [file.path for file in files]
             kept.keep({**derived.about, "duplicates": paths}, derived.arrays)
         result.candidates, result.verified = derived.candidates, result.verified + derived.compared
         numbers = {"derived": 1, state: 1, **how, "clusters": derived.clusters, "clustered": derived.clustered}
@@ -189,14 +191,16 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def is_stored(lake: Lake, derived: Derived) -> bool:
-    """Return whether `duplicates` has these rows already, in this order."""
-    files = lake.files(DUPLICATES.name)
-    if lake.rows(DUPLICATES.name) != len(derived) or len(files) > 1:
+def is_stored(lake: Lake, derived: Derived, duplicates: DeltaTable) -> bool:
+    """Return whether `duplicates`, as it was opened, has these rows already, in this order."""
+    files = lake.files_of(duplicates)
+    if len(files) > 1:
         return False
     if not files:
-        return True
+        return not len(derived)
     with pq.ParquetFile(f"{lake.table_path(DUPLICATES.name)}/{files[0]}", filesystem=lake.filesystem) as file:
+        if file.metadata.num_rows != len(derived):
+            return False
         stored = (plain(file.read_row_group(group)) for group in range(file.num_row_groups))
         pairs = zip_longest(stored, derived.rows())
         return all(one is not None and other is not None and other.equals(one.cast(other.schema))

@@ -43,16 +43,29 @@ def allocate(path: str, size: int) -> None:
             ) from None
 
 
-def wanted_texts(lake: Lake, name: str, wanted: Ids) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
+#: Tasks for each worker, so that none waits long for another at the end.
+_TASKS = 4
+
+
+def shares(files: int, workers: int) -> int:
+    """Return into how many parts each file of documents is cut, for so many workers: large lakes have files enough."""
+    return -(-_TASKS * workers // files) if files and workers > 1 else 1
+
+
+def wanted_texts(
+    lake: Lake, name: str, wanted: Ids, part: int = 0, parts: int = 1
+) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array]]:
     """Yield the wanted texts of a file of documents, by row group: their positions in `wanted`, and the texts.
 
     Of row groups without any only the ids are read.
 
     Args:
         wanted: content ids, sorted.
+        part: of `parts` equal parts of the row groups.
     """
     with pq.ParquetFile(f"{lake.table_path(DOCUMENTS.name)}/{name}", filesystem=lake.filesystem) as file:
-        for group in range(file.num_row_groups):
+        groups = file.num_row_groups
+        for group in range(groups * part // parts, groups * (part + 1) // parts):
             content_ids = ids.parse(file.read_row_group(group, columns=["content_id"]).column(0))
             positions = ids.positions(wanted, content_ids)
             rows = np.flatnonzero(positions >= 0)
@@ -63,13 +76,15 @@ def wanted_texts(lake: Lake, name: str, wanted: Ids) -> Iterator[tuple[npt.NDArr
 
 @dataclass(frozen=True, slots=True)
 class SetsTask:
-    """A file of documents whose wanted texts are to be stored as shingle sets in the scratch folder."""
+    """A part of a file of documents whose wanted texts are to be stored as shingle sets in the scratch folder."""
 
     location: str
     file: str
     parameters: Parameters
     number: int = 0
     texts: bool = False  #: store the texts too
+    part: int = 0  #: of the row groups …
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +104,7 @@ def work(task: SetsTask, ctx: Context) -> SetsResult:
     with contextlib.ExitStack() as stack:
         stored = stack.enter_context(open(ctx.write(f"{_SHINGLES}-{task.number}"), "wb"))
         stored_texts = stack.enter_context(open(ctx.write(f"{_TEXTS}-{task.number}"), "wb")) if task.texts else None
-        for group, texts in wanted_texts(lake, task.file, wanted):
+        for group, texts in wanted_texts(lake, task.file, wanted, task.part, task.parts):
             sets, offsets = shingle_sets(texts, task.parameters)
             stored.write(sets[offsets[0] : offsets[-1]].data)
             positions.append(group)
@@ -170,7 +185,12 @@ def store_sets(
     allocate(f"{scratch}/{_SHINGLES}", 8 * max(int(shingles.sum(dtype=np.int64)), 1))
     together = np.memmap(f"{scratch}/{_SHINGLES}", np.uint64, "r+")
     files = sorted(lake.files(DOCUMENTS.name)) if len(wanted) else []
-    tasks = (SetsTask(lake.location, file, parameters, at, with_texts) for at, file in enumerate(files))
+    parts = shares(len(files), engine.workers)
+    tasks = (
+        SetsTask(lake.location, file, parameters, at * parts + part, with_texts, part, parts)
+        for at, file in enumerate(files)
+        for part in range(parts)
+    )
     first = 0
     for end in engine.run(work, tasks, scratch=scratch):
         if isinstance(end, Failed):

@@ -62,15 +62,16 @@ def work(unit: Unit, ctx: Context) -> int:
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         format_ = open_format(unit.options.format)
-        table = rows_of(workplace, unit)
+        table, texts = rows_of(workplace, unit)
         files = _write(format_, table, scratch, planned.stem)
+        leaves, placeless = merkle.both_leaves(table, texts)
         shard = Shard(
             planned.folder,
             files,
             table.num_rows,
             **rows.totals(table),
-            merkle_root=merkle.root(merkle.leaves(table)),
-            content_root=merkle.root(merkle.leaves(table, merkle.LOCATION)),
+            merkle_root=merkle.root(leaves),
+            content_root=merkle.root(placeless),
         )
         for file in files:
             os.replace(scratch / file.name, workplace.set / planned.folder / file.name)
@@ -80,8 +81,9 @@ def work(unit: Unit, ctx: Context) -> int:
     return planned.number
 
 
-def rows_of(workplace: Workplace, unit: Unit) -> pa.Table:
-    """Return the rows of a shard as the format gets them, with the columns of `query.rows`.
+def rows_of(workplace: Workplace, unit: Unit) -> tuple[pa.Table, list[bytes] | None]:
+    """Return the rows of a shard as the format gets them, with the columns of `query.rows`, and the SHA-256 of their
+    texts; None for masked texts, which are others than were hashed.
 
     Raises:
         ExportError: its texts are not those that were planned.
@@ -92,12 +94,14 @@ def rows_of(workplace: Workplace, unit: Unit) -> pa.Table:
     texts = texts_of(workplace.spill, unit.batches)
     if len(texts) != evidence.num_rows:
         raise ExportError(f"{shard.stem}: {len(texts)} texts for {evidence.num_rows} rows; delete the folder")
-    if merkle.payloads(pa.table({"text": texts})) != evidence["content_id"].to_pylist():
+    hashes: list[bytes] | None = merkle.text_hashes(texts)
+    if [each.hex() for each in hashes or ()] != evidence["content_id"].to_pylist():
         raise ExportError(f"{shard.stem}: a text is not that of its content id; delete the folder and export anew")
     columns: dict[str, Any] = {name: evidence[name] for name in evidence.column_names if name in rows.COLUMNS}
     if options.mask:
         masked = [mask(text.as_py()) for text in texts]
         texts = pa.chunked_array([pa.array([text for text, _ in masked], pa.large_string())])
+        hashes = None
         columns["masked"] = pa.array([count for _, count in masked], pa.int32())
     metadata = None
     if unit.tokenizer is not None:
@@ -111,7 +115,7 @@ def rows_of(workplace: Workplace, unit: Unit) -> pa.Table:
         columns["text"] = texts.cast(pa.string())
     schema = rows.schema_of(options.columns)
     table = pa.table([columns[name] for name in schema.names], schema=schema).combine_chunks()
-    return table.replace_schema_metadata(metadata)
+    return table.replace_schema_metadata(metadata), hashes
 
 
 @lru_cache(maxsize=1)

@@ -86,8 +86,9 @@ def work(unit: Unit, ctx: Context) -> Checked:
                     if odd := (rows.schema.metadata or {}).keys() - _METADATA:  # by which a library may rename columns
                         raise ExportError(f"its schema has metadata that no export writes ({sorted(odd)[0]!r})")
                     first = unit.first + len(hashes)
-                    hashes += merkle.leaves(rows)
-                    placeless += merkle.leaves(rows, merkle.LOCATION)
+                    own, without_place = merkle.both_leaves(rows)
+                    hashes += own
+                    placeless += without_place
                     problems += _rules(rows, unit.name, options)
                     for name, value in totals_of(rows).items():
                         totals[name] += value or 0

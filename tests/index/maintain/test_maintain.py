@@ -77,7 +77,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_merged_tables_hold_the_same_rows_and_every_question_has_the_same_answer(
     lake: Lake, tmp_path: Path, many: None
 ) -> None:
-    fill(lake, tmp_path / "in", 4)
+    fill(lake, tmp_path / "in", 2)
     for seed in (50, 60):
         indexed(lake)
         fill(lake, tmp_path / "in", 1, seed)
@@ -157,7 +157,7 @@ def test_a_merge_that_meets_a_forget_gives_way(lake: Lake, tmp_path: Path, monke
 
 
 def test_nothing_of_a_forgotten_text_is_left_in_any_file(lake: Lake, tmp_path: Path, many: None) -> None:
-    sources = fill(lake, tmp_path / "in", 5)
+    sources = fill(lake, tmp_path / "in", 3)
     lb.index(lake, workers=1, passages=True)
     lb.quality(lake, workers=1)
     whole = Lake(str(tmp_path / "whole"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from made import found
 from maintained import beside_others
@@ -18,10 +19,13 @@ from index.maintain import sweep
 
 @pytest.mark.slow
 def test_killed_beside_four_writers_and_two_readers_it_loses_nothing(tmp_path: Path, own_home: Path) -> None:  # noqa: F811
-    result = beside_others(tmp_path, kills=2, seed=0, files=2)
+    result = beside_others(
+        tmp_path, kills=1, seed=0, files=2, few=True
+    )  # `benchmarks/maintain.py kills` kills it more often
     assert result["errors"] == []
-    assert result["kills"] == 2
+    assert result["kills"] == 1
     assert result["reads"] > 0
+    assert result["files of documents"] < 3, "it has merged them"
 
 
 def test_a_text_that_comes_in_again_while_its_rows_go_is_computed_again(lake: Lake, tmp_path: Path) -> None:
@@ -89,19 +93,16 @@ def test_rows_go_only_if_nobody_adds_any_in_between(lake: Lake, tmp_path: Path) 
 
 def test_a_lake_on_s3_is_kept_in_order_too(s3: str, tmp_path: Path, many: None) -> None:  # noqa: F811
     lake, local = Lake(f"s3://{s3}/lake"), Lake(str(tmp_path / "lake"))
-    sources = fill(local, tmp_path / "in", 5)
-    for source in sources:
-        lb.ingest(lake, source, workers=1)
-    lb.index(lake, workers=1)
+    sources = fill(local, tmp_path / "in", 4)
     lb.index(local, workers=1)
-    lb.forget(lake, sources[0])
     lb.forget(local, sources[0])
-    dry = lb.maintain(lake, dry_run=True)
-    steps = {(step.step, step.of) for step in dry.done}
-    assert {("merge", "documents"), ("merge", "sources"), ("sweep", "signatures")} <= steps
-    assert steps <= {(step.step, step.of) for step in lb.maintain(lake, keep="0").done}
+    client = boto3.client("s3")
+    for path in Path(local.location).rglob("*"):
+        if path.is_file():
+            client.upload_file(str(path), s3, f"lake/{path.relative_to(local.location)}")
+    steps = {(step.step, step.of) for step in lb.maintain(lake, keep="0").done}
+    assert {("merge", "documents"), ("merge", "sources"), ("sweep", "signatures"), ("vacuum", "documents")} <= steps
     assert lake.filesystem.get_file_info(f"{lake.table_path('documents')}/{lake.files('documents')[0]}").size
     lb.index(lake, workers=1)
     lb.index(local, workers=1)
     assert found(lake) == found(local)
-    assert not [step for step in lb.maintain(lake, dry_run=True).done if step.step in {"merge", "sweep"}]

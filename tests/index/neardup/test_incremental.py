@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
+import shutil
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,15 +27,15 @@ from archive.intake.forget import forget
 from archive.lake import Lake
 from archive.progress import Reporter
 from archive.tables import CAPTURES
-from index import tables
+from index import ids, tables
 from index.minhash.kernel import band_keys
 from index.minhash.procedure import Parameters
 from index.neardup import index, pair_columns, run
-from index.neardup.derive import derive
+from index.neardup.derive import Derived, derive
 from index.neardup.estimates import lower_bound
 from index.neardup.kept import Kept
-from index.neardup.signatures import PARQUET_OPTIONS, signature_rows
-from index.tables import DUPLICATES, LIKENESSES, SIGNATURES
+from index.neardup.signatures import PARQUET_OPTIONS, Signatures, signature_rows
+from index.tables import DUPLICATES, LIKENESSES, PAIRS, SIGNATURES
 
 #: Two texts with six of eight hashes in common are near, and need not share a band.
 PARAMETERS = Parameters(bands=2, rows=4, threshold=0.44, leaders=2)
@@ -76,12 +80,16 @@ class Made:
             self.signatures[name] = signature
             names.append(name)
             known.append(name)
-        rows_ = signature_rows(pa.array(names), np.full(len(names), 9, np.int32),
-                               np.stack([self.signatures[name] for name in names]))  # fmt: skip
-        self.lake.commit(SIGNATURES, [write_parquet(self.lake, SIGNATURES, rows_, "made", **PARQUET_OPTIONS)], [])
+        self.write(names)
         if captured:
             self.capture([name for name in names if dice.random() < 0.9])
         return names
+
+    def write(self, names: list[str]) -> None:
+        """Write the signatures of some texts."""
+        rows_ = signature_rows(pa.array(names), np.full(len(names), 9, np.int32),
+                               np.stack([self.signatures[name] for name in names]))  # fmt: skip
+        self.lake.commit(SIGNATURES, [write_parquet(self.lake, SIGNATURES, rows_, "made", **PARQUET_OPTIONS)], [])
 
     def capture(self, names: list[str]) -> None:
         """Add captures of texts: some are no proof, and some texts have no signature yet."""
@@ -113,7 +121,7 @@ class Made:
         self.sign(int(self.dice.integers(1, 12)))
 
     def many_new_texts(self) -> None:
-        self.sign(60)
+        self.sign(30)
 
     def captures(self) -> None:
         self.capture(self.some())
@@ -123,14 +131,31 @@ class Made:
         self.capture([name])
         self.signatures[name] = self.dice.integers(0, 4, PARAMETERS.hashes).astype(np.uint16)
         if self.dice.random() < 0.5:
-            index(self.lake, workers=1, memory=2000)
-        rows_ = signature_rows(pa.array([name]), np.full(1, 9, np.int32), self.signatures[name][None])
-        self.lake.commit(SIGNATURES, [write_parquet(self.lake, SIGNATURES, rows_, "made", **PARQUET_OPTIONS)], [])
+            index(self.lake, workers=1)
+        self.write([name])
 
     def forget(self) -> None:
         for name in self.some(0.1):
             self.lake.delta(CAPTURES.name).delete(f"content_id = '{name}'")
             self.dates.pop(name, None)
+
+    def sweep(self) -> None:
+        """Remove the signatures of forgotten texts, some of which come back."""
+        gone = [name for name in self.known() if not self.dates[name]]
+        if gone:
+            self.lake.delta(SIGNATURES.name).delete(" OR ".join(f"content_id = '{name}'" for name in gone))
+            index(self.lake, workers=1)
+            for name in set(gone) - set(gone[::2]):
+                del self.signatures[name]
+            self.resign(gone[::2])
+            self.capture(gone[::4])
+
+    def resign(self, names: list[str]) -> None:
+        """Sign texts as the stage does, which asks the index which of them are new."""
+        files = self.lake.files(SIGNATURES.name)
+        is_new = Signatures(PARAMETERS).is_new(self.lake, files)(ids.parse(pa.array(names)))
+        for name in np.array(names)[is_new]:
+            self.write([name])
 
     def merge_signatures(self) -> None:
         self.lake.delta(SIGNATURES.name).optimize.compact()
@@ -211,23 +236,24 @@ def stored(lake: Lake) -> pa.Table:
     return pa.concat_tables([DUPLICATES.schema.empty_table(), *(file.cast(DUPLICATES.schema) for file in files)])
 
 
-EVENTS = [name for name in vars(Made) if name not in {"sign", "capture", "known", "some", "defined"} and name[0] != "_"]
+_HELPERS = {"sign", "write", "resign", "capture", "known", "some", "defined"}
+EVENTS = [name for name in vars(Made) if name not in _HELPERS and name[0] != "_"]
 
 
 def follow(folder: Path, seed: int, events: list[str]) -> None:
-    """Let something happen again and again, and compare after each."""
+    """Let something happen again and again; compare with the definition after each, and bit by bit at the end."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         made = Made(folder / "lake", seed)
-        made.sign(150)
+        made.sign(60)
         index(made.lake, workers=1)
         for number, event in enumerate(events):
             getattr(made, event)()
-            index(made.lake, workers=1, memory=2000 if number % 2 else 1 << 28)
+            index(made.lake, workers=1, memory=30_000 if number % 2 else 1 << 28)
             once = stored(made.lake)
             pairs = set(zip(once["content_id"].to_pylist(), once["earlier_id"].to_pylist(), strict=True))
             assert pairs == made.defined(), event
-            assert once.equals(derived_from_nothing(made.lake, folder / f"other-{number}", 3000)), event
+        assert once.equals(derived_from_nothing(made.lake, folder / "other", 10_000)), events
 
 
 @settings(max_examples=examples(3), deadline=None)
@@ -337,3 +363,127 @@ def test_any_number_of_workers_and_ranges_gives_the_same_and_two_processes_may_i
     made.sign(5)
     index(made.lake, workers=1)
     assert stored(made.lake).equals(derived_from_nothing(made.lake, tmp_path / "three", 1 << 28))
+
+
+def test_a_text_that_was_swept_is_signed_again_when_it_comes_back(tmp_path: Path) -> None:
+    made = Made(tmp_path / "lake", 5)
+    made.sign(30)
+    name = made.known()[3]
+    for table in (CAPTURES, SIGNATURES):
+        index(made.lake, workers=1)
+        made.lake.delta(table.name).delete(f"content_id = '{name}'")
+    index(made.lake, workers=1)
+    is_new = Signatures(PARAMETERS).is_new(made.lake, made.lake.files(SIGNATURES.name))
+    assert is_new(ids.parse(pa.array([name]))).all()
+
+
+def compare_as_another_process_does(lake: Lake, pairs: list[tuple[str, str]], share: int) -> None:
+    """Add exact values of some pairs to a lake."""
+    values = {"shared": [share] * len(pairs), "total": [10] * len(pairs), "estimated": [False] * len(pairs)}
+    table = pa.table({"a": [min(pair) for pair in pairs], "b": [max(pair) for pair in pairs], **values})
+    file = write_parquet(lake, PAIRS, table.cast(PAIRS.schema), "pairs")
+    lake.commit(PAIRS, [file], [])
+
+
+def test_what_others_compared_counts_as_long_as_the_lake_has_it(tmp_path: Path) -> None:
+    made = Made(tmp_path / "lake", 5)
+    made.sign(40)
+    index(made.lake, workers=1)
+    shutil.copytree(tmp_path / "lake", tmp_path / "before")
+    pairs = [(row["content_id"], row["earlier_id"]) for row in stored(made.lake).to_pylist()]
+    late = made.known()[0][::-1]  # a text that is signed later, and equals the first one
+    made.signatures[late] = made.signatures[made.known()[0]]
+    compare_as_another_process_does(made.lake, [*pairs[::2], (made.known()[0], late)], 9)
+    made.sign(1)
+    index(made.lake, workers=1)
+    made.write([late])
+    made.capture([late] * 5)
+    index(made.lake, workers=1)
+    assert stored(made.lake).equals(derived_from_nothing(made.lake, tmp_path / "one", 1 << 20))
+    assert {0.9} < set(stored(made.lake)["similarity"].to_pylist())
+    shutil.rmtree(tmp_path / "lake")
+    shutil.copytree(tmp_path / "before", tmp_path / "lake")
+    made.sign(1)
+    index(made.lake, workers=1)
+    assert stored(made.lake).equals(derived_from_nothing(made.lake, tmp_path / "two", 1 << 20))
+    assert 0.9 not in stored(made.lake)["similarity"].to_pylist()
+
+
+def test_of_two_processes_the_slower_one_does_not_take_the_rows_of_the_other_for_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made(tmp_path / "lake", 5)
+    made.sign(40)
+    index(made.lake, workers=1)
+    right = stored(made.lake)
+
+    def overtaken(*given: Any) -> Derived:
+        monkeypatch.setattr(run, "derive", derive)
+        derived = derive(*given)
+        file = write_parquet(made.lake, DUPLICATES, right.slice(0, 3), "duplicates")
+        opened = made.lake.delta(DUPLICATES.name)
+        assert made.lake.commit_to(opened, DUPLICATES, [file], {"derived": 1, "another state": 1}, "overwrite")
+        return derived
+
+    monkeypatch.setattr(run, "derive", overtaken)
+    made.sign(1, captured=False)  # changes the lake, and no near-duplicate
+    index(made.lake, workers=1)
+    assert right.num_rows > 3
+    assert stored(made.lake).equals(right)
+
+
+class _KilledError(BaseException):
+    pass
+
+
+def test_a_run_that_is_killed_anywhere_or_finds_no_room_for_its_cache_costs_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made(tmp_path / "lake", 5)
+    made.sign(40)
+    index(made.lake, workers=1)
+    opened = Path.open
+    wrote, grew, commit, keep = Kept._write, Kept.grown, Lake.commit_to, Kept.keep
+    left = 0
+
+    def fails(call: Any, error: BaseException, after: bool = False) -> Any:
+        def failing(*given: Any, **named: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left >= 0:
+                return call(*given, **named)
+            if after:
+                call(*given, **named)
+            raise error
+
+        return failing
+
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for number, (owner, name, call, error, after) in enumerate((
+        (Kept, "_write", wrote, _KilledError(), True), (Kept, "_write", wrote, full, True),
+        (Kept, "grown", grew, _KilledError(), True), (Path, "open", Path.open, full, False),
+        (Kept, "keep", keep, _KilledError(), False),
+        (Lake, "commit_to", commit, _KilledError(), False), (Lake, "commit_to", commit, _KilledError(), True),
+    )):  # fmt: skip
+        made.sign(2)
+        left = number % 3
+        with monkeypatch.context() as patch, suppress(_KilledError):
+            if owner is Path:  # the file that grows
+                patch.setattr(Path, "open", lambda path, mode="r", *given, **named: _raise(full) if mode == "r+b" else
+                              opened(path, mode, *given, **named))  # fmt: skip
+            else:
+                patch.setattr(owner, name, fails(call, error, after))
+            index(made.lake, workers=1)
+        index(made.lake, workers=1)
+        near = stored(made.lake)
+        pairs = set(zip(near["content_id"].to_pylist(), near["earlier_id"].to_pylist(), strict=True))
+        assert pairs == made.defined(), number
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "lake" / "no folder"))
+    (tmp_path / "lake" / "no folder").touch()
+    made.sign(1)
+    index(made.lake, workers=1)
+    assert stored(made.lake).equals(derived_from_nothing(made.lake, tmp_path / "nothing", 1 << 20))
+
+
+def _raise(error: BaseException) -> Any:
+    raise error

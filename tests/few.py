@@ -1,0 +1,11 @@
+"""What `forked` commands call before they begin (`prepare`), so that small lakes do what large ones do."""
+
+from __future__ import annotations
+
+from index.maintain import kinds
+
+
+def files_are_many() -> None:
+    """Let `archive maintain` merge three small files."""
+    kinds._LEAST = kinds.CROWD = 3
+    kinds.Kind.__init__.__defaults__ = (3, None, (), False, ())  # type: ignore[misc]
