@@ -38,7 +38,9 @@ def test_every_rate_has_a_basis_a_unit_and_a_source_and_is_used() -> None:
     used = {name for subset, texts, embed in KINDS for name in _plan(subset, texts, embed).rates}
     for rate in load().rates.values():
         assert rate.basis in {"measured", "published", "assumed"}
-        assert rate.unit and rate.source and rate.value > 0
+        assert rate.unit
+        assert rate.source
+        assert rate.value > 0
         assert rate.name in used
 
 
