@@ -31,14 +31,17 @@ _EARLIEST = """{'problem': date_problem IS NOT NULL, 'at': captured_at, 'record'
 #: as a page (older versions did). Captures that are no revisits are a plain scan. For revisits the content id is
 #: selected apart from the record, which contains it: DuckDB leaves out what nobody selects. `cited` are the
 #: digests of the revisits that get their texts.
-_CITED = "SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit'"
+_CITED = """SELECT payload_digest FROM stored_captures
+    WHERE record_type = 'revisit' AND payload_digest NOT LIKE 'md5:%'"""  # by MD5 anybody can make two alike
 
 
-def _captures(cited: str = _CITED) -> str:
+def _captures(cited: str = _CITED, text: str = "ways.content_id") -> str:
     """Return the SQL of the captures, revisits with the texts that they prove.
 
     Args:
         cited: SQL of payload digests. Revisits with other digests have no text.
+        text: SQL of the content id in its group. Of an aggregate, conditions on it are not handed down to the files: a
+            reader with such a condition takes the row groups without a digest that is wanted, too (DuckDB 2.0).
     """
     return f"""
 WITH ways AS (
@@ -53,14 +56,13 @@ WITH ways AS (
             WHERE transfer_digest IS NOT NULL
         ) AS lender
         SEMI JOIN ({cited}) USING (payload_digest)
-        WHERE content_id IS NOT NULL AND payload_digest NOT LIKE 'md5:%'  -- by MD5 anybody can make two alike
-        GROUP BY ALL
+        GROUP BY ALL HAVING count(content_id) > 0
      ),
      texts AS (
-        SELECT payload_digest, content_id, min(known) AS known, min(whole) AS whole,
+        SELECT payload_digest, {text} AS content_id, min(known) AS known, min(whole) AS whole,
                list_distinct(flatten(list([kind || coalesce(charset_stated, '*'), kind || coalesce(charset, '*'),
                                            kind || CASE WHEN own THEN '*' ELSE charset END]))) AS readings
-        FROM ways GROUP BY payload_digest, content_id
+        FROM ways GROUP BY payload_digest, ways.content_id
      )
 SELECT stored_captures.content_id, {_STORED}, NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
@@ -231,7 +233,7 @@ def moments_before(selects: Sequence[str]) -> tuple[str, str]:
         ]
     )
     return (
-        f"CREATE TEMP MACRO captures_before(bound) AS TABLE {_captures(cited)}",
+        f"CREATE TEMP MACRO captures_before(bound) AS TABLE {_captures(cited, 'min(ways.content_id)')}",
         f"CREATE TEMP MACRO moments_before(bound) AS TABLE {moments}",
     )
 
