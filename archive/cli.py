@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import sys
 import time
@@ -19,6 +20,12 @@ from archive.errors import ArchiveError, error_line, visible
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    _ParamType = click.ParamType[int]
+else:
+    _ParamType = click.ParamType  # not generic before Click 8.5
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 
 #: name -> (module, its line in the list of commands)
 _COMMANDS = {
@@ -214,6 +221,20 @@ def lake_option(command: Any) -> Any:
         help="The lake: a folder, or s3://bucket/prefix.",
         shell_complete=complete_folder,
     )(command)
+
+
+class Size(_ParamType):
+    """A number of bytes, as 16M or 1.5G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(str(value).strip())
+        if not match or not float(match[1]):
+            self.fail(f"{value!r} is no size; write 16M or 1.5G", param, ctx)
+        return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
 
 
 def workers_option(command: Any) -> Any:

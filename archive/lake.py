@@ -449,6 +449,22 @@ def _is_begun(folder: str) -> bool:
     return set(os.listdir(folder)) <= {"_delta_log"} and all(_LOG.fullmatch(name) for name in names)
 
 
+def checkpoint_of(stated: bytes) -> tuple[int, bool]:
+    """Return the version that a `_last_checkpoint` states, and whether that checkpoint is one Parquet file.
+
+    Returns:
+        -1 and False where the file is damaged: then delta-rs finds the last checkpoint without it.
+    """
+    try:
+        found = json.loads(stated)
+        version = found["version"]
+        if type(version) is not int or version < 0:
+            return -1, False
+        return version, not (found.get("parts") or found.get("v2Checkpoint"))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return -1, False
+
+
 def properties(transactions: Iterable[str] | Mapping[str, int]) -> CommitProperties:
     """Return the properties of a commit with these names, which conflicts with any other that has one of them."""
     numbered = transactions if isinstance(transactions, Mapping) else dict.fromkeys(transactions, 1)

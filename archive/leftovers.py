@@ -20,12 +20,14 @@ from pathlib import Path
 
 from archive.commoncrawl.cache import DAY, OF, cache_folder, is_kept
 
-_SCRATCH = re.compile(r"lowbackground-[a-z0-9_]{8}")
+#: As `tempfile` names them, and as `archive.engine.scratch` does, with the machine and the process.
+_SCRATCH = re.compile(r"lowbackground-([a-z0-9_]{8}|.+\.\d+-[0-9a-f]{8})")
 #: The variable that names a folder for scratch that all machines of a cluster share.
 _SHARED = "LOWBACKGROUND_SCRATCH"
 #: By kind of cache: the files of it, below the folder of caches. What else is there stays.
 _CACHED = {
     "known": re.compile(r"known/[0-9a-f]{32}/(run-[0-9a-f]{32}|known\.json|lock|lake)"),
+    "index": re.compile(r"index/[0-9a-f]{32}/(array-[a-z0-9_-]+-[0-9a-f]{32}|kept\.json|lock|lake)"),
     "vectors": re.compile(
         r"vectors/[0-9a-f]{16}/(lake|[^/]+/(segment-[0-9a-f]{12}\.(vectors|lists)|\.new-[a-z0-9_]{8}))"
     ),
@@ -145,12 +147,16 @@ def _group(base: Path, path: Path) -> Path:
 
 
 def _is_gone(folder: Path) -> bool:
-    """Whether a folder of caches is of a lake on this machine that is not there any more."""
+    """Whether a folder of caches is of a lake on this machine that is not there any more.
+
+    A disk that is not mounted leaves an empty folder, or none: then nobody knows.
+    """
     try:
         location = (folder / OF).read_text()
-    except OSError:
+        is_there = not os.path.isabs(location) or os.path.lexists(location)
+        return not is_there and bool(os.listdir(os.path.dirname(location)))
+    except (OSError, ValueError):
         return False
-    return os.path.isabs(location) and not os.path.lexists(location)
 
 
 def delete(left: Left) -> None:

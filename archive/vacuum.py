@@ -24,7 +24,7 @@ from urllib.parse import unquote
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from archive.lake import Lake
+from archive.lake import Lake, checkpoint_of
 from archive.tables import Table
 
 #: Seconds.
@@ -196,10 +196,10 @@ class _Log:
     def _last_checkpoint(self) -> int:
         """Return the version of the last checkpoint; -1 where there is none of one file."""
         try:
-            stated = json.loads(self._bytes(f"{self._folder}/_last_checkpoint"))
-        except (FileNotFoundError, ValueError):
+            version, is_one = checkpoint_of(self._bytes(f"{self._folder}/_last_checkpoint"))
+        except FileNotFoundError:
             return -1
-        return -1 if stated.get("parts") or stated.get("v2Checkpoint") else int(stated["version"])
+        return version if is_one else -1
 
     def _bytes(self, path: str) -> bytes:
         with self._lake.filesystem.open_input_stream(path) as file:

@@ -20,6 +20,7 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from archive.intake import ingest
@@ -103,6 +104,7 @@ def versions(path: str, alike: float | None, windows: int) -> None:
         known = np.mean([later in witnessed for later, _ in here])
         name = f"{low} to {min(high, 1.0):.2g}"
         print(f"| {name} | {len(here):,} | {theory:.1%} | {met:.1%} | {reported:.1%} | {known:.1%} |")
+    candidates(keys, true)
     best: dict[int, int] = {}
     for later, earlier in true:
         best[later] = min(earlier, best.get(later, later))
@@ -111,6 +113,27 @@ def versions(path: str, alike: float | None, windows: int) -> None:
     print(
         f"\nfirst_seen_near equals that of brute force for {right:,} of {len(documents):,} texts; {early} are too early"
     )
+
+
+def candidates(keys: npt.NDArray[np.uint64], true: dict[tuple[int, int], float]) -> None:
+    """How many pairs share a band, and how many of these are true, if so many of the earliest texts meet each other.
+
+    Args:
+        keys: of the bands of the texts, which are in the order of their dates.
+    """
+    buckets = defaultdict(list)
+    for text, own in enumerate(keys.tolist()):
+        for key in filter(None, own):
+            buckets[key].append(text)
+    print(f"\n{len(buckets):,} band values, the most frequent one in {max(map(len, buckets.values()))} texts\n")
+    print("| the earliest texts that meet each other | candidates | true pairs among them |\n| --: | --: | --: |")
+    leaders = Parameters().leaders
+    for together in (8, 16, 32, 64, 128):
+        found = set()
+        for bucket in buckets.values():
+            for at, later in enumerate(bucket):
+                found |= {(later, earlier) for earlier in bucket[: at if at < together else leaders]}
+        print(f"| {together} | {len(found):,} | {len(found & true.keys()):,} |")
 
 
 def judged(path: str) -> None:

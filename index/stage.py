@@ -136,6 +136,16 @@ class Stage(ABC):
 
         return self.write(lake, left())
 
+    def is_new(self, lake: Lake, files: list[str]) -> Callable[[Ids], npt.NDArray[np.bool_]]:
+        """Return a function that tells which texts have no row in some files of the table."""
+        done = [
+            ids.parse(table["content_id"].drop_null())
+            for table in lake.read_files(self.table.name, files, ["content_id"])
+        ]
+        ordered = np.concatenate([np.empty((0, 4), np.uint64), *done])
+        ordered = ordered[ids.sort(ordered)]
+        return lambda wanted: ids.positions(ordered, wanted) < 0
+
     def compact(self, lake: Lake) -> None:
         """Merge small files of the table, where there are many."""
         compact(lake, self.table, options=self.written_with)
@@ -199,17 +209,12 @@ def pending(stage: Stage, lake: Lake) -> Iterator[StageTask]:
         if delta.transaction_version(stage.transaction(file)) is None
     ]
     stored = [path for path in lake.files(stage.table.name) if path.startswith(stage.folder)] if files else []
-    done = [
-        ids.parse(table["content_id"].drop_null())
-        for table in lake.read_files(stage.table.name, stored, ["content_id"])
-    ]
-    ordered = np.concatenate(done) if done else np.empty((0, 4), np.uint64)
-    ordered = ordered[ids.sort(ordered)]
+    is_new = stage.is_new(lake, stored)
     for file in files:
         rows = None
-        if len(ordered):
+        if stored:
             (table,) = lake.read_files(DOCUMENTS.name, [file], ["content_id"])
-            rows = ids.positions(ordered, ids.parse(table["content_id"])) < 0
+            rows = is_new(ids.parse(table["content_id"]))
         yield StageTask(lake.location, file, rows, stage)
 
 

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from archive.cli import SectionedCommand, complete_file, lake_option, workers_option
+from archive.cli import SectionedCommand, Size, complete_file, lake_option, workers_option
 from archive.engine import preload
 from archive.intake.crawl_options import crawl_options
 from archive.text.base import EXTRACTORS
 from archive.text.content.parts import PARTS
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
-
-if TYPE_CHECKING:
-    _ParamType = click.ParamType[int]
-else:
-    _ParamType = click.ParamType  # not generic before Click 8.5
-
-
-class _Size(_ParamType):
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        match = _SIZE.fullmatch(str(value).strip())
-        if not match or not float(match[1]):
-            self.fail(f"{value!r} is no size; write 16M or 1.5G", param, ctx)
-        return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
 
 
 @click.command("ingest", cls=SectionedCommand)
@@ -49,11 +29,11 @@ class _Size(_ParamType):
 @click.option("--date-column", metavar="NAME", help="Column that holds the date of capture.")
 @click.option("--url-column", metavar="NAME", help="Column that holds the URL.")
 @click.option("--operator", metavar="ORG", help="Who made the archives, where they name nobody, or somebody else.")
-@click.option("--max-record", type=_Size(), default="32M", show_default=True, help="Larger records are rejected.")
-@click.option("--max-page", type=_Size(), default="16M", show_default=True, help="Larger decoded pages are rejected.")
+@click.option("--max-record", type=Size(), default="32M", show_default=True, help="Larger records are rejected.")
+@click.option("--max-page", type=Size(), default="16M", show_default=True, help="Larger decoded pages are rejected.")
 @click.option("--page-timeout", type=click.FloatRange(0.1), default=20.0, show_default=True, metavar="SECONDS",
               help="A page that takes longer to extract is rejected.")  # fmt: skip
-@click.option("--span", type=_Size(), default="32M", show_default=True,
+@click.option("--span", type=Size(), default="32M", show_default=True,
               help="Most bytes of a large file that one worker does at a time.")  # fmt: skip
 @click.option("--published", metavar="DATE", help="When the files were published, whatever their dates say.")
 @click.option("--attest", multiple=True, metavar="REF",

@@ -319,9 +319,13 @@ class Committer:
             ends, group = self._chosen(ledger, parts)
             if not group.members:
                 return ends
+            chosen_at = ledger.version
             self._catch_up(
                 ledger, any(file.table == DOCUMENTS.name for _, part in group.members for file in part.files)
             )
+            if ledger.version != chosen_at:  # it was opened anew: a commit would not notice what came in between
+                self._overlaps.read_all()
+                continue
             kept, fresh = self._without_known([part for _, part in group.members])
             rows, decided = [], []
             for (batch, part), (trimmed, new) in zip(group.members, kept, strict=True):
@@ -425,7 +429,10 @@ class Committer:
             if any(decisions.is_in(ledger, unit) for unit in fresh_units if unit not in old):
                 return False
             numbers = decisions.numbers_of_replacement(ledger, old, fresh_units)
+            chosen_at = ledger.version
             self._catch_up(ledger)
+            if ledger.version != chosen_at:
+                continue
             kept, fresh = self._without_known([part for _, part in parts])
             tables, decided = [], []
             for (batch, part), (trimmed, new) in zip(parts, kept, strict=True):

@@ -45,6 +45,7 @@ LEDGER = "ledger"
 FORGOTTEN = "forgotten"
 _FORGET = "forget-"
 _REPLACED = f"{_FORGET}replaced-"
+_DECISION = rf"^{_FORGET}(replaced-)?[0-9a-f]{{32}}$"
 #: What tells the rows of units that are replaced from those that replace them: an older version had no such columns.
 _OLDER = {CAPTURES.name: " AND grade IS NULL", SOURCES.name: " AND bounded IS NULL"}
 #: A folder below that of the ledger. Delta Lake ignores folders whose names begin with an underscore.
@@ -349,7 +350,8 @@ def _finish_forgotten(lake: Lake) -> int:
 
 def _forgotten(lake: Lake) -> list[str]:
     units = lake.read("sources", ["unit"])["unit"]
-    names: list[str] = units.filter(pc.starts_with(units, _FORGET)).to_pylist()
+    # any other name is none of ours, and might name a file elsewhere
+    names: list[str] = units.filter(pc.match_substring_regex(units, _DECISION)).to_pylist()
     return names
 
 

@@ -35,6 +35,7 @@ class Overlaps:
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
         self._seen: set[str] = set()  # files of the ledger
+        self._has_missed = False
         self._spans: dict[str, list[_Span]] = {}  # by version
 
     def follow(self, ledger: OpenTable, mine: Collection[str]) -> None:
@@ -43,7 +44,8 @@ class Overlaps:
         Args:
             mine: files of the ledger that this writer wrote.
         """
-        paths = set(self._lake.files_of(ledger.delta)) if ledger.lost else set(ledger.added)
+        has_missed, self._has_missed = self._has_missed or ledger.lost, False
+        paths = set(self._lake.files_of(ledger.delta)) if has_missed else set(ledger.added)
         paths -= self._seen
         paths.difference_update(mine)
         if not paths:
@@ -58,6 +60,10 @@ class Overlaps:
             if row["version"] and not row.get("taken"):
                 span = _Span(row["unit"], row["extractor"], row["start"], row["end"])
                 self._spans.setdefault(version_in(row["file"], row["version"]), []).append(span)
+
+    def read_all(self) -> None:
+        """Read all of the ledger the next time: something was missed."""
+        self._has_missed = True
 
     def meets(self, ledger: OpenTable, unit: Unit) -> bool:
         """Tell whether another unit in the lake has bytes of a unit. Of what is no web archive, the columns differ."""

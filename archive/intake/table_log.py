@@ -19,7 +19,7 @@ from deltalake.exceptions import DeltaError
 
 from archive.errors import ArchiveError
 from archive.intake.hex_names import HexNames
-from archive.lake import Lake
+from archive.lake import Lake, checkpoint_of
 
 _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
@@ -159,16 +159,12 @@ def transactions(lake: Lake, name: str, delta: DeltaTable) -> HexNames | None:
         None where the log has a form that this does not know: ask the table.
     """
     for _ in range(_TRIES):
-        start, found = -1, list[pa.Array]()
+        found = list[pa.Array]()
+        start, is_one = _stated_checkpoint(lake, name)
         try:
-            last = json.loads(_read(lake, f"{_log_of(lake, name)}/_last_checkpoint"))
-        except FileNotFoundError:
-            last = None
-        try:
-            if last is not None:
-                if last.get("parts") or last.get("v2Checkpoint"):
+            if start >= 0:
+                if not is_one:
                     return None
-                start = int(last["version"])
                 found.append(_of_checkpoint(lake, f"{_log_of(lake, name)}/{start:020}.checkpoint.parquet"))
             _repeated(delta.update_incremental)
             if delta.version() < start:
@@ -178,17 +174,22 @@ def transactions(lake: Lake, name: str, delta: DeltaTable) -> HexNames | None:
             return HexNames([*found, pa.array([txn["appId"] for txn in later if txn], pa.string())])
         except FileNotFoundError:
             continue  # a newer checkpoint has come, and the log was cleaned up
-        except (DeltaError, KeyError, ValueError, pa.ArrowException):
+        except (DeltaError, KeyError, TypeError, AttributeError, ValueError, pa.ArrowException):
             return None
     return None
 
 
 def _last_checkpoint(lake: Lake, name: str) -> int:
     """Return the version of the last checkpoint; -1 where there is none."""
+    return _stated_checkpoint(lake, name)[0]
+
+
+def _stated_checkpoint(lake: Lake, name: str) -> tuple[int, bool]:
+    """Return the version of the last checkpoint, and whether it is one file; -1 where there is none."""
     try:
-        return int(json.loads(_read(lake, f"{_log_of(lake, name)}/_last_checkpoint"))["version"])
+        return checkpoint_of(_read(lake, f"{_log_of(lake, name)}/_last_checkpoint"))
     except FileNotFoundError:
-        return -1
+        return -1, False
 
 
 def _of_checkpoint(lake: Lake, path: str) -> pa.Array:

@@ -11,13 +11,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from archive import registry
 from archive.attestations.wacz import Signed
-from archive.capture import Capture, Outcome, Reject, Skipped
+from archive.capture import Capture, Limits, Outcome, Reject, Skipped
 from archive.engine import Context, Progress
 from archive.errors import SourceError
 from archive.evidence.claims import AGREEMENT
@@ -37,8 +38,8 @@ from archive.sources.take import GZIP, NEVER, RECORD, Take
 from archive.text.base import address_of
 from archive.text.cache import PageCache
 
-#: Of this process: 8 million characters, 8 to 32 MB.
-_PAGES = PageCache(8 << 20)
+#: Characters of the pages that a process remembers: 8 to 32 MB.
+_REMEMBERED = 8 << 20
 #: Bytes that are read of a record that does not end where the index says.
 _LONGER = (1 << 20, 16 << 20)
 #: Reasons of rejects of records that may have come damaged, of which so many are read again.
@@ -194,6 +195,12 @@ def _length(unit: Unit) -> int | None:
     return found or unit.size
 
 
+@lru_cache(maxsize=1)
+def _pages(extractor: str, limits: Limits) -> PageCache:
+    """Return the pages that this process remembers. A worker that serves several ingests forgets those of the last."""
+    return PageCache(_REMEMBERED)
+
+
 def outcomes(
     unit: Unit, file: BinaryIO, extract: Extract, now: datetime, tally: Tally
 ) -> Iterator[tuple[str, Outcome]]:
@@ -214,7 +221,7 @@ def outcomes(
                 extract,
                 limits,
                 now,
-                _PAGES,
+                _pages(unit.settings.extractor, limits),
                 altered=reading.altered,
                 stale=reading.stale,
                 operator=unit.settings.operator,
@@ -256,7 +263,8 @@ def taken_outcomes(
     """
     take, limits = unit.take, unit.settings.limits
     assert take is not None
-    examiner = Examiner(unit.file, extract, limits, now, _PAGES, operator=unit.settings.operator)
+    pages = _pages(unit.settings.extractor, limits)
+    examiner = Examiner(unit.file, extract, limits, now, pages, operator=unit.settings.operator)
     if take.streams:
         yield from ((unit.file, outcome) for outcome in _streamed(unit, file, examiner, tally))
         return

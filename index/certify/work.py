@@ -30,7 +30,7 @@ from index.ids import Ids
 from index.minhash.kernel import shared, shingle_sets, sign, utf8
 from index.minhash.normalise import normal_forms
 from index.minhash.procedure import Parameters
-from index.neardup.pairs import lower_bound
+from index.neardup.estimates import lower_bound
 from index.neardup.shingle_sets import ShingleSets
 from index.passages.kernel import words_of
 from index.proven import Proof

@@ -12,6 +12,7 @@ from archive import leftovers, vacuum
 from archive.compact import compact, planned
 from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
+from archive.engine import scratch as shared
 from archive.errors import ArchiveError
 from archive.intake import decisions
 from archive.intake.commit import Committer
@@ -19,6 +20,7 @@ from archive.intake.regrade import regrade as regrade_files
 from archive.intake.result import MaintainResult, Upkeep
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
+from archive.storage import is_s3
 from archive.tables import SOURCES
 from index import tables
 from index.embeddings.table import EMBEDDINGS
@@ -299,6 +301,11 @@ def _tidy_machine(keep: float, keep_caches: float, result: MaintainResult) -> No
         result.done.append(Upkeep("scratch", str(folder.path), folder.files, folder.size))
         if not result.dry_run:
             leftovers.delete(folder)
+    store = os.environ.get("LOWBACKGROUND_SCRATCH", "")
+    for address in shared.stale(store, keep) if is_s3(store) else ():
+        result.done.append(Upkeep("scratch", address, 1, 0))
+        if not result.dry_run:
+            shared.discard(address)
     for cache in leftovers.caches(keep_caches):
         size = sum(each.size for each in cache.old)
         result.caches[cache.kind] = cache.size - size

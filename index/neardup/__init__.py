@@ -1,7 +1,7 @@
 """`archive index`: from the texts of a lake to near-duplicates, and since when each text is known.
 
-`run` calls the steps: `signatures`, `bands`, `candidates` that share a band, `pairs` that are verified, and `cluster`,
-which derives the witnesses.
+`run` calls the steps: `signatures`, `bands`, and `derive`, which numbers the texts (`numbered`), dates them (`dates`),
+finds candidates by ranges of keys (`ranges`), compares them (`pairs`, `estimates`) and derives witnesses (`cluster`).
 """
 
 from __future__ import annotations

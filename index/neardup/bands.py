@@ -34,7 +34,7 @@ _OPTIONS: dict[str, Any] = {
     "use_dictionary": False,
     "column_encoding": {"key": "DELTA_BINARY_PACKED", "row": "PLAIN"},
     "write_statistics": ["key"],
-    "row_group_size": 1 << 20,
+    "row_group_size": 1 << 17,  # a range of keys, or a few keys, are read without much else
     "compression": "zstd",
 }
 #: Rows of the row groups that are held from one question to the next, of 12 bytes each.
@@ -111,16 +111,29 @@ class _Group:
 
 
 class Bands:
-    """The sorted bands of all segments, read a range of keys at a time."""
+    """The sorted bands of all segments, read a range of keys at a time.
 
-    def __init__(self, lake: Lake, segments: list[str], starts: npt.NDArray[np.int64], parameters: Parameters) -> None:
+    Args:
+        starts: the number of the first text of each segment; None for rows in place of numbers.
+        files: as `segment_files` returns them; read from the lake by default.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        segments: list[str],
+        starts: npt.NDArray[np.int64] | None,
+        parameters: Parameters,
+        files: dict[str, str] | None = None,
+    ) -> None:
         self._lake = lake
-        self._starts = starts
+        self._starts = np.zeros(len(segments), np.int64) if starts is None else starts
         self._segments: list[tuple[str, list[_Group]]] = []
         self._held: dict[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = {}
         self._lately: OrderedDict[tuple[int, int], tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]] = OrderedDict()
         self.size = 0  #: rows of all segments
-        files = segment_files(lake)
+        #: the file of each segment
+        self.files = files = segment_files(lake) if files is None else files
         for number, segment in enumerate(segments):
             if segment in files:
                 path = f"{lake.table_path(BANDS.name)}/{files[segment]}"
@@ -182,21 +195,55 @@ class Bands:
                 self._lately.popitem(last=False)
         return self._lately[number, group]
 
-    def _slice(self, number: int, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Read the rows of one segment with keys in [low, high)."""
+    def within(
+        self, number: int, low: int, high: int, wanted: npt.NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]]:
+        """Yield the keys in [low, high) of one segment, and the row of each, a row group at a time.
+
+        Args:
+            wanted: only these keys, sorted, each once. The rows of a group that has none of them are not read.
+        """
         path, groups = self._segments[number]
         if number in self._held:
             keys, rows = self._held[number]
-        else:
-            wanted = [group.number for group in groups if group.most >= low and group.least < high]
-            if not wanted:
-                return np.empty(0, np.int64), np.empty(0, np.int64)
-            with pq.ParquetFile(path, filesystem=self._lake.filesystem) as file:
-                table = file.read_row_groups(wanted, columns=["key", "row"])
-            keys, rows = table["key"].to_numpy(), table["row"].to_numpy()
-        first = np.searchsorted(keys, low)
-        last = np.searchsorted(keys, high) if high < 1 << 63 else len(keys)
-        return keys[first:last], rows[first:last] + self._starts[number]
+            chosen = _chosen(keys, low, high, wanted)
+            yield keys[chosen], rows[chosen]
+            return
+        numbers = [group.number for group in groups if group.most >= low and group.least < high]
+        if not numbers:
+            return
+        with pq.ParquetFile(path, filesystem=self._lake.filesystem) as file:
+            for group in numbers:
+                keys = file.read_row_group(group, columns=["key"])["key"].to_numpy()
+                chosen = _chosen(keys, low, high, wanted)
+                if isinstance(chosen, slice) or len(chosen):
+                    yield keys[chosen], file.read_row_group(group, columns=["row"])["row"].to_numpy()[chosen]
+
+    def _slice(self, number: int, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Read the rows of one segment with keys in [low, high)."""
+        parts = list(self.within(number, low, high))
+        keys = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
+        return keys, np.concatenate([np.empty(0, np.int64), *(part[1] for part in parts)]) + self._starts[number]
+
+
+def _chosen(
+    keys: npt.NDArray[np.int64], low: int, high: int, wanted: npt.NDArray[np.int64] | None
+) -> slice | npt.NDArray[np.int64]:
+    """Return the positions of the keys in [low, high), or of those of them that are wanted. Both are sorted."""
+    first = int(np.searchsorted(keys, low))
+    last = int(np.searchsorted(keys, high)) if high < 1 << 63 else len(keys)
+    if wanted is None or first == last:
+        return slice(first, last)
+    own = keys[first:last]
+    some = wanted[np.searchsorted(wanted, own[0]) : np.searchsorted(wanted, own[-1], "right")]
+    begin, end = np.searchsorted(own, some), np.searchsorted(own, some, "right")
+    counts = end - begin
+    has = counts > 0
+    begin, counts = begin[has], counts[has]
+    ends = np.cumsum(counts)
+    within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+    chosen: npt.NDArray[np.int64] = first + np.repeat(begin, counts) + within
+    return chosen
 
 
 def _groups(metadata: pq.FileMetaData) -> list[_Group]:

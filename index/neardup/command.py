@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from archive.cli import lake_option, workers_option
+from archive.cli import Size, lake_option, workers_option
 from archive.extras import require
 from index.compiling import announce
 
@@ -28,6 +28,8 @@ from index.compiling import announce
 @click.option("--alike", type=click.FloatRange(0, 1, min_open=True), metavar="COSINE",
               help="Compare also texts whose vectors have this cosine (0.9, for instance) or more.")  # fmt: skip
 @click.option("--encoder", metavar="NAME", help="Of these vectors, where the lake has several: `embeddings.encoder`.")
+@click.option("--memory", type=Size(), default="2G", show_default=True,
+              help="Working memory of all processes together; what does not fit is done in parts.")  # fmt: skip
 @click.option("--witness-only", metavar="OUT",
               help="Then write a lake without texts to OUT: signatures, first dates, record addresses.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -57,7 +59,8 @@ def command(location: str, as_json: bool, quiet: bool, **options: Any) -> None:
     from archive.engine import preload
 
     preload("index.stage", "index.neardup.signatures", "index.neardup.bands", "index.neardup.shingle_sets",
-            "index.minhash.ready", *(["index.passages.ready"] if options["passages"] else []))  # fmt: skip
+            "index.neardup.ranges", "index.neardup.estimates", "index.minhash.ready",
+            *(["index.passages.ready"] if options["passages"] else []))  # fmt: skip
 
     from archive.progress import RichReporter
     from archive.show import json_text

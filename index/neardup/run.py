@@ -1,9 +1,9 @@
 """`index`: signs new texts, finds and verifies near-duplicates, and derives witnesses and clusters.
 
 Signatures, bands and similarities are facts about texts, whatever else the lake holds. They are computed for new
-texts, and kept. Which text is the witness of which depends on dates and on the other texts. It is derived from all
-of them in one pass over sorted numbers, at the speed of memory. So the result is a function of what the lake holds:
-neither the order in which texts came, nor the batches, nor a kill on the way changes it.
+texts, and kept. Which text is the witness of which depends on dates and on the other texts. It is derived again from
+what has changed (`derive`). The result is a function of what the lake holds: neither the order in which texts came, nor
+the batches, nor a kill on the way changes it.
 """
 
 from __future__ import annotations
@@ -12,28 +12,27 @@ import logging
 import os
 import time
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from archive.arrow import plain
 from archive.compact import compact
 from archive.engine import Engine, Workers, open_engine
 from archive.errors import LakeError
-from archive.files import write_parquet
+from archive.files import write_parts
 from archive.lake import Lake, open_lake
 from archive.progress import Reporter
 from archive.tables import DOCUMENTS
-from index import ids, tables
+from index import tables
 from index.minhash.procedure import Parameters
-from index.neardup import cluster, textless, texts
-from index.neardup.bands import Bands, write_bands
-from index.neardup.candidates import PairCodes, candidates, join, split
-from index.neardup.pairs import Similarities, similarity
+from index.neardup import dates, textless
+from index.neardup.bands import write_bands
+from index.neardup.derive import LEAST, Derived, derive
+from index.neardup.kept import Kept
+from index.neardup.ranges import TOGETHER
 from index.neardup.signatures import Signatures
-from index.neardup.texts import Texts
 from index.passages.stage import Passages
 from index.stage import lake_errors, run
 from index.tables import DUPLICATES, PAIRS, PASSAGES, SIGNATURES
@@ -74,6 +73,7 @@ def index(
     alike: float | None = None,
     encoder: str | None = None,
     witness_only: Lake | str | os.PathLike[str] | None = None,
+    memory: int = 2 << 30,
     reporter: Reporter | None = None,
 ) -> IndexResult:
     """Index the texts of a lake that are new, and derive witnesses and clusters again.
@@ -94,6 +94,7 @@ def index(
             similarity is that of one; all other pairs are in `likenesses`.
         encoder: of these vectors, where the lake has several.
         witness_only: then write a lake without texts to this location: signatures, first dates, record addresses.
+        memory: bytes for the working memory of all processes together; what does not fit is done in parts.
         reporter: receives the progress.
 
     Raises:
@@ -114,7 +115,7 @@ def index(
     with lake_errors(lake):
         if alike is not None:
             result.alike = likeness.propose(lake, alike, encoder, reporter)
-        _update(lake, parameters, engine, device, reporter, result)
+        _update(lake, parameters, engine, device, memory, reporter, result)
         if passages or lake.has(PASSAGES):
             result.passages = run(Passages(), lake, engine, reporter)
     if target:
@@ -125,8 +126,9 @@ def index(
 
 
 def _update(
-    lake: Lake, parameters: Parameters, engine: Engine, device: str, reporter: Reporter, result: IndexResult
-) -> None:
+    lake: Lake, parameters: Parameters, engine: Engine, device: str, memory: int, reporter: Reporter,
+    result: IndexResult,
+) -> None:  # fmt: skip
     """Sign new texts, write the bands, and derive the near-duplicates until no other process interferes."""
     tables.create(lake, parameters)
     result.signed = run(Signatures(parameters, device), lake, engine, reporter)
@@ -134,98 +136,68 @@ def _update(
     reporter.stage("bands", None)
     write_bands(lake, parameters, engine)
     for _ in range(_TRIES):
-        if _derive(lake, parameters, engine, reporter, result):
+        if _derive(lake, parameters, engine, memory, reporter, result):
             return
     raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
 
 
-def _derive(lake: Lake, parameters: Parameters, engine: Engine, reporter: Reporter, result: IndexResult) -> bool:
+def _derive(
+    lake: Lake, parameters: Parameters, engine: Engine, memory: int, reporter: Reporter, result: IndexResult
+) -> bool:
     """Derive the near-duplicates from what the lake holds now.
 
     Returns:
         False if another process has changed the table meanwhile.
     """
     duplicates = lake.delta(DUPLICATES.name)  # opened first: what others commit after this was derived from no less
-    state = tables.state(lake)
-    if duplicates.transaction_version(state) is not None:
+    snapshot = lake.snapshot()
+    state = tables.state(snapshot)
+    # readers ask for the state alone; bounds, retractions and a new definition change few near-duplicates
+    how = {"together": TOGETHER, "rest": int(dates.rest_of(snapshot)[:15], 16)}
+    is_derived = duplicates.transaction_version(state) is not None
+    if is_derived and all(duplicates.transaction_version(name) == number for name, number in how.items()):
         _log.debug("duplicates are derived from %s already", state)
-        _count(lake, result)
+        result.texts, result.pairs = lake.rows(SIGNATURES.name), lake.rows(DUPLICATES.name)
+        result.clusters = duplicates.transaction_version("clusters") or 0
+        result.clustered = duplicates.transaction_version("clustered") or 0
         return True
-    known = texts.load(lake)
-    reporter.stage("find", None)
-    codes = candidates(known, Bands(lake, known.segments, known.starts, parameters), parameters.leaders)
-    codes = np.union1d(codes, _proposed(lake, known))
-    reporter.stage("verify", len(codes))
-    with Similarities(lake, known, parameters, engine, reporter.advance) as similarities:
-        near = cluster.witnessed(codes, known, similarities)
-        rows = _duplicates(near, known, similarities)
-    result.candidates, result.verified = len(codes), result.verified + similarities.verified
-    same = rows.equals(_stored(lake, DUPLICATES.schema.names))
-    files = [write_parquet(lake, DUPLICATES, rows, "duplicates", **_OPTIONS)] if rows.num_rows and not same else []
-    if lake.commit_to(duplicates, DUPLICATES, files, ["derived", state], "append" if same else "overwrite"):
-        _log.info("%d pairs of near-duplicates derived from %s", rows.num_rows, state)
-        _count(lake, result)
-        return True
-    lake.discard(files)
-    return False
-
-
-def _proposed(lake: Lake, known: Texts) -> PairCodes:
-    """Return the pairs that vectors proposed."""
-    codes = [np.empty(0, np.uint64)]
-    for pair in likeness.stored(lake):
-        left, right = (known.find(each) for each in pair)
-        both = (left >= 0) & (right >= 0)
-        left, right = left[both], right[both]
-        both = known.live[left] & known.live[right]
-        codes.append(join(left[both], right[both]))
-    return np.unique(np.concatenate(codes))
-
-
-def _count(lake: Lake, result: IndexResult) -> None:
-    """Count what the index holds now."""
-    stored = _stored(lake, ["content_id", "earlier_id", "cluster_id"])
-    result.texts = lake.rows(SIGNATURES.name)
-    result.pairs = stored.num_rows
-    result.clusters = pc.count_distinct(stored["cluster_id"]).as_py()
-    both = pa.chunked_array([*stored["content_id"].chunks, *stored["earlier_id"].chunks], pa.string())
-    result.clustered = pc.count_distinct(both).as_py()
+    with Kept(lake.location) as kept:
+        derived = derive(lake, snapshot, parameters, engine, memory, kept, reporter)
+        same = derived.same or is_stored(lake, derived)
+        file = None if same else write_parts(lake, DUPLICATES, derived.rows(), "duplicates", **_OPTIONS)
+        files = [file] if file else []
+        if len(derived.texts) >= LEAST:
+            paths = sorted(lake.files(DUPLICATES.name)) if same else [file.path for file in files]
+            kept.keep({**derived.about, "duplicates": paths}, derived.arrays)
+        result.candidates, result.verified = derived.candidates, result.verified + derived.compared
+        numbers = {"derived": 1, state: 1, **how, "clusters": derived.clusters, "clustered": derived.clustered}
+        if not lake.commit_to(duplicates, DUPLICATES, files, numbers, "append" if same else "overwrite"):
+            lake.discard(files)
+            return False
+    _log.info("%d pairs of near-duplicates derived from %s", len(derived), state)
+    result.texts, result.pairs = lake.rows(SIGNATURES.name), len(derived)
+    result.clusters, result.clustered = derived.clusters, derived.clustered
+    return True
 
 
 _OPTIONS: dict[str, Any] = {
+    "row_group_size": 1 << 18,
     "compression": "zstd",
+    "compression_level": 1,
     "use_dictionary": ["cluster_id"],
     "write_statistics": ["content_id", "cluster_id"],
 }
 
 
-def _duplicates(near: PairCodes, known: Texts, similarities: Similarities) -> pa.Table:
-    """Return the rows of `duplicates`, in an order that their content alone decides."""
-    left, right = split(near)
-    swap = known.rank[left] < known.rank[right]
-    later, earlier = np.where(swap, right, left), np.where(swap, left, right)
-    root = cluster.clusters(near, known)
-    order = np.lexsort((known.rank[earlier], known.rank[later], known.rank[root]))
-    values = similarities.of(near)[order]
-
-    def named(numbers: npt.NDArray[np.int64]) -> pa.Array:
-        return ids.text(known.ids[numbers[order]])
-
-    return pa.table(
-        {
-            "content_id": named(later),
-            "earlier_id": named(earlier),
-            "similarity": similarity(values),
-            "shared": values[:, 0],
-            "total": values[:, 1],
-            "estimated": values[:, 2] != 0,
-            "cluster_id": named(root),
-        },
-        schema=DUPLICATES.schema,
-    )
-
-
-def _stored(lake: Lake, columns: list[str]) -> pa.Table:
-    """Return columns of `duplicates` as they were derived last."""
-    stored = lake.read_files(DUPLICATES.name, lake.files(DUPLICATES.name), columns)
-    return pa.concat_tables([DUPLICATES.schema.empty_table().select(columns), *stored])
+def is_stored(lake: Lake, derived: Derived) -> bool:
+    """Return whether `duplicates` has these rows already, in this order."""
+    files = lake.files(DUPLICATES.name)
+    if lake.rows(DUPLICATES.name) != len(derived) or len(files) > 1:
+        return False
+    if not files:
+        return True
+    with pq.ParquetFile(f"{lake.table_path(DUPLICATES.name)}/{files[0]}", filesystem=lake.filesystem) as file:
+        stored = (plain(file.read_row_group(group)) for group in range(file.num_row_groups))
+        pairs = zip_longest(stored, derived.rows())
+        return all(one is not None and other is not None and other.equals(one.cast(other.schema))
+                   for one, other in pairs)  # fmt: skip

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from archive.lake import Lake
 from index import tables
+from index.ids import Ids
 from index.minhash.procedure import Parameters
 from index.stage import Stage
 from index.tables import SIGNATURES
@@ -52,6 +53,15 @@ class Signatures(Stage):
 
     def create(self, lake: Lake) -> None:
         tables.create(lake, self.parameters)
+
+    def is_new(self, lake: Lake, files: list[str]) -> Callable[[Ids], npt.NDArray[np.bool_]]:
+        from index.neardup.derive import signed_before
+
+        before, rest = signed_before(lake, self.parameters, files) if files else (None, files)
+        among_the_rest = super().is_new(lake, rest)
+        if before is None:
+            return among_the_rest
+        return lambda wanted: among_the_rest(wanted) & (before.find(wanted) < 0)
 
     def compute(self, texts: pa.Table) -> pa.Table:
         signatures, counts = signer(self.device)(texts["text"].combine_chunks(), self.parameters)

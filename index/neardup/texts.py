@@ -19,7 +19,7 @@ from index.tables import SIGNATURES
 #: The date of a text that no acceptable capture proves: later than all others.
 NEVER = np.iinfo(np.int64).max
 #: A text without a capture was forgotten; one whose captures are no proof is there, and has no date.
-_DATES = f"""
+DATES = f"""
 SELECT content_id, coalesce(epoch_us(first_seen), {NEVER}) AS moment
 FROM (SELECT DISTINCT content_id FROM stored_captures WHERE content_id IS NOT NULL)
 LEFT JOIN proofs USING (content_id)
@@ -121,5 +121,5 @@ def load(lake: Lake) -> Texts:
 def _dates(lake: Lake) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
     """Yield the content ids of all captures, and the dates of the first acceptable ones or NEVER, in batches."""
     with proofs.connect(lake) as db:
-        for batch in db.sql(_DATES).to_arrow_reader(1 << 18):
+        for batch in db.sql(DATES).to_arrow_reader(1 << 18):
             yield ids.parse(batch.column(0)), batch.column(1).to_numpy()

@@ -16,7 +16,7 @@ from index.certify.characters import compare_texts
 from index.minhash.kernel import band_keys, shared, shingle_sets, sign
 from index.neardup import texts
 from index.neardup.bands import Bands
-from index.neardup.pairs import lower_bound
+from index.neardup.estimates import lower_bound
 from index.proven import Proven
 from index.stored_texts import StoredTexts
 from index.tables import parameters_of

@@ -18,13 +18,27 @@ from conftest import examples, members, record, rows, snapshot, take
 from forked import forked, killed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from liar.judge import InTurn
 
+from archive.capture import Limits
+from archive.intake import Settings
 from archive.intake.commit import Committer
 from archive.lake import Lake
+from archive.text.base import keeping
 
 Write = Callable[[str, bytes], str]
 
 SPAN = 1 << 18  # small, so that one file makes many units
+
+
+def test_a_worker_that_serves_several_ingests_reads_each_with_its_own_settings(lake: Lake, write: Write) -> None:
+    page = "<body><nav><a href=/>Go home</a></nav><p>Some words of the page, and some more of them.</p></body>"
+    source = write("a.warc", record(body=page))
+    for extractor in ("resiliparse", keeping("resiliparse", ["navigation"])):
+        take(lake, source, settings=Settings(extractor), workers=InTurn())
+    assert rows(lake, "SELECT text LIKE '%Go home%' FROM documents ORDER BY ALL") == [(False,), (True,)]
+    strict = take(lake, source, settings=Settings(keeping("resiliparse", ["share"]), Limits(page=9)), workers=InTurn())
+    assert strict.rejects == {"too-large": 1}
 
 
 # -- order --------------------------------------------------------------------------------------------

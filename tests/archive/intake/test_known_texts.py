@@ -18,7 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import members, record, rows, take
+from liar.judge import InTurn
 
+from archive import vacuum
 from archive.compact import compact
 from archive.engine import Context
 from archive.intake import known_texts
@@ -27,11 +29,12 @@ from archive.intake.forget import forget
 from archive.intake.known_texts import KnownTexts, fingerprints
 from archive.intake.part import Part
 from archive.intake.plan import plan
+from archive.intake.table_log import transactions
 from archive.intake.unit import Batch, Settings
 from archive.intake.work import Job, work
 from archive.lake import Lake
 from archive.sources import list_files
-from archive.tables import DOCUMENTS
+from archive.tables import DOCUMENTS, TABLES
 
 Write = Callable[[str, bytes], str]
 
@@ -354,6 +357,21 @@ def test_merging_files_changes_nothing_in_what_is_known(
     assert len(lake.files("documents")) < 5
     assert not read
     assert _is_right(lake, 66)
+
+
+@pytest.mark.parametrize("table", ["sources", "documents"])
+def test_a_damaged_hint_of_the_last_checkpoint_changes_nothing(lake: Lake, write: Write, table: str) -> None:
+    """A power cut may leave it empty."""
+    one, two = _sources(write, range(12), range(6, 18))
+    take(lake, one, workers=InTurn())
+    lake.delta(table).create_checkpoint()
+    hint = Path(lake.location) / table / "_delta_log" / "_last_checkpoint"
+    for damaged in (b"", b"\xff", b"[]", b"null", b'{"version": "1"}', b'{"version": 1e999}', b'{"version": -1}'):
+        hint.write_bytes(damaged)
+        assert transactions(lake, table, lake.delta(table)) is not None
+        assert vacuum.planned(lake, TABLES[table], 0, ()).files == []
+    take(lake, two, workers=InTurn())
+    assert _is_right(lake, 18)
 
 
 # -- several parts in one commit --------------------------------------------------------------------------

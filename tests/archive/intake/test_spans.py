@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from liar.judge import InTurn
 
-from archive.intake.plan import SPAN
+from archive.engine import Context
+from archive.intake import commit, known_texts
+from archive.intake.commit import Committer
+from archive.intake.part import Part
+from archive.intake.plan import SPAN, plan
 from archive.intake.spans import LEAST, Guide
+from archive.intake.unit import Batch, Settings
+from archive.intake.work import Job, work
 from archive.lake import Lake
+from archive.sources import list_files
 
 MIB = 1 << 20
 
@@ -117,3 +125,53 @@ def test_two_ingests_that_cut_a_file_in_two_ways_bring_each_record_once(
     take(alone, str(source), span=1 << 30)
     assert snapshot(lake) == snapshot(alone)
     assert take(lake, str(source)).files_skipped == 1
+
+
+@pytest.mark.parametrize("moment", ["before the commit", "while known texts are restored"])
+def test_of_two_commits_of_overlapping_spans_at_once_one_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    monkeypatch.setattr(known_texts, "_HELD", 4)  # keep them of a small lake too
+    mine, others = str(tmp_path / "mine"), str(tmp_path / "others")
+    pages = [record(url=f"http://e.example/{n}", body=f"<p>Page {n}</p>" + "x" * 300) for n in range(16)]
+    first, last, source = (str(tmp_path / name) for name in ("first.warc", "last.warc", "a.warc"))
+    for path, some in ((first, pages[:6]), (last, pages[6:8]), (source, pages[8:])):
+        Path(path).write_bytes(b"".join(some))
+    lake = Lake(str(tmp_path / "lake"))
+    monkeypatch.setenv("XDG_CACHE_HOME", mine)
+    take(lake, first, workers=InTurn())
+    monkeypatch.setenv("XDG_CACHE_HOME", others)
+    take(lake, last, workers=InTurn())
+
+    def parts(span: int) -> list[tuple[Batch, Part]]:
+        batches = plan(None, list_files(source, lambda *_: None), Settings(), span)
+        return [(each, work(Job(lake.location, each, datetime.now(UTC)), Context())) for each in batches]  # type: ignore[arg-type]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", mine)
+    one, two = parts(1 << 30), parts(2000)
+    assert len(two) > 1
+    committer = Committer(lake)
+    committer.begin()
+    which, name = (Lake, "commit_to") if moment == "before the commit" else (commit, "digest")
+    real = getattr(which, name)
+
+    def meanwhile(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(which, name, real)
+        result = real(*args, **options) if name == "digest" else None
+        monkeypatch.setenv("XDG_CACHE_HOME", others)
+        with contextlib.closing(Committer(lake)) as other:
+            assert all(other.commit_all(two[:2]))
+        if name == "digest":  # somebody cleans up the log, and what is to be read of it is gone
+            delta = lake.delta("sources")
+            delta.create_checkpoint()
+            for entry in (Path(lake.location) / "sources" / "_delta_log").glob("*.json"):
+                if int(entry.stem) < delta.version():
+                    entry.unlink()
+        return result if name == "digest" else real(*args, **options)
+
+    monkeypatch.setattr(which, name, meanwhile)
+    assert committer.commit_all(one) == [None]
+    assert getattr(which, name) is real
+    committer.close()
+    take(lake, source, workers=InTurn())
+    assert rows(lake, "SELECT count(*), count(DISTINCT url) FROM captures") == [(16, 16)]

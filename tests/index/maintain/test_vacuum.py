@@ -177,11 +177,19 @@ def test_scratch_of_killed_commands_goes_and_that_of_others_stays(lake: Lake, tm
     assert {name for name, folder in folders.items() if not folder.exists()} == {"lowbackground-abcd_123"}
 
 
-def test_caches_of_lakes_that_are_gone_and_old_ones_go(lake: Lake, tmp_path: Path, own_home: Path) -> None:  # noqa: F811
+def test_caches_of_lakes_that_are_gone_and_old_ones_go_others_stay(lake: Lake, tmp_path: Path, own_home: Path) -> None:  # noqa: F811
     fill(lake, tmp_path / "in", 1)
     base = own_home / "xdg" / "lowbackground"
-    gone, here, old = (base / "vectors" / (letter * 16) for letter in "abc")
-    for folder, location in ((gone, str(tmp_path / "no lake")), (here, lake.location), (old, "s3://bucket/lake")):
+    gone, here, old, away, unmounted = (base / "vectors" / (letter * 16) for letter in "abcde")
+    (tmp_path / "disk").mkdir()
+    lakes = {
+        gone: str(tmp_path / "no lake"),
+        here: lake.location,
+        old: "s3://bucket/lake",
+        away: str(tmp_path / "no disk" / "lake"),
+        unmounted: str(tmp_path / "disk" / "lake"),
+    }
+    for folder, location in lakes.items():
         (folder / "encoder").mkdir(parents=True)
         (folder / "lake").write_text(location)
         (folder / "encoder" / "segment-0123456789ab.vectors").write_bytes(b"12")
@@ -190,9 +198,9 @@ def test_caches_of_lakes_that_are_gone_and_old_ones_go(lake: Lake, tmp_path: Pat
         os.utime(path, (0, 0))
     result = lb.maintain(lake)
     assert [(step.of, step.files) for step in result.done if step.step == "cache"] == [("vectors", 4)]
-    assert result.caches["vectors"] == 2 + len(lake.location)
-    assert sorted(path.parts[-3] for path in base.rglob("segment-*")) == ["b" * 16]
-    assert len(list(base.rglob("mine.txt"))) == 3
+    assert result.caches["vectors"] == sum(2 + len(lakes[folder]) for folder in (here, away, unmounted))
+    assert sorted(path.parts[-3] for path in base.rglob("segment-*")) == ["b" * 16, "d" * 16, "e" * 16]
+    assert len(list(base.rglob("mine.txt"))) == 5
 
 
 def test_the_command_says_by_line_what_it_would_do(lake: Lake, tmp_path: Path, own_home: Path) -> None:  # noqa: F811

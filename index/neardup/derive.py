@@ -1,0 +1,468 @@
+"""Derives the near-duplicates from what a lake holds: from all of it, or from what has changed since the last time.
+
+What can change them are new texts, texts whose first date changed, texts that were forgotten or are back, pairs that
+vectors propose, and texts of which so far only the signature was there. After any of these, only the band values of
+the changed texts are looked at, and only the clusters that a changed text or pair belongs to are derived again.
+The result is that of a derivation from nothing. What the last one knew is kept in the user's cache (`Kept`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from archive import bounds, proofs
+from archive.engine import Engine
+from archive.lake import Lake
+from archive.progress import Reporter
+from archive.tables import CAPTURES, DOCUMENTS
+from index import ids
+from index.minhash import kernel, procedure
+from index.minhash.kernel import band_keys
+from index.minhash.procedure import Parameters
+from index.neardup import cluster, dates
+from index.neardup.candidates import join, split
+from index.neardup.kept import Array, Kept, release
+from index.neardup.numbered import Numbered, Numbers, number_texts, segments_kept, segments_restored
+from index.neardup.pair_columns import counted, locate, ordered, sort
+from index.neardup.pairs import Comparer, read_pairs, similarity
+from index.neardup.ranges import TOGETHER, Counted, Dates, Ranges
+from index.neardup.verified import UNKNOWN, Rows, Verified, empty, merge, rows_of
+from index.tables import DUPLICATES, PAIRS, SIGNATURES
+from index.vectors import likeness
+from index.vectors.table import LIKENESSES
+
+_log = logging.getLogger(__name__)
+
+#: Where more than this share of the texts changed, all are derived again.
+_MANY = 1 / 8
+#: A lake with fewer texts keeps nothing: to derive all of it takes a second.
+LEAST = 1 << 16
+#: Rows of `duplicates` that are in memory at a time.
+_WRITTEN = 1 << 18
+
+
+class _DriftError(Exception):
+    """What is kept does not fit the lake."""
+
+
+class Derived:
+    """The near-duplicates, and what they were derived from.
+
+    Attributes:
+        candidates: pairs that a band value or a vector proposes.
+        compared: pairs that were compared for this.
+        same: `duplicates` has these rows already.
+        about, arrays: for `Kept.keep`.
+        clusters: groups of texts that near-duplicates connect.
+        clustered: texts in these.
+    """
+
+    def __init__(
+        self, texts: Numbered, near: Rows, candidates: int, compared: int, same: bool, about: dict[str, Any],
+        arrays: dict[str, Array],
+    ) -> None:  # fmt: skip
+        self.texts, self._near, self.candidates, self.compared = texts, near, candidates, compared
+        self.same, self.about, self.arrays = same, about, arrays
+        left, right, local = _local(near["a"], near["b"], len(texts))
+        rank = texts.rank(local)
+        roots = cluster.clusters(left, right, rank)
+        swap = rank[left] < rank[right]
+        later, earlier, root = np.where(swap, right, left), np.where(swap, left, right), roots[left]
+        both = (rank[root].astype(np.uint64) << np.uint64(32)) | rank[later].astype(np.uint64)
+        self._order = np.lexsort((rank[earlier], both))
+        self._later, self._earlier, self._root = local[later], local[earlier], local[root]
+        self.clusters, self.clustered = int((roots == np.arange(len(roots))).sum()), len(local)
+
+    def __len__(self) -> int:
+        return len(self._near["a"])
+
+    def rows(self) -> Iterator[pa.Table]:
+        """Yield the rows of `duplicates` in parts, in an order that their content alone decides."""
+        for first in range(0, len(self), _WRITTEN):
+            rows = self._order[first : first + _WRITTEN]
+            shared, total = self._near["shared"][rows], self._near["total"][rows]
+            columns = {
+                "content_id": ids.text(self.texts.ids[self._later[rows]]),
+                "earlier_id": ids.text(self.texts.ids[self._earlier[rows]]),
+                "similarity": similarity(shared, total),
+                "shared": shared,
+                "total": total,
+                "estimated": self._near["estimated"][rows] != 0,
+                "cluster_id": ids.text(self.texts.ids[self._root[rows]]),
+            }
+            yield pa.table(columns, schema=DUPLICATES.schema)
+            release(self.texts.ids)
+
+
+def derive(
+    lake: Lake, snapshot: Lake, parameters: Parameters, engine: Engine, memory: int, kept: Kept, reporter: Reporter
+) -> Derived:
+    """Derive the near-duplicates.
+
+    Args:
+        lake: pairs that were compared are added to it.
+        snapshot: of the lake, from which all is derived.
+        memory: bytes; the working memory stays below it, but for some 40 bytes a text and 150 a near-duplicate.
+        kept: of the last time.
+    """
+    restored = kept.restore()
+    if restored and restored[0]["of"] != _of(snapshot, parameters):
+        kept.drop()
+        restored = None
+    given = lake, snapshot, parameters, engine, memory, kept, reporter
+    try:
+        return _Derivation(*given, restored).run()
+    except _DriftError:
+        _log.warning("%s: what was kept does not fit the lake; all is derived anew", lake.location)
+        kept.drop()
+        return _Derivation(*given, None).run()
+
+
+def signed_before(lake: Lake, parameters: Parameters, files: list[str]) -> tuple[Numbered | None, list[str]]:
+    """Return the texts of some files of signatures as they were kept, and the files that these are not of.
+
+    Returns:
+        None and all files, where nothing is kept, or texts of files that the lake does not have any more.
+    """
+    with Kept(lake.location) as kept:
+        restored = kept.restore()
+        if restored is None or restored[0]["of"] != _of(lake, parameters):
+            return None, files
+        about, arrays = restored
+        segments = segments_restored(about["segments"], arrays["named"])
+        if not {segment.name for segment in segments} <= set(files):
+            return None, files
+        texts = _numbered(about, arrays)
+    return texts, sorted(set(files) - {segment.name for segment in segments})
+
+
+def _of(lake: Lake, parameters: Parameters) -> list[Any]:
+    """Return what must be the same for anything to be used again: the program, the parameters and the lake."""
+    modules = [proofs, bounds, ids, likeness, kernel, procedure]
+    files = [*(Path(str(module.__file__)) for module in modules), *sorted(Path(__file__).parent.glob("*.py"))]
+    program = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    tables = [lake.delta(name).metadata().id for name in (CAPTURES.name, SIGNATURES.name)]
+    return [program, asdict(parameters), TOGETHER, [str(each) for each in tables]]
+
+
+def _local(a: Numbers, b: Numbers, size: int) -> tuple[Numbers, Numbers, Numbers]:
+    """Return pairs with local numbers, and the text number of each of these."""
+    has = np.zeros(size, bool)
+    has[a] = has[b] = True
+    numbers = np.flatnonzero(has)
+    if len(numbers) * 8 < size:
+        return np.searchsorted(numbers, a), np.searchsorted(numbers, b), numbers
+    local = np.cumsum(has) - 1
+    return local[a], local[b], numbers
+
+
+def _taken(rows: Rows, chosen: Array) -> Rows:
+    return {name: values[chosen] for name, values in rows.items()}
+
+
+def _joined(*parts: Rows) -> Rows:
+    rows = {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+    return _taken(rows, sort(rows["a"], rows["b"]))
+
+
+def _numbered(about: dict[str, Any], arrays: dict[str, Array]) -> Numbered:
+    names = ("ids", "shingles", "order", "first_seen", "captured", "live")
+    segments = segments_restored(about["segments"], arrays["named"])
+    return Numbered(**{name: arrays[name] for name in names}, segments=segments)
+
+
+class _Derivation:
+    def __init__(
+        self, lake: Lake, snapshot: Lake, parameters: Parameters, engine: Engine, memory: int, kept: Kept,
+        reporter: Reporter, restored: tuple[dict[str, Any], dict[str, Array]] | None,
+    ) -> None:  # fmt: skip
+        self._writer, self._lake = lake, snapshot
+        self._parameters, self._engine, self._memory = parameters, engine, memory
+        self._kept, self._reporter = kept, reporter
+        self._about, self._arrays = restored or ({}, {})
+        self._old: Numbered | None = None
+        if restored:
+            self._old = _numbered(*restored)
+        self._verified = Verified()
+        self._pair_files: list[str] = []
+        self._candidates = 0
+
+    def run(self) -> Derived:
+        reporter, lake = self._reporter, self._lake
+        reporter.stage("dates", None)
+        self._texts = texts = number_texts(lake, self._old, self._kept)
+        strangers, revisits = self._date()
+        self._release()
+        signed = texts.live
+        texts.live = signed & texts.captured
+        size, before_size = len(texts), len(self._old) if self._old else 0
+        before, live_before = np.zeros(size, np.int64), np.zeros(size, bool)
+        if self._old:
+            before[:before_size], live_before[:before_size] = self._old.first_seen, self._old.live
+        changed = (texts.live != live_before) | (texts.live & (texts.first_seen != before))
+        numbers = np.flatnonzero(changed)
+        unsigned = bool((live_before & ~signed).any())  # its bands are gone
+        full = self._old is None or unsigned or len(numbers) > size * _MANY
+        compared = self._comparer = Comparer(
+            self._writer, texts, self._parameters, self._engine, reporter.advance, self._memory // 4
+        )
+        proposed = self._proposed()
+        documents = sorted(lake.files(DOCUMENTS.name))
+        reporter.stage("find", None)
+        with self._engine.scratch() as folder:
+            ranges = Ranges(lake, texts, self._parameters, self._engine, self._memory // 2, folder)
+            if full:
+                _log.info("%s: all %d texts are derived anew", lake.location, size)
+                near = self._all(ranges, proposed, folder)
+            else:
+                _log.info("%s: %d of %d texts have changed", lake.location, len(numbers), size)
+                dates_ = Dates(texts.ids, before, live_before, texts.first_seen, texts.live, changed)
+                near = self._changed(ranges, dates_, numbers, proposed, self._about["documents"] != documents)
+            self._release()
+            if self._verified.is_large:
+                self._verified = merge([_flat(self._verified)], self._kept.scratch(), self._memory // 2)
+        arrays: dict[str, Array] = {
+            "ids": texts.ids, "shingles": texts.shingles, "order": texts.order, "first_seen": texts.first_seen,
+            "captured": texts.captured, "live": texts.live, "named": segments_kept(texts.segments)[1],
+            "strangers": strangers, "revisits": revisits,
+            "proposed-a": proposed[0], "proposed-b": proposed[1],
+            **{f"large-{name}": values for name, values in self._verified.large.items()},
+            **{f"small-{name}": values for name, values in self._verified.small.items()},
+            **{f"near-{name}": values for name, values in near.items()},
+        }  # fmt: skip
+        about: dict[str, Any] = {
+            "of": _of(lake, self._parameters),
+            "segments": segments_kept(texts.segments)[0],
+            "captures": sorted(lake.files(CAPTURES.name)),
+            "rest": self._rest,
+            "documents": documents,
+            "pairs": sorted({*self._pair_files, *compared.files}),
+            "candidates": self._candidates,
+        }
+        same = not full and _are_same(near, self._near_before())
+        same = same and not (changed[near["a"]].any() or changed[near["b"]].any())
+        same = same and self._about["duplicates"] == sorted(lake.files(DUPLICATES.name))
+        return Derived(texts, near, self._candidates, compared.count, same, about, arrays)
+
+    def _release(self) -> None:
+        """Give back the pages of all mapped files: they count as memory of this process while nobody else wants any."""
+        release(*self._arrays.values(), *self._verified.large.values(), self._texts.ids, self._texts.shingles)
+
+    def _date(self) -> tuple[Array, Array]:
+        """Set the dates; return what `dates.read_all` returns."""
+        lake, texts, about = self._lake, self._texts, self._about
+        files = set(lake.files(CAPTURES.name))
+        self._rest = dates.rest_of(lake)
+        if self._old is not None and about["rest"] == self._rest and files >= set(about["captures"]):
+            strangers, revisits = self._arrays["strangers"], self._arrays["revisits"]
+            fresh = texts.ids[len(self._old) :, 0]
+            new = sorted(files - set(about["captures"]))
+            if not np.isin(fresh, strangers).any():
+                if not new:
+                    return strangers, revisits
+                more = dates.read_new(lake, texts, new, revisits)
+                if more is not None:
+                    return np.union1d(strangers, more), revisits
+        return dates.read_all(lake, texts, self._memory // 4, self._kept.scratch())
+
+    def _proposed(self) -> tuple[Numbers, Numbers]:
+        """Return the pairs of live texts that vectors proposed, sorted, each once."""
+        lefts, rights = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        texts = self._texts
+        for pair in likeness.stored(self._lake) if self._lake.has(LIKENESSES) else ():
+            left, right = (texts.find(each) for each in pair)
+            both = (left >= 0) & (right >= 0) & (left != right)
+            left, right = left[both], right[both]
+            both = texts.live[left] & texts.live[right]
+            lefts.append(left[both])
+            rights.append(right[both])
+        a, b, _ = _once(*ordered(np.concatenate(lefts), np.concatenate(rights)), 1)
+        return a, b
+
+    def _near_before(self) -> Rows:
+        return {name: self._arrays[f"near-{name}"] for name in empty()}
+
+    def _restored(self) -> Verified:
+        parts = ({name: self._arrays[f"{part}-{name}"] for name in empty()} for part in ("large", "small"))
+        return Verified(*parts)
+
+    def _all(self, ranges: Ranges, proposed: tuple[Numbers, Numbers], folder: str) -> Rows:
+        """Find the candidates by all bands, and the near-duplicates from nothing."""
+        parts = [rows_of(a, b, count) for a, b, count in ranges.all()]
+        parts.append(rows_of(*proposed, 1))
+        if self._old is not None:
+            parts += [{**rows, "count": np.zeros(len(rows["a"]), np.int32)} for rows in self._restored().rows()]
+        self._pair_files = self._lake.files(PAIRS.name)
+        new = set(self._pair_files) - set(self._about.get("pairs", ()))
+        spill = Path(folder, "spill")  # no worker needs it
+        spill.mkdir()
+        for number, ((a, b), values) in enumerate(read_pairs(self._lake, self._texts, sorted(new))):
+            order = sort(a, b)
+            rows = rows_of(a[order], b[order], 0, values[order])
+            rows["count"] = np.zeros(len(a), np.int32)
+            parts.append(_mapped(rows, f"{spill}/pairs-{number}"))
+            self._release()
+        count = sum(len(part["a"]) for part in parts)
+        self._reporter.stage("verify", count)
+        self._verified = merge(
+            parts, self._kept.scratch(), self._memory // 2, self._comparer.compare, self._comparer.has_texts
+        )
+        found = [empty()]
+        for rows in self._verified.rows():
+            is_candidate = np.asarray(rows["count"]) > 0
+            self._candidates += int(is_candidate.sum())
+            found.append(_taken(rows, self._near(rows) & is_candidate))
+            self._release()
+        return self._witnessed(_joined(*found))
+
+    def _changed(
+        self, ranges: Ranges, dates_: Dates, numbers: Numbers, proposed: tuple[Numbers, Numbers], again: bool
+    ) -> Rows:
+        """Correct the candidates of the last time by what has changed, and derive the clusters that this concerns."""
+        self._verified = verified = self._restored()
+        old_files = set(self._about["pairs"])
+        self._pair_files = self._lake.files(PAIRS.name)
+        learned = [empty()]
+        for (a, b), values in read_pairs(self._lake, self._texts, sorted(set(self._pair_files) - old_files)):
+            learned.append(self._learn(a, b, values))
+        a, b, count = self._differences(ranges, dates_, numbers, proposed)
+        rows = verified.find(a, b)
+        had = rows["count"] > 0
+        rows["count"] = rows["count"] + count
+        if (rows["count"] < 0).any():
+            raise _DriftError
+        self._candidates = self._about["candidates"] + int((rows["count"] > 0).sum()) - int(had.sum())
+        self._release()
+        self._reporter.stage("verify", len(a))
+        self._resolve(rows, rows["count"] > 0)
+        verified.update(_taken(rows, rows["estimated"] != UNKNOWN))
+        fresh = [rows, *learned]
+        if again and self._comparer.has_texts:  # perhaps the lake has texts now that it had not
+            estimates = verified.estimated()
+            values = self._comparer.compare(estimates["a"], estimates["b"], np.ones(len(estimates["a"]), bool))
+            exact = values[:, 2] == 0
+            better = rows_of(estimates["a"][exact], estimates["b"][exact], estimates["count"][exact], values[exact])
+            verified.update(better)
+            fresh.append(better)
+        near = self._near_before()
+        ends = np.zeros(len(self._texts), bool)
+        ends[numbers] = True
+        for each in fresh:
+            ends[each["a"]] = ends[each["b"]] = True
+        # the candidates of the last time that are near, as they are now, and those that are new
+        base = _taken(near, np.asarray(near["count"]) > 0)
+        out = ends[base["a"]] & ends[base["b"]]
+        again_a, again_b, _ = _once(
+            np.concatenate([base["a"][out], *(each["a"] for each in fresh)]),
+            np.concatenate([base["b"][out], *(each["b"] for each in fresh)]),
+            1,
+        )
+        now = verified.find(again_a, again_b)
+        now = _taken(now, self._near(now) & (now["count"] > 0))
+        base = _joined(_taken(base, ~out), now)
+        # all clusters, as they were and as they are, that a changed text or pair belongs to
+        left, right, local = _local(
+            np.concatenate([near["a"], base["a"]]), np.concatenate([near["b"], base["b"]]), len(self._texts)
+        )
+        root = cluster.clusters(left, right, np.arange(len(local)))
+        is_touched = np.zeros(len(local), bool)
+        is_touched[root[ends[local]]] = True
+        concerned = is_touched[root]
+        old, current = concerned[left[: len(near["a"])]], concerned[left[len(near["a"]) :]]
+        _log.info("%d of %d near-duplicates are derived again", int(current.sum()), len(base["a"]))
+        return _joined(_taken(near, ~old), self._witnessed(_taken(base, current)))
+
+    def _differences(
+        self, ranges: Ranges, dates_: Dates, numbers: Numbers, proposed: tuple[Numbers, Numbers]
+    ) -> Counted:
+        """Return the pairs that more, or fewer, band values and vectors make candidates than the last time."""
+        keys = [np.empty(0, np.int64)]
+        for _, matrix, shingles in self._texts.signatures(self._lake, numbers, self._parameters.hashes):
+            keys.append(band_keys(matrix, shingles, self._parameters)[shingles > 0].reshape(-1).view(np.int64))
+        wanted = np.unique(np.concatenate(keys))
+        found = [ranges.changed(wanted, dates_)] if len(wanted) else []
+        before = self._arrays["proposed-a"], self._arrays["proposed-b"]
+        gone = locate(*proposed, *before) < 0
+        new = locate(*before, *proposed) < 0
+        for pairs, sign in (((before[0][gone], before[1][gone]), -1), ((proposed[0][new], proposed[1][new]), 1)):
+            found.append((*pairs, np.full(len(pairs[0]), sign, np.int32)))
+        a, b, count = (np.concatenate([each[column] for each in found]) for column in range(3))
+        a, b, count = counted(a, b, count)
+        some = count != 0
+        return a[some], b[some], count[some]
+
+    def _learn(self, a: Numbers, b: Numbers, values: npt.NDArray[np.int32]) -> Rows:
+        """Take what others have compared; return the rows that had an estimate."""
+        order = np.argsort(values[:, 2], kind="stable")
+        order = order[sort(a[order], b[order])]
+        a, b, values = a[order], b[order], values[order]
+        once = np.ones(len(a), bool)
+        once[1:] = (a[1:] != a[:-1]) | (b[1:] != b[:-1])
+        a, b, values = a[once], b[once], values[once]
+        known = self._verified.find(a, b)
+        better = values[:, 2] < known["estimated"]
+        rows = rows_of(a[better], b[better], known["count"][better], values[better])
+        self._verified.update(rows)
+        return _taken(rows, known["estimated"][better] == 1)
+
+    def _resolve(self, rows: Rows, wanted: npt.NDArray[np.bool_]) -> None:
+        """Compare the wanted pairs that have no value."""
+        at = np.flatnonzero(wanted & (rows["estimated"] == UNKNOWN))
+        if len(at):
+            values = self._comparer.compare(rows["a"][at], rows["b"][at], np.zeros(len(at), bool))
+            for column, name in enumerate(("shared", "total", "estimated")):
+                rows[name][at] = values[:, column]
+
+    def _near(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        shared, total, estimated = (np.asarray(rows[name]) for name in ("shared", "total", "estimated"))
+        near: npt.NDArray[np.bool_] = self._comparer.near(shared, total, estimated) & (estimated != UNKNOWN)
+        return near
+
+    def _witnessed(self, near: Rows) -> Rows:
+        """Return the near-duplicates of some clusters, with those that no band shows."""
+        left, right, local = _local(near["a"], near["b"], len(self._texts))
+        rank = self._texts.rank(local)
+
+        def is_near(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+            a, b = (local[each] for each in split(codes))
+            rows = self._verified.find(a, b)
+            unknown = rows["estimated"] == UNKNOWN
+            release(*self._verified.large.values())
+            self._resolve(rows, unknown)
+            if unknown.any():
+                self._verified.update(_taken(rows, unknown))
+            return self._near(rows)
+
+        codes = cluster.witnessed(np.sort(join(left, right)), rank, is_near)
+        a, b = (local[each] for each in split(codes))
+        found = self._verified.find(a, b)
+        return {name: np.asarray(values) for name, values in found.items()}
+
+
+def _once(a: Numbers, b: Numbers, count: int) -> Counted:
+    return counted(a, b, np.full(len(a), count, np.int32))
+
+
+def _flat(verified: Verified) -> Rows:
+    """Return all rows in one part."""
+    return _joined(*verified.rows())
+
+
+def _mapped(rows: Rows, path: str) -> Rows:
+    """Write rows to files; return them as mapped files."""
+    for name, values in rows.items():
+        np.save(f"{path}.{name}.npy", values)
+    return {name: np.load(f"{path}.{name}.npy", mmap_mode="r") for name in rows}
+
+
+def _are_same(one: Rows, other: Rows) -> bool:
+    return all(np.array_equal(one[name], other[name]) for name in one if name != "count")
