@@ -16,7 +16,9 @@ from archive.lake import Lake
 from archive.tables import CAPTURES, EVIDENCE, INDEX, SOURCES, TABLES, Table
 
 #: Captures of an older lake have no grade; what their columns support is known.
-_STORED = f"* EXCLUDE (content_id) REPLACE (coalesce(grade, {UNKNOWN_SQL}) AS grade)"
+#: (A macro puts its parameters in place of all names without a table in front, also in macros that it calls: `grade`.)
+_STORED = f"""stored_captures.* EXCLUDE (content_id)
+    REPLACE (coalesce(stored_captures.grade, {UNKNOWN_SQL}) AS grade)"""
 #: Of several records of one text and payload, the one that is cited for a revisit.
 _EARLIEST = """{'problem': date_problem IS NOT NULL, 'at': captured_at, 'record': {'content_id': content_id,
     'file': file, 'offset': "offset", 'skip': skip, 'length': length, 'extractor': extractor}}"""
@@ -27,30 +29,42 @@ _EARLIEST = """{'problem': date_problem IS NOT NULL, 'at': captured_at, 'record'
 #: without a charset also proves what was seen before it. So whether it proves a text does not depend on the others:
 #: what is ingested later takes nothing away. One of a robots.txt proves no text, though somebody else kept those bytes
 #: as a page (older versions did). Captures that are no revisits are a plain scan. For revisits the content id is
-#: selected apart from the record, which contains it: DuckDB leaves out what nobody selects.
-_CAPTURES = f"""
+#: selected apart from the record, which contains it: DuckDB leaves out what nobody selects. `cited` are the
+#: digests of the revisits that get their texts.
+_CITED = """SELECT payload_digest FROM stored_captures
+    WHERE record_type = 'revisit' AND payload_digest NOT LIKE 'md5:%'"""  # by MD5 anybody can make two alike
+
+
+def _captures(cited: str = _CITED, text: str = "ways.content_id") -> str:
+    """Return the SQL of the captures, revisits with the texts that they prove.
+
+    Args:
+        cited: SQL of payload digests. Revisits with other digests have no text.
+        text: SQL of the content id in its group. Of an aggregate, conditions on it are not handed down to the files: a
+            reader with such a condition takes the row groups without a digest that is wanted, too (DuckDB 2.0).
+    """
+    return f"""
 WITH ways AS (
         SELECT payload_digest, content_id, CASE WHEN extractor = 'plain' THEN 'plain ' ELSE 'html ' END AS kind,
                charset_stated, charset, coalesce(charset_own, charset IS NULL OR charset = 'utf-8') AS own,
                min({_EARLIEST}) AS whole,
                min(captured_at) FILTER (date_problem IS NULL
-                                        AND coalesce(grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known
+                                        AND coalesce(lender.grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known
         FROM (
             SELECT * FROM stored_captures
             UNION ALL SELECT * REPLACE (transfer_digest AS payload_digest) FROM stored_captures
             WHERE transfer_digest IS NOT NULL
-        )
-        SEMI JOIN (SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit') USING (payload_digest)
-        WHERE content_id IS NOT NULL AND payload_digest NOT LIKE 'md5:%'  -- by MD5 anybody can make two alike
-        GROUP BY ALL
+        ) AS lender
+        SEMI JOIN ({cited}) USING (payload_digest)
+        GROUP BY ALL HAVING count(content_id) > 0
      ),
      texts AS (
-        SELECT payload_digest, content_id, min(known) AS known, min(whole) AS whole,
+        SELECT payload_digest, {text} AS content_id, min(known) AS known, min(whole) AS whole,
                list_distinct(flatten(list([kind || coalesce(charset_stated, '*'), kind || coalesce(charset, '*'),
                                            kind || CASE WHEN own THEN '*' ELSE charset END]))) AS readings
-        FROM ways GROUP BY payload_digest, content_id
+        FROM ways GROUP BY payload_digest, ways.content_id
      )
-SELECT content_id, {_STORED}, NULL AS text_record
+SELECT stored_captures.content_id, {_STORED}, NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
 SELECT texts.content_id, r.*, texts.whole.record
@@ -156,7 +170,7 @@ def captures_view(more: str = "", **columns: str) -> View:
     """
     record = 'STRUCT(content_id VARCHAR, file VARCHAR, "offset" BIGINT, skip BIGINT, length BIGINT, extractor VARCHAR)'
     return View(
-        "captures", f"SELECT *{more} FROM ({_CAPTURES})", {**_types(CAPTURES), "text_record": record, **columns}
+        "captures", f"SELECT *{more} FROM ({_captures()})", {**_types(CAPTURES), "text_record": record, **columns}
     )
 
 
@@ -184,6 +198,48 @@ def moments_view(captures: View, selects: Sequence[str]) -> View:
         selects: the bounds of the lake, as `attach` returns them.
     """
     return View("moments", " UNION ALL ".join(["SELECT * FROM captures", *selects]), captures.columns)
+
+
+#: The digests of the revisits that have a moment before `bound`: by its own date, and by the bounds of the lake. The
+#: condition on the month skips files; `unproven` sorts behind all digits.
+_CITED_BEFORE = f"""{_CITED}
+    AND captured_at < bound::TIMESTAMPTZ AND month <= strftime(bound::TIMESTAMPTZ, '%Y-%m')"""
+_CITED_BY_BOUND = {
+    _ATTESTED: f"{_CITED} AND existed_by < bound::TIMESTAMPTZ",
+    _PUBLISHED: f"""{_CITED}
+    AND unit IN (SELECT published_units.unit FROM published_units WHERE published_units."at" < bound::TIMESTAMPTZ)""",
+}
+
+
+def moments_before(selects: Sequence[str]) -> tuple[str, str]:
+    """Return SQL of the macro `moments_before(bound)`, for questions about the moments before a date.
+
+    Its rows with `captured_at < bound` and `month <= strftime(bound, '%Y-%m')` are those of the view `moments`. Others
+    may be missing, or have no text: ask for no others. A revisit counts at its own moments only, so that of all
+    revisits those with a moment before the date are asked for their texts. The records that hold these texts may have
+    any date.
+
+    Args:
+        selects: the bounds of the lake, as `attach` returns them.
+
+    Returns:
+        the macro that it calls, and the macro.
+    """
+    cited = " UNION ALL ".join([_CITED_BEFORE, *(_CITED_BY_BOUND[select] for select in selects)])
+    moments = " UNION ALL ".join(
+        [
+            "SELECT * FROM captures_before(bound)",
+            *(_over(select, "captures_before(bound) AS captures") for select in selects),
+        ]
+    )
+    return (
+        f"CREATE TEMP MACRO captures_before(bound) AS TABLE {_captures(cited, 'min(ways.content_id)')}",
+        f"CREATE TEMP MACRO moments_before(bound) AS TABLE {moments}",
+    )
+
+
+def _over(select: str, source: str) -> str:
+    return select.replace("FROM captures", f"FROM {source}")
 
 
 PROOFS = View(
@@ -217,6 +273,8 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
 
 #: So many values are few.
 _FEW = 1000
+#: Bytes between columns that are rather read from a store than asked around.
+_GAP = 256 << 10
 
 
 def attach(
@@ -253,7 +311,11 @@ def attach(
 
         db.register_filesystem(StoreFiles(lake.filesystem))
         # a join with few digests then reads only row groups whose Bloom filter may have one of them
-        db.execute(f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_metadata_cache = true")
+        # columns of a row group that lie near each other come in one request, which costs more than the bytes between
+        db.execute(
+            f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_metadata_cache = true;"
+            f"SET parquet_prefetch_column_gap = {_GAP}"
+        )
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     # not the whole folder, which also has the log and files of no table
     db.execute(f"SET allowed_paths = [{', '.join(sql_literal(name) for table in stored for name in table.names)}]")

@@ -39,35 +39,47 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
         super().__init__()
         self._system = system
         self._opened: dict[str, Any] = {}
+        self._opening: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()  #: by file and offset, the last used one last
         self._starts: defaultdict[str, list[int]] = defaultdict(list)  #: the offsets of each file, sorted; no overlaps
+        #: The ranges of each file that threads ask for now: start, stop, and what is set when that ends. No overlaps.
+        self._asked: defaultdict[str, list[tuple[int, int, threading.Event]]] = defaultdict(list)
         self._filled = 0
         self._lock = threading.Lock()
 
     def read(self, path: str, offset: int, size: int) -> bytes:
-        """Return some bytes of a file; what is kept of them is not asked for again.
+        """Return some bytes of a file. What is kept of them, or is on its way to another thread, is not asked for.
 
         Raises:
             OSError: the store does not answer.
         """
-        parts, at, stop = [], offset, offset + size
-        for start, data in self._held(path, offset, stop):
-            if at < start:
-                parts.append(self._ask(path, at, start))
-            parts.append(data[max(at - start, 0) : stop - start])
-            at = max(at, min(start + len(data), stop))
-        if at < stop:
-            parts.append(self._ask(path, at, stop))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        stop = offset + size
+        while True:
+            with self._lock:
+                other = next((end for first, last, end in self._asked[path] if first < stop and offset < last), None)
+                if other is None:
+                    held = self._held(path, offset, stop)
+                    gaps = _gaps(held, offset, stop)
+                    done = threading.Event()
+                    self._asked[path] += [(first, last, done) for first, last in gaps]
+                    break
+            other.wait()  # then it is kept, or was too large for that, or failed
+        try:
+            parts = held + [(first, self._ask(path, first, last)) for first, last in gaps]
+        finally:
+            with self._lock:
+                self._asked[path] = [each for each in self._asked[path] if each[2] is not done]
+            done.set()
+        cut = [data[max(offset - start, 0) : stop - start] for start, data in sorted(parts)]
+        return cut[0] if len(cut) == 1 else b"".join(cut)
 
     def _held(self, path: str, first: int, stop: int) -> list[tuple[int, bytes]]:
         """Return what is kept of a range, in order: each part with its offset."""
-        with self._lock:
-            starts = self._starts[path]
-            near = starts[max(bisect_right(starts, first) - 1, 0) : bisect_left(starts, stop)]
-            held = [(start, self._kept[path, start]) for start in near]
-            for start in near:
-                self._kept.move_to_end((path, start))
+        starts = self._starts[path]
+        near = starts[max(bisect_right(starts, first) - 1, 0) : bisect_left(starts, stop)]
+        held = [(start, self._kept[path, start]) for start in near]
+        for start in near:
+            self._kept.move_to_end((path, start))
         return [(start, data) for start, data in held if start + len(data) > first]
 
     def _ask(self, path: str, first: int, stop: int) -> bytes:
@@ -82,7 +94,7 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
         else:  # Arrow gives what it has where a connection breaks, and no error
             raise OSError(f"{path}: the store broke off in the middle; run the same command again")
         with self._lock:
-            if data and len(data) <= _KEPT // 4 and not self._overlaps(path, first, first + len(data)):
+            if len(data) <= _KEPT // 4:
                 insort(self._starts[path], first)
                 self._kept[path, first] = data
                 self._filled += len(data)
@@ -91,12 +103,6 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
                     self._starts[file].remove(start)
                     self._filled -= len(old)
         return data
-
-    def _overlaps(self, path: str, first: int, stop: int) -> bool:
-        """Return whether another thread has kept some of a range meanwhile."""
-        starts = self._starts[path]
-        at = bisect_left(starts, stop) - 1
-        return at >= 0 and starts[at] + len(self._kept[path, starts[at]]) > first
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> _File:
         """
@@ -110,6 +116,8 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
     def _file(self, path: str) -> Any:
         path = path.removeprefix(f"{SCHEME}://")
         with self._lock:
+            opening = self._opening[path]
+        with opening:  # one request for its size, while other files are opened and read
             if (file := self._opened.get(path)) is None:
                 file = self._opened[path] = self._system.open_input_file(path)
         return file
@@ -134,24 +142,40 @@ class StoreFiles(AbstractFileSystem):  # type: ignore[misc]
         return False
 
 
-class _File(threading.local):
-    """An object at a position, of which each thread has its own: DuckDB reads one file in several, and first seeks."""
+def _gaps(held: list[tuple[int, bytes]], first: int, stop: int) -> list[tuple[int, int]]:
+    """Return the parts of a range that are not held."""
+    gaps, at = [], first
+    for start, data in held:
+        if at < start:
+            gaps.append((at, start))
+        at = max(at, start + len(data))
+    return gaps + [(at, stop)] * (at < stop)
+
+
+class _File:
+    """An object at a position, of which each thread has its own: DuckDB reads one file in several, and first seeks.
+
+    The positions are kept by the thread's identifier. What `threading.local` keeps is lost between two calls from a
+    thread of DuckDB, since Python forgets such a thread when a call returns.
+    """
 
     def __init__(self, files: StoreFiles, path: str, size: int) -> None:
-        self._files, self._path, self._size, self._at = files, path, size, 0
+        self._files, self._path, self._size = files, path, size
+        self._at: dict[int, int] = {}
 
     def read(self, size: int = -1) -> bytes:
-        first, left = self._at, max(self._size - self._at, 0)
+        first = self.tell()
+        left = max(self._size - first, 0)
         data = self._files.read(self._path, first, left if size < 0 else min(size, left))
-        self._at = first + len(data)
+        self._at[threading.get_ident()] = first + len(data)
         return data
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
+        at = self._at[threading.get_ident()] = offset + (0, self.tell(), self._size)[whence]
+        return at
 
     def tell(self) -> int:
-        return self._at
+        return self._at.get(threading.get_ident(), 0)
 
     def seekable(self) -> bool:
         return True

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,16 +50,21 @@ class _Texts:
 
 def made(folder: Path, sources: Sequence[Path], texts: int) -> Lake:
     """The lake in a folder; made now unless it is there."""
+    return made_of(folder, (text for text, _ in source(sources)), texts)
+
+
+def made_of(folder: Path, words: Iterable[str], texts: int, last: np.datetime64 = _LAST) -> Lake:
+    """The same of texts that are at hand, with captures up to a moment."""
     lake = Lake(str(folder))
     if lake.exists() and lake.rows("documents") == texts and lake.rows("captures"):
         return lake
     lake.create()
-    runs = [run for run in cut((text for text, _ in source(sources)), _RUN) if run]
+    runs = [run for run in cut(words, _RUN) if run]
     dice = np.random.default_rng(1)
     seen: set[bytes] = set()
     known = [_write_documents(lake, runs, size, seen, dice) for size in _parts(texts)]
     whole = _Texts(*(pa.chunked_array([getattr(part, name) for part in known]) for name in _Texts.__annotations__))
-    lake.commit(CAPTURES, list(_write_captures(lake, _captures(whole, dice))), [])
+    lake.commit(CAPTURES, list(_write_captures(lake, _captures(whole, dice, last))), [])
     return lake
 
 
@@ -93,14 +98,14 @@ def _write_documents(lake: Lake, runs: list[str], size: int, seen: set[bytes], d
     return _Texts(ids, pc.binary_join_element_wise("sha1:", pc.utf8_slice_codeunits(ids, 0, 32), ""), pa.array(titles))
 
 
-def _captures(texts: _Texts, dice: Numbers) -> pa.Table:
+def _captures(texts: _Texts, dice: Numbers, last: np.datetime64) -> pa.Table:
     """When each text was seen."""
     count = len(texts.content_id)
     times = dice.geometric(1 - _MORE, count)
     of = np.repeat(np.arange(count), times)
     size = len(of)
     is_first = np.r_[True, of[1:] != of[:-1]]
-    at = _FIRST + dice.integers(0, (_LAST - _FIRST).astype(np.int64), size).astype("timedelta64[us]")
+    at = _FIRST + dice.integers(0, (last - _FIRST).astype(np.int64), size).astype("timedelta64[us]")
     revisit = ~is_first & (dice.random(size) < _REVISITS)
     problem = dice.random(size) < _PROBLEMS
     dateless = problem & (dice.random(size) < 0.5)

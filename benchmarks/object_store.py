@@ -1,10 +1,11 @@
 """Measures questions to a lake on S3, and kills what writes and reads there.
 
-    python benchmarks/object_store.py query LAKE [--before 2010-01-01] [--peer PYTHON]
+    python benchmarks/object_store.py query [--texts 100000] [--last 2010-06-01] [--before 2008-10-01] [--peer PYTHON]
     python benchmarks/object_store.py kills [--kills 20] [--store http://127.0.0.1:4568]
     python benchmarks/object_store.py formats [--store http://127.0.0.1:4568]
 
-`query` copies a lake of benchmarks/made_lake.py to moto's S3 server, and asks it through a proxy that counts requests
+`query` makes a lake as benchmarks/made_lake.py does, of texts of random words and with captures from 2008-05-01 to
+`--last`, copies it to moto's S3 server, and asks it through a proxy that counts requests
 and the bytes of the answers. The answers must be those of the lake on the disk. PYTHON is an interpreter with `duckdb`
 and `duckdb-extension-httpfs` of one version (1.5.5 was the last when this was measured): plain `read_parquet` on the
 same objects, which knows neither revisits nor grades.
@@ -33,6 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -100,6 +102,13 @@ def _questions(before: str, id_: str, host: str) -> dict[str, tuple[str, str]]:
             f"SELECT count(*), min(captured_at) FROM {files} WHERE content_id = '{id_}'",
         ),
     }
+
+
+def _lake(folder: Path, texts: int, last: str) -> Path:
+    words = importlib.import_module("made").words
+    lines = (" ".join(words(1000, n)) for n in range(200))
+    importlib.import_module("made_lake").made_of(folder, lines, texts, np.datetime64(last, "us"))
+    return folder
 
 
 def query(folder: Path, before: str, peer: str | None) -> None:
@@ -290,8 +299,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     asked = commands.add_parser("query")
-    asked.add_argument("lake", type=Path)
-    asked.add_argument("--before", default="2010-01-01")
+    asked.add_argument("--lake", type=Path, help="where the lake is, or is made; by default a folder that is deleted")
+    asked.add_argument("--texts", type=int, default=100_000)
+    asked.add_argument("--last", default="2010-06-01", help="captures end here")
+    asked.add_argument("--before", default="2008-10-01")
     asked.add_argument("--peer", metavar="PYTHON")
     ended = commands.add_parser("kills")
     ended.add_argument("--kills", type=int, default=20)
@@ -301,7 +312,9 @@ def main() -> None:
     options = parser.parse_args()
     os.environ |= _ENVIRONMENT
     if options.command == "query":
-        query(options.lake, options.before, options.peer)
+        with tempfile.TemporaryDirectory() as scratch:
+            lake = _lake(options.lake or Path(scratch, "lake"), options.texts, options.last)
+            query(lake, options.before, options.peer)
     elif options.command == "formats":
         formats(options.store)
     else:

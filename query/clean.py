@@ -15,7 +15,8 @@ CREATE TEMP MACRO opts_out(robots) AS coalesce(regexp_matches(robots,
     '{OPTED_OUT}'), false)
 """
 
-#: The captures before a date. The condition on the month skips files; `unproven` sorts behind all digits.
+#: The captures before a date, among those of `archive.proofs.moments_before`. The condition on the month skips files;
+#: `unproven` sorts behind all digits.
 _BEFORE = f"{ACCEPTABLE} AND captured_at < before::TIMESTAMPTZ AND month <= strftime(before::TIMESTAMPTZ, '%Y-%m')"
 #: `grade` and `archives` are parameters of the macro.
 _GRADED = graded("grade")
@@ -43,14 +44,14 @@ _CLEAN = f"""
 CREATE OR REPLACE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
                         honour_opt_outs := false, grade := '{DEFAULT}', archives := 1) AS TABLE
 WITH proof AS (
-    SELECT content_id, min(captured_at) AS first_seen FROM moments AS captures WHERE {_ACCEPTED}
+    SELECT content_id, min(captured_at) AS first_seen FROM moments_before(before) AS captures WHERE {_ACCEPTED}
     GROUP BY content_id HAVING {_ENOUGH}
 ),
 record AS (
     SELECT content_id, {", ".join(f'any_value(chosen."{name}") AS "{name}"' for name in _CITED)}
     FROM (
         SELECT content_id, {_COLUMNS}, row_number() OVER (PARTITION BY content_id ORDER BY {_ORDER}) AS place
-        FROM moments AS captures WHERE {_ACCEPTED}
+        FROM moments_before(before) AS captures WHERE {_ACCEPTED}
     ) AS chosen
     WHERE place = 1 GROUP BY content_id
 ),
@@ -61,7 +62,7 @@ ends AS (
 later AS (
     SELECT max({{'at': first_seen, 'id': content_id}}).id AS content_id
     FROM ends JOIN (
-        SELECT content_id, min(captured_at) AS first_seen FROM moments AS captures WHERE {_ACCEPTED}
+        SELECT content_id, min(captured_at) AS first_seen FROM moments_before(before) AS captures WHERE {_ACCEPTED}
         GROUP BY content_id HAVING {_ENOUGH}
     ) USING (content_id)
     GROUP BY one, other HAVING min(content_id) < max(content_id)

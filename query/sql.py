@@ -12,7 +12,7 @@ import duckdb
 from archive.damage import naming_damage
 from archive.errors import QueryError
 from archive.lake import Lake, open_lake
-from archive.proofs import PROOFS, View, attach, captures_view, define, moments_view
+from archive.proofs import PROOFS, View, attach, captures_view, define, moments_before, moments_view
 from archive.tables import ATTESTATIONS, CAPTURES, DOCUMENTS, REJECTS, RETRACTIONS, SOURCES
 from index import tables as index_tables
 from index.embeddings.table import EMBEDDINGS
@@ -198,7 +198,8 @@ def connect(
             db, stored, selects = attach(now, _TABLES, keep, **config)
             domain.add_functions(db)
             opt_outs.add_functions(db)
-            define(db, [*stored, _CAPTURES, moments_view(_CAPTURES, selects), *VIEWS], [index, *clean.MACROS])
+            views = [*stored, _CAPTURES, moments_view(_CAPTURES, selects), *VIEWS]
+            define(db, views, [index, *moments_before(selects), *clean.MACROS])
             db.execute("SET lock_configuration = true")
     except (duckdb.InvalidInputException, duckdb.ParserException) as error:
         if memory is None or "memory" not in str(error).lower():
