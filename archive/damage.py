@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from archive import storage
 from archive.errors import LakeError, QueryError, error_line, store_line
 from archive.lake import Lake
+from archive.tables import Table
 
 #: The numbers of errors of a lost or broken file; errors of Parquet have none.
 _OF_A_FILE = {None, errno.ENOENT, errno.EIO, errno.EACCES}
@@ -88,6 +89,16 @@ def damage(lake: Lake, files: Iterable[str], bodies: bool) -> str | None:
                     return f"{path}: {store_line(error) if storage.is_s3(lake.location) else error_line(error)}"
                 return f"{path}: this file of the lake is broken; {_WHAT_TO_DO}"
     return None
+
+
+def error_of(lake: Lake, table: Table, file: str, error: str) -> LakeError:
+    """Return what a worker's failure at a file of the lake means: that the file is lost or broken, or what it said.
+
+    Args:
+        file: as the table names it.
+    """
+    line = damage(lake, [f"{lake.table_path(table.name)}/{file}"], bodies=True)
+    return LakeError(line or f"{lake.table_uri(table.name)}/{file}: {error}")
 
 
 def _is_named(lake: Lake, path: str) -> bool | None:

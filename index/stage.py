@@ -26,7 +26,7 @@ from deltalake import DeltaTable
 
 from archive.arrow import plain
 from archive.compact import compact
-from archive.damage import naming_damage
+from archive.damage import error_of, naming_damage
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import parquet_options, write_parts
@@ -367,7 +367,7 @@ def run(stage: Stage, lake: Lake, engine: Engine, reporter: Reporter | None = No
         tasks = pending(stage, lake)
         for end in engine.run(work, tasks, progress=reporter.advance, at_once=stage.at_once, gpus=stage.gpus):
             if isinstance(end, Failed):
-                raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+                raise error_of(lake, DOCUMENTS, end.task.file, end.error)
             has_skipped = end.task.rows is not None and not end.task.rows.all()
             if commit(stage, lake, end.task.file, end.result.file, others, has_skipped):
                 count += end.result.texts

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archive.damage import error_of
 from archive.engine import Context, Engine, Failed
-from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
 from index import ids
@@ -276,7 +276,7 @@ def match_paragraphs(
     tasks = (ParagraphsTask(lake.location, file, parameters, part, parts) for file in files for part in range(parts))
     for end in engine.run(work, tasks if len(first) else (), scratch=scratch):
         if isinstance(end, Failed):
-            raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+            raise error_of(lake, DOCUMENTS, end.task.file, end.error)
         exact.learn(*end.result.exact)
         near.learn(*end.result.near)
 

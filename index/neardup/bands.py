@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.exceptions import CommitFailedError
 
+from archive.damage import error_of
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import sql_literal, write_parquet
@@ -81,7 +82,7 @@ def write_bands(lake: Lake, parameters: Parameters, engine: Engine) -> None:
     tasks = (BandsTask(lake.location, segment, parameters) for segment in sorted(segments - written))
     for end in engine.run(work, tasks):
         if isinstance(end, Failed):
-            raise LakeError(f"{lake.table_uri(SIGNATURES.name)}/{end.task.segment}: {end.error}")
+            raise error_of(lake, SIGNATURES, end.task.segment, end.error)
         # if another process does the same, a segment has two equal files, and one of them is read
         if not lake.commit(BANDS, [end.result], []):
             raise LakeError(f"{lake.location}: too many others are writing; run the same command again")

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.arrow import plain
+from archive.damage import error_of
 from archive.engine import Context, Engine, Failed
-from archive.errors import LakeError
 from archive.lake import Lake
 from archive.tables import DOCUMENTS
 from index import ids
@@ -194,7 +194,7 @@ def store_sets(
     first = 0
     for end in engine.run(work, tasks, scratch=scratch):
         if isinstance(end, Failed):
-            raise LakeError(f"{lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+            raise error_of(lake, DOCUMENTS, end.task.file, end.error)
         positions, number = end.result.positions, end.task.number
         ends = first + np.cumsum(end.result.sizes)
         starts[positions], sizes[positions] = ends - end.result.sizes, end.result.sizes

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from archive.damage import naming_damage
+from archive.damage import error_of, naming_damage
 from archive.engine import Engine, Failed
 from archive.errors import ArchiveError, LakeError
 from archive.evidence.grade import DEFAULT
@@ -314,7 +314,7 @@ class PassageIndex:
 
         for end in engine.run(work, tasks(), scratch=scratch):
             if isinstance(end, Failed):
-                raise LakeError(f"{self._lake.table_uri(DOCUMENTS.name)}/{end.task.file}: {end.error}")
+                raise error_of(self._lake, DOCUMENTS, end.task.file, end.error)
             of_texts = by_task[end.task.file]
             for number, position, runs in end.result:
                 yield number, int(of_texts[position]), runs

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.exceptions import CommitFailedError
 
+from archive.damage import error_of
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import sql_literal, write_parquet
@@ -219,7 +220,7 @@ def update(lake: Lake, encoder: str, cells: str, engine: Engine, reporter: Repor
             if isinstance(end, Failed):
                 if end.task.source not in trained.sources(lake, encoder):
                     continue  # another process has merged this file into another one
-                raise LakeError(f"{lake.table_uri(EMBEDDINGS.name)}/{end.task.source}: {end.error}")
+                raise error_of(lake, EMBEDDINGS, end.task.source, end.error)
             if commit(lake, end.task, end.result):
                 added += end.result.row["rows"]
     raise LakeError(f"{lake.location}: too many others are writing; run the same command again")

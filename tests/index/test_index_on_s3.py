@@ -86,6 +86,6 @@ def test_on_s3_a_card_of_somebody_else_is_no_card_of_certify(s3: str, tmp_path: 
     store.put_object(Bucket=s3, Key="out/README.md", Body=b"My own words.")
     for number in (2, 3):  # nothing to do, and something to do
         grown_by(number)
-        with pytest.raises(ArchiveError, match=r"holds README\.md, which is not what `archive certify` writes"):
+        with pytest.raises(ArchiveError, match=r"holds README\.md, which `archive certify` did not make"):
             certify(lake, str(source), out, before=BEFORE, workers=1)
         assert card() == b"My own words."
