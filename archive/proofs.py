@@ -311,7 +311,7 @@ def attach(
 
         db.register_filesystem(StoreFiles(lake.filesystem))
         # a join with few digests then reads only row groups whose Bloom filter may have one of them
-        # columns of a row group that lie near each other come in one request, which costs more than the bytes between
+        # near columns of a row group come in one request, which costs more than the bytes between
         db.execute(
             f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_metadata_cache = true;"
             f"SET parquet_prefetch_column_gap = {_GAP}"
