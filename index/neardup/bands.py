@@ -22,7 +22,7 @@ from archive.damage import error_of
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import sql_literal, write_parquet
-from archive.lake import Lake, NewFile
+from archive.lake import MAX_TRIES, Lake, NewFile
 from index.minhash.kernel import band_keys
 from index.minhash.procedure import Parameters
 from index.neardup.texts import as_matrix
@@ -84,7 +84,7 @@ def write_bands(lake: Lake, parameters: Parameters, engine: Engine) -> None:
         if isinstance(end, Failed):
             raise error_of(lake, SIGNATURES, end.task.segment, end.error)
         # if another process does the same, a segment has two equal files, and one of them is read
-        if not lake.commit(BANDS, [end.result], []):
+        if not any(lake.commit(BANDS, [end.result], []) for _ in range(MAX_TRIES)):
             raise LakeError(f"{lake.location}: too many others are writing; run the same command again")
         _log.debug("bands of %s", end.task.segment)
     merged = sorted(written - segments)

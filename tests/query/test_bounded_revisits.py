@@ -126,6 +126,48 @@ def test_a_bound_on_revisits_changes_no_answer(
     assert bounded == [rows(db, sql) for sql in questions]
 
 
+@pytest.mark.parametrize("by", ["its date", "a time stamp", "publication"])
+def test_a_revisit_with_a_moment_before_the_date_gets_its_text_whatever_gives_the_moment(lake: Lake, by: str) -> None:
+    """Its own date, and that of the record with the text, are behind the date but in the first case."""
+    lake.create()
+    early, date, late = (
+        datetime(2008, 1, 10, tzinfo=UTC),
+        datetime(2008, 3, 1, tzinfo=UTC),
+        datetime(2008, 5, 1, tzinfo=UTC),
+    )
+    same: dict[str, Any] = {
+        "captured_from": late, "date_source": "warc", "length": 100, "skip": 0, "payload_digest": "sha1:0", "grade": "D",
+        "captured_at": late, "month": "2008-05", "mime": "text/plain", "charset_stated": "utf-8",
+    }  # fmt: skip
+    response = {
+        "content_id": "0" * 64, "url": "http://e.com/", "record_type": "response", "file": "0.warc", "offset": 0,
+        "unit": "u0", "extractor": "plain", "charset": "utf-8", "charset_own": True,
+    }  # fmt: skip
+    revisit = {"url": "http://f.com/", "record_type": "revisit", "file": "1.warc", "offset": 1, "unit": "u1"}
+    if by == "its date":
+        revisit |= {"captured_at": early, "captured_from": early, "month": "2008-01"}
+    elif by == "a time stamp":
+        revisit |= {"existed_by": early, "attested_by": "T"}
+    _write(lake, DOCUMENTS, [{"content_id": "0" * 64, "text": "Text"}], [])
+    _write(lake, CAPTURES, [same | response, same | revisit], ["c"])
+    ledger = [{"unit": unit, "file": f"{n}.warc", "version": unit, "sha256": unit} for n, unit in enumerate(_UNITS)]
+    _write(lake, SOURCES, ledger, [STORED, "s"])
+    if by == "publication":
+        published = {
+            "subject_sha256": "u1",
+            "kind": "published",
+            "at": early,
+            "by": "T",
+            "token": b"t",
+            "verified": True,
+        }
+        add_rows(lake, ATTESTATIONS, [published], "a")
+    db = query.connect(lake)
+    (found,) = rows(db, f"SELECT url, first_seen FROM clean('{date}')")
+    assert found == ("http://f.com/", early)
+    assert rows(db, f"SELECT url FROM clean('{early}')") == []
+
+
 def test_the_macros_of_the_bound_are_no_views_of_the_lake(lake: Lake) -> None:
     lake.create()
     from archive.errors import QueryError
