@@ -8,6 +8,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 #: File systems without hard links answer one of these.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -101,6 +102,24 @@ def locked(path: Path) -> Iterator[None]:
         if not os.path.samestat(os.fstat(file.fileno()), os.lstat(path)):
             raise FileNotFoundError(errno.ENOENT, "replaced", str(path))
         yield
+
+
+def folder_lock(folder: Path) -> IO[bytes] | None:
+    """Make a folder, and take the lock of who alone writes there: until the file is closed, or the process ends.
+
+    Returns:
+        None where another process has it, or the folder cannot be made.
+    """
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+        else:
+            return lock
+    return None
 
 
 def disk_error_line(error: Exception, path: Path | str) -> str:

@@ -28,14 +28,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from archive.atomic import write_file
+from archive.atomic import folder_lock, write_file
 from archive.commoncrawl.cache import cache_folder, of_lake
 from archive.intake.hex_names import Pairs, Words, are_in, digits_of, pairs_of
-
-try:
-    import fcntl
-except ImportError:  # no POSIX: nothing is kept
-    fcntl = None  # type: ignore[assignment]
 
 _log = logging.getLogger(__name__)
 
@@ -209,16 +204,8 @@ class KnownTexts:
 
     def _own(self) -> bool:
         """Whether this process alone writes to the folder that is kept."""
-        if self._lock is None and self._scratch is None and fcntl is not None:
-            with contextlib.suppress(OSError):
-                self._kept.mkdir(parents=True, exist_ok=True)
-                lock = (self._kept / "lock").open("ab")
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    lock.close()
-                else:
-                    self._lock = lock
+        if self._lock is None and self._scratch is None:
+            self._lock = folder_lock(self._kept)
         if self._lock is None and self._scratch is None:
             with contextlib.suppress(OSError):
                 self._scratch = tempfile.TemporaryDirectory(prefix="lowbackground-")

@@ -21,13 +21,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from archive.atomic import write_file
+from archive.atomic import folder_lock, write_file
 from archive.commoncrawl.cache import cache_folder, of_lake
-
-try:
-    import fcntl
-except ImportError:  # no POSIX: nothing is kept
-    fcntl = None  # type: ignore[assignment]
 
 _log = logging.getLogger(__name__)
 
@@ -220,14 +215,6 @@ class Kept:
 
     def _own(self) -> bool:
         """Whether this process alone writes to the folder."""
-        if self._lock is None and fcntl is not None:
-            with contextlib.suppress(OSError):
-                self._folder.mkdir(parents=True, exist_ok=True)
-                lock = (self._folder / "lock").open("ab")
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    lock.close()
-                else:
-                    self._lock = lock
+        if self._lock is None:
+            self._lock = folder_lock(self._folder)
         return self._lock is not None
