@@ -1,8 +1,8 @@
 """The texts that a lake has: 16 bytes for each, in sorted files that are kept from one command to the next.
 
-A new text goes into memory. Once there are many, they become a sorted file, a *run* (`archive.intake.known_run`); eight
-runs of about one size are merged into one (a log-structured merge tree, O'Neil et al. 1996). A look-up searches each
-run, of which there are at most seven for each eightfold size.
+A new text goes into memory. Once there are many, they become a sorted file, a *run* (`archive.intake.known_run`). Runs
+of about one size are merged (a log-structured merge tree, O'Neil et al. 1996), so that there is at most one for each
+doubling: a look-up searches each of them.
 
 The runs are only a cache. A manifest names them with their checksums, and what of the lake they hold; without it, or
 where a checksum is wrong, they are made anew of the lake's texts.
@@ -17,7 +17,6 @@ import logging
 import tempfile
 import uuid
 import zlib
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -35,12 +34,8 @@ _log = logging.getLogger(__name__)
 
 #: Texts in memory before they become a run. A lake with fewer keeps nothing.
 _HELD = 1 << 17
-#: Runs of about one size before they are merged, and how much larger that makes them.
-_FAN = 8
 #: Texts that are merged at a time.
 _MERGED = 1 << 18
-#: Texts in runs of which the pages in use stay mapped: 64 MiB, which the system may take back.
-_MAPPED = 1 << 22
 _FORMAT = 3
 _MANIFEST = "known.json"
 #: Texts that were taken out, in memory and in the manifest, before all others are read anew.
@@ -89,7 +84,7 @@ class KnownTexts:
 
     def restore(self) -> Any:
         """Take the texts that were kept; return what `keep` was given with them, None where nothing usable is kept."""
-        self._runs = []
+        self._close_runs()
         try:
             if not (self._kept / _MANIFEST).exists():
                 return None
@@ -147,17 +142,22 @@ class KnownTexts:
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 (self._kept / _MANIFEST).unlink(missing_ok=True)
-        self._runs = []
+        self._close_runs()
         self._high = self._low = _NO_WORDS
         self._gone = _NO_WORDS, _NO_WORDS
 
     def close(self) -> None:
         """Give up the folder. What was not kept is gone."""
-        self._runs = []
+        self._close_runs()
         if self._lock is not None:
             self._lock.close()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+    def _close_runs(self) -> None:
+        for run in self._runs:
+            run.close()
+        self._runs = []
 
     # -- texts -------------------------------------------------------------------------------------
 
@@ -169,10 +169,9 @@ class KnownTexts:
         fresh[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
         fresh &= ~are_in(self._high, self._low, high, low)
         here = ~are_in(*self._gone, high, low)
-        sparing = sum(run.count for run in self._runs) > _MAPPED
         for run in self._runs:
             left = np.flatnonzero(fresh & here)
-            fresh[left] = ~run.has(high[left], low[left], sparing)
+            fresh[left] = ~run.has(high[left], low[left])
         result = np.empty(len(order), np.bool_)
         result[order] = fresh
         return result
@@ -233,19 +232,33 @@ class KnownTexts:
             raise
 
     def _merge_runs(self) -> None:
-        while True:
-            tiers: dict[int, list[Run]] = defaultdict(list)
-            for run in self._runs:
-                tiers[(run.count // _HELD).bit_length() // 3].append(run)
-            full = next((runs for runs in tiers.values() if len(runs) >= _FAN), None)
-            if full is None:
-                return
+        while full := _to_merge(self._runs):
             self._add_run(sum(run.count for run in full), _merged(full))
             self._runs = [run for run in self._runs if run not in full]
-            if self._lock is None:
-                for run in full:
-                    if self._scratch is not None and str(run.path).startswith(self._scratch.name):
-                        run.path.unlink(missing_ok=True)
+            for run in full:
+                run.close()
+                if self._lock is None and self._scratch is not None and run.path.is_relative_to(self._scratch.name):
+                    run.path.unlink(missing_ok=True)
+
+
+def _to_merge(runs: list[Run]) -> list[Run]:
+    """Return the smallest runs of which each is about as large as those before it together, or smaller."""
+    runs = sorted(runs, key=lambda run: run.count)
+    for first in range(len(runs) - 1):
+        group, count = runs[first : first + 1], runs[first].count
+        for run in runs[first + 1 :]:
+            if _tier(run.count) > _tier(count):
+                break
+            group.append(run)
+            count += run.count
+        if len(group) > 1:
+            return group
+    return []
+
+
+def _tier(count: int) -> int:
+    """Return the same number for runs of about one size."""
+    return (count // _HELD).bit_length()
 
 
 def _in_order(one: Fingerprints, two: Fingerprints) -> Fingerprints:
@@ -269,7 +282,5 @@ def _merged(runs: list[Run]) -> Iterable[Fingerprints]:
     for part in range(count):
         parts = [run.part(*cut[part : part + 2]) for run, cut in zip(runs, cuts, strict=True)]
         high, low = (np.concatenate(words) for words in zip(*parts, strict=True))
-        for run in runs:
-            run.release()
         order = np.argsort(high, kind="stable")
         yield high[order], low[order]

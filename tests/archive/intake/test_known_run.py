@@ -17,7 +17,7 @@ from archive.intake.known_run import Damaged, Fingerprints, Run, write_run
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_run, "_PAGE", 8)
-    monkeypatch.setattr(known_run, "_TOUCHED", 16)
+    monkeypatch.setattr(known_run, "_AT_ONCE", 16)
 
 
 def _pairs(texts: list[tuple[int, int]]) -> Fingerprints:
@@ -89,7 +89,7 @@ def test_a_look_up_checks_the_pages_that_it_touches_and_no_others(tmp_path: Path
     assert run.has(*(words[:: 300_000 // 50] for words in pairs)).all()
     assert 50 <= run._is_checked.sum() <= 3 * 50
     assert not run.has(*_spread(300, seed=2)).any()
-    pages = run._is_checked[: 300_000 // 256].sum()
+    pages = run._is_checked[: 300_000 // 128].sum()
     assert pages < 50 + 300 * 0.3, "the filter spares most of them the page"
 
 

@@ -44,9 +44,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(known_texts, "_HELD", 8)
     monkeypatch.setattr(known_texts, "_MERGED", 64)
-    monkeypatch.setattr(known_texts, "_MAPPED", 300)
     monkeypatch.setattr(known_run, "_PAGE", 16)
-    monkeypatch.setattr(known_run, "_TOUCHED", 16)
+    monkeypatch.setattr(known_run, "_AT_ONCE", 16)
     return tmp_path / "cache"
 
 
