@@ -332,7 +332,11 @@ def _keys(pairs: npt.NDArray[np.uint64]) -> list[bytes]:
 
 def measure_store(name: str, folder: Path, texts: int, batches: int) -> dict[str, float]:
     """Fill a store, look up and add batches, open it again."""
-    dice, clock = np.random.default_rng(1), lambda seconds=_Clock(): seconds()[0]
+    dice, timer = np.random.default_rng(1), _Clock()
+
+    def clock() -> float:
+        return timer()[0]
+
     base = _memory("VmHWM")
     folder.mkdir()
     store = _STORES[name](folder)
