@@ -66,8 +66,8 @@ def _texts_at_once(model: Any, length: int, device: torch.device) -> int:
     if device.type != "cuda":
         return _BATCH
     config = model.config
-    of_a_token = 2 * 2 * config.num_hidden_layers * config.hidden_size  # keys and values in bfloat16
-    fitting = _CACHE // (of_a_token * min(length, context_of(model)))
+    of_a_token: int = 2 * 2 * config.num_hidden_layers * config.hidden_size  # keys and values in bfloat16
+    fitting: int = _CACHE // (of_a_token * min(length, context_of(model)))
     return min(max(1 << max(fitting, 1).bit_length() - 1, 16), _MOST)
 
 
