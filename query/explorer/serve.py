@@ -23,7 +23,7 @@ def explore(
     host_name: Iterable[str] = (),
     read_only_token: str | None = None,
     user_header: str | None = None,
-    started: Callable[[str], None] = lambda address: None,
+    started: Callable[[str], None] | None = None,
 ) -> None:
     """Show a lake as pages on loopback, until the process is interrupted. The lake is only read.
 
@@ -55,7 +55,8 @@ def explore(
             timeout_graceful_shutdown=2,
         )  # fmt: skip
         query = f"?token={read_only_token}" if read_only_token else ""
-        started(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/{query}")
+        if started:
+            started(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/{query}")
         uvicorn.Server(config).run([listening])
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from archive.dates import UNPROVEN
@@ -13,6 +13,8 @@ from archive.proofs import ACCEPTABLE
 from archive.reasons import DAMAGE, DATE_PROBLEMS, REJECTS
 from archive.tables import INDEX
 from index import tables as index_tables
+from index.embeddings.table import EMBEDDINGS
+from index.quality.table import QUALITY
 from query.explorer.context import Context
 from query.explorer.page import Answer, Page, to
 
@@ -36,16 +38,19 @@ FROM stored_captures WHERE record_type IS DISTINCT FROM '{INDEX}' GROUP BY ALL O
 _TEXTS = f"""
 SELECT strftime("first"."at", '%Y-%m') AS month, "first".grade AS grade, count(*) AS texts
 FROM (
-    SELECT content_id, coalesce(min({{'at': captured_at, 'grade': captures.grade}}) FILTER (captures.grade <= '{DEFAULT}'),
-                                min({{'at': captured_at, 'grade': captures.grade}})) AS "first"
+    SELECT content_id,
+           coalesce(min({{'at': captured_at, 'grade': captures.grade}}) FILTER (captures.grade <= '{DEFAULT}'),
+                    min({{'at': captured_at, 'grade': captures.grade}})) AS "first"
     FROM moments AS captures WHERE {ACCEPTABLE} GROUP BY content_id
 )
 GROUP BY ALL ORDER BY ALL
 """
 _LANGUAGES = "SELECT language, count(*) AS texts FROM stored_documents GROUP BY language ORDER BY texts DESC, language"
 _HOSTS = f"""
-SELECT host_of(url) AS host, count(*) AS captures, count(DISTINCT content_id) AS texts, min(captured_at), max(captured_at)
-FROM stored_captures WHERE record_type IS DISTINCT FROM '{INDEX}' GROUP BY host ORDER BY captures DESC, host LIMIT {_MOST}
+SELECT host_of(url) AS host, count(*) AS captures, count(DISTINCT content_id) AS texts,
+       min(captured_at) FILTER (date_problem IS NULL) AS "from", max(captured_at) FILTER (date_problem IS NULL) AS "to"
+FROM stored_captures WHERE record_type IS DISTINCT FROM '{INDEX}'
+GROUP BY host ORDER BY captures DESC, host LIMIT {_MOST}
 """
 _BY_HOST = f"""
 FROM (SELECT host_of(url) AS host, count(*) AS captures FROM stored_captures
@@ -56,7 +61,8 @@ SELECT coalesce(domain_of(host), host) AS domain, sum(captures)::BIGINT AS captu
 {_BY_HOST.strip()} GROUP BY domain ORDER BY captures DESC, domain LIMIT {_MOST}
 """
 _TLDS = rf"""
-SELECT nullif(regexp_extract(host, '\.([^.\d][^.]*)$', 1), '') AS tld, sum(captures)::BIGINT AS captures, count(*) AS hosts
+SELECT nullif(regexp_extract(host, '\.([^.\d][^.]*)$', 1), '') AS tld,
+       sum(captures)::BIGINT AS captures, count(*) AS hosts
 {_BY_HOST.strip()} GROUP BY tld ORDER BY captures DESC, tld LIMIT {_MOST}
 """
 _SPREAD = f"""
@@ -90,8 +96,8 @@ class Site:
     host: str | None
     captures: int
     texts: int
-    first: Any
-    last: Any
+    first: datetime | None  #: captures whose date proves nothing do not count
+    last: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +125,8 @@ class LongText:
     """A text that was seen for a long time."""
 
     content_id: str
-    first_seen: Any
-    last_seen: Any
+    first_seen: datetime
+    last_seen: datetime
     url: str | None
     title: str | None
 
@@ -201,20 +207,14 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         longest=tuple(LongText(*row) for row in context.rows("Texts that were seen longest", _LONGEST)),
         gaps=(),
     )
-    gaps = tuple([*_thin(overview, most), *_stages(context, texts)])
+    gaps = (*_thin(overview, most), *_stages(context, texts))
     return Answer(
         title="Overview",
-        data=_with(overview, gaps),
+        data=replace(overview, gaps=gaps),
         sql=context.asked,
         command=("stats",),
         links=tuple(to("text", content_id=each.content_id) for each in overview.longest),
     )
-
-
-def _with(overview: Overview, gaps: tuple[Gap, ...]) -> Overview:
-    from dataclasses import replace
-
-    return replace(overview, gaps=gaps)
 
 
 def _nested(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
@@ -263,8 +263,8 @@ def _months(months: Mapping[str, int]) -> Iterable[Gap]:
 
 #: What a stage adds -> its table, the SQL of the texts without, and the command.
 _STAGES = {
-    "quality signals": (index_tables.QUALITY, "quality"),
-    "vectors": (index_tables.EMBEDDINGS, "embed"),
+    "quality signals": (QUALITY, "quality"),
+    "vectors": (EMBEDDINGS, "embed"),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,8 @@ from query.explorer.parameters import NotThere, Parameter, content_id
 #: The most captures and neighbours that are listed, and characters that are shown, of the text and of one line.
 _CAPTURES, _NEIGHBOURS, _TEXT, _LINE = 300, 50, 100_000, 4_000
 
-_FIELDS = """captured_at, captured_from, captures.grade AS grade, date_source, date_problem, record_type, url, title, file, "offset",
-       length, skip, record_id, record_sha256, payload_digest, payload_check, block_check, integrity, operator, crawl,
+_FIELDS = """captured_at, captured_from, captures.grade AS grade, date_source, date_problem, record_type, url, title,
+       file, "offset", length, skip, record_id, record_sha256, payload_digest, payload_check, block_check, integrity, operator, crawl,
        coalesce(extractor, text_record.extractor) AS extractor, evidence, existed_by, attested_by"""
 _ORDER = 'captured_at NULLS LAST, file, "offset", skip, url, title'
 
@@ -114,7 +114,9 @@ class TextPage:
                 when = f"{each.captured_at:%Y-%m-%d %H:%M:%S}, grade {each.grade}: {each.url[:200]}"
                 yield Point(each.captured_at, each.grade, when, "first" if each == first else "")
         if self.witness:
-            about = f"{self.witness.first_seen:%Y-%m-%d %H:%M:%S}: a near-duplicate, similarity {self.witness.similarity:.2f}"
+            about = (
+                f"{self.witness.first_seen:%Y-%m-%d %H:%M:%S}: a near-duplicate, {self.witness.similarity:.2f} alike"
+            )
             yield Point(self.witness.first_seen, "w", about, "witness")
 
     @property
@@ -213,9 +215,9 @@ def _resolved(context: Context, given: str) -> str:
 
 
 def _capture(row: tuple[Any, ...]) -> TextCapture:
-    *first, evidence, existed_by, attested_by = row
-    claims = tuple(Claim(each["kind"], each["at"], each["agrees"]) for each in evidence or ())
-    return TextCapture(*first, claims, existed_by, attested_by)
+    values = dict(zip((each.name for each in fields(TextCapture)), row, strict=True))
+    values["evidence"] = tuple(Claim(each["kind"], each["at"], each["agrees"]) for each in values["evidence"] or ())
+    return TextCapture(**values)
 
 
 def _neighbours(own: str) -> str:
