@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from archive.dates import UNPROVEN
-from archive.evidence.grade import DEFAULT, UNKNOWN_SQL
+from archive.evidence.grade import DEFAULT
 from archive.proofs import ACCEPTABLE
 from archive.reasons import DAMAGE, DATE_PROBLEMS, REJECTS
 from archive.tables import INDEX
@@ -25,14 +25,18 @@ _MUCH = 0.5
 #: A month with at most so much of the median month is thin.
 _THIN = 0.1
 
+#: Captures of pages. A revisit is there once for each text that it proves, so its record is counted.
+_PAGES = f"record_type IS DISTINCT FROM '{INDEX}'"
+_RECORDS = """count(*) FILTER (record_type IS DISTINCT FROM 'revisit')
+       + count(DISTINCT (file, "offset", skip)) FILTER (record_type = 'revisit')"""
+
 _TOTALS = f"""
 SELECT count(DISTINCT file), coalesce(sum(records), 0)::BIGINT, coalesce(sum(captures), 0)::BIGINT,
        coalesce(sum(bytes), 0)::BIGINT, min(ingested_at), max(ingested_at)
 FROM sources WHERE format <> '{INDEX}'
 """
 _CAPTURES = f"""
-SELECT month, coalesce(grade, {" ".join(UNKNOWN_SQL.split())}) AS grade, count(*) AS captures
-FROM stored_captures WHERE record_type IS DISTINCT FROM '{INDEX}' GROUP BY ALL ORDER BY ALL
+SELECT month, grade, {_RECORDS} AS captures FROM captures WHERE {_PAGES} GROUP BY ALL ORDER BY ALL
 """
 #: A text is shown under the grade of the capture that dates it: the first of grade D or better, else the first claim.
 _TEXTS = f"""
@@ -45,28 +49,24 @@ FROM (
 )
 GROUP BY ALL ORDER BY ALL
 """
-_LANGUAGES = "SELECT language, count(*) AS texts FROM stored_documents GROUP BY language ORDER BY texts DESC, language"
+_LANGUAGES = "SELECT language, count(*) AS texts FROM documents GROUP BY language ORDER BY texts DESC, language"
 _HOSTS = f"""
-SELECT host_of(url) AS host, count(*) AS captures, count(DISTINCT content_id) AS texts,
+SELECT host, {_RECORDS} AS captures, count(DISTINCT content_id) AS texts,
        min(captured_at) FILTER (date_problem IS NULL) AS "from", max(captured_at) FILTER (date_problem IS NULL) AS "to"
-FROM stored_captures WHERE record_type IS DISTINCT FROM '{INDEX}'
-GROUP BY host ORDER BY captures DESC, host LIMIT {_MOST}
+FROM captures WHERE {_PAGES} GROUP BY host ORDER BY captures DESC, host LIMIT {_MOST}
 """
-_BY_HOST = f"""
-FROM (SELECT host_of(url) AS host, count(*) AS captures FROM stored_captures
-      WHERE record_type IS DISTINCT FROM '{INDEX}' GROUP BY host)
-"""
+_BY_HOST = f"FROM (SELECT host, {_RECORDS} AS captures FROM captures WHERE {_PAGES} GROUP BY host)"
 _DOMAINS = f"""
 SELECT coalesce(domain_of(host), host) AS domain, sum(captures)::BIGINT AS captures, count(*) AS hosts
-{_BY_HOST.strip()} GROUP BY domain ORDER BY captures DESC, domain LIMIT {_MOST}
+{_BY_HOST} GROUP BY domain ORDER BY captures DESC, domain LIMIT {_MOST}
 """
 _TLDS = rf"""
 SELECT nullif(regexp_extract(host, '\.([^.\d][^.]*)$', 1), '') AS tld,
        sum(captures)::BIGINT AS captures, count(*) AS hosts
-{_BY_HOST.strip()} GROUP BY tld ORDER BY captures DESC, tld LIMIT {_MOST}
+{_BY_HOST} GROUP BY tld ORDER BY captures DESC, tld LIMIT {_MOST}
 """
 _SPREAD = f"""
-SELECT count(*) AS hosts, coalesce(max(captures), 0) AS most {_BY_HOST.strip()}
+SELECT count(*) AS hosts, coalesce(max(captures), 0) AS most {_BY_HOST}
 """
 _REJECTS = f"""
 SELECT one.key AS reason, sum(one.value)::BIGINT AS records
@@ -74,8 +74,8 @@ FROM (SELECT unnest(map_entries(rejects)) AS one FROM sources WHERE format <> '{
 GROUP BY reason ORDER BY records DESC, reason
 """
 _PROBLEMS = f"""
-SELECT date_problem, count(*) AS captures FROM stored_captures
-WHERE date_problem IS NOT NULL AND record_type IS DISTINCT FROM '{INDEX}' GROUP BY 1 ORDER BY 2 DESC, 1
+SELECT date_problem, {_RECORDS} AS captures FROM captures
+WHERE date_problem IS NOT NULL AND {_PAGES} GROUP BY 1 ORDER BY 2 DESC, 1
 """
 _GROWTH = f"""
 SELECT ingested_at::DATE AS day, count(DISTINCT file) AS files, sum(records)::BIGINT AS records,
@@ -284,7 +284,7 @@ def _stages(context: Context, texts: int) -> Iterable[Gap]:
             continue
         row = context.row(
             f"Texts without {what}",
-            f"SELECT count(*) FROM stored_documents ANTI JOIN stored_{table.name} USING (content_id)",
+            f"SELECT count(*) FROM documents ANTI JOIN {table.name} USING (content_id)",
         )
         if row and row[0]:
             yield Gap(f"{row[0]:,} texts have no {what}.", f"archive {command}")

@@ -21,8 +21,8 @@ from query.explorer.parameters import NotThere, Parameter, content_id
 _CAPTURES, _NEIGHBOURS, _TEXT, _LINE = 300, 50, 100_000, 4_000
 
 _FIELDS = """captured_at, captured_from, captures.grade AS grade, date_source, date_problem, record_type, url, title,
-       file, "offset", length, skip, record_id, record_sha256, payload_digest, payload_check, block_check, integrity, operator, crawl,
-       coalesce(extractor, text_record.extractor) AS extractor, evidence, existed_by, attested_by"""
+       file, "offset", length, skip, record_id, record_sha256, payload_digest, payload_check, block_check, integrity,
+       operator, crawl, coalesce(extractor, text_record.extractor) AS extractor, evidence, existed_by, attested_by"""
 _ORDER = 'captured_at NULLS LAST, file, "offset", skip, url, title'
 
 
@@ -137,7 +137,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     which = f"content_id = {sql_literal(own)}"
     document = context.row(
         "The text",
-        f"SELECT language, chars, words, left(text, {_TEXT}) AS text, length(text) FROM stored_documents WHERE {which}",
+        f"SELECT language, chars, words, left(text, {_TEXT}) AS text, length(text) FROM documents WHERE {which}",
     )
     count = context.row("How often it was seen", f"SELECT count(*) FROM moments AS captures WHERE {which}") or (0,)
     seen = context.row("Since when", f"SELECT first_seen, last_seen FROM proofs WHERE {which}") or (None, None)
@@ -204,8 +204,8 @@ def _resolved(context: Context, given: str) -> str:
         condition = f"starts_with(content_id, {sql_literal(given)})"
     found = context.rows(
         "Which text this is",
-        f"SELECT DISTINCT content_id FROM (SELECT content_id FROM stored_documents WHERE {condition}\n"
-        f"UNION ALL SELECT content_id FROM stored_captures WHERE {condition}) LIMIT 2",
+        f"SELECT DISTINCT content_id FROM (SELECT content_id FROM documents WHERE {condition}\n"
+        f"UNION ALL SELECT content_id FROM captures WHERE {condition}) LIMIT 2",
     )
     if not found:
         raise NotThere(f"the lake has no text {given}")
