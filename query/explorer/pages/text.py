@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,30 @@ _FIELDS = """captured_at, captured_from, captures.grade AS grade, date_source, d
        file, "offset", length, skip, record_id, record_sha256, payload_digest, payload_check, block_check, integrity,
        operator, crawl, coalesce(extractor, text_record.extractor) AS extractor, evidence, existed_by, attested_by"""
 _ORDER = 'captured_at NULLS LAST, file, "offset", skip, url, title'
+_DOCUMENT = f"""
+SELECT language, chars, words, first_seen, last_seen, witness_id, witness_similarity, first_seen_near,
+       left(text, {_TEXT}) AS text, length(text) AS length
+FROM documents WHERE content_id = {{id}}
+"""
+_DATES = """
+SELECT NULL, NULL, NULL, proofs.first_seen, last_seen, witness.id, witness.similarity, witness."at", NULL, NULL
+FROM proofs FULL JOIN witnesses USING (content_id) WHERE content_id = {id}
+"""
+#: The capture that dates a text is the first of grade D or better, else the first claim: `rank` 1.
+_CAPTURED = f"""
+SELECT row_number() OVER (ORDER BY coalesce({ACCEPTABLE}, false) DESC, captures.grade > '{DEFAULT}', {_ORDER}) AS rank,
+       count(*) OVER () AS captures, {_FIELDS}
+FROM moments AS captures WHERE content_id = {{id}}
+QUALIFY rank = 1 OR row_number() OVER (ORDER BY {_ORDER}) <= {_CAPTURES} ORDER BY rank
+"""
+_NEIGHBOURED = f"""
+SELECT other, similarity, estimated, first_seen, "first".url AS url
+FROM (SELECT CASE WHEN content_id = {{id}} THEN earlier_id ELSE content_id END AS other, similarity, estimated
+      FROM duplicates WHERE content_id = {{id}} OR earlier_id = {{id}}
+      ORDER BY similarity DESC, other LIMIT {_NEIGHBOURS})
+LEFT JOIN proofs ON proofs.content_id = other
+ORDER BY similarity DESC, other
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +96,7 @@ class Witness:
     content_id: str
     first_seen: datetime
     similarity: float
-    estimated: bool
+    estimated: bool  #: from the signatures, since the lake lacks a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,55 +158,37 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         NotThere: the lake has no such text, or several begin with these digits.
     """
     own = _resolved(context, parameters["content_id"])
-    which = f"content_id = {sql_literal(own)}"
-    document = context.row(
-        "The text",
-        f"SELECT language, chars, words, left(text, {_TEXT}) AS text, length(text) FROM documents WHERE {which}",
-    )
-    count = context.row("How often it was seen", f"SELECT count(*) FROM moments AS captures WHERE {which}") or (0,)
-    seen = context.row("Since when", f"SELECT first_seen, last_seen FROM proofs WHERE {which}") or (None, None)
-    proof = next(
-        (
-            _capture(row)
-            for row in context.rows(
-                "The capture that dates it: the first of grade D or better, else the first claim",
-                f"SELECT {_FIELDS} FROM moments AS captures WHERE {which} AND {ACCEPTABLE}\n"
-                f"ORDER BY captures.grade > '{DEFAULT}', {_ORDER} LIMIT 1",
-            )
-        ),
-        None,
-    )
-    captures = tuple(
-        _capture(row)
-        for row in context.rows(
-            "Its captures",
-            f"SELECT {_FIELDS} FROM moments AS captures WHERE {which} ORDER BY {_ORDER} LIMIT {_CAPTURES}",
-        )
-    )
-    witness = context.row(
-        "Its witness",
-        f'SELECT witness.id, witness."at", witness.similarity, witness.estimated FROM witnesses\n'
-        f"WHERE {which} AND witness IS NOT NULL",
-    )
-    neighbours = tuple(Neighbour(*row) for row in context.rows("Its near-duplicates", _neighbours(own)))
-    language, chars, words, text, length = document or (None, None, None, None, 0)
+    literal = sql_literal(own)
+    document = context.row("The text, since when it is known, and its witness", _DOCUMENT.format(id=literal))
+    seen = context.rows("Its captures, the one that dates it first", _CAPTURED.format(id=literal))
+    if not seen and not document:
+        raise NotThere(f"the lake has no text {own}")
+    if not document:  # a lake of dates and signatures alone has no texts
+        document = context.row("Since when it is known, and its witness", _DATES.format(id=literal))
+    neighbours = tuple(Neighbour(*row) for row in context.rows("Its near-duplicates", _NEIGHBOURED.format(id=literal)))
+    language, chars, words, first_seen, last_seen, witness_id, similarity, near, text, length = document or (None,) * 10
+    ranked = [(rank, _capture(row)) for rank, _, *row in seen]
+    proof = next((each for rank, each in ranked if rank == 1 and _is_proof(each)), None)
+    captures = sorted((each for _, each in ranked), key=_by_date)[:_CAPTURES]
+    estimated = next((each.estimated for each in neighbours if each.content_id == witness_id), False)
+    witness = Witness(witness_id, near, similarity, estimated) if witness_id else None
     page = TextPage(
         content_id=own,
         language=language,
         chars=chars,
         words=words,
-        first_seen=seen[0],
-        last_seen=seen[1],
+        first_seen=first_seen,
+        last_seen=last_seen,
         proof=proof,
-        sentence=sentence(proof, captures, Witness(*witness) if witness else None),
-        captures_in_all=count[0],
-        captures=captures,
-        witness=Witness(*witness) if witness else None,
+        sentence=sentence(proof, tuple(captures), witness),
+        captures_in_all=seen[0][1] if seen else 0,
+        captures=tuple(captures),
+        witness=witness,
         neighbours=neighbours,
         text=text,
-        cut=max(length - _TEXT, 0),
+        cut=max((length or 0) - _TEXT, 0),
     )
-    linked = {each.content_id: None for each in neighbours} | ({page.witness.content_id: None} if page.witness else {})
+    linked = {each.content_id: None for each in neighbours} | ({witness.content_id: None} if witness else {})
     return Answer(
         title=_title(page),
         data=page,
@@ -199,14 +205,9 @@ def _resolved(context: Context, given: str) -> str:
         NotThere: there is none, or several.
     """
     if len(given) == 64:
-        condition = f"content_id = {sql_literal(given)}"
-    else:
-        condition = f"starts_with(content_id, {sql_literal(given)})"
-    found = context.rows(
-        "Which text this is",
-        f"SELECT DISTINCT content_id FROM (SELECT content_id FROM documents WHERE {condition}\n"
-        f"UNION ALL SELECT content_id FROM captures WHERE {condition}) LIMIT 2",
-    )
+        return given
+    condition = f"starts_with(content_id, {sql_literal(given)})"
+    found = context.rows("Which text this is", f"SELECT DISTINCT content_id FROM captures WHERE {condition} LIMIT 2")
     if not found:
         raise NotThere(f"the lake has no text {given}")
     if len(found) > 1:
@@ -214,22 +215,20 @@ def _resolved(context: Context, given: str) -> str:
     return str(found[0][0])
 
 
-def _capture(row: tuple[Any, ...]) -> TextCapture:
+def _capture(row: Sequence[Any]) -> TextCapture:
     values = dict(zip((each.name for each in fields(TextCapture)), row, strict=True))
     values["evidence"] = tuple(Claim(each["kind"], each["at"], each["agrees"]) for each in values["evidence"] or ())
     return TextCapture(**values)
 
 
-def _neighbours(own: str) -> str:
-    literal = sql_literal(own)
-    return f"""
-SELECT other, similarity, estimated, first_seen, "first".url AS url
-FROM (SELECT CASE WHEN content_id = {literal} THEN earlier_id ELSE content_id END AS other, similarity, estimated
-      FROM duplicates WHERE content_id = {literal} OR earlier_id = {literal}
-      ORDER BY similarity DESC, other LIMIT {_NEIGHBOURS})
-LEFT JOIN proofs ON proofs.content_id = other
-ORDER BY similarity DESC, other
-"""
+def _is_proof(capture: TextCapture) -> bool:
+    """Whether a capture is acceptable, of whatever grade."""
+    return capture.captured_at is not None and not capture.date_problem and capture.grade != "X"
+
+
+def _by_date(capture: TextCapture) -> tuple[bool, float, str, int, int]:
+    at = capture.captured_at
+    return (at is None, at.timestamp() if at else 0.0, capture.file, capture.offset, capture.skip)
 
 
 def _title(page: TextPage) -> str:
