@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -55,24 +56,19 @@ def address(shown: Lake) -> Iterator[str]:
         yield found
 
 
-class serving:
-    """`archive explore`, in a process of its own."""
-
-    def __init__(self, *options: str) -> None:
-        command = [sys.executable, "-m", "archive", "explore", "--port", "0", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def __enter__(self) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            assert self.process.stderr is not None
-            raise AssertionError(self.process.stderr.read())
-        return line.split()[0].rstrip("/")
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.communicate(timeout=30)
+@contextlib.contextmanager
+def serving(*options: str) -> Iterator[str]:
+    """Run `archive explore` in a process of its own; yields its address."""
+    command = [sys.executable, "-m", "archive", "explore", "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        try:
+            assert line, process.stderr.read()
+            yield line.split()[0].rstrip("/")
+        finally:
+            process.terminate()
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ def test_a_date_that_proves_nothing_is_never_the_date_of_a_text(shown: Lake, cli
     data = answer_of(client, f"/text/{id_of(shown, 'http://www.example.org/when')}.json")["data"]
     assert (data["first_seen"], data["proof"]) == (None, None)
     assert data["sentence"].startswith("No capture proves when this text existed")
-    assert "2999" not in str([each for each in answer_of(client, "/index.json")["data"]["hosts"]])
+    assert "2999" not in str(answer_of(client, "/index.json")["data"]["hosts"])
 
 
 def test_the_first_digits_of_a_content_id_are_enough_and_others_are_not_found(
@@ -170,10 +170,9 @@ def test_a_link_that_an_answer_does_not_declare_is_refused() -> None:
     from query.explorer.page import Answer
     from query.explorer.show import Shown
 
+    answer = Answer("Overview", _overview_with_a_text(), (), ("stats",), ())
     with pytest.raises(ValueError, match="does not declare"):
-        page = PAGES["overview"]
-        data = _overview_with_a_text()
-        Shown(PAGES, "lake").html(page, Address("overview"), Answer("Overview", data, (), ("stats",), ()))
+        Shown(PAGES, "lake").html(PAGES["overview"], Address("overview"), answer)
 
 
 def _overview_with_a_text() -> Any:
