@@ -35,4 +35,4 @@ def command(location: str, **options: Any) -> None:
     """
     from query.explorer.serve import explore
 
-    explore(location, started=lambda address: click.echo(f"{address}  (Ctrl-C ends it)"), **options)
+    explore(location, **options)

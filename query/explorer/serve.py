@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+
+import click
 
 from archive.errors import ArchiveError, error_line
 from archive.extras import require
@@ -23,9 +25,8 @@ def explore(
     host_name: Iterable[str] = (),
     read_only_token: str | None = None,
     user_header: str | None = None,
-    started: Callable[[str], None] | None = None,
 ) -> None:
-    """Show a lake as pages on loopback, until the process is interrupted. The lake is only read.
+    """Show a lake as pages on loopback, until the process is interrupted; prints the address. The lake is only read.
 
     Args:
         lake: a lake, or its location.
@@ -33,7 +34,6 @@ def explore(
         host_name: further names by which the server may be called, as where a proxy is in front.
         read_only_token: who looks must show it.
         user_header: who looks must have this header, which a proxy in front sets.
-        started: called with the address once it listens.
 
     Raises:
         LakeError: there is no lake.
@@ -55,8 +55,7 @@ def explore(
             timeout_graceful_shutdown=2,
         )  # fmt: skip
         query = f"?token={read_only_token}" if read_only_token else ""
-        if started:
-            started(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/{query}")
+        click.echo(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/{query}  (Ctrl-C ends it)")
         uvicorn.Server(config).run([listening])
 
 

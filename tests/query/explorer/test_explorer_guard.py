@@ -65,7 +65,9 @@ def test_a_token_opens_once_and_is_no_more_in_the_address(shown: Lake) -> None:
             assert (entered.status_code, entered.headers["location"]) == (303, "/")
             assert "HttpOnly" in entered.headers["set-cookie"]
             assert client.get("/").status_code == 200  # by the cookie
-            assert client.get("//evil.example", params={"token": "secret"}).headers["location"] == "/evil.example"
+            assert (
+                client.get(f"{base}//evil.example", params={"token": "secret"}).headers["location"] == "/evil.example"
+            )
 
 
 def test_a_proxy_that_does_not_state_who_asks_gets_nothing(shown: Lake) -> None:
