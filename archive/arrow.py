@@ -41,9 +41,8 @@ def spare_pandas() -> None:
     """Spare this process the import of pandas, which takes PyArrow 0.4 s where it is installed.
 
     PyArrow imports it with `pyarrow.dataset`, or with the first list that becomes an array, to see whether that is one
-    of pandas. If it finds no pandas then, it looks no more; `to_pandas` and `from_pandas` still import it. Until then, a
-    series that is handed to `pyarrow.array` is read as a list, and a NaN in it is no null. So this is for processes of
-    this program only.
+    of pandas. If it finds no pandas then, it looks no more; `to_pandas` and `from_pandas` still import it. Until then,
+    `pyarrow.array` reads a series as a list, and a NaN in it is no null. So this is for processes of this program only.
     """
     if "pandas" in sys.modules:
         return

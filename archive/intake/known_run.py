@@ -145,7 +145,7 @@ class Run:
         pieces = at // self._at.page_bytes
         for piece in _distinct(pieces[~self._is_checked[self._at.pages + pieces]])[0].tolist():
             start = piece * self._at.page_bytes
-            self._check(self._at.pages + piece, self._filter[start : start + self._at.page_bytes])
+            self._check(self._at.pages + piece, self._filter[start : start + self._at.page_bytes].tobytes())
         return np.flatnonzero(self._filter[at] & _bit_of(ranges))
 
     def _are_in_pages(self, high: Words, low: Words) -> npt.NDArray[np.bool_]:
@@ -197,7 +197,7 @@ class Run:
             raise self._damaged()
         return np.frombuffer(data, np.uint64).reshape(-1, 2, _PAGE)
 
-    def _check(self, which: int, data: Bytes | npt.NDArray[np.uint8]) -> None:
+    def _check(self, which: int, data: Bytes) -> None:
         if zlib.crc32(data) != self._sums[which]:
             raise self._damaged()
         self._is_checked[which] = True
