@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ from click.testing import CliRunner
 from archive.cli import main, workers_option
 from archive.engine import open_engine
 from archive.errors import ArchiveError
+from archive.extras import is_installed
 
-needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None, reason="Ray is not installed: pip install 'lowbackground[ray]'"
-)
+needs_ray = pytest.mark.skipif(not is_installed("ray"), reason="Ray is not installed: pip install 'lowbackground[ray]'")
 _TESTS = Path(__file__).parents[2]
 
 
@@ -146,7 +144,7 @@ def test_no_task_holds_a_credential(found: dict[str, Any]) -> None:
     assert not found["secret sent"]
 
 
-@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+@pytest.mark.skipif(is_installed("ray"), reason="Ray is installed")
 def test_ray_that_is_not_installed_is_named_with_its_extra() -> None:
     with pytest.raises(ArchiveError, match=r"--engine ray needs ray, .* pip install 'lowbackground\[ray\]'"):
         open_engine("ray://host:10001")
