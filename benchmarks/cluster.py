@@ -139,6 +139,8 @@ def _stages(folder: Path, lake: str, where: str) -> Words:
         "quality": ["quality", "--lake", lake],
         "index": ["index", "--passages", "--lake", lake],
         "embed": ["embed", "--encoder", str(folder / "encoder"), "--dtype", "fp32", "--lake", lake],
+        "index, alike": ["index", "--alike", "0.9", "--lake", lake],
+        "maintain": ["maintain", "--regrade", "--keep", "0", "--lake", f"{lake}-older"],
         "witness": ["witness", *(str(folder / f"{part}.cdxj") for part in range(4)), "--operator", "Other", "--lake",
                     lake],
         "certify": ["certify", str(folder / "rows"), "--out", f"{where}-proven", "--lake", there, *before,
@@ -159,6 +161,7 @@ def _contents(lake: str) -> dict[str, str]:
         "captures": "SELECT url, captured_at, content_id, grade, operator FROM captures ORDER BY ALL",
         "quality": "FROM quality ORDER BY ALL",
         "embeddings": "FROM embeddings ORDER BY ALL",
+        "likenesses": "FROM likenesses ORDER BY ALL",
     }.items():
         found[name] = lb.query(opened, sql).to_pylist()
     # a row names a text by its position in a file, and which texts are in one file depends on when they were committed
@@ -204,6 +207,9 @@ class Bench:
         theirs = _stages(self.folder, lakes["here"], str(self.folder / "here"))
         nodes, rows = Nodes(), {}
         for name, words in ours.items():
+            if name == "maintain":  # reads the files again of lakes without grades
+                for lake in lakes.values():
+                    importlib.import_module("older").older(lb.open(lake), f"{lake}-older")
             if name == "witness":
                 _index(self.folder, lakes["there"])
             _here(theirs[name]) if name not in {"certify", "export"} else None
@@ -222,6 +228,9 @@ class Bench:
         here, there = _contents(lakes["here"]), _contents(lakes["there"])
         same: dict[str, Any] = {name: here[name] == there[name] for name in here}
         same["embeddings, greatest difference"] = _difference(*lakes.values())
+        snapshot = importlib.import_module("conftest").snapshot
+        again = [snapshot(lb.open(f"{lake}-older")) for lake in lakes.values()]
+        same["graded again"] = again[0] == again[1]
         for name in ("proven", "set", "collapse"):
             same[name] = _files(self.folder / f"here-{name}") == _files(self.folder / f"there-{name}")
         return {"stages": rows, "same": same}
