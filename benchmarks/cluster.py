@@ -30,6 +30,8 @@ import lowbackground as lb
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 Words = dict[str, list[str]]
+#: Seconds that a command may take, on a machine that does other work too.
+_LONGEST = 3600
 
 
 class Nodes:
@@ -85,8 +87,13 @@ def _start(words: list[str], engine: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 def _end(command: subprocess.Popen[bytes], log: Path) -> None:
-    if command.wait(900) not in {0, 1}:
-        raise SystemExit(f"{command.args!r}\n{log.read_text()[-5000:]}")
+    try:
+        status = command.wait(_LONGEST)
+    except subprocess.TimeoutExpired:
+        command.kill()
+        status = command.wait()
+    if status not in {0, 1}:
+        raise SystemExit(f"{command.args!r} ended with {status}\n{log.read_text()[-5000:]}")
 
 
 def _here(words: list[str]) -> None:
@@ -165,8 +172,17 @@ def _contents(lake: str) -> dict[str, str]:
     }.items():
         found[name] = lb.query(opened, sql).to_pylist()
     # a row names a text by its position in a file, and which texts are in one file depends on when they were committed
-    found["passages"] = sorted(map(str, opened.read("passages")["key"].to_pylist()))
+    found["passages"] = _passages(opened)
     return {name: hashlib.sha256(repr(rows).encode()).hexdigest() for name, rows in found.items()}
+
+
+def _passages(lake: Any) -> list[str]:
+    return sorted(map(str, lake.read("passages")["key"].to_pylist()))
+
+
+def _is_each_once(lake: Any, table: str) -> bool:
+    ids = lake.read(table, ["content_id"])["content_id"].to_pylist()
+    return len(ids) == len(set(ids)) > 0
 
 
 def _difference(left: str, right: str) -> float:
@@ -351,10 +367,13 @@ class Bench:
         for name in ("ingest", "index"):
             _here(_stages(self.folder, undisturbed, where)[name])
         made = importlib.import_module("made")
+        both, one = lb.open(lake), lb.open(undisturbed)
         sql = "SELECT url, captured_at, content_id FROM captures ORDER BY ALL"
         return {
-            "captures": lb.query(lb.open(lake), sql).to_pylist() == lb.query(lb.open(undisturbed), sql).to_pylist(),
-            "index": made.found(lb.open(lake)) == made.found(lb.open(undisturbed)),
+            "captures": lb.query(both, sql).to_pylist() == lb.query(one, sql).to_pylist(),
+            "index": made.found(both) == made.found(one),
+            "passages": _passages(both) == _passages(one),
+            "each text once": {table: _is_each_once(both, table) for table in ("documents", "signatures")},
         }
 
 
