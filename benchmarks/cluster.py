@@ -367,13 +367,13 @@ class Bench:
         for name in ("ingest", "index"):
             _here(_stages(self.folder, undisturbed, where)[name])
         made = importlib.import_module("made")
-        both, one = lb.open(lake), lb.open(undisturbed)
+        shared, alone = lb.open(lake), lb.open(undisturbed)
         sql = "SELECT url, captured_at, content_id FROM captures ORDER BY ALL"
         return {
-            "captures": lb.query(both, sql).to_pylist() == lb.query(one, sql).to_pylist(),
-            "index": made.found(both) == made.found(one),
-            "passages": _passages(both) == _passages(one),
-            "each text once": {table: _is_each_once(both, table) for table in ("documents", "signatures")},
+            "captures": lb.query(shared, sql).to_pylist() == lb.query(alone, sql).to_pylist(),
+            "index": made.found(shared) == made.found(alone),
+            "passages": _passages(shared) == _passages(alone),
+            "each text once": {table: _is_each_once(shared, table) for table in ("documents", "signatures")},
         }
 
 

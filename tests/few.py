@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archive import objects
 from index.maintain import kinds
 
 
@@ -9,3 +10,8 @@ def files_are_many() -> None:
     """Let `archive maintain` merge three small files."""
     kinds._LEAST = kinds.CROWD = 3
     kinds.Kind.__init__.__defaults__ = (3, None, (), False, ())  # type: ignore[misc]
+
+
+def objects_are_large() -> None:
+    """Let a store get nearly all objects in parts."""
+    objects._LARGE, objects._PART = 1 << 12, 5 << 20
