@@ -12,7 +12,8 @@ same objects, which knows neither revisits nor grades.
 
 `kills` ends export, verify and certify at random moments, some with their workers; then each runs to its end.
 The objects must be the bytes that the same command writes to a disk, an object of somebody else must stay, and no
-upload may be left: objects go in parts. Then the same with a proxy that fails every tenth request (503, a reset, a body cut in half).
+upload may be left: objects go in parts. Then the same with a proxy that fails every tenth request (503, a reset, a body
+cut in half).
 
 `formats` exports each format to a disk and to the store: the bytes and the rows must be the same, and the set verified.
 """
