@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from archive import objects
 from index.maintain import kinds
 
@@ -12,6 +14,11 @@ def files_are_many() -> None:
     kinds.Kind.__init__.__defaults__ = (3, None, (), False, ())  # type: ignore[misc]
 
 
-def objects_are_large() -> None:
-    """Let a store get nearly all objects in parts."""
-    objects._LARGE, objects._PART = 1 << 12, 5 << 20
+def objects_are_large(put: Callable[[object, str, int], None] = setattr) -> None:
+    """Let a store get nearly all objects in parts.
+
+    Args:
+        put: such as `monkeypatch.setattr`.
+    """
+    put(objects, "_LARGE", 1 << 12)
+    put(objects, "_PART", 5 << 20)

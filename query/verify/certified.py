@@ -173,8 +173,9 @@ def check(
     reporter: Reporter,
 ) -> None:  # fmt: skip
     """Check the files of a certified data set, and write the citations of the proofs of the chosen rows."""
-    folder = Folder.of(certified.where)
-    foreign = folder.foreign({*certified.files, MANIFEST, JOURNAL, *([CARD] if certified.card else [])}, "result")
+    names = {*certified.files, MANIFEST, JOURNAL, *([CARD] if certified.card else [])}
+    folder = Folder.of(certified.where, names)
+    foreign = folder.foreign(names, "result")
     if certified.card and CARD in folder.files and not _is_card(certified):  # an older result has none
         foreign.append(f"{CARD}: not what the manifest gives")
     missing = [folder.missing(name) for name in certified.files if name not in folder.files]
