@@ -130,7 +130,7 @@ def test_a_cluster_makes_the_same_lake_and_set(found: dict[str, Any]) -> None:
 @needs_ray
 def test_a_cluster_keeps_a_lake_in_order_and_compares_what_vectors_propose(found: dict[str, Any]) -> None:
     assert found["graded again"] == [2, 16, 0]
-    assert found["rebuilt"] == ["bands", "vectors_segments"]
+    assert found["rebuilt"] == ["bands", "vector_segments"]
     assert found["alike"] > 0
     assert found["same upkeep"]
 
