@@ -377,19 +377,20 @@ def upkeep(folder: Path, engine: Any) -> dict[str, Any]:
     from index.vectors.upkeep import build
 
     few.files_are_many()
+    for number in range(3):
+        text = made.words(60, 50 + number)
+        pages = [
+            record(url=f"http://late.example/{number}/{at}", body=" ".join(each), content_type="text/plain")
+            for at, each in enumerate((text, made.edited(text, 3, 60 + number)))
+        ]
+        (folder / f"late-{number}.warc").write_bytes(b"".join(pages))
     found: dict[str, Any] = {}
     contents = {}
     for name, workers in (("cluster", engine), ("here", 1)):
         lake = older(lb.open(folder / name), str(folder / f"older-{name}"))
         regraded = lb.maintain(lake, regrade=True, workers=workers)
         found["graded again"] = [regraded.files, regraded.captures, regraded.captures_kept]
-        for number in range(3):  # each a file of signatures, and one of vectors
-            text = made.words(60, 50 + number)
-            pages = [
-                record(url=f"http://late.example/{number}/{at}", body=" ".join(each), content_type="text/plain")
-                for at, each in enumerate((text, made.edited(text, 3, 60 + number)))
-            ]
-            (folder / f"late-{number}.warc").write_bytes(b"".join(pages))
+        for number in range(3):  # each a file of signatures
             lb.ingest(lake, str(folder / f"late-{number}.warc"), workers=workers)
             lb.index(lake, workers=workers)
         texts = sorted(lake.read("documents")["content_id"].to_pylist())
