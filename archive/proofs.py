@@ -181,9 +181,8 @@ def captures_view(more: str = "", **columns: str) -> View:
         columns: their types.
     """
     record = 'STRUCT(content_id VARCHAR, file VARCHAR, "offset" BIGINT, skip BIGINT, length BIGINT, extractor VARCHAR)'
-    return View(
-        "captures", f"SELECT *{more} FROM ({_captures(f'({_texts()})')})", {**_types(CAPTURES), "text_record": record, **columns}
-    )
+    select = f"SELECT *{more} FROM ({_captures(f'({_texts()})')})"
+    return View("captures", select, {**_types(CAPTURES), "text_record": record, **columns})
 
 
 #: A moment of a capture that is not its own date: by when others knew its file. The date of the record is not asked, so

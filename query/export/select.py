@@ -139,7 +139,7 @@ def _choose(db: duckdb.DuckDBPyConnection, options: ExportOptions) -> int:
 
 
 def _evidence(options: ExportOptions) -> str:
-    """Return SQL of the rows of `chosen` with the capture that proves each: of those at the date, the first in order."""
+    """Return SQL of the rows of `chosen` with the capture that proves each: of those at its date, the first."""
     return f"""
         SELECT {EVIDENCE}, k.cluster_id, c.chars, c.source, c.row
         FROM (
