@@ -335,9 +335,7 @@ def attach(
         db.register_filesystem(StoreFiles(lake.filesystem))
         # a join with few digests then reads only row groups whose Bloom filter may have one of them
         # near columns of a row group come in one request, which costs more than the bytes between
-        db.execute(
-            f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_prefetch_column_gap = {_GAP}"
-        )
+        db.execute(f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_prefetch_column_gap = {_GAP}")
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     # not the whole folder, which also has the log and files of no table
     db.execute(f"SET allowed_paths = [{', '.join(sql_literal(name) for table in stored for name in table.names)}]")

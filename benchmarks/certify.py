@@ -89,7 +89,8 @@ def main() -> None:
                 made = certify(folder, workers, ["--paragraphs"] * given.paragraphs)
                 seconds = made["seconds"]
                 print(f"| {workers} | {load:.1f} | {seconds:.1f} | {rows / seconds:,.0f} ", end="")
-                print(f"| {size / seconds:.1f} | {made['cpu']:.1f} | {made['main']:.1f} | {made['peak'] / 1e6:,.0f} |", flush=True)
+                print(f"| {size / seconds:.1f} | {made['cpu']:.1f} | {made['main']:.1f} ", end="")
+                print(f"| {made['peak'] / 1e6:,.0f} |", flush=True)
         print("\n" + ", ".join(f"{kind} {count:,}" for kind, count in made["proof"].items()))
     finally:
         shutil.rmtree(folder)

@@ -16,6 +16,8 @@ _URLS = st.one_of(
 
 
 @given(st.lists(_URLS, max_size=20))
-@example(["http://News.BBC.co.uk./1", "", None, "ıx://bbc.co.uk/", "http://a.b@[::1]:80/", "http://\n.co.uk", "//x.com"])
+@example(
+    ["http://News.BBC.co.uk./1", "", None, "ıx://bbc.co.uk/", "http://a.b@[::1]:80/", "http://\n.co.uk", "//x.com"]
+)
 def test_domains_of_many_urls_are_those_of_each_one(urls: list[str | None]) -> None:
     assert registered_domains(pa.array(urls, pa.string())).to_pylist() == [registered_domain(url) for url in urls]
