@@ -415,7 +415,8 @@ class _Derivation:
     ) -> Counted:
         """Return the pairs that more, or fewer, band values and vectors make candidates than the last time."""
         keys = [np.empty(0, np.int64)]
-        for _, matrix, shingles in self._texts.signatures(self._lake, numbers, self._parameters.hashes):
+        for some, matrix in self._texts.signatures(self._lake, numbers, self._parameters.hashes):
+            shingles = np.asarray(self._texts.shingles[some])
             keys.append(band_keys(matrix, shingles, self._parameters)[shingles > 0].reshape(-1).view(np.int64))
         wanted = np.unique(np.concatenate(keys))
         found = [ranges.changed(wanted, dates_)] if len(wanted) else []
