@@ -10,6 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,27 +18,33 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.exceptions import CommitFailedError
+from pyarrow.fs import LocalFileSystem
 
 from archive.damage import error_of
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import sql_literal, write_parquet
 from archive.lake import MAX_TRIES, Lake, NewFile
-from index.minhash.kernel import band_keys
+from index.minhash.kernel import band_keys, compiled
 from index.minhash.procedure import Parameters
+from index.neardup.kept import release
+from index.neardup.pages import Bytes, OtherLayoutError, bare
 from index.neardup.texts import as_matrix
 from index.tables import BANDS, SIGNATURES
 
 _log = logging.getLogger(__name__)
 
-#: Sorted keys are close to each other, so that their differences are short numbers.
+#: A row group is one page, whose numbers lie bare: a key is searched in the file as it is. To encode sorted keys by their
+#: differences would take a third of the bytes away, and every search would have to decode all keys.
 _OPTIONS: dict[str, Any] = {
     "use_dictionary": False,
-    "column_encoding": {"key": "DELTA_BINARY_PACKED", "row": "PLAIN"},
     "write_statistics": ["key"],
     "row_group_size": 1 << 17,  # a range of keys, or a few keys, are read without much else
-    "compression": "zstd",
+    "data_page_size": 1 << 21,
+    "compression": "none",
 }
+if "max_rows_per_page" in signature(pq.ParquetWriter.__init__).parameters:  # older versions of pyarrow have no such bound
+    _OPTIONS["max_rows_per_page"] = _OPTIONS["row_group_size"]
 #: Rows of the row groups that are held from one question to the next, of 12 bytes each.
 _LATELY = 1 << 25
 _LEAST, _ALL = -(1 << 63), 1 << 64
@@ -214,11 +221,14 @@ class Bands:
         if not numbers:
             return
         with pq.ParquetFile(path, filesystem=self._lake.filesystem) as file:
+            data = np.memmap(path, np.uint8, "r") if isinstance(self._lake.filesystem, LocalFileSystem) else None
             for group in numbers:
-                keys = file.read_row_group(group, columns=["key"])["key"].to_numpy()
+                keys = _numbers(file, data, group, "key", "<i8")
                 chosen = _chosen(keys, low, high, wanted)
                 if isinstance(chosen, slice) or len(chosen):
-                    yield keys[chosen], file.read_row_group(group, columns=["row"])["row"].to_numpy()[chosen]
+                    yield keys[chosen].copy(), _numbers(file, data, group, "row", "<i4")[chosen].copy()
+                if data is not None:
+                    release(data)
 
     def _slice(self, number: int, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Read the rows of one segment with keys in [low, high)."""
@@ -235,16 +245,49 @@ def _chosen(
     last = int(np.searchsorted(keys, high)) if high < 1 << 63 else len(keys)
     if wanted is None or first == last:
         return slice(first, last)
-    own = keys[first:last]
-    some = wanted[np.searchsorted(wanted, own[0]) : np.searchsorted(wanted, own[-1], "right")]
-    begin, end = np.searchsorted(own, some), np.searchsorted(own, some, "right")
-    counts = end - begin
+    some = wanted[np.searchsorted(wanted, keys[first]) : np.searchsorted(wanted, keys[last - 1], "right")]
+    begin, counts = np.empty(len(some), np.int64), np.empty(len(some), np.int64)
+    _search(keys, first, last, some, begin, counts)
     has = counts > 0
     begin, counts = begin[has], counts[has]
     ends = np.cumsum(counts)
     within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-    chosen: npt.NDArray[np.int64] = first + np.repeat(begin, counts) + within
+    chosen: npt.NDArray[np.int64] = np.repeat(begin, counts) + within
     return chosen
+
+
+@compiled
+def _search(keys, first, last, wanted, begin, counts):  # type: ignore[no-untyped-def]
+    """Write where each wanted key begins among sorted keys, and how many of it there are. Both are sorted."""
+    at = first
+    for number in range(wanted.size):
+        key, width = wanted[number], 1
+        high = at
+        while high < last and keys[high] < key:  # in steps that double: the next one is near
+            at = high + 1
+            high = at + width
+            width *= 2
+        high = min(high, last)
+        while at < high:
+            middle = (at + high) // 2
+            if keys[middle] < key:
+                at = middle + 1
+            else:
+                high = middle
+        end = at
+        while end < last and keys[end] == key:
+            end += 1
+        begin[number], counts[number] = at, end - at
+        at = end
+
+
+def _numbers(file: pq.ParquetFile, data: Bytes | None, group: int, name: str, kind: str) -> npt.NDArray[Any]:
+    """Return a column of a row group: as it lies in the file where it does so, and the file is at hand."""
+    if data is not None:
+        with contextlib.suppress(OtherLayoutError):
+            return bare(data, file.metadata, group, file.schema_arrow.names.index(name), kind)
+    numbers: npt.NDArray[Any] = file.read_row_group(group, columns=[name])[name].to_numpy()
+    return numbers
 
 
 def _groups(metadata: pq.FileMetaData) -> list[_Group]:

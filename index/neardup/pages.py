@@ -1,7 +1,7 @@
-"""Reads some byte strings of a Parquet column, all of one length, without a look at the others.
+"""Reads some values of a Parquet column without a look at the others: numbers, or byte strings of one length.
 
 A reader of Parquet decodes whole row groups. For a few rows of each that is nearly all of its work. Here the headers of
-the pages say where a row is: a plain page has its values one after the other, each behind its length in 4 bytes.
+the pages say where a row is: a plain page has its values one after the other, byte strings behind their length in 4 bytes.
 See https://parquet.apache.org/docs/file-format/data-pages/ and the compact protocol of Thrift.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +45,7 @@ class _Page:
 class _Header:
     """Reads a Thrift structure: the numbers of its fields, and the values of those that are integers or structures."""
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: bytes) -> None:
         self._data, self.at = data, 0
 
     def structure(self) -> dict[int, object]:
@@ -92,7 +93,7 @@ def _pages(data: Bytes, column: pq.ColumnChunkMetaData) -> Iterator[_Page]:
     """Yield the pages of a column in a row group."""
     at, end = column.data_page_offset, column.data_page_offset + column.total_compressed_size
     while at < end:
-        header = _Header(memoryview(data[at : min(at + _LONGEST, end)]))
+        header = _Header(data[at : min(at + _LONGEST, end)].tobytes())
         fields = header.structure()
         about = fields.get(_DATA_PAGE_HEADER)
         if fields.get(1) != _DATA_PAGE or not isinstance(about, dict) or about.get(2) != _PLAIN:
@@ -143,6 +144,29 @@ def _read_rows(
     if first != metadata.row_group(group).num_rows:
         raise OtherLayoutError("pages with other rows than their row group")
     return out
+
+
+def bare(data: Bytes, metadata: pq.FileMetaData, group: int, column: int, kind: str) -> npt.NDArray[Any]:
+    """Return the numbers of a row group as they lie in the file.
+
+    Args:
+        data: the file.
+        kind: of the numbers, as numpy names it.
+
+    Raises:
+        OtherLayoutError: they are compressed, encoded, or in several pages; nothing is wrong with them.
+    """
+    chunk = metadata.row_group(group).column(column)
+    if chunk.has_dictionary_page or chunk.compression != "UNCOMPRESSED":
+        raise OtherLayoutError(f"a column with a dictionary, or of {chunk.compression}")
+    pages = list(_pages(data, chunk))
+    if len(pages) != 1 or pages[0].rows != metadata.row_group(group).num_rows:
+        raise OtherLayoutError("a row group of several pages")
+    (page,) = pages
+    levels = page.size - page.rows * np.dtype(kind).itemsize
+    if levels < 0 or page.size != page.stored:
+        raise OtherLayoutError("a page with nulls")
+    return data[page.begin + levels : page.begin + page.size].view(kind)
 
 
 class Column:
