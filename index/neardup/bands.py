@@ -43,7 +43,9 @@ _OPTIONS: dict[str, Any] = {
     "data_page_size": 1 << 21,
     "compression": "none",
 }
-if "max_rows_per_page" in signature(pq.ParquetWriter.__init__).parameters:  # older versions of pyarrow have no such bound
+if (
+    "max_rows_per_page" in signature(pq.ParquetWriter.__init__).parameters
+):  # older versions of pyarrow have no such bound
     _OPTIONS["max_rows_per_page"] = _OPTIONS["row_group_size"]
 #: Rows of the row groups that are held from one question to the next, of 12 bytes each.
 _LATELY = 1 << 25
@@ -217,16 +219,17 @@ class Bands:
             chosen = _chosen(keys, low, high, wanted)
             yield keys[chosen], rows[chosen]
             return
-        numbers = [group.number for group in groups if group.most >= low and group.least < high]
-        if not numbers:
+        groups = [group for group in groups if group.most >= low and group.least < high]
+        if not groups:
             return
         with pq.ParquetFile(path, filesystem=self._lake.filesystem) as file:
             data = np.memmap(path, np.uint8, "r") if isinstance(self._lake.filesystem, LocalFileSystem) else None
-            for group in numbers:
-                keys = _numbers(file, data, group, "key", "<i8")
-                chosen = _chosen(keys, low, high, wanted)
+            for group in groups:
+                keys = _numbers(file, data, group.number, "key", "<i8")
+                is_inside = group.least >= low and group.most < high
+                chosen = _matching(keys, wanted) if is_inside else _chosen(keys, low, high, wanted)
                 if isinstance(chosen, slice) or len(chosen):
-                    yield keys[chosen].copy(), _numbers(file, data, group, "row", "<i4")[chosen].copy()
+                    yield keys[chosen].copy(), _numbers(file, data, group.number, "row", "<i4")[chosen].copy()
                 if data is not None:
                     release(data)
 
@@ -243,11 +246,17 @@ def _chosen(
     """Return the positions of the keys in [low, high), or of those of them that are wanted. Both are sorted."""
     first = int(np.searchsorted(keys, low))
     last = int(np.searchsorted(keys, high)) if high < 1 << 63 else len(keys)
-    if wanted is None or first == last:
-        return slice(first, last)
-    some = wanted[np.searchsorted(wanted, keys[first]) : np.searchsorted(wanted, keys[last - 1], "right")]
+    found = _matching(keys[first:last], wanted)
+    return slice(first, last) if isinstance(found, slice) else first + found
+
+
+def _matching(keys: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64] | None) -> slice | npt.NDArray[np.int64]:
+    """Return the positions of all keys, or of those that are wanted. Both are sorted."""
+    if wanted is None or not len(keys):
+        return slice(0, len(keys))
+    some = wanted[np.searchsorted(wanted, keys[0]) : np.searchsorted(wanted, keys[-1], "right")]
     begin, counts = np.empty(len(some), np.int64), np.empty(len(some), np.int64)
-    _search(keys, first, last, some, begin, counts)
+    _search(keys, some, begin, counts)
     has = counts > 0
     begin, counts = begin[has], counts[has]
     ends = np.cumsum(counts)
@@ -257,9 +266,9 @@ def _chosen(
 
 
 @compiled
-def _search(keys, first, last, wanted, begin, counts):  # type: ignore[no-untyped-def]
+def _search(keys, wanted, begin, counts):  # type: ignore[no-untyped-def]
     """Write where each wanted key begins among sorted keys, and how many of it there are. Both are sorted."""
-    at = first
+    at, last = 0, keys.size
     for number in range(wanted.size):
         key, width = wanted[number], 1
         high = at

@@ -81,9 +81,7 @@ class Numbered:
         rank[order] = np.arange(len(numbers))
         return rank
 
-    def signatures(
-        self, lake: Lake, wanted: Numbers, hashes: int
-    ) -> Iterator[tuple[Numbers, npt.NDArray[np.uint16]]]:
+    def signatures(self, lake: Lake, wanted: Numbers, hashes: int) -> Iterator[tuple[Numbers, npt.NDArray[np.uint16]]]:
         """Yield some numbers and the signatures of these, by row group. One without a signature is left out.
 
         Args:
@@ -108,7 +106,9 @@ def signatures(
             numbers = segment.numbers[rows]
         if not len(rows):
             continue
-        with Column(lake.filesystem, f"{lake.table_path(SIGNATURES.name)}/{segment.name}", "signature", 2 * hashes) as file:
+        with Column(
+            lake.filesystem, f"{lake.table_path(SIGNATURES.name)}/{segment.name}", "signature", 2 * hashes
+        ) as file:
             for first, last, found in file.read(rows):
                 yield numbers[first:last], found.view("<u2")
 
