@@ -34,8 +34,8 @@ from index.tables import BANDS, SIGNATURES
 
 _log = logging.getLogger(__name__)
 
-#: A row group is one page, whose numbers lie bare: a key is searched in the file as it is. To encode sorted keys by their
-#: differences would take a third of the bytes away, and every search would have to decode all keys.
+#: A row group is one page, whose numbers lie bare: keys are searched in the file as it is. Sorted keys that are encoded
+#: by their differences take two thirds of the bytes, but every search must decode all of them.
 _OPTIONS: dict[str, Any] = {
     "use_dictionary": False,
     "write_statistics": ["key"],

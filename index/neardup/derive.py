@@ -236,7 +236,8 @@ class _Derivation:
                 self._verified = merge([_flat(self._verified)], self._kept.scratch(), self._memory // 2)
         arrays: dict[str, Array] = {
             "ids": texts.ids, "shingles": texts.shingles, "order": texts.order,
-            **{name: self._extended(name) for name in ("first_seen", "captured", "live")}, "named": segments_kept(texts.segments)[1],
+            **{name: self._extended(name) for name in ("first_seen", "captured", "live")},
+            "named": segments_kept(texts.segments)[1],
             "strangers": strangers, "revisits": revisits,
             "proposed-a": proposed[0], "proposed-b": proposed[1],
             **{f"large-{name}": values for name, values in self._verified.large.items()},
@@ -260,7 +261,7 @@ class _Derivation:
         return Derived(texts, near, self._candidates, compared.count, stored, about, arrays)
 
     def _extended(self, name: str) -> Array:
-        """Return what is to be kept of all texts: where those of the last time are the same, only new rows are written."""
+        """Return a column of the texts to be kept. Where old texts have the same as before, only new rows are written."""
         now: Array = getattr(self._texts, name)
         before = self._arrays.get(name)
         if before is None or not np.array_equal(before, now[: len(before)]):

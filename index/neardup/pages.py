@@ -1,7 +1,8 @@
 """Reads some values of a Parquet column without a look at the others: numbers, or byte strings of one length.
 
 A reader of Parquet decodes whole row groups. For a few rows of each that is nearly all of its work. Here the headers of
-the pages say where a row is: a plain page has its values one after the other, byte strings behind their length in 4 bytes.
+the pages say where a row is: a plain page has its values one after the other, byte strings behind 4 bytes with their
+length. What lies in another way is left to the reader of Parquet.
 See https://parquet.apache.org/docs/file-format/data-pages/ and the compact protocol of Thrift.
 """
 
