@@ -261,7 +261,7 @@ class _Derivation:
         return Derived(texts, near, self._candidates, compared.count, stored, about, arrays)
 
     def _extended(self, name: str) -> Array:
-        """Return a column of the texts to be kept. Where old texts have the same as before, only new rows are written."""
+        """Return a column of the texts to be kept. Where old texts have the same, only new rows are written."""
         now: Array = getattr(self._texts, name)
         before = self._arrays.get(name)
         if before is None or not np.array_equal(before, now[: len(before)]):
