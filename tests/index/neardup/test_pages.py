@@ -111,15 +111,8 @@ def test_signatures_and_bands_are_written_so_that_some_are_read_without_the_othe
 def test_the_bands_of_some_keys_are_those_of_a_search_in_all(
     older: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if older:  # as files were written before
-        encoding = {"key": "DELTA_BINARY_PACKED", "row": "PLAIN"}
-        options = {
-            "use_dictionary": False,
-            "column_encoding": encoding,
-            "write_statistics": ["key"],
-            "compression": "zstd",
-        }
-        monkeypatch.setattr(bands, "_OPTIONS", options)
+    if older:  # as files were written before, and as those of a lake that is handed out are
+        monkeypatch.setattr(bands, "_OPTIONS", dict(bands._COMPACT))
     monkeypatch.setitem(bands._OPTIONS, "row_group_size", 64)
     lake, segment = _lake(tmp_path / "lake")
     stored = Bands(lake, [segment], None, Parameters(bands=2, rows=4))
