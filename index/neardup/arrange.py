@@ -55,12 +55,12 @@ def put_in(texts: Numbered, near: Rows, stay: npt.NDArray[np.bool_], new: Rows) 
     """
     rows = {name: np.asarray(values)[stay] for name, values in near.items()}
     at = np.empty(len(new["root"]), np.int64)
-    _places(rows["root"], new["root"], texts.first_seen, texts.ids, at)
+    _positions(rows["root"], new["root"], texts.first_seen, texts.ids, at)
     return {name: np.insert(values, at, new[name]) for name, values in rows.items()}
 
 
 @compiled
-def _places(root, wanted, moment, ids, out):  # type: ignore[no-untyped-def]
+def _positions(root, wanted, moment, ids, out):  # type: ignore[no-untyped-def]
     """Write before which of some rows each wanted root belongs; both are in their order, and no root is in both."""
     for number in range(wanted.size):
         first, last = 0, root.size

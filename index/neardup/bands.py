@@ -34,7 +34,7 @@ from index.tables import BANDS, SIGNATURES
 
 _log = logging.getLogger(__name__)
 
-#: A row group is one page, whose numbers lie bare: keys are searched in the file as it is. Sorted keys that are encoded
+#: A row group is one page, whose numbers are bare: keys are searched in the file as it is. Sorted keys that are encoded
 #: by their differences take two thirds of the bytes, but every search must decode all of them.
 _OPTIONS: dict[str, Any] = {
     "use_dictionary": False,
@@ -306,7 +306,7 @@ def _search(keys, wanted, begin, counts):  # type: ignore[no-untyped-def]
 
 
 def _numbers(file: pq.ParquetFile, data: Bytes | None, group: int, name: str, kind: str) -> npt.NDArray[Any]:
-    """Return a column of a row group: as it lies in the file where it does so, and the file is at hand."""
+    """Return a column of a row group: as it is in the file where it is bare there, and the file is at hand."""
     if data is not None:
         with contextlib.suppress(OtherLayoutError):
             return bare(data, file.metadata, group, file.schema_arrow.names.index(name), kind)

@@ -2,7 +2,7 @@
 
 A reader of Parquet decodes whole row groups. For a few rows of each that is nearly all of its work. Here the headers of
 the pages say where a row is: a plain page has its values one after the other, byte strings behind 4 bytes with their
-length. What lies in another way is left to the reader of Parquet.
+length. What is written in another way is left to the reader of Parquet.
 See https://parquet.apache.org/docs/file-format/data-pages/ and the compact protocol of Thrift.
 """
 
@@ -148,7 +148,7 @@ def _read_rows(
 
 
 def bare(data: Bytes, metadata: pq.FileMetaData, group: int, column: int, kind: str) -> npt.NDArray[Any]:
-    """Return the numbers of a row group as they lie in the file.
+    """Return the numbers of a row group as they are in the file.
 
     Args:
         data: the file.

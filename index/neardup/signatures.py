@@ -19,7 +19,7 @@ from index.tables import SIGNATURES
 
 PARQUET_OPTIONS: dict[str, Any] = {
     "use_dictionary": False,
-    # signatures are noise; and a few of them are read without the others (`pages`), quickest where they lie bare
+    # signatures are noise; and a few of them are read without the others (`pages`), quickest where they are bare
     "compression": {"content_id": "zstd", "shingles": "zstd", "signature": "none"},
     "compression_level": {"content_id": 1, "shingles": 1},
     "write_statistics": False,

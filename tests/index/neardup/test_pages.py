@@ -1,4 +1,4 @@
-"""Some values of a column, read without the others, are those that Parquet's own reader gives, however they lie."""
+"""Some values of a column, read without the others, are those that Parquet's own reader gives, however they are written."""
 
 from __future__ import annotations
 
