@@ -306,7 +306,7 @@ def _search(keys, wanted, begin, counts):  # type: ignore[no-untyped-def]
 
 
 def _numbers(file: pq.ParquetFile, data: Bytes | None, group: int, name: str, kind: str) -> npt.NDArray[Any]:
-    """Return a column of a row group: as it is in the file where it is bare there, and the file is at hand."""
+    """Return a column of a row group: as it is in the file where it is bare there, and the file is on this machine."""
     if data is not None:
         with contextlib.suppress(OtherLayoutError):
             return bare(data, file.metadata, group, file.schema_arrow.names.index(name), kind)
