@@ -77,10 +77,7 @@ def _select(
     try:
         db.register("position_rows", pa.RecordBatchReader.from_batches(_POSITIONS, _positions(lake, files)))
         db.execute("CREATE TEMP TABLE positions AS SELECT * FROM position_rows")
-        if options.where:
-            condition.check(db, options.where)
-        if options.preset or (options.where and condition.asks_quality(options.where)):
-            _require_quality(lake, db)
+        check(lake, db, options)
         count = 0
         with pq.ParquetWriter(to, _SELECTED, compression="zstd", compression_level=1) as writer:
             for batch in db.sql(_question(options)).to_arrow_reader(_BATCH):
@@ -129,10 +126,23 @@ def _question(options: ExportOptions) -> str:
     """
 
 
-def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
-    """
+def check(lake: Lake, db: duckdb.DuckDBPyConnection, options: ExportOptions) -> None:
+    """Check that a lake can answer for which texts the conditions of an export hold.
+
     Raises:
-        ExportError: some texts have no quality signals.
+        ExportError: it cannot, or the answer may be another one the next time.
+    """
+    if options.where:
+        condition.check(db, options.where)
+    if options.preset or (options.where and condition.asks_quality(options.where)):
+        require_quality(lake, db)
+
+
+def require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
+    """Check that all texts have quality signals.
+
+    Raises:
+        ExportError: some have none.
     """
     require("what asks for quality signals", "index", "numba", "numpy")
     from index.quality.stage import Quality  # brings numba, which no other export needs

@@ -1,0 +1,1 @@
+"""`archive explore`: pages on which people look at a lake."""
