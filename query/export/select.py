@@ -77,7 +77,10 @@ def _select(
     try:
         db.register("position_rows", pa.RecordBatchReader.from_batches(_POSITIONS, _positions(lake, files)))
         db.execute("CREATE TEMP TABLE positions AS SELECT * FROM position_rows")
-        check(lake, db, options)
+        if options.where:
+            condition.check(db, options.where)
+        if options.preset or (options.where and condition.asks_quality(options.where)):
+            require_quality(lake, db)
         count = 0
         with pq.ParquetWriter(to, _SELECTED, compression="zstd", compression_level=1) as writer:
             for batch in db.sql(_question(options)).to_arrow_reader(_BATCH):
@@ -124,18 +127,6 @@ def _question(options: ExportOptions) -> str:
         FROM {wanted(options)} AS c JOIN positions AS p USING (content_id)
         LEFT JOIN ({_CLUSTERS}) AS k USING (content_id)
     """
-
-
-def check(lake: Lake, db: duckdb.DuckDBPyConnection, options: ExportOptions) -> None:
-    """Check that a lake can answer for which texts the conditions of an export hold.
-
-    Raises:
-        ExportError: it cannot, or the answer may be another one the next time.
-    """
-    if options.where:
-        condition.check(db, options.where)
-    if options.preset or (options.where and condition.asks_quality(options.where)):
-        require_quality(lake, db)
 
 
 def require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:

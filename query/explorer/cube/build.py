@@ -139,22 +139,18 @@ def build(lake: Lake, versions: dict[str, int | None], memory: str, spill: str, 
         LakeError: a file of the lake is lost or broken.
         QueryError: DuckDB cannot do it in this memory.
     """
-    with naming_damage(lake), connect(lake, memory=memory, spill=spill) as db:
-        try:
+    try:
+        with naming_damage(lake), connect(lake, memory=memory, spill=spill) as db:
             near_problem, preset_problem = _near_problem(db), _preset_problem(lake, db)
             (texts,) = db.execute("SELECT count(*) FROM stored_documents").fetchone() or (0,)
             _count(db, near_problem is None, preset_problem is None)
-            about = About(
-                lake.location, versions, texts, near_problem, preset_problem, bytes_by_language(lake)
-            )
+            about = About(lake.location, versions, texts, near_problem, preset_problem, bytes_by_language(lake))
             schema = CELLS.with_metadata({"about": json.dumps(asdict(about))})
             with pq.ParquetWriter(to, schema, compression="zstd") as writer:
                 for batch in _cells(db):
                     writer.write_batch(batch.cast(schema), row_group_size=_ROWS)
-        except (duckdb.IOException, duckdb.PermissionException, duckdb.InvalidInputException):
-            raise  # a file of the lake cannot be read
-        except duckdb.Error as error:
-            raise query_error(error) from None
+    except duckdb.Error as error:
+        raise query_error(error) from None
     return about
 
 

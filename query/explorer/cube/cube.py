@@ -90,15 +90,23 @@ class Cube:
     def close(self) -> None:
         self._db.close()
 
+    def check(self, controls: Controls) -> None:
+        """Check that the lake can be asked for a clean set.
+
+        Raises:
+            ExportError: it cannot.
+        """
+        for asked, problem in ((controls.near, self.about.near_problem), (controls.preset, self.about.preset_problem)):
+            if asked and problem:
+                raise ExportError(problem)
+
     def counts(self, controls: Controls) -> tuple[Counts, Choices]:
         """Count a clean set. The counts are exact, but for those that are estimates anyway.
 
         Raises:
             ExportError: the lake cannot be asked for this set.
         """
-        for asked, problem in ((controls.near, self.about.near_problem), (controls.preset, self.about.preset_problem)):
-            if asked and problem:
-                raise ExportError(problem)
+        self.check(controls)
         asked = {name: getattr(controls, name) for name in Controls.__dataclass_fields__}
 
         def ask(sql: str) -> list[Any]:

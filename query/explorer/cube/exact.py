@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-import duckdb
-
-from archive.damage import naming_damage
-from archive.lake import Lake
 from query.explorer.cube.controls import Controls
 from query.explorer.cube.counts import Counts, OfLanguage, counts_of
-from query.export.select import check
 from query.export.wanted import wanted
-from query.sql import query_error
 
 #: Texts of a set that are shown.
 EXAMPLES = 8
@@ -31,29 +26,20 @@ GROUP BY GROUPING SETS ((month), (language))
 """
 
 
-def exact(
-    lake: Lake, db: duckdb.DuckDBPyConnection, controls: Controls, bytes_a_character: Mapping[str, float]
-) -> Counts:
-    """Count a clean set in the lake.
+def sql(controls: Controls) -> str:
+    """Return the question that counts a clean set, for a connection to the lake."""
+    return _GROUPS.format(wanted=wanted(controls.options()), examples=EXAMPLES)
 
-    Args:
-        db: a connection to the lake.
 
-    Raises:
-        ExportError: the lake cannot be asked for this set.
-        LakeError: a file of the lake is lost or broken.
-        QueryError: DuckDB cannot do it in its memory, or was interrupted.
-    """
-    options = controls.options()
-    with naming_damage(lake):
-        check(lake, db, options)
-        try:
-            rows = db.execute(_GROUPS.format(wanted=wanted(options), examples=EXAMPLES)).fetchall()
-        except (duckdb.IOException, duckdb.PermissionException, duckdb.InvalidInputException):
-            raise  # a file of the lake cannot be read
-        except duckdb.Error as error:
-            raise query_error(error) from None
-    months = [(month, texts) for is_language, month, _, texts, *_ in rows if not is_language]
-    languages = [OfLanguage(*row[2:7]) for row in rows if row[0]]
-    examples = sorted(id_ for *_, ids in rows for id_ in ids)
-    return counts_of(months, languages, list(dict.fromkeys(examples))[:EXAMPLES], bytes_a_character)
+def counts(rows: Iterable[tuple[Any, ...]], bytes_a_character: Mapping[str, float]) -> Counts:
+    """Return the counts from the rows that answer that question."""
+    months: list[tuple[str, int]] = []
+    languages: list[OfLanguage] = []
+    examples: set[str] = set()
+    for is_language, month, *of_language, some in rows:
+        if is_language:
+            languages.append(OfLanguage(*of_language))
+        else:
+            months.append((month, of_language[1]))
+        examples.update(some)
+    return counts_of(months, languages, sorted(examples)[:EXAMPLES], bytes_a_character)
