@@ -6,8 +6,8 @@ A text is a few runs of 50 words of real texts, in an order of its own. It was c
 some captures are revisits, which hold no text, and some have a date that proves nothing. The files lie as an ingest
 and its merging leave them. Written directly, since extracting a million pages is not what is measured.
 
-With `--mixed`, captures are of several operators and grades, some opt out, and a tenth of the texts are another one with
-its last word changed.
+With `--mixed`, captures are of several operators and grades, some opt out, and a tenth of the texts are another one
+with its last word changed.
 """
 
 from __future__ import annotations
@@ -58,9 +58,7 @@ def made(folder: Path, sources: Sequence[Path], texts: int, mixed: bool = False)
     return made_of(folder, (text for text, _ in source(sources)), texts, mixed=mixed)
 
 
-def made_of(
-    folder: Path, words: Iterable[str], texts: int, last: np.datetime64 = _LAST, mixed: bool = False
-) -> Lake:
+def made_of(folder: Path, words: Iterable[str], texts: int, last: np.datetime64 = _LAST, mixed: bool = False) -> Lake:
     """The same of texts that are at hand, with captures up to a moment."""
     lake = Lake(str(folder))
     if lake.exists() and lake.rows("documents") == texts and lake.rows("captures"):
@@ -80,9 +78,7 @@ def _parts(texts: int) -> list[int]:
     return [min(_PART, texts - first) for first in range(0, texts, _PART)]
 
 
-def _write_documents(
-    lake: Lake, runs: list[str], size: int, seen: set[bytes], dice: Numbers, mixed: bool
-) -> _Texts:
+def _write_documents(lake: Lake, runs: list[str], size: int, seen: set[bytes], dice: Numbers, mixed: bool) -> _Texts:
     """One file of texts that were not there before. Their language is that of their first run."""
     languages: dict[int, tuple[str | None, float]] = {}
     rows: dict[str, list[Any]] = {name: [] for name in DOCUMENTS.schema.names}

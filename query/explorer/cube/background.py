@@ -1,89 +1,118 @@
-"""Makes the cube of a lake while pages are answered: in a process of its own, so that its memory goes with it."""
+"""Makes values in the background, one after the other, while pages are answered."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from archive.engine import open_engine, succeed
 from archive.errors import ArchiveError, error_line
-from query.explorer.cube.cube import Cube
-from query.explorer.cube.stored import Unit, read, work
 
 _log = logging.getLogger(__name__)
 
-#: What DuckDB may use while it counts: it may work long, and leaves memory to the pages.
-MEMORY = "1GB"
-#: Seconds between two looks at what another process makes, and after which what failed is tried again.
-_LOOK, _AGAIN = 0.5, 60.0
+#: Seconds after which what failed is tried again.
+_AGAIN = 60.0
+#: So many wait; of more, those that were asked for first are forgotten, until somebody asks again.
+_WAITING = 32
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Building:
-    """There is no cube yet."""
+class Waiting:
+    """There is no value yet."""
 
-    seconds: float  #: since it was begun
-    problem: str | None  #: why it failed the last time
+    seconds: float  #: since it was asked for
+    problem: str | None = None  #: why it cannot be made
 
 
-class Cubes:
-    """The cube of one lake, in its newest version that somebody asked for. Any number of threads may ask."""
+@dataclass(slots=True)
+class _Failed:
+    problem: str
+    at: float
 
-    def __init__(self, memory: str = MEMORY) -> None:
-        self._memory = memory
+
+class Background(Generic[Key, Value]):
+    """Values by key, made by a thread when they are first asked for: what was asked for last comes first.
+
+    Any number of threads may ask.
+
+    Args:
+        kept: so many values are remembered.
+    """
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
         self._lock = threading.Lock()
-        self._made: tuple[Unit, Cube] | None = None
-        self._begun: tuple[Unit, float] | None = None
-        self._failed: tuple[Unit, float, str] | None = None
+        self._made: OrderedDict[Key, Value] = OrderedDict()
+        self._failed: OrderedDict[Key, _Failed] = OrderedDict()
+        self._waiting: OrderedDict[Key, Callable[[], Value]] = OrderedDict()
+        self._since: dict[Key, float] = {}
+        self._is_working = False
 
-    def of(self, location: str, versions: dict[str, int | None]) -> Cube | Building:
-        """Return the cube of a lake in these versions. Where it is not there, it is made in the background.
-
-        Args:
-            versions: of the tables, as `stored.counted` returns them.
-        """
-        unit = Unit(location, versions, self._memory)
+    def of(self, key: Key, make: Callable[[], Value]) -> Value | Waiting:
+        """Return a value, or that it is not there yet."""
+        now = time.monotonic()
         with self._lock:
-            if self._made and self._made[0] == unit:
-                return self._made[1]
-            problem = self._failed[2] if self._failed and self._failed[0] == unit else None
-            if problem and self._failed and time.monotonic() - self._failed[1] < _AGAIN:
-                return Building(0.0, problem)
-            if self._begun is None:
-                self._begun = unit, time.monotonic()
-                threading.Thread(target=self._make, args=(unit,), daemon=True, name="cube").start()
-            return Building(time.monotonic() - self._begun[1], problem)
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+            if (failed := self._failed.get(key)) and now - failed.at < _AGAIN:
+                return Waiting(0.0, failed.problem)
+            if key not in self._since:
+                self._since[key], self._waiting[key] = now, make
+                while len(self._waiting) > _WAITING:
+                    forgotten, _ = self._waiting.popitem(last=False)
+                    del self._since[forgotten]
+                if not self._is_working:
+                    self._is_working = True
+                    threading.Thread(target=self._work, daemon=True, name="explorer").start()
+            return Waiting(now - self._since[key])
 
-    def wait(self, location: str, versions: dict[str, int | None]) -> Cube:
-        """Return the same, and wait until it is there.
+    def wait(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return a value when it is there.
 
         Raises:
             ArchiveError: it cannot be made.
         """
-        while isinstance(cube := self.of(location, versions), Building):
-            if cube.problem:
-                raise ArchiveError(cube.problem)
-            time.sleep(_LOOK / 10)
-        return cube
+        while isinstance(value := self.of(key, make), Waiting):
+            if value.problem:
+                raise ArchiveError(value.problem)
+            time.sleep(0.02)
+        return value
 
-    def _make(self, unit: Unit) -> None:
-        problem, cube = None, None
-        try:
-            while (kept := read(unit)) is None:
-                ((_, is_made),) = succeed(open_engine(1).run(work, [unit], isolated=True))
-                if not is_made:
-                    time.sleep(_LOOK)
-            cube = Cube(*kept)
-        except ArchiveError as error:
-            problem = str(error)
-        except Exception as error:
-            _log.exception("the cube of %s failed", unit.location)
-            problem = f"the texts cannot be counted: {type(error).__name__}: {error_line(error)}"
-        with self._lock:
-            self._begun = None
-            if cube is not None:
-                self._made, self._failed = (unit, cube), None
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._is_working = False
+                    return
+                key, make = self._waiting.popitem()
+            try:
+                value = make()
+            except Exception as error:
+                if not isinstance(error, ArchiveError):
+                    _log.exception("what pages need failed")
+                problem = str(error) if isinstance(error, ArchiveError) else f"it failed: {error_line(error)}"
+                with self._lock:
+                    _keep(self._failed, key, _Failed(problem, time.monotonic()), self._kept)
+                    del self._since[key]
             else:
-                self._failed = unit, time.monotonic(), problem or ""
+                with self._lock:
+                    _keep(self._made, key, value, self._kept)
+                    self._failed.pop(key, None)
+                    del self._since[key]
+
+
+Any_ = TypeVar("Any_")
+
+
+def _keep(values: OrderedDict[Key, Any_], key: Key, value: Any_, most: int) -> None:
+    values[key] = value
+    while len(values) > most:
+        values.popitem(last=False)

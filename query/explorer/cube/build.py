@@ -1,9 +1,9 @@
 """Counts the texts of a lake once, for the clean sets of every day, under every grade.
 
-A text is in a clean set for a time. It enters when its captures are enough for the grade. With `near`, it leaves when an
-earlier near-duplicate of it enters. Neither depends on the date of the set, so one pass over the captures finds both,
-with the conditions of `archive.proofs` and in the order of `query.clean`. Texts that are alike in all that a control
-asks for are one row, a cell.
+A text is in a clean set for a time. It enters when its captures are enough for the grade. With `near`, it leaves when
+an earlier near-duplicate of it enters. Neither depends on the date of the set. So one pass over the captures finds
+both, with the conditions of `archive.proofs` and in the order of `query.clean`. Texts that are alike in all that a
+control asks for are one row, a cell.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from archive.evidence.operators import same_operator_sql
 from archive.lake import Lake
 from archive.proofs import ACCEPTABLE, graded
 from index.quality.presets import PRESETS
-from query.export.select import require_quality
 from query.explorer.cube.sizes import bytes_by_language
+from query.export.select import require_quality
 from query.sql import connect, query_error
 
 #: The grades that somebody can ask for.
@@ -126,6 +126,15 @@ class About:
     near_problem: str | None  #: why near-duplicates cannot be left out; None where they can
     preset_problem: str | None  #: the same of presets
     bytes_a_character: dict[str, float]  #: of UTF-8, by language; that of "" is of all
+
+
+def about_of(cells: pa.Table) -> About:
+    """Return what the metadata of a cube says of its lake.
+
+    Raises:
+        ValueError, KeyError, TypeError: this is no cube.
+    """
+    return About(**json.loads((cells.schema.metadata or {})[b"about"]))
 
 
 def build(lake: Lake, versions: dict[str, int | None], memory: str, spill: str, to: Path) -> About:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import date
 
@@ -37,7 +36,7 @@ class Controls:
         """Return the options of the export that writes this set."""
         return ExportOptions(
             before=self.before.isoformat(),
-            after=self.after and self.after.isoformat(),
+            after=self.after.isoformat() if self.after else None,
             grade=self.grade,
             language=self.language,
             preset=self.preset,
@@ -49,17 +48,13 @@ class Controls:
         """Return the question that counts this set, for `archive query`."""
         return f"SELECT count(*) AS texts, sum(chars) AS characters FROM {wanted(self.options())}"
 
-    def command(self, location: str) -> str:
-        """Return the command that writes this set, to copy into a shell.
-
-        Args:
-            location: of the lake.
-        """
-        words = ["archive", "export", _OUT, "--lake", location, "--before", self.before.isoformat()]
+    def command(self) -> tuple[str, ...]:
+        """Return the words of the command that writes this set, without `archive` and `--lake`."""
+        words = ["export", _OUT, "--before", self.before.isoformat()]
         words += ["--after", self.after.isoformat()] if self.after else []
         words += ["--grade", self.grade] if self.grade != DEFAULT else []
         words += ["--language", self.language] if self.language else []
         words += ["--preset", self.preset] if self.preset else []
         words += ["--near"] if self.near else []
         words += ["--honour-opt-outs"] if self.honour_opt_outs else []
-        return shlex.join(words)
+        return tuple(words)

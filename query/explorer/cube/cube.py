@@ -37,21 +37,24 @@ SELECT month, language, {_STAYS} AS stays, opted_out, {", ".join(PRESETS)}, sum(
 FROM cells WHERE grade = $grade AND {_DATES} GROUP BY ALL
 """
 _MONTHS = f"""
-SELECT month, sum(texts)::BIGINT FROM neighbours WHERE {_LANGUAGE} AND {_PRESET} AND {_NEAR} AND {_OPT_OUTS} GROUP BY month
+SELECT month, sum(texts)::BIGINT
+FROM neighbours WHERE {_LANGUAGE} AND {_PRESET} AND {_NEAR} AND {_OPT_OUTS} GROUP BY month
 """
 _LANGUAGES = f"""
 SELECT language, sum(texts)::BIGINT, sum(captures)::BIGINT, sum(chars)::BIGINT, sum(words)::BIGINT
 FROM neighbours WHERE {_PRESET} AND {_NEAR} AND {_OPT_OUTS} GROUP BY language
 """
 _OTHERS = f"""
-SELECT {", ".join(
-    f"coalesce(sum(texts) FILTER ({condition}), 0)::BIGINT"
-    for condition in (
-        *(f"{_NEAR} AND {_OPT_OUTS} AND {preset}" for preset in ("true", *PRESETS)),
-        *(f"{_PRESET} AND {_OPT_OUTS} AND {stays}" for stays in ("true", "stays")),
-        *(f"{_PRESET} AND {_NEAR} AND {heeded}" for heeded in ("true", "NOT opted_out")),
+SELECT {
+    ", ".join(
+        f"coalesce(sum(texts) FILTER ({condition}), 0)::BIGINT"
+        for condition in (
+            *(f"{_NEAR} AND {_OPT_OUTS} AND {preset}" for preset in ("true", *PRESETS)),
+            *(f"{_PRESET} AND {_OPT_OUTS} AND {stays}" for stays in ("true", "stays")),
+            *(f"{_PRESET} AND {_NEAR} AND {heeded}" for heeded in ("true", "NOT opted_out")),
+        )
     )
-)} FROM neighbours WHERE {_LANGUAGE}
+} FROM neighbours WHERE {_LANGUAGE}
 """
 _CHOSEN = f"""{_DATES} AND {_LANGUAGE} AND {_PRESET} AND {_NEAR.replace("stays", _STAYS)} AND {_OPT_OUTS}"""
 _GRADES = f"SELECT grade, sum(texts)::BIGINT FROM cells WHERE {_CHOSEN} GROUP BY grade"

@@ -1,6 +1,7 @@
 """Keeps cubes in the folder of caches, outside the lake. They can be deleted at any time, and are made again then.
 
-A file is there whole or not at all; a sum behind its bytes shows damage. One process at a time makes the cube of a lake.
+A file is there whole or not at all; a sum behind its bytes shows damage. One process at a time makes the cube of a
+lake.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from archive.errors import ArchiveError
 from archive.lake import Lake
 from archive.tables import SOURCES
 from index.vectors.table import LIKENESSES
-from query.explorer.cube.build import About, build
+from query.explorer.cube.build import About, about_of, build
 from query.export.select import TABLES
 
 _log = logging.getLogger(__name__)
@@ -47,24 +48,34 @@ class Unit:
     """The cube that is to be made."""
 
     location: str
-    versions: dict[str, int | None]  #: as `counted` returns them
+    versions: dict[str, int | None]  #: of the tables that `counted` names
     memory: str  #: what DuckDB may use
 
+    @property
+    def key(self) -> str:
+        """What tells this cube from all others."""
+        of = {**asdict(self), "format": _FORMAT, "program": version("lowbackground")}
+        return hashlib.sha256(json.dumps({**of, "memory": None}, sort_keys=True).encode()).hexdigest()[:32]
 
-def counted(lake: Lake) -> dict[str, int | None]:
-    """Return the versions of the tables that a cube of this lake is made of; None: it does not have the table."""
-    return {table.name: lake.delta(table.name).version() if lake.has(table) else None for table in _TABLES}
+
+def counted(versions: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Return the versions of the tables that a cube is made of. None: the lake has no such table.
+
+    Args:
+        versions: of all tables.
+    """
+    return {table.name: versions.get(table.name) for table in _TABLES}
 
 
 def read(unit: Unit) -> tuple[pa.Table, About] | None:
-    """Return the cells of a cube that is kept, and what it knows of its lake; None where it is not there, or damaged."""
+    """Return the cells of a cube that is kept, and what it knows of its lake. None: it is not there, or damaged."""
     path = _path(unit)
     try:
         data = path.read_bytes()
         if _sum(data[:-_SUM]) != data[-_SUM:]:
             raise ValueError("is damaged")
         cells = pq.read_table(pa.BufferReader(data[:-_SUM]))
-        return cells, About(**json.loads(cells.schema.metadata[b"about"]))
+        return cells, about_of(cells)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
@@ -104,9 +115,7 @@ def _make(unit: Unit, path: Path) -> None:
 
 def _path(unit: Unit) -> Path:
     lake = hashlib.sha256(unit.location.encode()).hexdigest()[:32]
-    of = {"versions": unit.versions, "format": _FORMAT, "program": version("lowbackground")}
-    key = hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:32]
-    return _base() / KIND / lake / f"cube-{key}.parquet"
+    return _base() / KIND / lake / f"cube-{unit.key}.parquet"
 
 
 def _base() -> Path:
