@@ -44,6 +44,7 @@ _COMMANDS = {
     "stats": ("query.counts", "Show what is in the lake."),
     "show": ("query.history", "Show a page through time: its captures, their dates, and its text."),
     "lookup": ("query.lookup.command", "Tell whether a text has been on the web before, and since when."),
+    "explore": ("query.explorer.command", "Look at the lake in a browser: each text through time, with its evidence."),
     "attest": ("archive.attestations.attest_command", "Add a time stamp of a file, which shows by when it existed."),
     "witness": ("archive.witness.command", "Let other archives' indexes confirm captures of the lake."),
     "audit": (

@@ -510,11 +510,12 @@ def _check_training(setting: Setting, note: Note) -> None:
 
     recipe, losses = Recipe(epochs=1.0), []
     blocks = np.random.default_rng(0).integers(0, 64, (setting.size(40, 2) * recipe.batch, 64)).astype(np.int32)
-    for device in ("cpu", setting.device):
+    for device in ("cpu", setting.device, setting.device):
         place = prepare(device, setting.size(4, 1))
         with _without_compiling():
             losses.append(train(Start("tiny", 64, 4096, 0.0).build(0).to(place), blocks, recipe, 0, place))
-    cpu, ours = (np.array(each) for each in losses)
+    cpu, ours, again = (np.array(each) for each in losses)
+    note("the same losses when trained again", bool((ours == again).all()))
     note("greatest difference of a loss to the CPU's, nats", float(np.abs(cpu - ours).max()))
     note("loss, first and last", [ours[0], ours[-1]])
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from index.vectors import EmbedResult, Hit, Vectors, embed, open_vectors
     from query import History, Stats, connect, query, show, stats
     from query.dataset import Dataset, load
+    from query.explorer.serve import explore
     from query.export.run import ExportResult, export
     from query.lookup import Lookup, LookupResult, PageChanges, lookup
     from query.topics import TopicsResult, topics
@@ -65,6 +66,7 @@ _FROM = {
     "stats": "query",
     "show": "query",
     "lookup": "query.lookup",
+    "explore": "query.explorer.serve",
     "attest": "archive.attestations.attest",
     "audit": "archive.attestations.audit",
     "seal": "archive.attestations.seal",
@@ -156,6 +158,7 @@ __all__ = [
     "crawl",
     "demo",
     "embed",
+    "explore",
     "export",
     "forget",
     "index",

@@ -22,7 +22,10 @@ from archive.errors import QueryError
 VIEWS = (
     "captures",
     "documents",
+    "moments",
+    "proofs",
     "duplicates",
+    "witnesses",
     "clusters",
     "quality",
     "embeddings",
@@ -209,7 +212,7 @@ def _wrong_table(part: dict[str, Any], ctes: set[str]) -> str | None:
 
 def _is_internal(name: str) -> bool:
     begins = ("stored_", "arrow_", "empty_", "pg_", "duckdb_", "sqlite_", "pragma_")
-    return name in {"moments", "proofs", "witnesses"} or name.startswith(begins)
+    return name.startswith(begins)
 
 
 def _wrong_show(name: str) -> str | None:

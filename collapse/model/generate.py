@@ -16,8 +16,10 @@ from index.hugging_face import import_transformers
 if TYPE_CHECKING:
     import torch
 
-#: Texts that are continued together; a beam search has several for each prompt.
+#: Texts that are continued together on a CPU; a beam search has several for each prompt.
 _BATCH = 256
+#: On a GPU a step takes about as long for thousands of texts as for one: so many whose keys and values fit these bytes.
+_MOST, _CACHE = 4096, 8 << 30
 
 
 def write(
@@ -28,7 +30,7 @@ def write(
     seed: int,
     device: torch.device,
     progress: Callable[[int], None] = lambda _: None,
-    batch: int = _BATCH,
+    batch: int | None = None,
 ) -> npt.NDArray[np.int32]:
     """Return what a model writes after each prompt, without the prompt: (prompts, length).
 
@@ -41,12 +43,14 @@ def write(
         length: tokens to write.
         seed: of the draws, which depend on the batch size too.
         progress: called with the number of tokens that were written.
+        batch: texts that are continued together; None: as many as pay on this kind of device.
     """
     import torch
 
     model.eval()
     draw = torch.Generator(device=device).manual_seed(seed)
     out = np.empty((len(prompts), length), np.int32)
+    batch = batch or _texts_at_once(model, prompts.shape[1] + length, device)
     if decoding.kind == "beam":
         batch = max(batch // int(decoding.value or 1), 1)
     with torch.inference_mode(), mixed(device):
@@ -55,6 +59,16 @@ def write(
             written = _continue(model, part, length, decoding, draw, progress)
             out[first : first + batch] = written.cpu().numpy()
     return out
+
+
+def _texts_at_once(model: Any, length: int, device: torch.device) -> int:
+    """Return how many texts to continue together. It is the same on each GPU, since the draws depend on it."""
+    if device.type != "cuda":
+        return _BATCH
+    config = model.config
+    of_a_token: int = 2 * 2 * config.num_hidden_layers * config.hidden_size  # keys and values in bfloat16
+    fitting: int = _CACHE // (of_a_token * min(length, context_of(model)))
+    return min(max(1 << max(fitting, 1).bit_length() - 1, 16), _MOST)
 
 
 def _continue(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +51,6 @@ def train(
         Diverged: a loss, or a weight at the end, is not a finite number.
     """
     import torch
-    from torch.nn import functional
 
     steps = count_steps(len(blocks), recipe)
     order = torch.Generator().manual_seed(seed)
@@ -62,6 +61,29 @@ def train(
     )
     compiled = torch.compile(model, dynamic=False) if device.type == "cuda" else model
     model.train()
+    with _repeatable(device):
+        losses = _steps(model, compiled, data, recipe, steps, order, optimizer, device, progress)
+    if not all(bool(item.isfinite().all()) for item in model.parameters()):
+        raise Diverged(steps - 1, steps)
+    model.eval()
+    return losses
+
+
+def _steps(
+    model: Any,
+    compiled: Any,
+    data: torch.Tensor,
+    recipe: Recipe,
+    steps: int,
+    order: torch.Generator,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    progress: Callable[[int], None],
+) -> list[float]:
+    """Do all steps, and return the mean loss of each."""
+    import torch
+    from torch.nn import functional
+
     losses: list[float] = []
     batches = _batches(len(data), recipe.batch, order)
     for step in range(steps):
@@ -81,10 +103,22 @@ def train(
         if not math.isfinite(losses[-1]):
             raise Diverged(step, steps)
         progress(tokens.numel())
-    if not all(bool(item.isfinite().all()) for item in model.parameters()):
-        raise Diverged(steps - 1, steps)
-    model.eval()
     return losses
+
+
+@contextmanager
+def _repeatable(device: torch.device) -> Iterator[None]:
+    """Let attention on a GPU add its gradients in one order: it does so only where anything else would be an error."""
+    import torch
+
+    before = torch.is_deterministic_algorithms_warn_only_enabled()
+    if device.type == "cuda":
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        if device.type == "cuda":
+            torch.use_deterministic_algorithms(True, warn_only=before)
 
 
 def _batches(blocks: int, batch: int, order: torch.Generator) -> Iterator[torch.Tensor]:

@@ -42,6 +42,8 @@ def prepare(device: str, threads: int) -> torch.device:
         raise CollapseError("--device cuda: torch finds no GPU here")
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # that also fills all new memory, in case it is read before it is written, which nothing here does
+    torch.utils.deterministic.fill_uninitialized_memory = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_float32_matmul_precision("high")
     _keep_memory()

@@ -13,7 +13,7 @@ from collapse.decoding import Decoding
 
 torch = pytest.importorskip("torch")
 
-from collapse.model.generate import _drawn, pick, write  # noqa: E402
+from collapse.model.generate import _CACHE, _drawn, _texts_at_once, pick, write  # noqa: E402
 
 CPU = torch.device("cpu")
 CONTEXT, VOCABULARY = 24, 23
@@ -243,3 +243,13 @@ def test_batches_bound_how_many_prompts_are_continued_together(model: Any) -> No
     tokens.clear()
     written(model, blocks(10, 4), 2, "beam:2", batch=8, progress=tokens.append)  # each prompt is two texts
     assert tokens == [8, 8, 4]  # a search reports its two steps together
+
+
+@pytest.mark.parametrize("length", [2, 16, 500])
+def test_on_a_gpu_the_keys_and_values_of_all_texts_fit_the_bytes_set_for_them(length: int) -> None:
+    model = gpt2(7, VOCABULARY, CONTEXT)
+    config = model.config
+    assert _texts_at_once(model, length, torch.device("cuda")) == 4096
+    of_a_layer = 4 * config.hidden_size * min(length, CONTEXT)
+    config.n_layer = _CACHE // (of_a_layer * 100)  # as large a model as fits for 100 texts
+    assert _texts_at_once(model, length, torch.device("cuda")) == 64

@@ -76,8 +76,6 @@ TELLING = [
     "FROM information_schema.tables",
     "FROM stored_captures",
     "FROM temp.main.stored_documents",
-    "FROM proofs",
-    "FROM witnesses",
     "WITH stored_captures AS (SELECT 1) SELECT * FROM stored_captures",
     "SELECT getenv('HOME')",
     "SELECT current_setting('temp_directory')",

@@ -140,7 +140,10 @@ def test_show_tables_names_the_views_and_nothing_else(small: Lake) -> None:
     views = [
         "captures",
         "documents",
+        "moments",
+        "proofs",
         "duplicates",
+        "witnesses",
         "clusters",
         "quality",
         "embeddings",

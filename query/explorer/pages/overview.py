@@ -1,0 +1,293 @@
+"""The first page: what the lake holds, by month and place, and what is thin or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from archive.dates import UNPROVEN
+from archive.evidence.grade import DEFAULT
+from archive.proofs import ACCEPTABLE
+from archive.reasons import DAMAGE, DATE_PROBLEMS, REJECTS
+from archive.tables import INDEX
+from index import tables as index_tables
+from index.embeddings.table import EMBEDDINGS
+from index.quality.table import QUALITY
+from query.explorer.context import Context
+from query.explorer.page import Answer, Page, to
+
+#: So many hosts, domains, languages and texts are listed.
+_MOST = 15
+#: One host with more of the captures than this, or one month, is more than a part of the web.
+_MUCH = 0.5
+#: A month with at most so much of the median month is thin.
+_THIN = 0.1
+
+#: Captures of pages. A revisit is there once for each text that it proves, so its record is counted.
+_PAGES = f"record_type IS DISTINCT FROM '{INDEX}'"
+_RECORDS = """count(*) FILTER (record_type IS DISTINCT FROM 'revisit')
+       + count(DISTINCT (file, "offset", skip)) FILTER (record_type = 'revisit')"""
+
+_TOTALS = f"""
+SELECT count(DISTINCT file), coalesce(sum(records), 0)::BIGINT, coalesce(sum(captures), 0)::BIGINT,
+       coalesce(sum(bytes), 0)::BIGINT, min(ingested_at), max(ingested_at)
+FROM sources WHERE format <> '{INDEX}'
+"""
+_CAPTURES = f"""
+SELECT month, grade, {_RECORDS} AS captures FROM captures WHERE {_PAGES} GROUP BY ALL ORDER BY ALL
+"""
+#: A text is shown under the grade of the capture that dates it: the first of grade D or better, else the first claim.
+_TEXTS = f"""
+SELECT strftime("first"."at", '%Y-%m') AS month, "first".grade AS grade, count(*) AS texts
+FROM (
+    SELECT content_id,
+           coalesce(min({{'at': captured_at, 'grade': captures.grade}}) FILTER (captures.grade <= '{DEFAULT}'),
+                    min({{'at': captured_at, 'grade': captures.grade}})) AS "first"
+    FROM moments AS captures WHERE {ACCEPTABLE} GROUP BY content_id
+)
+GROUP BY ALL ORDER BY ALL
+"""
+_LANGUAGES = "SELECT language, count(*) AS texts FROM documents GROUP BY language ORDER BY texts DESC, language"
+_HOSTS = f"""
+SELECT host, {_RECORDS} AS captures, count(DISTINCT content_id) AS texts,
+       min(captured_at) FILTER (date_problem IS NULL) AS "from", max(captured_at) FILTER (date_problem IS NULL) AS "to"
+FROM captures WHERE {_PAGES} GROUP BY host ORDER BY captures DESC, host LIMIT {_MOST}
+"""
+_BY_HOST = f"FROM (SELECT host, {_RECORDS} AS captures FROM captures WHERE {_PAGES} GROUP BY host)"
+_DOMAINS = f"""
+SELECT coalesce(domain_of(host), host) AS domain, sum(captures)::BIGINT AS captures, count(*) AS hosts
+{_BY_HOST} GROUP BY domain ORDER BY captures DESC, domain LIMIT {_MOST}
+"""
+_TLDS = rf"""
+SELECT nullif(regexp_extract(host, '\.([^.\d][^.]*)$', 1), '') AS tld,
+       sum(captures)::BIGINT AS captures, count(*) AS hosts
+{_BY_HOST} GROUP BY tld ORDER BY captures DESC, tld LIMIT {_MOST}
+"""
+_SPREAD = f"""
+SELECT count(*) AS hosts, coalesce(max(captures), 0) AS most {_BY_HOST}
+"""
+_REJECTS = f"""
+SELECT one.key AS reason, sum(one.value)::BIGINT AS records
+FROM (SELECT unnest(map_entries(rejects)) AS one FROM sources WHERE format <> '{INDEX}')
+GROUP BY reason ORDER BY records DESC, reason
+"""
+_PROBLEMS = f"""
+SELECT date_problem, {_RECORDS} AS captures FROM captures
+WHERE date_problem IS NOT NULL AND {_PAGES} GROUP BY 1 ORDER BY 2 DESC, 1
+"""
+_GROWTH = f"""
+SELECT ingested_at::DATE AS day, count(DISTINCT file) AS files, sum(records)::BIGINT AS records,
+       sum(captures)::BIGINT AS captures, sum(new_texts)::BIGINT AS new_texts
+FROM sources WHERE format <> '{INDEX}' GROUP BY day ORDER BY day
+"""
+#: The texts that were seen for the longest time: where to begin to look.
+_LONGEST = f"""
+SELECT content_id, first_seen, last_seen, "first".url, "first".title FROM proofs
+ORDER BY last_seen - first_seen DESC, content_id LIMIT {_MOST}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A host with its captures."""
+
+    host: str | None
+    captures: int
+    texts: int
+    first: datetime | None  #: captures whose date proves nothing do not count
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A domain or top-level domain, with its captures."""
+
+    name: str | None
+    captures: int
+    hosts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What came into the lake on a day."""
+
+    day: date
+    files: int
+    records: int
+    captures: int
+    new_texts: int
+
+
+@dataclass(frozen=True, slots=True)
+class LongText:
+    """A text that was seen for a long time."""
+
+    content_id: str
+    first_seen: datetime
+    last_seen: datetime
+    url: str | None
+    title: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What is thin or missing, and what may mend it."""
+
+    what: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code with what it means, and how many records have it."""
+
+    code: str
+    meaning: str
+    records: int
+    is_damage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the first page shows."""
+
+    files: int
+    records: int
+    captures: int
+    bytes: int  #: read from the files
+    texts: int
+    undated_texts: int  #: texts without any acceptable capture
+    captures_by_month: Mapping[str, Mapping[str, int]]  #: month, or `unproven` → grade → captures
+    texts_by_month: Mapping[str, Mapping[str, int]]  #: month first seen → grade of the capture that dates it → texts
+    hosts_in_all: int
+    hosts: tuple[Site, ...]  #: those with the most captures
+    domains: tuple[Share, ...]
+    tlds: tuple[Share, ...]
+    languages: Mapping[str, int]  #: language, or `unknown` → texts
+    rejects: tuple[Code, ...]
+    date_problems: tuple[Code, ...]
+    growth: tuple[Day, ...]
+    longest: tuple[LongText, ...]
+    gaps: tuple[Gap, ...]
+
+
+def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
+    """Count what the lake holds."""
+    totals = context.row("What was read", _TOTALS) or (0, 0, 0, 0, None, None)
+    by_month = _nested(context.rows("Captures by month and grade", _CAPTURES))
+    texts_by_month = _nested(context.rows("Texts by the month in which they were first seen, and grade", _TEXTS))
+    languages = {name or "unknown": count for name, count in context.rows("Texts by language", _LANGUAGES)}
+    hosts, most = context.row("How many hosts, and how large the largest is", _SPREAD) or (0, 0)
+    texts = sum(languages.values())
+    overview = Overview(
+        files=totals[0],
+        records=totals[1],
+        captures=totals[2],
+        bytes=totals[3],
+        texts=texts,
+        undated_texts=max(texts - sum(sum(each.values()) for each in texts_by_month.values()), 0),
+        captures_by_month=by_month,
+        texts_by_month=texts_by_month,
+        hosts_in_all=hosts,
+        hosts=tuple(Site(*row) for row in context.rows("The largest hosts", _HOSTS)),
+        domains=tuple(Share(*row) for row in context.rows("The largest domains", _DOMAINS)),
+        tlds=tuple(Share(*row) for row in context.rows("Top-level domains", _TLDS)),
+        languages=languages,
+        rejects=tuple(
+            Code(code, REJECTS.get("http-NNN" if code.startswith("http-") else code, ""), count, code in DAMAGE)
+            for code, count in context.rows("Records that gave no text, by reason", _REJECTS)
+        ),
+        date_problems=tuple(
+            Code(code, DATE_PROBLEMS.get(code, ""), count)
+            for code, count in context.rows("Captures whose date proves nothing, by reason", _PROBLEMS)
+        ),
+        growth=tuple(Day(*row) for row in context.rows("What came on each day", _GROWTH)),
+        longest=tuple(LongText(*row) for row in context.rows("Texts that were seen longest", _LONGEST)),
+        gaps=(),
+    )
+    gaps = (*_thin(overview, most), *_stages(context, texts))
+    return Answer(
+        title="Overview",
+        data=replace(overview, gaps=gaps),
+        sql=context.asked,
+        command=("stats",),
+        links=tuple(to("text", content_id=each.content_id) for each in overview.longest),
+    )
+
+
+def _nested(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:
+    out: dict[str, dict[str, int]] = {}
+    for month, grade, count in rows:
+        out.setdefault(month, {})[grade] = count
+    return out
+
+
+def _thin(overview: Overview, most: int) -> Iterable[Gap]:
+    """Tell what the numbers show: months without captures, one host for all, dates that prove nothing."""
+    if not overview.captures:
+        yield Gap("There is no capture in this lake.", "archive ingest SOURCE")
+        return
+    months = {month: sum(each.values()) for month, each in overview.captures_by_month.items() if month != UNPROVEN}
+    if months:
+        yield from _months(months)
+    if most > _MUCH * overview.captures and overview.hosts_in_all > 1:
+        yield Gap(f"One host has {most / overview.captures:.0%} of the captures.")
+    undated = sum(overview.captures_by_month.get(UNPROVEN, {}).values())
+    if undated:
+        yield Gap(
+            f"{undated:,} captures ({undated / overview.captures:.1%}) have a date that proves nothing.",
+            "archive audit",
+        )
+    claimed = sum(each.get("E", 0) for each in overview.texts_by_month.values())
+    if claimed:
+        yield Gap(f"{claimed:,} texts are dated by a claim alone (grade E): clean sets leave them out.")
+    if overview.undated_texts:
+        yield Gap(f"{overview.undated_texts:,} texts have no acceptable capture.")
+    damaged = sum(each.records for each in overview.rejects if each.is_damage)
+    if damaged:
+        yield Gap(f"{damaged:,} records are damaged: there should be more text.", "archive ingest SOURCE")
+
+
+def _months(months: Mapping[str, int]) -> Iterable[Gap]:
+    first, last = min(months), max(months)
+    spanned = (int(last[:4]) - int(first[:4])) * 12 + int(last[5:]) - int(first[5:]) + 1
+    if empty := spanned - len(months):
+        yield Gap(f"Of the {spanned:,} months from {first} to {last}, {empty:,} have no capture.")
+    median = sorted(months.values())[len(months) // 2]
+    if thin := [month for month, count in months.items() if count <= _THIN * median]:
+        named = ", ".join(thin[:5]) + (" …" if len(thin) > 5 else "")
+        yield Gap(f"{len(thin):,} months have a tenth of the median month or less: {named}.")
+
+
+#: What a stage adds -> its table, the SQL of the texts without, and the command.
+_STAGES = {
+    "quality signals": (QUALITY, "quality"),
+    "vectors": (EMBEDDINGS, "embed"),
+}
+
+
+def _stages(context: Context, texts: int) -> Iterable[Gap]:
+    """Tell which stages have not run over all texts."""
+    if not texts:
+        return
+    if not context.lake.has(index_tables.DUPLICATES):
+        yield Gap("Near-duplicates are not known: a text that was copied has no witness.", "archive index")
+    elif not index_tables.is_current(context.lake):
+        yield Gap("The index of near-duplicates is older than the lake.", "archive index")
+    if not context.lake.has(index_tables.PASSAGES):
+        yield Gap("There is no index of passages: quotes cannot be found.", "archive index --passages")
+    for what, (table, command) in _STAGES.items():
+        if not context.lake.has(table):
+            yield Gap(f"No text has {what}.", f"archive {command}")
+            continue
+        row = context.row(
+            f"Texts without {what}",
+            f"SELECT count(*) FROM documents ANTI JOIN {table.name} USING (content_id)",
+        )
+        if row and row[0]:
+            yield Gap(f"{row[0]:,} texts have no {what}.", f"archive {command}")
+
+
+PAGE = Page("overview", "/", answer, menu="Overview")

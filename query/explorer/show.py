@@ -1,0 +1,155 @@
+"""Turns an answer into HTML or JSON. All text of others is escaped here, in one way for all pages."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from archive.errors import visible, visible_line
+from archive.evidence.grade import GRADES
+from archive.show import bytes_text, count_of, json_text
+from query.explorer.draw.line import line
+from query.explorer.draw.months import months
+from query.explorer.page import Address, Answer, Page, to
+
+_HERE = Path(__file__).parent
+#: The most characters of a line that a page shows.
+_LINE = 300
+
+
+class Shown:
+    """Shows the answers of a table of pages.
+
+    Args:
+        pages: by name.
+        location: of the lake, for the commands.
+        href: returns what a link to an address is in HTML, or None where it leads nowhere. By default, the path on a
+            server; a folder of files needs another one.
+    """
+
+    def __init__(
+        self,
+        pages: Mapping[str, Page],
+        location: str,
+        href: Callable[[Address], str | None] | None = None,
+        twin: Callable[[Address], str | None] | None = None,
+        static: str = "/static",
+    ) -> None:
+        self._pages, self._location, self._static = pages, location, static
+        self._href = href or (lambda address: pages[address.page].url(address))
+        self._twin = twin or (lambda address: pages[address.page].url(address, twin=True))
+
+    def html(self, page: Page, address: Address, answer: Answer) -> str:
+        """Return a page as HTML."""
+
+        def link(target: Address, words: str, kind: str = "") -> Markup:
+            if target not in answer.links:
+                raise ValueError(f"{page.name}: links to {target}, which its answer does not declare")
+            return self._link(target, words, kind)
+
+        return _environment().get_template(f"{page.name}.html").render(
+            page=page,
+            title=answer.title,
+            data=answer.data,
+            link=link,
+            frame=self._frame(page, answer.links),
+            twin=self._twin(address),
+            questions=answer.sql,
+            command=self.command(answer),
+        )  # fmt: skip
+
+    def json(self, address: Address, answer: Answer, versions: Mapping[str, int]) -> str:
+        """Return the same as JSON."""
+        page = self._pages[address.page]
+        return json_text(
+            {
+                "title": answer.title,
+                "address": page.url(address),
+                "data": answer.data,
+                "sql": answer.sql,
+                "command": self.command(answer),
+                "links": [self._pages[each.page].url(each) for each in answer.links if each.page in self._pages],
+                "versions": dict(versions),
+            }
+        )
+
+    def error(self, status: int, line: str) -> str:
+        """Return the page that says what is wrong."""
+        return _environment().get_template("error.html").render(
+            page=None, title=f"Error {status}", line=line, frame=self._frame(None, ())
+        )  # fmt: skip
+
+    def command(self, answer: Answer) -> str:
+        """Return the command that tells the same, to be copied."""
+        return "archive " + shlex.join([*answer.command, "--lake", self._location])
+
+    def _frame(self, page: Page | None, links: Sequence[Address]) -> dict[str, Any]:
+        menu = [
+            {"word": each.menu, "href": self._href(Address(each.name)), "is_here": each is page}
+            for each in self._pages.values()
+            if each.menu
+        ]
+        return {"menu": [each for each in menu if each["href"]], "static": self._static, "lake": self._location}
+
+    def _link(self, target: Address, words: str, kind: str) -> Markup:
+        href = self._href(target) if target.page in self._pages else None
+        shown = one_line(words)
+        if href is None:
+            return Markup('<span class="{}">{}</span>').format(kind, shown)
+        return Markup('<a class="{}" href="{}">{}</a>').format(kind, href, shown)
+
+
+def one_line(text: object, most: int = _LINE) -> str:
+    """Return a text in one line, its controls written out, with how much was left out.
+
+    >>> one_line("a" * 20, 8)
+    'aaaaaaaa… (12 more characters)'
+    """
+    written = str(text)
+    cut = visible_line(written[:most])
+    return cut if len(written) <= most else f"{cut}… ({len(written) - most:,} more characters)"
+
+
+def _moment(value: datetime | None) -> str:
+    return "no date" if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def _day(value: datetime | None) -> str:
+    return "no date" if value is None else f"{value:%Y-%m-%d}"
+
+
+def _percent(part: float, total: float) -> str:
+    return f"{part / total:.1%}" if total else "–"
+
+
+def _visible(value: Any) -> Any:
+    """Write out the controls in whatever a template prints."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        finalize=_visible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "line": one_line, "moment": _moment, "day": _day, "bytes": bytes_text, "json": json_text,
+    }  # fmt: skip
+    environment.filters["number"] = lambda value: f"{value:,}"
+    environment.globals |= {
+        "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
+        "address": to,
+    }  # fmt: skip
+    return environment
