@@ -5,13 +5,16 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import duckdb
 
 from archive.damage import naming_damage
 from archive.engine import open_engine, succeed
 from archive.errors import QueryError
+from archive.files import sql_literal
 from archive.lake import Lake
 from query.explorer.cube import exact
 from query.explorer.cube.background import Background, Waiting
@@ -27,8 +30,27 @@ _TO_MAKE, _TO_COUNT = "1GB", "400MB"
 _SECONDS = 120.0
 #: Seconds between two looks at what another process makes.
 _LOOK = 0.5
-#: So many sets are remembered that were counted in the lake. Of cubes two: one request may be older than the next.
-_SETS, _CUBES = 200, 2
+#: So many sets and examples are remembered. Of cubes two: one request may be older than the next.
+_SETS, _EXAMPLES, _CUBES = 200, 200, 2
+#: Characters of an example.
+_BEGINNING = 240
+#: Only the columns that are asked for are read: neither the captures nor the near-duplicates.
+_TEXTS = "SELECT content_id, language, left(text, {most}) FROM documents WHERE content_id IN ({ids})"
+_ADDRESSES = """
+SELECT content_id, min({{'at': captured_at, 'url': url, 'title': title}})
+FROM captures WHERE content_id IN ({ids}) AND date_problem IS NULL GROUP BY content_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text of a set."""
+
+    content_id: str
+    language: str | None
+    beginning: str
+    url: str | None  #: of its first capture with a date that counts
+    title: str | None
 
 
 class Counting:
@@ -43,6 +65,7 @@ class Counting:
         self._to_make, self._seconds = to_make, seconds
         self._cubes: Background[str, Cube] = Background(_CUBES)
         self._sets: Background[tuple[str, Controls], Counts] = Background(_SETS)
+        self._examples: Background[tuple[str, tuple[str, ...]], tuple[Example, ...]] = Background(_EXAMPLES)
 
     def cube(self, location: str, versions: Mapping[str, int | None]) -> Cube | Waiting:
         """Return the cube of a lake with these versions of its tables; it is made where it is not there yet."""
@@ -67,6 +90,14 @@ class Counting:
         key = self._unit(lake.location, versions).key, asked
         return self._sets.of(key, lambda: _recounted(lake, cube, asked, self._seconds))
 
+    def examples(
+        self, lake: Lake, versions: Mapping[str, int | None], ids: tuple[str, ...]
+    ) -> tuple[Example, ...] | Waiting:
+        """Return some texts by their content ids; they are read in the background."""
+        if not ids:
+            return ()
+        return self._examples.of((self._unit(lake.location, versions).key, ids), lambda: _read(lake, ids))
+
     def _unit(self, location: str, versions: Mapping[str, int | None]) -> Unit:
         return Unit(location, counted(versions), self._to_make)
 
@@ -87,6 +118,35 @@ def _recounted(lake: Lake, cube: Cube, asked: Controls, seconds: float) -> Count
         LakeError: a file of the lake is lost or broken.
         QueryError: DuckDB cannot do it in this time and memory.
     """
+    with _connected(lake, seconds) as db:
+        rows = db.execute(exact.sql(asked)).fetchall()
+    return exact.counts(rows, cube.about.bytes_a_character)
+
+
+def _read(lake: Lake, ids: tuple[str, ...]) -> tuple[Example, ...]:
+    """Read the beginnings of texts, in the order of their content ids.
+
+    Raises:
+        LakeError, QueryError: as for `_recounted`.
+    """
+    listed = ", ".join(map(sql_literal, ids))
+    with _connected(lake, _SECONDS) as db:
+        texts = db.execute(_TEXTS.format(most=_BEGINNING, ids=listed)).fetchall()
+        first = dict(db.execute(_ADDRESSES.format(ids=listed)).fetchall())
+    return tuple(
+        Example(id_, language, text or "", first.get(id_, {}).get("url"), first.get(id_, {}).get("title"))
+        for id_, language, text in sorted(texts)
+    )
+
+
+@contextmanager
+def _connected(lake: Lake, seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Connect to a lake, for so many seconds.
+
+    Raises:
+        LakeError: a file of the lake is lost or broken.
+        QueryError: DuckDB cannot answer in this time and memory.
+    """
     try:
         with (
             tempfile.TemporaryDirectory(prefix="lowbackground-") as spill,
@@ -97,13 +157,10 @@ def _recounted(lake: Lake, cube: Cube, asked: Controls, seconds: float) -> Count
             timer.daemon = True
             timer.start()
             try:
-                rows = db.execute(exact.sql(asked)).fetchall()
+                yield db
             finally:
                 timer.cancel()
     except duckdb.InterruptException:
-        raise QueryError(
-            f"the lake was asked for {seconds:g} seconds; `archive export` takes as long as it needs"
-        ) from None
+        raise QueryError(f"this takes longer than {seconds:g} seconds; an export takes as long as it needs") from None
     except duckdb.Error as error:
         raise query_error(error) from None
-    return exact.counts(rows, cube.about.bytes_a_character)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -84,11 +85,16 @@ class Cube:
 
     def __init__(self, cells: pa.Table, about: About) -> None:
         self.about = about
+        self.first: date | None
+        self.last: date | None
         self._db = duckdb.connect(":memory:")
         self._db.execute("SET TimeZone = 'UTC'; SET python_enable_replacements = false")
         self._db.register("read", cells)
         self._db.execute(_LOAD)
         self._db.unregister("read")
+        row = self._db.execute("SELECT min(first_seen), max(enters) FROM cells").fetchone() or (None, None)
+        #: the days on which the first text was seen, and the last one entered a set; None of a lake without any
+        self.first, self.last = row
 
     def close(self) -> None:
         self._db.close()
