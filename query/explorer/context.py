@@ -139,6 +139,7 @@ class OpenLake:
     def close(self) -> None:
         with self._lock:
             free, self._free, self._answers = self._free, [], OrderedDict()
+        self._counting.close()
         for db in free:
             db.close()
         self._spill.cleanup()

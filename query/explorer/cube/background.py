@@ -16,6 +16,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds after which what failed is tried again.
 _AGAIN = 60.0
+#: Seconds that the end of a server waits.
+_END = 5.0
 #: So many wait; of more, those that were asked for first are forgotten, until somebody asks again.
 _WAITING = 32
 
@@ -53,7 +55,20 @@ class Background(Generic[Key, Value]):
         self._failed: OrderedDict[Key, _Failed] = OrderedDict()
         self._waiting: OrderedDict[Key, Callable[[], Value]] = OrderedDict()
         self._since: dict[Key, float] = {}
-        self._is_working = False
+        self._thread: threading.Thread | None = None
+        self._is_ended = False
+
+    def stop(self) -> None:
+        """Make nothing more than what is being made."""
+        with self._lock:
+            self._is_ended = True
+            self._waiting.clear()
+
+    def join(self) -> None:
+        """Wait a moment for what is being made, which the caller has interrupted."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(_END)
 
     def of(self, key: Key, make: Callable[[], Value]) -> Value | Waiting:
         """Return a value, or that it is not there yet."""
@@ -64,15 +79,15 @@ class Background(Generic[Key, Value]):
                 return self._made[key]
             if (failed := self._failed.get(key)) and now - failed.at < _AGAIN:
                 return Waiting(0.0, failed.problem)
-            if key not in self._since:
+            if key not in self._since and not self._is_ended:
                 self._since[key], self._waiting[key] = now, make
                 while len(self._waiting) > _WAITING:
                     forgotten, _ = self._waiting.popitem(last=False)
                     del self._since[forgotten]
-                if not self._is_working:
-                    self._is_working = True
-                    threading.Thread(target=self._work, daemon=True, name="explorer").start()
-            return Waiting(now - self._since[key])
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._work, daemon=True, name="explorer")
+                    self._thread.start()
+            return Waiting(now - self._since.get(key, now))
 
     def wait(self, key: Key, make: Callable[[], Value]) -> Value:
         """Return a value when it is there.
@@ -90,7 +105,7 @@ class Background(Generic[Key, Value]):
         while True:
             with self._lock:
                 if not self._waiting:
-                    self._is_working = False
+                    self._thread = None
                     return
                 key, make = self._waiting.popitem()
             try:

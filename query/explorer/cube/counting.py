@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -27,7 +27,7 @@ from query.sql import connect, query_error
 #: What DuckDB may use to make a cube, and to count one set in the lake.
 _TO_MAKE, _TO_COUNT = "1GB", "400MB"
 #: Seconds that the lake is asked for one set.
-_SECONDS = 120.0
+_SECONDS = 300.0
 #: Seconds between two looks at what another process makes.
 _LOOK = 0.5
 #: So many sets and examples are remembered. Of cubes two: one request may be older than the next.
@@ -37,7 +37,7 @@ _BEGINNING = 240
 #: Only the columns that are asked for are read: neither the captures nor the near-duplicates.
 _TEXTS = "SELECT content_id, language, left(text, {most}) FROM documents WHERE content_id IN ({ids})"
 _ADDRESSES = """
-SELECT content_id, min({{'at': captured_at, 'url': url, 'title': title}})
+SELECT content_id, arg_min({{'url': url, 'title': title}}, (captured_at, url, title))
 FROM captures WHERE content_id IN ({ids}) AND date_problem IS NULL GROUP BY content_id
 """
 
@@ -66,6 +66,19 @@ class Counting:
         self._cubes: Background[str, Cube] = Background(_CUBES)
         self._sets: Background[tuple[str, Controls], Counts] = Background(_SETS)
         self._examples: Background[tuple[str, tuple[str, ...]], tuple[Example, ...]] = Background(_EXAMPLES)
+        self._asked_for_sets, self._asked_for_examples = _Asked(), _Asked()
+
+    def close(self) -> None:
+        """End what is going on."""
+        self._cubes.stop()
+        for background, asked in (
+            (self._sets, self._asked_for_sets),
+            (self._examples, self._asked_for_examples),
+        ):
+            background.stop()
+            asked.interrupt()
+            background.join()
+            asked.close()
 
     def cube(self, location: str, versions: Mapping[str, int | None]) -> Cube | Waiting:
         """Return the cube of a lake with these versions of its tables; it is made where it is not there yet."""
@@ -87,8 +100,13 @@ class Counting:
         Args:
             lake: in these versions, of which the cube is.
         """
-        key = self._unit(lake.location, versions).key, asked
-        return self._sets.of(key, lambda: _recounted(lake, cube, asked, self._seconds))
+        key = self._unit(lake.location, versions).key
+
+        def make() -> Counts:
+            (rows,) = self._asked_for_sets.rows(lake, key, self._seconds, exact.sql(asked))
+            return exact.counts(rows, cube.about.bytes_a_character)
+
+        return self._sets.of((key, asked), make)
 
     def examples(
         self, lake: Lake, versions: Mapping[str, int | None], ids: tuple[str, ...]
@@ -96,7 +114,14 @@ class Counting:
         """Return some texts by their content ids; they are read in the background."""
         if not ids:
             return ()
-        return self._examples.of((self._unit(lake.location, versions).key, ids), lambda: _read(lake, ids))
+        key = self._unit(lake.location, versions).key
+        listed = ", ".join(map(sql_literal, ids))
+        questions = (_TEXTS.format(most=_BEGINNING, ids=listed), _ADDRESSES.format(ids=listed))
+
+        def make() -> tuple[Example, ...]:
+            return _examples(*self._asked_for_examples.rows(lake, key, self._seconds, *questions))
+
+        return self._examples.of((key, ids), make)
 
     def _unit(self, location: str, versions: Mapping[str, int | None]) -> Unit:
         return Unit(location, counted(versions), self._to_make)
@@ -111,56 +136,71 @@ def _made(unit: Unit) -> Cube:
     return Cube(*kept)
 
 
-def _recounted(lake: Lake, cube: Cube, asked: Controls, seconds: float) -> Counts:
-    """Count a set in the lake.
-
-    Raises:
-        LakeError: a file of the lake is lost or broken.
-        QueryError: DuckDB cannot do it in this time and memory.
-    """
-    with _connected(lake, seconds) as db:
-        rows = db.execute(exact.sql(asked)).fetchall()
-    return exact.counts(rows, cube.about.bytes_a_character)
-
-
-def _read(lake: Lake, ids: tuple[str, ...]) -> tuple[Example, ...]:
-    """Read the beginnings of texts, in the order of their content ids.
-
-    Raises:
-        LakeError, QueryError: as for `_recounted`.
-    """
-    listed = ", ".join(map(sql_literal, ids))
-    with _connected(lake, _SECONDS) as db:
-        texts = db.execute(_TEXTS.format(most=_BEGINNING, ids=listed)).fetchall()
-        first = dict(db.execute(_ADDRESSES.format(ids=listed)).fetchall())
+def _examples(texts: list[tuple[Any, ...]], first: list[tuple[Any, ...]]) -> tuple[Example, ...]:
+    seen = dict(first)
     return tuple(
-        Example(id_, language, text or "", first.get(id_, {}).get("url"), first.get(id_, {}).get("title"))
+        Example(
+            id_, language, " ".join((text or "").split()), seen.get(id_, {}).get("url"), seen.get(id_, {}).get("title")
+        )
         for id_, language, text in sorted(texts)
     )
 
 
-@contextmanager
-def _connected(lake: Lake, seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Connect to a lake, for so many seconds.
+class _Asked:
+    """A connection to a lake, for one thread; another may interrupt it. It is kept while the lake stays the same."""
 
-    Raises:
-        LakeError: a file of the lake is lost or broken.
-        QueryError: DuckDB cannot answer in this time and memory.
-    """
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="lowbackground-") as spill,
-            naming_damage(lake),
-            connect(lake, memory=_TO_COUNT, spill=spill) as db,
-        ):
-            timer = threading.Timer(seconds, db.interrupt)
-            timer.daemon = True
-            timer.start()
-            try:
-                yield db
-            finally:
-                timer.cancel()
-    except duckdb.InterruptException:
-        raise QueryError(f"this takes longer than {seconds:g} seconds; an export takes as long as it needs") from None
-    except duckdb.Error as error:
-        raise query_error(error) from None
+    def __init__(self) -> None:
+        self._spill = tempfile.TemporaryDirectory(prefix="lowbackground-")
+        self._key = ""
+        self._is_ended = False
+        self._db: duckdb.DuckDBPyConnection | None = None
+
+    def close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        self._spill.cleanup()
+
+    def interrupt(self) -> None:
+        self._is_ended = True
+        if self._db is not None:
+            self._db.interrupt()
+
+    def rows(self, lake: Lake, key: str, seconds: float, *questions: str) -> list[list[tuple[Any, ...]]]:
+        """Return the rows that answer some questions.
+
+        Args:
+            key: what tells this lake and its versions from others.
+
+        Raises:
+            LakeError: a file of the lake is lost or broken.
+            QueryError: DuckDB cannot answer in this time and memory.
+        """
+        end = time.monotonic() + seconds
+        try:
+            with naming_damage(lake):
+                if key != self._key or self._db is None:
+                    if self._db is not None:
+                        self._db.close()
+                    self._db, self._key = connect(lake, memory=_TO_COUNT, spill=self._spill.name), key
+                return [self._answer(each, end) for each in questions]
+        except duckdb.InterruptException:
+            raise QueryError(f"this takes longer than {seconds:g} seconds; an export takes all that it needs") from None
+        except duckdb.Error as error:
+            raise query_error(error) from None
+
+    def _answer(self, question: str, end: float) -> list[tuple[Any, ...]]:
+        """
+        Raises:
+            duckdb.InterruptException: it is not answered at the end.
+        """
+        assert self._db is not None
+        left = end - time.monotonic()
+        if left <= 0 or self._is_ended:  # an interruption before a question begins is lost
+            raise duckdb.InterruptException
+        timer = threading.Timer(left, self._db.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            return self._db.execute(question).fetchall()
+        finally:
+            timer.cancel()
