@@ -32,6 +32,8 @@ _SECONDS = 300.0
 _LOOK = 0.5
 #: So many sets and examples are remembered. Of cubes two: one request may be older than the next.
 _SETS, _EXAMPLES, _CUBES = 200, 200, 2
+#: So many texts are known as examples.
+_KNOWN = 2_000
 #: Characters of an example.
 _BEGINNING = 240
 #: Only the columns that are asked for are read: neither the captures nor the near-duplicates.
@@ -66,6 +68,7 @@ class Counting:
         self._cubes: Background[str, Cube] = Background(_CUBES)
         self._sets: Background[tuple[str, Controls], Counts] = Background(_SETS)
         self._examples: Background[tuple[str, tuple[str, ...]], tuple[Example, ...]] = Background(_EXAMPLES)
+        self._known: dict[tuple[str, str], Example] = {}
         self._asked_for_sets, self._asked_for_examples = _Asked(), _Asked()
 
     def close(self) -> None:
@@ -112,16 +115,26 @@ class Counting:
         self, lake: Lake, versions: Mapping[str, int | None], ids: tuple[str, ...]
     ) -> tuple[Example, ...] | Waiting:
         """Return some texts by their content ids; they are read in the background."""
-        if not ids:
-            return ()
         key = self._unit(lake.location, versions).key
-        listed = ", ".join(map(sql_literal, ids))
+        # sets that differ little have most of their examples in common
+        known = {id_: found for id_ in ids if (found := self._known.get((key, id_)))}
+        missing = tuple(id_ for id_ in ids if id_ not in known)
+        if not missing:
+            return tuple(known.values())
+        listed = ", ".join(map(sql_literal, missing))
         questions = (_TEXTS.format(most=_BEGINNING, ids=listed), _ADDRESSES.format(ids=listed))
 
         def make() -> tuple[Example, ...]:
-            return _examples(*self._asked_for_examples.rows(lake, key, self._seconds, *questions))
+            found = _examples(*self._asked_for_examples.rows(lake, key, self._seconds, *questions))
+            if len(self._known) > _KNOWN:
+                self._known = {}
+            self._known |= {(key, each.content_id): each for each in found}
+            return found
 
-        return self._examples.of((key, ids), make)
+        more = self._examples.of((key, missing), make)
+        if isinstance(more, Waiting):
+            return more
+        return tuple(sorted((*known.values(), *more), key=lambda each: each.content_id))
 
     def _unit(self, location: str, versions: Mapping[str, int | None]) -> Unit:
         return Unit(location, counted(versions), self._to_make)
