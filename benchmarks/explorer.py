@@ -80,8 +80,9 @@ def _write_pairs(lake: Lake) -> None:
         FROM known AS a JOIN known AS b USING (beginning) WHERE a.content_id > b.content_id
         """,
         params=[[f"{lake.table_path('documents')}/{file}" for file in lake.files("documents")]],
-    ).to_arrow_table()
-    rows = found.cast(tables.DUPLICATES.schema)
+    )
+    assert found is not None  # a SELECT
+    rows = found.to_arrow_table().cast(tables.DUPLICATES.schema)
     lake.commit(tables.DUPLICATES, [write_parquet(lake, tables.DUPLICATES, rows, "made")], [tables.state(lake)])
 
 

@@ -22,6 +22,10 @@
     try {
       const response = await fetch(address(isExact));
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      if (!form.dataset.ready && page.getElementById("texts")) { // now the controls know what there is to choose
+        location.replace(address(isExact));
+        return;
+      }
       const old = document.getElementById("answer");
       const found = page.getElementById("answer") || page.getElementById("main");
       found.id = "answer";
