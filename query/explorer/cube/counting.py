@@ -25,9 +25,9 @@ from query.explorer.cube.stored import Unit, counted, read, work
 from query.sql import connect, query_error
 
 #: What DuckDB may use to make a cube, and to count one set in the lake.
-_TO_MAKE, _TO_COUNT = "1GB", "400MB"
+_TO_MAKE, _TO_COUNT = "1GB", "600MB"
 #: Seconds that the lake is asked for one set.
-_SECONDS = 300.0
+_SECONDS = 600.0
 #: Seconds between two looks at what another process makes.
 _LOOK = 0.5
 #: So many sets and examples are remembered. Of cubes two: one request may be older than the next.
