@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,13 @@ _WORSE: tuple[dict[str, Any], ...] = ({}, {"c4_curly_bracket": True}, {"fineweb_
 Rows = list[dict[str, Any]]
 
 
+def text(number: int) -> str:
+    return f"Text {number} –" + " word" * number
+
+
 def name(number: int) -> str:
     """The content id of a text."""
-    return f"{number:064x}"
+    return hashlib.sha256(text(number).encode()).hexdigest()
 
 
 @st.composite
@@ -103,8 +108,8 @@ def lake_of(folder: Path, seen: Rows, near: set[tuple[int, int]], measured: Rows
     lake = Lake(str(folder))
     lake.create()
     texts = [
-        {"content_id": name(number), "text": f"Text {number} – " + "word " * number, "words": number + 2,
-         "chars": 9 + 5 * number, "language": ("en", "de", None)[number % 3]}
+        {"content_id": name(number), "text": text(number), "words": number + 2,
+         "chars": len(text(number)), "language": ("en", "de", None)[number % 3]}
         for number in range(TEXTS)
     ]  # fmt: skip
     lake.commit(DOCUMENTS, [write_parquet(lake, DOCUMENTS, pa.Table.from_pylist(texts, DOCUMENTS.schema), "d")], [])
