@@ -51,7 +51,7 @@ class Background(Generic[Key, Value]):
     def __init__(self, kept: int) -> None:
         self._kept = kept
         self._lock = threading.Lock()
-        self._made: OrderedDict[Key, Value] = OrderedDict()
+        self._values: OrderedDict[Key, Value] = OrderedDict()
         self._failed: OrderedDict[Key, _Failed] = OrderedDict()
         self._waiting: OrderedDict[Key, Callable[[], Value]] = OrderedDict()
         self._since: dict[Key, float] = {}
@@ -74,9 +74,9 @@ class Background(Generic[Key, Value]):
         """Return a value, or that it is not there yet."""
         now = time.monotonic()
         with self._lock:
-            if key in self._made:
-                self._made.move_to_end(key)
-                return self._made[key]
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
             if (failed := self._failed.get(key)) and now - failed.at < _AGAIN:
                 return Waiting(0.0, failed.problem)
             if key not in self._since and not self._is_ended:
@@ -119,7 +119,7 @@ class Background(Generic[Key, Value]):
                     del self._since[key]
             else:
                 with self._lock:
-                    _keep(self._made, key, value, self._kept)
+                    _keep(self._values, key, value, self._kept)
                     self._failed.pop(key, None)
                     del self._since[key]
 

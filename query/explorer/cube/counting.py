@@ -86,7 +86,7 @@ class Counting:
     def cube(self, location: str, versions: Mapping[str, int | None]) -> Cube | Waiting:
         """Return the cube of a lake with these versions of its tables; it is made where it is not there yet."""
         unit = self._unit(location, versions)
-        return self._cubes.of(unit.key, lambda: _made(unit))
+        return self._cubes.of(unit.key, lambda: _opened(unit))
 
     def cube_now(self, location: str, versions: Mapping[str, int | None]) -> Cube:
         """Return the same, and wait for it.
@@ -95,7 +95,7 @@ class Counting:
             ArchiveError: it cannot be made.
         """
         unit = self._unit(location, versions)
-        return self._cubes.wait(unit.key, lambda: _made(unit))
+        return self._cubes.wait(unit.key, lambda: _opened(unit))
 
     def counted(self, lake: Lake, versions: Mapping[str, int | None], cube: Cube, asked: Controls) -> Counts | Waiting:
         """Return the counts of a set from the lake itself, as an export selects it; they are made in the background.
@@ -140,7 +140,7 @@ class Counting:
         return Unit(location, counted(versions), self._to_make)
 
 
-def _made(unit: Unit) -> Cube:
+def _opened(unit: Unit) -> Cube:
     """Return a cube, made by a process of its own, so that its memory goes with it."""
     while (kept := read(unit)) is None:
         ((_, is_made),) = succeed(open_engine(1).run(work, [unit], isolated=True))

@@ -49,4 +49,4 @@ def test_only_so_many_values_are_kept() -> None:
     values: Background[int, int] = Background(2)
     for number in range(4):
         values.wait(number, lambda number=number: number)  # type: ignore[misc]
-    assert list(values._made) == [2, 3]
+    assert list(values._values) == [2, 3]
