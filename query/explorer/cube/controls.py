@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from archive.evidence.grade import DEFAULT
-from query.export.wanted import wanted
+from query.export.wanted import where
 from query.options import ExportOptions
 
 #: The folder that the command names.
@@ -46,7 +46,8 @@ class Controls:
 
     def sql(self) -> str:
         """Return the question that counts this set, for `archive query`."""
-        return f"SELECT count(*) AS texts, sum(chars) AS characters FROM {wanted(self.options())}"
+        texts = where(self.options(), *([self.preset] if self.preset else []))  # `clean`, which anybody may ask
+        return f"SELECT count(*) AS texts, sum(chars) AS characters FROM {texts}"
 
     def command(self) -> tuple[str, ...]:
         """Return the words of the command that writes this set, without `archive` and `--lake`."""
