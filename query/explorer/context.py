@@ -78,6 +78,32 @@ class Context:
         except (duckdb.Error, MemoryError) as error:
             raise query_error(error) from None
 
+    def rows_within(self, seconds: float, about: str, sql: str) -> tuple[list[tuple[Any, ...]], bool]:
+        """Ask the same for a time.
+
+        Args:
+            sql: without an order, so that rows come as they are found.
+
+        Returns:
+            the rows that were found by then, and whether these are all.
+        """
+        self._asked.append(Question(about, _tidy(sql)))
+        found: list[tuple[Any, ...]] = []
+        timer = threading.Timer(seconds, self._db.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = self._db.execute(sql)
+            while row := answer.fetchone():
+                found.append(row)
+        except duckdb.InterruptException:
+            return found, False
+        except (duckdb.Error, MemoryError) as error:
+            raise query_error(error) from None
+        finally:
+            timer.cancel()
+        return found, True
+
     def row(self, about: str, sql: str) -> tuple[Any, ...] | None:
         """Ask the same where there is one row, or none."""
         return next(iter(self.rows(about, sql)), None)

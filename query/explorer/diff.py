@@ -24,7 +24,10 @@ _STRAY = 2
 
 #: Scripts that write no spaces are compared by character, with the marks on it.
 _DENSE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_MARKS = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u17b4-\u17d3\u3099\u309a\ufe00-\ufe0f"
+_MARKS = (
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u17b4-\u17d3"
+    "\u3099\u309a\ufe00-\ufe0f"
+)
 _PUNCTUATION = r"!-/:-@\[-`{-~\u00a1-\u00bf\u2010-\u206f\u3000-\u303f"
 #: A word, a character or a line end, with the spaces after it.
 _TOKEN = re.compile(rf"(?:[{_DENSE}][{_MARKS}]*|[^\s{_PUNCTUATION}{_DENSE}]+|[^\s]|\n|^)[^\S\n]*")

@@ -17,6 +17,7 @@ from archive.evidence.grade import GRADES
 from archive.show import bytes_text, count_of, json_text
 from query.explorer.draw.line import line
 from query.explorer.draw.months import months
+from query.explorer.draw.words import words
 from query.explorer.page import Address, Answer, Page, to
 
 _HERE = Path(__file__).parent
@@ -59,6 +60,7 @@ class Shown:
             title=answer.title,
             data=answer.data,
             link=link,
+            form=lambda name: self._href(Address(name)),
             frame=self._frame(page, answer.links),
             twin=self._twin(address),
             questions=answer.sql,
@@ -150,6 +152,6 @@ def _environment() -> Environment:
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals |= {
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
-        "address": to,
+        "address": to, "word_diff": words,
     }  # fmt: skip
     return environment
