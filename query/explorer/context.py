@@ -7,9 +7,9 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -18,7 +18,11 @@ from archive.errors import ArchiveError
 from archive.lake import Lake, open_lake
 from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
+from query.explorer.lookups import Lookups
 from query.sql import connect, query_error
+
+if TYPE_CHECKING:
+    from query.lookup import Lookup
 
 #: Seconds for one page, memory of DuckDB for it, and how many are worked on at once.
 SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
@@ -54,8 +58,14 @@ class _Kept:
 class Context:
     """What one request sees of the lake: one version of each table, and the questions that it asks."""
 
-    def __init__(self, lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        db: duckdb.DuckDBPyConnection,
+        lookup: Callable[[], contextlib.AbstractContextManager[Lookup]],
+    ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
+        self.lookup = lookup  #: lends the indexes that look up a text
         self._db = db
         self._asked: list[Question] = []
 
@@ -142,6 +152,7 @@ class OpenLake:
         self._versions: Mapping[str, int | None] = {}
         self._free: list[duckdb.DuckDBPyConnection] = []
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
+        self._lookups = Lookups()
         self._now()
 
     def __enter__(self) -> OpenLake:
@@ -155,6 +166,7 @@ class OpenLake:
             free, self._free, self._answers = self._free, [], OrderedDict()
         for db in free:
             db.close()
+        self._lookups.close()
         self._spill.cleanup()
 
     @property
@@ -166,13 +178,16 @@ class OpenLake:
         """Return what a function finds in the lake as it is now; the same question is worked on once.
 
         Args:
-            key: what tells this question from others.
+            key: what tells this question from others; None: the answer is not kept, as that to a very long question.
 
         Raises:
             Busy: there is too much to do, or it took too long.
             ArchiveError: what `ask` raises.
         """
         versions = self._now()
+        if key is None:
+            with self._context(versions) as context:
+                return ask(context)
         with self._lock:
             kept = self._answers.setdefault(key, _Kept())
             self._answers.move_to_end(key)
@@ -224,7 +239,7 @@ class OpenLake:
             timer.start()
             try:
                 with naming_damage(lake):
-                    yield Context(lake, db)
+                    yield Context(lake, db, lambda: self._lookups.use(lake, versions))
             finally:
                 timer.cancel()
                 self._give_back(db, versions, is_late.is_set())
@@ -248,3 +263,8 @@ class OpenLake:
 def _tidy(sql: str) -> str:
     """Return SQL without the indentation that it has in a program."""
     return "\n".join(line.strip() for line in sql.strip().splitlines() if line.strip())
+
+
+def frozen(row: Iterable[Any]) -> tuple[Any, ...]:
+    """Return a row whose lists are tuples."""
+    return tuple(tuple(value) if isinstance(value, list) else value for value in row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from query.explorer.page import Page
-from query.explorer.pages import overview, text, url
+from query.explorer.pages import overview, search, site, text, url
 
 #: In the order of the menu.
-PAGES: dict[str, Page] = {page.name: page for page in (overview.PAGE, text.PAGE, url.PAGE)}
+PAGES: dict[str, Page] = {page.name: page for page in (overview.PAGE, search.PAGE, text.PAGE, url.PAGE, site.PAGE)}

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from archive.errors import visible_line
 from archive.evidence.grade import DEFAULT
 from archive.files import sql_literal
 from archive.proofs import ACCEPTABLE
 from archive.reasons import REJECTS
-from query.explorer.context import Context
+from query.explorer.addresses import URL
+from query.explorer.context import Context, frozen
 from query.explorer.diff import Diff, diff
 from query.explorer.draw.line import Point
 from query.explorer.page import Address, Answer, Page, to
@@ -22,8 +22,6 @@ from query.history import addresses
 
 #: The most captures, texts and rejects that are listed, and rules of its site.
 _CAPTURES, _TEXTS, _REJECTS, _RULES = 500, 200, 100, 50
-#: The most characters of a URL, and bytes of it in an address of this server.
-_URL, _WRITTEN = 4_000, 6_000
 
 _SEEN = f"""
 SELECT captured_at, grade, date_problem, date_source, record_type, content_id, url, title, robots, file, "offset", skip
@@ -190,7 +188,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         revisits=sum(row[2] for row in had),
         rejects_in_all=rejected[0][7] if rejected else 0,
         rejects=tuple(UrlReject(row[0], _meaning(row[0]), *row[1:7]) for row in rejected),
-        said=tuple(Said(*row[:2], *map(_tuple, row[2:4]), *row[4:]) for row in said),
+        said=tuple(Said(*frozen(row)) for row in said),
         change=_change(context, older, newer) if older else None,
     )
     title = next((each.title for each in reversed(page.captures) if each.title), None)
@@ -239,10 +237,6 @@ def _change(context: Context, older: str, newer: str) -> Change:
     return Change(older, newer, words)
 
 
-def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)
-
-
 def _meaning(reason: str) -> str:
     return REJECTS.get("http-NNN" if reason.startswith("http-") else reason, "")
 
@@ -254,16 +248,9 @@ def whole_id(written: str) -> str:
     return written
 
 
-def page_of(url: str | None) -> Address | None:
-    """Return the address of the page of a URL; None where there is none, or it would be too long to be sent."""
-    if not url or len(url) > _URL or len(quote(url, safe="")) > _WRITTEN:
-        return None
-    return to("url", url=url)
-
-
 PAGE = Page(
     "url",
     "/url",
     answer,
-    (Parameter("url", text(_URL)), Parameter("older", whole_id, ""), Parameter("newer", whole_id, "")),
+    (Parameter("url", text(URL)), Parameter("older", whole_id, ""), Parameter("newer", whole_id, "")),
 )
