@@ -133,13 +133,20 @@ class OpenLake:
         seconds: the most that one page may take.
         memory: the most that DuckDB may use for one page.
         at_once: how many pages are worked on at one time.
+        encoder: of the lake's vectors: a folder, or a name on the Hugging Face hub; by default the packaged one.
 
     Raises:
         LakeError: there is no lake, or it cannot be opened.
     """
 
     def __init__(
-        self, location: str, *, seconds: float = SECONDS, memory: str = MEMORY, at_once: int = AT_ONCE
+        self,
+        location: str,
+        *,
+        seconds: float = SECONDS,
+        memory: str = MEMORY,
+        at_once: int = AT_ONCE,
+        encoder: str | None = None,
     ) -> None:
         self._lake = open_lake(location)
         self._lake.require()
@@ -152,7 +159,7 @@ class OpenLake:
         self._versions: Mapping[str, int | None] = {}
         self._free: list[duckdb.DuckDBPyConnection] = []
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
-        self._lookups = Lookups()
+        self._lookups = Lookups(encoder)
         self._now()
 
     def __enter__(self) -> OpenLake:

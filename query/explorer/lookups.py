@@ -25,9 +25,14 @@ class _Opened:
 
 
 class Lookups:
-    """The indexes of the version that was asked for last. Any number of threads may use them."""
+    """The indexes of the version that was asked for last. Any number of threads may use them.
 
-    def __init__(self) -> None:
+    Args:
+        encoder: of the lake's vectors, as `query.lookup.Lookup` takes it.
+    """
+
+    def __init__(self, encoder: str | None = None) -> None:
+        self._encoder = encoder
         self._lock = threading.Lock()
         self._opening = threading.Lock()
         self._held: _Opened | None = None
@@ -61,7 +66,7 @@ class Lookups:
                     return self._held
             from query.lookup import Lookup  # numba, which takes seconds
 
-            opened = _Opened(dict(versions), Lookup(lake), 1)
+            opened = _Opened(dict(versions), Lookup(lake, encoder=self._encoder), 1)
             self._hold(opened)
             return opened
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from archive.errors import visible, visible_line
 from archive.evidence.grade import GRADES
 from archive.show import bytes_text, count_of, json_text
+from query.domain import host_of
 from query.explorer.addresses import domain_page, host_page, url_page
 from query.explorer.draw.line import line
 from query.explorer.draw.months import months
@@ -158,5 +159,6 @@ def _environment() -> Environment:
     environment.globals |= {
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
         "address": to, "word_diff": words, "url_page": url_page, "host_page": host_page, "domain_page": domain_page,
+        "host_of": host_of,
     }  # fmt: skip
     return environment

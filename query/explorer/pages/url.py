@@ -147,6 +147,14 @@ class UrlPage:
     change: Change | None
 
     @property
+    def chosen(self) -> tuple[str, str]:
+        """The texts that are compared, or may be next: the first and the last one with a date."""
+        if self.change:
+            return self.change.older, self.change.newer
+        dated = [each.content_id for each in self.texts if each.first] or [each.content_id for each in self.texts]
+        return dated[0], dated[-1]
+
+    @property
     def points(self) -> Iterator[Point]:
         """The captures on a time line, apart from those whose date proves nothing."""
         for each in self.captures:
