@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -14,7 +16,7 @@ if not shutil.which("chromium"):
     pytest.skip("no chromium is installed", allow_module_level=True)
 
 from conftest import rows
-from explored import address, client, shown  # noqa: F401
+from explored import OLD, address, client, shown  # noqa: F401
 from playwright.sync_api import Page, sync_playwright
 
 from archive.lake import Lake
@@ -40,7 +42,14 @@ def page(browser: Any) -> Iterator[Page]:
 
 def paths(lake: Lake) -> list[str]:
     ids = rows(lake, "SELECT DISTINCT content_id FROM captures WHERE content_id IS NOT NULL ORDER BY 1")
-    return ["/", *(f"/text/{each}" for (each,) in ids)]
+    urls = rows(lake, "SELECT DISTINCT url FROM captures ORDER BY 1")
+    found = ["/search", "/search?q=example", f"/search?{urlencode({'q': ' '.join(OLD)})}", "/site?domain=example.org"]
+    return [
+        "/",
+        *(f"/text/{each}" for (each,) in ids),
+        *(f"/url?{urlencode({'url': each})}" for (each,) in urls),
+        *found,
+    ]
 
 
 def test_no_page_asks_another_host_or_breaks_its_policy(page: Page, address: str, shown: Lake) -> None:
@@ -99,3 +108,43 @@ def test_the_panel_opens_and_has_the_command(page: Page, address: str) -> None:
     page.get_by_text("SQL, command and JSON of this page").click()
     assert page.get_by_label("Command", exact=True).is_visible()
     assert "archive stats --lake" in page.get_by_label("Command", exact=True).inner_text()
+
+
+def test_a_form_finds_a_pasted_text_and_the_back_button_comes_back(page: Page, address: str) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{address}/search")
+    page.get_by_label("Words, an address, or a whole text").fill(" ".join(OLD))
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url("**/search?q=*", timeout=300_000)
+    assert "This text was seen on 2014-02-03 04:05:06 UTC" in page.inner_text(".evidence")
+    assert "This is no evidence." in page.inner_text("section[aria-labelledby=alike]")
+    page.locator("section[aria-labelledby=exact] a").first.click()
+    page.wait_for_url("**/text/*")
+    page.go_back()
+    assert page.input_value("textarea").startswith(OLD[0])
+    page.go_back()
+    assert page.url.endswith("/search")
+    assert said == []
+
+
+def test_the_keyboard_alone_searches_and_compares_two_texts(page: Page, address: str) -> None:
+    page.goto(f"{address}/search")
+    page.get_by_label("Words, an address, or a whole text").focus()
+    page.keyboard.type("http://www.example.org/changed")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/url?url=*")
+    page.get_by_label(re.compile("^older: .*from 2015")).focus()
+    page.keyboard.press("Space")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == "Compare":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**older=*")
+    assert page.locator("ins").all_inner_texts() == ["[new: 2016]"]
+    assert page.locator("del").all_inner_texts() == ["[gone: 2015]"]
+    seen = page.locator("ins .spoken").first.bounding_box()
+    assert seen is not None
+    assert seen["width"] <= 1

@@ -112,7 +112,6 @@ def test_a_pasted_text_is_found_as_what_it_is_and_the_kinds_are_never_mixed(clie
                 assert each["first_seen"].replace("T", " ").rstrip("Z") in section(page, name)
                 assert f'title="grade {each["grade"]},' in section(page, name)
         assert "This is no evidence." in section(page, "alike")
-    assert "Similarity 1.000" not in page
 
 
 def test_what_is_no_evidence_never_says_that_a_text_was_there(client: httpx.Client) -> None:
@@ -131,18 +130,19 @@ def test_a_short_text_that_is_posted_has_an_address_and_a_long_one_hides_its_twi
     short = client.post("/search", data={"q": " ".join(OTHER[:30]), "as": "auto"})
     assert (short.status_code, short.headers["location"][:10]) == (303, "/search?q=")
     assert client.get(short.headers["location"]).status_code == 200
-    long = client.post("/search", data={"q": " ".join(OLD + words(3_000, 8))})
+    long = client.post("/search", data={"q": " ".join(OTHER + words(3_000, 8))})
     assert long.status_code == 200
     assert "The same as JSON" not in long.text
     assert len(set(re.findall(r"/text/([0-9a-f]{64})", section(long.text, "quote")))) == 1
-    assert client.post("/search.json", data={"q": " ".join(OLD + words(3_000, 8))}).json()["data"]["known"]["quote"]
+    assert client.post("/search.json", data={"q": " ".join(OTHER + words(3_000, 8))}).json()["data"]["known"]["quote"]
     assert client.post("/search", data={"q": "a" * (1 << 20)}).status_code == 413
 
 
 def test_words_are_found_in_hosts_titles_addresses_and_texts(client: httpx.Client) -> None:
     found = data_of(client, "/search.json", q="TERMS")["words"]
     assert [each["host"] for each in found["hosts"]] == ["www.terms.example.com", "terms.example.com"]
-    assert {each["url"] for each in found["pages"]} == {PAGE, PAGE.replace("www.", "")}
+    robots = "http://www.terms.example.com/robots.txt"
+    assert {each["url"] for each in found["pages"]} == {PAGE, PAGE.replace("www.", ""), robots}
     assert data_of(client, "/search.json", q="terms use")["words"]["pages"]
     texts = data_of(client, "/search.json", q="throw years")["words"]
     assert [each["content_id"] for each in texts["texts"]] == [content_id(LATER)]
@@ -164,7 +164,7 @@ def test_a_search_in_texts_that_takes_too_long_says_that_it_stopped(lake: Lake, 
     with OpenLake(lake.location) as opened:
         found = opened.answer(1, lambda context: PAGES["search"].answer(context, {"q": "word", "as": "auto"})).data
     assert not found.words.are_all
-    assert found.words.pages == () or found.words.pages
+    assert found.words.seconds == 0.2
 
 
 def test_an_address_or_a_host_goes_to_its_page(client: httpx.Client) -> None:
@@ -213,7 +213,12 @@ def test_two_texts_of_a_page_are_compared_word_by_word(client: httpx.Client) -> 
 
 def test_a_site_has_its_hosts_pages_months_and_rules(lake: Lake, client: httpx.Client) -> None:
     site = data_of(client, "/site.json", domain="example.com")
-    assert (site["captures"], site["texts"], site["urls"], site["hosts_in_all"]) == (4, 3, 2, 2)
+    assert (site["captures"], site["texts"], site["urls"], site["hosts_in_all"]) == (
+        5,
+        3,
+        3,
+        2,
+    )  # with robots.txt, which is no text
     assert (site["first"], site["last"]) == ("2014-01-02T03:04:05Z", "2018-01-02T03:04:05Z")
     assert site["captures_by_month"]["2018-01"] == {"D": 1}
     assert [(each["kind"], each["shut_out"]) for each in site["rules"]] == [("robots.txt", ["GPTBot"])]
@@ -238,10 +243,7 @@ def test_hostile_addresses_and_questions_are_inert(client: httpx.Client) -> None
         shown = client.get(html.unescape(link))
         assert shown.status_code == 200
         assert shown.text.count("<script") == 1
-        assert (
-            html.escape(url, quote=False) in html.unescape(shown.text.replace("&#39;", "'"))
-            or "bad.example.net" in shown.text
-        )
+        assert f">{html.escape(url)}<" in shown.text
     for written in (
         SCRIPT,
         "' OR 1=1 --",
@@ -305,7 +307,7 @@ def test_texts_that_are_alike_are_found_with_the_encoder_of_the_lake(lake: Lake,
 
     copy = Lake(shutil.copytree(lake.location, tmp_path / "lake"))
     folder = str(write_encoder(tmp_path / "tiny"))
-    lb.embed(copy, model=folder, workers=1)
+    lb.embed(copy, encoder=folder, device="cpu", dtype="fp32", workers=1)
     shuffled = " ".join(sorted(OTHER))
     with OpenLake(copy.location, encoder=folder) as opened:
         found = opened.answer(1, lambda context: PAGES["search"].answer(context, {"q": shuffled, "as": "text"})).data
