@@ -17,7 +17,6 @@ from archive.lake import Lake
 
 OLD = words(200, 1)
 EDITED = edited(OLD, 2, 3)
-_TEA = " ".join(words(30, 12))
 #: What somebody may write into a page, a title or an address.
 SCRIPT = "<script>document.title='taken'</script>"
 TURNED = "\u202egnp.exe"
@@ -41,12 +40,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Lake:
             ),
             record("http://bad.example.net/long", "<p>" + "x" * 20_000, date="2018-01-02T03:04:06Z"),
             record("http://www.example.org/none", "<p>gone", status="404 Not Found", date="2018-01-02T03:04:07Z"),
-            *(
-                record(
-                    "http://www.example.org/changed", f"<p>In {year} we sold {_TEA}.", date=f"{year}-05-06T00:00:00Z"
-                )
-                for year in (2015, 2016)
-            ),
             record("http://www.example.org/when", f"<p>{' '.join(words(60, 9))}", date="2999-01-02T03:04:07Z"),
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,8 +16,9 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 if not shutil.which("chromium"):
     pytest.skip("no chromium is installed", allow_module_level=True)
 
-from conftest import rows
-from explored import OLD, address, client, shown  # noqa: F401
+from conftest import record, rows, take
+from explored import OLD, address, client, serving, shown  # noqa: F401
+from made import words
 from playwright.sync_api import Page, sync_playwright
 
 from archive.lake import Lake
@@ -128,23 +130,38 @@ def test_a_form_finds_a_pasted_text_and_the_back_button_comes_back(page: Page, a
     assert said == []
 
 
-def test_the_keyboard_alone_searches_and_compares_two_texts(page: Page, address: str) -> None:
-    page.goto(f"{address}/search")
-    page.get_by_label("Words, an address, or a whole text").focus()
-    page.keyboard.type("http://www.example.org/changed")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**/url?url=*")
-    page.get_by_label(re.compile("^older: .*from 2015")).focus()
-    page.keyboard.press("Space")
-    for _ in range(20):
+def test_the_keyboard_alone_searches_and_compares_two_texts(page: Page, tmp_path: Path) -> None:
+    tea = " ".join(words(30, 12))
+    (tmp_path / "a.warc").write_bytes(
+        b"".join(
+            record("http://www.example.org/tea", f"<p>In {year} we sold {tea}.", date=f"{year}-05-06T00:00:00Z")
+            for year in (2015, 2016, 2017)
+        )
+    )
+    lake = Lake(str(tmp_path / "lake"))
+    take(lake, str(tmp_path / "a.warc"))
+    with serving("--lake", lake.location) as address:
+        page.goto(f"{address}/search")
+        page.get_by_label("Words, an address, or a whole text").focus()
+        page.keyboard.type("http://www.example.org/tea")
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent") == "Compare":
-            break
-    page.keyboard.press("Enter")
-    page.wait_for_url("**older=*")
-    assert page.locator("ins").all_inner_texts() == ["[new: 2016]"]
-    assert page.locator("del").all_inner_texts() == ["[gone: 2015]"]
-    seen = page.locator("ins .spoken").first.bounding_box()
-    assert seen is not None
-    assert seen["width"] <= 1
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/url?url=*")
+        page.get_by_label(re.compile("^older: .*from 2016")).focus()
+        page.keyboard.press("Space")
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent") == "Compare":
+                break
+        page.keyboard.press("Enter")
+        page.wait_for_url("**older=*")
+        assert page.locator("div del").all_text_contents() == ["[gone: 2016 ]"]
+        assert page.locator("div ins").all_text_contents() == ["[new: 2017 ]"]
+        spoken = page.locator("div ins .spoken").first.bounding_box()
+        assert spoken is not None
+        assert spoken["width"] <= 1  # it is read aloud, and not seen
+        page.get_by_role("link", name="changed").first.click()
+        page.wait_for_url(lambda url: "older=" in url)
+        assert page.locator("div del").all_text_contents() == ["[gone: 2015 ]"]
+        page.go_back()
+        assert page.locator("div del").all_text_contents() == ["[gone: 2016 ]"]

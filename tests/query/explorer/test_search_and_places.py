@@ -16,6 +16,7 @@ pytest.importorskip("starlette")
 pytest.importorskip("numba")
 
 import httpx
+import markupsafe
 from explored import SCRIPT, serving
 
 import lowbackground as lb
@@ -243,7 +244,7 @@ def test_hostile_addresses_and_questions_are_inert(client: httpx.Client) -> None
         shown = client.get(html.unescape(link))
         assert shown.status_code == 200
         assert shown.text.count("<script") == 1
-        assert f">{html.escape(url)}<" in shown.text
+        assert f">{markupsafe.escape(url)}<" in shown.text
     for written in (
         SCRIPT,
         "' OR 1=1 --",
