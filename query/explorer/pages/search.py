@@ -119,6 +119,7 @@ class SearchPage:
     words: FoundWords | None  #: null where no words were searched for
     known: Any  #: a `query.lookup.LookupResult` of a text; null where no text was looked up
     problem: str | None  #: why a text could not be looked up
+    is_missing: bool  #: it is an address, and the lake has nothing of it
     most: Mapping[str, int]  #: of each kind that are listed; characters of a text that is searched for alike ones
 
     @property
@@ -136,7 +137,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     written = parameters["q"].strip()
     if not is_text(written):
         raise BadParameter("q: this is not UTF-8")
-    empty = SearchPage(written, None, None, None, _MOST)
+    empty = SearchPage(written, None, None, None, False, _MOST)
     if not written:
         return _answer(context, empty, ("lookup", "--help"), ())
     if parameters["as"] == "text" or (parameters["as"] == "auto" and _is_text(written)):
@@ -145,6 +146,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         better = _page_of(context, written)
         if better:
             return replace(_answer(context, empty, ("show", written), (better,)), better=better)
+        empty = replace(empty, is_missing=True)
     return _search(context, empty)
 
 

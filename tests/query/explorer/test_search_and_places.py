@@ -176,7 +176,9 @@ def test_an_address_or_a_host_goes_to_its_page(client: httpx.Client) -> None:
         answer = client.get("/search", params={"q": written})
         assert (answer.status_code, answer.headers.get("location", "")[: len(path)]) == (303, path)
         assert client.get(answer.headers["location"]).status_code == 200
-    assert data_of(client, "/search.json", q="http://nowhere.example/")["words"] is not None
+    missing = data_of(client, "/search.json", q="http://nowhere.example/")
+    assert missing["is_missing"]
+    assert missing["words"]["pages"] == []
 
 
 def test_a_page_has_its_texts_captures_revisits_and_rejects(client: httpx.Client) -> None:
