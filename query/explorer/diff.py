@@ -172,11 +172,11 @@ def _words(tokens: Sequence[int], low: int, high: int) -> Iterator[tuple[Hashabl
 
 
 def _once(units: Iterable[tuple[Hashable, int]]) -> dict[Hashable, int]:
-    """Return the units that are there once, with their places."""
-    places: dict[Hashable, int] = {}
+    """Return the units that are there once, with their positions."""
+    positions: dict[Hashable, int] = {}
     for unit, at in units:
-        places[unit] = -1 if unit in places else at
-    return {unit: at for unit, at in places.items() if at >= 0}
+        positions[unit] = -1 if unit in positions else at
+    return {unit: at for unit, at in positions.items() if at >= 0}
 
 
 def _increasing(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -206,13 +206,13 @@ def _common(old: Sequence[int], new: Sequence[int]) -> list[tuple[int, int]]:
     H. Hyyrö, "Bit-parallel LCS-length computation revisited", 2004. The time is that of len(new) additions of numbers
     with len(old) bits; each is kept.
     """
-    places: dict[int, int] = {}
+    bits: dict[int, int] = {}
     for at, number in enumerate(old):
-        places[number] = places.get(number, 0) | 1 << at
+        bits[number] = bits.get(number, 0) | 1 << at
     every = (1 << len(old)) - 1
     row, rows = every, []
     for number in new:
-        same = row & places.get(number, 0)
+        same = row & bits.get(number, 0)
         row = ((row + same) | (row - same)) & every
         rows.append(row)
     found, at, to = [], len(old), len(new)

@@ -53,7 +53,7 @@ def _change(part: Part) -> tuple[Markup, int]:
 
 
 def _same(part: Part, is_first: bool, is_last: bool) -> tuple[Markup, int]:
-    """Return what is the same, of which the middle is folded: what no change is beside."""
+    """Return what is the same, of which the middle is folded: what is far from any change."""
     before, after = 0 if is_first else _BESIDE, 0 if is_last else _BESIDE
     if len(part.text) <= 2 * _BESIDE + before + after:
         written = visible(part.text)

@@ -196,11 +196,11 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         data=page,
         sql=context.asked,
         command=("show", own),
-        links=(*(to("text", content_id=each) for each in linked), *_places(page)),
+        links=(*(to("text", content_id=each) for each in linked), *_addresses(page)),
     )
 
 
-def _places(page: TextPage) -> tuple[Address, ...]:
+def _addresses(page: TextPage) -> tuple[Address, ...]:
     """Return the pages of the addresses where it was seen, and of the host where it was seen first."""
     urls = [each.url for each in page.captures]
     found = [host_page(host_of(page.proof.url)), url_page(page.proof.url)] if page.proof else []

@@ -107,7 +107,7 @@ class UrlReject:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class NearestRules:
     """What the rules of the site that were nearest in time said of the page, for a number of captures."""
 
     robots_at: datetime | None
@@ -143,7 +143,7 @@ class UrlPage:
     revisits: int
     rejects_in_all: int
     rejects: tuple[UrlReject, ...]
-    said: tuple[Said, ...]
+    rules: tuple[NearestRules, ...]
     change: Change | None
 
     @property
@@ -184,7 +184,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     if not had and not rejected:
         raise NotThere(f"the lake has no capture of {visible_line(url[:300])}")
     seen = [UrlCapture(*row) for row in context.rows("Its captures", _SEEN.format(urls=urls))] if had else []
-    said = context.rows("What the site's rules said of it", _SAID.format(urls=urls)) if had else []
+    ruled = context.rows("What the site's rules said of it", _SAID.format(urls=urls)) if had else []
     texts = tuple(UrlText(*row[:7]) for row in had if row[0] is not None)
     page = UrlPage(
         url=url,
@@ -196,7 +196,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         revisits=sum(row[2] for row in had),
         rejects_in_all=rejected[0][7] if rejected else 0,
         rejects=tuple(UrlReject(row[0], _meaning(row[0]), *row[1:7]) for row in rejected),
-        said=tuple(Said(*frozen(row)) for row in said),
+        rules=tuple(NearestRules(*frozen(row)) for row in ruled),
         change=_change(context, older, newer) if older else None,
     )
     title = next((each.title for each in reversed(page.captures) if each.title), None)

@@ -190,7 +190,7 @@ def test_a_page_has_its_texts_captures_revisits_and_rejects(client: httpx.Client
     assert dated[content_id(LATER)][0] == "2018-01-02T03:04:05Z"
     assert dated[content_id(f"{TERMS} Never believed.")] == (None, None, None)
     assert [each["captured_at"][:4] for each in data["captures"] if each["before"]] == ["2018"]
-    assert [each["shut_out"] for each in data["said"]] == [["GPTBot"]]
+    assert [each["shut_out"] for each in data["rules"]] == [["GPTBot"]]
     page = client.get("/url", params={"url": PAGE}).text
     assert "2 captures from 2014-01-02 to 2015-01-02" not in page
     assert "3 captures from 2014-01-02 to 2018-01-02." in page
