@@ -23,8 +23,18 @@ def registered_domain(url: str | None) -> str | None:
     >>> registered_domain("http://user@news.bbc.co.uk:80/world")
     'bbc.co.uk'
     """
+    host = host_of(url)
+    return _domain_of(host) if host else None
+
+
+def host_of(url: str | None) -> str | None:
+    """Return the host of a URL, as `host_of` does in SQL.
+
+    >>> host_of("http://user@News.bbc.co.uk:80/world")
+    'news.bbc.co.uk'
+    """
     host = _HOST.match(url or "")
-    return _domain_of(host["host"].lower().rstrip(".")) if host else None
+    return (host["host"].lower().rstrip(".") or None) if host else None
 
 
 def registered_domains(urls: pa.Array) -> pa.Array:

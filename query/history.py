@@ -98,7 +98,7 @@ def show(lake: Lake | str | os.PathLike[str], target: str, *, at: str | None = N
     with connect(lake) as db:
         is_id = _ID.fullmatch(target) is not None
         condition = "starts_with(content_id, $1)" if is_id else "url IN (SELECT unnest($1::VARCHAR[]))"
-        rows = db.execute(_CAPTURES.format(condition=condition), [target if is_id else _addresses(target)])
+        rows = db.execute(_CAPTURES.format(condition=condition), [target if is_id else addresses(target)])
         captures = [PageCapture(*row) for row in rows.fetchall()]
         if not captures:
             raise QueryError(f"{target}: the lake has no capture of it{_others(db, target)}")
@@ -116,7 +116,7 @@ def show(lake: Lake | str | os.PathLike[str], target: str, *, at: str | None = N
     return History(captures, content_id, text, first_seen, first_url)
 
 
-def _addresses(url: str) -> list[str]:
+def addresses(url: str) -> list[str]:
     """Return the spellings of an address that captures may have."""
     rest = _SCHEME.sub("", url)
     host, slash, path = rest.partition("/")

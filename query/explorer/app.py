@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -64,7 +64,7 @@ def _endpoint(lake: OpenLake, shown: Shown, page: Page, is_twin: bool) -> _Endpo
 
     async def endpoint(request: Request) -> Response:
         given = [*request.path_params.items(), *await _given(request)]
-        return await run_in_threadpool(_respond, lake, shown, page, given, is_twin)
+        return await run_in_threadpool(_respond, lake, shown, page, given, is_twin, request.method == "POST")
 
     return endpoint
 
@@ -80,13 +80,21 @@ async def _given(request: Request) -> list[tuple[str, str]]:
         raise HTTPException(400, f"an address has at most {_PARAMETERS} parameters") from None
 
 
-def _respond(lake: OpenLake, shown: Shown, page: Page, given: list[tuple[str, str]], is_twin: bool) -> Response:
+def _respond(
+    lake: OpenLake, shown: Shown, page: Page, given: list[tuple[str, str]], is_twin: bool, is_posted: bool
+) -> Response:
     try:
         values = page.parse(given)
         address = page.written(values)
-        answer = lake.answer(address, lambda context: page.answer(context, values), lambda each: each.is_final)
+        is_short = page.is_short(address)
+        if is_posted and is_short and not is_twin:  # so that it can be sent to a colleague, and gone back to
+            return RedirectResponse(page.url(address), 303)
+        key = address if is_short else None
+        answer = lake.answer(key, lambda context: page.answer(context, values), lambda each: each.is_final)
         if is_twin:
             return Response(shown.json(address, answer, lake.versions), media_type="application/json")
+        if answer.better:
+            return RedirectResponse(shown.url(answer.better), 303)
         return HTMLResponse(shown.html(page, address, answer))
     except ArchiveError as error:
         status = next((status for kind, status in _STATUS.items() if isinstance(error, kind)), 500)

@@ -7,9 +7,9 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -19,7 +19,11 @@ from archive.lake import Lake, open_lake
 from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
 from query.explorer.cube.counting import Counting
+from query.explorer.lookups import Lookups
 from query.sql import connect, query_error
+
+if TYPE_CHECKING:
+    from query.lookup import Lookup
 
 #: Seconds for one page, memory of DuckDB for it, and how many are worked on at once.
 SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
@@ -61,10 +65,12 @@ class Context:
         versions: Mapping[str, int | None],
         counting: Counting,
         connection: Callable[[], duckdb.DuckDBPyConnection],
+        lookup: Callable[[], contextlib.AbstractContextManager[Lookup]],
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
         self.versions = versions  #: of the tables; None: the lake does not have it
         self.counting = counting  #: counts clean sets without asking the lake
+        self.lookup = lookup  #: lends the indexes that look up a text
         self._connection = connection
         self._db: duckdb.DuckDBPyConnection | None = None
         self._asked: list[Question] = []
@@ -89,6 +95,33 @@ class Context:
         except (duckdb.Error, MemoryError) as error:
             raise query_error(error) from None
 
+    def rows_within(self, seconds: float, about: str, sql: str) -> tuple[list[tuple[Any, ...]], bool]:
+        """Ask the same for a time.
+
+        Args:
+            sql: without an order, so that rows come as they are found.
+
+        Returns:
+            the rows that were found by then, and whether these are all.
+        """
+        self._asked.append(Question(about, _tidy(sql)))
+        found: list[tuple[Any, ...]] = []
+        self._db = self._db or self._connection()
+        timer = threading.Timer(seconds, self._db.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = self._db.execute(sql)
+            while row := answer.fetchone():
+                found.append(row)
+        except duckdb.InterruptException:
+            return found, False
+        except (duckdb.Error, MemoryError) as error:
+            raise query_error(error) from None
+        finally:
+            timer.cancel()
+        return found, True
+
     def row(self, about: str, sql: str) -> tuple[Any, ...] | None:
         """Ask the same where there is one row, or none."""
         return next(iter(self.rows(about, sql)), None)
@@ -108,13 +141,20 @@ class OpenLake:
         seconds: the most that one page may take.
         memory: the most that DuckDB may use for one page.
         at_once: how many pages are worked on at one time.
+        encoder: of the lake's vectors: a folder, or a name on the Hugging Face hub; by default the packaged one.
 
     Raises:
         LakeError: there is no lake, or it cannot be opened.
     """
 
     def __init__(
-        self, location: str, *, seconds: float = SECONDS, memory: str = MEMORY, at_once: int = AT_ONCE
+        self,
+        location: str,
+        *,
+        seconds: float = SECONDS,
+        memory: str = MEMORY,
+        at_once: int = AT_ONCE,
+        encoder: str | None = None,
     ) -> None:
         self._lake = open_lake(location)
         self._lake.require()
@@ -128,6 +168,7 @@ class OpenLake:
         self._free: list[duckdb.DuckDBPyConnection] = []
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
+        self._lookups = Lookups(encoder)
         self._now()
 
     def __enter__(self) -> OpenLake:
@@ -142,6 +183,7 @@ class OpenLake:
         self._counting.close()
         for db in free:
             db.close()
+        self._lookups.close()
         self._spill.cleanup()
 
     @property
@@ -155,7 +197,7 @@ class OpenLake:
         """Return what a function finds in the lake as it is now; the same question is worked on once.
 
         Args:
-            key: what tells this question from others.
+            key: what tells this question from others; None: the answer is not kept, as that to a very long question.
             is_final: whether an answer may be kept, and given to whoever asks the same of the same lake.
 
         Raises:
@@ -163,6 +205,9 @@ class OpenLake:
             ArchiveError: what `ask` raises.
         """
         versions = self._now()
+        if key is None:
+            with self._context(versions) as context:
+                return ask(context)
         with self._lock:
             kept = self._answers.setdefault(key, _Kept())
             self._answers.move_to_end(key)
@@ -200,7 +245,13 @@ class OpenLake:
         """Open the lake in these versions for one request. It is connected to when it is first asked."""
         lake = self._lake.at(versions)
         with contextlib.ExitStack() as stack, naming_damage(lake):
-            yield Context(lake, versions, self._counting, lambda: stack.enter_context(self._connected(lake, versions)))
+            yield Context(
+                lake,
+                versions,
+                self._counting,
+                lambda: stack.enter_context(self._connected(lake, versions)),
+                lambda: self._lookups.use(lake, versions),
+            )
 
     @contextlib.contextmanager
     def _connected(self, lake: Lake, versions: Mapping[str, int | None]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -243,3 +294,8 @@ class OpenLake:
 def _tidy(sql: str) -> str:
     """Return SQL without the indentation that it has in a program."""
     return "\n".join(line.strip() for line in sql.strip().splitlines() if line.strip())
+
+
+def frozen(row: Iterable[Any]) -> tuple[Any, ...]:
+    """Return a row whose lists are tuples."""
+    return tuple(tuple(value) if isinstance(value, list) else value for value in row)

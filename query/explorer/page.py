@@ -10,6 +10,9 @@ from urllib.parse import quote, urlencode
 from query.explorer.context import Context, Question
 from query.explorer.parameters import BadParameter, Parameter
 
+#: The most characters of a URL of this server, with room for the host and the ending of the twin.
+_URL = 6_000
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -38,6 +41,7 @@ class Answer:
     command: tuple[str, ...]  #: the words of the command that tells the same in a terminal
     links: tuple[Address, ...]  #: all pages that it links to, apart from those of the menu
     is_final: bool = True  #: false while something is worked on: whoever asks again may learn more
+    better: Address | None = None  #: another page that answers this question: a browser is sent there
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,10 @@ class Page:
                 if values[each.name] is not None and str(values[each.name]) != each.default
             ),
         )
+
+    def is_short(self, address: Address) -> bool:
+        """Whether a browser can send this address, and a form need not be posted."""
+        return len(self.url(address)) <= _URL
 
     def url(self, address: Address, twin: bool = False) -> str:
         """Return the URL of an address of this page, from the root of the server on; with `twin` that of its JSON."""

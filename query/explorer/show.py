@@ -15,8 +15,11 @@ from markupsafe import Markup
 from archive.errors import visible, visible_line
 from archive.evidence.grade import GRADES
 from archive.show import bytes_text, count_of, json_text
+from query.domain import host_of
+from query.explorer.addresses import domain_page, host_page, url_page
 from query.explorer.draw.line import line
 from query.explorer.draw.months import months
+from query.explorer.draw.words import words
 from query.explorer.page import Address, Answer, Page, to
 
 _HERE = Path(__file__).parent
@@ -59,8 +62,9 @@ class Shown:
             title=answer.title,
             data=answer.data,
             link=link,
+            form=lambda name: self._href(Address(name)),
             frame=self._frame(page, answer.links),
-            twin=self._twin(address),
+            twin=self._twin(address) if page.is_short(address) else None,
             questions=answer.sql,
             command=self.command(answer),
         )  # fmt: skip
@@ -71,7 +75,7 @@ class Shown:
         return json_text(
             {
                 "title": answer.title,
-                "address": page.url(address),
+                "address": page.url(address) if page.is_short(address) else None,
                 "data": answer.data,
                 "sql": answer.sql,
                 "command": self.command(answer),
@@ -79,6 +83,10 @@ class Shown:
                 "versions": dict(versions),
             }
         )
+
+    def url(self, address: Address) -> str:
+        """Return the URL of an address, from the root of the server on."""
+        return self._pages[address.page].url(address)
 
     def error(self, status: int, line: str) -> str:
         """Return the page that says what is wrong."""
@@ -150,6 +158,7 @@ def _environment() -> Environment:
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals |= {
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
-        "address": to,
+        "address": to, "word_diff": words, "url_page": url_page, "host_page": host_page, "domain_page": domain_page,
+        "host_of": host_of,
     }  # fmt: skip
     return environment

@@ -49,6 +49,7 @@ Weaker = TypeVar("Weaker", bound=KnownText)
 
 #: The least cosine of texts that are called alike, see docs/lookup.md.
 LEAST = 0.7
+_NOBODY = "nobody asked for it"
 
 
 class Lookup:
@@ -84,7 +85,7 @@ class Lookup:
         self._grade = _grade(grade)
         self._before = None if before is None else moment_of(before)
         self._lock = threading.Lock()
-        self.not_searched: dict[str, str] = {kind: "nobody asked for it" for kind in KINDS if kind not in chosen}
+        self.not_searched: dict[str, str] = {kind: _NOBODY for kind in KINDS if kind not in chosen}
         self.notes: tuple[str, ...] = ()
         self._near: NearTexts | None = None
         self._passages: PassageIndex | None = None
@@ -157,7 +158,13 @@ class Lookup:
         self._proven.__exit__()
 
     def text(
-        self, text: str, k: int = 5, *, before: str | date | None = None, least_cosine: float = LEAST
+        self,
+        text: str,
+        k: int = 5,
+        *,
+        before: str | date | None = None,
+        least_cosine: float = LEAST,
+        alike: bool = True,
     ) -> LookupResult:
         """Look up a text.
 
@@ -165,6 +172,7 @@ class Lookup:
             k: most texts of each kind.
             before: only texts that were first seen before this moment.
             least_cosine: of texts that are alike.
+            alike: also search for those; the vectors of a long text take long to compute.
 
         Raises:
             ArchiveError: `before` is no date, `k` no number from 1 on, or the text has no character. Or the index was
@@ -183,7 +191,7 @@ class Lookup:
         moments = [each for each in (self._before, None if before is None else moment_of(before)) if each]
         moment = min(moments, default=None)
         limit = microseconds(moment or END)
-        vectors = self._alike.vectors(text) if self._alike else None
+        vectors = self._alike.vectors(text) if self._alike and alike else None
         with self._lock, naming_damage(self._lake):
             own = content_id(text)
             (number,) = self._proven.find(ids.parse(pa.array([own]))).tolist()
@@ -214,7 +222,7 @@ class Lookup:
             nears,
             tuple(quoted),
             tuple(hits),
-            dict(self.not_searched),
+            ({} if alike else {"alike": _NOBODY}) | self.not_searched,
             tuple(notes),
         )
 

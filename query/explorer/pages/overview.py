@@ -15,8 +15,9 @@ from archive.tables import INDEX
 from index import tables as index_tables
 from index.embeddings.table import EMBEDDINGS
 from index.quality.table import QUALITY
+from query.explorer.addresses import domain_page, host_page, url_page
 from query.explorer.context import Context
-from query.explorer.page import Answer, Page, to
+from query.explorer.page import Address, Answer, Page, to
 
 #: So many hosts, domains, languages and texts are listed.
 _MOST = 15
@@ -213,8 +214,18 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         data=replace(overview, gaps=gaps),
         sql=context.asked,
         command=("stats",),
-        links=tuple(to("text", content_id=each.content_id) for each in overview.longest),
+        links=tuple(_links(overview)),
     )
+
+
+def _links(overview: Overview) -> Iterable[Address]:
+    found = [
+        *(to("text", content_id=each.content_id) for each in overview.longest),
+        *(url_page(each.url) for each in overview.longest),
+        *(host_page(each.host) for each in overview.hosts),
+        *(domain_page(each.name) for each in overview.domains),
+    ]
+    return dict.fromkeys(each for each in found if each)
 
 
 def _nested(rows: Iterable[tuple[str, str, int]]) -> dict[str, dict[str, int]]:

@@ -12,9 +12,11 @@ from archive.evidence.grade import DEFAULT, GRADES
 from archive.files import sql_literal
 from archive.proofs import ACCEPTABLE
 from archive.reasons import DATE_PROBLEMS, DATE_SOURCES
+from query.domain import host_of
+from query.explorer.addresses import host_page, url_page
 from query.explorer.context import Context
 from query.explorer.draw.line import Point
-from query.explorer.page import Answer, Page, to
+from query.explorer.page import Address, Answer, Page, to
 from query.explorer.parameters import NotThere, Parameter, content_id
 
 #: The most captures and neighbours that are listed, and characters that are shown, of the text and of one line.
@@ -194,8 +196,15 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         data=page,
         sql=context.asked,
         command=("show", own),
-        links=tuple(to("text", content_id=each) for each in linked),
+        links=(*(to("text", content_id=each) for each in linked), *_addresses(page)),
     )
+
+
+def _addresses(page: TextPage) -> tuple[Address, ...]:
+    """Return the pages of the addresses where it was seen, and of the host where it was seen first."""
+    urls = [each.url for each in page.captures]
+    found = [host_page(host_of(page.proof.url)), url_page(page.proof.url)] if page.proof else []
+    return tuple(dict.fromkeys(each for each in (*found, *map(url_page, urls)) if each))
 
 
 def _resolved(context: Context, given: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -13,8 +16,9 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 if not shutil.which("chromium"):
     pytest.skip("no chromium is installed", allow_module_level=True)
 
-from conftest import rows
-from explored import address, client, shown  # noqa: F401
+from conftest import record, rows, take
+from explored import OLD, address, client, serving, shown  # noqa: F401
+from made import words
 from playwright.sync_api import Page, expect, sync_playwright
 
 from archive.lake import Lake
@@ -40,7 +44,15 @@ def page(browser: Any) -> Iterator[Page]:
 
 def paths(lake: Lake) -> list[str]:
     ids = rows(lake, "SELECT DISTINCT content_id FROM captures WHERE content_id IS NOT NULL ORDER BY 1")
-    return ["/", "/set", *(f"/text/{each}" for (each,) in ids)]
+    urls = rows(lake, "SELECT DISTINCT url FROM captures ORDER BY 1")
+    found = ["/search", "/search?q=example", f"/search?{urlencode({'q': ' '.join(OLD)})}", "/site?domain=example.org"]
+    return [
+        "/",
+        "/set",
+        *(f"/text/{each}" for (each,) in ids),
+        *(f"/url?{urlencode({'url': each})}" for (each,) in urls),
+        *found,
+    ]
 
 
 def test_no_page_asks_another_host_or_breaks_its_policy(page: Page, address: str, shown: Lake) -> None:
@@ -119,3 +131,58 @@ def test_the_numbers_of_a_set_follow_its_controls_and_the_lake_confirms_them(pag
     assert "near=1" in page.evaluate("location.href")
     page.reload()
     expect(page.locator("#near")).to_be_checked()
+
+
+def test_a_form_finds_a_pasted_text_and_the_back_button_comes_back(page: Page, address: str) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{address}/search")
+    page.get_by_label("Words, an address, or a whole text").fill(" ".join(OLD))
+    page.get_by_role("button", name="Search").click()
+    page.wait_for_url("**/search?q=*", timeout=300_000)
+    assert "This text was seen on 2014-02-03 04:05:06 UTC" in page.inner_text(".evidence")
+    assert "This is no evidence." in page.inner_text("section[aria-labelledby=alike]")
+    page.locator("section[aria-labelledby=exact] a").first.click()
+    page.wait_for_url("**/text/*")
+    page.go_back()
+    assert page.input_value("textarea").startswith(OLD[0])
+    page.go_back()
+    assert page.url.endswith("/search")
+    assert said == []
+
+
+def test_the_keyboard_alone_searches_and_compares_two_texts(page: Page, tmp_path: Path) -> None:
+    tea = " ".join(words(30, 12))
+    (tmp_path / "a.warc").write_bytes(
+        b"".join(
+            record("http://www.example.org/tea", f"<p>In {year} we sold {tea}.", date=f"{year}-05-06T00:00:00Z")
+            for year in (2015, 2016, 2017)
+        )
+    )
+    lake = Lake(str(tmp_path / "lake"))
+    take(lake, str(tmp_path / "a.warc"))
+    with serving("--lake", lake.location) as address:
+        page.goto(f"{address}/search")
+        page.get_by_label("Words, an address, or a whole text").focus()
+        page.keyboard.type("http://www.example.org/tea")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/url?url=*")
+        page.get_by_label(re.compile("^older: .*from 2016")).focus()
+        page.keyboard.press("Space")
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent") == "Compare":
+                break
+        page.keyboard.press("Enter")
+        page.wait_for_url("**older=*")
+        assert page.locator("div del").all_text_contents() == ["[gone: 2016 ]"]
+        assert page.locator("div ins").all_text_contents() == ["[new: 2017 ]"]
+        unseen = page.locator("div ins .unseen").first.bounding_box()
+        assert unseen is not None
+        assert unseen["width"] <= 1  # it is read aloud, and not seen
+        page.get_by_role("link", name="changed").first.click()
+        page.wait_for_url(lambda url: "older=" in url)
+        assert page.locator("div del").all_text_contents() == ["[gone: 2015 ]"]
+        page.go_back()
+        assert page.locator("div del").all_text_contents() == ["[gone: 2016 ]"]

@@ -22,7 +22,7 @@ from archive.errors import ArchiveError, QueryError
 from archive.intake import ingest
 from archive.lake import Lake
 from archive.text.normalise import content_id
-from query.history import _addresses
+from query.history import addresses
 from query.lookup.pages import changes
 from query.lookup.target import kind_of, read
 
@@ -314,7 +314,7 @@ def test_a_text_without_a_proof_is_named_whichever_kinds_are_searched(lake: Lake
 
 @pytest.mark.parametrize(("captured", "asked"), [("example.org?a=1", "example.org/?a=1"), ("a.org/?b=/", "a.org?b=/")])
 def test_an_address_with_an_empty_path_is_one_page_with_and_without_its_slash(captured: str, asked: str) -> None:
-    assert f"http://{captured}" in _addresses(f"http://{asked}")
+    assert f"http://{captured}" in addresses(f"http://{asked}")
 
 
 def test_a_near_duplicate_is_nothing_weaker(lake: Lake, tmp_path: Path) -> None:
