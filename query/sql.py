@@ -157,6 +157,7 @@ def connect(
     memory: str | None = None,
     spill: str | None = None,
     opened: Callable[[list[str]], None] | None = None,
+    held: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection that sees a lake as it is now.
 
@@ -175,6 +176,7 @@ def connect(
             those can hold fails. The default is 80 % of the machine's memory.
         spill: the folder for temporary files, 32 GB at most. The default is `.tmp`.
         opened: called with the paths of the lake's files, after its log is read and before DuckDB starts.
+        held: the views show what is put into the tables `held_<name>`, see `archive.proofs.attach`.
 
     Raises:
         LakeError: there is no lake, or a file of it is lost or broken.
@@ -195,7 +197,7 @@ def connect(
 
     try:
         with naming_damage(lake, files):
-            db, stored, selects = attach(now, _TABLES, keep, **config)
+            db, stored, selects = attach(now, _TABLES, keep, held, **config)
             domain.add_functions(db)
             opt_outs.add_functions(db)
             views = [*stored, _CAPTURES, moments_view(_CAPTURES, selects), *VIEWS]

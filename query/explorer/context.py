@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import duckdb
@@ -19,6 +20,9 @@ from archive.lake import Lake, open_lake
 from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
 from query.explorer.cube.counting import Counting
+from query.explorer.one_text import OneText
+from query.explorer.places import Places
+from query.explorer.pool import Pool
 from query.sql import connect, query_error
 
 #: Seconds for one page, memory of DuckDB for it, and how many are worked on at once.
@@ -27,6 +31,8 @@ SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
 _FRESH = 1.0
 #: So many answers are kept.
 _KEPT = 200
+#: Seconds that a page waits until it is known where the rows of its text are. Then it asks the whole lake.
+_WAIT = 10.0
 
 Value = TypeVar("Value")
 
@@ -60,38 +66,38 @@ class Context:
         lake: Lake,
         versions: Mapping[str, int | None],
         counting: Counting,
-        connection: Callable[[], duckdb.DuckDBPyConnection],
+        connection: Callable[[str | None], duckdb.DuckDBPyConnection],
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
         self.versions = versions  #: of the tables; None: the lake does not have it
         self.counting = counting  #: counts clean sets without asking the lake
         self._connection = connection
-        self._db: duckdb.DuckDBPyConnection | None = None
         self._asked: list[Question] = []
 
-    def rows(self, about: str, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, about: str, sql: str, of_text: str | None = None) -> list[tuple[Any, ...]]:
         """Ask the lake in SQL, which the page then shows.
 
         Args:
             about: what the question answers, for who reads the SQL.
             sql: complete, so that it can be copied; put values in by `archive.files.sql_literal`.
+            of_text: the content id of the one text that it asks about. Then only the rows that belong to it are read,
+                as `query.explorer.one_text.OneText` says: the answer is the same, and soon there.
 
         Raises:
             QueryError: DuckDB cannot answer it within its memory.
             Busy: it takes too long.
         """
         self._asked.append(Question(about, _tidy(sql)))
-        self._db = self._db or self._connection()
         try:
-            return self._db.execute(sql).fetchall()
+            return self._connection(of_text).execute(sql).fetchall()
         except duckdb.InterruptException:
             raise Busy("this page took longer than it may; ask for less, or use the command") from None
         except (duckdb.Error, MemoryError) as error:
             raise query_error(error) from None
 
-    def row(self, about: str, sql: str) -> tuple[Any, ...] | None:
+    def row(self, about: str, sql: str, of_text: str | None = None) -> tuple[Any, ...] | None:
         """Ask the same where there is one row, or none."""
-        return next(iter(self.rows(about, sql)), None)
+        return next(iter(self.rows(about, sql, of_text)), None)
 
     @property
     def asked(self) -> tuple[Question, ...]:
@@ -125,7 +131,9 @@ class OpenLake:
         self._lock = threading.Lock()
         self._looked = 0.0
         self._versions: Mapping[str, int | None] = {}
-        self._free: list[duckdb.DuckDBPyConnection] = []
+        self._whole: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
+        self._texts: Pool[OneText] = Pool(seconds)
+        self._places: Places | None = None
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
         self._now()
@@ -138,9 +146,7 @@ class OpenLake:
 
     def close(self) -> None:
         with self._lock:
-            free, self._free, self._answers = self._free, [], OrderedDict()
-        for db in free:
-            db.close()
+            self._renew({})
         self._spill.cleanup()
 
     @property
@@ -189,54 +195,63 @@ class OpenLake:
             versions = {name: self._lake.delta(name).version() if name in held else None for name in sorted(known)}
             self._looked = time.monotonic()
             if versions != self._versions:
-                for db in self._free:
-                    db.close()
-                self._versions, self._free, self._answers = versions, [], OrderedDict()
+                self._renew(versions)
             return self._versions
+
+    def _renew(self, versions: Mapping[str, int | None]) -> None:
+        """Drop what belongs to another version."""
+        self._versions, self._answers = versions, OrderedDict()
+        self._places, old = None, self._places
+        self._whole.renew(versions)
+        self._texts.renew(versions)
+        if old is not None:
+            old.close()
 
     @contextlib.contextmanager
     def _context(self, versions: Mapping[str, int | None]) -> Iterator[Context]:
         """Open the lake in these versions for one request. It is connected to when it is first asked."""
         lake = self._lake.at(versions)
         with contextlib.ExitStack() as stack, naming_damage(lake):
-            yield Context(lake, versions, self._counting, lambda: stack.enter_context(self._connected(lake, versions)))
+            begin = lru_cache(lambda: stack.enter_context(self._slot()))
+            whole = lru_cache(lambda: stack.enter_context(self._whole.take(versions, lambda: self._connect(lake))))
+            one = lru_cache(
+                lambda places: stack.enter_context(
+                    self._texts.take(versions, lambda: OneText(lake, places, self._memory, self._spill.name))
+                )
+            )
+
+            def connection(of_text: str | None) -> duckdb.DuckDBPyConnection:
+                begin()
+                if of_text is not None and (places := self._places_of(lake, versions)):
+                    text = one(places)
+                    if text.see(of_text):
+                        return text.db
+                return whole()
+
+            yield Context(lake, versions, self._counting, connection)
 
     @contextlib.contextmanager
-    def _connected(self, lake: Lake, versions: Mapping[str, int | None]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Connect to the lake, with a bound on time, and on how many do so at once."""
+    def _slot(self) -> Iterator[None]:
+        """Bound how many are worked on at once."""
         if not self._slots.acquire(timeout=self._seconds):
             raise Busy("too many pages are asked for at once; try again")
         try:
-            db = self._connection(lake, versions)
-            is_late = threading.Event()
-
-            def stop() -> None:
-                is_late.set()
-                db.interrupt()
-
-            timer = threading.Timer(self._seconds, stop)
-            timer.daemon = True
-            timer.start()
-            try:
-                yield db
-            finally:
-                timer.cancel()
-                self._give_back(db, versions, is_late.is_set())
+            yield
         finally:
             self._slots.release()
 
-    def _connection(self, lake: Lake, versions: Mapping[str, int | None]) -> duckdb.DuckDBPyConnection:
-        with self._lock:
-            if self._free and versions is self._versions:
-                return self._free.pop()
+    def _connect(self, lake: Lake) -> duckdb.DuckDBPyConnection:
         return connect(lake, memory=self._memory, spill=self._spill.name)
 
-    def _give_back(self, db: duckdb.DuckDBPyConnection, versions: Mapping[str, int | None], is_late: bool) -> None:
+    def _places_of(self, lake: Lake, versions: Mapping[str, int | None]) -> Places | None:
+        """Return where the rows of texts are; None while that is worked on, and for an earlier version."""
         with self._lock:
-            if versions is self._versions and not is_late:
-                self._free.append(db)
-                return
-        db.close()
+            if versions is not self._versions:
+                return None
+            if self._places is None:
+                self._places = Places(lake, versions, self._spill.name)
+            places = self._places
+        return places if places.wait(_WAIT) else None
 
 
 def _tidy(sql: str) -> str:

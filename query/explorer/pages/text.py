@@ -159,13 +159,13 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     """
     own = _resolved(context, parameters["content_id"])
     literal = sql_literal(own)
-    document = context.row("The text, since when it is known, and its witness", _DOCUMENT.format(id=literal))
-    seen = context.rows("Its captures, the one that dates it first", _CAPTURED.format(id=literal))
+    document = context.row("The text, since when it is known, and its witness", _DOCUMENT.format(id=literal), own)
+    seen = context.rows("Its captures, the one that dates it first", _CAPTURED.format(id=literal), own)
     if not seen and not document:
         raise NotThere(f"the lake has no text {own}")
     if not document:  # a lake of dates and signatures alone has no texts
-        document = context.row("Since when it is known, and its witness", _DATES.format(id=literal))
-    neighbours = tuple(Neighbour(*row) for row in context.rows("Its near-duplicates", _NEIGHBOURED.format(id=literal)))
+        document = context.row("Since when it is known, and its witness", _DATES.format(id=literal), own)
+    neighbours = tuple(Neighbour(*row) for row in context.rows("Its near-duplicates", _NEIGHBOURED.format(id=literal), own))
     language, chars, words, first_seen, last_seen, witness_id, similarity, near, text, length = document or (None,) * 10
     ranked = [(rank, _capture(row)) for rank, _, *row in seen]
     proof = next((each for rank, each in ranked if rank == 1 and _is_proof(each)), None)
