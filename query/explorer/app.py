@@ -17,7 +17,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from archive.errors import ArchiveError, error_line
-from query.explorer.context import Busy, OpenLake
+from query.explorer.busy import Busy
+from query.explorer.context import OpenLake
 from query.explorer.guard import Allowed, Guard
 from query.explorer.page import Page, twin_of
 from query.explorer.pages.table import PAGES
@@ -42,10 +43,10 @@ def application(lake: OpenLake, allowed: Allowed, pages: Mapping[str, Page] = PA
     shown = Shown(pages, lake.location)
     routes: list[Route | Mount] = []
     for page in pages.values():  # a twin first: a parameter of a path would match its name too
-        methods = ["GET", "POST"] if page.takes_form else ["GET"]
+        methods = ["GET", "POST"] if page.takes_form or page.acts else ["GET"]
         routes.append(Route(twin_of(page.path), _endpoint(lake, shown, page, True), methods=methods))
     for page in pages.values():
-        methods = ["GET", "POST"] if page.takes_form else ["GET"]
+        methods = ["GET", "POST"] if page.takes_form or page.acts else ["GET"]
         routes.append(Route(page.path, _endpoint(lake, shown, page, False), methods=methods))
     routes.append(Mount("/static", StaticFiles(directory=STATIC)))
 
@@ -64,7 +65,8 @@ def _endpoint(lake: OpenLake, shown: Shown, page: Page, is_twin: bool) -> _Endpo
 
     async def endpoint(request: Request) -> Response:
         given = [*request.path_params.items(), *await _given(request)]
-        return await run_in_threadpool(_respond, lake, shown, page, given, is_twin)
+        posted = page.acts and request.method == "POST"
+        return await run_in_threadpool(_respond, lake, shown, page, given, is_twin, posted)
 
     return endpoint
 
@@ -80,11 +82,16 @@ async def _given(request: Request) -> list[tuple[str, str]]:
         raise HTTPException(400, f"an address has at most {_PARAMETERS} parameters") from None
 
 
-def _respond(lake: OpenLake, shown: Shown, page: Page, given: list[tuple[str, str]], is_twin: bool) -> Response:
+def _respond(
+    lake: OpenLake, shown: Shown, page: Page, given: list[tuple[str, str]], is_twin: bool, posted: bool
+) -> Response:
     try:
         values = page.parse(given)
         address = page.written(values)
-        answer = lake.answer(address, lambda context: page.answer(context, values), lambda each: each.is_final)
+        if posted:
+            answer = lake.act(lambda context: page.answer(context, values))
+        else:
+            answer = lake.answer(address, lambda context: page.answer(context, values), lambda each: each.is_final)
         if is_twin:
             return Response(shown.json(address, answer, lake.versions), media_type="application/json")
         return HTMLResponse(shown.html(page, address, answer))

@@ -15,15 +15,17 @@ from typing import Any, TypeVar
 import duckdb
 
 from archive.damage import naming_damage
-from archive.errors import ArchiveError
 from archive.lake import Lake, open_lake
 from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
+from query.explorer.busy import Busy
+from query.explorer.checking import Checking
 from query.explorer.cube.counting import Counting
 from query.explorer.one_text import OneText
 from query.explorer.places import Places
 from query.explorer.pool import Pool
 from query.sql import connect, query_error
+from query.verify.one_text import RecordCheck, cite_text
 
 #: Seconds for one page, memory of DuckDB for it, and how many are worked on at once.
 SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
@@ -45,10 +47,6 @@ class Question:
     sql: str
 
 
-class Busy(ArchiveError):
-    """The server has too much to do, or a page takes too long."""
-
-
 @dataclass
 class _Kept:
     """A value that is computed by the first who asks."""
@@ -67,10 +65,14 @@ class Context:
         versions: Mapping[str, int | None],
         counting: Counting,
         connection: Callable[[str | None], duckdb.DuckDBPyConnection],
+        checking: Checking,
+        posted: bool = False,
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
         self.versions = versions  #: of the tables; None: the lake does not have it
         self.counting = counting  #: counts clean sets without asking the lake
+        self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
+        self._checking = checking
         self._connection = connection
         self._asked: list[Question] = []
 
@@ -99,6 +101,14 @@ class Context:
         """Ask the same where there is one row, or none."""
         return next(iter(self.rows(about, sql, of_text)), None)
 
+    def check(self, content_id: str) -> tuple[RecordCheck, ...]:
+        """Go back to the records that date a text. None where no capture dates it, or the lake does not hold the text.
+
+        Raises:
+            Busy: another text is being verified, or it takes too long.
+        """
+        return self._checking.check(cite_text(self._connection(content_id), content_id), self.versions)
+
     @property
     def asked(self) -> tuple[Question, ...]:
         """The questions that were asked."""
@@ -114,13 +124,20 @@ class OpenLake:
         seconds: the most that one page may take.
         memory: the most that DuckDB may use for one page.
         at_once: how many pages are worked on at one time.
+        network: whoever verifies a text may have files of other hosts read, where the lake says that they are.
 
     Raises:
         LakeError: there is no lake, or it cannot be opened.
     """
 
     def __init__(
-        self, location: str, *, seconds: float = SECONDS, memory: str = MEMORY, at_once: int = AT_ONCE
+        self,
+        location: str,
+        *,
+        seconds: float = SECONDS,
+        memory: str = MEMORY,
+        at_once: int = AT_ONCE,
+        network: bool = False,
     ) -> None:
         self._lake = open_lake(location)
         self._lake.require()
@@ -136,6 +153,7 @@ class OpenLake:
         self._places: Places | None = None
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
+        self._checking = Checking(self.location, network)
         self._now()
 
     def __enter__(self) -> OpenLake:
@@ -185,6 +203,16 @@ class OpenLake:
         finally:
             kept.lock.release()
 
+    def act(self, do: Callable[[Context], Value]) -> Value:
+        """Return what a function finds once somebody pressed a button: it is done anew, and not kept.
+
+        Raises:
+            Busy: there is too much to do, or it took too long.
+            ArchiveError: what `do` raises.
+        """
+        with self._context(self._now(), posted=True) as context:
+            return do(context)
+
     def _now(self) -> Mapping[str, int | None]:
         """Return the versions of all tables. What belongs to another version is dropped."""
         with self._lock:
@@ -208,7 +236,7 @@ class OpenLake:
             old.close()
 
     @contextlib.contextmanager
-    def _context(self, versions: Mapping[str, int | None]) -> Iterator[Context]:
+    def _context(self, versions: Mapping[str, int | None], posted: bool = False) -> Iterator[Context]:
         """Open the lake in these versions for one request. It is connected to when it is first asked."""
         lake = self._lake.at(versions)
         with contextlib.ExitStack() as stack, naming_damage(lake):
@@ -228,7 +256,7 @@ class OpenLake:
                         return text.db
                 return whole()
 
-            yield Context(lake, versions, self._counting, connection)
+            yield Context(lake, versions, self._counting, connection, self._checking, posted)
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:

@@ -25,6 +25,7 @@ def explore(
     host_name: Iterable[str] = (),
     read_only_token: str | None = None,
     user_header: str | None = None,
+    network: bool = False,
 ) -> None:
     """Show a lake as pages on loopback, until the process is interrupted; prints the address. The lake is only read.
 
@@ -34,6 +35,7 @@ def explore(
         host_name: further names by which the server may be called, as where a proxy is in front.
         read_only_token: who looks must show it.
         user_header: who looks must have this header, which a proxy in front sets.
+        network: whoever verifies a text may have its record read from another host, where the lake says that it is.
 
     Raises:
         LakeError: there is no lake.
@@ -48,7 +50,7 @@ def explore(
 
     location = lake.location if isinstance(lake, Lake) else os.fspath(lake)
     allowed = Allowed(frozenset(host_name), read_only_token, user_header)
-    with OpenLake(location) as opened, _listening(port) as listening:
+    with OpenLake(location, network=network) as opened, _listening(port) as listening:
         config = uvicorn.Config(
             application(opened, allowed), lifespan="off", ws="none", loop="asyncio", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS, timeout_keep_alive=_IDLE,

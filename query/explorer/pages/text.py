@@ -157,7 +157,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     Raises:
         NotThere: the lake has no such text, or several begin with these digits.
     """
-    own = _resolved(context, parameters["content_id"])
+    own = resolved(context, parameters["content_id"])
     literal = sql_literal(own)
     document = context.row("The text, since when it is known, and its witness", _DOCUMENT.format(id=literal), own)
     seen = context.rows("Its captures, the one that dates it first", _CAPTURED.format(id=literal), own)
@@ -194,11 +194,11 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         data=page,
         sql=context.asked,
         command=("show", own),
-        links=tuple(to("text", content_id=each) for each in linked),
+        links=(*(to("text", content_id=each) for each in linked), to("verify", content_id=own)),
     )
 
 
-def _resolved(context: Context, given: str) -> str:
+def resolved(context: Context, given: str) -> str:
     """Return the content id that begins with these digits.
 
     Raises:
