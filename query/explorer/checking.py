@@ -67,5 +67,6 @@ class Checking:
             except ChildDied:
                 raise Busy("its file takes more memory to read than this page may use; use the command") from None
         return tuple(
-            build(RecordCheck, {**each, "checks": tuple(build(Check, line) for line in each["checks"])}) for each in found
+            build(RecordCheck, {**each, "checks": tuple(build(Check, line) for line in each["checks"])})
+            for each in found
         )

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -22,10 +22,14 @@ from query.explorer.busy import Busy
 from query.explorer.checking import Checking
 from query.explorer.cube.counting import Counting
 from query.explorer.one_text import OneText
+from query.explorer.passage_index import OpenPassages
 from query.explorer.places import Places
 from query.explorer.pool import Pool
 from query.sql import connect, query_error
 from query.verify.one_text import RecordCheck, cite_text
+
+if TYPE_CHECKING:
+    from index.passages.find import PassageIndex
 
 #: Seconds for one page, memory of DuckDB for it, and how many are worked on at once.
 SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
@@ -64,19 +68,23 @@ class Context:
         lake: Lake,
         versions: Mapping[str, int | None],
         counting: Counting,
-        connection: Callable[[str | None], duckdb.DuckDBPyConnection],
+        connection: Callable[[str | None, str | None], duckdb.DuckDBPyConnection],
         checking: Checking,
+        passages: Callable[[], contextlib.AbstractContextManager[PassageIndex]],
         posted: bool = False,
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
         self.versions = versions  #: of the tables; None: the lake does not have it
         self.counting = counting  #: counts clean sets without asking the lake
         self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
+        self.passages = passages  #: lends the index of passages
         self._checking = checking
         self._connection = connection
         self._asked: list[Question] = []
 
-    def rows(self, about: str, sql: str, of_text: str | None = None) -> list[tuple[Any, ...]]:
+    def rows(
+        self, about: str, sql: str, of_text: str | None = None, and_text: str | None = None
+    ) -> list[tuple[Any, ...]]:
         """Ask the lake in SQL, which the page then shows.
 
         Args:
@@ -84,6 +92,7 @@ class Context:
             sql: complete, so that it can be copied; put values in by `archive.files.sql_literal`.
             of_text: the content id of the one text that it asks about. Then only the rows that belong to it are read,
                 as `query.explorer.one_text.OneText` says: the answer is the same, and soon there.
+            and_text: that of a near-duplicate, where the question also asks what that one says.
 
         Raises:
             QueryError: DuckDB cannot answer it within its memory.
@@ -91,7 +100,7 @@ class Context:
         """
         self._asked.append(Question(about, _tidy(sql)))
         try:
-            return self._connection(of_text).execute(sql).fetchall()
+            return self._connection(of_text, and_text).execute(sql).fetchall()
         except duckdb.InterruptException:
             raise Busy("this page took longer than it may; ask for less, or use the command") from None
         except (duckdb.Error, MemoryError) as error:
@@ -107,7 +116,7 @@ class Context:
         Raises:
             Busy: another text is being verified, or it takes too long.
         """
-        return self._checking.check(cite_text(self._connection(content_id), content_id), self.versions)
+        return self._checking.check(cite_text(self._connection(content_id, None), content_id), self.versions)
 
     @property
     def asked(self) -> tuple[Question, ...]:
@@ -154,6 +163,7 @@ class OpenLake:
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
         self._checking = Checking(self.location, network)
+        self._passages = OpenPassages(seconds)
         self._now()
 
     def __enter__(self) -> OpenLake:
@@ -165,6 +175,7 @@ class OpenLake:
     def close(self) -> None:
         with self._lock:
             self._renew({})
+        self._passages.close()
         self._spill.cleanup()
 
     @property
@@ -229,11 +240,9 @@ class OpenLake:
     def _renew(self, versions: Mapping[str, int | None]) -> None:
         """Drop what belongs to another version."""
         self._versions, self._answers = versions, OrderedDict()
-        self._places, old = None, self._places
+        self._places = None  # closed once nobody uses it
         self._whole.renew(versions)
         self._texts.renew(versions)
-        if old is not None:
-            old.close()
 
     @contextlib.contextmanager
     def _context(self, versions: Mapping[str, int | None], posted: bool = False) -> Iterator[Context]:
@@ -248,15 +257,23 @@ class OpenLake:
                 )
             )
 
-            def connection(of_text: str | None) -> duckdb.DuckDBPyConnection:
+            def connection(of_text: str | None, and_text: str | None) -> duckdb.DuckDBPyConnection:
                 begin()
                 if of_text is not None and (places := self._places_of(lake, versions)):
                     text = one(places)
-                    if text.see(of_text):
+                    if text.see(of_text, and_text):
                         return text.db
                 return whole()
 
-            yield Context(lake, versions, self._counting, connection, self._checking, posted)
+            yield Context(
+                lake,
+                versions,
+                self._counting,
+                connection,
+                self._checking,
+                lambda: self._passages.use(lake, versions),
+                posted,
+            )
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:

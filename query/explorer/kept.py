@@ -1,4 +1,4 @@
-"""The folder in which the explorer keeps what it computed of a lake: outside the lake, and to be deleted at any time."""
+"""Where the explorer keeps what it computed of a lake: outside the lake, and to be deleted at any time."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class OneText:
 
     def __init__(self, lake: Lake, places: Places, memory: str, spill: str) -> None:
         self._places = places
-        self._content_id: str | None = None
+        self._seen: tuple[str | None, str | None] = (None, None)
         self.db: duckdb.DuckDBPyConnection = connect(lake, memory=memory, spill=spill, held=True)
 
     def close(self) -> None:
@@ -38,15 +38,18 @@ class OneText:
     def interrupt(self) -> None:
         self.db.interrupt()
 
-    def see(self, content_id: str) -> bool:
+    def see(self, content_id: str, other: str | None = None) -> bool:
         """See this text from now on. Returns False where it has too many rows.
+
+        Args:
+            other: a near-duplicate of it, of which `documents` has what it says too.
 
         Raises:
             duckdb.Error: a file is lost or broken, or the time is over.
         """
-        if self._content_id == content_id:
+        if self._seen == (content_id, other) or (other is None and self._seen[0] == content_id):
             return True
-        self._content_id = None
+        self._seen = (None, None)
         for table in _TABLES:
             self.db.execute(f"DELETE FROM held_{table.name}")
         own = sql_literal(content_id)
@@ -56,7 +59,8 @@ class OneText:
             SELECT DISTINCT CASE WHEN content_id = {own} THEN earlier_id ELSE content_id END FROM held_duplicates
         """)]  # fmt: skip
         are_of_texts = f"content_id IN ({_listed(texts)})"
-        if not self._take(DOCUMENTS, [content_id], f"content_id = {own}"):
+        said = [each for each in (content_id, other) if each is not None]
+        if not self._take(DOCUMENTS, said, f"content_id IN ({_listed(said)})"):
             return False
         if not self._take(CAPTURES, texts, are_of_texts):
             return False
@@ -75,7 +79,7 @@ class OneText:
             if new and not self._take(CAPTURES, new, condition):
                 return False
             known = digests
-        self._content_id = content_id
+        self._seen = (content_id, other)
         return True
 
     def _take(self, table: Table, values: list[str], condition: str) -> bool:

@@ -58,9 +58,6 @@ class Places:
         self._maker = threading.Thread(target=self._make, name="places", daemon=True)
         self._maker.start()
 
-    def close(self) -> None:
-        self._db.close()
-
     def wait(self, seconds: float) -> bool:
         """Wait until the index is made. Returns whether it is."""
         self._maker.join(seconds)

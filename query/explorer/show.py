@@ -17,6 +17,7 @@ from archive.evidence.grade import GRADES
 from archive.show import bytes_text, count_of, json_text
 from query.explorer.draw.line import line
 from query.explorer.draw.months import months
+from query.explorer.draw.words import words
 from query.explorer.page import Address, Answer, Page, to
 
 _HERE = Path(__file__).parent
@@ -58,7 +59,9 @@ class Shown:
         def action(target: Address) -> str | None:
             """Return where a form is posted; None where there is no server."""
             if target not in answer.links or not self._pages[target.page].acts:
-                raise ValueError(f"{page.name}: posts to {target}, which its answer does not declare, or which does not act")
+                raise ValueError(
+                    f"{page.name}: posts to {target}, which its answer does not declare, or which does not act"
+                )
             return self._href(target) if self._has_server else None
 
         return _environment().get_template(f"{page.name}.html").render(
@@ -158,6 +161,6 @@ def _environment() -> Environment:
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals |= {
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
-        "address": to,
+        "address": to, "word_diff": words,
     }  # fmt: skip
     return environment

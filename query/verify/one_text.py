@@ -96,8 +96,8 @@ def cite_text(db: duckdb.DuckDBPyConnection, content_id: str) -> pa.Table:
 def serve() -> Service:
     """Check records in a `Sandbox`.
 
-    A request is `{"cited": a Parquet file of `cite_text`, "lake": …, "versions": …, "network": …}`, the answer the fields
-    of each `RecordCheck`.
+    A request is `{"cited": a Parquet file of `cite_text`, "lake": …, "versions": …, "network": …}`, the answer the
+    fields of each `RecordCheck`.
     """
 
     def answer(request: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -134,7 +134,9 @@ def _check(citation: Row, lake: Lake, trust: Places) -> RecordCheck:
 
 def _told(citation: Row, outcomes: list[Outcome], finding: Finding, is_here: bool) -> Iterable[Check]:
     """Yield what was compared, line by line."""
-    at = f"byte {citation['offset']:,}" + (f", {citation['skip']:,} decompressed bytes further" * bool(citation["skip"]))
+    at = f"byte {citation['offset']:,}" + (
+        f", {citation['skip']:,} decompressed bytes further" * bool(citation["skip"])
+    )
     if not outcomes:
         is_file = os.path.isfile(citation["file"].partition("!/")[0]) if is_here else None
         yield Check("file", citation["file"], {True: "found", False: "not there", None: None}[is_file], is_file)
@@ -151,7 +153,9 @@ def _told(citation: Row, outcomes: list[Outcome], finding: Finding, is_here: boo
     elif isinstance(outcome, Capture):
         yield from _of_capture(citation, outcome, finding)
     else:
-        yield Check("row of the data set", "its text and its date", finding.detail or "the same", finding.kind == "agrees")
+        yield Check(
+            "row of the data set", "its text and its date", finding.detail or "the same", finding.kind == "agrees"
+        )
 
 
 def _of_capture(citation: Row, outcome: Capture, finding: Finding) -> Iterable[Check]:
@@ -167,10 +171,14 @@ def _of_capture(citation: Row, outcome: Capture, finding: Finding) -> Iterable[C
         same_extractor = outcome.extractor == citation["extractor"]
         yield Check("extractor", citation["extractor"], outcome.extractor, True if same_extractor else None)
         is_same = own == citation["content_id"]
-        yield Check("content id of its text", citation["content_id"], own, is_same or (False if same_extractor else None))
+        yield Check(
+            "content id of its text", citation["content_id"], own, is_same or (False if same_extractor else None)
+        )
 
 
 def _written(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return instant_text(value) if hasattr(value, "astimezone") else f"{value:,}" if isinstance(value, int) else str(value)
+    return (
+        instant_text(value) if hasattr(value, "astimezone") else f"{value:,}" if isinstance(value, int) else str(value)
+    )

@@ -26,8 +26,8 @@ from archive.errors import ArchiveError
 from archive.lake import Lake
 from archive.tables import SOURCES
 from index.vectors.table import LIKENESSES
-from query.explorer.kept import folder_of
 from query.explorer.cube.build import About, about_of, build
+from query.explorer.kept import folder_of
 from query.export.select import TABLES
 
 _log = logging.getLogger(__name__)

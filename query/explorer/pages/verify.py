@@ -10,8 +10,8 @@ from archive.errors import visible_line
 from archive.sources.base import scheme_of
 from query.explorer.context import Context
 from query.explorer.page import Answer, Page, to
-from query.explorer.parameters import Parameter, content_id
 from query.explorer.pages.text import resolved
+from query.explorer.parameters import Parameter, content_id
 from query.verify.one_text import RecordCheck
 
 #: What a verdict means, by `Finding.kind`, the worst first.
@@ -56,7 +56,9 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
 
 def _sentence(was_asked: bool, kind: str | None, records: tuple[RecordCheck, ...]) -> str:
     if not was_asked:
-        return "Nothing was read yet. The button goes back to the bytes of the record that dates this text, and compares."
+        return (
+            "Nothing was read yet. The button goes back to the bytes of the record that dates this text, and compares."
+        )
     if kind is None:
         return "There is nothing to compare: no capture dates this text, or the lake does not hold what it says."
     if kind == "agrees":

@@ -86,7 +86,7 @@ def test_another_date_in_the_record_fails_its_line(kept: tuple[Lake, Path]) -> N
     file.write_bytes(file.read_bytes().replace(b"2014-01-02T03:04:05Z", b"2013-01-02T03:04:05Z"))
     dating, _ = checked(lake)
     assert dating.kind == "differs"
-    assert [each for each in dating.checks if each.name == "date"][0].found == "2013-01-02T03:04:05Z"
+    assert next(each for each in dating.checks if each.name == "date").found == "2013-01-02T03:04:05Z"
     assert {"date", "SHA-256 of the record"} <= {name for name, agrees in lines(dating).items() if agrees is False}
 
 
@@ -113,9 +113,7 @@ def test_a_text_without_a_date_has_nothing_to_compare(tmp_path: Path) -> None:
     assert checked(lake) == []
 
 
-def test_no_other_host_is_asked_unless_the_server_may(
-    kept: tuple[Lake, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_other_host_is_asked_unless_the_server_may(kept: tuple[Lake, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
     from query.sql import connect
