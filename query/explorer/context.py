@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import tempfile
 import threading
 import time
@@ -13,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
+import pyarrow as pa
 
 from archive.damage import naming_damage
 from archive.lake import Lake, open_lake
@@ -21,6 +23,7 @@ from index import tables as index_tables
 from query.explorer.busy import Busy
 from query.explorer.checking import Checking
 from query.explorer.cube.counting import Counting
+from query.explorer.kept import KeptAnswers
 from query.explorer.one_text import OneText
 from query.explorer.passage_index import OpenPassages
 from query.explorer.places import Places
@@ -30,6 +33,8 @@ from query.verify.one_text import RecordCheck, cite_text
 
 if TYPE_CHECKING:
     from index.passages.find import PassageIndex
+
+_log = logging.getLogger(__name__)
 
 #: Seconds for one page, memory of DuckDB for it, and how many are worked on at once.
 SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
@@ -71,6 +76,8 @@ class Context:
         connection: Callable[[str | None, str | None], duckdb.DuckDBPyConnection],
         checking: Checking,
         passages: Callable[[], contextlib.AbstractContextManager[PassageIndex]],
+        answers: KeptAnswers,
+        seconds: float,
         posted: bool = False,
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
@@ -79,6 +86,7 @@ class Context:
         self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
         self.passages = passages  #: lends the index of passages
         self._checking = checking
+        self._answers, self._until = answers, time.monotonic() + seconds
         self._connection = connection
         self._asked: list[Question] = []
 
@@ -99,12 +107,22 @@ class Context:
             Busy: it takes too long.
         """
         self._asked.append(Question(about, _tidy(sql)))
-        try:
+        with _told():
             return self._connection(of_text, and_text).execute(sql).fetchall()
-        except duckdb.InterruptException:
-            raise Busy("this page took longer than it may; ask for less, or use the command") from None
-        except (duckdb.Error, MemoryError) as error:
-            raise query_error(error) from None
+
+    def count(self, about: str, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the same of the whole lake, where it takes long: the answer is kept outside the lake, for its version.
+
+        Raises:
+            QueryError, Busy: as above.
+        """
+        self._asked.append(Question(about, _tidy(sql)))
+
+        def ask() -> pa.Table:
+            with _told():
+                return self._connection(None, None).sql(sql).to_arrow_table()
+
+        return self._answers.rows(sql, ask, self._until)
 
     def row(self, about: str, sql: str, of_text: str | None = None) -> tuple[Any, ...] | None:
         """Ask the same where there is one row, or none."""
@@ -160,6 +178,7 @@ class OpenLake:
         self._whole: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
         self._texts: Pool[OneText] = Pool(seconds)
         self._places: Places | None = None
+        self._counted: tuple[Mapping[str, int | None], KeptAnswers] | None = None
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
         self._checking = Checking(self.location, network)
@@ -272,8 +291,41 @@ class OpenLake:
                 connection,
                 self._checking,
                 lambda: self._passages.use(lake, versions),
+                self._kept_answers(versions),
+                self._seconds,
                 posted,
             )
+
+    def _kept_answers(self, versions: Mapping[str, int | None]) -> KeptAnswers:
+        with self._lock:
+            if self._counted is None or self._counted[0] is not versions:
+                self._counted = versions, KeptAnswers(self.location, versions)
+            return self._counted[1]
+
+    def prepare(self, ask: Callable[[Context], object]) -> None:
+        """Have a function ask in the background, without a bound on time, so that its answers are there when needed."""
+        versions = self._now()
+        lake = self._lake.at(versions)
+
+        def work() -> None:
+            try:
+                with contextlib.closing(self._connect(lake)) as db, naming_damage(lake):
+                    ask(
+                        Context(
+                            lake,
+                            versions,
+                            self._counting,
+                            lambda *_: db,
+                            self._checking,
+                            lambda: self._passages.use(lake, versions),
+                            self._kept_answers(versions),
+                            threading.TIMEOUT_MAX / 2,
+                        )
+                    )
+            except Exception as error:  # whoever asks for the page is told
+                _log.info("%s: %s", self.location, error)
+
+        threading.Thread(target=work, name="prepare", daemon=True).start()
 
     @contextlib.contextmanager
     def _slot(self) -> Iterator[None]:
@@ -297,6 +349,17 @@ class OpenLake:
                 self._places = Places(lake, versions, self._spill.name)
             places = self._places
         return places if places.wait(_WAIT) else None
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Raise what DuckDB says as what a page says."""
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise Busy("this page took longer than it may; ask for less, or use the command") from None
+    except (duckdb.Error, MemoryError) as error:
+        raise query_error(error) from None
 
 
 def _tidy(sql: str) -> str:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import threading
-import uuid
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -19,15 +18,13 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from archive.atomic import atomic_file
-from archive.commoncrawl.cache import of_lake
 from archive.errors import ArchiveError
 from archive.files import sql_literal
 from archive.lake import Lake
 from archive.proofs import Stored, attach, stored_table
 from archive.tables import CAPTURES, DOCUMENTS, Table
 from index.tables import DUPLICATES
-from query.explorer.kept import folder_of
+from query.explorer.kept import drop_others, folder_of, is_whole, write
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +81,7 @@ class Places:
     def _make(self) -> None:
         try:
             for table in _KEYS:
-                if self._stored[table.name].files and not self._paths[table.name].exists():
+                if self._stored[table.name].files and not is_whole(self._paths[table.name]):
                     self._write(table)
             self._is_made.set()
         except (ArchiveError, OSError, duckdb.Error) as error:  # pages ask the lake itself then
@@ -93,9 +90,7 @@ class Places:
     def _write(self, table: Table) -> None:
         """Write the index of a table: hashes in their order, with the places of the rows."""
         path = self._paths[table.name]
-        of_lake(path.parent, self._lake.location)
-        for other in path.parent.glob(f"places-{table.name}-*"):  # of earlier versions
-            other.unlink(missing_ok=True)
+        drop_others(path, f"places-{table.name}-*")
         scan = self._stored[table.name].scan()
         keys = " UNION ALL ".join(
             f"SELECT hash({name}) AS key, file_index::BIGINT << 32 | file_row_number AS place FROM {scan} "
@@ -103,12 +98,15 @@ class Places:
             for name in _KEYS[table]
         )
         db, _, _ = attach(self._lake, [table], None, memory_limit=_MEMORY, temp_directory=self._spill)
-        part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
-        with contextlib.closing(db), atomic_file(path, part):
+
+        def make(part: Path) -> None:
             rows = db.sql(f"SELECT * FROM ({keys}) ORDER BY key").to_arrow_reader(_GROUP)
             with pq.ParquetWriter(part, rows.schema, compression="zstd") as writer:
                 for batch in rows:
                     writer.write_batch(batch, _GROUP)
+
+        with contextlib.closing(db):
+            write(path, self._lake.location, make)
 
 
 def _path(location: str, table: Table, number: int | None) -> Path:

@@ -47,10 +47,12 @@ def explore(
     from query.explorer.app import application
     from query.explorer.context import OpenLake
     from query.explorer.guard import Allowed
+    from query.explorer.pages import overview
 
     location = lake.location if isinstance(lake, Lake) else os.fspath(lake)
     allowed = Allowed(frozenset(host_name), read_only_token, user_header)
     with OpenLake(location, network=network) as opened, _listening(port) as listening:
+        opened.prepare(lambda context: overview.PAGE.answer(context, {}))
         config = uvicorn.Config(
             application(opened, allowed), lifespan="off", ws="none", loop="asyncio", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS, timeout_keep_alive=_IDLE,
