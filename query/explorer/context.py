@@ -42,8 +42,8 @@ SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
 _FRESH = 1.0
 #: So many answers are kept.
 _KEPT = 200
-#: Seconds that a page waits until it is known where the rows of its text are. Then it asks the whole lake.
-_WAIT = 10.0
+#: Seconds that a page waits until it is known where the rows of its text are.
+_WAIT = 15.0
 
 Value = TypeVar("Value")
 
@@ -308,6 +308,7 @@ class OpenLake:
         lake = self._lake.at(versions)
 
         def work() -> None:
+            self._begun_places(lake, versions)
             try:
                 with contextlib.closing(self._connect(lake)) as db, naming_damage(lake):
                     ask(
@@ -341,14 +342,25 @@ class OpenLake:
         return connect(lake, memory=self._memory, spill=self._spill.name)
 
     def _places_of(self, lake: Lake, versions: Mapping[str, int | None]) -> Places | None:
-        """Return where the rows of texts are; None while that is worked on, and for an earlier version."""
+        """Return where the rows of texts are; None where that cannot be known, and for an earlier version.
+
+        Raises:
+            Busy: it is worked on.
+        """
+        places = self._begun_places(lake, versions)
+        if places is None:
+            return None
+        if not places.wait(_WAIT):
+            raise Busy("the texts of this lake are being indexed for these pages; look again in a minute")
+        return places if places.is_made else None
+
+    def _begun_places(self, lake: Lake, versions: Mapping[str, int | None]) -> Places | None:
         with self._lock:
             if versions is not self._versions:
                 return None
             if self._places is None:
                 self._places = Places(lake, versions, self._spill.name)
-            places = self._places
-        return places if places.wait(_WAIT) else None
+            return self._places
 
 
 @contextlib.contextmanager

@@ -56,8 +56,13 @@ class Places:
         self._maker.start()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the index is made. Returns whether it is."""
+        """Wait until the index is made, or cannot be. Returns whether that is so."""
         self._maker.join(seconds)
+        return not self._maker.is_alive()
+
+    @property
+    def is_made(self) -> bool:
+        """Whether it can be asked."""
         return self._is_made.is_set()
 
     def stored(self, table: Table) -> Stored:
