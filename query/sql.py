@@ -187,6 +187,8 @@ def connect(
     config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
+    if held:
+        config["threads"] = 1  # a few rows: to share them out costs more than to read them
     index = clean.index_macro(index_tables.is_current(now), now.has(DUPLICATES))
     files: list[str] = []
 
