@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from archive.capture import Capture, Reject, Skipped
 from archive.engine.sandbox import Service
-from archive.evidence.grade import CONTRADICTED
+from archive.evidence.grade import BLOCK, CONTRADICTED, PAYLOAD, UNSTATED
 from archive.files import sql_literal
 from archive.lake import Lake
 from archive.text import content_id as content_id_of
@@ -43,6 +43,13 @@ _NAMES = {
     "operator": "operator",
     "title": "title",
     "robots": "what it says to robots",
+}
+#: What the digests in a record show of it, and whether it agrees with them.
+_INTEGRITY = {
+    BLOCK: ("it has the block that they are of", True),
+    PAYLOAD: ("it has the payload that they are of", True),
+    UNSTATED: ("it states none that can be compared", None),
+    CONTRADICTED: ("it is altered: they are of other bytes", False),
 }
 _ABOUT = {PROOF: "the record that dates the text", TEXT: "the record that holds the text"}
 _BOTH = "the record that dates and holds the text"
@@ -159,8 +166,8 @@ def _told(citation: Row, outcomes: list[Outcome], finding: Finding, is_here: boo
 
 
 def _of_capture(citation: Row, outcome: Capture, finding: Finding) -> Iterable[Check]:
-    contradicted = outcome.integrity == CONTRADICTED
-    yield Check("digests that the record states of itself", None, outcome.integrity, not contradicted)
+    held, agrees = _INTEGRITY[outcome.integrity]
+    yield Check("digests that the record states of itself", None, held, agrees)
     compared = stated_and_found(citation, outcome)
     for name, words in _NAMES.items():
         if name in compared and compared[name] != (None, None):
