@@ -483,14 +483,14 @@ class Stored:
         options = f"hive_partitioning = {bool(self.table.partition_by)}{by}, union_by_name = {self.widened}"
         return f"read_parquet([{listed}], {options})"
 
-    def take(self, db: duckdb.DuckDBPyConnection, places: Iterable[tuple[int, int]], condition: str) -> None:
+    def take(self, db: duckdb.DuckDBPyConnection, at: Iterable[tuple[int, int]], condition: str) -> None:
         """Add rows to the table `held_<name>` of a connection of `attach` with `held`.
 
         Args:
-            places: where they are: the number of the file among `names`, and that of the row in it.
-            condition: that they must satisfy; a place alone says nothing.
+            at: where they are: the number of the file among `names`, and that of the row in it.
+            condition: that they must satisfy; a position alone says nothing.
         """
-        listed = list(places)
+        listed = list(at)
         if not listed:
             return
         files = [self.files[number] for number in sorted({file for file, _ in listed})]

@@ -107,7 +107,7 @@ class Context:
             Busy: it takes too long.
         """
         self._asked.append(Question(about, _tidy(sql)))
-        with _told():
+        with _as_errors():
             return self._connection(of_text, and_text).execute(sql).fetchall()
 
     def count(self, about: str, sql: str) -> list[tuple[Any, ...]]:
@@ -119,7 +119,7 @@ class Context:
         self._asked.append(Question(about, _tidy(sql)))
 
         def ask() -> pa.Table:
-            with _told():
+            with _as_errors():
                 return self._connection(None, None).sql(sql).to_arrow_table()
 
         return self._answers.rows(sql, ask, self._until)
@@ -175,9 +175,9 @@ class OpenLake:
         self._lock = threading.Lock()
         self._looked = 0.0
         self._versions: Mapping[str, int | None] = {}
-        self._whole: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
+        self._lakes: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
         self._texts: Pool[OneText] = Pool(seconds)
-        self._places: Places | None = None
+        self._row_index: Places | None = None
         self._counted: tuple[Mapping[str, int | None], KeptAnswers] | None = None
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
@@ -259,8 +259,8 @@ class OpenLake:
     def _renew(self, versions: Mapping[str, int | None]) -> None:
         """Drop what belongs to another version."""
         self._versions, self._answers = versions, OrderedDict()
-        self._places = None  # closed once nobody uses it
-        self._whole.renew(versions)
+        self._row_index = None  # closed once nobody uses it
+        self._lakes.renew(versions)
         self._texts.renew(versions)
 
     @contextlib.contextmanager
@@ -269,20 +269,20 @@ class OpenLake:
         lake = self._lake.at(versions)
         with contextlib.ExitStack() as stack, naming_damage(lake):
             begin = lru_cache(lambda: stack.enter_context(self._slot()))
-            whole = lru_cache(lambda: stack.enter_context(self._whole.take(versions, lambda: self._connect(lake))))
+            whole_lake = lru_cache(lambda: stack.enter_context(self._lakes.take(versions, lambda: self._connect(lake))))
             one = lru_cache(
-                lambda places: stack.enter_context(
-                    self._texts.take(versions, lambda: OneText(lake, places, self._memory, self._spill.name))
+                lambda row_index: stack.enter_context(
+                    self._texts.take(versions, lambda: OneText(lake, row_index, self._memory, self._spill.name))
                 )
             )
 
             def connection(of_text: str | None, and_text: str | None) -> duckdb.DuckDBPyConnection:
                 begin()
-                if of_text is not None and (places := self._places_of(lake, versions)):
-                    text = one(places)
+                if of_text is not None and (row_index := self._places_of(lake, versions)):
+                    text = one(row_index)
                     if text.see(of_text, and_text):
                         return text.db
-                return whole()
+                return whole_lake()
 
             yield Context(
                 lake,
@@ -323,7 +323,7 @@ class OpenLake:
                             threading.TIMEOUT_MAX / 2,
                         )
                     )
-            except Exception as error:  # whoever asks for the page is told
+            except Exception as error:  # whoever asks for the page gets it too
                 _log.info("%s: %s", self.location, error)
 
         threading.Thread(target=work, name="prepare", daemon=True).start()
@@ -347,24 +347,24 @@ class OpenLake:
         Raises:
             Busy: it is worked on.
         """
-        places = self._begun_places(lake, versions)
-        if places is None:
+        row_index = self._begun_places(lake, versions)
+        if row_index is None:
             return None
-        if not places.wait(_WAIT):
+        if not row_index.wait(_WAIT):
             raise Busy("the texts of this lake are being indexed for these pages; look again in a minute")
-        return places if places.is_made else None
+        return row_index if row_index.is_made else None
 
     def _begun_places(self, lake: Lake, versions: Mapping[str, int | None]) -> Places | None:
         with self._lock:
             if versions is not self._versions:
                 return None
-            if self._places is None:
-                self._places = Places(lake, versions, self._spill.name)
-            return self._places
+            if self._row_index is None:
+                self._row_index = Places(lake, versions, self._spill.name)
+            return self._row_index
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _as_errors() -> Iterator[None]:
     """Raise what DuckDB says as what a page says."""
     try:
         yield

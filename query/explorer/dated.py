@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-#: So many colours are told apart.
+#: So many colours are different.
 COLOURS = 7
 
 

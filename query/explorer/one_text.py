@@ -27,8 +27,8 @@ class OneText:
     Of all else it may have a part. Ask for nothing else.
     """
 
-    def __init__(self, lake: Lake, places: Places, memory: str, spill: str) -> None:
-        self._places = places
+    def __init__(self, lake: Lake, index: Places, memory: str, spill: str) -> None:
+        self._index = index
         self._seen: tuple[str | None, str | None] = (None, None)
         self.db: duckdb.DuckDBPyConnection = connect(lake, memory=memory, spill=spill, held=True)
 
@@ -59,8 +59,8 @@ class OneText:
             SELECT DISTINCT CASE WHEN content_id = {own} THEN earlier_id ELSE content_id END FROM held_duplicates
         """)]  # fmt: skip
         are_of_texts = f"content_id IN ({_listed(texts)})"
-        said = [each for each in (content_id, other) if each is not None]
-        if not self._take(DOCUMENTS, said, f"content_id IN ({_listed(said)})"):
+        with_text = [each for each in (content_id, other) if each is not None]
+        if not self._take(DOCUMENTS, with_text, f"content_id IN ({_listed(with_text)})"):
             return False
         if not self._take(CAPTURES, texts, are_of_texts):
             return False
@@ -83,10 +83,10 @@ class OneText:
         return True
 
     def _take(self, table: Table, values: list[str], condition: str) -> bool:
-        places = self._places.find(table, values) if len(values) <= _MOST else []
-        if max(len(values), len(places)) > _MOST:
+        rows = self._index.find(table, values) if len(values) <= _MOST else []
+        if max(len(values), len(rows)) > _MOST:
             return False
-        self._places.stored(table).take(self.db, places, condition)
+        self._index.stored(table).take(self.db, rows, condition)
         return True
 
     def _strings(self, sql: str) -> list[str]:

@@ -30,7 +30,7 @@ from query.verify.result import Finding
 #: Bytes that the process may allocate which reads the records.
 _MEMORY = 1 << 30
 _ROW = f"SELECT {EVIDENCE} FROM clean('9999-12-31', grade := '{{grade}}') AS c WHERE content_id = {{id}}"
-#: What is compared of a record, by the names of `stated_and_found`, in the order in which it is told.
+#: What is compared of a record, by the names of `stated_and_found`, in the order in which they are listed.
 _NAMES = {
     "length": "length of the record, in bytes",
     "record": "SHA-256 of the record",
@@ -135,11 +135,11 @@ def _check(citation: Row, lake: Lake, trust: Places) -> RecordCheck:
         citation["skip"],
         finding.kind,
         finding.detail,
-        tuple(_told(citation, outcomes, finding, unit.is_walked)),
+        tuple(_lines(citation, outcomes, finding, unit.is_walked)),
     )
 
 
-def _told(citation: Row, outcomes: list[Outcome], finding: Finding, is_here: bool) -> Iterable[Check]:
+def _lines(citation: Row, outcomes: list[Outcome], finding: Finding, is_here: bool) -> Iterable[Check]:
     """Yield what was compared, line by line."""
     at = f"byte {citation['offset']:,}" + (
         f", {citation['skip']:,} decompressed bytes further" * bool(citation["skip"])

@@ -255,12 +255,12 @@ def _change(context: Context, own: str, other: str) -> Change | None:
 
 def _passages(context: Context, own: str, first_seen: datetime | None) -> tuple[DatedPassages | None, str | None]:
     """Return the passages of a text that earlier texts have; else why there are none."""
-    ((whole,),) = context.rows("What it says", _WHOLE.format(id=sql_literal(own)), own)
-    if len(whole) > _ASKED:
+    ((full,),) = context.rows("What it says", _WHOLE.format(id=sql_literal(own)), own)
+    if len(full) > _ASKED:
         return None, f"Of texts of more than {_ASKED:,} characters, passages are not looked for here."
     try:
         with context.passages() as index:
-            found, missing = index.find(whole, first_seen), index.missing
+            found, missing = index.find(full, first_seen), index.missing
     except LakeError as error:
         return None, str(error)
     passages = tuple(
