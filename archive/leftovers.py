@@ -31,7 +31,10 @@ _CACHED = {
     "vectors": re.compile(
         r"vectors/[0-9a-f]{16}/(lake|[^/]+/(segment-[0-9a-f]{12}\.(vectors|lists)|\.new-[a-z0-9_]{8}))"
     ),
-    "explorer": re.compile(r"explorer/[0-9a-f]{32}/(cube-[0-9a-f]{32}\.parquet(\.[0-9a-f]{8}\.part)?|lock|lake)"),
+    "explorer": re.compile(
+        r"explorer/[0-9a-f]{32}/((cube|places-[a-z]+|answers-[0-9a-f]{32})-[0-9a-f]{32}\.parquet"
+        r"(\.[0-9a-f]{8}\.part|\.sum)?|lock|lake)"
+    ),
     "commoncrawl": re.compile(r"commoncrawl/(own|of-[0-9a-f]{16})/.+"),
 }
 

@@ -287,7 +287,7 @@ def connect(lake: Lake, tables: Iterable[Table] = (CAPTURES,), **config: str | i
         LakeError: there is no lake.
         duckdb.Error: a file is missing or damaged.
     """
-    db, stored, selects = attach(lake, tables, None, **config)
+    db, stored, selects = attach(lake, tables, None, False, **config)
     captures = captures_view()
     define(db, [*stored, captures, moments_view(captures, selects), PROOFS])
     return db
@@ -303,6 +303,7 @@ def attach(
     lake: Lake,
     tables: Iterable[Table],
     opened: Callable[[list[str]], None] | None = None,
+    held: bool = False,
     **config: str | int,
 ) -> tuple[duckdb.DuckDBPyConnection, list[View], list[str]]:
     """Return a DuckDB connection that can read a lake's tables and nothing else.
@@ -312,6 +313,7 @@ def attach(
 
     Args:
         opened: called with the paths of all files, after the lake's log is read and before DuckDB starts.
+        held: the views show no file, but what is put into the tables `held_<name>`, which are empty: see `Stored.take`.
         config: settings of DuckDB.
 
     Raises:
@@ -319,7 +321,7 @@ def attach(
     """
     retracted, bounded = retracted_units(lake), bounds.of_units(lake)
     has_lines = lake.delta(SOURCES.name).transaction_version(INDEX) is not None
-    stored = [_stored(lake, table) for table in tables]
+    stored = [stored_table(lake, table) for table in tables]
     files = [file for table in stored for file in table.files]
     if opened:
         opened(files)
@@ -342,7 +344,13 @@ def attach(
     db.execute("SET autoload_known_extensions = false; SET enable_external_access = false")
     if retracted:
         db.execute("CREATE TEMP TABLE retracted_units AS SELECT unnest(?::VARCHAR[]) AS unit", [retracted])
-    views = [View(f"stored_{table.table.name}", table.select(), _types(table.table)) for table in stored]
+    for table in stored if held else ():
+        db.execute(f"CREATE TEMP TABLE held_{table.table.name} AS {_no_rows(_types(table.table))}")
+    views = [
+        View(f"stored_{name}", f"SELECT * FROM held_{name}" if held else table.select(), _types(table.table))
+        for table in stored
+        for name in [table.table.name]
+    ]
     select = next((view.select for view in views if view.name == "stored_captures"), "")
     if bounded.attested:
         _units_table(db, "bounded_units", bounded.attested)
@@ -435,11 +443,11 @@ def define(db: duckdb.DuckDBPyConnection, views: Sequence[View], macros: Iterabl
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class Stored:
     """A table in its newest version, according to its log."""
 
     table: Table
-    files: list[str]  #: as `Lake.filesystem` names them; empty where the lake does not have the table
+    files: list[str]  #: as `Lake.filesystem` names them, sorted; empty where the lake does not have the table
     columns: list[str]  #: those that the table has in this lake
     widened: bool  #: whether some files may lack some columns
     scheme: str  #: in front of the paths: empty on a disk
@@ -447,35 +455,59 @@ class _Stored:
     @property
     def names(self) -> list[str]:
         """The files as DuckDB names them."""
-        return sorted(self.scheme + file for file in self.files)
+        return [self.scheme + file for file in self.files]
 
-    def select(self) -> str:
-        """Return SQL that reads the files, with the columns that this version knows."""
+    def select(self, where: str = "") -> str:
+        """Return SQL that reads the files, with the columns that this version knows.
+
+        Args:
+            where: a condition, which may name `file_row_number` too.
+        """
         types = _types(self.table)
         if not self.files:
             return _no_rows(types)
         columns = ", ".join(
             f'"{name}"' if name in self.columns else f'NULL::{type_} AS "{name}"' for name, type_ in types.items()
         )
+        rows = self.scan() + (f" WHERE {where}" if where else "")
+        if self.widened:  # perhaps no file has a column that was added
+            rows = f"({_no_rows(types)} UNION ALL BY NAME SELECT * FROM {rows})"
+        return f"SELECT {columns} FROM {rows}"
+
+    def scan(self) -> str:
+        """Return SQL of the files as a table, as they are."""
         names = ", ".join(f"'{name}': VARCHAR" for name in self.table.partition_by)
         by = f", hive_types = {{{names}}}" if names else ""
         listed = ", ".join(map(sql_literal, self.names))
         # by name only where files may lack columns, since DuckDB then reads the footer of every file first
         options = f"hive_partitioning = {bool(self.table.partition_by)}{by}, union_by_name = {self.widened}"
-        rows = f"read_parquet([{listed}], {options})"
-        if self.widened:  # perhaps no file has a column that was added
-            rows = f"({_no_rows(types)} UNION ALL BY NAME SELECT * FROM {rows})"
-        return f"SELECT {columns} FROM {rows}"
+        return f"read_parquet([{listed}], {options})"
+
+    def take(self, db: duckdb.DuckDBPyConnection, at: Iterable[tuple[int, int]], condition: str) -> None:
+        """Add rows to the table `held_<name>` of a connection of `attach` with `held`.
+
+        Args:
+            at: where they are: the number of the file among `names`, and that of the row in it.
+            condition: that they must satisfy; a position alone says nothing.
+        """
+        listed = list(at)
+        if not listed:
+            return
+        files = [self.files[number] for number in sorted({file for file, _ in listed})]
+        rows = ", ".join(map(str, sorted({row for _, row in listed})))
+        select = replace(self, files=files).select(f"file_row_number IN ({rows})")
+        db.execute(f"INSERT INTO held_{self.table.name} SELECT * FROM ({select}) WHERE {condition}")
 
 
-def _stored(lake: Lake, table: Table) -> _Stored:
+def stored_table(lake: Lake, table: Table) -> Stored:
+    """Return the files of a table in its newest version."""
     if table.name not in TABLES and not lake.has(table):
-        return _Stored(table, [], [], False, "")
+        return Stored(table, [], [], False, "")
     delta = lake.delta(table.name)
     versions.refuse_newer(delta, lake.table_uri(table.name), table)
-    files = [f"{lake.table_path(table.name)}/{path}" for path in lake.files_of(delta)]
+    files = sorted(f"{lake.table_path(table.name)}/{path}" for path in lake.files_of(delta))
     scheme = f"{storage.SCHEME}://" if storage.is_s3(lake.location) else ""
-    return _Stored(table, files, versions.columns(delta), versions.is_widened(delta), scheme)
+    return Stored(table, files, versions.columns(delta), versions.is_widened(delta), scheme)
 
 
 def _types(table: Table) -> dict[str, str]:

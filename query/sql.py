@@ -157,6 +157,7 @@ def connect(
     memory: str | None = None,
     spill: str | None = None,
     opened: Callable[[list[str]], None] | None = None,
+    held: bool = False,
 ) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection that sees a lake as it is now.
 
@@ -175,6 +176,7 @@ def connect(
             those can hold fails. The default is 80 % of the machine's memory.
         spill: the folder for temporary files, 32 GB at most. The default is `.tmp`.
         opened: called with the paths of the lake's files, after its log is read and before DuckDB starts.
+        held: the views show what is put into the tables `held_<name>`, see `archive.proofs.attach`.
 
     Raises:
         LakeError: there is no lake, or a file of it is lost or broken.
@@ -185,6 +187,8 @@ def connect(
     config: dict[str, str | int] = {"memory_limit": memory} if memory else {}
     if spill:
         config |= {"temp_directory": spill, "max_temp_directory_size": _SPILL}
+    if held:
+        config["threads"] = 1  # a few rows: to share them out costs more than to read them
     index = clean.index_macro(index_tables.is_current(now), now.has(DUPLICATES))
     files: list[str] = []
 
@@ -195,7 +199,7 @@ def connect(
 
     try:
         with naming_damage(lake, files):
-            db, stored, selects = attach(now, _TABLES, keep, **config)
+            db, stored, selects = attach(now, _TABLES, keep, held, **config)
             domain.add_functions(db)
             opt_outs.add_functions(db)
             views = [*stored, _CAPTURES, moments_view(_CAPTURES, selects), *VIEWS]

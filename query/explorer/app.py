@@ -17,7 +17,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from archive.errors import ArchiveError, error_line
-from query.explorer.context import Busy, OpenLake
+from query.explorer.busy import Busy
+from query.explorer.context import OpenLake
 from query.explorer.guard import Allowed, Guard
 from query.explorer.page import Page, twin_of
 from query.explorer.pages.table import PAGES
@@ -42,10 +43,10 @@ def application(lake: OpenLake, allowed: Allowed, pages: Mapping[str, Page] = PA
     shown = Shown(pages, lake.location)
     routes: list[Route | Mount] = []
     for page in pages.values():  # a twin first: a parameter of a path would match its name too
-        methods = ["GET", "POST"] if page.takes_form else ["GET"]
+        methods = ["GET", "POST"] if page.takes_form or page.acts else ["GET"]
         routes.append(Route(twin_of(page.path), _endpoint(lake, shown, page, True), methods=methods))
     for page in pages.values():
-        methods = ["GET", "POST"] if page.takes_form else ["GET"]
+        methods = ["GET", "POST"] if page.takes_form or page.acts else ["GET"]
         routes.append(Route(page.path, _endpoint(lake, shown, page, False), methods=methods))
     routes.append(Mount("/static", StaticFiles(directory=STATIC)))
 
@@ -64,7 +65,8 @@ def _endpoint(lake: OpenLake, shown: Shown, page: Page, is_twin: bool) -> _Endpo
 
     async def endpoint(request: Request) -> Response:
         given = [*request.path_params.items(), *await _given(request)]
-        return await run_in_threadpool(_respond, lake, shown, page, given, is_twin, request.method == "POST")
+        posted = request.method == "POST"
+        return await run_in_threadpool(_respond, lake, shown, page, given, is_twin, posted)
 
     return endpoint
 
@@ -81,13 +83,15 @@ async def _given(request: Request) -> list[tuple[str, str]]:
 
 
 def _respond(
-    lake: OpenLake, shown: Shown, page: Page, given: list[tuple[str, str]], is_twin: bool, is_posted: bool
+    lake: OpenLake, shown: Shown, page: Page, given: list[tuple[str, str]], is_twin: bool, posted: bool
 ) -> Response:
     try:
         values = page.parse(given)
         address = page.written(values)
         is_short = page.is_short(address)
-        if is_posted and is_short and not is_twin:  # so that it can be sent to a colleague, and gone back to
+        if (
+            posted and page.takes_form and is_short and not is_twin
+        ):  # so that it can be sent to a colleague, and gone back to
             return RedirectResponse(page.url(address), 303)
         key = address if is_short else None
         answer = lake.answer(key, lambda context: page.answer(context, values), lambda each: each.is_final)

@@ -24,6 +24,8 @@ _PORT = 8765
               help="Who looks must have this header, which a proxy in front sets.")  # fmt: skip
 @click.option("--encoder", metavar="NAME",
               help="The encoder for texts that are alike: a folder, or a name on the hub.")  # fmt: skip
+@click.option("--network", is_flag=True,
+              help="Verify may read records that are on other hosts, where the lake says that they are.")  # fmt: skip
 def command(location: str, **options: Any) -> None:
     """Look at a lake in a browser: what it holds by month, and each text through time, with its evidence.
 

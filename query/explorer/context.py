@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import tempfile
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
+import pyarrow as pa
 
 from archive.damage import naming_damage
-from archive.errors import ArchiveError
 from archive.lake import Lake, open_lake
 from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
+from query.explorer.busy import Busy
+from query.explorer.checking import Checking
 from query.explorer.cube.counting import Counting
+from query.explorer.kept import KeptAnswers
 from query.explorer.lookups import Lookups
+from query.explorer.one_text import OneText
+from query.explorer.passage_index import OpenPassages
+from query.explorer.places import Places
+from query.explorer.pool import Pool
 from query.sql import connect, query_error
+from query.verify.one_text import RecordCheck, cite_text
+
+if TYPE_CHECKING:
+    from index.passages.find import PassageIndex
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from query.lookup import Lookup
@@ -31,6 +46,8 @@ SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
 _FRESH = 1.0
 #: So many answers are kept.
 _KEPT = 200
+#: Seconds that a page waits until it is known where the rows of its text are.
+_WAIT = 15.0
 
 Value = TypeVar("Value")
 
@@ -41,10 +58,6 @@ class Question:
 
     about: str  #: what it answers
     sql: str
-
-
-class Busy(ArchiveError):
-    """The server has too much to do, or a page takes too long."""
 
 
 @dataclass
@@ -64,36 +77,44 @@ class Context:
         lake: Lake,
         versions: Mapping[str, int | None],
         counting: Counting,
-        connection: Callable[[], duckdb.DuckDBPyConnection],
+        connection: Callable[[str | None, str | None], duckdb.DuckDBPyConnection],
+        checking: Checking,
         lookup: Callable[[], contextlib.AbstractContextManager[Lookup]],
+        passages: Callable[[], contextlib.AbstractContextManager[PassageIndex]],
+        answers: KeptAnswers,
+        seconds: float,
+        posted: bool = False,
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
         self.versions = versions  #: of the tables; None: the lake does not have it
         self.counting = counting  #: counts clean sets without asking the lake
         self.lookup = lookup  #: lends the indexes that look up a text
+        self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
+        self.passages = passages  #: lends the index of passages
+        self._checking = checking
+        self._answers, self._until = answers, time.monotonic() + seconds
         self._connection = connection
-        self._db: duckdb.DuckDBPyConnection | None = None
         self._asked: list[Question] = []
 
-    def rows(self, about: str, sql: str) -> list[tuple[Any, ...]]:
+    def rows(
+        self, about: str, sql: str, of_text: str | None = None, and_text: str | None = None
+    ) -> list[tuple[Any, ...]]:
         """Ask the lake in SQL, which the page then shows.
 
         Args:
             about: what the question answers, for who reads the SQL.
             sql: complete, so that it can be copied; put values in by `archive.files.sql_literal`.
+            of_text: the content id of the one text that it asks about. Then only the rows that belong to it are read,
+                as `query.explorer.one_text.OneText` says: the answer is the same, and soon there.
+            and_text: that of a near-duplicate, where the question also asks what that one says.
 
         Raises:
             QueryError: DuckDB cannot answer it within its memory.
             Busy: it takes too long.
         """
         self._asked.append(Question(about, _tidy(sql)))
-        self._db = self._db or self._connection()
-        try:
-            return self._db.execute(sql).fetchall()
-        except duckdb.InterruptException:
-            raise Busy("this page took longer than it may; ask for less, or use the command") from None
-        except (duckdb.Error, MemoryError) as error:
-            raise query_error(error) from None
+        with _as_errors():
+            return self._connection(of_text, and_text).execute(sql).fetchall()
 
     def rows_within(self, seconds: float, about: str, sql: str) -> tuple[list[tuple[Any, ...]], bool]:
         """Ask the same for a time.
@@ -106,12 +127,12 @@ class Context:
         """
         self._asked.append(Question(about, _tidy(sql)))
         found: list[tuple[Any, ...]] = []
-        self._db = self._db or self._connection()
-        timer = threading.Timer(seconds, self._db.interrupt)
+        db = self._connection(None, None)
+        timer = threading.Timer(seconds, db.interrupt)
         timer.daemon = True
         timer.start()
         try:
-            answer = self._db.execute(sql)
+            answer = db.execute(sql)
             while row := answer.fetchone():
                 found.append(row)
         except duckdb.InterruptException:
@@ -122,9 +143,31 @@ class Context:
             timer.cancel()
         return found, True
 
-    def row(self, about: str, sql: str) -> tuple[Any, ...] | None:
+    def count(self, about: str, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the same of the whole lake, where it takes long: the answer is kept outside the lake, for its version.
+
+        Raises:
+            QueryError, Busy: as above.
+        """
+        self._asked.append(Question(about, _tidy(sql)))
+
+        def ask() -> pa.Table:
+            with _as_errors():
+                return self._connection(None, None).sql(sql).to_arrow_table()
+
+        return self._answers.rows(sql, ask, self._until)
+
+    def row(self, about: str, sql: str, of_text: str | None = None) -> tuple[Any, ...] | None:
         """Ask the same where there is one row, or none."""
-        return next(iter(self.rows(about, sql)), None)
+        return next(iter(self.rows(about, sql, of_text)), None)
+
+    def check(self, content_id: str) -> tuple[RecordCheck, ...]:
+        """Go back to the records that date a text. None where no capture dates it, or the lake does not hold the text.
+
+        Raises:
+            Busy: another text is being verified, or it takes too long.
+        """
+        return self._checking.check(cite_text(self._connection(content_id, None), content_id), self.versions)
 
     @property
     def asked(self) -> tuple[Question, ...]:
@@ -142,6 +185,7 @@ class OpenLake:
         memory: the most that DuckDB may use for one page.
         at_once: how many pages are worked on at one time.
         encoder: of the lake's vectors: a folder, or a name on the Hugging Face hub; by default the packaged one.
+        network: whoever verifies a text may have files of other hosts read, where the lake says that they are.
 
     Raises:
         LakeError: there is no lake, or it cannot be opened.
@@ -155,6 +199,7 @@ class OpenLake:
         memory: str = MEMORY,
         at_once: int = AT_ONCE,
         encoder: str | None = None,
+        network: bool = False,
     ) -> None:
         self._lake = open_lake(location)
         self._lake.require()
@@ -165,10 +210,15 @@ class OpenLake:
         self._lock = threading.Lock()
         self._looked = 0.0
         self._versions: Mapping[str, int | None] = {}
-        self._free: list[duckdb.DuckDBPyConnection] = []
+        self._lakes: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
+        self._texts: Pool[OneText] = Pool(seconds)
+        self._row_index: Places | None = None
+        self._counted: tuple[Mapping[str, int | None], KeptAnswers] | None = None
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
         self._counting = Counting()
         self._lookups = Lookups(encoder)
+        self._checking = Checking(self.location, network)
+        self._passages = OpenPassages(seconds)
         self._now()
 
     def __enter__(self) -> OpenLake:
@@ -179,11 +229,10 @@ class OpenLake:
 
     def close(self) -> None:
         with self._lock:
-            free, self._free, self._answers = self._free, [], OrderedDict()
+            self._renew({})
         self._counting.close()
-        for db in free:
-            db.close()
         self._lookups.close()
+        self._passages.close()
         self._spill.cleanup()
 
     @property
@@ -225,6 +274,16 @@ class OpenLake:
         finally:
             kept.lock.release()
 
+    def act(self, do: Callable[[Context], Value]) -> Value:
+        """Return what a function finds once somebody pressed a button: it is done anew, and not kept.
+
+        Raises:
+            Busy: there is too much to do, or it took too long.
+            ArchiveError: what `do` raises.
+        """
+        with self._context(self._now(), posted=True) as context:
+            return do(context)
+
     def _now(self) -> Mapping[str, int | None]:
         """Return the versions of all tables. What belongs to another version is dropped."""
         with self._lock:
@@ -235,60 +294,127 @@ class OpenLake:
             versions = {name: self._lake.delta(name).version() if name in held else None for name in sorted(known)}
             self._looked = time.monotonic()
             if versions != self._versions:
-                for db in self._free:
-                    db.close()
-                self._versions, self._free, self._answers = versions, [], OrderedDict()
+                self._renew(versions)
             return self._versions
 
+    def _renew(self, versions: Mapping[str, int | None]) -> None:
+        """Drop what belongs to another version."""
+        self._versions, self._answers = versions, OrderedDict()
+        self._row_index = None  # closed once nobody uses it
+        self._lakes.renew(versions)
+        self._texts.renew(versions)
+
     @contextlib.contextmanager
-    def _context(self, versions: Mapping[str, int | None]) -> Iterator[Context]:
+    def _context(self, versions: Mapping[str, int | None], posted: bool = False) -> Iterator[Context]:
         """Open the lake in these versions for one request. It is connected to when it is first asked."""
         lake = self._lake.at(versions)
         with contextlib.ExitStack() as stack, naming_damage(lake):
+            begin = lru_cache(lambda: stack.enter_context(self._slot()))
+            whole_lake = lru_cache(lambda: stack.enter_context(self._lakes.take(versions, lambda: self._connect(lake))))
+            one = lru_cache(
+                lambda row_index: stack.enter_context(
+                    self._texts.take(versions, lambda: OneText(lake, row_index, self._memory, self._spill.name))
+                )
+            )
+
+            def connection(of_text: str | None, and_text: str | None) -> duckdb.DuckDBPyConnection:
+                begin()
+                if of_text is not None and (row_index := self._places_of(lake, versions)):
+                    text = one(row_index)
+                    if text.see(of_text, and_text):
+                        return text.db
+                return whole_lake()
+
             yield Context(
                 lake,
                 versions,
                 self._counting,
-                lambda: stack.enter_context(self._connected(lake, versions)),
+                connection,
+                self._checking,
                 lambda: self._lookups.use(lake, versions),
+                lambda: self._passages.use(lake, versions),
+                self._kept_answers(versions),
+                self._seconds,
+                posted,
             )
 
+    def _kept_answers(self, versions: Mapping[str, int | None]) -> KeptAnswers:
+        with self._lock:
+            if self._counted is None or self._counted[0] is not versions:
+                self._counted = versions, KeptAnswers(self.location, versions)
+            return self._counted[1]
+
+    def prepare(self, ask: Callable[[Context], object]) -> None:
+        """Have a function ask in the background, without a bound on time, so that its answers are there when needed."""
+        versions = self._now()
+        lake = self._lake.at(versions)
+
+        def work() -> None:
+            self._begun_places(lake, versions)
+            try:
+                with contextlib.closing(self._connect(lake)) as db, naming_damage(lake):
+                    ask(
+                        Context(
+                            lake,
+                            versions,
+                            self._counting,
+                            lambda *_: db,
+                            self._checking,
+                            lambda: self._lookups.use(lake, versions),
+                            lambda: self._passages.use(lake, versions),
+                            self._kept_answers(versions),
+                            threading.TIMEOUT_MAX / 2,
+                        )
+                    )
+            except Exception as error:  # whoever asks for the page gets it too
+                _log.info("%s: %s", self.location, error)
+
+        threading.Thread(target=work, name="prepare", daemon=True).start()
+
     @contextlib.contextmanager
-    def _connected(self, lake: Lake, versions: Mapping[str, int | None]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Connect to the lake, with a bound on time, and on how many do so at once."""
+    def _slot(self) -> Iterator[None]:
+        """Bound how many are worked on at once."""
         if not self._slots.acquire(timeout=self._seconds):
             raise Busy("too many pages are asked for at once; try again")
         try:
-            db = self._connection(lake, versions)
-            is_late = threading.Event()
-
-            def stop() -> None:
-                is_late.set()
-                db.interrupt()
-
-            timer = threading.Timer(self._seconds, stop)
-            timer.daemon = True
-            timer.start()
-            try:
-                yield db
-            finally:
-                timer.cancel()
-                self._give_back(db, versions, is_late.is_set())
+            yield
         finally:
             self._slots.release()
 
-    def _connection(self, lake: Lake, versions: Mapping[str, int | None]) -> duckdb.DuckDBPyConnection:
-        with self._lock:
-            if self._free and versions is self._versions:
-                return self._free.pop()
+    def _connect(self, lake: Lake) -> duckdb.DuckDBPyConnection:
         return connect(lake, memory=self._memory, spill=self._spill.name)
 
-    def _give_back(self, db: duckdb.DuckDBPyConnection, versions: Mapping[str, int | None], is_late: bool) -> None:
+    def _places_of(self, lake: Lake, versions: Mapping[str, int | None]) -> Places | None:
+        """Return where the rows of texts are; None where that cannot be known, and for an earlier version.
+
+        Raises:
+            Busy: it is worked on.
+        """
+        row_index = self._begun_places(lake, versions)
+        if row_index is None:
+            return None
+        if not row_index.wait(_WAIT):
+            raise Busy("the texts of this lake are being indexed for these pages; look again in a minute")
+        return row_index if row_index.is_made else None
+
+    def _begun_places(self, lake: Lake, versions: Mapping[str, int | None]) -> Places | None:
         with self._lock:
-            if versions is self._versions and not is_late:
-                self._free.append(db)
-                return
-        db.close()
+            if versions is not self._versions:
+                return None
+            if self._row_index is None:
+                self._row_index = Places(lake, versions, self._spill.name)
+            return self._row_index
+
+
+@contextlib.contextmanager
+def _as_errors() -> Iterator[None]:
+    """Raise what DuckDB says as what a page says."""
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise Busy("this page took longer than it may; ask for less, or use the command") from None
+    except (duckdb.Error, MemoryError) as error:
+        raise query_error(error) from None
 
 
 def _tidy(sql: str) -> str:

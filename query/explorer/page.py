@@ -54,6 +54,7 @@ class Page:
     parameters: tuple[Parameter, ...] = ()
     menu: str | None = None  #: its word in the menu; None: it is not there
     takes_form: bool = False  #: its parameters may also come as the body of a POST, where they may be long
+    acts: bool = False  #: it has a button, by which its address is posted: `Context.posted`; such an answer is not kept
     is_endless: bool = False  #: it links to itself with ever other parameters: who follows all links never ends
 
     def parse(self, given: Iterable[tuple[str, str]]) -> dict[str, Any]:

@@ -56,6 +56,15 @@ def content_id(written: str) -> str:
     return written
 
 
+def optional(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a kind that may be empty, which is None.
+
+    >>> optional(content_id)("") is None
+    True
+    """
+    return lambda written: kind(written) if written else None
+
+
 def text(most: int) -> Callable[[str], str]:
     """Return a kind: any text of at most so many characters."""
 

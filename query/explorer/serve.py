@@ -26,6 +26,7 @@ def explore(
     read_only_token: str | None = None,
     user_header: str | None = None,
     encoder: str | None = None,
+    network: bool = False,
 ) -> None:
     """Show a lake as pages on loopback, until the process is interrupted; prints the address. The lake is only read.
 
@@ -36,6 +37,7 @@ def explore(
         read_only_token: who looks must show it.
         user_header: who looks must have this header, which a proxy in front sets.
         encoder: of the lake's vectors, for texts that are alike: a folder, or a name on the Hugging Face hub.
+        network: whoever verifies a text may have its record read from another host, where the lake says that it is.
 
     Raises:
         LakeError: there is no lake.
@@ -47,10 +49,12 @@ def explore(
     from query.explorer.app import application
     from query.explorer.context import OpenLake
     from query.explorer.guard import Allowed
+    from query.explorer.pages import overview
 
     location = lake.location if isinstance(lake, Lake) else os.fspath(lake)
     allowed = Allowed(frozenset(host_name), read_only_token, user_header)
-    with OpenLake(location, encoder=encoder) as opened, _listening(port) as listening:
+    with OpenLake(location, encoder=encoder, network=network) as opened, _listening(port) as listening:
+        opened.prepare(lambda context: overview.PAGE.answer(context, {}))
         config = uvicorn.Config(
             application(opened, allowed), lifespan="off", ws="none", loop="asyncio", log_config=None, access_log=False,
             server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS, timeout_keep_alive=_IDLE,

@@ -46,6 +46,7 @@ class Shown:
         static: str = "/static",
     ) -> None:
         self._pages, self._location, self._static = pages, location, static
+        self._has_server = href is None
         self._href = href or (lambda address: pages[address.page].url(address))
         self._twin = twin or (lambda address: pages[address.page].url(address, twin=True))
 
@@ -57,12 +58,21 @@ class Shown:
                 raise ValueError(f"{page.name}: links to {target}, which its answer does not declare")
             return self._link(target, words, kind)
 
+        def action(target: Address) -> str | None:
+            """Return where a form is posted; None where there is no server."""
+            if target not in answer.links or not self._pages[target.page].acts:
+                raise ValueError(
+                    f"{page.name}: posts to {target}, which its answer does not declare, or which does not act"
+                )
+            return self._href(target) if self._has_server else None
+
         return _environment().get_template(f"{page.name}.html").render(
             page=page,
             title=answer.title,
             data=answer.data,
             link=link,
             form=lambda name: self._href(Address(name)),
+            action=action,
             frame=self._frame(page, answer.links),
             twin=self._twin(address) if page.is_short(address) else None,
             questions=answer.sql,

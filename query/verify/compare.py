@@ -99,6 +99,25 @@ def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
         return Finding(row, "differs", f"the record opts out: {outcome.robots}")
     if outcome.integrity == CONTRADICTED:
         return Finding(row, "differs", "the record is altered: it is not what its digests say")
+    if citation["role"] != TEXT and outcome.dated.problem and not is_bound:
+        return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
+    compared = stated_and_found(citation, outcome)
+    if wrong := compare_values(row, compared):
+        return wrong
+    if citation["role"] != TEXT:
+        if is_bound:
+            wrong = compare_bound(citation, against.bounds, outcome.dated)
+        else:
+            wrong = _compare_grade(citation, outcome, against.moved)
+        if wrong is not None:
+            return wrong
+    if citation["role"] == PROOF:
+        return Finding(row, "agrees")
+    return _compare_text(citation, outcome.text, outcome.extractor, against.tokenizer)
+
+
+def stated_and_found(citation: Row, outcome: Capture) -> dict[str, tuple[Any, Any]]:
+    """Return what a citation states of its record next to what the record has, by name."""
     compared: dict[str, tuple[Any, Any]] = {"digest": digests(citation, outcome)}
     if citation["role"] != TEXT:
         compared |= {
@@ -113,25 +132,12 @@ def _compare(citation: Row, outcome: Outcome, against: Against) -> Finding:
         if citation["record_sha256"] is not None or citation["evidence"] is not None:
             compared["record"] = (citation["record_sha256"], outcome.record_sha256)
             compared["operator"] = (citation["operator"], outcome.operator)
-        if not is_bound:
+        if citation["date_source"] not in KINDS:
             compared["date"] = (citation["captured_at"], outcome.dated.captured_at)
             compared["kind of date"] = (citation["date_source"], outcome.dated.source)
-        if outcome.dated.problem and not is_bound:
-            return Finding(row, "differs", f"the date of the record proves nothing: {outcome.dated.problem}")
     if citation["length"] is not None and outcome.length is not None:
         compared["length"] = (citation["length"], outcome.length)
-    if wrong := compare_values(row, compared):
-        return wrong
-    if citation["role"] != TEXT:
-        if is_bound:
-            wrong = compare_bound(citation, against.bounds, outcome.dated)
-        else:
-            wrong = _compare_grade(citation, outcome, against.moved)
-        if wrong is not None:
-            return wrong
-    if citation["role"] == PROOF:
-        return Finding(row, "agrees")
-    return _compare_text(citation, outcome.text, outcome.extractor, against.tokenizer)
+    return compared
 
 
 def _compare_proven(citation: Row, outcome: Outcome, against: Against, texts: Callable[[], Iterator[str]]) -> Finding:

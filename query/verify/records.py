@@ -122,6 +122,16 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         .to_table(filter=(pads.field("position") >= unit.start) & (pads.field("position") < unit.end))
         .to_pylist()
     )
+    return follow(unit, cited, lambda *_: ctx.progress(1, 0))
+
+
+def follow(unit: Unit, cited: list[Row], seen: Callable[[Row, Outcome], None]) -> list[Finding]:
+    """Compare some citations of one file with the records.
+
+    Args:
+        cited: in the order of offset and skip, each with its `position`.
+        seen: called with each citation whose record was read, and with what the record is worth now.
+    """
     file, chosen = unit.trust.located(unit.file)
     is_file = unit.is_walked
     if why := unit.trust.refusal(unit.file or "", file):
@@ -137,7 +147,7 @@ def work(unit: Unit, ctx: Context) -> list[Finding]:
         against = Against(file, unit.tokenizer, unit.honours, file != unit.file, bounds)
         for citation, outcome, texts in _outcomes(file, cited, chosen, is_file):
             findings[citation["position"]] = compare(citation, outcome, against, texts)
-            ctx.progress(1, 0)
+            seen(citation, outcome)
         differ = [
             each for each in cited if each["position"] in findings and findings[each["position"]].kind == "differs"
         ]

@@ -6,11 +6,9 @@ lake.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -22,19 +20,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive.atomic import atomic_file, disk_error_line, folder_lock
-from archive.commoncrawl.cache import cache_folder, of_lake, temporary_folder
+from archive.commoncrawl.cache import of_lake
 from archive.engine import Context
 from archive.errors import ArchiveError
 from archive.lake import Lake
 from archive.tables import SOURCES
 from index.vectors.table import LIKENESSES
 from query.explorer.cube.build import About, about_of, build
+from query.explorer.kept import folder_of
 from query.export.select import TABLES
 
 _log = logging.getLogger(__name__)
 
-#: The name of this kind of cache, see `archive.leftovers`.
-KIND = "explorer"
 #: To be raised when the same lake gives another cube, or the cube is written in another way.
 _FORMAT = 1
 #: Bytes of the sum behind a cube.
@@ -114,18 +111,7 @@ def _make(unit: Unit, path: Path) -> None:
 
 
 def _path(unit: Unit) -> Path:
-    lake = hashlib.sha256(unit.location.encode()).hexdigest()[:32]
-    return _base() / KIND / lake / f"cube-{unit.key}.parquet"
-
-
-def _base() -> Path:
-    """Return the folder of caches; where nobody may write there, a temporary one."""
-    with contextlib.suppress(OSError):
-        base = cache_folder()
-        (base / KIND).mkdir(parents=True, exist_ok=True)
-        if os.access(base / KIND, os.W_OK):
-            return base
-    return temporary_folder()
+    return folder_of(unit.location) / f"cube-{unit.key}.parquet"
 
 
 def _sum(data: bytes) -> bytes:

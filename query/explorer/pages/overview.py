@@ -176,11 +176,11 @@ class Overview:
 
 def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     """Count what the lake holds."""
-    totals = context.row("What was read", _TOTALS) or (0, 0, 0, 0, None, None)
-    by_month = _nested(context.rows("Captures by month and grade", _CAPTURES))
-    texts_by_month = _nested(context.rows("Texts by the month in which they were first seen, and grade", _TEXTS))
-    languages = {name or "unknown": count for name, count in context.rows("Texts by language", _LANGUAGES)}
-    hosts, most = context.row("How many hosts, and how large the largest is", _SPREAD) or (0, 0)
+    totals = next(iter(context.count("What was read", _TOTALS)), (0, 0, 0, 0, None, None))
+    by_month = _nested(context.count("Captures by month and grade", _CAPTURES))
+    texts_by_month = _nested(context.count("Texts by the month in which they were first seen, and grade", _TEXTS))
+    languages = {name or "unknown": count for name, count in context.count("Texts by language", _LANGUAGES)}
+    hosts, most = next(iter(context.count("How many hosts, and how large the largest is", _SPREAD)), (0, 0))
     texts = sum(languages.values())
     overview = Overview(
         files=totals[0],
@@ -192,20 +192,20 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         captures_by_month=by_month,
         texts_by_month=texts_by_month,
         hosts_in_all=hosts,
-        hosts=tuple(Site(*row) for row in context.rows("The largest hosts", _HOSTS)),
-        domains=tuple(Share(*row) for row in context.rows("The largest domains", _DOMAINS)),
-        tlds=tuple(Share(*row) for row in context.rows("Top-level domains", _TLDS)),
+        hosts=tuple(Site(*row) for row in context.count("The largest hosts", _HOSTS)),
+        domains=tuple(Share(*row) for row in context.count("The largest domains", _DOMAINS)),
+        tlds=tuple(Share(*row) for row in context.count("Top-level domains", _TLDS)),
         languages=languages,
         rejects=tuple(
             Code(code, REJECTS.get("http-NNN" if code.startswith("http-") else code, ""), count, code in DAMAGE)
-            for code, count in context.rows("Records that gave no text, by reason", _REJECTS)
+            for code, count in context.count("Records that gave no text, by reason", _REJECTS)
         ),
         date_problems=tuple(
             Code(code, DATE_PROBLEMS.get(code, ""), count)
-            for code, count in context.rows("Captures whose date proves nothing, by reason", _PROBLEMS)
+            for code, count in context.count("Captures whose date proves nothing, by reason", _PROBLEMS)
         ),
-        growth=tuple(Day(*row) for row in context.rows("What came on each day", _GROWTH)),
-        longest=tuple(LongText(*row) for row in context.rows("Texts that were seen longest", _LONGEST)),
+        growth=tuple(Day(*row) for row in context.count("What came on each day", _GROWTH)),
+        longest=tuple(LongText(*row) for row in context.count("Texts that were seen longest", _LONGEST)),
         gaps=(),
     )
     gaps = (*_thin(overview, most), *_stages(context, texts))
@@ -293,12 +293,12 @@ def _stages(context: Context, texts: int) -> Iterable[Gap]:
         if not context.lake.has(table):
             yield Gap(f"No text has {what}.", f"archive {command}")
             continue
-        row = context.row(
+        ((without,),) = context.count(
             f"Texts without {what}",
             f"SELECT count(*) FROM documents ANTI JOIN {table.name} USING (content_id)",
         )
-        if row and row[0]:
-            yield Gap(f"{row[0]:,} texts have no {what}.", f"archive {command}")
+        if without:
+            yield Gap(f"{without:,} texts have no {what}.", f"archive {command}")
 
 
 PAGE = Page("overview", "/", answer, menu="Overview")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from archive.errors import visible_line
+from archive.errors import LakeError, visible_line
 from archive.evidence.grade import DEFAULT, GRADES
 from archive.files import sql_literal
 from archive.proofs import ACCEPTABLE
@@ -15,12 +15,16 @@ from archive.reasons import DATE_PROBLEMS, DATE_SOURCES
 from query.domain import host_of
 from query.explorer.addresses import host_page, url_page
 from query.explorer.context import Context
+from query.explorer.dated import DatedPassages, Passage, Piece
+from query.explorer.diff import Diff, diff
 from query.explorer.draw.line import Point
 from query.explorer.page import Address, Answer, Page, to
-from query.explorer.parameters import NotThere, Parameter, content_id
+from query.explorer.parameters import NotThere, Parameter, choice, content_id, optional
 
 #: The most captures and neighbours that are listed, and characters that are shown, of the text and of one line.
 _CAPTURES, _NEIGHBOURS, _TEXT, _LINE = 300, 50, 100_000, 4_000
+#: So many near-duplicates have a link to what changed; and the most characters of a text whose passages are looked for.
+_COMPARED, _ASKED = 10, 1_000_000
 
 _FIELDS = """captured_at, captured_from, captures.grade AS grade, date_source, date_problem, record_type, url, title,
        file, "offset", length, skip, record_id, record_sha256, payload_digest, payload_check, block_check, integrity,
@@ -35,6 +39,10 @@ _DATES = """
 SELECT NULL, NULL, NULL, proofs.first_seen, last_seen, witness.id, witness.similarity, witness."at", NULL, NULL
 FROM proofs FULL JOIN witnesses USING (content_id) WHERE content_id = {id}
 """
+_BOTH = """
+SELECT content_id, text FROM documents WHERE content_id IN ({ids}) ORDER BY first_seen NULLS LAST, content_id
+"""
+_WHOLE = "SELECT text FROM documents WHERE content_id = {id}"
 #: The capture that dates a text is the first of grade D or better, else the first claim: `rank` 1.
 _CAPTURED = f"""
 SELECT row_number() OVER (ORDER BY coalesce({ACCEPTABLE}, false) DESC, captures.grade > '{DEFAULT}', {_ORDER}) AS rank,
@@ -113,6 +121,16 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """What changed from the earlier of two near-duplicates to the later one."""
+
+    other: str  #: the content id of the text that this one is compared with
+    earlier_id: str
+    later_id: str
+    diff: Diff
+
+
+@dataclass(frozen=True, slots=True)
 class TextPage:
     """What the page of a text shows."""
 
@@ -128,6 +146,9 @@ class TextPage:
     captures: tuple[TextCapture, ...]  #: in the order of their dates, the first of them
     witness: Witness | None
     neighbours: tuple[Neighbour, ...]  #: the most similar first
+    change: Change | None  #: from this text or to it, the other being its witness, or a near-duplicate that was chosen
+    passages: DatedPassages | None  #: null where they were not asked for, or the lake has no index of them
+    no_passages: str | None  #: why there are none
     text: str | None  #: its beginning; null where the lake does not hold it
     cut: int  #: characters of it that are not shown
 
@@ -146,6 +167,11 @@ class TextPage:
             yield Point(self.witness.first_seen, "w", about, "witness")
 
     @property
+    def pieces(self) -> Iterator[Piece]:
+        """The text in pieces of one date each."""
+        return iter(()) if self.passages is None else self.passages.pieces(self.text or "")
+
+    @property
     def lines(self) -> Iterator[str]:
         """The text in lines, of which none is longer than a browser lays out with ease."""
         for each in (self.text or "").split("\n"):
@@ -159,21 +185,30 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     Raises:
         NotThere: the lake has no such text, or several begin with these digits.
     """
-    own = _resolved(context, parameters["content_id"])
+    own = resolved(context, parameters["content_id"])
     literal = sql_literal(own)
-    document = context.row("The text, since when it is known, and its witness", _DOCUMENT.format(id=literal))
-    seen = context.rows("Its captures, the one that dates it first", _CAPTURED.format(id=literal))
+    document = context.row("The text, since when it is known, and its witness", _DOCUMENT.format(id=literal), own)
+    seen = context.rows("Its captures, the one that dates it first", _CAPTURED.format(id=literal), own)
     if not seen and not document:
         raise NotThere(f"the lake has no text {own}")
     if not document:  # a lake of dates and signatures alone has no texts
-        document = context.row("Since when it is known, and its witness", _DATES.format(id=literal))
-    neighbours = tuple(Neighbour(*row) for row in context.rows("Its near-duplicates", _NEIGHBOURED.format(id=literal)))
+        document = context.row("Since when it is known, and its witness", _DATES.format(id=literal), own)
+    neighbours = tuple(
+        Neighbour(*row) for row in context.rows("Its near-duplicates", _NEIGHBOURED.format(id=literal), own)
+    )
     language, chars, words, first_seen, last_seen, witness_id, similarity, near, text, length = document or (None,) * 10
     ranked = [(rank, _capture(row)) for rank, _, *row in seen]
     proof = next((each for rank, each in ranked if rank == 1 and _is_proof(each)), None)
     captures = sorted((each for _, each in ranked), key=_by_date)[:_CAPTURES]
     estimated = next((each.estimated for each in neighbours if each.content_id == witness_id), False)
     witness = Witness(witness_id, near, similarity, estimated) if witness_id else None
+    shown = tuple(each.content_id for each in neighbours[:_COMPARED])
+    shown += (witness.content_id,) if witness and witness.content_id not in shown else ()
+    chosen = parameters["other"] or (witness.content_id if witness else next(iter(shown), None))
+    if chosen is not None and chosen not in {*shown, *(each.content_id for each in neighbours)}:
+        raise NotThere(f"{chosen[:12]} is no near-duplicate of this text")
+    wants_passages = parameters["passages"] == "yes" and text is not None
+    passages, no_passages = _passages(context, own, first_seen) if wants_passages else (None, None)
     page = TextPage(
         content_id=own,
         language=language,
@@ -187,16 +222,27 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
         captures=tuple(captures),
         witness=witness,
         neighbours=neighbours,
+        change=_change(context, own, chosen) if chosen else None,
+        passages=passages,
+        no_passages=no_passages,
         text=text,
         cut=max((length or 0) - _TEXT, 0),
     )
     linked = {each.content_id: None for each in neighbours} | ({witness.content_id: None} if witness else {})
+    linked |= {each.content_id: None for each in passages.passages} if passages else {}
     return Answer(
         title=_title(page),
         data=page,
         sql=context.asked,
         command=("show", own),
-        links=(*(to("text", content_id=each) for each in linked), *_addresses(page)),
+        links=(
+            *(to("text", content_id=each) for each in linked),
+            *(to("text", content_id=own, other=each) for each in shown),
+            to("text", content_id=own, passages="yes"),
+            to("text", content_id=own),
+            to("verify", content_id=own),
+            *_addresses(page),
+        ),
     )
 
 
@@ -207,7 +253,34 @@ def _addresses(page: TextPage) -> tuple[Address, ...]:
     return tuple(dict.fromkeys(each for each in (*found, *map(url_page, urls)) if each))
 
 
-def _resolved(context: Context, given: str) -> str:
+def _change(context: Context, own: str, other: str) -> Change | None:
+    """Compare two near-duplicates; None where the lake lacks one of the texts."""
+    ids = f"{sql_literal(own)}, {sql_literal(other)}"
+    rows = context.rows("This text and the one that it is compared with", _BOTH.format(ids=ids), own, other)
+    if len(rows) < 2:
+        return None
+    (earlier_id, old), (later_id, new) = rows
+    return Change(other, earlier_id, later_id, diff(old, new))
+
+
+def _passages(context: Context, own: str, first_seen: datetime | None) -> tuple[DatedPassages | None, str | None]:
+    """Return the passages of a text that earlier texts have; else why there are none."""
+    ((full,),) = context.rows("What it says", _WHOLE.format(id=sql_literal(own)), own)
+    if len(full) > _ASKED:
+        return None, f"Of texts of more than {_ASKED:,} characters, passages are not looked for here."
+    try:
+        with context.passages() as index:
+            found, missing = index.find(full, first_seen), index.missing
+    except LakeError as error:
+        return None, str(error)
+    passages = tuple(
+        Passage(each.start, each.end, each.words, each.first_seen, each.grade, each.content_id, each.url)
+        for each in found.passages
+    )
+    return DatedPassages(found.words, passages, found.is_complete, missing), None
+
+
+def resolved(context: Context, given: str) -> str:
     """Return the content id that begins with these digits.
 
     Raises:
@@ -282,4 +355,9 @@ def _moment(value: datetime) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S} UTC"
 
 
-PAGE = Page("text", "/text/{content_id}", answer, (Parameter("content_id", content_id),))
+_PARAMETERS = (
+    Parameter("content_id", content_id),
+    Parameter("other", optional(content_id), ""),
+    Parameter("passages", choice("no", "yes"), "no"),
+)
+PAGE = Page("text", "/text/{content_id}", answer, _PARAMETERS)

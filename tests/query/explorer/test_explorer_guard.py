@@ -86,7 +86,8 @@ def test_the_lake_is_only_read(shown: Lake, client: httpx.Client) -> None:
 
 
 def test_a_page_that_takes_too_long_is_given_up(shown: Lake) -> None:
-    from query.explorer.context import Busy, Context, OpenLake
+    from query.explorer.busy import Busy
+    from query.explorer.context import Context, OpenLake
 
     def endless(context: Context) -> object:
         return context.rows(

@@ -1,0 +1,97 @@
+"""A lake of one text: the views of `query.sql` over the rows that belong to it, and over no other row.
+
+So a page about a text needs a few files and not all, and what it says comes through the same SQL as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+
+from archive.files import sql_literal
+from archive.lake import Lake
+from archive.tables import CAPTURES, DOCUMENTS, Table
+from index.tables import DUPLICATES
+from query.explorer.places import Places
+from query.sql import connect
+
+#: Of a text with more rows the whole lake is asked: it is a page that everybody has.
+_MOST = 20_000
+_TABLES = (CAPTURES, DOCUMENTS, DUPLICATES)
+
+
+class OneText:
+    """A connection that sees one text: all of `moments` and `documents` of it, its pairs, and `proofs` of both ends.
+
+    Of all else it may have a part. Ask for nothing else.
+    """
+
+    def __init__(self, lake: Lake, index: Places, memory: str, spill: str) -> None:
+        self._index = index
+        self._seen: tuple[str | None, str | None] = (None, None)
+        self.db: duckdb.DuckDBPyConnection = connect(lake, memory=memory, spill=spill, held=True)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def interrupt(self) -> None:
+        self.db.interrupt()
+
+    def see(self, content_id: str, other: str | None = None) -> bool:
+        """See this text from now on. Returns False where it has too many rows.
+
+        Args:
+            other: a near-duplicate of it, of which `documents` has what it says too.
+
+        Raises:
+            duckdb.Error: a file is lost or broken, or the time is over.
+        """
+        if self._seen == (content_id, other) or (other is None and self._seen[0] == content_id):
+            return True
+        self._seen = (None, None)
+        for table in _TABLES:
+            self.db.execute(f"DELETE FROM held_{table.name}")
+        own = sql_literal(content_id)
+        if not self._take(DUPLICATES, [content_id], f"content_id = {own} OR earlier_id = {own}"):
+            return False
+        texts = [content_id, *self._strings(f"""
+            SELECT DISTINCT CASE WHEN content_id = {own} THEN earlier_id ELSE content_id END FROM held_duplicates
+        """)]  # fmt: skip
+        are_of_texts = f"content_id IN ({_listed(texts)})"
+        with_text = [each for each in (content_id, other) if each is not None]
+        if not self._take(DOCUMENTS, with_text, f"content_id IN ({_listed(with_text)})"):
+            return False
+        if not self._take(CAPTURES, texts, are_of_texts):
+            return False
+        # revisits have no text of their own, and lines of indexes none at all: both are found by digest, and a revisit
+        # whose body came in chunks may state another one that a line has
+        known: list[str] = []
+        for _ in range(2):
+            digests = self._strings("""
+                SELECT DISTINCT digest FROM (SELECT unnest([payload_digest, transfer_digest]) AS digest
+                                             FROM held_captures) WHERE digest IS NOT NULL
+            """)
+            new = sorted(set(digests) - set(known))
+            condition = f"payload_digest IN ({_listed(new)}) AND coalesce(NOT {are_of_texts}, true)"
+            if known:
+                condition += f" AND payload_digest NOT IN ({_listed(known)})"
+            if new and not self._take(CAPTURES, new, condition):
+                return False
+            known = digests
+        self._seen = (content_id, other)
+        return True
+
+    def _take(self, table: Table, values: list[str], condition: str) -> bool:
+        rows = self._index.find(table, values) if len(values) <= _MOST else []
+        if max(len(values), len(rows)) > _MOST:
+            return False
+        self._index.stored(table).take(self.db, rows, condition)
+        return True
+
+    def _strings(self, sql: str) -> list[str]:
+        return sorted(str(row[0]) for row in self.db.execute(sql).fetchall())
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(map(sql_literal, values))

@@ -1,0 +1,66 @@
+"""Connections to one version of a lake, each used by one request at a time, for a bounded time."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+
+class Connection(Protocol):
+    """What a pool holds."""
+
+    def interrupt(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=Connection)
+
+
+class Pool(Generic[Opened]):
+    """Connections that are free. Any number of threads may take one.
+
+    Args:
+        seconds: after these a connection is interrupted, and not used again.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._of: object = None
+        self._free: list[Opened] = []
+
+    def renew(self, of: object) -> None:
+        """Close what is free: from now on the connections are to this version."""
+        with self._lock:
+            free, self._free, self._of = self._free, [], of
+        for each in free:
+            each.close()
+
+    @contextlib.contextmanager
+    def take(self, of: object, make: Callable[[], Opened]) -> Iterator[Opened]:
+        """Lend a connection to a version; one is made where none is free."""
+        with self._lock:
+            taken = self._free.pop() if self._free and of is self._of else None
+        taken = taken or make()
+        is_late = threading.Event()
+
+        def stop() -> None:
+            is_late.set()
+            taken.interrupt()
+
+        timer = threading.Timer(self._seconds, stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield taken
+        finally:
+            timer.cancel()
+            with self._lock:
+                is_kept = of is self._of and not is_late.is_set()
+                if is_kept:
+                    self._free.append(taken)
+            if not is_kept:
+                taken.close()
