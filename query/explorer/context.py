@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 import threading
 import time
@@ -97,22 +98,30 @@ class OpenLake:
         seconds: the most that one page may take.
         memory: the most that DuckDB may use for one page.
         at_once: how many pages are worked on at one time.
+        is_pinned: the lake is shown as it is now, whatever is written into it later.
 
     Raises:
         LakeError: there is no lake, or it cannot be opened.
     """
 
     def __init__(
-        self, location: str, *, seconds: float = SECONDS, memory: str = MEMORY, at_once: int = AT_ONCE
+        self,
+        location: str,
+        *,
+        seconds: float = SECONDS,
+        memory: str = MEMORY,
+        at_once: int = AT_ONCE,
+        is_pinned: bool = False,
     ) -> None:
         self._lake = open_lake(location)
         self._lake.require()
         self.location = self._lake.location
         self._seconds, self._memory = seconds, memory
+        self._fresh = math.inf if is_pinned else _FRESH
         self._slots = threading.BoundedSemaphore(at_once)
         self._spill = tempfile.TemporaryDirectory(prefix="lowbackground-")
         self._lock = threading.Lock()
-        self._looked = 0.0
+        self._looked = -math.inf
         self._versions: Mapping[str, int | None] = {}
         self._free: list[duckdb.DuckDBPyConnection] = []
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
@@ -167,7 +176,7 @@ class OpenLake:
     def _now(self) -> Mapping[str, int | None]:
         """Return the versions of all tables. What belongs to another version is dropped."""
         with self._lock:
-            if time.monotonic() - self._looked < _FRESH:
+            if time.monotonic() - self._looked < self._fresh:
                 return self._versions
             held = set(self._lake.tables())
             known = {*TABLES, *EVIDENCE_TABLES, *index_tables.TABLES}

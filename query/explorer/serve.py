@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
 from archive.errors import ArchiveError, error_line
 from archive.extras import require
 from archive.lake import Lake
+from archive.progress import Reporter
+
+if TYPE_CHECKING:
+    from query.explorer.folder import FolderResult
 
 _LOOPBACK = "127.0.0.1"
 PORT = 8765
+#: The most pages that a folder gets, and bytes of them.
+MOST_PAGES, MOST_BYTES = 1000, 50 << 20
 #: So many requests may be open at once; seconds that a connection without one stays open.
 _REQUESTS, _IDLE = 64, 5
 
@@ -25,8 +32,15 @@ def explore(
     host_name: Iterable[str] = (),
     read_only_token: str | None = None,
     user_header: str | None = None,
-) -> None:
+    static: str | os.PathLike[str] | None = None,
+    pages: int = MOST_PAGES,
+    size: int = MOST_BYTES,
+    reporter: Reporter | None = None,
+) -> FolderResult | None:
     """Show a lake as pages on loopback, until the process is interrupted; prints the address. The lake is only read.
+
+    With `static`, write the pages into a folder instead, each with its JSON beside it; any web server can serve it, and
+    a browser opens it as it is. Run again, it replaces what it wrote before.
 
     Args:
         lake: a lake, or its location.
@@ -34,10 +48,17 @@ def explore(
         host_name: further names by which the server may be called, as where a proxy is in front.
         read_only_token: who looks must show it.
         user_header: who looks must have this header, which a proxy in front sets.
+        static: the folder: new, empty, or written by this before.
+        pages: the most pages that are written, the nearest to the first page.
+        size: the most bytes of them.
+        reporter: receives the progress of writing.
+
+    Returns:
+        what was written, with `static`.
 
     Raises:
         LakeError: there is no lake.
-        ArchiveError: a package is missing, or the port is taken.
+        ArchiveError: a package is missing, the port is taken, or the folder holds something else.
     """
     require("archive explore", "explore", "starlette", "jinja2", "uvicorn")
     import uvicorn
@@ -47,6 +68,13 @@ def explore(
     from query.explorer.guard import Allowed
 
     location = lake.location if isinstance(lake, Lake) else os.fspath(lake)
+    if static is not None:
+        if host_name or read_only_token or user_header:
+            raise ArchiveError("a folder of pages asks nobody who he is: leave out host names, token and header")
+        from query.explorer.folder import write_folder
+
+        with OpenLake(location, is_pinned=True) as opened:
+            return write_folder(opened, static, pages=pages, size=size, reporter=reporter)
     allowed = Allowed(frozenset(host_name), read_only_token, user_header)
     with OpenLake(location) as opened, _listening(port) as listening:
         config = uvicorn.Config(
@@ -57,6 +85,7 @@ def explore(
         query = f"?token={read_only_token}" if read_only_token else ""
         click.echo(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/{query}  (Ctrl-C ends it)")
         uvicorn.Server(config).run([listening])
+    return None
 
 
 def _listening(port: int) -> socket.socket:

@@ -32,6 +32,9 @@ class Shown:
         location: of the lake, for the commands.
         href: returns what a link to an address is in HTML, or None where it leads nowhere. By default, the path on a
             server; a folder of files needs another one.
+        twin: the same for the JSON.
+        static: where style and script are.
+        note: what pages without a server say of themselves; None: there is a server.
     """
 
     def __init__(
@@ -41,8 +44,9 @@ class Shown:
         href: Callable[[Address], str | None] | None = None,
         twin: Callable[[Address], str | None] | None = None,
         static: str = "/static",
+        note: str | None = None,
     ) -> None:
-        self._pages, self._location, self._static = pages, location, static
+        self._pages, self._location, self._static, self._note = pages, location, static, note
         self._href = href or (lambda address: pages[address.page].url(address))
         self._twin = twin or (lambda address: pages[address.page].url(address, twin=True))
 
@@ -67,15 +71,15 @@ class Shown:
 
     def json(self, address: Address, answer: Answer, versions: Mapping[str, int]) -> str:
         """Return the same as JSON."""
-        page = self._pages[address.page]
+        links = [self._href(each) for each in answer.links if each.page in self._pages]
         return json_text(
             {
                 "title": answer.title,
-                "address": page.url(address),
+                "address": self._href(address),
                 "data": answer.data,
                 "sql": answer.sql,
                 "command": self.command(answer),
-                "links": [self._pages[each.page].url(each) for each in answer.links if each.page in self._pages],
+                "links": [each for each in links if each is not None],
                 "versions": dict(versions),
             }
         )
@@ -96,7 +100,8 @@ class Shown:
             for each in self._pages.values()
             if each.menu
         ]
-        return {"menu": [each for each in menu if each["href"]], "static": self._static, "lake": self._location}
+        shown = [each for each in menu if each["href"]]
+        return {"menu": shown, "static": self._static, "lake": self._location, "note": self._note}
 
     def _link(self, target: Address, words: str, kind: str) -> Markup:
         href = self._href(target) if target.page in self._pages else None
