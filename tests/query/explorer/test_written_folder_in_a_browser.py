@@ -66,7 +66,7 @@ def test_the_pages_open_with_their_style_and_script_and_lead_to_each_other(root:
         assert background == "rgb(255, 255, 255)"
         page.get_by_text("SQL, command and JSON of this page").click()
         assert page.get_by_role("button", name="Copy: Command").is_visible()  # the script has run
-        page.locator("#longest table a").first.click()
+        page.locator("[aria-labelledby=longest] a").first.click()
         page.wait_for_url("**/text/*.html")
         page.get_by_role("link", name="Overview").click()
         page.wait_for_url("**/index.html")
