@@ -149,13 +149,16 @@ class OpenLake:
         """Return what a function finds in the lake as it is now; the same question is worked on once.
 
         Args:
-            key: what tells this question from others.
+            key: what tells this question from others; None: the answer is not kept.
 
         Raises:
             Busy: there is too much to do, or it took too long.
             ArchiveError: what `ask` raises.
         """
         versions = self._now()
+        if key is None:
+            with self._context(versions) as context:
+                return ask(context)
         with self._lock:
             kept = self._answers.setdefault(key, _Kept())
             self._answers.move_to_end(key)

@@ -25,7 +25,6 @@ from archive.progress import Reporter
 from archive.show import count_of
 from query.explorer.context import OpenLake
 from query.explorer.page import Address, Answer, Page, to
-from query.explorer.pages.table import PAGES
 from query.explorer.parameters import BadParameter
 from query.explorer.show import Shown
 
@@ -62,7 +61,7 @@ def write_folder(
     *,
     pages: int,
     size: int,
-    table: Mapping[str, Page] = PAGES,
+    table: Mapping[str, Page],
     reporter: Reporter | None = None,
 ) -> FolderResult:
     """Write the pages that can be reached by links into a folder, each with its JSON beside it.
@@ -145,7 +144,7 @@ def _walk(
 
 def _answer(lake: OpenLake, page: Page, address: Address) -> Answer:
     values = page.parse(address.parameters)
-    return lake.answer(address, lambda context: page.answer(context, values))
+    return lake.answer(address if page.is_of_lake else None, lambda context: page.answer(context, values))
 
 
 def _canonical(table: Mapping[str, Page], address: Address) -> Address | None:

@@ -49,6 +49,7 @@ class Page:
     parameters: tuple[Parameter, ...] = ()
     menu: str | None = None  #: its word in the menu; None: it is not there
     takes_form: bool = False  #: its parameters may also come as the body of a POST, where they may be long
+    is_of_lake: bool = True  #: false: it may answer otherwise while the lake stays the same
 
     def parse(self, given: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """Return the values of the parameters.

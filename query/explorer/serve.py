@@ -35,6 +35,7 @@ def explore(
     static: str | os.PathLike[str] | None = None,
     pages: int = MOST_PAGES,
     size: int = MOST_BYTES,
+    reports: Iterable[str | os.PathLike[str]] = (),
     reporter: Reporter | None = None,
 ) -> FolderResult | None:
     """Show a lake as pages on loopback, until the process is interrupted; prints the address. The lake is only read.
@@ -51,6 +52,8 @@ def explore(
         static: the folder: new, empty, or written by this before.
         pages: the most pages that are written, the nearest to the first page.
         size: the most bytes of them.
+        reports: folders in which, and directly in which, results of export, certify and collapse are looked for. By
+            default the current folder, where nobody but this machine looks.
         reporter: receives the progress of writing.
 
     Returns:
@@ -66,21 +69,26 @@ def explore(
     from query.explorer.app import application
     from query.explorer.context import OpenLake
     from query.explorer.guard import Allowed
+    from query.explorer.pages.table import table
+    from query.explorer.reports.found import check
 
     location = lake.location if isinstance(lake, Lake) else os.fspath(lake)
+    folders = check(reports)
     if static is not None:
         if host_name or read_only_token or user_header:
             raise ArchiveError("a folder of pages asks nobody who he is: leave out host names, token and header")
         from query.explorer.folder import write_folder
 
         with OpenLake(location, is_pinned=True) as opened:
-            return write_folder(opened, static, pages=pages, size=size, reporter=reporter)
+            return write_folder(opened, static, pages=pages, size=size, table=table(folders), reporter=reporter)
     allowed = Allowed(frozenset(host_name), read_only_token, user_header)
+    if not folders and allowed == Allowed():
+        folders = check(["."])
     with OpenLake(location) as opened, _listening(port) as listening:
         config = uvicorn.Config(
-            application(opened, allowed), lifespan="off", ws="none", loop="asyncio", log_config=None, access_log=False,
-            server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS, timeout_keep_alive=_IDLE,
-            timeout_graceful_shutdown=2,
+            application(opened, allowed, table(folders)), lifespan="off", ws="none", loop="asyncio", log_config=None,
+            access_log=False, server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS,
+            timeout_keep_alive=_IDLE, timeout_graceful_shutdown=2,
         )  # fmt: skip
         query = f"?token={read_only_token}" if read_only_token else ""
         click.echo(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/{query}  (Ctrl-C ends it)")

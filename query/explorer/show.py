@@ -58,7 +58,8 @@ class Shown:
                 raise ValueError(f"{page.name}: links to {target}, which its answer does not declare")
             return self._link(target, words, kind)
 
-        return _environment().get_template(f"{page.name}.html").render(
+        return _rendered(
+            f"{page.name}.html",
             page=page,
             title=answer.title,
             data=answer.data,
@@ -86,8 +87,8 @@ class Shown:
 
     def error(self, status: int, line: str) -> str:
         """Return the page that says what is wrong."""
-        return _environment().get_template("error.html").render(
-            page=None, title=f"Error {status}", line=line, frame=self._frame(None, ())
+        return _rendered(
+            "error.html", page=None, title=f"Error {status}", line=line, frame=self._frame(None, ())
         )  # fmt: skip
 
     def command(self, answer: Answer) -> str:
@@ -109,6 +110,12 @@ class Shown:
         if href is None:
             return Markup('<span class="{}">{}</span>').format(kind, shown)
         return Markup('<a class="{}" href="{}">{}</a>').format(kind, href, shown)
+
+
+def _rendered(template: str, **values: Any) -> str:
+    """Return a page. Half a character, as the name of a file may have, is written out: UTF-8 has none."""
+    html = _environment().get_template(template).render(**values)
+    return html.encode("utf-8", "backslashreplace").decode()
 
 
 def one_line(text: object, most: int = _LINE) -> str:
@@ -134,6 +141,11 @@ def _percent(part: float, total: float) -> str:
     return f"{part / total:.1%}" if total else "–"
 
 
+def _ungraded(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Return counts by month as a picture takes them that has no grades."""
+    return {month: {"": count} for month, count in counts.items()}
+
+
 def _visible(value: Any) -> Any:
     """Write out the controls in whatever a template prints."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -155,6 +167,6 @@ def _environment() -> Environment:
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals |= {
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
-        "address": to,
+        "address": to, "ungraded": _ungraded,
     }  # fmt: skip
     return environment

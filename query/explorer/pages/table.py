@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from query.explorer.page import Page
-from query.explorer.pages import overview, text
+from collections.abc import Sequence
+from pathlib import Path
 
-#: In the order of the menu.
-PAGES: dict[str, Page] = {page.name: page for page in (overview.PAGE, text.PAGE)}
+from query.explorer.page import Page
+from query.explorer.pages import overview, reports, text
+
+
+def table(folders: Sequence[Path] = ()) -> dict[str, Page]:
+    """Return the pages by name, in the order of the menu.
+
+    Args:
+        folders: in which reports are looked for.
+    """
+    pages = (overview.PAGE, text.PAGE, *reports.pages(folders))
+    return {page.name: page for page in pages}
+
+
+PAGES = table()
