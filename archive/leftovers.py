@@ -31,6 +31,7 @@ _CACHED = {
     "vectors": re.compile(
         r"vectors/[0-9a-f]{16}/(lake|[^/]+/(segment-[0-9a-f]{12}\.(vectors|lists)|\.new-[a-z0-9_]{8}))"
     ),
+    "maps": re.compile(r"maps/[0-9a-f]{32}/(lake|grid-[0-9a-f]{16}-[0-9a-f]{32}\.json)"),
     "commoncrawl": re.compile(r"commoncrawl/(own|of-[0-9a-f]{16})/.+"),
 }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import duckdb
+import pyarrow as pa
 
 from archive.damage import naming_damage
 from archive.errors import ArchiveError
@@ -72,12 +73,20 @@ class Context:
             Busy: it takes too long.
         """
         self._asked.append(Question(about, _tidy(sql)))
-        try:
+        with _errors():
             return self._db.execute(sql).fetchall()
-        except duckdb.InterruptException:
-            raise Busy("this page took longer than it may; ask for less, or use the command") from None
-        except (duckdb.Error, MemoryError) as error:
-            raise query_error(error) from None
+
+    def batches(self, about: str, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+        """Ask the same where the answer is large: yield so many rows at a time.
+
+        Raises:
+            QueryError, Busy: as `rows` does.
+        """
+        question = Question(about, _tidy(sql))
+        if question not in self._asked:
+            self._asked.append(question)
+        with _errors():
+            yield from self._db.sql(sql).to_arrow_reader(size)
 
     def row(self, about: str, sql: str) -> tuple[Any, ...] | None:
         """Ask the same where there is one row, or none."""
@@ -229,6 +238,19 @@ class OpenLake:
                 self._free.append(db)
                 return
         db.close()
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """Raise what DuckDB says as an error of ours."""
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise Busy("this page took longer than it may; ask for less, or use the command") from None
+    except (duckdb.Error, MemoryError, pa.ArrowException) as error:
+        if "interrupt" in str(error).lower():
+            raise Busy("this page took longer than it may; ask for less, or use the command") from None
+        raise query_error(error) from None
 
 
 def _tidy(sql: str) -> str:

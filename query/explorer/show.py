@@ -15,6 +15,7 @@ from markupsafe import Markup
 from archive.errors import visible, visible_line
 from archive.evidence.grade import GRADES
 from archive.show import bytes_text, count_of, json_text
+from query.explorer.draw.fields import fields
 from query.explorer.draw.line import line
 from query.explorer.draw.months import months
 from query.explorer.page import Address, Answer, Page, to
@@ -53,10 +54,15 @@ class Shown:
     def html(self, page: Page, address: Address, answer: Answer) -> str:
         """Return a page as HTML."""
 
-        def link(target: Address, words: str, kind: str = "") -> Markup:
-            if target not in answer.links:
+        declared = frozenset(answer.links)
+
+        def href(target: Address) -> str | None:
+            if target not in declared:
                 raise ValueError(f"{page.name}: links to {target}, which its answer does not declare")
-            return self._link(target, words, kind)
+            return self._href(target) if target.page in self._pages else None
+
+        def link(target: Address, words: str, kind: str = "") -> Markup:
+            return _link(href(target), words, kind)
 
         return _rendered(
             f"{page.name}.html",
@@ -64,6 +70,7 @@ class Shown:
             title=answer.title,
             data=answer.data,
             link=link,
+            href=href,
             frame=self._frame(page, answer.links),
             twin=self._twin(address),
             questions=answer.sql,
@@ -104,12 +111,11 @@ class Shown:
         shown = [each for each in menu if each["href"]]
         return {"menu": shown, "static": self._static, "lake": self._location, "note": self._note}
 
-    def _link(self, target: Address, words: str, kind: str) -> Markup:
-        href = self._href(target) if target.page in self._pages else None
-        shown = one_line(words)
-        if href is None:
-            return Markup('<span class="{}">{}</span>').format(kind, shown)
-        return Markup('<a class="{}" href="{}">{}</a>').format(kind, href, shown)
+
+def _link(href: str | None, words: str, kind: str) -> Markup:
+    if href is None:
+        return Markup('<span class="{}">{}</span>').format(kind, one_line(words))
+    return Markup('<a class="{}" href="{}">{}</a>').format(kind, href, one_line(words))
 
 
 def _rendered(template: str, **values: Any) -> str:
@@ -167,6 +173,6 @@ def _environment() -> Environment:
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.globals |= {
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
-        "address": to, "ungraded": _ungraded,
+        "fields": fields, "address": to, "ungraded": _ungraded,
     }  # fmt: skip
     return environment
