@@ -1,12 +1,13 @@
 """How opening, planning and committing change with the size of a lake: made metadata, no texts.
 
-    python benchmarks/lake_scale.py [--texts 1e5,1e6,1e7] [--files 100,10000,100000] [--folder DIR]
+    python benchmarks/lake_scale.py [--texts 1e5,1e6,1e7,1e8] [--files 100,10000,100000] [--folder DIR]
     python benchmarks/lake_scale.py --stores runs,lmdb,rocksdb --texts 1e7 [--folder DIR]
 
 A made lake has content ids, but no texts; for each file a row of the ledger and a transaction in the log of each table,
 as commits leave them, merged and with a checkpoint; and 10,000 captures for each file, in the log only. First the known
 texts grow in a lake of 1,000 files; then the files, in a lake of 100,000 texts. Each lake gets parts of 1,000 captures
-with 1,000 texts, of which the lake knows a tenth.
+with 1,000 texts, of which the lake knows a tenth. Times are seconds of cores, and in brackets seconds of the clock; the
+last column is the load of the machine (`uptime`) before and after.
 
 With `--stores`, the look-up of known texts alone, beside LMDB (package `lmdb`) and RocksDB (`rocksdict`): fingerprints
 in batches as commits bring them, and then batches of 32,000 of which a tenth is known: each is looked up, and what is
@@ -26,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from archive.files import write_parquet
+from archive.files import parquet_options, write_parquet
 from archive.intake.commit import Committer
 from archive.intake.decisions import LEDGER, Decision
 from archive.intake.done import done_units
@@ -50,6 +52,7 @@ from archive.tables import CAPTURES, DATA_TABLES, DOCUMENTS, SOURCES
 _SETTINGS = Settings()
 _CAPTURES = 1000  # of a part
 _FILE = 500_000  # texts of a file of documents
+_GROUP = 4096  # texts of a row group, which has 16 million characters in a real lake
 _FEW_FILES, _FEW_TEXTS = 1000, 100_000
 _NEW = 112  # parts, of which nine tenths are new: with the last one 100,800 texts
 _MANY = 50_000_000  # texts of which deleting one would take minutes
@@ -63,7 +66,8 @@ def _ids(dice: np.random.Generator, count: int) -> pa.Array:
 
 def _documents(lake: Lake, content_ids: pa.Array) -> NewFile:
     nulls = {field.name: pa.nulls(len(content_ids), field.type) for field in DOCUMENTS.schema}
-    return write_parquet(lake, DOCUMENTS, pa.table(nulls | {"content_id": content_ids}, DOCUMENTS.schema), "made")
+    table = pa.table(nulls | {"content_id": content_ids}, DOCUMENTS.schema)
+    return write_parquet(lake, DOCUMENTS, table, "made", row_group_size=_GROUP, **parquet_options(DOCUMENTS))
 
 
 def _unit(number: int) -> Unit:
@@ -160,47 +164,64 @@ def _plan(lake: Lake, files: int) -> int:
     return sum(isinstance(item, AlreadyIngested) for item in plan(done, listed, _SETTINGS, taken=taken))
 
 
-class _Clock:
-    """Takes the seconds since it was last asked: of all, or of the cores that this process used."""
+Times = tuple[float, float]
 
-    def __init__(self, cpu: bool) -> None:
-        self._now = time.process_time if cpu else time.perf_counter
+
+class _Clock:
+    """Takes the seconds since it was last asked: of cores, with those of threads, and of the clock."""
+
+    def __init__(self) -> None:
         self._at = self._now()
 
-    def __call__(self) -> float:
+    @staticmethod
+    def _now() -> Times:
+        return time.process_time(), time.perf_counter()
+
+    def __call__(self) -> Times:
         before, self._at = self._at, self._now()
-        return self._at - before
+        return self._at[0] - before[0], self._at[1] - before[1]
 
 
-def measure(folder: str, files: int, parts: int, group: int, cpu: bool) -> dict[str, float]:
+def _each(of: Callable[[list[float]], float], times: list[Times]) -> Times:
+    cores, clock = zip(*times, strict=True)
+    return of(list(cores)), of(list(clock))
+
+
+def _begin_peak() -> None:
+    """Let `VmHWM` begin anew."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def measure(folder: str, files: int, parts: int, group: int) -> dict[str, float | Times]:
     """Open a lake, plan, commit parts one by one and in groups, restart and commit one more."""
-    lake, result, clock = Lake(folder), dict[str, float](), _Clock(cpu)
-    known = next(lake.read_files("documents", [lake.files("documents")[0]], ["content_id"])).column(0).combine_chunks()
+    lake, result, clock = Lake(folder), dict[str, float | Times](), _Clock()
+    known = lake.dataset("documents").head(100_000, columns=["content_id"]).column(0).combine_chunks()
     parts_of = _parts(lake, parts + parts * group + 2, 0, known)
-    empty = _memory("VmHWM")
+    _begin_peak()
+    empty = _memory("VmRSS")
     clock()
     with contextlib.closing(Committer(lake)) as committer:
         committer.recover()
         result["open"] = clock()
         committer.commit(*parts_of.pop())
         result["first"] = clock()
+        result["peak of first, MB"] = _memory("VmHWM")
+        _begin_peak()
         alone = []
         for _ in range(parts):
             committer.commit(*parts_of.pop())
             alone.append(clock())
-        result["commit"], result["slowest"] = numbers.median(alone), max(alone)
-        result["a second"] = _CAPTURES * parts / sum(alone)
-        if hasattr(committer, "commit_all"):
-            grouped = []
-            for _ in range(parts):
-                some = [parts_of.pop() for _ in range(group)]
-                clock()
-                committer.commit_all(some)
-                grouped.append(clock())
-            result["group"], result["slowest group"] = numbers.median(grouped), max(grouped)
-            result["grouped a second"] = _CAPTURES * group * parts / sum(grouped)
-        result["grown MB"] = _memory("VmHWM") - empty
-        result["private MB"] = _memory("RssAnon")
+        result["commit"], result["slowest"] = _each(numbers.median, alone), _each(max, alone)
+        grouped = []
+        for _ in range(parts):
+            some = [parts_of.pop() for _ in range(group)]
+            clock()
+            committer.commit_all(some)
+            grouped.append(clock())
+        result["group"], result["slowest group"] = _each(numbers.median, grouped), _each(max, grouped)
+        result["captures a second"] = _each(lambda each: _CAPTURES * group * parts / sum(each), grouped)
+        result["peak, MB"], result["private, MB"] = _memory("VmHWM"), _memory("RssAnon")
+        result["before, MB"] = empty
         clock()
     result["close"] = clock()
     with contextlib.closing(Committer(lake)) as committer:
@@ -225,6 +246,7 @@ def measure(folder: str, files: int, parts: int, group: int, cpu: bool) -> dict[
             committer.recover()
             committer.commit(*_parts(lake, 1, 2 * 10**6, known)[0])
         result["one taken out"] = clock()
+    clock()
     planned = _plan(lake, files)
     result["plan"] = clock()
     assert planned == files, planned
@@ -310,7 +332,11 @@ def _keys(pairs: npt.NDArray[np.uint64]) -> list[bytes]:
 
 def measure_store(name: str, folder: Path, texts: int, batches: int) -> dict[str, float]:
     """Fill a store, look up and add batches, open it again."""
-    dice, clock = np.random.default_rng(1), _Clock(cpu=True)
+    dice, timer = np.random.default_rng(1), _Clock()
+
+    def clock() -> float:
+        return timer()[0]
+
     base = _memory("VmHWM")
     folder.mkdir()
     store = _STORES[name](folder)
@@ -354,11 +380,10 @@ def _compare(stores: list[str], texts: list[int], batches: int, folder: str | No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", default="1e5,1e6,1e7", help="known texts, with commas")
+    parser.add_argument("--texts", default="1e5,1e6,1e7,1e8", help="known texts, with commas")
     parser.add_argument("--files", default="100,10000,100000", help="files that the lake has, with commas")
     parser.add_argument("--parts", type=int, default=20, help="commits, and groups")
     parser.add_argument("--group", type=int, default=32, help="parts of a group")
-    parser.add_argument("--cpu", action="store_true", help="count seconds of cores, where others use the machine too")
     parser.add_argument("--folder", help="where the lakes are made")
     parser.add_argument("--stores", help="compare the look-up of known texts with these stores: runs, lmdb, rocksdb")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
@@ -374,7 +399,7 @@ def main() -> None:
         return
     if given.measure:
         folder, files = given.measure
-        print(json.dumps(measure(folder, int(files), given.parts, given.group, given.cpu)))
+        print(json.dumps(measure(folder, int(files), given.parts, given.group)))
         return
     lakes = [(int(float(texts)), _FEW_FILES) for texts in filter(None, given.texts.split(","))]
     lakes += [(_FEW_TEXTS, int(float(files))) for files in filter(None, given.files.split(","))]
@@ -384,15 +409,26 @@ def main() -> None:
             make(_Made(f"{folder}/lake"), texts, files)
             command = [sys.executable, __file__, "--measure", f"{folder}/lake", str(files)]
             command += ["--parts", str(given.parts), "--group", str(given.group)]
-            command += ["--cpu"] if given.cpu else []
+            before = os.getloadavg()[0]
             environment = os.environ | {"XDG_CACHE_HOME": f"{folder}/cache"}
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
         result = json.loads(done.stdout)
         if not named:
-            named = list(result)
-            print(f"| texts | files | {' | '.join(named)} |\n|{' --: |' * (len(named) + 2)}")
-        cells = [f"{result[name]:.3f}" if result[name] < 100 else f"{result[name]:,.0f}" for name in named]
-        print(f"| {texts:,} | {files:,} | {' | '.join(cells)} |", flush=True)
+            named = list(dict.fromkeys([*result, "plan"]))
+            print(f"| texts | files | {' | '.join(named)} | load |\n|{' --: |' * (len(named) + 3)}")
+        cells = [_cell(result.get(name)) for name in named]
+        load = f"{before:.0f} to {os.getloadavg()[0]:.0f}"
+        print(f"| {texts:,} | {files:,} | {' | '.join(cells)} | {load} |", flush=True)
+
+
+def _cell(value: float | list[float] | None) -> str:
+    """Write a number, or seconds of cores and of the clock."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        cores, clock = map(_cell, value)
+        return f"{cores} ({clock})"
+    return f"{value:.3f}" if value < 100 else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

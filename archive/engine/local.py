@@ -50,7 +50,7 @@ class Processes(Protocol):
 def fork_server(*modules: str) -> Processes:
     """Start the server process that workers fork from; it has no threads, and loads the modules meanwhile."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(modules))
+    context.set_forkserver_preload(["archive.engine.first", *modules])
     # a terminal sends Ctrl-C to all processes: the server, and so each worker, never sees it, and the parent decides
     resource_tracker.ensure_running()  # where the server starts it, that undoes the mask
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -70,6 +70,9 @@ def command(sources: tuple[str, ...], location: str, dry_run: bool, as_json: boo
     if not dry_run:
         preload("archive.intake.work", "eld.resources.ngrams.ngramsM60")  # both load beside the modules of this process
 
+    from archive.arrow import spare_pandas
+
+    spare_pandas()
     from archive.intake.display import complaints, show
     from archive.intake.preview import preview
     from archive.intake.preview import show as show_preview

@@ -37,7 +37,8 @@ from archive.errors import ArchiveError, LakeError, error_line
 from archive.files import parquet_options, write_parquet
 from archive.intake import decisions
 from archive.intake.decisions import FORGOTTEN, LEDGER, TRIES, Decision
-from archive.intake.known_texts import Fingerprints, KnownTexts, fingerprints
+from archive.intake.known_run import Damaged, Fingerprints
+from archive.intake.known_texts import KnownTexts, fingerprints
 from archive.intake.overlaps import Overlaps
 from archive.intake.part import Part
 from archive.intake.table_log import OpenTable, digest
@@ -61,6 +62,8 @@ class TakenOut(ArchiveError):
     """A file was forgotten while it was ingested. To commit a later span would leave a hole in it."""
 
 
+#: Content ids that are read at a time.
+_IDS = 1 << 16
 #: In place of what comes of a part that is about to be committed.
 _COMES = Committed(-1, -1)
 
@@ -82,6 +85,7 @@ class Committer:
         self._known = KnownTexts(lake.location)
         self._opened: dict[str, OpenTable] = {}
         self._caught_up: tuple[int, int] | None = None  # the versions of ledger and documents that _known has
+        self._has_restored = False  # what was kept is taken once: later it may be damaged
         self._ahead: set[str] = set()  # files in _known that `documents` did not have when they were read
         self._mine: set[str] = set()  # files of the ledger that this committer wrote
         self._watch = Watch(lake)
@@ -137,7 +141,8 @@ class Committer:
             self._forgotten, self._has_forgotten = forgotten, True
         if not has_texts:
             return
-        if self._caught_up is None:
+        if self._caught_up is None and not self._has_restored:
+            self._has_restored = True
             self._restore(ledger)
         for _ in range(TRIES):
             if (self._caught_up is not None and self._follow(ledger)) or self._read_all(ledger):
@@ -146,6 +151,11 @@ class Committer:
             raise LakeError(f"{self._lake.location}: {decisions.MANY}")
         if self._known.is_changed:
             self._keep()
+
+    def _distrust(self, error: Damaged) -> None:
+        """Read the texts of the lake anew at the next commit, since those that were kept are damaged."""
+        _log.info("known texts are read anew: %s", error)
+        self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._known.clear()
@@ -226,13 +236,17 @@ class Committer:
         return self._known.exchange(out, rest)
 
     def _texts_in(self, paths: Iterable[str]) -> Fingerprints:
-        found = [
-            fingerprints(table["content_id"])
-            for table in self._lake.read_files(DOCUMENTS.name, list(paths), ["content_id"])
-        ]
+        found = [ids for path in paths for ids in self._ids_in(path)]
         none = np.empty(0, np.uint64)
         high, low = zip(*found, strict=True) if found else ((none,), (none,))
         return np.concatenate(high), np.concatenate(low)
+
+    def _ids_in(self, path: str) -> Iterator[Fingerprints]:
+        """Yield the texts of a file of documents, some at a time."""
+        uri = f"{self._lake.table_path(DOCUMENTS.name)}/{path}"
+        with pq.ParquetFile(uri, filesystem=self._lake.filesystem) as file:
+            for batch in file.iter_batches(_IDS, columns=["content_id"]):
+                yield fingerprints(plain(pa.Table.from_batches([batch]))["content_id"])
 
     def _read_all(self, ledger: OpenTable) -> bool:
         """Read the texts of the lake anew; False where it changed meanwhile."""
@@ -259,8 +273,7 @@ class Committer:
     def _read(self, path: str) -> bool:
         """Add the texts of a file of documents; False where it is not there, and not in the table any more."""
         try:
-            for table in self._lake.read_files(DOCUMENTS.name, [path], ["content_id"]):
-                self._known.add(fingerprints(table["content_id"]))
+            found = list(self._ids_in(path))  # all of them, or none
         except FileNotFoundError:
             # merging has moved its rows to another file; or the file is lost, and texts with it
             if path in self._lake.files(DOCUMENTS.name):
@@ -269,6 +282,8 @@ class Committer:
                     "sources into a new lake"
                 ) from None
             return False
+        for ids in found:
+            self._known.add(ids)
         return True
 
     def _texts_of(self, entries: list[str]) -> Iterator[str]:
@@ -326,7 +341,11 @@ class Committer:
             if ledger.version != chosen_at:  # it was opened anew: a commit would not notice what came in between
                 self._overlaps.read_all()
                 continue
-            kept, fresh = self._without_known([part for _, part in group.members])
+            try:
+                kept, fresh = self._without_known([part for _, part in group.members])
+            except Damaged as error:
+                self._distrust(error)
+                continue
             rows, decided = [], []
             for (batch, part), (trimmed, new) in zip(group.members, kept, strict=True):
                 # a batch that comes again after it was taken out needs another name: the tables have had the first one
@@ -433,7 +452,11 @@ class Committer:
             self._catch_up(ledger)
             if ledger.version != chosen_at:
                 continue
-            kept, fresh = self._without_known([part for _, part in parts])
+            try:
+                kept, fresh = self._without_known([part for _, part in parts])
+            except Damaged as error:
+                self._distrust(error)
+                continue
             tables, decided = [], []
             for (batch, part), (trimmed, new) in zip(parts, kept, strict=True):
                 name = f"{part.batch}-{numbers[batch.units[0].key]}"

@@ -43,18 +43,12 @@ def pairs_of(digits: npt.NDArray[np.uint8]) -> Pairs:
     return words[:, 0].astype(np.uint64), words[:, 1].astype(np.uint64)
 
 
-def are_in(
-    highs: Words, lows: Words, high: Words, low: Words, at: npt.NDArray[np.int64] | None = None
-) -> npt.NDArray[np.bool_]:
-    """Tell which of some pairs are among others, which are in the order of their upper words.
-
-    Args:
-        at: where `highs` would have each of `high`, if that is known.
-    """
+def are_in(highs: Words, lows: Words, high: Words, low: Words) -> npt.NDArray[np.bool_]:
+    """Tell which of some pairs are among others, which are in the order of their upper words."""
     found = np.zeros(len(high), np.bool_)
     if not len(highs):
         return found
-    at = np.searchsorted(highs, high) if at is None else at
+    at = np.searchsorted(highs, high)
     left = np.arange(len(high))
     while len(left):  # more than once where different names have the same upper word
         left = left[at[left] < len(highs)]

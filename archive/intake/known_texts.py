@@ -1,9 +1,8 @@
 """The texts that a lake has: 16 bytes for each, in sorted files that are kept from one command to the next.
 
-A new text goes into memory. Once there are many, they become a sorted file, a *run*; eight runs of about one size are
-merged into one (a log-structured merge tree, O'Neil et al. 1996). A look-up searches each run, of which there are at
-most seven for each eightfold size. The files are mapped, so that the system may drop their pages; what a process
-holds does not grow with the lake.
+A new text goes into memory. Once there are many, they become a sorted file, a *run* (`archive.intake.known_run`). Runs
+of about one size are merged (a log-structured merge tree, O'Neil et al. 1996), so that there is at most one for each
+doubling: a look-up searches each of them.
 
 The runs are only a cache. A manifest names them with their checksums, and what of the lake they hold; without it, or
 where a checksum is wrong, they are made anew of the lake's texts.
@@ -15,11 +14,9 @@ import contextlib
 import hashlib
 import json
 import logging
-import mmap
 import tempfile
 import uuid
 import zlib
-from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -30,27 +27,16 @@ import pyarrow as pa
 
 from archive.atomic import folder_lock, write_file
 from archive.commoncrawl.cache import cache_folder, of_lake
-from archive.intake.hex_names import Pairs, Words, are_in, digits_of, pairs_of
+from archive.intake.hex_names import Words, are_in, digits_of, pairs_of
+from archive.intake.known_run import Fingerprints, Run, write_run
 
 _log = logging.getLogger(__name__)
 
-#: The first 128 bits of content ids: the upper and the lower words.
-Fingerprints = Pairs
-
 #: Texts in memory before they become a run. A lake with fewer keeps nothing.
 _HELD = 1 << 17
-#: Runs of about one size before they are merged, and how much larger that makes them.
-_FAN = 8
 #: Texts that are merged at a time.
-_MERGED = 1 << 20
-#: Wanted texts that are looked up at a time in a large run, so that few of its pages are in use.
-_WANTED = 1024
-_LARGE = 1 << 20
-#: Upper words in a page of the system. `_MERGED` is a multiple of it.
-_PAGE = 512
-#: Texts in runs of which the pages in use stay mapped: 256 MiB of upper words, which the system may take back.
-_MAPPED = 1 << 25
-_FORMAT = 2
+_MERGED = 1 << 18
+_FORMAT = 3
 _MANIFEST = "known.json"
 #: Texts that were taken out, in memory and in the manifest, before all others are read anew.
 _GONE = 1 << 18
@@ -71,69 +57,6 @@ def fingerprints(content_ids: pa.Array | pa.ChunkedArray) -> Fingerprints:
     return pairs_of(digits)
 
 
-class _Run:
-    """A file of fingerprints, in the order of their upper words: first all upper words, then all lower ones."""
-
-    def __init__(self, path: Path, count: int) -> None:
-        self.path, self.count = path, count
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if len(self._map) != 16 * count:
-            raise ValueError(f"{path}: has another length")
-        self.high = np.frombuffer(self._map, np.uint64, count)
-        self.low = np.frombuffer(self._map, np.uint64, count, 8 * count)
-        self._fences = np.empty(0, np.uint64)  # the first upper word of each page
-
-    def release(self) -> None:
-        """Give the pages back to the system, which may still hold them."""
-        if hasattr(self._map, "madvise"):
-            self._map.madvise(mmap.MADV_DONTNEED)
-
-    def has(self, high: Words, low: Words, sparing: bool = True) -> npt.NDArray[np.bool_]:
-        """Tell which fingerprints, in the order of their upper words, are here.
-
-        Args:
-            sparing: keep few pages of it, and find them again the next time.
-        """
-        if self.count <= _LARGE:
-            return are_in(self.high, self.low, high, low)
-        if not len(self._fences):
-            self._fences = np.concatenate([self._some_fences(first) for first in range(0, self.count, _MERGED)])
-        parts = [np.zeros(0, np.bool_)]
-        for first in range(0, len(high), _WANTED):
-            wanted = high[first : first + _WANTED]
-            parts.append(are_in(self.high, self.low, wanted, low[first : first + _WANTED], self._find(wanted)))
-            if sparing:
-                self.release()
-        return np.concatenate(parts)
-
-    def _some_fences(self, first: int) -> Words:
-        fences = self.high[first : first + _MERGED : _PAGE].copy()
-        self.release()
-        return fences
-
-    def _find(self, high: Words) -> npt.NDArray[np.int64]:
-        """Do what `searchsorted` does, in one page for each word."""
-        page = np.maximum(np.searchsorted(self._fences, high) - 1, 0)
-        start, size = page * _PAGE, np.minimum(_PAGE, self.count - page * _PAGE)
-        at = np.zeros(len(high), np.int64)
-        step = _PAGE
-        while step:
-            further = at + step <= size
-            further[further] = self.high[(start + at)[further] + step - 1] < high[further]
-            at += step * further
-            step //= 2
-        return start + at
-
-
-def _checksum(path: Path) -> int:
-    value = 0
-    with path.open("rb") as file:
-        while data := file.read(1 << 22):
-            value = zlib.crc32(data, value)
-    return value
-
-
 class KnownTexts:
     """A set of fingerprints, in memory and in runs.
 
@@ -148,8 +71,7 @@ class KnownTexts:
         self._kept = folder or cache_folder() / "known" / key
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._lock: IO[bytes] | None = None
-        self._runs: list[_Run] = []
-        self._sums: dict[str, int] = {}
+        self._runs: list[Run] = []
         self._high = self._low = _NO_WORDS
         self._gone: Fingerprints = (_NO_WORDS, _NO_WORDS)  # which runs hold, and the lake does not
         self._limit = 0  # texts in memory before a run is tried again that no disk took
@@ -162,7 +84,7 @@ class KnownTexts:
 
     def restore(self) -> Any:
         """Take the texts that were kept; return what `keep` was given with them, None where nothing usable is kept."""
-        self._runs, self._sums = [], {}
+        self._close_runs()
         try:
             if not (self._kept / _MANIFEST).exists():
                 return None
@@ -172,10 +94,7 @@ class KnownTexts:
                 return None
             of = manifest["of"]
             for name, count, value in of["runs"]:
-                self._runs.append(_Run(self._kept / name, count))
-                if _checksum(self._kept / name) != value:
-                    raise ValueError(f"{self._kept / name}: is damaged")
-                self._sums[name] = value
+                self._runs.append(Run(self._kept / name, count, value))
             high, low = (np.frombuffer(bytes.fromhex(words), np.uint64) for words in of["gone"])
             self._gone = high, low
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -194,7 +113,7 @@ class KnownTexts:
         if len(self._high):
             self._write_memory()
             self._merge_runs()
-        runs = [(run.path.name, run.count, self._sums[run.path.name]) for run in self._runs]
+        runs = [(run.path.name, run.count, run.sum_of_sums) for run in self._runs]
         gone = [words.tobytes().hex() for words in self._gone]
         of = json.loads(json.dumps({"state": state, "runs": runs, "gone": gone}))
         manifest = {"format": _FORMAT, "of": of, "sum": zlib.crc32(json.dumps(of).encode())}
@@ -223,17 +142,22 @@ class KnownTexts:
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 (self._kept / _MANIFEST).unlink(missing_ok=True)
-        self._runs, self._sums = [], {}
+        self._close_runs()
         self._high = self._low = _NO_WORDS
         self._gone = _NO_WORDS, _NO_WORDS
 
     def close(self) -> None:
         """Give up the folder. What was not kept is gone."""
-        self._runs = []
+        self._close_runs()
         if self._lock is not None:
             self._lock.close()
         if self._scratch is not None:
             self._scratch.cleanup()
+
+    def _close_runs(self) -> None:
+        for run in self._runs:
+            run.close()
+        self._runs = []
 
     # -- texts -------------------------------------------------------------------------------------
 
@@ -245,10 +169,9 @@ class KnownTexts:
         fresh[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
         fresh &= ~are_in(self._high, self._low, high, low)
         here = ~are_in(*self._gone, high, low)
-        sparing = sum(run.count for run in self._runs) > _MAPPED
         for run in self._runs:
             left = np.flatnonzero(fresh & here)
-            fresh[left] = ~run.has(high[left], low[left], sparing)
+            fresh[left] = ~run.has(high[left], low[left])
         result = np.empty(len(order), np.bool_)
         result[order] = fresh
         return result
@@ -300,36 +223,42 @@ class KnownTexts:
         if self._lock is None and self._scratch is None:
             raise OSError("there is no folder for temporary files")
         folder = self._kept if self._lock is not None else Path(self._scratch.name)  # type: ignore[union-attr]
-        path, at = folder / f"run-{uuid.uuid4().hex}", 0
+        path = folder / f"run-{uuid.uuid4().hex}"
         try:
-            with path.open("wb") as file:
-                for high, low in parts:
-                    file.seek(8 * at)
-                    file.write(high.tobytes())
-                    file.seek(8 * (count + at))
-                    file.write(low.tobytes())
-                    at += len(high)
-            run, self._sums[path.name] = _Run(path, count), _checksum(path)
+            self._runs.append(write_run(path, count, parts))
         except BaseException:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
             raise
-        self._runs.append(run)
 
     def _merge_runs(self) -> None:
-        while True:
-            tiers: dict[int, list[_Run]] = defaultdict(list)
-            for run in self._runs:
-                tiers[(run.count // _HELD).bit_length() // 3].append(run)
-            full = next((runs for runs in tiers.values() if len(runs) >= _FAN), None)
-            if full is None:
-                return
+        while full := _to_merge(self._runs):
             self._add_run(sum(run.count for run in full), _merged(full))
             self._runs = [run for run in self._runs if run not in full]
-            if self._lock is None:
-                for run in full:
-                    if self._scratch is not None and str(run.path).startswith(self._scratch.name):
-                        run.path.unlink(missing_ok=True)
+            for run in full:
+                run.close()
+                if self._lock is None and self._scratch is not None and run.path.is_relative_to(self._scratch.name):
+                    run.path.unlink(missing_ok=True)
+
+
+def _to_merge(runs: list[Run]) -> list[Run]:
+    """Return the smallest runs of which each is about as large as those before it together, or smaller."""
+    runs = sorted(runs, key=lambda run: run.count)
+    for first in range(len(runs) - 1):
+        group, count = runs[first : first + 1], runs[first].count
+        for run in runs[first + 1 :]:
+            if _tier(run.count) > _tier(count):
+                break
+            group.append(run)
+            count += run.count
+        if len(group) > 1:
+            return group
+    return []
+
+
+def _tier(count: int) -> int:
+    """Return the same number for runs of about one size."""
+    return (count // _HELD).bit_length()
 
 
 def _in_order(one: Fingerprints, two: Fingerprints) -> Fingerprints:
@@ -345,16 +274,13 @@ def _without(texts: Fingerprints, others: Fingerprints) -> Fingerprints:
     return texts[0][keep], texts[1][keep]
 
 
-def _merged(runs: list[_Run]) -> Iterable[Fingerprints]:
+def _merged(runs: list[Run]) -> Iterable[Fingerprints]:
     """Yield what runs hold in order, a part at a time. Fingerprints are spread evenly."""
     count = sum(run.count for run in runs) // _MERGED + 1
     edges = [(number << 64) // count for number in range(1, count)]
-    cuts = [[0, *np.searchsorted(run.high, np.array(edges, np.uint64)).tolist(), run.count] for run in runs]
+    cuts = [[0, *map(run.position, edges), run.count] for run in runs]
     for part in range(count):
-        slices = [slice(cut[part], cut[part + 1]) for cut in cuts]
-        high = np.concatenate([run.high[each] for run, each in zip(runs, slices, strict=True)])
-        low = np.concatenate([run.low[each] for run, each in zip(runs, slices, strict=True)])
-        for run in runs:
-            run.release()
+        parts = [run.part(*cut[part : part + 2]) for run, cut in zip(runs, cuts, strict=True)]
+        high, low = (np.concatenate(words) for words in zip(*parts, strict=True))
         order = np.argsort(high, kind="stable")
         yield high[order], low[order]

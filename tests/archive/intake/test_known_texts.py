@@ -8,7 +8,7 @@ import pickle
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from liar.judge import InTurn
 from archive import vacuum
 from archive.compact import compact
 from archive.engine import Context
-from archive.intake import known_texts
+from archive.intake import known_run, known_texts
 from archive.intake.commit import Committed, Committer
 from archive.intake.forget import forget
 from archive.intake.known_texts import KnownTexts, fingerprints
@@ -44,14 +44,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(known_texts, "_HELD", 8)
     monkeypatch.setattr(known_texts, "_MERGED", 64)
-    monkeypatch.setattr(known_texts, "_LARGE", 40)
-    monkeypatch.setattr(known_texts, "_PAGE", 16)
-    monkeypatch.setattr(known_texts, "_MAPPED", 300)
-    monkeypatch.setattr(known_texts, "_WANTED", 16)
+    monkeypatch.setattr(known_run, "_PAGE", 16)
+    monkeypatch.setattr(known_run, "_AT_ONCE", 16)
     return tmp_path / "cache"
 
 
-def _ids(*numbers: int) -> known_texts.Fingerprints:
+def _ids(*numbers: int) -> known_run.Fingerprints:
     return fingerprints(pa.array([f"{number:032x}{'0' * 32}" for number in numbers]))
 
 
@@ -111,22 +109,22 @@ def test_texts_that_are_taken_out_are_gone_until_they_come_again(cache: Path) ->
     known.close()
 
 
-@pytest.mark.parametrize("whose", ["a run", "the second run", "a merged run", "a mapped file", "the manifest"])
+@pytest.mark.parametrize("whose", ["a run", "the second run", "a merged run", "each run", "the manifest"])
 def test_a_full_disk_makes_no_text_unknown_and_fails_no_ingest(
     cache: Path, monkeypatch: pytest.MonkeyPatch, whose: str
 ) -> None:
-    known, real, calls = KnownTexts("here"), known_texts._Run, list[int]()
+    known, real, calls = KnownTexts("here"), known_texts.write_run, list[int]()
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    def some(path: Path, count: int) -> known_texts._Run:
+    def some(path: Path, count: int, parts: Iterable[known_run.Fingerprints]) -> known_run.Run:
         calls.append(count)
-        if whose == "a mapped file" or {"a run": 1, "the second run": 2, "a merged run": 9}.get(whose) == len(calls):
+        if whose == "each run" or {"a run": 1, "the second run": 2, "a merged run": 9}.get(whose) == len(calls):
             full()
-        return real(path, count)
+        return real(path, count, parts)
 
-    monkeypatch.setattr(known_texts, "_Run", some)
+    monkeypatch.setattr(known_texts, "write_run", some)
     if whose == "the manifest":
         monkeypatch.setattr(known_texts, "write_file", full)
     for first in range(0, 200, 8):
@@ -235,6 +233,22 @@ def test_what_is_damaged_is_made_anew(lake: Lake, write: Write, cache: Path) -> 
             for lock in cache.rglob("lock"):
                 lock.rmdir()
     assert _is_right(lake, 20 + 10 * len(_DAMAGES))
+
+
+def test_damage_that_a_look_up_meets_first_makes_no_text_known_or_twice(
+    lake: Lake, write: Write, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = _sources(write, range(200), range(150, 250), range(240, 260))
+    take(lake, first)
+    for run in _runs(cache):
+        data = bytearray(run.read_bytes())
+        data[: len(data) // 3] = bytes(len(data) // 3)  # as a power cut leaves it
+        run.write_bytes(data)
+    read = _reads(monkeypatch)
+    assert take(lake, second).new_texts == 50
+    assert len(read) >= 1, "all was read anew"
+    assert take(lake, third).new_texts == 10
+    assert _is_right(lake, 260)
 
 
 def test_the_next_ingest_reads_only_what_is_new(lake: Lake, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -507,7 +521,7 @@ def test_two_committers_that_come_and_go_and_die_bring_each_text_once(
 _MACHINE = """
 import os, pickle
 from pathlib import Path
-from archive.intake import known_texts
+from archive.intake import known_run, known_texts
 from archive.intake.commit import Committer
 from archive.lake import Lake
 
