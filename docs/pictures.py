@@ -1,4 +1,4 @@
-"""Take the pictures of `archive explore` that README.md and docs/explore.md show, of the lake that `archive demo` makes.
+"""Take the pictures of `archive explore` that README.md and docs/explore.md show: of the lake of `archive demo`.
 
     python docs/pictures.py          write docs/pictures/*.png
 

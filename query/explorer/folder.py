@@ -80,7 +80,7 @@ def write_folder(
     reporter = reporter or Reporter()
     if f"{os.path.realpath(out)}/".startswith(f"{lake.location.rstrip('/')}/"):
         raise ArchiveError(f"{os.fspath(out)}: is in the lake; name a folder outside of it")
-    owned = Owned(out, "explore")
+    owned = Owned(os.fspath(out), "explore")
     try:
         with owned.entered(), tempfile.TemporaryFile(prefix="lowbackground-") as answers:
             walked = _walk(lake, table, pages, size, answers, reporter)
@@ -91,9 +91,9 @@ def write_folder(
             paths = set(written)
             reporter.stage("files", len(walked.places))
             for address in reversed(walked.places):
-                for path, content in _files(lake, table, walked, address, answers):
-                    owned.write_file(owned.out / path, content)
-                    paths.add(owned.out / path)
+                for name, content in _files(lake, table, walked, address, answers):
+                    owned.write_file(owned.out / name, content)
+                    paths.add(owned.out / name)
                     total += len(content)
                 reporter.advance(1, 0)
             _remove_others(owned, paths)
@@ -149,9 +149,11 @@ def _answer(lake: OpenLake, page: Page, address: Address) -> Answer:
 
 def _canonical(table: Mapping[str, Page], address: Address) -> Address | None:
     """Return the one way to write an address; None where there is no such page."""
-    page = table.get(address.page)
+    if address.page not in table:
+        return None
+    page = table[address.page]
     try:
-        return page and page.written(page.parse(address.parameters))
+        return page.written(page.parse(address.parameters))
     except BadParameter:
         return None
 

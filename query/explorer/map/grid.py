@@ -94,7 +94,7 @@ def _projected(context: Context, sql: str) -> tuple[list[str], Matrix]:
     points = [np.empty((0, 2), np.float32)]
     for names, vectors in blocks():
         ids += names.to_pylist()
-        points.append((vectors - mean) @ both)
+        points.append(((vectors - mean) @ both).astype(np.float32))
     return ids, np.concatenate(points)
 
 
