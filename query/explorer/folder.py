@@ -9,6 +9,7 @@ import pickle
 import re
 import shlex
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from archive.journal import JOURNAL
 from archive.owned import Owned
 from archive.progress import Reporter
 from archive.show import count_of
-from query.explorer.context import OpenLake
+from query.explorer.context import Context, OpenLake
 from query.explorer.page import Address, Answer, Page, to
 from query.explorer.parameters import BadParameter
 from query.explorer.show import Shown
@@ -31,6 +32,8 @@ from query.explorer.show import Shown
 ASSETS = Path(__file__).parent / "static"
 #: A value that is the name of a file as it is, also where A and a are the same name.
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}(?<!\.)")
+#: Seconds for which a page may be worked on, and between two questions whether it is done.
+_PATIENCE, _PAUSE = 120.0, 0.2
 #: Only templates write such elements: what others wrote is escaped.
 _FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
 
@@ -136,15 +139,24 @@ def _walk(
         reporter.advance(1, 0)
         for link in answer.links:
             target = _canonical(table, link)
-            if target is not None and target not in known:
+            if target is not None and target not in known and not (page.is_endless and link.page == page.name):
                 known.add(target)
                 waiting.append(target)
     return walked
 
 
 def _answer(lake: OpenLake, page: Page, address: Address) -> Answer:
+    """Ask for a page, and again while something is worked on, within bounds of time."""
     values = page.parse(address.parameters)
-    return lake.answer(address if page.is_of_lake else None, lambda context: page.answer(context, values))
+
+    def ask(context: Context) -> Answer:
+        return page.answer(context, values)
+
+    answer, until = lake.answer(address if page.is_of_lake else None, ask), time.monotonic() + _PATIENCE
+    while not answer.is_final and time.monotonic() < until:
+        time.sleep(_PAUSE)
+        answer = lake.answer(None, ask)
+    return answer
 
 
 def _canonical(table: Mapping[str, Page], address: Address) -> Address | None:

@@ -37,6 +37,7 @@ class Answer:
     sql: tuple[Question, ...]  #: what was asked of the lake; `archive query` answers the same
     command: tuple[str, ...]  #: the words of the command that tells the same in a terminal
     links: tuple[Address, ...]  #: all pages that it links to, apart from those of the menu
+    is_final: bool = True  #: false while something is worked on: whoever asks again may learn more
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Page:
     parameters: tuple[Parameter, ...] = ()
     menu: str | None = None  #: its word in the menu; None: it is not there
     takes_form: bool = False  #: its parameters may also come as the body of a POST, where they may be long
+    is_endless: bool = False  #: it links to itself with ever other parameters: who follows all links never ends
     is_of_lake: bool = True  #: false: it may answer otherwise while the lake stays the same
 
     def parse(self, given: Iterable[tuple[str, str]]) -> dict[str, Any]:

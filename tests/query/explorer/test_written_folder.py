@@ -170,6 +170,27 @@ def test_a_page_that_cannot_be_made_is_told_and_named_without_a_link(shown: Lake
     assert faults(tmp_path / "out") == []
 
 
+def test_a_page_that_is_worked_on_is_waited_for_and_one_without_end_is_followed_once(
+    shown: Lake, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    asked: list[str] = []
+
+    def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
+        asked.append(parameters["word"])
+        first = PAGES["overview"].answer(context, {})
+        links = (*first.links, to("overview", word=parameters["word"] + "a"))
+        return replace(first, links=links, is_final=len(asked) == 3)
+
+    page = Page("overview", "/", answer, (Parameter("word", text(300), ""),), menu="Overview", is_endless=True)
+    with OpenLake(shown.location, is_pinned=True) as opened:
+        written = write_folder(opened, tmp_path / "out", pages=100, size=1 << 24, table={**PAGES, "overview": page})
+    assert asked == ["", "", ""]
+    assert written.problems == ()
+    assert faults(tmp_path / "out") == []
+
+
 def test_names_of_files_differ_where_addresses_differ_on_every_disk() -> None:
     page = Page("site", "/site/{host}", _toy, (Parameter("host", text(300)), Parameter("month", text(9), "")))
     hosts = [
