@@ -16,6 +16,8 @@ from query.explorer.map.project import Matrix, directions, unit
 
 #: Fields of the map; the most texts on it; texts that are named of a field; rows that are in memory at a time.
 COLUMNS, ROWS, MOST, NAMED, _BLOCK = 40, 24, 200_000, 10, 8192
+#: So many texts decide the two directions.
+_SAMPLE = 20_000
 #: A part of the texts that may be beyond each edge, so that single ones do not make the map small.
 _BEYOND = 0.005
 
@@ -60,7 +62,7 @@ def grid(context: Context, encoder: str) -> Grid:
         f"SELECT count(*) FROM embeddings WHERE part = 0 AND encoder = {sql_literal(encoder)}",
     )
     in_all = counted[0] if counted else 0
-    ids, points = _projected(context, _question(encoder, in_all))
+    ids, points = _projected(context, _question(encoder, in_all, _SAMPLE), _question(encoder, in_all, MOST))
     if not ids:
         return Grid(encoder, 0, in_all, COLUMNS, ROWS, ())
     places, distances = _places(points)
@@ -72,27 +74,32 @@ def grid(context: Context, encoder: str) -> Grid:
     return Grid(encoder, len(ids), in_all, COLUMNS, ROWS, tuple(_fields(ids, places, distances, topics)))
 
 
-def _question(encoder: str, count: int) -> str:
+def _question(encoder: str, count: int, most: int) -> str:
     """Return the SQL of the vectors; of too many, those of the least content ids, which are hashes."""
     least = ""
-    if count > MOST:
-        least = f" AND content_id < {sql_literal(f'{int(MOST / count * 2**32):08x}')}"
+    if count > most:
+        least = f" AND content_id < {sql_literal(f'{int(most / count * 2**32):08x}')}"
     return f"SELECT content_id, vector FROM embeddings WHERE part = 0 AND encoder = {sql_literal(encoder)}{least}"
 
 
-def _projected(context: Context, sql: str) -> tuple[list[str], Matrix]:
-    """Return the ids of the texts, and where they are in the two directions: the vectors are read twice."""
+def _projected(context: Context, sample: str, every: str) -> tuple[list[str], Matrix]:
+    """Return the ids of the texts, and where they are in the two directions.
 
-    def blocks() -> Iterator[tuple[pa.Array, Matrix]]:
-        for batch in context.batches("Their vectors", sql, _BLOCK):
+    Args:
+        sample: SQL of the vectors that decide the directions.
+        every: SQL of all vectors.
+    """
+
+    def blocks(about: str, sql: str) -> Iterator[tuple[pa.Array, Matrix]]:
+        for batch in context.batches(about, sql, _BLOCK):
             if batch.num_rows:
                 vectors, is_one = unit(_matrix(batch.column("vector")))
                 yield batch.column("content_id").filter(pa.array(is_one)), vectors
 
-    mean, both = directions(vectors for _, vectors in blocks())
+    mean, both = directions(vectors for _, vectors in blocks("The vectors that decide the directions", sample))
     ids: list[str] = []
     points = [np.empty((0, 2), np.float32)]
-    for names, vectors in blocks():
+    for names, vectors in blocks("The vectors of the texts on the map", every):
         ids += names.to_pylist()
         points.append(((vectors - mean) @ both).astype(np.float32))
     return ids, np.concatenate(points)

@@ -37,6 +37,6 @@ def directions(blocks: Iterable[Matrix]) -> tuple[Matrix, Matrix]:
 def unit(vectors: Matrix) -> tuple[Matrix, Rows]:
     """Return vectors with length 1, and which of those given these are: the others have no direction."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        length = np.linalg.norm(vectors.astype(np.float64), axis=1)
+        length = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         is_one = np.isfinite(length) & (length > 0)
-        return (vectors[is_one] / length[is_one, None]).astype(np.float32), is_one
+        return vectors[is_one] / length[is_one, None], is_one
