@@ -1,4 +1,4 @@
-"""Names the file where a lake has lost one, or holds a broken one."""
+"""Names the file where a lake has lost one, or holds a broken one; and the row of a ledger that nobody wrote."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archive import storage
+from archive import ledger, storage
 from archive.errors import LakeError, QueryError, error_line, store_line
 from archive.lake import Lake
 from archive.tables import Table
 
 #: The numbers of errors of a lost or broken file; errors of Parquet have none.
 _OF_A_FILE = {None, errno.ENOENT, errno.EIO, errno.EACCES}
+#: What Python raises for a value that nobody expects.
+_UNFORESEEN = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
 _WHAT_TO_DO = "bring it back from a copy, or ingest the sources into a new lake"
 #: What DuckDB raises for a file that is lost, or whose beginning is broken.
 _OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.PermissionException)
@@ -24,13 +26,14 @@ _OF_FILES = (duckdb.IOException, duckdb.InvalidInputException, duckdb.Permission
 
 @contextlib.contextmanager
 def naming_damage(lake: Lake, files: Iterable[str] | None = None) -> Iterator[None]:
-    """Raise an error that names the file when something inside fails because one is lost or broken.
+    """Raise an error that names the file when something inside fails because one is lost or broken, or the row of the
+    ledger whose values no version of this program writes.
 
     Args:
         files: the lake's files, as its filesystem names them, if they are known.
 
     Raises:
-        LakeError: a file is lost or broken.
+        LakeError: a file is lost or broken, or a row of the ledger is.
     """
     try:
         yield
@@ -40,9 +43,19 @@ def naming_damage(lake: Lake, files: Iterable[str] | None = None) -> Iterator[No
         if (bodies := _may_be_damage(reason)) is None:
             raise
         line = damage(lake, _files(lake) if files is None else files, bodies)
-        if line is None:
+        if line is None and (line := _fault(lake)) is None:
             raise
         raise LakeError(line) from None
+    except _UNFORESEEN:
+        if (line := _fault(lake)) is None:
+            raise
+        raise LakeError(line) from None
+
+
+def _fault(lake: Lake) -> str | None:
+    with contextlib.suppress(LakeError, OSError, pa.ArrowException):  # the first error is the one to tell
+        return ledger.fault(lake)
+    return None
 
 
 def _may_be_damage(error: BaseException | None) -> bool | None:

@@ -18,7 +18,7 @@ def require(what: str, extra: str, *packages: str) -> None:
         ArchiveError: one is not installed.
     """
     for package in packages:
-        if not _is_installed(package):
+        if not is_installed(package):
             raise missing(what, extra, package)
 
 
@@ -32,8 +32,14 @@ def missing(what: str, extra: str, package: str | None) -> ArchiveError:
     return ArchiveError(f"{what} needs {name}, which is not installed: pip install 'lowbackground[{extra}]'")
 
 
-def _is_installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
+    """Return whether a package can be imported, without importing it.
+
+    A folder of its name on the path is none: Python takes one without `__init__.py` for a package without contents,
+    and `python -m archive` in `/tmp`, where Ray keeps its logs in `ray`, would find that.
+    """
     try:
-        return find_spec(package) is not None
-    except ValueError:  # `sys.modules` has None for it
+        spec = find_spec(package)
+    except (ImportError, ValueError):  # hidden from this process; `sys.modules` has None for it
         return False
+    return spec is not None and spec.origin is not None

@@ -211,10 +211,11 @@ class Prefix:
 
     def _put_parts(self, name: str, content: bytes | Path, size: int, about: Any, condition: Any) -> None:
         client, step = _client(), max(_PART, size // _PARTS + 1)
-        upload = self._named(name) | {
-            "UploadId": client.create_multipart_upload(**self._named(name), **about)["UploadId"]
-        }
+        begun = client.create_multipart_upload(**self._named(name), **about)
+        upload = self._named(name) | {"UploadId": begun["UploadId"]}
         try:
+            if begun["ResponseMetadata"].get("RetryAttempts"):  # a request whose answer was lost began one too
+                self.end_uploads(lambda other: other == name, but=begun["UploadId"])
             parts = []
             for number, data in enumerate(_pieces(content, step), 1):
                 md5 = b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
@@ -235,11 +236,12 @@ class Prefix:
         with self._errors(name, "cannot be deleted: "):
             _client().delete_object(**self._named(name))
 
-    def end_uploads(self, is_ours: Callable[[str], object]) -> int:
+    def end_uploads(self, is_ours: Callable[[str], object], but: str = "") -> int:
         """End the uploads in parts that were begun and never finished. Returns how many there were.
 
         Args:
             is_ours: whether an object of this name is one that this command writes.
+            but: the identifier of an upload that goes on.
 
         Raises:
             StoreError: the store refuses.
@@ -255,7 +257,7 @@ class Prefix:
                     return 0  # who may write need not have the right to list them
                 raise
             for each in found:
-                if is_ours(each["Key"][len(self._prefix) :]):
+                if each["UploadId"] != but and is_ours(each["Key"][len(self._prefix) :]):
                     with contextlib.suppress(client.exceptions.NoSuchUpload):
                         client.abort_multipart_upload(Bucket=self.bucket, Key=each["Key"], UploadId=each["UploadId"])
                     ended += 1

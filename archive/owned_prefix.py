@@ -77,13 +77,19 @@ class OwnedPrefix:
         """Claim the prefix, unless it is claimed already. Returns what it is claimed for.
 
         Raises:
-            ArchiveError: another command claimed it, or the store cannot be written.
+            ArchiveError: another command claimed it, it holds something else, or the store cannot be written.
         """
-        content = json.dumps({"archive": self._command, "token": secrets.token_hex(16), "for": what}).encode()
-        self.prefix.put(JOURNAL, content)
+        token = secrets.token_hex(16)
+        self.prefix.put(JOURNAL, json.dumps({"archive": self._command, "token": token, "for": what}).encode())
         stated = self.claim()  # of two that came at once, the one that is there now
         if stated is None:
             raise self._error(f"{self.prefix.location}: another run finished here at this moment; look at it first")
+        if self._token == token:
+            try:
+                self.refuse()  # whoever had the claim before may have finished since this run looked
+            except self._error:
+                self.close()
+                raise
         return stated
 
     def refuse(self) -> None:
@@ -93,9 +99,13 @@ class OwnedPrefix:
             ArchiveError: one is somebody else's.
         """
         names = [name for name, _ in self.prefix.names() if name != JOURNAL]
-        for name, is_ours in zip(names, self._each(self.is_ours, names), strict=True):
-            if not is_ours:
+        for name, is_foreign in zip(names, self._each(self._is_foreign, names), strict=True):
+            if is_foreign:
                 raise self._other(name)
+
+    def _is_foreign(self, name: str) -> bool:
+        head = self.prefix.head(name)  # a listing that lags has what is deleted by now
+        return head is not None and not self._has_token(name, head)
 
     def is_ours(self, name: str) -> bool:
         """Return whether an object is there, and we wrote it."""
@@ -163,8 +173,10 @@ class OwnedPrefix:
             self.prefix.delete(name)
 
     def close(self) -> None:
-        """Delete the claim: from now on everything here is the user's."""
-        self.prefix.delete(JOURNAL)
+        """Delete the claim: from now on everything here is the user's. The claim of another run stays."""
+        token = self._token
+        if self.is_claimed() and self._token == token:
+            self.prefix.delete(JOURNAL)
 
     def _each(self, function: Callable[[str], Any], names: list[str]) -> Iterable[Any]:
         pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="archive-objects")

@@ -35,41 +35,49 @@ _CITED = """SELECT payload_digest FROM stored_captures
     WHERE record_type = 'revisit' AND payload_digest NOT LIKE 'md5:%'"""  # by MD5 anybody can make two alike
 
 
-def _captures(cited: str = _CITED, text: str = "ways.content_id") -> str:
-    """Return the SQL of the captures, revisits with the texts that they prove.
+def _texts(cited: str = _CITED, text: str = "ways.content_id") -> str:
+    """Return the SQL of the texts of payloads, with what says which revisits prove each of them.
 
     Args:
-        cited: SQL of payload digests. Revisits with other digests have no text.
+        cited: SQL of payload digests; those of others have no rows.
         text: SQL of the content id in its group. Of an aggregate, conditions on it are not handed down to the files: a
             reader with such a condition takes the row groups without a digest that is wanted, too (DuckDB 2.0).
     """
     return f"""
-WITH ways AS (
-        SELECT payload_digest, content_id, CASE WHEN extractor = 'plain' THEN 'plain ' ELSE 'html ' END AS kind,
-               charset_stated, charset, coalesce(charset_own, charset IS NULL OR charset = 'utf-8') AS own,
-               min({_EARLIEST}) AS whole,
-               min(captured_at) FILTER (date_problem IS NULL
-                                        AND coalesce(lender.grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known
-        FROM (
-            SELECT * FROM stored_captures
-            UNION ALL SELECT * REPLACE (transfer_digest AS payload_digest) FROM stored_captures
-            WHERE transfer_digest IS NOT NULL
-        ) AS lender
-        SEMI JOIN ({cited}) USING (payload_digest)
-        GROUP BY ALL HAVING count(content_id) > 0
-     ),
-     texts AS (
-        SELECT payload_digest, {text} AS content_id, min(known) AS known, min(whole) AS whole,
-               list_distinct(flatten(list([kind || coalesce(charset_stated, '*'), kind || coalesce(charset, '*'),
-                                           kind || CASE WHEN own THEN '*' ELSE charset END]))) AS readings
-        FROM ways GROUP BY payload_digest, ways.content_id
-     )
+SELECT payload_digest, {text} AS content_id, min(known) AS known, min(whole) AS whole,
+       list_distinct(flatten(list([kind || coalesce(charset_stated, '*'), kind || coalesce(charset, '*'),
+                                   kind || CASE WHEN own THEN '*' ELSE charset END]))) AS readings
+FROM (
+    SELECT payload_digest, content_id, CASE WHEN extractor = 'plain' THEN 'plain ' ELSE 'html ' END AS kind,
+           charset_stated, charset, coalesce(charset_own, charset IS NULL OR charset = 'utf-8') AS own,
+           min({_EARLIEST}) AS whole,
+           min(captured_at) FILTER (date_problem IS NULL
+                                    AND coalesce(lender.grade, {UNKNOWN_SQL}) <= '{DEFAULT}') AS known
+    FROM (
+        SELECT * FROM stored_captures
+        UNION ALL SELECT * REPLACE (transfer_digest AS payload_digest) FROM stored_captures
+        WHERE transfer_digest IS NOT NULL
+    ) AS lender
+    SEMI JOIN ({cited}) USING (payload_digest)
+    GROUP BY ALL HAVING count(content_id) > 0
+) AS ways
+GROUP BY payload_digest, ways.content_id
+"""
+
+
+def _captures(texts: str) -> str:
+    """Return the SQL of the captures, revisits with the texts that they prove.
+
+    Args:
+        texts: SQL as of `_texts`, in brackets, or a table of that. Revisits of other payloads have no text.
+    """
+    return f"""
 SELECT stored_captures.content_id, {_STORED}, NULL AS text_record
 FROM stored_captures WHERE record_type IS DISTINCT FROM 'revisit'
 UNION ALL
 SELECT texts.content_id, r.*, texts.whole.record
 FROM (SELECT {_STORED} FROM stored_captures WHERE record_type = 'revisit') AS r
-LEFT JOIN texts ON r.rules IS NULL AND r.payload_digest = texts.payload_digest AND (
+LEFT JOIN {texts} AS texts ON r.rules IS NULL AND r.payload_digest = texts.payload_digest AND (
     (r.mime IS DISTINCT FROM 'text/plain' AND list_contains(readings, 'html ' || coalesce(r.charset_stated, '*')))
     OR ((r.mime IS NULL OR r.mime = 'text/plain')
         AND list_contains(readings, 'plain ' || coalesce(r.charset_stated, '*')))
@@ -104,8 +112,12 @@ def enough(grade: str, archives: str) -> str:
         grade, archives: SQL expressions.
     """
     operator = same_operator_sql("captures.operator")
-    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR count(DISTINCT {operator}) > 1)
-           AND ({archives} < 2 OR count(DISTINCT coalesce({operator}, '')) >= {archives})"""
+    archive = f"coalesce({operator}, '')"
+    # DuckDB counts distinct values by a join, also where the condition turns out to be true whatever their number
+    several = f"len(list_distinct(list(CASE WHEN {archives} > 2 THEN {archive} END))) >= {archives}"
+    return f"""(upper({grade}) <> 'B' OR min(captures.grade) <= 'B' OR min({operator}) <> max({operator}))
+           AND CASE WHEN {archives} < 2 THEN true WHEN {archives} = 2 THEN min({archive}) <> max({archive})
+                    ELSE {several} END"""
 
 
 def shown(asked: str, grade: str) -> str:
@@ -169,9 +181,8 @@ def captures_view(more: str = "", **columns: str) -> View:
         columns: their types.
     """
     record = 'STRUCT(content_id VARCHAR, file VARCHAR, "offset" BIGINT, skip BIGINT, length BIGINT, extractor VARCHAR)'
-    return View(
-        "captures", f"SELECT *{more} FROM ({_captures()})", {**_types(CAPTURES), "text_record": record, **columns}
-    )
+    select = f"SELECT *{more} FROM ({_captures(f'({_texts()})')})"
+    return View("captures", select, {**_types(CAPTURES), "text_record": record, **columns})
 
 
 #: A moment of a capture that is not its own date: by when others knew its file. The date of the record is not asked, so
@@ -211,7 +222,7 @@ _CITED_BY_BOUND = {
 }
 
 
-def moments_before(selects: Sequence[str]) -> tuple[str, str]:
+def moments_before(selects: Sequence[str]) -> tuple[str, str, str]:
     """Return SQL of the macro `moments_before(bound)`, for questions about the moments before a date.
 
     Its rows with `captured_at < bound` and `month <= strftime(bound, '%Y-%m')` are those of the view `moments`. Others
@@ -223,7 +234,7 @@ def moments_before(selects: Sequence[str]) -> tuple[str, str]:
         selects: the bounds of the lake, as `attach` returns them.
 
     Returns:
-        the macro that it calls, and the macro.
+        the two macros that it calls, and the macro. `texts_before` costs most: `hold_texts` computes it once.
     """
     cited = " UNION ALL ".join([_CITED_BEFORE, *(_CITED_BY_BOUND[select] for select in selects)])
     moments = " UNION ALL ".join(
@@ -233,9 +244,20 @@ def moments_before(selects: Sequence[str]) -> tuple[str, str]:
         ]
     )
     return (
-        f"CREATE TEMP MACRO captures_before(bound) AS TABLE {_captures(cited, 'min(ways.content_id)')}",
+        f"CREATE TEMP MACRO texts_before(bound) AS TABLE {_texts(cited, 'min(ways.content_id)')}",
+        f"CREATE TEMP MACRO captures_before(bound) AS TABLE {_captures('texts_before(bound)')}",
         f"CREATE TEMP MACRO moments_before(bound) AS TABLE {moments}",
     )
+
+
+def hold_texts(db: duckdb.DuckDBPyConnection, bound: str) -> None:
+    """Compute the texts that revisits may prove once, for all later questions about moments before a date.
+
+    Args:
+        bound: the latest date that is asked about.
+    """
+    db.execute(f"CREATE TEMP TABLE held_texts AS FROM texts_before({sql_literal(bound)})")
+    db.execute("CREATE OR REPLACE TEMP MACRO texts_before(bound) AS TABLE FROM held_texts")
 
 
 def _over(select: str, source: str) -> str:
@@ -305,6 +327,7 @@ def attach(
     db.execute(
         "SET enable_progress_bar = false;"  # it would write to standard output in an interactive Python
         "SET TimeZone = 'UTC';"
+        "SET parquet_metadata_cache = true"  # most questions read the captures several times
     )
     if storage.is_s3(lake.location):
         from archive.store_files import StoreFiles  # fsspec, which nobody else needs
@@ -312,10 +335,7 @@ def attach(
         db.register_filesystem(StoreFiles(lake.filesystem))
         # a join with few digests then reads only row groups whose Bloom filter may have one of them
         # near columns of a row group come in one request, which costs more than the bytes between
-        db.execute(
-            f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_metadata_cache = true;"
-            f"SET parquet_prefetch_column_gap = {_GAP}"
-        )
+        db.execute(f"SET dynamic_or_filter_threshold = {_FEW}; SET parquet_prefetch_column_gap = {_GAP}")
     db.execute("SET python_enable_replacements = false")  # or SQL could name the variables of this program
     # not the whole folder, which also has the log and files of no table
     db.execute(f"SET allowed_paths = [{', '.join(sql_literal(name) for table in stored for name in table.names)}]")

@@ -30,6 +30,8 @@ import lowbackground as lb
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 Words = dict[str, list[str]]
+#: Seconds that a command may take, on a machine that does other work too.
+_LONGEST = 3600
 
 
 class Nodes:
@@ -85,8 +87,13 @@ def _start(words: list[str], engine: str, log: Path) -> subprocess.Popen[bytes]:
 
 
 def _end(command: subprocess.Popen[bytes], log: Path) -> None:
-    if command.wait(900) not in {0, 1}:
-        raise SystemExit(f"{command.args!r}\n{log.read_text()[-5000:]}")
+    try:
+        status = command.wait(_LONGEST)
+    except subprocess.TimeoutExpired:
+        command.kill()
+        status = command.wait()
+    if status not in {0, 1}:
+        raise SystemExit(f"{command.args!r} ended with {status}\n{log.read_text()[-5000:]}")
 
 
 def _here(words: list[str]) -> None:
@@ -139,6 +146,8 @@ def _stages(folder: Path, lake: str, where: str) -> Words:
         "quality": ["quality", "--lake", lake],
         "index": ["index", "--passages", "--lake", lake],
         "embed": ["embed", "--encoder", str(folder / "encoder"), "--dtype", "fp32", "--lake", lake],
+        "index, alike": ["index", "--alike", "0.9", "--lake", lake],
+        "maintain": ["maintain", "--regrade", "--keep", "0", "--lake", f"{lake}-older"],
         "witness": ["witness", *(str(folder / f"{part}.cdxj") for part in range(4)), "--operator", "Other", "--lake",
                     lake],
         "certify": ["certify", str(folder / "rows"), "--out", f"{where}-proven", "--lake", there, *before,
@@ -159,11 +168,21 @@ def _contents(lake: str) -> dict[str, str]:
         "captures": "SELECT url, captured_at, content_id, grade, operator FROM captures ORDER BY ALL",
         "quality": "FROM quality ORDER BY ALL",
         "embeddings": "FROM embeddings ORDER BY ALL",
+        "likenesses": "FROM likenesses ORDER BY ALL",
     }.items():
         found[name] = lb.query(opened, sql).to_pylist()
     # a row names a text by its position in a file, and which texts are in one file depends on when they were committed
-    found["passages"] = sorted(map(str, opened.read("passages")["key"].to_pylist()))
+    found["passages"] = _passages(opened)
     return {name: hashlib.sha256(repr(rows).encode()).hexdigest() for name, rows in found.items()}
+
+
+def _passages(lake: Any) -> list[str]:
+    return sorted(map(str, lake.read("passages")["key"].to_pylist()))
+
+
+def _is_each_once(lake: Any, table: str) -> bool:
+    ids = lake.read(table, ["content_id"])["content_id"].to_pylist()
+    return len(ids) == len(set(ids)) > 0
 
 
 def _difference(left: str, right: str) -> float:
@@ -204,6 +223,9 @@ class Bench:
         theirs = _stages(self.folder, lakes["here"], str(self.folder / "here"))
         nodes, rows = Nodes(), {}
         for name, words in ours.items():
+            if name == "maintain":  # reads the files again of lakes without grades
+                for lake in lakes.values():
+                    importlib.import_module("older").older(lb.open(lake), f"{lake}-older")
             if name == "witness":
                 _index(self.folder, lakes["there"])
             _here(theirs[name]) if name not in {"certify", "export"} else None
@@ -222,6 +244,9 @@ class Bench:
         here, there = _contents(lakes["here"]), _contents(lakes["there"])
         same: dict[str, Any] = {name: here[name] == there[name] for name in here}
         same["embeddings, greatest difference"] = _difference(*lakes.values())
+        snapshot = importlib.import_module("conftest").snapshot
+        again = [snapshot(lb.open(f"{lake}-older")) for lake in lakes.values()]
+        same["graded again"] = again[0] == again[1]
         for name in ("proven", "set", "collapse"):
             same[name] = _files(self.folder / f"here-{name}") == _files(self.folder / f"there-{name}")
         return {"stages": rows, "same": same}
@@ -342,10 +367,13 @@ class Bench:
         for name in ("ingest", "index"):
             _here(_stages(self.folder, undisturbed, where)[name])
         made = importlib.import_module("made")
+        shared, alone = lb.open(lake), lb.open(undisturbed)
         sql = "SELECT url, captured_at, content_id FROM captures ORDER BY ALL"
         return {
-            "captures": lb.query(lb.open(lake), sql).to_pylist() == lb.query(lb.open(undisturbed), sql).to_pylist(),
-            "index": made.found(lb.open(lake)) == made.found(lb.open(undisturbed)),
+            "captures": lb.query(shared, sql).to_pylist() == lb.query(alone, sql).to_pylist(),
+            "index": made.found(shared) == made.found(alone),
+            "passages": _passages(shared) == _passages(alone),
+            "each text once": {table: _is_each_once(shared, table) for table in ("documents", "signatures")},
         }
 
 

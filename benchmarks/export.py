@@ -118,7 +118,7 @@ def _best(rounds: int, step: str, *words: str, fresh: Path | None = None) -> Res
 
 
 def _line(*cells: object) -> None:
-    told = (f"{cell:,.0f}" if isinstance(cell, float) else str(cell) for cell in cells)
+    told = (f"{cell:,.1f}" if isinstance(cell, float) else str(cell) for cell in cells)
     print(f"| {' | '.join(told)} |", flush=True)
 
 
@@ -149,6 +149,8 @@ def run(args: argparse.Namespace) -> Result:
                     made = results[f"{form} COPY {workers}"] = _best(args.rounds, "copy", *words)
                     _line(f"COPY, {form}", workers, made["seconds"], *[""] * len(_STAGES), size / 1e6 / made["seconds"],
                           made["cpu"], made["peak"] / 1e6, made["bytes"] / 1e6)  # fmt: skip
+                    times = results[f"{form} {workers}"]["cpu"] / made["cpu"]
+                    print(f"{form}, {workers} workers: {times:.2f} times the CPU of the COPY", file=sys.stderr)
                 made = results[f"{form} verify {workers}"] = _best(args.rounds, "verify", str(out), "0", workers)
                 assert not made["problems"], made["problems"]
                 _line(f"verify, {form}", workers, made["seconds"], *[""] * len(_STAGES), size / 1e6 / made["seconds"],

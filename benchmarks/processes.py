@@ -91,7 +91,8 @@ def wrapped(cores: str, *command: str) -> Result:
 
 def watched(command: list[str]) -> Result:
     """Run a step that starts processes of its own: what it reports, its seconds, and of all processes together the
-    CPU seconds and the most memory at one time, looked at ten times a second."""
+    CPU seconds and the most memory at one time, looked at ten times a second. `main` are the CPU seconds of the first
+    process alone."""
     started, peak = time.perf_counter(), 0
     cpu: dict[int, float] = {}
     with tempfile.TemporaryFile() as output:
@@ -104,8 +105,10 @@ def watched(command: list[str]) -> Result:
         if process.returncode:
             raise SystemExit(f"{' '.join(command)}: failed")
         output.seek(0)
-        result: Result = json.loads(output.read().splitlines()[-1])
-    return {**result, "seconds": time.perf_counter() - started, "peak": peak, "cpu": sum(cpu.values())}
+        text = output.read()
+    result: Result = json.loads(text if text.startswith(b"{") else text.splitlines()[-1])
+    used = {"cpu": sum(cpu.values()), "main": cpu[process.pid]}
+    return {**result, "seconds": time.perf_counter() - started, "peak": peak, **used}
 
 
 def _family(root: int) -> dict[int, float]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.util import find_spec
 from typing import Any
 
 from archive.errors import ArchiveError, error_line
+from archive.extras import is_installed
 
 #: What torch raises for an operator that nobody declared.
 _UNDECLARED = re.compile(r"operator (torchvision::\w+) does not exist")
@@ -29,7 +29,7 @@ def import_transformers() -> Any:
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    if find_spec("torch") and find_spec("torchvision"):
+    if is_installed("torch") and is_installed("torchvision"):
         make_torchvision_importable()
     try:
         import transformers

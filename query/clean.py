@@ -25,7 +25,7 @@ _ACCEPTED = f"{_BEFORE} AND (date_sources IS NULL OR list_contains(date_sources,
 _ENOUGH = enough("grade", "archives")
 
 #: In which order the captures of a text are tried as its proof: as in the view `proofs`.
-_ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
+ORDER = 'captured_at, file, "offset", skip, url, title, extractor'
 #: What `clean` has of the capture that proves a text: its column -> that of `captures`.
 _SAME = (
     *("url", "title", "date_source", "record_type", "file", "offset", "length", "skip"),
@@ -35,25 +35,27 @@ _CITED = {name: f'captures."{name}"' for name in _SAME} | {"extractor": "coalesc
 _CITED["grade"] = shown("grade", "captures.grade")
 _COLUMNS = ", ".join(f'{value} AS "{name}"' for name, value in _CITED.items())
 
-#: A text has an earlier near-duplicate where the pair was verified and the other text was seen before it. Of two texts
-#: first seen at the same moment, the one with the smaller id is earlier. Captures on or after the date do not count.
-#: The columns of the proving capture (`record`) are joined, though the date (`proof`) comes from the same rows: DuckDB
-#: drops a left join to a GROUP BY whose columns are not used, and most questions need only the dates. No CTE is used
-#: twice: DuckDB would materialise it, with all columns of what it reads.
-_CLEAN = f"""
-CREATE OR REPLACE TEMP MACRO clean(before, after := NULL, language := NULL, near := false, date_sources := NULL,
-                        honour_opt_outs := false, grade := '{DEFAULT}', archives := 1) AS TABLE
+#: The captures that count, each as `clean` cites the one that proves a text.
+_CITABLE = f"""
+CREATE TEMP MACRO citable(before, date_sources := NULL, grade := '{DEFAULT}') AS TABLE
+SELECT content_id, captured_at, {_COLUMNS} FROM moments_before(before) AS captures WHERE {_ACCEPTED}
+"""
+
+#: What the macros ask for, and how they hand it on.
+_PARAMETERS = f"""before, after := NULL, language := NULL, near := false, date_sources := NULL,
+                        honour_opt_outs := false, grade := '{DEFAULT}', archives := 1"""
+_HANDED = """before, after := after, language := language, near := near, date_sources := date_sources,
+            honour_opt_outs := honour_opt_outs, grade := grade, archives := archives"""
+
+#: The texts of `clean`, with the date and no record. A text has an earlier near-duplicate where the pair was verified
+#: and the other text was seen before it. Of two texts first seen at the same moment, the one with the smaller id is
+#: earlier. Captures on or after the date do not count. No CTE is used twice: DuckDB would materialise it, with all
+#: columns of what it reads.
+_PROVEN = f"""
+CREATE TEMP MACRO proven({_PARAMETERS}) AS TABLE
 WITH proof AS (
     SELECT content_id, min(captured_at) AS first_seen FROM moments_before(before) AS captures WHERE {_ACCEPTED}
     GROUP BY content_id HAVING {_ENOUGH}
-),
-record AS (
-    SELECT content_id, {", ".join(f'any_value(chosen."{name}") AS "{name}"' for name in _CITED)}
-    FROM (
-        SELECT content_id, {_COLUMNS}, row_number() OVER (PARTITION BY content_id ORDER BY {_ORDER}) AS place
-        FROM moments_before(before) AS captures WHERE {_ACCEPTED}
-    ) AS chosen
-    WHERE place = 1 GROUP BY content_id
 ),
 ends AS (
     SELECT content_id AS one, earlier_id AS other, unnest([content_id, earlier_id]) AS content_id
@@ -70,21 +72,33 @@ later AS (
 opted_out AS (
     SELECT content_id FROM captures WHERE honour_opt_outs AND opts_out(robots) AND content_id IS NOT NULL
 )
+SELECT d.*, p.first_seen
+FROM proof AS p JOIN stored_documents AS d USING (content_id)
+ANTI JOIN later USING (content_id)
+ANTI JOIN opted_out USING (content_id)
+WHERE (after IS NULL OR p.first_seen >= after::TIMESTAMPTZ)
+  AND (language IS NULL OR d.language = language)
+  AND CASE WHEN near THEN index_is_current() ELSE true END
+"""
+
+#: The columns of the proving capture (`record`) are joined, though the date comes from the same rows: DuckDB drops a
+#: left join to a GROUP BY of which a count uses no column. (DuckDB 2.0 keeps it for a question with columns.)
+_CLEAN = f"""
+CREATE OR REPLACE TEMP MACRO clean({_PARAMETERS}) AS TABLE
+WITH record AS (
+    SELECT content_id, {", ".join(f'any_value(chosen."{name}") AS "{name}"' for name in _CITED)}
+    FROM (
+        SELECT content_id, {_COLUMNS}, row_number() OVER (PARTITION BY content_id ORDER BY {ORDER}) AS place
+        FROM moments_before(before) AS captures WHERE {_ACCEPTED}
+    ) AS chosen
+    WHERE place = 1 GROUP BY content_id
+)
 SELECT k.content_id, k.first_seen, r.url, r.title, k.language, k.language_score, k.chars, k.words, r.date_source,
        r.record_type, r.file, r."offset", r.length, r.skip, r.record_id, r.record_sha256, r.payload_digest, r.extractor,
        r.text_record,
        r.robots, r.grade, r.evidence, r.operator, year(k.first_seen) AS year, host_of(r.url) AS host,
        domain_of(host_of(r.url)) AS domain, k.text
-FROM (
-    SELECT d.*, p.first_seen
-    FROM proof AS p JOIN stored_documents AS d USING (content_id)
-    ANTI JOIN later USING (content_id)
-    ANTI JOIN opted_out USING (content_id)
-    WHERE (after IS NULL OR p.first_seen >= after::TIMESTAMPTZ)
-      AND (language IS NULL OR d.language = language)
-      AND CASE WHEN near THEN index_is_current() ELSE true END
-) AS k
-LEFT JOIN record AS r USING (content_id)
+FROM proven({_HANDED}) AS k LEFT JOIN record AS r USING (content_id)
 """
 
 _BETWEEN = """
@@ -94,7 +108,7 @@ CREATE TEMP MACRO first_seen_between(a, b) AS TABLE SELECT * FROM clean(b, after
 _NO_CLEAN = "CREATE TEMP MACRO clean(before, after := NULL) AS TABLE SELECT NULL"
 
 #: In the order in which they are created.
-MACROS = (_OPTS_OUT, _NO_CLEAN, _BETWEEN, _CLEAN)
+MACROS = (_OPTS_OUT, _NO_CLEAN, _BETWEEN, _CITABLE, _PROVEN, _CLEAN)
 
 
 def index_macro(current: bool, exists: bool) -> str:

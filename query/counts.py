@@ -69,8 +69,9 @@ def _stats(lake: Lake) -> Stats:
     skipped: Counter[str] = Counter()
     formats: Counter[str] = Counter()
     for row in ledger.select(["rejects", "skipped", "format", "records"]).to_pylist():
-        rejects.update(dict(row["rejects"]))
-        skipped.update(dict(row["skipped"]))
+        for counter, stated in ((rejects, row["rejects"]), (skipped, row["skipped"])):
+            for reason, count in stated:
+                counter[reason] += count
         formats[row["format"]] += row["records"]
     return Stats(
         lake=lake.location,

@@ -6,13 +6,17 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from archive import storage
 from archive.errors import SourceError
 from archive.objects import MissingObjectError, Prefix
+
+#: Objects that are asked for one by one: a hostile set may name a million. Bytes of the longest name of one.
+_ASKED, _LONGEST = 1000, 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,23 @@ class SetFiles:
         """Return the name of a file with that of the set."""
         return f"{self.location}/{name}" if self.is_stored else str(self.path / name)
 
-    def sizes(self) -> dict[str, int]:
+    def sizes(self, expected: Collection[str]) -> dict[str, int]:
         """Return the bytes of each object, by name.
+
+        A listing may lag behind what was written and deleted. Where it differs from what is expected, the objects
+        themselves are asked for.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        return dict(Prefix(self.location).names())
+        prefix = Prefix(self.location)
+        found = dict(prefix.names())
+        for name in islice(filter(_can_be_key, sorted(found.keys() ^ set(expected))), _ASKED):
+            if (head := prefix.head(name)) is None:
+                found.pop(name, None)
+            else:
+                found[name] = head.size
+        return found
 
     def read(self, name: str, most: int = 1 << 30) -> bytes:
         """Return the content of a file.
@@ -122,6 +136,10 @@ class SetFiles:
                         file.write(part)
                     file.truncate(size)
             yield Path(folder)
+
+
+def _can_be_key(name: str) -> bool:
+    return _is_below(name) and storage.is_text(name) and len(name.encode()) <= _LONGEST
 
 
 def _is_below(name: str) -> bool:

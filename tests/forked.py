@@ -133,9 +133,13 @@ def start(args: Sequence[str], output: Path, env: Mapping[str, str] | None = Non
     return Command(args, output, env, **more)
 
 
-def killed(args: Sequence[str], seconds: float, output: Path, workers_too: bool = False) -> bool:
-    """Run `archive` for so long, then kill it as `kill -9` does; False where it had ended."""
-    process = start(args, output)
+def killed(args: Sequence[str], seconds: float, output: Path, workers_too: bool = False, **more: Any) -> bool:
+    """Run `archive` for so long, then kill it as `kill -9` does; False where it had ended.
+
+    Args:
+        more: as of `Command`.
+    """
+    process = start(args, output, **more)
     process.join(seconds)
     process.kill(workers_too)
     return process.exitcode == -signal.SIGKILL

@@ -206,6 +206,7 @@ def checks(folder: Path, s3: str) -> dict[str, Any]:
     found.update(in_store(engine, s3))
     os.environ["LOWBACKGROUND_SCRATCH"] = "s3://scratch/here"
     found.update(stages(folder, engine))
+    found.update(upkeep(folder, engine))
     found["store after the stages"] = objects(s3)
     lap("stages")
     found["secret sent"] = any(SECRET.encode() in each for each in sent)
@@ -360,6 +361,50 @@ def stages(folder: Path, engine: Any) -> dict[str, Any]:
     found["same proofs"] = proven["proven"] == proven["proven-here"]
     verified = lb.verify(folder / "proven", all=True, workers=engine)
     found["sound proofs"] = [verified.sound, verified.rows]
+    return found
+
+
+def upkeep(folder: Path, engine: Any) -> dict[str, Any]:
+    """Read a lake of an older version again, merge its files, and compare texts that vectors propose; also here."""
+    import few
+    import made
+    import made_vectors
+    import numpy as np
+    from conftest import record, snapshot
+    from older import older
+
+    import lowbackground as lb
+    from index.vectors.upkeep import build
+
+    few.files_are_many()
+    for number in range(3):
+        text = made.words(60, 50 + number)
+        pages = [
+            record(url=f"http://late.example/{number}/{at}", body=" ".join(each), content_type="text/plain")
+            for at, each in enumerate((text, made.edited(text, 3, 60 + number)))
+        ]
+        (folder / f"late-{number}.warc").write_bytes(b"".join(pages))
+    found: dict[str, Any] = {}
+    contents = {}
+    for name, workers in (("cluster", engine), ("here", 1)):
+        lake = older(lb.open(folder / name), str(folder / f"older-{name}"))
+        regraded = lb.maintain(lake, regrade=True, workers=workers)
+        found["graded again"] = [regraded.files, regraded.captures, regraded.captures_kept]
+        for number in range(3):  # each a file of signatures
+            lb.ingest(lake, str(folder / f"late-{number}.warc"), workers=workers)
+            lb.index(lake, workers=workers)
+        texts = sorted(lake.read("documents")["content_id"].to_pylist())
+        for number in range(3):
+            some = texts[number::3]
+            vectors = np.random.default_rng(number).standard_normal((len(some), 16)).astype(np.float32) + 2
+            made_vectors.add(lake, some, vectors)
+            build(lake, workers=workers)
+        done = lb.maintain(lake, keep="0", workers=workers).done
+        found["rebuilt"] = sorted({step.of for step in done if step.step == "rebuild"})
+        found["alike"] = lb.index(lake, alike=0.5, workers=workers).alike
+        likenesses = lb.query(lake, "SELECT * FROM likenesses ORDER BY ALL").to_pylist()
+        contents[name] = [snapshot(lake), made.found(lake), likenesses]
+    found["same upkeep"] = contents["cluster"] == contents["here"]
     return found
 
 

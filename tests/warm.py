@@ -35,6 +35,7 @@ def _main() -> None:
     from made import edited, words
 
     import lowbackground as lb
+    from archive.extras import is_installed
 
     for name in MODULES:
         importlib.import_module(name)
@@ -47,7 +48,7 @@ def _main() -> None:
         lb.index(lake, workers=1, passages=True)
         lb.quality(lake, workers=1)
         lb.certify(lake, f"{folder}/b.jsonl", f"{folder}/certified", before="2022-01-01", passages=True, workers=1)
-    if importlib.util.find_spec("torch"):
+    if is_installed("torch"):
         import torch_imported  # noqa: F401
 
 

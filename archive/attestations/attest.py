@@ -10,6 +10,7 @@ from datetime import datetime
 
 from archive.attestations import timestamps
 from archive.attestations.rows import add_rows
+from archive.damage import naming_damage
 from archive.errors import SourceError
 from archive.lake import Lake, open_lake
 from archive.sources import location_of, open_bytes
@@ -78,7 +79,8 @@ def attest(
     name = f"{subject} {hashlib.sha256(token).hexdigest()} {found.at}"
     lake.create()  # an older lake has no column for the SHA-256 of its files
     added = add_rows(lake, ATTESTATIONS, [row], name)
-    captures = captures_of(lake, subject, location)
+    with naming_damage(lake):
+        captures = captures_of(lake, subject, location)
     return AttestResult(
         location, subject, found.kind, found.verified, found.at, found.by, found.detail, *captures, added
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from archive import bounds
 from archive.attestations.rows import add_rows
+from archive.damage import naming_damage
 from archive.errors import ArchiveError, SourceError
 from archive.lake import Lake, open_lake
 from archive.sources import Sources, rows_of, source_names
@@ -43,6 +44,11 @@ def retract(lake: Lake | str | os.PathLike[str], sources: Sources, *, reason: st
         raise ArchiveError("a retraction needs a reason: --reason TEXT")
     lake = open_lake(lake)
     lake.require()
+    with naming_damage(lake):
+        return _retract(lake, sources, reason.strip())
+
+
+def _retract(lake: Lake, sources: Sources, reason: str) -> RetractResult:
     ledger = lake.read("sources", ["file", "captures"]).to_pydict()
     chosen: set[int] = set()
     for source in source_names(sources):
@@ -50,7 +56,7 @@ def retract(lake: Lake | str | os.PathLike[str], sources: Sources, *, reason: st
         if not rows:
             raise SourceError(f"{source}: the lake {lake.location} has nothing of it")
         chosen |= rows
-    result = RetractResult(sorted({ledger["file"][row] for row in chosen}), reason=reason.strip())
+    result = RetractResult(sorted({ledger["file"][row] for row in chosen}), reason=reason)
     result.captures = sum(ledger["captures"][row] or 0 for row in chosen)
     fresh = sorted(set(result.files) - bounds.retracted(lake))
     if fresh:

@@ -7,13 +7,13 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from archive import interrupt
 from archive.errors import ArchiveError
+from archive.extras import is_installed
 
 #: The bound of the set: the last file of the demo was captured after it.
 BEFORE = "2018-01-01"
@@ -64,7 +64,7 @@ def demo(out: str | os.PathLike[str] = "archive-demo") -> Path:
 
 
 def _near() -> bool:
-    return find_spec("numba") is not None
+    return is_installed("numba")
 
 
 def _tour(captures: Path, lake: list[str], exported: Path) -> None:

@@ -36,6 +36,7 @@ from archive.errors import LakeError
 from archive.files import write_parquet
 from archive.intake.table_log import OpenTable, transactions
 from archive.lake import Lake, NewFile, properties
+from archive.ledger import is_below
 from archive.tables import CAPTURES, DATA_TABLES, DOCUMENTS, REJECTS, SOURCES, TABLES, Table
 
 TRIES = 500
@@ -83,6 +84,8 @@ class Decision:
             if table in TABLES
             for file in listed
         ]
+        if strange := [file.path for file in files if not is_below(file.path)]:
+            raise ValueError(f"{strange[0]}: no file below the folder of a table")
         return cls(stated["batch"], files, stated.get("units", []))
 
     @property

@@ -18,6 +18,7 @@ from archive.commoncrawl.cost import Cost, lines_of, rows_of
 from archive.commoncrawl.mirror import RATE
 from archive.commoncrawl.paths import OWN
 from archive.commoncrawl.source import is_crawl, list_named
+from archive.damage import naming_damage
 from archive.errors import ArchiveError, SourceError, error_line
 from archive.intake.crawl_progress import CrawlProgress
 from archive.intake.crawled import Crawled
@@ -154,7 +155,8 @@ def preview(
         reporter = reporter or Reporter()
         reporter.stage("plan")
         watch = CrawlProgress(crawled.access, reporter)
-        seen.cost = crawled.cost(lake, crawls, settings.extractor, dollars_per_hour, watch)
+        with naming_damage(lake):
+            seen.cost = crawled.cost(lake, crawls, settings.extractor, dollars_per_hour, watch)
         seen.files, seen.bytes = seen.cost.total.files, seen.cost.total.bytes
     versions = set(lake.read("sources", ["version"])["version"].to_pylist()) if lake.exists() else set()
     fresh: list[Listed] = []

@@ -160,8 +160,15 @@ def _all(row: Mapping[str, Any], names: tuple[str, ...]) -> list[tuple[str, Any]
     return [(name, value) for name in names if (value := lookup(row, name)) not in (None, "")]
 
 
-def _is_repeating(row: Mapping[str, Any]) -> bool:
-    return isinstance(row, Repeating) or any(type(value) is Repeating for value in row.values())
+def is_repeating(row: Mapping[str, Any]) -> bool:
+    """Return whether a row, or an object in it that the name of a column reaches, states two values for one name."""
+    held = [row]
+    while held:
+        each = held.pop()
+        if isinstance(each, Repeating):
+            return True
+        held += [value for value in each.values() if isinstance(value, Mapping)]
+    return False
 
 
 def _first(row: Mapping[str, Any], chosen: str | None, known: tuple[str, ...]) -> Any:
@@ -345,7 +352,7 @@ def row_of(row: Mapping[str, Any], columns: Columns, offset: int, skip: int, len
         claims=tuple(_claims_of(row)) if own else (),
         doubt=_doubt_of(row),
         crawls=tuple(value for _, value in _all(row, (*_CRAWL, "file") if own else _CRAWL) if isinstance(value, str)),
-        repeated=_is_repeating(row),
+        repeated=is_repeating(row),
         problem=problem or None,
         detail=detail,
         columns=names_of(row) if date is None or problem == "no-text-column" else "",

@@ -5,7 +5,16 @@
 
 from __future__ import annotations
 
-from archive.sources.base import Listed, Source, Sources, list_files, location_of, open_bytes, source_names
+from archive.sources.base import (
+    Listed,
+    Source,
+    Sources,
+    list_files,
+    location_of,
+    open_bytes,
+    require_same,
+    source_names,
+)
 from archive.sources.named import rows_of
 from archive.sources.pattern import matches
 from archive.storage import is_text
@@ -19,6 +28,7 @@ __all__ = [
     "location_of",
     "matches",
     "open_bytes",
+    "require_same",
     "rows_of",
     "source_names",
 ]

@@ -180,6 +180,17 @@ def list_files(source: str, unreadable: Unreadable = _raise) -> Iterator[Listed]
     yield from lister.list(location, unreadable)
 
 
+def require_same(listed: Listed) -> None:
+    """Check that a file is still as it was when it was listed: what was read of it in parts is then one state of it.
+
+    Raises:
+        SourceError: it has changed meanwhile, or is gone.
+    """
+    now = {each.version for each in list_files(listed.uri) if each.uri == listed.uri}
+    if now and listed.version not in now:
+        raise SourceError(f"{listed.uri}: changed while it was read; run the same command again when nobody writes it")
+
+
 def open_bytes(uri: str) -> BinaryIO:
     """Open a file for reading. It streams, and seeks by reconnecting.
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from archive.errors import SourceError, cause_line
-from archive.journal import JOURNAL
 from archive.sources.base import Listed, Unreadable
 from archive.sources.of_crawl import next_to_records
+from archive.sources.of_sets import next_to_rows
 from archive.sources.pattern import fixed_folder
 from archive.storage import local_or_store
 
 _BUFFER = 1 << 17
 _SAMPLE = 1 << 13
-#: What `archive certify` states of the files that it wrote.
-CERTIFIED = "_certify/manifest.json"
 _NOT_REGULAR = "is no regular file (a pipe or a device cannot be read twice)"
 
 
@@ -30,7 +27,7 @@ class Files:
     def list(self, source: str, unreadable: Unreadable) -> Iterator[Listed]:
         if os.path.isdir(source):
             found = {*_walk(source, unreadable)}
-            paths = sorted(found - _not_shards(source) - next_to_records(found))
+            paths = sorted(found - _not_rows(source) - next_to_records(found))
         elif os.path.lexists(source):
             paths = [source]
         else:
@@ -56,36 +53,14 @@ class Files:
 SOURCE = Files()
 
 
-def _not_shards(folder: str) -> set[str]:
-    """Return the files that commands of this project put next to rows: journals, manifests, cards and pictures."""
-    return {os.path.join(folder, name) for name in (JOURNAL, *_next_to_shards(folder), *_next_to_proofs(folder))}
+def _not_rows(folder: str) -> set[str]:
+    """Return the files that commands of this project put next to rows."""
 
+    def read(name: str) -> bytes:
+        with open(os.path.join(folder, name), "rb") as file:
+            return file.read()
 
-def _next_to_shards(folder: str) -> list[str]:
-    """Return the files of an export that hold no rows; none for any other folder."""
-    try:
-        manifest = _json(folder, "manifest.json")
-        if {"merkle_root", "arguments"} <= manifest.keys():
-            return ["manifest.json", *(str(each["name"]) for each in manifest["files"])]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        pass
-    return []
-
-
-def _next_to_proofs(folder: str) -> list[str]:
-    """Return the files of a certified data set that are none of the data set; none for any other folder."""
-    try:
-        manifest = _json(folder, CERTIFIED)
-        if {"arguments", "files"} <= manifest.keys():
-            return [name for name in (CERTIFIED, "README.md") if name not in manifest["files"]]
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
-        pass
-    return []
-
-
-def _json(folder: str, name: str) -> Any:
-    with open(os.path.join(folder, name), "rb") as file:
-        return json.load(file)
+    return {os.path.join(folder, name) for name in next_to_rows(read)}
 
 
 def _walk(folder: str, unreadable: Unreadable) -> Iterator[str]:

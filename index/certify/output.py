@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archive import storage
-from archive.errors import ArchiveError
+from archive.errors import ArchiveError, SourceError
+from archive.journal import JOURNAL
 from archive.owned import Owned
 from archive.owned_prefix import OwnedPrefix
-from archive.sources import Listed
+from archive.sources import Listed, require_same
 from index.certify import rows
 from index.certify.card import CARD, Kind, card, merged_columns
 from index.certify.result import MANIFEST, CertifyResult, RowCounts
@@ -68,6 +69,19 @@ class OutputFolder:
             return
         with tempfile.TemporaryDirectory(prefix="lowbackground-") as self._drafts:
             yield
+
+    @staticmethod
+    def check_names(listed: list[Listed]) -> None:
+        """Check that each file can have its name in the result, and no other file has it.
+
+        Raises:
+            SourceError: a name leads out of the folder, as that of an object may, or is taken.
+        """
+        taken = {MANIFEST, JOURNAL}
+        for file in listed:
+            if not {"", ".", ".."}.isdisjoint(file.name.split("/")) or file.name in taken:
+                raise SourceError(f"{file.uri}: the result cannot hold a file with the name {file.name!r}; rename it")
+            taken.add(file.name)
 
     def open(self, arguments: dict[str, Any], listed: list[Listed], result: CertifyResult) -> list[OutputFile]:
         """Continue an earlier run with the same arguments, or begin in a new folder.
@@ -197,7 +211,12 @@ class OutputFolder:
             output.writer = pq.ParquetWriter(output.sink, schema, compression="zstd")
 
     def _finish(self, output: OutputFile) -> None:
-        """Give a complete file its name, and write into the manifest that it is done."""
+        """Give a complete file its name, and write into the manifest that it is done.
+
+        Raises:
+            SourceError: its rows were read while somebody changed it.
+        """
+        require_same(output.listed)
         if output.sink is None:
             self._create(output)
         assert output.sink is not None

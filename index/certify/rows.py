@@ -25,7 +25,7 @@ from archive.records import kind_of as kind_of_file
 from archive.records.jsonl import read_lines
 from archive.records.members import compression_of
 from archive.records.parquet import python_rows
-from archive.records.rows import Columns, text_columns, text_of
+from archive.records.rows import Columns, is_repeating, object_of, text_columns, text_of
 from archive.sources import open_bytes
 from index.certify.card import Kind, kind_of, merged
 from index.certify.verdict import SCHEMA, Verdict
@@ -96,7 +96,7 @@ class Lines:
         """Return the same lines, byte for byte, with further members at their ends; compressed as the file was.
 
         Args:
-            broken: numbers of lines that are no JSON objects, and stay as they are.
+            broken: numbers of lines that are no JSON objects, or state a column twice, and stay as they are.
         """
         out = []
         for number, (line, verdict) in enumerate(zip(self.lines, verdicts, strict=True)):
@@ -149,10 +149,14 @@ class Batch:
 
 def _parsed(line: bytes) -> dict[str, Any] | Problem:
     try:
-        row = json.loads(line.strip(b" \t\r\n\0").decode("utf-8-sig"))
+        row = json.loads(line.strip(b" \t\r\n\0").decode("utf-8-sig"), object_pairs_hook=object_of)
     except (ValueError, RecursionError) as error:
         return Problem("bad-row", str(error)[:200])
-    return row if isinstance(row, dict) else Problem("bad-row", f"a JSON {type(row).__name__}, not an object")
+    if not isinstance(row, dict):
+        return Problem("bad-row", f"a JSON {type(row).__name__}, not an object")
+    if is_repeating(row):  # readers differ in which text it has, and what proves one does not prove the other
+        return Problem("bad-row", "states a column twice")
+    return row
 
 
 def _checked(text: str | None, row: dict[str, Any]) -> str | Problem:
@@ -284,6 +288,9 @@ def _batches(file: BinaryIO, part: Part) -> Iterator[Batch]:
         parquet = pq.ParquetFile(file)
         if taken := sorted(set(parquet.schema_arrow.names) & set(SCHEMA.names)):
             raise SourceError(f"{part.uri}: the data set has a column {taken[0]} already; certify one without")
+        names = parquet.schema_arrow.names
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise SourceError(f"{part.uri}: has two columns {twice[0]}; certify one where each has a name of its own")
         at, end = 0, part.first + part.rows
         groups = range(part.start, part.end)
         for batch in parquet.iter_batches(batch_size=_rows_at_once(parquet.metadata), row_groups=groups):

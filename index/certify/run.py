@@ -253,6 +253,7 @@ class _Certify:
             listed.append(file)
         if not listed:
             raise SourceError(f"{dataset}: no file of JSON lines or Parquet is there")
+        self._folder.check_names(listed)
         return listed
 
     def _arguments(self, dataset: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import time
-from importlib.util import find_spec
 
 from archive import leftovers, vacuum
 from archive.compact import compact, planned
@@ -14,6 +13,7 @@ from archive.damage import naming_damage
 from archive.engine import Engine, Workers, open_engine
 from archive.engine import scratch as shared
 from archive.errors import ArchiveError
+from archive.extras import is_installed
 from archive.intake import decisions
 from archive.intake.commit import Committer
 from archive.intake.regrade import regrade as regrade_files
@@ -108,19 +108,12 @@ def seconds_of(text: str) -> float:
     return float(int(match[1]) * _SECONDS[match[2] or "d"])
 
 
-def _are_kernels_installed() -> bool:
-    try:
-        return find_spec("numba") is not None
-    except (ImportError, ValueError):  # hidden from this process
-        return False
-
-
 class _Maintenance:
     """One run, on one lake."""
 
     def __init__(self, lake: Lake, keep: float, engine: Engine, reporter: Reporter, result: MaintainResult) -> None:
         self._lake, self._keep, self._engine, self._reporter, self._result = lake, keep, engine, reporter, result
-        self._has_kernels = _are_kernels_installed()
+        self._has_kernels = is_installed("numba")
         self._commits: dict[str, int] = {}  # our own, by table
         self._changed: dict[str, set[str]] = {}  # the partitions of tables whose files were replaced
 

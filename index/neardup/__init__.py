@@ -1,7 +1,8 @@
 """`archive index`: from the texts of a lake to near-duplicates, and since when each text is known.
 
 `run` calls the steps: `signatures`, `bands`, and `derive`, which numbers the texts (`numbered`), dates them (`dates`),
-finds candidates by ranges of keys (`ranges`), compares them (`pairs`, `estimates`) and derives witnesses (`cluster`).
+finds candidates by ranges of keys (`ranges`), compares them (`pairs`, `estimates`), derives witnesses (`cluster`) and
+puts the rows in order (`arrange`). `pages` reads some values of a Parquet file without the others.
 """
 
 from __future__ import annotations

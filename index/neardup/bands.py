@@ -10,6 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,25 +18,41 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.exceptions import CommitFailedError
+from pyarrow.fs import LocalFileSystem
 
 from archive.damage import error_of
 from archive.engine import Context, Engine, Failed
 from archive.errors import LakeError
 from archive.files import sql_literal, write_parquet
 from archive.lake import MAX_TRIES, Lake, NewFile
-from index.minhash.kernel import band_keys
+from index.minhash.kernel import band_keys, compiled
 from index.minhash.procedure import Parameters
+from index.neardup.kept import release
+from index.neardup.pages import Bytes, OtherLayoutError, bare
 from index.neardup.texts import as_matrix
 from index.tables import BANDS, SIGNATURES
 
 _log = logging.getLogger(__name__)
 
-#: Sorted keys are close to each other, so that their differences are short numbers.
+#: A row group is one page, whose numbers are bare: keys are searched in the file as it is. Sorted keys that are encoded
+#: by their differences take two thirds of the bytes, but every search must decode all of them.
 _OPTIONS: dict[str, Any] = {
+    "use_dictionary": False,
+    "write_statistics": ["key"],
+    "row_group_size": 1 << 17,  # a range of keys, or a few keys, are read without much else
+    "data_page_size": 1 << 21,
+    "compression": "none",
+}
+if (
+    "max_rows_per_page" in signature(pq.ParquetWriter.__init__).parameters
+):  # older versions of pyarrow have no such bound
+    _OPTIONS["max_rows_per_page"] = _OPTIONS["row_group_size"]
+#: Of a lake that is handed out, whose bytes count: keys by their differences.
+_COMPACT: dict[str, Any] = {
     "use_dictionary": False,
     "column_encoding": {"key": "DELTA_BINARY_PACKED", "row": "PLAIN"},
     "write_statistics": ["key"],
-    "row_group_size": 1 << 17,  # a range of keys, or a few keys, are read without much else
+    "row_group_size": 1 << 17,
     "compression": "zstd",
 }
 #: Rows of the row groups that are held from one question to the next, of 12 bytes each.
@@ -50,6 +67,7 @@ class BandsTask:
     location: str
     segment: str
     parameters: Parameters
+    compact: bool = False
 
 
 def work(task: BandsTask, ctx: Context) -> NewFile:
@@ -57,7 +75,9 @@ def work(task: BandsTask, ctx: Context) -> NewFile:
     lake = Lake(task.location)
     keys, rows = compute(lake, task.segment, task.parameters)
     table = pa.table({"key": keys, "row": rows})
-    return write_parquet(lake, BANDS, table, "bands", {"segment": task.segment}, **_OPTIONS)
+    return write_parquet(
+        lake, BANDS, table, "bands", {"segment": task.segment}, **(_COMPACT if task.compact else _OPTIONS)
+    )
 
 
 def compute(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
@@ -75,11 +95,15 @@ def compute(lake: Lake, segment: str, parameters: Parameters) -> tuple[npt.NDArr
     return flat[order], rows[order]
 
 
-def write_bands(lake: Lake, parameters: Parameters, engine: Engine) -> None:
-    """Write the bands of every file of signatures that has none, and remove those of files that were merged."""
+def write_bands(lake: Lake, parameters: Parameters, engine: Engine, compact: bool = False) -> None:
+    """Write the bands of every file of signatures that has none, and remove those of files that were merged.
+
+    Args:
+        compact: in a third fewer bytes, which take longer to search.
+    """
     written = set(segment_files(lake))  # read first: a segment that is gone from the signatures does not come back
     segments = set(lake.files(SIGNATURES.name))
-    tasks = (BandsTask(lake.location, segment, parameters) for segment in sorted(segments - written))
+    tasks = (BandsTask(lake.location, segment, parameters, compact) for segment in sorted(segments - written))
     for end in engine.run(work, tasks):
         if isinstance(end, Failed):
             raise error_of(lake, SIGNATURES, end.task.segment, end.error)
@@ -210,15 +234,19 @@ class Bands:
             chosen = _chosen(keys, low, high, wanted)
             yield keys[chosen], rows[chosen]
             return
-        numbers = [group.number for group in groups if group.most >= low and group.least < high]
-        if not numbers:
+        groups = [group for group in groups if group.most >= low and group.least < high]
+        if not groups:
             return
         with pq.ParquetFile(path, filesystem=self._lake.filesystem) as file:
-            for group in numbers:
-                keys = file.read_row_group(group, columns=["key"])["key"].to_numpy()
-                chosen = _chosen(keys, low, high, wanted)
+            data = np.memmap(path, np.uint8, "r") if isinstance(self._lake.filesystem, LocalFileSystem) else None
+            for group in groups:
+                keys = _numbers(file, data, group.number, "key", "<i8")
+                is_inside = group.least >= low and group.most < high
+                chosen = _matching(keys, wanted) if is_inside else _chosen(keys, low, high, wanted)
                 if isinstance(chosen, slice) or len(chosen):
-                    yield keys[chosen], file.read_row_group(group, columns=["row"])["row"].to_numpy()[chosen]
+                    yield keys[chosen].copy(), _numbers(file, data, group.number, "row", "<i4")[chosen].copy()
+                if data is not None:
+                    release(data)
 
     def _slice(self, number: int, low: int, high: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Read the rows of one segment with keys in [low, high)."""
@@ -233,18 +261,57 @@ def _chosen(
     """Return the positions of the keys in [low, high), or of those of them that are wanted. Both are sorted."""
     first = int(np.searchsorted(keys, low))
     last = int(np.searchsorted(keys, high)) if high < 1 << 63 else len(keys)
-    if wanted is None or first == last:
-        return slice(first, last)
-    own = keys[first:last]
-    some = wanted[np.searchsorted(wanted, own[0]) : np.searchsorted(wanted, own[-1], "right")]
-    begin, end = np.searchsorted(own, some), np.searchsorted(own, some, "right")
-    counts = end - begin
+    found = _matching(keys[first:last], wanted)
+    return slice(first, last) if isinstance(found, slice) else first + found
+
+
+def _matching(keys: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64] | None) -> slice | npt.NDArray[np.int64]:
+    """Return the positions of all keys, or of those that are wanted. Both are sorted."""
+    if wanted is None or not len(keys):
+        return slice(0, len(keys))
+    some = wanted[np.searchsorted(wanted, keys[0]) : np.searchsorted(wanted, keys[-1], "right")]
+    begin, counts = np.empty(len(some), np.int64), np.empty(len(some), np.int64)
+    _search(keys, some, begin, counts)
     has = counts > 0
     begin, counts = begin[has], counts[has]
     ends = np.cumsum(counts)
     within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-    chosen: npt.NDArray[np.int64] = first + np.repeat(begin, counts) + within
+    chosen: npt.NDArray[np.int64] = np.repeat(begin, counts) + within
     return chosen
+
+
+@compiled
+def _search(keys, wanted, begin, counts):  # type: ignore[no-untyped-def]
+    """Write where each wanted key begins among sorted keys, and how many of it there are. Both are sorted."""
+    at, last = 0, keys.size
+    for number in range(wanted.size):
+        key, width = wanted[number], 1
+        high = at
+        while high < last and keys[high] < key:  # in steps that double: the next one is near
+            at = high + 1
+            high = at + width
+            width *= 2
+        high = min(high, last)
+        while at < high:
+            middle = (at + high) // 2
+            if keys[middle] < key:
+                at = middle + 1
+            else:
+                high = middle
+        end = at
+        while end < last and keys[end] == key:
+            end += 1
+        begin[number], counts[number] = at, end - at
+        at = end
+
+
+def _numbers(file: pq.ParquetFile, data: Bytes | None, group: int, name: str, kind: str) -> npt.NDArray[Any]:
+    """Return a column of a row group: as it is in the file where it is bare there, and the file is on this machine."""
+    if data is not None:
+        with contextlib.suppress(OtherLayoutError):
+            return bare(data, file.metadata, group, file.schema_arrow.names.index(name), kind)
+    numbers: npt.NDArray[Any] = file.read_row_group(group, columns=[name])[name].to_numpy()
+    return numbers
 
 
 def _groups(metadata: pq.FileMetaData) -> list[_Group]:

@@ -30,6 +30,7 @@ from index.minhash import kernel, procedure
 from index.minhash.kernel import band_keys
 from index.minhash.procedure import Parameters
 from index.neardup import cluster, dates
+from index.neardup.arrange import arranged, in_time, localized, put_in
 from index.neardup.candidates import join, split
 from index.neardup.kept import Array, Kept, release
 from index.neardup.numbered import Numbered, Numbers, number_texts, segments_kept, segments_restored, signed
@@ -47,6 +48,8 @@ _log = logging.getLogger(__name__)
 _MANY = 1 / 8
 #: A lake with fewer texts keeps nothing: to derive all of it takes a second.
 LEAST = 1 << 16
+#: Bytes that the program and its libraries take, and bytes of each text: its date, its place in the order of ids, …
+_PROGRAM, _TEXT = 300 << 20, 40
 #: Rows of `duplicates` that are in memory at a time.
 _WRITTEN = 1 << 18
 
@@ -73,15 +76,9 @@ class Derived:
     ) -> None:  # fmt: skip
         self.texts, self._near, self.candidates, self.compared = texts, near, candidates, compared
         self.stored, self.about, self.arrays = stored, about, arrays
-        left, right, local = _local(near["a"], near["b"], len(texts))
-        rank = texts.rank(local)
-        roots = cluster.clusters(left, right, rank)
-        swap = rank[left] < rank[right]
-        later, earlier, root = np.where(swap, right, left), np.where(swap, left, right), roots[left]
-        both = (rank[root].astype(np.uint64) << np.uint64(32)) | rank[later].astype(np.uint64)
-        self._order = np.lexsort((rank[earlier], both))
-        self._later, self._earlier, self._root = local[later], local[earlier], local[root]
-        self.clusters, self.clustered = int((roots == np.arange(len(roots))).sum()), len(local)
+        root, has = near["root"], np.zeros(len(texts), bool)
+        has[near["a"]] = has[near["b"]] = True
+        self.clusters, self.clustered = int((root[1:] != root[:-1]).sum()) + (len(root) > 0), int(has.sum())
 
     def __len__(self) -> int:
         return len(self._near["a"])
@@ -89,16 +86,16 @@ class Derived:
     def rows(self) -> Iterator[pa.Table]:
         """Yield the rows of `duplicates` in parts, in an order that their content alone decides."""
         for first in range(0, len(self), _WRITTEN):
-            rows = self._order[first : first + _WRITTEN]
-            shared, total = self._near["shared"][rows], self._near["total"][rows]
+            part = _taken(self._near, slice(first, first + _WRITTEN))
+            later, earlier = in_time(part["a"], part["b"], self.texts.first_seen, self.texts.ids)
             columns = {
-                "content_id": ids.text(self.texts.ids[self._later[rows]]),
-                "earlier_id": ids.text(self.texts.ids[self._earlier[rows]]),
-                "similarity": similarity(shared, total),
-                "shared": shared,
-                "total": total,
-                "estimated": self._near["estimated"][rows] != 0,
-                "cluster_id": ids.text(self.texts.ids[self._root[rows]]),
+                "content_id": ids.text(self.texts.ids[later]),
+                "earlier_id": ids.text(self.texts.ids[earlier]),
+                "similarity": similarity(part["shared"], part["total"]),
+                "shared": part["shared"],
+                "total": part["total"],
+                "estimated": part["estimated"] != 0,
+                "cluster_id": ids.text(self.texts.ids[part["root"]]),
             }
             yield pa.table(columns, schema=DUPLICATES.schema)
             release(self.texts.ids)
@@ -112,7 +109,7 @@ def derive(
     Args:
         lake: pairs that were compared are added to it.
         snapshot: of the lake, from which all is derived.
-        memory: bytes; the working memory stays below it, but for some 40 bytes a text and 150 a near-duplicate.
+        memory: bytes for all; where the texts alone take more than half of it, an eighth of it comes on top.
         kept: of the last time.
     """
     restored = kept.restore()
@@ -169,19 +166,8 @@ def _of(lake: Lake, parameters: Parameters) -> list[Any]:
     return [program, asdict(parameters), TOGETHER, [str(each) for each in opened]]
 
 
-def _local(a: Numbers, b: Numbers, size: int) -> tuple[Numbers, Numbers, Numbers]:
-    """Return pairs with local numbers, and the text number of each of these."""
-    has = np.zeros(size, bool)
-    has[a] = has[b] = True
-    numbers = np.flatnonzero(has)
-    if len(numbers) * 8 < size:
-        return np.searchsorted(numbers, a), np.searchsorted(numbers, b), numbers
-    local = np.cumsum(has) - 1
-    return local[a], local[b], numbers
-
-
-def _taken(rows: Rows, chosen: Array) -> Rows:
-    return {name: values[chosen] for name, values in rows.items()}
+def _taken(rows: Rows, chosen: Array | slice) -> Rows:
+    return {name: np.asarray(values[chosen]) for name, values in rows.items()}
 
 
 def _joined(*parts: Rows) -> Rows:
@@ -215,6 +201,7 @@ class _Derivation:
         reporter, lake = self._reporter, self._lake
         reporter.stage("dates", None)
         self._texts = texts = number_texts(lake, self._old, self._kept)
+        self._memory = max(self._memory - _PROGRAM - _TEXT * len(texts), self._memory // 8)
         signed_now = texts.live
         if self._old and (signed(self._old.segments, len(self._old)) & ~signed_now[: len(self._old)]).any():
             raise _DriftError  # forgotten texts were swept: what was compared with them counts no more
@@ -238,6 +225,7 @@ class _Derivation:
             ranges = Ranges(lake, texts, self._parameters, self._engine, self._memory // 2, folder)
             if full:
                 _log.info("%s: all %d texts are derived anew", lake.location, size)
+                del before, live_before, numbers, changed
                 near = self._all(ranges, proposed, folder)
             else:
                 _log.info("%s: %d of %d texts have changed", lake.location, len(numbers), size)
@@ -247,8 +235,9 @@ class _Derivation:
             if self._verified.is_large:
                 self._verified = merge([_flat(self._verified)], self._kept.scratch(), self._memory // 2)
         arrays: dict[str, Array] = {
-            "ids": texts.ids, "shingles": texts.shingles, "order": texts.order, "first_seen": texts.first_seen,
-            "captured": texts.captured, "live": texts.live, "named": segments_kept(texts.segments)[1],
+            "ids": texts.ids, "shingles": texts.shingles, "order": texts.order,
+            **{name: self._extended(name) for name in ("first_seen", "captured", "live")},
+            "named": segments_kept(texts.segments)[1],
             "strangers": strangers, "revisits": revisits,
             "proposed-a": proposed[0], "proposed-b": proposed[1],
             **{f"large-{name}": values for name, values in self._verified.large.items()},
@@ -270,6 +259,14 @@ class _Derivation:
         same = same and not (changed[near["a"]].any() or changed[near["b"]].any())
         stored = self._about["duplicates"] if same else None
         return Derived(texts, near, self._candidates, compared.count, stored, about, arrays)
+
+    def _extended(self, name: str) -> Array:
+        """Return a column of the texts to be kept. Where old texts have the same, only new rows are written."""
+        now: Array = getattr(self._texts, name)
+        before = self._arrays.get(name)
+        if before is None or not np.array_equal(before, now[: len(before)]):
+            return now
+        return self._kept.grown(name, now[len(before) :])
 
     def _release(self) -> None:
         """Give back the pages of all mapped files: they count as memory of this process while nobody else wants any."""
@@ -307,7 +304,7 @@ class _Derivation:
         return a, b
 
     def _near_before(self) -> Rows:
-        return {name: self._arrays[f"near-{name}"] for name in empty()}
+        return {name: self._arrays[f"near-{name}"] for name in (*empty(), "root")}
 
     def _restored(self) -> Verified:
         parts = ({name: self._arrays[f"{part}-{name}"] for name in empty()} for part in ("large", "small"))
@@ -345,15 +342,16 @@ class _Derivation:
         count = sum(len(part["a"]) for part in parts)
         self._reporter.stage("verify", count)
         self._verified = merge(
-            parts, self._kept.scratch(), self._memory // 2, self._comparer.compare, self._comparer.has_texts
+            parts, self._kept.scratch(), self._memory // 3, self._comparer.compare, self._comparer.has_texts
         )
+        self._release()
         found = [empty()]
         for rows in self._verified.rows():
             is_candidate = np.asarray(rows["count"]) > 0
             self._candidates += int(is_candidate.sum())
             found.append(_taken(rows, self._near(rows) & is_candidate))
             self._release()
-        return self._witnessed(_joined(*found))
+        return arranged(self._texts, self._witnessed(_joined(*found)))
 
     def _changed(
         self, ranges: Ranges, dates_: Dates, numbers: Numbers, proposed: tuple[Numbers, Numbers], again: bool
@@ -387,8 +385,14 @@ class _Derivation:
         ends[numbers] = True
         for each in fresh:
             ends[each["a"]] = ends[each["b"]] = True
-        # the candidates of the last time that are near, as they are now, and those that are new
-        base = _taken(near, np.asarray(near["count"]) > 0)
+        # all clusters, as they were, that a changed text or pair belongs to: what is new connects no others
+        is_touched = np.zeros(len(self._texts), bool)
+        is_touched[near["root"][ends[near["a"]] | ends[near["b"]]]] = True
+        touched = is_touched[near["root"]]
+        old = _taken(near, touched)
+        del old["root"]
+        # their candidates of the last time that are near, as they are now, and those that are new
+        base = _taken(old, old["count"] > 0)
         out = ends[base["a"]] & ends[base["b"]]
         again_a, again_b, _ = _once(
             np.concatenate([base["a"][out], *(each["a"] for each in fresh)]),
@@ -398,24 +402,16 @@ class _Derivation:
         now = verified.find(again_a, again_b)
         now = _taken(now, self._near(now) & (now["count"] > 0))
         base = _joined(_taken(base, ~out), now)
-        # all clusters, as they were and as they are, that a changed text or pair belongs to
-        left, right, local = _local(
-            np.concatenate([near["a"], base["a"]]), np.concatenate([near["b"], base["b"]]), len(self._texts)
-        )
-        root = cluster.clusters(left, right, np.arange(len(local)))
-        is_touched = np.zeros(len(local), bool)
-        is_touched[root[ends[local]]] = True
-        concerned = is_touched[root]
-        old, current = concerned[left[: len(near["a"])]], concerned[left[len(near["a"]) :]]
-        _log.info("%d of %d near-duplicates are derived again", int(current.sum()), len(base["a"]))
-        return _joined(_taken(near, ~old), self._witnessed(_taken(base, current)))
+        _log.info("%d of %d near-duplicates are derived again", len(base["a"]), len(near["a"]))
+        return put_in(self._texts, near, ~touched, arranged(self._texts, self._witnessed(base)))
 
     def _differences(
         self, ranges: Ranges, dates_: Dates, numbers: Numbers, proposed: tuple[Numbers, Numbers]
     ) -> Counted:
         """Return the pairs that more, or fewer, band values and vectors make candidates than the last time."""
         keys = [np.empty(0, np.int64)]
-        for _, matrix, shingles in self._texts.signatures(self._lake, numbers, self._parameters.hashes):
+        for some, matrix in self._texts.signatures(self._lake, numbers, self._parameters.hashes):
+            shingles = np.asarray(self._texts.shingles[some])
             keys.append(band_keys(matrix, shingles, self._parameters)[shingles > 0].reshape(-1).view(np.int64))
         wanted = np.unique(np.concatenate(keys))
         found = [ranges.changed(wanted, dates_)] if len(wanted) else []
@@ -458,7 +454,7 @@ class _Derivation:
 
     def _witnessed(self, near: Rows) -> Rows:
         """Return the near-duplicates of some clusters, with those that no band shows."""
-        left, right, local = _local(near["a"], near["b"], len(self._texts))
+        left, right, local = localized(near["a"], near["b"], len(self._texts))
         rank = self._texts.rank(local)
 
         def is_near(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:

@@ -69,12 +69,12 @@ def work(task: EstimateTask, ctx: Context) -> npt.NDArray[np.int32]:
     )
     wanted = np.unique(right)
     others = np.zeros((len(wanted), task.hashes), np.uint16)
-    for numbers, matrix, _ in signatures(lake, segments, wanted, task.hashes):
+    for numbers, matrix in signatures(lake, segments, wanted, task.hashes):
         others[np.searchsorted(wanted, numbers)] = matrix
     order = np.argsort(left, kind="stable")
     left, row = left[order], np.searchsorted(wanted, right[order])
     out = np.zeros(len(order), np.int32)
-    for numbers, matrix, _ in signatures(lake, segments, np.unique(left), task.hashes):
+    for numbers, matrix in signatures(lake, segments, np.unique(left), task.hashes):
         first, last = np.searchsorted(left, numbers), np.searchsorted(left, numbers, "right")
         _equal(matrix, others, first, last, row, order, out)
     return out

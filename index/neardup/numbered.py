@@ -15,8 +15,9 @@ from index import ids
 from index.ids import Ids
 from index.minhash.kernel import compiled
 from index.neardup.kept import Kept, release
+from index.neardup.pages import Column
 from index.neardup.shingle_sets import allocate
-from index.neardup.texts import NEVER, as_matrix
+from index.neardup.texts import NEVER
 from index.tables import SIGNATURES
 
 Numbers = npt.NDArray[np.int64]
@@ -80,10 +81,8 @@ class Numbered:
         rank[order] = np.arange(len(numbers))
         return rank
 
-    def signatures(
-        self, lake: Lake, wanted: Numbers, hashes: int
-    ) -> Iterator[tuple[Numbers, npt.NDArray[np.uint16], npt.NDArray[np.int32]]]:
-        """Yield some numbers, the signatures and the shingles of these, by row group. One without them is left out.
+    def signatures(self, lake: Lake, wanted: Numbers, hashes: int) -> Iterator[tuple[Numbers, npt.NDArray[np.uint16]]]:
+        """Yield some numbers and the signatures of these, by row group. One without a signature is left out.
 
         Args:
             wanted: sorted, each once.
@@ -93,7 +92,7 @@ class Numbered:
 
 def signatures(
     lake: Lake, segments: list[Segment], wanted: Numbers, hashes: int
-) -> Iterator[tuple[Numbers, npt.NDArray[np.uint16], npt.NDArray[np.int32]]]:
+) -> Iterator[tuple[Numbers, npt.NDArray[np.uint16]]]:
     """Yield the same from some segments."""
     for segment in segments:
         if segment.numbers is None:
@@ -107,18 +106,11 @@ def signatures(
             numbers = segment.numbers[rows]
         if not len(rows):
             continue
-        path = f"{lake.table_path(SIGNATURES.name)}/{segment.name}"
-        with pq.ParquetFile(path, filesystem=lake.filesystem) as file:
-            begin = 0
-            for group in range(file.num_row_groups):
-                end = begin + file.metadata.row_group(group).num_rows
-                first, last = np.searchsorted(rows, [begin, end])
-                if first < last:
-                    table = file.read_row_group(group, columns=["signature", "shingles"])
-                    inside = rows[first:last] - begin
-                    matrix = as_matrix(table["signature"], hashes)[inside]
-                    yield numbers[first:last], matrix, table["shingles"].to_numpy()[inside].astype(np.int32)
-                begin = end
+        with Column(
+            lake.filesystem, f"{lake.table_path(SIGNATURES.name)}/{segment.name}", "signature", 2 * hashes
+        ) as file:
+            for first, last, found in file.read(rows):
+                yield numbers[first:last], found.view("<u2")
 
 
 @compiled

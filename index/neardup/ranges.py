@@ -36,7 +36,7 @@ Counted = tuple[Numbers, Numbers, npt.NDArray[np.int32]]
 
 
 @compiled
-def _less(x, y, moment, ids):  # type: ignore[no-untyped-def]
+def less(x, y, moment, ids):  # type: ignore[no-untyped-def]
     """Return whether a text is earlier than another: by its date, then by its id."""
     if moment[x] != moment[y]:
         return moment[x] < moment[y]
@@ -53,10 +53,10 @@ def _early(texts, first, last, moment, live, ids, early):  # type: ignore[no-unt
         text = texts[position]
         if not live[text]:
             continue
-        if held == early.size and not _less(text, early[held - 1], moment, ids):
+        if held == early.size and not less(text, early[held - 1], moment, ids):
             continue
         at = held if held < early.size else held - 1
-        while at > 0 and _less(text, early[at - 1], moment, ids):
+        while at > 0 and less(text, early[at - 1], moment, ids):
             early[at] = early[at - 1]
             at -= 1
         early[at] = text
@@ -240,6 +240,7 @@ class Ranges:
         for name in ("moment", "live", "ids"):
             values = {"moment": self._texts.first_seen, "live": self._texts.live, "ids": self._texts.ids}[name]
             np.save(f"{self._folder}/{name}.npy", values)
+            release(values)
         parts = max(1, -(-self._bands.size * _ROW * self._engine.workers // self._memory))
         for number in self._run(parts, False):
             a, b, count = (

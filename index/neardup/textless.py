@@ -70,7 +70,7 @@ def export(lake: Lake, out: Lake) -> int:
     earlier = wanted & (source.first_seen < known)
     _write_signatures(lake, out, source, unsigned, parameters.hashes)
     _write_captures(lake, out, source.ids[earlier])
-    write_bands(out, parameters, open_engine(1))
+    write_bands(out, parameters, open_engine(1), compact=True)
     return int(earlier.sum())
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from archive import proofs
 from archive.lake import Lake
 from index import ids
 from index.ids import Ids
+from index.neardup.pages import Column
 from index.tables import SIGNATURES
 
 #: The date of a text that no acceptable capture proves: later than all others.
@@ -52,22 +52,18 @@ class Texts:
         return np.where(rows >= 0, self._by_id[rows], -1) if len(self) else rows
 
     def signatures(self, lake: Lake, numbers: npt.NDArray[np.int64], hashes: int) -> npt.NDArray[np.uint16]:
-        """Read the signatures of some texts: (numbers, hashes). Only the row groups that hold them are read."""
+        """Read the signatures of some texts: (numbers, hashes). Only their pages are read."""
         out = np.zeros((len(numbers), hashes), np.uint16)
         order = np.argsort(numbers, kind="stable")
         for segment, first, last in zip(self.segments, self.starts, self.starts[1:], strict=False):
             begin, end = np.searchsorted(numbers[order], [first, last])
             if begin == end:
                 continue
-            inside, row = order[begin:end], first
-            with pq.ParquetFile(f"{lake.table_path(SIGNATURES.name)}/{segment}", filesystem=lake.filesystem) as file:
-                for group in range(file.num_row_groups):
-                    rows = file.metadata.row_group(group).num_rows
-                    chosen = inside[(numbers[inside] >= row) & (numbers[inside] < row + rows)]
-                    if len(chosen):
-                        column = file.read_row_group(group, columns=["signature"]).column(0)
-                        out[chosen] = as_matrix(column, hashes)[numbers[chosen] - row]
-                    row += rows
+            inside = order[begin:end]
+            path = f"{lake.table_path(SIGNATURES.name)}/{segment}"
+            with Column(lake.filesystem, path, "signature", 2 * hashes) as file:
+                for low, high, found in file.read(numbers[inside] - first):
+                    out[inside[low:high]] = found.view("<u2")
         return out
 
 

@@ -6,12 +6,12 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import numpy as np
 import pyarrow as pa
 
 from archive.errors import ArchiveError
+from archive.extras import is_installed
 from archive.lake import Lake
 from archive.progress import Reporter
 from archive.tables import DOCUMENTS
@@ -91,14 +91,14 @@ def _sample(lake: Lake, encoder: str, texts: Ids, topics: int) -> Ids:
 def _k_means(vectors: Matrix, topics: int) -> Matrix:
     """Return the best centres of some trials."""
     trials = _TRIALS if topics <= _FEW else 1
-    if find_spec("torch") is not None:
+    if is_installed("torch"):
         from index.embeddings.model import threads
         from index.vectors.kmeans_torch import kmeans
 
         with threads(1):  # sums of several threads differ in their last bits from machine to machine
             cells = [kmeans(vectors, topics, _ROUNDS, _SEED + trial, "cpu", False) for trial in range(trials)]
         return min(cells, key=lambda each: each.losses[-1]).centroids
-    if find_spec("faiss") is None:
+    if not is_installed("faiss"):
         raise ArchiveError("archive topics needs PyTorch or FAISS to find topics: pip install 'lowbackground[embed]'")
     import faiss
 

@@ -211,7 +211,7 @@ class _Writer:
         """Write the rows of the shard; returns how many there are."""
         table = pa.concat_tables(self._held)
         if self._file is None:
-            self._file = pq.ParquetWriter(self._path, table.schema, compression="zstd", compression_level=1)
+            self._file = pq.ParquetWriter(self._path, table.schema, compression="lz4")
         self._file.write_table(table, row_group_size=max(table.num_rows, 1))
         self._held = []
         return int(table.num_rows)

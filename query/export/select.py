@@ -16,15 +16,17 @@ from archive.damage import naming_damage
 from archive.errors import ExportError
 from archive.extras import require
 from archive.lake import Lake
+from archive.proofs import hold_texts
 from archive.tables import CAPTURES, DOCUMENTS, EVIDENCE_TABLES, Table
 from index.embeddings.table import EMBEDDINGS
 from index.quality.table import QUALITY
 from index.tables import DUPLICATES, SIGNATURES
+from query.clean import ORDER
 from query.dataset import Dropped
-from query.domain import registered_domain
+from query.domain import registered_domains
 from query.export import condition
 from query.export.dropped import count_dropped
-from query.export.wanted import wanted
+from query.export.wanted import citable, wanted
 from query.options import ExportOptions
 from query.rows import EVIDENCE, schema_of
 
@@ -81,15 +83,19 @@ def _select(
             condition.check(db, options.where)
         if options.preset or (options.where and condition.asks_quality(options.where)):
             _require_quality(lake, db)
-        count = 0
-        with pq.ParquetWriter(to, _SELECTED, compression="zstd", compression_level=1) as writer:
-            for batch in db.sql(_question(options)).to_arrow_reader(_BATCH):
+        hold_texts(db, max(options.before, options.published or ""))
+        count = _choose(db, options)
+        written = 0
+        with pq.ParquetWriter(to, _SELECTED, compression="lz4") as writer:
+            for batch in db.sql(_evidence(options)).to_arrow_reader(_BATCH):
                 writer.write_batch(_with_domain(batch))
-                count += batch.num_rows
+                written += batch.num_rows
+        if written != count:
+            raise ExportError(f"{count - written:,} texts have no capture that proves them; is the lake damaged?")
         if earlier is not None and options.published is not None:
             chosen = wanted(replace(options, before=options.published, after=None))
             question = f"SELECT c.content_id, p.source, p.row FROM {chosen} AS c JOIN positions AS p USING (content_id)"
-            with pq.ParquetWriter(earlier, _POSITIONS, compression="zstd", compression_level=1) as writer:
+            with pq.ParquetWriter(earlier, _POSITIONS, compression="lz4") as writer:
                 for batch in db.sql(question).to_arrow_reader(_BATCH):
                     writer.write_batch(batch.cast(_POSITIONS))
         dropped = count_dropped(db, options, lake.rows("documents"), count)
@@ -121,11 +127,27 @@ def _positions(lake: Lake, files: list[str]) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch([ids, pa.repeat(pa.scalar(number, pa.int32()), len(ids)), rows], schema=_POSITIONS)
 
 
-def _question(options: ExportOptions) -> str:
-    return f"""
-        SELECT {EVIDENCE}, k.cluster_id, c.chars, p.source, p.row
+def _choose(db: duckdb.DuckDBPyConnection, options: ExportOptions) -> int:
+    """Make the table `chosen`, of the texts of the set, without their evidence: rows that are sorted and joined should
+    be narrow. Returns how many there are."""
+    db.execute(f"""
+        CREATE TEMP TABLE chosen AS SELECT c.content_id, c.first_seen, c.language, c.chars, p.source, p.row
         FROM {wanted(options)} AS c JOIN positions AS p USING (content_id)
-        LEFT JOIN ({_CLUSTERS}) AS k USING (content_id)
+    """)
+    ((count,),) = db.execute("SELECT count(*) FROM chosen").fetchall()
+    return int(count)
+
+
+def _evidence(options: ExportOptions) -> str:
+    """Return SQL of the rows of `chosen` with the capture that proves each: of those at its date, the first."""
+    return f"""
+        SELECT {EVIDENCE}, k.cluster_id, c.chars, c.source, c.row
+        FROM (
+            SELECT chosen.*, captures.* EXCLUDE (content_id, captured_at)
+            FROM {citable(options)} AS captures
+            JOIN chosen ON captures.content_id = chosen.content_id AND captures.captured_at = chosen.first_seen
+            QUALIFY row_number() OVER (PARTITION BY chosen.rowid ORDER BY {ORDER}) = 1
+        ) AS c LEFT JOIN ({_CLUSTERS}) AS k USING (content_id)
     """
 
 
@@ -157,5 +179,5 @@ _SELECTED = pa.schema(
 
 
 def _with_domain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    domains = pa.array([registered_domain(url) for url in batch.column("url").to_pylist()], pa.string())
+    domains = registered_domains(batch.column("url"))
     return pa.RecordBatch.from_arrays([*batch.columns, domains], names=_SELECTED.names).cast(_SELECTED)

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import stat
 import tempfile
@@ -20,18 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from archive.atomic import locked
-from archive.errors import ExportError
+from archive.errors import ExportError, cause_line
+from archive.journal import JOURNAL
 from archive.owned_prefix import OwnedPrefix
 from archive.progress import Reporter
+from archive.storage import is_s3, local_or_store
 from query.dataset import MANIFEST, Manifest, load
 from query.export.manifest import names
 from query.export.workplace import Workplace, disk_errors
 
 _SCRATCH = "LOWBACKGROUND_SCRATCH"
-#: The names that an export may have.
-_OURS = re.compile(
-    r"(\d{4}(-\d\d)?/)?\w+/(\w+-\d{5}[-.\w]*|index\.json)|README\.md|distribution\.svg|manifest\.json|\.made-by-archive"
-)
 
 
 class StoredSet:
@@ -50,13 +47,16 @@ class StoredSet:
         """
         claimed = self._owned.claim()
         if claimed is None:
-            if self._owned.prefix.head(MANIFEST) is not None:
-                raise ExportError(f"{self.out} holds a finished export; name another prefix")
+            self._refuse_finished()
             self._owned.refuse()
             return None
         self._check(claimed, identity)
         self._owned.refuse()
         return dict(claimed["versions"])
+
+    def _refuse_finished(self) -> None:
+        if self._owned.prefix.head(MANIFEST) is not None:
+            raise ExportError(f"{self.out} holds a finished export; name another prefix")
 
     def _check(self, claimed: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
         stated = claimed.get("identity") or {}
@@ -74,11 +74,13 @@ class StoredSet:
             ExportError: something else is there, or another process exports something else to this prefix.
             StoreError: the store cannot be written. The same call goes on.
         """
+        if not self._owned.is_claimed():
+            self._refuse_finished()  # another process may have finished while this one made its set
         claimed = self._owned.make_claim({"identity": identity, "versions": manifest.lake.versions})
         self._check(claimed, identity)
         if claimed["versions"] != manifest.lake.versions:
             raise ExportError(f"{self.out}: another process exports a newer version of the lake there")
-        self._owned.prefix.end_uploads(_OURS.fullmatch)
+        self._owned.prefix.end_uploads({*names(manifest), JOURNAL}.__contains__)
         files = {name: folder / name for name in names(manifest) if name != MANIFEST}
         reporter.stage("send", None, sum(path.stat().st_size for path in files.values()))
         self._owned.put_all(files, lambda size: reporter.advance(0, size))
@@ -97,9 +99,14 @@ def work_folder(out: str, identity: Mapping[str, Any]) -> Iterator[Path]:
     """
     stated = json.dumps([out, identity], sort_keys=True)
     name = f"lowbackground-export-{hashlib.sha256(stated.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
-    folder = Path(os.environ.get(_SCRATCH) or tempfile.gettempdir(), name)
-    with contextlib.suppress(FileExistsError):
+    scratch = local_or_store(os.environ.get(_SCRATCH, ""))
+    folder = Path(tempfile.gettempdir() if is_s3(scratch) or not scratch else scratch, name)
+    try:
         folder.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise ExportError(f"{folder.parent}: {cause_line(error)}; set ${_SCRATCH} or $TMPDIR to a folder") from None
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise ExportError(f"{folder}: others may write there; delete it")

@@ -13,21 +13,32 @@ _QUALITY = "SELECT * EXCLUDE (words) FROM quality"
 
 def clean(options: ExportOptions, without: Collection[str] = ()) -> str:
     """Return the call of `clean` for these options, except some of them."""
-    parts = [sql_literal(options.before)]
+    return _call("clean", options, without)
+
+
+def _call(macro: str, options: ExportOptions, without: Collection[str] = ()) -> str:
+    parts = [sql_literal(options.before), *_captures_that_count(options)]
     if options.after and "after" not in without:
         parts.append(f"after := {sql_literal(options.after)}")
     if options.language and "language" not in without:
         parts.append(f"language := {sql_literal(options.language)}")
-    if options.date_sources:
-        parts.append(f"date_sources := [{', '.join(map(sql_literal, options.date_sources))}]")
     if options.near and "near" not in without:
         parts.append("near := true")
     if options.honour_opt_outs and "honour_opt_outs" not in without:
         parts.append("honour_opt_outs := true")
-    parts.append(f"grade := {sql_literal(options.grade)}")
     if options.archives > 1:
         parts.append(f"archives := {options.archives}")
-    return f"clean({', '.join(parts)})"
+    return f"{macro}({', '.join(parts)})"
+
+
+def _captures_that_count(options: ExportOptions) -> list[str]:
+    listed = ", ".join(map(sql_literal, options.date_sources))
+    return [f"grade := {sql_literal(options.grade)}", *([f"date_sources := [{listed}]"] if listed else [])]
+
+
+def citable(options: ExportOptions) -> str:
+    """Return the captures among which each text of the export has the one that proves it."""
+    return f"citable({', '.join([sql_literal(options.before), *_captures_that_count(options)])})"
 
 
 def where(options: ExportOptions, *conditions: str) -> str:
@@ -41,6 +52,6 @@ def where(options: ExportOptions, *conditions: str) -> str:
 
 
 def wanted(options: ExportOptions) -> str:
-    """Return the texts of the export."""
-    given = [options.where, options.preset]  # a preset is a column of `quality` that is true or false
-    return where(options, *[each for each in given if each])
+    """Return the texts of the export: their ids, dates, and what `documents` has of them."""
+    given = [each for each in (options.where, options.preset) if each]  # a preset is a column that is true or false
+    return where(options, *given) if given else _call("proven", options)

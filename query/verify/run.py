@@ -235,7 +235,7 @@ def _check_set(
     else:
         traced = None
     reporter.stage("shards", count)
-    folder = Folder.of(dataset.files)
+    folder = Folder.of(dataset.files, {MANIFEST, *dataset.manifest.hashes})
     _check_shards(dataset, traced, folder, scratch, result, engine, reporter)
     beside = [file.name for file in dataset.manifest.files if file.name in folder.files]
     with dataset.files.here(beside, scratch) as out:

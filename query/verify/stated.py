@@ -64,15 +64,18 @@ class Folder:
     others: dict[str, str] = field(default_factory=dict)  #: links, pipes, what cannot be looked at; and what each is
 
     @classmethod
-    def of(cls, where: SetFiles) -> Folder:
+    def of(cls, where: SetFiles, names: Collection[str]) -> Folder:
         """Look into a folder, or list what is below a prefix.
+
+        Args:
+            names: the files that should be there.
 
         Raises:
             StoreError: the store cannot be read.
         """
         found = cls()
         if where.is_stored:
-            found.files = where.sizes()
+            found.files = where.sizes(names)
             found.folders = {str(parent) for name in found.files for parent in PurePosixPath(name).parents} - {"."}
             return found
         out = where.path

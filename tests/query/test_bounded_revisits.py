@@ -17,6 +17,7 @@ from archive.attestations.rows import add_rows
 from archive.bounds import STORED
 from archive.files import write_parquet
 from archive.lake import Lake
+from archive.proofs import hold_texts
 from archive.tables import ATTESTATIONS, CAPTURES, DOCUMENTS, INDEX, RETRACTIONS, SOURCES, Table
 
 #: The months of the captures begin on these days; the questions are asked for moments near their edges.
@@ -122,6 +123,8 @@ def test_a_bound_on_revisits_changes_no_answer(
         for (grade, more), date in zip(asked, dates, strict=True)
     ]
     bounded = [rows(db, sql) for sql in questions]
+    hold_texts(db, str(max(dates)))
+    assert bounded == [rows(db, sql) for sql in questions]
     db.execute("CREATE OR REPLACE TEMP MACRO moments_before(bound) AS TABLE SELECT * FROM moments")
     assert bounded == [rows(db, sql) for sql in questions]
 
@@ -174,6 +177,6 @@ def test_the_macros_of_the_bound_are_no_views_of_the_lake(lake: Lake) -> None:
     from query.sql import answer
 
     db: duckdb.DuckDBPyConnection = query.connect(lake)
-    for name in ("moments_before", "captures_before"):
+    for name in ("moments_before", "captures_before", "texts_before", "proven", "citable"):
         with pytest.raises(QueryError, match="is not answered"):
             answer(db, f"SELECT * FROM {name}('2008-01-01')")

@@ -152,13 +152,15 @@ def test_two_operators_corroborate_each_other(tmp_path: Path) -> None:
         _capture(3, _START, grade="C", operator=None),
         _capture(3, _START + _DAY, grade="C", operator=None),
         _capture(4, _START, grade="A", operator="One"),
+        *(_capture(5, _START + _DAY, grade="C", operator=name) for name in ("One", "Other", "one.", "Third", "One")),
     ]
-    lake = query.connect(_made(tmp_path / "lake", captures, 5))
+    lake = query.connect(_made(tmp_path / "lake", captures, 6))
     numbers = lambda rest, days=9: sorted(int(id_) for id_ in _clean(lake, _START + days * _DAY, rest))  # noqa: E731
-    assert numbers(", grade := 'B'") == [0, 4]
+    assert numbers(", grade := 'B'") == [0, 4, 5]
     assert numbers(", grade := 'B'", 1) == [4], "both must be before the date"
-    assert numbers(", archives := 2") == [0]
-    assert numbers(", archives := 3") == []
+    assert numbers(", archives := 2") == [0, 5]
+    assert numbers(", archives := 3") == [5]
+    assert numbers(", archives := 4") == []
 
 
 def test_of_two_texts_of_one_payload_a_revisit_proves_the_one_that_the_bytes_give(tmp_path: Path) -> None:

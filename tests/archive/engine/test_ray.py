@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ from click.testing import CliRunner
 from archive.cli import main, workers_option
 from archive.engine import open_engine
 from archive.errors import ArchiveError
+from archive.extras import is_installed
 
-needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None, reason="Ray is not installed: pip install 'lowbackground[ray]'"
-)
+needs_ray = pytest.mark.skipif(not is_installed("ray"), reason="Ray is not installed: pip install 'lowbackground[ray]'")
 _TESTS = Path(__file__).parents[2]
 
 
@@ -130,6 +128,14 @@ def test_a_cluster_makes_the_same_lake_and_set(found: dict[str, Any]) -> None:
 
 
 @needs_ray
+def test_a_cluster_keeps_a_lake_in_order_and_compares_what_vectors_propose(found: dict[str, Any]) -> None:
+    assert found["graded again"] == [2, 16, 0]
+    assert found["rebuilt"] == ["bands", "vector_segments"]
+    assert found["alike"] > 0
+    assert found["same upkeep"]
+
+
+@needs_ray
 def test_a_store_of_objects_may_be_the_scratch_and_nothing_is_left_there(found: dict[str, Any]) -> None:
     read, written, stored = found["shared through a store"]
     assert read == ["first"] * 3 + ["second"] * 3
@@ -146,7 +152,7 @@ def test_no_task_holds_a_credential(found: dict[str, Any]) -> None:
     assert not found["secret sent"]
 
 
-@pytest.mark.skipif(find_spec("ray") is not None, reason="Ray is installed")
+@pytest.mark.skipif(is_installed("ray"), reason="Ray is installed")
 def test_ray_that_is_not_installed_is_named_with_its_extra() -> None:
     with pytest.raises(ArchiveError, match=r"--engine ray needs ray, .* pip install 'lowbackground\[ray\]'"):
         open_engine("ray://host:10001")

@@ -8,69 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 from conftest import members, record, rows, snapshot, take
 from dying import Killed, killed_at_step
 from forked import forked
+from older import older
 
 import lowbackground as lb
-from archive.files import write_parquet
 from archive.intake import decisions
 from archive.intake.commit import Committer
 from archive.lake import Lake
-from archive.tables import CAPTURES, SOURCES, TABLES, Table
+from archive.tables import SOURCES
 
 Write = Callable[[str, bytes], str]
 
-#: The columns that came with grades.
-_LATER = {
-    "captures": {"captured_from", "evidence", "integrity", "record_sha256", "operator", "crawl", "existed_by",
-                 "attested_by", "grade"},
-    "sources": {"behind_info", "infos", "limits", "sha256", "bounded"},
-}  # fmt: skip
 SPAN = 4_000
 
 
 def page(number: int, date: str = "2015-03-04T05:06:07Z", **options: Any) -> bytes:
     return record(f"http://e.example/{number}", f"<p>The text of page {number}.</p>", date, **options)
-
-
-def older(lake: Lake, to: str) -> Lake:
-    """Copy a lake as a version before grades would have made it: it took every date that it could read for a proof."""
-    old = Lake(to)
-    units = lake.read("sources", ["unit"])["unit"].to_pylist()
-    kinds = [
-        Table(
-            table.name,
-            tuple(each for each in table.columns if each.name not in _LATER.get(table.name, ())),
-            table.partition_by,
-        )
-        for table in TABLES.values()
-    ]
-    old.create(kinds)
-    for table, kept in zip(TABLES.values(), kinds, strict=True):
-        data = lake.read(table.name).select(kept.schema.names)
-        if table is CAPTURES:
-            believed = [
-                {**row, "date_problem": None, "month": f"{row['captured_at']:%Y-%m}"} if row["captured_at"] else row
-                for row in data.to_pylist()
-            ]
-            data = pa.Table.from_pylist(believed, schema=kept.schema)
-        if table is SOURCES:  # its decisions were carried out long ago
-            data = data.set_column(data.schema.get_field_index("files"), "files", pa.nulls(len(data), pa.string()))
-        months = data["month"].unique().to_pylist() if table is CAPTURES else [None]
-        files = [
-            write_parquet(
-                old, kept, data.filter(pc.field("month") == month).drop_columns("month"), "a", {"month": month}
-            )
-            if month
-            else write_parquet(old, kept, data, "a")
-            for month in months
-        ]
-        old.commit(kept, files, units if table is SOURCES else [])
-    return old
 
 
 @pytest.fixture

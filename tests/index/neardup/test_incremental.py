@@ -432,6 +432,29 @@ def test_of_two_processes_the_slower_one_does_not_take_the_rows_of_the_other_for
     assert stored(made.lake).equals(right)
 
 
+def test_what_is_kept_of_each_text_grows_by_the_rows_of_new_texts_alone(tmp_path: Path) -> None:
+    made = Made(tmp_path / "lake", 5)
+    made.sign(100)
+    index(made.lake, workers=1)
+
+    def kept() -> set[str]:
+        names = {path.name for path in (tmp_path / "cache").glob("lowbackground/index/*/array-*")}
+        of_texts = ("ids", "shingles", "first_seen", "captured", "live")
+        return {name for name in names if name.split("-")[1] in of_texts}
+
+    before = kept()
+    assert len(before) == 5
+    made.sign(4)
+    index(made.lake, workers=1)
+    assert kept() == before
+    made.capture(made.known())  # old texts get other dates
+    index(made.lake, workers=1)
+    assert {name.split("-")[1] for name in before - kept()} >= {"first_seen"}
+    made.sign(1)
+    index(made.lake, workers=1)
+    assert stored(made.lake).equals(derived_from_nothing(made.lake, tmp_path / "nothing", 1 << 20))
+
+
 class _KilledError(BaseException):
     pass
 

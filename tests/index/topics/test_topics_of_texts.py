@@ -141,9 +141,9 @@ def test_more_topics_than_texts_are_refused_and_equal_texts_are_one(lake: Lake) 
 def test_without_pytorch_faiss_finds_the_groups(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("faiss")
     add(lake, IDS, TEXTS)
-    monkeypatch.setattr(train, "find_spec", lambda name: None if name == "torch" else True)
+    monkeypatch.setattr(train, "is_installed", lambda name: name != "torch")
     assert update(lake, topics=8).topics == 8
-    monkeypatch.setattr(train, "find_spec", lambda _: None)
+    monkeypatch.setattr(train, "is_installed", lambda _: False)
     assert update(lake).assigned == 0  # what is there needs neither
     with pytest.raises(ArchiveError, match="needs PyTorch or FAISS"):
         update(lake, again=True)

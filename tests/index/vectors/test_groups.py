@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from made_vectors import ENCODER, Matrix, add, groups, names
 
+from archive.extras import is_installed
 from archive.lake import Lake
 from index.vectors import cells, segments, upkeep
 from index.vectors import groups as grouping
@@ -18,9 +19,7 @@ from index.vectors.files import Segment, arrays
 from index.vectors.filters import Filter, texts
 from index.vectors.groups import Groups
 
-faiss = pytest.mark.skipif(
-    not __import__("importlib").util.find_spec("faiss"), reason="faiss is not installed: pip install '.[faiss]'"
-)
+faiss = pytest.mark.skipif(not is_installed("faiss"), reason="faiss is not installed: pip install '.[faiss]'")
 
 
 def distances(vectors: Matrix, centres: Matrix) -> npt.NDArray[np.float64]:

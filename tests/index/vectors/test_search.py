@@ -19,6 +19,7 @@ from tiny_encoder import write_encoder
 
 import lowbackground as lb
 from archive.errors import ArchiveError, LakeError
+from archive.extras import is_installed
 from archive.lake import Lake
 from index.embeddings.encoder import open_encoder
 from index.embeddings.stage import opened
@@ -28,9 +29,7 @@ from index.vectors.files import listed
 from index.vectors.search import Hit, Vectors, open_vectors
 from index.vectors.upkeep import BuildResult
 
-faiss = pytest.mark.skipif(
-    not __import__("importlib").util.find_spec("faiss"), reason="faiss is not installed: pip install '.[faiss]'"
-)
+faiss = pytest.mark.skipif(not is_installed("faiss"), reason="faiss is not installed: pip install '.[faiss]'")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pytest
 from conftest import members, record, rows, take
@@ -21,8 +22,10 @@ from forked import forked, killed
 from made import edited, words
 
 from archive.errors import ArchiveError, ExportError
+from archive.files import write_parquet
 from archive.lake import Lake
 from archive.owned import JOURNAL
+from archive.tables import DOCUMENTS
 from index.neardup import index
 from query.export.run import export
 from query.export.workplace import Workplace
@@ -515,6 +518,18 @@ def test_a_text_of_another_id_is_never_written(made: Lake, tmp_path: Path, monke
     monkeypatch.setattr(shuffle, "_by_shard", shuffled)
     with pytest.raises(ArchiveError, match="not that of its content id"):
         export(made, tmp_path / "out", before=BEFORE, workers=1)
+
+
+def test_a_text_that_is_in_the_lake_twice_is_an_error(made: Lake, tmp_path: Path) -> None:
+    shutil.copytree(made.location, tmp_path / "lake")
+    lake = Lake(str(tmp_path / "lake"))
+    documents = pa.concat_tables(lake.read_files("documents", lake.files("documents"), DOCUMENTS.schema.names))
+    proven = rows(lake, f"SELECT content_id FROM clean('{BEFORE}') ORDER BY 1 LIMIT 1")[0][0]
+    again = documents.filter(pc.equal(documents["content_id"], proven))
+    lake.commit(DOCUMENTS, [write_parquet(lake, DOCUMENTS, again, "again")], [])
+    with pytest.raises(ExportError, match="in the lake more than once"):
+        export(lake, tmp_path / "out", before=BEFORE, workers=1)
+    assert not list((tmp_path / "out").rglob("*"))
 
 
 def test_the_shares_of_splits_are_told_as_they_are_dealt_out(made: Lake, tmp_path: Path) -> None:

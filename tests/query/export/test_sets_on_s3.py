@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import few
 import pytest
 from conftest import members, record, take
 from forked import forked, killed
@@ -27,6 +28,7 @@ from archive.objects import Prefix, StoreError
 from archive.owned_prefix import OwnedPrefix
 from collapse.corpus.read import read
 from index.neardup import index
+from query.export.stored import StoredSet
 
 BEFORE = "2020-01-01"
 #: Of a shard, so that there are some.
@@ -237,6 +239,105 @@ def test_two_exports_at_once_make_one_set_and_another_one_is_refused(
         lb.load(f"s3://{s3}/other")
 
 
+def test_an_export_that_another_one_finished_before_it_stays_as_it_is(
+    made: Lake, plain: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second looks at an empty prefix, and has its set made when the first has finished."""
+    send, out = StoredSet.send, f"s3://{s3}/set"
+
+    def send_later(*args: Any) -> None:
+        monkeypatch.setattr(StoredSet, "send", send)
+        export(made, out)
+        send(*args)
+
+    monkeypatch.setattr(StoredSet, "send", send_later)
+    with pytest.raises(ExportError, match="holds a finished export; name another prefix"):
+        lb.export(made, out, before=BEFORE, shard_size=SIZE // 4, workers=1)  # of more shards
+    assert in_store(out) == on_disk(plain)
+    assert JOURNAL not in dict(Prefix(out).names())
+    assert lb.verify(out, workers=1).sound
+
+
+def test_a_claim_is_given_back_where_somebody_else_came_first_and_that_of_others_stays(s3: str) -> None:
+    mine, theirs = (OwnedPrefix(f"s3://{s3}/set", "export", ExportError) for _ in range(2))
+    boto3.client("s3").put_object(Bucket=s3, Key="set/train/train-00000.parquet", Body=b"theirs")
+    with pytest.raises(ExportError, match="did not make"):
+        mine.make_claim({})
+    assert mine.claim() is None
+    boto3.client("s3").delete_object(Bucket=s3, Key="set/train/train-00000.parquet")
+    mine.make_claim({"for": "mine"})
+    mine.close()
+    theirs.make_claim({"for": "them"})
+    mine.close()  # of a process that shared the claim and ends later
+    assert mine.claim() == {"for": "them"}
+
+
+def test_prefixes_that_begin_alike_and_names_with_signs_are_apart(made: Lake, plain: Path, s3: str) -> None:
+    client = boto3.client("s3")
+    client.put_object(Bucket=s3, Key="sets/ab/mine", Body=b"mine")
+    client.create_multipart_upload(Bucket=s3, Key="sets/ab/train/train-00000.parquet")
+    for name in ("a", "a b %41+ü日", "a/b"):
+        if name != "a/b":
+            export(made, f"s3://{s3}/sets/{name}")
+        else:  # inside of a set that is finished: that one is not changed, and says what is in it
+            export(made, f"s3://{s3}/sets/{name}")
+            problems = lb.verify(f"s3://{s3}/sets/a", workers=1).problems
+            assert problems
+            assert all("not of this export" in each for each in problems)
+        found = in_store(f"s3://{s3}/sets/{name}")
+        assert {key: found[key] for key in on_disk(plain)} == on_disk(plain)
+    assert in_store(f"s3://{s3}/sets/ab") == {"mine": b"mine"}
+    assert [each["Key"] for each in uploads(s3)] == ["sets/ab/train/train-00000.parquet"]
+
+
+def test_a_listing_that_lags_hides_nothing_and_shows_nothing(
+    made: Lake, plain: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(plain, f"s3://{s3}/set")
+    names = Prefix.names
+
+    def lagging(prefix: Prefix) -> Iterator[tuple[str, int]]:
+        """List nothing that is new, and what is deleted."""
+        yield from ((name, size) for name, size in names(prefix) if not name.endswith((".parquet", "README.md")))
+        yield "train/train-99999.parquet", 10
+
+    monkeypatch.setattr(Prefix, "names", lagging)
+    result = lb.verify(f"s3://{s3}/set", all=True, workers=1)
+    assert result.sound, result.problems
+    export(made, f"s3://{s3}/new")  # what is deleted is in nobody's way
+    with pytest.raises(ExportError, match="finished export"):
+        export(made, f"s3://{s3}/set")
+    boto3.client("s3").put_object(Bucket=s3, Key="other/train/train-00000.parquet", Body=b"mine")
+    with pytest.raises(ExportError, match=r"holds train/train-00000\.parquet, which `archive export` did not make"):
+        export(made, f"s3://{s3}/other")
+    assert Prefix(f"s3://{s3}/other").read("train/train-00000.parquet") == b"mine"
+
+
+def test_no_upload_is_left_whose_beginning_was_not_heard_of(
+    s3: str, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few.objects_are_large(monkeypatch.setattr)
+    data = random.Random(1).randbytes(5000)
+    with flaky_proxy(server, share=0.4, faults="cut") as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy)
+        for number in range(8):
+            assert Prefix(f"s3://{s3}/x").put(f"{number}", data)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    assert in_store(f"s3://{s3}/x") == {f"{number}": data for number in range(8)}
+    assert uploads(s3) == []
+
+
+def test_scratch_in_a_store_is_not_where_a_set_is_made(
+    made: Lake, plain: Path, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOWBACKGROUND_SCRATCH", f"s3://{s3}/scratch")
+    export(made, f"s3://{s3}/set")
+    assert in_store(f"s3://{s3}/set") == on_disk(plain)
+    monkeypatch.setenv("LOWBACKGROUND_SCRATCH", str(tmp_path / "none"))
+    with pytest.raises(ExportError, match=r"none: No such file or directory; set \$LOWBACKGROUND_SCRATCH"):
+        export(made, f"s3://{s3}/set2")
+
+
 def test_an_export_to_s3_that_is_killed_goes_on(
     made: Lake, plain: Path, tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,7 +346,8 @@ def test_an_export_to_s3_that_is_killed_goes_on(
     args = ["export", out, "--lake", made.location, "--before", BEFORE, "--shard-size", str(SIZE), "--workers", "1"]
     dice = random.Random(3)
     for number in range(2):  # `benchmarks/object_store.py kills` does it again and again
-        killed(args, dice.uniform(0.2, 1.2), tmp_path / "said", workers_too=number % 2 == 0)
+        in_parts = ("few", "objects_are_large")
+        killed(args, dice.uniform(0.2, 1.2), tmp_path / "said", workers_too=number % 2 == 0, prepare=in_parts)
         there = in_store(out)
         assert "manifest.json" not in there or there == on_disk(plain)
     assert forked(*args, check=False).returncode in {0, 2}  # 2 where it was finished before the last kill
