@@ -48,8 +48,8 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as made:
-        folder = os.path.realpath(made)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = os.path.realpath(temporary)
         subprocess.run([sys.executable, "-m", "archive", "demo", "archive-demo"], cwd=folder, check=True)
         lake = Path(folder) / "archive-demo" / "lake"
         with serving(lake) as address, sync_playwright() as playwright:

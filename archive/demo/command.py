@@ -83,7 +83,7 @@ def _tour(captures: Path, lake: list[str], exported: Path) -> None:
     click.echo(f"{exported} holds the texts and their evidence; its README.md is the data card. Go on with:\n")
     click.secho(f"$ archive show www.example.org/lighthouse {shlex.join(lake)}", bold=True)
     click.secho(f"$ archive explore {shlex.join(lake)}", bold=True)
-    if find_spec("starlette") is None:
+    if not is_installed("starlette"):
         click.echo("\nTo look at it in a browser, explore needs: pip install 'lowbackground[explore]'")
 
 

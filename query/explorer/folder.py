@@ -53,7 +53,7 @@ class FolderResult:
 class _Walked:
     """The pages that were found: where the answer of each is in a file of answers, and what is not there."""
 
-    places: dict[Address, int] = field(default_factory=dict)
+    offsets: dict[Address, int] = field(default_factory=dict)
     left_out: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -67,7 +67,7 @@ def write_folder(
     table: Mapping[str, Page],
     reporter: Reporter | None = None,
 ) -> FolderResult:
-    """Write the pages that can be reached by links into a folder, each with its JSON beside it.
+    """Write the pages that can be reached by links into a folder, each with its JSON next to it.
 
     Run again, it replaces what it wrote before. The first page comes last: a folder that has it is whole.
 
@@ -92,8 +92,8 @@ def write_folder(
                 owned.write_file(path, content)
             total = sum(map(len, written.values()))
             paths = set(written)
-            reporter.stage("files", len(walked.places))
-            for address in reversed(walked.places):
+            reporter.stage("files", len(walked.offsets))
+            for address in reversed(walked.offsets):
                 for name, content in _files(lake, table, walked, address, answers):
                     owned.write_file(owned.out / name, content)
                     paths.add(owned.out / name)
@@ -102,7 +102,7 @@ def write_folder(
             _remove_others(owned, paths)
     except OSError as error:
         raise ArchiveError(disk_error_line(error, Path(out))) from None
-    return FolderResult(os.fspath(out), len(walked.places), total, walked.left_out, tuple(walked.problems))
+    return FolderResult(os.fspath(out), len(walked.offsets), total, walked.left_out, tuple(walked.problems))
 
 
 def _walk(
@@ -116,25 +116,25 @@ def _walk(
     shown = Shown(table, lake.location, href=_all(table), note="")
     while waiting:
         address = waiting.popleft()
-        if len(walked.places) >= most:
+        if len(walked.offsets) >= most:
             walked.left_out += 1 + len(waiting)
             break
         page = table[address.page]
         try:
             answer = _answer(lake, page, address)
         except ArchiveError as error:
-            if not walked.places:
+            if not walked.offsets:
                 raise
             walked.problems.append(f"{page.url(address)}: {error}")
             continue
         needed = len(shown.html(page, address, answer).encode()) + len(shown.json(address, answer, lake.versions))
         if needed > room:
-            if not walked.places:
+            if not walked.offsets:
                 raise ArchiveError(f"the first page has {needed:,} bytes: allow more with --size")
             walked.left_out += 1
             continue
         room -= needed
-        walked.places[address] = answers.tell()
+        walked.offsets[address] = answers.tell()
         pickle.dump(answer, answers)
         reporter.advance(1, 0)
         for link in answer.links:
@@ -209,7 +209,7 @@ def _files(
 
     def href(target: Address) -> str | None:
         written = _canonical(table, target)
-        if written is None or written not in walked.places:
+        if written is None or written not in walked.offsets:
             return None
         return f"{up}{path_of(table[written.page], written)}.html"
 
@@ -217,7 +217,7 @@ def _files(
         table, lake.location, href=href, twin=lambda _: f"{own.rpartition('/')[2]}.json", static=f"{up}static",
         note=_note(walked),
     )  # fmt: skip
-    answers.seek(walked.places[address])
+    answers.seek(walked.offsets[address])
     answer = pickle.load(answers)  # that of `_walk`
     command = shlex.join(["archive", "explore", "--lake", lake.location])
     yield f"{own}.json", shown.json(address, answer, lake.versions).encode()
@@ -231,7 +231,7 @@ def without_forms(html: str, command: str) -> str:
 
 
 def _note(walked: _Walked) -> str:
-    about = f"This copy of the lake's pages has {count_of(len(walked.places), 'page')}."
+    about = f"This copy of the lake's pages has {count_of(len(walked.offsets), 'page')}."
     left = walked.left_out + len(walked.problems)
     if left:
         about += f" {left:,} more {'is' if left == 1 else 'are'} named in it without a link."

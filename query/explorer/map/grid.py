@@ -34,7 +34,7 @@ class Field:
     of_topic: int  #: how many have it
 
     @property
-    def place(self) -> str:
+    def position(self) -> str:
         """Its name in addresses."""
         return f"{self.column}-{self.row}"
 
@@ -48,7 +48,7 @@ class Grid:
     texts_in_all: int  #: that have vectors
     columns: int
     rows: int
-    fields: tuple[Field, ...]  #: by their places
+    fields: tuple[Field, ...]  #: by their positions
 
 
 def grid(context: Context, encoder: str) -> Grid:
@@ -65,13 +65,13 @@ def grid(context: Context, encoder: str) -> Grid:
     ids, points = _projected(context, _question(encoder, in_all, _SAMPLE), _question(encoder, in_all, MOST))
     if not ids:
         return Grid(encoder, 0, in_all, COLUMNS, ROWS, ())
-    places, distances = _places(points)
+    positions, distances = _positions(points)
     topics = dict(
         context.rows(
             "Their topics", f"SELECT content_id, topic FROM text_topics WHERE encoder = {sql_literal(encoder)}"
         )
     )
-    return Grid(encoder, len(ids), in_all, COLUMNS, ROWS, tuple(_fields(ids, places, distances, topics)))
+    return Grid(encoder, len(ids), in_all, COLUMNS, ROWS, tuple(_fields(ids, positions, distances, topics)))
 
 
 def _question(encoder: str, count: int, most: int) -> str:
@@ -110,7 +110,7 @@ def _matrix(vectors: pa.Array) -> Matrix:
     return flat.reshape(len(vectors), -1)
 
 
-def _places(points: Matrix) -> tuple[npt.NDArray[np.int64], Matrix]:
+def _positions(points: Matrix) -> tuple[npt.NDArray[np.int64], Matrix]:
     """Return the field of each point, and how far it is from the middle of it."""
     low, high = np.quantile(points, [_BEYOND, 1 - _BEYOND], axis=0)
     span = np.where(high > low, high - low, 1)
@@ -121,13 +121,13 @@ def _places(points: Matrix) -> tuple[npt.NDArray[np.int64], Matrix]:
 
 
 def _fields(
-    ids: Sequence[str], places: npt.NDArray[np.int64], distances: Matrix, topics: Mapping[str, int]
+    ids: Sequence[str], positions: npt.NDArray[np.int64], distances: Matrix, topics: Mapping[str, int]
 ) -> Iterator[Field]:
-    order = np.lexsort((np.array(ids), distances, places))
-    starts = np.flatnonzero(np.diff(places[order], prepend=-1))
+    order = np.lexsort((np.array(ids), distances, positions))
+    starts = np.flatnonzero(np.diff(positions[order], prepend=-1))
     for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
         inside = [ids[at] for at in order[start:end]]
-        row, column = divmod(int(places[order[start]]), COLUMNS)
+        row, column = divmod(int(positions[order[start]]), COLUMNS)
         of = Counter(topics[each] for each in inside if each in topics)
         topic, count = min(of.items(), key=lambda each: (-each[1], each[0])) if of else (None, 0)
         yield Field(column, row, len(inside), tuple(inside[:NAMED]), topic, count)

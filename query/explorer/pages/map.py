@@ -42,7 +42,11 @@ class MapPage:
         """
         return [
             DrawnField(
-                each.column, each.row, each.texts, self.about(each), href(to("field", place=each.place, **self.asked))
+                each.column,
+                each.row,
+                each.texts,
+                self.about(each),
+                href(to("field", position=each.position, **self.asked)),
             )
             for each in (self.grid.fields if self.grid else ())
         ]
@@ -88,7 +92,7 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     encoder = chosen(present, parameters["encoder"])
     grid, asked = kept_grid(context, encoder), asked_for(parameters)
     others = tuple(each for each in present if each != encoder)
-    links = [to("field", place=each.place, **asked) for each in grid.fields]
+    links = [to("field", position=each.position, **asked) for each in grid.fields]
     links += [to("map", encoder=each) for each in others]
     found = MapPage(grid, _names(context, encoder), others, asked)
     return Answer("Map of texts", found, context.asked, ("topics", "--encoder", encoder), tuple(links))
@@ -104,7 +108,7 @@ def one(context: Context, parameters: Mapping[str, Any]) -> Answer:
     if not present:
         raise NotThere("no text of the lake has vectors; `archive embed` computes them")
     encoder = chosen(present, parameters["encoder"])
-    found = [each for each in kept_grid(context, encoder).fields if each.place == parameters["place"]]
+    found = [each for each in kept_grid(context, encoder).fields if each.position == parameters["position"]]
     if not found:
         raise NotThere("this field of the map has no texts")
     (field,), asked = found, asked_for(parameters)
@@ -130,7 +134,7 @@ def _names(context: Context, encoder: str) -> dict[int, str]:
     )
 
 
-def _place(written: str) -> str:
+def _position(written: str) -> str:
     found = _FIELD.fullmatch(written)
     if not found or int(found[1]) >= COLUMNS or int(found[2]) >= ROWS:
         raise ValueError(f"a column below {COLUMNS} and a row below {ROWS}, as 12-7")
@@ -139,5 +143,5 @@ def _place(written: str) -> str:
 
 PAGES = (
     Page("map", "/map", answer, (ENCODER,), menu="Map"),
-    Page("field", "/map/{place}", one, (Parameter("place", _place), ENCODER)),
+    Page("field", "/map/{position}", one, (Parameter("position", _position), ENCODER)),
 )
