@@ -40,8 +40,8 @@ def explore(
 ) -> FolderResult | None:
     """Show a lake as pages on loopback, until the process is interrupted; prints the address. The lake is only read.
 
-    With `static`, write the pages into a folder instead, each with its JSON next to it; any web server can serve it, and
-    a browser opens it as it is. Run again, it replaces what it wrote before.
+    With `static`, write the pages into a folder instead, each with its JSON next to it; any web server can serve it,
+    and a browser opens it as it is. Run again, it replaces what it wrote before.
 
     Args:
         lake: a lake, or its location.

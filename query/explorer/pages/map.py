@@ -41,15 +41,13 @@ class MapPage:
             href: returns where the link to an address leads.
         """
         return [
-            DrawnField(
-                each.column,
-                each.row,
-                each.texts,
-                self.about(each),
-                href(to("field", position=each.position, **self.asked)),
-            )
+            DrawnField(each.column, each.row, each.texts, self.about(each), href(self.address(each)))
             for each in (self.grid.fields if self.grid else ())
         ]
+
+    def address(self, field: Field) -> Address:
+        """Return the address of a field."""
+        return to("field", position=field.position, **self.asked)
 
     def about(self, field: Field) -> str:
         """Return what a field holds, in words."""
@@ -92,9 +90,8 @@ def answer(context: Context, parameters: Mapping[str, Any]) -> Answer:
     encoder = chosen(present, parameters["encoder"])
     grid, asked = kept_grid(context, encoder), asked_for(parameters)
     others = tuple(each for each in present if each != encoder)
-    links = [to("field", position=each.position, **asked) for each in grid.fields]
-    links += [to("map", encoder=each) for each in others]
     found = MapPage(grid, _names(context, encoder), others, asked)
+    links = [found.address(each) for each in grid.fields] + [to("map", encoder=each) for each in others]
     return Answer("Map of texts", found, context.asked, ("topics", "--encoder", encoder), tuple(links))
 
 
