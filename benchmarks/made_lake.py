@@ -1,10 +1,13 @@
 """A lake of a million texts made from real ones, for benchmarks that ask and export it.
 
-    python benchmarks/made_lake.py FOLDER SOURCE... [--texts 1000000]
+    python benchmarks/made_lake.py FOLDER SOURCE... [--texts 1000000] [--mixed]
 
 A text is a few runs of 50 words of real texts, in an order of its own. It was captured once or more from 2008 to 2026;
 some captures are revisits, which hold no text, and some have a date that proves nothing. The files lie as an ingest
 and its merging leave them. Written directly, since extracting a million pages is not what is measured.
+
+With `--mixed`, captures are of several operators and grades, some opt out, and a tenth of the texts are another one
+with its last word changed.
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ _LAST = np.datetime64("2026-06-01T00:00:00", "us")
 _MORE = 0.6  # a capture is followed by another with this chance: 2.5 a text
 _REVISITS, _PROBLEMS = 0.15, 0.03
 _SOURCES = ("warc", "arc", "cdx", "dataset")
+_GRADES, _OPERATORS = ("A", "B", "C", "D"), ("One Library", "Another Library", "Common Crawl", None)
+_COPIES, _OPT_OUTS = 0.1, 0.02
 
 Numbers = np.random.Generator
 
@@ -48,12 +53,12 @@ class _Texts:
     title: pa.Array
 
 
-def made(folder: Path, sources: Sequence[Path], texts: int) -> Lake:
+def made(folder: Path, sources: Sequence[Path], texts: int, mixed: bool = False) -> Lake:
     """The lake in a folder; made now unless it is there."""
-    return made_of(folder, (text for text, _ in source(sources)), texts)
+    return made_of(folder, (text for text, _ in source(sources)), texts, mixed=mixed)
 
 
-def made_of(folder: Path, words: Iterable[str], texts: int, last: np.datetime64 = _LAST) -> Lake:
+def made_of(folder: Path, words: Iterable[str], texts: int, last: np.datetime64 = _LAST, mixed: bool = False) -> Lake:
     """The same of texts that are at hand, with captures up to a moment."""
     lake = Lake(str(folder))
     if lake.exists() and lake.rows("documents") == texts and lake.rows("captures"):
@@ -62,9 +67,10 @@ def made_of(folder: Path, words: Iterable[str], texts: int, last: np.datetime64 
     runs = [run for run in cut(words, _RUN) if run]
     dice = np.random.default_rng(1)
     seen: set[bytes] = set()
-    known = [_write_documents(lake, runs, size, seen, dice) for size in _parts(texts)]
+    known = [_write_documents(lake, runs, size, seen, dice, mixed) for size in _parts(texts)]
     whole = _Texts(*(pa.chunked_array([getattr(part, name) for part in known]) for name in _Texts.__annotations__))
-    lake.commit(CAPTURES, list(_write_captures(lake, _captures(whole, dice, last))), [])
+    captures = _captures(whole, dice, last)
+    lake.commit(CAPTURES, list(_write_captures(lake, _mixed(captures, dice) if mixed else captures)), [])
     return lake
 
 
@@ -72,7 +78,7 @@ def _parts(texts: int) -> list[int]:
     return [min(_PART, texts - first) for first in range(0, texts, _PART)]
 
 
-def _write_documents(lake: Lake, runs: list[str], size: int, seen: set[bytes], dice: Numbers) -> _Texts:
+def _write_documents(lake: Lake, runs: list[str], size: int, seen: set[bytes], dice: Numbers, mixed: bool) -> _Texts:
     """One file of texts that were not there before. Their language is that of their first run."""
     languages: dict[int, tuple[str | None, float]] = {}
     rows: dict[str, list[Any]] = {name: [] for name in DOCUMENTS.schema.names}
@@ -80,6 +86,8 @@ def _write_documents(lake: Lake, runs: list[str], size: int, seen: set[bytes], d
     while len(titles) < size:
         chosen = dice.integers(0, len(runs), dice.integers(*_RUNS)).tolist()
         text = "\n".join(runs[number] for number in chosen)
+        if mixed and titles and dice.random() < _COPIES:
+            text = f"{rows['text'][dice.integers(len(titles))].rpartition(' ')[0]} {text.partition(' ')[0]}"
         digest = hashlib.sha256(text.encode())
         if digest.digest() in seen:
             continue
@@ -137,6 +145,22 @@ def _captures(texts: _Texts, dice: Numbers, last: np.datetime64) -> pa.Table:
     return pa.table({f.name: values[f.name] if f.name in values else pa.nulls(size, f.type) for f in CAPTURES.schema})
 
 
+def _mixed(captures: pa.Table, dice: Numbers) -> pa.Table:
+    """The same captures with grades, operators and opt-outs."""
+    size = captures.num_rows
+    drawn = np.array(_GRADES)[dice.choice(len(_GRADES), size, p=[0.01, 0.02, 0.5, 0.47])]
+    grades = pc.if_else(pc.equal(captures["date_source"], "dataset"), "E", pa.array(drawn))
+    given: dict[str, Any] = {
+        "grade": pc.if_else(pc.is_valid(captures["date_problem"]), "X", grades),
+        "operator": pa.array(np.array(_OPERATORS, object)[dice.integers(0, len(_OPERATORS), size)]),
+        "robots": pa.array(np.full(size, "noai"), mask=dice.random(size) >= _OPT_OUTS),
+    }
+    for name, values in given.items():
+        place = captures.schema.get_field_index(name)
+        captures = captures.set_column(place, captures.schema.field(place), values)
+    return captures
+
+
 def _write_captures(lake: Lake, captures: pa.Table) -> Iterator[NewFile]:
     options = {**parquet_options(CAPTURES), "row_group_size": 8192}
     for month in sorted(pc.unique(captures["month"]).to_pylist()):
@@ -149,9 +173,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("source", type=Path, nargs="+")
     parser.add_argument("--texts", type=int, default=1_000_000)
+    parser.add_argument("--mixed", action="store_true")
     args = parser.parse_args()
     started = time.perf_counter()
-    lake = made(args.folder, args.source, args.texts)
+    lake = made(args.folder, args.source, args.texts, args.mixed)
     print(
         f"{lake.rows('documents'):,} texts, {lake.rows('captures'):,} captures: {time.perf_counter() - started:.0f} s"
     )

@@ -84,7 +84,8 @@ def _respond(lake: OpenLake, shown: Shown, page: Page, given: list[tuple[str, st
     try:
         values = page.parse(given)
         address = page.written(values)
-        answer = lake.answer(address if page.is_of_lake else None, lambda context: page.answer(context, values))
+        key = address if page.is_of_lake else None
+        answer = lake.answer(key, lambda context: page.answer(context, values), lambda each: each.is_final)
         if is_twin:
             return Response(shown.json(address, answer, lake.versions), media_type="application/json")
         return HTMLResponse(shown.html(page, address, answer))

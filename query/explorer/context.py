@@ -20,6 +20,7 @@ from archive.errors import ArchiveError
 from archive.lake import Lake, open_lake
 from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
+from query.explorer.cube.counting import Counting
 from query.sql import connect, query_error
 
 #: Seconds for one page, memory of DuckDB for it, and how many are worked on at once.
@@ -56,9 +57,18 @@ class _Kept:
 class Context:
     """What one request sees of the lake: one version of each table, and the questions that it asks."""
 
-    def __init__(self, lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        versions: Mapping[str, int | None],
+        counting: Counting,
+        connection: Callable[[], duckdb.DuckDBPyConnection],
+    ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
-        self._db = db
+        self.versions = versions  #: of the tables; None: the lake does not have it
+        self.counting = counting  #: counts clean sets without asking the lake
+        self._connection = connection
+        self._db: duckdb.DuckDBPyConnection | None = None
         self._asked: list[Question] = []
 
     def rows(self, about: str, sql: str) -> list[tuple[Any, ...]]:
@@ -73,6 +83,7 @@ class Context:
             Busy: it takes too long.
         """
         self._asked.append(Question(about, _tidy(sql)))
+        self._db = self._db or self._connection()
         with _errors():
             return self._db.execute(sql).fetchall()
 
@@ -85,6 +96,7 @@ class Context:
         question = Question(about, _tidy(sql))
         if question not in self._asked:
             self._asked.append(question)
+        self._db = self._db or self._connection()
         with _errors():
             yield from self._db.sql(sql).to_arrow_reader(size)
 
@@ -134,6 +146,7 @@ class OpenLake:
         self._versions: Mapping[str, int | None] = {}
         self._free: list[duckdb.DuckDBPyConnection] = []
         self._answers: OrderedDict[object, _Kept] = OrderedDict()
+        self._counting = Counting()
         self._now()
 
     def __enter__(self) -> OpenLake:
@@ -145,6 +158,7 @@ class OpenLake:
     def close(self) -> None:
         with self._lock:
             free, self._free, self._answers = self._free, [], OrderedDict()
+        self._counting.close()
         for db in free:
             db.close()
         self._spill.cleanup()
@@ -154,11 +168,14 @@ class OpenLake:
         """The versions of the tables that the lake has now."""
         return {name: number for name, number in sorted(self._now().items()) if number is not None}
 
-    def answer(self, key: object, ask: Callable[[Context], Value]) -> Value:
+    def answer(
+        self, key: object, ask: Callable[[Context], Value], is_final: Callable[[Value], bool] = lambda _: True
+    ) -> Value:
         """Return what a function finds in the lake as it is now; the same question is worked on once.
 
         Args:
             key: what tells this question from others; None: the answer is not kept.
+            is_final: whether an answer may be kept, and given to whoever asks the same of the same lake.
 
         Raises:
             Busy: there is too much to do, or it took too long.
@@ -179,7 +196,7 @@ class OpenLake:
             if not kept.is_there:
                 with self._context(versions) as context:
                     kept.value = ask(context)
-                kept.is_there = True
+                kept.is_there = is_final(kept.value)
             value: Value = kept.value
             return value
         finally:
@@ -202,11 +219,17 @@ class OpenLake:
 
     @contextlib.contextmanager
     def _context(self, versions: Mapping[str, int | None]) -> Iterator[Context]:
-        """Open the lake in these versions for one request, with a bound on its time."""
+        """Open the lake in these versions for one request. It is connected to when it is first asked."""
+        lake = self._lake.at(versions)
+        with contextlib.ExitStack() as stack, naming_damage(lake):
+            yield Context(lake, versions, self._counting, lambda: stack.enter_context(self._connected(lake, versions)))
+
+    @contextlib.contextmanager
+    def _connected(self, lake: Lake, versions: Mapping[str, int | None]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Connect to the lake, with a bound on time, and on how many do so at once."""
         if not self._slots.acquire(timeout=self._seconds):
             raise Busy("too many pages are asked for at once; try again")
         try:
-            lake = self._lake.at(versions)
             db = self._connection(lake, versions)
             is_late = threading.Event()
 
@@ -218,8 +241,7 @@ class OpenLake:
             timer.daemon = True
             timer.start()
             try:
-                with naming_damage(lake):
-                    yield Context(lake, db)
+                yield db
             finally:
                 timer.cancel()
                 self._give_back(db, versions, is_late.is_set())

@@ -24,7 +24,7 @@ from archive.journal import JOURNAL
 from archive.owned import Owned
 from archive.progress import Reporter
 from archive.show import count_of
-from query.explorer.context import Context, OpenLake
+from query.explorer.context import OpenLake
 from query.explorer.page import Address, Answer, Page, to
 from query.explorer.parameters import BadParameter
 from query.explorer.show import Shown
@@ -149,13 +149,14 @@ def _answer(lake: OpenLake, page: Page, address: Address) -> Answer:
     """Ask for a page, and again while something is worked on, within bounds of time."""
     values = page.parse(address.parameters)
 
-    def ask(context: Context) -> Answer:
-        return page.answer(context, values)
+    def ask() -> Answer:
+        key = address if page.is_of_lake else None
+        return lake.answer(key, lambda context: page.answer(context, values), lambda each: each.is_final)
 
-    answer, until = lake.answer(address if page.is_of_lake else None, ask), time.monotonic() + _PATIENCE
+    answer, until = ask(), time.monotonic() + _PATIENCE
     while not answer.is_final and time.monotonic() < until:
         time.sleep(_PAUSE)
-        answer = lake.answer(None, ask)
+        answer = ask()
     return answer
 
 

@@ -82,7 +82,7 @@ def _select(
         if options.where:
             condition.check(db, options.where)
         if options.preset or (options.where and condition.asks_quality(options.where)):
-            _require_quality(lake, db)
+            require_quality(lake, db)
         hold_texts(db, max(options.before, options.published or ""))
         count = _choose(db, options)
         written = 0
@@ -151,10 +151,11 @@ def _evidence(options: ExportOptions) -> str:
     """
 
 
-def _require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
-    """
+def require_quality(lake: Lake, db: duckdb.DuckDBPyConnection) -> None:
+    """Check that all texts have quality signals.
+
     Raises:
-        ExportError: some texts have no quality signals.
+        ExportError: some have none.
     """
     require("what asks for quality signals", "index", "numba", "numpy")
     from index.quality.stage import Quality  # brings numba, which no other export needs

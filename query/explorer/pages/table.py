@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from query.explorer.page import Page
-from query.explorer.pages import map, overview, reports, text, topics
+from query.explorer.pages import map, overview, reports, set, text, topics
 
 
 def table(folders: Sequence[Path] = ()) -> dict[str, Page]:
@@ -15,7 +15,7 @@ def table(folders: Sequence[Path] = ()) -> dict[str, Page]:
     Args:
         folders: in which reports are looked for.
     """
-    pages = (overview.PAGE, text.PAGE, *topics.PAGES, *map.PAGES, *reports.pages(folders))
+    pages = (overview.PAGE, set.PAGE, text.PAGE, *topics.PAGES, *map.PAGES, *reports.pages(folders))
     return {page.name: page for page in pages}
 
 

@@ -15,7 +15,7 @@ if not shutil.which("chromium"):
 
 from conftest import rows
 from explored import address, client, shown  # noqa: F401
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from archive.lake import Lake
 
@@ -40,7 +40,7 @@ def page(browser: Any) -> Iterator[Page]:
 
 def paths(lake: Lake) -> list[str]:
     ids = rows(lake, "SELECT DISTINCT content_id FROM captures WHERE content_id IS NOT NULL ORDER BY 1")
-    return ["/", *(f"/text/{each}" for (each,) in ids)]
+    return ["/", "/set", *(f"/text/{each}" for (each,) in ids)]
 
 
 def test_no_page_asks_another_host_or_breaks_its_policy(page: Page, address: str, shown: Lake) -> None:
@@ -99,3 +99,23 @@ def test_the_panel_opens_and_has_the_command(page: Page, address: str) -> None:
     page.get_by_text("SQL, command and JSON of this page").click()
     assert page.get_by_label("Command", exact=True).is_visible()
     assert "archive stats --lake" in page.get_by_label("Command", exact=True).inner_text()
+
+
+def test_the_numbers_of_a_set_follow_its_controls_and_the_lake_confirms_them(page: Page, address: str) -> None:
+    page.goto(address + "/set?before=2020-01-01")
+    texts, answer = page.locator("#texts"), page.locator("#answer")
+    expect(texts).to_have_text("4", timeout=60_000)
+    page.focus("#month")
+    for _ in range(12):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator("#before")).to_have_value("2018-08-01")  # from the month after the last capture on
+    expect(texts).to_have_text("3")
+    expect(page.locator("#said")).to_have_text("3")
+    page.check("#near")
+    page.fill("#before", "2020-01-01")
+    expect(answer).to_contain_text("--before 2020-01-01 --near")
+    page.locator("#before").blur()
+    expect(answer).to_contain_text("the same numbers", timeout=60_000)
+    assert "near=1" in page.evaluate("location.href")
+    page.reload()
+    expect(page.locator("#near")).to_be_checked()
