@@ -36,6 +36,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}(?<!\.)")
 _PATIENCE, _PAUSE = 120.0, 0.2
 #: Only templates write such elements: what others wrote is escaped.
 _FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
+#: A script of a form; that of all pages, `explore.js`, works without a server.
+_SCRIPT = re.compile(r'<script src="[^"]*/(?!explore\.js")[^"/]*"[^>]*></script>')
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ def _files(
 def without_forms(html: str, command: str) -> str:
     """Return a page with a sentence in place of each form, since a folder cannot answer."""
     needs = Markup('<p class="note">What is asked here needs the lake: <code>{}</code></p>').format(command)
-    return _FORM.sub(lambda _: str(needs), html)
+    return _FORM.sub(lambda _: str(needs), _SCRIPT.sub("", html))
 
 
 def _note(walked: _Walked) -> str:
