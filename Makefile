@@ -26,6 +26,9 @@ demo: $(SAMPLE)
 	@$(BIN)/archive query --lake demo/lake --format table \
 	  "SELECT reason, count(*) AS records, min(coalesce(nullif(detail, ''), url)) AS example FROM rejects \
 	   GROUP BY reason ORDER BY records DESC, reason"
+	@echo "To look at it in a browser:"
+	@echo "  .venv/bin/python -m pip install -c constraints.txt -e '.[explore]'"
+	@echo "  .venv/bin/archive explore --lake demo/lake"
 
 # Serves a small Common Crawl on loopback, made of captures of 2014 to 2016, and brings a host over three crawls from it.
 demo-common-crawl: $(SAMPLE) $(VENV)/warcio

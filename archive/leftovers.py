@@ -31,6 +31,7 @@ _CACHED = {
     "vectors": re.compile(
         r"vectors/[0-9a-f]{16}/(lake|[^/]+/(segment-[0-9a-f]{12}\.(vectors|lists)|\.new-[a-z0-9_]{8}))"
     ),
+    "maps": re.compile(r"maps/[0-9a-f]{32}/(lake|grid-[0-9a-f]{16}-[0-9a-f]{32}\.json)"),
     "explorer": re.compile(
         r"explorer/[0-9a-f]{32}/((cube|places-[a-z]+|answers-[0-9a-f]{32})-[0-9a-f]{32}\.parquet"
         r"(\.[0-9a-f]{8}\.part|\.sum)?|lock|lake)"

@@ -82,6 +82,9 @@ def _tour(captures: Path, lake: list[str], exported: Path) -> None:
     _run("verify", str(exported), "--all")
     click.echo(f"{exported} holds the texts and their evidence; its README.md is the data card. Go on with:\n")
     click.secho(f"$ archive show www.example.org/lighthouse {shlex.join(lake)}", bold=True)
+    click.secho(f"$ archive explore {shlex.join(lake)}", bold=True)
+    if not is_installed("starlette"):
+        click.echo("\nTo look at it in a browser, explore needs: pip install 'lowbackground[explore]'")
 
 
 def _run(*words: str, allowed: tuple[int, ...] = (0,)) -> int:

@@ -89,12 +89,14 @@ def _respond(
         values = page.parse(given)
         address = page.written(values)
         is_short = page.is_short(address)
-        if (
-            posted and page.takes_form and is_short and not is_twin
-        ):  # so that it can be sent to a colleague, and gone back to
+        # so that it can be sent to a colleague, and gone back to
+        if posted and page.takes_form and is_short and not is_twin:
             return RedirectResponse(page.url(address), 303)
-        key = address if is_short else None
-        answer = lake.answer(key, lambda context: page.answer(context, values), lambda each: each.is_final)
+        key = address if page.is_of_lake and is_short else None
+        if posted and page.acts:
+            answer = lake.act(lambda context: page.answer(context, values))
+        else:
+            answer = lake.answer(key, lambda context: page.answer(context, values), lambda each: each.is_final)
         if is_twin:
             return Response(shown.json(address, answer, lake.versions), media_type="application/json")
         if answer.better:

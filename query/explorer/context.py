@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import tempfile
 import threading
 import time
@@ -143,6 +144,18 @@ class Context:
             timer.cancel()
         return found, True
 
+    def batches(self, about: str, sql: str, size: int) -> Iterator[pa.RecordBatch]:
+        """Ask the same where the answer is large: yield so many rows at a time.
+
+        Raises:
+            QueryError, Busy: as `rows` does.
+        """
+        question = Question(about, _tidy(sql))
+        if question not in self._asked:
+            self._asked.append(question)
+        with _as_errors():
+            yield from self._connection(None, None).sql(sql).to_arrow_reader(size)
+
     def count(self, about: str, sql: str) -> list[tuple[Any, ...]]:
         """Ask the same of the whole lake, where it takes long: the answer is kept outside the lake, for its version.
 
@@ -186,6 +199,7 @@ class OpenLake:
         at_once: how many pages are worked on at one time.
         encoder: of the lake's vectors: a folder, or a name on the Hugging Face hub; by default the packaged one.
         network: whoever verifies a text may have files of other hosts read, where the lake says that they are.
+        is_pinned: the lake is shown as it is now, whatever is written into it later.
 
     Raises:
         LakeError: there is no lake, or it cannot be opened.
@@ -200,15 +214,17 @@ class OpenLake:
         at_once: int = AT_ONCE,
         encoder: str | None = None,
         network: bool = False,
+        is_pinned: bool = False,
     ) -> None:
         self._lake = open_lake(location)
         self._lake.require()
         self.location = self._lake.location
         self._seconds, self._memory = seconds, memory
+        self._fresh = math.inf if is_pinned else _FRESH
         self._slots = threading.BoundedSemaphore(at_once)
         self._spill = tempfile.TemporaryDirectory(prefix="lowbackground-")
         self._lock = threading.Lock()
-        self._looked = 0.0
+        self._looked = -math.inf
         self._versions: Mapping[str, int | None] = {}
         self._lakes: Pool[duckdb.DuckDBPyConnection] = Pool(seconds)
         self._texts: Pool[OneText] = Pool(seconds)
@@ -246,7 +262,7 @@ class OpenLake:
         """Return what a function finds in the lake as it is now; the same question is worked on once.
 
         Args:
-            key: what tells this question from others; None: the answer is not kept, as that to a very long question.
+            key: what tells this question from others; None: the answer is not kept.
             is_final: whether an answer may be kept, and given to whoever asks the same of the same lake.
 
         Raises:
@@ -287,7 +303,7 @@ class OpenLake:
     def _now(self) -> Mapping[str, int | None]:
         """Return the versions of all tables. What belongs to another version is dropped."""
         with self._lock:
-            if time.monotonic() - self._looked < _FRESH:
+            if time.monotonic() - self._looked < self._fresh:
                 return self._versions
             held = set(self._lake.tables())
             known = {*TABLES, *EVIDENCE_TABLES, *index_tables.TABLES}
@@ -414,6 +430,19 @@ def _as_errors() -> Iterator[None]:
     except duckdb.InterruptException:
         raise Busy("this page took longer than it may; ask for less, or use the command") from None
     except (duckdb.Error, MemoryError) as error:
+        raise query_error(error) from None
+
+
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
+    """Raise what DuckDB says as an error of ours."""
+    try:
+        yield
+    except duckdb.InterruptException:
+        raise Busy("this page took longer than it may; ask for less, or use the command") from None
+    except (duckdb.Error, MemoryError, pa.ArrowException) as error:
+        if "interrupt" in str(error).lower():
+            raise Busy("this page took longer than it may; ask for less, or use the command") from None
         raise query_error(error) from None
 
 

@@ -56,6 +56,7 @@ class Page:
     takes_form: bool = False  #: its parameters may also come as the body of a POST, where they may be long
     acts: bool = False  #: it has a button, by which its address is posted: `Context.posted`; such an answer is not kept
     is_endless: bool = False  #: it links to itself with ever other parameters: who follows all links never ends
+    is_of_lake: bool = True  #: false: it may answer otherwise while the lake stays the same
 
     def parse(self, given: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """Return the values of the parameters.

@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 
 from archive.errors import ArchiveError, error_line
 from archive.extras import require
 from archive.lake import Lake
+from archive.progress import Reporter
+
+if TYPE_CHECKING:
+    from query.explorer.folder import FolderResult
 
 _LOOPBACK = "127.0.0.1"
 PORT = 8765
+#: The most pages that a folder gets, and bytes of them.
+MOST_PAGES, MOST_BYTES = 1000, 50 << 20
 #: So many requests may be open at once; seconds that a connection without one stays open.
 _REQUESTS, _IDLE = 64, 5
 
@@ -27,8 +34,16 @@ def explore(
     user_header: str | None = None,
     encoder: str | None = None,
     network: bool = False,
-) -> None:
+    static: str | os.PathLike[str] | None = None,
+    pages: int = MOST_PAGES,
+    size: int = MOST_BYTES,
+    reports: Iterable[str | os.PathLike[str]] = (),
+    reporter: Reporter | None = None,
+) -> FolderResult | None:
     """Show a lake as pages on loopback, until the process is interrupted; prints the address. The lake is only read.
+
+    With `static`, write the pages into a folder instead, each with its JSON next to it; any web server can serve it,
+    and a browser opens it as it is. Run again, it replaces what it wrote before.
 
     Args:
         lake: a lake, or its location.
@@ -38,10 +53,19 @@ def explore(
         user_header: who looks must have this header, which a proxy in front sets.
         encoder: of the lake's vectors, for texts that are alike: a folder, or a name on the Hugging Face hub.
         network: whoever verifies a text may have its record read from another host, where the lake says that it is.
+        static: the folder: new, empty, or written by this before.
+        pages: the most pages that are written, the nearest to the first page.
+        size: the most bytes of them.
+        reports: folders in which, and directly in which, results of export, certify and collapse are looked for. By
+            default the current folder, where nobody but this machine looks.
+        reporter: receives the progress of writing.
+
+    Returns:
+        what was written, with `static`.
 
     Raises:
         LakeError: there is no lake.
-        ArchiveError: a package is missing, or the port is taken.
+        ArchiveError: a package is missing, the port is taken, or the folder holds something else.
     """
     require("archive explore", "explore", "starlette", "jinja2", "uvicorn")
     import uvicorn
@@ -50,19 +74,32 @@ def explore(
     from query.explorer.context import OpenLake
     from query.explorer.guard import Allowed
     from query.explorer.pages import overview
+    from query.explorer.pages.table import table
+    from query.explorer.reports.found import check
 
     location = lake.location if isinstance(lake, Lake) else os.fspath(lake)
+    folders = check(reports)
+    if static is not None:
+        if host_name or read_only_token or user_header:
+            raise ArchiveError("a folder of pages asks nobody who he is: leave out host names, token and header")
+        from query.explorer.folder import write_folder
+
+        with OpenLake(location, is_pinned=True) as opened:
+            return write_folder(opened, static, pages=pages, size=size, table=table(folders), reporter=reporter)
     allowed = Allowed(frozenset(host_name), read_only_token, user_header)
+    if not folders and allowed == Allowed():
+        folders = check(["."])
     with OpenLake(location, encoder=encoder, network=network) as opened, _listening(port) as listening:
         opened.prepare(lambda context: overview.PAGE.answer(context, {}))
         config = uvicorn.Config(
-            application(opened, allowed), lifespan="off", ws="none", loop="asyncio", log_config=None, access_log=False,
-            server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS, timeout_keep_alive=_IDLE,
-            timeout_graceful_shutdown=2,
+            application(opened, allowed, table(folders)), lifespan="off", ws="none", loop="asyncio", log_config=None,
+            access_log=False, server_header=False, proxy_headers=False, limit_concurrency=_REQUESTS,
+            timeout_keep_alive=_IDLE, timeout_graceful_shutdown=2,
         )  # fmt: skip
         query = f"?token={read_only_token}" if read_only_token else ""
         click.echo(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/{query}  (Ctrl-C ends it)")
         uvicorn.Server(config).run([listening])
+    return None
 
 
 def _listening(port: int) -> socket.socket:

@@ -17,6 +17,7 @@ from archive.evidence.grade import GRADES
 from archive.show import bytes_text, count_of, json_text
 from query.domain import host_of
 from query.explorer.addresses import domain_page, host_page, url_page
+from query.explorer.draw.fields import fields
 from query.explorer.draw.line import line
 from query.explorer.draw.months import months
 from query.explorer.draw.words import words
@@ -35,6 +36,9 @@ class Shown:
         location: of the lake, for the commands.
         href: returns what a link to an address is in HTML, or None where it leads nowhere. By default, the path on a
             server; a folder of files needs another one.
+        twin: the same for the JSON.
+        static: where style and script are.
+        note: what pages without a server say of themselves; None: there is a server.
     """
 
     def __init__(
@@ -44,35 +48,42 @@ class Shown:
         href: Callable[[Address], str | None] | None = None,
         twin: Callable[[Address], str | None] | None = None,
         static: str = "/static",
+        note: str | None = None,
     ) -> None:
-        self._pages, self._location, self._static = pages, location, static
-        self._has_server = href is None
+        self._pages, self._location, self._static, self._note = pages, location, static, note
         self._href = href or (lambda address: pages[address.page].url(address))
         self._twin = twin or (lambda address: pages[address.page].url(address, twin=True))
 
     def html(self, page: Page, address: Address, answer: Answer) -> str:
         """Return a page as HTML."""
 
-        def link(target: Address, words: str, kind: str = "") -> Markup:
-            if target not in answer.links:
+        declared = frozenset(answer.links)
+
+        def href(target: Address) -> str | None:
+            if target not in declared:
                 raise ValueError(f"{page.name}: links to {target}, which its answer does not declare")
-            return self._link(target, words, kind)
+            return self._href(target) if target.page in self._pages else None
+
+        def link(target: Address, words: str, kind: str = "") -> Markup:
+            return _link(href(target), words, kind)
 
         def action(target: Address) -> str | None:
             """Return where a form is posted; None where there is no server."""
-            if target not in answer.links or not self._pages[target.page].acts:
+            if target not in declared or not self._pages[target.page].acts:
                 raise ValueError(
                     f"{page.name}: posts to {target}, which its answer does not declare, or which does not act"
                 )
-            return self._href(target) if self._has_server else None
+            return self._href(target) if self._note is None else None
 
-        return _environment().get_template(f"{page.name}.html").render(
+        return _rendered(
+            f"{page.name}.html",
             page=page,
             title=answer.title,
             data=answer.data,
             link=link,
-            form=lambda name: self._href(Address(name)),
+            form=lambda name: self._href(Address(name)) if self._note is None else None,
             action=action,
+            href=href,
             frame=self._frame(page, answer.links),
             twin=self._twin(address) if page.is_short(address) else None,
             questions=answer.sql,
@@ -81,15 +92,15 @@ class Shown:
 
     def json(self, address: Address, answer: Answer, versions: Mapping[str, int]) -> str:
         """Return the same as JSON."""
-        page = self._pages[address.page]
+        links = [self._href(each) for each in answer.links if each.page in self._pages]
         return json_text(
             {
                 "title": answer.title,
-                "address": page.url(address) if page.is_short(address) else None,
+                "address": self._href(address) if page.is_short(address) else None,
                 "data": answer.data,
                 "sql": answer.sql,
                 "command": self.command(answer),
-                "links": [self._pages[each.page].url(each) for each in answer.links if each.page in self._pages],
+                "links": [each for each in links if each is not None],
                 "versions": dict(versions),
             }
         )
@@ -100,8 +111,8 @@ class Shown:
 
     def error(self, status: int, line: str) -> str:
         """Return the page that says what is wrong."""
-        return _environment().get_template("error.html").render(
-            page=None, title=f"Error {status}", line=line, frame=self._frame(None, ())
+        return _rendered(
+            "error.html", page=None, title=f"Error {status}", line=line, frame=self._frame(None, ())
         )  # fmt: skip
 
     def command(self, answer: Answer) -> str:
@@ -114,14 +125,20 @@ class Shown:
             for each in self._pages.values()
             if each.menu
         ]
-        return {"menu": [each for each in menu if each["href"]], "static": self._static, "lake": self._location}
+        shown = [each for each in menu if each["href"]]
+        return {"menu": shown, "static": self._static, "lake": self._location, "note": self._note}
 
-    def _link(self, target: Address, words: str, kind: str) -> Markup:
-        href = self._href(target) if target.page in self._pages else None
-        shown = one_line(words)
-        if href is None:
-            return Markup('<span class="{}">{}</span>').format(kind, shown)
-        return Markup('<a class="{}" href="{}">{}</a>').format(kind, href, shown)
+
+def _link(href: str | None, words: str, kind: str) -> Markup:
+    if href is None:
+        return Markup('<span class="{}">{}</span>').format(kind, one_line(words))
+    return Markup('<a class="{}" href="{}">{}</a>').format(kind, href, one_line(words))
+
+
+def _rendered(template: str, **values: Any) -> str:
+    """Return a page. Half a character, as the name of a file may have, is written out: UTF-8 has none."""
+    html = _environment().get_template(template).render(**values)
+    return html.encode("utf-8", "backslashreplace").decode()
 
 
 def one_line(text: object, most: int = _LINE) -> str:
@@ -147,6 +164,11 @@ def _percent(part: float, total: float) -> str:
     return f"{part / total:.1%}" if total else "–"
 
 
+def _ungraded(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Return counts by month as a picture takes them that has no grades."""
+    return {month: {"": count} for month, count in counts.items()}
+
+
 def _visible(value: Any) -> Any:
     """Write out the controls in whatever a template prints."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
@@ -170,5 +192,6 @@ def _environment() -> Environment:
         "grades": GRADES, "count_of": count_of, "percent": _percent, "months": months, "time_line": line,
         "address": to, "word_diff": words, "url_page": url_page, "host_page": host_page, "domain_page": domain_page,
         "host_of": host_of,
+        "fields": fields, "ungraded": _ungraded,
     }  # fmt: skip
     return environment

@@ -22,7 +22,7 @@ def test_the_demo_ends_with_a_set_that_is_proven_and_runs_again(tmp_path: Path) 
     done = _demo(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     commands = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("$ archive")]
-    assert commands == ["ingest", "index", "query", "export", "verify", "show"]
+    assert commands == ["ingest", "index", "query", "export", "verify", "show", "explore"]
     for line in ("1 truncated", "2 pairs of near-duplicates", "5 texts in 1 shard", "agrees 5"):
         assert line in " ".join(done.stdout.split()), line
     assert Lake(str(tmp_path / "archive-demo" / "lake")).rows("documents") == 8

@@ -24,7 +24,7 @@ def months(counts: Counts, thing: str) -> Markup:
     A month without any is an empty gap, so that what is missing can be seen.
 
     Args:
-        counts: month → grade → how many. Keys that are no months are left out.
+        counts: month → grade → how many. Keys that are no months are left out. The grade is "" where none is known.
         thing: what is counted, in the plural.
     """
     periods = _periods({month: dict(each) for month, each in counts.items() if _is_month(month)})
@@ -68,7 +68,7 @@ def _periods(counts: Mapping[str, dict[str, int]]) -> dict[str, dict[str, int]]:
 
 def _bar(name: str, counts: Mapping[str, int], x: float, width: float, most: int, thing: str) -> Markup:
     total = sum(counts.values())
-    by_grade = ", ".join(f"{grade} {count:,}" for grade, count in sorted(counts.items()) if count)
+    by_grade = ", ".join(f"{grade} {count:,}" for grade, count in sorted(counts.items()) if count and grade)
     title = f"{name}: {total:,} {thing}" + (f" ({by_grade})" if by_grade else "")
     parts = [
         element("title", title),
@@ -113,14 +113,14 @@ def _anchor(at: int, names: list[str]) -> str:
 
 
 def _legend(periods: Mapping[str, Mapping[str, int]]) -> Markup:
-    shown = sorted({grade for counts in periods.values() for grade, count in counts.items() if count})
+    shown = sorted({grade for counts in periods.values() for grade, count in counts.items() if count and grade})
     return element(
         "p", *(element("span", grade, class_=f"key grade-{grade.lower()}") for grade in shown), class_="legend"
     )
 
 
 def _table(periods: Mapping[str, Mapping[str, int]], thing: str, unit: str) -> Markup:
-    grades = sorted({grade for counts in periods.values() for grade in counts})
+    grades = sorted({grade for counts in periods.values() for grade in counts if grade})
     head = element("tr", *(element("th", name, scope="col") for name in (unit, *grades, thing)))
     rows = [
         element(

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from query.explorer.pages import overview, search, set, site, text, url
+from collections.abc import Sequence
+from pathlib import Path
 
-_PAGES = (overview.PAGE, search.PAGE, set.PAGE, text.PAGE, verify.PAGE, url.PAGE, site.PAGE)
-#: In the order of the menu.
-PAGES: dict[str, Page] = {page.name: page for page in _PAGES}
+from query.explorer.page import Page
+from query.explorer.pages import map, overview, reports, search, set, site, text, topics, url, verify
+
+
+def table(folders: Sequence[Path] = ()) -> dict[str, Page]:
+    """Return the pages by name, in the order of the menu.
+
+    Args:
+        folders: in which reports are looked for.
+    """
+    of_texts = (text.PAGE, verify.PAGE, url.PAGE, site.PAGE)
+    pages = (overview.PAGE, search.PAGE, set.PAGE, *of_texts, *topics.PAGES, *map.PAGES, *reports.pages(folders))
+    return {page.name: page for page in pages}
+
+
+PAGES = table()
