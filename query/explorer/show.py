@@ -96,7 +96,7 @@ class Shown:
         return json_text(
             {
                 "title": answer.title,
-                "address": self._href(address) if page.is_short(address) else None,
+                "address": self._href(address) if self._pages[address.page].is_short(address) else None,
                 "data": answer.data,
                 "sql": answer.sql,
                 "command": self.command(answer),
