@@ -132,7 +132,7 @@ def shown(asked: str, grade: str) -> str:
 
 
 #: … and of a grade that counts where nobody asks for another.
-_PROVES = f"{ACCEPTABLE} AND captures.grade <= '{DEFAULT}'"
+PROVES = f"{ACCEPTABLE} AND captures.grade <= '{DEFAULT}'"
 
 #: Each text with its first acceptable capture, by date; of several at one time the one with the least file and offset.
 _PROOFS = f"""
@@ -140,7 +140,7 @@ SELECT content_id, min(captured_at) AS first_seen, max(captured_at) AS last_seen
        min({{'at': captured_at, 'file': file, 'offset': "offset", 'skip': skip, 'url': url, 'title': title,
             'extractor': coalesce(extractor, text_record.extractor), 'source': date_source, 'length': length,
             'digest': payload_digest}}) AS first
-FROM moments AS captures WHERE {_PROVES}
+FROM moments AS captures WHERE {PROVES}
 GROUP BY content_id
 """
 

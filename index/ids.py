@@ -103,3 +103,45 @@ def positions(ordered: Ids, wanted: Ids) -> npt.NDArray[np.int64]:
     out = np.empty(len(wanted), np.int64)
     find(ordered, wanted, out)
     return out
+
+
+@compiled
+def locate(ids_, order, wanted, out, before):  # type: ignore[no-untyped-def]
+    """Write the number of each wanted id into `out`, or -1; and into `before` how many ids are less, if it has room.
+
+    Ids are spread evenly, so the value of an id gives its approximate position. The search begins around that.
+    """
+    size = order.size
+    reach = int(2 * np.sqrt(size)) + 16
+    least = float(ids_[order[0], 0]) if size else 0.0
+    spread = float(ids_[order[size - 1], 0]) - least if size else 0.0
+    for number in range(wanted.shape[0]):
+        high, low = wanted[number, 0], wanted[number, 1]
+        share = (float(high) - least) / spread if spread > 0 else 0.0
+        guess = int(min(max(share, 0.0), 1.0) * size)
+        first, last = max(guess - reach, 0), min(guess + reach, size)
+        if first > 0 and ids_[order[first - 1], 0] >= high:
+            first = 0
+        if last < size and ids_[order[last], 0] <= high:
+            last = size
+        while first < last:
+            middle = (first + last) // 2
+            at = order[middle]
+            if ids_[at, 0] < high or (ids_[at, 0] == high and ids_[at, 1] < low):
+                first = middle + 1
+            else:
+                last = middle
+        out[number] = -1
+        if first < size:
+            at = order[first]
+            if ids_[at, 0] == high and ids_[at, 1] == low:
+                out[number] = at
+        if before.size:
+            before[number] = first
+
+
+def located(ids: Ids, order: npt.NDArray[np.int64], wanted: Ids) -> npt.NDArray[np.int64]:
+    """Return the rows of wanted ids among ids that an order sorts, or -1. Of equal ids the first counts."""
+    out = np.empty(len(wanted), np.int64)
+    locate(ids, order, wanted, out, np.empty(0, np.int64))
+    return out

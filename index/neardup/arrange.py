@@ -30,8 +30,8 @@ def localized(a: Numbers, b: Numbers, size: int) -> tuple[Numbers, Numbers, Numb
     has = np.zeros(size, bool)
     has[a] = has[b] = True
     numbers = np.flatnonzero(has)
-    local = np.cumsum(has) - 1
-    return local[a], local[b], numbers
+    local = np.cumsum(has, dtype=np.uint32)  # there are fewer than 2^32
+    return local[a] - np.int64(1), local[b] - np.int64(1), numbers
 
 
 def arranged(texts: Numbered, near: Rows) -> Rows:

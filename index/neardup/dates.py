@@ -20,17 +20,16 @@ from index import ids
 from index.minhash.kernel import compiled, utf8
 from index.neardup.kept import release
 from index.neardup.numbered import Numbered
-from index.neardup.texts import DATES, NEVER
+from index.neardup.parts import Entries, Parts, parts_of
+from index.neardup.texts import NEVER, date, moments_of, within
 
 Hashes = npt.NDArray[np.uint64]
 
-#: MiB that DuckDB cannot do without.
-_LEAST = 128
 _REVISITS = """
-SELECT DISTINCT payload_digest FROM stored_captures WHERE record_type = 'revisit' AND payload_digest IS NOT NULL
+SELECT payload_digest FROM stored_captures WHERE record_type = 'revisit' AND payload_digest IS NOT NULL
 """
 _DIGESTS = """
-SELECT DISTINCT unnest([payload_digest, transfer_digest]) AS digest FROM stored_captures WHERE content_id IS NOT NULL
+SELECT unnest([payload_digest, transfer_digest]) AS digest FROM stored_captures WHERE content_id IS NOT NULL
 """
 
 
@@ -81,29 +80,40 @@ def read_all(lake: Lake, texts: Numbered, memory: int, scratch: str) -> tuple[Ha
     """
     texts.first_seen[:] = NEVER
     texts.captured[:] = False
-    strangers = []
-    config: dict[str, str | int] = {
-        "memory_limit": f"{max(memory >> 20, _LEAST)}MiB",
-        "temp_directory": f"{scratch}/dates",
-    }
-    with proofs.connect(lake, (CAPTURES,), **config) as db:
-        for batch in db.sql(DATES).to_arrow_reader(1 << 18):
-            found = ids.parse(batch.column(0))
-            numbers = texts.find(found)
-            has = numbers >= 0
-            strangers.append(found[~has, 0])
-            texts.first_seen[numbers[has]] = batch.column(1).to_numpy()[has]
-            texts.captured[numbers[has]] = True
-            release(texts.ids)
-        revisits = [_hashes(batch.column(0)) for batch in db.sql(_REVISITS).to_arrow_reader(1 << 18)]
+    known = parts_of(texts.ids, scratch)
+    seen = Parts(scratch, len(known))
+    with proofs.connect(lake, (CAPTURES,), **within(memory, f"{scratch}/dates")) as db:
+        for found, moments in moments_of(db):
+            seen.add(found, moments)
+        revisits = [np.unique(_hashes(batch.column(0))) for batch in db.sql(_REVISITS).to_arrow_reader(1 << 18)]
+    seen.close()
+    strangers = [_joined(texts, known.take(part), seen.pieces(part)) for part in range(len(known))]
     return _sorted(strangers), _sorted(revisits)
+
+
+def _joined(texts: Numbered, known: Entries, captures: Iterable[Entries]) -> Hashes:
+    """Date the texts of a range of ids; return the first words of those that are no texts.
+
+    Args:
+        known: ids and numbers of the texts; of two with the same id the first one counts.
+        captures: ids and moments.
+    """
+    order, strangers = ids.sort(known), []
+    for some in captures:
+        rows = ids.located(known, order, some)
+        has = rows >= 0
+        strangers.append(np.unique(some[~has, 0]))
+        date(texts.first_seen, texts.captured, known[rows[has], 2].view(np.int64), some[has, 2].copy().view(np.int64))
+    return _sorted(strangers)
 
 
 def _sorted(parts: list[Hashes]) -> Hashes:
     return np.unique(np.concatenate([np.empty(0, np.uint64), *parts]))
 
 
-def read_new(lake: Lake, texts: Numbered, files: list[str], revisits: Hashes) -> Hashes | None:
+def read_new(
+    lake: Lake, texts: Numbered, files: list[str], revisits: Hashes, memory: int, scratch: str
+) -> Hashes | None:
     """Set the dates and captures of the texts of new captures: a text is as old as the earliest of its captures.
 
     That is so where the captures of different files do not decide on each other: there is no revisit among the new
@@ -113,30 +123,27 @@ def read_new(lake: Lake, texts: Numbered, files: list[str], revisits: Hashes) ->
     Args:
         files: of captures, that nobody has read yet; all others are those that were read before.
         revisits: as `read_all` returned them.
+        memory: bytes that DuckDB may use before it writes to the scratch folder.
 
     Returns:
         the first words of the ids of texts that have no signature; None, with nothing changed, where that is not so.
     """
     if storage.is_s3(lake.location) or not _any_grade_but_those():
         return None
-    found = []
-    with proofs.connect(_Part(lake, files)) as db:
+    strangers = []
+    with proofs.connect(_Part(lake, files), (CAPTURES,), **within(memory, f"{scratch}/dates")) as db:
         if db.execute("SELECT count(*) FROM stored_captures WHERE record_type = 'revisit'").fetchall() != [(0,)]:
             return None
         if len(revisits):
             for batch in db.sql(_DIGESTS).to_arrow_reader(1 << 18):
                 if np.isin(_hashes(batch.column(0).drop_null()), revisits).any():
                     return None
-        for batch in db.sql(DATES).to_arrow_reader(1 << 18):
-            found.append((ids.parse(batch.column(0)), batch.column(1).to_numpy()))
-    strangers = []
-    for content_ids, dates in found:
-        numbers = texts.find(content_ids)
-        has = numbers >= 0
-        strangers.append(content_ids[~has, 0])
-        own = numbers[has]
-        texts.first_seen[own] = np.minimum(texts.first_seen[own], dates[has])
-        texts.captured[own] = True
+        for content_ids, moments in moments_of(db):
+            numbers = texts.find(content_ids)
+            has = numbers >= 0
+            strangers.append(np.unique(content_ids[~has, 0]))
+            date(texts.first_seen, texts.captured, numbers[has], moments[has])
+            release(texts.ids, texts.order)
     return _sorted(strangers)
 
 

@@ -32,7 +32,7 @@ from index.minhash.procedure import Parameters
 from index.neardup import cluster, dates
 from index.neardup.arrange import arranged, in_time, localized, put_in
 from index.neardup.candidates import join, split
-from index.neardup.kept import Array, Kept, release
+from index.neardup.kept import Array, Kept, release, taken
 from index.neardup.numbered import Numbered, Numbers, number_texts, segments_kept, segments_restored, signed
 from index.neardup.pair_columns import Pairs, counted, locate, ordered, sort
 from index.neardup.pairs import Comparer, Values, read_pairs, similarity
@@ -48,8 +48,8 @@ _log = logging.getLogger(__name__)
 _MANY = 1 / 8
 #: A lake with fewer texts keeps nothing: to derive all of it takes a second.
 LEAST = 1 << 16
-#: Bytes that the program and its libraries take, and bytes of each text: its date, its place in the order of ids, …
-_PROGRAM, _TEXT = 300 << 20, 40
+#: Bytes that the program and its libraries take, and of each text: its date, its local number, whether it is live, …
+_PROGRAM, _TEXT = 300 << 20, 24
 #: Rows of `duplicates` that are in memory at a time.
 _WRITTEN = 1 << 18
 
@@ -89,13 +89,13 @@ class Derived:
             part = _taken(self._near, slice(first, first + _WRITTEN))
             later, earlier = in_time(part["a"], part["b"], self.texts.first_seen, self.texts.ids)
             columns = {
-                "content_id": ids.text(self.texts.ids[later]),
-                "earlier_id": ids.text(self.texts.ids[earlier]),
+                "content_id": ids.text(taken(self.texts.ids, later)),
+                "earlier_id": ids.text(taken(self.texts.ids, earlier)),
                 "similarity": similarity(part["shared"], part["total"]),
                 "shared": part["shared"],
                 "total": part["total"],
                 "estimated": part["estimated"] != 0,
-                "cluster_id": ids.text(self.texts.ids[part["root"]]),
+                "cluster_id": ids.text(taken(self.texts.ids, part["root"])),
             }
             yield pa.table(columns, schema=DUPLICATES.schema)
             release(self.texts.ids)
@@ -208,13 +208,7 @@ class _Derivation:
         strangers, revisits = self._date()
         self._release()
         texts.live = signed_now & texts.captured
-        size, before_size = len(texts), len(self._old) if self._old else 0
-        before, live_before = np.zeros(size, np.int64), np.zeros(size, bool)
-        if self._old:
-            before[:before_size], live_before[:before_size] = self._old.first_seen, self._old.live
-        changed = (texts.live != live_before) | (texts.live & (texts.first_seen != before))
-        numbers = np.flatnonzero(changed)
-        full = self._old is None or len(numbers) > size * _MANY
+        dates_ = self._changes()
         compared = self._comparer = Comparer(
             self._writer, texts, self._parameters, self._engine, reporter.advance, self._memory // 4
         )
@@ -223,13 +217,12 @@ class _Derivation:
         reporter.stage("find", None)
         with self._engine.scratch() as folder:
             ranges = Ranges(lake, texts, self._parameters, self._engine, self._memory // 2, folder)
-            if full:
-                _log.info("%s: all %d texts are derived anew", lake.location, size)
-                del before, live_before, numbers, changed
+            if dates_ is None:
+                _log.info("%s: all %d texts are derived anew", lake.location, len(texts))
                 near = self._all(ranges, proposed, folder)
             else:
-                _log.info("%s: %d of %d texts have changed", lake.location, len(numbers), size)
-                dates_ = Dates(texts.ids, before, live_before, texts.first_seen, texts.live, changed)
+                numbers = np.flatnonzero(dates_.changed)
+                _log.info("%s: %d of %d texts have changed", lake.location, len(numbers), len(texts))
                 near = self._changed(ranges, dates_, numbers, proposed, self._about["documents"] != documents)
             self._release()
             if self._verified.is_large:
@@ -255,10 +248,25 @@ class _Derivation:
             "pairs": sorted({*self._pair_files, *compared.files}),
             "candidates": self._candidates,
         }
-        same = not full and _are_same(near, self._near_before())
-        same = same and not (changed[near["a"]].any() or changed[near["b"]].any())
+        same = (
+            dates_ is not None
+            and _are_same(near, self._near_before())
+            and not (dates_.changed[near["a"]].any() or dates_.changed[near["b"]].any())
+        )
         stored = self._about["duplicates"] if same else None
         return Derived(texts, near, self._candidates, compared.count, stored, about, arrays)
+
+    def _changes(self) -> Dates | None:
+        """Return what has changed since the last time; None where that is too much, or nothing is known of it."""
+        if self._old is None:
+            return None
+        texts, size = self._texts, len(self._old)
+        before, live_before = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
+        before[:size], live_before[:size] = self._old.first_seen, self._old.live
+        changed = (texts.live != live_before) | (texts.live & (texts.first_seen != before))
+        if np.count_nonzero(changed) > len(texts) * _MANY:
+            return None
+        return Dates(texts.ids, before, live_before, texts.first_seen, texts.live, changed)
 
     def _extended(self, name: str) -> Array:
         """Return a column of the texts to be kept. Where old texts have the same, only new rows are written."""
@@ -270,7 +278,9 @@ class _Derivation:
 
     def _release(self) -> None:
         """Give back the pages of all mapped files: they count as memory of this process while nobody else wants any."""
-        release(*self._arrays.values(), *self._verified.large.values(), self._texts.ids, self._texts.shingles)
+        texts = self._texts
+        release(*self._arrays.values(), *self._verified.large.values())
+        release(texts.ids, texts.shingles, texts.order, texts.first_seen)
 
     def _date(self) -> tuple[Array, Array]:
         """Set the dates; return what `dates.read_all` returns."""
@@ -284,7 +294,7 @@ class _Derivation:
             if not np.isin(fresh, strangers).any():
                 if not new:
                     return strangers, revisits
-                more = dates.read_new(lake, texts, new, revisits)
+                more = dates.read_new(lake, texts, new, revisits, self._memory // 4, self._kept.scratch())
                 if more is not None:
                     return np.union1d(strangers, more), revisits
         return dates.read_all(lake, texts, self._memory // 4, self._kept.scratch())

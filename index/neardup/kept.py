@@ -15,6 +15,7 @@ import tempfile
 import uuid
 import zlib
 from collections.abc import Container
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +32,8 @@ _FORMAT = 1
 _MANIFEST = "kept.json"
 #: Bytes that are written and summed at a time.
 _BLOCK = 1 << 24
+#: Bytes of an array from which rows are taken at a time.
+_TAKEN = 1 << 27
 
 
 def release(*arrays: Array) -> None:
@@ -43,10 +46,24 @@ def release(*arrays: Array) -> None:
             mapped.madvise(4)  # MADV_DONTNEED
 
 
+def taken(array: Array, rows: npt.NDArray[np.int64]) -> Array:
+    """Return some rows of an array, which may be a mapped file: few of its pages are in memory at a time."""
+    size = max(_TAKEN // max(array.nbytes // max(len(array), 1), 1), 1)
+    order = np.argsort(rows, kind="stable")
+    limits = np.searchsorted(rows[order], np.arange(0, len(array) + size, size))
+    out = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    for first, last in pairwise(limits):
+        some = order[first:last]
+        out[some] = array[rows[some]]
+        release(array)
+    return out
+
+
 def _sum(data: Array, value: int = 0) -> int:
     flat = data.reshape(-1).view(np.uint8)
     for first in range(0, len(flat), _BLOCK):
         value = zlib.crc32(flat[first : first + _BLOCK].data, value)
+        release(flat)
     return value
 
 
@@ -211,6 +228,7 @@ class Kept:
                 block = np.ascontiguousarray(array[first : first + rows])
                 value = _sum(block, value)
                 file.write(block.data)
+                release(array)
         return _File(path.name, list(array.shape), array.dtype.str, value)
 
     def _own(self) -> bool:

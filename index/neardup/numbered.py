@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +15,16 @@ import pyarrow.parquet as pq
 from archive.lake import Lake
 from index import ids
 from index.ids import Ids
-from index.minhash.kernel import compiled
 from index.neardup.kept import Kept, release
 from index.neardup.pages import Column
+from index.neardup.parts import parts_of
 from index.neardup.shingle_sets import allocate
 from index.neardup.texts import NEVER
 from index.tables import SIGNATURES
 
 Numbers = npt.NDArray[np.int64]
-#: Texts whose ids are sorted at a time.
-_SORTED = 1 << 22
+#: With more texts than this, what is known of each is in mapped files.
+_MAPPED = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,7 @@ class Numbered:
 
     def find(self, wanted: Ids) -> Numbers:
         """Return the numbers of texts; -1 for an id that no text has."""
-        out = np.empty(len(wanted), np.int64)
-        _find(self.ids, self.order, wanted, out, np.empty(0, np.int64))
-        return out
+        return ids.located(self.ids, self.order, wanted)
 
     @property
     def repeats(self) -> bool:
@@ -113,41 +113,6 @@ def signatures(
                 yield numbers[first:last], found.view("<u2")
 
 
-@compiled
-def _find(ids_, order, wanted, out, before):  # type: ignore[no-untyped-def]
-    """Write the number of each wanted id into `out`, or -1; and into `before` how many ids are less, if it has room.
-
-    Ids are spread evenly, so the value of an id gives its approximate position. The search begins around that.
-    """
-    size = order.size
-    reach = int(2 * np.sqrt(size)) + 16
-    least = float(ids_[order[0], 0]) if size else 0.0
-    spread = float(ids_[order[size - 1], 0]) - least if size else 0.0
-    for number in range(wanted.shape[0]):
-        high, low = wanted[number, 0], wanted[number, 1]
-        share = (float(high) - least) / spread if spread > 0 else 0.0
-        guess = int(min(max(share, 0.0), 1.0) * size)
-        first, last = max(guess - reach, 0), min(guess + reach, size)
-        if first > 0 and ids_[order[first - 1], 0] >= high:
-            first = 0
-        if last < size and ids_[order[last], 0] <= high:
-            last = size
-        while first < last:
-            middle = (first + last) // 2
-            at = order[middle]
-            if ids_[at, 0] < high or (ids_[at, 0] == high and ids_[at, 1] < low):
-                first = middle + 1
-            else:
-                last = middle
-        out[number] = -1
-        if first < size:
-            at = order[first]
-            if ids_[at, 0] == high and ids_[at, 1] == low:
-                out[number] = at
-        if before.size:
-            before[number] = first
-
-
 def _rows(lake: Lake, names: set[str]) -> int:
     """Return the rows of some files of signatures, from the log."""
     files = pa.table(lake.delta(SIGNATURES.name).get_add_actions(flatten=True))
@@ -155,24 +120,40 @@ def _rows(lake: Lake, names: set[str]) -> int:
     return sum(count for name, count in rows if name in names)
 
 
-def sorted_order(all_ids: Ids) -> Numbers:
-    """Return the order that sorts ids; equal ones keep theirs. Ranges of ids bound the memory."""
-    count = len(all_ids)
-    parts = max(1, -(-count // _SORTED))
-    if parts == 1:
-        return ids.sort(all_ids)
-    high = np.ascontiguousarray(all_ids[:, 0])
-    sample = np.sort(high[:: max(count // 65_536, 1)])
-    limits = [np.uint64(0), *sample[len(sample) * np.arange(1, parts) // parts]]
-    found = []
-    for at, low in enumerate(limits):
-        inside = high >= low
-        if at + 1 < parts:
-            inside &= high < limits[at + 1]
-        numbers = np.flatnonzero(inside)
-        found.append(numbers[ids.sort(all_ids[numbers])])
-        release(all_ids)
-    return np.concatenate(found)
+def sorted_order(all_ids: Ids, folder: str, room: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Return the order that sorts ids, without those that are there already. Ranges of ids bound the memory.
+
+    Args:
+        folder: scratch.
+        room: for the order.
+
+    Returns:
+        the order, the positions of the ids that are there already, and that of the first equal one of each.
+    """
+    parts = parts_of(all_ids, folder)
+    size, again, first = 0, [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for part in range(len(parts)):
+        rows = parts.take(part)
+        rows = rows[ids.sort(rows)]
+        positions, same = rows[:, 2].astype(np.int64), np.zeros(len(rows), bool)
+        same[1:] = (rows[1:, :2] == rows[:-1, :2]).all(axis=1)
+        leader = np.maximum.accumulate(np.where(same, 0, np.arange(len(rows))))
+        again.append(positions[same])
+        first.append(positions[leader[same]])
+        following = size + len(rows) - len(again[-1])
+        room[size:following] = positions[~same]
+        size = following
+    return room[:size], np.concatenate(again), np.concatenate(first)
+
+
+def _room(kept: Kept, name: str, kind: npt.DTypeLike, *shape: int) -> npt.NDArray[Any]:
+    """Return room for an array: in memory, or for many texts in a mapped file of the scratch folder."""
+    if shape[0] <= _MAPPED:
+        return np.empty(shape, kind)
+    path = Path(kept.scratch(), name)
+    path.unlink(missing_ok=True)  # of a derivation that was given up
+    allocate(str(path), int(np.prod(shape)) * np.dtype(kind).itemsize)
+    return np.memmap(path, kind, "r+", shape=shape)
 
 
 def number_texts(lake: Lake, old: Numbered | None, kept: Kept) -> Numbered:
@@ -190,11 +171,8 @@ def number_texts(lake: Lake, old: Numbered | None, kept: Kept) -> Numbered:
     begun: list[Segment] = []
     names = sorted(lake.files(SIGNATURES.name))
     room = _rows(lake, set(names) - known.keys())
-    new_ids: Ids = np.empty((room, 4), np.uint64)
-    if room > _SORTED:
-        allocate(f"{kept.scratch()}/ids", 32 * room)
-        new_ids = np.memmap(f"{kept.scratch()}/ids", np.uint64, "r+", shape=(room, 4))
-    new_shingles = np.empty(room, np.int32)
+    new_ids: Ids = _room(kept, "ids", np.uint64, room, 4)
+    new_shingles = _room(kept, "shingles", np.int32, room)
     following = start
     for name in names:
         if name in known:
@@ -217,19 +195,15 @@ def number_texts(lake: Lake, old: Numbered | None, kept: Kept) -> Numbered:
         together = np.concatenate(numbers) if numbers else np.empty(0, np.int64)
         successive = len(together) == following - first
         begun.append(Segment(name, rows, first, None if successive else together))
+        release(new_ids, new_shingles)
     new_ids, new_shingles = new_ids[: following - start], new_shingles[: following - start]
-    added = sorted_order(new_ids)
-    release(new_ids)
-    ordered = new_ids[added, :2]
-    again = np.zeros(len(added), bool)  # a text that an earlier one of these is
-    again[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)
-    del ordered
-    if again.any():
-        leader = np.maximum.accumulate(np.where(again, 0, np.arange(len(added))))
-        same = np.arange(start, start + len(added))
-        same[added] = added[leader] + start
+    room_of_order = _room(kept, "order", np.int64, len(new_ids))
+    added, again, leaders = sorted_order(new_ids, kept.scratch(), room_of_order)
+    added += start
+    if len(again):  # texts that an earlier one of these is
+        same = np.arange(start, start + len(new_ids))
+        same[again] = leaders + start
         begun = [_renumbered(segment, start, same) for segment in begun]
-    added = added[~again] + start
     if old is None:
         all_ids, shingles, order = new_ids, new_shingles, added
     else:
@@ -237,9 +211,10 @@ def number_texts(lake: Lake, old: Numbered | None, kept: Kept) -> Numbered:
         order = old.order
         if len(added):
             before = np.empty(len(added), np.int64)
-            _find(old.ids, old.order, all_ids[added], np.empty(len(added), np.int64), before)
+            ids.locate(old.ids, old.order, all_ids[added], np.empty(len(added), np.int64), before)
             order = np.insert(old.order, before, added)
-    first_seen = np.full(following, NEVER)
+    first_seen = _room(kept, "first-seen", np.int64, following)
+    first_seen[start:] = NEVER
     captured = np.zeros(following, bool)
     if old:
         first_seen[:start], captured[:start] = old.first_seen, old.captured

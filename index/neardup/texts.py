@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -13,17 +15,23 @@ from archive import proofs
 from archive.lake import Lake
 from index import ids
 from index.ids import Ids
+from index.minhash.kernel import compiled
 from index.neardup.pages import Column
 from index.tables import SIGNATURES
 
 #: The date of a text that no acceptable capture proves: later than all others.
 NEVER = np.iinfo(np.int64).max
-#: A text without a capture was forgotten; one whose captures are no proof is there, and has no date.
-DATES = f"""
-SELECT content_id, coalesce(epoch_us(first_seen), {NEVER}) AS moment
-FROM (SELECT DISTINCT content_id FROM stored_captures WHERE content_id IS NOT NULL)
-LEFT JOIN proofs USING (content_id)
+#: The moments of all captures of texts, a row each, in no order: whoever reads them takes the earliest of a text. To
+#: group them here would take memory for each text. A text without a capture was forgotten; one whose captures are no
+#: proof is there, and has no date.
+MOMENTS = f"""
+SELECT content_id, coalesce(CASE WHEN {proofs.PROVES} THEN epoch_us(captured_at) END, {NEVER}) AS moment
+FROM moments AS captures WHERE content_id IS NOT NULL
+UNION ALL
+SELECT content_id, {NEVER} FROM stored_captures WHERE record_type = 'revisit' AND content_id IS NOT NULL
 """
+#: Bytes that DuckDB takes for each thread that reads captures, and at least.
+_THREAD = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +102,10 @@ def load(lake: Lake) -> Texts:
         live[by_id[1:]] = (ordered[1:, :2] != ordered[:-1, :2]).any(axis=1)
     first_seen = np.full(len(all_ids), NEVER)
     captured = np.zeros(len(all_ids), bool)
-    for dated, dates in _dates(lake):
-        rows = ids.positions(ordered, dated)
-        first_seen[by_id[rows[rows >= 0]]] = dates[rows >= 0]
-        captured[by_id[rows[rows >= 0]]] = True
+    with proofs.connect(lake) as db:
+        for dated, moments in moments_of(db):
+            rows = ids.positions(ordered, dated)
+            date(first_seen, captured, by_id[rows[rows >= 0]], moments[rows >= 0])
     live &= captured
     rank = np.empty(len(all_ids), np.int64)
     rank[by_id[np.argsort(first_seen[by_id], kind="stable")]] = np.arange(len(all_ids))
@@ -114,8 +122,31 @@ def load(lake: Lake) -> Texts:
     )
 
 
-def _dates(lake: Lake) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
-    """Yield the content ids of all captures, and the dates of the first acceptable ones or NEVER, in batches."""
-    with proofs.connect(lake) as db:
-        for batch in db.sql(DATES).to_arrow_reader(1 << 18):
-            yield ids.parse(batch.column(0)), batch.column(1).to_numpy()
+def within(memory: int, scratch: str) -> dict[str, str | int]:
+    """Return the settings of a DuckDB that reads captures.
+
+    Args:
+        memory: bytes that it may use before it writes to the scratch folder.
+    """
+    return {
+        "memory_limit": f"{max(memory, _THREAD) >> 20}MiB",
+        "temp_directory": scratch,
+        "threads": min(max(memory // _THREAD, 1), os.cpu_count() or 1),
+        "preserve_insertion_order": "false",
+    }
+
+
+def moments_of(db: duckdb.DuckDBPyConnection) -> Iterator[tuple[Ids, npt.NDArray[np.int64]]]:
+    """Yield the content ids and moments of all captures, in batches; NEVER for one that is no proof."""
+    for batch in db.sql(MOMENTS).to_arrow_reader(1 << 18):
+        yield ids.parse(batch.column(0)), batch.column(1).to_numpy()
+
+
+@compiled
+def date(first_seen, captured, texts, moments):  # type: ignore[no-untyped-def]
+    """Note the moments of captures of some texts: the earliest one of a text counts."""
+    for at in range(texts.size):
+        text = texts[at]
+        captured[text] = True
+        if moments[at] < first_seen[text]:
+            first_seen[text] = moments[at]

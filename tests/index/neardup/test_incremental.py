@@ -44,10 +44,13 @@ TOGETHER = 4
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Lakes of any size keep what was derived; buckets are large early, and many ranges are needed."""
+    """Lakes of any size keep what was derived; buckets are large early, and many ranges and mapped files are needed."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(run, "LEAST", 0)
     monkeypatch.setattr("index.neardup.derive._MANY", 0.9)
+    monkeypatch.setattr("index.neardup.parts.ROWS", 4)
+    monkeypatch.setattr("index.neardup.numbered._MAPPED", 2)
+    monkeypatch.setattr("index.neardup.kept._TAKEN", 64)
     for module in ("ranges", "derive", "run"):
         monkeypatch.setattr(f"index.neardup.{module}.TOGETHER", TOGETHER)
 
