@@ -18,6 +18,8 @@ Entries = npt.NDArray[np.uint64]
 #: Rows of a range, about, where ids are spread evenly; and rows that are read or written at a time.
 ROWS = 1 << 20
 _WORDS = 3
+#: Ranges of one list: a process may not have very many files open.
+_MOST = 256
 
 
 class Parts:
@@ -25,11 +27,11 @@ class Parts:
 
     Args:
         folder: scratch; whoever made it removes it.
-        count: of the ranges, rounded up to a power of two.
+        count: of the ranges, rounded up to a power of two, up to 256.
     """
 
     def __init__(self, folder: str, count: int) -> None:
-        self._bits = max(count - 1, 0).bit_length()
+        self._bits = max(min(count, _MOST) - 1, 0).bit_length()
         self._folder = Path(tempfile.mkdtemp(dir=folder))
         self._opened = ExitStack()
         self._files = [self._opened.enter_context(self._path(part).open("wb")) for part in range(len(self))]
