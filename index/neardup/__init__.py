@@ -2,8 +2,8 @@
 
 `run` calls the steps: `signatures`, `bands`, and `derive`, which numbers the texts (`numbered`), dates them (`dates`),
 finds candidates by ranges of keys (`ranges`), compares them (`pairs`, `estimates`), derives witnesses (`cluster`) and
-puts the rows in order (`arrange`). `parts` sorts and joins long lists of ids a range at a time; `pages` reads some values
-of a Parquet file without the others.
+puts the rows in order (`arrange`). `parts` sorts and joins long lists of ids a range at a time; `pages` reads some
+values of a Parquet file without the others.
 """
 
 from __future__ import annotations
