@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +23,7 @@ from archive.tables import EVIDENCE_TABLES, TABLES
 from index import tables as index_tables
 from query.explorer.busy import Busy
 from query.explorer.checking import Checking
+from query.explorer.cube.background import Background, Waiting
 from query.explorer.cube.counting import Counting
 from query.explorer.lookups import Lookups
 from query.explorer.one_text import OneText
@@ -47,6 +48,10 @@ SECONDS, MEMORY, AT_ONCE = 20.0, "400MB", 4
 _FRESH = 1.0
 #: Seconds after which it is asked again what is being counted.
 _AGAIN = 1.0
+#: Seconds between two looks at what is made in the background.
+_LOOK = 0.02
+#: So many values that were made in the background are kept.
+_MADE = 8
 #: So many answers are kept.
 _KEPT = 200
 #: Seconds that a page waits until it is known where the rows of its text are.
@@ -85,6 +90,7 @@ class Context:
         lookup: Callable[[], contextlib.AbstractContextManager[Lookup]],
         passages: Callable[[], contextlib.AbstractContextManager[PassageIndex]],
         whole_lake: WholeLake,
+        made: Callable[[Hashable, Callable[[Context], Any]], Any],
         posted: bool = False,
     ) -> None:
         self.lake = lake  #: its tables stay as they were when the request began
@@ -94,7 +100,7 @@ class Context:
         self.posted = posted  #: whether somebody pressed the button of a page with `Page.acts`
         self.passages = passages  #: lends the index of passages
         self._checking = checking
-        self._whole_lake = whole_lake
+        self._whole_lake, self._made = whole_lake, made
         self._uncounted: list[str] = []
         self._connection = connection
         self._asked: list[Question] = []
@@ -176,6 +182,15 @@ class Context:
             self._uncounted.append(about)
         return found
 
+    def made(self, key: Hashable, make: Callable[[Context], Value]) -> Value | Waiting:
+        """Return what a function finds that takes long: it works in the background, without a bound on time.
+
+        Args:
+            key: what tells it from others.
+        """
+        found: Value | Waiting = self._made(key, make)
+        return found
+
     @property
     def uncounted(self) -> tuple[str, ...]:
         """What is still being counted of the whole lake: what the questions are about."""
@@ -249,6 +264,8 @@ class OpenLake:
         self._lookups = Lookups(encoder)
         self._checking = Checking(self.location, network)
         self._passages = OpenPassages(seconds)
+        self._made: Background[Hashable, Any] = Background(_MADE)
+        self._making: duckdb.DuckDBPyConnection | None = None
         self._now()
 
     def __enter__(self) -> OpenLake:
@@ -263,6 +280,10 @@ class OpenLake:
             self._renew({})
         if whole_lake is not None:
             whole_lake.close()
+        self._made.stop()
+        if (making := self._making) is not None:
+            making.interrupt()
+        self._made.join()
         self._counting.close()
         self._lookups.close()
         self._passages.close()
@@ -359,17 +380,47 @@ class OpenLake:
                         return text.db
                 return whole_lake()
 
-            yield Context(
-                lake,
-                versions,
-                self._counting,
-                connection,
-                self._checking,
-                lambda: self._lookups.use(lake, versions),
-                lambda: self._passages.use(lake, versions),
-                self._counted(lake, versions),
-                posted,
-            )
+            yield self._seen(lake, versions, connection, posted)
+
+    def _seen(
+        self,
+        lake: Lake,
+        versions: Mapping[str, int | None],
+        connection: Callable[[str | None, str | None], duckdb.DuckDBPyConnection],
+        posted: bool = False,
+    ) -> Context:
+        return Context(
+            lake,
+            versions,
+            self._counting,
+            connection,
+            self._checking,
+            lambda: self._lookups.use(lake, versions),
+            lambda: self._passages.use(lake, versions),
+            self._counted(lake, versions),
+            lambda key, make: self._make(lake, versions, key, make),
+            posted,
+        )
+
+    def _make(
+        self, lake: Lake, versions: Mapping[str, int | None], key: Hashable, make: Callable[[Context], Value]
+    ) -> Value | Waiting:
+        """Return what a function finds in the background, where it is there within the patience of pages."""
+
+        def work() -> Value:
+            with contextlib.closing(self._connect(lake)) as db, naming_damage(lake):
+                self._making = db
+                try:
+                    return make(self._seen(lake, versions, lambda *_: db))
+                finally:
+                    self._making = None
+
+        of = (key, tuple(sorted(versions.items())))
+        while True:
+            found: Value | Waiting = self._made.of(of, work)
+            if not isinstance(found, Waiting) or found.problem or found.seconds >= self._patience:
+                return found
+            time.sleep(_LOOK)
 
     def _counted(self, lake: Lake, versions: Mapping[str, int | None]) -> WholeLake:
         with self._lock:

@@ -11,8 +11,10 @@ import pytest
 pytest.importorskip("starlette")
 
 from conftest import members, record, rows, take
+from explored import shown  # noqa: F401
 
 from archive.errors import QueryError
+from archive.intake.published import Published
 from archive.lake import Lake
 from query.explorer.context import OpenLake
 from query.explorer.page import Address
@@ -47,7 +49,7 @@ def test_what_others_attest_of_a_file_counts_as_a_moment(tmp_path: Path) -> None
     source = tmp_path / "a.warc.gz"
     source.write_bytes(members(record("http://a.example/", "<p>some words", date="2015-01-02T03:04:05Z")))
     lake = Lake(str(tmp_path / "lake"))
-    take(lake, str(source), published=datetime(2012, 1, 1, tzinfo=UTC))
+    take(lake, str(source), published=Published(datetime(2012, 1, 1, tzinfo=UTC), "somebody"))
     asked = [sql for sql in questions(lake) if "moments" in sql]
     whole = WholeLake(lake, {"made": 1}, "400MB", str(tmp_path), 60)
     try:
