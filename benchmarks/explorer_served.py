@@ -90,9 +90,9 @@ def started(lake: Lake, caches: str, which: str) -> None:
             time.sleep(0.5)
         counted = time.perf_counter()
         print(
-            f"{which} start: listens after {listens - begun:.1f} s, first page {(shown - listens) * 1000:.0f} ms "
-            f"later, all of it counted {counted - listens:.0f} s later, {server.cpu:.0f} CPU s, {server.megabytes:,} MB; "
-            f"load {os.getloadavg()[0]:.1f}", flush=True,
+            f"{which} start: listens after {listens - begun:.1f} s, first page "
+            f"{(shown - listens) * 1000:.0f} ms later, all of it counted {counted - listens:.0f} s later, "
+            f"{server.cpu:.0f} CPU s, {server.megabytes:,} MB; load {os.getloadavg()[0]:.1f}", flush=True,
         )  # fmt: skip
         begun = time.perf_counter()
         while not server.data("/set.json")["counts"] and time.perf_counter() - begun < _MOST:
